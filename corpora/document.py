@@ -1,0 +1,90 @@
+"""What a corpus is made of: documents, in batches that share a language and a domain.
+
+A document is the unit that is encoded on its own, and the unit that intervals resample: a line of
+a text file, a record of a table. Documents that are translations of one another carry the same
+alignment number, in every language of a parallel corpus.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
+
+UNKNOWN_LANGUAGE = "und"  # ISO 639-3's code for "undetermined"
+BATCH_BYTES = 1 << 20
+
+
+class Document(NamedTuple):
+    """One text, exactly as it stands in its source.
+
+    Attributes:
+        text: the text, its line end left out where the document is a line.
+        language: ISO 639-3 code, with the ISO 15924 script where known (`hin_Deva`), or `und`.
+        domain: what kind of text it is (`news`, `code`), or empty.
+        source: the file or data set it came from.
+        document_id: names the document within its source.
+        alignment: number shared by translations of one another; None outside a parallel corpus.
+    """
+
+    text: str
+    language: str = UNKNOWN_LANGUAGE
+    domain: str = ""
+    source: str = ""
+    document_id: str = ""
+    alignment: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """About a megabyte of documents of one language, domain and source, in order.
+
+    Attributes:
+        texts: the documents' texts.
+        document_ids: their names, as many.
+        first_alignment: alignment number of the first document, the rest following by one; None
+            where the documents are not aligned.
+    """
+
+    texts: Sequence[str]
+    language: str
+    domain: str
+    source: str
+    document_ids: Sequence[str]
+    first_alignment: int | None = None
+
+    def __post_init__(self) -> None:
+        assert len(self.texts) == len(self.document_ids)
+
+
+def batched(documents: Iterable[Document], batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
+    """Yield the documents, in order, as batches of about `batch_bytes` UTF-8 bytes.
+
+    A batch ends where language, domain or source changes, or where alignment numbers are not
+    consecutive. A single document longer than `batch_bytes` is a batch of its own.
+    """
+    for (language, domain, source, aligned), group in groupby(documents, key=_batch_key):
+        texts: list[str] = []
+        ids: list[str] = []
+        first: int | None = None
+        size = 0
+        for document in group:
+            out_of_step = aligned and first is not None and document.alignment != first + len(texts)
+            if texts and (size >= batch_bytes or out_of_step):
+                yield Batch(texts, language, domain, source, ids, first)
+                texts, ids, first, size = [], [], None, 0
+            if not texts:
+                first = document.alignment
+            texts.append(document.text)
+            ids.append(document.document_id)
+            size += utf8_length(document.text)
+        if texts:
+            yield Batch(texts, language, domain, source, ids, first)
+
+
+def utf8_length(text: str) -> int:
+    """Return the number of UTF-8 bytes of `text`."""
+    return len(text) if text.isascii() else len(text.encode("utf-8"))
+
+
+def _batch_key(document: Document) -> tuple[str, str, str, bool]:
+    return document.language, document.domain, document.source, document.alignment is not None

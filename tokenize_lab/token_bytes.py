@@ -1,0 +1,83 @@
+"""The audited table from token id to raw bytes.
+
+Decoding a token to text and counting the text's bytes is the field's most reported mistake: a token
+that holds half a character decodes to U+FFFD, which is three bytes long. Every byte count in this
+project goes through this one table instead.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class TokenKind(IntEnum):
+    """What an id stands for."""
+
+    TEXT = 0
+    BYTE_FALLBACK = 1  # one raw byte of a character the vocabulary lacks
+    UNKNOWN = 2        # the text is lost; it has no bytes
+    SPECIAL = 3        # control tokens and unused ids: no bytes, never part of a text
+
+
+@dataclass(frozen=True)
+class TokenBytes:
+    """The raw bytes of every id of one vocabulary.
+
+    Attributes:
+        data: all ids' bytes, one after the other.
+        starts: [V + 1] int64; id i holds `data[starts[i]:starts[i + 1]]`.
+        kinds: [V] uint8 of `TokenKind`.
+    """
+
+    data: bytes
+    starts: NDArray[np.int64]
+    kinds: NDArray[np.uint8]
+
+    @classmethod
+    def from_pieces(cls, pieces: Sequence[bytes], kinds: Sequence[int] | NDArray[np.uint8]) -> "TokenBytes":
+        """Build the table from each id's bytes and kind, in order of id."""
+        assert len(pieces) == len(kinds)
+        starts = np.zeros(len(pieces) + 1, np.int64)
+        np.cumsum([len(piece) for piece in pieces], out=starts[1:])
+        return cls(b"".join(pieces), starts, np.asarray(kinds, np.uint8))
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    def __getitem__(self, token_id: int) -> bytes:
+        return self.data[self.starts[token_id] : self.starts[token_id + 1]]
+
+    @cached_property
+    def lengths(self) -> NDArray[np.int32]:
+        """[V] int32, bytes per id."""
+        return np.diff(self.starts).astype(np.int32)
+
+    @cached_property
+    def starts_inside(self) -> NDArray[np.bool_]:
+        """[V] bool: the token begins inside a character (its first byte continues one)."""
+        flags = np.zeros(len(self), np.bool_)
+        filled = np.flatnonzero(self.lengths)
+        first = np.frombuffer(self.data, np.uint8)[self.starts[:-1][filled]]
+        flags[filled] = (first & 0xC0) == 0x80
+        return flags
+
+    @cached_property
+    def ends_inside(self) -> NDArray[np.bool_]:
+        """[V] bool: the token ends inside a character (its last one lacks bytes).
+
+        In valid UTF-8 a token ends inside a character exactly where the next one starts inside it,
+        so one pass over the last three bytes of each id decides.
+        """
+        flags = np.zeros(len(self), np.bool_)
+        data = np.frombuffer(self.data, np.uint8)
+        lengths = self.lengths
+        for back, least_lead in ((1, 0xC0), (2, 0xE0), (3, 0xF0)):
+            # A lead byte `back` places from the end that announces more than `back` bytes.
+            long_enough = np.flatnonzero(lengths >= back)
+            lead = data[self.starts[1:][long_enough] - back]
+            flags[long_enough] |= lead >= least_lead
+        return flags
