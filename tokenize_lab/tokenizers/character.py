@@ -1,0 +1,78 @@
+"""The character tokenizer: one token per code point, over all of Unicode."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokenize_lab.token_bytes import TokenBytes, TokenKind
+from tokenize_lab.tokenizer import Encoding
+from tokenize_lab.tokenizers.flat import declared_fields
+
+CODE_POINTS = 0x110000
+SURROGATES = range(0xD800, 0xE000)  # code points that no text contains: ids without bytes
+
+
+@dataclass(frozen=True)
+class CharacterTokenizer:
+    """Ids are code points, so V is 1,114,112 whatever the text.
+
+    A character vocabulary of the usual kind, learned from a corpus, is a trained tokenizer.
+    """
+
+    spec: str = "character"
+    name: str = "character"
+    sha256: str = hashlib.sha256(b"tokenize-lab: Unicode code points").hexdigest()
+    vocabulary_size: int = CODE_POINTS
+    prefix: bytes = b""
+    lossless: bool = True
+    lossy_reason: str = ""
+    engine: str = "tokenize-lab"
+
+    @cached_property
+    def token_bytes(self) -> TokenBytes:
+        """The UTF-8 bytes of every code point."""
+        return code_point_table()
+
+    def encode_batch(self, texts: Sequence[str]) -> Encoding:
+        """Encode each text as its code points."""
+        ids = np.frombuffer("".join(texts).encode("utf-32-le"), np.uint32)
+        return Encoding(ids, np.fromiter(map(len, texts), np.int64, len(texts)))
+
+    def pretoken_count(self, text: str) -> int | None:
+        """Return None: nothing is merged."""
+        return None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return declared_fields(self)
+
+
+def code_point_table() -> TokenBytes:
+    """Return the UTF-8 bytes of all 1,114,112 code points, surrogates having none.
+
+    UTF-8 (RFC 3629, section 3) is the code point's bits in groups of six from the right, each in a
+    byte that begins with 10, under a first byte that announces how many there are.
+    """
+    points = np.arange(CODE_POINTS, dtype=np.uint32)
+    lengths = np.full(CODE_POINTS, 4, np.int64)
+    lengths[:0x10000] = 3
+    lengths[:0x800] = 2
+    lengths[:0x80] = 1
+    surrogates = slice(SURROGATES.start, SURROGATES.stop)
+    lengths[surrogates] = 0
+    starts = np.zeros(CODE_POINTS + 1, np.int64)
+    np.cumsum(lengths, out=starts[1:])
+    data = np.zeros(int(starts[-1]), np.uint8)
+    for length, lead in ((1, 0x00), (2, 0xC0), (3, 0xE0), (4, 0xF0)):
+        chosen: NDArray[np.uint32] = points[lengths == length]
+        rows = starts[:-1][chosen]
+        data[rows] = lead | (chosen >> (6 * (length - 1)))
+        for place in range(1, length):
+            data[rows + place] = 0x80 | ((chosen >> (6 * (length - 1 - place))) & 0x3F)
+    kinds = np.full(CODE_POINTS, TokenKind.TEXT, np.uint8)
+    kinds[surrogates] = TokenKind.SPECIAL
+    return TokenBytes(data.tobytes(), starts, kinds)

@@ -1,0 +1,202 @@
+"""Tokenizers of the Hugging Face library: a `tokenizer.json`, a folder with one, a hub name.
+
+Only the tokenizer.json is read; a repository's Python files are never run.
+
+The library's threads are switched off around every call, through the variable it reads on each of
+them, TOKENIZERS_PARALLELISM: corpora are spread over processes instead, and threads inside a forked
+process are what the library itself warns of.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from corpora.errors import InputError
+from tokenize_lab.token_bytes import TokenBytes
+from tokenize_lab.tokenizer import Encoding
+from tokenize_lab.tokenizers.flat import declared_fields, flat_encoding
+from tokenize_lab.tokenizers.huggingface_files import read_tokenizer_json
+from tokenize_lab.tokenizers.huggingface_parts import decoder_problem, text_path
+from tokenize_lab.tokenizers.huggingface_table import (
+    ModelFacts,
+    Vocabulary,
+    byte_table,
+    lossy_reason,
+)
+from tokenize_lab.tokenizers.probes import first_difference
+
+TEXTS_AT_ONCE = (
+    64  # the library keeps about 100 bytes per token of a call; more at once is no faster
+)
+PROBED_ADDED_TOKENS = 20
+
+
+@dataclass(frozen=True)
+class HuggingFaceTokenizer:
+    """A tokenizer.json; a worker is sent the file's own text.
+
+    Attributes:
+        serialized: the tokenizer.json.
+        splits: whether its pre-tokenizer confines merges to pieces of the text.
+    """
+
+    spec: str
+    name: str
+    sha256: str
+    vocabulary_size: int
+    token_bytes: TokenBytes
+    prefix: bytes
+    lossless: bool
+    lossy_reason: str
+    engine: str
+    serialized: str
+    splits: bool
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return _engine(self.serialized)
+
+    def encode_batch(self, texts: Sequence[str]) -> Encoding:
+        """Encode each text, adding no special tokens and recognising none."""
+        ids = array("I")
+        ends = array("q")
+        encode = self._tokenizer.encode_batch_fast
+        with threads(False):
+            for start in range(0, len(texts), TEXTS_AT_ONCE):
+                chunk = list(texts[start : start + TEXTS_AT_ONCE])
+                for encoded in encode(chunk, add_special_tokens=False):
+                    ids.extend(encoded.ids)
+                    ends.append(len(ids))
+        return flat_encoding(ids, ends)
+
+    def pretoken_count(self, text: str) -> int | None:
+        """Return into how many pieces the pre-tokenizer splits the normalised text."""
+        if not self.splits:
+            return None
+        tokenizer = self._tokenizer
+        if tokenizer.normalizer is not None:
+            text = tokenizer.normalizer.normalize_str(text)
+        return len(tokenizer.pre_tokenizer.pre_tokenize_str(text))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return declared_fields(self)
+
+
+def load_huggingface(where: str, spec: str) -> HuggingFaceTokenizer:
+    """Load the tokenizer.json at `where`: a file, a folder, or a name on the hub.
+
+    Raises:
+        InputError: there is none, it is torn, or its tokens cannot be led back to bytes.
+    """
+    found = read_tokenizer_json(where)
+    return huggingface_from_text(found.text, spec, found.name, found.place)
+
+
+def huggingface_from_text(text: str, spec: str, name: str, place: str) -> HuggingFaceTokenizer:
+    """Build the tokenizer from a tokenizer.json's content; `place` names it in errors."""
+    import tokenizers
+
+    try:
+        engine = _engine(text)
+    except Exception as error:  # the library raises nothing more specific
+        raise InputError(
+            f"{place}: not a whole tokenizer.json ({error}); fetch it again"
+        ) from error
+    path = text_path(_part(engine.normalizer), _part(engine.pre_tokenizer))
+    problem = decoder_problem(_part(engine.decoder), path)
+    if problem:
+        raise InputError(f"{place}: no way from its tokens back to bytes: {problem}")
+    added = engine.get_added_tokens_decoder()
+    size = max(engine.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+    if not size:
+        raise InputError(f"{place}: its vocabulary is empty")
+    vocabulary = Vocabulary(
+        [engine.id_to_token(token_id) for token_id in range(size)],
+        {token_id for token_id, token in added.items() if token.special},
+        {token_id for token_id, token in added.items() if not token.special},
+    )
+    model = _model_facts(engine.model)
+    reason = lossy_reason(vocabulary, model, path)
+    stripping = [t.content for t in added.values() if not t.special and (t.lstrip or t.rstrip)]
+    if stripping and not reason:
+        reason = f"the added token {stripping[0]!r} swallows the spaces beside it"
+    tokenizer = HuggingFaceTokenizer(
+        spec=spec,
+        name=name,
+        sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
+        vocabulary_size=size,
+        token_bytes=byte_table(vocabulary, model, path),
+        prefix=path.prefix.encode("utf-8"),
+        lossless=not reason,
+        lossy_reason=reason,
+        engine=f"tokenizers {tokenizers.__version__}",
+        serialized=text,
+        splits=path.splits,
+    )
+    if reason:
+        return tokenizer
+    ordinary = [token.content for token in added.values() if not token.special]
+    difference = first_difference(
+        tokenizer, (f"a{content}b" for content in ordinary[:PROBED_ADDED_TOKENS])
+    )
+    if difference is None:
+        return tokenizer
+    reason = f"bytes of its tokens differ from the text's on {difference[:60]!r}"
+    return replace(tokenizer, lossless=False, lossy_reason=reason)
+
+
+@contextlib.contextmanager
+def threads(allowed: bool) -> Iterator[None]:
+    """Switch the library's own threads on or off for a while."""
+    before = os.environ.get("TOKENIZERS_PARALLELISM")
+    os.environ["TOKENIZERS_PARALLELISM"] = "true" if allowed else "false"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TOKENIZERS_PARALLELISM"]
+        else:
+            os.environ["TOKENIZERS_PARALLELISM"] = before
+
+
+def _engine(text: str) -> Any:
+    """Return the library's tokenizer, set to encode plain text, whole and the same every time."""
+    import tokenizers
+
+    engine = tokenizers.Tokenizer.from_str(text)
+    engine.encode_special_tokens = True
+    engine.no_truncation()
+    engine.no_padding()
+    if getattr(engine.model, "dropout", None) is not None:
+        engine.model.dropout = None
+    return engine
+
+
+def _part(component: Any) -> dict[str, Any] | None:
+    """Return a component's settings as the tokenizer.json has them."""
+    if component is None:
+        return None
+    part: dict[str, Any] = json.loads(component.__getstate__())
+    return part
+
+
+def _model_facts(model: Any) -> ModelFacts:
+    kind = type(model).__name__
+    if kind == "Unigram":  # its settings are not attributes
+        state = json.loads(model.__getstate__())
+        unknown_id = state["unk_id"]
+        unknown = None if unknown_id is None else state["vocab"][unknown_id][0]
+        return ModelFacts(kind, unknown, state.get("byte_fallback", False), "", "")
+    return ModelFacts(
+        kind,
+        getattr(model, "unk_token", None),
+        getattr(model, "byte_fallback", False),
+        getattr(model, "continuing_subword_prefix", None) or "",
+        getattr(model, "end_of_word_suffix", None) or "",
+    )

@@ -1,0 +1,65 @@
+"""Finding a tokenizer.json: a file, a folder with one, or a name on the Hugging Face hub."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from corpora.errors import InputError, at
+
+FILE_NAME = "tokenizer.json"
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+
+
+class TokenizerJson(NamedTuple):
+    """A tokenizer.json's text, a short name for it, and where it was found."""
+
+    text: str
+    name: str
+    place: str
+
+
+def read_tokenizer_json(where: str) -> TokenizerJson:
+    """Read the tokenizer.json at a path, in a folder, or on the hub.
+
+    Raises:
+        InputError: there is none, or it is not text.
+    """
+    path = Path(where)
+    if path.is_dir():
+        folder, path = path, path / FILE_NAME
+        if not path.is_file():
+            raise InputError(f"{folder}: no {FILE_NAME} in this folder")
+    if path.is_file():
+        return TokenizerJson(_read(path), _short_name(path), str(path))
+    if where.endswith(".json") or not HUB_NAME.fullmatch(where):
+        raise InputError(f"{where}: no such file or folder")
+    return TokenizerJson(_read(_from_hub(where)), where, where)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{at(path, byte=error.start)}: not a whole tokenizer.json (not UTF-8); fetch it again"
+        ) from error
+
+
+def _short_name(path: Path) -> str:
+    """Return the file's stem, or the folder's name for a file called tokenizer.json."""
+    return path.stem if path.name != FILE_NAME else path.resolve().parent.name
+
+
+def _from_hub(name: str) -> Path:
+    """Return the hub's tokenizer.json, from its cache or fetched."""
+    import huggingface_hub
+
+    try:
+        return Path(huggingface_hub.hf_hub_download(name, FILE_NAME))
+    except Exception as error:  # many kinds: offline, unknown, gated, without the file
+        raise InputError(
+            f"hf:{name}: no such file or folder, and not to be had from the hub "
+            f"({type(error).__name__}); give a tokenizer.json, or look at the name and the network"
+        ) from error

@@ -1,0 +1,143 @@
+"""SentencePiece models.
+
+SentencePiece writes a space as U+2581 inside its vocabulary and back as a space when decoding, so a
+text that itself contains U+2581 comes back with spaces in its place. No setting avoids it; a model
+is called lossless here if that one character is all it can change, and the fidelity check on each
+measured document finds it.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from corpora.errors import InputError
+from tokenize_lab.token_bytes import TokenBytes, TokenKind
+from tokenize_lab.tokenizer import Encoding
+from tokenize_lab.tokenizers.flat import declared_fields
+from tokenize_lab.tokenizers.sentencepiece_proto import ModelSettings, model_settings
+
+SPACE = "▁"  # U+2581, SentencePiece's visible space
+REMEDY = "it is not a whole SentencePiece .model; fetch it again"
+
+
+@dataclass(frozen=True)
+class SentencePieceTokenizer:
+    """A SentencePiece model; a worker is sent the model's own bytes."""
+
+    spec: str
+    name: str
+    sha256: str
+    vocabulary_size: int
+    token_bytes: TokenBytes
+    prefix: bytes
+    lossless: bool
+    lossy_reason: str
+    engine: str
+    serialized: bytes
+
+    @cached_property
+    def _processor(self) -> Any:
+        import sentencepiece
+
+        return sentencepiece.SentencePieceProcessor(model_proto=self.serialized)
+
+    def encode_batch(self, texts: Sequence[str]) -> Encoding:
+        """Encode each text; control symbols are never recognised in text by SentencePiece."""
+        if not texts:
+            return Encoding(np.zeros(0, np.uint32), np.zeros(0, np.int64))
+        arrays = self._processor.EncodeAsNumpy(list(texts), num_threads=1)
+        lengths = np.fromiter(map(len, arrays), np.int64, len(arrays))
+        return Encoding(np.concatenate(arrays).view(np.uint32), lengths)
+
+    def pretoken_count(self, text: str) -> int | None:
+        """Return None: SentencePiece does not split a text before it merges."""
+        return None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return declared_fields(self)
+
+
+def load_sentencepiece(path: Path, spec: str, name: str = "") -> SentencePieceTokenizer:
+    """Load a `.model` file.
+
+    Raises:
+        InputError: the file cannot be read or is not a whole SentencePiece model.
+    """
+    try:
+        serialized = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    return sentencepiece_from_bytes(serialized, spec, name or path.stem, str(path))
+
+
+def sentencepiece_from_bytes(
+    serialized: bytes, spec: str, name: str, place: str
+) -> SentencePieceTokenizer:
+    """Build the tokenizer from a model file's content; `place` names it in errors."""
+    import sentencepiece
+
+    try:
+        settings = model_settings(serialized)
+        processor = sentencepiece.SentencePieceProcessor(model_proto=serialized)
+        size = processor.get_piece_size()
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise InputError(f"{place}: {REMEDY} ({_one_line(error)})") from error
+    if not size:
+        raise InputError(f"{place}: {REMEDY} (it has no pieces)")
+    reason = lossy_reason(settings)
+    return SentencePieceTokenizer(
+        spec=spec,
+        name=name,
+        sha256=hashlib.sha256(serialized).hexdigest(),
+        vocabulary_size=size,
+        token_bytes=_table(processor, size, settings),
+        prefix=b" " if settings.add_dummy_prefix and not settings.whitespace_as_suffix else b"",
+        lossless=not reason,
+        lossy_reason=reason,
+        engine=f"sentencepiece {sentencepiece.__version__}",
+        serialized=serialized,
+    )
+
+
+def lossy_reason(settings: ModelSettings) -> str:
+    """Return what in a model's settings makes it lose or change text, or an empty string."""
+    if settings.changes_characters:
+        return (
+            f"the model's normalisation ({settings.normalizer or 'own rules'}) changes characters"
+        )
+    if settings.remove_extra_whitespace:
+        return "the model folds runs of spaces and drops those at the ends"
+    if settings.add_dummy_prefix and settings.whitespace_as_suffix:
+        return "the model puts a space after the text"
+    if not settings.byte_fallback:
+        return "characters outside the vocabulary become <unk>: the model has no byte fallback"
+    return ""
+
+
+def _table(processor: Any, size: int, settings: ModelSettings) -> TokenBytes:
+    pieces: list[bytes] = []
+    kinds: list[int] = []
+    for token_id, piece in enumerate(processor.IdToPiece(list(range(size)))):
+        if processor.IsByte(token_id):
+            pieces.append(bytes([int(piece[1:-1], 16)]))  # written <0x0A>
+            kinds.append(TokenKind.BYTE_FALLBACK)
+        elif processor.IsUnknown(token_id):
+            pieces.append(b"")
+            kinds.append(TokenKind.UNKNOWN)
+        elif processor.IsControl(token_id) or processor.IsUnused(token_id):
+            pieces.append(b"")
+            kinds.append(TokenKind.SPECIAL)
+        else:
+            text = piece.replace(SPACE, " ") if settings.escape_whitespace else piece
+            pieces.append(text.encode("utf-8"))
+            kinds.append(TokenKind.TEXT)
+    return TokenBytes.from_pieces(pieces, kinds)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
