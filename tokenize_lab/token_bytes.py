@@ -19,8 +19,21 @@ class TokenKind(IntEnum):
 
     TEXT = 0
     BYTE_FALLBACK = 1  # one raw byte of a character the vocabulary lacks
-    UNKNOWN = 2        # the text is lost; it has no bytes
-    SPECIAL = 3        # control tokens and unused ids: no bytes, never part of a text
+    UNKNOWN = 2  # the text is lost; it has no bytes
+    SPECIAL = 3  # control tokens and unused ids: no bytes, never part of a text
+
+
+WINDOW = 8  # bytes compared at a time
+HEAD_MASKS = np.array([(1 << 8 * n) - 1 for n in range(WINDOW + 1)], np.uint64)
+
+
+def windows(data: bytes) -> NDArray[np.uint64]:
+    """Return the 8 bytes from every position as one little-endian integer: [bytes + 1] uint64.
+
+    A view that overlaps itself, zeros past the end: comparing two of its entries under one of
+    `HEAD_MASKS` compares up to eight bytes at once.
+    """
+    return np.ndarray((len(data) + 1,), np.dtype("<u8"), data + bytes(WINDOW), strides=(1,))
 
 
 @dataclass(frozen=True)
@@ -38,12 +51,18 @@ class TokenBytes:
     kinds: NDArray[np.uint8]
 
     @classmethod
-    def from_pieces(cls, pieces: Sequence[bytes], kinds: Sequence[int] | NDArray[np.uint8]) -> "TokenBytes":
+    def from_pieces(
+        cls, pieces: Sequence[bytes], kinds: Sequence[int] | NDArray[np.uint8]
+    ) -> "TokenBytes":
         """Build the table from each id's bytes and kind, in order of id."""
         assert len(pieces) == len(kinds)
         starts = np.zeros(len(pieces) + 1, np.int64)
         np.cumsum([len(piece) for piece in pieces], out=starts[1:])
         return cls(b"".join(pieces), starts, np.asarray(kinds, np.uint8))
+
+    def __reduce__(self) -> tuple[type["TokenBytes"], tuple[object, ...]]:
+        # What is derived stays behind: a worker derives what it needs.
+        return type(self), (self.data, self.starts, self.kinds)
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -81,3 +100,23 @@ class TokenBytes:
             lead = data[self.starts[1:][long_enough] - back]
             flags[long_enough] |= lead >= least_lead
         return flags
+
+    @cached_property
+    def splits_character(self) -> NDArray[np.bool_]:
+        """[V] bool: the token starts or ends inside a character."""
+        return self.starts_inside | self.ends_inside
+
+    @cached_property
+    def windows(self) -> NDArray[np.uint64]:
+        """[bytes + 1] uint64, eight bytes of the table from every position."""
+        return windows(self.data)
+
+    @cached_property
+    def heads(self) -> NDArray[np.uint64]:
+        """[V] uint64, the first eight bytes of each id; `head_masks` says which of them count."""
+        return self.windows[self.starts[:-1]]
+
+    @cached_property
+    def head_masks(self) -> NDArray[np.uint64]:
+        """[V] uint64, the mask over `heads`."""
+        return HEAD_MASKS[np.minimum(self.lengths, WINDOW)]

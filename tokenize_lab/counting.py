@@ -1,0 +1,141 @@
+"""One batch, one tokenizer: every additive count, per document."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokenize_lab.boundaries import TokenBoundaries, token_boundaries
+from tokenize_lab.fields import TOKEN_FIELDS, TOKEN_INDEX
+from tokenize_lab.text_bytes import Runs
+from tokenize_lab.text_counts import AnnotatedText
+from tokenize_lab.token_bytes import TokenKind
+from tokenize_lab.tokenizer import Encoding, Tokenizer
+
+# The pre-token ceiling needs the tokenizer's own splitter, which is slower than the encoder; the
+# head of every batch of about a megabyte is split, and the rate is of that sample.
+PRETOKEN_SAMPLE_BYTES = 16 * 1024
+
+_Put = Callable[[str, NDArray[np.int64]], None]
+
+
+class TokenCounts(NamedTuple):
+    """What one tokenizer made of one batch.
+
+    Attributes:
+        per_text: [texts, len(TOKEN_FIELDS)] int64.
+        ids: [used] uint32, the ids that occur, ascending.
+        occurrences: [used] int64, how often each of them occurs.
+    """
+
+    per_text: NDArray[np.int64]
+    ids: NDArray[np.uint32]
+    occurrences: NDArray[np.int64]
+
+
+def count_tokens(text: AnnotatedText, encoding: Encoding, tokenizer: Tokenizer) -> TokenCounts:
+    """Count everything of `TOKEN_FIELDS` in a batch that has been encoded."""
+    ids, per_text = encoding
+    table = np.zeros((len(per_text), len(TOKEN_FIELDS)), np.int64)
+
+    def put(name: str, column: NDArray[np.int64]) -> None:
+        table[:, TOKEN_INDEX[name]] = column
+
+    boundaries = token_boundaries(text.text_bytes, encoding, tokenizer)
+    put("tokens", per_text)
+    put("token_bytes", boundaries.token_bytes)
+    put("exact_documents", boundaries.exact.astype(np.int64))
+
+    histogram = np.bincount(ids) if len(ids) else np.zeros(0, np.int64)
+    used = np.flatnonzero(histogram)
+    stops = np.cumsum(per_text)
+    for name, flags in _id_flags(tokenizer).items():
+        if flags[used].any():
+            flagged = np.searchsorted(np.flatnonzero(np.take(flags, ids)), np.append(0, stops))
+            put(name, np.diff(flagged))
+
+    if boundaries.exact.any():
+        _count_words(text, boundaries, put)
+        _count_digits(text, boundaries, put)
+        if text.is_code:
+            for name, runs in (("indentation", text.indentation), ("operator", text.operators)):
+                runs = _in_exact_texts(text, boundaries, runs)
+                put(f"{name}_bytes", _sum_per_text(text, runs, runs.lengths))
+                put(f"{name}_tokens", _sum_per_text(text, runs, boundaries.inside(runs) + 1))
+    _count_pretokens(text, tokenizer, put)
+    return TokenCounts(table, used.astype(np.uint32), histogram[used].astype(np.int64))
+
+
+def _id_flags(tokenizer: Tokenizer) -> dict[str, NDArray[np.bool_]]:
+    table = tokenizer.token_bytes
+    return {
+        "unknown_tokens": table.kinds == TokenKind.UNKNOWN,
+        "byte_fallback_tokens": table.kinds == TokenKind.BYTE_FALLBACK,
+        "split_character_tokens": table.splits_character,
+    }
+
+
+def _in_exact_texts(text: AnnotatedText, boundaries: TokenBoundaries, runs: Runs) -> Runs:
+    if boundaries.exact.all():
+        return runs
+    owner = np.searchsorted(text.text_bytes.starts, runs.first, side="right") - 1
+    return runs.select(boundaries.exact[owner])
+
+
+def _sum_per_text(
+    text: AnnotatedText, runs: Runs, values: NDArray[np.integer]
+) -> NDArray[np.int64]:
+    running = np.zeros(len(runs) + 1, np.int64)
+    np.cumsum(values, out=running[1:])
+    return np.diff(running[np.searchsorted(runs.first, text.text_bytes.starts)])
+
+
+def _count_words(text: AnnotatedText, boundaries: TokenBoundaries, put: _Put) -> None:
+    """A word is one token if no boundary cuts it and no token reaches into a neighbour."""
+    words = _in_exact_texts(text, boundaries, text.words)
+    if not len(words):
+        return
+    opened = boundaries.opened
+    apart = np.ones(len(words) + 1, np.bool_)
+    apart[1:-1] = opened[words.first[1:]] > opened[words.last[:-1]]
+    single = (boundaries.inside(words) == 0) & apart[:-1] & apart[1:]
+    put("comparable_words", text.text_bytes.per_text(words.first))
+    put("single_token_words", _sum_per_text(text, words, single))
+
+
+def _count_digits(text: AnnotatedText, boundaries: TokenBoundaries, put: _Put) -> None:
+    """Compare boundaries inside long numbers with grouping by three from the right.
+
+    Singh and Strouse (arXiv 2402.14903) find that such grouping helps arithmetic; counts are
+    pooled over numbers, so that F1 = 2 hit / (found + expected).
+    """
+    numbers = _in_exact_texts(text, boundaries, text.long_numbers)
+    if not len(numbers):
+        return
+    expected = (numbers.lengths - 1) // 3
+    owner = np.repeat(np.arange(len(numbers)), expected)
+    nth = np.arange(len(owner)) - np.repeat(np.cumsum(expected) - expected, expected)
+    hit = boundaries.opens[numbers.last[owner] + 1 - 3 * (nth + 1)]
+    hits = np.bincount(owner, weights=hit, minlength=len(numbers)).astype(np.int64)
+    put("digit_boundaries", _sum_per_text(text, numbers, boundaries.inside(numbers)))
+    put("digit_boundaries_expected", _sum_per_text(text, numbers, expected))
+    put("digit_boundaries_hit", _sum_per_text(text, numbers, hits))
+
+
+def _count_pretokens(text: AnnotatedText, tokenizer: Tokenizer, put: _Put) -> None:
+    counts = np.zeros(len(text.texts), np.int64)
+    sizes = np.zeros(len(text.texts), np.int64)
+    budget = PRETOKEN_SAMPLE_BYTES
+    for i, string in enumerate(text.texts):
+        head = string[:budget]
+        pieces = tokenizer.pretoken_count(head)
+        if pieces is None:
+            return
+        counts[i] = pieces
+        sizes[i] = len(head.encode())
+        budget -= int(sizes[i])
+        if budget <= 0:
+            break
+    put("pretokens", counts)
+    put("pretoken_bytes", sizes)

@@ -1,0 +1,182 @@
+"""Corpora x tokenizers -> counts, in one pass over the text, on every core."""
+
+import hashlib
+import math
+import multiprocessing
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from itertools import chain
+
+import numpy as np
+
+from corpora.corpus import Corpus
+from corpora.document import Batch
+from corpora.errors import InputError
+from tokenize_lab.batch_work import (
+    BatchCounts,
+    Workbench,
+    count_batch,
+    count_in_worker,
+    start_worker,
+)
+from tokenize_lab.counts import Group, GroupCounts
+from tokenize_lab.fields import TEXT_INDEX
+
+# Below this much encoding (bytes x tokenizers) starting processes costs more than it saves.
+_WORTH_PROCESSES = 24 << 20
+
+
+@dataclass
+class Throughput:
+    """How fast it went. Never part of the counts: times differ from run to run.
+
+    Attributes:
+        bytes: UTF-8 bytes of text read.
+        seconds: of the whole measurement, by the clock.
+        encoded_bytes: by tokenizer, bytes that its encoder ran on (not those the cache answered).
+        encode_seconds: by tokenizer, seconds in that encoder, summed over processes.
+    """
+
+    bytes: int = 0
+    seconds: float = 0.0
+    encoded_bytes: dict[str, int] = field(default_factory=dict)
+    encode_seconds: dict[str, float] = field(default_factory=dict)
+
+    def encoder_mb_per_second(self, tokenizer: str) -> float | None:
+        """Return the encoder's speed on one core, MB/s; None where the cache answered all."""
+        seconds = self.encode_seconds.get(tokenizer, 0.0)
+        return self.encoded_bytes[tokenizer] / seconds / 1e6 if seconds > 0 else None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What measuring gives.
+
+    Attributes:
+        counts: by group, in the order met.
+        tokenizers: as given.
+        corpora_sha256: by corpus, of the content of its batches in order.
+        throughput: how fast it went.
+        from_cache: (tokenizer, batch) pairs that the cache answered.
+        encoded: pairs that were encoded.
+    """
+
+    counts: dict[Group, GroupCounts]
+    corpora_sha256: dict[str, str]
+    throughput: Throughput
+    from_cache: int
+    encoded: int
+
+
+def measure(
+    corpora: Sequence[Corpus],
+    workbench: Workbench,
+    *,
+    by_document: bool = False,
+    jobs: int | None = None,
+    progress: Callable[[Corpus, int], None] | None = None,
+) -> Measurement:
+    """Count every corpus under every tokenizer of the workbench.
+
+    Arguments:
+        corpora: with distinct names.
+        workbench: the tokenizers, with distinct names; what to look for; the cache.
+        by_document: keep each document's counts apart. Memory then grows with their number.
+        jobs: worker processes; by default one a core, and none for a small corpus.
+        progress: called with the corpus and the bytes of text just counted.
+
+    Raises:
+        InputError: from the corpus, or a cache that cannot be written. Counts cached until then
+            are kept, as they are after an interrupt: the next run goes on from there.
+    """
+    begin = time.perf_counter()
+    names = [tokenizer.name for tokenizer in workbench.tokenizers]
+    counts: dict[Group, GroupCounts] = {}
+    documents_seen: dict[tuple[str, str, str], int] = {}
+    digests = {corpus.name: hashlib.sha256() for corpus in corpora}
+    speed = Throughput(
+        encoded_bytes=dict.fromkeys(names, 0), encode_seconds=dict.fromkeys(names, 0.0)
+    )
+    encoded = from_cache = 0
+    stream = ((corpus, batch) for corpus in corpora for batch in corpus.batches())
+    for corpus, batch, result in _counted(stream, workbench, jobs or os.cpu_count() or 1):
+        size = int(result.text[:, TEXT_INDEX["bytes"]].sum())
+        digests[corpus.name].update(
+            f"{batch.language}\t{batch.domain}\t{result.content_sha256}\n".encode()
+        )
+        place = (corpus.name, batch.language, batch.domain)
+        first = documents_seen.get(place, 0)
+        documents_seen[place] = first + len(batch.texts)
+        if batch.first_alignment is not None:
+            first = batch.first_alignment
+        for i, name in enumerate(names):
+            table = np.concatenate([result.text, result.tokens[i].per_text], axis=1)
+            if by_document:
+                for document, row in zip(batch.document_ids, table, strict=True):
+                    group = Group(name, *place, f"{batch.source}:{document}")
+                    counts.setdefault(group, GroupCounts(aligned=False)).add(0, row[None])
+            else:
+                into = counts.setdefault(Group(name, *place, None), GroupCounts())
+                into.aligned = into.aligned and batch.first_alignment is not None
+                into.add(first, table)
+                into.histogram.add(result.tokens[i].ids, result.tokens[i].occurrences)
+            if math.isnan(result.encode_seconds[i]):
+                from_cache += 1
+            else:
+                encoded += 1
+                speed.encoded_bytes[name] += size
+                speed.encode_seconds[name] += result.encode_seconds[i]
+        speed.bytes += size
+        if progress:
+            progress(corpus, size)
+    speed.seconds = time.perf_counter() - begin
+    hashes = {name: digest.hexdigest() for name, digest in digests.items()}
+    return Measurement(counts, hashes, speed, from_cache, encoded)
+
+
+_Work = tuple[Corpus, Batch]
+
+
+def _counted(
+    stream: Iterable[_Work], workbench: Workbench, jobs: int
+) -> Iterator[tuple[Corpus, Batch, BatchCounts]]:
+    """Yield the batches with their counts, in order."""
+    stream = iter(stream)
+    head: list[_Work] = []
+    work = 0
+    for corpus, batch in stream:
+        head.append((corpus, batch))
+        work += sum(map(len, batch.texts)) * len(workbench.tokenizers)
+        if work > _WORTH_PROCESSES:
+            break
+    everything = chain(head, stream)
+    if jobs <= 1 or work <= _WORTH_PROCESSES:
+        for corpus, batch in everything:
+            yield corpus, batch, count_batch(workbench, batch)
+        return
+    # Spawned, not forked: encoders and array libraries hold threads and locks.
+    pool = ProcessPoolExecutor(
+        jobs, multiprocessing.get_context("spawn"), start_worker, (workbench,)
+    )
+    waiting: deque[tuple[Corpus, Batch, Future[BatchCounts]]] = deque()
+    try:
+        for corpus, batch in everything:
+            waiting.append((corpus, batch, pool.submit(count_in_worker, batch)))
+            if len(waiting) > 2 * jobs:
+                corpus, batch, future = waiting.popleft()
+                yield corpus, batch, future.result()
+        while waiting:
+            corpus, batch, future = waiting.popleft()
+            yield corpus, batch, future.result()
+    except BrokenProcessPool as error:
+        raise InputError(
+            "a worker process was killed, most likely for want of memory; what it had counted is "
+            "in the cache: run again with --jobs 1"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,159 @@
+"""A batch of texts as one array of UTF-8 bytes, and the classes of its bytes.
+
+Everything that is counted in a text (words, numbers, indentation) is found here once, in whole-array
+operations, and then compared with the token boundaries of every tokenizer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+_WIDE_SPACE_LEADS = b"\xc2\xe1\xe2\xe3"
+# Every white space of Unicode 16 beyond ASCII, as str.isspace() has it.
+WIDE_SPACES = (
+    "\x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+)
+# What str.split() separates at within ASCII.
+ASCII_SPACES = bytes([*range(0x09, 0x0E), *range(0x1C, 0x20), 0x20])
+DIGITS = b"0123456789"
+
+
+def members(data: bytes, wanted: bytes) -> NDArray[np.bool_]:
+    """Return which bytes of `data` are among `wanted`: [bytes] bool."""
+    return np.frombuffer(data.translate(_membership(wanted)), np.bool_)
+
+
+@cache
+def _membership(wanted: bytes) -> bytes:
+    return bytes(byte in wanted for byte in range(256))
+
+
+class Runs:
+    """Runs of bytes: `first[i]` to `last[i]`, both included, in order and not overlapping."""
+
+    def __init__(self, first: NDArray[np.int64], last: NDArray[np.int64]) -> None:
+        assert first.shape == last.shape
+        self.first = first
+        self.last = last
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @classmethod
+    def none(cls) -> "Runs":
+        """Return no runs."""
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+    def select(self, keep: NDArray[np.bool_]) -> "Runs":
+        """Return the runs for which `keep` is true."""
+        return Runs(self.first[keep], self.last[keep])
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """[runs] bytes of each run."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True)
+class TextBytes:
+    """Texts as bytes.
+
+    Attributes:
+        raw: all texts' UTF-8 bytes, one text after the other.
+        starts: [texts + 1] int64, where each text begins; the last entry is the number of bytes.
+        characters: [texts] int64, code points of each text.
+    """
+
+    raw: bytes
+    starts: NDArray[np.int64]
+    characters: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "TextBytes":
+        """Encode the texts; they hold no lone surrogates (readers refuse those)."""
+        encoded = [text.encode() for text in texts]
+        starts = np.zeros(len(texts) + 1, np.int64)
+        np.cumsum(np.fromiter(map(len, encoded), np.int64, len(texts)), out=starts[1:])
+        characters = np.fromiter(map(len, texts), np.int64, len(texts))
+        return cls(b"".join(encoded), starts, characters)
+
+    @cached_property
+    def data(self) -> NDArray[np.uint8]:
+        """[bytes] uint8, a view of `raw`."""
+        return np.frombuffer(self.raw, np.uint8)
+
+    @property
+    def byte_counts(self) -> NDArray[np.int64]:
+        """[texts] bytes of each text."""
+        return np.diff(self.starts)
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether no text holds a character beyond ASCII."""
+        return int(self.characters.sum()) == len(self.raw)
+
+    @cached_property
+    def whitespace(self) -> NDArray[np.bool_]:
+        """[bytes] bool, whether the byte belongs to white space, as `str.split()` sees it."""
+        ascii_spaces = members(self.raw, ASCII_SPACES)
+        if self.is_ascii:
+            return ascii_spaces
+        leads = np.flatnonzero(members(self.raw, _WIDE_SPACE_LEADS))
+        if not len(leads):
+            return ascii_spaces
+        space = ascii_spaces.copy()
+        padded = np.frombuffer(self.raw + b"\0\0", np.uint8)
+        code = padded[leads].astype(np.uint32) << 16
+        code |= padded[leads + 1].astype(np.uint32) << 8
+        for size, last in ((2, 0), (3, 1)):
+            if last:
+                code |= padded[leads + 2]
+            hits = leads[np.isin(code, _wide_codes(size))]
+            for offset in range(size):
+                space[hits + offset] = True
+        return space
+
+    def digit_runs(self, least: int) -> Runs:
+        """Return the maximal runs of at least `least` ASCII digits within a text."""
+        digits = members(self.raw, DIGITS)
+        if len(digits) < least:
+            return Runs.none()
+        # begins[i]: digits from i to i + least - 1, none of them in the next text.
+        begins = digits[: len(digits) - least + 1].copy()
+        for offset in range(1, least):
+            begins &= digits[offset : len(digits) - least + 1 + offset]
+            crossing = self.starts[1:-1] - offset
+            begins[crossing[(crossing >= 0) & (crossing < len(begins))]] = False
+        at = np.flatnonzero(begins)
+        first = np.diff(at, prepend=-2) > 1
+        last = np.diff(at, append=len(self.raw) + 1) > 1
+        return Runs(at[first], at[last] + least - 1)
+
+    def runs(self, member: NDArray[np.bool_]) -> Runs:
+        """Return the maximal runs of bytes for which `member` is true; none crosses two texts."""
+        if len(member) == 0:
+            return Runs.none()
+        inner = self.starts[1:-1]
+        inner = inner[inner < len(member)]
+        opens = member.copy()
+        opens[1:] &= ~member[:-1]
+        opens[inner] = member[inner]
+        closes = member.copy()
+        closes[:-1] &= ~member[1:]
+        before = inner[inner > 0] - 1
+        closes[before] = member[before]
+        return Runs(np.flatnonzero(opens), np.flatnonzero(closes))
+
+    def per_text(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many of the sorted byte positions fall in each text: [texts] int64."""
+        return np.diff(np.searchsorted(positions, self.starts))
+
+
+@cache
+def _wide_codes(size: int) -> NDArray[np.uint32]:
+    """The white spaces of `size` bytes, as their bytes in the upper part of 24 bits."""
+    codes = [raw.ljust(3, b"\0") for c in WIDE_SPACES if len(raw := c.encode()) == size]
+    return np.array([int.from_bytes(code, "big") for code in codes], np.uint32)
