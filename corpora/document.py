@@ -8,7 +8,7 @@ alignment number, in every language of a parallel corpus.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 UNKNOWN_LANGUAGE = "und"  # ISO 639-3's code for "undetermined"
 BATCH_BYTES = 1 << 20
@@ -32,6 +32,25 @@ class Document(NamedTuple):
     source: str = ""
     document_id: str = ""
     alignment: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers(Sequence[str]):
+    """Consecutive numbers as names, made when asked for: `Numbers(3, 2)` is ("3", "4")."""
+
+    first: int
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        chosen = range(self.first, self.first + self.size)[index]
+        return str(chosen) if isinstance(chosen, int) else tuple(map(str, chosen))
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,9 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         os.close(handle)
     except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror}); name another --out") from error
+        raise InputError(
+            f"{target}: cannot be written ({error.strerror}); name another --out"
+        ) from error
     temporary = Path(name)
     try:
         yield temporary

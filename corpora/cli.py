@@ -1,0 +1,158 @@
+"""`tokenize-lab corpora`: what text is at hand, where it comes from, and that it is whole."""
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from corpora.manifest import Manifest
+
+app = typer.Typer(
+    help="Corpora that are declared by name: list them, see one, verify its files.",
+    no_args_is_help=True,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print strict JSON and nothing else.")]
+Name = Annotated[str, typer.Argument(help="A declared name, or a manifest (.toml).")]
+
+_SAMPLE_CHARACTERS = 100
+
+
+@app.command("list")
+def list_corpora(as_json: Json = False) -> None:
+    """List the declared corpora."""
+    from corpora.declarations import declared_names, manifest_path
+    from corpora.manifest import read_manifest
+
+    manifests = [read_manifest(manifest_path(name)) for name in declared_names()]
+    rows = [
+        {
+            "name": manifest.name,
+            "title": manifest.title,
+            "licence": manifest.licence,
+            "languages": len(manifest.languages) or None,
+            "parallel": manifest.parallel,
+            "where": _where(manifest),
+        }
+        for manifest in manifests
+    ]
+    if as_json:
+        typer.echo(_json(rows))
+        return
+    _print_table(
+        ["name", "languages", "parallel", "where", "licence", "title"],
+        [
+            [
+                str(r["name"]),
+                str(r["languages"] or "many"),
+                "yes" if r["parallel"] else "no",
+                str(r["where"]),
+                str(r["licence"]),
+                str(r["title"]),
+            ]
+            for r in rows
+        ],
+    )
+
+
+@app.command()
+def show(name: Name, as_json: Json = False) -> None:
+    """Show where a corpus comes from, its licence, and its languages with their bytes."""
+    from corpora.declarations import open_manifest
+    from corpora.manifest import read_manifest
+    from corpora.readers.settings import ReadSettings
+
+    path = _manifest(name)
+    manifest = read_manifest(path)
+    # A hub data set is not read for this: that could be terabytes.
+    corpus = None if manifest.hub else open_manifest(path, ReadSettings(), ())
+    languages: dict[str, dict[str, Any]] = {
+        language: {"language": language, "documents": None, "bytes": None, "sample": None}
+        for language in manifest.languages
+    }
+    for batch in corpus.batches() if corpus else ():
+        entry = languages[batch.language]
+        entry["documents"] = (entry["documents"] or 0) + len(batch.texts)
+        size = sum(len(text.encode("utf-8")) for text in batch.texts)
+        entry["bytes"] = (entry["bytes"] or 0) + size
+        if entry["sample"] is None:
+            entry["sample"] = next(filter(None, batch.texts[0].split("\n")), "")
+    about = {
+        "name": manifest.name,
+        "title": manifest.title,
+        "source": manifest.source,
+        "licence": manifest.licence,
+        "parallel": manifest.parallel,
+        "where": _where(manifest),
+        "revision": manifest.hub.revision if manifest.hub else None,
+    }
+    if as_json:
+        typer.echo(_json({**about, "languages": list(languages.values())}))
+        return
+    for key, value in about.items():
+        if value is not None:
+            typer.echo(f"{key:9} {'yes' if value is True else 'no' if value is False else value}")
+    typer.echo("")
+    if corpus is None:
+        typer.echo(f"languages {', '.join(languages) or 'said by the data itself'}")
+        return
+    _print_table(
+        ["language", "documents", "bytes", "sample"],
+        [
+            [
+                entry["language"],
+                f"{entry['documents']:,}",
+                f"{entry['bytes']:,}",
+                entry["sample"][:_SAMPLE_CHARACTERS],
+            ]
+            for entry in languages.values()
+        ],
+    )
+
+
+@app.command("verify")
+def verify_corpus(name: Name, as_json: Json = False) -> None:
+    """Check every file of a corpus against its declared SHA-256."""
+    from corpora.manifest import read_manifest, verify
+
+    path = _manifest(name)
+    manifest = read_manifest(path)
+    files = verify(manifest, path.parent)
+    if as_json:
+        rows = [{"path": file.path, "sha256": file.sha256} for file in manifest.files]
+        typer.echo(_json({"name": manifest.name, "verified": rows}))
+    else:
+        typer.echo(f"{manifest.name}: {len(files)} files, each with its declared SHA-256")
+
+
+def _manifest(name: str) -> Any:
+    from pathlib import Path
+
+    from corpora.declarations import manifest_path
+    from corpora.discovery import existing
+
+    return existing(Path(name)) if name.endswith(".toml") else manifest_path(name)
+
+
+def _where(manifest: "Manifest") -> str:
+    return f"hub:{manifest.hub.dataset}" if manifest.hub else "files"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
+
+
+def _print_table(headings: list[str], rows: list[list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        is_number = heading in ("documents", "bytes", "languages")
+        table.add_column(heading, justify="right" if is_number else "left")
+    for row in rows:
+        # As Text, so that brackets in a sample are not taken for markup.
+        table.add_row(*map(Text, row))
+    Console().print(table)

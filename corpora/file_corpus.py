@@ -1,0 +1,99 @@
+"""Corpora that lie in files: separate ones, and aligned ones."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from corpora.discovery import reader_of
+from corpora.document import Batch
+from corpora.errors import InputError
+from corpora.readers.settings import InvalidText, Reading, ReadSettings, TextFile
+from corpora.readers.txt import LineDomain, read_aligned
+
+
+@dataclass
+class FileCorpus:
+    """Files read one after the other, each by the reader for its kind."""
+
+    name: str
+    files: Sequence[TextFile]
+    settings: ReadSettings
+    parallel: bool = field(default=False, init=False)
+    invalid: InvalidText = field(default_factory=InvalidText, init=False)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes on disk, compressed where the files are."""
+        return size_of(self.files)
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield every file's documents.
+
+        Raises:
+            InputError: as the readers do, and for a file without any text.
+        """
+        self.invalid = InvalidText()
+        for file in self.files:
+            reading = Reading(file, self.settings, self.invalid)
+            yield from with_text(file, reader_of(file, self.settings)(reading))
+
+
+@dataclass
+class AlignedCorpus:
+    """Text files whose equal lines are translations of one another.
+
+    Attributes:
+        document_ids: the document each line belongs to, or None.
+        domains: the domain of ranges of lines; others have the file's.
+    """
+
+    name: str
+    files: Sequence[TextFile]
+    settings: ReadSettings
+    document_ids: Sequence[str] | None = None
+    domains: Sequence[LineDomain] = ()
+    parallel: bool = field(default=True, init=False)
+    invalid: InvalidText = field(default_factory=InvalidText, init=False)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes on disk, compressed where the files are."""
+        return size_of(self.files)
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield every file's lines, numbered from 1 for alignment.
+
+        Raises:
+            InputError: as the reader does, and for a file without any text.
+        """
+        self.invalid = InvalidText()
+        for file in self.files:
+            reading = Reading(file, self.settings, self.invalid)
+            batches = read_aligned(reading, self.document_ids, self.domains)
+            yield from with_text(file, batches)
+
+
+def with_text(file: TextFile, batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield the batches.
+
+    Raises:
+        InputError: there were none.
+    """
+    empty = True
+    for batch in batches:
+        empty = False
+        yield batch
+    if empty:
+        what = "is empty" if file.path.stat().st_size == 0 else "holds no text"
+        raise InputError(f"{file.path}: {what}; leave it out, or fetch it again")
+
+
+def size_of(files: Sequence[TextFile]) -> int:
+    """Return the bytes the files take on disk.
+
+    Raises:
+        InputError: one has gone.
+    """
+    try:
+        return sum(file.path.stat().st_size for file in files)
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from error

@@ -1,0 +1,255 @@
+"""Declared corpora: where text comes from, under which licence, and that it is what it was.
+
+A manifest is a TOML file. It names either files in its own folder, each with its SHA-256, or a
+data set of the Hugging Face hub and the configuration that holds each language.
+"""
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from corpora.errors import InputError, did_you_mean
+from corpora.readers.settings import Unit
+
+_SHA256 = r"^[0-9a-f]{64}$"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DeclaredFile(_Strict):
+    """A file of the corpus; its path is relative to the manifest's folder and stays inside it."""
+
+    path: str
+    language: str
+    sha256: Annotated[str, Field(pattern=_SHA256)]
+    domain: str = ""
+
+    @field_validator("path")
+    @classmethod
+    def _inside(cls, path: str) -> str:
+        pure = PurePosixPath(path)
+        if pure.is_absolute() or ".." in pure.parts or "\\" in path or ":" in path:
+            raise ValueError(f"{path!r} leaves the manifest's folder")
+        return path
+
+
+class DeclaredLines(_Strict):
+    """The domain of lines `first` to `last` of every file, counted from 1, both included."""
+
+    domain: str
+    first: Annotated[int, Field(ge=1)]
+    last: Annotated[int, Field(ge=1)]
+
+
+class HubSet(_Strict):
+    """A data set of the Hugging Face hub.
+
+    Attributes:
+        dataset: its name there, `owner/name`.
+        revision: the commit to read; None for the newest.
+        split: which split to read; None for the only one, or `train`.
+        configs: the configuration that holds each language. Empty where one configuration holds
+            all of them and columns say which.
+        config: that one configuration; None for the data set's default.
+        text_column, id_column, language_column, script_column, domain_column: where each is found;
+            a script column is joined to the language's (`hin` and `Deva` make `hin_Deva`).
+        take: documents read from each configuration, from its start; None for all of them.
+    """
+
+    dataset: str
+    revision: str | None = None
+    split: str | None = None
+    configs: dict[str, str] = {}
+    config: str | None = None
+    text_column: str = "text"
+    id_column: str | None = None
+    language_column: str | None = None
+    script_column: str | None = None
+    domain_column: str | None = None
+    take: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.configs and (self.config or self.language_column):
+            raise ValueError("has both `configs` and `config` or `language_column`; keep one")
+        return self
+
+
+class Manifest(_Strict):
+    """A declared corpus: what it is, whence, and either its files or its hub data set.
+
+    Attributes:
+        name: what it is asked for by; the manifest's file is named so.
+        title: what it is, in a line.
+        source: where it comes from, an address wherever there is one.
+        licence: SPDX identifier.
+        parallel: whether equal lines (or rows) of its languages are translations of one another.
+        unit: whether a document is a line of a file or the whole file.
+        lines: domains by line, for parallel files.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
+    title: str
+    source: str
+    licence: str
+    parallel: bool = False
+    unit: Literal["line", "file"] = "line"
+    lines: tuple[DeclaredLines, ...] = ()
+    files: tuple[DeclaredFile, ...] = ()
+    hub: HubSet | None = None
+
+    @model_validator(mode="after")
+    def _files_or_hub(self) -> Self:
+        if bool(self.files) == bool(self.hub):
+            raise ValueError("must declare either `files` or `hub`, and not both")
+        return self
+
+    @property
+    def languages(self) -> list[str]:
+        """The declared languages, in order; empty where only the data's own columns say them."""
+        if self.hub is None:
+            return list(dict.fromkeys(file.language for file in self.files))
+        return list(self.hub.configs)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Return the manifest.
+
+    Raises:
+        InputError: it is not TOML, has an unknown key or a wrong value; the key is named.
+    """
+    try:
+        return Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: invalid UTF-8 (byte {error.start}); TOML is UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not TOML: {error}") from error
+    except ValidationError as error:
+        raise InputError(f"{path}: {_sentence(error)}") from error
+
+
+def file_inside(folder: Path, file: DeclaredFile) -> Path:
+    """Return where the declared file lies.
+
+    Raises:
+        InputError: it is missing, or a link leads out of the manifest's folder.
+    """
+    path = folder / file.path
+    if not path.is_file():
+        near = did_you_mean(path.name, (p.name for p in path.parent.glob("*")))
+        raise InputError(f"{path}: declared in the manifest, but missing{near}")
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(
+            f"{path}: a link that leads out of the manifest's folder; copy the file in"
+        )
+    return path
+
+
+def verify(manifest: Manifest, folder: Path) -> list[Path]:
+    """Return the declared files, each found to have its declared SHA-256.
+
+    Raises:
+        InputError: a file is missing or differs; a hub data set has no files here to check.
+    """
+    if manifest.hub is not None:
+        pinned = manifest.hub.revision
+        raise InputError(
+            f"{manifest.name}: read from the hub, so there are no files here to verify; its"
+            f" revision is {f'pinned to {pinned}' if pinned else 'not pinned'}"
+        )
+    paths = []
+    for file in manifest.files:
+        path = file_inside(folder, file)
+        found = sha256_of(path)
+        if found != file.sha256:
+            raise InputError(
+                f"{path}: expected SHA-256 {file.sha256}, found {found}; fetch the file again, or"
+                " renew the manifest if the change is meant"
+            )
+        paths.append(path)
+    return paths
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of the file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def manifest_of(
+    folder: Path,
+    files: dict[Path, str],
+    *,
+    name: str,
+    title: str,
+    source: str,
+    licence: str,
+    parallel: bool = False,
+    unit: Unit = "line",
+    domain: str = "",
+    lines: tuple[DeclaredLines, ...] = (),
+) -> Manifest:
+    """Return a manifest, to be written in `folder`, of `files` (path: language) as they are now."""
+    return Manifest(
+        name=name,
+        title=title,
+        source=source,
+        licence=licence,
+        parallel=parallel,
+        unit=unit,
+        lines=lines,
+        files=tuple(
+            DeclaredFile(
+                path=path.relative_to(folder).as_posix(),
+                language=language,
+                sha256=sha256_of(path),
+                domain=domain,
+            )
+            for path, language in sorted(files.items())
+        ),
+    )
+
+
+def to_toml(manifest: Manifest) -> str:
+    """Return the manifest of files as TOML, defaults left out, such that it reads back equal."""
+    assert manifest.hub is None, "hub manifests are written by hand"
+    told = manifest.model_dump(exclude_defaults=True)
+    tables = {key: told.pop(key, ()) for key in ("lines", "files")}
+    text = "".join(f"{key} = {_toml_value(value)}\n" for key, value in told.items())
+    for key, entries in tables.items():
+        for entry in entries:
+            pairs = "".join(f"{k} = {_toml_value(v)}\n" for k, v in entry.items())
+            text += f"\n[[{key}]]\n{pairs}"
+    return text
+
+
+def _toml_value(value: object) -> str:
+    # JSON's strings, numbers and booleans are TOML's, but for DEL, which TOML wants escaped.
+    assert isinstance(value, str | int | bool)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    *parents, key = first["loc"] or ("",)
+    where = f" in {'.'.join(map(str, parents))}" if parents else ""
+    if first["type"] == "extra_forbidden":
+        owners: dict[str, type[BaseModel]] = {
+            "files": DeclaredFile,
+            "lines": DeclaredLines,
+            "hub": HubSet,
+        }
+        owner = owners.get(str(parents[0]), Manifest) if parents else Manifest
+        return f"unknown key {key!r}{where}{did_you_mean(str(key), owner.model_fields)}"
+    if first["type"] == "missing":
+        return f"missing key {key!r}{where}"
+    what = first["msg"].removeprefix("Value error, ")
+    return f"key {key!r}{where}: {what}" if key != "" else what

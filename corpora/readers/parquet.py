@@ -1,0 +1,99 @@
+"""Parquet files: a document per row, read in slices."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from corpora.document import BATCH_BYTES, Batch, Numbers
+from corpora.errors import InputError, did_you_mean
+from corpora.readers.decoding import decoded
+from corpora.readers.records import LABEL_FIELDS, Records, batches_of, record_id
+from corpora.readers.settings import Reading
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# Large enough that finding its place in a row group costs little beside reading it.
+_SLICE_BYTES = 16 << 20
+_FIRST_ROWS = 256
+
+
+def read_parquet(reading: Reading) -> Iterator[Batch]:
+    """Yield each row's text; columns `language`, `domain` and `id` are used where present.
+
+    Memory holds one slice of about 16 MiB of text, whatever the size of the file's row groups
+    (the compressed pages of one row group are mapped, not held). Rows are counted from 1.
+
+    Raises:
+        InputError: the file cannot be read; the column is missing, holds something other than
+            text, or a null; the text is not valid UTF-8 and that is refused.
+    """
+    import polars as pl
+
+    path, field = reading.file.path, reading.settings.text_field
+    try:
+        table = pl.scan_parquet(path, glob=False)
+        schema = table.collect_schema()
+        is_bytes = _is_bytes(schema, path, field)
+        wanted = [field, *(c for c in LABEL_FIELDS if c in schema and c != field)]
+        table = table.select(wanted)
+        row, rows = 1, _FIRST_ROWS
+        while (part := table.slice(row - 1, rows).collect()).height:
+            size = max(int(part.estimated_size()), 1)
+            step = max(1, part.height * BATCH_BYTES // size)
+            for piece in part.iter_slices(step):
+                yield from batches_of(_records(piece, row, is_bytes, reading), reading)
+                row += piece.height
+            rows = max(1, part.height * _SLICE_BYTES // size)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{path}: not a readable parquet file ({reason}); fetch or write the file again"
+        ) from error
+
+
+def _is_bytes(schema: "pl.Schema", path: Path, field: str) -> bool:
+    import polars as pl
+
+    if field not in schema:
+        columns = ", ".join(map(repr, schema)) or "none"
+        raise InputError(
+            f"{path}: no column {field!r}; the table has {columns}"
+            f"{did_you_mean(field, schema) or '; name the right one with --text-field'}"
+        )
+    dtype = schema[field]
+    if dtype not in (pl.String, pl.Binary, pl.Categorical, pl.Enum):
+        raise InputError(
+            f"{path}: column {field!r} holds {dtype}, not text; name the column that holds"
+            " the text with --text-field"
+        )
+    return dtype == pl.Binary
+
+
+def _records(part: "pl.DataFrame", first: int, is_bytes: bool, reading: Reading) -> Records:
+    field = reading.settings.text_field
+    values = part[field].to_list()
+    if part[field].null_count():
+        row = first + values.index(None)
+        raise InputError(
+            f"{reading.file.path}: row {row} has no text (column {field!r} is null);"
+            " fill it or drop the row"
+        )
+    columns = {c: part[c].to_list() for c in part.columns if c != field}
+    if is_bytes:
+        values = [decoded(v, n, 0, reading) for n, v in enumerate(values, start=first)]
+        kept = [v is not None for v in values]
+        columns.setdefault("id", [*range(first, first + len(values))])
+        columns = {
+            c: [v for v, k in zip(column, kept, strict=True) if k] for c, column in columns.items()
+        }
+        values = [v for v in values if v is not None]
+    ids = columns.get("id")
+    return Records(
+        values,
+        Numbers(first, len(values))
+        if ids is None
+        else [record_id(value, n) for n, value in enumerate(ids, start=first)],
+        columns.get("language"),
+        columns.get("domain"),
+    )

@@ -1,0 +1,207 @@
+"""Text whose entropy rate is known exactly, to test compression and scaling against the truth.
+
+A Markov source of order k over single bytes has the entropy rate sum_s pi(s) H(P[s]), with pi the
+stationary distribution of its states (Cover and Thomas, Elements of Information Theory, 2nd ed.,
+theorem 4.2.4). A source of independent words, each followed by a space, emits a renewal process
+whose rate is the words' entropy over their mean length in bytes, space included: no word contains
+a space, so the words can be told apart in the bytes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpora.document import Batch, Numbers
+
+NO_LANGUAGE = "zxx"  # ISO 639-3's code for "no linguistic content"
+
+_DOCUMENTS_AT_ONCE = 512
+_MOST_STATES = 1 << 20
+
+
+class Source(Protocol):
+    """A stationary source of ASCII text.
+
+    Attributes:
+        entropy_rate: bits per byte, exact.
+    """
+
+    @property
+    def entropy_rate(self) -> float: ...
+
+    def texts(self, count: int, part: int) -> list[str]:
+        """Return `count` independent documents; equal parts are equal, others independent."""
+        ...
+
+
+@dataclass(frozen=True)
+class MarkovSource:
+    """A random Markov chain of order `order` over the letters of `alphabet`, fixed by its seed.
+
+    Each document starts in the stationary distribution. Rows of the transition matrix are drawn
+    from a symmetric Dirichlet distribution: the smaller `concentration`, the lower the entropy.
+
+    Attributes:
+        order: how many letters the next one depends on, 1 or more.
+        alphabet: distinct ASCII characters.
+        concentration: of the Dirichlet distribution, above 0.
+        seed: of the chain and of everything drawn from it.
+        document_bytes: length of a document.
+
+    Raises:
+        ValueError: an attribute is out of range, or the chain would have over a million states.
+    """
+
+    order: int = 2
+    alphabet: str = "abcdefghijklmnopqrstuvwxyz "
+    concentration: float = 0.2
+    seed: int = 0
+    document_bytes: int = 1000
+
+    def __post_init__(self) -> None:
+        if self.order < 1 or self.concentration <= 0 or self.document_bytes < self.order:
+            raise ValueError("order and concentration must be positive, documents no shorter")
+        if not self.alphabet.isascii() or len(set(self.alphabet)) != len(self.alphabet):
+            raise ValueError("the alphabet must be distinct ASCII characters")
+        if len(self.alphabet) ** self.order > _MOST_STATES:
+            raise ValueError(f"more than {_MOST_STATES} states; lower order or alphabet")
+
+    @cached_property
+    def transitions(self) -> NDArray[np.float64]:
+        """[states, letters] probability of the next letter, after the last `order` letters."""
+        letters = len(self.alphabet)
+        rng = np.random.default_rng([self.seed, 0])
+        rows = rng.dirichlet([self.concentration] * letters, size=letters**self.order)
+        rows = rows + 1e-6  # every letter can follow: the chain has one stationary distribution
+        return np.asarray(rows / rows.sum(axis=1, keepdims=True))
+
+    @cached_property
+    def stationary(self) -> NDArray[np.float64]:
+        """[states] the stationary distribution, by power iteration to rounding error."""
+        letters = len(self.alphabet)
+        states = np.full(letters**self.order, 1.0 / letters**self.order)
+        for _ in range(100_000):
+            # The oldest letter is forgotten (summed out), the newest becomes the last.
+            joint = (states[:, None] * self.transitions).reshape(letters, -1, letters)
+            after: NDArray[np.float64] = joint.sum(axis=0).reshape(-1)
+            after /= after.sum()
+            if np.abs(after - states).sum() < 1e-14:
+                return after
+            states = after
+        raise AssertionError("power iteration did not converge")
+
+    @cached_property
+    def entropy_rate(self) -> float:
+        """Bits per byte."""
+        return float(self.stationary @ _entropy(self.transitions))
+
+    def texts(self, count: int, part: int = 0) -> list[str]:
+        """Return `count` documents of `document_bytes` each."""
+        letters, order = len(self.alphabet), self.order
+        rng = np.random.default_rng([self.seed, 1, part])
+        states = np.minimum(
+            np.searchsorted(np.cumsum(self.stationary), rng.random(count)), letters**order - 1
+        )
+        drawn = np.empty((count, self.document_bytes), dtype=np.uint8)
+        for k in range(order):
+            drawn[:, k] = states // letters ** (order - 1 - k) % letters
+        cumulated = np.cumsum(self.transitions, axis=1)[:, :-1]
+        for k in range(order, self.document_bytes):
+            letter = (cumulated[states] < rng.random((count, 1))).sum(axis=1)
+            drawn[:, k] = letter
+            states = states % letters ** (order - 1) * letters + letter
+        codes = np.frombuffer(self.alphabet.encode("ascii"), dtype=np.uint8)
+        return [row.tobytes().decode("ascii") for row in codes[drawn]]
+
+
+@dataclass(frozen=True)
+class ZipfSource:
+    """Independent words, the r-th most frequent with probability proportional to r ** -exponent.
+
+    Frequent words are short; each is followed by one space.
+
+    Attributes:
+        vocabulary: number of distinct words, at most 100,000.
+        exponent: of Zipf's law; 1 is near to natural language, 0 makes all words equally likely.
+        seed: of the words and of everything drawn from them.
+        document_words: words of a document.
+
+    Raises:
+        ValueError: an attribute is out of range.
+    """
+
+    vocabulary: int = 5000
+    exponent: float = 1.0
+    seed: int = 0
+    document_words: int = 200
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.vocabulary <= 100_000 or self.exponent < 0 or self.document_words < 1:
+            raise ValueError("vocabulary must be 1 to 100,000, exponent and words not negative")
+
+    @cached_property
+    def words(self) -> list[str]:
+        """The distinct words, most frequent first, each with the space that follows it."""
+        rng = np.random.default_rng([self.seed, 0])
+        words: dict[str, None] = {}
+        for rank in range(1, self.vocabulary + 1):
+            # At least five times as many words of this length exist as are asked for.
+            length = max(2, int(np.ceil(np.log(rank + 1) / np.log(5))))
+            word = ""
+            while not word or word in words:
+                word = bytes(rng.integers(97, 123, size=length, dtype=np.uint8)).decode() + " "
+            words[word] = None
+        return list(words)
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float64]:
+        """[vocabulary] of the words."""
+        weights = np.arange(1, self.vocabulary + 1, dtype=np.float64) ** -self.exponent
+        return np.asarray(weights / weights.sum())
+
+    @cached_property
+    def entropy_rate(self) -> float:
+        """Bits per byte."""
+        lengths = np.array([len(word) for word in self.words])
+        return float(_entropy(self.probabilities) / (self.probabilities @ lengths))
+
+    def texts(self, count: int, part: int = 0) -> list[str]:
+        """Return `count` documents of `document_words` words each."""
+        rng = np.random.default_rng([self.seed, 1, part])
+        cumulated = np.cumsum(self.probabilities)[:-1]
+        ranks = np.searchsorted(cumulated, rng.random((count, self.document_words)), side="right")
+        return ["".join([self.words[rank] for rank in row]) for row in ranks.tolist()]
+
+
+@dataclass(frozen=True)
+class SyntheticCorpus:
+    """Documents drawn from a source, made as they are read; every pass yields the same.
+
+    Attributes:
+        source: where they are drawn from; its `entropy_rate` is the corpus's.
+        documents: how many.
+    """
+
+    name: str
+    source: Source
+    documents: int
+    parallel: bool = field(default=False, init=False)
+    size_bytes: int | None = field(default=None, init=False)
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the documents, named by their number."""
+        for part, first in enumerate(range(0, self.documents, _DOCUMENTS_AT_ONCE)):
+            count = min(_DOCUMENTS_AT_ONCE, self.documents - first)
+            # Always a whole part, so that the first documents do not depend on how many follow.
+            texts = self.source.texts(_DOCUMENTS_AT_ONCE, part)[:count]
+            yield Batch(texts, NO_LANGUAGE, "synthetic", self.name, Numbers(first + 1, count))
+
+
+def _entropy(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the entropy in bits along the last axis; 0 log 0 is 0."""
+    logs = np.log2(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
+    return np.asarray(-(probabilities * logs).sum(axis=-1))
