@@ -6,8 +6,14 @@ from corpora.errors import InputError, did_you_mean
 from tokenize_lab.tokenizer import Tokenizer
 
 PREFIXES = ("hf:", "sp:", "tiktoken:", "mistral:")
-EXAMPLES = (
-    "byte, character, mistral:v3, mistral:tekken, hf:PATH or hub name, sp:PATH, tiktoken:NAME"
+NAMES = (
+    "byte", "character",
+    "mistral:v1", "mistral:v2", "mistral:v3", "mistral:v7", "mistral:tekken",
+    "tiktoken:gpt2", "tiktoken:r50k_base", "tiktoken:p50k_base", "tiktoken:cl100k_base",
+    "tiktoken:o200k_base",
+)  # fmt: skip
+FORMS = (
+    "byte, character, mistral:v3, tiktoken:cl100k_base, hf:NAME, or a tokenizer's file or folder"
 )
 
 
@@ -15,32 +21,69 @@ def load_tokenizer(spec: str) -> Tokenizer:
     """Load the tokenizer that `spec` names.
 
     `byte`; `character`; `hf:` a tokenizer.json, a folder with one, or a hub name; `sp:` a
-    SentencePiece .model; `tiktoken:` an encoding's name or a .tiktoken file; `mistral:` v1, v2, v3,
-    v7 or tekken. Without a prefix the file says which it is. No code of a tokenizer's is run.
+    SentencePiece .model; `tiktoken:` an encoding's name or a .tiktoken file (`FILE@NAME` takes the
+    pattern of the encoding NAME); `mistral:` v1, v2, v3, v7 or tekken. Without a prefix the file
+    says which it is. No code of a tokenizer's is ever run.
 
     Raises:
         InputError: the spec is unknown, or its file is missing, torn, or no way back to bytes.
     """
     prefix, colon, rest = spec.partition(":")
-    match prefix if colon else spec:
-        case "byte" if not colon:
+    if colon and not rest and f"{prefix}:" in PREFIXES:
+        raise InputError(f"{spec}: names no tokenizer after the colon (try {FORMS})")
+    match prefix + colon:
+        case "byte":
             from tokenize_lab.tokenizers.byte import ByteTokenizer
 
             return ByteTokenizer()
-        case "character" | "char" if not colon:
+        case "character" | "char":
             from tokenize_lab.tokenizers.character import CharacterTokenizer
 
             return CharacterTokenizer(spec)
-        case "mistral" if colon:
-            from tokenize_lab.tokenizers.mistral import load_mistral
-
-            return load_mistral(rest, spec)
-        case "sp" if colon:
-            from tokenize_lab.tokenizers.sentencepiece import load_sentencepiece
-
-            return load_sentencepiece(Path(rest), spec)
-        case "hf" if colon:
+        case "hf:":
             from tokenize_lab.tokenizers.huggingface import load_huggingface
 
             return load_huggingface(rest, spec)
-    raise InputError(f"{spec}: no such tokenizer{did_you_mean(spec, PREFIXES)} (try {EXAMPLES})")
+        case "sp:":
+            from tokenize_lab.tokenizers.sentencepiece import load_sentencepiece
+
+            return load_sentencepiece(Path(rest), spec)
+        case "tiktoken:":
+            from tokenize_lab.tokenizers.tiktoken_files import load_tiktoken
+
+            return load_tiktoken(rest, spec)
+        case "mistral:":
+            from tokenize_lab.tokenizers.mistral import load_mistral
+
+            return load_mistral(rest, spec)
+    path = Path(spec)
+    if path.name.startswith("tekken") and path.suffix == ".json" and path.is_file():
+        from tokenize_lab.tokenizers.mistral import load_tekken
+
+        return load_tekken(path, spec, path.stem)
+    return load_tokenizer(f"{_prefix_of_file(path, spec)}{spec}")
+
+
+def _prefix_of_file(path: Path, spec: str) -> str:
+    """Return the prefix that a file's or folder's name calls for."""
+    if path.is_dir():
+        if (path / "tokenizer.json").is_file():
+            return "hf:"
+        if (path / "tokenizer.model").is_file():
+            return "sp:"
+        raise InputError(f"{path}: no tokenizer.json or tokenizer.model in this folder")
+    if not path.is_file():
+        if "/" in spec or path.suffix in (".json", ".model", ".tiktoken"):
+            raise InputError(f"{spec}: no such file or folder (a name on the hub is hf:{spec})")
+        if near := did_you_mean(spec, (*NAMES, *PREFIXES)):
+            raise InputError(f"{spec}: no such tokenizer{near}")
+        raise InputError(f"{spec}: no such tokenizer (try {FORMS})")
+    if path.suffix == ".json":
+        return "hf:"
+    if ".model" in path.name:  # tokenizer.model, tokenizer.model.v3
+        return "sp:"
+    if path.suffix == ".tiktoken":
+        return "tiktoken:"
+    raise InputError(
+        f"{path}: its name does not say what it is; put {', '.join(PREFIXES)} before it"
+    )

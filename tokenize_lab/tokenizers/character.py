@@ -14,7 +14,15 @@ from tokenize_lab.tokenizer import Encoding
 from tokenize_lab.tokenizers.flat import declared_fields
 
 CODE_POINTS = 0x110000
-SURROGATES = range(0xD800, 0xE000)  # code points that no text contains: ids without bytes
+# First and last + 1 code point, bytes each, the first byte's mark. Between the third and fourth run
+# lie the surrogates, which no text contains: ids without bytes.
+RUNS = (
+    (0x0, 0x80, 1, 0x00),
+    (0x80, 0x800, 2, 0xC0),
+    (0x800, 0xD800, 3, 0xE0),
+    (0xE000, 0x10000, 3, 0xE0),
+    (0x10000, 0x110000, 4, 0xF0),
+)
 
 
 @dataclass(frozen=True)
@@ -57,22 +65,17 @@ def code_point_table() -> TokenBytes:
     UTF-8 (RFC 3629, section 3) is the code point's bits in groups of six from the right, each in a
     byte that begins with 10, under a first byte that announces how many there are.
     """
-    points = np.arange(CODE_POINTS, dtype=np.uint32)
-    lengths = np.full(CODE_POINTS, 4, np.int64)
-    lengths[:0x10000] = 3
-    lengths[:0x800] = 2
-    lengths[:0x80] = 1
-    surrogates = slice(SURROGATES.start, SURROGATES.stop)
-    lengths[surrogates] = 0
+    runs: list[NDArray[np.uint8]] = []
+    lengths = np.zeros(CODE_POINTS, np.int64)
+    for first, last, length, lead in RUNS:
+        points = np.arange(first, last, dtype=np.uint32)
+        run = np.empty((len(points), length), np.uint8)
+        for place in range(length):
+            bits = points >> (6 * (length - 1 - place))
+            run[:, place] = lead | bits if place == 0 else 0x80 | (bits & 0x3F)
+        runs.append(run.ravel())
+        lengths[first:last] = length
     starts = np.zeros(CODE_POINTS + 1, np.int64)
     np.cumsum(lengths, out=starts[1:])
-    data = np.zeros(int(starts[-1]), np.uint8)
-    for length, lead in ((1, 0x00), (2, 0xC0), (3, 0xE0), (4, 0xF0)):
-        chosen: NDArray[np.uint32] = points[lengths == length]
-        rows = starts[:-1][chosen]
-        data[rows] = lead | (chosen >> (6 * (length - 1)))
-        for place in range(1, length):
-            data[rows + place] = 0x80 | ((chosen >> (6 * (length - 1 - place))) & 0x3F)
-    kinds = np.full(CODE_POINTS, TokenKind.TEXT, np.uint8)
-    kinds[surrogates] = TokenKind.SPECIAL
-    return TokenBytes(data.tobytes(), starts, kinds)
+    kinds = np.where(lengths == 0, np.uint8(TokenKind.SPECIAL), np.uint8(TokenKind.TEXT))
+    return TokenBytes(np.concatenate(runs).tobytes(), starts, kinds)

@@ -29,7 +29,7 @@ from tokenize_lab.tokenizers.huggingface_table import (
     byte_table,
     lossy_reason,
 )
-from tokenize_lab.tokenizers.probes import first_difference
+from tokenize_lab.tokenizers.probes import difference_on_probes
 
 TEXTS_AT_ONCE = (
     64  # the library keeps about 100 bytes per token of a call; more at once is no faster
@@ -142,13 +142,9 @@ def huggingface_from_text(text: str, spec: str, name: str, place: str) -> Huggin
     if reason:
         return tokenizer
     ordinary = [token.content for token in added.values() if not token.special]
-    difference = first_difference(
-        tokenizer, (f"a{content}b" for content in ordinary[:PROBED_ADDED_TOKENS])
-    )
-    if difference is None:
-        return tokenizer
-    reason = f"bytes of its tokens differ from the text's on {difference[:60]!r}"
-    return replace(tokenizer, lossless=False, lossy_reason=reason)
+    more = (f"a{content}b" for content in ordinary[:PROBED_ADDED_TOKENS])
+    difference = difference_on_probes(tokenizer, more)
+    return replace(tokenizer, lossless=not difference, lossy_reason=difference)
 
 
 @contextlib.contextmanager

@@ -37,8 +37,8 @@ PROBES = (
 )
 
 
-def first_difference(tokenizer: Tokenizer, more: Iterable[str] = ()) -> str | None:
-    """Return the first probe whose tokens' bytes are not prefix + text, or None."""
+def difference_on_probes(tokenizer: Tokenizer, more: Iterable[str] = ()) -> str:
+    """Return, in words, a text whose tokens' bytes are not prefix + text; or nothing."""
     probes = [*PROBES, *more]
     encoding = tokenizer.encode_batch(probes)
     table = tokenizer.token_bytes
@@ -48,5 +48,5 @@ def first_difference(tokenizer: Tokenizer, more: Iterable[str] = ()) -> str | No
         start += length
         text = probe.encode("utf-8")
         if b"".join(map(table.__getitem__, ids)) != (tokenizer.prefix + text if text else b""):
-            return probe
-    return None
+            return f"bytes of its tokens differ from the text's on {probe[:60]!r}"
+    return ""

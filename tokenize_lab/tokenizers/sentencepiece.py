@@ -8,7 +8,7 @@ measured document finds it.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from corpora.errors import InputError
 from tokenize_lab.token_bytes import TokenBytes, TokenKind
 from tokenize_lab.tokenizer import Encoding
 from tokenize_lab.tokenizers.flat import declared_fields
+from tokenize_lab.tokenizers.probes import difference_on_probes
 from tokenize_lab.tokenizers.sentencepiece_proto import ModelSettings, model_settings
 
+FILE_NAME = "tokenizer.model"
 SPACE = "▁"  # U+2581, SentencePiece's visible space
 REMEDY = "it is not a whole SentencePiece .model; fetch it again"
 
@@ -63,16 +65,18 @@ class SentencePieceTokenizer:
 
 
 def load_sentencepiece(path: Path, spec: str, name: str = "") -> SentencePieceTokenizer:
-    """Load a `.model` file.
+    """Load a `.model` file, or the `tokenizer.model` of a folder.
 
     Raises:
         InputError: the file cannot be read or is not a whole SentencePiece model.
     """
+    if path.is_dir():
+        path = path / FILE_NAME
     try:
         serialized = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    return sentencepiece_from_bytes(serialized, spec, name or path.stem, str(path))
+    return sentencepiece_from_bytes(serialized, spec, name or _short_name(path), str(path))
 
 
 def sentencepiece_from_bytes(
@@ -90,7 +94,7 @@ def sentencepiece_from_bytes(
     if not size:
         raise InputError(f"{place}: {REMEDY} (it has no pieces)")
     reason = lossy_reason(settings)
-    return SentencePieceTokenizer(
+    tokenizer = SentencePieceTokenizer(
         spec=spec,
         name=name,
         sha256=hashlib.sha256(serialized).hexdigest(),
@@ -102,6 +106,10 @@ def sentencepiece_from_bytes(
         engine=f"sentencepiece {sentencepiece.__version__}",
         serialized=serialized,
     )
+    if reason:
+        return tokenizer
+    difference = difference_on_probes(tokenizer)
+    return replace(tokenizer, lossless=not difference, lossy_reason=difference)
 
 
 def lossy_reason(settings: ModelSettings) -> str:
@@ -137,6 +145,11 @@ def _table(processor: Any, size: int, settings: ModelSettings) -> TokenBytes:
             pieces.append(text.encode("utf-8"))
             kinds.append(TokenKind.TEXT)
     return TokenBytes.from_pieces(pieces, kinds)
+
+
+def _short_name(path: Path) -> str:
+    """Return the file's stem, or the folder's name for a file called tokenizer.model."""
+    return path.stem if path.name != FILE_NAME else path.resolve().parent.name
 
 
 def _one_line(error: Exception) -> str:

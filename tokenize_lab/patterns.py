@@ -1,0 +1,60 @@
+"""The regular expressions that production tokenizers split text with before they merge.
+
+Merges never cross a piece, so the pattern bounds what any vocabulary can reach. All of them keep
+every character: what no branch wants becomes a piece of white space. Each is written here as
+tiktoken, Hugging Face's library (Oniguruma) and Python's `regex` all read it.
+
+Sources:
+    gpt2: Radford et al. 2019, the released `encoder.py`; also r50k_base and p50k_base.
+    gpt4: tiktoken's cl100k_base. Numbers in groups of up to three, contractions in any case,
+        a line end ends a piece.
+    llama3: Llama 3's tokenizer.json; the same pieces as gpt4, written without its shortcuts.
+    gpt4o: tiktoken's o200k_base. Words also end between a small letter and a capital.
+    tekken: mistral-common's tekken.json. As gpt4o, one digit to a piece, contractions apart.
+    whitespace: a run of spaces before a word joins it; nothing else is split.
+    none: the text is one piece (SentencePiece's way).
+"""
+
+from corpora.errors import InputError, did_you_mean
+
+CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+CAPITALS = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"
+SMALL = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+NEITHER = r"[^\r\n\p{L}\p{N}]?"
+SPACES = r"\s*[\r\n]+|\s+(?!\S)|\s+"
+
+GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+GPT4 = rf"{CONTRACTIONS}|{NEITHER}\p{{L}}+|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|{SPACES}"
+GPT4O = (
+    rf"{NEITHER}{CAPITALS}*{SMALL}+{CONTRACTIONS}?|{NEITHER}{CAPITALS}+{SMALL}*{CONTRACTIONS}?"
+    rf"|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|{SPACES}"
+)
+TEKKEN = (
+    rf"{NEITHER}{CAPITALS}*{SMALL}+|{NEITHER}{CAPITALS}+{SMALL}*"
+    rf"|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|{SPACES}"
+)
+WHITESPACE = r"\s*\S+|\s+"
+
+PATTERNS: dict[str, str] = {
+    "gpt2": GPT2,
+    "gpt4": GPT4,
+    "gpt4o": GPT4O,
+    "llama3": GPT4,
+    "tekken": TEKKEN,
+    "whitespace": WHITESPACE,
+    "none": "",
+}
+
+
+def pattern_named(name: str) -> str:
+    """Return a pattern by name; empty for `none`.
+
+    Raises:
+        InputError: there is no pattern of that name.
+    """
+    if name not in PATTERNS:
+        raise InputError(
+            f"--pattern {name}: no such pattern{did_you_mean(name, PATTERNS)} "
+            f"(known: {', '.join(PATTERNS)})"
+        )
+    return PATTERNS[name]

@@ -1,0 +1,147 @@
+"""OpenAI's encodings by name, and `.tiktoken` files.
+
+A `.tiktoken` file is a line `base64(token) rank` per token. It holds neither the pattern that
+splits text nor the special tokens; OpenAI's own files are recognised by their SHA-256, and any
+other is told its pattern: `tiktoken:FILE@cl100k_base`.
+"""
+
+import base64
+import binascii
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+from corpora.errors import InputError, at, did_you_mean
+from tokenize_lab.patterns import GPT2, GPT4, GPT4O
+from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer, table_of_ranks
+
+LARGEST_RANK = 1 << 24
+
+
+class Encoding(NamedTuple):
+    """What an encoding has besides its ranks.
+
+    Attributes:
+        pattern: what splits a text.
+        vocabulary_size: special tokens included.
+        sha256: of its `.tiktoken` file, or empty where it is distributed otherwise.
+    """
+
+    pattern: str
+    vocabulary_size: int
+    sha256: str
+
+
+# Sizes and hashes: tiktoken_ext/openai_public.py.
+ENCODINGS = {
+    "gpt2": Encoding(GPT2, 50257, ""),
+    "r50k_base": Encoding(
+        GPT2, 50257, "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
+    ),
+    "p50k_base": Encoding(
+        GPT2, 50281, "94b5ca7dff4d00767bc256fdd1b27e5b17361d7b8a5f968547f9f23eb70d2069"
+    ),
+    "cl100k_base": Encoding(
+        GPT4, 100277, "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"
+    ),
+    "o200k_base": Encoding(
+        GPT4O, 200019, "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
+    ),
+}
+DEFAULT = "cl100k_base"
+
+
+def load_tiktoken(where: str, spec: str) -> TiktokenTokenizer:
+    """Load an encoding by name, or a `.tiktoken` file, with `@NAME` for another's pattern.
+
+    Raises:
+        InputError: unknown name, no network to fetch it, or a torn file.
+    """
+    if where in ENCODINGS:
+        return _named(where, spec)
+    file, _, pattern_of = where.partition("@") if not Path(where).exists() else (where, "", "")
+    path = Path(file)
+    if not path.is_file():
+        if path.suffix == ".tiktoken" or "/" in file:
+            raise InputError(f"{path}: no such file")
+        near = did_you_mean(where, ENCODINGS)
+        raise InputError(f"{spec}: no such encoding{near} (known: {', '.join(ENCODINGS)})")
+    if pattern_of and pattern_of not in ENCODINGS:
+        near = did_you_mean(pattern_of, ENCODINGS)
+        raise InputError(f"{spec}: no encoding {pattern_of!r} to take the pattern from{near}")
+    return _from_file(path, spec, pattern_of)
+
+
+def read_ranks(path: Path, content: bytes) -> dict[bytes, int]:
+    """Return the rank of each token of a `.tiktoken` file.
+
+    Raises:
+        InputError: naming the first line that is not `base64 rank`, or a byte without a token.
+    """
+    ranks: dict[bytes, int] = {}
+    taken: set[int] = set()
+    for number, line in enumerate(content.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            encoded, written = line.split()
+            token, rank = base64.b64decode(encoded, validate=True), int(written)
+        except (ValueError, binascii.Error) as error:
+            raise InputError(f"{at(path, number)}: not `base64 rank`; fetch it again") from error
+        if token in ranks or rank in taken or not 0 <= rank < LARGEST_RANK or not token:
+            raise InputError(
+                f"{at(path, number)}: rank {rank} or its token comes twice, or cannot be"
+            )
+        ranks[token] = rank
+        taken.add(rank)
+    missing = [byte for byte in range(256) if bytes([byte]) not in ranks]
+    if missing:
+        raise InputError(f"{path}: no token for byte 0x{missing[0]:02X}; the file is not whole")
+    return ranks
+
+
+def _from_file(path: Path, spec: str, pattern_of: str) -> TiktokenTokenizer:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    ranks = read_ranks(path, content)
+    digest = hashlib.sha256(content).hexdigest()
+    official = next((name for name, known in ENCODINGS.items() if known.sha256 == digest), "")
+    encoding = pattern_of or official or DEFAULT
+    size = ENCODINGS[official].vocabulary_size if official else max(ranks.values()) + 1
+    name = path.stem if encoding == path.stem else f"{path.stem}@{encoding}"
+    return _tokenizer(spec, name, ranks, ENCODINGS[encoding].pattern, size)
+
+
+def _named(name: str, spec: str) -> TiktokenTokenizer:
+    import tiktoken
+
+    try:
+        loaded = tiktoken.get_encoding(name)
+    except Exception as error:  # whatever the network, the cache or the hash check raise
+        raise InputError(
+            f"{spec}: tiktoken cannot fetch it ({type(error).__name__}); set TIKTOKEN_CACHE_DIR to "
+            f"a folder that has it, or give the file: tiktoken:{name}.tiktoken"
+        ) from error
+    known = ENCODINGS[name]
+    return _tokenizer(spec, name, loaded._mergeable_ranks, known.pattern, known.vocabulary_size)
+
+
+def _tokenizer(
+    spec: str, name: str, ranks: dict[bytes, int], pattern: str, size: int
+) -> TiktokenTokenizer:
+    import tiktoken
+
+    table = table_of_ranks(ranks, size)
+    digest = hashlib.sha256(b"tiktoken\0" + pattern.encode() + b"\0" + table.data)
+    digest.update(table.starts.tobytes())
+    return TiktokenTokenizer(
+        spec=spec,
+        name=name,
+        sha256=digest.hexdigest(),
+        vocabulary_size=size,
+        token_bytes=table,
+        engine=f"tiktoken {tiktoken.__version__}",
+        pattern=pattern,
+    )
