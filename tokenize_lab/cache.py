@@ -78,7 +78,7 @@ class CountsCache:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(prefix=".new.", dir=path.parent)
             with os.fdopen(handle, "wb") as out:
-                # No fsync: an entry lost or torn in a crash fails its checksum and is counted again.
+                # No fsync: an entry torn in a crash fails its checksum and is counted again.
                 out.write(hashlib.sha256(payload).digest() + payload)
             Path(temporary).replace(path)
         except OSError as error:

@@ -76,7 +76,7 @@ class GroupCounts:
     @property
     def total(self) -> NDArray[np.int64]:
         """[len(FIELDS)] int64, the sum over all units."""
-        return self.units.sum(0)
+        return np.asarray(self.units.sum(0))
 
     def add(self, first_unit: int, table: NDArray[np.int64]) -> None:
         """Add documents' counts, [documents, len(FIELDS)], numbered on from `first_unit`."""
@@ -97,8 +97,14 @@ def merged(counts: dict[Group, GroupCounts], keep: Iterable[str]) -> dict[Group,
     keep = set(keep)
     result: dict[Group, GroupCounts] = {}
     for group, part in counts.items():
-        dropped = {n: None for n in ("language", "domain", "document") if n not in keep}
-        into = result.setdefault(group._replace(**dropped), GroupCounts(aligned=part.aligned))
+        coarse = Group(
+            group.tokenizer,
+            group.corpus,
+            group.language if "language" in keep else None,
+            group.domain if "domain" in keep else None,
+            group.document if "document" in keep else None,
+        )
+        into = result.setdefault(coarse, GroupCounts(aligned=part.aligned))
         into.aligned = into.aligned and part.aligned
         into.add(0, part.units)
         histogram = part.histogram.settle()

@@ -56,7 +56,9 @@ def gini(costs: ArrayLike) -> NDArray[np.float64]:
         return np.full(total.shape, np.nan)
     # sum_ij |c_i - c_j| = 2 sum_i (2 i - n + 1) c_(i), with c sorted and i from 0.
     spread = (c * (2 * np.arange(n) - n + 1)).sum(-1)
-    return np.divide(spread, n * total, out=np.full(total.shape, np.nan), where=total > 0)
+    result = np.full(total.shape, np.nan)
+    np.divide(spread, n * total, out=result, where=total > 0)
+    return result
 
 
 def lorenz(costs: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

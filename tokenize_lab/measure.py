@@ -26,6 +26,7 @@ from tokenize_lab.batch_work import (
 )
 from tokenize_lab.counts import Group, GroupCounts
 from tokenize_lab.fields import TEXT_INDEX
+from tokenize_lab.samples import SampleText, sample_texts
 
 # Below this much encoding (bytes x tokenizers) starting processes costs more than it saves.
 _WORTH_PROCESSES = 24 << 20
@@ -62,6 +63,7 @@ class Measurement:
         tokenizers: as given.
         corpora_sha256: by corpus, of the content of its batches in order.
         throughput: how fast it went.
+        samples: heads of the first documents of each corpus, language and domain.
         from_cache: (tokenizer, batch) pairs that the cache answered.
         encoded: pairs that were encoded.
     """
@@ -69,6 +71,7 @@ class Measurement:
     counts: dict[Group, GroupCounts]
     corpora_sha256: dict[str, str]
     throughput: Throughput
+    samples: list[SampleText]
     from_cache: int
     encoded: int
 
@@ -102,6 +105,7 @@ def measure(
     speed = Throughput(
         encoded_bytes=dict.fromkeys(names, 0), encode_seconds=dict.fromkeys(names, 0.0)
     )
+    samples: list[SampleText] = []
     encoded = from_cache = 0
     stream = ((corpus, batch) for corpus in corpora for batch in corpus.batches())
     for corpus, batch, result in _counted(stream, workbench, jobs or os.cpu_count() or 1):
@@ -110,6 +114,8 @@ def measure(
             f"{batch.language}\t{batch.domain}\t{result.content_sha256}\n".encode()
         )
         place = (corpus.name, batch.language, batch.domain)
+        if place not in documents_seen:
+            samples += sample_texts(corpus.name, batch)
         first = documents_seen.get(place, 0)
         documents_seen[place] = first + len(batch.texts)
         if batch.first_alignment is not None:
@@ -117,9 +123,11 @@ def measure(
         for i, name in enumerate(names):
             table = np.concatenate([result.text, result.tokens[i].per_text], axis=1)
             if by_document:
+                prefix = "" if batch.first_alignment is not None else f"{batch.source}:"
                 for document, row in zip(batch.document_ids, table, strict=True):
-                    group = Group(name, *place, f"{batch.source}:{document}")
-                    counts.setdefault(group, GroupCounts(aligned=False)).add(0, row[None])
+                    group = Group(name, *place, prefix + document)
+                    fresh = GroupCounts(aligned=batch.first_alignment is not None)
+                    counts.setdefault(group, fresh).add(0, row[None])
             else:
                 into = counts.setdefault(Group(name, *place, None), GroupCounts())
                 into.aligned = into.aligned and batch.first_alignment is not None
@@ -136,7 +144,7 @@ def measure(
             progress(corpus, size)
     speed.seconds = time.perf_counter() - begin
     hashes = {name: digest.hexdigest() for name, digest in digests.items()}
-    return Measurement(counts, hashes, speed, from_cache, encoded)
+    return Measurement(counts, hashes, speed, samples, from_cache, encoded)
 
 
 _Work = tuple[Corpus, Batch]

@@ -21,6 +21,7 @@ class Rate:
         meaning: the definition, in words.
         above: count name to coefficient, of the numerator.
         below: the same, of the denominator.
+        needs: a count that is 0 where the rate was not asked for.
         needs_spaces: null where most characters belong to scripts that write no word spaces.
     """
 
@@ -28,6 +29,7 @@ class Rate:
     above: Mapping[str, int]
     below: Mapping[str, int]
     needs_spaces: bool = False
+    needs: str | None = None
 
     def of(self, sums: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the rate of [..., len(FIELDS)] counts: [...], NaN where it is not defined."""
@@ -37,7 +39,11 @@ class Rate:
         if self.needs_spaces:
             unspaced = sums[..., FIELD_INDEX["unspaced_characters"]]
             below = np.where(2 * unspaced > sums[..., FIELD_INDEX["characters"]], 0, below)
-        return np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)
+        if self.needs:
+            below = np.where(sums[..., FIELD_INDEX[self.needs]] == 0, 0, below)
+        result = np.full(above.shape, np.nan)
+        np.divide(above, below, out=result, where=below != 0)
+        return result
 
 
 RATES = {
@@ -49,6 +55,7 @@ RATES = {
         "extended grapheme clusters / tokens; null unless --graphemes was given",
         {"graphemes": 1},
         {"tokens": 1},
+        needs="graphemes",
     ),
     "fertility": Rate(
         "tokens / words, words by the named segmenter; null where the script writes no spaces",

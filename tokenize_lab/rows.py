@@ -6,7 +6,7 @@ difference sets a tokenizer beside the baseline on the same text. All replicates
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ class RowSettings:
     word_segmenter: str
     reference: str = "eng"
     baseline: str | None = None
-    bootstrap: Bootstrap | None = Bootstrap()
+    bootstrap: Bootstrap | None = field(default_factory=Bootstrap)
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ def measure_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> lis
         row: Row = {**group._asdict(), "word_segmenter": settings.word_segmenter}
         row |= {name: int(part.total[FIELD_INDEX[name]]) for name in FIELDS}
         values, intervals = _rates(sums[group], bootstrap)
-        for name, field in (("parity", "bytes"), ("premium", "tokens")):
+        for name, counted in (("parity", "bytes"), ("premium", "tokens")):
             reference = _reference(group, counts, settings.reference)
             values[name], intervals[name] = _ratio(
-                sums[group], sums[reference] if reference else None, field, bootstrap
+                sums[group], sums[reference] if reference else None, counted, bootstrap
             )
         values["gini"], intervals["gini"] = ginis.get((group.tokenizer, group.corpus), (None, None))
         row |= values
@@ -129,11 +129,11 @@ def _documents(part: GroupCounts) -> NDArray[np.int64]:
 
 
 def _ratio(
-    above: _Sums, below: _Sums | None, field: str, bootstrap: Bootstrap | None
+    above: _Sums, below: _Sums | None, counted: str, bootstrap: Bootstrap | None
 ) -> tuple[float | None, Any]:
     if below is None:
         return None, None
-    i = FIELD_INDEX[field]
+    i = FIELD_INDEX[counted]
     value = _number(np.float64(above.total[i]) / below.total[i]) if below.total[i] else None
     if not bootstrap or above.replicates is None or below.replicates is None or value is None:
         return value, None

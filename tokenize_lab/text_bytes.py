@@ -1,6 +1,6 @@
 """A batch of texts as one array of UTF-8 bytes, and the classes of its bytes.
 
-Everything that is counted in a text (words, numbers, indentation) is found here once, in whole-array
+What is counted in a text (words, numbers, indentation) is found here once, in whole-array
 operations, and then compared with the token boundaries of every tokenizer.
 """
 

@@ -114,7 +114,7 @@ class TokenBytes:
     @cached_property
     def heads(self) -> NDArray[np.uint64]:
         """[V] uint64, the first eight bytes of each id; `head_masks` says which of them count."""
-        return self.windows[self.starts[:-1]]
+        return np.asarray(self.windows[self.starts[:-1]])
 
     @cached_property
     def head_masks(self) -> NDArray[np.uint64]:

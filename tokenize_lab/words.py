@@ -1,14 +1,15 @@
 """Words, by a named segmenter; and the writing that has none to find.
 
 `whitespace` splits as `str.split()` does. `uax29` takes the word boundaries of Unicode Standard
-Annex 29 (default rules, no dictionary) and keeps the segments that hold a letter or a digit. Neither
-finds words where a script writes none apart: characters of such scripts are counted, and a rate
-over words is null where they are the majority, never a wrong number.
+Annex 29 (default rules, no dictionary) and keeps the segments that hold a letter or a digit.
+Neither finds words where a script writes none apart: characters of such scripts are counted, and a
+rate over words is null where they are the majority, never a wrong number.
 """
 
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +92,7 @@ def _uax29_runs(text: TextBytes, texts: Sequence[str]) -> Runs:
             edges.insert(0, 0)
         if edges and edges[-1] != len(string):
             edges.append(len(string))
-        for left, right in zip(edges, edges[1:], strict=False):
+        for left, right in pairwise(edges):
             if wordlike.search(string, left, right):
                 first.append(offset + left)
                 last.append(offset + right)

@@ -1,0 +1,56 @@
+"""The one command: joins the four packages' apps, and turns what goes wrong into exit codes."""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from corpora.errors import InputError
+
+
+class Interrupted(BaseException):
+    """Ctrl-C, under a name that no library on the way takes for its own."""
+
+
+def build_app() -> typer.Typer:
+    """Return the `tokenize-lab` command."""
+    from corpora.cli import app as corpora
+    from tokenize_lab.cli import measure
+    from tokenize_lab.tokenizers_cli import app as tokenizers
+
+    app = typer.Typer(
+        name="tokenize-lab",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        help="How many bytes should one token hold? Measure, train, fit, decide.",
+    )
+    app.command()(measure)
+    app.add_typer(corpora, name="corpora")
+    app.add_typer(tokenizers, name="tokenizers")
+    return app
+
+
+def main() -> None:
+    """Run the command. Exit codes: 0 done, 1 a fault, 2 bad input, 130 interrupted."""
+    # Encoders run one to a process; this also keeps the libraries from warning about it.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        build_app()()
+    except InputError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except Interrupted:
+        typer.echo("interrupted; what was finished is kept, the same command goes on", err=True)
+        sys.exit(130)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise Interrupted
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,237 @@
+"""`tokenize-lab measure`: any tokenizers on any corpora."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from corpora.errors import InputError, did_you_mean
+from corpora.readers.settings import OnInvalid, Unit
+from tokenize_lab.words import WordSegmenter
+
+
+class GroupBy(StrEnum):
+    """What a row is about, beside its tokenizer and corpus."""
+
+    LANGUAGE = "language"
+    DOMAIN = "domain"
+    DOCUMENT = "document"
+
+
+_INPUT = "What is measured"
+_OUTPUT = "What comes out"
+_HOW = "How it is done"
+
+
+def measure(
+    corpora: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CORPUS...",
+            help="a file or folder (.txt, .jsonl[.gz|.zst|.xz], .parquet), the name of a declared "
+            "corpus (tokenize-lab corpora list), or hub:NAME for a Hugging Face data set",
+        ),
+    ],
+    tokenizers: Annotated[
+        list[str],
+        typer.Option(
+            "--tokenizer",
+            "-t",
+            metavar="SPEC",
+            rich_help_panel=_INPUT,
+            help="byte, character, hf:PATH or hub name, sp:PATH, tiktoken:NAME or PATH, "
+            "mistral:v1|v3|v7|tekken, or just a tokenizer's file; give -t as often as you like",
+        ),
+    ],
+    group_by: Annotated[
+        list[GroupBy],
+        typer.Option(help="one row for each; may be repeated", rich_help_panel=_OUTPUT),
+    ] = [GroupBy.LANGUAGE],  # noqa: B006 - typer's way of saying so; never changed
+    as_json: Annotated[
+        bool, typer.Option("--json", help="rows as strict JSON on stdout", rich_help_panel=_OUTPUT)
+    ] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="rows as CSV on stdout", rich_help_panel=_OUTPUT)
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(help="folder for counts, samples, provenance", rich_help_panel=_OUTPUT)
+    ] = Path("out/measure"),
+    reference: Annotated[
+        str, typer.Option(help="language of parity and premium", rich_help_panel=_OUTPUT)
+    ] = "eng",
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            help="tokenizer that differences are taken to",
+            rich_help_panel=_OUTPUT,
+            show_default="the first",
+        ),
+    ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(help="language of files that do not say theirs", rich_help_panel=_INPUT),
+    ] = None,
+    domain: Annotated[
+        str | None,
+        typer.Option(
+            help="domain of all the text; `code` adds code measures", rich_help_panel=_INPUT
+        ),
+    ] = None,
+    text_field: Annotated[
+        str, typer.Option(help="field or column that holds the text", rich_help_panel=_INPUT)
+    ] = "text",
+    unit: Annotated[
+        Unit,
+        typer.Option(
+            help="what a document of a .txt file is: line or file", rich_help_panel=_INPUT
+        ),
+    ] = "line",
+    on_invalid: Annotated[
+        OnInvalid,
+        typer.Option(
+            help="what to do with invalid UTF-8: refuse, replace or skip", rich_help_panel=_INPUT
+        ),
+    ] = "refuse",
+    words: Annotated[
+        WordSegmenter, typer.Option(help="how words are told apart", rich_help_panel=_HOW)
+    ] = WordSegmenter.WHITESPACE,
+    graphemes: Annotated[
+        bool,
+        typer.Option(
+            "--graphemes", help="count grapheme clusters too (slower)", rich_help_panel=_HOW
+        ),
+    ] = False,
+    replicates: Annotated[
+        int,
+        typer.Option(min=0, help="bootstrap resamples; 0 for no intervals", rich_help_panel=_HOW),
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="of the resamples", rich_help_panel=_HOW)] = 0,
+    jobs: Annotated[
+        int, typer.Option(min=0, help="processes; 0 for one a core", rich_help_panel=_HOW)
+    ] = 0,
+    cache: Annotated[
+        Path, typer.Option(help="folder of counts already made", rich_help_panel=_HOW)
+    ] = Path("out/cache"),
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="count everything afresh", rich_help_panel=_HOW)
+    ] = False,
+) -> None:
+    """Measure bytes per token, and what it does to languages: compression, fairness, fidelity,
+    throughput.
+
+    Rates are ratios of sums with 95 % bootstrap intervals over documents or aligned lines; what a
+    text or tokenizer does not allow to measure is null. Counts are kept in --out (then:
+    tokenize-lab report DIR) and in --cache, so a second run, or one after an interrupt, encodes
+    nothing twice.
+
+    \b
+    tokenize-lab measure embedded -t byte -t mistral:v3 -t mistral:tekken
+    tokenize-lab measure my_corpus.jsonl.zst -t tokenizer.json --json
+    tokenize-lab measure parallel_folder -t hf:a.json -t sp:b.model --group-by domain
+    """
+    from corpora.open import open_corpus
+    from tokenize_lab.batch_work import Workbench
+    from tokenize_lab.bootstrap import Bootstrap
+    from tokenize_lab.cache import CountsCache
+    from tokenize_lab.counts import merged
+    from tokenize_lab.load import load_tokenizer
+    from tokenize_lab.measure import measure as run
+    from tokenize_lab.progress import counting_progress
+    from tokenize_lab.provenance import provenance
+    from tokenize_lab.results import Results, save_results
+    from tokenize_lab.rows import RowSettings, measure_rows
+    from tokenize_lab.samples import tokenized_samples
+    from tokenize_lab.text_counts import TextSettings
+
+    if as_json and as_csv:
+        raise InputError("--json and --csv both write to stdout; give one of them")
+    opened = [
+        open_corpus(
+            spec,
+            language=language,
+            domain=domain,
+            text_field=text_field,
+            unit=unit,
+            on_invalid=on_invalid,
+        )
+        for spec in corpora
+    ]
+    _refuse_twins("corpus", [corpus.name for corpus in opened])
+    loaded = [load_tokenizer(spec) for spec in tokenizers]
+    names = [tokenizer.name for tokenizer in loaded]
+    _refuse_twins("tokenizer", names)
+    chosen = dict(zip(tokenizers, names, strict=True)).get(baseline or tokenizers[0], baseline)
+    if chosen not in names:
+        raise InputError(
+            f"--baseline {chosen}: not one of the tokenizers"
+            f"{did_you_mean(str(chosen), tokenizers)} ({', '.join(tokenizers)})"
+        )
+
+    kept = None if no_cache else CountsCache(cache)
+    workbench = Workbench(loaded, TextSettings(words, graphemes), kept)
+    by_document = GroupBy.DOCUMENT in group_by
+    with counting_progress(opened) as progress:
+        measurement = run(
+            opened, workbench, by_document=by_document, jobs=jobs or None, progress=progress
+        )
+    settings = {
+        "word_segmenter": words.value,
+        "graphemes": graphemes,
+        "reference": reference,
+        "baseline": chosen,
+        "group_by": [g.value for g in group_by],
+        "replicates": replicates,
+        "seed": seed,
+    }
+    record = provenance(opened, loaded, settings, measurement, ["tokenize-lab", *sys.argv[1:]])
+    samples = tokenized_samples(measurement.samples, loaded)
+    save_results(out, Results(measurement.counts, record, samples))
+    rows = measure_rows(
+        merged(measurement.counts, group_by),
+        RowSettings(
+            {t.name: t.vocabulary_size for t in loaded},
+            words.value,
+            reference,
+            chosen,
+            Bootstrap(replicates, seed) if replicates else None,
+        ),
+    )
+    _say(record, out)
+    if as_json:
+        sys.stdout.write(json.dumps(rows, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    elif as_csv:
+        from tokenize_lab.tables import rows_csv
+
+        sys.stdout.write(rows_csv(rows))
+    else:
+        from rich.console import Console
+
+        from tokenize_lab.tables import rows_tables
+
+        Console().print(*rows_tables(rows, record), sep="\n")
+
+
+def _refuse_twins(what: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{what} {name}: given twice; give each once")
+
+
+def _say(record: dict[str, Any], out: Path) -> None:
+    run = record["run"]
+    say = [f"counts, samples and provenance: {out} (then: tokenize-lab report {out})"]
+    if not run["batches_encoded"]:
+        say.append("every count came from the cache; nothing was encoded")
+    elif run["batches_from_cache"]:
+        total = run["batches_encoded"] + run["batches_from_cache"]
+        say.append(f"{run['batches_from_cache']} of {total} batches came from the cache")
+    say += [
+        f"{tokenizer['name']} is lossy: {tokenizer['lossy_reason']}"
+        for tokenizer in record["tokenizers"]
+        if not tokenizer["lossless"]
+    ]
+    for line in say:
+        typer.echo(line, err=True)

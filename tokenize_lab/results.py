@@ -1,0 +1,151 @@
+"""A measured folder: counts, histograms, samples and where they came from.
+
+    counts.parquet      one row a unit: additive counts, never rates
+    histograms.parquet  how often each token id occurs
+    samples.json        a few documents and their tokens, for looking at
+    provenance.json     hashes, versions, settings; times and host under `run`, and only there
+
+The same inputs give the same bytes in all but `run`.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from corpora.errors import InputError
+from corpora.files import write_text, written_whole
+from tokenize_lab.counts import Group, GroupCounts
+from tokenize_lab.fields import FIELD_INDEX, FIELDS
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_PARTS = list(Group._fields)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What `measure` leaves behind, and reports read.
+
+    Attributes:
+        counts: by group, as finely as they were kept.
+        provenance: see `tokenize_lab.provenance`.
+        samples: see `tokenize_lab.samples`.
+    """
+
+    counts: dict[Group, GroupCounts]
+    provenance: dict[str, Any]
+    samples: Sequence[dict[str, Any]]
+
+
+def save_results(folder: Path, results: Results) -> None:
+    """Write the folder's four files, each whole or not at all.
+
+    Raises:
+        InputError: the folder cannot be written, or the disk is full.
+    """
+    tables = {"counts": _counts_frame(results), "histograms": _histogram_frame(results.counts)}
+    for name, frame in tables.items():
+        with written_whole(folder / f"{name}.parquet") as temporary:
+            frame.write_parquet(temporary, compression="zstd")
+    samples = json.dumps(list(results.samples), ensure_ascii=False, separators=(",", ":"))
+    write_text(folder / "samples.json", samples + "\n")
+    # Last, so that its presence says the folder is complete.
+    record = json.dumps(results.provenance, ensure_ascii=False, indent=1, allow_nan=False)
+    write_text(folder / "provenance.json", record + "\n")
+
+
+def load_results(folder: Path) -> Results:
+    """Read a folder that `save_results` wrote.
+
+    Raises:
+        InputError: it is not there, is not complete, or is damaged.
+    """
+    import polars as pl
+
+    try:
+        provenance = json.loads((folder / "provenance.json").read_text("utf-8"))
+        samples = json.loads((folder / "samples.json").read_text("utf-8"))
+        frame = pl.read_parquet(folder / "counts.parquet")
+        histograms = pl.read_parquet(folder / "histograms.parquet")
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{folder}: holds no measurement ({Path(error.filename or '').name} is missing); "
+            "make one with: tokenize-lab measure CORPUS -t TOKENIZER --out DIR"
+        ) from error
+    except (ValueError, pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{folder}: a file is damaged ({error}); measure again") from error
+    counts: dict[Group, GroupCounts] = {}
+    for key, part in frame.partition_by(_PARTS, as_dict=True, maintain_order=True).items():
+        units = np.zeros((int(part["unit"].max()) + 1, len(FIELDS)), np.int64)  # type: ignore[arg-type]  # an integer column
+        units[part["unit"].to_numpy()] = part.select(list(FIELDS)).to_numpy()
+        counts[Group(*key)] = GroupCounts(units, aligned=bool(part["aligned"][0]))
+    for key, part in histograms.partition_by(_PARTS, as_dict=True, maintain_order=True).items():
+        counts[Group(*key)].histogram.add(
+            part["token_id"].to_numpy().astype(np.uint32), part["occurrences"].to_numpy()
+        )
+    return Results(counts, provenance, samples)
+
+
+def _counts_frame(results: Results) -> "pl.DataFrame":
+    import polars as pl
+
+    tokenizers = {t["name"]: t for t in results.provenance["tokenizers"]}
+    corpora = {c["name"]: c["sha256"] for c in results.provenance["corpora"]}
+    units = [
+        np.flatnonzero(part.units[:, FIELD_INDEX["documents"]]) for part in results.counts.values()
+    ]
+    groups = pl.DataFrame(
+        [
+            {
+                **group._asdict(),
+                "tokenizer_sha256": tokenizers[group.tokenizer]["sha256"],
+                "vocabulary_size": tokenizers[group.tokenizer]["vocabulary_size"],
+                "corpus_sha256": corpora[group.corpus],
+                "word_segmenter": results.provenance["settings"]["word_segmenter"],
+                "aligned": part.aligned,
+            }
+            for group, part in results.counts.items()
+        ],
+        schema_overrides=dict.fromkeys(_PARTS, pl.String),
+    )
+    table = np.concatenate(
+        [part.units[own] for part, own in zip(results.counts.values(), units, strict=True)]
+    )
+    return pl.concat(
+        [
+            _repeated(groups, [len(own) for own in units]),
+            pl.DataFrame({"unit": np.concatenate(units).astype(np.int32)}),
+            pl.DataFrame(table, schema=dict.fromkeys(FIELDS, pl.Int64)),
+        ],
+        how="horizontal",
+    )
+
+
+def _histogram_frame(counts: dict[Group, GroupCounts]) -> "pl.DataFrame":
+    import polars as pl
+
+    histograms = [part.histogram.settle() for part in counts.values()]
+    groups = pl.DataFrame(
+        [group._asdict() for group in counts], schema=dict.fromkeys(_PARTS, pl.String)
+    )
+    return pl.concat(
+        [
+            _repeated(groups, [len(histogram.ids) for histogram in histograms]),
+            pl.DataFrame(
+                {
+                    "token_id": np.concatenate([histogram.ids for histogram in histograms]),
+                    "occurrences": np.concatenate([h.occurrences for h in histograms]),
+                }
+            ),
+        ],
+        how="horizontal",
+    )
+
+
+def _repeated(groups: "pl.DataFrame", times: Sequence[int]) -> "pl.DataFrame":
+    return groups[np.repeat(np.arange(len(times)), times)]
