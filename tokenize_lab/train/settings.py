@@ -1,0 +1,73 @@
+"""What a tokenizer is trained to be: a recipe that can be named, cited and repeated."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from corpora.errors import InputError, did_you_mean
+from tokenize_lab.patterns import pattern_named
+
+Kind = Literal["bpe", "unigram", "wordpiece", "character"]
+Engine = Literal["huggingface", "sentencepiece"]
+
+# The engines of each kind, its default first.
+ENGINES: dict[str, tuple[str, ...]] = {
+    "bpe": ("huggingface",),
+    "unigram": ("sentencepiece", "huggingface"),
+    "wordpiece": ("huggingface",),
+    "character": ("huggingface",),
+}
+DEFAULT_PATTERN = "gpt4"
+BYTES = 256
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """The recipe of a tokenizer.
+
+    Attributes:
+        kind: `bpe`: byte-level BPE. `unigram`: Unigram, with byte fallback (SentencePiece) or
+            byte-level (Hugging Face). `wordpiece`: WordPiece, which drops white space.
+            `character`: the most frequent characters, and bytes for the others.
+        vocab_size: ids asked for, bytes and unknown token included; more than 256.
+        engine: the library that trains it; the kind's default if empty.
+        pattern: name of the pattern that splits text before merging (`patterns.PATTERNS`); only
+            for Hugging Face's BPE and Unigram, `gpt4` if empty.
+        seed: of what an engine draws: SentencePiece's choice of lines from a corpus of more than
+            it holds in memory. The other engines draw nothing.
+    """
+
+    kind: Kind
+    vocab_size: int
+    engine: str = ""
+    pattern: str = ""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Fill in the defaults.
+
+        Raises:
+            InputError: a setting is unknown, or does not belong to the kind.
+        """
+        if self.kind not in ENGINES:
+            near = did_you_mean(self.kind, ENGINES)
+            raise InputError(
+                f"--kind {self.kind}: no such kind{near} (known: {', '.join(ENGINES)})"
+            )
+        engines = ENGINES[self.kind]
+        object.__setattr__(self, "engine", self.engine or engines[0])
+        if self.engine not in engines:
+            raise InputError(
+                f"--engine {self.engine}: does not train {self.kind} (known: {', '.join(engines)})"
+            )
+        splits = self.kind in ("bpe", "unigram") and self.engine == "huggingface"
+        if splits:
+            object.__setattr__(self, "pattern", self.pattern or DEFAULT_PATTERN)
+            pattern_named(self.pattern)
+        elif self.pattern:
+            raise InputError(f"--pattern: {self.kind} by {self.engine} does not split by a pattern")
+        if self.vocab_size <= BYTES:
+            raise InputError(
+                f"--vocab-size {self.vocab_size}: must be over {BYTES}, an id for every byte"
+            )
+        if self.seed < 0:
+            raise InputError(f"--seed {self.seed}: must not be negative")

@@ -1,0 +1,102 @@
+"""The text a tokenizer is trained on: read from its corpus as often as a trainer needs."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpora.corpus import Corpus
+from corpora.document import utf8_length
+
+CODE_POINTS = 0x110000
+Progress = Callable[[str, int], None]
+
+
+class TextFacts(NamedTuple):
+    """What a training text was.
+
+    Attributes:
+        sha256: of every document's UTF-8 bytes, each followed by a byte FF (in no UTF-8 text).
+        documents: how many.
+        bytes: of all documents, line ends between them not counted.
+    """
+
+    sha256: str
+    documents: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class TrainingText:
+    """A corpus to train on.
+
+    Attributes:
+        corpus: where the text comes from.
+        progress: called with what is being done and the bytes just read.
+    """
+
+    corpus: Corpus
+    progress: Progress | None = None
+
+    def batches(self, doing: str) -> Iterator[list[str]]:
+        """Yield the texts, about a megabyte at a time."""
+        for batch in self.corpus.batches():
+            yield list(batch.texts)
+            if self.progress:
+                self.progress(doing, sum(map(utf8_length, batch.texts)))
+
+    def texts(self, doing: str) -> Iterator[str]:
+        """Yield the texts one by one."""
+        for texts in self.batches(doing):
+            yield from texts
+
+    def spelt_with(self, alphabet: NDArray[np.int64], other: str) -> Iterator[str]:
+        """Yield the texts with `other` in place of every character outside the alphabet."""
+        table = np.full(CODE_POINTS, ord(other), np.uint32)
+        table[alphabet] = alphabet
+        for text in self.texts("reading"):
+            yield table[code_points(text)].tobytes().decode("utf-32-le")
+
+    def character_counts(self) -> NDArray[np.int64]:
+        """Return [0x110000] int64: how often each code point occurs."""
+        counts = np.zeros(CODE_POINTS, np.int64)
+        for texts in self.batches("counting characters"):
+            found = np.bincount(code_points("".join(texts)))
+            counts[: len(found)] += found
+        return counts
+
+
+class TextDigest:
+    """Gathers the facts of a text while it is read."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._documents = 0
+        self._bytes = 0
+
+    def add(self, texts: list[str]) -> None:
+        """Take the next documents in."""
+        for text in texts:
+            encoded = text.encode("utf-8")
+            self._hash.update(encoded)
+            self._hash.update(b"\xff")
+            self._bytes += len(encoded)
+        self._documents += len(texts)
+
+    def facts(self) -> TextFacts:
+        """Return what was read so far."""
+        return TextFacts(self._hash.hexdigest(), self._documents, self._bytes)
+
+
+def code_points(text: str) -> NDArray[np.uint32]:
+    """Return the code points of a text."""
+    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
+
+
+def by_frequency(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the code points that occur, the most frequent first, equals by code point."""
+    present = np.flatnonzero(counts)
+    return present[np.argsort(-counts[present], kind="stable")]

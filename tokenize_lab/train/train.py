@@ -1,0 +1,110 @@
+"""From a corpus and a recipe to a tokenizer's file, with its card."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from corpora.corpus import Corpus
+from corpora.errors import InputError
+from corpora.files import write_text, written_whole
+from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizers.huggingface import huggingface_from_text
+from tokenize_lab.tokenizers.sentencepiece import sentencepiece_from_bytes
+from tokenize_lab.train.byte_level import train_bpe, train_unigram
+from tokenize_lab.train.card import Card
+from tokenize_lab.train.characters import train_character
+from tokenize_lab.train.sentencepiece_unigram import train_sentencepiece
+from tokenize_lab.train.settings import TrainSettings
+from tokenize_lab.train.text import Progress, TextDigest, TrainingText
+from tokenize_lab.train.wordpiece import train_wordpiece
+
+CARD = "card.json"
+FILES = {"huggingface": "tokenizer.json", "sentencepiece": "tokenizer.model"}
+_TRAINERS: dict[tuple[str, str], Callable[[TrainingText, TrainSettings], bytes]] = {
+    ("bpe", "huggingface"): train_bpe,
+    ("unigram", "huggingface"): train_unigram,
+    ("unigram", "sentencepiece"): train_sentencepiece,
+    ("wordpiece", "huggingface"): train_wordpiece,
+    ("character", "huggingface"): train_character,
+}
+
+
+class Trained(NamedTuple):
+    """Where a trained tokenizer lies, and its card."""
+
+    path: Path
+    card: Card
+
+
+def train_tokenizer(
+    corpus: Corpus, settings: TrainSettings, out: Path, progress: Progress | None = None
+) -> Trained:
+    """Train a tokenizer and write it to `out` with its card; the same input, the same bytes.
+
+    Args:
+        corpus: the text to learn from; it is read several times.
+        settings: the recipe.
+        out: folder for `tokenizer.json` or `tokenizer.model`, and `card.json`.
+        progress: called with what is being done and the bytes just read.
+
+    Raises:
+        InputError: the corpus has no text, the vocabulary is too small, or `out` cannot be written
+            or holds a tokenizer of another engine.
+    """
+    name = FILES[settings.engine]
+    for other in FILES.values():
+        if other != name and (out / other).exists():
+            raise InputError(f"{out}: already has a {other} of another engine; name another --out")
+    text = TrainingText(corpus, progress)
+    if not any(text.texts("reading")):
+        raise InputError(f"{corpus.name}: has no text to train on")
+    content = _TRAINERS[settings.kind, settings.engine](text, settings)
+    path = out / name
+    tokenizer = _loaded(content, path)
+    card = _card(text, settings, content, tokenizer, name)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content)
+    write_text(out / CARD, card.to_text())
+    return Trained(path, card)
+
+
+def _loaded(content: bytes, path: Path) -> Tokenizer:
+    if path.suffix == ".model":
+        return sentencepiece_from_bytes(content, f"sp:{path}", path.parent.name, str(path))
+    return huggingface_from_text(content.decode("utf-8"), f"hf:{path}", path.parent.name, str(path))
+
+
+def _card(
+    text: TrainingText, settings: TrainSettings, content: bytes, tokenizer: Tokenizer, name: str
+) -> Card:
+    """Encode the training text with the new tokenizer and note what comes of it."""
+    digest, tokens = TextDigest(), 0
+    used = np.zeros(tokenizer.vocabulary_size, np.bool_)
+    for texts in text.batches("measuring"):
+        digest.add(texts)
+        ids = tokenizer.encode_batch(texts).ids
+        tokens += len(ids)
+        used[ids] = True
+    size = tokenizer.vocabulary_size
+    assert size <= settings.vocab_size
+    fewer = (
+        f"{size} ids, not the {settings.vocab_size} asked for: the text has no more to learn; "
+        "give more text or a smaller --vocab-size"
+    )
+    return Card(
+        settings=settings,
+        library=tokenizer.engine,
+        corpus=text.corpus.name,
+        text=digest.facts(),
+        file=name,
+        sha256=hashlib.sha256(content).hexdigest(),
+        vocabulary_size=size,
+        tokens=tokens,
+        vocabulary_used=int(used.sum()),
+        lossless=tokenizer.lossless,
+        lossy_reason=tokenizer.lossy_reason,
+        warnings=(fewer,) if size < settings.vocab_size else (),
+    )
