@@ -1,13 +1,9 @@
 """What a tokenizer is trained to be: a recipe that can be named, cited and repeated."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from corpora.errors import InputError, did_you_mean
 from tokenize_lab.patterns import pattern_named
-
-Kind = Literal["bpe", "unigram", "wordpiece", "character"]
-Engine = Literal["huggingface", "sentencepiece"]
 
 # The engines of each kind, its default first.
 ENGINES: dict[str, tuple[str, ...]] = {
@@ -36,7 +32,7 @@ class TrainSettings:
             it holds in memory. The other engines draw nothing.
     """
 
-    kind: Kind
+    kind: str
     vocab_size: int
     engine: str = ""
     pattern: str = ""

@@ -1,0 +1,129 @@
+"""`tokenize-lab tokenizers`: train one, look at one."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from corpora.readers.settings import OnInvalid, Unit
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+app = typer.Typer(help="Tokenizers: train one on a corpus, look at one.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="strict JSON on stdout, nothing else there")]
+
+
+@app.command()
+def train(
+    corpus: Annotated[
+        str, typer.Argument(help="a file, a folder, a declared name or hub:NAME, as for measure")
+    ],
+    kind: Annotated[str, typer.Option(help="bpe, unigram, wordpiece or character")],
+    vocab_size: Annotated[int, typer.Option(help="ids, the 256 bytes included")],
+    out: Annotated[Path, typer.Option(help="folder for the tokenizer and its card.json")],
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="huggingface or sentencepiece",
+            show_default="sentencepiece for unigram, else huggingface",
+        ),
+    ] = "",
+    pattern: Annotated[
+        str,
+        typer.Option(
+            help="how text is split before merging: gpt2, gpt4, gpt4o, llama3, tekken, whitespace "
+            "or none",
+            show_default="gpt4",
+        ),
+    ] = "",
+    seed: Annotated[int, typer.Option(help="of what an engine draws")] = 0,
+    text_field: Annotated[str, typer.Option(help="field or column that holds the text")] = "text",
+    unit: Annotated[Unit, typer.Option(help="a .txt document is a line or a file")] = "line",
+    on_invalid: Annotated[OnInvalid, typer.Option(help="what to do with invalid UTF-8")] = "refuse",
+    as_json: Json = False,
+) -> None:
+    """Train a tokenizer: the same corpus and settings give the same file, to the byte.
+
+    BPE, Unigram and character tokenizers are lossless; WordPiece drops white space.
+
+    \b
+    tokenize-lab tokenizers train --kind bpe --vocab-size 4096 embedded --out out/bpe
+    tokenize-lab measure embedded -t out/bpe
+    """
+    from corpora.open import open_corpus
+    from tokenize_lab.train.progress import training_progress
+    from tokenize_lab.train.settings import TrainSettings
+    from tokenize_lab.train.train import train_tokenizer
+
+    settings = TrainSettings(kind, vocab_size, engine, pattern, seed)
+    text = open_corpus(corpus, text_field=text_field, unit=unit, on_invalid=on_invalid)
+    with training_progress(text) as progress:
+        path, card = train_tokenizer(text, settings, out, progress)
+    for warning in card.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    if as_json:
+        _write_json({"path": str(path), **card.as_json()})
+        return
+    rate = "" if card.bytes_per_token is None else f"{card.bytes_per_token:.3f} bytes per token, "
+    typer.echo(f"{path}: {card.vocabulary_size} ids, {rate}lossless: {_lossless(card)}")
+
+
+@app.command()
+def show(
+    spec: Annotated[str, typer.Argument(help="as for measure -t, e.g. mistral:v3 or out/bpe")],
+    as_json: Json = False,
+) -> None:
+    """Show what a tokenizer is: engine, size, whether text survives it, its longest tokens."""
+    from tokenize_lab.describe import describe
+    from tokenize_lab.load import load_tokenizer
+
+    facts = describe(load_tokenizer(spec))
+    if as_json:
+        _write_json(facts)
+        return
+    from rich.console import Console
+
+    Console().print(*_tables(facts), sep="\n")
+
+
+def _tables(facts: dict[str, Any]) -> "list[Table]":
+    from rich.table import Table
+    from rich.text import Text
+
+    about = Table(title=Text(facts["name"]), show_header=False)
+    kinds = ", ".join(
+        f"{count} {kind.replace('_', ' ')}" for kind, count in facts["ids_by_kind"].items() if count
+    )
+    broken = facts["share_not_whole_characters"]
+    mean = facts["mean_bytes_per_id"]
+    for name, value in (
+        ("engine", facts["engine"]),
+        ("vocabulary size", f"{facts['vocabulary_size']:,} ({kinds})"),
+        ("lossless", "yes" if facts["lossless"] else f"no: {facts['lossy_reason']}"),
+        ("put before every text", repr(facts["prefix"]) if facts["prefix"] else "nothing"),
+        ("bytes per id, mean", "unknown" if mean is None else f"{mean:.2f}"),
+        ("not whole characters", "unknown" if broken is None else f"{broken:.1%} of ids"),
+        ("sha256", facts["sha256"]),
+    ):
+        about.add_row(name, Text(value))
+    tokens = Table("id", "bytes", "token", title="Longest tokens")
+    for token in facts["longest_tokens"]:
+        tokens.add_row(str(token["id"]), str(token["bytes"]), Text(_visible(token["text"])))
+    return [about, tokens]
+
+
+def _visible(text: str) -> str:
+    """Return a text in quotes, with escapes for what a terminal would not show."""
+    return "'" + "".join(c if c.isprintable() else repr(c)[1:-1] for c in text) + "'"
+
+
+def _lossless(card: Any) -> str:
+    return "yes" if card.lossless else f"no ({card.lossy_reason})"
+
+
+def _write_json(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
