@@ -50,7 +50,8 @@ class CountsCache:
         """Return the arrays stored under the key, or None where there are none (whole)."""
         try:
             raw = self._path(key).read_bytes()
-        except FileNotFoundError:
+        except OSError:
+            # Not there, or not to be had: it is counted afresh, and `put` says what is wrong.
             return None
         payload = raw[_CHECKSUM_BYTES:]
         if hashlib.sha256(payload).digest() != raw[:_CHECKSUM_BYTES]:

@@ -1,0 +1,76 @@
+"""Intervals that cover a planted truth, and pairs that share their resamples."""
+
+import numpy as np
+
+from tokenize_lab.bootstrap import Bootstrap
+from tokenize_lab.counts import GroupCounts
+from tokenize_lab.fields import FIELD_INDEX, FIELDS
+from tokenize_lab.rates import RATES
+
+
+def group_of(byte_counts: np.ndarray, tokens: np.ndarray) -> GroupCounts:  # type: ignore[type-arg]  # any integers
+    table = np.zeros((len(tokens), len(FIELDS)), np.int64)
+    table[:, FIELD_INDEX["documents"]] = 1
+    table[:, FIELD_INDEX["bytes"]] = byte_counts
+    table[:, FIELD_INDEX["tokens"]] = tokens
+    group = GroupCounts()
+    group.add(0, table)
+    return group
+
+
+def test_a_95_percent_interval_covers_the_truth_that_often() -> None:
+    rate = RATES["bytes_per_token"]
+    covered = 0
+    trials = 400
+    bootstrap = Bootstrap(replicates=400)
+    for seed in range(trials):
+        random = np.random.default_rng(seed)
+        tokens = random.poisson(30, 200) + 1
+        byte_counts = random.poisson(4 * tokens)
+        group = group_of(byte_counts, tokens)
+        replicates = bootstrap.sums(group)
+        assert replicates is not None
+        interval = bootstrap.interval(rate.of(replicates))
+        assert interval is not None
+        covered += interval[0] <= 4 <= interval[1]
+    # 95 % of 400 is 380, and three standard deviations of a binomial are 13.
+    assert 380 - 13 <= covered <= 380 + 13
+
+
+def test_differences_are_paired() -> None:
+    random = np.random.default_rng(0)
+    tokens = random.poisson(30, 500) + 1
+    one = group_of(4 * tokens, tokens)
+    # Always one token fewer on the same text: the ratio differs, its noise is shared.
+    other = group_of(4 * tokens, tokens - 1)
+    bootstrap = Bootstrap()
+    rate = RATES["bytes_per_token"]
+    a, b = bootstrap.sums(one), bootstrap.sums(other)
+    assert a is not None
+    assert b is not None
+    difference = bootstrap.interval(rate.of(b) - rate.of(a))
+    alone = bootstrap.interval(rate.of(b))
+    assert difference is not None
+    assert alone is not None
+    assert difference[0] > 0
+    # The first rate is 4 in every resample, so the difference is exactly as wide as the second.
+    assert np.isclose(difference[1] - difference[0], alone[1] - alone[0])
+
+
+def test_same_seed_same_interval_and_one_document_none() -> None:
+    tokens = np.arange(1, 40)
+    group = group_of(tokens * 3, tokens)
+    first, again, other = (Bootstrap(seed=s).sums(group) for s in (0, 0, 1))
+    assert np.array_equal(first, again)  # type: ignore[arg-type]  # none of them is None
+    assert not np.array_equal(first, other)  # type: ignore[arg-type]  # none of them is None
+    assert Bootstrap().sums(group_of(np.array([3]), np.array([1]))) is None
+    assert Bootstrap().interval(None) is None
+    assert Bootstrap().interval(np.array([1.0, np.nan])) is None
+
+
+def test_units_left_empty_by_other_domains_are_not_resampled() -> None:
+    tokens = np.full(10, 5)
+    whole = group_of(tokens * 3, tokens)
+    late = GroupCounts()
+    late.add(100, whole.units)
+    assert np.array_equal(Bootstrap().sums(whole), Bootstrap().sums(late))  # type: ignore[arg-type]  # none of them is None

@@ -1,0 +1,153 @@
+"""Every count against a plain loop over tokens and characters, on real tokenizers and any text."""
+
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tokenize_lab.counting import count_tokens
+from tokenize_lab.fields import TOKEN_FIELDS, TOKEN_INDEX
+from tokenize_lab.load import load_tokenizer
+from tokenize_lab.text_counts import AnnotatedText, TextSettings
+from tokenize_lab.token_bytes import TokenKind
+from tokenize_lab.tokenizer import Tokenizer
+
+SPECS = ["byte", "character", "mistral:v1", "mistral:tekken"]
+TRICKY = [
+    "The year 1234567 and 12345, not 123; 99999999!",
+    "  two  spaces ",
+    "",
+    "नमस्ते दुनिया 2024१२३",
+    "สวัสดีชาวโลก 10000",
+    "👩‍👩‍👧‍👦 🇫🇷 e\u0301 \u0301x",
+    "a\0b\r\nc\td",
+    "▁not a space",
+    "<s> </s> <|endoftext|> [INST]",
+]
+
+
+@pytest.fixture(scope="module", params=SPECS)
+def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
+    return load_tokenizer(request.param)
+
+
+def naive_counts(text: str, ids: list[int], tokenizer: Tokenizer) -> dict[str, int]:
+    """Count one document token by token, in the plainest way."""
+    pieces = [tokenizer.token_bytes[i] for i in ids]
+    has_prefix = bool(ids) and pieces[0].startswith(tokenizer.prefix)
+    if has_prefix:
+        pieces[0] = pieces[0][len(tokenizer.prefix) :]
+    raw = text.encode()
+    exact = b"".join(pieces) == raw and (has_prefix or not ids)
+    kinds = Counter(TokenKind(int(tokenizer.token_bytes.kinds[i])) for i in ids)
+    split = 0
+    for i in ids:
+        whole = tokenizer.token_bytes[i]
+        try:
+            whole.decode()
+        except UnicodeDecodeError as error:
+            inside_start = whole[0] & 0xC0 == 0x80
+            inside_end = "unexpected end" in str(error) or "end of data" in str(error)
+            split += inside_start or inside_end or whole[-1] >= 0x80
+    counts = {
+        "tokens": len(ids),
+        "token_bytes": sum(map(len, pieces)),
+        "exact_documents": int(exact),
+        "unknown_tokens": kinds[TokenKind.UNKNOWN],
+        "byte_fallback_tokens": kinds[TokenKind.BYTE_FALLBACK],
+        "split_character_tokens": split,
+    }
+    if not exact:
+        return counts
+    spans, at = [], 0
+    for piece in pieces:
+        spans.append((at, at + len(piece)))
+        at += len(piece)
+    cuts = {start for start, _ in spans}
+    words = [(m.start(), m.end()) for m in re.finditer(r"\S+", text)]
+    as_bytes = [(len(text[:a].encode()), len(text[:b].encode())) for a, b in words]
+    single = 0
+    for n, (a, b) in enumerate(as_bytes):
+        before = as_bytes[n - 1][1] if n else 0
+        after = as_bytes[n + 1][0] if n + 1 < len(words) else len(raw)
+        single += any(before <= s <= a and b <= e <= after for s, e in spans if e > s)
+    counts |= {"comparable_words": len(words), "single_token_words": single}
+    found = expected = hit = 0
+    for m in re.finditer(rb"[0-9]{4,}", raw):
+        inside = {c for c in cuts if m.start() < c < m.end()}
+        wanted = set(range(m.end() - 3, m.start(), -3))
+        found, expected, hit = (
+            found + len(inside),
+            expected + len(wanted),
+            hit + len(inside & wanted),
+        )
+    return counts | {
+        "digit_boundaries": found,
+        "digit_boundaries_expected": expected,
+        "digit_boundaries_hit": hit,
+    }
+
+
+def check(texts: list[str], tokenizer: Tokenizer) -> None:
+    encoding = tokenizer.encode_batch(texts)
+    counts = count_tokens(AnnotatedText(texts, TextSettings(), False), encoding, tokenizer)
+    stops = np.cumsum(encoding.lengths)
+    for text, row, stop, length in zip(
+        texts, counts.per_text, stops, encoding.lengths, strict=True
+    ):
+        ids = encoding.ids[stop - length : stop].tolist()
+        expected = naive_counts(text, ids, tokenizer)
+        assert {name: row[TOKEN_INDEX[name]] for name in expected} == expected, text
+    histogram = Counter(encoding.ids.tolist())
+    assert dict(zip(counts.ids.tolist(), counts.occurrences.tolist(), strict=True)) == histogram
+
+
+def test_tricky_texts(tokenizer: Tokenizer) -> None:
+    check(TRICKY, tokenizer)
+
+
+@settings(deadline=None, max_examples=40)
+@given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=40), max_size=5))
+def test_any_text(tokenizer: Tokenizer, texts: list[str]) -> None:
+    check(texts, tokenizer)
+
+
+def test_words_and_digits_counted_by_hand() -> None:
+    # byte: every digit a token, so 6 boundaries in 1234567 of which 2 group by three.
+    tokenizer = load_tokenizer("byte")
+    texts = ["a 1234567 bc"]
+    counts = count_tokens(
+        AnnotatedText(texts, TextSettings(), False), tokenizer.encode_batch(texts), tokenizer
+    )
+    row = dict(zip(TOKEN_FIELDS, counts.per_text[0].tolist(), strict=True))
+    assert (row["digit_boundaries"], row["digit_boundaries_expected"]) == (6, 2)
+    assert row["digit_boundaries_hit"] == 2
+    assert (row["comparable_words"], row["single_token_words"]) == (3, 1)
+
+
+def test_code_counts_by_hand() -> None:
+    tokenizer = load_tokenizer("byte")
+    texts = ["if a == b:\n    c += 1\n\td = e\n"]
+    counts = count_tokens(
+        AnnotatedText(texts, TextSettings(), True), tokenizer.encode_batch(texts), tokenizer
+    )
+    row = dict(zip(TOKEN_FIELDS, counts.per_text[0].tolist(), strict=True))
+    # Four spaces and a tab open lines; == and += are the operators of two characters.
+    assert (row["indentation_bytes"], row["indentation_tokens"]) == (5, 5)
+    assert (row["operator_bytes"], row["operator_tokens"]) == (4, 4)
+
+
+def test_a_tokenizer_that_changes_bytes_is_caught_in_its_documents_only() -> None:
+    # SentencePiece writes a space as U+2581; a text that holds that character comes back changed.
+    tokenizer = load_tokenizer("mistral:v1")
+    texts = ["one plain text 5555", "a ▁ b", "another 7777 one"]
+    counts = count_tokens(
+        AnnotatedText(texts, TextSettings(), False), tokenizer.encode_batch(texts), tokenizer
+    )
+    column = counts.per_text[:, TOKEN_INDEX["exact_documents"]]
+    assert column.tolist() == [1, 0, 1]
+    words = counts.per_text[:, TOKEN_INDEX["comparable_words"]]
+    assert words.tolist() == [4, 0, 3]

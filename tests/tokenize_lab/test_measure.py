@@ -1,0 +1,126 @@
+"""Corpora through tokenizers: the same counts however the work is cut up."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corpora.corpus import DocumentCorpus
+from corpora.document import Batch, Document, batched
+from tokenize_lab import measure as measure_module
+from tokenize_lab.batch_work import Workbench
+from tokenize_lab.cache import CountsCache
+from tokenize_lab.counts import MOST_UNITS, Group, GroupCounts, merged
+from tokenize_lab.fields import FIELD_INDEX, FIELDS
+from tokenize_lab.load import load_tokenizer
+from tokenize_lab.measure import Measurement, measure
+from tokenize_lab.text_counts import TextSettings
+
+SPECS = ("byte", "character", "mistral:v3")
+
+
+@dataclass
+class CutCorpus:
+    """Documents in batches of a chosen size."""
+
+    documents: list[Document]
+    batch_bytes: int
+    name: str = "cut"
+    size_bytes: int | None = None
+    parallel: bool = False
+
+    def batches(self) -> Iterator[Batch]:
+        return batched(self.documents, self.batch_bytes)
+
+
+def documents() -> list[Document]:
+    random = np.random.default_rng(0)
+    words = ["the", "river", "12345", "नदी", "川", "and", "\u200d", "Übermut", "  ", "x==y"]
+    return [
+        Document(" ".join(random.choice(words, 12)), language, domain, "here", str(i))
+        for language in ("eng_Latn", "hin_Deva")
+        for domain in ("news", "code")
+        for i in range(150)
+    ]
+
+
+def workbench(cache: CountsCache | None = None) -> Workbench:
+    return Workbench([load_tokenizer(spec) for spec in SPECS], TextSettings(), cache)
+
+
+def totals(measurement: Measurement) -> dict[Group, list[int]]:
+    return {group: part.total.tolist() for group, part in measurement.counts.items()}
+
+
+def test_counts_do_not_depend_on_how_the_text_is_cut() -> None:
+    whole = measure([CutCorpus(documents(), 1 << 20)], workbench())
+    pieces = measure([CutCorpus(documents(), 500)], workbench())
+    # Pre-tokens are sampled from the head of every batch, so they alone may differ.
+    sampled = [FIELD_INDEX["pretokens"], FIELD_INDEX["pretoken_bytes"]]
+    for group, part in whole.counts.items():
+        other = pieces.counts[group]
+        assert np.array_equal(
+            np.delete(part.units, sampled, axis=1), np.delete(other.units, sampled, axis=1)
+        )
+        a, b = part.histogram.settle(), other.histogram.settle()
+        assert np.array_equal(a.ids, b.ids)
+        assert np.array_equal(a.occurrences, b.occurrences)
+        assert a.occurrences.sum() == part.total[FIELD_INDEX["tokens"]]
+
+
+def test_processes_count_as_one_process_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = measure([CutCorpus(documents(), 2000)], workbench(), jobs=1)
+    monkeypatch.setattr(measure_module, "_WORTH_PROCESSES", 0)
+    together = measure([CutCorpus(documents(), 2000)], workbench(), jobs=2)
+    assert totals(alone) == totals(together)
+    assert alone.corpora_sha256 == together.corpora_sha256
+
+
+def test_documents_apart_add_up_to_the_groups() -> None:
+    whole = measure([CutCorpus(documents(), 3000)], workbench())
+    apart = measure([CutCorpus(documents(), 3000)], workbench(), by_document=True)
+    assert len(apart.counts) == len(SPECS) * len(documents())
+    summed = merged(apart.counts, {"language", "domain"})
+    assert {g: p.total.tolist() for g, p in summed.items()} == totals(whole)
+
+
+def test_an_interrupted_run_goes_on_from_the_cache(tmp_path: Path) -> None:
+    corpus = CutCorpus(documents(), 3000)
+    seen = 0
+
+    def stop(_corpus: object, _size: int) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure([corpus], workbench(CountsCache(tmp_path)), progress=stop)
+    resumed = measure([corpus], workbench(CountsCache(tmp_path)))
+    assert resumed.from_cache == 5 * len(SPECS)
+    assert resumed.encoded > 0
+    assert totals(resumed) == totals(measure([corpus], workbench()))
+
+
+def test_the_content_hash_knows_text_order_and_language() -> None:
+    docs = documents()
+    base = measure([DocumentCorpus("c", docs)], workbench()).corpora_sha256["c"]
+    again = measure([DocumentCorpus("c", docs)], workbench()).corpora_sha256["c"]
+    swapped = measure([DocumentCorpus("c", docs[::-1])], workbench()).corpora_sha256["c"]
+    renamed = [d._replace(language="fra_Latn") for d in docs]
+    other = measure([DocumentCorpus("c", renamed)], workbench()).corpora_sha256["c"]
+    assert base == again
+    assert len({base, swapped, other}) == 3
+
+
+def test_units_are_bounded_and_lose_nothing() -> None:
+    random = np.random.default_rng(1)
+    table = random.integers(0, 9, (3 * MOST_UNITS + 17, len(FIELDS)))
+    group = GroupCounts()
+    for first in range(0, len(table), 1000):
+        group.add(first, table[first : first + 1000])
+    assert len(group.units) == MOST_UNITS
+    assert group.total.tolist() == table.sum(0).tolist()
+    assert group.units[5].tolist() == table[5::MOST_UNITS].sum(0).tolist()

@@ -1,0 +1,86 @@
+"""What `measure` leaves behind reads back as what was counted, and is the same every time."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corpora.corpus import DocumentCorpus
+from corpora.document import Document
+from corpora.errors import InputError
+from tokenize_lab.batch_work import Workbench
+from tokenize_lab.load import load_tokenizer
+from tokenize_lab.measure import measure
+from tokenize_lab.provenance import provenance
+from tokenize_lab.results import Results, load_results, save_results
+from tokenize_lab.samples import tokenized_samples
+from tokenize_lab.text_counts import TextSettings
+
+
+def results() -> Results:
+    tokenizers = [load_tokenizer("byte"), load_tokenizer("mistral:v1")]
+    corpus = DocumentCorpus(
+        "c",
+        [
+            Document(text, language, domain, "here", str(i), i + 7)
+            for language in ("eng_Latn", "hin_Deva")
+            for domain in ("", "news")
+            for i, text in enumerate(["a line", "नदी ▁ ", "1234 <script>"])
+        ],
+    )
+    measurement = measure([corpus], Workbench(tokenizers, TextSettings(), None))
+    settings = {"word_segmenter": "whitespace"}
+    record = provenance([corpus], tokenizers, settings, measurement, ["tokenize-lab", "measure"])
+    return Results(measurement.counts, record, tokenized_samples(measurement.samples, tokenizers))
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    before = results()
+    save_results(tmp_path, before)
+    after = load_results(tmp_path)
+    assert list(after.counts) == list(before.counts)
+    for group, part in before.counts.items():
+        other = after.counts[group]
+        assert np.array_equal(other.units, part.units)
+        assert other.aligned == part.aligned
+        one, two = part.histogram.settle(), other.histogram.settle()
+        assert np.array_equal(one.ids, two.ids)
+        assert np.array_equal(one.occurrences, two.occurrences)
+    assert after.provenance == before.provenance
+    assert list(after.samples) == list(before.samples)
+
+
+def test_the_same_measurement_writes_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        again = results()
+        del again.provenance["run"]  # times and hosts live there
+        save_results(tmp_path / name, again)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+
+
+def test_samples_lie_over_the_text(tmp_path: Path) -> None:
+    for sample in results().samples:
+        raw = sample["text"].encode()
+        byte, mistral = sample["tokens"]["byte"], sample["tokens"]["mistral:v1"]
+        assert byte["ids"] == list(raw)
+        assert byte["bytes"] is None
+        if "▁" in sample["text"]:
+            assert bytes.fromhex(mistral["bytes"]) == raw.replace("▁".encode(), b" ")
+        else:
+            assert mistral["bytes"] is None
+            assert sum(mistral["sizes"]) == len(raw)
+
+
+def test_a_folder_without_a_measurement_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no measurement \(provenance.json is missing\)"):
+        load_results(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["counts.parquet", "histograms.parquet", "samples.json"])
+def test_a_damaged_file_is_one_clear_line(tmp_path: Path, name: str) -> None:
+    save_results(tmp_path, results())
+    path = tmp_path / name
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(InputError, match="a file is damaged"):
+        load_results(tmp_path)
