@@ -1,0 +1,149 @@
+"""Damped Newton steps for many copies of one small fitting problem at once.
+
+One batch holds all starts of a search, or all replicates of a bootstrap. Each copy has its own
+damping and leaves the batch when it has converged, so the work is a few dozen array operations
+whatever the number of copies.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scaling.engine.loss import Loss
+
+Array = NDArray[np.float64]
+CHUNK = (
+    512  # copies per batch, so that the Jacobian of one batch stays within the processor's cache
+)
+
+
+class Model(NamedTuple):
+    """A law with its data closed over, as the engine sees it.
+
+    Attributes:
+        value: [R, p] parameters -> [R, n] predictions.
+        jacobian: [R, p] -> [R, n, p] their derivatives.
+        curvature: ([R, p], [R, n] s) -> [R, p, p] `sum_n s_n d2 value_n`, or None, where
+            Gauss-Newton steps suffice.
+    """
+
+    value: Callable[[Array], Array]
+    jacobian: Callable[[Array], Array]
+    curvature: Callable[[Array, Array], Array] | None = None
+
+
+class Minimum(NamedTuple):
+    """Where each copy ended.
+
+    Attributes:
+        theta: [R, p] parameters.
+        objective: [R] summed loss there.
+        converged: [R] whether the step became negligible before the iterations ran out.
+    """
+
+    theta: Array
+    objective: Array
+    converged: NDArray[np.bool_]
+
+    def best(self) -> "Minimum":
+        """Return the copy of the lowest objective, as a batch of one."""
+        lowest = int(np.argmin(np.where(np.isfinite(self.objective), self.objective, np.inf)))
+        only = slice(lowest, lowest + 1)
+        return Minimum(self.theta[only], self.objective[only], self.converged[only])
+
+
+def minimise(
+    model: Model,
+    target: Array,
+    weights: Array,
+    start: Array,
+    loss: Loss,
+    iterations: int = 100,
+    tolerance: float = 1e-13,
+) -> Minimum:
+    """Minimise the summed loss of `target - model.value(theta)` from each start.
+
+    Args:
+        target: [n] or [R, n] observations.
+        weights: [n] or [R, n] multiplicities of the rows.
+        start: [R, p].
+        tolerance: a copy has converged when its step promises to lower the objective by less than
+            this fraction of it.
+    """
+    copies = len(start)
+    target = np.broadcast_to(target, (copies, target.shape[-1]))
+    weights = np.broadcast_to(weights, (copies, weights.shape[-1]))
+    parts = [
+        _minimise_chunk(
+            model, target[rows], weights[rows], start[rows], loss, iterations, tolerance
+        )
+        for rows in (slice(at, at + CHUNK) for at in range(0, copies, CHUNK))
+    ]
+    return Minimum(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _minimise_chunk(
+    model: Model,
+    target: Array,
+    weights: Array,
+    start: Array,
+    loss: Loss,
+    iterations: int,
+    tolerance: float,
+) -> Minimum:
+    theta = np.array(start, np.float64)
+    objective = loss.value(target - model.value(theta), weights)
+    damping = np.full(len(theta), 1e-3)
+    done = ~np.isfinite(objective)
+    failed = done.copy()
+    for _ in range(iterations):
+        live = np.flatnonzero(~done)
+        if not len(live):
+            break
+        here = theta[live]
+        gradient, hessian = _derivatives(model, target[live], weights[live], here, loss)
+        step, promise = _step(gradient, hessian, damping[live])
+        trial = here - step
+        with np.errstate(all="ignore"):  # a wild trial may overflow; it is then refused
+            reached = loss.value(target[live] - model.value(trial), weights[live])
+        better = reached < objective[live]
+        theta[live[better]] = trial[better]
+        drop = np.where(better, objective[live] - reached, 0.0)
+        objective[live] -= drop
+        damping[live] = np.clip(np.where(better, damping[live] / 5, damping[live] * 4), 1e-15, 1e12)
+        small = promise <= tolerance * np.maximum(objective[live], 1e-300)
+        stuck = damping[live] >= 1e11
+        done[live[small | stuck]] = True
+    return Minimum(theta, objective, done & ~failed)
+
+
+def _derivatives(
+    model: Model, target: Array, weights: Array, theta: Array, loss: Loss
+) -> tuple[Array, Array]:
+    residuals = target - model.value(theta)
+    jacobian = model.jacobian(theta)
+    slope = loss.slope(residuals) * weights
+    gradient = -np.einsum("rn,rnp->rp", slope, jacobian)
+    bend = loss.curvature(residuals) * weights
+    hessian = np.swapaxes(jacobian * bend[..., None], -1, -2) @ jacobian
+    if model.curvature is not None:
+        hessian = hessian - model.curvature(theta, slope)
+    return gradient, hessian
+
+
+def _step(gradient: Array, hessian: Array, damping: Array) -> tuple[Array, Array]:
+    """Return the damped step and the drop it promises; saddles are turned into descents.
+
+    Parameters are scaled by the size of their own curvature, and negative eigenvalues are replaced
+    by their absolute values (Dauphin et al. 2014, arXiv 1406.2572), so the step always descends.
+    """
+    scale = np.sqrt(np.abs(np.einsum("rpp->rp", hessian)))
+    scale = np.where(scale > 1e-12 * scale.max(-1, keepdims=True), scale, 1.0)
+    values, vectors = np.linalg.eigh(hessian / (scale[:, :, None] * scale[:, None, :]))
+    size = np.maximum(np.abs(values), 1e-14) + damping[:, None]
+    along = np.einsum("rpq,rp->rq", vectors, gradient / scale) / size
+    step = np.einsum("rpq,rq->rp", vectors, along) / scale
+    promise = 0.5 * np.einsum("rp,rp->r", step, gradient)
+    return step, promise

@@ -1,0 +1,123 @@
+"""From coefficients and draws to a `FitResult`."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scaling.engine.bootstrap import Bootstrap
+from scaling.result import Finding, FitResult, HoldOut, Interval, interval_table
+from scaling.runs import Runs
+from scaling.statistics import goodness
+
+Array = NDArray[np.float64]
+
+
+def assemble(
+    *,
+    law: str,
+    form: str,
+    estimates: Mapping[str, float],
+    draws: Mapping[str, Array] | None,
+    observed: Array,
+    residuals: Array,
+    parameters: int,
+    converged: bool,
+    method: str,
+    pipeline: str,
+    bootstrap: Bootstrap,
+    runs: Runs,
+    inputs: Mapping[str, Array],
+    units: Mapping[str, str],
+    context: Mapping[str, float | str] | None = None,
+    conventions: Mapping[str, str] | None = None,
+    findings: Sequence[Finding] = (),
+    holdout: HoldOut | None = None,
+) -> FitResult:
+    """Return the frozen result; draws that came out not finite are dropped, and said so.
+
+    Args:
+        estimates: every coefficient, by name.
+        draws: [draws] of each coefficient, or None where no bootstrap was run.
+        observed, residuals: [n] for the goodness of fit.
+        parameters: free coefficients, for AICc and BIC.
+        pipeline: what the bootstrap repeats, for `interval_method`.
+        inputs: fitted values of each input, for the range beyond which a prediction extrapolates.
+    """
+    names = tuple(estimates)
+    notes = list(findings)
+    notes += [Finding(name="column names", severity="note", message=note) for note in runs.notes]
+    if not converged:
+        notes.append(
+            Finding(
+                name="not converged",
+                severity="failure",
+                message="the objective was still falling when the iterations ran out",
+            )
+        )
+    quality = goodness(observed, residuals, parameters)
+    table: tuple[tuple[float, ...], ...] = ()
+    intervals: dict[str, Interval | None] = dict.fromkeys(names)
+    reason, how = "no bootstrap was asked for", "none"
+    if draws is not None and bootstrap.draws:
+        cloud = np.stack([np.asarray(draws[name], np.float64) for name in names], axis=-1)
+        good = np.isfinite(cloud).all(axis=1)
+        lost = int((~good).sum())
+        if lost:
+            notes.append(
+                Finding(
+                    name="failed draws",
+                    severity="warning" if lost > 0.02 * len(cloud) else "note",
+                    message=f"{lost} of {len(cloud)} bootstrap draws could not be fitted",
+                )
+            )
+        cloud = cloud[good]
+        table = tuple(tuple(row) for row in cloud.tolist())
+        how = bootstrap.describe(pipeline)
+        reason = ""
+        if len(cloud) >= 20:
+            tail = 50 * (1 - bootstrap.level)
+            low, high = np.percentile(cloud, [tail, 100 - tail], axis=0)
+            intervals = interval_table(names, low, high)
+        else:
+            reason = f"only {len(cloud)} draws could be fitted"
+    return FitResult(
+        law=law,
+        form=form,
+        estimates={name: float(value) for name, value in estimates.items()},
+        intervals=intervals,
+        level=bootstrap.level,
+        method=method,
+        interval_method=how,
+        interval_reason=reason,
+        seed=bootstrap.seed if table else None,
+        status="converged" if converged else "not converged",
+        n=len(residuals),
+        excluded=runs.excluded,
+        residuals=tuple(float(one) for one in residuals),
+        r2=quality.r2,
+        adjusted_r2=quality.adjusted_r2,
+        rmse=quality.rmse,
+        aicc=quality.aicc,
+        bic=quality.bic,
+        holdout=holdout,
+        units=dict(units),
+        conventions={**runs.conventions(), **(conventions or {})},
+        context=dict(context or {}),
+        data=runs.name,
+        data_sha256=runs.sha256,
+        data_range={key: (float(np.min(one)), float(np.max(one))) for key, one in inputs.items()},
+        draws=table,
+        findings=tuple(notes),
+    )
+
+
+def held_out(rule: str, observed: Array, predicted: Array) -> HoldOut:
+    """Return the hold-out record of rows that were predicted, not fitted."""
+    errors = observed - predicted
+    return HoldOut(
+        rule=rule,
+        n=len(errors),
+        rmse=float(np.sqrt(np.mean(errors**2))),
+        bias=float(np.mean(errors)),
+    )

@@ -1,0 +1,215 @@
+"""Stage one of the laws of the optimum: a parabola in ln B for every budget and rate.
+
+All replicates of a bootstrap go through it at once: the sizes of a cell never change, only the
+weights or the losses do.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpora.errors import InputError
+from scaling.engine.bootstrap import Bootstrap, case_weights, leverages, residual_targets
+from scaling.engine.linear import solve_weighted
+from scaling.laws.isoflop import parabola_design, parabola_vertex
+from scaling.result import Finding
+from scaling.runs import Runs
+
+Array = NDArray[np.float64]
+FEWEST_SIZES = 3  # a parabola has three coefficients
+FEW_SIZES = 5  # below this its minimum is not to be trusted (LAWS: fewer than 5 sizes)
+
+
+class Cell(NamedTuple):
+    """One isoFLOP curve.
+
+    Attributes:
+        compute: budget C; nan where the table has none.
+        rate: compression rate T; nan where the table has none.
+        rows: [m] indices into the runs.
+        centre: mean of ln B.
+        x: [m] ln B less the centre.
+        path: [2, m] ln B less the centre, rising, and ln N there, for interpolation.
+    """
+
+    compute: float
+    rate: float
+    rows: NDArray[np.int64]
+    centre: float
+    x: Array
+    path: Array
+
+
+class Minima(NamedTuple):
+    """The minimum of every cell in every replicate, [R, c] each.
+
+    Attributes:
+        ln_bytes: ln B*.
+        ln_params: ln N*, interpolated linearly in (ln B, ln N) and held at the grid's ends.
+        loss: bits per byte there.
+        bend: curvature of the parabola.
+        inside: whether B* lies within the grid.
+    """
+
+    ln_bytes: Array
+    ln_params: Array
+    loss: Array
+    bend: Array
+    inside: NDArray[np.bool_]
+
+
+def make_cells(runs: Runs, law: str) -> tuple[Cell, ...]:
+    """Group the runs by budget and compression rate.
+
+    Raises:
+        InputError: a cell has fewer than three sizes, or a column is missing.
+    """
+    compute = runs.column("compute_flops", law)
+    rate = (
+        runs.column("compression_rate", law)
+        if runs.has("compression_rate")
+        else np.full(len(runs), np.nan)
+    )
+    data = np.log(runs.column("train_bytes" if runs.has("train_bytes") else "train_tokens", law))
+    params = np.log(runs.column("params", law))
+    cells = []
+    for budget, one in sorted(
+        {(c, t if t == t else -1.0) for c, t in zip(compute, rate, strict=True)}
+    ):
+        rows = np.flatnonzero(
+            (compute == budget) & ((rate == one) | (np.isnan(rate) & (one == -1)))
+        )
+        sizes = len(np.unique(params[rows]))
+        if sizes < FEWEST_SIZES:
+            where = f"C = {budget:g}" + (f", T = {one:g}" if one != -1 else "")
+            raise InputError(
+                f"{runs.name}: {law} needs at least {FEWEST_SIZES} model sizes at {where}, "
+                f"and there {'is' if sizes == 1 else 'are'} {sizes}; train more, or leave it out"
+            )
+        centre = float(data[rows].mean())
+        order = rows[np.argsort(data[rows], kind="stable")]
+        path = np.stack([data[order] - centre, params[order]])
+        cells.append(
+            Cell(budget, one if one != -1 else np.nan, rows, centre, data[rows] - centre, path)
+        )
+    return tuple(cells)
+
+
+def optima_given(runs: Runs, law: str) -> bool:
+    """Whether the table holds one row per budget and rate: optima that somebody else found."""
+    keys = np.stack([runs.column("compute_flops", law), runs.column("compression_rate", law)])
+    return bool(np.unique(keys, axis=1).shape[1] == len(runs))
+
+
+def cell_numbers(cells: tuple[Cell, ...], rows: int) -> NDArray[np.int64]:
+    """Return [n] which cell each row belongs to."""
+    numbers = np.full(rows, -1, np.int64)
+    for number, cell in enumerate(cells):
+        numbers[cell.rows] = number
+    return numbers
+
+
+def find_minima(cells: tuple[Cell, ...], loss: Array, weights: Array) -> Minima:
+    """Fit every cell's parabola in every replicate; `loss` and `weights` are [R, n]."""
+    columns = []
+    for cell in cells:
+        place, height, bend = parabola_vertex(
+            solve_weighted(parabola_design(cell.x), loss[:, cell.rows], weights[:, cell.rows])
+        )
+        # A replicate whose parabola opens downwards has no minimum: it is nan, and dropped later.
+        place = np.where(bend > 0, place, np.nan)
+        height = np.where(bend > 0, height, np.nan)
+        ln_params = np.interp(place, cell.path[0], cell.path[1])
+        inside = (place >= cell.path[0, 0]) & (place <= cell.path[0, -1])
+        columns.append((place + cell.centre, ln_params, height, bend, inside))
+    return Minima(*(np.stack(parts, axis=1) for parts in zip(*columns, strict=True)))
+
+
+def along(cells: tuple[Cell, ...], minima: Minima, ln_bytes: Array) -> Minima:
+    """Return the minima moved to other places on their own isoFLOP curves; `ln_bytes` is [R, c]."""
+    ln_params = [
+        np.interp(ln_bytes[:, number] - cell.centre, cell.path[0], cell.path[1])
+        for number, cell in enumerate(cells)
+    ]
+    return minima._replace(ln_bytes=ln_bytes, ln_params=np.stack(ln_params, axis=1))
+
+
+def replicates(
+    cells: tuple[Cell, ...], loss: Array, bootstrap: Bootstrap
+) -> tuple[Array, Array] | None:
+    """Return [R, n] losses and weights of the replicates; None where none are wanted."""
+    if bootstrap.kind == "none":
+        return None
+    generator = bootstrap.generator()
+    n, draws = len(loss), bootstrap.draws
+    if bootstrap.kind == "cases":
+        # One more distinct size than coefficients: an exact fit of resampled points is no estimate.
+        weights = case_weights(cell_numbers(cells, n), draws, generator, FEWEST_SIZES + 1)
+        return np.broadcast_to(loss, (draws, n)), weights
+    fitted, leverage = np.empty(n), np.empty(n)
+    for cell in cells:
+        design = parabola_design(cell.x)
+        ones = np.ones(len(cell.rows))
+        fitted[cell.rows] = design @ solve_weighted(design, loss[cell.rows], ones)
+        leverage[cell.rows] = leverages(design)
+    _, strata = np.unique([cell.compute for cell in cells], return_inverse=True)
+    budget = strata[cell_numbers(cells, n)]
+    targets = residual_targets(fitted, loss - fitted, leverage, budget, draws, generator)
+    return targets, np.ones((draws, n))
+
+
+def one_cell(minima: Minima, number: int) -> Minima:
+    """Return the minima of a single cell, [R, 1] each."""
+    only = slice(number, number + 1)
+    return Minima(
+        minima.ln_bytes[:, only],
+        minima.ln_params[:, only],
+        minima.loss[:, only],
+        minima.bend[:, only],
+        minima.inside[:, only],
+    )
+
+
+def cell_findings(cells: tuple[Cell, ...], minima: Minima) -> list[Finding]:
+    """Return the named checks of the point fit (replicate 0 of `minima`)."""
+    findings = []
+    few = [_where(cell) for cell in cells if len(cell.rows) < FEW_SIZES]
+    if few:
+        findings.append(
+            Finding(
+                name="few sizes",
+                severity="warning",
+                message=f"fewer than {FEW_SIZES} sizes at {'; '.join(few)}",
+            )
+        )
+    concave = [
+        _where(cell) for cell, bend in zip(cells, minima.bend[0], strict=True) if not bend > 0
+    ]
+    if concave:
+        findings.append(
+            Finding(
+                name="concave parabola",
+                severity="warning",
+                message=f"the losses have no minimum at {'; '.join(concave)}; left out",
+            )
+        )
+    outside = [
+        _where(cell)
+        for cell, inside, bend in zip(cells, minima.inside[0], minima.bend[0], strict=True)
+        if bend > 0 and not inside
+    ]
+    if outside:
+        findings.append(
+            Finding(
+                name="minimum outside the grid",
+                severity="warning",
+                message=f"train more sizes at {'; '.join(outside)}: the best lies beyond them",
+            )
+        )
+    return findings
+
+
+def _where(cell: Cell) -> str:
+    rate = "" if np.isnan(cell.rate) else f" T = {cell.rate:g}"
+    return f"C = {cell.compute:g}{rate}"

@@ -1,0 +1,113 @@
+"""Fitting Law I: parabolas, then a plane through ln B* over ln C and ln T."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpora.errors import InputError
+from scaling.engine.bootstrap import TWO_STAGE, Bootstrap, leverages, with_misfit
+from scaling.engine.linear import solve_weighted
+from scaling.fits.assemble import assemble
+from scaling.fits.cells import Minima, along, cell_findings, find_minima, make_cells, replicates
+from scaling.fits.checks import correlated, misfit
+from scaling.result import FitResult
+from scaling.runs import Runs
+
+Array = NDArray[np.float64]
+LAW = "law1"
+FEWEST_MINIMA = 4  # three coefficients and one to spare
+
+
+def fit_law1(
+    runs: Runs,
+    bootstrap: Bootstrap = TWO_STAGE,
+    context: Mapping[str, float | str] | None = None,
+) -> FitResult:
+    """Fit `B* = B0 C^alpha T^beta` to the minima, C being 6 N* B* / T of each minimum.
+
+    N* follows from it: its exponents are 1 - alpha and 1 - beta, and N0 is 1 / (6 B0).
+
+    Raises:
+        InputError: fewer than three sizes in a cell, two budgets, or two rates.
+    """
+    cells = make_cells(runs, LAW)
+    rates = np.array([cell.rate for cell in cells])
+    _enough(runs)
+    loss = runs.column("bits_per_byte", LAW)
+    point = find_minima(cells, loss[None], np.ones((1, len(loss))))
+    estimates = {name: column[0] for name, column in _plane(point, rates).items()}
+    found = np.isfinite(point.ln_bytes[0])
+    if found.sum() < FEWEST_MINIMA:
+        raise InputError(
+            f"{runs.name}: {LAW} needs at least {FEWEST_MINIMA} isoFLOP curves with a minimum, "
+            f"and there are {found.sum()} of {len(cells)}"
+        )
+    findings = cell_findings(cells, point)
+    ln_latent, observed = _ln_latent(point, rates)[0], point.ln_bytes[0]
+    plane = estimates["alpha"] * ln_latent + estimates["beta"] * np.log(rates)
+    residuals = (observed - np.log(estimates["B0"]) - plane)[found]
+    draws = None
+    copies = replicates(cells, loss, bootstrap)
+    if copies is not None:
+        minima = find_minima(cells, *copies)
+        design = np.stack([np.ones(found.sum()), ln_latent[found], np.log(rates)[found]], axis=-1)
+        moved, share = with_misfit(
+            minima.ln_bytes[:, found], residuals, leverages(design), bootstrap.generator()
+        )
+        # A minimum that moves along its isoFLOP curve takes the model size with it.
+        ln_bytes = np.full(minima.ln_bytes.shape, np.nan)
+        ln_bytes[:, found] = moved
+        draws = _plane(along(cells, minima, ln_bytes), rates)
+        findings += misfit(share, LAW) + correlated(draws, ("alpha", "beta"))
+    rates, ln_latent, observed = rates[found], ln_latent[found], observed[found]
+    return assemble(
+        law=LAW,
+        form="latent compute",
+        estimates=estimates,
+        draws=draws,
+        observed=observed,
+        residuals=residuals,
+        parameters=3,
+        converged=bool(np.isfinite(list(estimates.values())).all()),
+        method="parabola in ln B per cell; least squares of ln B* on ln C and ln T",
+        pipeline="both stages repeated",
+        bootstrap=bootstrap,
+        runs=runs,
+        inputs={"latent_flops": np.exp(ln_latent), "compression_rate": rates},
+        units={"residuals": "ln bytes", "B0": "bytes", "N0": "parameters"},
+        context=context,
+        conventions={"compute": "6 N B / T of the latent module"},
+        findings=findings,
+    )
+
+
+def _plane(minima: Minima, rates: Array) -> dict[str, Array]:
+    """Return [R] coefficients of the plane through each replicate's minima, where it has one."""
+    found = np.isfinite(minima.ln_bytes)
+    ln_latent = np.where(found, _ln_latent(minima, rates), 0.0)
+    ln_bytes = np.where(found, minima.ln_bytes, 0.0)
+    weights = found.astype(np.float64)
+    centre = ln_latent.sum(axis=1, keepdims=True) / np.maximum(found.sum(axis=1, keepdims=True), 1)
+    ln_rate = np.broadcast_to(np.log(rates), ln_latent.shape)
+    design = np.stack([np.ones_like(ln_latent), ln_latent - centre, ln_rate], axis=-1)
+    level, alpha, beta = np.moveaxis(solve_weighted(design, ln_bytes, weights), -1, 0)
+    ln_b0 = level - alpha * centre[:, 0]
+    return {
+        "B0": np.exp(ln_b0),
+        "alpha": alpha,
+        "beta": beta,
+        "N0": np.exp(-np.log(6) - ln_b0),
+    }
+
+
+def _ln_latent(minima: Minima, rates: Array) -> Array:
+    return np.asarray(np.log(6) + minima.ln_params + minima.ln_bytes - np.log(rates))
+
+
+def _enough(runs: Runs) -> None:
+    budgets = len(np.unique(runs.column("compute_flops", LAW)))
+    rates = len(np.unique(runs.column("compression_rate", LAW)))
+    for count, what in ((budgets, "compute budgets"), (rates, "compression rates")):
+        if count < 2:
+            raise InputError(f"{runs.name}: {LAW} needs at least 2 {what}, and there is {count}")

@@ -1,0 +1,67 @@
+"""The reference tables shipped with the project: figures of arXiv 2605.01188, read off its pages.
+
+Limisiewicz et al. 2026, "Compute Optimal Tokenization". Numbers only: 311 trained models from the
+vector graphics of figure 19, and tables 3, 4, 5, 6, 9 and 10.
+"""
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import polars as pl
+
+from scaling.read_runs import read_runs
+from scaling.runs import Runs
+from scaling.shapes import paper_blt
+
+ISOFLOP = "cot_latent_english_isoflop"
+OPTIMA = "cot_optimal_bpb_latent"
+LANGUAGES = "cot_languages"
+BLT_SHAPES = "cot_table4_blt_shapes"
+SUBWORD_SHAPES = "cot_table5_subword_shapes"
+BLT_SHARES = "cot_table6_blt_compute_share"
+TABLES = (ISOFLOP, OPTIMA, LANGUAGES, BLT_SHAPES, SUBWORD_SHAPES, BLT_SHARES)
+LARGEST_LAYERS = 40
+
+
+def path(name: str) -> Path:
+    """Return where a shipped table lies."""
+    assert name in TABLES, name
+    return Path(str(files("scaling.published").joinpath("data", f"{name}.csv")))
+
+
+@cache
+def table(name: str) -> pl.DataFrame:
+    """Return a shipped table as it stands."""
+    return pl.read_csv(path(name), infer_schema_length=None)
+
+
+def isoflop_runs(exact_params: bool = False) -> Runs:
+    """Return the 311 byte latent models as a runs table.
+
+    Args:
+        exact_params: replace the printed `global_params`, which have two digits above 10^9 (1.3B),
+            by the exact count of the shape they belong to, 12 L (128 L)^2.
+    """
+    runs = read_runs(path(ISOFLOP))
+    if not exact_params:
+        return runs
+    sizes = [paper_blt(layers).global_params for layers in range(1, LARGEST_LAYERS + 1)]
+    printed = runs.frame["global_params"].to_list()
+    exact = [float(min(sizes, key=lambda size: abs(size - one))) for one in printed]
+    frame = runs.frame.with_columns(pl.Series("global_params", exact))
+    note = "global_params are the exact counts of the paper's shapes, not the printed ones"
+    return Runs(
+        frame,
+        runs.name,
+        runs.sha256,
+        runs.params_column,
+        runs.flops_convention,
+        runs.excluded,
+        (*runs.notes, note),
+    )
+
+
+def optima() -> Runs:
+    """Return table 10: the lowest bits per byte of 8 budgets and 6 compression rates."""
+    return read_runs(path(OPTIMA))

@@ -1,0 +1,213 @@
+"""Reading a runs table: CSV, parquet, or a folder of run records; every fault named by its row."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from corpora.errors import InputError, did_you_mean
+from scaling.result import Excluded
+from scaling.runs import Runs
+from scaling.schema import ALIASES, FEWEST_STEPS, FINISHED, KEY, NUMBERS, PARAMS, SIGNED, TEXTS
+
+
+def read_runs(
+    path: str | Path, params: str = "", flops_convention: str = "", keep_short: bool = False
+) -> Runs:
+    """Read and validate a table of runs, or of optima.
+
+    Args:
+        path: a `.csv` or `.parquet` file, or a folder of one JSON record per run.
+        params: parameter count the laws shall use; by default the first the table has of
+            `scaling.schema.PARAMS`.
+        flops_convention: keep only rows of this convention, where the table mixes several.
+        keep_short: keep runs of fewer than 300 steps.
+
+    Raises:
+        InputError: naming the row and what to do about it.
+    """
+    source = Path(path)
+    frame, sha256 = _load(source)
+    frame, notes = _renamed(frame, source)
+    frame = frame.with_columns(pl.int_range(1, frame.height + 1).alias("row"))
+    frame, excluded = _exclude_unfinished(frame, keep_short)
+    if not frame.height:
+        raise InputError(f"{source}: no finished run; {len(excluded)} were left out")
+    frame = _numbers(frame, source)
+    frame, convention = _one_convention(frame, source, flops_convention)
+    _refuse_duplicates(frame, source)
+    chosen = _choose_params(frame, source, params)
+    return Runs(frame, str(source), sha256, chosen, convention, excluded, notes)
+
+
+def _load(source: Path) -> tuple[pl.DataFrame, str]:
+    if source.is_dir():
+        return _load_records(source)
+    if not source.is_file():
+        raise InputError(
+            f"{source}: no such file; name a .csv or .parquet table, or a folder of records"
+        )
+    content = source.read_bytes()
+    try:
+        if source.suffix == ".parquet":
+            frame = pl.read_parquet(source)
+        elif source.suffix == ".csv":
+            frame = pl.read_csv(source, infer_schema_length=None)
+        else:
+            raise InputError(
+                f"{source}: not a runs table; give .csv, .parquet or a folder of records"
+            )
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{source}: cannot be read as a table ({reason})") from error
+    if not frame.height:
+        raise InputError(f"{source}: the table has no rows")
+    return frame, hashlib.sha256(content).hexdigest()
+
+
+def _load_records(folder: Path) -> tuple[pl.DataFrame, str]:
+    """Read `*.json`, one run each; counts nested under `params` and such become columns."""
+    digest, rows = hashlib.sha256(), []
+    for file in sorted(folder.glob("*.json")):
+        content = file.read_bytes()
+        digest.update(content)
+        try:
+            record = json.loads(content)
+        except ValueError as error:
+            raise InputError(
+                f"{file}: not JSON ({error}); delete the torn record or re-run it"
+            ) from error
+        if not isinstance(record, dict):
+            raise InputError(f"{file}: a record is one JSON object; delete what is not a record")
+        rows.append(_flat(record))
+    if not rows:
+        raise InputError(f"{folder}: no record (*.json) in this folder")
+    frame = pl.DataFrame(rows, infer_schema_length=None)
+    if {"validation_nats", "validation_bytes"} <= set(frame.columns):
+        frame = frame.with_columns(
+            (pl.col("validation_nats") / (pl.col("validation_bytes") * pl.lit(2.0).log())).alias(
+                "bits_per_byte"
+            )
+        )
+    if {"train_bytes", "train_tokens"} <= set(frame.columns):
+        # What was realised in training, not what was aimed at.
+        rate = pl.col("train_bytes") / pl.col("train_tokens")
+        frame = frame.with_columns(rate.alias("compression_rate"))
+    return frame, digest.hexdigest()
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in record.items():
+        if isinstance(value, dict):
+            flat |= {name: one for name, one in value.items() if not isinstance(one, dict | list)}
+        elif not isinstance(value, list):
+            flat[key] = value
+    return flat
+
+
+def _renamed(frame: pl.DataFrame, source: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    known = {*NUMBERS, *SIGNED, *TEXTS}
+    renames = {
+        name: ALIASES[name]
+        for name in frame.columns
+        if name in ALIASES and ALIASES[name] not in frame.columns
+    }
+    taken = list(renames.values())
+    for target in taken:
+        if taken.count(target) > 1:
+            names = [name for name, one in renames.items() if one == target]
+            raise InputError(f"{source}: columns {', '.join(names)} all mean {target}; keep one")
+    frame = frame.rename(renames)
+    if not known & set(frame.columns):
+        guess = did_you_mean(frame.columns[0], known)
+        raise InputError(
+            f"{source}: no column of a runs table (has {', '.join(frame.columns[:8])}){guess}"
+        )
+    return frame, tuple(f"column {old!r} is read as {new}" for old, new in renames.items())
+
+
+def _exclude_unfinished(
+    frame: pl.DataFrame, keep_short: bool
+) -> tuple[pl.DataFrame, tuple[Excluded, ...]]:
+    gone: list[Excluded] = []
+    keep = [True] * frame.height
+    columns = set(frame.columns)
+    for index, row in enumerate(frame.iter_rows(named=True)):
+        status = str(row["status"] or "") if "status" in columns else ""
+        if status.lower() not in FINISHED:
+            why = str(row["reason"] or "") if "reason" in columns else ""
+            reason = f"{status}: {why}" if why else status
+        elif not keep_short and "steps" in columns and (row["steps"] or 0) < FEWEST_STEPS:
+            reason = f"too short: {row['steps']} steps, fewer than {FEWEST_STEPS}"
+        else:
+            continue
+        keep[index] = False
+        gone.append(Excluded(row=index + 1, reason=reason))
+    return frame.filter(pl.Series(keep)), tuple(gone)
+
+
+def _numbers(frame: pl.DataFrame, source: Path) -> pl.DataFrame:
+    for name in frame.columns:
+        if name not in NUMBERS and name not in SIGNED:
+            continue
+        values = frame[name].cast(pl.Float64, strict=False)
+        wrong = values.is_null() | values.is_nan() | values.is_infinite()
+        if name in NUMBERS:
+            wrong = wrong | (values <= 0)
+        if wrong.fill_null(True).any():
+            first = frame.filter(wrong.fill_null(True))
+            rows, found = first["row"].to_list(), first[name][0]
+            more = f" ({len(rows)} rows in all)" if len(rows) > 1 else ""
+            needed = "a positive number" if name in NUMBERS else "a finite number"
+            raise InputError(
+                f"{source}: row {rows[0]}: {name} is {'empty' if found is None else found}, "
+                f"not {needed}{more}; mend the row, or give it a status with a reason"
+            )
+        frame = frame.with_columns(values.alias(name))
+    return frame
+
+
+def _one_convention(frame: pl.DataFrame, source: Path, wanted: str) -> tuple[pl.DataFrame, str]:
+    if "flops_convention" not in frame.columns:
+        return frame, wanted or "undeclared"
+    found = sorted({str(name) for name in frame["flops_convention"].to_list()})
+    if wanted:
+        if wanted not in found:
+            raise InputError(
+                f"{source}: no row counts FLOPs by {wanted!r}; it has {', '.join(found)}"
+            )
+        return frame.filter(pl.col("flops_convention") == wanted), wanted
+    if len(found) > 1:
+        raise InputError(
+            f"{source}: mixed FLOPs conventions ({', '.join(found)}); "
+            "choose one with --flops-convention"
+        )
+    return frame, found[0]
+
+
+def _refuse_duplicates(frame: pl.DataFrame, source: Path) -> None:
+    key = [name for name in KEY if name in frame.columns]
+    if not key:
+        return
+    repeated = frame.filter(pl.struct(key).is_duplicated())
+    if repeated.height:
+        first = repeated.row(0, named=True)
+        same = repeated.filter(
+            pl.all_horizontal(pl.col(name).eq_missing(first[name]) for name in key)
+        )
+        rows = ", ".join(str(row) for row in same["row"].to_list())
+        raise InputError(
+            f"{source}: rows {rows} are the same run (equal {', '.join(key)}); "
+            "drop one, or add a seed or run_id column that tells them apart"
+        )
+
+
+def _choose_params(frame: pl.DataFrame, source: Path, wanted: str) -> str:
+    present = [name for name in PARAMS if name in frame.columns]
+    if wanted and wanted not in present:
+        has = ", ".join(present) or "none"
+        raise InputError(f"{source}: no parameter count {wanted!r}; it has {has}")
+    return wanted or (present[0] if present else "")

@@ -1,0 +1,144 @@
+"""The runs table: what was trained, what it cost, what it reached."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from corpora.errors import InputError, did_you_mean
+from scaling.result import Excluded
+from scaling.schema import NUMBERS, PARAMS, SIGNED
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Validated rows, with what they mean declared.
+
+    Attributes:
+        frame: one row per run; `row` counts from 1 below the header of the file.
+        name: of the file, for messages and results.
+        sha256: of the file's bytes.
+        params_column: which parameter count laws use.
+        flops_convention: what `compute_flops` counts, or `undeclared`.
+        excluded: rows left out, with reasons.
+        notes: how columns were read, where their names were not ours.
+    """
+
+    frame: pl.DataFrame
+    name: str
+    sha256: str
+    params_column: str = ""
+    flops_convention: str = "undeclared"
+    excluded: tuple[Excluded, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    def has(self, column: str) -> bool:
+        """Whether every row holds the column, or it can be derived for every row."""
+        return self._derived(column) is not None
+
+    def column(self, column: str, law: str) -> Array:
+        """Return one number per row, in the column's unit, derived from others where it must be.
+
+        Args:
+            column: a name of `scaling.schema`, or `params` for the chosen parameter count.
+            law: who asks, for the message.
+
+        Raises:
+            InputError: the table has no such column and nothing it could be derived from.
+        """
+        values = self._derived(column)
+        if values is None:
+            raise InputError(f"{self.name}: {law} needs {column}{self._remedy(column)}")
+        return values
+
+    def where(self, keep: NDArray[np.bool_], reason: str) -> "Runs":
+        """Return the runs for which `keep` holds, the others excluded for `reason`."""
+        rows = self.frame["row"].to_numpy()[~keep]
+        gone = tuple(Excluded(row=int(row), reason=reason) for row in rows)
+        return replace(
+            self, frame=self.frame.filter(pl.Series(keep)), excluded=self.excluded + gone
+        )
+
+    def only(self, keep: NDArray[np.bool_]) -> "Runs":
+        """Return the runs for which `keep` holds; the others are simply another table's."""
+        return replace(self, frame=self.frame.filter(pl.Series(keep)))
+
+    def groups(self, columns: Sequence[str]) -> Iterator[tuple[dict[str, float | str], "Runs"]]:
+        """Yield the table's parts that agree in the columns it has of these, in sorted order."""
+        present = [name for name in columns if name in self.frame.columns]
+        if not present:
+            yield {}, self
+            return
+        for key, part in self.frame.sort(*present, maintain_order=True).group_by(
+            present, maintain_order=True
+        ):
+            yield dict(zip(present, key, strict=True)), replace(self, frame=part)
+
+    def conventions(self) -> dict[str, str]:
+        """Return the conventions a result should name."""
+        return {
+            "params": self.params_column or "none",
+            "flops": self.flops_convention,
+        }
+
+    def _derived(self, column: str) -> Array | None:
+        if column == "params":
+            column = self.params_column
+        if column in self.frame.columns:
+            return self.frame[column].to_numpy().astype(np.float64)
+        for target, formula, parts in _DERIVATIONS:
+            if target == column and all(part in self.frame.columns for part in parts):
+                return formula(*(self.frame[part].to_numpy().astype(np.float64) for part in parts))
+        return None
+
+    def _remedy(self, column: str) -> str:
+        if column == "bits_per_byte" and "nats_per_token" in self.frame.columns:
+            return (
+                ", and the table gives nats per token without a compression rate: "
+                "add compression_rate (bytes per token), or train_bytes and train_tokens"
+            )
+        if column in ("compression_rate", "train_bytes") and "train_tokens" in self.frame.columns:
+            return (
+                ", and the table counts tokens without a compression rate: "
+                "add compression_rate (bytes per token) or train_bytes"
+            )
+        if column == "params":
+            return f": add one of {', '.join(PARAMS)}"
+        unit = NUMBERS.get(column) or SIGNED.get(column, "")
+        return f" ({unit}), which the table lacks{did_you_mean(column, self.frame.columns)}"
+
+
+def bits_per_byte(nats_per_token: Array, compression_rate: Array) -> Array:
+    """Return bits per byte from nats per token and bytes per token."""
+    return nats_per_token / (math.log(2) * compression_rate)
+
+
+_DERIVATIONS = (
+    ("compression_rate", lambda b, t: b / t, ("train_bytes", "train_tokens")),
+    ("train_tokens", lambda b, t: b / t, ("train_bytes", "compression_rate")),
+    ("train_bytes", lambda d, t: d * t, ("train_tokens", "compression_rate")),
+    ("bits_per_byte", bits_per_byte, ("nats_per_token", "compression_rate")),
+    (
+        "bits_per_byte",
+        lambda nats, b, d: bits_per_byte(nats, b / d),
+        ("nats_per_token", "train_bytes", "train_tokens"),
+    ),
+    (
+        "nats_per_token",
+        lambda bits, t: bits * math.log(2) * t,
+        ("bits_per_byte", "compression_rate"),
+    ),
+    (
+        "nats_per_token",
+        lambda bits, b, d: bits * math.log(2) * b / d,
+        ("bits_per_byte", "train_bytes", "train_tokens"),
+    ),
+)

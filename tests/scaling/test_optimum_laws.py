@@ -1,0 +1,179 @@
+"""isoFLOP bowls, Law I and Law II against the golden numbers of the reference data."""
+
+import numpy as np
+import pytest
+
+from corpora.errors import InputError
+from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP
+from scaling.fits.isoflop import fit_parabolas, fit_surfaces
+from scaling.fits.law1 import fit_law1
+from scaling.fits.law2 import fit_law2
+from scaling.published import tables
+from scaling.result import FitResult
+from scaling.runs import Runs
+
+
+def budgets(runs: Runs) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    return runs.column("compute_flops", "test")
+
+
+@pytest.mark.parametrize(
+    ("compute", "n", "rate", "ratio", "bits", "r2", "rmse"),
+    [
+        (1e20, 64, "3.71", "62.1", "0.960", "0.9884", "0.0028"),
+        (2e20, 67, "3.62", "58.8", None, "0.9847", None),
+        (1e21, 41, "3.37", "65.5", None, "0.9942", None),
+        (2e21, 36, "3.17", "63.8", None, "0.9944", None),
+    ],
+)
+def test_golden_paraboloids(
+    compute: float, n: int, rate: str, ratio: str, bits: str | None, r2: str, rmse: str | None
+) -> None:
+    runs = tables.isoflop_runs()
+    (fit,) = fit_surfaces(runs.only(budgets(runs) == compute), NO_BOOTSTRAP)
+    assert fit.n == n and fit.ok and fit.context["compute_flops"] == compute
+    assert f"{fit.estimates['compression_rate_opt']:.2f}" == rate
+    assert f"{fit.estimates['bytes_per_param_opt']:.1f}" == ratio
+    assert f"{fit.r2:.4f}" == r2
+    if bits:
+        assert f"{fit.estimates['bits_per_byte_opt']:.3f}" == bits
+    if rmse:
+        assert f"{fit.rmse:.4f}" == rmse
+
+
+def test_surface_intervals_hold_the_estimate_and_the_paper() -> None:
+    runs = tables.isoflop_runs()
+    (fit,) = fit_surfaces(runs.only(budgets(runs) == 1e20))
+    for name, value in fit.estimates.items():
+        interval = fit.intervals[name]
+        assert interval is not None and value in interval
+    ratio = fit.intervals["bytes_per_param_opt"]
+    assert ratio is not None and 62.1 in ratio
+    here = fit.predict("bits_per_byte", compression_rate=4.0, bytes_per_param=np.array([30.0, 1e4]))
+    assert here.low is not None and here.high is not None
+    assert (here.low < here.value).all() and (here.value < here.high).all()
+    assert "bytes_per_param" in here.outside and "compression_rate" not in here.outside
+
+
+def test_a_minimum_outside_the_grid_is_a_finding() -> None:
+    runs = tables.isoflop_runs()
+    rate = runs.column("compression_rate", "test")
+    parabolas = fit_parabolas(runs.only((budgets(runs) == 2e21) & (rate == 1)))
+    assert [one.name for one in parabolas[0].findings] == ["minimum outside the grid"]
+    (surface,) = fit_surfaces(runs.only((budgets(runs) == 1e20) & (rate >= 6)), NO_BOOTSTRAP)
+    assert any(one.name == "minimum outside the grid" for one in surface.findings)
+
+
+def test_golden_law_1_needs_the_exact_parameter_counts() -> None:
+    """The golden numbers come from exact counts; as printed (1.3B) they move in the third digit."""
+    exact = fit_law1(tables.isoflop_runs(exact_params=True))
+    shown = {name: f"{value:.3g}" for name, value in exact.estimates.items()}
+    assert shown == {"B0": "7.06", "alpha": "0.484", "beta": "0.495", "N0": "0.0236"}
+    assert exact.n == 36
+    printed = fit_law1(tables.isoflop_runs(), NO_BOOTSTRAP)
+    assert f"{printed.estimates['B0']:.2f}" == "7.04"
+    assert printed.estimates["alpha"] == pytest.approx(exact.estimates["alpha"], abs=2e-4)
+    beta = exact.intervals["beta"]
+    assert beta is not None and 0.471 in beta  # the paper's, from nine budgets
+
+
+def test_law_1_is_consistent_with_itself() -> None:
+    fit = fit_law1(tables.isoflop_runs(), NO_BOOTSTRAP)
+    compute, rate = 3e20, 4.5
+    data = fit.predict("train_bytes_opt", latent_flops=compute, compression_rate=rate).value
+    size = fit.predict("params_opt", latent_flops=compute, compression_rate=rate).value
+    assert 6 * data * size / rate == pytest.approx(compute)
+    ratio = fit.predict("bytes_per_param_opt", latent_flops=compute, compression_rate=rate).value
+    assert ratio == pytest.approx(data / size)
+
+
+def test_golden_law_2() -> None:
+    fit = fit_law2(tables.optima())
+    assert fit.n == 48 and fit.status == "converged"
+    shown = {name: f"{fit.estimates[name]:.3g}" for name in ("gamma", "F", "delta", "E")}
+    assert shown == {"gamma": "-0.19", "F": "0.0312", "delta": "0.0361", "E": "0.683"}
+    best = fit.predict("compression_rate_opt", compute_flops=np.array([1e20, 2e21])).value
+    assert [f"{one:.2f}" for one in best] == ["3.70", "3.32"]
+    assert f"{fit.r2:.4f}" == "0.9971"
+
+
+@pytest.mark.parametrize(
+    ("form", "r2", "held"),
+    [
+        ("mean", "0.9411", "0.0133"),
+        ("constant", "0.9963", "0.0102"),
+        ("compute-dependent", "0.9971", "0.0074"),
+    ],
+)
+def test_golden_hold_out_of_the_three_forms(form: str, r2: str, held: str) -> None:
+    optima = tables.optima()
+    whole = fit_law2(optima, form, NO_BOOTSTRAP)
+    assert whole.holdout is not None
+    assert whole.holdout.n == 6 and f"{whole.holdout.rmse:.4f}" == held
+    up_to_1e21 = fit_law2(optima.only(budgets(optima) <= 1e21), form, NO_BOOTSTRAP)
+    assert up_to_1e21.n == 42 and f"{up_to_1e21.r2:.4f}" == r2
+
+
+def test_law_2_forms_are_nested_and_weighed() -> None:
+    fits = [
+        fit_law2(tables.optima(), form, NO_BOOTSTRAP)
+        for form in ("mean", "constant", "compute-dependent")
+    ]
+    squares = [fit.rmse for fit in fits]
+    assert squares == sorted(squares, reverse=True, key=lambda one: one or 0)
+    aicc = [fit.aicc or 0 for fit in fits]
+    assert aicc == sorted(aicc, reverse=True)
+
+
+def test_law_2_from_runs_repeats_both_stages() -> None:
+    for minima in ("parabola", "lowest"):
+        fit = fit_law2(tables.isoflop_runs(), bootstrap=CASES._replace(draws=200), minima=minima)
+        assert fit.n == 36 and "both stages repeated" in fit.interval_method
+        paper = fit.intervals["gamma"]
+        assert paper is not None and -0.206 in paper
+
+
+def test_result_goes_through_json_whole() -> None:
+    fit = fit_law2(tables.optima())
+    again = FitResult.from_json(fit.to_json())
+    assert again == fit
+    asked = {"compute_flops": 3e20, "compression_rate": 6.0}
+    assert again.predict("bits_per_byte", **asked) == fit.predict("bits_per_byte", **asked)
+    assert "NaN" not in fit.to_json() and "Infinity" not in fit.to_json()
+    text = fit.report()
+    for piece in ("law2 (compute-dependent)", "converged", "gamma", "hold-out", "R2 0.997"):
+        assert piece in text
+
+
+def test_same_seed_same_bytes() -> None:
+    assert fit_law2(tables.optima()).to_json() == fit_law2(tables.optima()).to_json()
+
+
+def test_what_is_missing_is_said() -> None:
+    runs, optima = tables.isoflop_runs(), tables.optima()
+    rate = runs.column("compression_rate", "test")
+    with pytest.raises(InputError, match="law1 needs at least 2 compute budgets, and there is 1"):
+        fit_law1(runs.only(budgets(runs) == 1e20))
+    with pytest.raises(InputError, match="law1 needs at least 2 compression rates"):
+        fit_law1(runs.only(rate == 4))
+    with pytest.raises(
+        InputError, match=r"law2 \(compute-dependent\) needs at least 3 compute budgets"
+    ):
+        fit_law2(optima.only(budgets(optima) <= 2e19))
+    with pytest.raises(InputError, match="needs at least 3 compression rates, and there is 1"):
+        fit_law2(optima.only(optima.column("compression_rate", "test") == 4))
+    with pytest.raises(InputError, match=r"isoflop-surface needs at least 3 compression rates at"):
+        fit_surfaces(runs.only(rate <= 2))
+    one = np.zeros(len(runs), bool)
+    one[:2] = True
+    with pytest.raises(InputError, match="needs at least 3 model sizes at C = 1e\\+19, T = 1"):
+        fit_parabolas(runs.only(one))
+    with pytest.raises(
+        InputError, match="no form 'compute_dependent'; did you mean 'compute-dependent'"
+    ):
+        fit_law2(optima, "compute_dependent")
+    fit = fit_law2(optima, bootstrap=NO_BOOTSTRAP)
+    with pytest.raises(InputError, match="does not predict 'loss'"):
+        fit.predict("loss", compute_flops=1e20)
+    with pytest.raises(InputError, match="needs compute_flops, compression_rate"):
+        fit.predict("bits_per_byte", compute_flops=1e20)

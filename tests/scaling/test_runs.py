@@ -1,0 +1,143 @@
+"""Reading runs: what is derived, what is refused and by which row."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from corpora.errors import InputError
+from scaling.published import tables
+from scaling.read_runs import read_runs
+
+HEADER = "compute_flops,compression_rate,global_params,train_bytes,bits_per_byte"
+
+
+def write(folder: Path, *rows: str, header: str = HEADER) -> Path:
+    path = folder / "runs.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def test_csv_and_parquet_hold_the_same_runs(tmp_path: Path) -> None:
+    csv = read_runs(tables.path(tables.ISOFLOP))
+    csv.frame.drop("row").write_parquet(tmp_path / "runs.parquet")
+    parquet = read_runs(tmp_path / "runs.parquet")
+    assert len(csv) == len(parquet) == 311
+    for column in ("compute_flops", "train_bytes", "bits_per_byte", "params"):
+        assert np.array_equal(csv.column(column, "test"), parquet.column(column, "test"))
+    assert csv.sha256 != parquet.sha256
+
+
+def test_nats_per_token_become_bits_per_byte(tmp_path: Path) -> None:
+    header = "compute_flops,compression_rate,params,train_tokens,nats_per_token"
+    runs = read_runs(write(tmp_path, "1e18,4,1e7,2e9,3.0", header=header))
+    assert runs.column("bits_per_byte", "test")[0] == pytest.approx(3 / (math.log(2) * 4))
+    assert runs.column("train_bytes", "test")[0] == pytest.approx(8e9)
+    assert runs.conventions() == {"params": "params", "flops": "undeclared"}
+
+
+def test_other_projects_names_are_read_and_noted(tmp_path: Path) -> None:
+    runs = read_runs(write(tmp_path, "1e18,1e7,2e9,3.0", header="C,N,D,loss"))
+    assert runs.column("params", "test")[0] == 1e7
+    assert runs.column("nats_per_token", "test")[0] == 3.0
+    assert any("'N' is read as params" in note for note in runs.notes)
+
+
+def test_records_give_the_realised_rate_and_leave_failures_out(tmp_path: Path) -> None:
+    good = {
+        "run_id": "a",
+        "status": "finished",
+        "spec": {"compute_flops": 1e15, "compression_rate": 4.0, "language": "eng_Latn"},
+        "params": {"global_params": 1e6, "total_params": 2e6},
+        "train_bytes": 4.4e9,
+        "train_tokens": 1e9,
+        "validation_nats": 700.0,
+        "validation_bytes": 1000,
+        "steps": 900,
+    }
+    diverged = {**good, "run_id": "b", "status": "diverged", "reason": "loss was nan at step 12"}
+    short = {**good, "run_id": "c", "steps": 40}
+    for record in (good, diverged, short):
+        (tmp_path / f"{record['run_id']}.json").write_text(json.dumps(record))
+    runs = read_runs(tmp_path)
+    assert len(runs) == 1
+    assert runs.column("compression_rate", "test")[0] == pytest.approx(4.4)
+    assert runs.column("bits_per_byte", "test")[0] == pytest.approx(0.7 / math.log(2))
+    assert [one.reason for one in runs.excluded] == [
+        "diverged: loss was nan at step 12",
+        "too short: 40 steps, fewer than 300",
+    ]
+    assert len(read_runs(tmp_path, keep_short=True)) == 2
+    assert runs.params_column == "global_params"
+    assert read_runs(tmp_path, params="total_params").column("params", "test")[0] == 2e6
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("1e18,4,1e7,2e9,", "row 2: bits_per_byte is empty"),
+        ("1e18,4,1e7,2e9,nan", "row 2: bits_per_byte is nan"),
+        ("1e18,4,-1e7,2e9,1.0", "row 2: global_params is -10000000.0"),
+        ("0,4,1e7,2e9,1.0", "row 2: compute_flops is 0.0"),
+        ("1e18,4,1e7,2e9,1.3", "rows 1, 2 are the same run"),
+    ],
+)
+def test_bad_rows_are_named(tmp_path: Path, row: str, said: str) -> None:
+    path = write(tmp_path, "1e18,4,1e7,2e9,1.2", row, "2e18,4,1e7,2e9,1.1")
+    with pytest.raises(InputError, match=said) as caught:
+        read_runs(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_mixed_flops_conventions_are_refused_until_one_is_chosen(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "1e18,4,1e7,2e9,1.2,full",
+        "1e18,4,2e7,1e9,1.2,6nd-total",
+        header=HEADER + ",flops_convention",
+    )
+    with pytest.raises(InputError, match="mixed FLOPs conventions"):
+        read_runs(path)
+    chosen = read_runs(path, flops_convention="full")
+    assert len(chosen) == 1 and chosen.flops_convention == "full"
+    with pytest.raises(InputError, match="no row counts FLOPs by 'half'"):
+        read_runs(path, flops_convention="half")
+
+
+def test_tokens_without_a_rate_cannot_be_bytes(tmp_path: Path) -> None:
+    runs = read_runs(write(tmp_path, "1e18,1e7,2e9,3.0", header="C,N,D,loss"))
+    with pytest.raises(InputError, match="without a compression rate"):
+        runs.column("bits_per_byte", "law2")
+    with pytest.raises(InputError, match="without a compression rate"):
+        runs.column("train_bytes", "law1")
+
+
+def test_what_is_not_a_table(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        read_runs(tmp_path / "absent.csv")
+    with pytest.raises(InputError, match="no record"):
+        read_runs(tmp_path)
+    (tmp_path / "torn.json").write_text('{"run_id": ')
+    with pytest.raises(InputError, match="not JSON"):
+        read_runs(tmp_path)
+    (tmp_path / "runs.parquet").write_bytes(b"not parquet")
+    with pytest.raises(InputError, match="cannot be read as a table"):
+        read_runs(tmp_path / "runs.parquet")
+    with pytest.raises(InputError, match="did you mean"):
+        read_runs(write(tmp_path, "1", header="compute_flop"))
+    with pytest.raises(InputError, match="no parameter count 'big_params'"):
+        read_runs(write(tmp_path, "1e18,4,1e7,2e9,1.2"), params="big_params")
+
+
+def test_groups_come_sorted_and_keep_their_rows() -> None:
+    runs = tables.isoflop_runs()
+    budgets = [context["compute_flops"] for context, _ in runs.groups(["compute_flops", "seed"])]
+    assert budgets == [1e19, 2e19, 1e20, 2e20, 1e21, 2e21]
+    kept = runs.where(runs.column("compute_flops", "test") < 5e19, "a large budget")
+    assert len(kept) == 103 and len(kept.excluded) == 208
+    assert {one.reason for one in kept.excluded} == {"a large budget"}
+    assert pl.Series([one.row for one in kept.excluded]).n_unique() == 208
