@@ -55,7 +55,7 @@ class Numbers(Sequence[str]):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """About a megabyte of documents of one language, domain and source, in order.
+    """Up to about a megabyte of documents of one language, domain and source, in order.
 
     Attributes:
         texts: the documents' texts.

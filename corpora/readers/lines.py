@@ -11,7 +11,7 @@ UTF8_SIGNATURE = b"\xef\xbb\xbf"
 
 
 class LineBlock(NamedTuple):
-    """Consecutive lines, about a megabyte of them, each with its LF (the file's last may lack it).
+    """Consecutive lines, some 256 KiB, each with its LF (the last of the file may lack it).
 
     Attributes:
         data: the lines' bytes.

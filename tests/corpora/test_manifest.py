@@ -1,0 +1,150 @@
+"""Manifests: strict about keys, about what lies where, and about every byte."""
+
+from pathlib import Path
+
+import pytest
+
+from corpora.declarations import declared_names, manifest_path
+from corpora.errors import InputError
+from corpora.manifest import manifest_of, read_manifest, sha256_of, to_toml, verify
+from corpora.open import open_corpus
+from tests.corpora.reading import documents, refusal
+
+HEAD = 'name = "mine"\ntitle = "t"\nsource = "s"\nlicence = "CC0-1.0"\n'
+
+
+def corpus_folder(folder: Path) -> Path:
+    (folder / "texts").mkdir(parents=True)
+    files = {}
+    for language, text in (("eng_Latn", "a\nb\n"), ("hin_Deva", "क\nख\n")):
+        path = folder / "texts" / f"{language}.txt"
+        path.write_text(text, encoding="utf-8")
+        files[path] = language
+    manifest = manifest_of(
+        folder, files, name="mine", title="Mine", source="s", licence="CC0-1.0", parallel=True
+    )
+    (folder / "mine.toml").write_text(to_toml(manifest), encoding="utf-8")
+    return folder / "mine.toml"
+
+
+def complaint(path: Path, content: str) -> str:
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_manifest(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_manifest_written_reads_back_equal_and_opens(tmp_path: Path) -> None:
+    path = corpus_folder(tmp_path)
+    manifest = read_manifest(path)
+    assert manifest.languages == ["eng_Latn", "hin_Deva"]
+    assert to_toml(manifest) == path.read_text(encoding="utf-8")
+    corpus = open_corpus(str(path))
+    assert (corpus.name, corpus.parallel) == ("mine", True)
+    assert [(d.language, d.alignment, d.text) for d in documents(corpus)] == [
+        ("eng_Latn", 1, "a"),
+        ("eng_Latn", 2, "b"),
+        ("hin_Deva", 1, "क"),
+        ("hin_Deva", 2, "ख"),
+    ]
+    assert len(verify(manifest, tmp_path)) == 2
+
+
+def test_a_changed_file_is_refused_with_both_checksums(tmp_path: Path) -> None:
+    path = corpus_folder(tmp_path)
+    manifest = read_manifest(path)
+    changed = tmp_path / "texts" / "hin_Deva.txt"
+    expected = sha256_of(changed)
+    changed.write_text("क\nग\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        verify(manifest, tmp_path)
+    assert f"{changed}: expected SHA-256 {expected}, found {sha256_of(changed)}" in str(
+        caught.value
+    )
+
+
+def test_missing_and_misaligned_files_are_refused(tmp_path: Path) -> None:
+    path = corpus_folder(tmp_path)
+    (tmp_path / "texts" / "eng_Latn.txt").write_text("a\n")
+    assert "hin_Deva.txt: 2 lines, but" in refusal(path)
+    (tmp_path / "texts" / "eng_Latn.txt").rename(tmp_path / "texts" / "eng_Latin.txt")
+    assert "declared in the manifest, but missing; did you mean 'eng_Latin.txt'?" in refusal(path)
+
+
+@pytest.mark.parametrize("outside", ["../x.txt", "/etc/passwd", "a/../../x.txt", "C:\\\\x.txt"])
+def test_paths_out_of_the_folder_are_refused(tmp_path: Path, outside: str) -> None:
+    entry = f'[[files]]\npath = "{outside}"\nlanguage = "und"\nsha256 = "{"0" * 64}"\n'
+    assert "leaves the manifest's folder" in complaint(tmp_path / "m.toml", HEAD + entry)
+
+
+def test_links_out_of_the_folder_are_refused(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("x\n")
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "a.txt").symlink_to(secret)
+    path = inside / "m.toml"
+    sha256 = sha256_of(secret)
+    path.write_text(f'{HEAD}[[files]]\npath = "a.txt"\nlanguage = "und"\nsha256 = "{sha256}"\n')
+    assert "a link that leads out of the manifest's folder" in refusal(path)
+    with pytest.raises(InputError, match="a link that leads out"):
+        verify(read_manifest(path), inside)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (HEAD + 'licens = "x"\n', "unknown key 'licens'; did you mean 'licence'?"),
+        (
+            HEAD + '[[files]]\npath = "a"\nlanguage = "und"\nsha = "0"\n',
+            "missing key 'sha256' in files.0",
+        ),
+        (
+            HEAD + f'[[files]]\npath="a"\nlanguage="und"\nsha256="{"0" * 64}"\nlang="x"\n',
+            "unknown key 'lang' in files.0; did you mean 'language'?",
+        ),
+        (HEAD + '[hub]\ndataset = "a/b"\nsplits = "x"\n', "unknown key 'splits' in hub; did you"),
+        (HEAD + '[hub]\ndataset = "a/b"\ntake = 0\n', "key 'take' in hub: "),
+        (HEAD, "must declare either `files` or `hub`"),
+        (HEAD + '[hub]\ndataset="a"\nconfig="c"\nconfigs={eng="en"}\n', "keep one"),
+        (HEAD.replace("mine", "not a name"), "key 'name': "),
+        (HEAD + "=", "not TOML: "),
+    ],
+)
+def test_mistakes_in_a_manifest_are_named(tmp_path: Path, content: str, said: str) -> None:
+    message = complaint(tmp_path / "m.toml", content)
+    assert message.startswith(f"{tmp_path / 'm.toml'}: ")
+    assert said in message
+
+
+def test_every_declared_manifest_is_whole_and_named_by_its_file() -> None:
+    assert set(declared_names()) == {
+        "embedded",
+        "embedded-code",
+        "flores-plus",
+        "ntrex-128",
+        "udhr",
+        "fineweb-2",
+        "c4",
+    }
+    for name in declared_names():
+        manifest = read_manifest(manifest_path(name))
+        assert manifest.name == name
+        assert manifest.licence
+        assert manifest.source
+
+
+def test_hub_sets_have_no_files_to_verify() -> None:
+    path = manifest_path("udhr")
+    with pytest.raises(InputError, match="pinned to 6908db2a"):
+        verify(read_manifest(path), path.parent)
+
+
+def test_unknown_declared_names_and_languages_are_refused() -> None:
+    with pytest.raises(InputError, match="did you mean 'ntrex-128'"):
+        manifest_path("ntrex128")
+    assert "no language 'hin_Dewa'; did you mean 'hin_Deva'?" in refusal("embedded:hin_Dewa")
+    assert "name languages after the colon" in refusal("embedded:")
+    found = {d.language for d in documents(open_corpus("embedded:hin_Deva,eng_Latn"))}
+    assert found == {"hin_Deva", "eng_Latn"}
