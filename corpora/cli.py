@@ -1,6 +1,7 @@
 """`tokenize-lab corpora`: what text is at hand, where it comes from, and that it is whole."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,7 +17,7 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print strict JSON and nothing else.")]
 Name = Annotated[str, typer.Argument(help="A declared name, or a manifest (.toml).")]
 
-_SAMPLE_CHARACTERS = 100
+_SAMPLE_CHARACTERS = 60
 
 
 @app.command("list")
@@ -41,13 +42,12 @@ def list_corpora(as_json: Json = False) -> None:
         typer.echo(_json(rows))
         return
     _print_table(
-        ["name", "languages", "parallel", "where", "licence", "title"],
+        ["name", "languages", "parallel", "licence", "title"],
         [
             [
                 str(r["name"]),
                 str(r["languages"] or "many"),
                 "yes" if r["parallel"] else "no",
-                str(r["where"]),
                 str(r["licence"]),
                 str(r["title"]),
             ]
@@ -104,7 +104,7 @@ def show(name: Name, as_json: Json = False) -> None:
                 entry["language"],
                 f"{entry['documents']:,}",
                 f"{entry['bytes']:,}",
-                entry["sample"][:_SAMPLE_CHARACTERS],
+                _shortened(entry["sample"]),
             ]
             for entry in languages.values()
         ],
@@ -126,9 +126,11 @@ def verify_corpus(name: Name, as_json: Json = False) -> None:
         typer.echo(f"{manifest.name}: {len(files)} files, each with its declared SHA-256")
 
 
-def _manifest(name: str) -> Any:
-    from pathlib import Path
+def _shortened(sample: str) -> str:
+    return sample if len(sample) <= _SAMPLE_CHARACTERS else sample[:_SAMPLE_CHARACTERS] + "…"
 
+
+def _manifest(name: str) -> Path:
     from corpora.declarations import manifest_path
     from corpora.discovery import existing
 

@@ -22,7 +22,9 @@ _FOLDERS = (_HERE / "samples", _HERE / "declared")
 @cache
 def declared_names() -> tuple[str, ...]:
     """Return the names of the declared corpora, those that come with the package first."""
-    return tuple(path.stem for folder in _FOLDERS for path in sorted(folder.glob("*.toml")))
+    return tuple(
+        name for folder in _FOLDERS for name in sorted(path.stem for path in folder.glob("*.toml"))
+    )
 
 
 def manifest_path(name: str) -> Path:

@@ -26,7 +26,7 @@ def embedded_manifests() -> dict[Path, Manifest]:
             SAMPLES,
             {path: language_of(Path(path.name)) for path in texts},
             name="embedded",
-            title="48 segments of everyday, technical and narrative prose, line by line parallel",
+            title="48 segments of everyday, technical and narrative prose, aligned",
             source=_SOURCE,
             licence=_LICENCE,
             parallel=True,
