@@ -37,8 +37,12 @@ class Bootstrap:
         units = group.units[group.units[:, FIELD_INDEX["documents"]] > 0]
         if len(units) < 2:
             return None
+        weights = _weights(self.replicates, self.seed, len(units))
+        sums = np.zeros((self.replicates, units.shape[1]))
+        counted = units.any(0)
         # Counts are far below 2^53, so sums in floating point are exact.
-        return _weights(self.replicates, self.seed, len(units)) @ units.astype(np.float64)
+        sums[:, counted] = weights @ units[:, counted].astype(np.float64)
+        return sums
 
     def interval(self, replicates: NDArray[np.float64] | None) -> Interval | None:
         """Return the percentile interval, or None where a replicate is undefined or none exist."""

@@ -13,9 +13,10 @@ from tokenize_lab.text_counts import AnnotatedText
 from tokenize_lab.token_bytes import TokenKind
 from tokenize_lab.tokenizer import Encoding, Tokenizer
 
-# The pre-token ceiling needs the tokenizer's own splitter, which is slower than the encoder; the
-# head of every batch of about a megabyte is split, and the rate is of that sample.
-PRETOKEN_SAMPLE_BYTES = 16 * 1024
+# The pre-token ceiling needs the tokenizer's own splitter, which is slower than some encoders; only
+# the head of every batch of about a megabyte is split, and the rate is of that sample.
+PRETOKEN_SAMPLE_SHARE = 1 / 64
+PRETOKEN_SAMPLE_LEAST = 4096
 
 _Put = Callable[[str, NDArray[np.int64]], None]
 
@@ -126,7 +127,8 @@ def _count_digits(text: AnnotatedText, boundaries: TokenBoundaries, put: _Put) -
 def _count_pretokens(text: AnnotatedText, tokenizer: Tokenizer, put: _Put) -> None:
     counts = np.zeros(len(text.texts), np.int64)
     sizes = np.zeros(len(text.texts), np.int64)
-    budget = PRETOKEN_SAMPLE_BYTES
+    batch_bytes = len(text.text_bytes.raw)
+    budget = max(PRETOKEN_SAMPLE_LEAST, int(batch_bytes * PRETOKEN_SAMPLE_SHARE))
     for i, string in enumerate(text.texts):
         head = string[:budget]
         pieces = tokenizer.pretoken_count(head)

@@ -1,0 +1,43 @@
+# What people do here. `just` lists it; README.md explains it.
+
+python := if path_exists(".venv/bin/python") == "true" { ".venv/bin/python" } else { "python3" }
+lab := python + " -m tokenize_lab"
+
+_default:
+    @just --list
+
+# Install everything for development into .venv
+setup:
+    python3 -m venv .venv
+    .venv/bin/pip install -q -c constraints.txt -e ".[dev]"
+
+# Format, lint and type-check
+check:
+    {{python}} -m ruff format --check .
+    {{python}} -m ruff check .
+    {{python}} -m mypy
+
+# Run the tests (options go to pytest)
+test *options:
+    {{python}} -m pytest -n 2 {{options}}
+
+# Measure the embedded corpus with real and freshly trained tokenizers; write out/demo/report.html
+demo:
+    {{lab}} demo
+
+# Measure any corpus: just measure my_texts -t tokenizer.json -t mistral:v3
+measure *arguments:
+    {{lab}} measure {{arguments}}
+
+# One HTML file from a measured folder
+report folder="out/measure":
+    {{lab}} report {{folder}}
+
+# Speed and memory beside what one would use instead
+bench *arguments:
+    {{python}} bench/overhead.py {{arguments}}
+    {{python}} bench/memory.py
+
+# After editing the embedded corpus: write its checksums anew
+embedded-manifest:
+    {{python}} -c "from corpora.embedded import write_manifests; write_manifests()"
