@@ -24,6 +24,7 @@ class GroupBy(StrEnum):
 _INPUT = "What is measured"
 _OUTPUT = "What comes out"
 _HOW = "How it is done"
+_DONE = {"replace": "bad bytes replaced", "skip": "skipped"}
 
 
 def measure(
@@ -95,6 +96,14 @@ def measure(
             help="what to do with invalid UTF-8: refuse, replace or skip", rich_help_panel=_INPUT
         ),
     ] = "refuse",
+    parallel: Annotated[
+        bool | None,
+        typer.Option(
+            help="whether a folder of xxx_Xxxx.txt files is one aligned corpus",
+            show_default="by its line counts",
+            rich_help_panel=_INPUT,
+        ),
+    ] = None,
     words: Annotated[
         WordSegmenter, typer.Option(help="how words are told apart", rich_help_panel=_HOW)
     ] = WordSegmenter.WHITESPACE,
@@ -156,6 +165,7 @@ def measure(
             text_field=text_field,
             unit=unit,
             on_invalid=on_invalid,
+            parallel=parallel,
         )
         for spec in corpora
     ]
@@ -200,6 +210,13 @@ def measure(
         ),
     )
     _say(record, out)
+    for corpus in opened:
+        if corpus.invalid.documents:
+            typer.echo(
+                f"{corpus.name}: {corpus.invalid.documents} documents are not valid UTF-8 "
+                f"({_DONE[on_invalid]}; the first: {corpus.invalid.first})",
+                err=True,
+            )
     if as_json:
         sys.stdout.write(json.dumps(rows, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
     elif as_csv:

@@ -8,6 +8,7 @@
 The same inputs give the same bytes in all but `run`.
 """
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,8 +51,11 @@ def save_results(folder: Path, results: Results) -> None:
     """
     tables = {"counts": _counts_frame(results), "histograms": _histogram_frame(results.counts)}
     for name, frame in tables.items():
+        # Through memory: polars's own writer turns a full disk into an error of another kind.
+        buffer = io.BytesIO()
+        frame.write_parquet(buffer, compression="zstd")
         with written_whole(folder / f"{name}.parquet") as temporary:
-            frame.write_parquet(temporary, compression="zstd")
+            temporary.write_bytes(buffer.getbuffer())
     samples = json.dumps(list(results.samples), ensure_ascii=False, separators=(",", ":"))
     write_text(folder / "samples.json", samples + "\n")
     # Last, so that its presence says the folder is complete.
