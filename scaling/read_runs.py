@@ -14,7 +14,11 @@ from scaling.schema import ALIASES, FEWEST_STEPS, FINISHED, KEY, NUMBERS, PARAMS
 
 
 def read_runs(
-    path: str | Path, params: str = "", flops_convention: str = "", keep_short: bool = False
+    path: str | Path,
+    params: str = "",
+    flops_convention: str = "",
+    keep_short: bool = False,
+    loss: str = "",
 ) -> Runs:
     """Read and validate a table of runs, or of optima.
 
@@ -24,12 +28,40 @@ def read_runs(
             `scaling.schema.PARAMS`.
         flops_convention: keep only rows of this convention, where the table mixes several.
         keep_short: keep runs of fewer than 300 steps.
+        loss: column that holds the loss in nats per token, where it is called something else.
 
     Raises:
         InputError: naming the row and what to do about it.
     """
     source = Path(path)
     frame, sha256 = _load(source)
+    if loss:
+        if loss not in frame.columns:
+            raise InputError(f"{source}: no column {loss!r}{did_you_mean(loss, frame.columns)}")
+        clashing = [name for name in ("nats_per_token", "bits_per_byte") if name != loss]
+        frame = frame.drop(clashing, strict=False).rename({loss: "nats_per_token"})
+    return runs_from_frame(frame, str(source), sha256, params, flops_convention, keep_short)
+
+
+def runs_from_frame(
+    frame: pl.DataFrame,
+    name: str,
+    sha256: str = "",
+    params: str = "",
+    flops_convention: str = "",
+    keep_short: bool = False,
+) -> Runs:
+    """Validate a frame as a runs table; the arguments are those of `read_runs`.
+
+    Args:
+        name: what messages call the table.
+        sha256: of where it came from; by default of the frame's own CSV.
+
+    Raises:
+        InputError: naming the row and what to do about it.
+    """
+    source = name
+    sha256 = sha256 or hashlib.sha256(frame.write_csv().encode()).hexdigest()
     frame, notes = _renamed(frame, source)
     frame = frame.with_columns(pl.int_range(1, frame.height + 1).alias("row"))
     frame, excluded = _exclude_unfinished(frame, keep_short)
@@ -39,7 +71,7 @@ def read_runs(
     frame, convention = _one_convention(frame, source, flops_convention)
     _refuse_duplicates(frame, source)
     chosen = _choose_params(frame, source, params)
-    return Runs(frame, str(source), sha256, chosen, convention, excluded, notes)
+    return Runs(frame, name, sha256, chosen, convention, excluded, notes)
 
 
 def _load(source: Path) -> tuple[pl.DataFrame, str]:
@@ -108,7 +140,7 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _renamed(frame: pl.DataFrame, source: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def _renamed(frame: pl.DataFrame, source: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
     known = {*NUMBERS, *SIGNED, *TEXTS}
     renames = {
         name: ALIASES[name]
@@ -149,7 +181,7 @@ def _exclude_unfinished(
     return frame.filter(pl.Series(keep)), tuple(gone)
 
 
-def _numbers(frame: pl.DataFrame, source: Path) -> pl.DataFrame:
+def _numbers(frame: pl.DataFrame, source: str) -> pl.DataFrame:
     for name in frame.columns:
         if name not in NUMBERS and name not in SIGNED:
             continue
@@ -170,7 +202,7 @@ def _numbers(frame: pl.DataFrame, source: Path) -> pl.DataFrame:
     return frame
 
 
-def _one_convention(frame: pl.DataFrame, source: Path, wanted: str) -> tuple[pl.DataFrame, str]:
+def _one_convention(frame: pl.DataFrame, source: str, wanted: str) -> tuple[pl.DataFrame, str]:
     if "flops_convention" not in frame.columns:
         return frame, wanted or "undeclared"
     found = sorted({str(name) for name in frame["flops_convention"].to_list()})
@@ -188,7 +220,7 @@ def _one_convention(frame: pl.DataFrame, source: Path, wanted: str) -> tuple[pl.
     return frame, found[0]
 
 
-def _refuse_duplicates(frame: pl.DataFrame, source: Path) -> None:
+def _refuse_duplicates(frame: pl.DataFrame, source: str) -> None:
     key = [name for name in KEY if name in frame.columns]
     if not key:
         return
@@ -205,7 +237,7 @@ def _refuse_duplicates(frame: pl.DataFrame, source: Path) -> None:
         )
 
 
-def _choose_params(frame: pl.DataFrame, source: Path, wanted: str) -> str:
+def _choose_params(frame: pl.DataFrame, source: str, wanted: str) -> str:
     present = [name for name in PARAMS if name in frame.columns]
     if wanted and wanted not in present:
         has = ", ".join(present) or "none"

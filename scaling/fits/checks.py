@@ -79,3 +79,17 @@ def misfit(share: float, law: str) -> list[Finding]:
             "runs but the form itself; the intervals include it",
         )
     ]
+
+
+def starts_agree(share: float, starts: int) -> list[Finding]:
+    """Return a finding where few of the starts of a search reached its best minimum."""
+    if share >= 0.5:
+        return []
+    return [
+        Finding(
+            name="starts disagree",
+            severity="warning",
+            message=f"{share:.0%} of {starts} starts reached the best minimum; "
+            "the objective has several",
+        )
+    ]

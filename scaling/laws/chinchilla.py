@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scaling.engine.newton import Model
+
 Array = NDArray[np.float64]
 Point = Mapping[str, Any]  # a number, or an array of draws, per coefficient
 
@@ -16,6 +18,11 @@ FLOPS_PER_PARAMETER_AND_TOKEN = 6.0
 def loss(p: Point, params: Array, tokens: Array) -> Array:
     """Return L in nats per token (or the unit the coefficients were fitted in)."""
     return np.asarray(p["E"] + p["A"] * params ** -p["alpha"] + p["B"] * tokens ** -p["beta"])
+
+
+def loss_in_bytes(p: Point, params: Array, bytes: Array) -> Array:
+    """Return L in bits per byte, of a law fitted to bytes instead of tokens."""
+    return loss(p, params, bytes)
 
 
 def params_exponent(p: Point) -> Array:
@@ -85,3 +92,19 @@ def _shares(theta: Array, x: Array, y: Array) -> Array:
     top = terms.max(-1, keepdims=True)
     size = np.exp(terms - top)
     return np.asarray(size / size.sum(-1, keepdims=True))
+
+
+def plain_model(x: Array, y: Array) -> Model:
+    """Return the engine's view of L itself, instead of ln L, in the same coordinates."""
+
+    def value(theta: Array) -> Array:
+        return np.asarray(np.exp(log_value(theta, x, y)))
+
+    def jacobian(theta: Array) -> Array:
+        return value(theta)[..., None] * log_jacobian(theta, x, y)
+
+    def curvature(theta: Array, slopes: Array) -> Array:
+        charged = slopes * value(theta)
+        return term_products(_shares(theta, x, y) * charged[..., None], x, y)
+
+    return Model(value, jacobian, curvature)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import InputError, did_you_mean
-from scaling.laws import chinchilla, isoflop, law1, law2, power
+from scaling.laws import chinchilla, isoflop, law1, law2, overtraining, power
 
 Array = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ BITS = "bits per byte"
 NATS = "nats per token"
 _C, _CT = ("compute_flops",), ("compute_flops", "compression_rate")
 _LATENT = ("latent_flops", "compression_rate")
-_ND = ("params", "tokens")
+_ND, _NB = ("params", "tokens"), ("params", "bytes")
 
 QUANTITIES: Mapping[str, Mapping[str, Quantity]] = {
     "isoflop": {"bits_per_byte": Quantity(("train_bytes",), BITS, isoflop.parabola)},
@@ -54,6 +54,8 @@ QUANTITIES: Mapping[str, Mapping[str, Quantity]] = {
         "tokens_opt": Quantity(_C, "tokens", chinchilla.best_tokens),
         "params_exponent": Quantity((), "", chinchilla.params_exponent),
     },
+    "chinchilla-bytes": {"loss": Quantity(_NB, BITS, chinchilla.loss_in_bytes)},
+    "overtraining": {"loss": Quantity(("params", "tokens_per_param"), NATS, overtraining.loss)},
     "approach1": {
         "params_opt": Quantity(_C, "parameters", power.params),
         "tokens_opt": Quantity(_C, "tokens", power.tokens),

@@ -1,0 +1,145 @@
+"""Fitting a law to the runs themselves, in one stage: search, polish, resample, check."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpora.errors import InputError
+from scaling.engine.absolute import land_on_kink
+from scaling.engine.bootstrap import (
+    NO_BOOTSTRAP,
+    Bootstrap,
+    leverages,
+    residual_targets,
+)
+from scaling.engine.problem import Problem
+from scaling.fits.assemble import assemble
+from scaling.fits.checks import correlated, outliers, starts_agree
+from scaling.fits.curvature import disagreement
+from scaling.result import Finding, FitResult, HoldOut
+from scaling.runs import Runs
+
+Array = NDArray[np.float64]
+SPARE = 3  # rows beyond the coefficients that a bootstrap needs
+
+
+class Stage(NamedTuple):
+    """What is fitted, and how the result is to be named.
+
+    Attributes:
+        law, form, method: as in `FitResult`.
+        problem: the engine's problem; starts: [K, p] starts for it.
+        formula: coefficients -> [n] predictions in the unit of `observed`.
+        observed: [n] losses.
+        inputs: fitted inputs by name, for the range of extrapolation.
+        annealed: larger deltas to pass through first.
+        kink: whether to land on the exact kink of absolute values.
+        cells: [n] cells within which rows are resampled; None for one cell.
+    """
+
+    law: str
+    form: str
+    method: str
+    problem: Problem
+    starts: Array
+    formula: Callable[[Mapping[str, float]], Array]
+    observed: Array
+    inputs: Mapping[str, Array]
+    units: Mapping[str, str]
+    conventions: Mapping[str, str]
+    annealed: tuple[float, ...] = ()
+    kink: bool = False
+    cells: NDArray[np.int64] | None = None
+
+
+def fit_stage(
+    stage: Stage,
+    runs: Runs,
+    bootstrap: Bootstrap,
+    context: Mapping[str, float | str] | None = None,
+    findings: Sequence[Finding] = (),
+    holdout: HoldOut | None = None,
+) -> FitResult:
+    """Return the finished fit of one stage."""
+    problem, n = stage.problem, len(stage.observed)
+    names = problem.names
+    best, agree = problem.fit(stage.starts, stage.annealed)
+    theta = land_on_kink(problem, best.theta)[0] if stage.kink else best.theta
+    estimates = {key: float(one[0]) for key, one in problem.public(theta).items()}
+    residuals = stage.observed - stage.formula(estimates)
+    leverage = leverages(problem.model.jacobian(theta)[0])
+    notes = list(findings) + starts_agree(agree, len(stage.starts))
+    notes += outliers(residuals, leverage, len(names), runs.frame["row"].to_numpy())
+    draws = None
+    if bootstrap.kind != "none" and n < len(names) + SPARE:
+        notes.append(
+            Finding(
+                name="too few runs to resample",
+                severity="warning",
+                message=f"{n} runs for {len(names)} coefficients: there is no interval",
+            )
+        )
+        bootstrap = NO_BOOTSTRAP
+    if bootstrap.kind != "none":
+        draws = problem.public(_draw(stage, best.theta, leverage, bootstrap))
+        notes += correlated(draws, names) + disagreement(problem, best.theta, draws)
+    return assemble(
+        law=stage.law,
+        form=stage.form,
+        estimates=estimates,
+        draws=draws,
+        observed=stage.observed,
+        residuals=residuals,
+        parameters=len(names),
+        converged=bool(best.converged[0]) and bool(np.isfinite(list(estimates.values())).all()),
+        method=stage.method,
+        pipeline="refitted",
+        bootstrap=bootstrap,
+        runs=runs,
+        inputs=stage.inputs,
+        units=stage.units,
+        context=context,
+        conventions=stage.conventions,
+        findings=notes,
+        holdout=holdout,
+    )
+
+
+def _draw(stage: Stage, theta: Array, leverage: Array, bootstrap: Bootstrap) -> Array:
+    """Return [R, p] the replicates' optima."""
+    problem, n = stage.problem, len(stage.observed)
+    cells = np.zeros(n, np.int64) if stage.cells is None else stage.cells
+    if bootstrap.kind == "cases":
+        return problem.redraw(theta, bootstrap, cells)
+    fitted = problem.model.value(theta)[0]
+    targets = residual_targets(
+        fitted,
+        problem.target - fitted,
+        leverage,
+        np.zeros(n, np.int64),
+        bootstrap.draws,
+        bootstrap.generator(),
+    )
+    return problem.retarget(theta, targets)
+
+
+def point(problem: Problem, starts: Array, annealed: tuple[float, ...] = ()) -> dict[str, float]:
+    """Return the point estimates alone, as a hold-out needs them."""
+    best, _ = problem.fit(starts, annealed)
+    return {name: float(one[0]) for name, one in problem.public(best.theta).items()}
+
+
+def need(runs: Runs, law: str, *wanted: tuple[int, int, str]) -> None:
+    """Refuse a table with fewer of something than the law needs: (count, least, what).
+
+    Raises:
+        InputError: naming the first that is too few.
+    """
+    for count, least, what in wanted:
+        if count < least:
+            raise InputError(
+                f"{runs.name}: {law} needs at least {least} {what}, and there "
+                f"{'is' if count == 1 else 'are'} {count}"
+            )
