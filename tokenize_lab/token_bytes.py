@@ -89,7 +89,8 @@ class TokenBytes:
         """[V] bool: the token ends inside a character (its last one lacks bytes).
 
         In valid UTF-8 a token ends inside a character exactly where the next one starts inside it,
-        so one pass over the last three bytes of each id decides.
+        so one pass over the last three bytes of each id decides. Continuation bytes alone do not
+        say whether more follow; they count as starting inside, not as ending there.
         """
         flags = np.zeros(len(self), np.bool_)
         data = np.frombuffer(self.data, np.uint8)

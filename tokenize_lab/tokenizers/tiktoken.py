@@ -1,5 +1,6 @@
 """Vocabularies that tiktoken's engine encodes: OpenAI's encodings, and Mistral's tekken."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,11 @@ import numpy as np
 from tokenize_lab.token_bytes import TokenBytes, TokenKind
 from tokenize_lab.tokenizer import Encoding
 from tokenize_lab.tokenizers.flat import declared_fields, encoding_of
+
+# tiktoken's regular expressions end in `\s+(?!\S)`, and its matcher keeps a note of every space it
+# might have to give back: at 400,000 in a row it works, at a million its stack overflows.
+LONG_BLANK = 100_000
+_LONG_BLANK = re.compile(rf"\s{{{LONG_BLANK}}}")
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,10 @@ class TiktokenTokenizer:
 
     def encode_batch(self, texts: Sequence[str]) -> Encoding:
         """Encode each text; no special token is known to the engine, so none is recognised."""
-        encoding = encoding_of(self._core.encode_ordinary, texts)
+        encode = self._core.encode_ordinary
+        if any(len(text) >= LONG_BLANK and _LONG_BLANK.search(text) for text in texts):
+            encode = self._encode_by_pieces
+        encoding = encoding_of(encode, texts)
         if not self.first_id:
             return encoding
         return Encoding(encoding.ids + np.uint32(self.first_id), encoding.lengths)
@@ -64,6 +73,12 @@ class TiktokenTokenizer:
     def pretoken_count(self, text: str) -> int | None:
         """Return into how many pieces the pattern splits the text."""
         return sum(1 for _ in self._splitter.finditer(text))
+
+    def _encode_by_pieces(self, text: str) -> list[int]:
+        """Encode as the engine does, the pattern matched by a library that does not recurse."""
+        encode = self._core.encode_single_piece
+        pieces = (match[0].encode("utf-8") for match in self._splitter.finditer(text))
+        return [token_id for piece in pieces for token_id in encode(piece)]
 
     def __getstate__(self) -> dict[str, Any]:
         return declared_fields(self)

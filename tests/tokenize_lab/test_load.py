@@ -1,0 +1,200 @@
+"""Specs: what each names, what is guessed, and one clear line for what cannot be loaded."""
+
+import base64
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from corpora.errors import InputError
+from tokenize_lab.load import load_tokenizer
+
+
+def test_a_file_or_folder_says_what_it_is(
+    trained: dict[str, Path], tiktoken_file: Path, tmp_path: Path
+) -> None:
+    bpe, unigram = trained["bpe"], trained["unigram-sp"]
+    for spec, prefix in (
+        (f"{bpe}", "hf:"),
+        (f"{bpe / 'tokenizer.json'}", "hf:"),
+        (f"{unigram}", "sp:"),
+        (f"{unigram / 'tokenizer.model'}", "sp:"),
+        (f"{tiktoken_file}", "tiktoken:"),
+    ):
+        guessed, named = load_tokenizer(spec), load_tokenizer(prefix + spec)
+        assert (guessed.sha256, guessed.name) == (named.sha256, named.name)
+        assert guessed.spec == prefix + spec
+    assert load_tokenizer(str(bpe)).name == "bpe"
+    versioned = tmp_path / "own.model.v3"
+    shutil.copy(unigram / "tokenizer.model", versioned)
+    assert load_tokenizer(str(versioned)).engine.startswith("sentencepiece")
+
+
+def test_names() -> None:
+    assert load_tokenizer("byte").vocabulary_size == 256
+    assert load_tokenizer("char").vocabulary_size == load_tokenizer("character").vocabulary_size
+    assert load_tokenizer("character").vocabulary_size == 1_114_112
+    assert load_tokenizer("mistral:v1").vocabulary_size == 32_000
+    assert load_tokenizer("mistral:v3").vocabulary_size == 32_768
+    tekken = load_tokenizer("mistral:tekken")
+    assert tekken.vocabulary_size == 131_072
+    assert tekken.sha256 == load_tokenizer("mistral:tekken-240911").sha256
+    assert tekken.sha256 != load_tokenizer("mistral:tekken-240718").sha256
+
+
+def test_a_tekken_file_is_known_by_its_name(tmp_path: Path) -> None:
+    content = _tekken(300)
+    path = tmp_path / "tekken.json"
+    path.write_text(json.dumps(content), "utf-8")
+    tokenizer = load_tokenizer(str(path))
+    assert tokenizer.vocabulary_size == 310
+    assert tokenizer.encode_batch(["a"]).ids.tolist() == [10 + ord("a")]
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("bytes", "did you mean 'byte'?"),
+        ("mistrl:v3", "did you mean 'mistral:v3'?"),
+        ("mistral:v4", "known: tekken"),
+        ("mistral:tekkn", "did you mean 'tekken'?"),
+        ("cl100k_base", "did you mean 'tiktoken:cl100k_base'?"),
+        ("tiktoken:cl100k", "did you mean 'cl100k_base'?"),
+        ("tiktoken:", "names no tokenizer"),
+        ("zzzzzz", "no such tokenizer"),
+        ("no/such/tokenizer.json", "no such file or folder"),
+        ("hf:no/such/tokenizer.json", "no such file or folder"),
+        ("sp:no_such.model", "cannot be read (No such file or directory)"),
+        ("tiktoken:no_such.tiktoken", "no such file"),
+    ],
+)
+def test_what_is_not_there(spec: str, says: str) -> None:
+    assert says in _refusal(spec)
+
+
+def test_folders_and_files_of_nothing_known(tmp_path: Path) -> None:
+    assert "no tokenizer.json or tokenizer.model" in _refusal(str(tmp_path))
+    assert "no tokenizer.json in this folder" in _refusal(f"hf:{tmp_path}")
+    strange = tmp_path / "vocabulary.bin"
+    strange.write_bytes(b"?")
+    assert "does not say what it is" in _refusal(str(strange))
+
+
+def test_a_hub_name_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    message = _refusal("hf:nobody/no-such-tokenizer")
+    assert "hf:nobody/no-such-tokenizer" in message and "hub" in message
+
+
+def test_an_encoding_that_cannot_be_fetched(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # A proxy that refuses connections: the same whether this machine has a network or not.
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    message = _refusal("tiktoken:r50k_base")
+    assert "TIKTOKEN_CACHE_DIR" in message and "tiktoken:r50k_base.tiktoken" in message
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"a": 1}', b"[]", b"\xff\xfe{}", b'{"version": "1.0", "model": {}}']
+)
+def test_a_torn_tokenizer_json(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    path.write_bytes(content)
+    message = _refusal(str(path))
+    assert str(path) in message and "not a whole tokenizer.json" in message
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])
+def test_a_torn_real_file(share: float, trained: dict[str, Path], tmp_path: Path) -> None:
+    for folder, name in (("bpe", "tokenizer.json"), ("unigram-sp", "tokenizer.model")):
+        content = (trained[folder] / name).read_bytes()
+        path = tmp_path / name
+        path.write_bytes(content[: int(len(content) * share)])
+        message = _refusal(str(path))
+        assert str(path) in message and "not a whole" in message
+
+
+def test_a_model_of_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.model"
+    for content in (b"not a model at all, but text\n" * 50, bytes(range(256)) * 9, b"\n\x00"):
+        path.write_bytes(content)
+        assert str(path) in _refusal(str(path))
+
+
+@pytest.mark.parametrize(
+    ("line", "content"),
+    [
+        (3, b"IQ== 0\nIg== 1\nIw=\n"),
+        (2, b"IQ== 0\nnot base64! 1\n"),
+        (2, b"IQ== 0\nIg== 0\n"),
+        (2, b"IQ== 0\nIQ== 1\n"),
+        (1, b"IQ== -1\n"),
+        (1, b"IQ== 99999999999\n"),
+        (2, b"IQ== 0\nIg==\n"),
+    ],
+)
+def test_a_torn_tiktoken_file_names_its_line(line: int, content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "own.tiktoken"
+    path.write_bytes(content)
+    assert f"{path}:{line}:" in _refusal(f"tiktoken:{path}")
+
+
+def test_a_tiktoken_file_cut_short(tiktoken_file: Path, tmp_path: Path) -> None:
+    content = tiktoken_file.read_bytes()
+    path = tmp_path / "cut.tiktoken"
+    path.write_bytes(content[: content.index(b" 200\n")])
+    assert f"{path}:201:" in _refusal(str(path))
+    path.write_bytes(content[: content.index(b" 200\n") + 5])
+    assert "no token for byte" in _refusal(str(path))
+
+
+def test_a_tiktoken_file_takes_the_pattern_it_is_told(tiktoken_file: Path) -> None:
+    default = load_tokenizer(f"tiktoken:{tiktoken_file}")
+    gpt2 = load_tokenizer(f"tiktoken:{tiktoken_file}@gpt2")
+    assert default.name == "first5000@cl100k_base" and gpt2.name == "first5000@gpt2"
+    assert default.sha256 != gpt2.sha256
+    assert default.pretoken_count("12345") == 2 and gpt2.pretoken_count("12345") == 1
+    assert "no encoding 'nosuch'" in _refusal(f"tiktoken:{tiktoken_file}@nosuch")
+
+
+@pytest.mark.parametrize("change", ["vocab", "config", "rank"])
+def test_a_torn_tekken_file(change: str, tmp_path: Path) -> None:
+    content = _tekken(300)
+    if change == "rank":
+        content["vocab"].pop(7)
+    else:
+        del content[change]
+    path = tmp_path / "tekken.json"
+    path.write_text(json.dumps(content), "utf-8")
+    assert "not a whole tekken.json" in _refusal(str(path))
+
+
+def _tekken(size: int) -> dict[str, Any]:
+    pieces = [bytes([i]) for i in range(256)] + [b"aa%d" % i for i in range(size - 256)]
+    return {
+        "config": {
+            "pattern": r"\s+|\S+",
+            "default_vocab_size": size + 10,
+            "default_num_special_tokens": 10,
+        },
+        "vocab": [
+            {"rank": rank, "token_bytes": base64.b64encode(piece).decode(), "token_str": None}
+            for rank, piece in enumerate(pieces)
+        ],
+    }
+
+
+def _refusal(spec: str) -> str:
+    with pytest.raises(InputError) as caught:
+        load_tokenizer(spec)
+    message = str(caught.value)
+    assert "\n" not in message and len(message) < 400
+    return message
