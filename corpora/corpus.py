@@ -13,7 +13,7 @@ class Corpus(Protocol):
 
     Attributes:
         name: what tables and reports call it.
-        size_bytes: bytes on disk, for progress only; None where unknown (a stream).
+        size_bytes: bytes it holds, about, for progress only; None where unknown (a stream).
         parallel: whether documents of equal alignment number are translations of one another.
     """
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from corpora.discovery import reader_of
 from corpora.document import Batch
 from corpora.errors import InputError
+from corpora.readers.blocks import expected_bytes
 from corpora.readers.settings import InvalidText, Reading, ReadSettings, TextFile
 from corpora.readers.txt import LineDomain, read_aligned
 
@@ -21,8 +22,8 @@ class FileCorpus:
     invalid: InvalidText = field(default_factory=InvalidText, init=False)
 
     @property
-    def size_bytes(self) -> int:
-        """Bytes on disk, compressed where the files are."""
+    def size_bytes(self) -> int | None:
+        """Bytes the files hold, about; None where one does not tell."""
         return size_of(self.files)
 
     def batches(self) -> Iterator[Batch]:
@@ -55,8 +56,8 @@ class AlignedCorpus:
     invalid: InvalidText = field(default_factory=InvalidText, init=False)
 
     @property
-    def size_bytes(self) -> int:
-        """Bytes on disk, compressed where the files are."""
+    def size_bytes(self) -> int | None:
+        """Bytes the files hold, about; None where one does not tell."""
         return size_of(self.files)
 
     def batches(self) -> Iterator[Batch]:
@@ -87,13 +88,14 @@ def with_text(file: TextFile, batches: Iterator[Batch]) -> Iterator[Batch]:
         raise InputError(f"{file.path}: {what}; leave it out, or fetch it again")
 
 
-def size_of(files: Sequence[TextFile]) -> int:
-    """Return the bytes the files take on disk.
+def size_of(files: Sequence[TextFile]) -> int | None:
+    """Return about how many bytes the files hold, decompressed; None where one does not tell.
 
     Raises:
         InputError: one has gone.
     """
     try:
-        return sum(file.path.stat().st_size for file in files)
+        sizes = [expected_bytes(file.path) for file in files]
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from error
+    return None if None in sizes else sum(size or 0 for size in sizes)

@@ -6,10 +6,12 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import zstandard
 
 from corpora.open import open_corpus
+from corpora.readers.blocks import expected_bytes
 from tests.corpora.reading import refusal, texts
 
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
@@ -71,3 +73,18 @@ def test_whole_files_say_it_too(tmp_path: Path) -> None:
     path = tmp_path / "a.txt.gz"
     path.write_bytes(gzip.compress(b"text" * 1000)[:-4])
     assert "the compressed data ends early" in refusal(path, unit="file")
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst", ".xz"])
+def test_progress_expects_about_what_the_file_holds(tmp_path: Path, suffix: str) -> None:
+    generator = np.random.default_rng(0)
+    words = [f"word{i} " for i in range(5000)]
+    data = "".join(generator.choice(words, 600_000)).encode()
+    pack = {".gz": gzip.compress, ".zst": zstandard.compress, ".xz": lzma.compress}[suffix]
+    path = tmp_path / f"text.txt{suffix}"
+    path.write_bytes(pack(data))
+    expected = expected_bytes(path)
+    assert expected is not None
+    assert abs(expected / len(data) - 1) < 0.1
+    path.write_bytes(path.read_bytes()[:20])
+    assert expected_bytes(path) in (None, 0)
