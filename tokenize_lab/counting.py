@@ -10,7 +10,6 @@ from tokenize_lab.boundaries import TokenBoundaries, token_boundaries
 from tokenize_lab.fields import TOKEN_FIELDS, TOKEN_INDEX
 from tokenize_lab.text_bytes import Runs
 from tokenize_lab.text_counts import AnnotatedText
-from tokenize_lab.token_bytes import TokenKind
 from tokenize_lab.tokenizer import Encoding, Tokenizer
 
 # The pre-token ceiling needs the tokenizer's own splitter, which is slower than some encoders; only
@@ -51,7 +50,12 @@ def count_tokens(text: AnnotatedText, encoding: Encoding, tokenizer: Tokenizer) 
     histogram = np.bincount(ids) if len(ids) else np.zeros(0, np.int64)
     used = np.flatnonzero(histogram)
     stops = np.cumsum(per_text)
-    for name, flags in _id_flags(tokenizer).items():
+    vocabulary = tokenizer.token_bytes
+    for name, flags in (
+        ("unknown_tokens", vocabulary.unknown),
+        ("byte_fallback_tokens", vocabulary.byte_fallback),
+        ("split_character_tokens", vocabulary.splits_character),
+    ):
         if flags[used].any():
             flagged = np.searchsorted(np.flatnonzero(np.take(flags, ids)), np.append(0, stops))
             put(name, np.diff(flagged))
@@ -66,15 +70,6 @@ def count_tokens(text: AnnotatedText, encoding: Encoding, tokenizer: Tokenizer) 
                 put(f"{name}_tokens", _sum_per_text(text, runs, boundaries.inside(runs) + 1))
     _count_pretokens(text, tokenizer, put)
     return TokenCounts(table, used.astype(np.uint32), histogram[used].astype(np.int64))
-
-
-def _id_flags(tokenizer: Tokenizer) -> dict[str, NDArray[np.bool_]]:
-    table = tokenizer.token_bytes
-    return {
-        "unknown_tokens": table.kinds == TokenKind.UNKNOWN,
-        "byte_fallback_tokens": table.kinds == TokenKind.BYTE_FALLBACK,
-        "split_character_tokens": table.splits_character,
-    }
 
 
 def _in_exact_texts(text: AnnotatedText, boundaries: TokenBoundaries, runs: Runs) -> Runs:

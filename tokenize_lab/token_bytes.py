@@ -103,6 +103,16 @@ class TokenBytes:
         return flags
 
     @cached_property
+    def unknown(self) -> NDArray[np.bool_]:
+        """[V] bool: the token stands for lost text."""
+        return np.asarray(self.kinds == TokenKind.UNKNOWN)
+
+    @cached_property
+    def byte_fallback(self) -> NDArray[np.bool_]:
+        """[V] bool: the token is one raw byte of a character outside the vocabulary."""
+        return np.asarray(self.kinds == TokenKind.BYTE_FALLBACK)
+
+    @cached_property
     def splits_character(self) -> NDArray[np.bool_]:
         """[V] bool: the token starts or ends inside a character."""
         return self.starts_inside | self.ends_inside
