@@ -7,8 +7,8 @@ tiktoken, Hugging Face's library (Oniguruma) and Python's `regex` all read it.
 Sources:
     gpt2: Radford et al. 2019, the released `encoder.py`; also r50k_base and p50k_base.
     gpt4: tiktoken's cl100k_base. Numbers in groups of up to three, contractions in any case,
-        a line end ends a piece.
-    llama3: Llama 3's tokenizer.json; the same pieces as gpt4, written without its shortcuts.
+        a line end ends a piece; white space at the end of a text is one piece.
+    llama3: Llama 3's tokenizer.json; as gpt4, but line ends at the end of a text count too.
     gpt4o: tiktoken's o200k_base. Words also end between a small letter and a capital.
     tekken: mistral-common's tekken.json. As gpt4o, one digit to a piece, contractions apart.
     whitespace: a run of spaces before a word joins it; nothing else is split.
@@ -21,10 +21,13 @@ CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 CAPITALS = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"
 SMALL = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 NEITHER = r"[^\r\n\p{L}\p{N}]?"
+LAST_SPACES = r"\s++(?![\s\S])"  # `$`, but Oniguruma takes that for the end of any line
 SPACES = r"\s*[\r\n]+|\s+(?!\S)|\s+"
 
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-GPT4 = rf"{CONTRACTIONS}|{NEITHER}\p{{L}}+|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|{SPACES}"
+_GPT4 = rf"{CONTRACTIONS}|{NEITHER}\p{{L}}+|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*"
+GPT4 = rf"{_GPT4}|{LAST_SPACES}|{SPACES}"
+LLAMA3 = rf"{_GPT4}|{SPACES}"
 GPT4O = (
     rf"{NEITHER}{CAPITALS}*{SMALL}+{CONTRACTIONS}?|{NEITHER}{CAPITALS}+{SMALL}*{CONTRACTIONS}?"
     rf"|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|{SPACES}"
@@ -39,7 +42,7 @@ PATTERNS: dict[str, str] = {
     "gpt2": GPT2,
     "gpt4": GPT4,
     "gpt4o": GPT4O,
-    "llama3": GPT4,
+    "llama3": LLAMA3,
     "tekken": TEKKEN,
     "whitespace": WHITESPACE,
     "none": "",

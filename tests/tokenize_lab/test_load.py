@@ -156,6 +156,25 @@ def test_a_tiktoken_file_cut_short(tiktoken_file: Path, tmp_path: Path) -> None:
     assert "no token for byte" in _refusal(str(path))
 
 
+def test_an_encoding_by_name_is_the_librarys_own(
+    tiktoken_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tiktoken
+
+    from tokenize_lab.tokenizers.tiktoken_files import read_ranks
+
+    ranks = read_ranks(tiktoken_file, tiktoken_file.read_bytes())
+    own = tiktoken.Encoding(
+        "r50k_base", pat_str=r"\s+|\S+", mergeable_ranks=ranks, special_tokens={}
+    )
+    # The library keeps what it has fetched here.
+    monkeypatch.setitem(tiktoken.registry.ENCODINGS, "r50k_base", own)
+    tokenizer = load_tokenizer("tiktoken:r50k_base")
+    assert tokenizer.vocabulary_size == 50257 and tokenizer.pretoken_count("a b") == 3
+    text = "the price of 3 things"
+    assert tokenizer.encode_batch([text]).ids.tolist() == own.encode(text)
+
+
 def test_a_tiktoken_file_takes_the_pattern_it_is_told(tiktoken_file: Path) -> None:
     default = load_tokenizer(f"tiktoken:{tiktoken_file}")
     gpt2 = load_tokenizer(f"tiktoken:{tiktoken_file}@gpt2")

@@ -124,8 +124,8 @@ def _named(name: str, spec: str) -> TiktokenTokenizer:
             f"{spec}: tiktoken cannot fetch it ({type(error).__name__}); set TIKTOKEN_CACHE_DIR to "
             f"a folder that has it, or give the file: tiktoken:{name}.tiktoken"
         ) from error
-    known = ENCODINGS[name]
-    return _tokenizer(spec, name, loaded._mergeable_ranks, known.pattern, known.vocabulary_size)
+    ranks, pattern = loaded._mergeable_ranks, loaded._pat_str
+    return _tokenizer(spec, name, ranks, pattern, ENCODINGS[name].vocabulary_size)
 
 
 def _tokenizer(

@@ -7,6 +7,7 @@ whatever they learn is lossless.
 import json
 from typing import Any
 
+from corpora.errors import InputError
 from tokenize_lab.patterns import pattern_named
 from tokenize_lab.tokenizers.byte_alphabet import byte_to_character
 from tokenize_lab.tokenizers.huggingface import threads
@@ -43,6 +44,9 @@ def train_unigram(text: TrainingText, settings: TrainSettings) -> bytes:
     The trainer adds up words in an order that changes from run to run, which moves the last digits
     of the scores, and scores unseen bytes in such an order too. Here scores are rounded, unseen
     bytes all get the least, and pieces are put in order of score, then of spelling.
+
+    Raises:
+        InputError: the text is a single word.
     """
     from tokenizers import models, trainers
 
@@ -57,7 +61,10 @@ def train_unigram(text: TrainingText, settings: TrainSettings) -> bytes:
     with threads(True):
         tokenizer.train_from_iterator(text.texts("counting words"), trainer)
     content = json.loads(tokenizer.to_str())
-    content["model"]["vocab"] = _settled(content["model"]["vocab"])
+    vocab = content["model"]["vocab"]
+    if any(score is None for _, score in vocab):  # not a number: one word, which took every count
+        raise InputError(f"{text.corpus.name}: too little text to learn a Unigram from; give more")
+    content["model"]["vocab"] = _settled(vocab)
     content["model"]["unk_id"] = None
     return written(content)
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
+from tokenize_lab.tokenizers.sentencepiece import SPACE
 from tokenize_lab.train.settings import BYTES, TrainSettings
 from tokenize_lab.train.text import TrainingText, by_frequency
 
@@ -44,6 +45,8 @@ def train_sentencepiece(text: TrainingText, settings: TrainSettings) -> bytes:
             vocab_size=settings.vocab_size,
             hard_vocab_limit=False,
             character_coverage=1.0,
+            # Without a piece of its own, the mark of a space would become its own three bytes.
+            required_chars=SPACE,
             byte_fallback=True,
             normalization_rule_name="identity",
             remove_extra_whitespaces=False,
@@ -59,7 +62,8 @@ def train_sentencepiece(text: TrainingText, settings: TrainSettings) -> bytes:
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"--vocab-size {settings.vocab_size}: SentencePiece cannot train it ({reason})"
+            f"{text.corpus.name}: SentencePiece cannot learn {settings.vocab_size} ids from it "
+            f"({reason}); give more text or another --vocab-size"
         ) from error
     return model.getvalue()
 
