@@ -18,6 +18,7 @@ class Interrupted(BaseException):
 def build_app() -> typer.Typer:
     """Return the `tokenize-lab` command."""
     from corpora.cli import app as corpora
+    from reports.cli import demo, report
     from tokenize_lab.cli import measure
     from tokenize_lab.tokenizers_cli import app as tokenizers
 
@@ -27,7 +28,9 @@ def build_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         help="How many bytes should one token hold? Measure, train, fit, decide.",
     )
+    app.command()(demo)
     app.command()(measure)
+    app.command()(report)
     app.add_typer(corpora, name="corpora")
     app.add_typer(tokenizers, name="tokenizers")
     return app

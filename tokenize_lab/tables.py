@@ -40,7 +40,7 @@ def rows_tables(rows: list[Row], record: dict[str, Any]) -> list[Table]:
     tables = [_matrix(rows, "bytes_per_token", "Bytes per token (half width of the 95 % interval)")]
     if any(row["premium"] not in (None, 1.0) for row in rows):
         reference = record["settings"]["reference"]
-        title = f"Premium: tokens over {reference}'s for the same lines; parity: bytes over its"
+        title = f"Premium (parity): tokens (bytes) over those of {reference} for the same lines"
         tables.append(_matrix(rows, "premium", title, with_parity=True))
     return [*tables, _tokenizers_table(rows, record)]
 
@@ -80,7 +80,7 @@ def _cell(row: Row, name: str, *, with_interval: bool) -> str:
 
 def _tokenizers_table(rows: list[Row], record: dict[str, Any]) -> Table:
     table = Table(title="Tokenizers, over all the text")
-    headers = ("tokenizer", "V", "bytes/token", "Gini", "exact", "UNK", "fallback", "MB/s")
+    headers = ("tokenizer", "V", "B/token", "Gini", "exact", "UNK", "fallback", "MB/s")
     for name in headers:
         table.add_column(name, justify="left" if name == "tokenizer" else "right", overflow="fold")
     for tokenizer in record["tokenizers"]:
