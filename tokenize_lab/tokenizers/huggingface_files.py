@@ -1,5 +1,6 @@
 """Finding a tokenizer.json: a file, a folder with one, or a name on the Hugging Face hub."""
 
+import logging
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -54,12 +55,30 @@ def _short_name(path: Path) -> str:
 
 def _from_hub(name: str) -> Path:
     """Return the hub's tokenizer.json, from its cache or fetched."""
-    import huggingface_hub
+    from huggingface_hub import hf_hub_download
 
+    # The library tells of each of its retries; one line at the end says it all.
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
-        return Path(huggingface_hub.hf_hub_download(name, FILE_NAME))
-    except Exception as error:  # many kinds: offline, unknown, gated, without the file
-        raise InputError(
-            f"hf:{name}: no such file or folder, and not to be had from the hub "
-            f"({type(error).__name__}); give a tokenizer.json, or look at the name and the network"
-        ) from error
+        return Path(hf_hub_download(name, FILE_NAME))
+    except Exception as error:  # its own kinds, and whatever its network library raises
+        raise InputError(f"hf:{name}: {_hub_problem(error)}") from error
+    finally:
+        logger.setLevel(level)
+
+
+def _hub_problem(error: Exception) -> str:
+    from huggingface_hub import errors
+
+    match error:
+        case errors.LocalEntryNotFoundError():
+            return "the hub cannot be reached; look at the network, or give a tokenizer.json"
+        case errors.GatedRepoError():
+            return "the hub wants to know who asks; set HF_TOKEN"
+        case errors.RepositoryNotFoundError():
+            return "no such file or folder here, nor such a name on the hub"
+        case errors.EntryNotFoundError():
+            return f"it has no {FILE_NAME} on the hub"
+    return f"not to be had from the hub ({type(error).__name__})"
