@@ -1,0 +1,60 @@
+"""From a measured folder to its report."""
+
+from pathlib import Path
+
+from corpora.files import write_text
+from reports.measured import Measured, read_measured
+from reports.page import render_page
+from reports.section import Section
+from reports.sections.boundaries import boundaries
+from reports.sections.compression import compression
+from reports.sections.definitions import definitions
+from reports.sections.differences import differences
+from reports.sections.digits_code import digits_code
+from reports.sections.fairness import fairness
+from reports.sections.fidelity import fidelity
+from reports.sections.overview import overview
+from reports.sections.provenance import provenance
+from reports.sections.rates import rates
+from reports.sections.tokenizers import tokenizers
+
+REPORT_NAME = "report.html"
+TITLE = "What tokenizers make of this text"
+
+
+def build_report(folder: Path, out: Path | None = None) -> Path:
+    """Write the report of a measured folder and return its path.
+
+    The same folder gives the same bytes.
+
+    Arguments:
+        folder: what `tokenize-lab measure --out` wrote.
+        out: the file to write; by default `report.html` in the folder.
+
+    Raises:
+        InputError: the folder holds no whole measurement, or the file cannot be written.
+    """
+    measured = read_measured(folder)
+    page = render_page(
+        TITLE, measurement_sections(measured), [corpus.name for corpus in measured.corpora]
+    )
+    target = out or folder / REPORT_NAME
+    write_text(target, page)
+    return target
+
+
+def measurement_sections(measured: Measured) -> list[Section]:
+    """Return the sections on what was measured, in their order."""
+    return [
+        overview(measured),
+        tokenizers(measured),
+        compression(measured),
+        boundaries(measured),
+        fairness(measured),
+        differences(measured),
+        fidelity(measured),
+        digits_code(measured),
+        rates(measured),
+        definitions(measured),
+        provenance(measured),
+    ]

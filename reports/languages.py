@@ -1,0 +1,73 @@
+"""Languages by the names people use, and by the tags that pick a browser's fonts and shaping."""
+
+from corpora.languages import is_language_script
+
+# ISO 639-3: English name, and the shorter code that BCP 47 wants where there is one.
+_NAMES = """
+afr Afrikaans af;amh Amharic am;arb Arabic ar;arz Egyptian Arabic;asm Assamese as
+aze Azerbaijani az;azj Azerbaijani az;bel Belarusian be;ben Bengali bn;bod Tibetan bo
+bul Bulgarian bg;cat Catalan ca;ces Czech cs;ckb Central Kurdish;cmn Mandarin zh;cym Welsh cy
+dan Danish da;deu German de;dzo Dzongkha dz;ell Greek el;eng English en;est Estonian et
+eus Basque eu;fao Faroese fo;fas Persian fa;fil Filipino;fin Finnish fi;fra French fr
+gla Scottish Gaelic gd;gle Irish ga;glg Galician gl;guj Gujarati gu;hat Haitian Creole ht
+hau Hausa ha;heb Hebrew he;hin Hindi hi;hrv Croatian hr;hun Hungarian hu;hye Armenian hy
+ibo Igbo ig;ind Indonesian id;isl Icelandic is;ita Italian it;jav Javanese jv;jpn Japanese ja
+kan Kannada kn;kat Georgian ka;kaz Kazakh kk;khm Khmer km;kin Kinyarwanda rw;kir Kyrgyz ky
+kor Korean ko;lao Lao lo;lav Latvian lv;lit Lithuanian lt;lvs Latvian lv;mal Malayalam ml
+mar Marathi mr;mkd Macedonian mk;mlt Maltese mt;mon Mongolian mn;mri Maori mi;msa Malay ms
+mya Burmese my;nep Nepali ne;nld Dutch nl;nno Norwegian Nynorsk nn;nob Norwegian Bokmål nb
+npi Nepali ne;nya Chichewa ny;ory Odia or;pan Punjabi pa;pbt Southern Pashto;pes Persian fa
+pol Polish pl;por Portuguese pt;prs Dari;pus Pashto ps;ron Romanian ro;rus Russian ru
+sin Sinhala si;slk Slovak sk;slv Slovenian sl;sna Shona sn;snd Sindhi sd;som Somali so
+spa Spanish es;sqi Albanian sq;srp Serbian sr;swa Swahili sw;swe Swedish sv;swh Swahili sw
+tam Tamil ta;tat Tatar tt;tel Telugu te;tgk Tajik tg;tha Thai th;tir Tigrinya ti;tuk Turkmen tk
+tur Turkish tr;uig Uyghur ug;ukr Ukrainian uk;urd Urdu ur;uzb Uzbek uz;uzn Uzbek uz
+vie Vietnamese vi;wol Wolof wo;xho Xhosa xh;yor Yoruba yo;yue Cantonese;zho Chinese zh
+zsm Malay ms;zul Zulu zu
+"""
+
+# Where a language is met in more than one script, the script is part of the name.
+_SCRIPTS = {
+    "zho_Hans": "simplified",
+    "zho_Hant": "traditional",
+    "srp_Cyrl": "Cyrillic",
+    "srp_Latn": "Latin",
+    "hin_Latn": "Latin",
+    "arb_Latn": "Latin",
+}
+
+
+def _table() -> dict[str, tuple[str, str]]:
+    table = {}
+    for entry in _NAMES.replace("\n", ";").split(";"):
+        code, _, rest = entry.partition(" ")
+        if not code:
+            continue
+        name, _, last = rest.rpartition(" ")
+        has_tag = bool(name) and len(last) == 2 and last.islower()
+        table[code] = (name, last) if has_tag else (rest, code)
+    return table
+
+
+_TABLE = _table()
+
+
+def language_name(language: str) -> str:
+    """Return the English name of an ISO 639-3 code with or without script; else what was given."""
+    known = _TABLE.get(language[:3])
+    if known is None or not _is_code(language):
+        return language
+    script = _SCRIPTS.get(language)
+    return f"{known[0]}, {script}" if script else known[0]
+
+
+def language_tag(language: str) -> str | None:
+    """Return the BCP 47 tag (`zh-Hans`, `hi-Deva`), or None for what is no language code."""
+    if not _is_code(language) or language == "und":
+        return None
+    code = _TABLE.get(language[:3], ("", language[:3]))[1]
+    return code + language[3:].replace("_", "-")
+
+
+def _is_code(language: str) -> bool:
+    return is_language_script(language) or (len(language) == 3 and language in _TABLE)

@@ -1,0 +1,160 @@
+"""What languages pay for the same lines: parity against premium, the Lorenz curve, Gini."""
+
+from markupsafe import Markup
+
+from reports.figures.lorenz import lorenz_curves
+from reports.figures.markers import legend
+from reports.figures.scatter import Point, scatter
+from reports.languages import language_name
+from reports.measured import CorpusResults, Measured, Series
+from reports.measures import MEASURES
+from reports.numbers import share
+from reports.section import Section, absent, behind, figure, for_each_corpus, subheading
+from reports.table import Column, sortable_table
+from reports.words import language_cell, name
+from tokenize_lab.fields import FIELD_INDEX
+
+_PARITY, _PREMIUM, _GINI = MEASURES["parity"], MEASURES["premium"], MEASURES["gini"]
+
+
+def fairness(measured: Measured) -> Section:
+    """Show premiums beside parities, and how evenly tokens fall on languages."""
+
+    def part(corpus: CorpusResults) -> Markup:
+        body = Markup("")
+        if corpus.compared:
+            body += subheading(measured, "Parity against premium") + _panels(measured, corpus)
+        else:
+            body += absent(corpus.incomparable(measured.reference))
+        if corpus.aligned:
+            body += subheading(measured, "How evenly tokens fall") + _evenness(measured, corpus)
+        return body
+
+    return Section(
+        "fairness", "What languages pay for the same text", for_each_corpus(measured, part)
+    )
+
+
+def _panels(measured: Measured, corpus: CorpusResults) -> Markup:
+    rows = [row for row in corpus.rows if row["premium"] and row["parity"]]
+    if not rows:
+        return absent("The aligned lines are empty.")
+    values = [row[one] for row in rows for one in ("parity", "premium")]
+    extent = (min(values) / 1.15, max(values) * 1.15)
+    panels = Markup("").join(
+        _panel(corpus, series, extent, measured.reference) for series in measured.series
+    )
+    table = sortable_table(
+        "Parity and premium, with 95 % intervals",
+        [
+            Column("language", numeric=False),
+            Column(_PARITY.heading, hint=_PARITY.meaning),
+            *(
+                Column(f"premium, {series.name}", hint=_PREMIUM.meaning)
+                for series in measured.series
+            ),
+        ],
+        [
+            [
+                language_cell(language),
+                _PARITY.cell(corpus.cells.get((language, measured.series[0].name))),
+                *(
+                    _PREMIUM.cell(corpus.cells.get((language, series.name)))
+                    for series in measured.series
+                ),
+            ]
+            for language in corpus.languages
+        ],
+        style="tall",
+    )
+    note = (
+        f"Across: parity, a language's bytes over those of the reference ({measured.reference}) "
+        "on the same lines. Up: premium, the same for tokens. On the diagonal a tokenizer costs "
+        "exactly what bytes cost; above it, the language pays more than its bytes account for. "
+        "Both axes are logarithmic and the same in every panel; labels are written where there is "
+        "room, and the table names all."
+    )
+    return Markup('<div class="panels">{}</div><p class="note">{}</p>').format(
+        panels, note
+    ) + behind("Table: parity and premium by language", table)
+
+
+def _panel(
+    corpus: CorpusResults, series: Series, extent: tuple[float, float], reference: str
+) -> Markup:
+    points = []
+    for language in corpus.languages:
+        row = corpus.cells.get((language, series.name))
+        if row is None or not row["premium"] or not row["parity"]:
+            continue
+        shown = language_name(language)
+        ends = row["intervals"]
+        hint = (
+            f"{shown}: premium {_PREMIUM.full(row['premium'], ends['premium'])}, "
+            f"parity {_PARITY.full(row['parity'], ends['parity'])}"
+        )
+        points.append(Point(row["parity"], row["premium"], ends["premium"], shown, hint))
+    identity = f"scatter-{corpus.index}-{series.style.colour}{series.style.shape}"
+    picture = scatter(
+        identity,
+        f"Parity against premium under {series.name}",
+        f"{len(points)} languages; reference {reference}. The table below holds the values.",
+        ("parity (bytes over the reference's)", "premium (tokens over the reference's)"),
+        points,
+        series.style,
+        extent,
+    )
+    return Markup('<figure class="panel"><figcaption>{}</figcaption>{}</figure>').format(
+        name(series.name), picture
+    )
+
+
+def _evenness(measured: Measured, corpus: CorpusResults) -> Markup:
+    tokens = FIELD_INDEX["tokens"]
+    curves = []
+    rows = []
+    for series in measured.series:
+        groups = corpus.aligned.get(series.name)
+        if groups is None:
+            continue
+        costs = [float(corpus.counts[group].total[tokens]) for group in groups]
+        row = corpus.cells[(str(groups[0].language), series.name)]
+        gini = _GINI.full(row["gini"], row["intervals"]["gini"])
+        curves.append((series, costs, f"{series.name}: Gini {gini}"))
+        rows.append([name(series.name), _GINI.cell(row), _share(costs), str(len(groups))])
+    if not all(sum(costs) for _, costs, _ in curves):
+        return absent("The aligned lines are empty.")
+    picture = lorenz_curves(
+        f"lorenz-{corpus.index}",
+        "Lorenz curves of tokens over languages",
+        "Share of all tokens that the cheapest languages take, one curve for each tokenizer. The "
+        "table beside holds the Gini coefficients.",
+        curves,
+    )
+    table = sortable_table(
+        "Gini coefficient of tokens per aligned line over languages, with 95 % intervals",
+        [
+            Column("tokenizer", numeric=False),
+            Column("Gini", hint=_GINI.meaning),
+            Column("costliest tenth", hint="share of all tokens that the costliest tenth of "
+                   "languages takes; a tenth of the tokens if all cost the same"),
+            Column("languages"),
+        ],
+        rows,
+    )  # fmt: skip
+    drawn = figure(
+        picture,
+        "If every language cost the same, the curve would be the diagonal, and Gini 0; the deeper "
+        "the curve hangs, the more unevenly the same content is paid for.",
+        legend([series for series, _, _ in curves], lines=True),
+    )
+    return Markup('<div class="beside">{}{}</div>').format(drawn, table)
+
+
+def _share(costs: list[float]) -> str:
+    """Return the share of all tokens that falls on the costliest tenth, on the Lorenz curve."""
+    ordered = sorted(costs, reverse=True)
+    tenth = len(ordered) / 10
+    whole = int(tenth)
+    rest = (tenth - whole) * ordered[whole]
+    return share((sum(ordered[:whole]) + rest) / sum(ordered))
