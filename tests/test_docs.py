@@ -46,9 +46,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("command", "output"), shown(), ids=[c[:60] for c, _ in shown()])
-def test_a_command_prints_what_the_readme_shows(
-    workplace: Path, command: str, output: str
-) -> None:
+def test_a_command_prints_what_the_readme_shows(workplace: Path, command: str, output: str) -> None:
     path = f"{workplace / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}"
     env = {
         **os.environ,
@@ -79,7 +77,8 @@ def test_the_two_lines_that_ci_runs_are_there(marker: str) -> None:
 
 
 def test_every_recipe_the_readme_names_is_in_the_justfile() -> None:
-    recipes = set(re.findall(r"^([a-z][a-z-]*)[^:=\n]*:(?!=)", (ROOT / "justfile").read_text(), re.M))
+    justfile = (ROOT / "justfile").read_text("utf-8")
+    recipes = set(re.findall(r"^([a-z][a-z-]*)[^:=\n]*:(?!=)", justfile, re.M))
     named = set(re.findall(r"`just ([a-z-]+)`", README))
     assert named
     assert named <= recipes

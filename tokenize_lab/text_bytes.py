@@ -117,7 +117,8 @@ class TextBytes:
         return space
 
     def digit_runs(self, least: int) -> Runs:
-        """Return the maximal runs of at least `least` ASCII digits within a text."""
+        """Return the maximal runs of at least `least`, two or more, ASCII digits within a text."""
+        assert least >= 2
         digits = members(self.raw, DIGITS)
         if len(digits) < least:
             return Runs.none()

@@ -130,4 +130,4 @@ class TokenBytes:
     @cached_property
     def head_masks(self) -> NDArray[np.uint64]:
         """[V] uint64, the mask over `heads`."""
-        return HEAD_MASKS[np.minimum(self.lengths, WINDOW)]
+        return np.asarray(HEAD_MASKS[np.minimum(self.lengths, WINDOW)])

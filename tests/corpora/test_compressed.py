@@ -80,9 +80,13 @@ def test_progress_expects_about_what_the_file_holds(tmp_path: Path, suffix: str)
     generator = np.random.default_rng(0)
     words = [f"word{i} " for i in range(5000)]
     data = "".join(generator.choice(words, 600_000)).encode()
-    pack = {".gz": gzip.compress, ".zst": zstandard.compress, ".xz": lzma.compress}[suffix]
+    packers: dict[str, Callable[[bytes], bytes]] = {
+        ".gz": gzip.compress,
+        ".zst": zstandard.compress,
+        ".xz": lzma.compress,
+    }
     path = tmp_path / f"text.txt{suffix}"
-    path.write_bytes(pack(data))
+    path.write_bytes(packers[suffix](data))
     expected = expected_bytes(path)
     assert expected is not None
     assert abs(expected / len(data) - 1) < 0.1

@@ -1,6 +1,7 @@
 """Intervals that cover a planted truth, and pairs that share their resamples."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tokenize_lab.bootstrap import Bootstrap
 from tokenize_lab.counts import GroupCounts
@@ -8,7 +9,7 @@ from tokenize_lab.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.rates import RATES
 
 
-def group_of(byte_counts: np.ndarray, tokens: np.ndarray) -> GroupCounts:  # type: ignore[type-arg]  # any integers
+def group_of(byte_counts: NDArray[np.int64], tokens: NDArray[np.int64]) -> GroupCounts:
     table = np.zeros((len(tokens), len(FIELDS)), np.int64)
     table[:, FIELD_INDEX["documents"]] = 1
     table[:, FIELD_INDEX["bytes"]] = byte_counts

@@ -18,10 +18,10 @@ from tests.conftest import ROOT
 TEXT = "A line of text.\nAnother line, with 12345 in it.\nUn été à Paris.\n"
 
 
-def lab(*arguments: str | Path, **more: object) -> "subprocess.CompletedProcess[str]":
+def lab(*arguments: str | Path, cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "tokenize_lab", *map(str, arguments)],
-        cwd=more.get("cwd", ROOT),  # type: ignore[arg-type]  # a path
+        cwd=cwd,
         env={**os.environ, "NO_COLOR": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

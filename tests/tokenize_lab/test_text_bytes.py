@@ -37,7 +37,7 @@ def test_words_are_those_of_split(texts: list[str]) -> None:
     assert text.per_text(runs.first).tolist() == [len(string.split()) for string in texts]
 
 
-@given(texts_lists, st.integers(1, 5))
+@given(texts_lists, st.integers(2, 5))
 def test_digit_runs_are_those_of_a_regular_expression(texts: list[str], least: int) -> None:
     text = TextBytes.of(texts)
     runs = text.digit_runs(least)
