@@ -1,0 +1,107 @@
+"""`tokenize-lab demo`: the whole chain on what comes with the package, in minutes.
+
+Half of the embedded segments train four small tokenizers; the other half is measured, with those
+and with tokenizers in use. Nothing is fetched.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from corpora.corpus import Corpus, DocumentCorpus
+from corpora.document import Document
+from corpora.open import open_corpus
+
+if TYPE_CHECKING:
+    from reports.measured import Measured
+
+TRAINED = (("bpe", 1024), ("bpe", 4096), ("unigram", 1024), ("unigram", 4096))
+IN_USE = ("mistral:v1", "mistral:v3", "mistral:tekken")
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo leaves behind.
+
+    Attributes:
+        report: the HTML file.
+        findings: what was found, a sentence each, in plain text.
+    """
+
+    report: Path
+    findings: Sequence[str]
+
+
+def half(corpus: Corpus, odd: bool) -> DocumentCorpus:
+    """Return the odd or the even lines of a parallel corpus, numbered anew from 1."""
+    kept = [
+        Document(text, batch.language, batch.domain, batch.source, str(line), (line + 1) // 2)
+        for batch in corpus.batches()
+        if batch.first_alignment is not None
+        for line, text in enumerate(batch.texts, batch.first_alignment)
+        if line % 2 == int(odd)
+    ]
+    return DocumentCorpus(f"{corpus.name}, {'odd' if odd else 'even'} lines", kept, parallel=True)
+
+
+def run_demo(out: Path, say: Callable[[str], None]) -> Demo:
+    """Train, measure and report into `out`; `say` is told of each step.
+
+    Raises:
+        InputError: `out` cannot be written.
+    """
+    from reports.build import build_report
+    from reports.measured import read_measured
+    from tokenize_lab.batch_work import Workbench
+    from tokenize_lab.cache import CountsCache
+    from tokenize_lab.load import load_tokenizer
+    from tokenize_lab.measure import measure
+    from tokenize_lab.provenance import provenance
+    from tokenize_lab.results import Results, save_results
+    from tokenize_lab.samples import tokenized_samples
+    from tokenize_lab.text_counts import TextSettings
+    from tokenize_lab.train.settings import TrainSettings
+    from tokenize_lab.train.train import train_tokenizer
+
+    embedded = open_corpus("embedded")
+    training, held_out = half(embedded, odd=True), half(embedded, odd=False)
+    specs = []
+    for kind, size in TRAINED:
+        say(f"training {kind} with {size:,} ids on half of the embedded corpus")
+        folder = out / "tokenizers" / f"{kind}-{size}"
+        specs.append(str(train_tokenizer(training, TrainSettings(kind, size), folder).path))
+
+    corpora = [held_out, open_corpus("embedded-code")]
+    tokenizers = [load_tokenizer(spec) for spec in (*IN_USE, "byte", "character", *specs)]
+    say(f"measuring the other half, and code, with {len(tokenizers)} tokenizers")
+    cache = CountsCache(out / "cache")
+    measurement = measure(corpora, Workbench(tokenizers, TextSettings(), cache))
+    settings = {
+        "word_segmenter": "whitespace",
+        "graphemes": False,
+        "reference": "eng",
+        "baseline": "mistral:v3",
+        "group_by": ["language"],
+        "replicates": 1000,
+        "seed": 0,
+    }
+    record = provenance(corpora, tokenizers, settings, measurement, ["tokenize-lab", "demo"])
+    samples = tokenized_samples(measurement.samples, tokenizers)
+    save_results(out, Results(measurement.counts, record, samples))
+    say("writing the report")
+    return Demo(build_report(out), findings(read_measured(out)))
+
+
+def findings(measured: "Measured") -> list[str]:
+    """Return what the report's overview says of the parallel text, in plain sentences."""
+    from reports.sections.overview_compression import compression_sentences
+    from reports.sections.overview_fairness import evenness, who_pays
+
+    corpus = measured.corpora[0]
+    sentences = [
+        *compression_sentences(measured, corpus),
+        *(who_pays(measured, corpus, tokenizer) for tokenizer in IN_USE[1:]),  # v1 splits as v3
+        evenness(measured, corpus),
+    ]
+    return [sentence.striptags() for sentence in sentences if sentence]
