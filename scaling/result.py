@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from corpora.errors import InputError
 from scaling import report_text
 from scaling.laws.registry import quantity
 from scaling.prediction import Prediction, beyond
@@ -162,7 +163,12 @@ class FitResult(_Frozen):
         asked = quantity(self.law, self.form, name, tuple(inputs))
         values = {key: np.asarray(value, np.float64) for key, value in inputs.items()}
         fixed = {key: np.float64(value) for key, value in self.estimates.items()}
-        value = asked.formula(fixed, **values)
+        try:
+            value = asked.formula(fixed, **values)
+        except KeyError as error:
+            raise InputError(
+                f"{self.law}: {name} needs the coefficient {error}, which was not published"
+            ) from error
         low = high = None
         if self.draws:
             table = np.asarray(self.draws).T

@@ -1,8 +1,8 @@
 """The exact optimum of absolute residuals.
 
-Least absolute deviation has its optimum at a kink, where as many rows as there are coefficients are
-met exactly. Newton on a smoothed loss comes close; linear programmes on the linearised law then land
-on it, each within a trust region (as in Osborne and Watson 1971).
+Least absolute deviation has its optimum at a kink, where as many rows as there are coefficients
+are met exactly. Newton on a smoothed loss comes close; linear programmes on the linearised law then
+land on it, each within a trust region (as in Osborne and Watson 1971).
 """
 
 import numpy as np

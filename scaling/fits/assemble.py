@@ -44,6 +44,8 @@ def assemble(
         pipeline: what the bootstrap repeats, for `interval_method`.
         inputs: fitted values of each input, for the range beyond which a prediction extrapolates.
     """
+    # A coefficient that is not finite was not found; it is left out, never written as a number.
+    estimates = {name: one for name, one in estimates.items() if np.isfinite(one)}
     names = tuple(estimates)
     notes = list(findings)
     notes += [Finding(name="column names", severity="note", message=note) for note in runs.notes]
@@ -58,8 +60,8 @@ def assemble(
     quality = goodness(observed, residuals, parameters)
     table: tuple[tuple[float, ...], ...] = ()
     intervals: dict[str, Interval | None] = dict.fromkeys(names)
-    reason, how = "no bootstrap was asked for", "none"
-    if draws is not None and bootstrap.draws:
+    reason, how = "no bootstrap was run" if names else "nothing was found", "none"
+    if draws is not None and bootstrap.draws and names:
         cloud = np.stack([np.asarray(draws[name], np.float64) for name in names], axis=-1)
         good = np.isfinite(cloud).all(axis=1)
         lost = int((~good).sum())

@@ -7,7 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import InputError, did_you_mean
-from scaling.laws import chinchilla, isoflop, law1, law2, overtraining, power
+from scaling.laws import (
+    chinchilla,
+    isoflop,
+    joint,
+    joint_terms,
+    kaplan,
+    law1,
+    law2,
+    overtraining,
+    power,
+    repeated,
+    vocabulary,
+)
 
 Array = NDArray[np.float64]
 
@@ -29,7 +41,9 @@ class Quantity(NamedTuple):
 BITS = "bits per byte"
 NATS = "nats per token"
 _C, _CT = ("compute_flops",), ("compute_flops", "compression_rate")
+_CTB = (*_CT, "train_bytes")
 _LATENT = ("latent_flops", "compression_rate")
+_VOCABULARY = ("params", "vocabulary_size", "embedding_dim", "characters")
 _ND, _NB = ("params", "tokens"), ("params", "bytes")
 
 QUANTITIES: Mapping[str, Mapping[str, Quantity]] = {
@@ -55,6 +69,39 @@ QUANTITIES: Mapping[str, Mapping[str, Quantity]] = {
         "params_exponent": Quantity((), "", chinchilla.params_exponent),
     },
     "chinchilla-bytes": {"loss": Quantity(_NB, BITS, chinchilla.loss_in_bytes)},
+    "joint": {
+        "bits_per_byte": Quantity(_CTB, BITS, joint.loss),
+        "bits_per_byte_opt": Quantity(_CT, BITS, joint.best_loss),
+        "compression_rate_opt": Quantity(_C, "bytes per token", joint.best_rate),
+        "train_bytes_opt": Quantity(_CT, "bytes", joint.best_bytes),
+        "bytes_per_param_opt": Quantity(_CT, "bytes per effective parameter", joint.best_ratio),
+    },
+    "joint-additive": {
+        "bits_per_byte": Quantity(_CTB, BITS, joint.loss_additive),
+        "bits_per_byte_opt": Quantity(_CT, BITS, joint.best_loss_additive),
+        "compression_rate_opt": Quantity(_C, "bytes per token", joint.best_rate),
+        "train_bytes_opt": Quantity(_CT, "bytes", joint.best_bytes),
+        "bytes_per_param_opt": Quantity(_CT, "bytes per effective parameter", joint.best_ratio),
+    },
+    "joint-terms": {
+        "bits_per_byte": Quantity(
+            ("params", "train_bytes", "compression_rate"), BITS, joint_terms.loss
+        )
+    },
+    "kaplan": {"loss": Quantity(_ND, NATS, kaplan.loss)},
+    "repeated": {"loss": Quantity(("params", "tokens", "unique_tokens"), NATS, repeated.loss)},
+    "vocabulary": {
+        "loss": Quantity(_VOCABULARY, "nats per token", vocabulary.loss_corrected),
+        "vocabulary_size_opt": Quantity(
+            ("params", "embedding_dim", "compute_flops"), "ids", vocabulary.best_vocabulary
+        ),
+    },
+    "vocabulary-published": {
+        "loss": Quantity(_VOCABULARY, "nats per token", vocabulary.loss_published),
+        "vocabulary_size_opt": Quantity(
+            ("params", "embedding_dim", "compute_flops"), "ids", vocabulary.best_vocabulary
+        ),
+    },
     "overtraining": {"loss": Quantity(("params", "tokens_per_param"), NATS, overtraining.loss)},
     "approach1": {
         "params_opt": Quantity(_C, "parameters", power.params),

@@ -1,0 +1,197 @@
+"""Fitting a law by its name: one result per family, and per budget where the law is of one."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from corpora.errors import InputError, did_you_mean
+from scaling.engine.bootstrap import CASES, TWO_STAGE, Bootstrap
+from scaling.fits.chinchilla import CHARGES, fit_chinchilla
+from scaling.fits.envelope import fit_envelope
+from scaling.fits.isoflop import FAMILY, fit_parabolas, fit_surfaces
+from scaling.fits.joint import FORMS as JOINT_FORMS
+from scaling.fits.joint import fit_joint
+from scaling.fits.joint_terms import fit_joint_terms
+from scaling.fits.law1 import fit_law1
+from scaling.fits.law2 import fit_law2
+from scaling.fits.overtraining import fit_overtraining
+from scaling.fits.powers import fit_approach1, fit_approach2
+from scaling.fits.repeated import fit_repeated
+from scaling.fits.vocabulary import fit_vocabulary
+from scaling.laws.joint import DEFAULT_FORM
+from scaling.laws.law2 import FORMS as LAW2_FORMS
+from scaling.laws.vocabulary import FORMS as VOCABULARY_FORMS
+from scaling.result import FitResult
+from scaling.runs import Runs
+
+
+class Options(NamedTuple):
+    """What a law may be told besides its runs.
+
+    Attributes:
+        form: which form of the law; empty for the law's own choice.
+        minima: how Law II finds the optima of runs, `parabola` or `lowest`.
+        irreducible: E of the envelope.
+        base: E, A, B, alpha and beta under the law of repeated data.
+    """
+
+    form: str = ""
+    minima: str = "parabola"
+    irreducible: float | None = None
+    base: Mapping[str, float] | None = None
+
+
+class Law(NamedTuple):
+    """A law that can be asked for.
+
+    Attributes:
+        about: one line of help.
+        forms: its forms, the default first.
+        bootstrap: its own way of resampling.
+        fit: (runs of one family, options, bootstrap, context) -> results.
+    """
+
+    about: str
+    forms: tuple[str, ...]
+    bootstrap: Bootstrap
+    fit: Callable[[Runs, Options, Bootstrap, Mapping[str, float | str]], tuple[FitResult, ...]]
+
+
+def fit(
+    runs: Runs, law: str, options: Options, bootstrap: Bootstrap | None = None
+) -> list[FitResult]:
+    """Fit a law to a table, to each tokenization, language and data set in it on its own.
+
+    Args:
+        bootstrap: how intervals are found; None for the law's own way.
+
+    Raises:
+        InputError: the law or form is unknown, or the table lacks what the law needs.
+    """
+    if law not in LAWS:
+        raise InputError(f"law {law!r} is unknown{did_you_mean(law, LAWS)} ({', '.join(LAWS)})")
+    chosen = LAWS[law]
+    if options.form and options.form not in chosen.forms:
+        has = ", ".join(chosen.forms) or "none"
+        raise InputError(
+            f"{law} has no form {options.form!r}{did_you_mean(options.form, chosen.forms)} ({has})"
+        )
+    results: list[FitResult] = []
+    for context, family in runs.groups(FAMILY):
+        results += chosen.fit(family, options, bootstrap or chosen.bootstrap, context)
+    return results
+
+
+def _isoflop(
+    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
+) -> tuple[FitResult, ...]:
+    return fit_parabolas(runs, bootstrap)
+
+
+def _surface(
+    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
+) -> tuple[FitResult, ...]:
+    return fit_surfaces(runs, bootstrap)
+
+
+def _law1(
+    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
+) -> tuple[FitResult, ...]:
+    return (fit_law1(runs, bootstrap, context),)
+
+
+def _law2(
+    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
+) -> tuple[FitResult, ...]:
+    form = options.form or LAWS["law2"].forms[0]
+    return (fit_law2(runs, form, bootstrap, options.minima, context),)
+
+
+def _chinchilla(
+    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
+) -> tuple[FitResult, ...]:
+    charge = options.form or LAWS["chinchilla"].forms[0]
+    return (fit_chinchilla(runs, charge, bootstrap, context=context),)
+
+
+def _approach1(
+    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
+) -> tuple[FitResult, ...]:
+    return (fit_approach1(runs, bootstrap, context),)
+
+
+def _approach2(
+    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
+) -> tuple[FitResult, ...]:
+    return (fit_approach2(runs, bootstrap, context),)
+
+
+def _envelope(
+    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
+) -> tuple[FitResult, ...]:
+    if options.irreducible is None:
+        raise InputError("envelope needs the irreducible loss E: give --irreducible, e.g. 1.6")
+    return (fit_envelope(runs, options.irreducible, bootstrap, context),)
+
+
+def _overtraining(
+    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
+) -> tuple[FitResult, ...]:
+    return (fit_overtraining(runs, bootstrap, context),)
+
+
+def _vocabulary(
+    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
+) -> tuple[FitResult, ...]:
+    return (fit_vocabulary(runs, options.form or LAWS["vocabulary"].forms[0], bootstrap),)
+
+
+def _repeated(
+    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
+) -> tuple[FitResult, ...]:
+    if options.base is None:
+        raise InputError(
+            "repeated needs a Chinchilla law of one epoch to stand on: give --base FIT.json, "
+            "or --base muennighoff-repeated for the published one"
+        )
+    return (fit_repeated(runs, options.base, bootstrap),)
+
+
+def _joint(
+    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
+) -> tuple[FitResult, ...]:
+    return (fit_joint(runs, options.form or DEFAULT_FORM, bootstrap, context),)
+
+
+def _joint_terms(
+    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
+) -> tuple[FitResult, ...]:
+    return (fit_joint_terms(runs, bootstrap),)
+
+
+LAWS: Mapping[str, Law] = {
+    "isoflop": Law("a parabola in ln B for every budget and rate", (), TWO_STAGE, _isoflop),
+    "isoflop-surface": Law("a paraboloid in ln T and ln rho per budget", (), CASES, _surface),
+    "law1": Law("B*, N* and rho* as powers of compute and rate", (), TWO_STAGE, _law1),
+    "law2": Law(
+        "the price of a compression rate, and T*(C)",
+        tuple(reversed(LAW2_FORMS)),
+        TWO_STAGE,
+        _law2,
+    ),
+    "chinchilla": Law("L = E + A / N^alpha + B / D^beta", tuple(CHARGES), CASES, _chinchilla),
+    "approach1": Law("N* and D* along the envelope of losses", (), CASES, _approach1),
+    "approach2": Law("N* and D* through the isoFLOP minima", (), TWO_STAGE, _approach2),
+    "envelope": Law("L* = E + A C^-alpha with E given", (), TWO_STAGE, _envelope),
+    "overtraining": Law("one exponent for size and data", (), CASES, _overtraining),
+    "vocabulary": Law(
+        "loss by vocabulary size", tuple(reversed(VOCABULARY_FORMS)), CASES, _vocabulary
+    ),
+    "repeated": Law("what an epoch more is worth", (), CASES, _repeated),
+    "joint": Law(
+        "every run in one formula",
+        (DEFAULT_FORM, *(form for form in JOINT_FORMS if form != DEFAULT_FORM)),
+        CASES,
+        _joint,
+    ),
+    "joint-terms": Law("its rival of nine coefficients", (), CASES, _joint_terms),
+}

@@ -1,0 +1,251 @@
+"""Fitting the joint law: least squares over every run, one stage."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpora.errors import InputError, did_you_mean
+from scaling.engine.bootstrap import CASES, Bootstrap
+from scaling.engine.loss import SQUARES
+from scaling.engine.newton import Model
+from scaling.engine.problem import Problem
+from scaling.engine.separable import grid, search
+from scaling.fits.assemble import held_out
+from scaling.fits.single_stage import Stage, fit_stage, need, point
+from scaling.laws import joint as law
+from scaling.result import FitResult, HoldOut
+from scaling.runs import Runs
+
+Array = NDArray[np.float64]
+STARTS = 12
+ADDITIVE = "additive"
+FORMS: Mapping[str, tuple[str, ...]] = {**law.FORMS, ADDITIVE: law.ADDITIVE}
+
+# Grid nodes per coefficient; those a form lacks stay at the first value given in `ABSENT`.
+NODES: Mapping[str, Array] = {
+    "gamma": np.array([-0.12, -0.2, -0.3]),
+    "kappa": np.array([0.15, 0.3]),
+    "F": np.array([0.04, 0.12]),
+    "g": np.array([0.0, 0.6]),
+    "delta": np.array([0.0]),
+    "epsilon": np.array([0.0]),
+}
+ABSENT: Mapping[str, float] = {"F": 0.0, "g": 1.0, "delta": 0.0, "epsilon": 0.0, "tau": 0.0}
+
+
+class Data(NamedTuple):
+    """[n] columns of the runs."""
+
+    compute: Array
+    rate: Array
+    bytes: Array
+    loss: Array
+
+
+def fit_joint(
+    runs: Runs,
+    form: str = law.DEFAULT_FORM,
+    bootstrap: Bootstrap = CASES,
+    context: Mapping[str, float | str] | None = None,
+) -> FitResult:
+    """Fit a form of the joint law; the largest budget is also left out and predicted.
+
+    Raises:
+        InputError: form unknown, a column missing, or too few budgets, rates or runs.
+    """
+    if form not in FORMS:
+        raise InputError(f"joint has no form {form!r}{did_you_mean(form, FORMS)}")
+    data = read(runs)
+    bowl = "F" in FORMS[form]
+    need(
+        runs,
+        f"joint ({form})",
+        (len(np.unique(data.compute)), 3, "compute budgets"),
+        (len(np.unique(data.rate)), 3 if bowl else 1, "compression rates"),
+        (len(data.loss), len(FORMS[form]) + 3, "runs"),
+    )
+    problem, starts = make_problem(form, data)
+    formula = law.loss_additive if form == ADDITIVE else law.loss
+    _, cells = np.unique(np.stack([data.compute, data.rate]), axis=1, return_inverse=True)
+    stage = Stage(
+        law="joint-additive" if form == ADDITIVE else "joint",
+        form=form,
+        method="least squares; grid over the exponents with the rest solved, then Newton",
+        problem=problem,
+        starts=starts,
+        formula=lambda p: formula(p, data.compute, data.rate, data.bytes),
+        observed=data.loss,
+        inputs={
+            "compute_flops": data.compute,
+            "compression_rate": data.rate,
+            "train_bytes": data.bytes,
+        },
+        units={"residuals": "bits per byte", "E": "bits per byte", "rho0": "bytes per parameter"},
+        conventions={"params": "effective: C T / (6 B)"},
+        cells=cells.ravel(),
+    )
+    return fit_stage(stage, runs, bootstrap, context, holdout=hold_out_largest(form, data))
+
+
+def read(runs: Runs) -> Data:
+    """Return the columns the joint law needs.
+
+    Raises:
+        InputError: one is missing.
+    """
+    return Data(
+        runs.column("compute_flops", "joint"),
+        runs.column("compression_rate", "joint"),
+        runs.column("train_bytes", "joint"),
+        runs.column("bits_per_byte", "joint"),
+    )
+
+
+def predict_left_out(form: str, data: Data, left_out: NDArray[np.bool_]) -> Array:
+    """Return predictions of the rows left out, from a fit to the others."""
+    kept = Data(*(column[~left_out] for column in data))
+    p = point(*make_problem(form, kept))
+    formula = law.loss_additive if form == ADDITIVE else law.loss
+    rows = (data.compute[left_out], data.rate[left_out], data.bytes[left_out])
+    return formula(p, *rows)
+
+
+def hold_out_largest(form: str, data: Data) -> HoldOut | None:
+    """Return how well the largest budget is predicted from the others, where enough are left."""
+    largest = data.compute == data.compute.max()
+    if len(np.unique(data.compute[~largest])) < 3:
+        return None
+    rule = f"compute_flops = {data.compute.max():g} left out"
+    return held_out(rule, data.loss[largest], predict_left_out(form, data, largest))
+
+
+def make_problem(form: str, data: Data, centred: bool = True) -> tuple[Problem, Array]:
+    """Return the engine's problem and its starts.
+
+    theta follows the form's names, with (E, L0') linear, ln rho0' for rho0 and ln T0' for T0, all
+    measured from the data's centre, where they are hardly correlated with the exponents.
+    """
+    return _Coordinates(form, data, centred).problem(data.loss)
+
+
+class _Coordinates:
+    """The joint law in centred logarithms: c of C, t of T, z0 of the effective rho."""
+
+    def __init__(self, form: str, data: Data, centred: bool) -> None:
+        self.names = FORMS[form]
+        self.additive = form == ADDITIVE
+        c, t = np.log(data.compute), np.log(data.rate)
+        ratio = np.log(6) + 2 * np.log(data.bytes) - c - t
+        self.middle = np.array([c.mean(), t.mean(), ratio.mean()]) if centred else np.zeros(3)
+        self.c, self.t, self.ratio = c - self.middle[0], t - self.middle[1], ratio - self.middle[2]
+
+    def problem(self, loss: Array) -> tuple[Problem, Array]:
+        model = Model(self.value, self.jacobian)
+        return Problem(model, loss, SQUARES, self.names, self.public), self._starts(loss)
+
+    def public(self, theta: Array) -> dict[str, Array]:
+        """Return the published coefficients, in raw FLOPs, bytes per token and bytes."""
+        p = self._parts(theta)
+        mc, mt, mr = self.middle
+        gamma, g, delta, epsilon = (p[name][:, 0] for name in ("gamma", "g", "delta", "epsilon"))
+        with np.errstate(over="ignore"):
+            everything = {
+                "E": p["E"][:, 0],
+                "L0": p["L0"][:, 0] * np.exp(-gamma * mc),
+                "gamma": gamma,
+                "rho0": np.exp(p["rho0"][:, 0] + mr - g * mt - epsilon * mc),
+                "F": p["F"][:, 0],
+                "T0": np.exp(p["T0"][:, 0] + mt + delta * mc),
+                "g": g,
+                "kappa": p["kappa"][:, 0],
+                "delta": delta,
+                "epsilon": epsilon,
+            }
+        return {name: everything[name] for name in self.names}
+
+    def value(self, theta: Array) -> Array:
+        _, _, reducible, bowl, valley = self._pieces(theta)
+        start = theta[:, :1]
+        if self.additive:
+            return np.asarray(start + reducible * valley + bowl)
+        return np.asarray(start + reducible * valley * np.exp(bowl))
+
+    def jacobian(self, theta: Array) -> Array:
+        p, z, reducible, bowl, valley = self._pieces(theta)
+        gamma, k, e, f = p["gamma"], p["kappa"], p["epsilon"], p["F"]
+        scaled = reducible * valley * (1.0 if self.additive else np.exp(bowl))
+        outer = np.ones_like(scaled) if self.additive else scaled
+        share = 1 - e**2
+        log_valley = law.log_valley(k, e, z)
+        # d ln bracket: by z, by k at fixed z, by e at fixed z.
+        up = 1 / (1 + np.exp(np.log1p(e) - np.log1p(-e) - 2 * k * z))
+        by_z = k * ((1 + e) * up - (1 - e) * (1 - up))
+        by_k = z * ((1 + e) * up - (1 - e) * (1 - up))
+        by_e = up * (k * z - 1 / (1 - e)) + (1 - up) * (k * z + 1 / (1 + e))
+        power = -gamma / (k * share)
+        away = self._away(p)
+        slopes = {
+            "E": np.ones_like(scaled),
+            "L0": scaled / p["L0"],
+            "gamma": scaled * (self.c - log_valley / (k * share)),
+            "rho0": -scaled * power * by_z,
+            "F": outer * away**2,
+            "T0": -outer * 2 * f * away,
+            "g": -scaled * power * by_z * self.t,
+            "kappa": scaled * (power * by_k - power / k * log_valley),
+            "delta": outer * 2 * f * away * self.c,
+            "epsilon": scaled
+            * (power * by_e + power * 2 * e / share * log_valley - power * by_z * self.c),
+        }
+        if "kappa" not in self.names:
+            # kappa is tied to -gamma / (1 - e^2), the valley of two plain powers.
+            slopes["gamma"] = slopes["gamma"] - slopes["kappa"] / share
+            slopes["epsilon"] = slopes["epsilon"] + slopes["kappa"] * k * 2 * e / share
+        return np.stack([np.broadcast_to(slopes[name], scaled.shape) for name in self.names], -1)
+
+    def _parts(self, theta: Array) -> dict[str, Array]:
+        """Return [R, 1] of every coefficient, those the form lacks at their neutral values."""
+        p = {name: theta[:, [index]] for index, name in enumerate(self.names)}
+        zero = np.zeros((len(theta), 1))
+        p.setdefault("epsilon", zero)
+        p.setdefault("delta", zero)
+        p.setdefault("g", zero + 1)
+        p.setdefault("F", zero)
+        p.setdefault("T0", zero)
+        p.setdefault("kappa", -p["gamma"] / (1 - p["epsilon"] ** 2))
+        return p
+
+    def _pieces(self, theta: Array) -> tuple[dict[str, Array], Array, Array, Array, Array]:
+        p = self._parts(theta)
+        z = self.ratio - p["rho0"] - p["g"] * self.t - p["epsilon"] * self.c
+        power = -p["gamma"] / (p["kappa"] * (1 - p["epsilon"] ** 2))
+        valley = np.exp(power * law.log_valley(p["kappa"], p["epsilon"], z))
+        reducible = p["L0"] * np.exp(p["gamma"] * self.c)
+        return p, z, reducible, p["F"] * self._away(p) ** 2, valley
+
+    def _away(self, p: dict[str, Array]) -> Array:
+        return np.asarray(self.t - p["T0"] + p["delta"] * self.c)
+
+    def _starts(self, loss: Array) -> Array:
+        """Return the best grid nodes, E and L0 solved at each."""
+        free = [name for name in self.names if name not in ("E", "L0")]
+        places = {
+            "T0": np.quantile(self.t, [0.35, 0.6]),
+            "rho0": np.quantile(self.ratio, [0.25, 0.5, 0.75]),
+        }
+        nodes = grid([places[name] if name in places else NODES[name] for name in free])
+
+        def design(exponents: Array) -> Array:
+            theta = np.ones((len(exponents), len(self.names)))
+            theta[:, [self.names.index(name) for name in free]] = exponents
+            _, _, reducible, bowl, valley = self._pieces(theta)
+            column = reducible * valley * (1.0 if self.additive else np.exp(bowl))
+            return np.stack([np.ones_like(column), column], axis=-1)
+
+        best = search(design, loss, np.ones(len(loss)), nodes, SQUARES, STARTS)
+        theta = np.empty((len(best.linear), len(self.names)))
+        theta[:, :2] = best.linear
+        theta[:, [self.names.index(name) for name in free]] = best.exponents
+        return theta

@@ -1,0 +1,224 @@
+"""The commands: strict JSON on stdout, one line on stderr for a mistake, exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from corpora.errors import InputError
+from scaling.cli import app
+from scaling.fits.dispatch import LAWS
+from scaling.published import tables
+from scaling.result import FitResult
+
+RUNNER = CliRunner()
+ISOFLOP, OPTIMA = str(tables.path(tables.ISOFLOP)), str(tables.path(tables.OPTIMA))
+
+
+def answer(*words: str) -> Any:
+    result = RUNNER.invoke(app, [*words, "--json"], catch_exceptions=False)
+    assert result.exit_code == 0, result.stderr
+
+    def refuse(constant: str) -> float:
+        raise AssertionError(f"{constant} is not strict JSON")
+
+    return json.loads(result.stdout, parse_constant=refuse)
+
+
+def mistake(*words: str) -> str:
+    with pytest.raises(InputError) as caught:
+        RUNNER.invoke(app, [*words], catch_exceptions=False)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_flops() -> None:
+    one = answer("flops", "--family", "blt", "--layers", "8", "--compression-rate", "4")
+    assert one["global_params"] == 12 * 8 * 1024**2
+    assert round(100 * one["latent_share"]) == 55  # table 6
+    assert one["training_flops_per_byte"] == 3 * one["forward_flops_per_byte"]
+    micro = answer(
+        "flops",
+        "--family",
+        "blt",
+        "--layers",
+        "2",
+        "--dim",
+        "128",
+        "--compression-rate",
+        "4",
+        "--context-bytes",
+        "4096",
+        "--window-bytes",
+        "256",
+        "--compute",
+        "1e15",
+    )
+    assert micro["total_params"] > micro["global_params"] == 12 * 2 * 128**2
+    assert micro["train_bytes"] == pytest.approx(1e15 / micro["training_flops_per_byte"])
+    text = RUNNER.invoke(
+        app, ["flops", "--family", "bpe", "--layers", "8", "--compression-rate", "4.5"]
+    )
+    assert "total_params: 231,735,296" in text.stdout
+    assert "at least 1" in mistake(
+        "flops", "--family", "blt", "--layers", "8", "--compression-rate", "0.5"
+    )
+    assert "did you mean 'full'" in mistake(
+        "flops",
+        "--family",
+        "blt",
+        "--layers",
+        "8",
+        "--compression-rate",
+        "4",
+        "--convention",
+        "ful",
+    )
+
+
+def test_surface_has_an_entry_per_budget() -> None:
+    whole = answer("fit", ISOFLOP, "--law", "isoflop-surface", "--draws", "50")
+    assert whole["n"] == 311 and 0.9 < whole["r2"] < 1
+    entries = {one["compute_flops"]: one for one in whole["entries"]}
+    assert sorted(entries) == [1e19, 2e19, 1e20, 2e20, 1e21, 2e21]
+    assert round(entries[1e20]["compression_rate_opt"], 2) == 3.71
+    assert entries[1e20]["language"] == "eng_Latn"
+    assert whole["estimates"]["compression_rate_opt@1e+20"] == entries[1e20]["compression_rate_opt"]
+    low, high = entries[1e20]["intervals"]["bytes_per_param_opt"]
+    assert low < 62.1 < high
+    one = answer("fit", ISOFLOP, "--law", "isoflop-surface", "--budget", "1e20", "--draws", "0")
+    assert one["n"] == 64 and round(one["estimates"]["bytes_per_param_opt"], 1) == 62.1
+    assert one["intervals"]["bytes_per_param_opt"] is None
+
+
+def test_law2_and_its_predictions() -> None:
+    one = answer("fit", OPTIMA, "--law", "law2", "--draws", "100")
+    assert set(one) >= {"law", "n", "estimates", "intervals", "r2", "rmse", "predictions"}
+    at = {row["compute_flops"]: row for row in one["predictions"]}
+    assert round(at[1e20]["compression_rate_opt"], 2) == 3.70
+    assert at[1e22]["outside"]["compute_flops"] == pytest.approx(5)
+    up_to = answer(
+        "fit", OPTIMA, "--law", "law2", "--form", "mean", "--up-to", "1e21", "--draws", "0"
+    )
+    assert up_to["n"] == 42 and round(up_to["r2"], 4) == 0.9411
+
+
+@pytest.mark.parametrize("law", ["isoflop", "law1", "joint", "joint-terms", "chinchilla"])
+def test_laws_of_runs(law: str, tmp_path: Path) -> None:
+    out = tmp_path / "fit"
+    result = RUNNER.invoke(
+        app, ["fit", ISOFLOP, "--law", law, "--draws", "40", "--out", str(out), "--json"]
+    )
+    assert result.exit_code == 0, result.stderr
+    whole = json.loads(result.stdout)
+    files = sorted(out.glob("*.json"))
+    assert len(files) == len(whole["entries"])
+    read = FitResult.from_json(files[0].read_bytes())
+    assert read.law.startswith(law)
+    assert read.report() in (out / f"{law}.txt").read_text()
+    text = RUNNER.invoke(app, ["fit", ISOFLOP, "--law", law, "--draws", "0"])
+    assert "R2" in text.stdout and text.exit_code == 0
+
+
+def two_languages(folder: Path) -> Path:
+    frame = tables.table(tables.ISOFLOP)
+    other = frame.with_columns(
+        pl.lit("hin_Deva").alias("language"), (pl.col("bits_per_byte") * 0.4).alias("bits_per_byte")
+    )
+    path = folder / "two.csv"
+    pl.concat([frame, other]).write_csv(path)
+    return path
+
+
+def test_languages_are_fitted_on_their_own(tmp_path: Path) -> None:
+    whole = answer("fit", str(two_languages(tmp_path)), "--law", "law1", "--draws", "20")
+    assert [one["language"] for one in whole["entries"]] == ["eng_Latn", "hin_Deva"]
+    same = {name.split("@")[0]: value for name, value in whole["estimates"].items()}
+    assert same["alpha"] == pytest.approx(whole["estimates"]["alpha@eng_Latn"])
+
+
+def test_a_failed_fit_is_written_and_exits_1(tmp_path: Path) -> None:
+    frame = tables.table(tables.ISOFLOP).filter(pl.col("compute_flops") == 1e20)
+    dome = frame.with_columns((2 - pl.col("bits_per_byte")).alias("bits_per_byte"))
+    dome.write_csv(tmp_path / "dome.csv")
+    result = RUNNER.invoke(
+        app,
+        [
+            "fit",
+            str(tmp_path / "dome.csv"),
+            "--law",
+            "isoflop-surface",
+            "--json",
+            "--out",
+            str(tmp_path / "o"),
+        ],
+    )
+    assert result.exit_code == 1
+    whole = json.loads(result.stdout)
+    assert whole["status"] == "not converged"
+    assert {"concave surface", "not converged"} <= {one["name"] for one in whole["findings"]}
+    written = FitResult.from_json((tmp_path / "o" / "isoflop-surface.json").read_bytes())
+    assert written.status == "not converged" and not written.ok
+    assert "not to be used" in result.stderr
+
+
+def test_mistakes_are_one_line(tmp_path: Path) -> None:
+    assert "did you mean 'law2'" in mistake("fit", ISOFLOP, "--law", "lw2")
+    assert "no such file" in mistake("fit", str(tmp_path / "x.csv"), "--law", "law2")
+    assert "has no form 'constnt'; did you mean 'constant'" in mistake(
+        "fit", OPTIMA, "--law", "law2", "--form", "constnt"
+    )
+    assert "no run at that --budget" in mistake("fit", ISOFLOP, "--law", "isoflop", "--budget", "3")
+    assert "give --irreducible" in mistake("fit", OPTIMA, "--law", "envelope")
+    assert "give --base" in mistake("fit", ISOFLOP, "--law", "repeated")
+    assert "no such fit" in mistake(
+        "fit", ISOFLOP, "--law", "repeated", "--base", str(tmp_path / "b")
+    )
+    (tmp_path / "b.json").write_text('{"law": 3}')
+    assert "not a fit" in mistake(
+        "fit", ISOFLOP, "--law", "repeated", "--base", str(tmp_path / "b.json")
+    )
+    assert "no column 'los'" in mistake("fit", ISOFLOP, "--law", "chinchilla", "--loss", "los")
+    for law in LAWS:
+        assert law in mistake("fit", ISOFLOP, "--law", law + "x")
+    assert "vocabulary needs nonembedding_params" in mistake("fit", ISOFLOP, "--law", "vocabulary")
+
+
+def test_envelope_by_command(tmp_path: Path) -> None:
+    path = tmp_path / "envelope.csv"
+    path.write_text(
+        "flops,best\n1e18,3.522\n3e18,3.339\n1e19,3.154\n3e19,3.0\n1e20,2.848\n3e20,2.725\n"
+    )
+    one = answer("fit", str(path), "--law", "envelope", "--irreducible", "1.6", "--loss", "best")
+    assert round(one["estimates"]["alpha"], 4) == 0.0941
+    assert one["holdout"]["n"] == 1
+
+
+def test_reproduce_command(tmp_path: Path) -> None:
+    rows = answer("reproduce", "--draws", "40", "--out", str(tmp_path))
+    assert all(
+        set(one) >= {"group", "name", "published", "ours", "difference", "agrees"} for one in rows
+    )
+    assert json.loads((tmp_path / "reproduce.json").read_text()) == rows
+    text = RUNNER.invoke(app, ["reproduce", "--draws", "40"])
+    assert "Law II, 48 optima" in text.stdout and "figures agree" in text.stderr
+
+
+def test_help_needs_no_heavy_library() -> None:
+    code = (
+        "import sys, scaling.cli; "
+        "heavy = {'polars', 'scipy', 'numpy', 'torch', 'pydantic'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=root, env=dict(os.environ)
+    )
+    assert done.returncode == 0, done.stderr
