@@ -145,7 +145,7 @@ def _fit_surface(
         observed=loss,
         residuals=residuals,
         parameters=6,
-        converged=bool(np.isfinite(vertex).all()),
+        converged=bool(np.isfinite(list(estimates.values())).all()),
         method="least squares",
         pipeline="surface refitted",
         bootstrap=bootstrap,
