@@ -77,10 +77,21 @@ class CorpusResults:
         """By tokenizer, counts over all languages and domains."""
         return {group.tokenizer: part for group, part in merged(self.counts, []).items()}
 
+    @cached_property
+    def lossy(self) -> set[str]:
+        """Tokenizers under which some text of this corpus did not come back exactly."""
+        return {name for name, row in self.overall.items() if (row["exact_share"] or 0) < 1}
+
     @property
     def compared(self) -> bool:
         """Whether languages can be set beside the reference language, line by line."""
         return any(row["premium"] is not None for row in self.rows)
+
+    @property
+    def with_intervals(self) -> str:
+        """What a caption says of intervals: nothing, where the text allows none."""
+        rows = [*self.rows, *self.overall.values()]
+        return ", with 95 % intervals" if any(any(r["intervals"].values()) for r in rows) else ""
 
     def incomparable(self, reference: str) -> str:
         """Return why languages cannot be compared line by line."""

@@ -58,7 +58,7 @@ def heat_colours() -> list[tuple[str, str]]:
     result = []
     for step in range(HEAT_STEPS):
         background = _between(step / (HEAT_STEPS - 1))
-        texts = ("#ffffff", "#0b0b0b")
+        texts = ("#ffffff", "#000000")
         result.append((background, max(texts, key=lambda text: contrast(text, background))))
     return result
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from reports.figures.markers import marker
-from reports.figures.svg import Scale, drawing, padded, tag
+from reports.figures.svg import Scale, drawing, padded, tag, tick_text
 from reports.palette import SeriesStyle
 
 _WIDTH = 720.0
@@ -71,7 +71,9 @@ def dot_plot(
         x = scale(tick)
         parts.append(tag("line", class_="grid", x1=x, x2=x, y1=_HEAD, y2=bottom))
         for y in (_HEAD - 7, bottom + 16):
-            parts.append(tag("text", f"{tick:g}", class_="tick", x=x, y=y, text_anchor="middle"))
+            parts.append(
+                tag("text", tick_text(tick), class_="tick", x=x, y=y, text_anchor="middle")
+            )
     if origin is not None:
         x = scale(origin)
         parts.append(tag("line", class_="origin", x1=x, x2=x, y1=_HEAD, y2=bottom))

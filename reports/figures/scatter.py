@@ -6,7 +6,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from reports.figures.markers import marker
-from reports.figures.svg import Scale, drawing, tag
+from reports.figures.svg import Scale, drawing, tag, tick_text
 from reports.palette import SeriesStyle
 
 _SIZE = 340.0
@@ -75,9 +75,9 @@ def scatter(
         parts += [
             tag("line", class_="grid", x1=x, x2=x, y1=_TOP, y2=_SIZE - _BOTTOM),
             tag("line", class_="grid", x1=_LEFT, x2=_SIZE - _RIGHT, y1=y, y2=y),
-            tag("text", f"{tick:g}", class_="tick", x=x, y=_SIZE - _BOTTOM + 15,
+            tag("text", tick_text(tick), class_="tick", x=x, y=_SIZE - _BOTTOM + 15,
                 text_anchor="middle"),
-            tag("text", f"{tick:g}", class_="tick", x=_LEFT - 6, y=y + 4, text_anchor="end"),
+            tag("text", tick_text(tick), class_="tick", x=_LEFT - 6, y=y + 4, text_anchor="end"),
         ]  # fmt: skip
     middle = (_TOP + _SIZE - _BOTTOM) / 2
     parts += [

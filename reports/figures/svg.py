@@ -90,6 +90,11 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [2.0**i for i in powers]
 
 
+def tick_text(value: float) -> str:
+    """Return a tick's label, with a minus sign where it needs one."""
+    return f"{value:g}".replace("-", "\u2212")
+
+
 def padded(values: Sequence[float], *, share: float = 0.04) -> tuple[float, float]:
     """Return the range of values, a little widened; never empty."""
     low, high = min(values), max(values)

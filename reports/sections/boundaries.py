@@ -13,6 +13,7 @@ from reports.section import Section, absent, for_each_corpus
 from reports.token_pieces import Piece, pieces
 
 # Shown first: languages that differ most in how they are written.
+_PICK_OTHERWISE = 3
 _PICK = ("eng", "arb", "hin", "zho", "tha", "rus", "vie", "amh")
 
 
@@ -104,7 +105,7 @@ def _picked(samples: Sequence[dict[str, Any]]) -> set[str]:
     picked = []
     for code in _PICK:
         picked += [one for one in languages if one[:3] == code][:1]
-    return set(picked if len(picked) > 1 else languages[: len(_PICK)])
+    return set(picked if len(picked) > 1 else languages[:_PICK_OTHERWISE])
 
 
 def _text(sample: dict[str, Any], measured: Measured, picked: set[str]) -> Text:

@@ -48,7 +48,7 @@ def _figures(measured: Measured, corpus: CorpusResults) -> Markup:
     plot = dot_plot(
         f"dots-{corpus.index}",
         "Bytes per token by language and tokenizer",
-        "One row for each language, one marker for each tokenizer, with its interval. The table "
+        "One row for each language, one marker for each tokenizer. The table "
         "above holds the same values.",
         "bytes per token",
         rows,
@@ -56,11 +56,11 @@ def _figures(measured: Measured, corpus: CorpusResults) -> Markup:
     return (
         subheading(measured, "Heat map")
         + _heat(measured, corpus)
-        + subheading(measured, "With intervals")
+        + subheading(measured, "Beside one another")
         + figure(
             plot,
-            "Each marker is one tokenizer in one language; the line through it is the 95 % "
-            "interval, often narrower than the marker. Rows stand as in the heat map.",
+            "Each marker is one tokenizer in one language; the line through it is its interval, "
+            "often narrower than the marker. Rows stand as in the heat map.",
             legend(list(measured.series)),
         )
     )

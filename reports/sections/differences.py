@@ -88,7 +88,7 @@ def _languages(measured: Measured, corpus: CorpusResults) -> Markup:
         origin=0.0,
     )
     table = sortable_table(
-        f"Bytes per token, minus those of {measured.baseline}, with paired 95 % intervals",
+        f"Bytes per token, minus those of {measured.baseline}{corpus.with_intervals}",
         [
             Column("language", numeric=False),
             *(Column(series.name) for _, series in others),

@@ -36,7 +36,8 @@ def _digits(corpus: CorpusResults) -> Markup:
         return absent("The text holds no number of four or more digits.")
     return sortable_table(
         f"{numbers.plural(first['long_numbers'], 'number')} of four or more digits: do tokens end "
-        "where groups of three from the right do? (1 if always and nowhere else, 95 % intervals)",
+        "where groups of three from the right do? (1 if always and nowhere else)"
+        f"{corpus.with_intervals}",
         [
             Column("tokenizer", numeric=False),
             Column(measure.heading, hint=measure.meaning),
@@ -69,7 +70,7 @@ def _code(corpus: CorpusResults) -> Markup:
     if not rows:
         return absent("No text was measured as code: none is of the domain “code”.")
     return sortable_table(
-        "Code by language and tokenizer, with 95 % intervals",
+        f"Code by language and tokenizer{corpus.with_intervals}",
         [
             Column("language", numeric=False),
             Column("tokenizer", numeric=False),

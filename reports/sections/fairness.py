@@ -45,7 +45,7 @@ def _panels(measured: Measured, corpus: CorpusResults) -> Markup:
         _panel(corpus, series, extent, measured.reference) for series in measured.series
     )
     table = sortable_table(
-        "Parity and premium, with 95 % intervals",
+        f"Parity and premium{corpus.with_intervals}",
         [
             Column("language", numeric=False),
             Column(_PARITY.heading, hint=_PARITY.meaning),
@@ -132,7 +132,7 @@ def _evenness(measured: Measured, corpus: CorpusResults) -> Markup:
         curves,
     )
     table = sortable_table(
-        "Gini coefficient of tokens per aligned line over languages, with 95 % intervals",
+        f"Gini coefficient of tokens per aligned line over languages{corpus.with_intervals}",
         [
             Column("tokenizer", numeric=False),
             Column("Gini", hint=_GINI.meaning),

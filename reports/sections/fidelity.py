@@ -36,7 +36,7 @@ def fidelity(measured: Measured) -> Section:
 def _overall(measured: Measured, corpus: CorpusResults) -> Markup:
     facts = {series.name: series.facts for series in measured.series}
     return sortable_table(
-        "What comes back from the tokens, over all the text, with 95 % intervals",
+        f"What comes back from the tokens, over all the text{corpus.with_intervals}",
         [
             Column("tokenizer", numeric=False),
             *(Column(MEASURES[one].heading, hint=MEASURES[one].meaning) for one in _SHARES),

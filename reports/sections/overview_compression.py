@@ -16,9 +16,12 @@ _RATE = MEASURES["bytes_per_token"]
 def compression_sentences(measured: Measured, corpus: CorpusResults) -> list[Markup]:
     """Return what can be said about bytes per token."""
     resamples = measured.resamples
-    estimates = _bytes_per_token(corpus.pooled, resamples)
-    if not estimates:
+    everyone = _bytes_per_token(corpus.pooled, resamples)
+    if not everyone:
         return []
+    # Who leaves text out needs fewer tokens for it: that is no compression.
+    estimates = {one: rate for one, rate in everyone.items() if one not in corpus.lossy} or everyone
+    unranked = [one for one in everyone if one not in estimates]
     top = extreme(estimates, resamples)
     best = estimates[top.best]
     value = _RATE.full(best.value, resamples.interval(best))
@@ -39,6 +42,15 @@ def compression_sentences(measured: Measured, corpus: CorpusResults) -> list[Mar
         sentence += Markup(" That is {} more than {}, the next.").format(gap, name(top.next))
     if top.tied is None:
         sentence += " Without intervals this may be chance."
+    if unranked:
+        sentence += Markup(" Not ranked, for losing text: {}.").format(
+            listed(
+                [
+                    Markup("{} ({})").format(name(one), _RATE.text(everyone[one].value))
+                    for one in unranked
+                ]
+            )
+        )
     if len(corpus.languages) < 2:
         return [sentence]
     return [sentence, _range(measured, corpus, top.best)]
@@ -52,9 +64,13 @@ def _range(measured: Measured, corpus: CorpusResults, tokenizer: str) -> Markup:
         if group.tokenizer == tokenizer
     }
     estimates = _bytes_per_token(parts, measured.resamples)
+    tops = [extreme(estimates, measured.resamples, largest=largest) for largest in (True, False)]
+    if tops[0].next is None:
+        return Markup(
+            "Under {}, no language is told apart from another by bytes per token."
+        ).format(name(tokenizer))
     ends = []
-    for largest in (True, False):
-        end = extreme(estimates, measured.resamples, largest=largest)
+    for end in tops:
         one = estimates[end.best]
         value = _RATE.full(one.value, measured.resamples.interval(one))
         text = Markup("{} ({}").format(language(end.best), value)

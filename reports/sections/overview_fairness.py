@@ -20,9 +20,8 @@ def fairness_sentences(measured: Measured, corpus: CorpusResults) -> list[Markup
         if (charges := _charges(measured, corpus, tokenizer))
     }
     sentences = [Markup("Under {}, {}").format(who, charges) for who, charges in together(charged)]
-    if len(corpus.aligned) > 1:
-        sentences.append(evenness(measured, corpus))
-    return sentences
+    even = evenness(measured, corpus)
+    return [*sentences, even] if even else sentences
 
 
 def reference_language(measured: Measured, corpus: CorpusResults) -> str | None:
@@ -75,6 +74,8 @@ def _charges(measured: Measured, corpus: CorpusResults, tokenizer: str) -> Marku
     if top.tied:
         others = listed([language(one) for one in top.tied])
         sentence += Markup(" Not told apart from it: {}.").format(others)
+    if tokenizer in corpus.lossy:
+        return sentence + " But it loses text, so its tokens do not stand for the same content."
     if as_bytes:
         return sentence + " It charges every language exactly its bytes."
     return sentence + _beside_bytes(premiums, parities, resamples)
@@ -112,16 +113,22 @@ def _ratio(counted: str, above: GroupCounts, below: GroupCounts, resamples: Resa
     return resamples.count(counted, above).over(resamples.count(counted, below))
 
 
-def evenness(measured: Measured, corpus: CorpusResults) -> Markup:
-    """Say which tokenizers spread tokens over languages most and least evenly."""
+def evenness(measured: Measured, corpus: CorpusResults) -> Markup | None:
+    """Say which tokenizers spread tokens over languages most and least evenly; None where fewer
+    than two that lose no text can be compared."""
     resamples = measured.resamples
     estimates = {
         tokenizer: resamples.gini([corpus.counts[group] for group in groups])
         for tokenizer, groups in corpus.aligned.items()
+        if tokenizer not in corpus.lossy
     }
+    if len(estimates) < 2:
+        return None
+    tops = [extreme(estimates, resamples, largest=largest) for largest in (False, True)]
+    if tops[0].next is None:
+        return Markup("No tokenizer is told apart from another by how evenly its tokens fall.")
     phrases = []
-    for largest in (False, True):
-        end = extreme(estimates, resamples, largest=largest)
+    for end in tops:
         one = estimates[end.best]
         phrase = Markup("{} (Gini {}").format(
             strong(end.best), _GINI.full(one.value, resamples.interval(one))

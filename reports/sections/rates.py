@@ -40,7 +40,7 @@ def _languages(measured: Measured, corpus: CorpusResults) -> Markup:
     shown = _shown(corpus.rows)
     note = "" if corpus.compared else f" {corpus.incomparable(measured.reference)}"
     return sortable_table(
-        f"Rates by language and tokenizer, with 95 % intervals; words by {segmenter}.{note}",
+        f"Rates by language and tokenizer{corpus.with_intervals}; words by {segmenter}.{note}",
         [
             Column("language", numeric=False),
             Column("tokenizer", numeric=False),
@@ -68,7 +68,7 @@ def _languages(measured: Measured, corpus: CorpusResults) -> Markup:
 def _domains(corpus: CorpusResults) -> Markup:
     shown = [measure for measure in _shown(corpus.domains) if measure.name != "parity"]
     return sortable_table(
-        "Rates by domain and tokenizer, over all languages, with 95 % intervals",
+        f"Rates by domain and tokenizer, over all languages{corpus.with_intervals}",
         [
             Column("domain", numeric=False),
             Column("tokenizer", numeric=False),

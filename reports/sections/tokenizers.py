@@ -39,7 +39,7 @@ def _tables(measured: Measured, corpus: CorpusResults) -> Markup:
     with_gini = any(row["gini"] is not None for row in corpus.rows)
     gini = [MEASURES["gini"]] if with_gini else []
     main = sortable_table(
-        "Rates over all languages, each weighing by its text, with 95 % intervals",
+        f"Rates over all languages, each weighing by its text{corpus.with_intervals}",
         [
             Column("tokenizer", numeric=False),
             Column("V", hint="declared vocabulary size, special tokens included"),

@@ -1,0 +1,324 @@
+"""The page in a real browser: it runs, sorts, changes colours, fits a phone and stays silent."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reports.build import build_report
+from tests.reports.folders import HOSTILE
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, ViewportSize
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP: "ViewportSize" = {"width": 1280, "height": 900}
+PHONE: "ViewportSize" = {"width": 360, "height": 740}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no chromium on this machine")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Opened:
+    """A page that was opened, and all that it said or asked for."""
+
+    def __init__(self, context: "BrowserContext", path: Path) -> None:
+        context.set_default_timeout(10_000)
+        self.page = context.new_page()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("dialog", self._dismiss)
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(path.resolve().as_uri())
+
+    def _dismiss(self, dialog: "Dialog") -> None:
+        self.said.append(dialog.message)
+        dialog.dismiss()
+
+    def check_silent(self) -> None:
+        assert self.said == []
+        assert [url for url in self.asked if not url.startswith("file:")] == []
+        assert len(self.asked) == 1
+
+
+@pytest.fixture
+def opened(browser: "Browser", embedded_report: Path) -> Iterator[Opened]:
+    context = browser.new_context(viewport=DESKTOP)
+    page = Opened(context, embedded_report)
+    yield page
+    page.check_silent()
+    context.close()
+
+
+def cells(table: "Locator", place: int) -> list[str]:
+    """Return the texts of a column, from 1."""
+    return list(table.locator(f"tbody tr > :nth-child({place})").all_inner_texts())
+
+
+def values(table: "Locator", place: int) -> list[float]:
+    texts = (cell.split()[0] for cell in cells(table, place))
+    return [float(text.replace(",", "").replace("\u2212", "-")) for text in texts]
+
+
+@pytest.fixture
+def heat(opened: Opened) -> "Locator":
+    """The heat map of the first corpus."""
+    return opened.page.locator("#compression table").first
+
+
+def test_sorting_by_click(heat: "Locator") -> None:
+    head = heat.locator("thead th").nth(3)
+    assert head.get_attribute("aria-sort") is None
+    head.locator("button").click()
+    assert head.get_attribute("aria-sort") == "descending"
+    down = values(heat, 4)
+    assert len(down) == 25 and down == sorted(down, reverse=True)
+    head.locator("button").click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert values(heat, 4) == sorted(down)
+
+
+def test_sorting_by_keyboard(opened: Opened, heat: "Locator") -> None:
+    # The arrow is for the eye: it is no part of the name that is read out.
+    heat.get_by_role("button", name="language", exact=True).focus()
+    opened.page.keyboard.press("Enter")
+    up = cells(heat, 1)
+    assert up == sorted(up) and up[0].startswith("Amharic")
+    opened.page.keyboard.press("Space")
+    assert cells(heat, 1) == sorted(up, reverse=True)
+    # On to the next heading: one sort takes the place of another.
+    opened.page.keyboard.press("Tab")
+    opened.page.keyboard.press("Enter")
+    assert heat.locator("th[aria-sort]").all_inner_texts() == ["byte"]
+
+
+def test_unmeasured_cells_sort_last_both_ways(opened: Opened) -> None:
+    table = opened.page.locator("#rates table").first
+    head = table.locator("thead th").filter(has_text="fertility")
+    place = 1 + int(head.evaluate("(th) => th.cellIndex"))
+    for _ in range(2):
+        head.locator("button").click()
+        texts = cells(table, place)
+        missing = [text == "–" for text in texts]
+        assert any(missing) and missing == sorted(missing)  # Thai, Chinese and Japanese, last
+    up = [float(text.split()[0]) for text in texts if text != "–"]
+    assert up == sorted(up)
+
+
+def test_thousands_and_negative_numbers_sort_as_numbers(opened: Opened) -> None:
+    table = opened.page.locator("#tokenizers table").first
+    table.get_by_role("button", name="V", exact=True).click()
+    sizes = values(table, 2)
+    assert sizes == sorted(sizes, reverse=True) and sizes[0] > 1_000_000
+    opened.page.locator("#differences summary").first.click()
+    table = opened.page.locator("#differences details table").first
+    table.get_by_role("button", name="byte", exact=True).click()
+    differences = values(table, 2)
+    assert differences == sorted(differences, reverse=True) and differences[-1] < 0
+
+
+@pytest.mark.parametrize("system", ["light", "dark"])
+def test_colours_follow_the_system_until_the_button_is_pressed(
+    browser: "Browser", embedded_report: Path, system: Any
+) -> None:
+    context = browser.new_context(viewport=DESKTOP, color_scheme=system)
+    opened = Opened(context, embedded_report)
+    page = opened.page
+
+    def is_dark() -> bool:
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return sum(map(int, colour.removeprefix("rgb(").removesuffix(")").split(","))) < 200
+
+    button = page.get_by_role("button", name="Dark colours")
+    assert is_dark() is (system == "dark")
+    assert button.get_attribute("aria-pressed") == str(system == "dark").lower()
+    button.press("Enter")
+    assert is_dark() is (system != "dark")
+    assert button.get_attribute("aria-pressed") == str(system != "dark").lower()
+    page.emulate_media(media="print")
+    assert not is_dark()  # ink on paper, whatever was chosen
+    opened.check_silent()
+    context.close()
+
+
+@pytest.mark.parametrize("report", ["embedded_report", "hostile_report"])
+def test_a_phone_scrolls_tables_not_the_page(
+    browser: "Browser", report: str, request: pytest.FixtureRequest
+) -> None:
+    context = browser.new_context(viewport=PHONE)
+    opened = Opened(context, request.getfixturevalue(report))
+    width = opened.page.evaluate("document.documentElement.scrollWidth")
+    assert width == PHONE["width"]
+    wide = opened.page.locator("#rates .scroll").first
+    inside, frame = wide.evaluate("(e) => [e.scrollWidth, e.clientWidth]")
+    assert inside > frame
+    opened.check_silent()
+    context.close()
+
+
+def test_hostile_names_stay_text(browser: "Browser", hostile_report: Path) -> None:
+    context = browser.new_context(viewport=DESKTOP)
+    opened = Opened(context, hostile_report)
+    page = opened.page
+    assert page.locator("main script, main img, main svg[onload]").count() == 0
+    shown = [raw.replace("\0", "␀").replace("\x07", "␇") for raw in HOSTILE]
+    shown[-1] = shown[-1].replace("\u202e", "‹202E›")
+    heads = page.locator("#tokenizers table").first.locator("tbody th")
+    assert heads.all_inner_texts() == shown
+    # Sorting and choosing work on such names too.
+    page.locator("#tokenizers thead button").first.click()
+    page.locator("#corpus").select_option(label=shown[-1])
+    assert page.locator(".corpus[data-corpus='0']:visible").count() == 0
+    assert page.locator(".corpus[data-corpus='1']:visible").count() > 5
+    # A line break in a text is shown, and breaks the line.
+    program = page.locator(".program").first
+    assert "␊\n" in program.evaluate("(e) => e.textContent")
+    assert program.evaluate("(e) => e.getClientRects()[0].height") > 30
+    opened.check_silent()
+    context.close()
+
+
+def test_tokens_do_not_break_shaping(opened: Opened) -> None:
+    """A text cut into coloured tokens is as wide as the text: its letters still join."""
+    page = opened.page
+    page.locator("[data-filter=language]").first.select_option(label="all 25")
+    differing = page.evaluate(
+        """() => [...document.querySelectorAll(".tokens:not(.program)")]
+        .filter((line) => !line.querySelector("s") && line.clientWidth)
+        .map((line) => {
+          const measure = (element) => {
+            element.style.cssText = "display: inline-block; white-space: pre; width: auto";
+            document.body.append(element);
+            const width = element.getBoundingClientRect().width;
+            element.remove();
+            return width;
+          };
+          const plain = line.cloneNode();
+          plain.textContent = line.textContent;
+          return [line.lang, measure(line.cloneNode(true)), measure(plain)];
+        })"""
+    )
+    assert len(differing) > 75
+    assert {lang for lang, _, _ in differing} >= {"ar-Arab", "hi-Deva", "th-Thai", "am-Ethi"}
+    for lang, cut, whole in differing:
+        assert cut == pytest.approx(whole, abs=1.0), lang
+
+
+def test_right_to_left_text_starts_at_the_right(opened: Opened) -> None:
+    arabic = opened.page.locator('.tokens[lang="ar-Arab"]').first
+    assert arabic.evaluate("(e) => getComputedStyle(e).direction") == "rtl"
+    first, last = arabic.evaluate(
+        """(e) => [e.firstElementChild, e.lastElementChild]
+        .map((token) => token.getBoundingClientRect().right)"""
+    )
+    assert first > last
+
+
+def test_the_token_view_shows_what_is_asked_for(opened: Opened) -> None:
+    page = opened.page
+    view = page.locator("#tokens .corpus").first
+    some = view.locator(".text:visible").count()
+    assert 4 < some < 25
+    languages, tokenizers = view.locator("select").all()
+    languages.select_option(label="Tamil")
+    assert view.locator(".text:visible .language").all_inner_texts() == ["Tamil tam_Taml"]
+    assert view.locator(".line:visible").count() == 6
+    tokenizers.select_option(label="mistral:tekken")
+    assert view.locator(".line:visible").count() == 1
+    # Tamil's vowel signs: cut between the characters of a cluster, and said so on hover.
+    held = view.locator(".line:visible [data-n]").first
+    held.hover()
+    shown = held.evaluate("(e) => getComputedStyle(e, '::after').content")
+    assert "tokens" in shown
+
+
+def test_everything_that_acts_has_a_name(opened: Opened) -> None:
+    nameless = opened.page.evaluate(
+        """() => [...document.querySelectorAll("button, a, select, summary, [role]")]
+        .filter((e) => !(e.getAttribute("aria-label") || e.textContent.trim() ||
+          e.labels?.[0]?.textContent.trim()))
+        .map((e) => e.outerHTML.slice(0, 80))"""
+    )
+    assert nameless == []
+    page = opened.page
+    for select in page.get_by_role("combobox").all():
+        assert select.evaluate("(e) => e.labels[0].firstChild.textContent.trim()")
+    plots = page.get_by_role("img")
+    assert plots.count() > 8
+    described = plots.evaluate_all(
+        """(all) => all.every((svg) =>
+        ["aria-labelledby", "aria-describedby"].every((name) =>
+          document.getElementById(svg.getAttribute(name)).textContent))"""
+    )
+    assert described
+    assert page.get_by_role("navigation", name="Sections").count() == 1
+    assert page.get_by_role("main").count() == 1
+
+
+def test_the_first_tab_leads_past_the_navigation(opened: Opened) -> None:
+    page = opened.page
+    page.keyboard.press("Tab")
+    skip = page.evaluate("document.activeElement.textContent")
+    assert skip == "Skip to the content"
+    left = page.evaluate("document.activeElement.getBoundingClientRect().left")
+    assert left >= 0  # it is seen when it has the focus
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_labels_of_figures_do_not_overlap(opened: Opened) -> None:
+    """As drawn, in the browser's own font, not as estimated."""
+    overlaps = opened.page.evaluate(
+        """() => [...document.querySelectorAll("svg[role=img]")].flatMap((svg) => {
+          const boxes = [...svg.querySelectorAll("text.name, text.label, text.tick")]
+            .map((text) => [text.textContent, text.getBoundingClientRect()]);
+          return boxes.flatMap(([one, a], i) => boxes.slice(i + 1)
+            .filter(([, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+              Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4)
+            .map(([other]) => `${one} / ${other}`));
+        })"""
+    )
+    assert overlaps == []
+
+
+def test_without_script_everything_is_there(browser: "Browser", embedded_report: Path) -> None:
+    context = browser.new_context(viewport=DESKTOP, java_script_enabled=False)
+    opened = Opened(context, embedded_report)
+    assert opened.page.locator("#tokens .text:visible").count() == 25 + 6
+    assert not opened.page.locator("#theme").is_visible()  # it could do nothing
+    opened.check_silent()
+    context.close()
+
+
+def test_it_prints(browser: "Browser", embedded_folder: Path, tmp_path: Path) -> None:
+    context = browser.new_context()
+    opened = Opened(context, build_report(embedded_folder, tmp_path / "report.html"))
+    pdf = opened.page.pdf(format="A4")
+    assert pdf.startswith(b"%PDF")
+    # Nothing is wider than the paper (A4 less its margins, at 96 dots to the inch).
+    opened.page.set_viewport_size({"width": 688, "height": 1000})
+    opened.page.emulate_media(media="print")
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 688
+    opened.check_silent()
+    context.close()
