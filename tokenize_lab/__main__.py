@@ -19,6 +19,7 @@ def build_app() -> typer.Typer:
     """Return the `tokenize-lab` command."""
     from corpora.cli import app as corpora
     from reports.cli import demo, report
+    from scaling.cli import app as scaling
     from tokenize_lab.cli import measure
     from tokenize_lab.tokenizers_cli import app as tokenizers
 
@@ -33,6 +34,7 @@ def build_app() -> typer.Typer:
     app.command()(report)
     app.add_typer(corpora, name="corpora")
     app.add_typer(tokenizers, name="tokenizers")
+    app.add_typer(scaling, name="scaling")
     return app
 
 
