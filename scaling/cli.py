@@ -2,6 +2,7 @@
 
 import typer
 
+from scaling.cli_advise import advise
 from scaling.cli_fit import fit, reproduce
 from scaling.cli_flops import flops
 
@@ -13,3 +14,4 @@ app = typer.Typer(
 app.command()(flops)
 app.command()(fit)
 app.command()(reproduce)
+app.command()(advise)

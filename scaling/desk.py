@@ -1,0 +1,100 @@
+"""The laws, the language and the budget together, as clouds: what an answer is computed from."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scaling.advice import Estimate, Question
+from scaling.allocate import Allocation, allocate, default_vocabulary
+from scaling.engine.bootstrap import SEED
+from scaling.family_laws import Cloud, FamilyLaws
+from scaling.laws import law2
+from scaling.placement import Placement
+from scaling.prediction import beyond
+
+Array = NDArray[np.float64]
+
+
+class Desk(NamedTuple):
+    """Clouds of [1 + draws]; the first of each is the estimate.
+
+    Attributes:
+        budget: C. vocabulary: V of the family's models; None for byte latent ones.
+        law1, law2: coefficients.
+        rate_ratio, size_ratio, loss_ratio: T*, rho* and bits per byte of the language over
+            English's.
+        misfit: [draws + 1] what Law II misses an optimum by; 0 for the estimate.
+        fitted: lowest and highest value of what Law II was fitted to.
+    """
+
+    budget: float
+    vocabulary: int | None
+    law1: Cloud
+    law2: Cloud
+    rate_ratio: Array
+    size_ratio: Array
+    loss_ratio: Array
+    misfit: Array
+    fitted: dict[str, tuple[float, float]]
+
+    @property
+    def best_rate(self) -> Array:
+        """Return T* of the language."""
+        budget = np.asarray(self.budget, np.float64)
+        return law2.best_rate(self.law2, budget) * self.rate_ratio
+
+    def loss(self, rate: Array) -> Array:
+        """Return bits per byte of the language at T, the law's own misfit included."""
+        budget = np.asarray(self.budget, np.float64)
+        english = law2.loss(self.law2, budget, rate / self.rate_ratio)
+        return self.loss_ratio * (english + self.misfit)
+
+    def spend(self, rate: Array, vocabulary: int | None) -> Allocation:
+        """Return N, B and the cost of serving at T."""
+        english = rate / self.rate_ratio
+        return allocate(self.law1, self.budget, rate, english, self.size_ratio, vocabulary)
+
+    def outside(self, rate: Array) -> dict[str, float]:
+        """Return by what factor budget and rate leave what the laws were fitted to."""
+        english = float(rate[0] / self.rate_ratio[0])
+        inputs = {"compute_flops": np.array(self.budget), "compression_rate": np.array(english)}
+        return beyond(inputs, self.fitted)
+
+    def alone(self) -> "Desk":
+        """Return the estimate without its draws."""
+        return self._replace(
+            law1={name: column[:1] for name, column in self.law1.items()},
+            law2={name: column[:1] for name, column in self.law2.items()},
+            rate_ratio=self.rate_ratio[:1],
+            size_ratio=self.size_ratio[:1],
+            loss_ratio=self.loss_ratio[:1],
+            misfit=self.misfit[:1],
+        )
+
+
+def set_out(question: Question, laws: FamilyLaws, placement: Placement) -> Desk:
+    """Return the desk for a question."""
+    draws = min(len(laws.cloud1["B0"]), len(laws.cloud2["E"]))
+    generator = np.random.default_rng(SEED)
+    rate, size, loss = placement.draw(draws - 1, generator)
+    missed = np.asarray(laws.law2.residuals or (0.0,))
+    misfit = np.concatenate([[0.0], generator.choice(missed, draws - 1)])
+    return Desk(
+        question.compute_flops,
+        default_vocabulary(question.family),
+        {name: column[:draws] for name, column in laws.cloud1.items()},
+        {name: column[:draws] for name, column in laws.cloud2.items()},
+        rate,
+        size,
+        loss,
+        misfit,
+        dict(laws.law2.data_range),
+    )
+
+
+def estimate(cloud: Array, unit: str) -> Estimate:
+    """Return the first as the estimate, and the middle 95 % of the rest; infinities are None."""
+    low, high = np.nanpercentile(cloud[1:], [2.5, 97.5], method="nearest")
+    ends = [float(one) if np.isfinite(one) else None for one in (cloud[0], low, high)]
+    return Estimate(ends[0], ends[1], ends[2], unit)

@@ -1,0 +1,141 @@
+"""Where a language lies beside English: measured, or by its parity.
+
+The shipped laws are of English runs. Other languages were trained at one budget (1e20), which gives
+their best rate, bytes per parameter and bits per byte there; what is assumed is that these keep
+their ratio to English at other budgets. A language that was never trained is placed by its parity,
+the bytes it needs for what English says in one: the ratios of the trained languages are regressed
+on it, and the answer is an analogy with the wider interval of such a regression.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from corpora.errors import InputError, did_you_mean
+
+Array = NDArray[np.float64]
+ENGLISH = "eng_Latn"
+BUDGET = 1e20  # at which the languages were trained
+COLUMNS = ("compression_rate_opt", "bytes_per_param_opt", "bits_per_byte")
+
+
+class Placement(NamedTuple):
+    """A language's ratios to English, and how sure they are.
+
+    Attributes:
+        language: its code.
+        basis: `runs` (English itself), `measured` (trained at 1e20) or `analogy` (by parity).
+        parity: bytes per byte of English for the same content; None where not needed.
+        rate, ratio, loss: T*, rho* and bits per byte over English's.
+        spread: standard deviations of the logarithms of the three.
+        freedom: degrees of freedom of those; None where they are not from a regression.
+        note: what is assumed, in one sentence.
+    """
+
+    language: str
+    basis: str
+    parity: float | None
+    rate: float
+    ratio: float
+    loss: float
+    spread: tuple[float, float, float]
+    freedom: int | None
+    note: str
+
+    def draw(self, draws: int, generator: np.random.Generator) -> tuple[Array, Array, Array]:
+        """Return [1 + draws] of rate, ratio and loss; the first of each is the estimate."""
+        out = []
+        for centre, spread in zip((self.rate, self.ratio, self.loss), self.spread, strict=True):
+            if self.freedom is None:
+                noise = generator.standard_normal(draws)
+            else:
+                noise = generator.standard_t(self.freedom, draws)
+            noise = np.concatenate([[0.0], noise])
+            out.append(centre * np.exp(spread * noise))
+        return out[0], out[1], out[2]
+
+
+def place(
+    languages: pl.DataFrame,
+    language: str,
+    parity: float | None,
+    setting: str,
+    anchor_spread: Mapping[str, float],
+) -> Placement:
+    """Return where the language lies.
+
+    Args:
+        languages: the shipped table of languages (`cot_languages`).
+        parity: measured bytes per English byte; overrules the table's for an analogy.
+        setting: `monolingual`, or `joint` for one model of many languages.
+        anchor_spread: standard deviation of ln of each of `COLUMNS` of one trained language, as
+            that of the English surface at the same budget.
+
+    Raises:
+        InputError: the language was not trained and no parity is given, or parity is not positive.
+    """
+    rows = {row["language"]: row for row in languages.filter(setting=setting).iter_rows(named=True)}
+    if not rows:
+        raise InputError(f"setting {setting!r} is unknown: monolingual or joint")
+    english = rows[ENGLISH]
+    if parity is not None and not (parity > 0 and math.isfinite(parity)):
+        raise InputError(f"parity {parity:g}: bytes per byte of English is a positive number")
+    own = tuple(anchor_spread[name] for name in COLUMNS)
+    if language == ENGLISH and setting == "monolingual":
+        note = "the laws are of English runs"
+        return Placement(language, "runs", 1.0, 1.0, 1.0, 1.0, (0.0, 0.0, 0.0), None, note)
+    base = english
+    if setting == "joint":
+        # One model of many languages is placed against English on its own, where the laws are.
+        base = next(languages.filter(language=ENGLISH, setting="monolingual").iter_rows(named=True))
+    if language in rows:
+        row = rows[language]
+        rate, ratio, loss = (row[name] / base[name] for name in COLUMNS)
+        note = (
+            f"{language} was trained at {BUDGET:g} FLOPs; its ratios to English there are "
+            "assumed at every budget"
+        )
+        spread = (own[0], own[1], own[2])
+        return Placement(language, "measured", row["parity"], rate, ratio, loss, spread, None, note)
+    if parity is None:
+        near = did_you_mean(language, rows)
+        raise InputError(
+            f"language {language!r} has no runs{near} ({', '.join(rows)}); give --parity, the "
+            "bytes it needs per byte of English, or a corpus that is parallel to English"
+        )
+    others = [row for name, row in rows.items() if name != ENGLISH]
+    x = np.log([row["parity"] for row in others])
+    centre, wide = [], []
+    for name in COLUMNS:
+        y = np.log([row[name] / english[name] for row in others])
+        slope, spread_at = _through_origin(x, y, math.log(parity))
+        centre.append(math.exp(slope * math.log(parity)) * english[name] / base[name])
+        wide.append(spread_at)
+    note = (
+        f"{language} has no runs: an analogy with {len(others)} trained languages by its parity "
+        f"{parity:.3g}"
+    )
+    return Placement(
+        language,
+        "analogy",
+        parity,
+        centre[0],
+        centre[1],
+        centre[2],
+        (wide[0], wide[1], wide[2]),
+        len(others) - 1,
+        note,
+    )
+
+
+def _through_origin(x: Array, y: Array, at: float) -> tuple[float, float]:
+    """Return the slope of y = k x (English lies at 0, 0), and the standard error of a new y."""
+    squares = float(x @ x)
+    slope = float(x @ y) / squares
+    residuals = y - slope * x
+    variance = float(residuals @ residuals) / (len(x) - 1)
+    return slope, math.sqrt(variance * (1 + at**2 / squares))
