@@ -320,5 +320,9 @@ def test_it_prints(browser: "Browser", embedded_folder: Path, tmp_path: Path) ->
     opened.page.set_viewport_size({"width": 688, "height": 1000})
     opened.page.emulate_media(media="print")
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 688
+    widths = opened.page.locator("table:visible").evaluate_all(
+        "(all) => all.map((table) => table.clientWidth)"
+    )
+    assert 200 < min(widths) <= max(widths) <= 688
     opened.check_silent()
     context.close()
