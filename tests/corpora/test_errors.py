@@ -1,0 +1,46 @@
+"""Messages: one line, whatever they quote."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corpora.errors import InputError, one_line
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a\nb\r\tc", r"a\nb\r\tc"),
+        ("\x1b[2J\x7f\x85", r"\x1b[2J\x7f\x85"),
+        ("\u2028\u202etxt.exe", r"\u2028\u202etxt.exe"),
+        (b"bad\xff\xc3.txt".decode("utf-8", "surrogateescape"), r"bad\xff\xc3.txt"),
+        ("\ud800", r"\ud800"),
+    ],
+)
+def test_what_breaks_a_line_is_escaped(text: str, line: str) -> None:
+    assert one_line(text) == line
+    assert str(InputError(text)) == line
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a b", "می\u200cخواهم", "日本\u3000語", "👩‍🚀", "क्\u200dष", r"a\b"]
+)
+def test_ordinary_names_stay_as_they_are(text: str) -> None:
+    assert one_line(text) == text
+    assert one_line(Path(text)) == str(Path(text))
+
+
+@given(st.text(st.characters()))
+def test_every_message_is_one_line_of_utf8(text: str) -> None:
+    message = str(InputError(text))
+    assert len(message.splitlines()) <= 1
+    assert message.encode().decode() == message == one_line(message)
+
+
+def test_the_error_passes_between_processes() -> None:
+    error = pickle.loads(pickle.dumps(InputError("a\nb")))
+    assert isinstance(error, InputError)
+    assert str(error) == r"a\nb"
