@@ -50,7 +50,10 @@ NO_BOOTSTRAP = Bootstrap("none", 0)
 def case_weights(
     cells: NDArray[np.int64], draws: int, generator: np.random.Generator, fewest: int = 1
 ) -> Array:
-    """Return [draws, n] how often each row is drawn when every cell is resampled on its own.
+    """Return [draws, n] weights of the rows when every cell is resampled on its own.
+
+    From m rows m - 1 are drawn and weighted by m / (m - 1): m draws would understate the variance
+    by that factor, which matters in small cells (the rescaled bootstrap of Rao and Wu 1988).
 
     Args:
         cells: [n] number of the cell each row belongs to.
@@ -65,13 +68,16 @@ def case_weights(
 
 
 def _one_cell(rows: int, draws: int, generator: np.random.Generator, fewest: int) -> Array:
-    chance = np.full(rows, 1 / rows)
-    counts = generator.multinomial(rows, chance, size=draws)
+    if rows == 1:
+        return np.ones((draws, 1))
+    taken, chance = rows - 1, np.full(rows, 1 / rows)
+    fewest = min(fewest, taken)
+    counts = generator.multinomial(taken, chance, size=draws)
     while True:
         poor = np.flatnonzero((counts > 0).sum(1) < fewest)
         if not len(poor):
-            return counts.astype(np.float64)
-        counts[poor] = generator.multinomial(rows, chance, size=len(poor))
+            return np.asarray(counts * (rows / taken), np.float64)
+        counts[poor] = generator.multinomial(taken, chance, size=len(poor))
 
 
 def residual_targets(

@@ -15,7 +15,8 @@ from scaling.engine.bootstrap import (
     with_misfit,
 )
 from scaling.engine.loss import SQUARES
-from scaling.engine.newton import Minimum, Model, minimise
+from scaling.engine.newton import Model
+from scaling.engine.problem import Problem
 from scaling.engine.separable import grid, search
 from scaling.fits.assemble import assemble, held_out
 from scaling.fits.cells import (
@@ -26,7 +27,8 @@ from scaling.fits.cells import (
     optima_given,
     replicates,
 )
-from scaling.fits.checks import correlated, misfit, outliers
+from scaling.fits.checks import correlated, misfit, outliers, starts_agree
+from scaling.fits.single_stage import point
 from scaling.laws.law2 import FORMS
 from scaling.laws.law2 import loss as law2_loss
 from scaling.result import Finding, FitResult, HoldOut
@@ -68,11 +70,11 @@ def fit_law2(
         raise InputError(f"{LAW} has no form {form!r}{did_you_mean(form, FORMS)}")
     optima = _optima(runs, bootstrap, minima)
     _enough(runs, optima, form)
-    problem = _Problem(form, np.log(optima.compute), np.log(optima.rate))
-    best = problem.fit(optima.loss)
-    estimates = {name: one[0] for name, one in problem.public(best.theta).items()}
-    model = problem.model()
-    fitted, jacobian = model.value(best.theta)[0], model.jacobian(best.theta)[0]
+    problem, starts = make_problem(form, optima.compute, optima.rate, optima.loss)
+    best, agree = problem.fit(starts)
+    estimates = {name: float(one[0]) for name, one in problem.public(best.theta).items()}
+    fitted = problem.model.value(best.theta)[0]
+    jacobian = problem.model.jacobian(best.theta)[0]
     residuals = optima.loss - fitted
     copies, share = optima.copies, 0.0
     leverage = leverages(jacobian)
@@ -85,8 +87,8 @@ def fit_law2(
         copies = residual_targets(
             fitted, residuals, leverage, one, bootstrap.draws, bootstrap.generator()
         )
-    draws = None if copies is None else problem.public(problem.refit(best.theta, copies))
-    findings = optima.findings + misfit(share, LAW)
+    draws = None if copies is None else problem.public(problem.retarget(best.theta, copies))
+    findings = optima.findings + misfit(share, LAW) + starts_agree(agree, len(starts))
     findings += outliers(residuals, leverage, len(FORMS[form]), np.arange(1, len(residuals) + 1))
     if draws is not None:
         findings += correlated(draws, FORMS[form])
@@ -169,103 +171,83 @@ def _holdout(form: str, optima: Optima) -> HoldOut | None:
     rest = ~largest
     if len(np.unique(optima.compute[rest])) < 3 or rest.sum() <= len(FORMS[form]):
         return None
-    problem = _Problem(form, np.log(optima.compute[rest]), np.log(optima.rate[rest]))
-    p = {name: one[0] for name, one in problem.public(problem.fit(optima.loss[rest]).theta).items()}
+    p = point(*make_problem(form, optima.compute[rest], optima.rate[rest], optima.loss[rest]))
     predicted = law2_loss(p, optima.compute[largest], optima.rate[largest])
     return held_out(
         f"compute_flops = {optima.compute.max():g} left out", optima.loss[largest], predicted
     )
 
 
-class _Problem:
+def make_problem(form: str, compute: Array, rate: Array, loss: Array) -> tuple[Problem, Array]:
+    """Return the engine's problem and its starts, in logarithms from the data's centre."""
+    coordinates = _Coordinates(form, np.log(compute), np.log(rate))
+    model = Model(coordinates.value, coordinates.jacobian)
+    problem = Problem(model, loss, SQUARES, FORMS[form], coordinates.public)
+    return problem, coordinates.starts(loss)
+
+
+class _Coordinates:
     """Law II in centred coordinates, c = ln C - mean and t = ln T - mean.
 
-    theta = (gamma, l, e, f, tau, delta): `l exp(gamma c) + e + f (t - tau + delta c)^2`, cut to the
-    form's own coefficients.
+    theta follows the form's names, with l = L0' and e = E linear, f = F and tau = ln T0':
+    `l exp(gamma c) + e + f (t - tau + delta c)^2`.
     """
 
     def __init__(self, form: str, ln_compute: Array, ln_rate: Array) -> None:
-        self.size = len(FORMS[form])
+        self.names = FORMS[form]
         self.centre, self.middle = float(ln_compute.mean()), float(ln_rate.mean())
         self.c, self.t = ln_compute - self.centre, ln_rate - self.middle
 
-    def fit(self, loss: Array) -> Minimum:
-        """Return the best of the polished grid nodes, as a batch of one."""
-        axes = [GAMMAS] if self.size < 6 else [GAMMAS, DELTAS]
-        ones = np.ones(len(loss))
-        nodes = search(self._design, loss, ones, grid(axes), SQUARES, keep=6)
-        found = minimise(
-            self.model(), loss, ones, self._from_nodes(nodes.exponents, nodes.linear), SQUARES
-        )
-        return found.best()
-
-    def refit(self, start: Array, copies: Array) -> Array:
-        """Return [R, p] the coefficients of each replicate's losses, nan where none was found."""
-        starts = np.repeat(start, len(copies), axis=0)
-        found = minimise(
-            self.model(), copies, np.ones(copies.shape[1]), starts, SQUARES, tolerance=1e-10
-        )
-        return np.where(found.converged[:, None], found.theta, np.nan)
-
-    def model(self) -> Model:
-        """Return the engine's view of the form."""
-        return Model(self._value, self._jacobian)
+    def starts(self, loss: Array) -> Array:
+        """Return the best grid nodes, the linear part solved at each."""
+        axes = [GAMMAS, DELTAS] if "delta" in self.names else [GAMMAS]
+        nodes = search(self._design, loss, np.ones(len(loss)), grid(axes), SQUARES, keep=6)
+        level, floor = nodes.linear[:, 0], nodes.linear[:, 1]
+        if "F" not in self.names:
+            return np.stack([nodes.exponents[:, 0], level, floor], axis=1)
+        f, slope = nodes.linear[:, 2], nodes.linear[:, 3]
+        tau = -slope / (2 * np.where(f == 0, 1e-12, f))
+        columns = [nodes.exponents[:, 0], level, floor - f * tau**2, f, tau]
+        if "delta" in self.names:
+            columns.append(nodes.exponents[:, 1])
+        return np.stack(columns, axis=1)
 
     def public(self, theta: Array) -> dict[str, Array]:
         """Return the published coefficients, [R] each, in raw FLOPs and bytes per token."""
+        p = dict(zip(self.names, theta.T, strict=True))
         with np.errstate(over="ignore"):
-            p = {
-                "gamma": theta[:, 0],
-                "L0": theta[:, 1] * np.exp(-theta[:, 0] * self.centre),
-                "E": theta[:, 2],
-            }
-            if self.size >= 5:
-                delta = theta[:, 5] if self.size == 6 else np.zeros(len(theta))
-                p |= {
-                    "F": theta[:, 3],
-                    "T0": np.exp(theta[:, 4] + self.middle + delta * self.centre),
-                    "delta": delta,
-                }
-        names = {3: "mean", 5: "constant", 6: "compute-dependent"}[self.size]
-        return {name: p[name] for name in FORMS[names]}
+            p["L0"] = p["L0"] * np.exp(-p["gamma"] * self.centre)
+            if "T0" in p:
+                p["T0"] = np.exp(p["T0"] + self.middle + p.get("delta", 0.0) * self.centre)
+        return p
 
-    def _design(self, exponents: Array) -> Array:
-        power = np.exp(exponents[:, :1] * self.c)
-        ones = np.ones_like(power)
-        if self.size == 3:
-            return np.stack([power, ones], axis=-1)
-        shift = exponents[:, 1:] * self.c if self.size == 6 else np.zeros_like(power)
-        u = self.t + shift
-        return np.stack([power, ones, u**2, u], axis=-1)
-
-    def _from_nodes(self, exponents: Array, linear: Array) -> Array:
-        theta = np.zeros((len(linear), self.size))
-        theta[:, 0], theta[:, 1], theta[:, 2] = exponents[:, 0], linear[:, 0], linear[:, 1]
-        if self.size >= 5:
-            f, slope = linear[:, 2], linear[:, 3]
-            tau = -slope / (2 * np.where(f == 0, 1e-12, f))
-            theta[:, 3], theta[:, 4] = f, tau
-            theta[:, 2] -= f * tau**2
-        if self.size == 6:
-            theta[:, 5] = exponents[:, 1]
-        return theta
-
-    def _value(self, theta: Array) -> Array:
+    def value(self, theta: Array) -> Array:
+        """Return [R, m] losses."""
         value = theta[:, 1:2] * np.exp(theta[:, :1] * self.c) + theta[:, 2:3]
-        if self.size >= 5:
+        if "F" in self.names:
             value = value + theta[:, 3:4] * self._away(theta) ** 2
         return np.asarray(value)
 
-    def _away(self, theta: Array) -> Array:
-        away = self.t - theta[:, 4:5]
-        return away + theta[:, 5:6] * self.c if self.size == 6 else away
-
-    def _jacobian(self, theta: Array) -> Array:
+    def jacobian(self, theta: Array) -> Array:
+        """Return [R, m, p] their derivatives."""
         power = np.exp(theta[:, :1] * self.c)
         columns = [theta[:, 1:2] * power * self.c, power, np.ones_like(power)]
-        if self.size >= 5:
+        if "F" in self.names:
             away = self._away(theta)
             columns += [away**2, -2 * theta[:, 3:4] * away]
-            if self.size == 6:
+            if "delta" in self.names:
                 columns.append(2 * theta[:, 3:4] * away * self.c)
         return np.stack(columns, axis=-1)
+
+    def _away(self, theta: Array) -> Array:
+        away = self.t - theta[:, 4:5]
+        return away + theta[:, 5:6] * self.c if "delta" in self.names else away
+
+    def _design(self, exponents: Array) -> Array:
+        """Return columns in which the form is linear: with u = t + delta c, f (u - tau)^2 is."""
+        power = np.exp(exponents[:, :1] * self.c)
+        ones = np.ones_like(power)
+        if "F" not in self.names:
+            return np.stack([power, ones], axis=-1)
+        u = self.t + exponents[:, 1:] * self.c if "delta" in self.names else self.t * ones
+        return np.stack([power, ones, u**2, u], axis=-1)

@@ -17,8 +17,8 @@ Point = Mapping[str, Any]  # a number, or an array of draws, per coefficient
 
 FORMS = {
     "mean": ("gamma", "L0", "E"),
-    "constant": ("gamma", "L0", "F", "T0", "E"),
-    "compute-dependent": ("gamma", "L0", "F", "delta", "T0", "E"),
+    "constant": ("gamma", "L0", "E", "F", "T0"),
+    "compute-dependent": ("gamma", "L0", "E", "F", "T0", "delta"),
 }
 
 
