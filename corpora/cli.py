@@ -132,9 +132,9 @@ def _shortened(sample: str) -> str:
 
 def _manifest(name: str) -> Path:
     from corpora.declarations import manifest_path
-    from corpora.discovery import existing
+    from corpora.paths import regular_file
 
-    return existing(Path(name)) if name.endswith(".toml") else manifest_path(name)
+    return regular_file(Path(name)) if name.endswith(".toml") else manifest_path(name)
 
 
 def _where(manifest: "Manifest") -> str:

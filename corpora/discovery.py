@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from corpora.document import Batch
-from corpora.errors import InputError, did_you_mean
+from corpora.errors import InputError, one_line
 from corpora.languages import is_language_script, language_of
+from corpora.paths import existing, names_below, regular_file, status, unreadable
 from corpora.readers.blocks import COMPRESSIONS
 from corpora.readers.lines import count_lines
 from corpora.readers.settings import Reading, ReadSettings, TextFile
@@ -27,37 +28,24 @@ class Aligned(NamedTuple):
     document_ids: Sequence[str] | None
 
 
-def existing(path: Path) -> Path:
-    """Return `path`.
-
-    Raises:
-        InputError: there is nothing there; the message names the nearest thing that is.
-    """
-    if path.exists():
-        return path
-    folder = path.parent
-    if not folder.is_dir():
-        raise InputError(f"{path}: no such file; the folder {folder} does not exist either")
-    near = did_you_mean(path.name, (p.name for p in folder.iterdir()))
-    raise InputError(f"{path}: no such file{near or f' in {folder}'}")
-
-
 def text_files(path: Path) -> list[TextFile]:
     """Return the file at `path`, or those below the folder that can be read, in name order.
 
     A file named by itself may have any suffix (one that is not known is read as text); in a folder
     the suffix decides, and hidden files, README, LICENSE and DOCUMENT_IDS are left out.
+    Sources are names as messages and tables can show them.
 
     Raises:
-        InputError: nothing is there, or nothing that can be read.
+        InputError: nothing is there, or nothing that can be read; a folder below cannot be
+            listed; what is named as a text is a broken link, a pipe or a device.
     """
-    existing(path)
-    if path.is_file():
-        return [TextFile(path, path.name, language_of(Path(path.name)))]
+    if not existing(path).is_dir():
+        only = regular_file(path)
+        return [TextFile(only, one_line(only.name), language_of(Path(only.name)))]
     files = [
-        TextFile(file, name.as_posix(), language_of(name))
-        for file, name in ((f, f.relative_to(path)) for f in sorted(path.rglob("*")))
-        if file.is_file() and _suffix(file) and not _is_about(name)
+        TextFile(regular_file(path / name), one_line(name.as_posix()), language_of(name))
+        for name in sorted(names_below(path))
+        if _suffix(name) and not _is_about(name)
     ]
     if not files:
         known = ", ".join((*_TEXT, *_JSON_LINES, *_PARQUET))
@@ -131,9 +119,13 @@ def reader_of(file: TextFile, settings: ReadSettings) -> Callable[[Reading], Ite
 
 
 def _document_ids(path: Path, lines: int) -> list[str] | None:
-    if not path.is_file():
+    if status(path) is None:
         return None
-    ids = path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
+    try:
+        text = regular_file(path).read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise unreadable(path, error) from error
+    ids = text.removesuffix("\n").split("\n")
     if len(ids) != lines:
         raise InputError(
             f"{path}: {len(ids)} lines, but the texts beside it have {lines}; it must name the"

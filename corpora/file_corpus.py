@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from corpora.discovery import reader_of
 from corpora.document import Batch
 from corpora.errors import InputError
+from corpora.paths import status, unreadable
 from corpora.readers.blocks import expected_bytes
 from corpora.readers.settings import InvalidText, Reading, ReadSettings, TextFile
 from corpora.readers.txt import LineDomain, read_aligned
@@ -84,7 +85,8 @@ def with_text(file: TextFile, batches: Iterator[Batch]) -> Iterator[Batch]:
         empty = False
         yield batch
     if empty:
-        what = "is empty" if file.path.stat().st_size == 0 else "holds no text"
+        found = status(file.path)
+        what = "is empty" if found is None or found.st_size == 0 else "holds no text"
         raise InputError(f"{file.path}: {what}; leave it out, or fetch it again")
 
 
@@ -94,8 +96,13 @@ def size_of(files: Sequence[TextFile]) -> int | None:
     Raises:
         InputError: one has gone.
     """
-    try:
-        sizes = [expected_bytes(file.path) for file in files]
-    except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from error
-    return None if None in sizes else sum(size or 0 for size in sizes)
+    total = 0
+    for file in files:
+        try:
+            size = expected_bytes(file.path)
+        except OSError as error:
+            raise unreadable(file.path, error) from error
+        if size is None:
+            return None
+        total += size
+    return total

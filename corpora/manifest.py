@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from corpora.errors import InputError, did_you_mean
+from corpora.paths import names_in, regular_file, status, unreadable
 from corpora.readers.settings import Unit
 
 _SHA256 = r"^[0-9a-f]{64}$"
@@ -127,7 +128,7 @@ def read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        raise unreadable(path, error) from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: invalid UTF-8 (byte {error.start}); TOML is UTF-8") from error
     except tomllib.TOMLDecodeError as error:
@@ -140,12 +141,13 @@ def file_inside(folder: Path, file: DeclaredFile) -> Path:
     """Return where the declared file lies.
 
     Raises:
-        InputError: it is missing, or a link leads out of the manifest's folder.
+        InputError: it is missing, no regular file, or a link leads out of the manifest's folder.
     """
     path = folder / file.path
-    if not path.is_file():
-        near = did_you_mean(path.name, (p.name for p in path.parent.glob("*")))
+    if status(path) is None:
+        near = did_you_mean(path.name, set(names_in(path.parent)) - {path.name})
         raise InputError(f"{path}: declared in the manifest, but missing{near}")
+    regular_file(path)
     if not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(
             f"{path}: a link that leads out of the manifest's folder; copy the file in"
@@ -179,9 +181,16 @@ def verify(manifest: Manifest, folder: Path) -> list[Path]:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of the file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Return the SHA-256 of the file's bytes, in hexadecimal.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def manifest_of(

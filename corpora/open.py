@@ -4,11 +4,12 @@ from pathlib import Path
 
 from corpora.corpus import ReadCorpus
 from corpora.declarations import declared_corpus, declared_names, open_manifest
-from corpora.discovery import aligned_files, existing, text_files
+from corpora.discovery import aligned_files, text_files
 from corpora.document import UNKNOWN_LANGUAGE
-from corpora.errors import InputError, did_you_mean
+from corpora.errors import InputError, did_you_mean, one_line
 from corpora.file_corpus import AlignedCorpus, FileCorpus
 from corpora.languages import is_language_script
+from corpora.paths import existing, names_in, status
 from corpora.readers.settings import OnInvalid, ReadSettings, Unit
 
 HUB = "hub:"
@@ -47,8 +48,9 @@ def open_corpus(
     if name in declared_names():
         return declared_corpus(name, settings, _languages(chosen, spec))
     path = Path(spec)
-    if not path.exists() and path.name == spec and not path.suffix:
-        near = did_you_mean(name, (*declared_names(), *(p.name for p in Path.cwd().iterdir())))
+    is_bare_word = path.name == spec and not path.suffix
+    if status(path) is None and is_bare_word and not path.is_symlink():
+        near = did_you_mean(name, (*declared_names(), *names_in(Path())))
         raise InputError(
             f"{spec}: neither a file or folder here nor a declared corpus"
             f"{near or f' ({chr(44).join(declared_names())})'}"
@@ -60,7 +62,7 @@ def open_corpus(
 
 
 def _path_corpus(path: Path, settings: ReadSettings, parallel: bool | None) -> ReadCorpus:
-    name = path.resolve().name or str(path)
+    name = one_line(path.resolve().name or path)
     if settings.unit == "file" and parallel is None:
         parallel = False
     aligned = aligned_files(path, parallel)
@@ -84,7 +86,7 @@ def _hub_corpus(spec: str, settings: ReadSettings) -> ReadCorpus:
         configs={language: config} if config else {},
         text_column=settings.text_field,
     )
-    return HubCorpus(spec, hub, settings)
+    return HubCorpus(one_line(spec), hub, settings)
 
 
 def _languages(chosen: str, spec: str) -> tuple[str, ...]:

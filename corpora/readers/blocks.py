@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from corpora.errors import InputError
+from corpora.paths import unreadable
 
 BLOCK_BYTES = 1 << 18  # larger ones leave the processor's cache and are read slower
 _EXPECT_BLOCKS = 4
@@ -38,7 +38,7 @@ def blocks(path: Path) -> Iterator[bytes]:
     except (gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
         raise TornFileError(f"the compressed data is damaged ({error})") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise unreadable(path, error) from error
 
 
 def expected_bytes(path: Path) -> int | None:

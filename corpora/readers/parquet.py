@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from corpora.document import BATCH_BYTES, Batch, Numbers
 from corpora.errors import InputError, did_you_mean
+from corpora.paths import unreadable
 from corpora.readers.decoding import decoded
 from corpora.readers.records import LABEL_FIELDS, Records, batches_of, record_id
 from corpora.readers.settings import Reading
@@ -32,6 +33,12 @@ def read_parquet(reading: Reading) -> Iterator[Batch]:
 
     path, field = reading.file.path, reading.settings.text_field
     try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{path}: the name is not UTF-8, without which a parquet file cannot be opened; rename"
+        ) from error
+    try:
         table = pl.scan_parquet(path, glob=False)
         schema = table.collect_schema()
         is_bytes = _is_bytes(schema, path, field)
@@ -45,6 +52,8 @@ def read_parquet(reading: Reading) -> Iterator[Batch]:
                 yield from batches_of(_records(piece, row, is_bytes, reading), reading)
                 row += piece.height
             rows = max(1, part.height * _SLICE_BYTES // size)
+    except PermissionError as error:
+        raise unreadable(path, error) from error
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from corpora.errors import InputError, did_you_mean
+from corpora.errors import InputError, did_you_mean, one_line
 
 OnInvalid = Literal["refuse", "replace", "skip"]
 Unit = Literal["line", "file"]
@@ -24,7 +24,7 @@ class ReadSettings:
             the latter are counted.
 
     Raises:
-        InputError: a value is not one of those named.
+        InputError: a value is not one of those named, or a label cannot stand in a line.
     """
 
     language: str | None = None
@@ -43,6 +43,9 @@ class ReadSettings:
                     f"{name} is {value!r}; it must be one of {', '.join(known)}"
                     + did_you_mean(str(value), known)
                 )
+        for name, label in (("language", self.language), ("domain", self.domain)):
+            if label and label != one_line(label):
+                raise InputError(f"{name} is '{label}'; it must be text without control characters")
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,12 +124,6 @@ def test_a_bare_word_is_looked_up_among_declared_corpora(
     assert open_corpus("embedded").parallel
 
 
-def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "loop.txt"
-    path.symlink_to(path)
-    assert "no such file" in refusal(path)
-
-
 def test_parallel_data_is_read_byte_for_byte(shared: Path) -> None:
     corpus = open_corpus(str(shared / "data" / "parallel"))
     sizes: dict[str, int] = {}
