@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from corpora.errors import one_line
+
 if TYPE_CHECKING:
     from corpora.manifest import Manifest
 
@@ -60,6 +62,7 @@ def list_corpora(as_json: Json = False) -> None:
 def show(name: Name, as_json: Json = False) -> None:
     """Show where a corpus comes from, its licence, and its languages with their bytes."""
     from corpora.declarations import open_manifest
+    from corpora.document import utf8_length
     from corpora.manifest import read_manifest
     from corpora.readers.settings import ReadSettings
 
@@ -67,15 +70,13 @@ def show(name: Name, as_json: Json = False) -> None:
     manifest = read_manifest(path)
     # A hub data set is not read for this: that could be terabytes.
     corpus = None if manifest.hub else open_manifest(path, ReadSettings(), ())
-    languages: dict[str, dict[str, Any]] = {
-        language: {"language": language, "documents": None, "bytes": None, "sample": None}
-        for language in manifest.languages
-    }
+    unread = None if corpus is None else 0
+    languages = {language: _entry(language, unread) for language in manifest.languages}
     for batch in corpus.batches() if corpus else ():
-        entry = languages[batch.language]
-        entry["documents"] = (entry["documents"] or 0) + len(batch.texts)
-        size = sum(len(text.encode("utf-8")) for text in batch.texts)
-        entry["bytes"] = (entry["bytes"] or 0) + size
+        # Records may name languages that the manifest does not.
+        entry = languages.setdefault(batch.language, _entry(batch.language, 0))
+        entry["documents"] += len(batch.texts)
+        entry["bytes"] += sum(map(utf8_length, batch.texts))
         if entry["sample"] is None:
             entry["sample"] = next(filter(None, batch.texts[0].split("\n")), "")
     about = {
@@ -104,7 +105,7 @@ def show(name: Name, as_json: Json = False) -> None:
                 entry["language"],
                 f"{entry['documents']:,}",
                 f"{entry['bytes']:,}",
-                _shortened(entry["sample"]),
+                _shortened(entry["sample"] or ""),
             ]
             for entry in languages.values()
         ],
@@ -126,7 +127,12 @@ def verify_corpus(name: Name, as_json: Json = False) -> None:
         typer.echo(f"{manifest.name}: {len(files)} files, each with its declared SHA-256")
 
 
+def _entry(language: str, size: int | None) -> dict[str, Any]:
+    return {"language": language, "documents": size, "bytes": size, "sample": None}
+
+
 def _shortened(sample: str) -> str:
+    sample = one_line(sample)
     return sample if len(sample) <= _SAMPLE_CHARACTERS else sample[:_SAMPLE_CHARACTERS] + "…"
 
 

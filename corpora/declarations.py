@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from corpora.corpus import ReadCorpus
-from corpora.discovery import common_lines
-from corpora.errors import InputError, did_you_mean
+from corpora.discovery import common_lines, is_text
+from corpora.errors import InputError, did_you_mean, one_line
 from corpora.file_corpus import AlignedCorpus, FileCorpus
 from corpora.readers.settings import ReadSettings, TextFile
 from corpora.readers.txt import LineDomain
@@ -53,13 +53,14 @@ def declared_corpus(name: str, settings: ReadSettings, languages: Sequence[str] 
 
 
 def open_manifest(path: Path, settings: ReadSettings, languages: Sequence[str]) -> ReadCorpus:
-    """Return the corpus a manifest declares.
+    """Return the corpus a manifest declares; its files are read once, for their checksums.
 
     Raises:
-        InputError: the manifest is wrong, a file is missing or lies outside its folder, parallel
-            files do not align, or it does not have a language named.
+        InputError: the manifest is wrong, a file is missing, lies outside its folder or does not
+            have its declared SHA-256, parallel files do not align or are not text, or the
+            manifest does not have a language named.
     """
-    from corpora.manifest import file_inside, read_manifest
+    from corpora.manifest import checked_file, read_manifest
 
     manifest = read_manifest(path)
     _check_languages(manifest, languages)
@@ -68,7 +69,7 @@ def open_manifest(path: Path, settings: ReadSettings, languages: Sequence[str]) 
 
         return HubCorpus(manifest.name, manifest.hub, settings, languages, manifest.parallel)
     files = [
-        TextFile(file_inside(path.parent, file), file.path, file.language, file.domain)
+        TextFile(checked_file(path.parent, file), one_line(file.path), file.language, file.domain)
         for file in manifest.files
         if not languages or file.language in languages
     ]
@@ -81,6 +82,13 @@ def open_manifest(path: Path, settings: ReadSettings, languages: Sequence[str]) 
             settings.on_invalid,
         )
         return FileCorpus(manifest.name, files, own)
+    for file in files:
+        if not is_text(file.path):
+            raise InputError(
+                f"{file.path}: declared parallel, but a parallel corpus is text aligned line by"
+                " line, and this holds records; write their text as .txt, a line each, or drop"
+                f" `parallel` from {path}"
+            )
     common_lines(files)
     domains = [LineDomain(d.domain, d.first, d.last) for d in manifest.lines]
     return AlignedCorpus(manifest.name, files, settings, domains=domains)

@@ -102,6 +102,11 @@ def common_lines(files: Sequence[TextFile]) -> int:
     return lines
 
 
+def is_text(path: Path) -> bool:
+    """Whether the file is read as text, and not as records."""
+    return _suffix(path) not in (*_JSON_LINES, *_PARQUET)
+
+
 def reader_of(file: TextFile, settings: ReadSettings) -> Callable[[Reading], Iterator[Batch]]:
     """Return the reader for the file's kind."""
     suffix = _suffix(file.path)

@@ -109,6 +109,8 @@ class Manifest(_Strict):
     def _files_or_hub(self) -> Self:
         if bool(self.files) == bool(self.hub):
             raise ValueError("must declare either `files` or `hub`, and not both")
+        if self.parallel and self.unit == "file":
+            raise ValueError("has `parallel`, which aligns lines, with whole files; keep one")
         return self
 
     @property
@@ -155,6 +157,22 @@ def file_inside(folder: Path, file: DeclaredFile) -> Path:
     return path
 
 
+def checked_file(folder: Path, file: DeclaredFile) -> Path:
+    """Return where the declared file lies, found to have its declared SHA-256.
+
+    Raises:
+        InputError: as `file_inside`, or the file cannot be read, or is not what was declared.
+    """
+    path = file_inside(folder, file)
+    found = sha256_of(path)
+    if found != file.sha256:
+        raise InputError(
+            f"{path}: expected SHA-256 {file.sha256}, found {found}; fetch the file again, or"
+            " renew the manifest if the change is meant"
+        )
+    return path
+
+
 def verify(manifest: Manifest, folder: Path) -> list[Path]:
     """Return the declared files, each found to have its declared SHA-256.
 
@@ -167,17 +185,7 @@ def verify(manifest: Manifest, folder: Path) -> list[Path]:
             f"{manifest.name}: read from the hub, so there are no files here to verify; its"
             f" revision is {f'pinned to {pinned}' if pinned else 'not pinned'}"
         )
-    paths = []
-    for file in manifest.files:
-        path = file_inside(folder, file)
-        found = sha256_of(path)
-        if found != file.sha256:
-            raise InputError(
-                f"{path}: expected SHA-256 {file.sha256}, found {found}; fetch the file again, or"
-                " renew the manifest if the change is meant"
-            )
-        paths.append(path)
-    return paths
+    return [checked_file(folder, file) for file in manifest.files]
 
 
 def sha256_of(path: Path) -> str:

@@ -25,7 +25,9 @@ def open_corpus(
     on_invalid: OnInvalid = "refuse",
     parallel: bool | None = None,
 ) -> ReadCorpus:
-    """Return the corpus that `spec` names; nothing but line counts is read yet.
+    """Return the corpus that `spec` names.
+
+    Nothing is read yet but line counts, and a manifest's files for their declared checksums.
 
     Args:
         spec: a declared name (`embedded`; `embedded:hin_Deva,eng_Latn` for some languages), a
@@ -39,7 +41,8 @@ def open_corpus(
         parallel: whether a folder of `xxx_Xxxx.txt` is one aligned corpus; None to see by itself.
 
     Raises:
-        InputError: it names nothing; a setting is unknown; parallel files do not align.
+        InputError: it names nothing; a setting is unknown; parallel files do not align; a file is
+            not what its manifest declares.
     """
     settings = ReadSettings(language, domain, text_field, unit, on_invalid)
     if spec.startswith(HUB):

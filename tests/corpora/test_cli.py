@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from corpora.cli import app
 from corpora.errors import InputError
+from corpora.manifest import sha256_of
 
 
 def run(*arguments: str) -> str:
@@ -23,6 +24,18 @@ def run_json(*arguments: str) -> Any:
         raise AssertionError(f"{constant} is not strict JSON")
 
     return json.loads(run(*arguments, "--json"), parse_constant=refuse)
+
+
+def declared(folder: Path, name: str, content: str) -> str:
+    """Write a file and a manifest that declares it English; return where the manifest lies."""
+    file = folder / name
+    file.write_text(content)
+    path = folder / "mine.toml"
+    path.write_text(
+        'name = "mine"\ntitle = "t"\nsource = "s"\nlicence = "l"\n'
+        f'[[files]]\npath = "{name}"\nlanguage = "eng"\nsha256 = "{sha256_of(file)}"\n'
+    )
+    return str(path)
 
 
 def test_list_names_every_declared_corpus() -> None:
@@ -65,14 +78,24 @@ def test_verify_checks_every_file() -> None:
 
 
 def test_a_persons_own_manifest_can_be_shown_and_verified(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("[bold]not markup[/bold]\n")
-    (tmp_path / "mine.toml").write_text(
-        'name = "mine"\ntitle = "t"\nsource = "s"\nlicence = "l"\n'
-        f'[[files]]\npath = "a.txt"\nlanguage = "eng"\nsha256 = "{"0" * 64}"\n'
-    )
-    assert "[bold]not markup[/bold]" in run("show", str(tmp_path / "mine.toml"))
-    with pytest.raises(InputError, match="expected SHA-256 0000"):
-        run("verify", str(tmp_path / "mine.toml"))
+    path = declared(tmp_path, "a.txt", "[bold]not \x1b[1mmarkup[/bold]\n")
+    assert r"[bold]not \x1b[1mmarkup[/bold]" in run("show", path)
+    assert run_json("verify", path)["name"] == "mine"
+    (tmp_path / "a.txt").write_text("changed\n")
+    for command in ("show", "verify"):
+        with pytest.raises(InputError, match=r"a\.txt: expected SHA-256 .*, found "):
+            run(command, path)
+
+
+def test_languages_that_records_name_are_shown_too(tmp_path: Path) -> None:
+    records = '{"text": "un", "language": "fra_Latn"}\n{"text": "dos", "language": "spa_Latn"}\n'
+    path = declared(tmp_path, "a.jsonl", records)
+    assert run_json("show", path)["languages"] == [
+        {"language": "eng", "documents": 0, "bytes": 0, "sample": None},
+        {"language": "fra_Latn", "documents": 1, "bytes": 2, "sample": "un"},
+        {"language": "spa_Latn", "documents": 1, "bytes": 3, "sample": "dos"},
+    ]
+    assert "spa_Latn" in run("show", path)
 
 
 def test_unknown_names_are_refused() -> None:

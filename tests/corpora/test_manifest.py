@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from corpora.declarations import declared_names, manifest_path
+from corpora.declarations import declared_names, manifest_path, open_manifest
 from corpora.errors import InputError
 from corpora.manifest import manifest_of, read_manifest, sha256_of, to_toml, verify
 from corpora.open import open_corpus
-from tests.corpora.reading import documents, refusal
+from corpora.readers.settings import ReadSettings
+from tests.corpora.reading import documents, refusal, texts
 
 HEAD = 'name = "mine"\ntitle = "t"\nsource = "s"\nlicence = "CC0-1.0"\n'
 
@@ -59,17 +60,42 @@ def test_a_changed_file_is_refused_with_both_checksums(tmp_path: Path) -> None:
     changed.write_text("क\nग\n", encoding="utf-8")
     with pytest.raises(InputError) as caught:
         verify(manifest, tmp_path)
-    assert f"{changed}: expected SHA-256 {expected}, found {sha256_of(changed)}" in str(
-        caught.value
-    )
+    said = f"{changed}: expected SHA-256 {expected}, found {sha256_of(changed)}; fetch the file"
+    assert said in str(caught.value)
+    assert said in refusal(path)  # and so it is not measured either
+
+
+def test_languages_not_asked_for_are_not_checked(tmp_path: Path) -> None:
+    path = corpus_folder(tmp_path)
+    (tmp_path / "texts" / "hin_Deva.txt").unlink()
+    chosen = open_manifest(path, ReadSettings(), ["eng_Latn"])
+    assert texts(chosen) == ["a", "b"]
 
 
 def test_missing_and_misaligned_files_are_refused(tmp_path: Path) -> None:
     path = corpus_folder(tmp_path)
-    (tmp_path / "texts" / "eng_Latn.txt").write_text("a\n")
+    english = tmp_path / "texts" / "eng_Latn.txt"
+    old = sha256_of(english)
+    english.write_text("a\n")
+    path.write_text(path.read_text().replace(old, sha256_of(english)))
     assert "hin_Deva.txt: 2 lines, but" in refusal(path)
     (tmp_path / "texts" / "eng_Latn.txt").rename(tmp_path / "texts" / "eng_Latin.txt")
     assert "declared in the manifest, but missing; did you mean 'eng_Latin.txt'?" in refusal(path)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".json.gz", ".parquet"])
+def test_records_cannot_be_parallel(tmp_path: Path, suffix: str) -> None:
+    entries = ""
+    for language in ("eng_Latn", "hin_Deva"):
+        file = tmp_path / f"{language}{suffix}"
+        file.write_text('{"text": "a"}\n')
+        entries += f'[[files]]\npath = "{file.name}"\nlanguage = "{language}"\n'
+        entries += f'sha256 = "{sha256_of(file)}"\n'
+    path = tmp_path / "m.toml"
+    path.write_text(HEAD + "parallel = true\n" + entries)
+    message = refusal(path)
+    assert message.startswith(f"{tmp_path / f'eng_Latn{suffix}'}: declared parallel, but")
+    assert f"drop `parallel` from {path}" in message
 
 
 @pytest.mark.parametrize("outside", ["../x.txt", "/etc/passwd", "a/../../x.txt", "C:\\\\x.txt"])
@@ -107,6 +133,11 @@ def test_links_out_of_the_folder_are_refused(tmp_path: Path) -> None:
         (HEAD + '[hub]\ndataset = "a/b"\nsplits = "x"\n', "unknown key 'splits' in hub; did you"),
         (HEAD + '[hub]\ndataset = "a/b"\ntake = 0\n', "key 'take' in hub: "),
         (HEAD, "must declare either `files` or `hub`"),
+        (
+            HEAD + 'parallel = true\nunit = "file"\n'
+            f'[[files]]\npath="a"\nlanguage="und"\nsha256="{"0" * 64}"\n',
+            "has `parallel`, which aligns lines, with whole files; keep one",
+        ),
         (HEAD + '[hub]\ndataset="a"\nconfig="c"\nconfigs={eng="en"}\n', "keep one"),
         (HEAD.replace("mine", "not a name"), "key 'name': "),
         (HEAD + "=", "not TOML: "),
