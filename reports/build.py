@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from corpora.files import write_text
+from reports.laws.material import read_laws
+from reports.laws.pages import law_sections
 from reports.measured import Measured, read_measured
 from reports.page import render_page
 from reports.section import Section
@@ -28,16 +30,20 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
     The same folder gives the same bytes.
 
     Arguments:
-        folder: what `tokenize-lab measure --out` wrote.
+        folder: what `tokenize-lab measure --out` wrote; fits and runs under `laws/` in it, as
+            `tokenize-lab scaling fit --out` writes them, are shown too.
         out: the file to write; by default `report.html` in the folder.
 
     Raises:
         InputError: the folder holds no whole measurement, or the file cannot be written.
     """
     measured = read_measured(folder)
-    page = render_page(
-        TITLE, measurement_sections(measured), [corpus.name for corpus in measured.corpora]
-    )
+    laws = read_laws(folder)
+    sections = measurement_sections(measured)
+    if laws is not None:
+        # Definitions and provenance stay last.
+        sections[-2:-2] = law_sections(laws, measured)
+    page = render_page(TITLE, sections, [corpus.name for corpus in measured.corpora])
     target = out or folder / REPORT_NAME
     write_text(target, page)
     return target

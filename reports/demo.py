@@ -1,7 +1,7 @@
 """`tokenize-lab demo`: the whole chain on what comes with the package, in minutes.
 
 Half of the embedded segments train four small tokenizers; the other half is measured, with those
-and with tokenizers in use. Nothing is fetched.
+and with tokenizers in use; the laws are fitted to the published runs. Nothing is fetched.
 """
 
 from collections.abc import Callable, Sequence
@@ -52,6 +52,9 @@ def run_demo(out: Path, say: Callable[[str], None]) -> Demo:
         InputError: `out` cannot be written.
     """
     from reports.build import build_report
+    from reports.laws.material import read_laws
+    from reports.laws.said import best_rate_sentences
+    from reports.laws.shipped import write_shipped_laws
     from reports.measured import read_measured
     from tokenize_lab.batch_work import Workbench
     from tokenize_lab.cache import CountsCache
@@ -89,8 +92,13 @@ def run_demo(out: Path, say: Callable[[str], None]) -> Demo:
     record = provenance(corpora, tokenizers, settings, measurement, ["tokenize-lab", "demo"])
     samples = tokenized_samples(measurement.samples, tokenizers)
     save_results(out, Results(measurement.counts, record, samples))
+    say("fitting the laws to published runs, and setting them beside the published figures")
+    write_shipped_laws(out)
+    laws, measured = read_laws(out), read_measured(out)
+    assert laws is not None
     say("writing the report")
-    return Demo(build_report(out), findings(read_measured(out)))
+    said = [*findings(measured), *best_rate_sentences(laws, measured, IN_USE[-1])]
+    return Demo(build_report(out), said)
 
 
 def findings(measured: "Measured") -> list[str]:

@@ -21,11 +21,12 @@ def render_page(title: str, sections: Sequence[Section], corpora: Sequence[str] 
     identities = [section.identity for section in sections]
     assert len(set(identities)) == len(identities), identities
     style = text_file("page.css") + text_file("figures.css") + _colours()
+    style += "".join(dict.fromkeys(section.style for section in sections))
     scripts = [text_file("page.js"), *(section.script for section in sections if section.script)]
     policy = "; ".join(
         [
             "default-src 'none'",
-            f"style-src {csp_hash(style)}",
+            *_style_sources(style, any(section.plotting for section in sections)),
             f"script-src {' '.join(csp_hash(script) for script in dict.fromkeys(scripts))}",
             "base-uri 'none'",
             "form-action 'none'",
@@ -40,6 +41,14 @@ def render_page(title: str, sections: Sequence[Section], corpora: Sequence[str] 
         style=Markup(style),
         scripts=[Markup(script) for script in dict.fromkeys(scripts)],
     )
+
+
+def _style_sources(style: str, plotting: bool) -> list[str]:
+    """Return what may style the page: the sheet written here and, for a plotting library, styles
+    set on single elements and sheets that are empty until it fills them. Neither can load."""
+    if not plotting:
+        return [f"style-src {csp_hash(style)}"]
+    return [f"style-src {csp_hash(style)} {csp_hash('')}", "style-src-attr 'unsafe-inline'"]
 
 
 def _colours() -> str:

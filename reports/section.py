@@ -18,12 +18,16 @@ class Section:
         title: its heading.
         body: HTML, headings from h3 on.
         script: JavaScript that it needs, or empty; run once, after the page's own.
+        style: style sheet that it needs, or empty; written once.
+        plotting: whether its script is a plotting library, which sets styles on what it draws.
     """
 
     identity: str
     title: str
     body: Markup
     script: str = ""
+    style: str = ""
+    plotting: bool = False
 
 
 def for_each_corpus(measured: Measured, part: Callable[[CorpusResults], Markup]) -> Markup:

@@ -1,0 +1,130 @@
+"""The laws of a folder: fits as `tokenize-lab scaling fit --out` wrote them, and their runs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from corpora.errors import InputError
+from scaling.golden_row import Row
+from scaling.read_runs import read_runs
+from scaling.result import FitResult, Interval
+from scaling.runs import Runs
+
+FOLDER = "laws"
+CONVENTIONS = "conventions"
+REPRODUCED = "reproduce.json"
+_TABLES = (".csv", ".parquet")
+
+
+@dataclass(frozen=True)
+class Laws:
+    """Everything the pages on laws show.
+
+    Attributes:
+        tables: runs and optima, by the SHA-256 of their file.
+        fits: one law each, in the order of their files' names.
+        rivals: the same laws under other conventions of counting, for the table of those alone.
+        reproduced: published figures beside ours; empty where `scaling reproduce` was not run.
+    """
+
+    tables: Mapping[str, Runs]
+    fits: Sequence[FitResult]
+    rivals: Sequence[FitResult] = ()
+    reproduced: Sequence[Row] = ()
+
+    def of(self, law: str) -> list[FitResult]:
+        """Return the fits of a law that found something, in the order of budget, then rate."""
+        found = [fit for fit in self.fits if fit.law == law and fit.estimates]
+        return sorted(found, key=lambda fit: (budget(fit), rate(fit)))
+
+    def one(self, law: str) -> FitResult | None:
+        """Return the first fit of a law, or None."""
+        return next(iter(self.of(law)), None)
+
+    def runs_of(self, fit: FitResult) -> Runs | None:
+        """Return the runs that a fit was made from, if its table is here.
+
+        Rows of other languages, tokenizations or budgets than the fit's own are left out.
+        """
+        runs = self.tables.get(fit.data_sha256)
+        if runs is None:
+            return None
+        for name, value in fit.context.items():
+            if name in runs.frame.columns:
+                runs = runs.only((runs.frame[name] == value).to_numpy())
+        column = fit.conventions.get("params", "")
+        if column in runs.frame.columns and column != runs.params_column:
+            runs = Runs(
+                runs.frame,
+                runs.name,
+                runs.sha256,
+                column,
+                runs.flops_convention,
+                runs.excluded,
+                runs.notes,
+            )
+        return runs
+
+
+def budget(fit: FitResult) -> float:
+    """Return the budget a fit is confined to, in FLOPs; 0 if to none."""
+    return float(fit.context.get("compute_flops", 0.0))
+
+
+def rate(fit: FitResult) -> float:
+    """Return the compression rate a fit is confined to, in bytes per token; 0 if to none."""
+    return float(fit.context.get("compression_rate", 0.0))
+
+
+def read_laws(folder: Path) -> Laws | None:
+    """Read `laws/` of a folder; None where there is none.
+
+    It holds fits (`*.json`), the tables they were made from (`*.csv`, `*.parquet`), what
+    `scaling reproduce --out` wrote, and under `conventions/` the same fits by other conventions.
+
+    Raises:
+        InputError: a file is neither, naming it.
+    """
+    laws = folder / FOLDER
+    if not laws.is_dir():
+        return None
+    tables = [read_runs(path) for path in sorted(laws.iterdir()) if path.suffix in _TABLES]
+    reproduced = laws / REPRODUCED
+    return Laws(
+        {runs.sha256: runs for runs in tables},
+        [_read_fit(path) for path in sorted(laws.glob("*.json")) if path != reproduced],
+        [_read_fit(path) for path in sorted((laws / CONVENTIONS).glob("*.json"))],
+        _read_rows(reproduced) if reproduced.is_file() else (),
+    )
+
+
+def _read_fit(path: Path) -> FitResult:
+    try:
+        return FitResult.from_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"{path}: not a fit ({where}: {first['msg']}); keep only what scaling fit wrote here"
+        ) from error
+
+
+def _read_rows(path: Path) -> tuple[Row, ...]:
+    try:
+        return tuple(_row(one) for one in json.loads(path.read_text("utf-8")))
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{path}: not what `scaling reproduce --out` writes ({error}); run that again"
+        ) from error
+
+
+def _row(record: dict[str, Any]) -> Row:
+    ends = {
+        name: None if record[name] is None else Interval(low=record[name][0], high=record[name][1])
+        for name in ("theirs", "interval")
+    }
+    return Row(**{name: record[name] for name in Row._fields} | ends)

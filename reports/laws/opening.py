@@ -1,0 +1,94 @@
+"""What the laws say, in plain words, and what they stand on."""
+
+from pathlib import Path
+
+from markupsafe import Markup
+
+from reports.laws.doubt import shown_name
+from reports.laws.material import Laws, budget
+from reports.laws.profiles import best_rates_sentence, law2_of
+from reports.laws.style import laws_style
+from reports.laws.text import power, significant
+from reports.numbers import UNMEASURED, plural
+from reports.section import Section, behind
+from reports.table import Cell, Column, sortable_table
+from scaling.result import FitResult
+
+_SINGLE = ("isoflop", "isoflop-surface")  # many fits each, shown in their own sections
+
+
+def opening(laws: Laws) -> Section:
+    """Say what was fitted and found."""
+    points = law_sentences(laws)
+    body = Markup('<p class="lead">{}</p>').format(
+        "At a given training budget, how many bytes should a token hold, how large should the "
+        "model be, and how much text should it read? The laws below answer from trained models, "
+        "each number with the interval that the runs allow."
+    )
+    if points:
+        items = Markup("").join(Markup("<li>{}</li>").format(one) for one in points)
+        body += Markup('<ul class="findings">{}</ul>').format(items)
+    fits = [one for one in laws.fits if one.law not in _SINGLE]
+    body += behind("Table: every law that was fitted", _table(fits))
+    return Section("laws", "Scaling laws", body, style=laws_style())
+
+
+def law_sentences(laws: Laws) -> list[str]:
+    """Return what the laws say, a sentence each, in plain text."""
+    sentences = []
+    fit = law2_of(laws)
+    if fit is not None:
+        sentences.append(best_rates_sentence(fit))
+        apart = [power(budget(one)) for one in laws.of("isoflop-surface") if _apart(one, fit)]
+        if apart:
+            sentences.append(
+                f"The bowls fitted to {', '.join(apart)} FLOPs alone have their lowest place "
+                "outside Law II's interval: there the two ways of finding T* differ by more than "
+                "either admits."
+            )
+    failed = [shown_name(one) for one in laws.fits if not one.ok]
+    if failed:
+        sentences.append(f"Not to be used, see the findings: {', '.join(failed)}.")
+    return sentences
+
+
+def _apart(bowl: FitResult, law2: FitResult) -> bool:
+    """Whether the intervals of T* of a bowl and of Law II do not meet."""
+    own = bowl.intervals.get("compression_rate_opt")
+    theirs = law2.predict("compression_rate_opt", compute_flops=budget(bowl))
+    if own is None or theirs.low is None or theirs.high is None:
+        return False
+    return bool(own.high < theirs.low or own.low > theirs.high)
+
+
+def _table(fits: list[FitResult]) -> Markup:
+    return sortable_table(
+        f"{plural(len(fits), 'fit')}, and what each stands on",
+        [
+            Column("law", numeric=False),
+            Column("status", numeric=False),
+            Column("rows"),
+            Column("left out"),
+            Column("R²"),
+            Column("RMSE", hint="in the unit of what is fitted: bits per byte, or ln bytes"),
+            Column("hold-out RMSE"),
+            Column("intervals", numeric=False),
+            Column("data", numeric=False),
+        ],
+        [
+            [
+                shown_name(one),
+                one.status,
+                str(one.n),
+                str(len(one.excluded)),
+                significant(one.r2, 4),
+                significant(one.rmse, 3),
+                UNMEASURED
+                if one.holdout is None
+                else Cell(significant(one.holdout.rmse, 3), hint=one.holdout.rule),
+                one.interval_method if one.draws else one.interval_reason,
+                Cell(Path(one.data).name, hint=f"SHA-256 {one.data_sha256}"),
+            ]
+            for one in fits
+        ],
+    )

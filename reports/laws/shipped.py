@@ -1,0 +1,130 @@
+"""Every law, fitted to the published runs that come with the package, written as a folder of fits.
+
+The demo shows these; a folder of one's own is made the same way by `tokenize-lab scaling fit`.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from corpora.files import write_text
+from reports.laws.material import CONVENTIONS, FOLDER, REPRODUCED
+from scaling.engine.bootstrap import CASES, TWO_STAGE
+from scaling.fits.isoflop import fit_parabolas, fit_surfaces
+from scaling.fits.joint import fit_joint
+from scaling.fits.law1 import fit_law1
+from scaling.fits.law2 import fit_law2
+from scaling.flops import CONVENTIONS as FLOPS_CONVENTIONS
+from scaling.flops import Setting, training_flops_per_byte
+from scaling.golden_row import row_json
+from scaling.laws.law2 import FORMS
+from scaling.published import tables
+from scaling.read_runs import read_runs, runs_from_frame
+from scaling.reproduce import reproduce
+from scaling.result import FitResult
+from scaling.runs import Runs
+from scaling.shapes import BltShape, paper_blt
+
+RUNS, EXACT, OPTIMA = "runs.csv", "runs-exact.csv", "optima.csv"
+_PARABOLA_DRAWS = 200  # 36 fits of them, and their intervals are drawn, not read
+_RESIDUALS = CASES._replace(kind="residuals")
+
+
+def write_shipped_laws(out: Path) -> Path:
+    """Fit what is shipped, set it beside what was published, and write it all to `out/laws`.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    folder = out / FOLDER
+    runs, optima = (
+        _copied(folder / name, tables.path(table))
+        for name, table in ((RUNS, tables.ISOFLOP), (OPTIMA, tables.OPTIMA))
+    )
+    exact = _exact(folder / EXACT, runs)
+    for name, fit in _fits(runs, exact, optima):
+        write_text(folder / f"{name}.json", fit.to_json() + "\n")
+    for name, fit in _rivals(runs, exact):
+        write_text(folder / CONVENTIONS / f"{name}.json", fit.to_json() + "\n")
+    rows = [row_json(one) for one in reproduce()]
+    text = json.dumps(rows, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    write_text(folder / REPRODUCED, text)
+    return folder
+
+
+def _copied(target: Path, source: Path) -> Runs:
+    write_text(target, source.read_text("utf-8"))
+    return read_runs(target)
+
+
+def _exact(target: Path, runs: Runs) -> Runs:
+    """Write the runs again with the parameter counts that their shapes have, to the last one."""
+    shapes = [_shape(one) for one in runs.frame["global_params"].to_list()]
+    frame = runs.frame.drop("row").with_columns(
+        pl.Series("global_params", [float(shape.global_params) for shape in shapes]),
+        pl.Series("total_params", [float(shape.total_params) for shape in shapes]),
+    )
+    write_text(target, frame.write_csv())
+    return read_runs(target)
+
+
+def _shape(printed: float) -> BltShape:
+    known = [paper_blt(layers) for layers in range(1, tables.LARGEST_LAYERS + 1)]
+    return min(known, key=lambda shape: abs(shape.global_params - printed))
+
+
+def _fits(runs: Runs, exact: Runs, optima: Runs) -> Iterator[tuple[str, FitResult]]:
+    """Yield every law by the name of its file.
+
+    Bowls and the joint law from the runs as printed, as the published figures are; Law I and its
+    parabolas from exact counts, for the printed ones have two digits above a billion.
+    """
+    for law, several in (
+        ("isoflop-surface", fit_surfaces(runs)),
+        ("isoflop", fit_parabolas(exact, TWO_STAGE._replace(draws=_PARABOLA_DRAWS))),
+    ):
+        for number, fit in enumerate(several, start=1):
+            yield f"{law}-{number:02}", fit
+    yield "law1", fit_law1(exact)
+    for form in FORMS:
+        yield f"law2-{form}", fit_law2(optima, form)
+    for form in ("chinchilla", "one-exponent", "drift", "two-exponents", "additive"):
+        yield f"joint-{form}", fit_joint(runs, form)
+
+
+def _rivals(runs: Runs, exact: Runs) -> Iterator[tuple[str, FitResult]]:
+    """Yield the same laws from the same runs, parameters and FLOPs counted otherwise."""
+    frame = exact.frame.drop("row")
+    total = runs_from_frame(frame, exact.name, exact.sha256, params="total_params")
+    for name, words, table in (
+        ("printed", "global module, as printed", runs),
+        ("global", "global module, exact", exact),
+        ("total", "all modules, exact", total),
+    ):
+        yield f"law1-{name}", _declared(fit_law1(table), params=words, flops="6 N B / T")
+        at_1e20 = table.only(table.column("compute_flops", "isoflop-surface") == 1e20)
+        (surface,) = fit_surfaces(at_1e20)
+        yield f"surface-{name}", _declared(surface, params=words, flops="as published")
+    yield "joint-published", _declared(fit_joint(exact, bootstrap=_RESIDUALS), flops="as published")
+    shapes = [_shape(one) for one in frame["global_params"].to_list()]
+    settings = [Setting(one) for one in frame["compression_rate"].to_list()]
+    for convention in FLOPS_CONVENTIONS:
+        spent = [
+            data * training_flops_per_byte(shape, setting, convention)
+            for data, shape, setting in zip(
+                frame["train_bytes"].to_list(), shapes, settings, strict=True
+            )
+        ]
+        counted = frame.with_columns(pl.Series("compute_flops", spent))
+        table = runs_from_frame(counted, exact.name, exact.sha256)
+        # Each run has a budget of its own here, so there are no cells to resample within, and no
+        # largest budget to leave out.
+        fit = fit_joint(table, bootstrap=_RESIDUALS).model_copy(update={"holdout": None})
+        yield f"joint-{convention}", _declared(fit, flops=convention)
+
+
+def _declared(fit: FitResult, **conventions: str) -> FitResult:
+    """Return the fit with its conventions in words."""
+    return fit.model_copy(update={"conventions": {**fit.conventions, **conventions}})
