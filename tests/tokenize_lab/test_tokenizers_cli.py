@@ -41,6 +41,10 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     text, out = str(SAMPLES / "eng_Latn.txt"), str(tmp_path)
     for arguments in (
         ("show", "mistrl:v3"),
+        ("show", "x" * 300),
+        ("show", "hf:" + "x" * 300),
+        ("train", "--kind", "bpe", "--vocab-size", str(10**23), text, "--out", out),
+        ("train", "--kind", "bpe", "--vocab-size", "400", text, "--out", "x" * 300),
         ("train", "--kind", "bqe", "--vocab-size", "400", text, "--out", out),
         ("train", "--kind", "bpe", "--vocab-size", "4", text, "--out", out),
         ("train", "--kind", "bpe", "--vocab-size", "400", "no_such.txt", "--out", out),

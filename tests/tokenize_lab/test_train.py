@@ -19,7 +19,12 @@ from tests.tokenize_lab.conftest import RECIPES
 from tests.tokenize_lab.texts import embedded_lines, ids_of
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.token_bytes import TokenKind
-from tokenize_lab.train.settings import TrainSettings
+from tokenize_lab.train.settings import (
+    ENGINES,
+    LARGEST_SEED,
+    LARGEST_VOCABULARY,
+    TrainSettings,
+)
 from tokenize_lab.train.train import FILES, train_tokenizer
 
 AGAIN = """
@@ -180,11 +185,27 @@ def test_patterns_bound_what_is_merged(tmp_path: Path) -> None:
         ({"kind": "wordpiece", "vocab_size": 300, "pattern": "gpt4"}, "does not split"),
         ({"kind": "unigram", "vocab_size": 300, "pattern": "gpt4"}, "does not split"),
         ({"kind": "bpe", "vocab_size": 300, "seed": -1}, "must not be negative"),
+        ({"kind": "bpe", "vocab_size": 10_000_001}, "must be at most 10,000,000"),
+        ({"kind": "bpe", "vocab_size": 10**23}, "must be at most 10,000,000"),
+        ({"kind": "wordpiece", "vocab_size": 10**17}, "must be at most 10,000,000"),
+        ({"kind": "unigram", "vocab_size": 5 * 10**9}, "must be at most 10,000,000"),
+        ({"kind": "unigram", "vocab_size": 300, "seed": 1 << 32}, "must be at most 4294967295"),
+        ({"kind": "unigram", "vocab_size": 300, "seed": 10**23}, "must be at most 4294967295"),
     ],
 )
 def test_settings_that_cannot_be(arguments: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says.replace("?", r"\?")):
         TrainSettings(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("kind", "engine"),
+    [(kind, engine) for kind, engines in ENGINES.items() for engine in engines],
+)
+def test_engines_take_the_largest_settings(kind: str, engine: str, tmp_path: Path) -> None:
+    settings = TrainSettings(kind, LARGEST_VOCABULARY, engine, seed=LARGEST_SEED)
+    _, card = train_tokenizer(_corpus(*list(embedded_lines())[:20]), settings, tmp_path)
+    assert 256 < card.vocabulary_size < 9000 and card.settings.seed == LARGEST_SEED
 
 
 def test_defaults_are_written_out() -> None:

@@ -14,6 +14,10 @@ ENGINES: dict[str, tuple[str, ...]] = {
 }
 DEFAULT_PATTERN = "gpt4"
 BYTES = 256
+# Ten times the million ids of XLM-V (Liang et al. 2023), the largest published vocabulary learned
+# from text. Engines set memory aside for what is asked, and end the process where it is too much.
+LARGEST_VOCABULARY = 10_000_000
+LARGEST_SEED = (1 << 32) - 1  # SentencePiece keeps its seed in 32 bits
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,13 @@ class TrainSettings:
         kind: `bpe`: byte-level BPE. `unigram`: Unigram, with byte fallback (SentencePiece) or
             byte-level (Hugging Face). `wordpiece`: WordPiece, which drops white space.
             `character`: the most frequent characters, and bytes for the others.
-        vocab_size: ids asked for, bytes and unknown token included; more than 256.
+        vocab_size: ids asked for, bytes and unknown token included; more than 256, at most
+            `LARGEST_VOCABULARY`.
         engine: the library that trains it; the kind's default if empty.
         pattern: name of the pattern that splits text before merging (`patterns.PATTERNS`); only
             for Hugging Face's BPE and Unigram, `gpt4` if empty.
         seed: of what an engine draws: SentencePiece's choice of lines from a corpus of more than
-            it holds in memory. The other engines draw nothing.
+            it holds in memory. The other engines draw nothing. From 0 to `LARGEST_SEED`.
     """
 
     kind: str
@@ -42,7 +47,7 @@ class TrainSettings:
         """Fill in the defaults.
 
         Raises:
-            InputError: a setting is unknown, or does not belong to the kind.
+            InputError: a setting is unknown or out of range, or does not belong to the kind.
         """
         if self.kind not in ENGINES:
             near = did_you_mean(self.kind, ENGINES)
@@ -65,5 +70,11 @@ class TrainSettings:
             raise InputError(
                 f"--vocab-size {self.vocab_size}: must be over {BYTES}, an id for every byte"
             )
+        if self.vocab_size > LARGEST_VOCABULARY:
+            raise InputError(
+                f"--vocab-size {self.vocab_size}: must be at most {LARGEST_VOCABULARY:,}"
+            )
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: must not be negative")
+        if self.seed > LARGEST_SEED:
+            raise InputError(f"--seed {self.seed}: must be at most {LARGEST_SEED}")
