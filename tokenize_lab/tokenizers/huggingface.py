@@ -20,6 +20,7 @@ from typing import Any
 from corpora.errors import InputError
 from tokenize_lab.token_bytes import TokenBytes
 from tokenize_lab.tokenizer import Encoding
+from tokenize_lab.tokenizers.failures import refused_text, refused_whole
 from tokenize_lab.tokenizers.flat import declared_fields, flat_encoding
 from tokenize_lab.tokenizers.huggingface_files import read_tokenizer_json
 from tokenize_lab.tokenizers.huggingface_parts import decoder_problem, text_path
@@ -30,6 +31,7 @@ from tokenize_lab.tokenizers.huggingface_table import (
     lossy_reason,
 )
 from tokenize_lab.tokenizers.probes import difference_on_probes
+from tokenize_lab.tokenizers.unused import refuse_gaps
 
 TEXTS_AT_ONCE = (
     64  # the library keeps about 100 bytes per token of a call; more at once is no faster
@@ -63,11 +65,15 @@ class HuggingFaceTokenizer:
         return _engine(self.serialized)
 
     def encode_batch(self, texts: Sequence[str]) -> Encoding:
-        """Encode each text, adding no special tokens and recognising none."""
+        """Encode each text, adding no special tokens and recognising none.
+
+        Raises:
+            InputError: the library fails, which with a whole file it does not.
+        """
         ids = array("I")
         ends = array("q")
         encode = self._tokenizer.encode_batch_fast
-        with threads(False):
+        with threads(False), refused_text(self.spec):
             for start in range(0, len(texts), TEXTS_AT_ONCE):
                 chunk = list(texts[start : start + TEXTS_AT_ONCE])
                 for encoded in encode(chunk, add_special_tokens=False):
@@ -80,9 +86,10 @@ class HuggingFaceTokenizer:
         if not self.splits:
             return None
         tokenizer = self._tokenizer
-        if tokenizer.normalizer is not None:
-            text = tokenizer.normalizer.normalize_str(text)
-        return len(tokenizer.pre_tokenizer.pre_tokenize_str(text))
+        with refused_text(self.spec):
+            if tokenizer.normalizer is not None:
+                text = tokenizer.normalizer.normalize_str(text)
+            return len(tokenizer.pre_tokenizer.pre_tokenize_str(text))
 
     def __getstate__(self) -> dict[str, Any]:
         return declared_fields(self)
@@ -102,20 +109,18 @@ def huggingface_from_text(text: str, spec: str, name: str, place: str) -> Huggin
     """Build the tokenizer from a tokenizer.json's content; `place` names it in errors."""
     import tokenizers
 
-    try:
+    with refused_whole(place, "tokenizer.json"):
         engine = _engine(text)
-    except Exception as error:  # the library raises nothing more specific
-        raise InputError(
-            f"{place}: not a whole tokenizer.json ({error}); fetch it again"
-        ) from error
     path = text_path(_part(engine.normalizer), _part(engine.pre_tokenizer))
     problem = decoder_problem(_part(engine.decoder), path)
     if problem:
         raise InputError(f"{place}: no way from its tokens back to bytes: {problem}")
     added = engine.get_added_tokens_decoder()
-    size = max(engine.get_vocab(with_added_tokens=True).values(), default=-1) + 1
-    if not size:
+    ids = engine.get_vocab(with_added_tokens=True).values()
+    if not ids:
         raise InputError(f"{place}: its vocabulary is empty")
+    refuse_gaps(place, max(ids), len(ids))
+    size = max(ids) + 1
     vocabulary = Vocabulary(
         [engine.id_to_token(token_id) for token_id in range(size)],
         {token_id for token_id, token in added.items() if token.special},
@@ -139,12 +144,13 @@ def huggingface_from_text(text: str, spec: str, name: str, place: str) -> Huggin
         serialized=text,
         splits=path.splits,
     )
-    if reason:
-        return tokenizer
+    # A lossy tokenizer too must be able to encode, so it is tried on the same texts.
     ordinary = [token.content for token in added.values() if not token.special]
     more = (f"a{content}b" for content in ordinary[:PROBED_ADDED_TOKENS])
     difference = difference_on_probes(tokenizer, more)
-    return replace(tokenizer, lossless=not difference, lossy_reason=difference)
+    if reason or not difference:
+        return tokenizer
+    return replace(tokenizer, lossless=False, lossy_reason=difference)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from corpora.errors import InputError, at
+from tokenize_lab.tokenizers.paths import is_file, is_folder
 
 FILE_NAME = "tokenizer.json"
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -26,11 +27,11 @@ def read_tokenizer_json(where: str) -> TokenizerJson:
         InputError: there is none, or it is not text.
     """
     path = Path(where)
-    if path.is_dir():
+    if is_folder(path):
         folder, path = path, path / FILE_NAME
-        if not path.is_file():
+        if not is_file(path):
             raise InputError(f"{folder}: no {FILE_NAME} in this folder")
-    if path.is_file():
+    if is_file(path):
         return TokenizerJson(_read(path), _short_name(path), str(path))
     if where.endswith(".json") or not HUB_NAME.fullmatch(where):
         raise InputError(f"{where}: no such file or folder")
@@ -39,7 +40,8 @@ def read_tokenizer_json(where: str) -> TokenizerJson:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8")
+        # Windows editors put a byte order mark in front, which the library does not take.
+        return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:

@@ -16,6 +16,7 @@ from corpora.errors import InputError, did_you_mean
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizers.sentencepiece import load_sentencepiece
 from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer, table_of_ranks
+from tokenize_lab.tokenizers.unused import refuse_gaps
 
 SENTENCEPIECE_FILES = {
     "v1": "tokenizer.model.v1",
@@ -61,21 +62,29 @@ def load_tekken(path: Path, spec: str, name: str) -> TiktokenTokenizer:
     try:
         # Each entry is reduced as it is read: 150,000 dictionaries would take 100 MB.
         parsed = json.loads(content, object_hook=_rank_and_bytes)
-        config = parsed["config"]
+        config, vocab = parsed["config"], parsed["vocab"]
         size, specials = config["default_vocab_size"], config["default_num_special_tokens"]
-        ranks = {piece: rank for rank, piece in parsed["vocab"] if rank < size - specials}
-        table = table_of_ranks(ranks, size, specials)
+        refuse_gaps(str(path), size - 1, len(vocab))
+        refuse_gaps(str(path), specials - 1, 0)
+        ranks = {piece: rank for rank, piece in vocab if rank < size - specials}
+        if specials < 0 or sorted(ranks.values()) != list(range(size - specials)):
+            raise ValueError("a rank is missing")
+        if any(bytes([byte]) not in ranks for byte in range(256)):
+            raise ValueError("a byte is missing")
         pattern = config["pattern"]
-    except (KeyError, TypeError, ValueError, IndexError, binascii.Error) as error:
+        # The engine reads the pattern only now; with bytes for a vocabulary that takes no time.
+        letters = {bytes([byte]): byte for byte in range(256)}
+        tiktoken.Encoding(name, pat_str=pattern, mergeable_ranks=letters, special_tokens={})
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, RecursionError, binascii.Error) as error:
         raise InputError(f"{path}: not a whole tekken.json ({error!r}); fetch it again") from error
-    if len(ranks) != size - specials:
-        raise InputError(f"{path}: not a whole tekken.json (a rank is missing); fetch it again")
     return TiktokenTokenizer(
         spec=spec,
         name=name,
         sha256=hashlib.sha256(content).hexdigest(),
         vocabulary_size=size,
-        token_bytes=table,
+        token_bytes=table_of_ranks(ranks, size, specials),
         engine=f"tiktoken {tiktoken.__version__}",
         pattern=pattern,
         first_id=specials,

@@ -18,7 +18,9 @@ import numpy as np
 from corpora.errors import InputError
 from tokenize_lab.token_bytes import TokenBytes, TokenKind
 from tokenize_lab.tokenizer import Encoding
+from tokenize_lab.tokenizers.failures import one_line
 from tokenize_lab.tokenizers.flat import declared_fields
+from tokenize_lab.tokenizers.paths import is_folder
 from tokenize_lab.tokenizers.probes import difference_on_probes
 from tokenize_lab.tokenizers.sentencepiece_proto import ModelSettings, model_settings
 
@@ -70,7 +72,7 @@ def load_sentencepiece(path: Path, spec: str, name: str = "") -> SentencePieceTo
     Raises:
         InputError: the file cannot be read or is not a whole SentencePiece model.
     """
-    if path.is_dir():
+    if is_folder(path):
         path = path / FILE_NAME
     try:
         serialized = path.read_bytes()
@@ -89,8 +91,9 @@ def sentencepiece_from_bytes(
         settings = model_settings(serialized)
         processor = sentencepiece.SentencePieceProcessor(model_proto=serialized)
         size = processor.get_piece_size()
+        table = _table(processor, size, settings)
     except (ValueError, RuntimeError, TypeError) as error:
-        raise InputError(f"{place}: {REMEDY} ({_one_line(error)})") from error
+        raise InputError(f"{place}: {REMEDY} ({one_line(error)})") from error
     if not size:
         raise InputError(f"{place}: {REMEDY} (it has no pieces)")
     reason = lossy_reason(settings)
@@ -99,7 +102,7 @@ def sentencepiece_from_bytes(
         name=name,
         sha256=hashlib.sha256(serialized).hexdigest(),
         vocabulary_size=size,
-        token_bytes=_table(processor, size, settings),
+        token_bytes=table,
         prefix=b" " if settings.add_dummy_prefix and not settings.whitespace_as_suffix else b"",
         lossless=not reason,
         lossy_reason=reason,
@@ -150,7 +153,3 @@ def _table(processor: Any, size: int, settings: ModelSettings) -> TokenBytes:
 def _short_name(path: Path) -> str:
     """Return the file's stem, or the folder's name for a file called tokenizer.model."""
     return path.stem if path.name != FILE_NAME else path.resolve().parent.name
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -7,15 +7,16 @@ other is told its pattern: `tiktoken:FILE@cl100k_base`.
 
 import base64
 import binascii
+import codecs
 import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
 from corpora.errors import InputError, at, did_you_mean
 from tokenize_lab.patterns import GPT2, GPT4, GPT4O
+from tokenize_lab.tokenizers.paths import is_file, is_present
 from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer, table_of_ranks
-
-LARGEST_RANK = 1 << 24
+from tokenize_lab.tokenizers.unused import MOST_UNUSED
 
 
 class Encoding(NamedTuple):
@@ -59,9 +60,9 @@ def load_tiktoken(where: str, spec: str) -> TiktokenTokenizer:
     """
     if where in ENCODINGS:
         return _named(where, spec)
-    file, _, pattern_of = where.partition("@") if not Path(where).exists() else (where, "", "")
+    file, _, pattern_of = where.partition("@") if not is_present(Path(where)) else (where, "", "")
     path = Path(file)
-    if not path.is_file():
+    if not is_file(path):
         if path.suffix == ".tiktoken" or "/" in file:
             raise InputError(f"{path}: no such file")
         near = did_you_mean(where, ENCODINGS)
@@ -76,11 +77,13 @@ def read_ranks(path: Path, content: bytes) -> dict[bytes, int]:
     """Return the rank of each token of a `.tiktoken` file.
 
     Raises:
-        InputError: naming the first line that is not `base64 rank`, or a byte without a token.
+        InputError: naming the first line that is not `base64 rank` or whose rank lies far beyond
+            the number of tokens, or a byte without a token.
     """
     ranks: dict[bytes, int] = {}
     taken: set[int] = set()
-    for number, line in enumerate(content.splitlines(), 1):
+    lines = content.removeprefix(codecs.BOM_UTF8).splitlines()
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
@@ -88,7 +91,8 @@ def read_ranks(path: Path, content: bytes) -> dict[bytes, int]:
             token, rank = base64.b64decode(encoded, validate=True), int(written)
         except (ValueError, binascii.Error) as error:
             raise InputError(f"{at(path, number)}: not `base64 rank`; fetch it again") from error
-        if token in ranks or rank in taken or not 0 <= rank < LARGEST_RANK or not token:
+        possible = 0 <= rank < len(lines) + MOST_UNUSED
+        if token in ranks or rank in taken or not possible or not token:
             raise InputError(
                 f"{at(path, number)}: rank {rank} or its token comes twice, or cannot be"
             )
