@@ -1,9 +1,14 @@
 """From the string a person types to a tokenizer."""
 
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from corpora.errors import InputError, did_you_mean
 from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizers.paths import is_file, is_folder
 
 PREFIXES = ("hf:", "sp:", "tiktoken:", "mistral:")
 NAMES = (
@@ -15,6 +20,33 @@ NAMES = (
 FORMS = (
     "byte, character, mistral:v3, tiktoken:cl100k_base, hf:NAME, or a tokenizer's file or folder"
 )
+
+
+def load_tokenizers(specs: Sequence[str]) -> list[Tokenizer]:
+    """Load the tokenizers that `specs` name, in order, so that no two have the same name.
+
+    A tokenizer keeps its short name where that is its own alone; those that would share one are
+    named by the specs that asked for them.
+
+    Raises:
+        InputError: a spec is given twice, or one of them cannot be loaded.
+    """
+    for spec, times in Counter(specs).items():
+        if times > 1:
+            raise InputError(f"{spec}: given twice; give each once")
+    loaded = [load_tokenizer(spec) for spec in specs]
+    # A spec taken for a name can be the short name of a third one, hence again until all differ.
+    while twins := {n for n, times in Counter(t.name for t in loaded).items() if times > 1}:
+        loaded = [
+            _renamed(tokenizer, spec) if tokenizer.name in twins else tokenizer
+            for spec, tokenizer in zip(specs, loaded, strict=True)
+        ]
+    return loaded
+
+
+def _renamed(tokenizer: Any, name: str) -> Tokenizer:
+    renamed: Tokenizer = dataclasses.replace(tokenizer, name=name)  # all adapters are dataclasses
+    return renamed
 
 
 def load_tokenizer(spec: str) -> Tokenizer:
@@ -57,7 +89,7 @@ def load_tokenizer(spec: str) -> Tokenizer:
 
             return load_mistral(rest, spec)
     path = Path(spec)
-    if path.name.startswith("tekken") and path.suffix == ".json" and path.is_file():
+    if path.name.startswith("tekken") and path.suffix == ".json" and is_file(path):
         from tokenize_lab.tokenizers.mistral import load_tekken
 
         return load_tekken(path, spec, path.stem)
@@ -66,13 +98,13 @@ def load_tokenizer(spec: str) -> Tokenizer:
 
 def _prefix_of_file(path: Path, spec: str) -> str:
     """Return the prefix that a file's or folder's name calls for."""
-    if path.is_dir():
-        if (path / "tokenizer.json").is_file():
+    if is_folder(path):
+        if is_file(path / "tokenizer.json"):
             return "hf:"
-        if (path / "tokenizer.model").is_file():
+        if is_file(path / "tokenizer.model"):
             return "sp:"
         raise InputError(f"{path}: no tokenizer.json or tokenizer.model in this folder")
-    if not path.is_file():
+    if not is_file(path):
         if "/" in spec or path.suffix in (".json", ".model", ".tiktoken"):
             raise InputError(f"{spec}: no such file or folder (a name on the hub is hf:{spec})")
         if near := did_you_mean(spec, (*NAMES, *PREFIXES)):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from corpora.errors import InputError
-from tokenize_lab.load import load_tokenizer
+from tokenize_lab.load import load_tokenizer, load_tokenizers
 
 
 def test_a_file_or_folder_says_what_it_is(
@@ -42,6 +42,52 @@ def test_names() -> None:
     assert tekken.vocabulary_size == 131_072
     assert tekken.sha256 == load_tokenizer("mistral:tekken-240911").sha256
     assert tekken.sha256 != load_tokenizer("mistral:tekken-240718").sha256
+
+
+def test_names_are_short_where_they_are_alone(trained: dict[str, Path]) -> None:
+    specs = ["byte", "mistral:v3", str(trained["bpe"]), "character"]
+    assert [t.name for t in load_tokenizers(specs)] == ["byte", "mistral:v3", "bpe", "character"]
+    assert load_tokenizers([]) == []
+
+
+def test_names_that_two_would_share_are_their_specs(
+    trained: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder, recipe in (("tkx", "bpe"), ("tky", "bpe-unsplit")):
+        (tmp_path / folder).mkdir()
+        shutil.copy(trained[recipe] / "tokenizer.json", tmp_path / folder / "m.json")
+    shutil.copytree(trained["character"], tmp_path / "out" / "character")
+    specs = ["tkx/m.json", "byte", "tky/m.json", "character", "out/character"]
+    loaded = load_tokenizers(specs)
+    assert [t.name for t in loaded] == specs
+    assert [t.sha256 for t in loaded] == [load_tokenizer(spec).sha256 for spec in specs]
+    assert [t.spec for t in loaded] == [load_tokenizer(spec).spec for spec in specs]
+    texts = ["", "the rye bread", "☃"]
+    for tokenizer, spec in zip(loaded, specs, strict=True):
+        ids = tokenizer.encode_batch(texts).ids.tolist()
+        assert ids == load_tokenizer(spec).encode_batch(texts).ids.tolist()
+
+
+def test_one_file_by_two_specs_has_two_names(trained: dict[str, Path]) -> None:
+    specs = [str(trained["bpe"]), f"hf:{trained['bpe']}", "char", "character"]
+    assert [t.name for t in load_tokenizers(specs)] == specs
+
+
+def test_a_spec_may_be_the_short_name_of_another(
+    trained: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(trained["unigram-sp"], "m")
+    shutil.copytree(trained["bpe"], "x/sp:m")
+    specs = ["sp:m", "m", "x/sp:m"]
+    assert [load_tokenizer(spec).name for spec in specs] == ["m", "m", "sp:m"]
+    assert [t.name for t in load_tokenizers(specs)] == specs
+
+
+def test_a_tokenizer_given_twice() -> None:
+    with pytest.raises(InputError, match=r"^mistral:v3: given twice; give each once$"):
+        load_tokenizers(["mistral:v3", "byte", "mistral:v3"])
 
 
 def test_a_tekken_file_is_known_by_its_name(tmp_path: Path) -> None:

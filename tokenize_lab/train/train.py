@@ -12,6 +12,7 @@ from corpora.errors import InputError
 from corpora.files import write_text, written_whole
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizers.huggingface import huggingface_from_text
+from tokenize_lab.tokenizers.paths import is_present
 from tokenize_lab.tokenizers.sentencepiece import sentencepiece_from_bytes
 from tokenize_lab.train.byte_level import train_bpe, train_unigram
 from tokenize_lab.train.card import Card
@@ -56,7 +57,7 @@ def train_tokenizer(
     """
     name = FILES[settings.engine]
     for other in FILES.values():
-        if other != name and (out / other).exists():
+        if other != name and is_present(out / other):
             raise InputError(f"{out}: already has a {other} of another engine; name another --out")
     text = TrainingText(corpus, progress)
     if not any(text.texts("reading")):
