@@ -58,11 +58,8 @@ def run_demo(out: Path, say: Callable[[str], None]) -> Demo:
     from reports.measured import read_measured
     from tokenize_lab.batch_work import Workbench
     from tokenize_lab.cache import CountsCache
-    from tokenize_lab.load import load_tokenizer
-    from tokenize_lab.measure import measure
-    from tokenize_lab.provenance import provenance
-    from tokenize_lab.results import Results, save_results
-    from tokenize_lab.samples import tokenized_samples
+    from tokenize_lab.job import JobSettings, measure_into
+    from tokenize_lab.load import load_tokenizers
     from tokenize_lab.text_counts import TextSettings
     from tokenize_lab.train.settings import TrainSettings
     from tokenize_lab.train.train import train_tokenizer
@@ -76,22 +73,11 @@ def run_demo(out: Path, say: Callable[[str], None]) -> Demo:
         specs.append(str(train_tokenizer(training, TrainSettings(kind, size), folder).path))
 
     corpora = [held_out, open_corpus("embedded-code")]
-    tokenizers = [load_tokenizer(spec) for spec in (*IN_USE, "byte", "character", *specs)]
+    tokenizers = load_tokenizers([*IN_USE, "byte", "character", *specs])
     say(f"measuring the other half, and code, with {len(tokenizers)} tokenizers")
-    cache = CountsCache(out / "cache")
-    measurement = measure(corpora, Workbench(tokenizers, TextSettings(), cache))
-    settings = {
-        "word_segmenter": "whitespace",
-        "graphemes": False,
-        "reference": "eng",
-        "baseline": "mistral:v3",
-        "group_by": ["language"],
-        "replicates": 1000,
-        "seed": 0,
-    }
-    record = provenance(corpora, tokenizers, settings, measurement, ["tokenize-lab", "demo"])
-    samples = tokenized_samples(measurement.samples, tokenizers)
-    save_results(out, Results(measurement.counts, record, samples))
+    workbench = Workbench(tokenizers, TextSettings(), CountsCache(out / "cache"))
+    settings = JobSettings(baseline="mistral:v3")
+    measure_into(out, corpora, workbench, settings, ["tokenize-lab", "demo"])
     say("fitting the laws to published runs, and setting them beside the published figures")
     write_shipped_laws(out)
     laws, measured = read_laws(out), read_measured(out)

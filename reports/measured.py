@@ -10,11 +10,12 @@ import numpy as np
 
 from reports.paired import Resamples
 from reports.palette import SeriesStyle, series_style
+from tokenize_lab.alignment import aligned_languages
 from tokenize_lab.bootstrap import Bootstrap
 from tokenize_lab.counts import MOST_UNITS, Group, GroupCounts, merged
 from tokenize_lab.fields import FIELDS
 from tokenize_lab.results import Results, load_results
-from tokenize_lab.rows import Row, RowSettings, aligned_languages, measure_rows
+from tokenize_lab.rows import Row, RowSettings, measure_rows
 
 
 @dataclass(frozen=True)

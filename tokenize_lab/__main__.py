@@ -4,19 +4,20 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-import typer
-
-from corpora.errors import InputError
+if TYPE_CHECKING:
+    import typer
 
 
 class Interrupted(BaseException):
     """Ctrl-C, under a name that no library on the way takes for its own."""
 
 
-def build_app() -> typer.Typer:
+def build_app() -> "typer.Typer":
     """Return the `tokenize-lab` command."""
+    import typer
+
     from corpora.cli import app as corpora
     from reports.cli import demo, report
     from scaling.cli import app as scaling
@@ -40,20 +41,26 @@ def build_app() -> typer.Typer:
 
 def main() -> None:
     """Run the command. Exit codes: 0 done, 1 a fault, 2 bad input, 130 interrupted."""
+    # Before anything slow is imported, so that Ctrl-C is one line at any moment.
+    signal.signal(signal.SIGINT, _interrupt)
     # Encoders run one to a process; this also keeps the libraries from warning about it.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    signal.signal(signal.SIGINT, _interrupt)
     try:
-        build_app()()
-    except InputError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        from corpora.errors import InputError
+
+        try:
+            build_app()()
+        except InputError as error:
+            sys.stderr.write(f"error: {error}\n")
+            sys.exit(2)
     except Interrupted:
-        typer.echo("interrupted; what was finished is kept, the same command goes on", err=True)
+        sys.stderr.write("interrupted; what was finished is kept, the same command goes on\n")
         sys.exit(130)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    # Once is enough: a second one must not break off the clearing up.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise Interrupted
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.document import Batch
-from tokenize_lab.cache import CountsCache, batch_key
+from tokenize_lab.cache import CountsCache, content_sha256, counts_key, tokenizer_key
 from tokenize_lab.counting import TokenCounts, count_tokens
 from tokenize_lab.text_counts import CODE_DOMAIN, AnnotatedText, TextSettings
 from tokenize_lab.tokenizer import Tokenizer
@@ -50,7 +50,8 @@ class BatchCounts:
 def count_batch(workbench: Workbench, batch: Batch) -> BatchCounts:
     """Return the batch's counts, from the cache where they are there."""
     text = AnnotatedText(batch.texts, workbench.settings, batch.domain == CODE_DOMAIN)
-    key = batch_key(text.text_bytes, workbench.settings, text.is_code)
+    content = content_sha256(text.text_bytes)
+    key = counts_key(content, workbench.settings, text.is_code)
     cache = workbench.cache
     stored = cache.get(key) if cache else None
     if stored is None:
@@ -62,7 +63,7 @@ def count_batch(workbench: Workbench, batch: Batch) -> BatchCounts:
     tokens: list[TokenCounts] = []
     seconds: list[float] = []
     for tokenizer in workbench.tokenizers:
-        stored = cache.get(key, tokenizer.sha256) if cache else None
+        stored = cache.get(key, tokenizer_key(tokenizer)) if cache else None
         if stored is not None:
             per_text, ids, occurrences = stored
             tokens.append(TokenCounts(per_text, ids.astype(np.uint32), occurrences))
@@ -75,22 +76,31 @@ def count_batch(workbench: Workbench, batch: Batch) -> BatchCounts:
         counts = count_tokens(text, encoding, tokenizer)
         if cache:
             arrays = [counts.per_text, counts.ids.astype(np.int64), counts.occurrences]
-            cache.put(arrays, key, tokenizer.sha256)
+            cache.put(arrays, key, tokenizer_key(tokenizer))
         tokens.append(counts)
-    return BatchCounts(text_counts, tokens, seconds, key)
+    return BatchCounts(text_counts, tokens, seconds, content)
 
 
 _workbench: Workbench | None = None
 
 
 def start_worker(workbench: Workbench) -> None:
-    """Prepare a worker process: one thread, and Ctrl-C left to the parent."""
+    """Prepare a worker process: one thread, Ctrl-C left to the parent, no life without it."""
     import signal
+    import threading
 
     global _workbench
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     _workbench = workbench
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process once its parent has: killed, it cannot tell its workers."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def count_in_worker(batch: Batch) -> BatchCounts:

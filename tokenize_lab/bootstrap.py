@@ -5,6 +5,7 @@ a difference between two of them is the difference of their paired replicates (E
 1993, chapter 16), and its interval is narrower than their own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -31,15 +32,20 @@ class Bootstrap:
     seed: int = 0
     level: float = 0.95
 
-    def sums(self, group: GroupCounts) -> NDArray[np.float64] | None:
-        """Return resampled counts, [replicates, len(FIELDS)]; None for fewer than two units."""
+    def sums(
+        self, group: GroupCounts, columns: Sequence[int] | None = None
+    ) -> NDArray[np.float64] | None:
+        """Return resampled counts, [replicates, len(FIELDS)]; None for fewer than two units.
+
+        Only `columns` are filled in, where they are given.
+        """
         # A domain of a parallel corpus leaves the units of other domains empty.
         units = group.units[group.units[:, FIELD_INDEX["documents"]] > 0]
         if len(units) < 2:
             return None
         weights = _weights(self.replicates, self.seed, len(units))
         sums = np.zeros((self.replicates, units.shape[1]))
-        counted = units.any(0)
+        counted = units.any(0) if columns is None else np.asarray(columns)
         # Counts are far below 2^53, so sums in floating point are exact.
         sums[:, counted] = weights @ units[:, counted].astype(np.float64)
         return sums

@@ -1,13 +1,14 @@
 """Counts on disk, found again by what they are counts of.
 
 The key is the content: the batch's bytes and the lengths of its texts, what is looked for, and the
-tokenizer's hash. A second run therefore encodes nothing, whatever the files are called now, and an
-interrupted one goes on after the last whole batch. Each entry is one small file that takes its
-name when complete, so any number of processes may share the folder; an entry that does not match
-its own checksum is counted afresh.
+tokenizer's hash and engine. A second run therefore encodes nothing, whatever the files are called
+now, and an interrupted one goes on after the last whole batch. Each entry is one small file that
+takes its name when complete, so any number of processes may share the folder; an entry that does
+not match its own checksum is counted afresh.
 """
 
 import hashlib
+import importlib.metadata
 import io
 import os
 import tempfile
@@ -21,19 +22,31 @@ from corpora.errors import InputError
 from tokenize_lab.fields import FIELDS
 from tokenize_lab.text_bytes import TextBytes
 from tokenize_lab.text_counts import TextSettings
+from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.words import WordSegmenter
 
 # Part of every key: raise it whenever the meaning of a count changes.
-COUNTING_VERSION = 1
+COUNTING_VERSION = 2
 _CHECKSUM_BYTES = 32
 
 
-def batch_key(text: TextBytes, settings: TextSettings, is_code: bool) -> str:
-    """Return the hash that names a batch's content and what is counted in it."""
-    digest = hashlib.sha256()
-    digest.update(f"{COUNTING_VERSION} {list(FIELDS)} {settings} {is_code}\n".encode())
-    digest.update(text.starts.astype("<i8").tobytes())
+def content_sha256(text: TextBytes) -> str:
+    """Return the hash of a batch's texts: their bytes, and where each ends."""
+    digest = hashlib.sha256(text.starts.astype("<i8").tobytes())
     digest.update(text.raw)
     return digest.hexdigest()
+
+
+def counts_key(content: str, settings: TextSettings, is_code: bool) -> str:
+    """Return the name of what is counted in a text, whatever the tokenizer."""
+    unicode_rules = settings.graphemes or settings.segmenter is WordSegmenter.UAX29
+    library = importlib.metadata.version("regex") if unicode_rules else ""
+    return f"{content} {COUNTING_VERSION} {','.join(FIELDS)} {settings} {is_code} {library}"
+
+
+def tokenizer_key(tokenizer: Tokenizer) -> str:
+    """Return the name of a tokenizer in a key: what it is, and which library's version runs it."""
+    return f"{tokenizer.sha256} {tokenizer.engine}"
 
 
 @dataclass(frozen=True)

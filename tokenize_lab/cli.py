@@ -1,16 +1,19 @@
 """`tokenize-lab measure`: any tokenizers on any corpora."""
 
-import json
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from corpora.errors import InputError, did_you_mean
 from corpora.readers.settings import OnInvalid, Unit
 from tokenize_lab.words import WordSegmenter
+
+if TYPE_CHECKING:
+    from corpora.corpus import ReadCorpus
 
 
 class GroupBy(StrEnum):
@@ -115,7 +118,9 @@ def measure(
     ] = False,
     replicates: Annotated[
         int,
-        typer.Option(min=0, help="bootstrap resamples; 0 for no intervals", rich_help_panel=_HOW),
+        typer.Option(
+            min=0, max=100_000, help="bootstrap resamples; 0 for no intervals", rich_help_panel=_HOW
+        ),
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="of the resamples", rich_help_panel=_HOW)] = 0,
     jobs: Annotated[
@@ -143,112 +148,78 @@ def measure(
     """
     from corpora.open import open_corpus
     from tokenize_lab.batch_work import Workbench
-    from tokenize_lab.bootstrap import Bootstrap
     from tokenize_lab.cache import CountsCache
-    from tokenize_lab.counts import merged
-    from tokenize_lab.load import load_tokenizer
-    from tokenize_lab.measure import measure as run
+    from tokenize_lab.job import JobSettings, measure_into, remarks, rows_of
+    from tokenize_lab.load import load_tokenizers
+    from tokenize_lab.output import emit, json_list
     from tokenize_lab.progress import counting_progress
-    from tokenize_lab.provenance import provenance
-    from tokenize_lab.results import Results, save_results
-    from tokenize_lab.rows import RowSettings, measure_rows
-    from tokenize_lab.samples import tokenized_samples
     from tokenize_lab.text_counts import TextSettings
 
     if as_json and as_csv:
         raise InputError("--json and --csv both write to stdout; give one of them")
-    opened = [
-        open_corpus(
-            spec,
-            language=language,
-            domain=domain,
-            text_field=text_field,
-            unit=unit,
-            on_invalid=on_invalid,
-            parallel=parallel,
-        )
-        for spec in corpora
-    ]
-    _refuse_twins("corpus", [corpus.name for corpus in opened])
-    loaded = [load_tokenizer(spec) for spec in tokenizers]
-    names = [tokenizer.name for tokenizer in loaded]
-    _refuse_twins("tokenizer", names)
-    chosen = dict(zip(tokenizers, names, strict=True)).get(baseline or tokenizers[0], baseline)
-    if chosen not in names:
+    opened = _told_apart(
+        corpora,
+        [
+            open_corpus(
+                spec,
+                language=language,
+                domain=domain,
+                text_field=text_field,
+                unit=unit,
+                on_invalid=on_invalid,
+                parallel=parallel,
+            )
+            for spec in corpora
+        ],
+    )
+    loaded = load_tokenizers(tokenizers)
+    names = dict(zip(tokenizers, (tokenizer.name for tokenizer in loaded), strict=True))
+    chosen = names.get(baseline or tokenizers[0], baseline or "")
+    if chosen not in names.values():
         raise InputError(
             f"--baseline {chosen}: not one of the tokenizers"
-            f"{did_you_mean(str(chosen), tokenizers)} ({', '.join(tokenizers)})"
+            f"{did_you_mean(chosen, tokenizers)} ({', '.join(tokenizers)})"
         )
 
+    settings = JobSettings(chosen, reference, tuple(g.value for g in group_by), replicates, seed)
     kept = None if no_cache else CountsCache(cache)
     workbench = Workbench(loaded, TextSettings(words, graphemes), kept)
-    by_document = GroupBy.DOCUMENT in group_by
+    command = ["tokenize-lab", *sys.argv[1:]]
     with counting_progress(opened) as progress:
-        measurement = run(
-            opened, workbench, by_document=by_document, jobs=jobs or None, progress=progress
+        results = measure_into(
+            out, opened, workbench, settings, command, jobs=jobs or None, progress=progress
         )
-    settings = {
-        "word_segmenter": words.value,
-        "graphemes": graphemes,
-        "reference": reference,
-        "baseline": chosen,
-        "group_by": [g.value for g in group_by],
-        "replicates": replicates,
-        "seed": seed,
-    }
-    record = provenance(opened, loaded, settings, measurement, ["tokenize-lab", *sys.argv[1:]])
-    samples = tokenized_samples(measurement.samples, loaded)
-    save_results(out, Results(measurement.counts, record, samples))
-    rows = measure_rows(
-        merged(measurement.counts, group_by),
-        RowSettings(
-            {t.name: t.vocabulary_size for t in loaded},
-            words.value,
-            reference,
-            chosen,
-            Bootstrap(replicates, seed) if replicates else None,
+    for line in [
+        f"counts, samples and provenance: {out} (then: tokenize-lab report {out})",
+        *remarks(results, settings),
+        *(
+            f"{corpus.name}: {corpus.invalid.documents} documents are not valid UTF-8 "
+            f"({_DONE[on_invalid]}; the first: {corpus.invalid.first})"
+            for corpus in opened
+            if corpus.invalid.documents
         ),
-    )
-    _say(record, out)
-    for corpus in opened:
-        if corpus.invalid.documents:
-            typer.echo(
-                f"{corpus.name}: {corpus.invalid.documents} documents are not valid UTF-8 "
-                f"({_DONE[on_invalid]}; the first: {corpus.invalid.first})",
-                err=True,
-            )
-    if as_json:
-        sys.stdout.write(json.dumps(rows, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
-    elif as_csv:
-        from tokenize_lab.tables import rows_csv
-
-        sys.stdout.write(rows_csv(rows))
-    else:
-        from rich.console import Console
-
-        from tokenize_lab.tables import rows_tables
-
-        Console().print(*rows_tables(rows, record), sep="\n")
-
-
-def _refuse_twins(what: str, names: list[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"{what} {name}: given twice; give each once")
-
-
-def _say(record: dict[str, Any], out: Path) -> None:
-    run = record["run"]
-    say = [f"counts, samples and provenance: {out} (then: tokenize-lab report {out})"]
-    if not run["batches_encoded"]:
-        say.append("every count came from the cache; nothing was encoded")
-    elif run["batches_from_cache"]:
-        total = run["batches_encoded"] + run["batches_from_cache"]
-        say.append(f"{run['batches_from_cache']} of {total} batches came from the cache")
-    say += [
-        f"{tokenizer['name']} is lossy: {tokenizer['lossy_reason']}"
-        for tokenizer in record["tokenizers"]
-        if not tokenizer["lossless"]
-    ]
-    for line in say:
+    ]:
         typer.echo(line, err=True)
+    rows = rows_of(results, settings)
+    if as_json:
+        emit(json_list(rows))
+    elif as_csv:
+        from tokenize_lab.tables import csv_lines
+
+        emit(csv_lines(rows))
+    else:
+        from tokenize_lab.tables import tables_text
+
+        emit([tables_text(list(rows), results.provenance)])
+
+
+def _told_apart(specs: list[str], opened: "list[ReadCorpus]") -> "list[ReadCorpus]":
+    """Give corpora that share a short name their full ones."""
+    for spec in specs:
+        if specs.count(spec) > 1:
+            raise InputError(f"corpus {spec}: given twice; give each once")
+    names = [corpus.name for corpus in opened]
+    return [
+        corpus if names.count(corpus.name) == 1 else replace(corpus, name=spec)  # type: ignore[type-var]  # every corpus that is opened is a dataclass
+        for spec, corpus in zip(specs, opened, strict=True)
+    ]

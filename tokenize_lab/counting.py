@@ -13,7 +13,7 @@ from tokenize_lab.text_counts import AnnotatedText
 from tokenize_lab.tokenizer import Encoding, Tokenizer
 
 # The pre-token ceiling needs the tokenizer's own splitter, which is slower than some encoders; only
-# the head of every batch of about a megabyte is split, and the rate is of that sample.
+# a sample of documents, evenly spaced over each batch, is split, and the rate is of that sample.
 PRETOKEN_SAMPLE_SHARE = 1 / 64
 PRETOKEN_SAMPLE_LEAST = 4096
 
@@ -120,19 +120,32 @@ def _count_digits(text: AnnotatedText, boundaries: TokenBoundaries, put: _Put) -
 
 
 def _count_pretokens(text: AnnotatedText, tokenizer: Tokenizer, put: _Put) -> None:
-    counts = np.zeros(len(text.texts), np.int64)
-    sizes = np.zeros(len(text.texts), np.int64)
-    batch_bytes = len(text.text_bytes.raw)
-    budget = max(PRETOKEN_SAMPLE_LEAST, int(batch_bytes * PRETOKEN_SAMPLE_SHARE))
-    for i, string in enumerate(text.texts):
-        head = string[:budget]
-        pieces = tokenizer.pretoken_count(head)
-        if pieces is None:
+    sizes = text.text_bytes.byte_counts
+    total = int(sizes.sum())
+    if not total:
+        return
+    budget = max(PRETOKEN_SAMPLE_LEAST, int(total * PRETOKEN_SAMPLE_SHARE))
+    wanted = max(1, min(len(sizes), round(budget * len(sizes) / total)))
+    chosen = np.unique(np.linspace(0, len(sizes) - 1, wanted).round().astype(np.int64))
+    pieces = np.zeros(len(sizes), np.int64)
+    bytes_split = np.zeros(len(sizes), np.int64)
+    for i in chosen.tolist():
+        head = _whole_words(text.texts[i], budget)
+        count = tokenizer.pretoken_count(head)
+        if count is None:
             return
-        counts[i] = pieces
-        sizes[i] = len(head.encode())
-        budget -= int(sizes[i])
-        if budget <= 0:
-            break
-    put("pretokens", counts)
-    put("pretoken_bytes", sizes)
+        pieces[i] = count
+        bytes_split[i] = len(head.encode())
+    put("pretokens", pieces)
+    put("pretoken_bytes", bytes_split)
+
+
+def _whole_words(string: str, most: int) -> str:
+    """Return the string, or its head up to a space before a word, where every splitter cuts; empty
+    where a long string has no such place."""
+    if len(string) <= most:
+        return string
+    end = most
+    while end > 0 and not (string[end] == " " and not string[end - 1].isspace()):
+        end -= 1
+    return string[:end]

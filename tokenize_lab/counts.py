@@ -1,8 +1,9 @@
 """Counts of a measured corpus: additive, grouped, in units that intervals can resample.
 
-A unit is a document, or an aligned line, as long as there are at most `MOST_UNITS` of them in a
-group; beyond that, every `MOST_UNITS`-th document falls into the same unit, so memory does not grow
-with the corpus and units stay exchangeable. Units of equal number hold translations of one another
+A unit is a document, or an aligned line, as long as a corpus holds at most `MOST_UNITS` of them;
+beyond that, documents far apart share a unit, so memory does not grow with the corpus and units
+stay exchangeable. Documents are numbered over the whole corpus, aligned lines by their alignment:
+groups can be merged without merging units, units of equal number hold translations of one another
 in a parallel corpus, and the same documents for every tokenizer.
 """
 
@@ -28,12 +29,18 @@ class Group(NamedTuple):
     document: str | None
 
 
-@dataclass
+# Never written to, so every group without tokens may hold the same ones.
+_NO_IDS = np.zeros(0, np.uint32)
+_NO_OCCURRENCES = np.zeros(0, np.int64)
+_NO_UNITS = np.zeros((0, len(FIELDS)), np.int64)
+
+
+@dataclass(slots=True)
 class Histogram:
     """How often each id of a vocabulary occurs, kept as sorted ids and counts."""
 
-    ids: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
-    occurrences: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    ids: NDArray[np.uint32] = field(default_factory=lambda: _NO_IDS)
+    occurrences: NDArray[np.int64] = field(default_factory=lambda: _NO_OCCURRENCES)
     _waiting: list[tuple[NDArray[np.uint32], NDArray[np.int64]]] = field(default_factory=list)
     _waiting_size: int = 0
 
@@ -59,7 +66,7 @@ class Histogram:
         return self
 
 
-@dataclass
+@dataclass(slots=True)
 class GroupCounts:
     """Counts of one group.
 
@@ -69,7 +76,7 @@ class GroupCounts:
         aligned: whether units are numbered by alignment.
     """
 
-    units: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, len(FIELDS)), np.int64))
+    units: NDArray[np.int64] = field(default_factory=lambda: _NO_UNITS)
     histogram: Histogram = field(default_factory=Histogram)
     aligned: bool = True
 
@@ -78,18 +85,35 @@ class GroupCounts:
         """[len(FIELDS)] int64, the sum over all units."""
         return np.asarray(self.units.sum(0))
 
-    def add(self, first_unit: int, table: NDArray[np.int64]) -> None:
-        """Add documents' counts, [documents, len(FIELDS)], numbered on from `first_unit`."""
+    def add(self, first_document: int, table: NDArray[np.int64]) -> None:
+        """Add documents' counts, [documents, len(FIELDS)], numbered on from `first_document`."""
         while len(table):
-            start = first_unit % MOST_UNITS
-            part = table[: MOST_UNITS - start]
-            stop = start + len(part)
-            if stop > len(self.units):
-                more = np.zeros((stop - len(self.units), len(FIELDS)), np.int64)
+            units = units_of(first_document, len(table))
+            needed = int(units.max()) + 1
+            if needed > len(self.units):
+                more = np.zeros((needed - len(self.units), len(FIELDS)), np.int64)
                 self.units = np.concatenate([self.units, more])
-            self.units[start:stop] += part
-            first_unit += len(part)
-            table = table[len(part) :]
+            self.units[units] += table[: len(units)]
+            first_document += len(units)
+            table = table[len(units) :]
+
+    def add_units(self, units: NDArray[np.int64]) -> None:
+        """Add another group's units to the units of the same number."""
+        shorter, longer = sorted((self.units, units), key=len)
+        self.units = longer.copy()
+        self.units[: len(shorter)] += shorter
+
+
+def units_of(first_document: int, documents: int) -> NDArray[np.int64]:
+    """Return the units of consecutive documents, up to the next multiple of `MOST_UNITS`.
+
+    Each run of `MOST_UNITS` documents fills every unit once, turned by an amount of its own, so
+    that text which repeats with any period is still spread over the units.
+    """
+    turn, place = divmod(first_document, MOST_UNITS)
+    numbers = np.arange(place, min(place + documents, MOST_UNITS))
+    # Knuth's multiplicative hash; zero for the first run, which stays in order.
+    return (numbers + (turn * 2654435761 >> 9)) % MOST_UNITS
 
 
 def merged(counts: dict[Group, GroupCounts], keep: Iterable[str]) -> dict[Group, GroupCounts]:
@@ -106,7 +130,7 @@ def merged(counts: dict[Group, GroupCounts], keep: Iterable[str]) -> dict[Group,
         )
         into = result.setdefault(coarse, GroupCounts(aligned=part.aligned))
         into.aligned = into.aligned and part.aligned
-        into.add(0, part.units)
+        into.add_units(part.units)
         histogram = part.histogram.settle()
         into.histogram.add(histogram.ids, histogram.occurrences)
     for into in result.values():

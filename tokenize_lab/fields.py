@@ -26,7 +26,7 @@ TOKEN_FIELDS = {
     "digit_boundaries": "token boundaries inside long numbers",
     "digit_boundaries_expected": "boundaries that grouping by three from the right would put there",
     "digit_boundaries_hit": "boundaries in both",
-    "pretokens": "pieces merges cannot cross, in the sampled head of each batch",
+    "pretokens": "pieces merges cannot cross, in documents sampled evenly from each batch",
     "pretoken_bytes": "bytes of that sampled text",
     "indentation_bytes": "code only: bytes of white space that opens a line",
     "indentation_tokens": "code only: tokens that touch such white space",

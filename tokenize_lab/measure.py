@@ -26,10 +26,13 @@ from tokenize_lab.batch_work import (
 )
 from tokenize_lab.counts import Group, GroupCounts
 from tokenize_lab.fields import TEXT_INDEX
+from tokenize_lab.interrupts import interrupt_deferred
 from tokenize_lab.samples import SampleText, sample_texts
 
 # Below this much encoding (bytes x tokenizers) starting processes costs more than it saves.
 _WORTH_PROCESSES = 24 << 20
+# Of a corpus with more languages and domains than this, the later ones have no samples.
+_MOST_SAMPLED = 200
 
 
 @dataclass
@@ -61,7 +64,7 @@ class Measurement:
     Attributes:
         counts: by group, in the order met.
         tokenizers: as given.
-        corpora_sha256: by corpus, of the content of its batches in order.
+        corpora_sha256: by corpus, of its texts, languages and domains in the order of its batches.
         throughput: how fast it went.
         samples: heads of the first documents of each corpus, language and domain.
         from_cache: (tokenizer, batch) pairs that the cache answered.
@@ -100,7 +103,8 @@ def measure(
     begin = time.perf_counter()
     names = [tokenizer.name for tokenizer in workbench.tokenizers]
     counts: dict[Group, GroupCounts] = {}
-    documents_seen: dict[tuple[str, str, str], int] = {}
+    documents_seen = dict.fromkeys((corpus.name for corpus in corpora), 0)
+    places: set[tuple[str, str, str]] = set()
     digests = {corpus.name: hashlib.sha256() for corpus in corpora}
     speed = Throughput(
         encoded_bytes=dict.fromkeys(names, 0), encode_seconds=dict.fromkeys(names, 0.0)
@@ -114,10 +118,11 @@ def measure(
             f"{batch.language}\t{batch.domain}\t{result.content_sha256}\n".encode()
         )
         place = (corpus.name, batch.language, batch.domain)
-        if place not in documents_seen:
+        if place not in places and len(places) < _MOST_SAMPLED:
             samples += sample_texts(corpus.name, batch)
-        first = documents_seen.get(place, 0)
-        documents_seen[place] = first + len(batch.texts)
+        places.add(place)
+        first = documents_seen[corpus.name]
+        documents_seen[corpus.name] += len(batch.texts)
         if batch.first_alignment is not None:
             first = batch.first_alignment
         for i, name in enumerate(names):
@@ -126,8 +131,9 @@ def measure(
                 prefix = "" if batch.first_alignment is not None else f"{batch.source}:"
                 for document, row in zip(batch.document_ids, table, strict=True):
                     group = Group(name, *place, prefix + document)
-                    fresh = GroupCounts(aligned=batch.first_alignment is not None)
-                    counts.setdefault(group, fresh).add(0, row[None])
+                    if group not in counts:
+                        counts[group] = GroupCounts(aligned=batch.first_alignment is not None)
+                    counts[group].add(0, row[None])
             else:
                 into = counts.setdefault(Group(name, *place, None), GroupCounts())
                 into.aligned = into.aligned and batch.first_alignment is not None
@@ -174,7 +180,10 @@ def _counted(
     waiting: deque[tuple[Corpus, Batch, Future[BatchCounts]]] = deque()
     try:
         for corpus, batch in everything:
-            waiting.append((corpus, batch, pool.submit(count_in_worker, batch)))
+            with interrupt_deferred():
+                # It may start a process, and one that hears half of its task says so at length.
+                future = pool.submit(count_in_worker, batch)
+            waiting.append((corpus, batch, future))
             if len(waiting) > 2 * jobs:
                 corpus, batch, future = waiting.popleft()
                 yield corpus, batch, future.result()

@@ -70,8 +70,8 @@ RATES = {
         needs_spaces=True,
     ),
     "bytes_per_pretoken": Rate(
-        "pre-token ceiling: bytes per piece that merges cannot cross, so the most bytes per token "
-        "that any vocabulary could reach behind this splitter (from the head of each megabyte)",
+        "pre-token ceiling: bytes per piece that merges cannot cross, the most bytes per token "
+        "that any vocabulary could reach behind this splitter; from an evenly spaced sample",
         {"pretoken_bytes": 1},
         {"pretokens": 1},
     ),

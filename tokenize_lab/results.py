@@ -8,9 +8,11 @@
 The same inputs give the same bytes in all but `run`.
 """
 
+import hashlib
 import io
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from corpora.errors import InputError
-from corpora.files import write_text, written_whole
+from corpora.files import written_whole
 from tokenize_lab.counts import Group, GroupCounts
 from tokenize_lab.fields import FIELD_INDEX, FIELDS
 
@@ -44,44 +46,50 @@ class Results:
 
 
 def save_results(folder: Path, results: Results) -> None:
-    """Write the folder's four files, each whole or not at all.
+    """Write the folder's four files, all of them or none.
 
     Raises:
         InputError: the folder cannot be written, or the disk is full.
     """
-    tables = {"counts": _counts_frame(results), "histograms": _histogram_frame(results.counts)}
-    for name, frame in tables.items():
-        # Through memory: polars's own writer turns a full disk into an error of another kind.
-        buffer = io.BytesIO()
-        frame.write_parquet(buffer, compression="zstd")
-        with written_whole(folder / f"{name}.parquet") as temporary:
-            temporary.write_bytes(buffer.getbuffer())
     samples = json.dumps(list(results.samples), ensure_ascii=False, separators=(",", ":"))
-    write_text(folder / "samples.json", samples + "\n")
-    # Last, so that its presence says the folder is complete.
-    record = json.dumps(results.provenance, ensure_ascii=False, indent=1, allow_nan=False)
-    write_text(folder / "provenance.json", record + "\n")
+    contents = {
+        "counts.parquet": _parquet(_counts_frame(results)),
+        "histograms.parquet": _parquet(_histogram_frame(results.counts)),
+        "samples.json": (samples + "\n").encode(),
+    }
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    record = json.dumps(
+        {**results.provenance, "files": hashes}, ensure_ascii=False, indent=1, allow_nan=False
+    )
+    with ExitStack() as files:
+        # All are on the disk before any takes its name; the record, entered first, takes it last.
+        for name, content in {"provenance.json": (record + "\n").encode(), **contents}.items():
+            files.enter_context(written_whole(folder / name)).write_bytes(content)
 
 
 def load_results(folder: Path) -> Results:
     """Read a folder that `save_results` wrote.
 
     Raises:
-        InputError: it is not there, is not complete, or is damaged.
+        InputError: it is not there, is not complete, is damaged, or mixed from two runs.
     """
     import polars as pl
 
     try:
         provenance = json.loads((folder / "provenance.json").read_text("utf-8"))
-        samples = json.loads((folder / "samples.json").read_text("utf-8"))
-        frame = pl.read_parquet(folder / "counts.parquet")
-        histograms = pl.read_parquet(folder / "histograms.parquet")
-    except FileNotFoundError as error:
+        contents = {name: (folder / name).read_bytes() for name in provenance["files"]}
+        for name, wanted in provenance.pop("files").items():
+            if hashlib.sha256(contents[name]).hexdigest() != wanted:
+                raise ValueError(f"{name} is not the one that provenance.json was written with")
+        samples = json.loads(contents["samples.json"])
+        frame = pl.read_parquet(io.BytesIO(contents["counts.parquet"]))
+        histograms = pl.read_parquet(io.BytesIO(contents["histograms.parquet"]))
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(
             f"{folder}: holds no measurement ({Path(error.filename or '').name} is missing); "
             "make one with: tokenize-lab measure CORPUS -t TOKENIZER --out DIR"
         ) from error
-    except (ValueError, pl.exceptions.PolarsError, OSError) as error:
+    except (ValueError, KeyError, TypeError, pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{folder}: a file is damaged ({error}); measure again") from error
     counts: dict[Group, GroupCounts] = {}
     for key, part in frame.partition_by(_PARTS, as_dict=True, maintain_order=True).items():
@@ -93,6 +101,13 @@ def load_results(folder: Path) -> Results:
             part["token_id"].to_numpy().astype(np.uint32), part["occurrences"].to_numpy()
         )
     return Results(counts, provenance, samples)
+
+
+def _parquet(frame: "pl.DataFrame") -> bytes:
+    # Through memory: polars's own writer turns a full disk into an error of another kind.
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()
 
 
 def _counts_frame(results: Results) -> "pl.DataFrame":

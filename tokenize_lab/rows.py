@@ -1,17 +1,19 @@
 """From grouped counts to the rows that people read: rates, intervals, comparisons.
 
 Three comparisons need more than one group. Parity and premium set a language beside the reference
-language over the same aligned lines; Gini sets all languages of a tokenizer beside one another; a
+language over the lines that both have; Gini sets all languages of a tokenizer beside one another; a
 difference sets a tokenizer beside the baseline on the same text. All replicates are paired.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenize_lab.alignment import aligned_languages, place_of, references
 from tokenize_lab.bootstrap import Bootstrap
 from tokenize_lab.counts import Group, GroupCounts
 from tokenize_lab.distribution import RENYI_ORDERS, gini, renyi_efficiency, zipf_slope
@@ -59,45 +61,58 @@ def measure_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> lis
 
     NaN never appears: what is not defined or was not measured is None.
     """
+    return list(iterate_rows(counts, settings))
+
+
+def iterate_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> Iterator[Row]:
+    """Yield what `measure_rows` returns, one row at a time."""
     bootstrap = settings.bootstrap
-    sums = {
-        group: _Sums(part.total, bootstrap.sums(part) if bootstrap else None)
-        for group, part in counts.items()
-    }
-    ginis = _ginis(counts, sums, bootstrap)
-    rows = []
-    for group, part in counts.items():
+    if not counts:
+        return
+    totals = np.stack([part.total for part in counts.values()])
+    rates = {name: _numbers(rate.of(totals)) for name, rate in RATES.items()}
+    index = {group: i for i, group in enumerate(counts)}
+
+    @lru_cache(maxsize=128)  # references and baselines come again; the rest need not be kept
+    def sums_of(group: Group) -> _Sums:
+        replicates = bootstrap.sums(counts[group]) if bootstrap else None
+        return _Sums(totals[index[group]], replicates)
+
+    ginis = _ginis(counts, bootstrap)
+    reference_of = references(counts, settings.reference)
+    for i, (group, part) in enumerate(counts.items()):
+        sums = sums_of(group)
         row: Row = {**group._asdict(), "word_segmenter": settings.word_segmenter}
-        row |= {name: int(part.total[FIELD_INDEX[name]]) for name in FIELDS}
-        values, intervals = _rates(sums[group], bootstrap)
+        row |= dict(zip(FIELDS, totals[i].tolist(), strict=True))
+        values: Row = {name: column[i] for name, column in rates.items()}
+        intervals = _intervals(values, sums.replicates, bootstrap)
+        pair = None
+        reference = reference_of.get(place_of(group))
+        if reference is not None and group.language is not None and part.aligned:
+            two = counts[reference], sums_of(reference)
+            pair = _over_common_lines((part, sums), two, bootstrap)
         for name, counted in (("parity", "bytes"), ("premium", "tokens")):
-            reference = _reference(group, counts, settings.reference)
-            values[name], intervals[name] = _ratio(
-                sums[group], sums[reference] if reference else None, counted, bootstrap
-            )
-        values["gini"], intervals["gini"] = ginis.get((group.tokenizer, group.corpus), (None, None))
+            values[name], intervals[name] = _ratio(pair, counted, bootstrap)
+        values["gini"], intervals["gini"] = ginis.get(group, (None, None))
         row |= values
         row |= _distribution(part, settings.vocabulary_sizes[group.tokenizer])
         row["intervals"] = intervals
         baseline = group._replace(tokenizer=settings.baseline or group.tokenizer)
-        if baseline != group and baseline in sums:
-            row["difference"] = {
-                "baseline": settings.baseline,
-                **_difference(sums[group], sums[baseline], bootstrap),
-            }
-        rows.append(row)
-    return rows
+        if baseline != group and baseline in index:
+            difference = _difference(sums, sums_of(baseline), bootstrap)
+            row["difference"] = {"baseline": settings.baseline, **difference}
+        yield row
 
 
-def _rates(sums: _Sums, bootstrap: Bootstrap | None) -> tuple[Row, Row]:
-    values: Row = {}
-    intervals: Row = {}
-    for name, rate in RATES.items():
-        values[name] = _number(rate.of(sums.total))
-        intervals[name] = None
-        if bootstrap and sums.replicates is not None and values[name] is not None:
-            intervals[name] = bootstrap.interval(rate.of(sums.replicates))
-    return values, intervals
+def _intervals(
+    values: Row, replicates: NDArray[np.float64] | None, bootstrap: Bootstrap | None
+) -> Row:
+    intervals: Row = dict.fromkeys(RATES)
+    if bootstrap and replicates is not None:
+        for name, rate in RATES.items():
+            if values[name] is not None:
+                intervals[name] = bootstrap.interval(rate.of(replicates))
+    return intervals
 
 
 def _difference(sums: _Sums, baseline: _Sums, bootstrap: Bootstrap | None) -> Row:
@@ -111,17 +126,33 @@ def _difference(sums: _Sums, baseline: _Sums, bootstrap: Bootstrap | None) -> Ro
     return result
 
 
-def _reference(group: Group, counts: dict[Group, GroupCounts], language: str) -> Group | None:
-    """Return the group of the reference language whose lines align with this group's."""
-    if group.language is None or not counts[group].aligned:
+def _over_common_lines(
+    one: tuple[GroupCounts, _Sums], two: tuple[GroupCounts, _Sums], bootstrap: Bootstrap | None
+) -> tuple[_Sums, _Sums] | None:
+    """Return the sums of two languages over the lines that both have, None if that is unknown."""
+    (part, sums), (other_part, other_sums) = one, two
+    if np.array_equal(_documents(part), _documents(other_part)):
+        return sums, other_sums
+    both = _common_units(part, other_part)
+    if both is None:
         return None
-    for other, part in counts.items():
-        if other.language is None or not part.aligned or not other.language.startswith(language):
-            continue
-        same_place = other._replace(language=group.language) == group
-        if same_place and np.array_equal(_documents(part), _documents(counts[group])):
-            return other
-    return None
+    common = [GroupCounts(units) for units in both]
+    above, below = (_Sums(c.total, bootstrap.sums(c) if bootstrap else None) for c in common)
+    return above, below
+
+
+def _common_units(
+    one: GroupCounts, two: GroupCounts
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Return the units that hold a line in both; None where units hold several lines, of which it
+    is not known which are missing."""
+    rows = min(len(one.units), len(two.units))
+    a, b = one.units[:rows], two.units[:rows]
+    lines = np.stack([a[:, FIELD_INDEX["documents"]], b[:, FIELD_INDEX["documents"]]])
+    common = (lines > 0).all(0)
+    if not common.any() or lines.max() > 1:
+        return None
+    return a[common], b[common]
 
 
 def _documents(part: GroupCounts) -> NDArray[np.int64]:
@@ -129,47 +160,37 @@ def _documents(part: GroupCounts) -> NDArray[np.int64]:
 
 
 def _ratio(
-    above: _Sums, below: _Sums | None, counted: str, bootstrap: Bootstrap | None
+    pair: tuple[_Sums, _Sums] | None, counted: str, bootstrap: Bootstrap | None
 ) -> tuple[float | None, Any]:
-    if below is None:
+    if pair is None:
         return None, None
+    above, below = pair
     i = FIELD_INDEX[counted]
     value = _number(np.float64(above.total[i]) / below.total[i]) if below.total[i] else None
     if not bootstrap or above.replicates is None or below.replicates is None or value is None:
         return value, None
-    return value, bootstrap.interval(above.replicates[:, i] / below.replicates[:, i])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # A resample of empty lines alone has no ratio; `interval` then gives none.
+        replicates = above.replicates[:, i] / below.replicates[:, i]
+    return value, bootstrap.interval(replicates)
 
 
 def _ginis(
-    counts: dict[Group, GroupCounts], sums: dict[Group, _Sums], bootstrap: Bootstrap | None
-) -> dict[tuple[str, str], tuple[float | None, Any]]:
-    """Return Gini and its interval for each tokenizer and corpus with aligned languages."""
-    result = {}
+    counts: dict[Group, GroupCounts], bootstrap: Bootstrap | None
+) -> dict[Group, tuple[float | None, Any]]:
+    """Return Gini and its interval for every language that is part of one."""
+    result: dict[Group, tuple[float | None, Any]] = {}
     tokens = FIELD_INDEX["tokens"]
-    for key, groups in aligned_languages(counts).items():
-        value = _number(gini([sums[group].total[tokens] for group in groups]))
-        replicates = [sums[group].replicates for group in groups]
+    for groups in aligned_languages(counts).values():
+        value = _number(gini([counts[group].units[:, tokens].sum() for group in groups]))
         interval = None
-        if bootstrap and value is not None and all(r is not None for r in replicates):
-            columns = [r[:, tokens] for r in replicates if r is not None]
-            interval = bootstrap.interval(gini(np.stack(columns, axis=-1)))
-        result[key] = (value, interval)
+        if bootstrap and value is not None:
+            sums = [bootstrap.sums(counts[group], [tokens]) for group in groups]
+            columns = [one[:, tokens] for one in sums if one is not None]
+            if columns:
+                interval = bootstrap.interval(gini(np.stack(columns, axis=-1)))
+        result |= dict.fromkeys(groups, (value, interval))
     return result
-
-
-def aligned_languages(counts: dict[Group, GroupCounts]) -> dict[tuple[str, str], Sequence[Group]]:
-    """Return, by tokenizer and corpus, the aligned languages that hold the same lines.
-
-    Empty where rows are split further than by language: their costs are not whole languages'.
-    """
-    result: dict[tuple[str, str], list[Group]] = {}
-    for group, part in counts.items():
-        whole = group.language is not None and group.domain is None and group.document is None
-        if whole and part.aligned:
-            known = result.setdefault((group.tokenizer, group.corpus), [])
-            if not known or np.array_equal(_documents(counts[known[0]]), _documents(part)):
-                known.append(group)
-    return {key: groups for key, groups in result.items() if len(groups) > 1}
 
 
 def _distribution(part: GroupCounts, vocabulary_size: int) -> Row:
@@ -179,7 +200,7 @@ def _distribution(part: GroupCounts, vocabulary_size: int) -> Row:
     used = len(histogram)
     row: Row = {"vocabulary_size": vocabulary_size, "distinct_tokens": used if used else None}
     row["vocabulary_use"] = used / vocabulary_size if used else None
-    row["zipf_slope"] = zipf_slope(histogram)
+    row["zipf_slope"] = zipf_slope(histogram) if used else None
     for order in RENYI_ORDERS:
         row[f"renyi_{order:g}_declared"] = renyi_efficiency(histogram, order, vocabulary_size)
         row[f"renyi_{order:g}_observed"] = renyi_efficiency(histogram, order, used)
@@ -188,3 +209,7 @@ def _distribution(part: GroupCounts, vocabulary_size: int) -> Row:
 
 def _number(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
+
+
+def _numbers(values: NDArray[np.float64]) -> list[float | None]:
+    return [value if np.isfinite(value) else None for value in values.tolist()]

@@ -2,25 +2,37 @@
 
 import csv
 import io
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tokenize_lab.rates import RATES
 from tokenize_lab.rows import Row
 
+_MOST_PLACES = 200
 _PLACES = ("corpus", "language", "domain", "document")
 
 
-def rows_csv(rows: list[Row]) -> str:
-    """Return rows as CSV; an interval becomes two columns, a difference three; null is empty."""
-    flat = [_flat(row) for row in rows]
-    names = list(dict.fromkeys(name for row in flat for name in row))
+def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield rows as lines of CSV: an interval is two columns, a difference three; null is empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-    return text.getvalue()
+    writer = None
+    for row in rows:
+        flat = _flat(row)
+        if writer is None:
+            differences = [
+                f"{name}_difference{end}" for name in RATES for end in ("", "_low", "_high")
+            ]
+            names = list(dict.fromkeys([*flat, *differences]))
+            writer = csv.DictWriter(text, names, lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(flat)
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
 
 
 def _flat(row: Row) -> Row:
@@ -35,12 +47,22 @@ def _flat(row: Row) -> Row:
     return flat
 
 
+def tables_text(rows: list[Row], record: dict[str, Any]) -> str:
+    """Return the tables as they look on the terminal that stdout is, or on plain paper."""
+    console = Console()
+    with console.capture() as capture:
+        console.print(*rows_tables(rows, record), sep="\n")
+    return capture.get()
+
+
 def rows_tables(rows: list[Row], record: dict[str, Any]) -> list[Table]:
     """Return bytes per token by place and tokenizer, premiums likewise, and the tokenizers."""
     tables = [_matrix(rows, "bytes_per_token", "Bytes per token (half width of the 95 % interval)")]
     if any(row["premium"] not in (None, 1.0) for row in rows):
         reference = record["settings"]["reference"]
-        title = f"Premium (parity): tokens (bytes) over those of {reference} for the same lines"
+        title = (
+            f"Premium (parity): tokens (bytes) over those of {escape(reference)} for the same lines"
+        )
         tables.append(_matrix(rows, "premium", title, with_parity=True))
     return [*tables, _tokenizers_table(rows, record)]
 
@@ -50,14 +72,14 @@ def _matrix(rows: list[Row], rate: str, title: str, *, with_parity: bool = False
     tokenizers = list(dict.fromkeys(row["tokenizer"] for row in rows))
     places: dict[tuple[str, ...], dict[str, Row]] = {}
     for row in rows:
-        place = tuple(row[part] or "all" for part in parts)
+        place = tuple(escape(row[part] or "all") for part in parts)
         places.setdefault(place, {})[row["tokenizer"]] = row
     table = Table(title=title)
     for part in parts:
         table.add_column(part, overflow="fold")
     for name in (["parity"] if with_parity else []) + tokenizers:
-        table.add_column(name, justify="right", overflow="fold")
-    for place, own in sorted(places.items()):
+        table.add_column(escape(name), justify="right", overflow="fold")
+    for place, own in sorted(places.items())[:_MOST_PLACES]:
         first = next(iter(own.values()))
         parity = [_cell(first, "parity", with_interval=False)] if with_parity else []
         cells = [
@@ -65,6 +87,8 @@ def _matrix(rows: list[Row], rate: str, title: str, *, with_parity: bool = False
             for name in tokenizers
         ]
         table.add_row(*place, *parity, *cells)
+    if len(places) > _MOST_PLACES:
+        table.caption = f"the first {_MOST_PLACES} of {len(places):,}; --json or --csv has all"
     return table
 
 
@@ -90,7 +114,7 @@ def _tokenizers_table(rows: list[Row], record: dict[str, Any]) -> Table:
         ginis = {row["gini"] for row in own}
         gini = ginis.pop() if len(ginis) == 1 else None
         table.add_row(
-            tokenizer["name"],
+            escape(tokenizer["name"]),
             f"{tokenizer['vocabulary_size']:,}",
             _pooled(own, "bytes_per_token", "{:.3f}"),
             "-" if gini is None else f"{gini:.3f}",

@@ -1,5 +1,6 @@
 """The cache: found again by content, safe to share, never believed when damaged."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -55,6 +56,29 @@ def test_whatever_changes_a_count_changes_the_key(tmp_path: Path) -> None:
     assert encoded(count(cache, batch_of(TEXTS, domain="code"))) == 2
     assert encoded(count(cache, batch_of(TEXTS), segmenter=WordSegmenter.UAX29)) == 2
     assert encoded(count(cache, batch_of(TEXTS))) == 0
+
+
+def test_another_version_of_an_engine_is_another_key(tmp_path: Path) -> None:
+    cache = CountsCache(tmp_path)
+    tokenizer = load_tokenizer("mistral:v3")
+    batch = batch_of(TEXTS)
+    for engine, expected in (
+        ("sentencepiece 1", 1),
+        ("sentencepiece 2", 1),
+        ("sentencepiece 1", 0),
+    ):
+        renewed = dataclasses.replace(tokenizer, engine=engine)  # type: ignore[type-var]  # a dataclass behind the protocol
+        result = count_batch(Workbench([renewed], TextSettings(), cache), batch)
+        assert encoded(result) == expected
+
+
+def test_the_content_hash_is_of_the_content_alone() -> None:
+    hashes = {
+        count(None, batch_of(TEXTS), **settings).content_sha256
+        for settings in ({}, {"graphemes": True}, {"segmenter": WordSegmenter.UAX29})
+    }
+    assert len(hashes) == 1
+    assert count(None, batch_of(TEXTS[:-1])).content_sha256 not in hashes
 
 
 def test_a_damaged_or_empty_entry_is_counted_afresh(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import ROOT
@@ -271,3 +272,147 @@ def test_two_processes_share_one_cache(corpus: Path, tmp_path: Path) -> None:
     outputs = [process.communicate(timeout=60)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert outputs[0] == outputs[1]
+
+
+def test_corpora_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "text.txt").write_text(f"{folder}\n")
+    paths = [tmp_path / folder / "text.txt" for folder in ("one", "two")]
+    done = lab("measure", *paths, "-t", "byte", "--json", "--no-cache", "--out", tmp_path / "out")
+    assert [row["corpus"] for row in json.loads(done.stdout)] == [str(path) for path in paths]
+
+
+def test_a_reference_that_no_language_answers_to_is_said(tmp_path: Path) -> None:
+    for code in ("eng_Latn", "fra_Latn"):
+        (tmp_path / f"{code}.txt").write_text("a line\nanother\n")
+    done = lab(
+        "measure",
+        tmp_path,
+        "-t",
+        "byte",
+        "--json",
+        "--no-cache",
+        "--reference",
+        "egn",
+        "--out",
+        tmp_path / "out",
+    )
+    assert {row["parity"] for row in json.loads(done.stdout)} == {None}
+    assert "no language begins with --reference egn" in done.stderr
+    assert "eng_Latn" in done.stderr
+
+
+def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path: Path) -> None:
+    corpus = tmp_path / "text.jsonl"
+    corpus.write_text('{"text": "hello", "language": "[/red]"}\n')
+    done = lab("measure", corpus, "-t", "byte", "--no-cache", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "[/red]" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("redirect", "message"),
+    [("> /dev/full", "No space left"), (">&-", "standard output is closed")],
+)
+def test_an_output_that_cannot_be_written_is_one_line(
+    corpus: Path, tmp_path: Path, redirect: str, message: str
+) -> None:
+    command = f"{sys.executable} -m tokenize_lab measure {corpus} -t byte --json --no-cache " + (
+        f"--out {tmp_path / 'out'} {redirect}"
+    )
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert message in done.stderr
+
+
+def test_a_reader_that_leaves_is_no_mistake(corpus: Path, tmp_path: Path) -> None:
+    command = (
+        f"set -o pipefail; {sys.executable} -m tokenize_lab measure {corpus} -t byte --json "
+        f"--group-by document --no-cache --out {tmp_path / 'out'} | head -c 1"
+    )
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "["
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_workers_do_not_outlive_a_killed_command(tmp_path: Path, kill: signal.Signals) -> None:
+    corpus = tmp_path / "text.jsonl"
+    with corpus.open("w") as out:
+        for i in range(120_000):
+            out.write(json.dumps({"text": f"{i} " + "some words to count " * 20}) + "\n")
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "tokenize_lab",
+            "measure",
+            str(corpus),
+            "-t",
+            "mistral:v3",
+            "--jobs",
+            "2",
+            "--cache",
+            str(tmp_path / "cache"),
+            "--out",
+            str(tmp_path / "out"),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    children: list[psutil.Process] = []
+    while time.monotonic() < deadline and not list(tmp_path.glob("cache/*/*")):
+        time.sleep(0.02)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= 2
+    process.send_signal(kill)
+    process.wait(timeout=30)
+    gone, alive = psutil.wait_procs(children, timeout=15)
+    assert not alive
+    assert len(gone) == len(children)
+
+
+def test_a_second_ctrl_c_does_not_break_off_the_clearing_up(tmp_path: Path) -> None:
+    corpus = tmp_path / "text.jsonl"
+    with corpus.open("w") as out:
+        for i in range(120_000):
+            out.write(json.dumps({"text": f"{i} " + "some words to count " * 20}) + "\n")
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "tokenize_lab",
+            "measure",
+            str(corpus),
+            "-t",
+            "mistral:v3",
+            "--jobs",
+            "2",
+            "--cache",
+            str(tmp_path / "cache"),
+            "--out",
+            str(tmp_path / "out"),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list(tmp_path.glob("cache/*/*")):
+        time.sleep(0.02)
+    for _ in range(4):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr

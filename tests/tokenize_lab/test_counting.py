@@ -128,6 +128,30 @@ def test_words_and_digits_counted_by_hand() -> None:
     assert (row["comparable_words"], row["single_token_words"]) == (3, 1)
 
 
+def test_the_pre_token_ceiling_looks_at_all_of_the_text() -> None:
+    # Short words first, long ones after: a sample of the head alone would see only the short.
+    tokenizer = load_tokenizer("mistral:tekken")
+    texts = ["a b c d e f g h"] * 2000 + ["internationalization " * 8] * 2000
+    counts = count_tokens(
+        AnnotatedText(texts, TextSettings(), False), tokenizer.encode_batch(texts), tokenizer
+    )
+    total = dict(zip(TOKEN_FIELDS, counts.per_text.sum(0).tolist(), strict=True))
+    whole = sum(len(text) for text in texts) / sum(
+        tokenizer.pretoken_count(text) or 0 for text in texts
+    )
+    assert total["pretoken_bytes"] / total["pretokens"] == pytest.approx(whole, rel=0.05)
+
+
+def test_a_piece_that_cannot_be_cut_says_nothing_of_the_ceiling() -> None:
+    tokenizer = load_tokenizer("mistral:tekken")
+    texts = ["a" * 100_000]
+    counts = count_tokens(
+        AnnotatedText(texts, TextSettings(), False), tokenizer.encode_batch(texts), tokenizer
+    )
+    assert counts.per_text[0, TOKEN_INDEX["pretoken_bytes"]] == 0
+    assert counts.per_text[0, TOKEN_INDEX["pretokens"]] == 0
+
+
 def test_code_counts_by_hand() -> None:
     tokenizer = load_tokenizer("byte")
     texts = ["if a == b:\n    c += 1\n\td = e\n"]

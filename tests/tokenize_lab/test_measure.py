@@ -12,7 +12,7 @@ from corpora.document import Batch, Document, batched
 from tokenize_lab import measure as measure_module
 from tokenize_lab.batch_work import Workbench
 from tokenize_lab.cache import CountsCache
-from tokenize_lab.counts import MOST_UNITS, Group, GroupCounts, merged
+from tokenize_lab.counts import MOST_UNITS, Group, GroupCounts, merged, units_of
 from tokenize_lab.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import Measurement, measure
@@ -123,4 +123,29 @@ def test_units_are_bounded_and_lose_nothing() -> None:
         group.add(first, table[first : first + 1000])
     assert len(group.units) == MOST_UNITS
     assert group.total.tolist() == table.sum(0).tolist()
-    assert group.units[5].tolist() == table[5::MOST_UNITS].sum(0).tolist()
+    # Every run of MOST_UNITS documents fills every unit once, the first in order.
+    assert units_of(0, MOST_UNITS).tolist() == list(range(MOST_UNITS))
+    assert sorted(units_of(7 * MOST_UNITS, MOST_UNITS)) == list(range(MOST_UNITS))
+    # Text that repeats with that very period is spread all the same.
+    assert len({int(units_of(turn * MOST_UNITS, 1)[0]) for turn in range(500)}) > 300
+
+
+def test_labels_do_not_change_the_interval_of_the_whole() -> None:
+    plain = [d._replace(language="und", domain="") for d in documents()]
+    labelled = [d._replace(domain=str(i % 50)) for i, d in enumerate(plain)]
+    each = [d._replace(domain=str(i)) for i, d in enumerate(plain)]
+    sums = []
+    for docs in (plain, labelled, each):
+        counts = merged(measure([DocumentCorpus("c", docs)], workbench()).counts, ["language"])
+        (group,) = [g for g in counts if g.tokenizer == "mistral:v3"]
+        sampled = [FIELD_INDEX["pretokens"], FIELD_INDEX["pretoken_bytes"]]
+        sums.append(np.delete(counts[group].units, sampled, axis=1))
+    assert len(sums[0]) == len(plain)
+    assert np.array_equal(sums[0], sums[1])
+    assert np.array_equal(sums[0], sums[2])
+
+
+def test_a_corpus_of_many_places_keeps_few_samples() -> None:
+    docs = [Document("a line", "und", str(i)) for i in range(300)]
+    measurement = measure([DocumentCorpus("c", docs)], workbench())
+    assert len(measurement.samples) == 200

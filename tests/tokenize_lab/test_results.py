@@ -77,6 +77,34 @@ def test_a_folder_without_a_measurement_is_one_clear_line(tmp_path: Path) -> Non
         load_results(tmp_path)
 
 
+def test_files_of_two_runs_are_not_taken_for_one(tmp_path: Path) -> None:
+    save_results(tmp_path / "one", results())
+    other = results()
+    other.provenance["settings"]["word_segmenter"] = "uax29"
+    save_results(tmp_path / "two", other)
+    (tmp_path / "one" / "counts.parquet").replace(tmp_path / "two" / "counts.parquet")
+    with pytest.raises(InputError, match=r"counts.parquet is not the one that provenance.json"):
+        load_results(tmp_path / "two")
+
+
+def test_a_failed_overwrite_leaves_the_old_measurement_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_results(tmp_path, results())
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    write = Path.write_bytes
+
+    def full(self: Path, data: bytes) -> int:
+        if "samples" in self.name:
+            raise OSError(28, "No space left on device")
+        return write(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match="No space left"):
+        save_results(tmp_path, results())
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 @pytest.mark.parametrize("name", ["counts.parquet", "histograms.parquet", "samples.json"])
 def test_a_damaged_file_is_one_clear_line(tmp_path: Path, name: str) -> None:
     save_results(tmp_path, results())

@@ -115,10 +115,22 @@ def test_text_that_is_not_aligned_has_no_parity_and_no_gini() -> None:
         assert (row["parity"], row["premium"], row["gini"]) == (None, None, None)
 
 
-def test_languages_with_other_lines_are_not_compared() -> None:
-    documents = [*aligned("eng_Latn", ENGLISH), *aligned("deu_Latn", GERMAN[:2])]
-    german = by(rows_of(documents, "byte"), language="deu_Latn")
-    assert german["parity"] is None
+def test_a_language_that_lacks_lines_is_compared_over_those_it_has() -> None:
+    documents = [
+        *aligned("eng_Latn", ENGLISH),
+        *aligned("deu_Latn", GERMAN[:2]),
+        *aligned("tha_Thai", THAI),
+    ]
+    rows = rows_of(documents, "byte")
+    german = by(rows, language="deu_Latn")
+    have, reference = (sum(len(x.encode()) for x in lines[:2]) for lines in (GERMAN, ENGLISH))
+    assert german["parity"] == have / reference
+    assert german["intervals"]["parity"] is not None
+    # Its tokens are not of the whole text, so it is no part of the Gini of those that are.
+    assert german["gini"] is None
+    thai = by(rows, language="tha_Thai")
+    pair = [row["tokens"] for row in rows if row["language"] != "deu_Latn"]
+    assert thai["gini"] == pytest.approx(float(gini(pair)))
 
 
 def test_domains_of_a_parallel_corpus_compare_within_themselves() -> None:
