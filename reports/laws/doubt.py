@@ -30,7 +30,7 @@ _CLOUDS = (
 )
 _GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "kappa": "κ", "rho0": "ρ₀", "T0": "T₀",
-    "L0": "L₀", "compression_rate_opt": "T*, bytes per token",
+    "L0": "L₀", "B0": "B₀", "N0": "N₀", "compression_rate_opt": "T*, bytes per token",
     "bytes_per_param_opt": "ρ*, bytes per parameter", "bits_per_byte_opt": "bits per byte",
 }  # fmt: skip
 _SEVERITIES = ("failure", "warning", "note")
@@ -181,7 +181,7 @@ def _clouds(laws: Laws) -> Markup:
         "drawn), the cross the estimate. A long thin cloud says that the data fix a combination of "
         "the two, not either alone: quote their joint prediction."
     )
-    return panels(*charts) + note + behind("Table: correlations", table_)
+    return panels(*charts, wide=True) + note + behind("Table: correlations", table_)
 
 
 def _typical(fits: list[FitResult]) -> FitResult | None:
@@ -191,7 +191,7 @@ def _typical(fits: list[FitResult]) -> FitResult | None:
 
 def _axis(name: str, values: list[float]) -> Axis:
     label = _GREEK.get(name, name)
-    wide = min(values) > 0 and max(values) > 3 * min(values)
+    wide = min(values) >= 1 and max(values) > 3 * min(values)
     return octaves(label, values) if wide else linear(label, values, 4)
 
 
@@ -228,7 +228,7 @@ def _conventions(laws: Laws) -> Markup:
     tables = []
     for law in sorted({one.law for one in laws.rivals}):
         fits = [one for one in laws.rivals if one.law == law]
-        names = list(fits[0].estimates)
+        names = [one for one in fits[0].estimates if not one.startswith("curvature")]
         tables.append(
             sortable_table(
                 f"{law}: the same runs, counted otherwise",
@@ -276,10 +276,10 @@ def _findings(laws: Laws) -> Markup:
         [
             Column("severity", numeric=False),
             Column("check", numeric=False),
-            Column("fit", numeric=False),
             Column("what was found", numeric=False),
+            Column("fit", numeric=False),
         ],
-        [[severity, name, _some(who), message] for (severity, name, message), who in ordered],
+        [[severity, name, message, _some(who)] for (severity, name, message), who in ordered],
         row_headers=2,
     )
 

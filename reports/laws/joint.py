@@ -16,7 +16,7 @@ from scaling.runs import Runs
 _WORDS = {
     "chinchilla": "size and data only, one exponent",
     "chinchilla-two": "size and data only, two exponents",
-    "one-exponent": "and a bowl in T that shrinks with what is left to learn",
+    "one-exponent": "a bowl in T that shrinks with what is left to learn",
     "drift": "the same, and T* drifts with compute",
     "two-exponents": "the same, and ρ* drifts with compute",
     "additive": "Law II's bowl, added, and T* drifts with compute",
@@ -87,13 +87,13 @@ def _forms(scores: tuple[FormScore, ...], law2: FitResult | None) -> Markup:
     rows: list[list[str | Markup | Cell]] = [
         [
             one.form,
-            _WORDS.get(one.form, ""),
             str(one.coefficients),
             significant(one.rmse),
             "–" if one.aicc is None else f"{one.aicc - best:.1f}",
             significant(one.holdout_rmse),
             significant(one.holdout_lowest_rmse),
             significant(one.left_out_mean),
+            _WORDS.get(one.form, ""),
         ]
         for one in scores
     ]
@@ -101,20 +101,19 @@ def _forms(scores: tuple[FormScore, ...], law2: FitResult | None) -> Markup:
         rows.append(
             [
                 f"Law II ({law2.form})",
-                "minima only: fitted to optima, so only the lowest losses can be predicted",
                 str(len(law2.estimates)),
                 significant(law2.rmse),
                 Cell("–", hint="fitted to other rows, so AICc does not compare"),
                 "–",
                 significant(law2.holdout.rmse),
                 "–",
+                "optima alone, so only the lowest losses can be predicted",
             ]
         )
     return sortable_table(
         "Forms of the joint law and their rivals on the same runs; errors in bits per byte",
         [
             Column("form", numeric=False),
-            Column("what it holds", numeric=False),
             Column("coefficients"),
             Column("RMSE"),
             Column("ΔAICc", hint="above the lowest of the table"),
@@ -122,6 +121,7 @@ def _forms(scores: tuple[FormScore, ...], law2: FitResult | None) -> Markup:
             Column("of its lowest", hint="the lowest loss at each rate of the largest budget"),
             Column("each left out", hint="root mean square over budgets, each predicted from "
                    "the others"),
+            Column("what it holds", numeric=False),
         ],
         rows,
     )  # fmt: skip

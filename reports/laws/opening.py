@@ -9,7 +9,7 @@ from reports.laws.material import Laws, budget
 from reports.laws.profiles import best_rates_sentence, law2_of
 from reports.laws.style import laws_style
 from reports.laws.text import power, significant
-from reports.numbers import UNMEASURED, plural
+from reports.numbers import UNMEASURED, listed, plural
 from reports.section import Section, behind
 from reports.table import Cell, Column, sortable_table
 from scaling.result import FitResult
@@ -42,9 +42,9 @@ def law_sentences(laws: Laws) -> list[str]:
         apart = [power(budget(one)) for one in laws.of("isoflop-surface") if _apart(one, fit)]
         if apart:
             sentences.append(
-                f"The bowls fitted to {', '.join(apart)} FLOPs alone have their lowest place "
-                "outside Law II's interval: there the two ways of finding T* differ by more than "
-                "either admits."
+                f"At {listed(apart)} FLOPs, the bowl fitted to that budget alone has its lowest "
+                "place elsewhere than Law II, and the intervals of the two do not meet: there the "
+                "two ways of finding T* differ by more than either admits."
             )
     failed = [shown_name(one) for one in laws.fits if not one.ok]
     if failed:

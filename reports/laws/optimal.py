@@ -65,7 +65,7 @@ def _body(measured: Measured, corpus: CorpusResults, languages: list[Placed]) ->
             [(_row_name(one), _dots(measured, one)) for one in languages],
         ),
         "Diamonds are T* with its 95 % interval: dark where the language was trained, grey where "
-        "it is placed by its parity (in brackets, bytes over English's on the same lines).",
+        "it is placed by its parity (the number: bytes over English's on the same lines).",
         legend(series),
     )
     rows = [(language_cell(one.language), _heats(measured, one)) for one in languages]
@@ -82,7 +82,8 @@ def _body(measured: Measured, corpus: CorpusResults, languages: list[Placed]) ->
 
 def _row_name(one: Placed) -> str:
     shown = language_name(one.language)
-    return shown if one.parity is None else f"{shown} ({one.parity:.2f})"
+    # "Chinese, simplified" would leave no room for the number.
+    return shown if one.parity is None else f"{shown.split(',')[0]} {one.parity:.2f}"
 
 
 def _dots(measured: Measured, one: Placed) -> list[Dot]:

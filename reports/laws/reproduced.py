@@ -44,7 +44,6 @@ def reproduced(laws: Laws) -> Section:
             Column("ours"),
             Column("difference"),
             Column("agrees", numeric=False),
-            Column("judged", numeric=False),
             Column("in our interval", numeric=False),
             Column("note", numeric=False),
         ],
@@ -60,16 +59,19 @@ def _row(one: Row) -> list[str | Markup | Cell]:
         one.group,
         one.name,
         one.published.replace("-", "\u2212"),
-        significant(one.ours, 4),
+        f"{one.ours:g}" if one.ours == int(one.ours) else significant(one.ours, 4),
         significant(one.difference, 2),
-        Cell(_yes(one.agrees), "no" if one.agrees is False else ""),
-        _JUDGED[one.judged],
+        Cell(_agrees(one), "no" if one.agrees is False else "", _JUDGED[one.judged]),
         Cell(
             _yes(one.in_ours),
             hint="" if one.interval is None else ends_text(one.interval.low, one.interval.high, 4),
         ),
         one.note,
     ]
+
+
+def _agrees(one: Row) -> str:
+    return "context" if one.judged == "context" else _yes(one.agrees)
 
 
 def _yes(one: bool | None) -> str:

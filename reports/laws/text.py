@@ -36,7 +36,8 @@ def significant(value: float | None, digits: int = 3) -> str:
         text = f"{value:.{max(0, digits - 1 - size)}f}"
     else:
         text = f"{value:.{digits - 1}e}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
-    return text.replace("-", "\u2212")
+    # The exponent keeps its hyphen, so that tables can sort by it.
+    return text.replace("-", "\u2212", 1) if text.startswith("-") else text
 
 
 def ends_text(low: float | None, high: float | None, digits: int = 3) -> str:
