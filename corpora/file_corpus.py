@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from corpora.discovery import reader_of
 from corpora.document import Batch
 from corpora.errors import InputError
+from corpora.gather import gathered
 from corpora.paths import status, unreadable
 from corpora.readers.blocks import expected_bytes
-from corpora.readers.settings import InvalidText, Reading, ReadSettings, TextFile
+from corpora.readers.settings import InvalidText, Reading, ReadSettings, SeenLabels, TextFile
 from corpora.readers.txt import LineDomain, read_aligned
 
 
@@ -34,9 +35,10 @@ class FileCorpus:
             InputError: as the readers do, and for a file without any text.
         """
         self.invalid = InvalidText()
+        seen = SeenLabels()
         for file in self.files:
-            reading = Reading(file, self.settings, self.invalid)
-            yield from with_text(file, reader_of(file, self.settings)(reading))
+            reading = Reading(file, self.settings, self.invalid, seen)
+            yield from with_text(file, gathered(reader_of(file, self.settings)(reading)))
 
 
 @dataclass

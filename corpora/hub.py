@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from corpora.document import UNKNOWN_LANGUAGE, Batch, Document, batched
-from corpora.errors import InputError, did_you_mean
+from corpora.errors import InputError, did_you_mean, one_line
+from corpora.gather import gathered
 from corpora.manifest import HubSet
 from corpora.readers.records import record_id
-from corpora.readers.settings import InvalidText, ReadSettings
+from corpora.readers.settings import InvalidText, ReadSettings, SeenLabels
 
 _ROWS = 256  # rows asked of the library at once
 _REASON_LENGTH = 300
@@ -42,11 +43,13 @@ class HubCorpus:
 
         Raises:
             InputError: `datasets` is not installed, the hub cannot be reached, or the data set,
-                its configuration, split or column is not there, or a row has no text.
+                its configuration, split or column is not there, or a row has no text, or rows
+                name too many different languages or domains.
         """
+        seen = SeenLabels()
         for language, config in self._configs():
-            source = ":".join(filter(None, (self.hub.dataset, config)))
-            yield from batched(self._documents(language, config, source))
+            source = one_line(":".join(filter(None, (self.hub.dataset, config))))
+            yield from gathered(batched(self._documents(language, config, source, seen)))
 
     def _configs(self) -> Iterator[tuple[str, str | None]]:
         if not self.hub.configs:
@@ -55,8 +58,10 @@ class HubCorpus:
             if not self.languages or language in self.languages:
                 yield language, config
 
-    def _documents(self, language: str, config: str | None, source: str) -> Iterator[Document]:
-        hub = self.hub
+    def _documents(
+        self, language: str, config: str | None, source: str, seen: SeenLabels
+    ) -> Iterator[Document]:
+        hub, settings = self.hub, self.settings
         number = 0
         for rows in streamed_rows(hub, config):
             texts = rows[hub.text_column]
@@ -72,10 +77,15 @@ class HubCorpus:
                     )
                 if label and self.languages and label not in self.languages:
                     continue
+                said = one_line(domain) if isinstance(domain, str) else ""
+                if not settings.language:
+                    seen.add("language", [label or language], source)
+                if not settings.domain:
+                    seen.add("domain", [said], source)
                 yield Document(
                     text,
-                    self.settings.language or label or language,
-                    self.settings.domain or (domain if isinstance(domain, str) else ""),
+                    settings.language or label or language,
+                    settings.domain or said,
                     source,
                     record_id(name, number),
                     number if self.parallel else None,
@@ -161,7 +171,7 @@ def _only_split(hub: HubSet, splits: list[str]) -> str:
 def _label(rows: Rows, hub: HubSet, row: int) -> str:
     """Return the row's own language and script, or an empty string."""
     parts = [rows[c][row] for c in (hub.language_column, hub.script_column) if c]
-    return "_".join(part for part in parts if isinstance(part, str) and part)
+    return one_line("_".join(part for part in parts if isinstance(part, str) and part))
 
 
 def _reason(error: Exception) -> str:

@@ -1,9 +1,10 @@
 """Records that may say their own language and domain, as batches."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from corpora.document import Batch
+from corpora.errors import one_line
 from corpora.readers.settings import Reading
 
 LABEL_FIELDS = ("language", "domain", "id")
@@ -30,13 +31,16 @@ def batches_of(records: Records, reading: Reading) -> Iterator[Batch]:
 
     Within a language and domain the order is the file's. What the settings say goes before what
     a record says, and that before what the file's name says.
+
+    Raises:
+        InputError: the corpus's records name too many different languages or domains.
     """
     count = len(records.texts)
     if not count:
         return
     settings, source = reading.settings, reading.file.source
-    languages = _labels(settings.language, records.languages, reading.file.language)
-    domains = _labels(settings.domain, records.domains, reading.file.domain)
+    languages = settings.language or _labels("language", records.languages, reading)
+    domains = settings.domain or _labels("domain", records.domains, reading)
     if isinstance(languages, str) and isinstance(domains, str):
         yield Batch(records.texts, languages, domains, source, records.ids)
         return
@@ -53,14 +57,19 @@ def batches_of(records: Records, reading: Reading) -> Iterator[Batch]:
 
 def record_id(value: object, number: int) -> str:
     """Return the record's own name where it has one, else its number."""
-    named = isinstance(value, str | int) and not isinstance(value, bool) and value != ""
-    return str(value) if named else str(number)
+    if isinstance(value, str) and value:
+        return value if value.isprintable() else one_line(value)
+    return str(value if isinstance(value, int) and not isinstance(value, bool) else number)
 
 
-def _labels(given: str | None, said: Sequence[Any] | None, otherwise: str) -> str | list[str]:
-    if given:
-        return given
+def _labels(
+    name: Literal["language", "domain"], said: Sequence[Any] | None, reading: Reading
+) -> str | list[str]:
+    """Return each record's label, or the one that all of them have."""
+    otherwise = reading.file.language if name == "language" else reading.file.domain
     if said is None:
         return otherwise
     labels = [s if isinstance(s, str) and s else otherwise for s in said]
-    return labels[0] if labels.count(labels[0]) == len(labels) else labels
+    safe = {label: one_line(label) for label in dict.fromkeys(labels)}
+    reading.seen.add(name, safe.values(), str(reading.file.path))
+    return safe[labels[0]] if len(safe) == 1 else [safe[label] for label in labels]

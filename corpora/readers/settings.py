@@ -1,6 +1,7 @@
 """What a reader is told, and what it tells back."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -8,6 +9,9 @@ from corpora.errors import InputError, did_you_mean, one_line
 
 OnInvalid = Literal["refuse", "replace", "skip"]
 Unit = Literal["line", "file"]
+
+MOST_LABELS = 1000  # different languages, or domains, that the records of one corpus may name
+_SHOWN = 40  # characters shown of such a label
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +87,49 @@ class InvalidText:
         self.first = self.first or place
 
 
+@dataclass(slots=True)
+class SeenLabels:
+    """Languages and domains that the records of a corpus name, while it is read.
+
+    Each becomes a group of results of its own. A field that is different in nearly every record
+    (an address, a title) is no label, and groups by it would exhaust memory.
+    """
+
+    languages: dict[str, None] = field(default_factory=dict)
+    domains: dict[str, None] = field(default_factory=dict)
+
+    def add(self, name: Literal["language", "domain"], labels: Iterable[str], place: str) -> None:
+        """Add labels that records at `place` have in their field `name`.
+
+        Raises:
+            InputError: the corpus has too many different ones.
+        """
+        seen = self.languages if name == "language" else self.domains
+        seen.update(dict.fromkeys(labels))
+        if len(seen) > MOST_LABELS:
+            example = next(reversed(seen))[:_SHOWN]
+            raise InputError(
+                f"{place}: more than {MOST_LABELS:,} different values of {name!r}, such as"
+                f" {example!r}, are too many to measure apart; give all text one with"
+                f" --{name} NAME, or rename that field"
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One file being read: what it is, how to read it, and the tally of its invalid text."""
+    """One file being read: what it is, how to read it, and the tallies of what was met.
+
+    Attributes:
+        file: the file.
+        settings: how to read it.
+        invalid: counts the corpus's invalid text.
+        seen: collects the corpus's labels.
+    """
 
     file: TextFile
     settings: ReadSettings
     invalid: InvalidText
+    seen: SeenLabels = field(default_factory=SeenLabels)
 
     @property
     def labels(self) -> tuple[str, str]:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from corpora.errors import InputError
 from corpora.hub import HubCorpus
 from corpora.manifest import HubSet
 from corpora.open import open_corpus
-from corpora.readers.settings import ReadSettings
+from corpora.readers.settings import MOST_LABELS, ReadSettings
 from tests.corpora.reading import documents, refusal
 
 INSTALLED = importlib.util.find_spec("datasets") is not None
@@ -132,3 +133,16 @@ def test_code_that_comes_with_a_data_set_is_not_run(tmp_path: Path) -> None:
     (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
     refusal(f"hub:{folder}")
     assert not (tmp_path / "ran").exists()
+
+
+@needs_datasets
+def test_a_column_that_is_no_label_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    rows = [json.dumps({"text": "x", "url": f"u{n}"}) for n in range(MOST_LABELS + 1)]
+    (folder / "train.jsonl").write_text("\n".join(rows))
+    hub = HubSet(dataset=str(folder), split="train", domain_column="url")
+    with pytest.raises(InputError, match="more than 1,000 different values of 'domain'"):
+        documents(HubCorpus("mine", hub, ReadSettings()))
+    (only,) = HubCorpus("mine", hub, ReadSettings(domain="web")).batches()
+    assert len(only.texts) == MOST_LABELS + 1
