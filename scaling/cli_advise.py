@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from scaling.advice import Advice, Estimate, Tokenized
 
 _LAWS = "Laws"
+CURVE_TOKENIZER = "mistral:tekken"  # its merges, cut at sizes, where -t has none to cut
 
 
 class ModelFamily(StrEnum):
@@ -41,6 +42,23 @@ def advise(
         float | None,
         typer.Option(help="bytes per byte of English, for a language without runs"),
     ] = None,
+    corpus: Annotated[
+        str | None,
+        typer.Option(
+            help="text in that language, to measure -t on; its parity is used where it is "
+            "parallel to English",
+            show_default="the embedded corpus",
+        ),
+    ] = None,
+    tokenizers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tokenizer",
+            "-t",
+            metavar="SPEC",
+            help="a tokenizer whose price is wanted, as for measure",
+        ),
+    ] = None,
     bytes_per_token: Annotated[
         list[str] | None,
         typer.Option(help="NAME=X or NAME=X/V: a tokenizer measured elsewhere, and its V"),
@@ -64,20 +82,23 @@ def advise(
     analogy, and is less sure.
 
     \b
-    tokenize-lab scaling advise --compute 1e21 --language hin_Deva
+    tokenize-lab scaling advise --compute 1e21 --language hin_Deva -t mistral:tekken
+    tokenize-lab scaling advise --compute 1e21 --language hin_Deva --corpus hindi.txt -t my.json
     tokenize-lab scaling advise --compute 1e22 --family subword --bytes-per-token mine=4.1/128000
     """
     from scaling.advice import Question, advice_json
     from scaling.advise import advise as run
     from scaling.cli_fit import read_fit
 
+    measured, curve, found = _measured(language, corpus, tokenizers or [], family)
     question = Question(
         compute_flops=compute,
         language=language,
         family=family.value,
         setting=setting.value,
-        parity=parity,
-        tokenizers=[_tokenized(one) for one in bytes_per_token or ()],
+        parity=found if parity is None else parity,
+        tokenizers=[*measured, *(_tokenized(one) for one in bytes_per_token or ())],
+        curve=curve,
         gpu=gpu,
         utilisation=utilisation,
         gpus=gpus,
@@ -89,6 +110,34 @@ def advise(
         print_json(advice_json(advice))
     else:
         sys.stdout.write(advice_text(advice) + "\n")
+
+
+def _measured(
+    language: str, corpus: str | None, specs: list[str], family: ModelFamily
+) -> "tuple[list[Tokenized], list[tuple[int, float]] | None, float | None]":
+    """Return the tokenizers as measured, the vocabulary curve, and the language's parity."""
+    from scaling.corpus_sample import (
+        EMBEDDED,
+        embedded_parity,
+        sample_of,
+        tokenized,
+        vocabulary_curve,
+    )
+    from tokenize_lab.load import load_tokenizer, load_tokenizers
+
+    if corpus is None and not specs:
+        return [], None, embedded_parity(language)
+    if corpus is None and embedded_parity(language) is None:
+        raise InputError(f"the embedded corpus has no {language}; give --corpus, text in it")
+    sample = sample_of(corpus or EMBEDDED, language)
+    loaded = load_tokenizers(specs)
+    curve = None
+    if family is ModelFamily.SUBWORD:
+        curves = (vocabulary_curve(sample, one) for one in loaded)
+        known = next((one for one in curves if one is not None), None)
+        curve = known or vocabulary_curve(sample, load_tokenizer(CURVE_TOKENIZER))
+    parity = embedded_parity(language) if sample.parity is None else sample.parity
+    return tokenized(sample, loaded), curve, parity
 
 
 def _tokenized(text: str) -> "Tokenized":

@@ -11,6 +11,7 @@ from scaling.laws import law2
 
 Array = NDArray[np.float64]
 MOST = 1e6  # no multiplier beyond this is looked for
+STEPS = 400  # each 3.5 % more compute than the last
 HALVINGS = 60
 
 
@@ -42,8 +43,13 @@ def price(cloud: Cloud, compute_flops: float, english_rate: Array, loss_ratio: A
     def loss(ln_multiplier: Array) -> Array:
         return law2.loss(cloud, budget * np.exp(ln_multiplier), english_rate)
 
-    low, high = np.zeros_like(lost), np.full_like(lost, np.log(MOST))
-    reached = loss(high) <= goal
+    # T* drifts with the budget, so a rate that a few times the budget would redeem may be far off
+    # again at many times: the first crossing is looked for, not any.
+    steps = np.linspace(0, np.log(MOST), STEPS)
+    redeemed = np.stack([loss(np.full_like(lost, step)) <= goal for step in steps])
+    reached = redeemed.any(0)
+    first = redeemed.argmax(0)
+    low, high = steps[np.maximum(first - 1, 0)], steps[first]
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         above = loss(middle) > goal

@@ -3,6 +3,7 @@
 import json
 import math
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,17 +12,21 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from corpora.errors import InputError
+from corpora.open import open_corpus
 from scaling.advice import Advice, Estimate, Question, Tokenized
 from scaling.advise import advise
 from scaling.cli import app
+from scaling.corpus_sample import embedded_parity, sample_of, tokenized, vocabulary_curve
 from scaling.engine.bootstrap import Bootstrap
 from scaling.family_laws import FamilyLaws, family_laws
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
 from scaling.flops import Setting, training_flops_per_byte
+from scaling.laws import law2
 from scaling.price import price, vocabulary_for_rate
 from scaling.published import tables
 from scaling.shapes import paper_blt
+from tokenize_lab.load import load_tokenizer
 
 RUNNER = CliRunner()
 
@@ -232,3 +237,84 @@ def test_command() -> None:
         RUNNER.invoke(
             app, ["advise", "--compute", "1e21", "--bytes-per-token", "t"], catch_exceptions=False
         )
+
+
+def test_a_price_is_bought_back_at_the_first_budget_that_does() -> None:
+    # With a strong drift of T*, a rate just below T* is soon redeemed, and lost again far beyond.
+    cloud = {
+        name: np.array([value])
+        for name, value in {
+            "L0": 1087.0,
+            "gamma": -0.181,
+            "F": 0.0575,
+            "T0": 1577.0,
+            "delta": 0.129,
+            "E": 0.68,
+        }.items()
+    }
+    best = 1577.0 * 1e21**-0.129
+    cost = price(cloud, 1e21, np.array([0.98 * best]), np.array([1.0]))
+    assert 1 < cost.multiplier[0] < 1.2
+    goal = law2.best_loss(cloud, np.array(1e21))
+    again = law2.loss(cloud, 1e21 * cost.multiplier, np.array([0.98 * best]))
+    assert again == pytest.approx(goal, rel=1e-9)
+    far = law2.loss(cloud, np.array([1e27]), np.array([0.98 * best]))
+    assert far > goal
+
+
+def test_a_corpus_and_tokenizers_are_measured(tmp_path: Path) -> None:
+    text = tmp_path / "hindi.txt"
+    lines = next(
+        batch.texts
+        for batch in open_corpus("embedded:hin_Deva,eng_Latn").batches()
+        if batch.language == "hin_Deva"
+    )
+    text.write_text("\n".join(lines) + "\n", "utf-8")
+    done = RUNNER.invoke(
+        app,
+        [
+            "advise",
+            "--compute",
+            "1e21",
+            "--language",
+            "hin_Deva",
+            "--corpus",
+            str(text),
+            "-t",
+            "mistral:tekken",
+            "-t",
+            "byte",
+            "--json",
+        ],
+    )
+    assert done.exit_code == 0, done.output
+    tekken, byte = json.loads(done.stdout)["tokenizers"]
+    assert byte["bytes_per_token"] == 1
+    own = load_tokenizer("mistral:tekken")
+    tokens = int(own.encode_batch(lines).lengths.sum())
+    assert tekken["bytes_per_token"] == sum(len(x.encode()) for x in lines) / tokens
+    assert 0 < tekken["price_bits_per_byte"]["value"] < byte["price_bits_per_byte"]["value"]
+    assert tekken["compute_multiplier"]["value"] > 1
+
+
+def test_parity_comes_from_a_parallel_corpus_or_the_embedded_one(tmp_path: Path) -> None:
+    (tmp_path / "eng_Latn.txt").write_text("ab\ncd\n")
+    (tmp_path / "xyz_Latn.txt").write_text("abcd\nefgh\n")
+    assert sample_of(str(tmp_path), "xyz_Latn").parity == 2
+    assert embedded_parity("tha_Thai") == pytest.approx(2.4, abs=0.05)
+    assert embedded_parity("xyz_Latn") is None
+    with pytest.raises(InputError, match="holds no fra_Latn"):
+        sample_of(str(tmp_path), "fra_Latn")
+
+
+def test_the_vocabulary_curve_ends_at_the_whole_vocabulary() -> None:
+    sample = sample_of("embedded", "eng_Latn")
+    tokenizer = load_tokenizer("mistral:tekken")
+    curve = vocabulary_curve(sample, tokenizer)
+    assert curve is not None
+    sizes, rates = zip(*curve, strict=True)
+    assert list(sizes) == sorted(sizes)
+    assert list(rates) == sorted(rates)
+    (whole,) = tokenized(sample, [tokenizer])
+    assert rates[-1] == whole.bytes_per_token
+    assert vocabulary_curve(sample, load_tokenizer("byte")) is None

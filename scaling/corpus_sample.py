@@ -1,0 +1,147 @@
+"""What advice needs to know of a corpus: its parity, and bytes per token under a tokenizer.
+
+The head of the corpus is enough for a price, and keeps the answer within seconds; `tokenize-lab
+measure` counts all of it, with intervals.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from corpora.corpus import Corpus
+from corpora.errors import InputError
+from corpora.open import open_corpus
+from scaling.advice import Tokenized
+from scaling.placement import ENGLISH
+from tokenize_lab.token_bytes import TokenKind
+from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer, table_of_ranks
+
+EMBEDDED = "embedded"
+SAMPLE_BYTES = 4 << 20
+CURVE_STEPS = 8  # vocabularies from all of the merges down to a 128th of them
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The head of a corpus in one language.
+
+    Attributes:
+        name: of the corpus.
+        texts: its first documents.
+        parity: its bytes over English's for the same aligned lines; None where there are none.
+    """
+
+    name: str
+    texts: Sequence[str]
+    parity: float | None
+
+    @property
+    def bytes(self) -> int:
+        """UTF-8 bytes of the texts."""
+        return sum(len(text.encode()) for text in self.texts)
+
+
+class _Lines(NamedTuple):
+    texts: list[str]
+    alignments: list[int]
+
+
+def sample_of(spec: str, language: str) -> Sample:
+    """Return the corpus's text in the language.
+
+    A corpus whose documents do not say their language, or are all of one, is taken to be of it.
+
+    Raises:
+        InputError: it cannot be read, or holds other languages only.
+    """
+    corpus = open_corpus(spec)
+    found = _by_language(corpus, {language, ENGLISH} if corpus.parallel else None)
+    if language in found:
+        own = found[language]
+    elif len(found) == 1 and not corpus.parallel:
+        own = next(iter(found.values()))
+    else:
+        held = ", ".join(sorted(found)) or "none of its lines"
+        raise InputError(f"{spec}: holds no {language} ({held}); name the language it is in")
+    english = found.get(ENGLISH)
+    parity = _parity(own, english) if corpus.parallel and english else None
+    return Sample(corpus.name, own.texts, parity)
+
+
+def embedded_parity(language: str) -> float | None:
+    """Return the language's parity in the embedded corpus, None where it is not there."""
+    found = _by_language(open_corpus(EMBEDDED), {language, ENGLISH})
+    return _parity(found[language], found[ENGLISH]) if language in found else None
+
+
+def _by_language(corpus: Corpus, wanted: set[str] | None) -> dict[str, _Lines]:
+    found: dict[str, _Lines] = {}
+    sizes: dict[str, int] = {}
+    for batch in corpus.batches():
+        if wanted is not None and batch.language not in wanted:
+            continue
+        size = sizes.get(batch.language, 0)
+        if size < SAMPLE_BYTES:
+            lines = found.setdefault(batch.language, _Lines([], []))
+            lines.texts.extend(batch.texts)
+            first = batch.first_alignment or 0
+            lines.alignments.extend(range(first, first + len(batch.texts)))
+            sizes[batch.language] = size + sum(len(text.encode()) for text in batch.texts)
+        elif not corpus.parallel:
+            break
+    return found
+
+
+def _parity(own: _Lines, english: _Lines) -> float | None:
+    reference = dict(zip(english.alignments, english.texts, strict=True))
+    pairs = [
+        (len(text.encode()), len(reference[line].encode()))
+        for line, text in zip(own.alignments, own.texts, strict=True)
+        if line in reference
+    ]
+    below = sum(size for _, size in pairs)
+    return sum(size for size, _ in pairs) / below if below else None
+
+
+def tokenized(sample: Sample, tokenizers: Sequence[Tokenizer]) -> list[Tokenized]:
+    """Return each tokenizer's bytes per token on the sample.
+
+    Raises:
+        InputError: there is no text to tokenize.
+    """
+    return [
+        Tokenized(tokenizer.name, _rate(sample, tokenizer), tokenizer.vocabulary_size)
+        for tokenizer in tokenizers
+    ]
+
+
+def _rate(sample: Sample, tokenizer: Tokenizer) -> float:
+    tokens = int(tokenizer.encode_batch(sample.texts).lengths.sum())
+    if not tokens:
+        raise InputError(f"{sample.name}: has no text to tokenize")
+    return sample.bytes / tokens
+
+
+def vocabulary_curve(sample: Sample, tokenizer: Tokenizer) -> list[tuple[int, float]] | None:
+    """Return (vocabulary size, bytes per token) of a BPE's first merges, smallest size first.
+
+    A prefix of a merge list is itself closed, so a byte-level BPE cut after any rank is a
+    tokenizer. None for tokenizers that are no ranked byte-level BPE.
+    """
+    if not isinstance(tokenizer, TiktokenTokenizer):
+        return None
+    table = tokenizer.token_bytes
+    ids = np.flatnonzero(table.kinds == TokenKind.TEXT)
+    pieces = [table[i] for i in ids.tolist()]
+    curve = []
+    for step in range(CURVE_STEPS):
+        size = len(pieces) >> step
+        if size < 512:
+            break
+        ranks = {piece: rank for rank, piece in enumerate(pieces[:size])}
+        cut = replace(tokenizer, token_bytes=table_of_ranks(ranks, size), first_id=0)
+        curve.append((size, _rate(sample, cut)))
+    return curve[::-1]
