@@ -33,10 +33,20 @@ measure *arguments:
 report folder="out/measure":
     {{lab}} report {{folder}}
 
+# Fit a law to runs: just fit runs.csv --law law2
+fit *arguments:
+    {{lab}} scaling fit {{arguments}}
+
+# Published figures beside ours
+reproduce:
+    {{lab}} scaling reproduce
+
 # Speed and memory beside what one would use instead
 bench *arguments:
     {{python}} bench/overhead.py {{arguments}}
     {{python}} bench/memory.py
+    {{python}} bench/fit_chinchilla.py
+    {{python}} bench/fit_laws.py
 
 # After editing the embedded corpus: write its checksums anew
 embedded-manifest:

@@ -76,7 +76,7 @@ def measure(
     ] = None,
     language: Annotated[
         str | None,
-        typer.Option(help="language of files that do not say theirs", rich_help_panel=_INPUT),
+        typer.Option(help="language of all the text, whatever files say", rich_help_panel=_INPUT),
     ] = None,
     domain: Annotated[
         str | None,
