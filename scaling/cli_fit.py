@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 _WHAT = "What is fitted"
 
 
-class Resampling(StrEnum):
-    """How a bootstrap makes its replicates."""
+class Intervals(StrEnum):
+    """Where intervals come from: replicates of the whole fit, or the objective at its optimum."""
 
     CASES = "cases"
     RESIDUALS = "residuals"
+    HESSIAN = "hessian"
+    PROFILE = "profile"
     NONE = "none"
 
 
@@ -61,9 +63,13 @@ def fit(
     base: Annotated[
         str, typer.Option(help="FIT.json or published name under `repeated`", rich_help_panel=HOW)
     ] = "",
-    bootstrap: Annotated[
-        Resampling | None,
-        typer.Option(help="resampling", show_default="the law's own", rich_help_panel=HOW),
+    intervals: Annotated[
+        Intervals | None,
+        typer.Option(
+            help="bootstrap of cases or residuals, hessian, profile, or none",
+            show_default="the law's own bootstrap",
+            rich_help_panel=HOW,
+        ),
     ] = None,
     draws: Annotated[
         int, typer.Option(min=0, help="bootstrap replicates; 0 for none", rich_help_panel=HOW)
@@ -87,7 +93,7 @@ def fit(
     tokenize-lab scaling fit optima.csv --law law2 --form constant
     tokenize-lab scaling fit sweep/ --law joint --out out/fit
     """
-    from scaling.engine.bootstrap import Bootstrap
+    from scaling.engine.bootstrap import RESAMPLING, Bootstrap
     from scaling.fit_json import fit_json
     from scaling.fits.dispatch import LAWS, Options
     from scaling.fits.dispatch import fit as run
@@ -107,8 +113,10 @@ def fit(
         if not len(table):
             raise InputError(f"{runs}: no run up to --up-to {up_to:g}")
     own = LAWS[law].bootstrap
-    kind = "none" if draws == 0 else (bootstrap.value if bootstrap else own.kind)
-    resampling = Bootstrap(kind, draws if kind != "none" else 0, seed, level)
+    kind = intervals.value if intervals else own.kind
+    if draws == 0 and kind in RESAMPLING:
+        kind = "none"
+    resampling = Bootstrap(kind, draws if kind in RESAMPLING else 0, seed, level)
     options = Options(form, minima, irreducible, _base(base) if base else None)
     results = run(table, law, options, resampling)
     if out is not None:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+RESAMPLING = ("cases", "residuals")
 DRAWS = 1000
 SEED = 20261121
 
@@ -16,7 +17,8 @@ class Bootstrap(NamedTuple):
 
     Attributes:
         kind: `cases` (rows resampled within each cell), `residuals` (the fitted curve plus its own
-            residuals, each scaled up for its leverage and resampled), or `none`.
+            residuals, each scaled up for its leverage and resampled), `none`, or, without
+            resampling and for laws of one stage, `hessian` or `profile`.
         draws: replicates.
         seed: of numpy's PCG64.
         level: coverage aimed at.
@@ -27,6 +29,11 @@ class Bootstrap(NamedTuple):
     seed: int = SEED
     level: float = 0.95
 
+    @property
+    def resamples(self) -> bool:
+        """Whether there are replicates."""
+        return self.kind in RESAMPLING
+
     def generator(self) -> np.random.Generator:
         """Return a fresh generator, so that the same fit gives the same draws."""
         return np.random.default_rng(self.seed)
@@ -36,7 +43,11 @@ class Bootstrap(NamedTuple):
         what = {
             "cases": "cases resampled within each cell",
             "residuals": "leverage-corrected residuals resampled",
+            "hessian": "sandwich of the Hessian at the optimum, Student's t",
+            "profile": "profile likelihood",
         }[self.kind]
+        if not self.resamples:
+            return what
         return f"bootstrap, {what}, {pipeline}, {self.draws} draws, percentiles"
 
 

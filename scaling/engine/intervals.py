@@ -4,6 +4,7 @@ Neither is the default. On Chinchilla's points the curvature gives intervals wro
 two: the objective is no parabola where it matters.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from scaling.engine.problem import Problem
 Array = NDArray[np.float64]
 STEPS = 24  # points of a profile on either side
 REACH = 8.0  # standard errors it goes out to
+PULL = 100.0  # of the added row, over the profile's own curvature
 
 
 class Curvature(NamedTuple):
@@ -72,60 +74,89 @@ def _public_jacobian(problem: Problem, theta: Array) -> Array:
 
 
 def from_profile(
-    problem: Problem, theta: Array, index: int, spread: float, level: float = 0.95
+    problem: Problem, theta: Array, name: str, spread: float, level: float = 0.95
 ) -> tuple[float, float]:
-    """Return the profile-likelihood interval of theta's `index`-th coordinate.
+    """Return the profile-likelihood interval of one public coefficient.
 
-    The coordinate is held at points on either side while the others are refitted; the interval ends
-    where the objective has risen by what a chi-square of one degree (scaled for a robust loss:
-    Ronchetti's likelihood ratio) allows. nan where it has not within eight `spread`.
+    A row is added that pulls the coefficient towards points on either side, and everything is
+    refitted. Wherever it settles, no parameters give that coefficient a lower objective, so the
+    settled points trace the profile exactly, whatever the pull. The interval ends where the
+    objective has risen by what a chi-square of one degree allows (scaled for a robust loss, as in
+    Ronchetti's likelihood ratio; Student's t for the degrees of freedom).
 
     Args:
-        problem: uncentred, so that theta's coordinates are the public ones.
         theta: [1, p] optimum.
-        spread: a standard error of the coordinate, which sets the scale of the search.
+        name: of the coefficient. An amplitude whose interval would reach nought is profiled in its
+            logarithm.
+        spread: a standard error of the coefficient, which sets the scale of the search.
+
+    Returns:
+        the two ends; nan where the objective has not risen enough within eight spreads.
     """
     residuals = problem.residuals(theta)
     n, p = len(residuals), theta.shape[1]
-    noise = float(np.sum(problem.loss.slope(residuals) ** 2)) / max(n - p, 1)
+    centre = float(problem.public(theta)[name][0])
+    logarithm = centre > 0 and spread > 0.25 * centre
+    step = spread / centre if logarithm else spread
+
+    def measure(at: Array) -> Array:
+        """Return [R] the coefficient, as it is profiled, in units of its spread."""
+        value = problem.public(at)[name]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray((np.log(value / centre) if logarithm else value - centre) / step)
+
+    slope = np.sum(problem.loss.slope(residuals) ** 2)
+    noise = float(slope) / max(n - p, 1)
     bend = float(np.mean(np.broadcast_to(problem.loss.curvature(residuals), (n,))))
-    allowed = 0.5 * float(student.ppf(0.5 + level / 2, max(n - p, 1))) ** 2 * noise / bend
+    quantile = float(student.ppf(0.5 + level / 2, max(n - p, 1)))
+    allowed = 0.5 * quantile**2 * noise / bend
     lowest = float(problem.loss.value(residuals, problem.ones))
+    # The pull: strong enough to reach the point, and small enough a residual to stay quadratic.
+    tiny = 1e-3 * min(float(np.abs(residuals).mean()), problem.loss.delta) / REACH
+    weight = PULL * noise / bend / tiny**2
+    model = _pulled(problem.model, measure, tiny)
     ends = []
     for side in (-1, 1):
-        offsets = side * spread * np.linspace(0, REACH, STEPS + 1)[1:]
-        starts = np.repeat(theta, STEPS, axis=0)
-        starts[:, index] += offsets
-        found = minimise(
-            _held(problem.model, index), problem.target, problem.ones, starts, problem.loss
-        )
-        rise = np.sqrt(np.maximum(found.objective - lowest, 0))
-        ends.append(float(theta[0, index]) + _crossing(offsets, rise, float(np.sqrt(allowed))))
+        points = side * np.linspace(0, REACH, STEPS + 1)[1:]
+        target = np.column_stack([np.tile(problem.target, (STEPS, 1)), tiny * points])
+        weights = np.append(problem.ones, weight)
+        found = minimise(model, target, weights, np.repeat(theta, STEPS, axis=0), problem.loss)
+        values = problem.model.value(found.theta)
+        rise = problem.loss.value(problem.target - values, problem.ones) - lowest
+        end = _crossing(measure(found.theta), np.sqrt(np.maximum(rise, 0)), np.sqrt(allowed))
+        ends.append(centre * float(np.exp(step * end)) if logarithm else centre + step * end)
     return ends[0], ends[1]
 
 
-def _crossing(offsets: Array, rise: Array, level: float) -> float:
+def _crossing(places: Array, rise: Array, level: float) -> float:
+    """Return where the profile reaches the level, going outwards from the optimum at 0."""
+    order = np.argsort(np.abs(places))
+    places, rise = np.append(0.0, places[order]), np.append(0.0, rise[order])
     beyond = np.flatnonzero(rise >= level)
     if not len(beyond):
         return float("nan")
     last = int(beyond[0])
-    before = (offsets[last - 1], rise[last - 1]) if last else (0.0, 0.0)
-    share = (level - before[1]) / max(rise[last] - before[1], 1e-300)
-    return float(before[0] + share * (offsets[last] - before[0]))
+    share = (level - rise[last - 1]) / max(rise[last] - rise[last - 1], 1e-300)
+    return float(places[last - 1] + share * (places[last] - places[last - 1]))
 
 
-def _held(model: Model, index: int) -> Model:
-    """Return the model with one coordinate held where each copy starts it."""
+def _pulled(model: Model, measure: Callable[[Array], Array], tiny: float) -> Model:
+    """Return the model with one more row, `tiny * measure(theta)`."""
+
+    def value(theta: Array) -> Array:
+        return np.concatenate([model.value(theta), tiny * measure(theta)[:, None]], axis=1)
 
     def jacobian(theta: Array) -> Array:
-        columns = model.jacobian(theta).copy()
-        columns[..., index] = 0
-        return columns
+        columns = []
+        for index in range(theta.shape[1]):
+            step = np.zeros_like(theta)
+            step[:, index] = 1e-6 * np.maximum(np.abs(theta[:, index]), 1e-3)
+            change = measure(theta + step) - measure(theta - step)
+            columns.append(tiny * change / (2 * step[:, index]))
+        return np.concatenate([model.jacobian(theta), np.stack(columns, -1)[:, None]], axis=1)
 
     def curvature(theta: Array, slopes: Array) -> Array:
         assert model.curvature is not None
-        matrix = model.curvature(theta, slopes).copy()
-        matrix[:, index, :] = matrix[:, :, index] = 0
-        return matrix
+        return model.curvature(theta, slopes[:, :-1])
 
-    return Model(model.value, jacobian, None if model.curvature is None else curvature)
+    return Model(value, jacobian, None if model.curvature is None else curvature)

@@ -33,6 +33,7 @@ def assemble(
     conventions: Mapping[str, str] | None = None,
     findings: Sequence[Finding] = (),
     holdout: HoldOut | None = None,
+    ends: Mapping[str, tuple[float, float]] | None = None,
 ) -> FitResult:
     """Return the frozen result; draws that came out not finite are dropped, and said so.
 
@@ -42,6 +43,7 @@ def assemble(
         observed, residuals: [n] for the goodness of fit.
         parameters: free coefficients, for AICc and BIC.
         pipeline: what the bootstrap repeats, for `interval_method`.
+        ends: intervals found without resampling, instead of draws.
         inputs: fitted values of each input, for the range beyond which a prediction extrapolates.
     """
     # A coefficient that is not finite was not found; it is left out, never written as a number.
@@ -83,6 +85,14 @@ def assemble(
             intervals = interval_table(names, low, high)
         else:
             reason = f"only {len(cloud)} draws could be fitted"
+    if ends is not None:
+        low, high = (np.array([ends[name][side] for name in names]) for side in (0, 1))
+        intervals = interval_table(names, low, high)
+        how, open_ended = bootstrap.describe(""), [one for one in names if intervals[one] is None]
+        reason = f"no end found for {', '.join(open_ended)}" if open_ended else ""
+    if runs.excluded:
+        rows = f"{len(runs.excluded)} rows were left out, the first for: {runs.excluded[0].reason}"
+        notes.append(Finding(name="rows left out", severity="note", message=rows))
     return FitResult(
         law=law,
         form=form,

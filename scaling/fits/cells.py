@@ -18,6 +18,7 @@ from scaling.runs import Runs
 
 Array = NDArray[np.float64]
 FEWEST_SIZES = 3  # a parabola has three coefficients
+FLAT = 3.0  # rise over scatter below which a minimum is ambiguous
 FEW_SIZES = 5  # below this its minimum is not to be trusted (LAWS: fewer than 5 sizes)
 
 
@@ -139,7 +140,7 @@ def replicates(
     cells: tuple[Cell, ...], loss: Array, bootstrap: Bootstrap
 ) -> tuple[Array, Array] | None:
     """Return [R, n] losses and weights of the replicates; None where none are wanted."""
-    if bootstrap.kind == "none":
+    if not bootstrap.resamples:
         return None
     generator = bootstrap.generator()
     n, draws = len(loss), bootstrap.draws
@@ -171,43 +172,47 @@ def one_cell(minima: Minima, number: int) -> Minima:
     )
 
 
-def cell_findings(cells: tuple[Cell, ...], minima: Minima) -> list[Finding]:
-    """Return the named checks of the point fit (replicate 0 of `minima`)."""
-    findings = []
-    few = [_where(cell) for cell in cells if len(cell.rows) < FEW_SIZES]
-    if few:
-        findings.append(
-            Finding(
-                name="few sizes",
-                severity="warning",
-                message=f"fewer than {FEW_SIZES} sizes at {'; '.join(few)}",
-            )
-        )
-    concave = [
-        _where(cell) for cell, bend in zip(cells, minima.bend[0], strict=True) if not bend > 0
-    ]
-    if concave:
-        findings.append(
-            Finding(
-                name="concave parabola",
-                severity="warning",
-                message=f"the losses have no minimum at {'; '.join(concave)}; left out",
-            )
-        )
-    outside = [
+def cell_findings(cells: tuple[Cell, ...], minima: Minima, loss: Array) -> list[Finding]:
+    """Return the named checks of the point fit (replicate 0 of `minima`) to [n] losses."""
+    found = list(zip(cells, minima.bend[0], minima.inside[0], strict=True))
+    flat = [
         _where(cell)
-        for cell, inside, bend in zip(cells, minima.inside[0], minima.bend[0], strict=True)
-        if bend > 0 and not inside
+        for number, cell in enumerate(cells)
+        if _is_flat(cell, minima, number, loss[cell.rows])
     ]
-    if outside:
-        findings.append(
-            Finding(
-                name="minimum outside the grid",
-                severity="warning",
-                message=f"train more sizes at {'; '.join(outside)}: the best lies beyond them",
-            )
-        )
-    return findings
+    checks = (
+        (
+            "few sizes",
+            f"fewer than {FEW_SIZES} sizes at",
+            [_where(cell) for cell in cells if len(cell.rows) < FEW_SIZES],
+        ),
+        (
+            "concave parabola",
+            "no minimum, and so left out, at",
+            [_where(cell) for cell, bend, _ in found if not bend > 0],
+        ),
+        (
+            "minimum outside the grid",
+            "the best size lies beyond those trained at",
+            [_where(cell) for cell, bend, inside in found if bend > 0 and not inside],
+        ),
+        ("flat minimum", "the curve rises by less than its own noise explains at", flat),
+    )
+    return [
+        Finding(name=name, severity="warning", message=f"{what} {'; '.join(where)}")
+        for name, what, where in checks
+        if where
+    ]
+
+
+def _is_flat(cell: Cell, minima: Minima, number: int, loss: Array) -> bool:
+    """Whether the curve's rise over its grid is under three times the scatter about it."""
+    bend, spare = float(minima.bend[0, number]), len(loss) - FEWEST_SIZES
+    if not bend > 0 or spare < 1:
+        return False
+    away = (cell.x + cell.centre - minima.ln_bytes[0, number]) ** 2
+    scatter = float(np.sum((loss - minima.loss[0, number] - bend * away) ** 2) / spare)
+    return bend * float(away.max()) < FLAT * float(np.sqrt(scatter))
 
 
 def _where(cell: Cell) -> str:

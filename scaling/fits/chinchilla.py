@@ -106,18 +106,16 @@ def fit_chinchilla(
     return fit_stage(stage, runs, bootstrap, context, holdout=holdout)
 
 
-def make_problem(
-    params: Array, data: Array, loss: Array, charge: Charge, centred: bool = True
-) -> tuple[Problem, Array]:
+def make_problem(params: Array, data: Array, loss: Array, charge: Charge) -> tuple[Problem, Array]:
     """Return the engine's problem and [K, 5] starts for it.
+
+    ln N and ln D are measured from their means, where amplitudes and exponents hardly correlate.
 
     Args:
         params, data, loss: [n] N, D and L.
-        centred: measure ln N and ln D from their means, where amplitudes and exponents part; a
-            profile needs them uncentred.
     """
     x, y = np.log(params), np.log(data)
-    middle = np.array([x.mean(), y.mean()]) if centred else np.zeros(2)
+    middle = np.array([x.mean(), y.mean()])
     x, y = x - middle[0], y - middle[1]
 
     def design(exponents: Array) -> Array:

@@ -75,6 +75,12 @@ def fit(
         raise InputError(
             f"{law} has no form {options.form!r}{did_you_mean(options.form, chosen.forms)} ({has})"
         )
+    kind = (bootstrap or chosen.bootstrap).kind
+    if kind in ("hessian", "profile") and law not in ONE_STAGE:
+        raise InputError(
+            f"{law} is fitted in stages, and {kind} intervals see only the last; use cases or "
+            f"residuals ({kind} intervals are offered for {', '.join(ONE_STAGE)})"
+        )
     results: list[FitResult] = []
     for context, family in runs.groups(FAMILY):
         results += chosen.fit(family, options, bootstrap or chosen.bootstrap, context)
@@ -168,6 +174,8 @@ def _joint_terms(
     return (fit_joint_terms(runs, bootstrap),)
 
 
+# Laws for which an interval may come from the objective at the optimum instead of from replicates.
+ONE_STAGE = ("law2", "chinchilla", "overtraining", "vocabulary", "repeated", "joint", "joint-terms")
 LAWS: Mapping[str, Law] = {
     "isoflop": Law("a parabola in ln B for every budget and rate", (), TWO_STAGE, _isoflop),
     "isoflop-surface": Law("a paraboloid in ln T and ln rho per budget", (), CASES, _surface),

@@ -52,7 +52,7 @@ def fit_envelope(
     estimates = {name: float(one) for name, one in public(level, slope).items()}
     fitted = level + slope * x
     draws = None
-    if bootstrap.kind != "none":
+    if bootstrap.resamples:
         leverage = leverages(np.stack([ones, x - x.mean()], axis=1))
         whole = np.zeros(len(x), np.int64)
         targets = residual_targets(

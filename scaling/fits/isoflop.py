@@ -53,7 +53,7 @@ def fit_parabolas(runs: Runs, bootstrap: Bootstrap = TWO_STAGE) -> tuple[FitResu
         copies = replicates(cells, loss, bootstrap)
         clouds = None if copies is None else find_minima(cells, *copies)
         for number, cell in enumerate(cells):
-            findings = cell_findings((cell,), one_cell(point, number))
+            findings = cell_findings((cell,), one_cell(point, number), loss)
             estimates = {name: float(one[0]) for name, one in _public(point, number).items()}
             found = bool(np.isfinite(list(estimates.values())).all())
             fitted = parabola(estimates, np.exp(cell.x + cell.centre)) if found else loss[cell.rows]
@@ -131,7 +131,7 @@ def _fit_surface(
     findings = _surface_findings(estimates, rate, ratio)
     findings += outliers(residuals, leverage, 6, runs.frame["row"].to_numpy())
     draws = None
-    if bootstrap.kind != "none":
+    if bootstrap.resamples:
         targets, weights = _surface_replicates(
             rate, design @ coefficients, residuals, leverage, bootstrap
         )

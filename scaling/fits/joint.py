@@ -121,24 +121,24 @@ def hold_out_largest(form: str, data: Data) -> HoldOut | None:
     return held_out(rule, data.loss[largest], predict_left_out(form, data, largest))
 
 
-def make_problem(form: str, data: Data, centred: bool = True) -> tuple[Problem, Array]:
+def make_problem(form: str, data: Data) -> tuple[Problem, Array]:
     """Return the engine's problem and its starts.
 
     theta follows the form's names, with (E, L0') linear, ln rho0' for rho0 and ln T0' for T0, all
     measured from the data's centre, where they are hardly correlated with the exponents.
     """
-    return _Coordinates(form, data, centred).problem(data.loss)
+    return _Coordinates(form, data).problem(data.loss)
 
 
 class _Coordinates:
     """The joint law in centred logarithms: c of C, t of T, z0 of the effective rho."""
 
-    def __init__(self, form: str, data: Data, centred: bool) -> None:
+    def __init__(self, form: str, data: Data) -> None:
         self.names = FORMS[form]
         self.additive = form == ADDITIVE
         c, t = np.log(data.compute), np.log(data.rate)
         ratio = np.log(6) + 2 * np.log(data.bytes) - c - t
-        self.middle = np.array([c.mean(), t.mean(), ratio.mean()]) if centred else np.zeros(3)
+        self.middle = np.array([c.mean(), t.mean(), ratio.mean()])
         self.c, self.t, self.ratio = c - self.middle[0], t - self.middle[1], ratio - self.middle[2]
 
     def problem(self, loss: Array) -> tuple[Problem, Array]:

@@ -8,10 +8,19 @@ from numpy.typing import NDArray
 from corpora.errors import InputError
 from scaling.engine.bootstrap import TWO_STAGE, Bootstrap, leverages, with_misfit
 from scaling.engine.linear import solve_weighted
-from scaling.fits.assemble import assemble
-from scaling.fits.cells import Minima, along, cell_findings, find_minima, make_cells, replicates
+from scaling.fits.assemble import assemble, held_out
+from scaling.fits.cells import (
+    Cell,
+    Minima,
+    along,
+    cell_findings,
+    find_minima,
+    make_cells,
+    replicates,
+)
 from scaling.fits.checks import correlated, misfit
-from scaling.result import FitResult
+from scaling.laws import law1 as law
+from scaling.result import FitResult, HoldOut
 from scaling.runs import Runs
 
 Array = NDArray[np.float64]
@@ -43,7 +52,7 @@ def fit_law1(
             f"{runs.name}: {LAW} needs at least {FEWEST_MINIMA} isoFLOP curves with a minimum, "
             f"and there are {found.sum()} of {len(cells)}"
         )
-    findings = cell_findings(cells, point)
+    findings = cell_findings(cells, point, loss)
     ln_latent, observed = _ln_latent(point, rates)[0], point.ln_bytes[0]
     plane = estimates["alpha"] * ln_latent + estimates["beta"] * np.log(rates)
     residuals = (observed - np.log(estimates["B0"]) - plane)[found]
@@ -79,7 +88,24 @@ def fit_law1(
         context=context,
         conventions={"compute": "6 N B / T of the latent module"},
         findings=findings,
+        holdout=_holdout(cells, point, found),
     )
+
+
+def _holdout(cells: tuple[Cell, ...], point: Minima, found: NDArray[np.bool_]) -> HoldOut | None:
+    """Leave out the largest budget, predict its ln B* from the others."""
+    budgets = np.array([cell.compute for cell in cells])
+    rates = np.array([cell.rate for cell in cells])
+    left_out = found & (budgets == budgets.max())
+    rest = found & ~left_out
+    if len(np.unique(budgets[rest])) < 2 or rest.sum() < FEWEST_MINIMA or not left_out.any():
+        return None
+    kept = point._replace(ln_bytes=np.where(rest, point.ln_bytes, np.nan))
+    p = {name: column[0] for name, column in _plane(kept, rates).items()}
+    compute = np.exp(_ln_latent(point, rates)[0, left_out])
+    predicted = np.log(law.train_bytes(p, compute, rates[left_out]))
+    rule = f"compute_flops = {budgets.max():g} left out; error of ln B*"
+    return held_out(rule, point.ln_bytes[0, left_out], predicted)
 
 
 def _plane(minima: Minima, rates: Array) -> dict[str, Array]:

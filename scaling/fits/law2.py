@@ -28,7 +28,7 @@ from scaling.fits.cells import (
     replicates,
 )
 from scaling.fits.checks import correlated, misfit, outliers, starts_agree
-from scaling.fits.single_stage import point
+from scaling.fits.single_stage import point, without_resampling
 from scaling.laws.law2 import FORMS
 from scaling.laws.law2 import loss as law2_loss
 from scaling.result import Finding, FitResult, HoldOut
@@ -80,7 +80,7 @@ def fit_law2(
     leverage = leverages(jacobian)
     if copies is not None:
         copies, share = with_misfit(copies, residuals, leverage, bootstrap.generator())
-    elif bootstrap.kind != "none":
+    elif bootstrap.resamples:
         # Optima carry no runs to resample: the curve's own residuals are the noise there is.
         one = np.zeros(len(residuals), np.int64)
         bootstrap = bootstrap._replace(kind="residuals")
@@ -88,6 +88,9 @@ def fit_law2(
             fitted, residuals, leverage, one, bootstrap.draws, bootstrap.generator()
         )
     draws = None if copies is None else problem.public(problem.retarget(best.theta, copies))
+    ends = None
+    if bootstrap.kind in ("hessian", "profile"):
+        ends = without_resampling(problem, best.theta, bootstrap)
     findings = optima.findings + misfit(share, LAW) + starts_agree(agree, len(starts))
     findings += outliers(residuals, leverage, len(FORMS[form]), np.arange(1, len(residuals) + 1))
     if draws is not None:
@@ -111,6 +114,7 @@ def fit_law2(
         conventions={"compute": "total budget"},
         findings=findings,
         holdout=_holdout(form, optima),
+        ends=ends,
     )
 
 
@@ -141,7 +145,7 @@ def _optima(runs: Runs, bootstrap: Bootstrap, minima: str) -> Optima:
         np.array([cell.rate for cell in here]),
         height[0, found],
         copies,
-        cell_findings(cells, point),
+        cell_findings(cells, point, loss),
     )
 
 

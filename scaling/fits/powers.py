@@ -64,7 +64,7 @@ def fit_approach1(
     need(runs, law, (int(front.sum()), 3, "runs on the envelope of lowest loss"))
     estimates = {name: one[0] for name, one in _powers(compute, params, data, front[None]).items()}
     draws = None
-    if bootstrap.kind != "none":
+    if bootstrap.resamples:
         whole = np.zeros(len(loss), np.int64)
         weights = case_weights(whole, bootstrap.draws, bootstrap.generator())
         chosen = _envelope(compute, loss, weights) * weights
@@ -137,7 +137,7 @@ def fit_approach2(
     }
     observed, compute = found.ln_params[0, good], ln_compute[good]
     residuals = observed - np.log(estimates["n0"]) - estimates["a"] * compute
-    findings, draws = cell_findings(cells, found), None
+    findings, draws = cell_findings(cells, found, loss), None
     copies = replicates(cells, loss, bootstrap)
     if copies is not None:
         minima = find_minima(cells, *copies)

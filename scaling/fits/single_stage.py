@@ -14,6 +14,7 @@ from scaling.engine.bootstrap import (
     leverages,
     residual_targets,
 )
+from scaling.engine.intervals import from_hessian, from_profile
 from scaling.engine.problem import Problem
 from scaling.fits.assemble import assemble
 from scaling.fits.checks import correlated, outliers, starts_agree
@@ -82,9 +83,12 @@ def fit_stage(
             )
         )
         bootstrap = NO_BOOTSTRAP
-    if bootstrap.kind != "none":
+    if bootstrap.resamples:
         draws = problem.public(_draw(stage, best.theta, leverage, bootstrap))
         notes += correlated(draws, names) + disagreement(problem, best.theta, draws)
+    ends = None
+    if bootstrap.kind in ("hessian", "profile"):
+        ends = without_resampling(problem, best.theta, bootstrap)
     return assemble(
         law=stage.law,
         form=stage.form,
@@ -104,7 +108,25 @@ def fit_stage(
         conventions=stage.conventions,
         findings=notes,
         holdout=holdout,
+        ends=ends,
     )
+
+
+def without_resampling(
+    problem: Problem, theta: Array, bootstrap: Bootstrap
+) -> dict[str, tuple[float, float]]:
+    """Return the ends of each interval from the Hessian, or from each coefficient's profile."""
+    curvature = from_hessian(problem, theta, bootstrap.level)
+    ends = {
+        name: (float(low), float(high))
+        for name, low, high in zip(problem.names, curvature.low, curvature.high, strict=True)
+    }
+    if bootstrap.kind == "hessian":
+        return ends
+    return {
+        name: from_profile(problem, theta, name, max((high - low) / 4, 1e-12), bootstrap.level)
+        for name, (low, high) in ends.items()
+    }
 
 
 def _draw(stage: Stage, theta: Array, leverage: Array, bootstrap: Bootstrap) -> Array:

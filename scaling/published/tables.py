@@ -4,6 +4,7 @@ Limisiewicz et al. 2026, "Compute Optimal Tokenization". Numbers only: 311 train
 vector graphics of figure 19, and tables 3, 4, 5, 6, 9 and 10.
 """
 
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -43,7 +44,7 @@ def isoflop_runs(exact_params: bool = False) -> Runs:
         exact_params: replace the printed `global_params`, which have two digits above 10^9 (1.3B),
             by the exact count of the shape they belong to, 12 L (128 L)^2.
     """
-    runs = read_runs(path(ISOFLOP))
+    runs = replace(read_runs(path(ISOFLOP)), name=f"{ISOFLOP}.csv")
     if not exact_params:
         return runs
     sizes = [paper_blt(layers).global_params for layers in range(1, LARGEST_LAYERS + 1)]
@@ -51,17 +52,9 @@ def isoflop_runs(exact_params: bool = False) -> Runs:
     exact = [float(min(sizes, key=lambda size: abs(size - one))) for one in printed]
     frame = runs.frame.with_columns(pl.Series("global_params", exact))
     note = "global_params are the exact counts of the paper's shapes, not the printed ones"
-    return Runs(
-        frame,
-        runs.name,
-        runs.sha256,
-        runs.params_column,
-        runs.flops_convention,
-        runs.excluded,
-        (*runs.notes, note),
-    )
+    return replace(runs, frame=frame, notes=(*runs.notes, note))
 
 
 def optima() -> Runs:
     """Return table 10: the lowest bits per byte of 8 budgets and 6 compression rates."""
-    return read_runs(path(OPTIMA))
+    return replace(read_runs(path(OPTIMA)), name=f"{OPTIMA}.csv")

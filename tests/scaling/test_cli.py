@@ -98,6 +98,16 @@ def test_surface_has_an_entry_per_budget() -> None:
     assert one["intervals"]["bytes_per_param_opt"] is None
 
 
+def test_other_intervals() -> None:
+    for kind in ("hessian", "profile"):
+        one = answer("fit", OPTIMA, "--law", "law2", "--intervals", kind)
+        low, high = one["intervals"]["gamma"]
+        assert low < one["estimates"]["gamma"] < high and one["seed"] is None
+    assert "is fitted in stages" in mistake(
+        "fit", ISOFLOP, "--law", "law1", "--intervals", "hessian"
+    )
+
+
 def test_law2_and_its_predictions() -> None:
     one = answer("fit", OPTIMA, "--law", "law2", "--draws", "100")
     assert set(one) >= {"law", "n", "estimates", "intervals", "r2", "rmse", "predictions"}

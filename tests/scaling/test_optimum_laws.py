@@ -1,5 +1,7 @@
 """isoFLOP bowls, Law I and Law II against the golden numbers of the reference data."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -177,3 +179,33 @@ def test_what_is_missing_is_said() -> None:
         fit.predict("loss", compute_flops=1e20)
     with pytest.raises(InputError, match="needs compute_flops, compression_rate"):
         fit.predict("bits_per_byte", compute_flops=1e20)
+
+
+def test_flat_and_few_are_findings() -> None:
+    runs = tables.isoflop_runs()
+    rate = runs.column("compression_rate", "test")
+    here = runs.only((budgets(runs) == 1e20) & (rate == 4))
+    loss = here.frame["bits_per_byte"].to_numpy().copy()
+    noise = np.random.default_rng(0).normal(size=len(loss))
+    flat = here.frame.with_columns(bits_per_byte=loss.mean() + 0.001 * noise + 1e-5 * np.arange(11))
+    (fit,) = fit_parabolas(replace(here, frame=flat), NO_BOOTSTRAP)
+    assert {"flat minimum", "concave parabola"} & {one.name for one in fit.findings}
+    (few,) = fit_parabolas(here.only(np.arange(len(here)) < 4), NO_BOOTSTRAP)
+    assert "few sizes" in {one.name for one in few.findings}
+    (clean,) = fit_parabolas(here, NO_BOOTSTRAP)
+    assert clean.findings == ()
+
+
+def test_law_1_holds_out_the_largest_budget() -> None:
+    fit = fit_law1(tables.isoflop_runs(), NO_BOOTSTRAP)
+    assert fit.holdout is not None and fit.holdout.n == 6
+    assert "2e+21" in fit.holdout.rule and fit.holdout.rmse < 0.2
+
+
+def test_excluded_rows_travel_with_the_result() -> None:
+    optima = tables.optima()
+    kept = optima.where(budgets(optima) > 1e19, "smallest budget")
+    fit = fit_law2(kept, bootstrap=NO_BOOTSTRAP)
+    assert len(fit.excluded) == 6 and fit.excluded[0].reason == "smallest budget"
+    assert "rows left out" in {one.name for one in fit.findings}
+    assert "row 1 left out: smallest budget" in fit.report()

@@ -14,6 +14,7 @@ from scaling.fits.envelope import fit_envelope
 from scaling.fits.overtraining import fit_overtraining
 from scaling.fits.porian import SEED_NOISE, fit_given_optima, fit_with_seed_noise
 from scaling.fits.powers import fit_approach1, fit_approach2
+from scaling.laws.chinchilla import loss as loss_of
 from scaling.published import tables
 from scaling.read_runs import read_runs, runs_from_frame
 from scaling.runs import Runs
@@ -59,13 +60,11 @@ def test_charges_differ_and_each_is_best_by_its_own(chinchilla_runs: Runs) -> No
     loss = chinchilla_runs.column("nats_per_token", "test")
     fits = {name: fit_chinchilla(chinchilla_runs, name, NO_BOOTSTRAP) for name in CHARGES}
     for name, charge in CHARGES.items():
-        problem, _ = make_problem(params, tokens, loss, charge, centred=False)
         costs = {}
         for other, fit in fits.items():
-            p = fit.estimates
-            logs = [np.log(p["E"]), np.log(p["A"]), np.log(p["B"]), p["alpha"], p["beta"]]
-            residuals = problem.residuals(np.array([logs]))
-            costs[other] = float(charge.loss.value(residuals, problem.ones))
+            predicted = loss_of(fit.estimates, params, tokens)
+            residuals = np.log(loss / predicted) if charge.logarithm else loss - predicted
+            costs[other] = float(charge.loss.value(residuals, np.ones(len(loss))))
         assert min(costs, key=lambda other: costs[other]) == name
     assert len({round(fit.estimates["A"], 1) for fit in fits.values()}) == len(CHARGES)
 
@@ -89,14 +88,25 @@ def test_profile_and_hessian_agree_on_a_plain_problem() -> None:
     best, agree = problem.fit(starts)
     assert agree > 0.5
     hessian = from_hessian(problem, best.theta)
-    p = {name: one[0] for name, one in problem.public(best.theta).items()}
-    plain, _ = make_problem(params, tokens, loss, CHARGES["log-l2"], centred=False)
-    theta = np.array([[np.log(p["E"]), np.log(p["A"]), np.log(p["B"]), p["alpha"], p["beta"]]])
-    for index in (3, 4):
+    for index, name in enumerate(problem.names):
         half = (hessian.high[index] - hessian.low[index]) / 2
-        low, high = from_profile(plain, theta, index, half / 2)
-        assert low == pytest.approx(hessian.low[index], abs=0.15 * half)
-        assert high == pytest.approx(hessian.high[index], abs=0.15 * half)
+        low, high = from_profile(problem, best.theta, name, half / 2)
+        assert low == pytest.approx(hessian.low[index], abs=0.2 * half)
+        assert high == pytest.approx(hessian.high[index], abs=0.2 * half)
+
+
+def test_intervals_without_resampling(chinchilla_runs: Runs) -> None:
+    resampled = fit_chinchilla(chinchilla_runs, bootstrap=CASES._replace(draws=400))
+    widths = {}
+    for kind in ("hessian", "profile"):
+        fit = fit_chinchilla(chinchilla_runs, bootstrap=Bootstrap(kind, 0))
+        assert fit.draws == () and kind[1:6] in fit.interval_method
+        interval, drawn = fit.intervals["alpha"], resampled.intervals["alpha"]
+        assert interval is not None and drawn is not None
+        assert fit.estimates["alpha"] in interval
+        widths[kind] = (interval.high - interval.low) / (drawn.high - drawn.low)
+    # On Chinchilla's points the Hessian's intervals are wrong by a factor of two.
+    assert widths["hessian"] > 1.8 and 0.5 < widths["profile"] < 1.2
 
 
 def test_gadre_from_five_models(runs_folder: Path) -> None:
