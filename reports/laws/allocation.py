@@ -5,7 +5,7 @@ from markupsafe import Markup
 
 from reports.figures.markers import legend
 from reports.laws.chart import Chart, decades, panel, panels
-from reports.laws.material import Laws, rate
+from reports.laws.material import Laws, alike, rate
 from reports.laws.series import of_rates
 from reports.laws.text import compact, power, significant, with_interval
 from reports.measured import Series
@@ -29,7 +29,7 @@ def allocation(laws: Laws) -> Section:
             "Law I was not fitted: tokenize-lab scaling fit RUNS.csv --law law1 --out DIR/laws"
         )
         return Section("laws-one", title, note)
-    minima = [one for one in laws.of("isoflop") if rate(one)]
+    minima = [one for one in laws.of("isoflop") if rate(one) and alike(one, fit)]
     body = Markup(
         '<p class="formula">B* = B<sub>0</sub> C<sup>α</sup> T<sup>β</sup>, &emsp; '
         "N* = N<sub>0</sub> C<sup>1−α</sup> T<sup>1−β</sup></p>"

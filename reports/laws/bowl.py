@@ -12,9 +12,9 @@ from plotly.offline import get_plotlyjs
 from reports.figures.svg import log_ticks, tag
 from reports.html import render, text_file
 from reports.laws.chart import Chart, octaves, panel, panels
-from reports.laws.material import Laws, budget
+from reports.laws.material import Laws, budget, family, label
 from reports.laws.style import laws_style
-from reports.laws.text import compact, power, significant, with_interval
+from reports.laws.text import compact, significant, with_interval
 from reports.palette import heat_step, series_style
 from reports.section import Section, absent, behind
 from reports.table import Column, sortable_table
@@ -39,17 +39,20 @@ def bowls(laws: Laws) -> Section:
             "DIR/laws makes them, and RUNS.csv belongs beside them."
         )
         return Section("laws-bowl", title, note)
+    fits = [fit for fit, _ in found]
     middle = len(found) // 2
     chosen = next((i for i, (fit, _) in enumerate(found) if budget(fit) == 1e20), middle)
     body = render(
         "laws_bowl.html",
-        budgets=[power(budget(fit)) for fit, _ in found],
+        budgets=[label(fit, fits) for fit in fits],
         chosen=chosen,
         flat="The bowl that turns is not drawn without script; seen from above it is the same.",
-        contours=panels(*(_contour(i, fit, runs) for i, (fit, runs) in enumerate(found))),
+        contours=panels(
+            *(_contour(i, label(fit, fits), fit, runs) for i, (fit, runs) in enumerate(found))
+        ),
         levels=", ".join(f"{level:g}" for level in LEVELS),
-        table=behind("Table: the lowest place of every bowl", _table([fit for fit, _ in found])),
-        data=_json([_drawn(fit, runs) for fit, runs in found]),
+        table=behind("Table: the lowest place of every bowl", _table(fits)),
+        data=_json([_drawn(label(fit, fits), fit, runs) for fit, runs in found]),
     )
     # Without `define`, as in a page, plotly calls itself `Plotly`.
     script = f"{_plotly()}\n{text_file('laws_bowl.js')}"
@@ -95,7 +98,7 @@ def _optimum(fit: FitResult) -> tuple[float, float, float]:
     )
 
 
-def _drawn(fit: FitResult, runs: Runs) -> dict[str, object]:
+def _drawn(where: str, fit: FitResult, runs: Runs) -> dict[str, object]:
     """Return what the script needs of one bowl."""
     rates, ratios, losses = _columns(runs)
     x = np.geomspace(min(rates), max(rates), _GRID)
@@ -117,7 +120,7 @@ def _drawn(fit: FitResult, runs: Runs) -> dict[str, object]:
         "y_ticks": log_ticks(min(ratios), max(ratios)),
         "said": said,
         "words": (
-            f"At {power(budget(fit))} FLOPs, {fit.n} models: lowest at {said[0]} bytes per token "
+            f"At {where}, {fit.n} models: lowest at {said[0]} bytes per token "
             f"and {said[1]} bytes per parameter, {said[2]} bits per byte there; the paraboloid "
             f"leaves an RMSE of {significant(fit.rmse, 2)}."
         ),
@@ -128,7 +131,7 @@ def _rounded(values: object) -> list[float]:
     return [float(f"{value:.6g}") for value in np.asarray(values)]
 
 
-def _contour(place: int, fit: FitResult, runs: Runs) -> Markup:
+def _contour(place: int, where: str, fit: FitResult, runs: Runs) -> Markup:
     rates, ratios, losses = _columns(runs)
     t, rho, best = _optimum(fit)
     chart = Chart(octaves("bytes per token", rates), octaves("bytes per parameter", ratios))
@@ -145,12 +148,12 @@ def _contour(place: int, fit: FitResult, runs: Runs) -> Markup:
     marks += _cross(chart, fit)
     picture = chart.draw(
         f"bowl-{place}",
-        f"Bowl at {power(budget(fit))} FLOPs from above",
+        f"Bowl at {where} from above",
         f"{fit.n} models over bytes per token and bytes per parameter; lowest at "
         f"{significant(t)} and {significant(rho)}, {significant(best)} bits per byte.",
         *marks,
     )
-    caption = f"{power(budget(fit))} FLOPs: T* {significant(t)}, ρ* {significant(rho)}"
+    caption = f"{where}: T* {significant(t)}, ρ* {significant(rho)}"
     return panel(caption, picture)
 
 
@@ -199,6 +202,7 @@ def _table(fits: list[FitResult]) -> Markup:
         "Lowest place of the paraboloid fitted to each budget, with 95 % intervals",
         [
             Column("budget, FLOPs"),
+            Column("runs of", numeric=False),
             Column("models"),
             Column("T*, bytes per token"),
             Column("ρ*, bytes per parameter"),
@@ -209,6 +213,7 @@ def _table(fits: list[FitResult]) -> Markup:
         [
             [
                 compact(budget(fit)),
+                family(fit),
                 str(fit.n),
                 *(
                     with_interval(fit.estimates[name], fit.intervals.get(name), 4 if i == 2 else 3)

@@ -5,7 +5,7 @@ from markupsafe import Markup
 
 from reports.figures.markers import legend
 from reports.laws.chart import Chart, linear, octaves, panel, panels
-from reports.laws.material import Laws, budget, rate
+from reports.laws.material import Laws, budget, family, rate
 from reports.laws.series import of_budgets
 from reports.laws.text import compact, power, significant, with_interval
 from reports.measured import Series
@@ -30,11 +30,19 @@ def isoflops(laws: Laws) -> Section:
         )
         return Section("laws-isoflop", title, note)
     series = of_budgets([budget(fit) for fit, _ in found])
-    rates = sorted({rate(fit) for fit, _ in found})
+    keys = sorted({(family(fit), rate(fit)) for fit, _ in found})
+    several = len({one for one, _ in keys}) > 1
     drawn = panels(
-        *(_panel(i, one, [(f, r) for f, r in found if rate(f) == one], series)
-          for i, one in enumerate(rates))
-    )  # fmt: skip
+        *(
+            _panel(
+                i,
+                f"{name}, {_of(one)}" if several else _of(one),
+                [(fit, runs) for fit, runs in found if (family(fit), rate(fit)) == (name, one)],
+                series,
+            )
+            for i, (name, one) in enumerate(keys)
+        )
+    )
     words = (
         "Every curve is one budget spent on models of several sizes: to the left too large a model "
         "on too little text, to the right too small a model on too much. Markers are trained "
@@ -48,8 +56,12 @@ def isoflops(laws: Laws) -> Section:
     )
 
 
+def _of(one: float) -> str:
+    return f"T = {one:g} bytes per token" if one else "any rate"
+
+
 def _panel(
-    place: int, of_rate: float, curves: list[tuple[FitResult, Runs]], series: dict[float, Series]
+    place: int, name: str, curves: list[tuple[FitResult, Runs]], series: dict[float, Series]
 ) -> Markup:
     columns = [_columns(runs) for _, runs in curves]
     chart = Chart(
@@ -60,14 +72,13 @@ def _panel(
     for (fit, _), (data, ratio, loss) in zip(curves, columns, strict=True):
         style = series[budget(fit)].style
         marks += _curve(chart, fit, style, data, ratio, loss)
-    name = f"{of_rate:g} bytes per token" if of_rate else "all runs"
     picture = chart.draw(
         f"isoflop-{place}",
-        f"IsoFLOP curves at {name}",
+        f"IsoFLOP curves, {name}",
         f"{len(curves)} budgets; the table below holds the minima.",
         *marks,
     )
-    return panel(f"T = {name}", picture)
+    return panel(name, picture)
 
 
 def _columns(runs: Runs) -> tuple[list[float], list[float], list[float]]:

@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from corpora.errors import InputError
+from reports.laws.text import compact, power
+from scaling.fits.isoflop import FAMILY
 from scaling.golden_row import Row
 from scaling.read_runs import read_runs
 from scaling.result import FitResult, Interval
@@ -56,6 +58,8 @@ class Laws:
         for name, value in fit.context.items():
             if name in runs.frame.columns:
                 runs = runs.only((runs.frame[name] == value).to_numpy())
+        if not len(runs):
+            return None
         column = fit.conventions.get("params", "")
         if column in runs.frame.columns and column != runs.params_column:
             runs = Runs(
@@ -70,6 +74,23 @@ class Laws:
         return runs
 
 
+def family(fit: FitResult) -> str:
+    """Return the tokenization, language and data set a fit is confined to; empty if to none."""
+    return ", ".join(str(fit.context[name]) for name in FAMILY if name in fit.context)
+
+
+def alike(one: FitResult, other: FitResult) -> bool:
+    """Whether two fits are of the same tokenization, language and data set, as far as both say."""
+    shared = [name for name in FAMILY if name in one.context and name in other.context]
+    return all(one.context[name] == other.context[name] for name in shared)
+
+
+def label(fit: FitResult, fits: Sequence[FitResult]) -> str:
+    """Return the budget of one of several fits, and its family where they have more than one."""
+    own = f"{power(budget(fit))} FLOPs"
+    return f"{own}, {family(fit)}" if len({family(one) for one in fits}) > 1 else own
+
+
 def budget(fit: FitResult) -> float:
     """Return the budget a fit is confined to, in FLOPs; 0 if to none."""
     return float(fit.context.get("compute_flops", 0.0))
@@ -78,6 +99,18 @@ def budget(fit: FitResult) -> float:
 def rate(fit: FitResult) -> float:
     """Return the compression rate a fit is confined to, in bytes per token; 0 if to none."""
     return float(fit.context.get("compression_rate", 0.0))
+
+
+def shown_name(fit: FitResult) -> str:
+    """Return a fit's name in tables: law, form where it has several, and what it is confined to."""
+    words = [fit.law]
+    if fit.law in ("law2", "joint", "joint-additive"):
+        words.append(f"({fit.form})")
+    if budget(fit):
+        words.append(f"C = {compact(budget(fit))}")
+    if rate(fit):
+        words.append(f"T = {rate(fit):g}")
+    return " ".join(words)
 
 
 def read_laws(folder: Path) -> Laws | None:

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from reports.laws.doubt import shown_name
-from reports.laws.material import Laws, budget
+from reports.laws.material import Laws, alike, budget, shown_name
 from reports.laws.profiles import best_rates_sentence, law2_of
 from reports.laws.style import laws_style
 from reports.laws.text import power, significant
@@ -39,7 +38,11 @@ def law_sentences(laws: Laws) -> list[str]:
     fit = law2_of(laws)
     if fit is not None:
         sentences.append(best_rates_sentence(fit))
-        apart = [power(budget(one)) for one in laws.of("isoflop-surface") if _apart(one, fit)]
+        apart = [
+            power(budget(one))
+            for one in laws.of("isoflop-surface")
+            if alike(one, fit) and _apart(one, fit)
+        ]
         if apart:
             sentences.append(
                 f"At {listed(apart)} FLOPs, the bowl fitted to that budget alone has its lowest "

@@ -6,7 +6,7 @@ from markupsafe import Markup
 from reports.figures.markers import legend
 from reports.laws.allocation import coefficients
 from reports.laws.chart import Chart, decades, linear, octaves, panel, panels
-from reports.laws.material import Laws, budget
+from reports.laws.material import Laws, alike, budget
 from reports.laws.series import of_budgets
 from reports.laws.text import compact, power, predicted, said, significant, with_interval
 from reports.measured import Series
@@ -38,7 +38,7 @@ def optima_of(laws: Laws, fit: FitResult) -> list[tuple[float, float, float]]:
     return [
         (budget(one), float(one.context["compression_rate"]), one.estimates["bits_per_byte_opt"])
         for one in laws.of("isoflop")
-        if "compression_rate" in one.context
+        if "compression_rate" in one.context and alike(one, fit)
     ]
 
 
@@ -68,7 +68,7 @@ def profiles(laws: Laws) -> Section:
         series = of_budgets([compute for compute, _, _ in optima])
         body += legend(list(series.values()), lines=True)
         drawn.append(_losses(fit, optima, series))
-    drawn.append(_best(fit, laws.of("isoflop-surface")))
+    drawn.append(_best(fit, [one for one in laws.of("isoflop-surface") if alike(one, fit)]))
     body += panels(*drawn, wide=True)
     body += Markup('<p class="note">{}</p>').format(
         "Left: the lowest loss that each budget reached at each rate, and the fitted law. Right: "

@@ -17,7 +17,9 @@
   const words = document.getElementById("bowl-words");
   const choice = document.getElementById("bowl-budget");
   const start = { around: -0.9, up: 0.55 };
-  const distance = 2.25;
+  // On a phone there is no room for the scale of colours; the axis tells the same.
+  const narrow = holder.clientWidth < 520;
+  const distance = narrow ? 2.9 : 2.25;
   let place = { ...start };
 
   const eye = ({ around, up }) => ({
@@ -46,7 +48,7 @@
     const floor = bowl.range[0];
     const heat = { colorscale: "Cividis", cmin: bowl.range[0], cmax: bowl.range[1] };
     const traces = [
-      { type: "surface", x: bowl.x, y: bowl.y, z: bowl.z, opacity: 0.82, ...heat, name: "fitted",
+      { type: "surface", x: bowl.x, y: bowl.y, z: bowl.z, opacity: 0.82, ...heat, showscale: !narrow,
         hovertemplate: `fitted<br>${about}<extra></extra>`,
         contours: { z: { show: true, usecolormap: false, color: paint.line, width: 1,
           start: best, end: bowl.range[1], size: 0.02 } },
