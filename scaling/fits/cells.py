@@ -72,7 +72,7 @@ def make_cells(runs: Runs, law: str) -> tuple[Cell, ...]:
         if runs.has("compression_rate")
         else np.full(len(runs), np.nan)
     )
-    data = np.log(runs.column("train_bytes" if runs.has("train_bytes") else "train_tokens", law))
+    data = np.log(runs.column(data_column(runs), law))
     params = np.log(runs.column("params", law))
     cells = []
     for budget, one in sorted(
@@ -95,6 +95,13 @@ def make_cells(runs: Runs, law: str) -> tuple[Cell, ...]:
             Cell(budget, one if one != -1 else np.nan, rows, centre, data[rows] - centre, path)
         )
     return tuple(cells)
+
+
+def data_column(runs: Runs) -> str:
+    """Return how the table counts data: bytes where it can, tokens where it must."""
+    if not runs.has("train_bytes") and runs.has("train_tokens"):
+        return "train_tokens"
+    return "train_bytes"
 
 
 def optima_given(runs: Runs, law: str) -> bool:
