@@ -18,6 +18,7 @@ def conventions(laws: Laws) -> Markup:
     for law in sorted({one.law for one in laws.rivals}):
         fits = [one for one in laws.rivals if one.law == law]
         names = [one for one in fits[0].estimates if not one.startswith("curvature")]
+        names.sort(key=lambda one: one != "T0")  # what the laws are for comes first
         tables.append(
             sortable_table(
                 f"{law}: the same runs, counted otherwise",

@@ -5,7 +5,7 @@ from markupsafe import Markup
 from reports.laws.allocation import coefficients
 from reports.laws.material import Laws
 from reports.laws.profiles import law2_of
-from reports.laws.text import power, significant
+from reports.laws.text import power, significant, with_interval
 from reports.section import Section, absent, behind
 from reports.table import Cell, Column, sortable_table
 from scaling.fits.joint_forms import FormScore, score_forms
@@ -43,7 +43,7 @@ def joint(laws: Laws) -> Section:
     body += behind("Table: coefficients of the joint law", coefficients(fit, "Joint law"))
     if runs is not None:
         scores = score_forms(runs)
-        body += Markup("<p>{}</p>").format(_verdict(scores))
+        body += Markup("<p>{}</p><p>{}</p>").format(_verdict(scores), _drift(laws, fit))
         body += _forms(scores, law2_of(laws)) + behind(
             "Table: every budget left out in turn", _left_out(scores, runs)
         )
@@ -80,6 +80,28 @@ def _verdict(scores: tuple[FormScore, ...]) -> str:
         else f"Of the forms below, {ahead.form} predicts the largest budget best when it has not "
         f"seen it (RMSE {significant(ahead.holdout_rmse)}); {least.form} has the lowest AICc."
     )
+
+
+def _drift(laws: Laws, fit: FitResult) -> str:
+    """Say what becomes of the drift of T* that Law II finds."""
+    if "delta" in fit.estimates or "T0" not in fit.estimates:
+        return ""
+    text = f"This form holds T* at {_estimate(fit, 'T0')} bytes per token at every budget."
+    drifting = next((one for one in laws.of("joint") if one.form == "drift"), None)
+    if drifting is not None:
+        text += (
+            f" With a drift of its own, the same law gives T* = T₀ C to the −δ, "
+            f"δ = {_estimate(drifting, 'delta')}"
+        )
+        law2 = law2_of(laws)
+        if law2 is not None and "delta" in law2.estimates:
+            text += f", where Law II gives {_estimate(law2, 'delta')}"
+        text += "."
+    return text
+
+
+def _estimate(fit: FitResult, name: str) -> str:
+    return with_interval(fit.estimates[name], fit.intervals.get(name)).striptags()
 
 
 def _forms(scores: tuple[FormScore, ...], law2: FitResult | None) -> Markup:
