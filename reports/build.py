@@ -1,4 +1,4 @@
-"""From a measured folder to its report."""
+"""From a folder of measurements, laws or both to its report."""
 
 from pathlib import Path
 
@@ -19,31 +19,35 @@ from reports.sections.overview import overview
 from reports.sections.provenance import provenance
 from reports.sections.rates import rates
 from reports.sections.tokenizers import tokenizers
+from tokenize_lab.results import RECORD
 
 REPORT_NAME = "report.html"
 TITLE = "What tokenizers make of this text"
+LAWS_TITLE = "What these runs obey"
 
 
 def build_report(folder: Path, out: Path | None = None) -> Path:
-    """Write the report of a measured folder and return its path.
+    """Write the report of a folder of results and return its path.
 
     The same folder gives the same bytes.
 
     Arguments:
-        folder: what `tokenize-lab measure --out` wrote; fits and runs under `laws/` in it, as
-            `tokenize-lab scaling fit --out` writes them, are shown too.
+        folder: what `tokenize-lab measure --out` or `scaling fit --out` wrote, or both.
         out: the file to write; by default `report.html` in the folder.
 
     Raises:
-        InputError: the folder holds no whole measurement, or the file cannot be written.
+        InputError: the folder holds neither, or a damaged one; the file cannot be written.
     """
-    measured = read_measured(folder)
     laws = read_laws(folder)
-    sections = measurement_sections(measured)
-    if laws is not None:
-        # Definitions and provenance stay last.
-        sections[-2:-2] = law_sections(laws, measured)
-    page = render_page(TITLE, sections, [corpus.name for corpus in measured.corpora])
+    if laws is not None and not (folder / RECORD).exists():
+        page = render_page(LAWS_TITLE, law_sections(laws, None))
+    else:
+        measured = read_measured(folder)
+        sections = measurement_sections(measured)
+        if laws is not None:
+            # Definitions and provenance stay last.
+            sections[-2:-2] = law_sections(laws, measured)
+        page = render_page(TITLE, sections, [corpus.name for corpus in measured.corpora])
     target = out or folder / REPORT_NAME
     write_text(target, page)
     return target

@@ -12,7 +12,7 @@ DEMO_FOLDER = Path("out/demo")
 def report(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="what tokenize-lab measure --out wrote"),
+        typer.Argument(metavar="DIR", help="what measure --out, scaling fit --out, or both wrote"),
     ],
     out: Annotated[
         Path | None,
@@ -25,7 +25,7 @@ def report(
         bool, typer.Option("--json", help="path, size and SHA-256 as strict JSON")
     ] = False,
 ) -> None:
-    """Turn measured counts into one self-contained HTML file: tables, figures, tokens, provenance.
+    """Turn results into one self-contained HTML file: tables, figures, tokens, laws, provenance.
 
     The file needs no network and no other file. Its path is printed.
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scaling.result import FitResult
 
 _WHAT = "What is fitted"
+LAWS_FOLDER = "laws"  # within --out, beside what `measure` may have written there
 
 
 class Intervals(StrEnum):
@@ -120,7 +121,7 @@ def fit(
     options = Options(form, minima, irreducible, _base(base) if base else None)
     results = run(table, law, options, resampling)
     if out is not None:
-        _write(out, law, results)
+        _write(out, runs, law, results)
     if as_json:
         print_json(fit_json(law, results))
     else:
@@ -199,11 +200,21 @@ def read_fit(path: Path) -> "FitResult":
         raise InputError(f"{path}: not a fit ({where}: {first['msg']})") from error
 
 
-def _write(out: Path, law: str, results: "list[FitResult]") -> None:
-    from corpora.files import write_text
+def _write(out: Path, runs: Path, law: str, results: "list[FitResult]") -> None:
+    """Write the fits, their report and the table they are of to `out/laws`."""
+    from corpora.files import write_text, written_whole
+    from scaling.read_runs import TABLES
 
+    folder = out / LAWS_FOLDER
     for number, result in enumerate(results, start=1):
         suffix = "" if len(results) == 1 else f"-{number}"
-        write_text(out / f"{law}{suffix}.json", result.to_json() + "\n")
-    write_text(out / f"{law}.txt", "\n\n".join(result.report() for result in results) + "\n")
-    typer.echo(f"{len(results)} fits and their report: {out}", err=True)
+        write_text(folder / f"{law}{suffix}.json", result.to_json() + "\n")
+    write_text(folder / f"{law}.txt", "\n\n".join(result.report() for result in results) + "\n")
+    if runs.suffix in TABLES:
+        # As it is, byte for byte: the fits name it by its hash, and reports draw its points.
+        with written_whole(folder / f"{results[0].data_sha256[:12]}{runs.suffix}") as temporary:
+            temporary.write_bytes(runs.read_bytes())
+    typer.echo(
+        f"{len(results)} fits and their report: {folder} (then: tokenize-lab report {out})",
+        err=True,
+    )

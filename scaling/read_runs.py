@@ -12,6 +12,8 @@ from scaling.result import Excluded
 from scaling.runs import Runs
 from scaling.schema import ALIASES, FEWEST_STEPS, FINISHED, KEY, NUMBERS, PARAMS, SIGNED, TEXTS
 
+TABLES = (".csv", ".parquet")
+
 
 def read_runs(
     path: str | Path,

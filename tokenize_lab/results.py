@@ -27,6 +27,7 @@ from tokenize_lab.fields import FIELD_INDEX, FIELDS
 if TYPE_CHECKING:
     import polars as pl
 
+RECORD = "provenance.json"
 _PARTS = list(Group._fields)
 
 
@@ -63,7 +64,7 @@ def save_results(folder: Path, results: Results) -> None:
     )
     with ExitStack() as files:
         # All are on the disk before any takes its name; the record, entered first, takes it last.
-        for name, content in {"provenance.json": (record + "\n").encode(), **contents}.items():
+        for name, content in {RECORD: (record + "\n").encode(), **contents}.items():
             files.enter_context(written_whole(folder / name)).write_bytes(content)
 
 
@@ -76,7 +77,7 @@ def load_results(folder: Path) -> Results:
     import polars as pl
 
     try:
-        provenance = json.loads((folder / "provenance.json").read_text("utf-8"))
+        provenance = json.loads((folder / RECORD).read_text("utf-8"))
         contents = {name: (folder / name).read_bytes() for name in provenance["files"]}
         for name, wanted in provenance.pop("files").items():
             if hashlib.sha256(contents[name]).hexdigest() != wanted:

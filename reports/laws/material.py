@@ -10,16 +10,15 @@ from pydantic import ValidationError
 
 from corpora.errors import InputError
 from reports.laws.text import compact, power
+from scaling.cli_fit import LAWS_FOLDER
 from scaling.fits.isoflop import FAMILY
 from scaling.golden_row import Row
-from scaling.read_runs import read_runs
+from scaling.read_runs import TABLES, read_runs
 from scaling.result import FitResult, Interval
 from scaling.runs import Runs
 
-FOLDER = "laws"
 CONVENTIONS = "conventions"
 REPRODUCED = "reproduce.json"
-_TABLES = (".csv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -122,10 +121,10 @@ def read_laws(folder: Path) -> Laws | None:
     Raises:
         InputError: a file is neither, naming it.
     """
-    laws = folder / FOLDER
+    laws = folder / LAWS_FOLDER
     if not laws.is_dir():
         return None
-    tables = [read_runs(path) for path in sorted(laws.iterdir()) if path.suffix in _TABLES]
+    tables = [read_runs(path) for path in sorted(laws.iterdir()) if path.suffix in TABLES]
     reproduced = laws / REPRODUCED
     return Laws(
         {runs.sha256: runs for runs in tables},

@@ -10,7 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from corpora.files import write_text
-from reports.laws.material import CONVENTIONS, FOLDER, REPRODUCED
+from reports.laws.material import CONVENTIONS, REPRODUCED
+from scaling.cli_fit import LAWS_FOLDER
 from scaling.engine.bootstrap import CASES, TWO_STAGE
 from scaling.fits.isoflop import fit_parabolas, fit_surfaces
 from scaling.fits.joint import fit_joint
@@ -38,7 +39,7 @@ def write_shipped_laws(out: Path) -> Path:
     Raises:
         InputError: the folder cannot be written.
     """
-    folder = out / FOLDER
+    folder = out / LAWS_FOLDER
     runs, optima = (
         _copied(folder / name, tables.path(table))
         for name, table in ((RUNS, tables.ISOFLOP), (OPTIMA, tables.OPTIMA))

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +17,8 @@ from corpora.document import Document
 from corpora.errors import InputError
 from reports.build import build_report
 from reports.cli import report
+from scaling.published import tables
+from tests.conftest import ROOT
 from tests.reports.folders import HOSTILE, measured_folder
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizers.byte import ByteTokenizer
@@ -181,3 +185,30 @@ def test_a_report_that_cannot_be_written_is_one_line(embedded_folder: Path, tmp_
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="cannot be written"):
         build_report(embedded_folder, tmp_path / "file" / "report.html")
+
+
+def test_laws_alone_make_a_report(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tokenize_lab",
+            "scaling",
+            "fit",
+            str(tables.path(tables.ISOFLOP)),
+            "--law",
+            "law1",
+            "--draws",
+            "20",
+            "--out",
+            str(tmp_path),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"tokenize-lab report {tmp_path}" in done.stderr
+    page = build_report(tmp_path).read_text("utf-8")
+    assert "Law I" in page
+    assert "Provenance" not in page

@@ -15,6 +15,7 @@ from corpora.errors import InputError
 from scaling.cli import app
 from scaling.fits.dispatch import LAWS
 from scaling.published import tables
+from scaling.read_runs import read_runs
 from scaling.result import FitResult
 
 RUNNER = CliRunner()
@@ -128,11 +129,13 @@ def test_laws_of_runs(law: str, tmp_path: Path) -> None:
     )
     assert result.exit_code == 0, result.stderr
     whole = json.loads(result.stdout)
-    files = sorted(out.glob("*.json"))
+    files = sorted((out / "laws").glob("*.json"))
     assert len(files) == len(whole["entries"])
     read = FitResult.from_json(files[0].read_bytes())
     assert read.law.startswith(law)
-    assert read.report() in (out / f"{law}.txt").read_text()
+    (copied,) = (out / "laws").glob("*.csv")
+    assert read_runs(copied).sha256 == read.data_sha256
+    assert read.report() in (out / "laws" / f"{law}.txt").read_text()
     text = RUNNER.invoke(app, ["fit", ISOFLOP, "--law", law, "--draws", "0"])
     assert "R2" in text.stdout and text.exit_code == 0
 
@@ -174,7 +177,7 @@ def test_a_failed_fit_is_written_and_exits_1(tmp_path: Path) -> None:
     whole = json.loads(result.stdout)
     assert whole["status"] == "not converged"
     assert {"concave surface", "not converged"} <= {one["name"] for one in whole["findings"]}
-    written = FitResult.from_json((tmp_path / "o" / "isoflop-surface.json").read_bytes())
+    written = FitResult.from_json((tmp_path / "o" / "laws" / "isoflop-surface.json").read_bytes())
     assert written.status == "not converged" and not written.ok
     assert "not to be used" in result.stderr
 
