@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from scaling.advice import Advice, Estimate, Point, Question, Tokenized, TokenizerPrice
-from scaling.desk import Desk, estimate, set_out
+from scaling.desk import Desk, estimate, interval, set_out
 from scaling.family_laws import Cloud, FamilyLaws, anchor_spread, family_laws
 from scaling.flops import TRAINING_FACTOR
 from scaling.hardware import training_days
-from scaling.placement import Placement, place
+from scaling.placement import Placement, place, trained
 from scaling.price import price, vocabulary_for_rate
 from scaling.published import tables
 from scaling.second_opinion import joint_cloud, joint_price, second_opinion
@@ -30,14 +30,17 @@ def advise(question: Question) -> Advice:
         InputError: a number that cannot be, an unknown name, or a language that cannot be placed.
     """
     _check(question)
-    laws = family_laws(question.family, question.law1, question.law2)
-    placement = place(
-        tables.table(tables.LANGUAGES),
-        question.language,
-        question.parity,
-        question.setting,
-        anchor_spread(),
-    )
+    laws = family_laws(question.family, question.law1, question.law2, question.language)
+    if laws.own1 and laws.own2:
+        placement = trained(question.language, "both laws are of the language's own runs")
+    else:
+        placement = place(
+            tables.table(tables.LANGUAGES),
+            question.language,
+            question.parity,
+            question.setting,
+            anchor_spread(),
+        )
     desk = set_out(question, laws, placement)
     rate = desk.best_rate
     best = desk.spend(rate, desk.vocabulary)
@@ -145,8 +148,10 @@ def _granularity(question: Question, rate: Array) -> tuple[Estimate, str]:
     nothing = Estimate(None, None, None, "ids")
     if question.curve is None:
         return nothing, "needs a corpus, and a tokenizer whose vocabulary can be cut to sizes"
-    low, high = np.nanpercentile(rate[1:], [2.5, 97.5])
-    sizes = [vocabulary_for_rate(float(one), question.curve) for one in (rate[0], low, high)]
+    sizes = [
+        None if one is None else vocabulary_for_rate(one, question.curve)
+        for one in (float(rate[0]), *interval(rate))
+    ]
     if sizes[0] is None:
         ends = [one for _, one in question.curve]
         note = (
@@ -159,10 +164,16 @@ def _granularity(question: Question, rate: Array) -> tuple[Estimate, str]:
 
 def _notes(question: Question, placement: Placement, laws: FamilyLaws) -> tuple[str, ...]:
     notes = [laws.note, placement.note]
-    if placement.basis != "runs":
+    if laws.own1 != laws.own2:
+        own, other = ("Law I", "Law II") if laws.own1 else ("Law II", "Law I")
+        notes.append(
+            f"{own} is of the language's own runs; "
+            f"its ratios to English are applied to {other} only"
+        )
+    elif placement.basis != "runs":
         notes.append("T*'s drift, Law I's exponents and the shape of the price are English's")
-        if question.family == "subword":
-            notes.append("the language's ratios to English are those of byte latent models")
+    if placement.basis != "runs" and question.family == "subword":
+        notes.append("the language's ratios to English are those of byte latent models")
     notes.append(
         f"training costs {TRAINING_FACTOR} times the forward FLOPs of the paper's shapes; "
         "intervals are of the laws, not of a single training run"

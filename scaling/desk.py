@@ -14,6 +14,7 @@ from scaling.placement import Placement
 from scaling.prediction import beyond
 
 Array = NDArray[np.float64]
+TAIL = 0.025  # left out at either end of an interval
 
 
 class Desk(NamedTuple):
@@ -22,8 +23,9 @@ class Desk(NamedTuple):
     Attributes:
         budget: C. vocabulary: V of the family's models; None for byte latent ones.
         law1, law2: coefficients.
-        rate_ratio, size_ratio, loss_ratio: T*, rho* and bits per byte of the language over
-            English's.
+        rate_ratio, size_ratio, loss_ratio: T*, rho* and bits per byte of the language over those
+            of the runs the laws are of; law1_rate_ratio: T* where Law I is read (Laws I and II may
+            be of different languages).
         misfit: [draws + 1] what Law II misses an optimum by; 0 for the estimate.
         fitted: lowest and highest value of what Law II was fitted to.
     """
@@ -35,6 +37,7 @@ class Desk(NamedTuple):
     rate_ratio: Array
     size_ratio: Array
     loss_ratio: Array
+    law1_rate_ratio: Array
     misfit: Array
     fitted: dict[str, tuple[float, float]]
 
@@ -52,7 +55,7 @@ class Desk(NamedTuple):
 
     def spend(self, rate: Array, vocabulary: int | None) -> Allocation:
         """Return N, B and the cost of serving at T."""
-        english = rate / self.rate_ratio
+        english = rate / self.law1_rate_ratio
         return allocate(self.law1, self.budget, rate, english, self.size_ratio, vocabulary)
 
     def outside(self, rate: Array) -> dict[str, float]:
@@ -69,6 +72,7 @@ class Desk(NamedTuple):
             rate_ratio=self.rate_ratio[:1],
             size_ratio=self.size_ratio[:1],
             loss_ratio=self.loss_ratio[:1],
+            law1_rate_ratio=self.law1_rate_ratio[:1],
             misfit=self.misfit[:1],
         )
 
@@ -80,21 +84,38 @@ def set_out(question: Question, laws: FamilyLaws, placement: Placement) -> Desk:
     rate, size, loss = placement.draw(draws - 1, generator)
     missed = np.asarray(laws.law2.residuals or (0.0,))
     misfit = np.concatenate([[0.0], generator.choice(missed, draws - 1)])
+    same = np.ones(draws)
     return Desk(
         question.compute_flops,
         default_vocabulary(question.family),
         {name: column[:draws] for name, column in laws.cloud1.items()},
         {name: column[:draws] for name, column in laws.cloud2.items()},
-        rate,
-        size,
-        loss,
+        same if laws.own2 else rate,
+        same if laws.own1 else size,
+        same if laws.own2 else loss,
+        same if laws.own1 else rate,
         misfit,
         dict(laws.law2.data_range),
     )
 
 
 def estimate(cloud: Array, unit: str) -> Estimate:
-    """Return the first as the estimate, and the middle 95 % of the rest; infinities are None."""
-    low, high = np.nanpercentile(cloud[1:], [2.5, 97.5], method="nearest")
-    ends = [float(one) if np.isfinite(one) else None for one in (cloud[0], low, high)]
+    """Return the first as the estimate, and the middle 95 % of the rest; infinities are None.
+
+    Without a number, without draws, or where more draws are NaN than the interval leaves out, there
+    is no interval.
+    """
+    ends = [float(cloud[0]) if np.isfinite(cloud[0]) else None, *interval(cloud)]
     return Estimate(ends[0], ends[1], ends[2], unit)
+
+
+def interval(cloud: Array) -> tuple[float | None, float | None]:
+    """Return the ends of the middle 95 % of all but the first; see `estimate`."""
+    draws = cloud[1:]
+    if np.isnan(cloud[0]) or not len(draws) or np.isnan(draws).mean() > TAIL:
+        return None, None
+    low, high = np.nanpercentile(draws, [100 * TAIL, 100 - 100 * TAIL], method="nearest")
+    return (
+        float(low) if np.isfinite(low) else None,
+        float(high) if np.isfinite(high) else None,
+    )

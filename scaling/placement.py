@@ -28,7 +28,8 @@ class Placement(NamedTuple):
 
     Attributes:
         language: its code.
-        basis: `runs` (English itself), `measured` (trained at 1e20) or `analogy` (by parity).
+        basis: `runs` (the laws are of its own), `measured` (trained at 1e20) or `analogy` (by
+            parity).
         parity: bytes per byte of English for the same content; None where not needed.
         rate, ratio, loss: T*, rho* and bits per byte over English's.
         spread: standard deviations of the logarithms of the three.
@@ -59,6 +60,11 @@ class Placement(NamedTuple):
         return out[0], out[1], out[2]
 
 
+def trained(language: str, note: str, parity: float | None = None) -> Placement:
+    """Return the place of a language whose own runs the laws are of."""
+    return Placement(language, "runs", parity, 1.0, 1.0, 1.0, (0.0, 0.0, 0.0), None, note)
+
+
 def place(
     languages: pl.DataFrame,
     language: str,
@@ -86,8 +92,7 @@ def place(
         raise InputError(f"parity {parity:g}: bytes per byte of English is a positive number")
     own = tuple(anchor_spread[name] for name in COLUMNS)
     if language == ENGLISH and setting == "monolingual":
-        note = "the laws are of English runs"
-        return Placement(language, "runs", 1.0, 1.0, 1.0, 1.0, (0.0, 0.0, 0.0), None, note)
+        return trained(language, "the laws are of English runs", 1.0)
     base = english
     if setting == "joint":
         # One model of many languages is placed against English on its own, where the laws are.

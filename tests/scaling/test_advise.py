@@ -25,6 +25,7 @@ from scaling.flops import Setting, training_flops_per_byte
 from scaling.laws import law2
 from scaling.price import price, vocabulary_for_rate
 from scaling.published import tables
+from scaling.result import FitResult
 from scaling.shapes import paper_blt
 from tokenize_lab.load import load_tokenizer
 
@@ -200,6 +201,49 @@ def test_own_fits_take_the_place_of_the_shipped() -> None:
     flat = fit_law2(runs, "mean", few)
     with pytest.raises(InputError, match="has no best rate"):
         advise(Question(1e20, law2=flat))
+
+
+def test_own_fits_are_used_as_what_they_are() -> None:
+    runs, few = tables.isoflop_runs(), Bootstrap("residuals", 100)
+    hindi = {"language": "hin_Deva"}
+    law1, law2 = fit_law1(runs, few, hindi), fit_law2(runs, bootstrap=few, context=hindi)
+    # A law of the language's own runs is not moved by the language's ratios to English.
+    both = advise(Question(1e20, "hin_Deva", law1=law1, law2=law2))
+    own = law2.predict("compression_rate_opt", compute_flops=1e20)
+    assert both.compression_rate_opt.value == pytest.approx(float(own.value))
+    assert both.placement.basis == "runs" and both.placement.rate == 1
+    plain = advise(Question(1e20, law1=fit_law1(runs, few), law2=fit_law2(runs, bootstrap=few)))
+    assert both.params_opt.value == pytest.approx(plain.params_opt.value or 0)
+    one = advise(Question(1e20, "hin_Deva", law2=law2))
+    assert one.compression_rate_opt.value == pytest.approx(float(own.value))
+    assert "Law I is the shipped one" in one.notes[0] and "Law II of" in one.notes[0]
+    assert any("applied to Law I only" in note for note in one.notes)
+    # Law I is English's then, read at the English rate that corresponds, and moved.
+    assert one.bytes_per_param_opt.value != pytest.approx(plain.bytes_per_param_opt.value or 0)
+    unplaced = advise(Question(1e20, "tel_Telu", law1=_in(law1, "tel_Telu"), law2=_in(law2)))
+    assert unplaced.placement.note == "both laws are of the language's own runs"
+    with pytest.raises(InputError, match="is of hin_Deva runs, and --language is fra_Latn"):
+        advise(Question(1e20, "fra_Latn", law2=law2))
+    failed = law2.model_copy(update={"status": "not converged"})
+    with pytest.raises(InputError, match="--law2: not to be used: not converged"):
+        advise(Question(1e20, "hin_Deva", law2=failed))
+    upside_down = law2.model_copy(update={"estimates": {**law2.estimates, "F": -0.01}})
+    with pytest.raises(InputError, match=r"F is -0\.01, so no rate is best"):
+        advise(Question(1e20, "hin_Deva", law2=upside_down))
+
+
+def _in(fit: FitResult, language: str = "tel_Telu") -> FitResult:
+    return fit.model_copy(update={"context": {"language": language}})
+
+
+def test_few_draws_give_no_interval() -> None:
+    runs = tables.isoflop_runs()
+    law2 = fit_law2(runs, bootstrap=Bootstrap("residuals", 20))
+    answer = advise(Question(1e20, law2=law2, tokenizers=[Tokenized("t", 5.0)]))
+    rate = answer.compression_rate_opt
+    assert rate.value is not None and rate.low is None and rate.high is None
+    assert answer.tokenizers[0].price_bits_per_byte.low is None
+    assert "has 20 draws, fewer than 100: no interval" in answer.notes[0]
 
 
 @pytest.mark.parametrize(
