@@ -11,6 +11,7 @@ is the standard library's own sources, one document a file.
 import argparse
 import importlib.util
 import json
+import os
 import sys
 import sysconfig
 import tempfile
@@ -82,6 +83,7 @@ def cpu_seconds(work: Callable[[], int]) -> tuple[float, int]:
 
 def main() -> None:
     """Print one line for each tokenizer."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one thread on both sides
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("corpus", nargs="?")
     parser.add_argument("--rounds", type=int, default=3)
