@@ -1,6 +1,7 @@
 """Reading a runs table: CSV, parquet, or a folder of run records; every fault named by its row."""
 
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from scaling.runs import Runs
 from scaling.schema import ALIASES, FEWEST_STEPS, FINISHED, KEY, NUMBERS, PARAMS, SIGNED, TEXTS
 
 TABLES = (".csv", ".parquet")
+# What a record's rate and loss are computed from, and whether its run is long enough.
+_MEASURED = ("train_bytes", "train_tokens", "validation_nats", "validation_bytes", "steps")
 
 
 def read_runs(
@@ -66,7 +69,7 @@ def runs_from_frame(
     sha256 = sha256 or hashlib.sha256(frame.write_csv().encode()).hexdigest()
     frame, notes = _renamed(frame, source)
     frame = frame.with_columns(pl.int_range(1, frame.height + 1).alias("row"))
-    frame, excluded = _exclude_unfinished(frame, keep_short)
+    frame, excluded = _exclude_unfinished(frame, source, keep_short)
     if not frame.height:
         raise InputError(f"{source}: no finished run; {len(excluded)} were left out")
     frame = _numbers(frame, source)
@@ -83,12 +86,13 @@ def _load(source: Path) -> tuple[pl.DataFrame, str]:
         raise InputError(
             f"{source}: no such file; name a .csv or .parquet table, or a folder of records"
         )
-    content = source.read_bytes()
+    content = _bytes(source)
+    kind = source.suffix.lower()
     try:
-        if source.suffix == ".parquet":
-            frame = pl.read_parquet(source)
-        elif source.suffix == ".csv":
-            frame = pl.read_csv(source, infer_schema_length=None)
+        if kind == ".parquet":
+            frame = pl.read_parquet(io.BytesIO(content))
+        elif kind == ".csv":
+            frame = pl.read_csv(content, infer_schema_length=None)
         else:
             raise InputError(
                 f"{source}: not a runs table; give .csv, .parquet or a folder of records"
@@ -101,11 +105,18 @@ def _load(source: Path) -> tuple[pl.DataFrame, str]:
     return frame, hashlib.sha256(content).hexdigest()
 
 
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
+
+
 def _load_records(folder: Path) -> tuple[pl.DataFrame, str]:
     """Read `*.json`, one run each; counts nested under `params` and such become columns."""
     digest, rows = hashlib.sha256(), []
     for file in sorted(folder.glob("*.json")):
-        content = file.read_bytes()
+        content = _bytes(file)
         digest.update(content)
         try:
             record = json.loads(content)
@@ -116,9 +127,21 @@ def _load_records(folder: Path) -> tuple[pl.DataFrame, str]:
         if not isinstance(record, dict):
             raise InputError(f"{file}: a record is one JSON object; delete what is not a record")
         rows.append(_flat(record))
+        if not rows[-1]:
+            raise InputError(f"{file}: an empty record; delete it or re-run it")
+        for name in _MEASURED:
+            value = rows[-1].get(name)
+            if value is not None and (
+                isinstance(value, bool) or not isinstance(value, int | float)
+            ):
+                raise InputError(f"{file}: {name} is {value!r}, not a number; mend the record")
     if not rows:
         raise InputError(f"{folder}: no record (*.json) in this folder")
-    frame = pl.DataFrame(rows, infer_schema_length=None)
+    try:
+        frame = pl.DataFrame(rows, infer_schema_length=None)
+    except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{folder}: records do not make a table ({reason})") from error
     if {"validation_nats", "validation_bytes"} <= set(frame.columns):
         frame = frame.with_columns(
             (pl.col("validation_nats") / (pl.col("validation_bytes") * pl.lit(2.0).log())).alias(
@@ -164,7 +187,7 @@ def _renamed(frame: pl.DataFrame, source: str) -> tuple[pl.DataFrame, tuple[str,
 
 
 def _exclude_unfinished(
-    frame: pl.DataFrame, keep_short: bool
+    frame: pl.DataFrame, source: str, keep_short: bool
 ) -> tuple[pl.DataFrame, tuple[Excluded, ...]]:
     gone: list[Excluded] = []
     keep = [True] * frame.height
@@ -174,13 +197,28 @@ def _exclude_unfinished(
         if status.lower() not in FINISHED:
             why = str(row["reason"] or "") if "reason" in columns else ""
             reason = f"{status}: {why}" if why else status
-        elif not keep_short and "steps" in columns and (row["steps"] or 0) < FEWEST_STEPS:
+        elif (
+            not keep_short
+            and "steps" in columns
+            and _count(row["steps"], source, index) < FEWEST_STEPS
+        ):
             reason = f"too short: {row['steps']} steps, fewer than {FEWEST_STEPS}"
         else:
             continue
         keep[index] = False
         gone.append(Excluded(row=index + 1, reason=reason))
     return frame.filter(pl.Series(keep)), tuple(gone)
+
+
+def _count(steps: object, source: str, index: int) -> float:
+    """Return the steps of a row; none counts as nought."""
+    try:
+        return float(str(steps)) if steps else 0
+    except ValueError as error:
+        raise InputError(
+            f"{source}: row {index + 1}: steps is {steps!r}, not a positive number; mend the row, "
+            "or give it a status with a reason"
+        ) from error
 
 
 def _numbers(frame: pl.DataFrame, source: str) -> pl.DataFrame:

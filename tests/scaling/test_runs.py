@@ -133,6 +133,53 @@ def test_what_is_not_a_table(tmp_path: Path) -> None:
         read_runs(write(tmp_path, "1e18,4,1e7,2e9,1.2"), params="big_params")
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (None, "an empty record"),
+        ({"train_bytes": "many"}, "train_bytes is 'many', not a number"),
+        ({"train_tokens": "1e9"}, "train_tokens is '1e9', not a number"),
+        ({"validation_nats": "x"}, "validation_nats is 'x', not a number"),
+        ({"steps": "many"}, "steps is 'many', not a number"),
+        ({"compute_flops": "1e18x"}, "row 2: compute_flops is 1e18x"),
+    ],
+)
+def test_bad_records_are_named(tmp_path: Path, change: dict[str, str] | None, said: str) -> None:
+    good = {
+        "run_id": "a",
+        "compute_flops": 1e18,
+        "train_bytes": 4e9,
+        "train_tokens": 1e9,
+        "validation_nats": 7.0,
+        "validation_bytes": 10,
+        "steps": 900,
+    }
+    bad = {} if change is None else {**good, "run_id": "b", **change}
+    (tmp_path / "a.json").write_text(json.dumps(good))
+    (tmp_path / "b.json").write_text(json.dumps(bad))
+    with pytest.raises(InputError, match=said) as caught:
+        read_runs(tmp_path)
+    assert "\n" not in str(caught.value) and str(tmp_path) in str(caught.value)
+
+
+def test_what_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "x.json").mkdir()
+    with pytest.raises(InputError, match=r"x\.json: cannot be read"):
+        read_runs(tmp_path)
+    text = write(tmp_path, "1e18,4,1e7,2e9,1.2,many", header=HEADER + ",steps")
+    with pytest.raises(InputError, match="row 1: steps is 'many', not a positive number"):
+        read_runs(text)
+
+
+def test_the_case_of_a_suffix_does_not_matter(tmp_path: Path) -> None:
+    lower = write(tmp_path, "1e18,4,1e7,2e9,1.2")
+    upper = tmp_path / "RUNS.CSV"
+    upper.write_bytes(lower.read_bytes())
+    assert read_runs(upper).frame.equals(read_runs(lower).frame)
+    read_runs(lower).frame.drop("row").write_parquet(tmp_path / "RUNS.PARQUET")
+    assert len(read_runs(tmp_path / "RUNS.PARQUET")) == 1
+
+
 def test_groups_come_sorted_and_keep_their_rows() -> None:
     runs = tables.isoflop_runs()
     budgets = [context["compute_flops"] for context, _ in runs.groups(["compute_flops", "seed"])]
