@@ -73,7 +73,10 @@ def fit(
         ),
     ] = None,
     draws: Annotated[
-        int, typer.Option(min=0, help="bootstrap replicates; 0 for none", rich_help_panel=HOW)
+        int,
+        typer.Option(
+            min=0, max=100_000, help="bootstrap replicates; 0 for none", rich_help_panel=HOW
+        ),
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="of the draws", rich_help_panel=HOW)] = 20261121,
     level: Annotated[

@@ -51,7 +51,7 @@ def assemble(
     names = tuple(estimates)
     notes = list(findings)
     notes += [Finding(name="column names", severity="note", message=note) for note in runs.notes]
-    if not converged:
+    if not converged and not any(note.severity == "failure" for note in notes):
         notes.append(
             Finding(
                 name="not converged",
@@ -124,8 +124,10 @@ def assemble(
     )
 
 
-def held_out(rule: str, observed: Array, predicted: Array) -> HoldOut:
-    """Return the hold-out record of rows that were predicted, not fitted."""
+def held_out(rule: str, observed: Array, predicted: Array) -> HoldOut | None:
+    """Return the record of rows predicted, not fitted; None where a prediction is not finite."""
+    if not np.isfinite(predicted).all():
+        return None
     errors = observed - predicted
     return HoldOut(
         rule=rule,

@@ -10,6 +10,7 @@ from scaling.result import Finding
 Array = NDArray[np.float64]
 STRONG = 0.95
 OUTLIER_SHIFT = 3.0
+ROUNDING = 1e-12  # of the losses' size: differences below it are no data
 
 
 def correlated(draws: Mapping[str, Array], names: Sequence[str]) -> list[Finding]:
@@ -93,3 +94,28 @@ def starts_agree(share: float, starts: int) -> list[Finding]:
             "the objective has several",
         )
     ]
+
+
+def upside_down(estimates: Mapping[str, float], loss: Array) -> list[Finding]:
+    """Return failures of Law II or the joint law whose shape has no optimum to report.
+
+    Args:
+        estimates: coefficients; those a form lacks are not judged.
+        loss: [n] losses fitted.
+    """
+    if float(np.ptp(loss)) <= ROUNDING * float(np.abs(loss).max()):
+        return [_failure("constant losses", "the losses do not vary, so nothing can be learnt")]
+    found = []
+    if not np.isfinite(list(estimates.values())).all():
+        found.append(_failure("not found", "a coefficient grew beyond every number"))
+    if not estimates["L0"] > 0:
+        text = f"L0 = {estimates['L0']:.4g}: the loss does not fall towards a floor"
+        found.append(_failure("loss does not fall", text))
+    if "F" in estimates and not estimates["F"] > 0:
+        text = f"F = {estimates['F']:.4g}: the loss has no minimum in the compression rate"
+        found.append(_failure("no minimum in T", text))
+    return found
+
+
+def _failure(name: str, message: str) -> Finding:
+    return Finding(name=name, severity="failure", message=message)

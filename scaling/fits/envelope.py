@@ -37,7 +37,7 @@ def fit_envelope(
     compute = np.unique(budgets)
     lowest = np.array([loss[budgets == one].min() for one in compute])
     need(runs, law, (len(compute), 3, "compute budgets"))
-    if lowest.min() <= irreducible:
+    if not lowest.min() > irreducible:
         raise InputError(
             f"{runs.name}: {law} has E = {irreducible:g}, and the lowest loss is {lowest.min():g}; "
             "give an E below it"

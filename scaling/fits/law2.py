@@ -27,7 +27,7 @@ from scaling.fits.cells import (
     optima_given,
     replicates,
 )
-from scaling.fits.checks import correlated, misfit, outliers, starts_agree
+from scaling.fits.checks import correlated, misfit, outliers, starts_agree, upside_down
 from scaling.fits.single_stage import point, without_resampling
 from scaling.laws.law2 import FORMS
 from scaling.laws.law2 import loss as law2_loss
@@ -95,6 +95,11 @@ def fit_law2(
     findings += outliers(residuals, leverage, len(FORMS[form]), np.arange(1, len(residuals) + 1))
     if draws is not None:
         findings += correlated(draws, FORMS[form])
+    wrong = upside_down(estimates, optima.loss)
+    if wrong:
+        # Without T0 nothing can predict an optimum that is none.
+        estimates.pop("T0", None)
+    findings += wrong
     return assemble(
         law=LAW,
         form=form,

@@ -17,7 +17,7 @@ from scaling.engine.bootstrap import (
 from scaling.engine.intervals import from_hessian, from_profile
 from scaling.engine.problem import Problem
 from scaling.fits.assemble import assemble
-from scaling.fits.checks import correlated, outliers, starts_agree
+from scaling.fits.checks import correlated, outliers, starts_agree, upside_down
 from scaling.fits.curvature import disagreement
 from scaling.result import Finding, FitResult, HoldOut
 from scaling.runs import Runs
@@ -89,6 +89,12 @@ def fit_stage(
     ends = None
     if bootstrap.kind in ("hessian", "profile"):
         ends = without_resampling(problem, best.theta, bootstrap)
+    if stage.law in ("joint", "joint-additive"):
+        wrong = upside_down(estimates, stage.observed)
+        if wrong:
+            # Without T0 nothing can predict an optimum that is none.
+            estimates.pop("T0", None)
+        notes += wrong
     return assemble(
         law=stage.law,
         form=stage.form,
