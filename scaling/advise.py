@@ -20,6 +20,8 @@ from scaling.published import tables
 from scaling.second_opinion import joint_cloud, joint_price, second_opinion
 
 Array = NDArray[np.float64]
+BUDGETS = (1e12, 1e30)  # FLOPs; beyond them no law here means anything
+LONGEST = 1e4  # bytes per token
 FRONTIER = 2.0 ** np.arange(-1.0, 2.01, 0.5)  # rates shown, over T*
 
 
@@ -72,16 +74,26 @@ def advise(question: Question) -> Advice:
         frontier=_frontier(desk),
         second_opinion=None if joint is None else second_opinion(joint, desk),
         outside=desk.outside(rate),
-        notes=_notes(question, placement, laws),
+        notes=_notes(question, placement, laws, float(rate[0])),
     )
 
 
 def _check(question: Question) -> None:
-    if not (question.compute_flops > 0 and np.isfinite(question.compute_flops)):
-        raise InputError(f"--compute {question.compute_flops:g}: a positive number of FLOPs")
+    low, high = BUDGETS
+    if not low <= question.compute_flops <= high:
+        raise InputError(
+            f"--compute {question.compute_flops:g}: a positive number of FLOPs, {low:g} to {high:g}"
+        )
+    names = [one.name for one in question.tokenizers]
     for one in question.tokenizers:
-        if not (one.bytes_per_token > 0 and np.isfinite(one.bytes_per_token)):
-            raise InputError(f"{one.name}: {one.bytes_per_token} bytes per token cannot be")
+        if not 1 <= one.bytes_per_token <= LONGEST:
+            raise InputError(
+                f"{one.name}: {one.bytes_per_token} bytes per token cannot be (1 to {LONGEST:g})"
+            )
+        if one.vocabulary_size is not None and one.vocabulary_size < 1:
+            raise InputError(f"{one.name}: a vocabulary of {one.vocabulary_size} ids cannot be")
+        if names.count(one.name) > 1:
+            raise InputError(f"{one.name}: two tokenizers of that name; name them apart")
 
 
 def _price(desk: Desk, tokenizer: Tokenized, joint: Cloud | None) -> TokenizerPrice:
@@ -119,6 +131,8 @@ def _frontier(desk: Desk) -> tuple[Point, ...]:
     points = []
     for factor in FRONTIER:
         rate = alone.best_rate * factor
+        if rate[0] < 1:
+            continue  # no token is shorter than a byte
         spent = alone.spend(rate, desk.vocabulary)
         points.append(
             Point(
@@ -162,8 +176,16 @@ def _granularity(question: Question, rate: Array) -> tuple[Estimate, str]:
     return Estimate(sizes[0], sizes[1], sizes[2], "ids"), "read off the vocabulary curve at T*"
 
 
-def _notes(question: Question, placement: Placement, laws: FamilyLaws) -> tuple[str, ...]:
+def _notes(
+    question: Question, placement: Placement, laws: FamilyLaws, best_rate: float
+) -> tuple[str, ...]:
     notes = [laws.note, placement.note]
+    if best_rate < 1:
+        notes.append(f"T* of {best_rate:.3g} lies outside what a tokenizer can be: 1 byte or more")
+    if question.tokenizers and question.family == "latent":
+        notes.append(
+            "the latent law is of byte patches; `--family subword` asks that of subword tokenizers"
+        )
     if laws.own1 != laws.own2:
         own, other = ("Law I", "Law II") if laws.own1 else ("Law II", "Law I")
         notes.append(

@@ -71,8 +71,10 @@ def flops(
     )
     from scaling.shapes import PAPER_VOCABULARIES, SubwordShape, micro_blt, paper_blt
 
-    if not compression_rate >= 1:
-        raise InputError(f"--compression-rate {compression_rate:g}: bytes per token are at least 1")
+    if not 1 <= compression_rate < float("inf"):
+        raise InputError(
+            f"--compression-rate {compression_rate:g}: bytes per token are at least 1, and finite"
+        )
     if convention not in CONVENTIONS:
         hint = did_you_mean(convention, CONVENTIONS)
         raise InputError(f"--convention {convention}: unknown{hint} ({', '.join(CONVENTIONS)})")
@@ -104,7 +106,7 @@ def flops(
         },
     }
     if compute is not None:
-        if not compute > 0:
+        if not 0 < compute < float("inf"):
             raise InputError(f"--compute {compute:g}: a budget is a positive number of FLOPs")
         answer["compute_flops"] = compute
         answer["train_bytes"] = compute / (TRAINING_FACTOR * forward)

@@ -236,6 +236,14 @@ def _in(fit: FitResult, language: str = "tel_Telu") -> FitResult:
     return fit.model_copy(update={"context": {"language": language}})
 
 
+def test_no_token_is_shorter_than_a_byte() -> None:
+    answer = advise(Question(1e20, "xyz_Latn", parity=0.1, tokenizers=[Tokenized("t", 2.0)]))
+    assert (answer.compression_rate_opt.value or 1) < 1
+    assert all(one.compression_rate >= 1 for one in answer.frontier)
+    assert any("outside what a tokenizer can be" in note for note in answer.notes)
+    assert any("--family subword" in note for note in answer.notes)
+
+
 def test_few_draws_give_no_interval() -> None:
     runs = tables.isoflop_runs()
     law2 = fit_law2(runs, bootstrap=Bootstrap("residuals", 20))
@@ -250,6 +258,10 @@ def test_few_draws_give_no_interval() -> None:
     ("question", "said"),
     [
         (Question(-1.0), "a positive number of FLOPs"),
+        (Question(1e-300), r"1e\+12 to 1e\+30"),
+        (Question(1e20, tokenizers=[Tokenized("x", 0.5)]), "x: 0.5 bytes per token cannot be"),
+        (Question(1e20, tokenizers=[Tokenized("x", 2.0, 0)]), "a vocabulary of 0 ids"),
+        (Question(1e20, tokenizers=[Tokenized("x", 2.0)] * 2), "two tokenizers of that name"),
         (Question(1e20, "hin_Dev"), "did you mean 'hin_Deva'"),
         (Question(1e20, "tel_Telu", parity=-2.0), "parity -2"),
         (Question(1e20, gpu="h1000"), "did you mean 'h100'"),
