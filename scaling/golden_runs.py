@@ -59,9 +59,25 @@ def runs_rows(folder: Path, bootstrap: Bootstrap = CASES) -> Iterator[Row]:
         yield from _marin(folder)
 
 
+_SAME = ("dataset", "hparams", "warmup", "decay", "param_count")
+
+
+def _table(path: Path, *columns: str) -> pl.DataFrame:
+    try:
+        frame = pl.read_csv(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: not a readable table ({reason}); fetch it again") from error
+    for name in columns:
+        if name not in frame.columns:
+            held = ", ".join(frame.columns)
+            raise InputError(f"{path}: no column {name!r} ({held}); fetch the published table")
+    return frame
+
+
 def _porian(folder: Path, bootstrap: Bootstrap) -> Iterator[Row]:
-    pairs = pl.read_csv(folder / PORIAN_PAIRS).drop_nulls()
-    points = pl.read_csv(folder / PORIAN_POINTS)
+    pairs = _table(folder / PORIAN_PAIRS, "n_opt", "n_star_logstd", *_SAME).drop_nulls()
+    points = _table(folder / PORIAN_POINTS, "source", *_SAME)
     for (data, setting), published in PORIAN_POWERS.items():
         dataset, _, attention = data.partition(" ")
         hparams, warmup, decay, counts = _SETTINGS[setting]
@@ -100,7 +116,9 @@ def _porian(folder: Path, bootstrap: Bootstrap) -> Iterator[Row]:
 
 
 def _gadre(folder: Path) -> Iterator[Row]:
-    frame = pl.read_csv(folder / GADRE).filter(pl.col("dataset") == "rpj")
+    frame = _table(
+        folder / GADRE, "dataset", "loss_c4_val", "token_multiplier", "model", "N"
+    ).filter(pl.col("dataset") == "rpj")
     frame = frame.rename({"loss_c4_val": "loss"})
     ratio, model = pl.col("token_multiplier"), pl.col("model")
     five = ((ratio == 20) & model.is_in(_GADRE_SMALL)) | (

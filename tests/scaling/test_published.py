@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from corpora.errors import InputError
+from scaling import golden_runs
 from scaling.compare import compare, weigh
 from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap
 from scaling.fits.law2 import fit_law2
@@ -111,3 +112,13 @@ def test_reproduce_other_projects_runs(shared: Path) -> None:
 def test_a_folder_without_the_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="name the folder that has them"):
         reproduce(tmp_path, Bootstrap(draws=20))
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n"])
+@pytest.mark.parametrize("name", [golden_runs.GADRE, golden_runs.PORIAN_PAIRS])
+def test_a_folder_of_other_tables_is_one_line(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    if name == golden_runs.PORIAN_PAIRS:
+        (tmp_path / golden_runs.PORIAN_POINTS).write_text(content)
+    with pytest.raises(InputError, match=name):
+        list(golden_runs.runs_rows(tmp_path))
