@@ -11,6 +11,7 @@ from scaling.runs import Runs
 from scaling.statistics import goodness
 
 Array = NDArray[np.float64]
+FEWEST_DRAWS = 20
 
 
 def assemble(
@@ -75,16 +76,14 @@ def assemble(
                     message=f"{lost} of {len(cloud)} bootstrap draws could not be fitted",
                 )
             )
-        cloud = cloud[good]
-        table = tuple(tuple(row) for row in cloud.tolist())
         how = bootstrap.describe(pipeline)
-        reason = ""
-        if len(cloud) >= 20:
+        reason = _unusable(int(good.sum()), len(cloud), len(residuals) - parameters)
+        if not reason:
+            cloud = cloud[good]
+            table = tuple(tuple(row) for row in cloud.tolist())
             tail = 50 * (1 - bootstrap.level)
             low, high = np.percentile(cloud, [tail, 100 - tail], axis=0)
             intervals = interval_table(names, low, high)
-        else:
-            reason = f"only {len(cloud)} draws could be fitted"
     if ends is not None:
         low, high = (np.array([ends[name][side] for name in names]) for side in (0, 1))
         intervals = interval_table(names, low, high)
@@ -122,6 +121,15 @@ def assemble(
         draws=table,
         findings=tuple(notes),
     )
+
+
+def _unusable(fitted: int, drawn: int, spare: int) -> str:
+    """Return why draws cannot stand for the uncertainty; empty where they can."""
+    if spare <= 0:
+        return "no spare degrees of freedom: as many coefficients as rows, so nothing to resample"
+    if fitted < FEWEST_DRAWS or 2 * fitted < drawn:
+        return f"only {fitted} of {drawn} draws could be fitted, and those are not a fair sample"
+    return ""
 
 
 def held_out(rule: str, observed: Array, predicted: Array) -> HoldOut | None:
