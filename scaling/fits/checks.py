@@ -117,5 +117,23 @@ def upside_down(estimates: Mapping[str, float], loss: Array) -> list[Finding]:
     return found
 
 
+def beyond_rates(compute: Array, rate: Array, best: Array) -> list[Finding]:
+    """Return a warning where the best rate lies outside the rates that were trained.
+
+    Args:
+        compute, rate: [n] of the optima fitted.
+        best: [n] T*(C) of the law at their budgets.
+    """
+    outside = (best < rate.min()) | (best > rate.max())
+    if not outside.any():
+        return []
+    where = ", ".join(
+        f"T* = {value:.4g} at C = {budget:g}"
+        for budget, value in sorted(set(zip(compute[outside], best[outside], strict=True)))
+    )
+    text = f"train rates beyond {rate.min():g} to {rate.max():g} bytes per token: {where}"
+    return [Finding(name="minimum outside the grid", severity="warning", message=text)]
+
+
 def _failure(name: str, message: str) -> Finding:
     return Finding(name=name, severity="failure", message=message)

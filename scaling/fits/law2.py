@@ -27,9 +27,16 @@ from scaling.fits.cells import (
     optima_given,
     replicates,
 )
-from scaling.fits.checks import correlated, misfit, outliers, starts_agree, upside_down
+from scaling.fits.checks import (
+    beyond_rates,
+    correlated,
+    misfit,
+    outliers,
+    starts_agree,
+    upside_down,
+)
 from scaling.fits.single_stage import point, without_resampling
-from scaling.laws.law2 import FORMS
+from scaling.laws.law2 import FORMS, best_rate
 from scaling.laws.law2 import loss as law2_loss
 from scaling.result import Finding, FitResult, HoldOut
 from scaling.runs import Runs
@@ -99,6 +106,10 @@ def fit_law2(
     if wrong:
         # Without T0 nothing can predict an optimum that is none.
         estimates.pop("T0", None)
+    elif "T0" in estimates:
+        fixed = {name: np.asarray(one, np.float64) for name, one in estimates.items()}
+        best_rates = np.broadcast_to(best_rate(fixed, optima.compute), optima.rate.shape)
+        findings += beyond_rates(optima.compute, optima.rate, best_rates)
     findings += wrong
     return assemble(
         law=LAW,
