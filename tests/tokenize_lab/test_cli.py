@@ -342,74 +342,37 @@ def test_a_reader_that_leaves_is_no_mistake(corpus: Path, tmp_path: Path) -> Non
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
-def test_workers_do_not_outlive_a_killed_command(tmp_path: Path, kill: signal.Signals) -> None:
+def counting_at_length(tmp_path: Path) -> "subprocess.Popen[str]":
+    """Start a measurement with two workers; return it once its first counts are kept."""
     corpus = tmp_path / "text.jsonl"
     with corpus.open("w") as out:
         for i in range(120_000):
             out.write(json.dumps({"text": f"{i} " + "some words to count " * 20}) + "\n")
+    command = [sys.executable, "-m", "tokenize_lab", "measure", str(corpus), "-t", "mistral:v3"]
+    command += ["--jobs", "2", "--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out")]
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "tokenize_lab",
-            "measure",
-            str(corpus),
-            "-t",
-            "mistral:v3",
-            "--jobs",
-            "2",
-            "--cache",
-            str(tmp_path / "cache"),
-            "--out",
-            str(tmp_path / "out"),
-        ],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 60
-    children: list[psutil.Process] = []
     while time.monotonic() < deadline and not list(tmp_path.glob("cache/*/*")):
         time.sleep(0.02)
+    return process
+
+
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_workers_do_not_outlive_a_killed_command(tmp_path: Path, kill: signal.Signals) -> None:
+    process = counting_at_length(tmp_path)
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) >= 2
     process.send_signal(kill)
-    process.wait(timeout=30)
     gone, alive = psutil.wait_procs(children, timeout=15)
+    process.communicate(timeout=30)
     assert not alive
     assert len(gone) == len(children)
 
 
 def test_a_second_ctrl_c_does_not_break_off_the_clearing_up(tmp_path: Path) -> None:
-    corpus = tmp_path / "text.jsonl"
-    with corpus.open("w") as out:
-        for i in range(120_000):
-            out.write(json.dumps({"text": f"{i} " + "some words to count " * 20}) + "\n")
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "tokenize_lab",
-            "measure",
-            str(corpus),
-            "-t",
-            "mistral:v3",
-            "--jobs",
-            "2",
-            "--cache",
-            str(tmp_path / "cache"),
-            "--out",
-            str(tmp_path / "out"),
-        ],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not list(tmp_path.glob("cache/*/*")):
-        time.sleep(0.02)
+    process = counting_at_length(tmp_path)
     for _ in range(4):
         process.send_signal(signal.SIGINT)
         time.sleep(0.1)
