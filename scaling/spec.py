@@ -1,0 +1,188 @@
+"""What one training run is, wholly: two equal specifications train equal models.
+
+A specification names its data by content (the key of its shards), not by path, so that it can
+travel to another machine, and its own hash can name the run. What only changes how fast a run
+goes (device, micro-batch, checkpoint interval) is not part of it; see `scaling.train.machine`.
+This module needs the standard library alone: a bare training machine can read it.
+"""
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from scaling.flops import BYTE_VOCABULARY, Setting, train_bytes
+from scaling.shapes import BltShape, Shape, SubwordShape
+
+SPEC_VERSION = 1
+Family = Literal["blt", "subword"]
+PatchingKind = Literal["static", "entropy", "entropy-monotonic", "space"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The network.
+
+    Attributes:
+        family: `blt`, a byte latent transformer, or `subword`, a transformer over tokens.
+        layers: L, global layers. dim: d, their width.
+        local_layers: l. local_dim: h. cross_factor: k. Of a `blt`; nought of a `subword`.
+        vocabulary_size: V of a `subword`; 256 of a `blt`.
+        heads: attention heads of the global module; None for one per 64 channels or so.
+        tied_head: whether a `subword` model's head is its embedding.
+    """
+
+    family: Family
+    layers: int
+    dim: int
+    local_layers: int = 0
+    local_dim: int = 0
+    cross_factor: int = 0
+    vocabulary_size: int = BYTE_VOCABULARY
+    heads: int | None = None
+    tied_head: bool = False
+
+    @property
+    def shape(self) -> Shape:
+        """What the counting formulas of `scaling.shapes` and `scaling.flops` take."""
+        if self.family == "subword":
+            return SubwordShape(self.layers, self.dim, self.vocabulary_size)
+        return BltShape(
+            self.layers, self.dim, self.local_layers, self.local_dim, self.cross_factor
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patching:
+    """How a `blt` groups bytes into patches.
+
+    Attributes:
+        kind: `static`, every T bytes; `entropy`, where the next byte is hard to guess;
+            `entropy-monotonic`, where it became harder to guess; `space`, after white space.
+        compression_rate: T, the bytes per patch asked for; None for `space`, which has its own.
+        most_bytes: no patch is longer.
+        threshold: bits, of the two entropy kinds; found by the search for T.
+        entropy_model: SHA-256 of the byte model's weights, of the two entropy kinds.
+    """
+
+    kind: PatchingKind
+    compression_rate: float | None = None
+    most_bytes: int = 64
+    threshold: float | None = None
+    entropy_model: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """The optimisation: AdamW under a warmup-stable-decay schedule.
+
+    Attributes:
+        steps: optimiser steps.
+        batch_bytes: text per step, a multiple of the context.
+        learning_rate: of the stable stretch.
+        warmup, decay: shares of the steps, at either end.
+        weight_decay, beta1, beta2, clip: AdamW's, and the largest gradient norm.
+    """
+
+    steps: int
+    batch_bytes: int
+    learning_rate: float
+    warmup: float = 0.05
+    decay: float = 0.2
+    weight_decay: float = 0.1
+    beta1: float = 0.9
+    beta2: float = 0.95
+    clip: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """One run: a model, its text, and how it is trained.
+
+    Attributes:
+        shards: key of the folder of training and held-out text (`scaling.data`).
+        tokenizer: SHA-256 of a `subword` model's tokenizer, or empty.
+        compression_rate: T realised on the training text, bytes per token or patch.
+        context_bytes: text the model sees at once. window_bytes: that of the local modules.
+        seed: of initial weights and of the order of the text.
+        compute_flops: the budget the steps were reckoned from, if they were.
+        name: what tables call the run; not part of its identity.
+    """
+
+    model: Model
+    patching: Patching | None
+    training: Training
+    shards: str
+    compression_rate: float
+    context_bytes: int
+    window_bytes: int
+    tokenizer: str = ""
+    seed: int = 0
+    compute_flops: float | None = None
+    name: str = ""
+
+    @property
+    def run_id(self) -> str:
+        """Sixteen hexadecimal digits of the specification's SHA-256, its name left out."""
+        content = {**asdict(self), "name": "", "version": SPEC_VERSION}
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def setting(self) -> Setting:
+        """What the run's cost depends on besides its shape."""
+        return Setting(self.compression_rate, self.context_bytes, self.window_bytes)
+
+    @property
+    def rows(self) -> int:
+        """Windows of context per step."""
+        return self.training.batch_bytes // self.context_bytes
+
+    @property
+    def window_units(self) -> int:
+        """Units a window holds: bytes of a `blt`, tokens of a `subword` model."""
+        if self.model.family == "blt":
+            return self.context_bytes
+        return max(1, round(self.context_bytes / self.compression_rate))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the specification as plain JSON values."""
+        return {"version": SPEC_VERSION, "run_id": self.run_id, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "RunSpec":
+        """Return what `to_json` gave.
+
+        Raises:
+            ValueError: another version, missing or unknown keys, or an altered content.
+        """
+        content = dict(value)
+        version, run_id = content.pop("version", None), content.pop("run_id", None)
+        if version != SPEC_VERSION:
+            raise ValueError(f"a specification of version {version}, not {SPEC_VERSION}")
+        try:
+            patching = content.pop("patching")
+            spec = cls(
+                model=Model(**content.pop("model")),
+                patching=Patching(**patching) if patching is not None else None,
+                training=Training(**content.pop("training")),
+                **content,
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a specification ({error})") from error
+        if spec.run_id != run_id:
+            raise ValueError(f"its content is that of run {spec.run_id}, its run_id says {run_id}")
+        return spec
+
+
+def default_learning_rate(dim: int) -> float:
+    """Return 3e-3 (128 / d) ** .5, the micro grid's rule, checked per width (LOG.md)."""
+    return 3e-3 * math.sqrt(128 / dim)
+
+
+def steps_for_budget(
+    compute_flops: float, model: Model, setting: Setting, batch_bytes: int
+) -> int:
+    """Return the whole number of steps nearest to what a training budget pays for, at least 1."""
+    return max(1, round(train_bytes(compute_flops, model.shape, setting) / batch_bytes))
