@@ -1,0 +1,190 @@
+"""Opening shards: memory-mapped, checked, read-only."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpora.errors import InputError
+from scaling.data.layout import (
+    BYTES,
+    DOCUMENTS,
+    DTYPES,
+    ENTROPIES,
+    LANGUAGES,
+    MANIFEST,
+    STARTS,
+    TOKEN_DOCUMENTS,
+    TOKEN_LENGTHS,
+    TOKENS,
+    Manifest,
+    Split,
+)
+
+_REMEDY = "delete the folder and it is built again"
+_CHUNK = 1 << 22
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One side of a split: its documents, one after the other, in units.
+
+    Attributes:
+        name: what messages call it.
+        units: [U] uint8 bytes, or uint32 token ids.
+        documents: [D + 1] int64, first unit of each document, and U at the end.
+        byte_documents: [D + 1] int64, first byte of each, and the number of bytes at the end.
+        languages: [D] uint16, index into the manifest's languages.
+        bos: id that stands before a piece: the vocabulary's size.
+        unit_bytes: [V] int32, raw bytes of each token id; None where a unit is one byte.
+        prefix_bytes: bytes that a document's first token holds beyond the text.
+        starts: [U] bool, where patches open, if the shards say; else None.
+        entropies: [U] float32, bits, if the shards hold them; else None.
+    """
+
+    name: str
+    units: NDArray[np.uint8] | NDArray[np.uint32]
+    documents: NDArray[np.int64]
+    byte_documents: NDArray[np.int64]
+    languages: NDArray[np.uint16]
+    bos: int = 256
+    unit_bytes: NDArray[np.int32] | None = None
+    prefix_bytes: int = 0
+    starts: NDArray[np.bool_] | None = None
+    entropies: NDArray[np.float32] | None = None
+
+    @property
+    def unit_count(self) -> int:
+        """U, units in all."""
+        return len(self.units)
+
+    @property
+    def document_count(self) -> int:
+        """D, documents."""
+        return len(self.languages)
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes of raw text."""
+        return int(self.byte_documents[-1])
+
+    @property
+    def document_bytes(self) -> NDArray[np.int64]:
+        """[D] bytes of each document."""
+        return np.diff(self.byte_documents)
+
+    def document(self, index: int) -> NDArray[np.uint8] | NDArray[np.uint32]:
+        """Return the units of one document, a view."""
+        return self.units[self.documents[index] : self.documents[index + 1]]
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Training and held-out text.
+
+    Attributes:
+        folder: where it lies.
+        manifest: what it is.
+        train: the training side, empty in a corpus for evaluation only.
+        held_out: the other side; the two share no document.
+    """
+
+    folder: Path
+    manifest: Manifest
+    train: Stream
+    held_out: Stream
+
+
+def open_shards(folder: Path, *, verify: bool = False) -> Shards:
+    """Map the shards in `folder`.
+
+    Args:
+        verify: whether to read every file and compare its SHA-256. Sizes are always compared.
+
+    Raises:
+        InputError: they are not there, of another version, or not the files that were written.
+    """
+    manifest = read_manifest(folder)
+    check_files(folder, manifest, verify=verify)
+    return Shards(
+        folder, manifest, _stream(folder, manifest, "train"), _stream(folder, manifest, "held_out")
+    )
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `shards.json`.
+
+    Raises:
+        InputError: it is missing or cannot be read by this version.
+    """
+    path = folder / MANIFEST
+    try:
+        return Manifest.from_json(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); name a folder of shards"
+        ) from error
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; {_REMEDY}") from error
+
+
+def check_files(folder: Path, manifest: Manifest, *, verify: bool) -> None:
+    """Compare every file with the manifest: its size, and its SHA-256 if `verify`.
+
+    Raises:
+        InputError: naming the first file that is missing or altered.
+    """
+    for name, entry in manifest.files.items():
+        path = folder / name
+        try:
+            size = path.stat().st_size
+            if size != entry.bytes:
+                raise InputError(f"{path}: {size} bytes, should be {entry.bytes}; {_REMEDY}")
+            if verify and file_sha256(path) != entry.sha256:
+                raise InputError(f"{path}: its content has changed (SHA-256 differs); {_REMEDY}")
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror}); {_REMEDY}") from error
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _stream(folder: Path, manifest: Manifest, split: Split) -> Stream:
+    side = folder / split
+
+    def column(name: str) -> NDArray[Any] | None:
+        return _mapped(side / name) if f"{split}/{name}" in manifest.files else None
+
+    lengths = folder / TOKEN_LENGTHS
+    has_tokens = manifest.kind == "tokens"
+    starts = column(STARTS)
+    offsets = _mapped(side / DOCUMENTS)
+    return Stream(
+        name=f"{folder.name} ({split})",
+        units=_mapped(side / (TOKENS if has_tokens else BYTES)),
+        documents=_mapped(side / TOKEN_DOCUMENTS) if has_tokens else offsets,
+        byte_documents=offsets,
+        languages=_mapped(side / LANGUAGES),
+        bos=manifest.vocabulary_size,
+        unit_bytes=_mapped(lengths) if has_tokens else None,
+        prefix_bytes=manifest.prefix_bytes,
+        starts=None if starts is None else starts.view(np.bool_),
+        entropies=column(ENTROPIES),
+    )
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    dtype = np.dtype(DTYPES[path.suffix[1:]])
+    if path.stat().st_size == 0:
+        return np.zeros(0, dtype)  # nothing can be mapped of an empty file
+    # Not a np.memmap: slices of that class cost far more than those of an array.
+    return np.asarray(np.memmap(path, dtype, mode="r"))
