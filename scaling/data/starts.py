@@ -68,7 +68,8 @@ class StaticPatches:
             return np.repeat(pattern[None], count, axis=0)
         places = np.arange(width)
         began = np.maximum.accumulate(np.where(rows.opens, places, 0), axis=1)
-        return pattern[places - began]
+        starts: NDArray[np.bool_] = pattern[places - began]
+        return starts
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,159 @@
+"""From corpora to shards of text, split into what is trained on and what is held out."""
+
+import array
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpora.corpus import Corpus
+from corpora.errors import InputError
+from corpora.files import write_text
+from scaling.data.folders import file_entries, finished, publish, scratch_folder
+from scaling.data.layout import (
+    BYTES,
+    DOCUMENTS,
+    LANGUAGES,
+    MANIFEST,
+    SPLITS,
+    Manifest,
+    Split,
+    SplitCounts,
+    content_key,
+)
+from scaling.data.split import ReadText, split_documents
+
+Advance = Callable[[int], object]
+
+_CHUNK = 1 << 22
+_MOST_LANGUAGES = 1 << 16
+
+
+def build_text(
+    corpora: Sequence[Corpus],
+    folder: Path,
+    *,
+    held_out_bytes: int,
+    advance: Advance | None = None,
+) -> Path:
+    """Read corpora once and return their shards in `folder`, which is named by their content.
+
+    Memory grows by some 26 bytes a document. The text is kept on disk beside the shards until they
+    are whole. Equal text, languages and split give the same shards, whatever the corpora are
+    called; if they are there already, nothing is written.
+
+    Args:
+        corpora: their documents follow one another; empty ones are left out.
+        held_out_bytes: to hold out at least, from the end of each language
+            (`scaling.data.split`); 0 to hold out everything, for a corpus to evaluate on.
+        advance: called with the number of bytes just read.
+
+    Raises:
+        InputError: a corpus cannot be read, there is too little text for both sides, or the folder
+            cannot be written.
+    """
+    with scratch_folder(folder, ".text-") as scratch:
+        spool = scratch / "spool"
+        text = _read(corpora, spool, advance)
+        sides = split_documents(text, held_out_bytes)
+        key = content_key({"kind": "text", "text": text.sha256, "held_out": held_out_bytes})
+        target = folder / key
+        if finished(target):
+            return target
+        made = scratch / "made"
+        chosen: dict[Split, NDArray[np.bool_]] = dict(zip(SPLITS, sides, strict=True))
+        splits = {}
+        for split, keep in chosen.items():
+            _write_side(made / split, text, keep, spool)
+            splits[split] = _counts(text, keep)
+        neither = ~(sides.train | sides.held_out)
+        manifest = Manifest(
+            kind="text",
+            key=key,
+            text=key,
+            languages=text.language_names,
+            splits=splits,
+            files=file_entries(made),
+            made_of={"corpora": list(text.names), "held_out_bytes": held_out_bytes},
+            left_out={
+                "empty": text.empty,
+                "repeats_of_held_out": int(neither.sum()),
+                "repeated_bytes": int(text.lengths[neither].sum()),
+            },
+        )
+        write_text(made / MANIFEST, manifest.to_json())
+        return publish(made, target)
+
+
+def _read(corpora: Sequence[Corpus], spool: Path, advance: Advance | None) -> ReadText:
+    lengths, languages = array.array("q"), array.array("H")
+    digests = bytearray()
+    numbers: dict[str, int] = {}
+    content = hashlib.sha256()
+    empty = 0
+    with spool.open("wb") as out:
+        for corpus in corpora:
+            for batch in corpus.batches():
+                encoded = [text.encode() for text in batch.texts]
+                kept = [text for text in encoded if text]
+                empty += len(encoded) - len(kept)
+                if kept:
+                    number = numbers.setdefault(batch.language, len(numbers))
+                    if number >= _MOST_LANGUAGES:
+                        raise InputError(f"{corpus.name}: over {_MOST_LANGUAGES:,} languages")
+                    lengths.extend(map(len, kept))
+                    languages.extend([number] * len(kept))
+                    for text in kept:
+                        digests += hashlib.blake2b(text, digest_size=16).digest()
+                raw = b"".join(kept)
+                content.update(raw)
+                out.write(raw)
+                if advance is not None:
+                    advance(len(raw))
+    content.update(lengths.tobytes() + languages.tobytes() + "\0".join(numbers).encode())
+    return ReadText(
+        names=tuple(corpus.name for corpus in corpora),
+        lengths=np.array(lengths, np.int64),
+        languages=np.array(languages, np.uint16),
+        digests=np.frombuffer(digests, np.uint64).reshape(-1, 2),
+        language_names=tuple(numbers),
+        empty=empty,
+        sha256=content.hexdigest(),
+    )
+
+
+def _write_side(side: Path, text: ReadText, keep: NDArray[np.bool_], spool: Path) -> None:
+    side.mkdir(parents=True)
+    ends = np.cumsum(text.lengths)
+    begins = ends - text.lengths
+    kept = np.flatnonzero(keep)
+    # Runs of kept documents that lie side by side in the spool.
+    opens = kept[np.diff(kept, prepend=-2) > 1]
+    closes = kept[np.diff(kept, append=len(keep) + 1) > 1]
+    with spool.open("rb") as source, (side / BYTES).open("wb") as out:
+        for begin, end in zip(begins[opens].tolist(), ends[closes].tolist(), strict=True):
+            source.seek(begin)
+            _copy(source, out, end - begin)
+    offsets = np.concatenate([[0], np.cumsum(text.lengths[keep])])
+    (side / DOCUMENTS).write_bytes(offsets.astype("<i8").tobytes())
+    (side / LANGUAGES).write_bytes(text.languages[keep].astype("<u2").tobytes())
+
+
+def _copy(source: BinaryIO, out: BinaryIO, size: int) -> None:
+    while size:
+        chunk = source.read(min(size, _CHUNK))
+        assert chunk, "the spool is shorter than what was written to it"
+        out.write(chunk)
+        size -= len(chunk)
+
+
+def _counts(text: ReadText, keep: NDArray[np.bool_]) -> SplitCounts:
+    by_language: Counter[str] = Counter()
+    for number, name in enumerate(text.language_names):
+        by_language[name] = int(text.lengths[keep & (text.languages == number)].sum())
+    total = by_language.total()
+    return SplitCounts(int(keep.sum()), total, total, dict(by_language))
