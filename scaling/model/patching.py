@@ -83,9 +83,14 @@ def split_entropy_starts(
     threshold: float,
     most_bytes: int,
     monotonic: bool = False,
+    first_document: int = 0,
 ) -> Starts:
-    """Return starts [n] of all documents of a split; those `entropy_starts` gives one by one."""
-    return capped(entropy_keys(entropies, offsets, monotonic) > threshold, most_bytes)
+    """Return starts [n] of a split's documents, those `entropy_starts` gives one by one.
+
+    Where `entropies` are of some of them only, `first_document` is the first one's number.
+    """
+    keys = entropy_keys(entropies, offsets, monotonic, first_document)
+    return capped(keys > threshold, most_bytes)
 
 
 def entropy_keys(

@@ -141,6 +141,12 @@ def test_a_split_is_patched_as_its_documents_one_by_one(
         for document, (a, b) in enumerate(pairwise(offsets.tolist()))
     ]
     assert whole.tolist() == [start for starts in one_by_one for start in starts]
+    half = len(lengths) // 2
+    cut = int(offsets[half])
+    rest = split_entropy_starts(
+        entropies[cut:], offsets[half:] - cut, threshold, 4, monotonic, first_document=half
+    )
+    assert rest.tolist() == whole[cut:].tolist()
 
 
 def test_jitter_breaks_ties_evenly_and_moves_nothing_else() -> None:
