@@ -1,0 +1,78 @@
+"""Who attends to whom: causal within a piece, and in the local modules within a window of bytes.
+
+Scores come from torch's fused attention. A window is attended to in chunks of its own length: a
+chunk sees itself and the one before, so the work grows with the window, not with the context.
+Pieces (documents, or parts of them) are told apart by their numbers; the mask for that is built
+only for batches that hold more than one piece in a row.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from scaling.model.blocks import Attend
+
+
+def causal(pieces_RW: Tensor | None) -> Attend:
+    """Return attention to all earlier positions of the same piece.
+
+    Args:
+        pieces_RW: the piece of each position, -1 on padding; None where each row is one piece.
+    """
+    if pieces_RW is None:
+        return lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    same = pieces_RW[:, :, None] == pieces_RW[:, None, :]  # padding attends to padding: no NaN
+    mask_R1WW = same.tril()[:, None]
+    return lambda q, k, v: F.scaled_dot_product_attention(q, k, v, attn_mask=mask_R1WW)
+
+
+def windowed(positions: int, window: int, pieces_RW: Tensor | None, device: torch.device) -> Attend:
+    """Return attention to the last `window` positions, one's own included, of the same piece.
+
+    Args:
+        positions: W, of a row. window: in positions.
+        pieces_RW: as `causal`.
+    """
+    if positions <= window:
+        return causal(pieces_RW)
+    chunks = math.ceil(positions / window)
+    padding = chunks * window - positions
+    # [R or 1, chunks, w, 2 w]: fused kernels want four axes, chunks where they expect heads.
+    mask = _band(chunks, window, device)[None]
+    if pieces_RW is not None:
+        own = F.pad(pieces_RW, (0, padding), value=-2).unflatten(1, (chunks, window, 1))
+        seen = _after_chunk_before(own)
+        mask = mask & (own == seen.transpose(-1, -2))  # a query always sees itself
+
+    def attend(q_RHWC: Tensor, k_RHWC: Tensor, v_RHWC: Tensor) -> Tensor:
+        whole = (q_RHWC, k_RHWC, v_RHWC)
+        if padding:
+            whole = tuple(F.pad(x, (0, 0, 0, padding)) for x in whole)
+        q, k, v = (x.unflatten(2, (chunks, window)) for x in whole)
+        k, v = _after_chunk_before(k), _after_chunk_before(v)
+        rows, heads = q.shape[:2]
+        seen = mask if len(mask) == 1 else mask.repeat_interleave(heads, dim=0)
+        mixed = F.scaled_dot_product_attention(
+            q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), attn_mask=seen
+        )
+        return mixed.unflatten(0, (rows, heads)).flatten(2, 3)[:, :, :positions]
+
+    return attend
+
+
+def _band(chunks: int, window: int, device: torch.device) -> Tensor:
+    """Return [chunks, w, 2 w]: query i of a chunk sees keys i + 1 .. i + w of the two chunks."""
+    query = torch.arange(window, device=device)[:, None]
+    key = torch.arange(2 * window, device=device)[None, :]
+    band = ((key > query) & (key <= query + window)).repeat(chunks, 1, 1)
+    band[0, :, :window] = False  # the first chunk has none before it
+    return band
+
+
+def _after_chunk_before(x: Tensor) -> Tensor:
+    """Return [..., chunks, 2 w, C] from [..., chunks, w, C]: each chunk after the one before it."""
+    # Split, not sliced: the gradient of a slice is a whole tensor of zeros with a part filled in.
+    before, _ = F.pad(x, (0, 0, 0, 0, 1, 0), value=-3).split([x.shape[-3], 1], dim=-3)
+    return torch.cat((before, x), dim=-2)

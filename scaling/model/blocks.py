@@ -1,0 +1,129 @@
+"""The parts all our transformers share: norms, rotary positions, SwiGLU, one pre-norm block.
+
+Shapes in names: R rows, W positions, D model width, H heads, C width of a head.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+ROPE_THETA = 5e5  # BLT (arXiv 2412.09871), section 4
+NORM_EPS = 1e-5
+_HEAD_WIDTH = 64  # of table 4's local modules; the nearest that divides the width is taken
+
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def heads_for(width: int) -> int:
+    """Return the number of heads of even width nearest to 64 channels each; at least 1."""
+    fitting = [n for n in range(1, width + 1) if width % n == 0 and width // n % 2 == 0]
+    return min(fitting or [1], key=lambda heads: (abs(width / heads - _HEAD_WIDTH), heads))
+
+
+class RMSNorm(nn.Module):
+    """Scale to unit root mean square, then by a learnt gain (Zhang and Sennrich 2019)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(width))
+
+    def forward(self, x_RWD: Tensor) -> Tensor:
+        return F.rms_norm(x_RWD, self.gain.shape, self.gain, NORM_EPS)
+
+
+def matrix(outputs: int, inputs: int, scale: float = 1.0) -> nn.Parameter:
+    """Return a weight [outputs, inputs] of standard deviation scale / sqrt(inputs)."""
+    return nn.Parameter(torch.randn(outputs, inputs) * (scale / math.sqrt(inputs)))
+
+
+class Rotary:
+    """Cosines and sines of rotary positions (Su et al. 2021), halves of a head rotated as pairs."""
+
+    def __init__(self, positions: Tensor, head_width: int) -> None:
+        """Prepare `positions` [W] (or [R, W]) for heads of `head_width` channels."""
+        half = head_width // 2
+        exact = positions.double()  # angles of late positions need more than float32
+        rates = ROPE_THETA ** (-torch.arange(half, device=positions.device).double() / half)
+        angles = exact.unsqueeze(-1) * rates
+        self.cos, self.sin = angles.cos(), angles.sin()
+
+    def to(self, like: Tensor) -> "Rotary":
+        """Return the same in the type of `like`."""
+        out = object.__new__(Rotary)
+        out.cos, out.sin = self.cos.to(like), self.sin.to(like)
+        return out
+
+    def __call__(self, x_RHWC: Tensor) -> Tensor:
+        first, second = x_RHWC.chunk(2, dim=-1)
+        return torch.cat(
+            (first * self.cos - second * self.sin, second * self.cos + first * self.sin), dim=-1
+        )
+
+
+class SelfAttention(nn.Module):
+    """Causal multi-head attention with rotary positions: 4 d^2 parameters."""
+
+    def __init__(self, width: int, heads: int, out_scale: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = matrix(3 * width, width)
+        self.out = matrix(width, width, out_scale)
+
+    def forward(self, x_RWD: Tensor, rotary: Rotary, attend: Attend) -> Tensor:
+        q, k, v = self.project(x_RWD, rotary)
+        return self.merge(attend(q, k, v))
+
+    def project(self, x_RWD: Tensor, rotary: Rotary) -> tuple[Tensor, Tensor, Tensor]:
+        """Return rotated queries and keys, and values, each [R, H, W, C]."""
+        rows, positions, width = x_RWD.shape
+        qkv = F.linear(x_RWD, self.qkv).view(rows, positions, 3 * self.heads, -1).transpose(1, 2)
+        qk_RHWC, v_RHWC = qkv.split([2 * self.heads, self.heads], dim=1)
+        q_RHWC, k_RHWC = rotary(qk_RHWC).split(self.heads, dim=1)
+        return q_RHWC, k_RHWC, v_RHWC
+
+    def merge(self, mixed_RHWC: Tensor) -> Tensor:
+        """Return the heads' mixtures [R, H, W, C] side by side and projected: [R, W, D]."""
+        return F.linear(mixed_RHWC.transpose(1, 2).flatten(2), self.out)
+
+
+class SwiGLU(nn.Module):
+    """A gated feed-forward layer of exactly 8 d^2 parameters (Shazeer 2020; CoT, section 1).
+
+    The counted hidden width 8 d / 3 is seldom whole. A gated unit has 3 d parameters and an ungated
+    one 2 d, so with one or two ungated units the layer has what is counted, to the parameter.
+    """
+
+    def __init__(self, width: int, out_scale: float) -> None:
+        super().__init__()
+        self.plain = -8 * width % 3  # 3 gated + 2 plain = 8 d
+        self.gated = (8 * width - 2 * self.plain) // 3
+        self.into = matrix(2 * self.gated + self.plain, width)
+        self.out = matrix(width, self.gated + self.plain, out_scale)
+
+    def forward(self, x_RWD: Tensor) -> Tensor:
+        hidden = F.linear(x_RWD, self.into)
+        if self.plain == 0:
+            gate, value = hidden.split(self.gated, dim=-1)
+            return F.linear(F.silu(gate) * value, self.out)
+        gate, plain, value = hidden.split([self.gated, self.plain, self.gated], dim=-1)
+        return F.linear(torch.cat((F.silu(gate) * value, F.silu(plain)), dim=-1), self.out)
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + feed-forward(norm(x)): 12 d^2 parameters and two gains."""
+
+    def __init__(self, width: int, heads: int, depth: int) -> None:
+        """Make a block of a stack of `depth`; what it adds starts small, as 1 / sqrt(2 depth)."""
+        super().__init__()
+        out_scale = 1 / math.sqrt(2 * depth)
+        self.attention_norm, self.feed_norm = RMSNorm(width), RMSNorm(width)
+        self.attention = SelfAttention(width, heads, out_scale)
+        self.feed = SwiGLU(width, out_scale)
+
+    def forward(self, x_RWD: Tensor, rotary: Rotary, attend: Attend) -> Tensor:
+        x_RWD = x_RWD + self.attention(self.attention_norm(x_RWD), rotary, attend)
+        out: Tensor = x_RWD + self.feed(self.feed_norm(x_RWD))
+        return out

@@ -1,0 +1,103 @@
+"""The byte latent transformer: bytes in and out, most of the compute once per patch.
+
+Pagnoni et al. 2024 (arXiv 2412.09871) in the form of "Compute Optimal Tokenization" (arXiv
+2605.01188): no hash n-gram embeddings. The encoder reads bytes within a window, pools each patch
+into k slots; the global module runs over patches; the decoder continues from the encoder's last
+states, reading one latent before each of its layers. `layout` states which latent: the shift rule.
+
+Shapes in names: R rows, W positions, P latents, M bytes of the longest patch, K slots, D local
+width h, G global width d.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scaling.data.batch import Batch
+from scaling.flops import BYTE_VOCABULARY
+from scaling.model.attention import causal, windowed
+from scaling.model.blocks import Attend, Block, RMSNorm, Rotary, heads_for, matrix
+from scaling.model.cross_attention import LatentReading, PatchPooling, Pools
+from scaling.model.inputs import PatchedBytes, patched_bytes
+from scaling.shapes import BltShape
+
+
+class ByteLatentTransformer(nn.Module):
+    """Encoder, global module and decoder of a `BltShape`."""
+
+    def __init__(self, shape: BltShape, window: int, heads: int | None = None) -> None:
+        """Make the model; `window` is how many bytes the local modules attend to."""
+        super().__init__()
+        self.shape, self.window = shape, window
+        h, d, slots = shape.local_dim, shape.global_dim, shape.cross_factor
+        self.heads, self.local_heads = heads or heads_for(d), heads_for(h)
+        self.embedding = nn.Parameter(torch.randn(BYTE_VOCABULARY + 1, h))  # the last is BOS
+        self.encoder = _stack(shape.local_layers, h, self.local_heads)
+        self.pooling = PatchPooling(h, self.local_heads, slots)
+        self.up = matrix(d, slots * h)
+        self.blocks = _stack(shape.global_layers, d, self.heads)
+        self.down = matrix(slots * h, d)
+        self.readings = nn.ModuleList(
+            LatentReading(h, self.local_heads, out_scale=1.0) for _ in range(shape.local_layers)
+        )
+        self.decoder = _stack(shape.local_layers, h, self.local_heads)
+        self.norm = RMSNorm(h)
+        self.head = matrix(BYTE_VOCABULARY, h)
+
+    def inputs(self, batch: Batch, device: torch.device) -> PatchedBytes:
+        """Return what `forward` takes."""
+        return patched_bytes(batch, device)
+
+    def forward(self, batch: PatchedBytes) -> Tensor:
+        """Return logits [R, W, 256] for the target byte at each position."""
+        width, device = batch.inputs.shape[1], batch.inputs.device
+        attend = windowed(width, self.window, batch.pieces, device)
+        x_RWD = F.embedding(batch.inputs, self.embedding)
+        rotary = self.local_rotary(torch.arange(width, device=device), x_RWD)
+        x_RWD = self.encode(x_RWD, rotary, attend)
+        slots_RPKD = self.pooling(
+            x_RWD, Pools(batch.members, batch.is_member, batch.members_shape)
+        )
+        latents = torch.arange(batch.members_shape[1], device=device)
+        slots_RPKD = self.think(slots_RPKD, latents, causal(batch.latent_pieces))
+        x_RWD = self.decode(x_RWD, slots_RPKD, batch.latent_of_byte, rotary, attend)
+        return self.predict(x_RWD)
+
+    def local_rotary(self, positions: Tensor, like: Tensor) -> Rotary:
+        """Return the local modules' rotary positions."""
+        return Rotary(positions, self.shape.local_dim // self.local_heads).to(like)
+
+    def encode(self, x_RWD: Tensor, rotary: Rotary, attend: Attend) -> Tensor:
+        """Return the encoder's last hidden states."""
+        for block in self.encoder:
+            x_RWD = block(x_RWD, rotary, attend)
+        return x_RWD
+
+    def think(self, slots_RPKD: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+        """Return the slots after the global module."""
+        x_RPG = F.linear(slots_RPKD.flatten(2), self.up)
+        rotary = Rotary(positions, self.shape.global_dim // self.heads).to(x_RPG)
+        for block in self.blocks:
+            x_RPG = block(x_RPG, rotary, attend)
+        return F.linear(x_RPG, self.down).unflatten(-1, slots_RPKD.shape[2:])
+
+    def decode(
+        self,
+        x_RWD: Tensor,
+        slots_RPKD: Tensor,
+        latent_of_byte: Tensor,
+        rotary: Rotary,
+        attend: Attend,
+    ) -> Tensor:
+        """Return the decoder's last hidden states; `latent_of_byte` as `LatentReading`."""
+        for reading, block in zip(self.readings, self.decoder, strict=True):
+            x_RWD = block(reading(x_RWD, slots_RPKD, latent_of_byte), rotary, attend)
+        return x_RWD
+
+    def predict(self, x_RWD: Tensor) -> Tensor:
+        """Return logits from the decoder's last hidden states."""
+        return F.linear(self.norm(x_RWD), self.head)
+
+
+def _stack(layers: int, width: int, heads: int) -> nn.ModuleList:
+    return nn.ModuleList(Block(width, heads, layers) for _ in range(layers))

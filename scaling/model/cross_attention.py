@@ -1,0 +1,104 @@
+"""Cross-attention both ways between bytes and patches, over the few pairs that may see each other.
+
+A latent's k slots see only its own bytes, and a byte only the k slots of one latent, so both are
+gathers and short sums, never a [bytes, patches] matrix.
+
+Shapes in names: R rows, W positions, P latents, M bytes of the longest patch, K slots per latent,
+H heads, C width of a head, D = H C.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scaling.model.blocks import RMSNorm, matrix
+
+
+class Pools(NamedTuple):
+    """Which bytes each latent pools.
+
+    Attributes:
+        flat: [R P M] index into the batch's positions, rows one after the other.
+        is_member: [R, P, M] False on padding; None where there is none to tell apart.
+        shape: (R, P, M).
+    """
+
+    flat: Tensor
+    is_member: Tensor | None
+    shape: tuple[int, int, int]
+
+
+class _CrossAttention(nn.Module):
+    """Norms of queries and of what is attended to, and 4 h^2 parameters."""
+
+    def __init__(self, width: int, heads: int, out_scale: float) -> None:
+        super().__init__()
+        self.heads, self.scale = heads, 1 / math.sqrt(width // heads)
+        self.query_norm, self.source_norm = RMSNorm(width), RMSNorm(width)
+        self.query = matrix(width, width)
+        self.key_value = matrix(2 * width, width)
+        self.out = matrix(width, width, out_scale)
+
+    def queries(self, x: Tensor) -> Tensor:
+        """Return [..., H, C], scaled, from [..., D]."""
+        q = F.linear(self.query_norm(x), self.query) * self.scale
+        return q.unflatten(-1, (self.heads, -1))
+
+    def keys_values(self, x: Tensor) -> Tensor:
+        """Return [..., 2 D], keys before values, from [..., D]."""
+        return F.linear(self.source_norm(x), self.key_value)
+
+
+class PatchPooling(_CrossAttention):
+    """Bytes to slots: the maximum over a patch, projected to k slots that then attend to it."""
+
+    def __init__(self, width: int, heads: int, slots: int) -> None:
+        super().__init__(width, heads, out_scale=1.0)
+        self.slots = slots
+        self.pool = matrix(slots * width, width)
+
+    def forward(self, x_RWD: Tensor, pools: Pools) -> Tensor:
+        """Return the slots [R, P, K, D] of every latent."""
+        rows, latents, members = pools.shape
+        width = x_RWD.shape[-1]
+        kv = self.keys_values(x_RWD)
+        both = torch.cat((x_RWD.to(kv.dtype), kv), dim=-1).flatten(0, 1)
+        taken = both.index_select(0, pools.flat).view(rows, latents, members, 3 * width)
+        bytes_RPMD, k_RPMD, v_RPMD = taken.split(width, dim=-1)
+        # A patch is padded with a byte of its own, which leaves its maximum as it is.
+        slots = F.linear(bytes_RPMD.amax(dim=2), self.pool)
+        slots_RPKD = slots.unflatten(-1, (self.slots, width))
+        q_RPKHC = self.queries(slots_RPKD)
+        k_RPMHC = k_RPMD.unflatten(-1, (self.heads, -1))
+        v_RPMHC = v_RPMD.unflatten(-1, (self.heads, -1))
+        scores = (q_RPKHC.unsqueeze(3) * k_RPMHC.unsqueeze(2)).sum(-1).float()  # [R, P, K, M, H]
+        if pools.is_member is not None:
+            scores = scores.masked_fill(~pools.is_member[:, :, None, :, None], -math.inf)
+        weights = scores.softmax(dim=3).to(v_RPMHC.dtype)
+        mixed = (weights.unsqueeze(-1) * v_RPMHC.unsqueeze(2)).sum(3).flatten(-2)
+        return slots_RPKD + F.linear(mixed, self.out)
+
+
+class LatentReading(_CrossAttention):
+    """Slots to bytes: every byte attends to the k slots of the one latent it may see."""
+
+    def forward(self, x_RWD: Tensor, slots_RPKD: Tensor, latent_of_byte: Tensor) -> Tensor:
+        """Return x_RWD with what was read added.
+
+        Args:
+            x_RWD: the bytes.
+            slots_RPKD: the latents' slots.
+            latent_of_byte: [R W] index into all rows' latents, one after the other.
+        """
+        slots = slots_RPKD.shape[2]
+        kv = self.keys_values(slots_RPKD).flatten(2).flatten(0, 1)
+        read = kv.index_select(0, latent_of_byte).view(*x_RWD.shape[:2], slots, 2, self.heads, -1)
+        k_RWKHC, v_RWKHC = read.unbind(3)
+        q_RWHC = self.queries(x_RWD)
+        scores = (q_RWHC.unsqueeze(2) * k_RWKHC).sum(-1).float()  # [R, W, K, H]
+        weights = scores.softmax(dim=2).to(v_RWKHC.dtype)
+        mixed = (weights.unsqueeze(-1) * v_RWKHC).sum(2).flatten(-2)
+        return x_RWD + F.linear(mixed, self.out)

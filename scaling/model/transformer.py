@@ -1,0 +1,81 @@
+"""A causal transformer over tokens: the subword model, and with 256 ids the byte model.
+
+Shapes in names: R rows, W positions, D model width, V vocabulary.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scaling.data.batch import Batch
+from scaling.model.attention import causal, windowed
+from scaling.model.blocks import Block, RMSNorm, Rotary, heads_for, matrix
+from scaling.model.inputs import Tokens, tokens
+from scaling.shapes import SubwordShape
+
+
+class SubwordTransformer(nn.Module):
+    """Embedding, L pre-norm blocks, norm, head; BOS is an input row of its own, never predicted.
+
+    The head is V x d; so is the embedding, which costs no FLOPs and is counted once with the head
+    (`SubwordShape.total_params`). With a tied head they are the same parameters.
+    """
+
+    def __init__(
+        self,
+        shape: SubwordShape,
+        heads: int | None = None,
+        tied_head: bool = False,
+        window: int | None = None,
+    ) -> None:
+        """Make the model; `window` limits attention to so many positions, None to the row."""
+        super().__init__()
+        self.shape, self.window = shape, window
+        self.heads = heads or heads_for(shape.dim)
+        self.bos = nn.Parameter(torch.randn(1, shape.dim))
+        # Embeddings of unit size suit the blocks; a head, tied or not, wants 1 / sqrt(d).
+        self.embedding_scale = math.sqrt(shape.dim) if tied_head else 1.0
+        self.head = matrix(shape.vocabulary_size, shape.dim)
+        self.embedding = (
+            self.head
+            if tied_head
+            else nn.Parameter(torch.randn(shape.vocabulary_size, shape.dim))
+        )
+        self.blocks = nn.ModuleList(
+            Block(shape.dim, self.heads, shape.layers) for _ in range(shape.layers)
+        )
+        self.norm = RMSNorm(shape.dim)
+
+    def embed(self, inputs_RW: Tensor) -> Tensor:
+        """Return [R, W, D]; id V is BOS."""
+        is_bos = inputs_RW == self.shape.vocabulary_size
+        x_RWD = F.embedding(inputs_RW.masked_fill(is_bos, 0), self.embedding)
+        return torch.where(is_bos.unsqueeze(-1), self.bos, x_RWD * self.embedding_scale)
+
+    def inputs(self, batch: Batch, device: torch.device) -> Tokens:
+        """Return what `forward` takes."""
+        return tokens(batch, device)
+
+    def forward(self, batch: Tokens) -> Tensor:
+        """Return logits [R, W, V] for the target at each position."""
+        width, device = batch.inputs.shape[1], batch.inputs.device
+        x_RWD = self.embed(batch.inputs)
+        rotary = self.rotary(torch.arange(width, device=device), x_RWD)
+        attend = (
+            causal(batch.pieces)
+            if self.window is None
+            else windowed(width, self.window, batch.pieces, device)
+        )
+        for block in self.blocks:
+            x_RWD = block(x_RWD, rotary, attend)
+        return self.predict(x_RWD)
+
+    def rotary(self, positions: Tensor, like: Tensor) -> Rotary:
+        """Return the rotary positions of all blocks."""
+        return Rotary(positions, self.shape.dim // self.heads).to(like)
+
+    def predict(self, x_RWD: Tensor) -> Tensor:
+        """Return logits from the last block's hidden states."""
+        return F.linear(self.norm(x_RWD), self.head)
