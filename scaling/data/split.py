@@ -69,8 +69,9 @@ def split_documents(text: ReadText, held_out_bytes: int) -> Sides:
     for language, name in enumerate(text.language_names):
         own = text.languages == language
         if not train[own].any():
+            count = int(own.sum())
             raise InputError(
-                f"{corpus}: {name} has {int(own.sum()):,} documents of"
+                f"{corpus}: {name} has {count:,} document{'s' if count > 1 else ''} of"
                 f" {int(text.lengths[own].sum()):,} bytes, and holding out {held_out_bytes:,} of"
                 f" {total:,} bytes leaves none of them to train on; give more text, hold out less,"
                 " or leave that language out"
