@@ -1,0 +1,91 @@
+"""Tensors on disk: safetensors, written whole, trusted with nothing.
+
+A safetensors file is a header of names, types, shapes and offsets, and raw numbers: reading one
+runs no code. What it holds is compared with what the model has before any of it is used.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from corpora.errors import InputError
+from corpora.files import written_whole
+
+WEIGHTS = "model.safetensors"
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
+    """Write tensors and notes as one file, whole or not at all.
+
+    Raises:
+        InputError: the folder cannot be written, or the disk is full; an older file survives.
+    """
+    data = safetensors.torch.save(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+        metadata=dict(sorted(notes.items())),
+    )
+    with written_whole(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read tensors, onto the CPU, and notes.
+
+    Raises:
+        InputError: the file is missing, truncated, or no safetensors file.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt", device="cpu") as file:
+            notes = dict(file.metadata() or {})
+            return {name: file.get_tensor(name) for name in file.keys()}, notes  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file; name a run's folder") from error
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise InputError(
+            f"{path}: cannot be read as safetensors ({error}); it is truncated or another kind of"
+            " file; delete it and train again"
+        ) from error
+
+
+def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Put `tensors` into `model`: exactly its names, shapes and types, and finite numbers.
+
+    Raises:
+        InputError: they are not this model's; the model is as it was.
+    """
+    own = model.state_dict()
+    for name in sorted({*own, *tensors}):
+        if name not in tensors or name not in own:
+            what = "lacks" if name not in tensors else "holds, beside the model's,"
+            raise InputError(f"{path}: {what} {name}; these are another model's weights")
+        check_like(tensors[name], own[name], name, path)
+        if not torch.isfinite(tensors[name]).all():
+            raise InputError(f"{path}: {name} holds numbers that are not finite; train again")
+    model.load_state_dict(dict(tensors))
+
+
+def check_like(tensor: Tensor, own: Tensor, name: str, path: Path) -> None:
+    """Require the shape and type of `own`.
+
+    Raises:
+        InputError: they differ.
+    """
+    if tensor.shape != own.shape or tensor.dtype != own.dtype:
+        raise InputError(
+            f"{path}: {name} is {tensor.dtype} {list(tensor.shape)}, where this model has"
+            f" {own.dtype} {list(own.shape)}; these are another model's weights"
+        )
+
+
+def weights_sha256(model: nn.Module) -> str:
+    """Return the SHA-256 of a model's weights, names and shapes included."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
