@@ -1,0 +1,239 @@
+"""A specification as a person writes it: a TOML file, read and found free of contradictions.
+
+It names its text, tokenizer and entropy model by path, relative to its own folder, and its length
+by a budget. What a run is follows once those have been read: see `scaling.spec.RunSpec`.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from corpora.declarations import declared_names
+from corpora.errors import InputError, at
+from corpora.open import HUB
+from corpora.paths import regular_file, status, unreadable
+from corpora.readers.settings import Unit
+from scaling.flops import Setting
+from scaling.spec import (
+    Model,
+    Patching,
+    Training,
+    default_learning_rate,
+    steps_for_budget,
+)
+from scaling.spec_contradictions import first_contradiction
+from scaling.spec_refusals import line_of, sentence
+from scaling.spec_tables import ModelTable, PatchingTable, Tables, TrainingTable
+from tokenize_lab.load import PREFIXES
+
+_SYNTAX_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRequest:
+    """The text asked for.
+
+    Attributes:
+        corpus: specs for `corpora.open.open_corpus`, one after another.
+        text_field, unit, language: as there.
+        tokenizer: spec for `tokenize_lab.load.load_tokenizer`, of a `subword` model; None else.
+        held_out_bytes: text to hold out at least.
+        context_bytes: text the model sees at once.
+        window_bytes: that of the local modules; the context, of a `subword` model, which has none.
+        inflate: bytes that a byte of the text becomes.
+    """
+
+    corpus: tuple[str, ...]
+    text_field: str
+    unit: Unit
+    language: str | None
+    tokenizer: str | None
+    held_out_bytes: int
+    context_bytes: int
+    window_bytes: int
+    inflate: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainFile:
+    """What a specification file asks for.
+
+    Attributes:
+        path: the file. name: what tables call the run.
+        model: its vocabulary is yet to be read from the tokenizer of a `subword` model.
+        patching: of a `blt`; the two entropy kinds lack threshold and hash, yet to be found.
+        entropy_model: folder of the run that trained the byte model, of the two entropy kinds.
+        data: the text.
+        compute_flops, train_bytes, steps: how long to train; just one is not None.
+        seed: of initial weights and of the order of the text.
+        optimiser: how to train; its steps are nought until `training` reckons them.
+    """
+
+    path: Path
+    name: str
+    model: Model
+    patching: Patching | None
+    entropy_model: Path | None
+    data: DataRequest
+    compute_flops: float | None
+    train_bytes: float | None
+    steps: int | None
+    seed: int
+    optimiser: Training
+
+    def training(self, model: Model, compression_rate: float) -> Training:
+        """Return the optimisation, its steps reckoned from the budget.
+
+        Args:
+            model: the file's, with the vocabulary of its tokenizer.
+            compression_rate: T realised on the training text, bytes per token or patch.
+        """
+        batch = self.optimiser.batch_bytes
+        if self.steps is not None:
+            steps = self.steps
+        elif self.train_bytes is not None:
+            steps = max(1, round(self.train_bytes / batch))
+        else:
+            assert self.compute_flops is not None
+            data = self.data
+            setting = Setting(compression_rate, data.context_bytes, data.window_bytes)
+            steps = steps_for_budget(self.compute_flops, model, setting, batch)
+        return replace(self.optimiser, steps=steps)
+
+
+def read_train_file(path: str | Path) -> TrainFile:
+    """Return what the file asks for.
+
+    Raises:
+        InputError: it cannot be read, is not TOML, has an unknown key, a value out of bounds, or
+            keys that contradict one another. The message names file, line, table and key.
+    """
+    file = Path(path)
+    text = _text(file)
+    tables = _tables(file, text)
+    wrong = first_contradiction(tables)
+    if wrong is not None:
+        raise _refusal(file, text, wrong.table, wrong.key, wrong.what)
+    folder = file.parent
+    patching = tables.patching
+    entropy_model = patching.entropy_model if patching is not None else None
+    return TrainFile(
+        path=file,
+        name=tables.name,
+        model=_model(tables.model),
+        patching=_patching(patching) if patching is not None else None,
+        entropy_model=folder / entropy_model if entropy_model is not None else None,
+        data=_data(tables, folder),
+        compute_flops=tables.training.compute_flops,
+        train_bytes=tables.training.train_bytes,
+        steps=tables.training.steps,
+        seed=tables.training.seed,
+        optimiser=_optimiser(tables.training, tables.model.dim),
+    )
+
+
+def _text(file: Path) -> str:
+    try:
+        return regular_file(file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise unreadable(file, error) from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{at(file, byte=error.start)}: invalid UTF-8; TOML is UTF-8, so save it as that"
+        ) from error
+
+
+def _tables(file: Path, text: str) -> Tables:
+    try:
+        value = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = _SYNTAX_PLACE.search(str(error))
+        what = _SYNTAX_PLACE.sub("", str(error))
+        line = int(place[1]) if place else None
+        column = f" in column {place[2]}" if place else ""
+        raise InputError(f"{at(file, line)}: not TOML{column}: {what}; mend it") from error
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a thousand brackets
+        raise InputError(f"{file}: not TOML that can be read ({error}); mend it") from error
+    try:
+        return Tables.model_validate(value)
+    except ValidationError as error:
+        table, key, what = sentence(error)
+        raise _refusal(file, text, table, key, what) from error
+
+
+def _model(table: ModelTable) -> Model:
+    return Model(
+        family=table.family,
+        layers=table.layers,
+        dim=table.dim,
+        local_layers=table.local_layers or 0,
+        local_dim=table.local_dim or 0,
+        cross_factor=table.cross_factor or 0,
+        heads=table.heads,
+        tied_head=bool(table.tied_head),
+    )
+
+
+def _patching(table: PatchingTable) -> Patching:
+    return Patching(
+        kind=table.kind, compression_rate=table.compression_rate, most_bytes=table.most_bytes
+    )
+
+
+def _data(tables: Tables, folder: Path) -> DataRequest:
+    table = tables.data
+    # A window would not change a subword model, but it would change the hash that names the run.
+    windowed = table.window_bytes is not None and tables.model.family == "blt"
+    return DataRequest(
+        corpus=tuple(_corpus_beside(folder, spec) for spec in table.corpus),
+        text_field=table.text_field,
+        unit=table.unit,
+        language=table.language,
+        tokenizer=_tokenizer_beside(folder, table.tokenizer) if table.tokenizer else None,
+        held_out_bytes=table.held_out_bytes,
+        context_bytes=table.context_bytes,
+        window_bytes=(table.window_bytes or 0) if windowed else table.context_bytes,
+        inflate=table.inflate,
+    )
+
+
+def _optimiser(table: TrainingTable, dim: int) -> Training:
+    rate = table.learning_rate
+    return Training(
+        steps=0,
+        batch_bytes=table.batch_bytes,
+        learning_rate=rate if rate is not None else default_learning_rate(dim),
+        warmup=table.warmup,
+        decay=table.decay,
+        weight_decay=table.weight_decay,
+        beta1=table.beta1,
+        beta2=table.beta2,
+        clip=table.clip,
+    )
+
+
+def _corpus_beside(folder: Path, spec: str) -> str:
+    if spec.startswith(HUB) or spec.partition(":")[0] in declared_names():
+        return spec
+    return str(folder / spec)
+
+
+def _tokenizer_beside(folder: Path, spec: str) -> str:
+    # A word may be a tokenizer's name or a file's; it is a file's where there is that file.
+    prefix = next((prefix for prefix in PREFIXES if spec.startswith(prefix)), "")
+    name = spec.removeprefix(prefix)
+    there = folder / name
+    # `tiktoken:FILE@NAME` is a file, too; one of no suffix that is missing is taken for a name.
+    is_path = bool(name) and status(folder / name.partition("@")[0]) is not None
+    if is_path or (not prefix and ("/" in spec or there.suffix)):
+        return f"{prefix}{there}"
+    return spec
+
+
+def _refusal(file: Path, text: str, table: str, key: str, what: str) -> InputError:
+    line = line_of(text, table, key)
+    place = " ".join(part for part in (f"[{table}]" if table else "", key) if part)
+    return InputError(f"{at(file, line)}: {place}: {what}")
