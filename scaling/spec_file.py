@@ -27,7 +27,7 @@ from scaling.spec import (
 from scaling.spec_contradictions import first_contradiction
 from scaling.spec_refusals import line_of, sentence
 from scaling.spec_tables import ModelTable, PatchingTable, Tables, TrainingTable
-from tokenize_lab.load import PREFIXES
+from tokenize_lab.load import NAMES, PREFIXES
 
 _SYNTAX_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
@@ -218,19 +218,26 @@ def _optimiser(table: TrainingTable, dim: int) -> Training:
 def _corpus_beside(folder: Path, spec: str) -> str:
     if spec.startswith(HUB) or spec.partition(":")[0] in declared_names():
         return spec
-    return str(folder / spec)
+    return _beside(folder, spec)
 
 
 def _tokenizer_beside(folder: Path, spec: str) -> str:
-    # A word may be a tokenizer's name or a file's; it is a file's where there is that file.
+    if spec in NAMES:
+        return spec
+    # Another word may be a name or a file's; it is a file's where there is that file.
     prefix = next((prefix for prefix in PREFIXES if spec.startswith(prefix)), "")
     name = spec.removeprefix(prefix)
-    there = folder / name
     # `tiktoken:FILE@NAME` is a file, too; one of no suffix that is missing is taken for a name.
     is_path = bool(name) and status(folder / name.partition("@")[0]) is not None
-    if is_path or (not prefix and ("/" in spec or there.suffix)):
-        return f"{prefix}{there}"
+    if is_path or (not prefix and ("/" in spec or Path(spec).suffix)):
+        return f"{prefix}{_beside(folder, name)}"
     return spec
+
+
+def _beside(folder: Path, name: str) -> str:
+    # A bare word would be looked up as a name first, so a path always shows that it is one.
+    path = str(folder / name)
+    return path if "/" in path else f"./{path}"
 
 
 def _refusal(file: Path, text: str, table: str, key: str, what: str) -> InputError:
