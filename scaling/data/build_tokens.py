@@ -13,6 +13,7 @@ from tokenize_lab.boundaries import token_boundaries
 from tokenize_lab.text_bytes import TextBytes
 from tokenize_lab.tokenizer import Tokenizer
 
+_SHOWN = 40  # characters of such a document
 _COUNTS = "token_counts.i64"  # tokens of each document; gives way to their sums
 
 
@@ -70,10 +71,12 @@ def _encoded(part: Part, tokenizer: Tokenizer) -> dict[str, NDArray[np.generic]]
     encoding = tokenizer.encode_batch(texts)
     laid = token_boundaries(TextBytes.of(texts), encoding, tokenizer)
     if not laid.exact.all():
-        number = part.first + int(np.argmin(laid.exact))
+        # SentencePiece, for one, takes U+2581 for a space, and lossless it is for all other text.
+        index = int(np.argmin(laid.exact))
         raise InputError(
-            f"{tokenizer.spec}: does not give back document {number} of {part.split}; use a"
-            " lossless tokenizer"
+            f"{tokenizer.spec}: does not give back document {part.first + index} of {part.split}"
+            f" ({texts[index][:_SHOWN]!r}); leave that document out of the corpus, or use another"
+            " tokenizer"
         )
     assert not len(encoding.ids) or int(encoding.ids.max()) < tokenizer.vocabulary_size
     # By another way than the comparison of bytes: as bits per byte will be reckoned.

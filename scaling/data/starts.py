@@ -64,11 +64,12 @@ class StaticPatches:
         """Return starts [rows, W]."""
         count, width = rows.targets.shape
         pattern = static_starts([width], self.rate)
-        if not rows.opens[:, 1:].any():
-            return np.repeat(pattern[None], count, axis=0)
+        starts = np.repeat(pattern[None], count, axis=0)
+        # Where a row holds more than one piece, by each unit's place in its piece.
+        mixed = np.flatnonzero(rows.opens[:, 1:].any(axis=1))
         places = np.arange(width)
-        began = np.maximum.accumulate(np.where(rows.opens, places, 0), axis=1)
-        starts: NDArray[np.bool_] = pattern[places - began]
+        began = np.maximum.accumulate(np.where(rows.opens[mixed], places, 0), axis=1)
+        starts[mixed] = pattern[places - began]
         return starts
 
 
