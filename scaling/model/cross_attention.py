@@ -74,7 +74,7 @@ class PatchPooling(_CrossAttention):
         q_RPKHC = self.queries(slots_RPKD)
         k_RPMHC = k_RPMD.unflatten(-1, (self.heads, -1))
         v_RPMHC = v_RPMD.unflatten(-1, (self.heads, -1))
-        scores = (q_RPKHC.unsqueeze(3) * k_RPMHC.unsqueeze(2)).sum(-1).float()  # [R, P, K, M, H]
+        scores = _exact((q_RPKHC.unsqueeze(3) * k_RPMHC.unsqueeze(2)).sum(-1))  # [R, P, K, M, H]
         if pools.is_member is not None:
             scores = scores.masked_fill(~pools.is_member[:, :, None, :, None], -math.inf)
         weights = scores.softmax(dim=3).to(v_RPMHC.dtype)
@@ -98,7 +98,12 @@ class LatentReading(_CrossAttention):
         read = kv.index_select(0, latent_of_byte).view(*x_RWD.shape[:2], slots, 2, self.heads, -1)
         k_RWKHC, v_RWKHC = read.unbind(3)
         q_RWHC = self.queries(x_RWD)
-        scores = (q_RWHC.unsqueeze(2) * k_RWKHC).sum(-1).float()  # [R, W, K, H]
+        scores = _exact((q_RWHC.unsqueeze(2) * k_RWKHC).sum(-1))  # [R, W, K, H]
         weights = scores.softmax(dim=2).to(v_RWKHC.dtype)
         mixed = (weights.unsqueeze(-1) * v_RWKHC).sum(2).flatten(-2)
         return x_RWD + F.linear(mixed, self.out)
+
+
+def _exact(scores: Tensor) -> Tensor:
+    """Return scores in float32, or in float64 where the model computes in that."""
+    return scores if scores.dtype == torch.float64 else scores.float()
