@@ -120,8 +120,8 @@ def _sizes(tables: Tables) -> Iterator[Contradiction]:
     data, training = tables.data, tables.training
     window, context = data.window_bytes, data.context_bytes
     if window is not None and context % window:
-        divisors = [n for n in range(window, 0, -1) if context % n == 0]
-        what = f"{window} does not divide context_bytes = {context}; {divisors[0]} would"
+        near = next(n for n in range(min(window, context), 0, -1) if context % n == 0)
+        what = f"{window} does not divide context_bytes = {context}; {near} would"
         yield Contradiction("data", "window_bytes", what)
     if training.batch_bytes % context:
         near = max(1, round(training.batch_bytes / context)) * context

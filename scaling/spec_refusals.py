@@ -57,6 +57,8 @@ def sentence(error: ValidationError) -> tuple[str, str, str]:
             expected = first["ctx"]["expected"]
             near = did_you_mean(given, re.findall(r"'([^']*)'", expected))
             return table, key, f"is {shown}; it must be {expected}{near}"
+        case "too_short" | "string_too_short":
+            return table, key, "is empty; fill it, or remove it if it need not be there"
         case "multiple_of":
             return table, key, f"is {shown}; it must be even, for heads are of even width"
         case "string_pattern_mismatch":

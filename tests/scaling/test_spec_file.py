@@ -116,6 +116,15 @@ def test_budgets_of_text_and_of_steps(file: Path) -> None:
     assert (training.steps, training.learning_rate, asked.seed) == (2000, 1e-3, 7)
 
 
+def test_a_number_is_the_same_written_whole_or_with_a_point(file: Path) -> None:
+    # 4 and 4.0 are equal and would still hash to two run ids.
+    asked = read(file, changed(BLT, "compression_rate", "compression_rate = 4"))
+    assert asked.patching is not None
+    assert isinstance(asked.patching.compression_rate, float)
+    pointed = read(file, changed(BLT, "batch_bytes", "batch_bytes = 4096.0\nclip = 1"))
+    assert repr(pointed) == repr(read(file, BLT))
+
+
 def test_paths_are_relative_to_the_file_and_names_stay_names(file: Path) -> None:
     folder = file.parent
     assert read(file, BLT).data.corpus == (
@@ -208,7 +217,8 @@ def test_an_entropy_model_is_a_folder_beside_the_file(file: Path, kind: str) -> 
         (BLT, "batch_bytes", "batch_bytes = 512\nseed = -1", "[training] seed", "equal to 0"),
         # Words.
         (BLT, "family", 'family = "btl"', "[model] family", "did you mean 'blt'"),
-        (BLT, "corpus", "corpus = []", "[data] corpus", "at least 1 item"),
+        (BLT, "corpus", "corpus = []", "[data] corpus", "is empty"),
+        (BLT, "corpus", 'corpus = ""', "[data] corpus", "is empty"),
         (BLT, "corpus", "corpus = [1]", "[data] corpus", "valid string"),
         (BLT, "corpus", 'corpus = ["a\\u0000"]', "[data] corpus", "control characters"),
         (BLT, "corpus", 'corpus = "x"\nunit = "page"', "[data] unit", "'line' or 'file'"),
