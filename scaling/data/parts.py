@@ -186,7 +186,8 @@ def _join(work: Path, text: Shards, key: str, product: Product, part_bytes: int)
 
 def _kept(path: Path, name: str) -> NDArray[Any]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here, since NumPy leaves open what turns out to be torn.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             array: NDArray[Any] = arrays[name]
             return array
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

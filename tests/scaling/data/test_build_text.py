@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from corpora.corpus import DocumentCorpus
@@ -30,6 +30,7 @@ def refusal(corpus: DocumentCorpus, folder: Path, held_out_bytes: int) -> str:
     return str(caught.value)
 
 
+@settings(max_examples=60)  # each writes to disk and waits for it
 @given(mixed_corpora())
 def test_evaluation_text_is_every_document_in_order(corpus: DocumentCorpus) -> None:
     expected = [(d.text.encode(), d.language) for d in corpus.documents if d.text]
@@ -62,6 +63,7 @@ def split_by_hand(
     return train, held_out
 
 
+@settings(max_examples=60)  # each writes to disk and waits for it
 @given(mixed_corpora(min_documents=12), st.integers(1, 60))
 def test_held_out_text_is_the_end_of_each_language_and_never_trained_on(
     corpus: DocumentCorpus, held_out_bytes: int

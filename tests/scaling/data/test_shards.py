@@ -1,0 +1,179 @@
+"""Shards that are torn, altered or of another make are refused by name; whole ones open bare."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from corpora.errors import InputError
+from scaling.data.build_bytes import build_entropies, build_starts
+from scaling.data.build_text import build_text
+from scaling.data.build_tokens import build_tokens
+from scaling.data.parts import Part
+from scaling.data.shards import open_shards
+from scaling.data.starts import StoredPatches
+from scaling.data.windows import Windows
+from scaling.model.patching import space_starts
+from tests.conftest import ROOT
+from tests.scaling.data.texts import corpus_of, sentences
+from tokenize_lab.tokenizers.byte import ByteTokenizer
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    """Shards of two hundred sentences."""
+    return build_text([corpus_of(sentences(200))], tmp_path, held_out_bytes=4000)
+
+
+def spaces_of(part: Part) -> NDArray[np.bool_]:
+    return np.concatenate([space_starts(document, 64) for document in part.documents()])
+
+
+FILES = ["train/bytes.u8", "held_out/documents.i64", "train/languages.u16"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_changed_file_is_named_when_verified(text: Path, name: str) -> None:
+    raw = bytearray((text / name).read_bytes())
+    raw[len(raw) // 2] ^= 1
+    (text / name).write_bytes(raw)
+    open_shards(text)
+    with pytest.raises(InputError, match=f"{name}: its content has changed .*delete the folder"):
+        open_shards(text, verify=True)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_truncated_file_is_always_named(text: Path, name: str) -> None:
+    raw = (text / name).read_bytes()
+    (text / name).write_bytes(raw[:-1])
+    message = f"{name}: {len(raw) - 1} bytes, should be {len(raw)}; delete the folder and it is"
+    with pytest.raises(InputError, match=message):
+        open_shards(text)
+    # A builder that finds the damaged folder says the same, and does not build over it.
+    with pytest.raises(InputError, match=message):
+        build_text([corpus_of(sentences(200))], text.parent, held_out_bytes=4000)
+    (text / name).unlink()
+    with pytest.raises(InputError, match=f"{name}: cannot be read .No such file"):
+        open_shards(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"version": 2}, "version 2, where this program reads 1"),
+        ({"version": None}, "version None"),
+        ({"kind": "pictures"}, r"not a manifest of shards \(unknown kind or splits\)"),
+        ({"splits": {}}, r"not a manifest of shards \(unknown kind or splits\)"),
+        ({"splits": 3}, "not a manifest of shards"),
+        ({"files": {"a": 1}}, "not a manifest of shards"),
+        ({"more": 1}, "not a manifest of shards .*'more'"),
+    ],
+)
+def test_a_manifest_of_another_make_is_refused(
+    text: Path, change: dict[str, object], says: str
+) -> None:
+    path = text / "shards.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(InputError, match=f"{path}: {says}.*; delete the folder and it is built"):
+        open_shards(text)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "\x00", '"text"'])
+def test_a_torn_manifest_is_refused(text: Path, content: str) -> None:
+    (text / "shards.json").write_text(content)
+    with pytest.raises(InputError, match=r"shards\.json: .*; delete the folder"):
+        open_shards(text)
+
+
+def test_a_folder_that_holds_no_shards_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere/shards\.json: cannot be read .No such file"):
+        open_shards(tmp_path / "nowhere")
+
+
+def test_patches_are_kept_beside_the_text_with_their_rate(text: Path) -> None:
+    built = [
+        open_shards(
+            build_starts(
+                text, text.parent / str(size), spaces_of, {"kind": "space"}, part_bytes=size
+            ),
+            verify=True,
+        )
+        for size in (400, 1 << 20)
+    ]
+    assert built[0].manifest == built[1].manifest
+    plain, shards = open_shards(text), built[0]
+    for split, own, side in (
+        ("train", shards.train, plain.train),
+        ("held_out", shards.held_out, plain.held_out),
+    ):
+        assert own.starts is not None
+        assert np.array_equal(own.units, side.units)
+        documents = [np.asarray(side.document(i)) for i in range(side.document_count)]
+        expected = np.concatenate([space_starts(d.astype(np.uint8), 64) for d in documents])
+        assert np.array_equal(own.starts, expected)
+        rate = shards.manifest.splits[split].compression_rate  # type: ignore[index]
+        assert rate == side.byte_count / expected.sum()
+    batch = Windows(shards.train, 64, 0, StoredPatches()).batch(0, 4)
+    assert batch.starts is not None and batch.starts[:, 0].all()
+    # Another description is another key, and the first one is not computed again.
+    assert build_starts(text, shards.folder.parent, spaces_of, {"kind": "x"}) != shards.folder
+
+    def not_again(part: Part) -> NDArray[np.bool_]:
+        raise AssertionError("made again")
+
+    again = build_starts(text, shards.folder.parent, not_again, {"kind": "space"})
+    assert again == shards.folder
+
+
+def test_the_first_byte_of_a_document_opens_a_patch_whatever_the_rule_says(text: Path) -> None:
+    never = build_starts(
+        text, text.parent, lambda part: np.zeros(len(part.data), np.bool_), {"rule": "never"}
+    )
+    stream = open_shards(never).train
+    assert stream.starts is not None
+    assert np.flatnonzero(stream.starts).tolist() == stream.documents[:-1].tolist()
+
+
+def test_entropies_are_kept_beside_the_text(text: Path) -> None:
+    def sizes(part: Part) -> NDArray[np.float64]:
+        side = getattr(open_shards(text), part.split)
+        assert np.array_equal(part.data, side.units[part.begin : part.begin + len(part.data)])
+        assert part.offsets[0] == 0 and part.offsets[-1] == len(part.data)
+        return np.sqrt(part.data.astype(np.float64))
+
+    shards = open_shards(build_entropies(text, text.parent, sizes, {"model": "x"}, part_bytes=999))
+    assert shards.train.entropies is not None and shards.train.starts is None
+    assert np.array_equal(shards.train.entropies, np.sqrt(shards.train.units.astype(np.float32)))
+    with pytest.raises(InputError, match="the entropy of byte 0 of train is not finite"):
+        build_entropies(text, text.parent, lambda p: p.data * np.nan, {"model": "y"})
+
+
+BARE = """
+import sys
+sys.modules.update(dict.fromkeys(
+    ["polars", "tokenizers", "sentencepiece", "tiktoken", "regex", "pydantic", "typer", "scipy"]
+))
+from pathlib import Path
+from scaling.data.shards import open_shards
+from scaling.data.starts import StaticPatches
+from scaling.data.windows import Windows, evaluation_windows
+shards = open_shards(Path(sys.argv[1]), verify=True)
+scored = Windows(shards.train, 16, 0, StaticPatches(4)).batch(0, 4).scored_bytes
+scored += sum(e.batch.scored_bytes for e in evaluation_windows(shards.held_out, 16, 4))
+assert "torch" not in sys.modules and "tokenize_lab.tokenizer" not in sys.modules
+print(scored)
+"""
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+def test_shards_are_read_with_numpy_alone(text: Path, tokens: bool) -> None:
+    path = build_tokens(text, ByteTokenizer(), text.parent) if tokens else text
+    done = subprocess.run(
+        [sys.executable, "-c", BARE, str(path)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == 64 + open_shards(path).held_out.byte_count
