@@ -47,17 +47,18 @@ def windowed(positions: int, window: int, pieces_RW: Tensor | None, device: torc
         mask = mask & (own == seen.transpose(-1, -2))  # a query always sees itself
 
     def attend(q_RHWC: Tensor, k_RHWC: Tensor, v_RHWC: Tensor) -> Tensor:
-        whole = (q_RHWC, k_RHWC, v_RHWC)
-        if padding:
-            whole = tuple(F.pad(x, (0, 0, 0, padding)) for x in whole)
-        q, k, v = (x.unflatten(2, (chunks, window)) for x in whole)
+        q, k, v = (
+            (F.pad(x, (0, 0, 0, padding)) if padding else x).unflatten(2, (chunks, window))
+            for x in (q_RHWC, k_RHWC, v_RHWC)
+        )
         k, v = _after_chunk_before(k), _after_chunk_before(v)
         rows, heads = q.shape[:2]
         seen = mask if len(mask) == 1 else mask.repeat_interleave(heads, dim=0)
         mixed = F.scaled_dot_product_attention(
             q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), attn_mask=seen
         )
-        return mixed.unflatten(0, (rows, heads)).flatten(2, 3)[:, :, :positions]
+        out_RHWC: Tensor = mixed.unflatten(0, (rows, heads)).flatten(2, 3)[:, :, :positions]
+        return out_RHWC
 
     return attend
 
@@ -74,5 +75,5 @@ def _band(chunks: int, window: int, device: torch.device) -> Tensor:
 def _after_chunk_before(x: Tensor) -> Tensor:
     """Return [..., chunks, 2 w, C] from [..., chunks, w, C]: each chunk after the one before it."""
     # Split, not sliced: the gradient of a slice is a whole tensor of zeros with a part filled in.
-    before, _ = F.pad(x, (0, 0, 0, 0, 1, 0), value=-3).split([x.shape[-3], 1], dim=-3)
+    before, _ = F.pad(x, (0, 0, 0, 0, 1, 0)).split([x.shape[-3], 1], dim=-3)
     return torch.cat((before, x), dim=-2)

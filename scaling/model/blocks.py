@@ -78,8 +78,7 @@ class SelfAttention(nn.Module):
 
     def project(self, x_RWD: Tensor, rotary: Rotary) -> tuple[Tensor, Tensor, Tensor]:
         """Return rotated queries and keys, and values, each [R, H, W, C]."""
-        rows, positions, width = x_RWD.shape
-        qkv = F.linear(x_RWD, self.qkv).view(rows, positions, 3 * self.heads, -1).transpose(1, 2)
+        qkv = F.linear(x_RWD, self.qkv).unflatten(2, (3 * self.heads, -1)).transpose(1, 2)
         qk_RHWC, v_RHWC = qkv.split([2 * self.heads, self.heads], dim=1)
         q_RHWC, k_RHWC = rotary(qk_RHWC).split(self.heads, dim=1)
         return q_RHWC, k_RHWC, v_RHWC

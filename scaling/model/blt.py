@@ -55,9 +55,7 @@ class ByteLatentTransformer(nn.Module):
         x_RWD = F.embedding(batch.inputs, self.embedding)
         rotary = self.local_rotary(torch.arange(width, device=device), x_RWD)
         x_RWD = self.encode(x_RWD, rotary, attend)
-        slots_RPKD = self.pooling(
-            x_RWD, Pools(batch.members, batch.is_member, batch.members_shape)
-        )
+        slots_RPKD = self.pooling(x_RWD, Pools(batch.members, batch.is_member, batch.members_shape))
         latents = torch.arange(batch.members_shape[1], device=device)
         slots_RPKD = self.think(slots_RPKD, latents, causal(batch.latent_pieces))
         x_RWD = self.decode(x_RWD, slots_RPKD, batch.latent_of_byte, rotary, attend)
@@ -79,7 +77,8 @@ class ByteLatentTransformer(nn.Module):
         rotary = Rotary(positions, self.shape.global_dim // self.heads).to(x_RPG)
         for block in self.blocks:
             x_RPG = block(x_RPG, rotary, attend)
-        return F.linear(x_RPG, self.down).unflatten(-1, slots_RPKD.shape[2:])
+        out_RPKD: Tensor = F.linear(x_RPG, self.down).unflatten(-1, slots_RPKD.shape[2:])
+        return out_RPKD
 
     def decode(
         self,

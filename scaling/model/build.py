@@ -23,6 +23,22 @@ def build_model(spec: RunSpec) -> AnyModel:
         return SubwordTransformer(shape, model.heads, model.tied_head)
 
 
-def matrix_parameters(model: torch.nn.Module) -> int:
-    """Return how many parameters the model has in all: matrices, embeddings and gains."""
-    return sum(parameter.numel() for parameter in model.parameters())
+def parameter_counts(model: AnyModel) -> dict[str, int]:
+    """Return parameter counts by convention.
+
+    `global`, `local` (each local module's, or the embedding) and `total` as the shape counts them;
+    `built`, all that is trained; of those `embedding` (BOS included), `head`, and `pooling`, the
+    projection of pooled bytes that no convention counts.
+    """
+    shape = model.shape
+    pooling = model.pooling.pool.numel() if isinstance(model, ByteLatentTransformer) else 0
+    bos = model.bos.numel() if isinstance(model, SubwordTransformer) else 0
+    return {
+        "global": shape.global_params,
+        "local": shape.local_params,
+        "total": shape.total_params,
+        "built": sum(parameter.numel() for parameter in model.parameters()),
+        "embedding": model.embedding.numel() + bos,
+        "head": model.head.numel(),
+        "pooling": pooling,
+    }

@@ -45,7 +45,8 @@ class _CrossAttention(nn.Module):
     def queries(self, x: Tensor) -> Tensor:
         """Return [..., H, C], scaled, from [..., D]."""
         q = F.linear(self.query_norm(x), self.query) * self.scale
-        return q.unflatten(-1, (self.heads, -1))
+        heads: Tensor = q.unflatten(-1, (self.heads, -1))
+        return heads
 
     def keys_values(self, x: Tensor) -> Tensor:
         """Return [..., 2 D], keys before values, from [..., D]."""
@@ -79,7 +80,8 @@ class PatchPooling(_CrossAttention):
             scores = scores.masked_fill(~pools.is_member[:, :, None, :, None], -math.inf)
         weights = scores.softmax(dim=3).to(v_RPMHC.dtype)
         mixed = (weights.unsqueeze(-1) * v_RPMHC.unsqueeze(2)).sum(3).flatten(-2)
-        return slots_RPKD + F.linear(mixed, self.out)
+        after_RPKD: Tensor = slots_RPKD + F.linear(mixed, self.out)
+        return after_RPKD
 
 
 class LatentReading(_CrossAttention):

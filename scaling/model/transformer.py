@@ -39,9 +39,7 @@ class SubwordTransformer(nn.Module):
         self.embedding_scale = math.sqrt(shape.dim) if tied_head else 1.0
         self.head = matrix(shape.vocabulary_size, shape.dim)
         self.embedding = (
-            self.head
-            if tied_head
-            else nn.Parameter(torch.randn(shape.vocabulary_size, shape.dim))
+            self.head if tied_head else nn.Parameter(torch.randn(shape.vocabulary_size, shape.dim))
         )
         self.blocks = nn.ModuleList(
             Block(shape.dim, self.heads, shape.layers) for _ in range(shape.layers)

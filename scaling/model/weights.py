@@ -58,7 +58,7 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) ->
     Raises:
         InputError: they are not this model's; the model is as it was.
     """
-    own = model.state_dict()
+    own = dict(model.named_parameters())  # no model of ours has other state, and tied ones are one
     for name in sorted({*own, *tensors}):
         if name not in tensors or name not in own:
             what = "lacks" if name not in tensors else "holds, beside the model's,"
@@ -66,7 +66,9 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) ->
         check_like(tensors[name], own[name], name, path)
         if not torch.isfinite(tensors[name]).all():
             raise InputError(f"{path}: {name} holds numbers that are not finite; train again")
-    model.load_state_dict(dict(tensors))
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(tensors[name])
 
 
 def check_like(tensor: Tensor, own: Tensor, name: str, path: Path) -> None:
@@ -85,7 +87,7 @@ def check_like(tensor: Tensor, own: Tensor, name: str, path: Path) -> None:
 def weights_sha256(model: nn.Module) -> str:
     """Return the SHA-256 of a model's weights, names and shapes included."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
+    for name, tensor in sorted(model.named_parameters()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

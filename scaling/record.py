@@ -1,0 +1,146 @@
+"""What became of one run: one JSON file, whole or absent, beside the run's weights."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from corpora.errors import InputError
+from corpora.files import write_text
+from scaling.flops import CONVENTIONS, TRAINING_FACTOR, forward_flops_per_byte
+from scaling.spec import RunSpec
+
+RECORD_VERSION = 1
+RECORD = "record.json"
+Status = Literal["finished", "diverged", "interrupted", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """One run's specification, costs and results.
+
+    Attributes:
+        spec: what was asked for.
+        status: how it ended. reason: why, unless it finished.
+        params: parameter counts by convention: `global`, `local`, `total` as the shape counts
+            them; `built`, every number that was trained; `embedding` and `head`.
+        steps: optimiser steps taken.
+        train_bytes: text they read. train_tokens: in patches or tokens.
+        unique_bytes: training text there was. epochs: how often it was read.
+        validation_nats: summed over the held-out text; None unless finished.
+        validation_bytes: of held-out text scored. validation_tokens: likewise, where counted.
+        validation_interval: of bits per byte, 95 %, over documents; None with fewer than two.
+        patching_flops: spent once on the byte model that placed the patches: training it and
+            reading the text with it; 0 without one. No convention includes it.
+        seconds, device, versions, commit, host: of this machine; no part of the result.
+    """
+
+    spec: RunSpec
+    status: Status
+    reason: str
+    params: Mapping[str, int]
+    steps: int
+    train_bytes: int
+    train_tokens: int
+    unique_bytes: int
+    epochs: float
+    validation_nats: float | None
+    validation_bytes: int
+    validation_tokens: int
+    validation_interval: tuple[float, float] | None
+    patching_flops: float
+    seconds: float
+    device: str
+    versions: Mapping[str, str]
+    commit: str
+    host: str
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """Held-out bits per byte of raw text."""
+        if self.validation_nats is None or not self.validation_bytes:
+            return None
+        return self.validation_nats / (math.log(2) * self.validation_bytes)
+
+    @property
+    def flops(self) -> dict[str, float]:
+        """Training FLOPs of the text that was read, by every convention of `scaling.flops`."""
+        shape, setting = self.spec.model.shape, self.spec.setting
+        return {
+            name: TRAINING_FACTOR * forward_flops_per_byte(shape, setting, name) * self.train_bytes
+            for name in CONVENTIONS
+        }
+
+    def row(self) -> dict[str, Any]:
+        """Return the record as one row of a runs table, its columns as `scaling.schema` names."""
+        flops = self.flops
+        return {
+            "run_id": self.spec.run_id,
+            "name": self.spec.name,
+            "tokenization": self.spec.model.family,
+            "status": self.status,
+            "reason": self.reason,
+            "seed": self.spec.seed,
+            "compute_flops": flops["full"],
+            **{f"compute_flops_{name}": value for name, value in flops.items() if name != "full"},
+            "flops_convention": "full",
+            "compression_rate": self.spec.compression_rate,
+            "global_params": self.params["global"],
+            "total_params": self.params["total"],
+            "vocabulary_size": self.spec.model.vocabulary_size,
+            "embedding_dim": self.spec.model.dim,
+            "steps": self.steps,
+            "train_bytes": self.train_bytes,
+            "train_tokens": self.train_tokens,
+            "unique_bytes": self.unique_bytes,
+            "bits_per_byte": self.bits_per_byte,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; what follows from others stands under `derived`."""
+        value = {**asdict(self), "spec": self.spec.to_json(), "version": RECORD_VERSION}
+        return {**value, "derived": {**self.row(), "flops": self.flops}}
+
+
+def write_record(folder: Path, record: RunRecord) -> Path:
+    """Write `record.json`, whole or not at all.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    path = folder / RECORD
+    text = json.dumps(record.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+    return path
+
+
+def read_record(folder: Path) -> RunRecord | None:
+    """Return a run's record, or None where there is none yet.
+
+    Raises:
+        InputError: it is torn, of a newer version, or no record.
+    """
+    path = folder / RECORD
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); delete it and run again") from error
+    try:
+        version = value.pop("version")
+        if version != RECORD_VERSION:
+            raise ValueError(f"version {version}, where this program reads {RECORD_VERSION}")
+        del value["derived"]
+        interval = value.pop("validation_interval")
+        return RunRecord(
+            spec=RunSpec.from_json(value.pop("spec")),
+            validation_interval=None if interval is None else (interval[0], interval[1]),
+            **value,
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a record of this program ({error}); delete it and run again"
+        ) from error

@@ -1,0 +1,131 @@
+"""A run's state between two steps: weights, optimiser, place in the data, random numbers.
+
+The order of the text follows from seed and step, so its place is the step itself.
+"""
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from corpora.errors import InputError
+from scaling.model.weights import check_like, load_weights, read_tensors, write_tensors
+
+CHECKPOINT = "checkpoint.safetensors"
+_REMEDY = "delete it to begin the run anew"
+_MODEL, _MEAN, _SQUARE, _RANDOM = "model.", "mean.", "square.", "random"
+
+
+@dataclass
+class Progress:
+    """What a run has behind it.
+
+    Attributes:
+        step: steps taken. train_bytes, train_tokens: what they read.
+        seconds: spent, over all interruptions.
+        smoothed: the loss, smoothed, in nats per target. micro_rows: rows computed at once.
+    """
+
+    step: int = 0
+    train_bytes: int = 0
+    train_tokens: int = 0
+    seconds: float = 0.0
+    smoothed: float = 0.0
+    micro_rows: int = 0
+
+
+def save_checkpoint(
+    path: Path, run_id: str, model: nn.Module, optimizer: torch.optim.AdamW, progress: Progress
+) -> None:
+    """Write the state; until it is whole, the one before stays.
+
+    Raises:
+        InputError: it cannot be written, as when the disk is full.
+    """
+    tensors = {_RANDOM: torch.get_rng_state()}
+    for name, parameter in model.named_parameters():
+        state = optimizer.state.get(parameter)
+        tensors[_MODEL + name] = parameter
+        if state:
+            tensors[_MEAN + name] = state["exp_avg"]
+            tensors[_SQUARE + name] = state["exp_avg_sq"]
+    notes = {name: repr(value) for name, value in asdict(progress).items()}
+    write_tensors(path, tensors, {"run_id": run_id, **notes})
+
+
+def load_checkpoint(
+    path: Path, run_id: str, model: nn.Module, optimizer: torch.optim.AdamW
+) -> Progress:
+    """Put a run back into the state that was saved, tensors on the model's device.
+
+    Raises:
+        InputError: the file is truncated, another run's, or not what a checkpoint can be; nothing
+            was changed.
+    """
+    tensors, notes = read_tensors(path)
+    if notes.get("run_id") != run_id:
+        raise InputError(
+            f"{path}: a checkpoint of run {notes.get('run_id', '(unnamed)')}, not of {run_id};"
+            f" {_REMEDY}"
+        )
+    progress = _progress(notes, path)
+    random = tensors.pop(_RANDOM, None)
+    own = torch.get_rng_state()
+    if random is None:
+        raise InputError(f"{path}: lacks the state of the random numbers; {_REMEDY}")
+    check_like(random, own, _RANDOM, path)
+    moments = _moments(tensors, model, path) if progress.step else {}
+    weights = {
+        name.removeprefix(_MODEL): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(_MODEL)
+    }
+    stray = set(tensors) - {p + n for n in weights for p in (_MODEL, _MEAN, _SQUARE)}
+    if stray:
+        raise InputError(f"{path}: holds {min(stray)}, which no checkpoint does; {_REMEDY}")
+    load_weights(model, weights, path)
+    for name, parameter in model.named_parameters():
+        if name in moments:
+            mean, square = moments[name]
+            optimizer.state[parameter] = {
+                "step": torch.tensor(float(progress.step), device=parameter.device),
+                "exp_avg": mean.to(parameter.device),
+                "exp_avg_sq": square.to(parameter.device),
+            }
+    torch.set_rng_state(random)
+    return progress
+
+
+def _moments(
+    tensors: dict[str, Tensor], model: nn.Module, path: Path
+) -> dict[str, tuple[Tensor, Tensor]]:
+    moments = {}
+    for name, parameter in model.named_parameters():
+        pair = []
+        for kind in (_MEAN, _SQUARE):
+            moment = tensors.get(kind + name)
+            if moment is None:
+                raise InputError(f"{path}: lacks {kind}{name}; {_REMEDY}")
+            check_like(moment, parameter, kind + name, path)
+            if not torch.isfinite(moment).all() or (kind == _SQUARE and (moment < 0).any()):
+                raise InputError(f"{path}: {kind}{name} holds impossible numbers; {_REMEDY}")
+            pair.append(moment)
+        moments[name] = (pair[0], pair[1])
+    return moments
+
+
+def _progress(notes: dict[str, str], path: Path) -> Progress:
+    try:
+        values = {f.name: (float if f.type == "float" else int)(notes[f.name]) for f in _FIELDS}
+        progress = Progress(**values)  # type: ignore[arg-type]
+        if min(values.values()) < 0:
+            raise ValueError("a negative number")
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path}: says nothing of where the run stood ({error}); {_REMEDY}") from (
+            error
+        )
+    return progress
+
+
+_FIELDS = fields(Progress)

@@ -1,0 +1,116 @@
+"""Where a run runs, and how fast: nothing here is part of what it computes."""
+
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from corpora.errors import InputError
+
+Precision = Literal["float32", "bfloat16"]
+_PEAK_SIDE = {"cpu": 1024, "cuda": 8192}  # of the square matrices that measure the peak
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Settings of the machine.
+
+    Attributes:
+        device: `cpu`, `cuda` or `cuda:0`; `auto` takes a GPU where there is one.
+        precision: of matrix products; losses and softmax are always float32. None for bfloat16 on
+            a GPU and float32 on a CPU.
+        micro_rows: rows of a batch computed at once; None for all, halved while memory is short.
+        compile: whether the model is compiled; None for on a GPU only.
+        threads: of the CPU; None to leave them as they are.
+        checkpoint_seconds: at most so much work is lost.
+    """
+
+    device: str = "auto"
+    precision: Precision | None = None
+    micro_rows: int | None = None
+    compile: bool | None = None
+    threads: int | None = None
+    checkpoint_seconds: float = 120.0
+
+    def torch_device(self) -> torch.device:
+        """Return the device.
+
+        Raises:
+            InputError: a GPU is asked for and there is none, or there is no such device.
+        """
+        name = self.device
+        if name == "auto":
+            name = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            device = torch.device(name)
+        except RuntimeError as error:
+            raise InputError(f"device {name!r}: unknown; use cpu, cuda or cuda:N") from error
+        if device.type not in _PEAK_SIDE:
+            raise InputError(f"device {name!r}: not supported; use cpu, cuda or cuda:N")
+        count = torch.cuda.device_count()
+        if device.type == "cuda" and (device.index or 0) >= count:
+            raise InputError(
+                f"device {name!r}: this machine has {count or 'no'} CUDA device"
+                f"{'s' if count != 1 else ''} that PyTorch {torch.__version__} can use; use"
+                " --device cpu, or install a CUDA build of PyTorch"
+            )
+        return device
+
+    def autocast(self, device: torch.device) -> torch.dtype | None:
+        """Return the type that matrix products are taken in; None for the weights' own."""
+        precision = self.precision or ("bfloat16" if device.type == "cuda" else "float32")
+        return torch.bfloat16 if precision == "bfloat16" else None
+
+    def compiles(self, device: torch.device) -> bool:
+        """Whether the model is compiled."""
+        return self.compile if self.compile is not None else device.type == "cuda"
+
+
+def peak_flops(device: torch.device, dtype: torch.dtype | None) -> float:
+    """Return FLOPs per second of a large square matrix product, the best of a few."""
+    side = _PEAK_SIDE[device.type]
+    with torch.no_grad():
+        a = torch.ones(side, side, device=device, dtype=dtype)
+        best = float("inf")
+        for _ in range(5):
+            synchronize(device)
+            begun = time.perf_counter()
+            torch.mm(a, a)
+            synchronize(device)
+            best = min(best, time.perf_counter() - begun)
+    return float(2 * side**3 / best)
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for what was asked of a GPU."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def device_name(device: torch.device) -> str:
+    """Return the device's name, for records."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu ({platform.machine()}, {os.cpu_count()} cores)"
+
+
+def versions() -> Mapping[str, str]:
+    """Return the versions that decide what a run computes."""
+    return {"python": platform.python_version(), "torch": str(torch.__version__)}
+
+
+def commit() -> str:
+    """Return the commit of the source tree this runs from; empty where it is none."""
+    here = Path(__file__).resolve().parents[2]
+    if not (here / ".git").exists():
+        return ""
+    done = subprocess.run(
+        ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()

@@ -1,0 +1,72 @@
+"""Values of every step, one JSON object a line.
+
+Times stand in a field of their own, `seconds`, so that two runs of one specification can be
+compared line by line without it.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, TextIO
+
+from corpora.errors import InputError
+from corpora.files import write_text
+
+METRICS = "metrics.jsonl"
+
+
+class MetricsLog:
+    """An open file of metrics, cut back to the steps that a checkpoint holds."""
+
+    def __init__(self, path: Path, steps: int) -> None:
+        """Open `path`; lines of steps beyond the first `steps`, or torn ones, are dropped.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        self.path = path
+        if path.exists():
+            kept = [line for line in path.read_bytes().split(b"\n") if _step(line) <= steps]
+            write_text(path, b"".join(line + b"\n" for line in kept).decode("utf-8"))
+        try:
+            self._file: TextIO = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+
+    def append(self, values: dict[str, Any]) -> None:
+        """Write a line; what is not finite becomes null."""
+        clean = {
+            name: None if isinstance(value, float) and not abs(value) < float("inf") else value
+            for name, value in values.items()
+        }
+        self._file.write(json.dumps(clean, allow_nan=False) + "\n")
+
+    def flush(self) -> None:
+        """Bring what was written to the disk.
+
+        Raises:
+            InputError: the disk is full.
+        """
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: could not be written ({error.strerror}); free some space and run"
+                " again, the run goes on from its checkpoint"
+            ) from error
+
+    def close(self) -> None:
+        """Close the file, with what reached it."""
+        try:
+            self._file.close()
+        except OSError:
+            self._file = None  # type: ignore[assignment]  # the disk is full, and was said to be
+
+
+def _step(line: bytes) -> float:
+    """Return a line's step; infinity for one that is torn or empty."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")

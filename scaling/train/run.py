@@ -1,0 +1,343 @@
+"""One training run, from its specification to its record; killed or stopped, it goes on."""
+
+import math
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from corpora.errors import InputError
+from scaling.data.shards import Shards
+from scaling.data.starts import Patches, SpacePatches, StaticPatches, StoredPatches
+from scaling.data.windows import Windows
+from scaling.evaluate.score import Scores, interval, score
+from scaling.flops import training_flops_per_byte
+from scaling.model.build import AnyModel, build_model, parameter_counts
+from scaling.model.weights import WEIGHTS, write_tensors
+from scaling.record import RunRecord, Status, read_record, write_record
+from scaling.spec import RunSpec
+from scaling.spec_json import write_spec
+from scaling.train.checkpoint import CHECKPOINT, Progress, load_checkpoint, save_checkpoint
+from scaling.train.distributed import World, joined, summed
+from scaling.train.machine import Machine, commit, device_name, peak_flops, versions
+from scaling.train.metrics import METRICS, MetricsLog
+from scaling.train.optimizer import adamw, set_learning_rate
+from scaling.train.schedule import wsd
+from scaling.train.step import Stepper, StepResult
+from scaling.train.stop import StopRequest, heard
+
+_SMOOTHING = 0.98
+_FLUSH_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a run stands, for those who watch it.
+
+    Attributes:
+        step, steps: taken, and in all.
+        bits_per_byte: of the training text, smoothed.
+        bytes_per_second: of training text. seconds_left: at that speed.
+        utilisation: FLOPs by the project's count over the device's measured peak.
+        scored_bytes: of the held-out text, once training is over.
+    """
+
+    step: int
+    steps: int
+    bits_per_byte: float
+    bytes_per_second: float
+    seconds_left: float
+    utilisation: float
+    scored_bytes: int = 0
+
+
+Watch = Callable[[Report], object]
+
+
+def train(
+    spec: RunSpec,
+    shards: Shards,
+    folder: Path,
+    machine: Machine | None = None,
+    watch: Watch | None = None,
+    patching_flops: float = 0.0,
+) -> RunRecord:
+    """Train the model of `spec` in `folder`, or go on where an earlier call was stopped.
+
+    A run that has ended is returned as it is. Ctrl-C and SIGTERM end the step under way, save a
+    checkpoint and return a record of status `interrupted`; the next call goes on from there, and on
+    a CPU ends with the same bits. Numbers that are not finite, or a loss that stays above that of
+    guessing, end it with status `diverged`.
+
+    Args:
+        shards: text of the key that the specification names.
+        folder: the run's own; it gets spec.json, metrics.jsonl, model.safetensors, record.json.
+        patching_flops: what finding the patches cost, for the record.
+
+    Raises:
+        InputError: the shards are others, the folder holds another run, its checkpoint cannot be
+            used, there is too little text, or no such device.
+    """
+    machine = machine or Machine()
+    if shards.manifest.key != spec.shards:
+        raise InputError(
+            f"{shards.folder}: shards {shards.manifest.key}, where the run wants {spec.shards}"
+        )
+    device = machine.torch_device()
+    if machine.threads is not None:
+        torch.set_num_threads(machine.threads)
+    ended = read_record(folder)
+    if ended is not None and ended.spec.run_id != spec.run_id:
+        raise InputError(f"{folder}: holds run {ended.spec.run_id}; give this one its own folder")
+    if ended is not None and ended.status != "interrupted":
+        return ended
+    with joined(device) as world, heard() as stop:
+        run = _Run(spec, shards, folder, machine, device, world, watch, stop)
+        return run.to_the_end(patching_flops)
+
+
+def patches_of(spec: RunSpec) -> Patches | None:
+    """Return where the model's patches open; None for a subword model."""
+    patching = spec.patching
+    if patching is None:
+        return None
+    if patching.kind == "static":
+        assert patching.compression_rate is not None
+        return StaticPatches(patching.compression_rate)
+    return SpacePatches(patching.most_bytes) if patching.kind == "space" else StoredPatches()
+
+
+class _Run:
+    """The moving parts of a run."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        shards: Shards,
+        folder: Path,
+        machine: Machine,
+        device: torch.device,
+        world: World,
+        watch: Watch | None,
+        stop: StopRequest,
+    ) -> None:
+        self.spec, self.shards, self.folder, self.machine = spec, shards, folder, machine
+        self.device, self.world, self.watch, self.stop = device, world, watch, stop
+        self.autocast = machine.autocast(device)
+        self.patches = patches_of(spec)
+        self.windows = Windows(shards.train, spec.window_units, spec.seed, self.patches)
+        self.windows.batch(0, spec.rows)  # too little text shows before anything is made
+        self.model: AnyModel = build_model(spec).to(device)
+        self.optimizer = adamw(self.model, spec.training)
+        self.progress = Progress(micro_rows=machine.micro_rows or 0)
+        checkpoint = folder / CHECKPOINT
+        if checkpoint.exists():
+            self.progress = load_checkpoint(checkpoint, spec.run_id, self.model, self.optimizer)
+        self.stepper = Stepper(
+            self.model,
+            self.optimizer,
+            self.windows,
+            rows=spec.rows,
+            clip=spec.training.clip,
+            device=device,
+            autocast=self.autocast,
+            world=world,
+            micro_rows=self.progress.micro_rows or None,
+            compiled=machine.compiles(device),
+        )
+        self.peak = peak_flops(device, self.autocast) if watch else math.nan
+        self.begun, self.before = time.perf_counter(), self.progress.seconds
+        self.first_step = self.progress.step
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes."""
+        return self.world.rank == 0
+
+    def to_the_end(self, patching_flops: float) -> RunRecord:
+        """Train, score, and write the record."""
+        if self.leads:
+            write_spec(self.folder, self.spec)
+        status, reason = self.train()
+        scores = None
+        if status == "finished":
+            scores = self.score()
+            if not math.isfinite(scores.nats):
+                status, reason, scores = "diverged", "the held-out loss is not finite", None
+        record = self.record(status, reason, scores, patching_flops)
+        if self.leads:
+            if status == "finished":
+                notes = {"run_id": self.spec.run_id}
+                write_tensors(self.folder / WEIGHTS, dict(self.model.named_parameters()), notes)
+            write_record(self.folder, record)
+            if status != "interrupted":
+                (self.folder / CHECKPOINT).unlink(missing_ok=True)
+        return record
+
+    def train(self) -> tuple[Status, str]:
+        """Take the steps that are left."""
+        log = MetricsLog(self.folder / METRICS, self.progress.step) if self.leads else None
+        saved = flushed = time.perf_counter()
+        try:
+            while self.progress.step < self.spec.training.steps:
+                reason = self.one_step(log)
+                if reason:
+                    return "diverged", reason
+                now = time.perf_counter()
+                stopping = self.told_to_stop()
+                if stopping or now - saved > self.machine.checkpoint_seconds:
+                    self.save(log)
+                    saved = flushed = now
+                elif log is not None and now - flushed > _FLUSH_SECONDS:
+                    log.flush()
+                    flushed = now
+                if stopping:
+                    assert self.stop.signal is not None
+                    return "interrupted", f"told to stop ({self.stop.signal.name})"
+            if log is not None:
+                log.flush()
+        finally:
+            if log is not None:
+                log.close()
+        return "finished", ""
+
+    def one_step(self, log: MetricsLog | None) -> str:
+        """Take a step and say, if so, why there can be no other."""
+        training, progress = self.spec.training, self.progress
+        factor = wsd(progress.step, training.steps, training.warmup, training.decay)
+        set_learning_rate(self.optimizer, training.learning_rate * factor)
+        mine = self.stepper.step(progress.step)
+        sums = summed([mine.nats, mine.targets, mine.tokens, mine.bytes], self.world, self.device)
+        result = StepResult(sums[0], int(sums[1]), int(sums[2]), int(sums[3]), mine.gradient_norm)
+        loss = result.nats / result.targets
+        progress.smoothed = (
+            loss if progress.step == 0 else _SMOOTHING * progress.smoothed + (1 - _SMOOTHING) * loss
+        )
+        progress.step += 1
+        progress.train_bytes += result.bytes
+        progress.train_tokens += result.tokens
+        progress.micro_rows = self.stepper.micro_rows
+        progress.seconds = self.before + time.perf_counter() - self.begun
+        if log is not None:
+            log.append(self.metrics(result, training.learning_rate * factor))
+        if self.watch is not None and self.leads:
+            self.watch(self.report(result))
+        return self.divergence(loss, result.gradient_norm)
+
+    def divergence(self, loss: float, gradient_norm: float) -> str:
+        """Return why the run has diverged; empty if it has not."""
+        step = self.progress.step
+        if not math.isfinite(loss):
+            return f"the loss of step {step} is not finite"
+        if not math.isfinite(gradient_norm):
+            return f"the gradient of step {step} is not finite"
+        guessing = math.log(self.spec.model.vocabulary_size)
+        # The smoothed loss has forgotten how the run began after a few of its time constants.
+        settled = step > self.first_step + 4 / (1 - _SMOOTHING)
+        if settled and self.progress.smoothed > guessing:
+            return (
+                f"at step {step} the smoothed loss is {self.progress.smoothed:.3f} nats per target,"
+                f" above the {guessing:.3f} of guessing"
+            )
+        return ""
+
+    def metrics(self, result: StepResult, rate: float) -> dict[str, Any]:
+        """Return a line of the metrics."""
+        return {
+            "step": self.progress.step,
+            "train_bytes": self.progress.train_bytes,
+            "nats_per_target": result.nats / result.targets,
+            "bits_per_byte": result.nats / (math.log(2) * result.bytes),
+            "learning_rate": rate,
+            "gradient_norm": result.gradient_norm,
+            "seconds": round(self.progress.seconds, 3),
+        }
+
+    def report(self, result: StepResult) -> Report:
+        """Return how the run stands."""
+        progress, steps = self.progress, self.spec.training.steps
+        done = progress.step - self.first_step
+        per_step = (time.perf_counter() - self.begun) / done
+        speed = result.bytes / per_step
+        flops = training_flops_per_byte(self.spec.model.shape, self.spec.setting)
+        return Report(
+            progress.step,
+            steps,
+            progress.smoothed * result.targets / (math.log(2) * result.bytes),
+            speed,
+            per_step * (steps - progress.step),
+            flops * speed / (self.peak * self.world.size),
+        )
+
+    def told_to_stop(self) -> bool:
+        """Whether any process was told to."""
+        mine = float(self.stop.signal is not None)
+        told = summed([mine], self.world, self.device)[0] > 0
+        if told and self.stop.signal is None:
+            raise SystemExit(143)  # another process was; it saves for all
+        return told
+
+    def save(self, log: MetricsLog | None) -> None:
+        """Write a checkpoint, the metrics before it."""
+        if log is not None:
+            log.flush()
+            save_checkpoint(
+                self.folder / CHECKPOINT,
+                self.spec.run_id,
+                self.model,
+                self.optimizer,
+                self.progress,
+            )
+
+    def score(self) -> Scores:
+        """Return the scores of the held-out text."""
+        done = 0
+
+        def advance(size: int) -> None:
+            nonlocal done
+            done += size
+            if self.watch is not None and self.leads:
+                steps = self.progress.step
+                self.watch(Report(steps, steps, math.nan, math.nan, math.nan, math.nan, done))
+
+        return score(
+            self.model,
+            self.shards.held_out,
+            self.spec.window_units,
+            self.stepper.micro_rows,
+            self.patches,
+            self.device,
+            autocast=self.autocast,
+            advance=advance,
+        )
+
+    def record(
+        self, status: Status, reason: str, scores: Scores | None, patching_flops: float
+    ) -> RunRecord:
+        """Return what became of the run."""
+        progress, spec = self.progress, self.spec
+        return RunRecord(
+            spec=spec,
+            status=status,
+            reason=reason,
+            params=parameter_counts(self.model),
+            steps=progress.step,
+            train_bytes=progress.train_bytes,
+            train_tokens=progress.train_tokens,
+            unique_bytes=self.windows.unique_bytes,
+            epochs=self.windows.epochs(progress.step, spec.rows),
+            validation_nats=None if scores is None else scores.nats,
+            validation_bytes=0 if scores is None else scores.bytes,
+            validation_tokens=0 if scores is None else scores.patches or scores.units,
+            validation_interval=None if scores is None else interval(scores),
+            patching_flops=patching_flops,
+            seconds=self.before + time.perf_counter() - self.begun,
+            device=device_name(self.device),
+            versions=versions(),
+            commit=commit(),
+            host=platform.node(),
+        )

@@ -1,0 +1,158 @@
+"""One optimiser step: gradients of a whole batch, in as many parts as memory asks for."""
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from corpora.errors import InputError
+from scaling.data.batch import Batch
+from scaling.data.windows import Windows
+from scaling.model.build import AnyModel
+from scaling.train.distributed import World
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+@dataclass
+class StepResult:
+    """What a step saw, over this process's rows.
+
+    Attributes:
+        nats: loss summed over targets. targets: how many there were.
+        tokens: units of the global module: tokens, or patches. bytes: of raw text.
+        gradient_norm: of the whole batch, before clipping.
+    """
+
+    nats: float
+    targets: int
+    tokens: int
+    bytes: int
+    gradient_norm: float
+
+
+def loss_of(model: Any, batch: Batch, device: torch.device) -> tuple[Tensor, int]:
+    """Return nats summed over the batch's targets, in float32, and their number.
+
+    Args:
+        model: an `AnyModel`, or what wraps one and forwards to it.
+        batch: padding is not scored.
+    """
+    inner: AnyModel = getattr(model, "module", model)
+    logits_RWV = model(inner.inputs(batch, device))
+    targets = torch.from_numpy(batch.targets).to(device)
+    count = batch.targets.size
+    if batch.has_boundaries:
+        padding = torch.from_numpy(batch.pieces < 0).to(device)
+        targets = targets.masked_fill(padding, -100)
+        count -= int((batch.pieces < 0).sum())
+    nats = F.cross_entropy(
+        logits_RWV.flatten(0, 1).float(), targets.flatten(), ignore_index=-100, reduction="sum"
+    )
+    return nats, count
+
+
+class Stepper:
+    """Takes steps with one model and optimiser.
+
+    Attributes:
+        micro_rows: rows computed at once; halved when memory runs out, then kept.
+    """
+
+    def __init__(
+        self,
+        model: AnyModel,
+        optimizer: torch.optim.AdamW,
+        windows: Windows,
+        *,
+        rows: int,
+        clip: float,
+        device: torch.device,
+        autocast: torch.dtype | None,
+        world: World,
+        micro_rows: int | None = None,
+        compiled: bool = False,
+    ) -> None:
+        """Prepare to take steps of `rows` windows, of which each process takes its share."""
+        self.model, self.optimizer, self.windows = model, optimizer, windows
+        self.rows, self.clip, self.device, self.autocast = rows, clip, device, autocast
+        self.world = world
+        self.low, self.high = world.share(rows)
+        self.micro_rows = min(micro_rows or rows, self.high - self.low)
+        self.called: Any = torch.compile(model) if compiled else model
+        if world.size > 1:
+            ids = [device] if device.type == "cuda" else None
+            self.called = torch.nn.parallel.DistributedDataParallel(self.called, device_ids=ids)
+
+    def step(self, step: int) -> StepResult:
+        """Take one step; the learning rate is set already.
+
+        Raises:
+            InputError: one row alone does not fit into memory.
+        """
+        while True:
+            self.optimizer.zero_grad()
+            try:
+                result = self._gradients(step)
+                break
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error) or self.world.size > 1:
+                    raise  # other processes would wait for this one for ever
+                if self.micro_rows == 1:
+                    raise InputError(
+                        f"one window of {self.windows.window_units:,} units does not fit into the"
+                        f" memory of {self.device}; shorten context_bytes or make the model smaller"
+                    ) from error
+            # Outside the handler: its traceback holds on to the memory that is to be freed.
+            self.optimizer.zero_grad()
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self.micro_rows = (self.micro_rows + 1) // 2
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        result.gradient_norm = float(norm)
+        if result.gradient_norm < float("inf"):
+            self.optimizer.step()
+        return result
+
+    def _gradients(self, step: int) -> StepResult:
+        total = StepResult(0.0, 0, 0, 0, 0.0)
+        nats_of_parts = []
+        for low in range(self.low, self.high, self.micro_rows):
+            high = min(low + self.micro_rows, self.high)
+            batch = self.windows.batch(step, self.rows, (low, high))
+            last = high == self.high
+            with self._quiet(last):
+                with computing(self.device, self.autocast):
+                    nats, targets = loss_of(self.called, batch, self.device)
+                # Windows of training are full, so the batch's targets are known beforehand.
+                of_all = self.rows * self.windows.window_units / self.world.size
+                (nats / of_all).backward()
+            nats_of_parts.append(nats.detach())
+            total.targets += targets
+            total.tokens += targets if batch.starts is None else int(batch.starts.sum())
+            total.bytes += batch.scored_bytes
+        total.nats = float(torch.stack(nats_of_parts).sum())
+        return total
+
+    def _quiet(self, last: bool) -> contextlib.AbstractContextManager[None]:
+        """Gradients are summed over processes with the last part only."""
+        if self.world.size == 1 or last:
+            return contextlib.nullcontext()
+        quiet: contextlib.AbstractContextManager[None] = self.called.no_sync()
+        return quiet
+
+
+def computing(
+    device: torch.device, dtype: torch.dtype | None
+) -> contextlib.AbstractContextManager[Any]:
+    """Return the context in which a model computes in `dtype` where that is safe."""
+    return contextlib.nullcontext() if dtype is None else torch.autocast(device.type, dtype)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        words in str(error) for words in _OUT_OF_MEMORY
+    )
