@@ -16,7 +16,7 @@ runs one latent per row that is never read. Its hash n-gram embeddings are switc
 functions; an empty table stays) and its entropy model is not made (`patch_in_forward`).
 
 On a GPU the bench also prints utilisation: our count of training FLOPs (`scaling.flops`, `full`)
-over what one large bfloat16 matrix product reaches in the same run.
+over what one large bfloat16 matrix product reaches in the same run. It has not been run on one yet.
 
 `transformers` is no dependency; for this bench: pip install transformers==5.23
 """
