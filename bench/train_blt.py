@@ -5,10 +5,10 @@
 
 Both models have one shape, random weights and one seed of text; they read the same bytes in the
 same patches (static, T = 4, given, so that neither runs an entropy model), and take the same step:
-loss of every byte in float32, gradients clipped to norm 1, fused AdamW. Rounds alternate between
-them, after steps that warm them up. Seconds are of the CPU, one thread, on a CPU; of the clock on
-a GPU, where both run under bfloat16 autocast. On the CPU the library is timed
-with each of its attention implementations that can train, and compared by its fastest.
+loss of every byte in float32, gradients clipped, fused AdamW. Rounds alternate between them, after
+steps that warm them up. Seconds are of the CPU, one thread, on a CPU; of the clock on a GPU, where
+both run under bfloat16 autocast. On the CPU the library is timed with each of its attention
+implementations that can train, and compared by its fastest.
 
 What is not equal: the library adds the residual of each cross-attention twice, rounds SwiGLU's
 hidden width down, has no projection into its global module where d = k h, predicts BOS too, and
@@ -42,10 +42,14 @@ from scaling.flops import BYTE_VOCABULARY, Setting, training_flops_per_byte
 from scaling.model.blocks import heads_for
 from scaling.model.blt import ByteLatentTransformer
 from scaling.shapes import BltShape, micro_blt, paper_blt
+from scaling.spec import Training
+from scaling.train.optimizer import adamw
+from scaling.train.step import loss_of
 
 RATE = 4  # T, bytes per patch
 BATCHES = 4  # different batches, taken in turn
 WARM_UP = 5  # steps
+TRAINING = Training(steps=1, batch_bytes=1, learning_rate=1e-3)  # for its AdamW and clipping
 # What the library offers this model; eager attention's scores are too large for the GPU's contexts.
 ATTENTION = {"cpu": ("sdpa", "eager"), "cuda": ("sdpa",)}
 
@@ -70,11 +74,11 @@ DEFAULT_CASES = {"cpu": ("micro", "mid", "long"), "cuda": ("d384", "100m")}
 
 
 class Contender(NamedTuple):
-    """A model in training. `logits` maps a batch to [rows, W, vocabulary]."""
+    """A model in training. `loss` maps a batch to its mean nats per byte, in float32."""
 
     name: str
     model: nn.Module
-    logits: Callable[[Batch], Tensor]
+    loss: Callable[[Batch], Tensor]
     optimizer: torch.optim.Optimizer
 
 
@@ -109,21 +113,17 @@ def patch_lengths(starts: NDArray[np.bool_]) -> Tensor:
     return torch.from_numpy(np.tile(lengths[lengths > 0], (len(starts), 1)))
 
 
-def optimizer(model: nn.Module) -> torch.optim.Optimizer:
-    """Return fused AdamW with the settings of `scaling.spec.Training`."""
-    return torch.optim.AdamW(
-        model.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.1, fused=True
-    )
-
-
 def ours(case: Case, device: torch.device, compiled: bool) -> Contender:
     """Return our model."""
     torch.manual_seed(0)
     model = ByteLatentTransformer(case.shape, case.window).to(device)
-    call: Callable[..., Tensor] = torch.compile(model) if compiled else model
-    return Contender(
-        "ours", model, lambda batch: call(model.inputs(batch, device)), optimizer(model)
-    )
+    call = torch.compile(model) if compiled else model
+
+    def loss(batch: Batch) -> Tensor:
+        nats, count = loss_of(call, batch, device)
+        return nats / count
+
+    return Contender("ours", model, loss, adamw(model, TRAINING))
 
 
 def library_config(case: Case, attention: str) -> Any:
@@ -172,26 +172,24 @@ def library(case: Case, device: torch.device, compiled: bool, attention: str) ->
     model.train()
     call = torch.compile(model) if compiled else model
 
-    def logits(batch: Batch) -> Tensor:
+    def loss(batch: Batch) -> Tensor:
         assert batch.starts is not None
         ids = torch.from_numpy(batch.inputs).to(device)
-        out: Tensor = call(
-            input_ids=ids, patch_lengths=patch_lengths(batch.starts).to(device)
-        ).logits
-        return out
+        lengths = patch_lengths(batch.starts).to(device)
+        logits = call(input_ids=ids, patch_lengths=lengths).logits
+        targets = torch.from_numpy(batch.targets).to(device)
+        return cross_entropy(logits.float().flatten(0, 1), targets.flatten())
 
-    return Contender(f"transformers, {attention}", model, logits, optimizer(model))
+    return Contender(f"transformers, {attention}", model, loss, adamw(model, TRAINING))
 
 
 def step(contender: Contender, batch: Batch, device: torch.device) -> Tensor:
     """Take one training step and return its loss, nats per byte."""
-    contender.optimizer.zero_grad(set_to_none=True)
+    contender.optimizer.zero_grad()
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        logits = contender.logits(batch)
-    targets = torch.from_numpy(batch.targets).to(device)
-    loss = cross_entropy(logits.float().flatten(0, 1), targets.flatten())
-    loss.backward()  # type: ignore[no-untyped-call]  # torch's own
-    nn.utils.clip_grad_norm_(contender.model.parameters(), 1.0)
+        loss = contender.loss(batch)
+    loss.backward()
+    nn.utils.clip_grad_norm_(contender.model.parameters(), TRAINING.clip)
     contender.optimizer.step()
     return loss.detach()
 
