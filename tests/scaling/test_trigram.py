@@ -1,4 +1,4 @@
-"""The trigram model that trained models are held against: an entropy rate known exactly is found."""
+"""The trigram model that others must beat: it finds an entropy rate that is known exactly."""
 
 import json
 import lzma
@@ -43,6 +43,17 @@ def test_long_texts_are_counted_without_a_seam(monkeypatch: pytest.MonkeyPatch) 
     parts = fitted(text)
     assert (whole.bits == parts.bits).all()
     assert whole.bits_per_byte(text) == pytest.approx(parts.bits_per_byte(text), rel=1e-12)
+
+
+def test_its_entropies_are_of_the_bytes_that_may_follow() -> None:
+    model = fitted(b"abracadabra, abracadabra")
+    text = b"cab"
+    bits = model.bits.reshape(-1, 256)
+    after_ca = bits[ord("c") << 8 | ord("a")].astype(np.float64)
+    entropies = model.entropies(text)
+    assert len(entropies) == 3
+    assert entropies[2] == pytest.approx(float((np.exp2(-after_ca) * after_ca).sum()), rel=1e-5)
+    assert (model.entropies(b"cax") == entropies).all(), "the last byte is not looked at"
 
 
 @pytest.mark.slow

@@ -34,9 +34,16 @@ class Trigram:
         parts = [self.bits[places].sum(dtype=np.float64) for places in _trigrams(text)]
         return float(np.sum(parts) / len(text))
 
+    def entropies(self, text: bytes) -> NDArray[np.float64]:
+        """Return [n] bits, the entropy of the distribution of each byte given the two before."""
+        bits = self.bits.reshape(-1, _BYTES)
+        per_context = np.einsum("ab,ab->a", np.exp2(-bits), bits, dtype=np.float64)
+        data = np.frombuffer(_BEFORE + text, dtype=np.uint8).astype(np.int64)
+        return np.asarray(per_context[data[:-2] * _BYTES + data[1:-1]])
+
 
 def fitted(text: bytes) -> Trigram:
-    """Return the model of `text`; 48 MB take seconds and some 500 MB of memory."""
+    """Return the model of `text`; 48 MB take seconds and some 400 MB of memory."""
     counts = np.zeros(_BYTES**3, dtype=np.int64)
     for places in _trigrams(text):
         counts += np.bincount(places, minlength=_BYTES**3)

@@ -1,5 +1,6 @@
 """The threshold search: rates hit on any entropies, and an honest no where none does."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from corpora.errors import InputError
 from scaling.model.patching import patch_count, split_entropy_starts
 from scaling.model.threshold import Threshold, find_threshold, laid_end_to_end
+from tests.scaling.trigram import fitted
 
 
 class Split(NamedTuple):
@@ -94,6 +96,21 @@ def test_on_a_tiny_text_it_is_the_nearest_whole_number_of_patches(
         return
     patches = size / find_threshold(*text, rate, most).realised_rate
     assert abs(patches - size / rate) <= 0.5 + 1e-9
+
+
+def test_rates_are_hit_on_lines_of_real_text(shared: Path) -> None:
+    # 65,536 contexts at most, and documents of a line: ties by the thousand.
+    lines = (shared / "data/parallel/eng_Latn.txt").read_bytes().splitlines()
+    model = fitted(b"\n".join(lines[::2]))
+    one, other = (
+        Split(*laid_end_to_end([model.entropies(line) for line in some]))
+        for some in (lines[::2], lines[1::2])
+    )
+    for rate in (2.0, 4.0, 8.0):
+        found = find_threshold(*one, rate, 64)
+        assert found.realised_rate == pytest.approx(rate, rel=1e-3)
+        assert realised(one, found, 64) == found.realised_rate
+        assert realised(other, found, 64) == pytest.approx(rate, rel=0.03)
 
 
 def test_a_rate_above_what_short_documents_allow_is_refused_with_the_range() -> None:
