@@ -191,6 +191,18 @@ def test_evaluation_scores_every_byte_once_under_its_document(
     assert parts == sum(-(-len(document) // width) for document in documents)
 
 
+def test_evaluation_fills_rows_with_the_documents_that_fit() -> None:
+    documents = [b"abc", b"de", b"fghij", b"k" * 7, b"lmn", b"o"]
+    (evaluated,) = evaluation_windows(stream_of(documents), 5, 9)
+    assert evaluated.document.tolist() == [
+        [0, 0, 0, 1, 1],  # exactly full
+        [2, 2, 2, 2, 2],
+        [3, 3, 3, 3, 3],
+        [3, 3, 4, 4, 4],  # the rest of a long one, and the next
+        [5, -1, -1, -1, -1],
+    ]
+
+
 @given(
     st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=9), min_size=1, max_size=20),
     st.integers(1, 7),
