@@ -8,6 +8,7 @@ different bytes come before. The last resort is the uniform distribution over 25
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +37,13 @@ class Trigram:
 
     def entropies(self, text: bytes) -> NDArray[np.float64]:
         """Return [n] bits, the entropy of the distribution of each byte given the two before."""
-        bits = self.bits.reshape(-1, _BYTES)
-        per_context = np.einsum("ab,ab->a", np.exp2(-bits), bits, dtype=np.float64)
         data = np.frombuffer(_BEFORE + text, dtype=np.uint8).astype(np.int64)
-        return np.asarray(per_context[data[:-2] * _BYTES + data[1:-1]])
+        return np.asarray(self._entropy_of_context[data[:-2] * _BYTES + data[1:-1]])
+
+    @cached_property
+    def _entropy_of_context(self) -> NDArray[np.float64]:
+        bits = self.bits.reshape(-1, _BYTES)
+        return np.asarray(np.einsum("ab,ab->a", np.exp2(-bits), bits, dtype=np.float64))
 
 
 def fitted(text: bytes) -> Trigram:
