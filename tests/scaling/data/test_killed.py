@@ -12,7 +12,7 @@ import pytest
 
 from scaling.data.build_text import build_text
 from scaling.data.build_tokens import build_tokens
-from scaling.data.folders import working_folder
+from scaling.data.folders import publish, working_folder
 from scaling.data.shards import open_shards
 from tests.conftest import ROOT
 from tests.scaling.data.texts import corpus_of, sentences
@@ -125,6 +125,20 @@ def test_a_torn_part_is_named(tmp_path: Path) -> None:
     part.unlink()
     build(tmp_path)
     assert not list(tmp_path.glob(".*"))
+
+
+def test_whoever_comes_second_takes_the_shards_of_the_first(tmp_path: Path) -> None:
+    first = build_text([corpus_of(sentences(9))], tmp_path, held_out_bytes=50)
+    before = content(first)
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "shards.json").write_text("the same, from another process")
+    assert publish(tmp_path / "made", first) == first
+    assert content(first) == before
+    # But a folder in the way that holds no shards is an error, not taken for them.
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").touch()
+    with pytest.raises(OSError, match="not empty"):
+        publish(tmp_path / "made", tmp_path / "other")
 
 
 def hold(folder: Path, seconds: float) -> None:
