@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from scaling.evaluate.entropies import piece_begin
 from scaling.evaluate.key_values import KeyValues
 from scaling.evaluate.next_starts import NextStarts
+from scaling.evaluate.pieces import piece_begin
 from scaling.evaluate.whole import piece_batch
 from scaling.model.blt import ByteLatentTransformer
 from scaling.model.cross_attention import Pools

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from scaling.evaluate.entropies import entropy_bits, text_entropies
 from scaling.evaluate.token_cache import CachedTokens
+from scaling.model.entropies import block_begin, entropies_of_documents, entropy_bits
 from scaling.model.patching import entropy_starts, space_starts, static_starts
 from scaling.model.transformer import SubwordTransformer
 from scaling.spec import Patching
@@ -75,11 +75,11 @@ class NextEntropy:
         if self._reader is None:
             data = np.frombuffer(text, np.uint8)
             device = self._model.head.device
-            known = text_entropies(
-                self._model, data, np.array([0, len(data)]), self._window, device=device
+            known = entropies_of_documents(
+                self._model, data, np.array([0, len(data)]), self._window, device
             )
             self._bits = known.tolist()
-            self._reader = CachedTokens(self._model, list(text), self._window)
+            self._reader = CachedTokens(self._model, text, self._window, block_begin)
             self._bits.append(self._next_bits(self._reader))
         for byte in text[len(self._bits) - 1 :]:
             self._reader.push(byte)

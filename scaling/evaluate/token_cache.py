@@ -1,24 +1,36 @@
 """A subword or byte model that reads one document and predicts its next unit, over and over."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from scaling.evaluate.entropies import piece_begin
 from scaling.evaluate.key_values import KeyValues
+from scaling.evaluate.pieces import piece_begin
 from scaling.model.transformer import SubwordTransformer
 
 
 class CachedTokens:
     """Logits of the next token, from keys and values of those before it.
 
-    When `window` units are used up, a new piece begins with the last half of them (`piece_begin`).
+    When `window` units are used up, a new piece begins with the last of them.
     """
 
-    def __init__(self, model: SubwordTransformer, units: Sequence[int], window: int) -> None:
-        """Read the document so far; `window` is how many units the model sees at once."""
+    def __init__(
+        self,
+        model: SubwordTransformer,
+        units: Sequence[int],
+        window: int,
+        begin: Callable[[int, int], int] = piece_begin,
+    ) -> None:
+        """Read the document so far.
+
+        Args:
+            window: how many units the model sees at once.
+            begin: rule of pieces, like `piece_begin`.
+        """
         self._model, self._units, self._window = model, list(units), window
+        self._begin_of = begin
         self._restart()
 
     def logits(self) -> Tensor:
@@ -28,13 +40,13 @@ class CachedTokens:
     def push(self, unit: int) -> None:
         """Let `unit` be the next one."""
         self._units.append(unit)
-        if piece_begin(len(self._units), self._window) != self._begin:
+        if self._begin_of(len(self._units), self._window) != self._begin:
             self._restart()
         else:
             self._read([unit])
 
     def _restart(self) -> None:
-        self._begin = piece_begin(len(self._units), self._window)
+        self._begin = self._begin_of(len(self._units), self._window)
         self._cache = KeyValues(len(self._model.blocks), self._window, self._model.window)
         self._position = 0
         self._read([self._model.shape.vocabulary_size, *self._units[self._begin :]])

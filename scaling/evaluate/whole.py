@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scaling.data.batch import Batch
-from scaling.evaluate.entropies import piece_begin
 from scaling.evaluate.next_starts import NextStarts
+from scaling.evaluate.pieces import piece_begin
 from scaling.model.blt import ByteLatentTransformer
 from scaling.model.build import AnyModel
 

@@ -5,13 +5,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from scaling.evaluate.byte_cache import CachedBytes
-from scaling.evaluate.entropies import entropy_bits, piece_begin, text_entropies
 from scaling.evaluate.next_starts import NextEntropy, NextSpace, NextStarts, NextStatic
+from scaling.evaluate.pieces import piece_begin
 from scaling.evaluate.token_cache import CachedTokens
 from scaling.evaluate.whole import Whole, piece_batch
 from scaling.model.blt import ByteLatentTransformer
+from scaling.model.entropies import block_begin, entropies_of_documents, entropy_bits
 from scaling.model.patching import entropy_starts
 from scaling.model.transformer import SubwordTransformer
 from scaling.shapes import BltShape, SubwordShape
@@ -38,9 +40,14 @@ def latent_model(local_layers: int = 2) -> ByteLatentTransformer:
     return ByteLatentTransformer(BltShape(2, 32, local_layers, 16, 2), 5).double().eval()
 
 
+def _bits(model: SubwordTransformer) -> NDArray[np.float32]:
+    data = np.frombuffer(TEXT, np.uint8)
+    return entropies_of_documents(model, data, np.array([0, len(data)]), 10, CPU)
+
+
 def _entropy(kind: str, most_bytes: int = 6) -> NextEntropy:
     model = byte_model()
-    bits = text_entropies(model, np.frombuffer(TEXT, np.uint8), np.array([0, len(TEXT)]), 10)
+    bits = _bits(model)
     monotonic = kind == "entropy-monotonic"
     keys = np.diff(bits) if monotonic else bits
     patching = Patching(
@@ -121,26 +128,15 @@ def test_pieces_overlap_by_half(window: int) -> None:
         length += 1
 
 
-@pytest.mark.parametrize("window", [1, 2, 5, 10, 200])
-@pytest.mark.parametrize("rows", [1, 3])
-def test_entropies_are_those_of_reading_byte_by_byte(window: int, rows: int) -> None:
+@pytest.mark.parametrize("context", [1, 2, 7, 10])
+def test_entropies_byte_by_byte_are_those_of_the_document(context: int) -> None:
     model = byte_model()
-    texts = [TEXT, b"x", b"naive", TEXT[5:40]]
-    offsets = np.cumsum([0, *map(len, texts)])
-    data = np.frombuffer(b"".join(texts), np.uint8)
-    found = text_entropies(model, data, offsets, window, rows, CPU)
-    expected = []
-    for text in texts:
-        reader = Whole(model, b"", window, None)
-        for byte in text:
-            expected.append(float(entropy_bits(reader.logits())))
-            reader.push(byte)
-    assert found == pytest.approx(expected, rel=1e-6)
-
-
-def test_the_entropy_of_a_fair_die() -> None:
-    assert float(entropy_bits(torch.zeros(8))) == pytest.approx(3)
-    assert float(entropy_bits(torch.tensor([0.0, -1e9]))) == 0
+    data = np.frombuffer(TEXT, np.uint8)
+    whole = entropies_of_documents(model, data, np.array([0, len(data)]), context, CPU)
+    reader = CachedTokens(model, b"", context, block_begin)
+    for byte, expected in zip(TEXT, whole, strict=True):
+        assert float(entropy_bits(reader.logits())) == pytest.approx(expected, rel=1e-5)
+        reader.push(byte)
 
 
 @pytest.mark.parametrize("kind", ["entropy", "entropy-monotonic"])
@@ -151,8 +147,7 @@ def test_starts_byte_by_byte_are_those_of_the_whole_document(kind: str) -> None:
         begin = piece_begin(place, WINDOW)
         piece = rule(TEXT[:place], begin)
         assert len(piece) == place - begin + 1
-    data = np.frombuffer(TEXT, np.uint8)
-    bits = text_entropies(rule._model, data, np.array([0, len(data)]), 10)
+    bits = _bits(rule._model)
     whole = entropy_starts(bits, rule._threshold, 4, kind == "entropy-monotonic")
     assert 0.2 < whole.mean() < 0.7
     whole[begin] = True
