@@ -5,13 +5,16 @@ import typer
 from scaling.cli_advise import advise
 from scaling.cli_fit import fit, reproduce
 from scaling.cli_flops import flops
+from scaling.cli_train import train, train_entropy_model
 
 app = typer.Typer(
     name="scaling",
     no_args_is_help=True,
-    help="Price models, fit scaling laws in bytes per parameter, and decide.",
+    help="Price and train models, fit scaling laws in bytes per parameter, and decide.",
 )
 app.command()(flops)
+app.command()(train)
+app.command()(train_entropy_model)
 app.command()(fit)
 app.command()(reproduce)
 app.command()(advise)

@@ -48,9 +48,7 @@ class Model:
         """What the counting formulas of `scaling.shapes` and `scaling.flops` take."""
         if self.family == "subword":
             return SubwordShape(self.layers, self.dim, self.vocabulary_size)
-        return BltShape(
-            self.layers, self.dim, self.local_layers, self.local_dim, self.cross_factor
-        )
+        return BltShape(self.layers, self.dim, self.local_layers, self.local_dim, self.cross_factor)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,8 +179,6 @@ def default_learning_rate(dim: int) -> float:
     return 3e-3 * math.sqrt(128 / dim)
 
 
-def steps_for_budget(
-    compute_flops: float, model: Model, setting: Setting, batch_bytes: int
-) -> int:
+def steps_for_budget(compute_flops: float, model: Model, setting: Setting, batch_bytes: int) -> int:
     """Return the whole number of steps nearest to what a training budget pays for, at least 1."""
     return max(1, round(train_bytes(compute_flops, model.shape, setting) / batch_bytes))

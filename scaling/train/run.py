@@ -28,7 +28,7 @@ from scaling.train.metrics import METRICS, MetricsLog
 from scaling.train.optimizer import adamw, set_learning_rate
 from scaling.train.schedule import wsd
 from scaling.train.step import Stepper, StepResult
-from scaling.train.stop import StopRequest, heard
+from scaling.train.stop import StopRequest
 
 _SMOOTHING = 0.98
 _FLUSH_SECONDS = 5.0
@@ -65,18 +65,20 @@ def train(
     machine: Machine | None = None,
     watch: Watch | None = None,
     patching_flops: float = 0.0,
+    stop: StopRequest | None = None,
 ) -> RunRecord:
     """Train the model of `spec` in `folder`, or go on where an earlier call was stopped.
 
-    A run that has ended is returned as it is. Ctrl-C and SIGTERM end the step under way, save a
-    checkpoint and return a record of status `interrupted`; the next call goes on from there, and on
-    a CPU ends with the same bits. Numbers that are not finite, or a loss that stays above that of
-    guessing, end it with status `diverged`.
+    A run that has ended is returned as it is. A request to stop ends the step under way, saves a
+    checkpoint and returns a record of status `interrupted`; the next call goes on from there, and
+    on a CPU ends with the same bits. Numbers that are not finite, or a loss that stays above that
+    of guessing, end it with status `diverged`.
 
     Args:
         shards: text of the key that the specification names.
         folder: the run's own; it gets spec.json, metrics.jsonl, model.safetensors, record.json.
         patching_flops: what finding the patches cost, for the record.
+        stop: where a request to stop is noted, as by `scaling.train.stop.heard`.
 
     Raises:
         InputError: the shards are others, the folder holds another run, its checkpoint cannot be
@@ -95,8 +97,8 @@ def train(
         raise InputError(f"{folder}: holds run {ended.spec.run_id}; give this one its own folder")
     if ended is not None and ended.status != "interrupted":
         return ended
-    with joined(device) as world, heard() as stop:
-        run = _Run(spec, shards, folder, machine, device, world, watch, stop)
+    with joined(device) as world:
+        run = _Run(spec, shards, folder, machine, device, world, watch, stop or StopRequest())
         return run.to_the_end(patching_flops)
 
 

@@ -1,0 +1,237 @@
+"""From what a specification file asks for to a run that can be trained: text read, patches found.
+
+Everything made on the way is kept in the shards' folder under the key of its content, so that runs
+over the same text share it and an interrupted preparation goes on.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpora.corpus import Corpus
+from corpora.errors import InputError
+from corpora.files import write_text
+from corpora.inflation import InflatedCorpus
+from corpora.open import open_corpus
+from scaling.data.build_bytes import build_entropies, build_starts
+from scaling.data.build_text import build_text
+from scaling.data.build_tokens import build_tokens
+from scaling.data.layout import Split
+from scaling.data.shards import Shards, Stream, open_shards, read_manifest
+from scaling.model.patching import space_starts, static_starts
+from scaling.spec import Patching, RunSpec
+from scaling.spec_file import DataRequest, TrainFile
+from tokenize_lab.load import load_tokenizer
+from tokenize_lab.tokenizer import Tokenizer
+
+TOKENIZER = "tokenizer.txt"
+ENTROPY_MODEL = "entropy_model"
+
+Stage = Callable[[str, int | None], Callable[[int], object]]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run, ready to be trained.
+
+    Attributes:
+        spec: what it is. shards: folder of its text.
+        patching_flops: training the byte model and reading the text with it; 0 without one.
+        tokenizer: of a subword model. entropy_model: folder of the byte model.
+    """
+
+    spec: RunSpec
+    shards: Path
+    patching_flops: float = 0.0
+    tokenizer: Tokenizer | None = None
+    entropy_model: Path | None = None
+
+
+def prepare(asked: TrainFile, folder: Path, stage: Stage) -> Prepared:
+    """Read the text, split it, encode it or find its patches, and return the run.
+
+    Args:
+        asked: what the file says.
+        folder: where shards are kept.
+        stage: told the name of each stretch of work and its bytes, if known, returns a function to
+            be told of bytes done.
+
+    Raises:
+        InputError: text, tokenizer or entropy model cannot be read or do not fit together.
+    """
+    corpora = corpora_of(asked.data)
+    sizes = [corpus.size_bytes for corpus in corpora]
+    total = None if None in sizes else sum(size or 0 for size in sizes)
+    text = build_text(
+        corpora,
+        folder,
+        held_out_bytes=asked.data.held_out_bytes,
+        advance=stage("reading the text", total),
+    )
+    if asked.model.family == "subword":
+        return _subword(asked, text, folder, stage)
+    assert asked.patching is not None
+    if asked.patching.kind.startswith("entropy"):
+        return _by_entropy(asked, text, folder, stage)
+    return _prepared(asked, text, asked.patching)
+
+
+def corpora_of(data: DataRequest) -> list[Corpus]:
+    """Open the corpora, inflated where that is asked for."""
+    opened: list[Corpus] = [
+        open_corpus(spec, language=data.language, text_field=data.text_field, unit=data.unit)
+        for spec in data.corpus
+    ]
+    if data.inflate == 1:
+        return opened
+    return [InflatedCorpus(corpus, data.inflate) for corpus in opened]
+
+
+def keep_beside(prepared: Prepared, run: Path) -> None:
+    """Put into a run's folder what scoring and generating need besides its weights.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        if prepared.tokenizer is not None:
+            _keep_tokenizer(prepared.tokenizer.spec, run)
+        if prepared.entropy_model is not None:
+            from scaling.model.byte_model import copy_byte_model
+
+            copy_byte_model(prepared.entropy_model, run / ENTROPY_MODEL)
+    except OSError as error:
+        raise InputError(f"{run}: cannot be written ({error.strerror}); name another --out") from (
+            error
+        )
+
+
+def _subword(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Prepared:
+    assert asked.data.tokenizer is not None
+    tokenizer = load_tokenizer(asked.data.tokenizer)
+    tokens = build_tokens(
+        text, tokenizer, folder, advance=stage(f"encoding with {tokenizer.name}", _bytes(text))
+    )
+    model = replace(asked.model, vocabulary_size=tokenizer.vocabulary_size)
+    prepared = _prepared(replace(asked, model=model), tokens, None, tokenizer.sha256)
+    return replace(prepared, tokenizer=tokenizer)
+
+
+def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Prepared:
+    from scaling.model.byte_model import open_byte_model
+    from scaling.model.patching import split_entropy_starts
+    from scaling.model.threshold import find_threshold
+
+    assert asked.patching is not None and asked.entropy_model is not None
+    patching, monotonic = asked.patching, asked.patching.kind == "entropy-monotonic"
+    assert patching.compression_rate is not None
+    byte_model = open_byte_model(asked.entropy_model)
+    entropies = build_entropies(
+        text,
+        folder,
+        lambda part: byte_model.entropies(part.data, part.offsets),
+        {"entropy_model": byte_model.sha256},
+        advance=stage("reading it with the entropy model", _bytes(text)),
+    )
+    sides = open_shards(entropies)
+    train = sides.train
+    assert train.entropies is not None
+    found = find_threshold(
+        train.entropies,
+        train.documents,
+        patching.compression_rate,
+        patching.most_bytes,
+        monotonic,
+    )
+    patching = replace(patching, threshold=found.value, entropy_model=byte_model.sha256)
+    starts = build_starts(
+        text,
+        folder,
+        lambda part: split_entropy_starts(
+            _entropies(sides, part.split)[part.begin : part.begin + len(part.data)],
+            part.offsets,
+            found.value,
+            patching.most_bytes,
+            monotonic,
+            part.first,
+        ),
+        {
+            "entropies": entropies.name,
+            "threshold": found.value,
+            "most_bytes": patching.most_bytes,
+            "monotonic": monotonic,
+        },
+        advance=stage("cutting patches", _bytes(text)),
+    )
+    spent = byte_model.training_flops + byte_model.reading_flops * train.byte_count
+    prepared = _prepared(asked, starts, patching, patching_flops=spent)
+    return replace(prepared, entropy_model=asked.entropy_model)
+
+
+def _prepared(
+    asked: TrainFile,
+    shards: Path,
+    patching: Patching | None,
+    tokenizer_sha256: str = "",
+    patching_flops: float = 0.0,
+) -> Prepared:
+    data = asked.data
+    rate = _realised_rate(shards, patching, data.context_bytes)
+    spec = RunSpec(
+        model=asked.model,
+        patching=patching,
+        training=asked.training(asked.model, rate),
+        shards=shards.name,
+        compression_rate=rate,
+        context_bytes=data.context_bytes,
+        window_bytes=data.window_bytes,
+        tokenizer=tokenizer_sha256,
+        seed=asked.seed,
+        compute_flops=asked.compute_flops,
+        name=asked.name,
+    )
+    return Prepared(spec, shards, patching_flops)
+
+
+def _realised_rate(shards: Path, patching: Patching | None, context: int) -> float:
+    """Return T on the training text: bytes per token or patch."""
+    if patching is not None and patching.kind == "static":
+        assert patching.compression_rate is not None
+        # Patches are counted from each window's start, and its last one may be short.
+        return context / int(static_starts([context], patching.compression_rate).sum())
+    if patching is not None and patching.kind == "space":
+        train = open_shards(shards).train
+        return train.byte_count / _words(train, patching.most_bytes)
+    return read_manifest(shards).splits["train"].compression_rate
+
+
+def _words(stream: Stream, most_bytes: int) -> int:
+    documents = (stream.document(index) for index in range(stream.document_count))
+    return sum(int(space_starts(np.asarray(d, np.uint8), most_bytes).sum()) for d in documents)
+
+
+def _entropies(shards: Shards, split: Split) -> NDArray[np.float32]:
+    stream = shards.train if split == "train" else shards.held_out
+    assert stream.entropies is not None
+    return stream.entropies
+
+
+def _bytes(text: Path) -> int:
+    return sum(counts.bytes for counts in read_manifest(text).splits.values())
+
+
+def _keep_tokenizer(spec: str, run: Path) -> None:
+    """Copy the tokenizer's file into the run's folder, where it has one, and say which it is."""
+    prefix, _, rest = spec.rpartition(":")
+    source = Path(rest if prefix in ("hf", "sp", "tiktoken") else spec)
+    if source.is_dir():
+        source = source / "tokenizer.json"
+    if source.is_file():
+        shutil.copyfile(source, run / source.name)
+        spec = f"{prefix}:{source.name}" if prefix else source.name
+    write_text(run / TOKENIZER, spec + "\n")

@@ -1,0 +1,67 @@
+"""Train one run where there is only Python, NumPy, PyTorch and safetensors.
+
+    python -m scaling.train SPEC.json SHARDS --out RUN
+    torchrun --nproc-per-node 8 -m scaling.train SPEC.json SHARDS --out RUN
+
+SPEC.json and the folder of shards come from `tokenize-lab scaling train SPEC.toml --prepare`.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from corpora.errors import InputError
+from scaling.data.shards import open_shards
+from scaling.spec_json import read_spec
+from scaling.train.machine import Machine
+from scaling.train.run import train
+from scaling.train.stop import heard
+from scaling.train.watch import LogWatch
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Return the exit code: 0, 1 for a run that diverged, 2 for bad input, 130 or 143 stopped."""
+    parser = argparse.ArgumentParser(prog="python -m scaling.train", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("spec", type=Path, help="spec.json of the run")
+    parser.add_argument("shards", type=Path, help="folder of its shards")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"))
+    parser.add_argument("--micro-rows", type=int, help="windows computed at once")
+    parser.add_argument("--threads", type=int, help="of the CPU")
+    parser.add_argument("--patching-flops", type=float, default=0.0, help="for the record")
+    asked = parser.parse_args(arguments)
+    machine = Machine(
+        device=asked.device,
+        precision=asked.precision,
+        micro_rows=asked.micro_rows,
+        threads=asked.threads,
+    )
+    watch = LogWatch()
+    try:
+        with heard() as stop:
+            record = train(
+                read_spec(asked.spec),
+                open_shards(asked.shards),
+                asked.out,
+                machine,
+                watch,
+                asked.patching_flops,
+                stop,
+            )
+    except InputError as error:
+        watch.close()
+        sys.stderr.write(f"{error}\n")
+        return 2
+    watch.close()
+    if stop.signal is not None and record.status == "interrupted":
+        sys.stderr.write(f"{asked.out}: saved at step {record.steps:,}; run again to go on\n")
+        return stop.exit_code
+    sys.stdout.write(json.dumps(record.to_json()["derived"], allow_nan=False) + "\n")
+    return 0 if record.status == "finished" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
