@@ -3,6 +3,7 @@
 import typer
 
 from scaling.cli_advise import advise
+from scaling.cli_evaluate import evaluate, generate
 from scaling.cli_fit import fit, reproduce
 from scaling.cli_flops import flops
 from scaling.cli_train import train, train_entropy_model
@@ -15,6 +16,8 @@ app = typer.Typer(
 app.command()(flops)
 app.command()(train)
 app.command()(train_entropy_model)
+app.command()(evaluate)
+app.command()(generate)
 app.command()(fit)
 app.command()(reproduce)
 app.command()(advise)

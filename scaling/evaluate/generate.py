@@ -3,7 +3,7 @@
 There is no end-of-text unit: generation stops at the length that was asked for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +24,12 @@ class Reader(Protocol):
     def push(self, unit: int) -> None:
         """Let `unit` be the next one."""
         ...
+
+
+class Pieces(Protocol):
+    """The bytes of each token."""
+
+    def __getitem__(self, token_id: int, /) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ def generate_units(
 
 
 def generate_bytes(
-    units: Iterator[int], pieces: Sequence[bytes] | None, size: int, prefix: bytes = b""
+    units: Iterator[int], pieces: Pieces | None, size: int, prefix: bytes = b""
 ) -> Iterator[bytes]:
     """Yield the bytes of units, `size` in all; the last unit's are cut where they are too many.
 

@@ -35,15 +35,17 @@ class Scores:
         document_nats: float64 [documents], minus the logarithm of its probability; not finite
             where the model has diverged.
         document_bytes: int64 [documents], bytes of its raw text that were scored.
+        document_units: int64 [documents], tokens or bytes that were scored.
+        document_patches: int64 [documents], patches they were read in, one more wherever a piece
+            began; noughts of a model without patches.
         languages: uint16 [documents], number of its language.
-        units: tokens or bytes scored. patches: patches they were read in; nought without patches.
     """
 
     document_nats: NDArray[np.float64]
     document_bytes: NDArray[np.int64]
+    document_units: NDArray[np.int64]
+    document_patches: NDArray[np.int64]
     languages: NDArray[np.uint16]
-    units: int
-    patches: int = 0
 
     @property
     def nats(self) -> float:
@@ -56,6 +58,16 @@ class Scores:
         return int(self.document_bytes.sum())
 
     @property
+    def units(self) -> int:
+        """Of all documents."""
+        return int(self.document_units.sum())
+
+    @property
+    def patches(self) -> int:
+        """Of all documents."""
+        return int(self.document_patches.sum())
+
+    @property
     def bits_per_byte(self) -> float:
         """Nats over ln 2 times bytes; nan of no text."""
         return self.nats / (math.log(2) * self.bytes) if self.bytes else math.nan
@@ -66,17 +78,18 @@ class Scores:
         return self.bytes / (self.patches or self.units or math.nan)
 
     def by_language(self, names: Sequence[str]) -> "dict[str, Scores]":
-        """Return the scores of each language that has any text, in the order of `names`.
+        """Return the scores of each language that has any text, in the order of `names`."""
+        chosen = {name: self.languages == number for number, name in enumerate(names)}
+        return {name: self._of(which) for name, which in chosen.items() if which.any()}
 
-        Units and patches are not told apart by language, and are nought.
-        """
-        out = {}
-        for number, name in enumerate(names):
-            chosen = self.languages == number
-            if chosen.any():
-                nats, sizes = self.document_nats[chosen], self.document_bytes[chosen]
-                out[name] = Scores(nats, sizes, self.languages[chosen], units=0)
-        return out
+    def _of(self, which: NDArray[np.bool_] | slice) -> "Scores":
+        return Scores(
+            self.document_nats[which],
+            self.document_bytes[which],
+            self.document_units[which],
+            self.document_patches[which],
+            self.languages[which],
+        )
 
 
 def score(
@@ -105,26 +118,27 @@ def score(
     Raises:
         InputError: the stream is empty, or holds no patches where `patches` looks for them.
     """
-    nats = np.zeros(stream.document_count)
-    sizes = np.zeros(stream.document_count, np.int64)
+    count = stream.document_count
+    nats, (sizes, units, opened) = np.zeros(count), np.zeros((3, count), np.int64)
     rows = max(1, min(rows, _MOST_LOGITS // (window_units * stream.bos)))
-    units = patch_count = scored = last = 0
+    begin = done = last = 0
     with _evaluating(model):
         for one in evaluation_windows(stream, window_units, rows, patches):
-            values = unit_nats(model, one.batch, device, autocast)
-            last = _add(nats, values, one.document)
-            _add(sizes, _unit_bytes(stream, one, units), one.document)
-            units += int((one.document >= 0).sum())
-            if one.batch.starts is not None:
-                patch_count += int(one.batch.starts.sum())
-            scored += one.batch.scored_bytes
+            document, batch = one.document, one.batch
+            last = _add(nats, unit_nats(model, batch, device, autocast), document)
+            _add(sizes, _unit_bytes(stream, one, begin), document)
+            _add(units, np.ones(document.shape, np.int64), document)
+            if batch.starts is not None:
+                _add(opened, batch.starts.astype(np.int64), document)
+            begin += int((document >= 0).sum())
+            done += batch.scored_bytes
             if advance is not None:
-                advance(one.batch.scored_bytes)
-            if most_bytes is not None and scored >= most_bytes:
+                advance(batch.scored_bytes)
+            if most_bytes is not None and done >= most_bytes:
                 break
-    assert sizes.sum() == scored
-    end = last + 1
-    return Scores(nats[:end], sizes[:end], np.array(stream.languages[:end]), units, patch_count)
+    assert sizes.sum() == done
+    scores = Scores(nats, sizes, units, opened, np.array(stream.languages))
+    return scores._of(slice(last + 1))
 
 
 def unit_nats(

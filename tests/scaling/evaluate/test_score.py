@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from scaling.data.shards import Stream
@@ -77,7 +78,7 @@ def test_a_byte_latent_model_scores_documents_apart(
     together = score(model, byte_stream(TEXTS), 32, 3, patches, CPU)
     alone = [score(model, byte_stream([text]), 32, 1, patches, CPU) for text in TEXTS]
     assert together.document_nats == pytest.approx([one.nats for one in alone], rel=1e-10)
-    assert together.patches == sum(one.patches for one in alone)
+    assert together.document_patches.tolist() == [one.patches for one in alone]
     assert together.compression_rate == together.bytes / together.patches
 
 
@@ -117,6 +118,8 @@ def test_languages_add_up() -> None:
     assert parts["eng"].document_bytes.tolist() == [len(TEXTS[1]), len(TEXTS[3])]
     assert sum(one.nats for one in parts.values()) == pytest.approx(scores.nats)
     assert sum(one.bytes for one in parts.values()) == scores.bytes
+    assert sum(one.units for one in parts.values()) == scores.units == scores.bytes
+    assert scores.patches == 0
 
 
 def test_a_quick_look_reads_the_first_batches_only() -> None:
@@ -143,11 +146,16 @@ def test_the_model_goes_on_training_and_float32_agrees() -> None:
     assert half.bits_per_byte == pytest.approx(exact.bits_per_byte, rel=0.02)
 
 
+def _scores(nats: NDArray[np.float64], size: int) -> Scores:
+    sizes = np.full(len(nats), size, np.int64)
+    return Scores(nats, sizes, sizes, sizes, np.zeros(len(nats), np.uint16))
+
+
 def test_the_interval_is_that_of_a_mean() -> None:
     """Documents of one size: the bits per byte are a mean, whose spread is known."""
     random = np.random.default_rng(5)
     nats = random.normal(200, 30, 400)
-    scores = Scores(nats, np.full(400, 100), np.zeros(400, np.uint16), units=40_000)
+    scores = _scores(nats, 100)
     found = interval(scores, draws=4000)
     assert found is not None
     half = 1.96 * nats.std() / math.sqrt(400) / (100 * math.log(2))
@@ -160,7 +168,5 @@ def test_the_interval_is_that_of_a_mean() -> None:
 
 
 def test_no_interval_of_one_document_or_of_a_diverged_model() -> None:
-    one = Scores(np.ones(1), np.ones(1, np.int64), np.zeros(1, np.uint16), units=1)
-    assert interval(one) is None
-    nan = np.array([1.0, math.nan])
-    assert interval(Scores(nan, np.ones(2, np.int64), np.zeros(2, np.uint16), units=2)) is None
+    assert interval(_scores(np.ones(1), 1)) is None
+    assert interval(_scores(np.array([1.0, math.nan]), 1)) is None

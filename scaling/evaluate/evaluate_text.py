@@ -1,0 +1,128 @@
+"""A trained run on text it may never have seen: bits per byte, and what reading it costs."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from corpora.corpus import Corpus
+from corpora.errors import InputError
+from scaling.data.build_bytes import build_starts
+from scaling.data.build_text import build_text
+from scaling.data.build_tokens import build_tokens
+from scaling.data.parts import Part
+from scaling.data.shards import Stream, open_shards
+from scaling.evaluate.run_folder import TrainedRun
+from scaling.evaluate.score import Scores, score
+from scaling.flops import forward_flops_per_byte
+from scaling.model.patching import Starts, split_entropy_starts
+from scaling.train.run import patches_of
+
+Stage = Callable[[str, int | None], Callable[[int], object]]
+
+ROWS = 16
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The score of a text.
+
+    Attributes:
+        scores: by document.
+        languages: what the numbers of their languages stand for.
+        text: key of the text's content.
+    """
+
+    scores: Scores
+    languages: tuple[str, ...]
+    text: str
+
+
+def evaluate(
+    run: TrainedRun,
+    corpora: Sequence[Corpus],
+    folder: Path,
+    stage: Stage,
+    device: torch.device,
+    autocast: torch.dtype | None = None,
+) -> Evaluation:
+    """Score all documents of `corpora`, cut into tokens or patches as the run does it.
+
+    Args:
+        folder: where the text's shards are kept.
+        stage: told the name of each stretch of work and its bytes, if known, returns a function to
+            be told of bytes done.
+
+    Raises:
+        InputError: there is no text, it cannot be read, or the tokenizer loses some of it.
+    """
+    sizes = [corpus.size_bytes for corpus in corpora]
+    total = None if None in sizes else sum(size or 0 for size in sizes)
+    reading = stage("reading the text", total)
+    text = build_text(corpora, folder, held_out_bytes=0, advance=reading)
+    shards = open_shards(text)
+    size = shards.held_out.byte_count
+    if not size:
+        names = ", ".join(corpus.name for corpus in corpora)
+        raise InputError(f"{names}: no text in it; name a corpus that has some")
+    if run.tokenizer is not None:
+        advance = stage(f"encoding with {run.tokenizer.name}", size)
+        shards = open_shards(build_tokens(text, run.tokenizer, folder, advance=advance))
+    elif run.byte_model is not None:
+        shards = open_shards(_patched(run, text, folder, stage("cutting patches", size)))
+    scores = _scored(run, shards.held_out, stage("scoring", size), device, autocast)
+    return Evaluation(scores, shards.manifest.languages, text.name)
+
+
+def inference_flops_per_byte(run: TrainedRun, compression_rate: float) -> float:
+    """Return forward FLOPs per byte of text that came to `compression_rate` bytes per token.
+
+    By the project's convention; the entropy model's are not among them.
+    """
+    setting = run.spec.setting._replace(compression_rate=compression_rate)
+    return forward_flops_per_byte(run.spec.model.shape, setting)
+
+
+def _scored(
+    run: TrainedRun,
+    stream: Stream,
+    advance: Callable[[int], object],
+    device: torch.device,
+    autocast: torch.dtype | None,
+) -> Scores:
+    scores = score(
+        run.model,
+        stream,
+        run.spec.window_units,
+        ROWS,
+        patches_of(run.spec),
+        device,
+        autocast=autocast,
+        advance=advance,
+    )
+    if not math.isfinite(scores.nats):
+        raise InputError(f"{run.folder}: its loss on this text is not finite; train the run again")
+    return scores
+
+
+def _patched(run: TrainedRun, text: Path, folder: Path, advance: Callable[[int], object]) -> Path:
+    patching, byte_model = run.spec.patching, run.byte_model
+    assert patching is not None and byte_model is not None and patching.threshold is not None
+    threshold, most_bytes = patching.threshold, patching.most_bytes
+    monotonic = patching.kind == "entropy-monotonic"
+
+    def starts_of(part: Part) -> Starts:
+        bits = byte_model.entropies(part.data, part.offsets)
+        return split_entropy_starts(
+            bits, part.offsets, threshold, most_bytes, monotonic, part.first
+        )
+
+    description = {
+        "entropy_model": byte_model.sha256,
+        "threshold": threshold,
+        "most_bytes": most_bytes,
+        "monotonic": monotonic,
+    }
+    return build_starts(text, folder, starts_of, description, advance=advance)
