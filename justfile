@@ -9,7 +9,7 @@ _default:
 # Install everything for development into .venv
 setup:
     python3 -m venv .venv
-    .venv/bin/pip install -q -c constraints.txt -e ".[dev]"
+    .venv/bin/pip install -q -c constraints.txt -e ".[dev,train]"
 
 # Format, lint and type-check
 check:
@@ -20,6 +20,10 @@ check:
 # Run the tests (options go to pytest)
 test *options:
     {{python}} -m pytest -n 2 {{options}}
+
+# Run the tests that need a GPU
+test-gpu *options:
+    {{python}} -m pytest -m gpu {{options}}
 
 # Measure the embedded corpus with real and freshly trained tokenizers; write out/demo/report.html
 demo:
@@ -32,6 +36,10 @@ measure *arguments:
 # One HTML file from a measured folder
 report folder="out/measure":
     {{lab}} report {{folder}}
+
+# Train one model: just train spec.toml
+train *arguments:
+    {{lab}} scaling train {{arguments}}
 
 # Fit a law to runs: just fit runs.csv --law law2
 fit *arguments:
@@ -47,6 +55,7 @@ bench *arguments:
     {{python}} bench/memory.py
     {{python}} bench/fit_chinchilla.py
     {{python}} bench/fit_laws.py
+    {{python}} bench/train_blt.py
 
 # After editing the embedded corpus: write its checksums anew
 embedded-manifest:

@@ -128,7 +128,7 @@ def ours(case: Case, device: torch.device, compiled: bool) -> Contender:
 
 def library_config(case: Case, attention: str) -> Any:
     """Return the library's configuration of the same shape."""
-    from transformers.models.blt import BltConfig  # type: ignore[import-not-found]  # optional
+    from transformers.models.blt import BltConfig
 
     shape = case.shape
     common = {"vocab_size": BYTE_VOCABULARY + 1, "max_position_embeddings": case.context}
@@ -277,7 +277,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="torch.compile both")
     arguments = parser.parse_args()
     try:
-        import transformers  # type: ignore[import-not-found]  # optional
+        import transformers
     except ImportError:
         sys.exit("this bench needs the transformers library: pip install transformers==5.23")
     device = torch.device(arguments.device)

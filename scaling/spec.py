@@ -70,6 +70,9 @@ class Patching:
     threshold: float | None = None
     entropy_model: str = ""
 
+    def __post_init__(self) -> None:
+        _as_float(self, "compression_rate", "threshold")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
@@ -119,6 +122,9 @@ class RunSpec:
     seed: int = 0
     compute_flops: float | None = None
     name: str = ""
+
+    def __post_init__(self) -> None:
+        _as_float(self, "compression_rate", "compute_flops")
 
     @property
     def run_id(self) -> str:
@@ -172,6 +178,14 @@ class RunSpec:
         if spec.run_id != run_id:
             raise ValueError(f"its content is that of run {spec.run_id}, its run_id says {run_id}")
         return spec
+
+
+def _as_float(value: object, *names: str) -> None:
+    """Make whole numbers floats where floats are meant: 4 and 4.0 are one run, with one hash."""
+    for name in names:
+        number = getattr(value, name)
+        if number is not None:
+            object.__setattr__(value, name, float(number))
 
 
 def default_learning_rate(dim: int) -> float:
