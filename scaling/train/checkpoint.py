@@ -3,8 +3,10 @@
 The order of the text follows from seed and step, so its place is the step itself.
 """
 
-from dataclasses import asdict, dataclass, fields
+import math
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import get_type_hints
 
 import torch
 from torch import Tensor, nn
@@ -55,9 +57,9 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, run_id: str, model: nn.Module, optimizer: torch.optim.AdamW
+    path: Path, run_id: str, steps: int, model: nn.Module, optimizer: torch.optim.AdamW
 ) -> Progress:
-    """Put a run back into the state that was saved, tensors on the model's device.
+    """Put a run of `steps` steps back into the state that was saved, on the model's device.
 
     Raises:
         InputError: the file is truncated, another run's, or not what a checkpoint can be; nothing
@@ -69,13 +71,9 @@ def load_checkpoint(
             f"{path}: a checkpoint of run {notes.get('run_id', '(unnamed)')}, not of {run_id};"
             f" {_REMEDY}"
         )
-    progress = _progress(notes, path)
-    random = tensors.pop(_RANDOM, None)
-    own = torch.get_rng_state()
-    if random is None:
-        raise InputError(f"{path}: lacks the state of the random numbers; {_REMEDY}")
-    check_like(random, own, _RANDOM, path)
-    moments = _moments(tensors, model, path) if progress.step else {}
+    progress = _progress(notes, path, steps)
+    random = _random(tensors.pop(_RANDOM, None), path)
+    moments = _moments(tensors, model, path)
     weights = {
         name.removeprefix(_MODEL): tensor
         for name, tensor in tensors.items()
@@ -85,16 +83,27 @@ def load_checkpoint(
     if stray:
         raise InputError(f"{path}: holds {min(stray)}, which no checkpoint does; {_REMEDY}")
     load_weights(model, weights, path)
+    # All that can be wrong has been looked for: from here on nothing fails.
     for name, parameter in model.named_parameters():
-        if name in moments:
-            mean, square = moments[name]
-            optimizer.state[parameter] = {
-                "step": torch.tensor(float(progress.step), device=parameter.device),
-                "exp_avg": mean.to(parameter.device),
-                "exp_avg_sq": square.to(parameter.device),
-            }
+        mean, square = moments[name]
+        optimizer.state[parameter] = {
+            "step": torch.tensor(float(progress.step), device=parameter.device),
+            "exp_avg": mean.to(parameter.device),
+            "exp_avg_sq": square.to(parameter.device),
+        }
     torch.set_rng_state(random)
     return progress
+
+
+def _random(state: Tensor | None, path: Path) -> Tensor:
+    if state is None:
+        raise InputError(f"{path}: lacks the state of the random numbers; {_REMEDY}")
+    check_like(state, torch.get_rng_state(), _RANDOM, path)
+    try:
+        torch.Generator().set_state(state)
+    except RuntimeError as error:
+        raise InputError(f"{path}: {_RANDOM} is no state of random numbers; {_REMEDY}") from error
+    return state
 
 
 def _moments(
@@ -115,17 +124,18 @@ def _moments(
     return moments
 
 
-def _progress(notes: dict[str, str], path: Path) -> Progress:
+def _progress(notes: dict[str, str], path: Path, steps: int) -> Progress:
     try:
-        values = {f.name: (float if f.type == "float" else int)(notes[f.name]) for f in _FIELDS}
-        progress = Progress(**values)  # type: ignore[arg-type]
-        if min(values.values()) < 0:
-            raise ValueError("a negative number")
+        values = {name: kind(notes[name]) for name, kind in get_type_hints(Progress).items()}
     except (KeyError, ValueError) as error:
         raise InputError(f"{path}: says nothing of where the run stood ({error}); {_REMEDY}") from (
             error
         )
+    progress = Progress(**values)
+    if not all(0 <= value < math.inf for value in values.values()):
+        raise InputError(f"{path}: says impossible numbers of where the run stood; {_REMEDY}")
+    if not 1 <= progress.step <= steps:
+        raise InputError(
+            f"{path}: stands at step {progress.step:,} of a run of {steps:,}; {_REMEDY}"
+        )
     return progress
-
-
-_FIELDS = fields(Progress)

@@ -138,7 +138,9 @@ class _Run:
         self.progress = Progress(micro_rows=machine.micro_rows or 0)
         checkpoint = folder / CHECKPOINT
         if checkpoint.exists():
-            self.progress = load_checkpoint(checkpoint, spec.run_id, self.model, self.optimizer)
+            self.progress = load_checkpoint(
+                checkpoint, spec.run_id, spec.training.steps, self.model, self.optimizer
+            )
         self.stepper = Stepper(
             self.model,
             self.optimizer,
