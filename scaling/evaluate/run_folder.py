@@ -113,6 +113,11 @@ def _check_sizes(spec: RunSpec, path: Path) -> None:
     for name, size in sizes.items():
         if type(size) is not int or not 1 <= size <= _MOST:
             raise InputError(f"{path}: {name} is {size!r}; no run has that, so train it again")
+    heads = model.heads
+    if heads is not None and model.dim % (2 * heads):
+        raise InputError(
+            f"{path}: {heads} heads do not split {model.dim} channels evenly; train it again"
+        )
     rate = spec.compression_rate
     if not isinstance(rate, int | float) or not 0 < rate < _MOST:
         raise InputError(f"{path}: compression_rate is {rate!r}; no run has that; train it again")
@@ -132,9 +137,9 @@ def _check_patching(patching: Patching, path: Path) -> None:
     entropy = patching.kind in ("entropy", "entropy-monotonic")
     fits = {
         "kind": patching.kind in get_args(PatchingKind),
-        "compression_rate": _is_number(rate) and 1 <= rate < _MOST
-        if rate is not None
-        else patching.kind != "static",
+        "compression_rate": (
+            patching.kind != "static" if rate is None else _is_number(rate) and 1 <= rate < _MOST
+        ),
         "most_bytes": type(most) is int and 1 <= most <= _MOST,
         "threshold": _is_number(threshold) if threshold is not None else not entropy,
         "entropy_model": isinstance(patching.entropy_model, str),
