@@ -137,9 +137,14 @@ def generate(
         return
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     for piece in pieces:
-        sys.stdout.write(_CONTROLS.sub("\ufffd", decoder.decode(piece)))
+        sys.stdout.write(shown_text(decoder.decode(piece)))
         sys.stdout.flush()
     sys.stdout.write(decoder.decode(b"", final=True) + "\n")
+
+
+def shown_text(text: str) -> str:
+    """Return text with U+FFFD for control characters, but newlines and tabs."""
+    return _CONTROLS.sub("\ufffd", text)
 
 
 def evaluation_json(
