@@ -1,0 +1,111 @@
+"""What the tests of models share: random models, and rows cut from documents in memory."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from scaling.data.batch import Batch
+from scaling.data.rows import batch_of, cut_rows
+from scaling.data.shards import Stream
+from scaling.data.starts import Patches, StoredPatches
+from scaling.model.blt import ByteLatentTransformer
+from scaling.model.entropies import entropies_of_documents
+from scaling.model.patching import entropy_keys, split_entropy_starts
+from scaling.model.transformer import SubwordTransformer
+from scaling.shapes import BltShape, SubwordShape
+from tests.scaling.evaluate.streams import CPU, byte_stream
+
+Texts = Sequence[bytes]
+Rule = Callable[[Texts], tuple[Stream, Patches | None]]
+
+ENTROPY_CONTEXT = 12  # bytes, so that the documents of these tests take more than one block
+
+
+def latent_model(
+    local_layers: int = 1, slots: int = 1, window: int = 5, layers: int = 2
+) -> ByteLatentTransformer:
+    """Return a random byte latent transformer in float64."""
+    torch.manual_seed(3)
+    return ByteLatentTransformer(BltShape(layers, 8, local_layers, 4, slots), window).double()
+
+
+def token_model(vocabulary: int = 256, window: int | None = None) -> SubwordTransformer:
+    """Return a random transformer over tokens in float64."""
+    torch.manual_seed(4)
+    return SubwordTransformer(SubwordShape(2, 8, vocabulary), window=window).double()
+
+
+def byte_model() -> SubwordTransformer:
+    """Return a random model of bytes, confident enough for its entropies to differ."""
+    torch.manual_seed(5)
+    model = SubwordTransformer(SubwordShape(1, 16, 256))
+    with torch.no_grad():
+        model.head.mul_(6)
+    return model
+
+
+def patched_by(patches: Patches | None) -> Rule:
+    """Return the rule that cuts rows as they are read."""
+    return lambda texts: (byte_stream(texts), patches)
+
+
+def patched_by_entropy(texts: Texts, monotonic: bool) -> Rule:
+    """Return the rule that cuts documents by a byte model; the threshold is made for `texts`."""
+    model = byte_model()
+
+    def entropies(stream: Stream) -> NDArray[np.float32]:
+        units = stream.units.astype(np.uint8)
+        return entropies_of_documents(model, units, stream.documents, ENTROPY_CONTEXT, CPU)
+
+    stream = byte_stream(texts)
+    keys = entropy_keys(entropies(stream), stream.documents, monotonic)
+    threshold = float(np.quantile(keys[np.isfinite(keys)], 0.7))
+
+    def rule(texts: Texts) -> tuple[Stream, Patches | None]:
+        stream = byte_stream(texts)
+        bits = entropies(stream)
+        starts = split_entropy_starts(bits, stream.documents, threshold, 6, monotonic)
+        return byte_stream(texts, starts=starts), StoredPatches()
+
+    return rule
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Rows cut from a stream.
+
+    Attributes:
+        begins: first unit of each row. lengths: units of each; the rest of its row is padding.
+        width: W.
+    """
+
+    begins: tuple[int, ...]
+    lengths: tuple[int, ...]
+    width: int
+
+    def batch(self, stream: Stream, patches: Patches | None) -> Batch:
+        """Return the rows as a model reads them."""
+        begins, lengths = np.array(self.begins), np.array(self.lengths)
+        return batch_of(cut_rows(stream, begins, lengths, self.width), patches)
+
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """[rows, W], where in the stream each target lies; -1 on padding."""
+        along = np.arange(self.width)
+        places = np.array(self.begins)[:, None] + along
+        return np.where(along < np.array(self.lengths)[:, None], places, -1)
+
+
+def stacked(batches: Sequence[Batch]) -> Batch:
+    """Return the rows of several batches as those of one."""
+    starts = [batch.starts for batch in batches if batch.starts is not None]
+    return Batch(
+        inputs=np.concatenate([batch.inputs for batch in batches]),
+        targets=np.concatenate([batch.targets for batch in batches]),
+        pieces=np.concatenate([batch.pieces for batch in batches]),
+        starts=np.concatenate(starts) if starts else None,
+        scored_bytes=sum(batch.scored_bytes for batch in batches),
+    )
