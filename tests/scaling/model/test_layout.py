@@ -1,0 +1,173 @@
+"""Which latent a byte reads and which bytes it pools, against the shift rule spelt out in loops."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from scaling.data.batch import Batch
+from scaling.data.starts import StaticPatches
+from scaling.model.inputs import patched_bytes, tokens
+from scaling.model.layout import PAD_LATENTS_TO, patch_layout
+from tests.scaling.evaluate.streams import CPU
+from tests.scaling.model.support import Cut, patched_by
+
+
+class RowPatches(NamedTuple):
+    """One row, position by position and latent by latent.
+
+    Attributes:
+        reads: the latent of each position. pools: the positions of each latent.
+        pieces: the piece of each latent.
+    """
+
+    reads: list[int]
+    pools: list[list[int]]
+    pieces: list[int]
+
+
+def by_hand(starts: list[bool], pieces: list[int]) -> RowPatches:
+    """Walk along a row. Latent j pools the bytes of the patch before; a piece's first, its BOS.
+
+    The byte at place i of a piece is the input of position i + 1 of the piece.
+    """
+    row = RowPatches([], [], [])
+    patch_before: list[int] = []  # the places, in the row, of the targets of the patch so far
+    for position, piece in enumerate(pieces):
+        if piece < 0:
+            continue
+        if position == 0 or pieces[position - 1] != piece:
+            row.pools.append([position])  # where BOS is read
+            row.pieces.append(piece)
+            patch_before = []
+        elif starts[position]:
+            row.pools.append([target + 1 for target in patch_before])
+            row.pieces.append(piece)
+            patch_before = []
+        patch_before.append(position)
+        row.reads.append(len(row.pools) - 1)
+    return row
+
+
+@st.composite
+def rows_of_pieces(draw: st.DrawFn) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
+    """Draw starts and pieces [rows, W]; each row holds text, and padding at most at its end."""
+    width = draw(st.integers(1, 24))
+    starts, pieces = [], []
+    for _ in range(draw(st.integers(1, 4))):
+        length = draw(st.integers(1, width))
+        opens = [False, *draw(st.lists(st.booleans(), min_size=length - 1, max_size=length - 1))]
+        flags = draw(st.lists(st.booleans(), min_size=length, max_size=length))
+        padding = width - length
+        first = [place == 0 or opened for place, opened in enumerate(opens)]
+        starts.append([a or b for a, b in zip(first, flags, strict=True)] + [False] * padding)
+        pieces.append(np.cumsum(opens).tolist() + [-1] * padding)
+    return np.array(starts, dtype=np.bool_), np.array(pieces, dtype=np.int32)
+
+
+@given(rows_of_pieces())
+def test_patches_lie_where_the_shift_rule_says(
+    drawn: tuple[NDArray[np.bool_], NDArray[np.int32]],
+) -> None:
+    starts, pieces = drawn
+    layout = patch_layout(starts, pieces)
+    rows, latents, most = layout.members.shape
+    assert layout.is_member.shape == (rows, latents, most)
+    longest = 1
+    for r in range(rows):
+        expected = by_hand(starts[r].tolist(), pieces[r].tolist())
+        real = len(expected.pools)
+        assert layout.latent_of_byte[r, : len(expected.reads)].tolist() == expected.reads
+        assert layout.latent_pieces[r].tolist() == expected.pieces + [-1] * (latents - real)
+        for j in range(latents):
+            pooled = layout.members[r, j][layout.is_member[r, j]].tolist()
+            if j < real:
+                assert pooled == expected.pools[j]
+                # Padding repeats a byte of the patch: its maximum stays what it is.
+                assert set(layout.members[r, j].tolist()) == set(pooled)
+            assert len(pooled) >= 1  # an empty softmax would be no number
+        longest = max(longest, *map(len, expected.pools))
+    assert most == longest
+    # Nothing points outside the row, on padding either.
+    assert 0 <= layout.members.min() <= layout.members.max() < starts.shape[1]
+    assert 0 <= layout.latent_of_byte.min() <= layout.latent_of_byte.max() < latents
+
+
+@given(rows_of_pieces())
+def test_no_position_reads_a_latent_that_pools_what_it_is_to_predict(
+    drawn: tuple[NDArray[np.bool_], NDArray[np.int32]],
+) -> None:
+    starts, pieces = drawn
+    layout = patch_layout(starts, pieces)
+    row, position = np.nonzero(pieces >= 0)
+    latent = layout.latent_of_byte[row, position]
+    seen = layout.members[row, latent]
+    # The input at position p is target p - 1, so pooling up to p is pooling what is before it.
+    assert (seen <= position[:, None]).all()
+    assert (pieces[row[:, None], seen] == pieces[row, position][:, None]).all()
+    assert (layout.latent_pieces[row, latent] == pieces[row, position]).all()
+
+
+@given(rows_of_pieces())
+def test_every_byte_but_those_of_last_patches_is_pooled_once(
+    drawn: tuple[NDArray[np.bool_], NDArray[np.int32]],
+) -> None:
+    starts, pieces = drawn
+    layout = patch_layout(starts, pieces)
+    for r in range(len(starts)):
+        real = layout.latent_pieces[r] >= 0
+        pooled = sorted(layout.members[r, real][layout.is_member[r, real]].tolist())
+        expected = []
+        for piece in range(pieces[r].max() + 1):
+            places = np.flatnonzero(pieces[r] == piece)
+            last_opened = places[starts[r, places]].max()
+            expected += list(range(places[0], last_opened + 1))
+        assert pooled == expected
+
+
+@given(rows_of_pieces())
+def test_flat_indices_stay_in_their_row(
+    drawn: tuple[NDArray[np.bool_], NDArray[np.int32]],
+) -> None:
+    starts, pieces = drawn
+    inputs = np.zeros(starts.shape, np.int64)
+    batch = Batch(inputs, inputs, pieces, starts, scored_bytes=0)
+    given_to_model = patched_bytes(batch, CPU)
+    layout = patch_layout(starts, pieces)
+    rows, latents, most = given_to_model.members_shape
+    width = starts.shape[1]
+    members = given_to_model.members.view(rows, latents, most).numpy()
+    reads = given_to_model.latent_of_byte.view(rows, width).numpy()
+    assert (members // width == np.arange(rows)[:, None, None]).all()
+    assert (members % width == layout.members).all()
+    assert (reads // latents == np.arange(rows)[:, None]).all()
+    assert (reads % latents == layout.latent_of_byte).all()
+    assert (given_to_model.pieces is None) == bool((pieces == 0).all())
+    # Masks may be left out only where that changes nothing.
+    if given_to_model.is_member is None:
+        distinct = [len(set(one)) for one in members.reshape(-1, most).tolist()]
+        assert all(count in (1, most) for count in distinct)
+    if given_to_model.latent_pieces is None:
+        assert (layout.latent_pieces == 0).all()
+
+
+def test_rows_of_as_many_patches_are_not_padded_and_others_are_to_a_few_sizes() -> None:
+    text = [b"x" * 200]
+    equal = Cut((0, 40), (40, 40), 40).batch(*patched_by(StaticPatches(4))(text))
+    assert patched_bytes(equal, CPU).members_shape == (2, 10, 4)
+    assert patched_bytes(equal, CPU).latent_pieces is None
+    other = Cut((0, 40), (40, 30), 40).batch(*patched_by(StaticPatches(4))(text))
+    padded = patched_bytes(other, CPU)
+    assert padded.members_shape == (2, 2 * PAD_LATENTS_TO, 4)
+    assert padded.latent_pieces is not None
+
+
+def test_a_batch_without_starts_is_no_batch_for_patches() -> None:
+    batch = Cut((0,), (4,), 4).batch(*patched_by(None)([b"text"]))
+    with pytest.raises(AssertionError, match="where patches open"):
+        patched_bytes(batch, CPU)
+    assert torch.equal(tokens(batch, CPU).inputs, torch.tensor([[256, *b"tex"]]))
