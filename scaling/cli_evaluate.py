@@ -194,18 +194,17 @@ def _print_table(answer: dict[str, Any]) -> None:
 
     table = Table(title=f"Bits per byte of run {answer['run_id']}", title_justify="left")
     columns = ("language", "bits per byte", f"{answer['level']:.0%} interval", "bytes")
-    for column in (*columns, "documents", "bytes per token", "FLOPs per byte"):
+    for column in (*columns, "bytes per token", "FLOPs per byte"):
         table.add_column(column, justify="left" if column == "language" else "right")
     for row in answer["rows"]:
         ends = row["interval"]
         table.add_row(
             row["language"],
             f"{row['bits_per_byte']:.4f}",
-            "" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}",
+            "" if ends is None else f"{ends[0]:.3f}–{ends[1]:.3f}",
             f"{row['bytes']:,}",
-            f"{row['documents']:,}",
             f"{row['compression_rate']:.3f}",
-            f"{row['forward_flops_per_byte']:.4g}",
+            f"{row['forward_flops_per_byte']:.2e}",
         )
     Console().print(table)
 
