@@ -241,7 +241,7 @@ class _Run:
             return f"the gradient of step {step} is not finite"
         guessing = math.log(self.spec.model.vocabulary_size)
         # The smoothed loss has forgotten how the run began after a few of its time constants.
-        settled = step > self.first_step + 4 / (1 - _SMOOTHING)
+        settled = step > 4 / (1 - _SMOOTHING)
         if settled and self.progress.smoothed > guessing:
             return (
                 f"at step {step} the smoothed loss is {self.progress.smoothed:.3f} nats per target,"
