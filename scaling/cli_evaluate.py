@@ -195,7 +195,8 @@ def _print_table(answer: dict[str, Any]) -> None:
     table = Table(title=f"Bits per byte of run {answer['run_id']}", title_justify="left")
     columns = ("language", "bits per byte", f"{answer['level']:.0%} interval", "bytes")
     for column in (*columns, "bytes per token", "FLOPs per byte"):
-        table.add_column(column, justify="left" if column == "language" else "right")
+        left = column == "language"
+        table.add_column(column, justify="left" if left else "right", no_wrap="%" in column)
     for row in answer["rows"]:
         ends = row["interval"]
         table.add_row(

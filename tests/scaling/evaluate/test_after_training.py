@@ -1,0 +1,87 @@
+"""What training leaves behind is opened, scores as it did, and goes on with a prompt."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from scaling.cli import app
+from scaling.data.shards import open_shards
+from scaling.evaluate.run_folder import open_run
+from scaling.evaluate.score import score
+from scaling.train.run import patches_of
+from tests.scaling.evaluate.streams import CPU
+
+RUNNER = CliRunner()
+MACHINE = ("--device", "cpu", "--json")
+DATA = """
+[data]
+corpus = ["embedded:eng_Latn"]
+held_out_bytes = 1000
+context_bytes = 64
+window_bytes = 16
+[training]
+steps = 2
+batch_bytes = 256
+"""
+BLT = """
+[model]
+family = "blt"
+layers = 1
+dim = 16
+local_layers = 1
+local_dim = 16
+cross_factor = 1
+[patching]
+"""
+SUBWORD = """
+[model]
+family = "subword"
+layers = 1
+dim = 16
+"""
+
+
+def answer(*words: object) -> Any:
+    result = RUNNER.invoke(app, [*map(str, words), *MACHINE], catch_exceptions=False)
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def _specification(kind: str, out: Path) -> str:
+    if kind == "subword":
+        return SUBWORD + DATA.replace("[data]", '[data]\ntokenizer = "mistral:v3"')
+    if kind == "space":
+        return BLT + 'kind = "space"\n' + DATA
+    if kind == "static":
+        return BLT + 'kind = "static"\ncompression_rate = 3\n' + DATA
+    byte_model = answer(
+        *("train-entropy-model", "embedded:eng_Latn", "--out", out, "--layers", 1, "--dim", 16),
+        *("--train-bytes", 2000, "--context-bytes", 64, "--batch-bytes", 256),
+        *("--held-out-bytes", 1000),
+    )
+    entropy = f'compression_rate = 3\nentropy_model = "{byte_model["folder"]}"\n'
+    return BLT + f'kind = "{kind}"\n' + entropy + DATA
+
+
+@pytest.mark.parametrize("kind", ["static", "space", "entropy", "entropy-monotonic", "subword"])
+def test_a_trained_run_is_opened_and_used(tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "out"
+    file = tmp_path / "spec.toml"
+    file.write_text(_specification(kind, out))
+    record = answer("train", file, "--out", out)
+    folder = Path(record["folder"])
+    run = open_run(folder)
+    held_out = open_shards(out / "shards" / run.spec.shards).held_out
+    scores = score(run.model, held_out, run.spec.window_units, 3, patches_of(run.spec), CPU)
+    assert scores.bytes == record["validation_bytes"]
+    assert (scores.patches or scores.units) == record["validation_tokens"]
+    assert scores.nats == pytest.approx(record["validation_nats"], rel=1e-6)
+    assert run.record is not None and run.record.validation_nats == record["validation_nats"]
+
+    (row,) = answer("evaluate", folder, "embedded:eng_Latn")["rows"]
+    assert row["bytes"] > scores.bytes
+    assert row["bits_per_byte"] == pytest.approx(scores.bits_per_byte, rel=0.2)
+    assert answer("generate", folder, "It was", "--bytes", 20)["bytes"] == 20
