@@ -11,6 +11,7 @@ import typer
 from corpora.errors import InputError
 from scaling.cli_output import HOW, OUTPUT, AsJson, print_json
 from scaling.cli_stages import stages
+from scaling.cli_torch import require_torch
 
 if TYPE_CHECKING:
     from scaling.evaluate.evaluate_text import Evaluation
@@ -57,7 +58,7 @@ def evaluate(
     """
     if not 0 < level < 1:
         raise InputError(f"--level {level:g}: must lie between 0 and 1, as 0.95")
-    _require_torch()
+    require_torch()
     import tempfile
 
     from corpora.files import write_text
@@ -109,7 +110,7 @@ def generate(
     \b
     tokenize-lab scaling generate out/train/runs/RUN_ID "It was" --temperature 0.8
     """
-    _require_torch()
+    require_torch()
     from scaling.evaluate.generate import Sampling
     from scaling.evaluate.generate_text import continue_text
     from scaling.evaluate.run_folder import open_run
@@ -215,13 +216,3 @@ def _stdin() -> str:
         return sys.stdin.buffer.read().decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"stdin, byte {error.start}: invalid UTF-8; give text") from error
-
-
-def _require_torch() -> None:
-    import importlib.util
-
-    for name in ("torch", "safetensors"):
-        if importlib.util.find_spec(name) is None:
-            raise InputError(
-                f"a trained run needs {name}; install it with: pip install 'tokenize-lab[train]'"
-            )

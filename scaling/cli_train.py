@@ -1,7 +1,6 @@
 """`tokenize-lab scaling train` and `train-entropy-model`: one run, from text to record."""
 
 import sys
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,8 @@ import typer
 
 from corpora.errors import InputError
 from scaling.cli_output import HOW, OUTPUT, AsJson, print_json, shown
+from scaling.cli_stages import stages
+from scaling.cli_torch import require_torch
 
 if TYPE_CHECKING:
     from scaling.prepare import Prepared
@@ -136,7 +137,7 @@ def _run(
     from scaling.prepare import prepare as prepared_from
     from scaling.spec_json import write_spec
 
-    _require_torch()
+    require_torch()
     from scaling.data.shards import open_shards
     from scaling.train.machine import Machine
     from scaling.train.run import train as trained
@@ -150,7 +151,7 @@ def _run(
         micro_rows=machine.micro_rows,
     )
     settings.torch_device()  # a wrong one shows before the text is read
-    with _Stages() as stage:
+    with stages() as stage:
         prepared = prepared_from(asked, out / "shards", stage)
     folder = out / "runs" / prepared.spec.run_id
     keep_beside(prepared, folder)
@@ -179,38 +180,6 @@ def _run(
         _print_record(record, folder)
     if record.status != "finished":
         raise typer.Exit(1)
-
-
-def _require_torch() -> None:
-    import importlib.util
-
-    for name in ("torch", "safetensors"):
-        if importlib.util.find_spec(name) is None:
-            raise InputError(
-                f"training needs {name}; install it with: pip install 'tokenize-lab[train]'"
-            )
-
-
-class _Stages:
-    """A progress bar for each stretch of work, on stderr and only on a terminal."""
-
-    def __enter__(self) -> Callable[[str, int | None], Callable[[int], object]]:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self.bar = Progress(
-            console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
-        )
-        self.bar.start()
-
-        def stage(name: str, size: int | None) -> Callable[[int], object]:
-            task = self.bar.add_task(name, total=size)
-            return lambda done: self.bar.advance(task, done)
-
-        return stage
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
 
 
 def _print_prepared(prepared: "Prepared", folder: Path, as_json: bool) -> None:
