@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corpora.errors import InputError
 from scaling.cli_output import HOW, OUTPUT, AsJson, print_json, shown
 from scaling.cli_stages import stages
 from scaling.cli_torch import require_torch
