@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scaling.model.fused import norm, norm_linear, norm_swiglu
+
 ROPE_THETA = 5e5  # BLT (arXiv 2412.09871), section 4
-NORM_EPS = 1e-5
 _HEAD_WIDTH = 64  # of table 4's local modules; the nearest that divides the width is taken
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -31,7 +32,7 @@ class RMSNorm(nn.Module):
         self.gain = nn.Parameter(torch.ones(width))
 
     def forward(self, x_RWD: Tensor) -> Tensor:
-        return F.rms_norm(x_RWD, self.gain.shape, self.gain, NORM_EPS)
+        return norm(x_RWD, self.gain)
 
 
 def matrix(outputs: int, inputs: int, scale: float = 1.0) -> nn.Parameter:
@@ -72,13 +73,14 @@ class SelfAttention(nn.Module):
         self.qkv = matrix(3 * width, width)
         self.out = matrix(width, width, out_scale)
 
-    def forward(self, x_RWD: Tensor, rotary: Rotary, attend: Attend) -> Tensor:
-        q, k, v = self.project(x_RWD, rotary)
+    def forward(self, x_RWD: Tensor, gain: Tensor, rotary: Rotary, attend: Attend) -> Tensor:
+        """Return what attention adds to x_RWD, of which it reads the norm with this gain."""
+        q, k, v = self.project(x_RWD, gain, rotary)
         return self.merge(attend(q, k, v))
 
-    def project(self, x_RWD: Tensor, rotary: Rotary) -> tuple[Tensor, Tensor, Tensor]:
+    def project(self, x_RWD: Tensor, gain: Tensor, rotary: Rotary) -> tuple[Tensor, Tensor, Tensor]:
         """Return rotated queries and keys, and values, each [R, H, W, C]."""
-        qkv = F.linear(x_RWD, self.qkv).unflatten(2, (3 * self.heads, -1)).transpose(1, 2)
+        qkv = norm_linear(x_RWD, gain, self.qkv).unflatten(2, (3 * self.heads, -1)).transpose(1, 2)
         qk_RHWC, v_RHWC = qkv.split([2 * self.heads, self.heads], dim=1)
         q_RHWC, k_RHWC = rotary(qk_RHWC).split(self.heads, dim=1)
         return q_RHWC, k_RHWC, v_RHWC
@@ -102,13 +104,9 @@ class SwiGLU(nn.Module):
         self.into = matrix(2 * self.gated + self.plain, width)
         self.out = matrix(width, self.gated + self.plain, out_scale)
 
-    def forward(self, x_RWD: Tensor) -> Tensor:
-        hidden = F.linear(x_RWD, self.into)
-        if self.plain == 0:
-            gate, value = hidden.split(self.gated, dim=-1)
-            return F.linear(F.silu(gate) * value, self.out)
-        gate, plain, value = hidden.split([self.gated, self.plain, self.gated], dim=-1)
-        return F.linear(torch.cat((F.silu(gate) * value, F.silu(plain)), dim=-1), self.out)
+    def forward(self, x_RWD: Tensor, gain: Tensor) -> Tensor:
+        """Return x_RWD with what the layer makes of its norm, of this gain, added."""
+        return norm_swiglu(x_RWD, gain, self.into, self.out, self.gated)
 
 
 class Block(nn.Module):
@@ -123,6 +121,6 @@ class Block(nn.Module):
         self.feed = SwiGLU(width, out_scale)
 
     def forward(self, x_RWD: Tensor, rotary: Rotary, attend: Attend) -> Tensor:
-        x_RWD = x_RWD + self.attention(self.attention_norm(x_RWD), rotary, attend)
-        out: Tensor = x_RWD + self.feed(self.feed_norm(x_RWD))
+        x_RWD = x_RWD + self.attention(x_RWD, self.attention_norm.gain, rotary, attend)
+        out: Tensor = self.feed(x_RWD, self.feed_norm.gain)
         return out

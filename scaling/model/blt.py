@@ -18,6 +18,7 @@ from scaling.flops import BYTE_VOCABULARY
 from scaling.model.attention import causal, windowed
 from scaling.model.blocks import Attend, Block, RMSNorm, Rotary, heads_for, matrix
 from scaling.model.cross_attention import LatentReading, PatchPooling, Pools
+from scaling.model.fused import norm_head_nats, norm_linear
 from scaling.model.inputs import PatchedBytes, patched_bytes
 from scaling.shapes import BltShape
 
@@ -48,8 +49,14 @@ class ByteLatentTransformer(nn.Module):
         """Return what `forward` takes."""
         return patched_bytes(batch, device)
 
-    def forward(self, batch: PatchedBytes) -> Tensor:
-        """Return logits [R, W, 256] for the target byte at each position."""
+    def forward(self, batch: PatchedBytes, targets: Tensor | None = None) -> Tensor:
+        """Return logits [R, W, 256] for the target byte at each position.
+
+        Args:
+            batch: what `inputs` returns.
+            targets: [R, W] ids, below 0 where none is scored. If given, the sum of their nats is
+                returned instead of logits.
+        """
         width, device = batch.inputs.shape[1], batch.inputs.device
         attend = windowed(width, self.window, batch.pieces, device)
         x_RWD = F.embedding(batch.inputs, self.embedding)
@@ -59,6 +66,8 @@ class ByteLatentTransformer(nn.Module):
         latents = torch.arange(batch.members_shape[1], device=device)
         slots_RPKD = self.think(slots_RPKD, latents, causal(batch.latent_pieces))
         x_RWD = self.decode(x_RWD, slots_RPKD, batch.latent_of_byte, rotary, attend)
+        if targets is not None:
+            return norm_head_nats(x_RWD, self.norm.gain, self.head, targets)
         return self.predict(x_RWD)
 
     def local_rotary(self, positions: Tensor, like: Tensor) -> Rotary:
@@ -95,7 +104,7 @@ class ByteLatentTransformer(nn.Module):
 
     def predict(self, x_RWD: Tensor) -> Tensor:
         """Return logits from the decoder's last hidden states."""
-        return F.linear(self.norm(x_RWD), self.head)
+        return norm_linear(x_RWD, self.norm.gain, self.head)
 
 
 def _stack(layers: int, width: int, heads: int) -> nn.ModuleList:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scaling.model.blocks import RMSNorm, matrix
+from scaling.model.fused import norm_linear
 
 
 class Pools(NamedTuple):
@@ -44,13 +45,13 @@ class _CrossAttention(nn.Module):
 
     def queries(self, x: Tensor) -> Tensor:
         """Return [..., H, C], scaled, from [..., D]."""
-        q = F.linear(self.query_norm(x), self.query) * self.scale
+        q = norm_linear(x, self.query_norm.gain, self.query) * self.scale
         heads: Tensor = q.unflatten(-1, (self.heads, -1))
         return heads
 
     def keys_values(self, x: Tensor) -> Tensor:
         """Return [..., 2 D], keys before values, from [..., D]."""
-        return F.linear(self.source_norm(x), self.key_value)
+        return norm_linear(x, self.source_norm.gain, self.key_value)
 
 
 class PatchPooling(_CrossAttention):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from scaling.data.batch import Batch
 from scaling.model.attention import causal, windowed
 from scaling.model.blocks import Block, RMSNorm, Rotary, heads_for, matrix
+from scaling.model.fused import norm_head_nats, norm_linear
 from scaling.model.inputs import Tokens, tokens
 from scaling.shapes import SubwordShape
 
@@ -56,8 +57,14 @@ class SubwordTransformer(nn.Module):
         """Return what `forward` takes."""
         return tokens(batch, device)
 
-    def forward(self, batch: Tokens) -> Tensor:
-        """Return logits [R, W, V] for the target at each position."""
+    def forward(self, batch: Tokens, targets: Tensor | None = None) -> Tensor:
+        """Return logits [R, W, V] for the target at each position.
+
+        Args:
+            batch: what `inputs` returns.
+            targets: [R, W] ids, below 0 where none is scored. If given, the sum of their nats is
+                returned instead of logits.
+        """
         width, device = batch.inputs.shape[1], batch.inputs.device
         x_RWD = self.embed(batch.inputs)
         rotary = self.rotary(torch.arange(width, device=device), x_RWD)
@@ -68,6 +75,8 @@ class SubwordTransformer(nn.Module):
         )
         for block in self.blocks:
             x_RWD = block(x_RWD, rotary, attend)
+        if targets is not None:
+            return norm_head_nats(x_RWD, self.norm.gain, self.head, targets)
         return self.predict(x_RWD)
 
     def rotary(self, positions: Tensor, like: Tensor) -> Rotary:
@@ -76,4 +85,4 @@ class SubwordTransformer(nn.Module):
 
     def predict(self, x_RWD: Tensor) -> Tensor:
         """Return logits from the last block's hidden states."""
-        return F.linear(self.norm(x_RWD), self.head)
+        return norm_linear(x_RWD, self.norm.gain, self.head)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from corpora.errors import InputError
@@ -42,16 +41,13 @@ def loss_of(model: Any, batch: Batch, device: torch.device) -> tuple[Tensor, int
         batch: padding is not scored.
     """
     inner: AnyModel = getattr(model, "module", model)
-    logits_RWV = model(inner.inputs(batch, device))
     targets = torch.from_numpy(batch.targets).to(device)
     count = batch.targets.size
     if batch.has_boundaries:
         padding = torch.from_numpy(batch.pieces < 0).to(device)
-        targets = targets.masked_fill(padding, -100)
+        targets = targets.masked_fill(padding, -1)
         count -= int((batch.pieces < 0).sum())
-    nats = F.cross_entropy(
-        logits_RWV.flatten(0, 1).float(), targets.flatten(), ignore_index=-100, reduction="sum"
-    )
+    nats: Tensor = model(inner.inputs(batch, device), targets)
     return nats, count
 
 

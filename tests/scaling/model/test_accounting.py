@@ -106,7 +106,7 @@ def test_a_subword_model_has_the_parameters_that_are_counted(
 def test_a_feed_forward_layer_has_eight_d_squared_parameters(width: int) -> None:
     layer = SwiGLU(width, 1.0)
     assert matrices(layer) == 8 * width**2
-    assert layer(torch.ones(1, 2, width)).shape == (1, 2, width)
+    assert layer(torch.ones(1, 2, width), torch.ones(width)).shape == (1, 2, width)
     assert layer.plain <= 2
 
 

@@ -1,0 +1,209 @@
+"""Steps of the models whose gradients are written by hand: the same values, in fewer passes.
+
+On a CPU these small models are bound by memory, not by arithmetic: of autograd's many small
+operations each reads and writes whole activations. Here several are one `autograd.Function`, worked
+through in slices of positions that fit the cache. Each has its plain form beside it, which says
+what it computes; on a GPU, under autocast and under `torch.compile` the plain form runs, since
+there the compiler does the fusing. The two agree to rounding (tests).
+
+Shapes in names: N positions of all rows, D width, E width of an output, U units of a feed-forward
+layer (G gated, then P plain), V vocabulary.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+NORM_EPS = 1e-5
+_SLICE_FLOATS = 1 << 18  # of the widest activation of a slice: half a megabyte in float32
+
+
+def by_hand(x: Tensor) -> bool:
+    """Whether the forms written by hand apply to `x` here."""
+    return (
+        x.device.type == "cpu"
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()
+    )
+
+
+def norm(x: Tensor, gain_D: Tensor) -> Tensor:
+    """Return x scaled to unit root mean square, then by the gain (Zhang and Sennrich 2019)."""
+    return F.rms_norm(x, gain_D.shape, gain_D.to(x.dtype), NORM_EPS)
+
+
+def norm_linear(x: Tensor, gain_D: Tensor, weight_ED: Tensor) -> Tensor:
+    """Return [..., E] = norm(x) times the weight, from [..., D]."""
+    if not by_hand(x):
+        return F.linear(norm(x, gain_D), weight_ED)
+    out: Tensor = _NormLinear.apply(x, gain_D, weight_ED)  # type: ignore[no-untyped-call]
+    return out
+
+
+def norm_swiglu(x: Tensor, gain_D: Tensor, into: Tensor, out_DU: Tensor, gated: int) -> Tensor:
+    """Return x + feed-forward(norm(x)), [..., D].
+
+    Args:
+        x: [..., D]. gain_D: of the norm.
+        into: [U + G, D] gates, plain units, values, in this order.
+        out_DU: takes the units back.
+        gated: G; the other units have a gate and no value.
+    """
+    if by_hand(x):
+        after: Tensor = _NormSwiGLU.apply(x, gain_D, into, out_DU, gated)  # type: ignore[no-untyped-call]
+        return after
+    gate, value = F.linear(norm(x, gain_D), into).split([len(into) - gated, gated], dim=-1)
+    units = F.silu(gate)
+    units = torch.cat((units[..., :gated] * value, units[..., gated:]), dim=-1)
+    return x + F.linear(units, out_DU)
+
+
+def norm_head_nats(x: Tensor, gain_D: Tensor, head_VD: Tensor, targets: Tensor) -> Tensor:
+    """Return nats summed over targets, a scalar, in float32 at least.
+
+    Args:
+        x: [..., D] hidden states. gain_D: of the last norm. head_VD: the output matrix.
+        targets: [...] ids; those below 0 are not scored.
+    """
+    if by_hand(x):
+        nats: Tensor = _NormHeadNats.apply(x, gain_D, head_VD, targets)  # type: ignore[no-untyped-call]
+        return nats
+    logits = F.linear(norm(x, gain_D), head_VD).flatten(0, -2)
+    exact = logits if logits.dtype == torch.float64 else logits.float()
+    return F.cross_entropy(exact, targets.flatten(), ignore_index=-1, reduction="sum")
+
+
+def _unit(x_ND: Tensor) -> tuple[Tensor, Tensor]:
+    """Return x at unit root mean square, and the factor [N, 1] that made it so."""
+    mean = x_ND.square().mean(dim=-1, keepdim=True)
+    factor_N1 = mean.add_(NORM_EPS).rsqrt_()
+    return x_ND * factor_N1, factor_N1
+
+
+def _unit_gradient(of_unit: Tensor, unit_ND: Tensor, factor_N1: Tensor) -> Tensor:
+    """Return the gradient with respect to x; `of_unit` [N, D] is overwritten with it."""
+    along = torch.linalg.vecdot(of_unit, unit_ND).unsqueeze(-1)
+    of_unit.addcmul_(unit_ND, along, value=-1 / unit_ND.shape[-1])
+    return of_unit.mul_(factor_N1)
+
+
+def _gain_gradients(of_scaled: Tensor, weight: Tensor, gain_D: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the gradients of the gain and of the weight from that of their product."""
+    return (of_scaled * weight).sum(dim=0), of_scaled * gain_D
+
+
+class _NormLinear(torch.autograd.Function):
+    """The gain goes into the weight, which is small, not over the positions, which are many."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gain_D: Tensor, weight_ED: Tensor) -> Tensor:
+        unit_ND, factor_N1 = _unit(x.reshape(-1, x.shape[-1]))
+        scaled_ED = weight_ED * gain_D
+        ctx.save_for_backward(unit_ND, factor_N1, gain_D, weight_ED, scaled_ED)
+        ctx.shape = x.shape
+        return (unit_ND @ scaled_ED.t()).view(*x.shape[:-1], -1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        unit_ND, factor_N1, gain_D, weight_ED, scaled_ED = ctx.saved_tensors
+        g_NE = g.reshape(len(unit_ND), -1)
+        of_x = _unit_gradient(g_NE @ scaled_ED, unit_ND, factor_N1)
+        return of_x.view(ctx.shape), *_gain_gradients(g_NE.t() @ unit_ND, weight_ED, gain_D)
+
+
+class _NormSwiGLU(torch.autograd.Function):
+    """Units run along the first axis, so gates, plain units and values are each contiguous."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, gain_D: Tensor, into: Tensor, out_DU: Tensor, gated: int
+    ) -> Tensor:
+        x_ND = x.reshape(-1, x.shape[-1])
+        scaled = into * gain_D
+        after_ND = torch.empty_like(x_ND)
+        saved = []
+        step = max(1, _SLICE_FLOATS // len(into))
+        for part, after in zip(x_ND.split(step), after_ND.split(step), strict=True):
+            unit, factor = _unit(part)
+            hidden = scaled @ unit.t()
+            gate, value = hidden[:-gated], hidden[-gated:]
+            units = F.silu(gate)
+            units[:gated] *= value
+            torch.addmm(part, units.t(), out_DU.t(), out=after)
+            saved += [unit, factor, hidden]
+        ctx.save_for_backward(gain_D, into, out_DU, scaled, *saved)
+        ctx.gated = gated
+        return after_ND.view(x.shape)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
+        gain_D, into, out_DU, scaled, *saved = ctx.saved_tensors
+        gated = ctx.gated
+        g_ND = g.reshape(-1, g.shape[-1])
+        of_x_ND = torch.empty_like(g_ND)
+        of_scaled, of_out = torch.zeros_like(into), torch.zeros_like(out_DU)
+        step = len(saved[0])
+        room = [torch.empty_like(saved[2]) for _ in range(2)]  # new memory would be slower
+        parts = zip(
+            g_ND.split(step), of_x_ND.split(step), saved[::3], saved[1::3], saved[2::3], strict=True
+        )
+        for g_part, of_x, unit, factor, hidden in parts:
+            gate, value = hidden[:-gated], hidden[-gated:]
+            of_hidden, spare = (x.flatten()[: hidden.numel()].view(hidden.shape) for x in room)
+            of_gate, of_value, units = of_hidden[:-gated], of_hidden[-gated:], spare[:-gated]
+            torch.ops.aten.silu.out(gate, out=units)
+            of_units = torch.mm(out_DU.t(), g_part.t(), out=of_gate)
+            torch.mul(of_units[:gated], units[:gated], out=of_value)
+            of_units[:gated] *= value
+            units[:gated] *= value
+            torch.addmm(of_out, g_part.t(), units.t(), out=of_out)
+            torch.ops.aten.silu_backward.grad_input(of_units, gate, grad_input=of_gate)
+            torch.addmm(of_scaled, of_hidden, unit, out=of_scaled)
+            torch.add(_unit_gradient(of_hidden.t() @ scaled, unit, factor), g_part, out=of_x)
+        of_gain, of_into = _gain_gradients(of_scaled, into, gain_D)
+        return of_x_ND.view(g.shape), of_gain, of_into, of_out, None
+
+
+class _NormHeadNats(torch.autograd.Function):
+    """Logits live for one slice only: their gradient is known as soon as they are."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gain_D: Tensor, head_VD: Tensor, targets: Tensor) -> Tensor:
+        x_ND, targets_N1 = x.reshape(-1, x.shape[-1]), targets.reshape(-1, 1)
+        wanted = any(ctx.needs_input_grad)
+        scaled = head_VD * gain_D
+        of_x_ND, of_scaled = torch.empty_like(x_ND), torch.zeros_like(head_VD)
+        nats = x.new_zeros(())
+        step = max(1, _SLICE_FLOATS // len(head_VD))
+        room = x.new_empty(step, len(head_VD))
+        parts = zip(x_ND.split(step), of_x_ND.split(step), targets_N1.split(step), strict=True)
+        for part, of_x, target_N1 in parts:
+            unit, factor = _unit(part)
+            logits = torch.mm(unit, scaled.t(), out=room[: len(unit)])
+            is_scored = target_N1 >= 0
+            target_N1 = target_N1.clamp(min=0)
+            of_target = logits.gather(1, target_N1)
+            highest = logits.amax(dim=1, keepdim=True)
+            logits.sub_(highest).exp_()
+            total = logits.sum(dim=1, keepdim=True)
+            nats += (total.log() + highest - of_target).mul_(is_scored).sum()
+            if wanted:
+                probabilities = logits.mul_(is_scored / total)
+                probabilities.scatter_add_(1, target_N1, -is_scored.to(logits.dtype))
+                torch.addmm(of_scaled, probabilities.t(), unit, out=of_scaled)
+                of_x.copy_(_unit_gradient(probabilities @ scaled, unit, factor))
+        if wanted:
+            ctx.save_for_backward(of_x_ND.view(x.shape), of_scaled, head_VD, gain_D)
+        return nats
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        of_x, of_scaled, head_VD, gain_D = ctx.saved_tensors
+        of_gain, of_head = _gain_gradients(of_scaled * g, head_VD, gain_D)
+        return of_x * g, of_gain, of_head, None

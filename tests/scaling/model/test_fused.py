@@ -1,0 +1,116 @@
+"""What is written by hand equals its plain form, in values and in gradients."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from scaling.model import fused
+from scaling.model.fused import norm_head_nats, norm_linear, norm_swiglu
+
+SHAPES = [(1, 1), (3, 5), (7,)]
+
+
+def drawn(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(*shape, dtype=dtype).requires_grad_()
+
+
+def linear_case(shape: tuple[int, ...], dtype: torch.dtype) -> tuple[Callable[..., Tensor], Any]:
+    return norm_linear, (
+        drawn(*shape, 6, dtype=dtype),
+        drawn(6, dtype=dtype),
+        drawn(4, 6, dtype=dtype),
+    )
+
+
+def swiglu_case(
+    shape: tuple[int, ...], dtype: torch.dtype, plain: int = 2
+) -> tuple[Callable[..., Tensor], Any]:
+    into, out = drawn(2 * 3 + plain, 6, dtype=dtype), drawn(6, 3 + plain, dtype=dtype)
+    x, gain = drawn(*shape, 6, dtype=dtype), drawn(6, dtype=dtype)
+    return (lambda x, gain, into, out: norm_swiglu(x, gain, into, out, 3)), (x, gain, into, out)
+
+
+def ungated_case(shape: tuple[int, ...], dtype: torch.dtype) -> tuple[Callable[..., Tensor], Any]:
+    return swiglu_case(shape, dtype, plain=0)
+
+
+def nats_case(shape: tuple[int, ...], dtype: torch.dtype) -> tuple[Callable[..., Tensor], Any]:
+    targets = torch.randint(-1, 9, shape)  # -1: not scored
+    x, gain, head = drawn(*shape, 6, dtype=dtype), drawn(6, dtype=dtype), drawn(9, 6, dtype=dtype)
+    return (lambda x, gain, head: norm_head_nats(x, gain, head, targets)), (x, gain, head)
+
+
+CASES = [linear_case, swiglu_case, ungated_case, nats_case]
+
+
+def values_and_gradients(work: Callable[..., Tensor], given: tuple[Tensor, ...]) -> list[Tensor]:
+    out = work(*given)
+    weights = torch.linspace(-1, 2, out.numel(), dtype=out.dtype).view(out.shape)
+    return [out, *torch.autograd.grad((out * weights).sum() + out.sum(), given)]
+
+
+@pytest.fixture(params=[16, 1 << 18], ids=["several slices", "one slice"])
+def slices(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused, "_SLICE_FLOATS", request.param)
+
+
+@pytest.mark.usefixtures("slices")
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("case", CASES)
+def test_gradients_written_by_hand_are_those_of_finite_differences(
+    case: Callable[..., Any], shape: tuple[int, ...]
+) -> None:
+    torch.manual_seed(0)
+    work, given = case(shape, torch.float64)
+    assert torch.autograd.gradcheck(work, given)
+
+
+@pytest.mark.usefixtures("slices")
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("case", CASES)
+def test_by_hand_and_plain_agree(
+    case: Callable[..., Any],
+    shape: tuple[int, ...],
+    dtype: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(1)
+    work, given = case(shape, dtype)
+    hand = values_and_gradients(work, given)
+    monkeypatch.setattr(fused, "by_hand", lambda x: False)
+    for ours, plain in zip(hand, values_and_gradients(work, given), strict=True):
+        torch.testing.assert_close(ours, plain)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_under_autocast_the_plain_form_runs_and_warns_of_nothing(case: Callable[..., Any]) -> None:
+    torch.manual_seed(2)
+    work, given = case((3, 5), torch.float32)
+    exact = work(*given)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not fused.by_hand(given[0])
+        rough = work(*given)
+        rough.sum().backward()
+        halves = F.linear(given[0], given[2])
+        fused.norm(halves, torch.ones(halves.shape[-1]))  # gain and x of different types
+    torch.testing.assert_close(rough.to(exact), exact, rtol=0.03, atol=0.1)
+
+
+def test_nothing_scored_is_no_nats_and_no_gradient() -> None:
+    x, gain, head = drawn(2, 3, 4), drawn(4), drawn(5, 4)
+    nats = norm_head_nats(x, gain, head, torch.full((2, 3), -1))
+    nats.backward()
+    assert nats == 0
+    assert all(given.grad is not None and not given.grad.any() for given in (x, gain, head))
+
+
+def test_nats_of_huge_logits_are_finite() -> None:
+    head = torch.tensor([[1e4], [-1e4]])
+    nats = norm_head_nats(torch.ones(1, 1), torch.ones(1), head, torch.tensor([1]))
+    torch.testing.assert_close(nats, torch.tensor(2e4 / math.sqrt(1 + fused.NORM_EPS)))
