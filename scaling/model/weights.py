@@ -5,6 +5,7 @@ runs no code. What it holds is compared with what the model has before any of it
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,17 +21,33 @@ WEIGHTS = "model.safetensors"
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
-    """Write tensors and notes as one file, whole or not at all.
+    """Write tensors and notes as one file, whole or not at all; the same ones as the same bytes.
 
     Raises:
         InputError: the folder cannot be written, or the disk is full; an older file survives.
     """
     data = safetensors.torch.save(
         {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-        metadata=dict(sorted(notes.items())),
+        metadata=dict(notes),
     )
-    with written_whole(path) as temporary:
-        temporary.write_bytes(data)
+    header, begin = _header(data)
+    with written_whole(path) as temporary, temporary.open("wb") as file:
+        file.write(header)
+        file.write(memoryview(data)[begin:])
+
+
+def _header(data: bytes) -> tuple[bytes, int]:
+    """Return a file's header with its notes in order, and where in `data` the numbers begin.
+
+    The library writes notes in another order every time.
+    """
+    begin = 8 + int.from_bytes(data[:8], "little")
+    fields = json.loads(data[8:begin])
+    if "__metadata__" in fields:
+        fields["__metadata__"] = dict(sorted(fields["__metadata__"].items()))
+    text = json.dumps(fields, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the numbers are aligned
+    return len(text).to_bytes(8, "little") + text, begin
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -45,9 +62,11 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {name: file.get_tensor(name) for name in file.keys()}, notes  # noqa: SIM118
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such file; name a run's folder") from error
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, TypeError, safetensors.SafetensorError) as error:
+        # A TypeError: a size in the header is past the integers. Torch adds a trace of its own.
+        why = str(error).partition("\n")[0]
         raise InputError(
-            f"{path}: cannot be read as safetensors ({error}); it is truncated or another kind of"
+            f"{path}: cannot be read as safetensors ({why}); it is truncated or another kind of"
             " file; delete it and train again"
         ) from error
 
