@@ -34,12 +34,20 @@ class MetricsLog:
             raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
     def append(self, values: dict[str, Any]) -> None:
-        """Write a line; what is not finite becomes null."""
+        """Write a line; what is not finite becomes null.
+
+        Raises:
+            InputError: the disk is full.
+        """
         clean = {
             name: None if isinstance(value, float) and not abs(value) < float("inf") else value
             for name, value in values.items()
         }
-        self._file.write(json.dumps(clean, allow_nan=False) + "\n")
+        line = json.dumps(clean, allow_nan=False) + "\n"
+        try:
+            self._file.write(line)  # now and then this writes what was held back
+        except OSError as error:
+            raise self._full(error) from error
 
     def flush(self) -> None:
         """Bring what was written to the disk.
@@ -51,10 +59,13 @@ class MetricsLog:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise InputError(
-                f"{self.path}: could not be written ({error.strerror}); free some space and run"
-                " again, the run goes on from its checkpoint"
-            ) from error
+            raise self._full(error) from error
+
+    def _full(self, error: OSError) -> InputError:
+        return InputError(
+            f"{self.path}: could not be written ({error.strerror}); free some space and run"
+            " again, the run goes on from its checkpoint"
+        )
 
     def close(self) -> None:
         """Close the file, with what reached it."""

@@ -38,8 +38,8 @@ def text_shards(folder: Path, texts: list[str], held_out_bytes: int) -> Path:
 
 
 def small_shards(folder: Path) -> Path:
-    """Return shards of 80 documents of 300 bytes, whose ends fall into most windows."""
-    return text_shards(folder, SOURCE.texts(80), 3000)
+    """Return shards of 100 documents of 300 bytes, whose ends fall into most windows."""
+    return text_shards(folder, SOURCE.texts(100), 3000)
 
 
 def byte_tokens(text: Path, folder: Path) -> Path:
