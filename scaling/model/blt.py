@@ -19,6 +19,7 @@ from scaling.model.attention import causal, windowed
 from scaling.model.blocks import Attend, Block, RMSNorm, Rotary, heads_for, matrix
 from scaling.model.cross_attention import LatentReading, PatchPooling, Pools
 from scaling.model.fused import norm_head_nats, norm_linear
+from scaling.model.initial import EMBEDDING_SCALE, HEAD_SCALE
 from scaling.model.inputs import PatchedBytes, patched_bytes
 from scaling.shapes import BltShape
 
@@ -32,7 +33,9 @@ class ByteLatentTransformer(nn.Module):
         self.shape, self.window = shape, window
         h, d, slots = shape.local_dim, shape.global_dim, shape.cross_factor
         self.heads, self.local_heads = heads or heads_for(d), heads_for(h)
-        self.embedding = nn.Parameter(torch.randn(BYTE_VOCABULARY + 1, h))  # the last is BOS
+        self.embedding = nn.Parameter(
+            EMBEDDING_SCALE * torch.randn(BYTE_VOCABULARY + 1, h)
+        )  # the last is BOS
         self.encoder = _stack(shape.local_layers, h, self.local_heads)
         self.pooling = PatchPooling(h, self.local_heads, slots)
         self.up = matrix(d, slots * h)
@@ -43,7 +46,7 @@ class ByteLatentTransformer(nn.Module):
         )
         self.decoder = _stack(shape.local_layers, h, self.local_heads)
         self.norm = RMSNorm(h)
-        self.head = matrix(BYTE_VOCABULARY, h)
+        self.head = matrix(BYTE_VOCABULARY, h, HEAD_SCALE)
 
     def inputs(self, batch: Batch, device: torch.device) -> PatchedBytes:
         """Return what `forward` takes."""

@@ -13,6 +13,7 @@ from scaling.data.batch import Batch
 from scaling.model.attention import causal, windowed
 from scaling.model.blocks import Block, RMSNorm, Rotary, heads_for, matrix
 from scaling.model.fused import norm_head_nats, norm_linear
+from scaling.model.initial import EMBEDDING_SCALE, HEAD_SCALE
 from scaling.model.inputs import Tokens, tokens
 from scaling.shapes import SubwordShape
 
@@ -35,13 +36,17 @@ class SubwordTransformer(nn.Module):
         super().__init__()
         self.shape, self.window = shape, window
         self.heads = heads or heads_for(shape.dim)
-        self.bos = nn.Parameter(torch.randn(1, shape.dim))
-        # Embeddings of unit size suit the blocks; a head, tied or not, wants 1 / sqrt(d).
-        self.embedding_scale = math.sqrt(shape.dim) if tied_head else 1.0
-        self.head = matrix(shape.vocabulary_size, shape.dim)
-        self.embedding = (
-            self.head if tied_head else nn.Parameter(torch.randn(shape.vocabulary_size, shape.dim))
-        )
+        vocabulary, dim = shape.vocabulary_size, shape.dim
+        self.bos = nn.Parameter(EMBEDDING_SCALE * torch.randn(1, dim))
+        self.head = matrix(vocabulary, dim, HEAD_SCALE)
+        if tied_head:  # a head's rows are smaller than embeddings are to be
+            self.embedding, self.embedding_scale = (
+                self.head,
+                EMBEDDING_SCALE / HEAD_SCALE * math.sqrt(dim),
+            )
+        else:
+            self.embedding = nn.Parameter(EMBEDDING_SCALE * torch.randn(vocabulary, dim))
+            self.embedding_scale = 1.0
         self.blocks = nn.ModuleList(
             Block(shape.dim, self.heads, shape.layers) for _ in range(shape.layers)
         )
