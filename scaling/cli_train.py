@@ -39,11 +39,15 @@ MicroRows = Annotated[
 
 
 def train(
-    spec: Annotated[Path, typer.Argument(help="SPEC.toml: model, patching, data, training")],
+    spec: Annotated[
+        Path,
+        typer.Argument(help="SPEC.toml: model, patching, data, training; `first` for an example"),
+    ],
     out: Out = OUT,
     prepare: Annotated[
         bool, typer.Option("--prepare", help="make spec.json and shards, train nothing")
     ] = False,
+    show: Annotated[bool, typer.Option("--show", help="print SPEC.toml, do nothing else")] = False,
     device: Device = "auto",
     precision: Precision = None,
     threads: Threads = None,
@@ -65,11 +69,18 @@ def train(
     the record again.
 
     \b
+    tokenize-lab scaling train first
+    tokenize-lab scaling train first --show > spec.toml
     tokenize-lab scaling train spec.toml
     torchrun --nproc-per-node 2 -m tokenize_lab scaling train spec.toml
     """
     from scaling.spec_file import read_train_file
 
+    spec = _packaged(spec)
+    if show:
+        read_train_file(spec)  # what cannot be trained is not shown as if it could
+        sys.stdout.write(spec.read_text("utf-8"))
+        return
     machine = _Machine(device, precision, threads, micro_rows)
     _run(read_train_file(spec), out, machine, prepare_only=prepare, as_json=as_json)
 
@@ -113,6 +124,14 @@ def train_entropy_model(
     )
     machine = _Machine(device, precision, threads, micro_rows)
     _run(asked, out, machine, prepare_only=False, as_json=as_json)
+
+
+def _packaged(spec: Path) -> Path:
+    """Return the path of an example that comes with the package, where it is one's bare name."""
+    examples = Path(__file__).parent / "experiments"
+    example = examples / f"{spec}.toml"
+    is_name = not spec.suffix and not spec.exists() and spec.name == str(spec)
+    return example if is_name and example.is_file() else spec
 
 
 class _Machine:
