@@ -16,12 +16,13 @@ from scaling.data.shards import open_shards
 from scaling.data.starts import StaticPatches
 from scaling.data.windows import Windows, evaluation_windows
 from scaling.model.build import build_model
-from scaling.model.weights import WEIGHTS, read_tensors
+from scaling.model.weights import WEIGHTS
 from scaling.spec import RunSpec
 from scaling.spec_json import write_spec
 from scaling.train.distributed import World
 from scaling.train.optimizer import adamw
 from scaling.train.step import Stepper, loss_of
+from tests.scaling.train.comparing import close
 from tests.scaling.train.runs import (
     CPU,
     blt_spec,
@@ -38,17 +39,6 @@ from tests.scaling.train.runs import (
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small_shards(tmp_path_factory.mktemp("shards"))
-
-
-def close(one: Path, other: Path, tolerance: float) -> None:
-    """Require the same losses and final weights."""
-    losses = [[line["nats_per_target"] for line in metrics(run)] for run in (one, other)]
-    assert len(losses[0]) == len(losses[1]) > 0
-    assert np.abs(np.array(losses[0]) - losses[1]).max() < tolerance
-    first, second = read_tensors(one / WEIGHTS)[0], read_tensors(other / WEIGHTS)[0]
-    assert first.keys() == second.keys()
-    for name, tensor in first.items():
-        assert float((tensor - second[name]).abs().max()) < tolerance, name
 
 
 @pytest.mark.parametrize("family", ["blt", "subword"])
