@@ -1,6 +1,7 @@
 """What the tests of models share: random models, and rows cut from documents in memory."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,14 @@ Texts = Sequence[bytes]
 Rule = Callable[[Texts], tuple[Stream, Patches | None]]
 
 ENTROPY_CONTEXT = 12  # bytes, so that the documents of these tests take more than one block
+
+
+def form(plain: bool) -> AbstractContextManager[object]:
+    """Return the context in which models compute by hand, as on a CPU, or plainly, as elsewhere.
+
+    Under autocast nothing is done by hand, and float64 is left as it is.
+    """
+    return torch.autocast("cpu", dtype=torch.bfloat16) if plain else nullcontext()
 
 
 def latent_model(

@@ -40,7 +40,7 @@ from scaling.model.transformer import SubwordTransformer
 from scaling.shapes import BltShape, SubwordShape, paper_blt, paper_subword
 from scaling.spec import Model, Patching, RunSpec, Training
 from tests.scaling.evaluate.streams import CPU
-from tests.scaling.model.support import Cut, patched_by
+from tests.scaling.model.support import Cut, form, patched_by
 
 META = torch.device("meta")
 MICRO = [
@@ -118,10 +118,13 @@ def text_batch(rows: int, width: int, rate: int | None) -> Batch:
     return cut.batch(*patched_by(patches)([text]))
 
 
-def counted_by_torch(model: AnyModel, batch: Batch, backward: bool = False) -> int:
-    """Return the FLOPs of one pass."""
+def counted_by_torch(
+    model: AnyModel, batch: Batch, plain: bool = True, backward: bool = False
+) -> int:
+    """Return the FLOPs of one pass, done plainly, or by hand as on a CPU."""
     inputs = model.inputs(batch, CPU)
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+    model.double()
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), form(plain):
         logits = model(inputs)
         if backward:
             logits.sum().backward()
@@ -152,9 +155,10 @@ BLT_PASSES = [
 ]
 
 
+@pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize(("shape", "rate", "width", "window"), BLT_PASSES)
 def test_a_byte_latent_model_takes_the_flops_that_are_counted(
-    shape: BltShape, rate: int, width: int, window: int
+    shape: BltShape, rate: int, width: int, window: int, plain: bool
 ) -> None:
     rows, patches = 3, width // rate
     layers, d, local_layers, h, k = shape
@@ -171,15 +175,16 @@ def test_a_byte_latent_model_takes_the_flops_that_are_counted(
         + 2 * k * h * h * patches
     )
     model = ByteLatentTransformer(shape, window)
-    assert counted_by_torch(model, text_batch(rows, width, rate)) == rows * as_run
+    assert counted_by_torch(model, text_batch(rows, width, rate), plain) == rows * as_run
 
 
+@pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize(
     ("shape", "width"), [(SubwordShape(2, 16, 300), 24), (SubwordShape(1, 46, 256), 33)]
 )
 def test_a_subword_model_takes_the_flops_that_are_counted(
-    shape: SubwordShape, width: int, tied: bool
+    shape: SubwordShape, width: int, tied: bool, plain: bool
 ) -> None:
     rows, setting = 2, Setting(4, 4 * width)
     parts = cost(shape, setting)
@@ -189,7 +194,7 @@ def test_a_subword_model_takes_the_flops_that_are_counted(
     in_full = rows * 4 * shape.layers * shape.dim * width**2
     as_run = exactly(forward_flops_per_byte(shape, setting) * text) - halved + in_full
     model = SubwordTransformer(shape, tied_head=tied)
-    assert counted_by_torch(model, text_batch(rows, width, None)) == as_run
+    assert counted_by_torch(model, text_batch(rows, width, None), plain) == as_run
 
 
 @pytest.mark.parametrize("family", ["blt", "subword"])

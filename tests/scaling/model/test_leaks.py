@@ -25,6 +25,7 @@ from tests.scaling.model.support import (
     Cut,
     Rule,
     Texts,
+    form,
     latent_model,
     patched_by,
     patched_by_entropy,
@@ -149,12 +150,15 @@ def of_tokens(model: SubwordTransformer) -> Forward:
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("name", RULES)
-@pytest.mark.parametrize(("local_layers", "slots"), [(1, 2), (2, 1)])
+@pytest.mark.parametrize(
+    ("local_layers", "slots", "plain"), [(1, 2, False), (2, 1, False), (2, 2, True)]
+)
 def test_a_byte_latent_model_sees_only_what_came_before(
-    name: str, layout: Layout, local_layers: int, slots: int
+    name: str, layout: Layout, local_layers: int, slots: int, plain: bool
 ) -> None:
     forward = reading(latent_model(local_layers, slots))
-    found = movements(forward, layout, RULES[name](layout.texts))
+    with form(plain):
+        found = movements(forward, layout, RULES[name](layout.texts))
     assert leaks(found, layout) == 0
     lies = relation(layout, across_rows=name.startswith("entropy"))
     assert lies.following.any()
@@ -166,8 +170,12 @@ def test_a_byte_latent_model_sees_only_what_came_before(
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("window", [None, 1, 6, 50])
-def test_a_model_of_tokens_sees_only_what_came_before(layout: Layout, window: int | None) -> None:
-    found = movements(of_tokens(token_model(window=window)), layout, patched_by(None))
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_model_of_tokens_sees_only_what_came_before(
+    layout: Layout, window: int | None, plain: bool
+) -> None:
+    with form(plain):
+        found = movements(of_tokens(token_model(window=window)), layout, patched_by(None))
     assert leaks(found, layout) == 0
     lies = relation(layout, across_rows=False)
     assert found[lies.apart].max(initial=0) == 0
@@ -294,3 +302,16 @@ def test_the_probe_catches_documents_that_attend_to_each_other(name: str, field:
     found = movements(reading(latent_model(), unmasked), layout, patched_by(StaticPatches(2)))
     assert leaks(found, layout) == 0  # it is causal all the same
     assert found[relation(layout, across_rows=False).apart].max() > ROUNDING
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("name", ["static 1", "static 4", "space", "entropy"])
+def test_both_forms_of_a_model_are_one_model(name: str, layout: Layout) -> None:
+    batch = layout.cut.batch(*RULES[name](layout.texts)(layout.texts))
+    for forward in (reading(latent_model(2, 2)), of_tokens(token_model(window=6))):
+        with torch.no_grad():
+            by_hand = forward(batch)
+            with form(plain=True):
+                plain = forward(batch)
+        assert plain.dtype == torch.float64
+        torch.testing.assert_close(by_hand, plain, rtol=0, atol=ROUNDING)
