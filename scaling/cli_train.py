@@ -181,7 +181,7 @@ def _run(
     with heard() as stop:
         record = trained(
             prepared.spec,
-            open_shards(prepared.shards),
+            open_shards(prepared.shards, verify=True),
             folder,
             settings,
             watch,

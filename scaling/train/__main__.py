@@ -8,6 +8,7 @@ SPEC.json and the folder of shards come from `tokenize-lab scaling train SPEC.to
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -29,9 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto")
     parser.add_argument("--precision", choices=("float32", "bfloat16"))
-    parser.add_argument("--micro-rows", type=int, help="windows computed at once")
-    parser.add_argument("--threads", type=int, help="of the CPU")
-    parser.add_argument("--patching-flops", type=float, default=0.0, help="for the record")
+    parser.add_argument("--micro-rows", type=_count, help="windows computed at once")
+    parser.add_argument("--threads", type=_count, help="of the CPU")
+    parser.add_argument("--patching-flops", type=_flops, default=0.0, help="for the record")
     asked = parser.parse_args(arguments)
     machine = Machine(
         device=asked.device,
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         with heard() as stop:
             record = train(
                 read_spec(asked.spec),
-                open_shards(asked.shards),
+                open_shards(asked.shards, verify=True),  # they may have come a long way
                 asked.out,
                 machine,
                 watch,
@@ -61,6 +62,20 @@ def main(arguments: list[str] | None = None) -> int:
         return stop.exit_code
     sys.stdout.write(json.dumps(record.to_json()["derived"], allow_nan=False) + "\n")
     return 0 if record.status == "finished" else 1
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of 1 or more")
+    return value
+
+
+def _flops(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of 0 or more")
+    return value
 
 
 if __name__ == "__main__":
