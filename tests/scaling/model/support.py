@@ -1,5 +1,6 @@
 """What the tests of models share: random models, and rows cut from documents in memory."""
 
+import functools
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -61,22 +62,23 @@ def patched_by(patches: Patches | None) -> Rule:
     return lambda texts: (byte_stream(texts), patches)
 
 
+@functools.cache
+def entropies_of(texts: tuple[bytes, ...]) -> NDArray[np.float32]:
+    """Return the entropies of documents under `byte_model`; many tests ask for the same."""
+    stream = byte_stream(texts)
+    units = stream.units.astype(np.uint8)
+    return entropies_of_documents(byte_model(), units, stream.documents, ENTROPY_CONTEXT, CPU)
+
+
 def patched_by_entropy(texts: Texts, monotonic: bool) -> Rule:
     """Return the rule that cuts documents by a byte model; the threshold is made for `texts`."""
-    model = byte_model()
-
-    def entropies(stream: Stream) -> NDArray[np.float32]:
-        units = stream.units.astype(np.uint8)
-        return entropies_of_documents(model, units, stream.documents, ENTROPY_CONTEXT, CPU)
-
-    stream = byte_stream(texts)
-    keys = entropy_keys(entropies(stream), stream.documents, monotonic)
+    bits = entropies_of(tuple(texts))
+    keys = entropy_keys(bits, byte_stream(texts).documents, monotonic)
     threshold = float(np.quantile(keys[np.isfinite(keys)], 0.7))
 
     def rule(texts: Texts) -> tuple[Stream, Patches | None]:
-        stream = byte_stream(texts)
-        bits = entropies(stream)
-        starts = split_entropy_starts(bits, stream.documents, threshold, 6, monotonic)
+        bits, offsets = entropies_of(tuple(texts)), byte_stream(texts).documents
+        starts = split_entropy_starts(bits, offsets, threshold, 6, monotonic)
         return byte_stream(texts, starts=starts), StoredPatches()
 
     return rule

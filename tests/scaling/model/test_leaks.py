@@ -89,8 +89,8 @@ def movements(forward: Forward, layout: Layout, rule: Rule) -> Moves:
         old = forward(stacked([*before, *batches]))
         new = forward(stacked([*batches, *before]))
     rows, width = len(layout.cut.begins), layout.cut.width
-    assert torch.isfinite(old).all()
-    most = (old - new).abs().amax(dim=-1)[: size * rows]
+    most = (old - new)[: size * rows].abs().amax(dim=-1)
+    assert torch.isfinite(most).all()
     return most.view(size, rows, width).numpy()
 
 
