@@ -135,9 +135,12 @@ def read_record(folder: Path) -> RunRecord | None:
             raise ValueError(f"version {version}, where this program reads {RECORD_VERSION}")
         del value["derived"]
         interval = value.pop("validation_interval")
+        if interval is not None:
+            low, high = interval
+            interval = (low, high)
         return RunRecord(
             spec=RunSpec.from_json(value.pop("spec")),
-            validation_interval=None if interval is None else (interval[0], interval[1]),
+            validation_interval=interval,
             **value,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:

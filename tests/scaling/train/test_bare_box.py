@@ -15,27 +15,11 @@ ENTRY = ROOT / "scaling" / "train" / "__main__.py"
 OWN = ("corpora", "tokenize_lab", "scaling", "reports")
 THERE = {"numpy", "torch", "safetensors", *sys.stdlib_module_names}
 # Every other package the project depends on.
-ABSENT = [
-    "polars",
-    "pydantic",
-    "pydantic_core",
-    "typer",
-    "click",
-    "rich",
-    "tokenizers",
-    "sentencepiece",
-    "tiktoken",
-    "plotly",
-    "jinja2",
-    "scipy",
-    "regex",
-    "mistral_common",
-    "zstandard",
-    "datasets",
-    "ray",
-    "pyarrow",
-    "psutil",
-]
+ABSENT = (
+    *("polars", "pydantic", "pydantic_core", "typer", "click", "rich", "tokenizers", "regex"),
+    *("sentencepiece", "tiktoken", "plotly", "jinja2", "scipy", "mistral_common", "zstandard"),
+    *("datasets", "ray", "pyarrow", "psutil"),
+)
 BLOCKER = """
 import sys
 class Absent:
