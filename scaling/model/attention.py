@@ -7,28 +7,66 @@ only for batches that hold more than one piece in a row.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scaling.model.blocks import Attend
+_MOST_KEYS_BY_HAND = 512
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def causal(pieces_RW: Tensor | None) -> Attend:
+class Masked:
+    """Attention of which the mask is known, so that it may also be done by hand (`fused`)."""
+
+    def __init__(self, attend: Attend, seen: Callable[[int], Tensor]) -> None:
+        """Make it of a function of queries, keys and values, and one that returns the mask.
+
+        Args:
+            seen: from the number of positions: [R or 1, N, Q, K] does query see key? N chunks of Q
+                queries; each chunk's K keys end with its own.
+        """
+        self._attend, self._seen = attend, seen
+        self._bias: Tensor | None = None
+
+    def __call__(self, q_RHWC: Tensor, k_RHWC: Tensor, v_RHWC: Tensor) -> Tensor:
+        return self._attend(q_RHWC, k_RHWC, v_RHWC)
+
+    def bias(self, like_RWD: Tensor) -> Tensor | None:
+        """Return what is added to scores: 0 where seen, else minus infinity; kept for later.
+
+        None where there are so many keys that torch's attention, which skips what is masked and
+        keeps no scores, is the faster.
+        """
+        if self._bias is None:
+            seen = self._seen(like_RWD.shape[1])
+            if seen.shape[-1] > _MOST_KEYS_BY_HAND:
+                return None
+            self._bias = like_RWD.new_zeros(seen.shape).masked_fill_(~seen, -math.inf)
+        return self._bias
+
+
+def causal(pieces_RW: Tensor | None) -> Masked:
     """Return attention to all earlier positions of the same piece.
 
     Args:
         pieces_RW: the piece of each position, -1 on padding; None where each row is one piece.
     """
     if pieces_RW is None:
-        return lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return Masked(
+            lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+            lambda positions: torch.ones(1, 1, positions, positions, dtype=torch.bool).tril(),
+        )
     same = pieces_RW[:, :, None] == pieces_RW[:, None, :]  # padding attends to padding: no NaN
     mask_R1WW = same.tril()[:, None]
-    return lambda q, k, v: F.scaled_dot_product_attention(q, k, v, attn_mask=mask_R1WW)
+    return Masked(
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, attn_mask=mask_R1WW),
+        lambda _: mask_R1WW,
+    )
 
 
-def windowed(positions: int, window: int, pieces_RW: Tensor | None, device: torch.device) -> Attend:
+def windowed(positions: int, window: int, pieces_RW: Tensor | None, device: torch.device) -> Masked:
     """Return attention to the last `window` positions, one's own included, of the same piece.
 
     Args:
@@ -60,7 +98,7 @@ def windowed(positions: int, window: int, pieces_RW: Tensor | None, device: torc
         out_RHWC: Tensor = mixed.unflatten(0, (rows, heads)).flatten(2, 3)[:, :, :positions]
         return out_RHWC
 
-    return attend
+    return Masked(attend, lambda _: mask)
 
 
 def _band(chunks: int, window: int, device: torch.device) -> Tensor:

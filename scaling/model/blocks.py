@@ -4,18 +4,17 @@ Shapes in names: R rows, W positions, D model width, H heads, C width of a head.
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaling.model.fused import norm, norm_linear, norm_swiglu
+from scaling.model.attention import Attend, Masked
+from scaling.model.fused import by_hand, norm, norm_linear, norm_swiglu
+from scaling.model.fused_attention import norm_attention
 
 ROPE_THETA = 5e5  # BLT (arXiv 2412.09871), section 4
 _HEAD_WIDTH = 64  # of table 4's local modules; the nearest that divides the width is taken
-
-Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def heads_for(width: int) -> int:
@@ -74,9 +73,13 @@ class SelfAttention(nn.Module):
         self.out = matrix(width, width, out_scale)
 
     def forward(self, x_RWD: Tensor, gain: Tensor, rotary: Rotary, attend: Attend) -> Tensor:
-        """Return what attention adds to x_RWD, of which it reads the norm with this gain."""
+        """Return x_RWD with attention to its norm, of this gain, added."""
+        bias = attend.bias(x_RWD) if isinstance(attend, Masked) and by_hand(x_RWD) else None
+        if bias is not None:
+            angles = (rotary.cos, rotary.sin)
+            return norm_attention(x_RWD, gain, (self.qkv, self.out), angles, bias, self.heads)
         q, k, v = self.project(x_RWD, gain, rotary)
-        return self.merge(attend(q, k, v))
+        return x_RWD + self.merge(attend(q, k, v))
 
     def project(self, x_RWD: Tensor, gain: Tensor, rotary: Rotary) -> tuple[Tensor, Tensor, Tensor]:
         """Return rotated queries and keys, and values, each [R, H, W, C]."""
@@ -121,6 +124,6 @@ class Block(nn.Module):
         self.feed = SwiGLU(width, out_scale)
 
     def forward(self, x_RWD: Tensor, rotary: Rotary, attend: Attend) -> Tensor:
-        x_RWD = x_RWD + self.attention(x_RWD, self.attention_norm.gain, rotary, attend)
+        x_RWD = self.attention(x_RWD, self.attention_norm.gain, rotary, attend)
         out: Tensor = self.feed(x_RWD, self.feed_norm.gain)
         return out

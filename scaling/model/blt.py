@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from scaling.data.batch import Batch
 from scaling.flops import BYTE_VOCABULARY
-from scaling.model.attention import causal, windowed
-from scaling.model.blocks import Attend, Block, RMSNorm, Rotary, heads_for, matrix
+from scaling.model.attention import Attend, causal, windowed
+from scaling.model.blocks import Block, RMSNorm, Rotary, heads_for, matrix
 from scaling.model.cross_attention import LatentReading, PatchPooling, Pools
 from scaling.model.fused import norm_head_nats, norm_linear
 from scaling.model.initial import EMBEDDING_SCALE, HEAD_SCALE

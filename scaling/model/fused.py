@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 NORM_EPS = 1e-5
-_SLICE_FLOATS = 1 << 18  # of the widest activation of a slice: half a megabyte in float32
+SLICE_FLOATS = 1 << 18  # of the widest activation of a slice: half a megabyte in float32
 
 
 def by_hand(x: Tensor) -> bool:
@@ -76,21 +76,21 @@ def norm_head_nats(x: Tensor, gain_D: Tensor, head_VD: Tensor, targets: Tensor) 
     return F.cross_entropy(exact, targets.flatten(), ignore_index=-1, reduction="sum")
 
 
-def _unit(x_ND: Tensor) -> tuple[Tensor, Tensor]:
+def unit_of(x_ND: Tensor) -> tuple[Tensor, Tensor]:
     """Return x at unit root mean square, and the factor [N, 1] that made it so."""
     mean = x_ND.square().mean(dim=-1, keepdim=True)
     factor_N1 = mean.add_(NORM_EPS).rsqrt_()
     return x_ND * factor_N1, factor_N1
 
 
-def _unit_gradient(of_unit: Tensor, unit_ND: Tensor, factor_N1: Tensor) -> Tensor:
+def unit_gradient(of_unit: Tensor, unit_ND: Tensor, factor_N1: Tensor) -> Tensor:
     """Return the gradient with respect to x; `of_unit` [N, D] is overwritten with it."""
     along = torch.linalg.vecdot(of_unit, unit_ND).unsqueeze(-1)
     of_unit.addcmul_(unit_ND, along, value=-1 / unit_ND.shape[-1])
     return of_unit.mul_(factor_N1)
 
 
-def _gain_gradients(of_scaled: Tensor, weight: Tensor, gain_D: Tensor) -> tuple[Tensor, Tensor]:
+def gain_gradients(of_scaled: Tensor, weight: Tensor, gain_D: Tensor) -> tuple[Tensor, Tensor]:
     """Return the gradients of the gain and of the weight from that of their product."""
     return (of_scaled * weight).sum(dim=0), of_scaled * gain_D
 
@@ -100,7 +100,7 @@ class _NormLinear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, gain_D: Tensor, weight_ED: Tensor) -> Tensor:
-        unit_ND, factor_N1 = _unit(x.reshape(-1, x.shape[-1]))
+        unit_ND, factor_N1 = unit_of(x.reshape(-1, x.shape[-1]))
         scaled_ED = weight_ED * gain_D
         ctx.save_for_backward(unit_ND, factor_N1, gain_D, weight_ED, scaled_ED)
         ctx.shape = x.shape
@@ -111,8 +111,8 @@ class _NormLinear(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         unit_ND, factor_N1, gain_D, weight_ED, scaled_ED = ctx.saved_tensors
         g_NE = g.reshape(len(unit_ND), -1)
-        of_x = _unit_gradient(g_NE @ scaled_ED, unit_ND, factor_N1)
-        return of_x.view(ctx.shape), *_gain_gradients(g_NE.t() @ unit_ND, weight_ED, gain_D)
+        of_x = unit_gradient(g_NE @ scaled_ED, unit_ND, factor_N1)
+        return of_x.view(ctx.shape), *gain_gradients(g_NE.t() @ unit_ND, weight_ED, gain_D)
 
 
 class _NormSwiGLU(torch.autograd.Function):
@@ -126,9 +126,9 @@ class _NormSwiGLU(torch.autograd.Function):
         scaled = into * gain_D
         after_ND = torch.empty_like(x_ND)
         saved = []
-        step = max(1, _SLICE_FLOATS // len(into))
+        step = max(1, SLICE_FLOATS // len(into))
         for part, after in zip(x_ND.split(step), after_ND.split(step), strict=True):
-            unit, factor = _unit(part)
+            unit, factor = unit_of(part)
             hidden = scaled @ unit.t()
             gate, value = hidden[:-gated], hidden[-gated:]
             units = F.silu(gate)
@@ -164,8 +164,8 @@ class _NormSwiGLU(torch.autograd.Function):
             torch.addmm(of_out, g_part.t(), units.t(), out=of_out)
             torch.ops.aten.silu_backward.grad_input(of_units, gate, grad_input=of_gate)
             torch.addmm(of_scaled, of_hidden, unit, out=of_scaled)
-            torch.add(_unit_gradient(of_hidden.t() @ scaled, unit, factor), g_part, out=of_x)
-        of_gain, of_into = _gain_gradients(of_scaled, into, gain_D)
+            torch.add(unit_gradient(of_hidden.t() @ scaled, unit, factor), g_part, out=of_x)
+        of_gain, of_into = gain_gradients(of_scaled, into, gain_D)
         return of_x_ND.view(g.shape), of_gain, of_into, of_out, None
 
 
@@ -179,11 +179,11 @@ class _NormHeadNats(torch.autograd.Function):
         scaled = head_VD * gain_D
         of_x_ND, of_scaled = torch.empty_like(x_ND), torch.zeros_like(head_VD)
         nats = x.new_zeros(())
-        step = max(1, _SLICE_FLOATS // len(head_VD))
+        step = max(1, SLICE_FLOATS // len(head_VD))
         room = x.new_empty(step, len(head_VD))
         parts = zip(x_ND.split(step), of_x_ND.split(step), targets_N1.split(step), strict=True)
         for part, of_x, target_N1 in parts:
-            unit, factor = _unit(part)
+            unit, factor = unit_of(part)
             logits = torch.mm(unit, scaled.t(), out=room[: len(unit)])
             is_scored = target_N1 >= 0
             target_N1 = target_N1.clamp(min=0)
@@ -196,7 +196,7 @@ class _NormHeadNats(torch.autograd.Function):
                 probabilities = logits.mul_(is_scored / total)
                 probabilities.scatter_add_(1, target_N1, -is_scored.to(logits.dtype))
                 torch.addmm(of_scaled, probabilities.t(), unit, out=of_scaled)
-                of_x.copy_(_unit_gradient(probabilities @ scaled, unit, factor))
+                of_x.copy_(unit_gradient(probabilities @ scaled, unit, factor))
         if wanted:
             ctx.save_for_backward(of_x_ND.view(x.shape), of_scaled, head_VD, gain_D)
         return nats
@@ -205,5 +205,5 @@ class _NormHeadNats(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         of_x, of_scaled, head_VD, gain_D = ctx.saved_tensors
-        of_gain, of_head = _gain_gradients(of_scaled * g, head_VD, gain_D)
+        of_gain, of_head = gain_gradients(of_scaled * g, head_VD, gain_D)
         return of_x * g, of_gain, of_head, None

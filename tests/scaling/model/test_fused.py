@@ -8,8 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.func import functional_call
 
-from scaling.model import fused
+from scaling.model import attention, blocks, fused, fused_attention
+from scaling.model.attention import windowed
+from scaling.model.blocks import Rotary, SelfAttention
 from scaling.model.fused import norm_head_nats, norm_linear, norm_swiglu
 
 SHAPES = [(1, 1), (3, 5), (7,)]
@@ -56,7 +59,8 @@ def values_and_gradients(work: Callable[..., Tensor], given: tuple[Tensor, ...])
 
 @pytest.fixture(params=[16, 1 << 18], ids=["several slices", "one slice"])
 def slices(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fused, "_SLICE_FLOATS", request.param)
+    monkeypatch.setattr(fused, "SLICE_FLOATS", request.param)
+    monkeypatch.setattr(fused_attention, "SLICE_FLOATS", request.param)
 
 
 @pytest.mark.usefixtures("slices")
@@ -114,3 +118,59 @@ def test_nats_of_huge_logits_are_finite() -> None:
     head = torch.tensor([[1e4], [-1e4]])
     nats = norm_head_nats(torch.ones(1, 1), torch.ones(1), head, torch.tensor([1]))
     torch.testing.assert_close(nats, torch.tensor(2e4 / math.sqrt(1 + fused.NORM_EPS)))
+
+
+def attention_case(
+    positions: int, window: int, pieces: bool, dtype: torch.dtype
+) -> tuple[Callable[..., Tensor], tuple[Tensor, ...]]:
+    """Return attention of a block of two heads, as a function of its inputs and weights."""
+    layer = SelfAttention(8, 2, 1.0)
+    which = torch.tensor([[0, 0, 1, 1, 1, 1, 1, 2, 2, 2, -1], [0] * 11])[:, :positions]
+    rotary = Rotary(torch.arange(positions), 4).to(torch.empty(0, dtype=dtype))
+
+    def work(x: Tensor, gain: Tensor, qkv: Tensor, out: Tensor) -> Tensor:
+        attend = windowed(positions, window, which if pieces else None, x.device)
+        given = {"qkv": qkv, "out": out}
+        after: Tensor = functional_call(layer, given, (x, gain, rotary, attend))
+        return after
+
+    # Weights as a model has them: sharper scores magnify what float32 rounds.
+    weights = (w.detach().to(dtype).requires_grad_() for w in (layer.qkv, layer.out))
+    return work, (drawn(2, positions, 8, dtype=dtype), drawn(8, dtype=dtype), *weights)
+
+
+# Whole chunks, a last chunk in part, chunks of one, one chunk (as in the global module).
+WINDOWS = [(8, 4), (11, 4), (5, 1), (7, 9), (1, 1)]
+
+
+@pytest.mark.usefixtures("slices")
+@pytest.mark.parametrize("pieces", [False, True])
+@pytest.mark.parametrize(("positions", "window"), WINDOWS)
+def test_attention_by_hand_and_plain_agree(
+    positions: int, window: int, pieces: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for dtype in (torch.float64, torch.float32):
+        torch.manual_seed(3)
+        work, given = attention_case(positions, window, pieces, dtype)
+        hand = values_and_gradients(work, given)
+        with monkeypatch.context() as patched:
+            patched.setattr(blocks, "by_hand", lambda x: False)
+            plain = values_and_gradients(work, given)
+        for ours, theirs in zip(hand, plain, strict=True):
+            torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.usefixtures("slices")
+@pytest.mark.parametrize("pieces", [False, True])
+def test_gradients_of_attention_are_those_of_finite_differences(pieces: bool) -> None:
+    torch.manual_seed(4)
+    work, given = attention_case(11, 4, pieces, torch.float64)
+    assert torch.autograd.gradcheck(work, given, fast_mode=True)
+
+
+def test_attention_to_many_keys_is_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    work, given = attention_case(8, 4, False, torch.float32)
+    hand = work(*given)
+    monkeypatch.setattr(attention, "_MOST_KEYS_BY_HAND", 7)
+    monkeypatch.setattr(blocks, "norm_attention", None)  # calling it would fail
+    torch.testing.assert_close(work(*given), hand)
