@@ -1,6 +1,7 @@
 """Attention in chunks, and over pieces, is what a dense mask of who sees whom gives."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from scaling.model.attention import causal, windowed
-from scaling.model.blocks import Attend, Rotary, heads_for
+from scaling.model.blocks import Rotary, heads_for
 from tests.scaling.evaluate.streams import CPU
 
 EXACT = 1e-12
@@ -58,7 +59,7 @@ def dense(case: Case, window: int) -> Tensor:
     return scores.masked_fill(~sees, -math.inf).softmax(dim=-1) @ case.v
 
 
-def with_gradients(attend: Attend, case: Case) -> list[Tensor]:
+def with_gradients(attend: Callable[[Tensor, Tensor, Tensor], Tensor], case: Case) -> list[Tensor]:
     """Return the mixture, and its gradients to queries, keys and values."""
     leaves = [x.clone().requires_grad_() for x in (case.q, case.k, case.v)]
     out = attend(*leaves)
@@ -66,7 +67,7 @@ def with_gradients(attend: Attend, case: Case) -> list[Tensor]:
     return [out.detach(), *torch.autograd.grad((out * weights).sum(), leaves)]
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(cases())
 def test_windows_are_read_as_a_dense_mask_says(case: Case) -> None:
     attend = windowed(case.q.shape[2], case.window, case.pieces, CPU)
