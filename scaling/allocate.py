@@ -16,7 +16,9 @@ from scaling.laws import law1
 from scaling.shapes import PAPER_VOCABULARIES, Shape, paper_blt, paper_subword
 
 Array = NDArray[np.float64]
-LARGEST_LAYERS = 400
+# Every size that anyone trains, then ever further apart to 1e17 parameters: beyond the last one
+# the cost would stand still, and the budget would not be spent.
+LAYERS = (*range(1, 401), *(round(400 * 1.02**step) for step in range(1, 151)))
 HALVINGS = 60
 
 
@@ -89,7 +91,7 @@ def _forward(params: Array, rate: Array, vocabulary_size: int | None) -> Array:
 def _cost_table(vocabulary_size: int | None) -> tuple[Array, tuple[Array, Array, Array]]:
     shapes: list[Shape] = [
         paper_blt(layers) if vocabulary_size is None else paper_subword(layers, vocabulary_size)
-        for layers in range(1, LARGEST_LAYERS + 1)
+        for layers in LAYERS
     ]
     at = np.array([1.0, 2.0, 4.0])
     powers = np.stack([np.ones(3), 1 / at, 1 / at**2], axis=1)

@@ -95,6 +95,14 @@ def test_allocation_lies_between_the_papers_shapes() -> None:
         assert 3 * ours[0] == pytest.approx(training_flops_per_byte(shape, Setting(rate)), rel=1e-6)
 
 
+@pytest.mark.parametrize("budget", [1e15, 1e21, 1e28, 1e30])
+def test_the_whole_budget_is_spent(budget: float) -> None:
+    answer = advise(Question(budget))
+    size, data = answer.inference_flops_per_byte.value, answer.train_bytes_opt.value
+    assert size is not None and data is not None
+    assert 3 * size * data == pytest.approx(budget, rel=1e-6)
+
+
 def test_prices_rise_with_distance(english: Advice) -> None:
     near, far, plain = english.tokenizers
     assert (near.price_bits_per_byte.value or 0) < (far.price_bits_per_byte.value or 0)
