@@ -4,7 +4,6 @@ The text is scored by its own source as well: its exact probability is what no m
 by learning the held-out text itself. That takes the chance of the sample out of the comparison.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -94,22 +93,24 @@ def test_patches_of_words(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tokenizer", ["byte", "character"])
-def test_bytes_and_characters(tmp_path: Path, tokenizer: str) -> None:
-    check(tmp_path, f"[model]\n{SUBWORD}\n" + data(tokenizer) + training(200), MARKOV)
+def test_bytes_as_tokens(tmp_path: Path) -> None:
+    check(tmp_path, f"[model]\n{SUBWORD}\n" + data("byte") + training(200), MARKOV)
 
 
-def settings(name: str) -> TrainSettings:
-    return TrainSettings(name, 300)
+RECIPES = {
+    "bpe": TrainSettings("bpe", 300),
+    "unigram": TrainSettings("unigram", 300, "huggingface"),
+    "sentencepiece": TrainSettings("unigram", 300, "sentencepiece"),
+    "character": TrainSettings("character", 300),
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["bpe", "unigram", "sp-unigram"])
-@pytest.mark.parametrize("source", [MARKOV, ZIPF], ids=lambda source: str(type(source).__name__))
-def test_trained_tokens(tmp_path: Path, engine: str, source: MarkovSource | ZipfSource) -> None:
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("source", [MARKOV, ZIPF], ids=["markov", "zipf"])
+def test_trained_tokens(tmp_path: Path, name: str, source: MarkovSource | ZipfSource) -> None:
     documents = [Document(text) for text in source.texts(60, 7)]
-    made: Callable[..., object] = train_tokenizer
-    made(DocumentCorpus("own", documents), settings(engine), tmp_path / "tokenizer")
-    (file,) = (p for p in (tmp_path / "tokenizer").iterdir() if p.name != "card.json")
+    corpus = DocumentCorpus("own", documents)
+    file = train_tokenizer(corpus, RECIPES[name], tmp_path / "tokenizer").path
     toml = f"[model]\n{SUBWORD}\n" + data(f"tokenizer/{file.name}") + training(800)
     check(tmp_path, toml, source)
