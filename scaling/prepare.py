@@ -23,13 +23,16 @@ from scaling.data.build_tokens import build_tokens
 from scaling.data.layout import Split
 from scaling.data.shards import Shards, Stream, open_shards, read_manifest
 from scaling.model.patching import space_starts, static_starts
+from scaling.record import RECORD
 from scaling.spec import Patching, RunSpec
 from scaling.spec_file import DataRequest, TrainFile
-from tokenize_lab.load import load_tokenizer
+from scaling.spec_json import SPEC
+from tokenize_lab.load import NAMES, PREFIXES, load_tokenizer
 from tokenize_lab.tokenizer import Tokenizer
 
 TOKENIZER = "tokenizer.txt"
 ENTROPY_MODEL = "entropy_model"
+_TAKEN = (TOKENIZER, ENTROPY_MODEL, SPEC, RECORD, "metrics.jsonl")
 
 Stage = Callable[[str, int | None], Callable[[int], object]]
 
@@ -227,11 +230,16 @@ def _bytes(text: Path) -> int:
 
 def _keep_tokenizer(spec: str, run: Path) -> None:
     """Copy the tokenizer's file into the run's folder, where it has one, and say which it is."""
-    prefix, _, rest = spec.rpartition(":")
-    source = Path(rest if prefix in ("hf", "sp", "tiktoken") else spec)
+    prefix = next((prefix for prefix in PREFIXES if spec.startswith(prefix)), "")
+    where, at_sign, pattern = spec.removeprefix(prefix), "", ""
+    if prefix == "tiktoken:" and not Path(where).exists():
+        where, at_sign, pattern = where.partition("@")  # a file, and whose pattern it takes
+    source = Path(where)
     if source.is_dir():
         source = source / "tokenizer.json"
-    if source.is_file():
-        shutil.copyfile(source, run / source.name)
-        spec = f"{prefix}:{source.name}" if prefix else source.name
+    if spec not in NAMES and source.is_file():
+        # A run's folder has names of its own, which no tokenizer may take.
+        name = f"own-{source.name}" if source.name in _TAKEN else source.name
+        shutil.copyfile(source, run / name)
+        spec = f"{prefix}{name}{at_sign}{pattern}"
     write_text(run / TOKENIZER, spec + "\n")

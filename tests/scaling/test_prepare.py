@@ -1,0 +1,223 @@
+"""From a specification file to a run: text, patches, tokens, and what a run's folder keeps."""
+
+import base64
+import json
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corpora.corpus import DocumentCorpus
+from corpora.document import Document
+from corpora.errors import InputError
+from scaling.data.shards import open_shards
+from scaling.data.windows import Windows
+from scaling.prepare import TOKENIZER, Prepared, keep_beside, prepare
+from scaling.spec_file import TrainFile, read_train_file
+from scaling.train.run import patches_of
+from tests.scaling.data.texts import sentences
+from tests.scaling.train.runs import run
+from tests.scaling.train.truth import write_jsonl
+from tokenize_lab.load import load_tokenizer
+from tokenize_lab.train.settings import TrainSettings
+from tokenize_lab.train.train import train_tokenizer
+
+BLT = 'family = "blt"\nlayers = 1\ndim = 16\nlocal_layers = 1\nlocal_dim = 16\ncross_factor = 1'
+SUBWORD = 'family = "subword"\nlayers = 1\ndim = 16'
+TEXTS = sentences(120)
+
+
+def asked(
+    folder: Path,
+    model: str = BLT,
+    patching: str = 'kind = "static"\ncompression_rate = 4',
+    data: str = "window_bytes = 16",
+    training: str = "steps = 2",
+) -> TrainFile:
+    """Return what a file over made-up sentences asks for."""
+    write_jsonl(folder / "text.jsonl", TEXTS)
+    path = folder / "spec.toml"
+    patches = f"[patching]\n{patching}\n" if patching else ""
+    path.write_text(
+        f"[model]\n{model}\n{patches}"
+        f'[data]\ncorpus = "text.jsonl"\nheld_out_bytes = 1500\ncontext_bytes = 64\n{data}\n'
+        f"[training]\nbatch_bytes = 256\n{training}\n"
+    )
+    return read_train_file(path)
+
+
+def ready(wanted: TrainFile, shards: Path) -> Prepared:
+    return prepare(wanted, shards, lambda name, size: lambda done: None)
+
+
+def realised(prepared: Prepared) -> float:
+    """Return bytes per patch or token of an epoch of training windows, counted."""
+    spec = prepared.spec
+    windows = Windows(
+        open_shards(prepared.shards).train, spec.window_units, spec.seed, patches_of(spec)
+    )
+    batch = windows.batch(0, windows.per_epoch)
+    units = batch.targets.size if batch.starts is None else int(batch.starts.sum())
+    return batch.scored_bytes / units
+
+
+@pytest.mark.parametrize("rate", [1, 2, 3.5, 4, 8, 64])
+def test_static_rates_are_those_of_whole_windows(tmp_path: Path, rate: float) -> None:
+    wanted = asked(tmp_path, patching=f'kind = "static"\ncompression_rate = {rate}')
+    prepared = ready(wanted, tmp_path / "shards")
+    assert prepared.spec.compression_rate == 64 / math.ceil(64 / rate)
+    assert prepared.patching_flops == 0
+    # Documents end within windows, too, so patches are a little shorter where there are many ends.
+    assert realised(prepared) < 1.01 * rate
+
+
+def test_words_are_counted(tmp_path: Path) -> None:
+    prepared = ready(asked(tmp_path, patching='kind = "space"'), tmp_path / "shards")
+    train = open_shards(prepared.shards).train
+    words = sum(
+        len(np.asarray(train.document(i)).tobytes().split()) for i in range(train.document_count)
+    )
+    assert prepared.spec.compression_rate == train.byte_count / words
+
+
+@pytest.fixture(scope="module")
+def byte_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a byte model that has taken a few steps."""
+    folder = tmp_path_factory.mktemp("byte_model")
+    prepared = ready(asked(folder, SUBWORD, "", 'tokenizer = "byte"'), folder / "shards")
+    assert run(prepared.spec, prepared.shards, folder / "run").status == "finished"
+    return folder / "run"
+
+
+@pytest.mark.parametrize("kind", ["entropy", "entropy-monotonic"])
+@pytest.mark.parametrize("rate", [2, 4.5])
+def test_entropy_patches_are_as_long_as_asked(
+    tmp_path: Path, byte_model: Path, kind: str, rate: float
+) -> None:
+    patching = f'kind = "{kind}"\ncompression_rate = {rate}\nentropy_model = "{byte_model}"'
+    prepared = ready(asked(tmp_path, patching=patching), tmp_path / "shards")
+    spec = prepared.spec
+    assert spec.patching is not None and spec.patching.threshold is not None
+    # The file's T is asked for, and the spec's is what came out of it.
+    assert spec.patching.compression_rate == rate
+    assert spec.compression_rate == pytest.approx(rate, rel=0.1)
+    train = open_shards(prepared.shards).train
+    assert train.starts is not None
+    assert spec.compression_rate == train.byte_count / int(train.starts.sum())
+    assert prepared.patching_flops > 0
+    # Another T reads no text again: text, entropies, and two kinds of starts.
+    again = ready(asked(tmp_path, patching=patching.replace(str(rate), "3")), tmp_path / "shards")
+    assert again.patching_flops == prepared.patching_flops
+    kinds = sorted(
+        json.loads(path.read_text())["kind"] for path in (tmp_path / "shards").glob("*/shards.json")
+    )
+    assert kinds == ["entropies", "starts", "starts", "text"]
+
+
+def test_the_budget_buys_steps_at_the_rate_that_came_out(tmp_path: Path) -> None:
+    from scaling.flops import training_flops_per_byte
+
+    for patching in ('kind = "static"\ncompression_rate = 4', 'kind = "space"'):
+        wanted = asked(tmp_path, patching=patching, training="compute_flops = 1e9")
+        spec = ready(wanted, tmp_path / "shards").spec
+        per_step = 256 * training_flops_per_byte(spec.model.shape, spec.setting)
+        assert spec.training.steps == round(1e9 / per_step) > 1
+
+
+def test_the_same_file_elsewhere_is_the_same_run(tmp_path: Path) -> None:
+    ids = set()
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        ids.add(ready(asked(tmp_path / name), tmp_path / name / "shards").spec.run_id)
+    assert len(ids) == 1
+    other = ready(asked(tmp_path, training="steps = 3"), tmp_path / "shards").spec.run_id
+    assert other not in ids
+
+
+def test_inflated_text_is_longer_and_another(tmp_path: Path) -> None:
+    plain = ready(asked(tmp_path), tmp_path / "shards")
+    double = ready(asked(tmp_path, data="window_bytes = 16\ninflate = 2"), tmp_path / "shards")
+    assert plain.spec.shards != double.spec.shards
+    one, two = open_shards(plain.shards), open_shards(double.shards)
+    size = one.train.byte_count + one.held_out.byte_count
+    assert two.train.byte_count + two.held_out.byte_count == 2 * size
+
+
+def own_tokenizer(folder: Path, form: str) -> tuple[str, Path]:
+    """Make a tokenizer; return its spec and what is to be deleted to lose it."""
+    corpus = DocumentCorpus("own", [Document(text) for text in TEXTS])
+    if form == "sp":
+        path = train_tokenizer(corpus, TrainSettings("unigram", 320, "sentencepiece"), folder).path
+        return f"sp:{path}", path
+    if form.startswith("tiktoken"):
+        path = folder / "own.tiktoken"
+        folder.mkdir()
+        table = load_tokenizer("mistral:tekken").token_bytes
+        ranks = (table[1000 + rank] for rank in range(2000))
+        path.write_bytes(
+            b"".join(base64.b64encode(token) + b" %d\n" % n for n, token in enumerate(ranks))
+        )
+        return f"tiktoken:{path}{form.removeprefix('tiktoken')}", path
+    path = train_tokenizer(corpus, TrainSettings("bpe", 320), folder).path
+    shutil.copyfile(path, folder / "record.json")
+    shutil.copyfile(path, folder / "a:b.json")
+    return {
+        "file": (str(path), path),
+        "record.json": (str(folder / form), folder / form),
+        "a:b.json": (f"hf:{folder / form}", folder / form),
+        "hf": (f"hf:{path}", path),
+        "folder": (str(folder), folder),
+        "hf folder": (f"hf:{folder}", folder),
+    }[form]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "file",
+        "hf",
+        "folder",
+        "hf folder",
+        "sp",
+        "tiktoken",
+        "tiktoken@cl100k_base",
+        "record.json",
+        "a:b.json",
+    ],
+)
+def test_a_runs_folder_keeps_its_tokenizer(tmp_path: Path, form: str) -> None:
+    spec, lost = own_tokenizer(tmp_path / "own", form)
+    wanted = asked(tmp_path, SUBWORD, "", 'tokenizer = "byte"')
+    wanted = replace(wanted, data=replace(wanted.data, tokenizer=spec))
+    prepared = ready(wanted, tmp_path / "shards")
+    assert prepared.tokenizer is not None
+    ids = prepared.tokenizer.encode_batch(TEXTS[:5])
+    keep_beside(prepared, tmp_path / "run")
+    assert not (tmp_path / "run" / "record.json").exists()
+    if lost.is_dir():
+        shutil.rmtree(lost)
+    else:
+        lost.unlink()
+    kept = (tmp_path / "run" / TOKENIZER).read_text().strip()
+    prefix = next((p for p in ("hf:", "sp:", "tiktoken:") if kept.startswith(p)), "")
+    again = load_tokenizer(f"{prefix}{tmp_path / 'run'}/{kept.removeprefix(prefix)}")
+    assert again.sha256 == prepared.spec.tokenizer
+    assert np.array_equal(again.encode_batch(TEXTS[:5]).ids, ids.ids)
+
+
+def test_a_run_that_cannot_be_written(tmp_path: Path) -> None:
+    prepared = ready(asked(tmp_path), tmp_path / "shards")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="name another --out"):
+        keep_beside(prepared, tmp_path / "file" / "run")
+
+
+def test_a_tokenizer_that_loses_text_is_refused(tmp_path: Path) -> None:
+    corpus = DocumentCorpus("own", [Document(text) for text in TEXTS])
+    path = train_tokenizer(corpus, TrainSettings("wordpiece", 400), tmp_path / "own").path
+    wanted = asked(tmp_path, SUBWORD, "", f'tokenizer = "own/{path.name}"')
+    with pytest.raises(InputError, match="loses text"):
+        ready(wanted, tmp_path / "shards")
