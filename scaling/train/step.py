@@ -94,7 +94,7 @@ class Stepper:
             try:
                 result = self._gradients(step)
                 break
-            except (torch.OutOfMemoryError, RuntimeError) as error:
+            except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
                 if not _is_out_of_memory(error) or self.world.size > 1:
                     raise  # other processes would wait for this one for ever
                 if self.micro_rows == 1:
@@ -149,6 +149,6 @@ def computing(
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or any(
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
         words in str(error) for words in _OUT_OF_MEMORY
     )

@@ -100,24 +100,32 @@ def test_the_loss_is_the_mean_over_targets_and_padding_is_none(text: Path) -> No
     assert padded
 
 
-def short_of_memory(most_rows: int) -> Callable[[Stepper, int], object]:
-    """Return what fails as the CPU's allocator does, for more rows than that."""
+# An exabyte: it really fails.
+ALLOCATORS: dict[str, Callable[[], object]] = {
+    "torch": lambda: torch.empty(1 << 60, dtype=torch.uint8),
+    "numpy": lambda: np.empty(1 << 60, np.uint8),
+}
+
+
+def short_of_memory(most_rows: int, library: str = "torch") -> Callable[[Stepper, int], object]:
+    """Return what fails as an allocator does, for more rows than that."""
     whole = Stepper._gradients
 
     def gradients(self: Stepper, step: int) -> object:
         if self.micro_rows > most_rows:
-            torch.empty(1 << 60, dtype=torch.uint8)  # an exabyte: it really fails
+            ALLOCATORS[library]()
         return whole(self, step)
 
     return gradients
 
 
+@pytest.mark.parametrize("library", ALLOCATORS)
 def test_memory_that_runs_out_halves_the_parts(
-    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: Path, tmp_path: Path, library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = blt_spec(text, 5)
     run(spec, text, tmp_path / "one", replace(CPU, micro_rows=1))
-    monkeypatch.setattr(Stepper, "_gradients", short_of_memory(1))
+    monkeypatch.setattr(Stepper, "_gradients", short_of_memory(1, library))
     run(spec, text, tmp_path / "halved")
     assert metrics(tmp_path / "one") == metrics(tmp_path / "halved")
     assert (tmp_path / "one" / WEIGHTS).read_bytes() == (tmp_path / "halved" / WEIGHTS).read_bytes()
