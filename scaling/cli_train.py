@@ -1,5 +1,6 @@
 """`tokenize-lab scaling train` and `train-entropy-model`: one run, from text to record."""
 
+import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -88,14 +89,14 @@ def train(
 def train_entropy_model(
     corpus: Annotated[list[str], typer.Argument(help="text, as `measure` takes it")],
     out: Out = OUT,
-    layers: Annotated[int, typer.Option(min=1, help="of the byte model")] = 2,
-    dim: Annotated[int, typer.Option(min=2, help="its width")] = 128,
+    layers: Annotated[int, typer.Option(min=1, max=1000, help="of the byte model")] = 2,
+    dim: Annotated[int, typer.Option(min=2, max=1 << 16, help="its width")] = 128,
     train_bytes: Annotated[float, typer.Option(help="text to train on")] = 2e7,
     context_bytes: Annotated[int, typer.Option(min=2, help="text it sees at once")] = 512,
     batch_bytes: Annotated[int, typer.Option(min=2, help="text per step")] = 8192,
     held_out_bytes: Annotated[int, typer.Option(min=1, help="text to score it on")] = 100_000,
     text_field: Annotated[str, typer.Option(help="of records", rich_help_panel=HOW)] = "text",
-    seed: Annotated[int, typer.Option(min=0, help="of weights and order")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=(1 << 63) - 1, help="of weights and order")] = 0,
     device: Device = "auto",
     precision: Precision = None,
     threads: Threads = None,
@@ -129,9 +130,10 @@ def train_entropy_model(
 def _packaged(spec: Path) -> Path:
     """Return the path of an example that comes with the package, where it is one's bare name."""
     examples = Path(__file__).parent / "experiments"
-    example = examples / f"{spec}.toml"
-    is_name = not spec.suffix and not spec.exists() and spec.name == str(spec)
-    return example if is_name and example.is_file() else spec
+    # Looked up in the list, since a name may be longer than any file's.
+    packaged = {path.stem: path for path in sorted(examples.glob("*.toml"))}
+    example = packaged.get(str(spec))
+    return example if example is not None and not spec.exists() else spec
 
 
 class _Machine:
@@ -202,14 +204,24 @@ def _run(
 
 def _print_prepared(prepared: "Prepared", folder: Path, as_json: bool) -> None:
     if as_json:
-        shards = {"shards": str(prepared.shards), "folder": str(folder)}
-        print_json({**prepared.spec.to_json(), **shards})
+        print_json(
+            {
+                **prepared.spec.to_json(),
+                "shards": str(prepared.shards),
+                "folder": str(folder),
+                "patching_flops": prepared.patching_flops,
+            }
+        )
         return
+    words = ["python", "-m", "scaling.train", str(folder / "spec.json"), str(prepared.shards)]
+    words += ["--out", str(folder)]
+    if prepared.patching_flops:  # the bare box cannot know, and the record would say 0
+        words += ["--patching-flops", repr(prepared.patching_flops)]
     sys.stdout.write(
         f"run {prepared.spec.run_id}: {prepared.spec.training.steps:,} steps,"
         f" {prepared.spec.compression_rate:.4g} bytes per token\n"
         "train it here, or where there is only PyTorch:\n"
-        f"python -m scaling.train {folder / 'spec.json'} {prepared.shards} --out {folder}\n"
+        f"{shlex.join(words)}\n"
     )
 
 

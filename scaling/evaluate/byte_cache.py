@@ -59,7 +59,7 @@ class CachedBytes:
             x_RWD = embedding(batch.inputs, model.embedding)
             rotary = model.local_rotary(torch.arange(self._length, device=device), x_RWD)
             x_RWD = model.encode(x_RWD, rotary, self._encoder)
-            pools = Pools(batch.members, batch.is_member, batch.members_shape)
+            pools = batch.pools
             slots_RPKD = model.pooling(x_RWD, pools)
             self._latents = slots_RPKD.shape[1]
             latents = torch.arange(self._latents, device=device)

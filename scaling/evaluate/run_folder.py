@@ -20,7 +20,7 @@ from scaling.model.build import AnyModel, build_model
 from scaling.model.byte_model import ByteModel, open_byte_model
 from scaling.model.weights import WEIGHTS, load_weights, read_tensors
 from scaling.prepare import ENTROPY_MODEL, TOKENIZER
-from scaling.record import RunRecord, read_record
+from scaling.record import RECORD, RunRecord, read_record
 from scaling.spec import Model, Patching, PatchingKind, RunSpec
 from scaling.spec_json import SPEC, read_spec
 from tokenize_lab.load import NAMES, PREFIXES, load_tokenizer
@@ -81,6 +81,12 @@ def _weights(folder: Path, spec: RunSpec) -> dict[str, Tensor]:
     """
     path = folder / WEIGHTS
     if not path.exists():
+        if (record := read_record(folder)) is not None and record.status == "finished":
+            # `train` would print the record again, and train nothing.
+            raise InputError(
+                f"{folder}: no {WEIGHTS} in it, though the run has finished; restore it, or delete"
+                f" {RECORD} there and train again"
+            )
         raise InputError(f"{folder}: no {WEIGHTS} in it; the run has not finished: train it first")
     tensors, _ = read_tensors(path)
     held = sum(tensor.numel() for tensor in tensors.values())

@@ -17,7 +17,7 @@ from scaling.data.batch import Batch
 from scaling.flops import BYTE_VOCABULARY
 from scaling.model.attention import Attend, causal, windowed
 from scaling.model.blocks import Block, RMSNorm, Rotary, heads_for, matrix
-from scaling.model.cross_attention import LatentReading, PatchPooling, Pools
+from scaling.model.cross_attention import LatentReading, PatchPooling
 from scaling.model.fused import norm_head_nats, norm_linear
 from scaling.model.initial import EMBEDDING_SCALE, HEAD_SCALE
 from scaling.model.inputs import PatchedBytes, patched_bytes
@@ -65,7 +65,7 @@ class ByteLatentTransformer(nn.Module):
         x_RWD = F.embedding(batch.inputs, self.embedding)
         rotary = self.local_rotary(torch.arange(width, device=device), x_RWD)
         x_RWD = self.encode(x_RWD, rotary, attend)
-        slots_RPKD = self.pooling(x_RWD, Pools(batch.members, batch.is_member, batch.members_shape))
+        slots_RPKD = self.pooling(x_RWD, batch.pools)
         latents = torch.arange(batch.members_shape[1], device=device)
         slots_RPKD = self.think(slots_RPKD, latents, causal(batch.latent_pieces))
         x_RWD = self.decode(x_RWD, slots_RPKD, batch.latent_of_byte, rotary, attend)
@@ -96,7 +96,7 @@ class ByteLatentTransformer(nn.Module):
         self,
         x_RWD: Tensor,
         slots_RPKD: Tensor,
-        latent_of_byte: Tensor,
+        latent_of_byte: Tensor | None,
         rotary: Rotary,
         attend: Attend,
     ) -> Tensor:

@@ -25,11 +25,24 @@ class Pools(NamedTuple):
         flat: [R P M] index into the batch's positions, rows one after the other.
         is_member: [R, P, M] False on padding; None where there is none to tell apart.
         shape: (R, P, M).
+        regular: whether latent j of every row pools the M positions up to j M, those before the
+            row's first being that one again; then `flat` need not be looked at.
     """
 
     flat: Tensor
     is_member: Tensor | None
     shape: tuple[int, int, int]
+    regular: bool = False
+
+    def taken(self, x_RWD: Tensor) -> Tensor:
+        """Return [R, P, M, D], the positions that each latent pools."""
+        rows, latents, members = self.shape
+        if not self.regular:
+            flat = x_RWD.flatten(0, 1).index_select(0, self.flat)
+            return flat.view(rows, latents, members, -1)
+        first, rest, _ = x_RWD.split([1, (latents - 1) * members, members - 1], dim=1)
+        in_turn = torch.cat((first.expand(-1, members, -1), rest), dim=1)
+        return in_turn.view(rows, latents, members, -1)
 
 
 class _CrossAttention(nn.Module):
@@ -64,11 +77,9 @@ class PatchPooling(_CrossAttention):
 
     def forward(self, x_RWD: Tensor, pools: Pools) -> Tensor:
         """Return the slots [R, P, K, D] of every latent."""
-        rows, latents, members = pools.shape
         width = x_RWD.shape[-1]
         kv = self.keys_values(x_RWD)
-        both = torch.cat((x_RWD.to(kv.dtype), kv), dim=-1).flatten(0, 1)
-        taken = both.index_select(0, pools.flat).view(rows, latents, members, 3 * width)
+        taken = pools.taken(torch.cat((x_RWD.to(kv.dtype), kv), dim=-1))
         bytes_RPMD, k_RPMD, v_RPMD = taken.split(width, dim=-1)
         # A patch is padded with a byte of its own, which leaves its maximum as it is.
         slots = F.linear(bytes_RPMD.amax(dim=2), self.pool)
@@ -88,23 +99,30 @@ class PatchPooling(_CrossAttention):
 class LatentReading(_CrossAttention):
     """Slots to bytes: every byte attends to the k slots of the one latent it may see."""
 
-    def forward(self, x_RWD: Tensor, slots_RPKD: Tensor, latent_of_byte: Tensor) -> Tensor:
+    def forward(self, x_RWD: Tensor, slots_RPKD: Tensor, latent_of_byte: Tensor | None) -> Tensor:
         """Return x_RWD with what was read added.
 
         Args:
             x_RWD: the bytes.
             slots_RPKD: the latents' slots.
-            latent_of_byte: [R W] index into all rows' latents, one after the other.
+            latent_of_byte: [R W] index into all rows' latents, one after the other; None where
+                each row's P latents are read by W / P bytes each, in turn.
         """
-        slots = slots_RPKD.shape[2]
-        kv = self.keys_values(slots_RPKD).flatten(2).flatten(0, 1)
-        read = kv.index_select(0, latent_of_byte).view(*x_RWD.shape[:2], slots, 2, self.heads, -1)
-        k_RWKHC, v_RWKHC = read.unbind(3)
+        rows, latents, slots = slots_RPKD.shape[:3]
+        kv = self.keys_values(slots_RPKD).flatten(2)
         q_RWHC = self.queries(x_RWD)
-        scores = _exact((q_RWHC.unsqueeze(2) * k_RWKHC).sum(-1))  # [R, W, K, H]
-        weights = scores.softmax(dim=2).to(v_RWKHC.dtype)
-        mixed = (weights.unsqueeze(-1) * v_RWKHC).sum(2).flatten(-2)
-        return x_RWD + F.linear(mixed, self.out)
+        # Latents are read by groups of bytes: of one byte each, or of all those of a patch.
+        if latent_of_byte is None:
+            q, read = q_RWHC.unflatten(1, (latents, -1)), kv.unsqueeze(2)
+        else:
+            q = q_RWHC.unsqueeze(2)
+            read = kv.flatten(0, 1).index_select(0, latent_of_byte).view(*q.shape[:2], 1, -1)
+        k, v = read.unflatten(-1, (slots, 2, self.heads, -1)).unbind(4)
+        scores = _exact((q.unsqueeze(3) * k).sum(-1))  # [R, groups, bytes, K, H]
+        weights = scores.softmax(dim=3).to(v.dtype)
+        mixed = (weights.unsqueeze(-1) * v).sum(3).view(rows, x_RWD.shape[1], -1)
+        after_RWD: Tensor = x_RWD + F.linear(mixed, self.out)
+        return after_RWD
 
 
 def _exact(scores: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -166,20 +167,44 @@ def test_a_tokenizer_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_prepared_for_a_bare_box(tmp_path: Path) -> None:
-    spec = file_of(tmp_path)
-    value = answer("train", spec, "--out", tmp_path / "out", "--prepare")
+    spec, out = file_of(tmp_path), tmp_path / "an out"
+    value = answer("train", spec, "--out", out, "--prepare")
     folder, shards = Path(value["folder"]), Path(value["shards"])
     assert [path.name for path in folder.iterdir()] == ["spec.json"]
     assert value["shards"].endswith(json.loads((folder / "spec.json").read_text())["shards"])
-    text = invoked("train", spec, "--out", tmp_path / "out", "--prepare", *HOW).stdout
-    command = text.splitlines()[-1].split()
+    text = invoked("train", spec, "--out", out, "--prepare", *HOW).stdout
+    command = shlex.split(text.splitlines()[-1])
     assert command[:3] == ["python", "-m", "scaling.train"]
     from scaling.train.__main__ import main
 
     assert main([*command[3:], *HOW]) == 0
     assert read_record(folder) is not None and shards.is_dir()
     # The command that prepared it takes it for its own.
-    assert answer("train", spec, "--out", tmp_path / "out")["status"] == "finished"
+    assert answer("train", spec, "--out", out)["status"] == "finished"
+
+
+def test_a_bare_box_is_told_what_the_patches_cost(tmp_path: Path) -> None:
+    sizes = ("--layers", "1", "--dim", "16", "--train-bytes", "256", "--context-bytes", "64")
+    more = ("--batch-bytes", "256", "--held-out-bytes", "1000", "--out", tmp_path / "out")
+    made = answer("train-entropy-model", "embedded:eng_Latn", *sizes, *more)
+    patching = f'kind = "entropy"\ncompression_rate = 3\nentropy_model = "{made["folder"]}"'
+    words = ("train", file_of(tmp_path, patching=patching), "--out", tmp_path / "out")
+    value = answer(*words, "--prepare")
+    assert value["patching_flops"] > made["derived"]["compute_flops"] > 0
+    command = shlex.split(invoked(*words, "--prepare", *HOW).stdout.splitlines()[-1])
+    from scaling.train.__main__ import main
+
+    assert main([*command[3:], *HOW]) == 0
+    record = read_record(Path(value["folder"]))
+    assert record is not None and record.patching_flops == value["patching_flops"]
+
+
+def test_names_and_numbers_past_all_bounds(tmp_path: Path) -> None:
+    assert re.search("no such file|too long", mistake("train", "a" * 300))
+    for option, size in (("--seed", 1 << 63), ("--layers", 1001), ("--dim", 1 << 17)):
+        words = ("train-entropy-model", "embedded", option, str(size), "--out", tmp_path)
+        assert invoked(*words).exit_code == 2
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_tokenizer_of_every_character_is_prepared(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from scaling.evaluate.run_folder import open_run
 from scaling.model.weights import WEIGHTS, write_tensors
 from scaling.spec import Model, RunSpec
 from tests.scaling.evaluate.runs import BLT, latent_run, subword_run, write_run
+from tests.scaling.train.runs import blt_spec, run, small_shards
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
 
@@ -53,6 +54,15 @@ def test_a_run_that_has_not_finished(tmp_path: Path) -> None:
     latent_run(tmp_path)
     (tmp_path / WEIGHTS).unlink()
     refused(tmp_path, "not finished")
+
+
+def test_a_finished_run_that_lost_its_weights(tmp_path: Path) -> None:
+    # Told to train it, one would get the old record from `train`, and no weights.
+    shards = small_shards(tmp_path / "shards")
+    record = run(blt_spec(shards, 2), shards, tmp_path / "run")
+    assert record.status == "finished"
+    (tmp_path / "run" / WEIGHTS).unlink()
+    refused(tmp_path / "run", "delete record.json there")
 
 
 @pytest.mark.parametrize(

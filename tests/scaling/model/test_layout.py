@@ -136,7 +136,8 @@ def test_flat_indices_stay_in_their_row(
     starts, pieces = drawn
     inputs = np.zeros(starts.shape, np.int64)
     batch = Batch(inputs, inputs, pieces, starts, scored_bytes=0)
-    given_to_model = patched_bytes(batch, CPU)
+    given_to_model = patched_bytes(batch, CPU, always_indexed=True)
+    assert given_to_model.latent_of_byte is not None
     layout = patch_layout(starts, pieces)
     rows, latents, most = given_to_model.members_shape
     width = starts.shape[1]

@@ -18,7 +18,7 @@ from torch import Tensor
 from scaling.data.batch import Batch
 from scaling.data.starts import Rows, SpacePatches, StaticPatches
 from scaling.model.blt import ByteLatentTransformer
-from scaling.model.inputs import PatchedBytes
+from scaling.model.inputs import PatchedBytes, patched_bytes
 from scaling.model.transformer import SubwordTransformer
 from tests.scaling.evaluate.streams import CPU
 from tests.scaling.model.support import (
@@ -136,9 +136,12 @@ def reading(model: ByteLatentTransformer, broken: Breakage | None = None) -> For
     """Return the model's forward pass, of inputs that `broken` has tampered with."""
 
     def forward(batch: Batch) -> Tensor:
-        inputs = model.inputs(batch, CPU)
-        logits: Tensor = model(broken(inputs, batch) if broken is not None else inputs)
-        return logits
+        if broken is None:
+            logits: Tensor = model(model.inputs(batch, CPU))
+            return logits
+        # Indices are what is tampered with; regular patches would do without any.
+        tampered: Tensor = model(broken(patched_bytes(batch, CPU, always_indexed=True), batch))
+        return tampered
 
     return forward
 
@@ -228,6 +231,7 @@ def test_a_row_reads_the_same_with_padding_and_without(name: str) -> None:
 def one_latent_late(inputs: PatchedBytes, batch: Batch) -> PatchedBytes:
     """Read the latent after one's own patch's, where the piece has one: the shift left out."""
     rows, latents, _ = inputs.members_shape
+    assert inputs.latent_of_byte is not None
     own = inputs.latent_of_byte.view(rows, -1) - latents * torch.arange(rows)[:, None]
     assert batch.starts is not None
     last = np.zeros_like(batch.pieces)
