@@ -98,7 +98,30 @@ def windowed(positions: int, window: int, pieces_RW: Tensor | None, device: torc
         out_RHWC: Tensor = mixed.unflatten(0, (rows, heads)).flatten(2, 3)[:, :, :positions]
         return out_RHWC
 
-    return Masked(attend, lambda _: mask)
+    return Masked(attend, lambda _: _seen_by_half_chunks(positions, window, pieces_RW, device))
+
+
+def _seen_by_half_chunks(
+    positions: int, window: int, pieces_RW: Tensor | None, device: torch.device
+) -> Tensor:
+    """Return [R or 1, N, Q, K]: chunks of half a window, of which each query sees more of its keys.
+
+    By hand the keys of chunks are views that may overlap as they like, so these cost no copies.
+    """
+    queries = math.ceil(window / 2)
+    before = math.ceil((window - 1) / queries) * queries
+    padding = -positions % queries
+    at = torch.arange(-before, positions + padding, device=device)
+    query_NQ1 = at[before:].view(-1, queries, 1)
+    key_N1K = at.unfold(0, before + queries, queries)[:, None]
+    seen = (key_N1K <= query_NQ1) & (key_N1K > query_NQ1 - window) & (key_N1K >= 0)
+    if pieces_RW is None:
+        return seen[None]
+    pieces = F.pad(pieces_RW, (before, padding), value=-2)
+    of_query = pieces[:, before:].unflatten(1, query_NQ1.shape)
+    of_key = pieces.unfold(1, before + queries, queries)[:, :, None]
+    both: Tensor = seen & (of_query == of_key)  # a query always sees itself
+    return both
 
 
 def _band(chunks: int, window: int, device: torch.device) -> Tensor:

@@ -8,7 +8,7 @@ H heads, C width of a head, D = H C.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -78,9 +78,13 @@ class PatchPooling(_CrossAttention):
     def forward(self, x_RWD: Tensor, pools: Pools) -> Tensor:
         """Return the slots [R, P, K, D] of every latent."""
         width = x_RWD.shape[-1]
-        kv = self.keys_values(x_RWD)
-        taken = pools.taken(torch.cat((x_RWD.to(kv.dtype), kv), dim=-1))
-        bytes_RPMD, k_RPMD, v_RPMD = taken.split(width, dim=-1)
+        if pools.regular:  # as many bytes are taken as there are
+            bytes_RPMD = pools.taken(x_RWD)
+            k_RPMD, v_RPMD = self.keys_values(bytes_RPMD).split(width, dim=-1)
+        else:
+            kv = self.keys_values(x_RWD)
+            taken = pools.taken(torch.cat((x_RWD.to(kv.dtype), kv), dim=-1))
+            bytes_RPMD, k_RPMD, v_RPMD = taken.split(width, dim=-1)
         # A patch is padded with a byte of its own, which leaves its maximum as it is.
         slots = F.linear(bytes_RPMD.amax(dim=2), self.pool)
         slots_RPKD = slots.unflatten(-1, (self.slots, width))
@@ -108,6 +112,8 @@ class LatentReading(_CrossAttention):
             latent_of_byte: [R W] index into all rows' latents, one after the other; None where
                 each row's P latents are read by W / P bytes each, in turn.
         """
+        if slots_RPKD.shape[2] == 1:
+            return self._single(x_RWD, slots_RPKD, latent_of_byte)
         rows, latents, slots = slots_RPKD.shape[:3]
         kv = self.keys_values(slots_RPKD).flatten(2)
         q_RWHC = self.queries(x_RWD)
@@ -123,6 +129,34 @@ class LatentReading(_CrossAttention):
         mixed = (weights.unsqueeze(-1) * v).sum(3).view(rows, x_RWD.shape[1], -1)
         after_RWD: Tensor = x_RWD + F.linear(mixed, self.out)
         return after_RWD
+
+    def _single(self, x_RWD: Tensor, slots_RP1D: Tensor, latent_of_byte: Tensor | None) -> Tensor:
+        """Read the one slot there is: its weight is 1, whatever is asked of it."""
+        idle = (self.query, self.query_norm.gain)
+        x_RWD = _Idle.apply(x_RWD, *idle)  # type: ignore[no-untyped-call]
+        _, v_RPD = self.keys_values(slots_RP1D.squeeze(2)).chunk(2, dim=-1)
+        read_RPD = F.linear(v_RPD, self.out)
+        if latent_of_byte is None:
+            grouped = x_RWD.unflatten(1, (read_RPD.shape[1], -1))
+            after_RWD: Tensor = (grouped + read_RPD.unsqueeze(2)).flatten(1, 2)
+            return after_RWD
+        return x_RWD + read_RPD.flatten(0, 1).index_select(0, latent_of_byte).view_as(x_RWD)
+
+
+class _Idle(torch.autograd.Function):
+    """Passes x on, and tells parameters without effect on it so: their gradients are zero.
+
+    Had they none, they would not be decayed, and processes that share gradients would wait.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, *parameters: Tensor) -> Tensor:
+        ctx.save_for_backward(*parameters)
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, ...]:
+        return g, *(torch.zeros_like(parameter) for parameter in ctx.saved_tensors)
 
 
 def _exact(scores: Tensor) -> Tensor:

@@ -78,8 +78,8 @@ def norm_head_nats(x: Tensor, gain_D: Tensor, head_VD: Tensor, targets: Tensor) 
 
 def unit_of(x_ND: Tensor) -> tuple[Tensor, Tensor]:
     """Return x at unit root mean square, and the factor [N, 1] that made it so."""
-    mean = x_ND.square().mean(dim=-1, keepdim=True)
-    factor_N1 = mean.add_(NORM_EPS).rsqrt_()
+    length_N1 = torch.linalg.vector_norm(x_ND, dim=-1, keepdim=True)
+    factor_N1 = length_N1.square_().div_(x_ND.shape[-1]).add_(NORM_EPS).rsqrt_()
     return x_ND * factor_N1, factor_N1
 
 

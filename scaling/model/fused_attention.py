@@ -1,13 +1,13 @@
 """Attention of one block, from its norm to its sum, with gradients written by hand (see `fused`).
 
 Channels run along the first axis, positions along the second: the halves that rotary positions
-pair, and heads, are then contiguous, and a chunk's keys, its own and those of the chunk before it,
-are a view that overlaps the next, so nothing is copied to be laid side by side. Rows follow one
+pair, and heads, are then contiguous, and a chunk's keys, its own and those of chunks before it, are
+a view that overlaps the next, so nothing is copied to be laid side by side. Rows follow one
 another; the mask keeps a row's first chunk from the last one of the row before.
 
 Shapes in names: R rows, W positions, D width, H heads, C width of a head, B = C / 2; G rows of a
 slice, of P = G W positions; N chunks of Q queries in a row, M = G N in a slice, each of which
-attends to K keys: its chunk's Q, after as many of the chunk before or none.
+attends to K keys: its chunk's Q, after those of some chunks before it or none.
 """
 
 import math
@@ -58,11 +58,14 @@ def _chunks(x_CL: Tensor, width: int, step: int) -> Tensor:
 
 
 def _unchunked(x_MCK: Tensor, rows: int, queries: int) -> Tensor:
-    """Return [C, G, N Q]: gradients of chunks' keys, each summed over the two that see it."""
-    own_MCQ = x_MCK[:, :, -queries:]
-    if x_MCK.shape[2] > queries:
-        own_MCQ[:-1] += x_MCK[1:, :, :queries]
-    return own_MCQ.transpose(0, 1).reshape(x_MCK.shape[1], rows, -1)
+    """Return [C, G, N Q]: gradients of chunks' keys, each summed over the chunks that see it."""
+    parts = x_MCK.split(queries, dim=2)
+    earlier, own_MCQ = parts[:-1], parts[-1]
+    for i, of_MCQ in enumerate(earlier):
+        later = len(earlier) - i
+        own_MCQ[:-later] += of_MCQ[later:]
+    whole: Tensor = own_MCQ.transpose(0, 1).reshape(x_MCK.shape[1], rows, -1)
+    return whole
 
 
 class _NormAttention(torch.autograd.Function):
@@ -134,15 +137,19 @@ class _NormAttention(torch.autograd.Function):
                 queries, keys = weights.shape[1:]
                 out_DC, of_out_DC = (x.chunk(heads, dim=1)[head] for x in (out_DD, of_out))
                 of_out_DC += g_PD.t() @ mixed_PC
-                of_mixed = (out_DC.t() @ g_PD.t()).view(channels, rows, positions)
+                of_mixed_CP = out_DC.t() @ g_PD.t()
+                # What softmax subtracts, the sum of weights times their gradients, is this too.
+                along_P = torch.linalg.vecdot(g_PD @ out_DC, mixed_PC)
+                of_mixed = of_mixed_CP.view(channels, rows, positions)
                 padding = len(weights) * queries // rows - positions
                 of_mixed = F.pad(of_mixed, (0, padding)) if padding else of_mixed
                 of_mixed_MCQ = _chunks(of_mixed.flatten(1), queries, queries)
                 q_MCQ = _chunks(held[0, head, :, keys - queries :], queries, queries)
                 k_MCK, v_MCK = (_chunks(x[head], keys, queries) for x in held[1:])
-                of_scores = torch.ops.aten._softmax_backward_data(
-                    of_mixed_MCQ.transpose(1, 2) @ v_MCK, weights, -1, weights.dtype
-                )
+                along_MQ1 = F.pad(along_P.view(rows, positions), (0, padding)).view(-1, queries, 1)
+                of_scores = torch.baddbmm(
+                    along_MQ1, of_mixed_MCQ.transpose(1, 2), v_MCK, beta=-1
+                ).mul_(weights)
                 gradients = (
                     k_MCK @ of_scores.transpose(1, 2),
                     q_MCQ @ of_scores,

@@ -149,15 +149,20 @@ WINDOWS = [(8, 4), (11, 4), (5, 1), (7, 9), (1, 1)]
 def test_attention_by_hand_and_plain_agree(
     positions: int, window: int, pieces: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for dtype in (torch.float64, torch.float32):
-        torch.manual_seed(3)
-        work, given = attention_case(positions, window, pieces, dtype)
-        hand = values_and_gradients(work, given)
-        with monkeypatch.context() as patched:
-            patched.setattr(blocks, "by_hand", lambda x: False)
-            plain = values_and_gradients(work, given)
-        for ours, theirs in zip(hand, plain, strict=True):
-            torch.testing.assert_close(ours, theirs)
+    torch.manual_seed(3)
+    work, given = attention_case(positions, window, pieces, torch.float64)
+    single_work, _ = attention_case(positions, window, pieces, torch.float32)
+    single = tuple(x.detach().float().requires_grad_() for x in given)
+    exact, rounded = values_and_gradients(work, given), values_and_gradients(single_work, single)
+    with monkeypatch.context() as patched:
+        patched.setattr(blocks, "by_hand", lambda x: False)
+        plain = values_and_gradients(work, given)
+        plain_rounded = values_and_gradients(single_work, single)
+    torch.testing.assert_close(exact, plain)
+    # Rounding is another, since sums are taken in another order; it is no worse.
+    for true, ours, theirs in zip(exact, rounded, plain_rounded, strict=True):
+        bound = 2 * (theirs - true).abs().max() + 2e-7 * true.abs().max()
+        assert (ours - true).abs().max() < bound
 
 
 @pytest.mark.usefixtures("slices")
@@ -171,6 +176,6 @@ def test_gradients_of_attention_are_those_of_finite_differences(pieces: bool) ->
 def test_attention_to_many_keys_is_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     work, given = attention_case(8, 4, False, torch.float32)
     hand = work(*given)
-    monkeypatch.setattr(attention, "_MOST_KEYS_BY_HAND", 7)
+    monkeypatch.setattr(attention, "_MOST_KEYS_BY_HAND", 5)  # chunks of 2, and 4 before
     monkeypatch.setattr(blocks, "norm_attention", None)  # calling it would fail
     torch.testing.assert_close(work(*given), hand)

@@ -177,7 +177,7 @@ sys.exit(code)
 
 
 def wide(shards: Path, rows: int, context: int) -> RunSpec:
-    """Return a small model that reads much at once; 4,096 bytes take some 30 MB to train on."""
+    """Return a small model that reads much at once; 4,096 bytes take some 20 MB to train on."""
     spec = blt_spec(shards, 2)
     training = replace(spec.training, batch_bytes=rows * context)
     return replace(spec, training=training, context_bytes=context, window_bytes=64)
@@ -205,7 +205,7 @@ needs_limits = pytest.mark.skipif(
 @needs_limits
 def test_a_real_limit_halves_the_parts(text: Path, tmp_path: Path) -> None:
     spec = wide(text, 4, 4096)
-    done, tried = limited(spec, text, tmp_path, 70)
+    done, tried = limited(spec, text, tmp_path, 55)
     assert done.returncode == 0, done.stderr
     # What was too much once is not tried again.
     assert tried in ([4, 2, 2], [4, 2, 1, 1])
