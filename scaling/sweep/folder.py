@@ -1,0 +1,147 @@
+"""The folder of a sweep: what is to be run, and beside it what became of each run.
+
+    sweep.json            name and jobs
+    shards/KEY/           text, shared by the runs
+    runs/RUN_ID/          spec.json; metrics, weights and record as `scaling.train` leaves them
+
+Only `sweep.json` is written by whoever plans; everything of a run, by whoever trains it. So many
+processes, and machines that share the folder, need not agree on anything but who trains what.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from corpora.errors import InputError
+from corpora.files import write_text
+
+SWEEP = "sweep.json"
+SWEEP_VERSION = 1
+_RUN_ID = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run of a sweep.
+
+    Attributes:
+        run_id: of its specification, which lies in the run's folder.
+        shards: key of its text in the sweep's folder of shards.
+        text: what the sweep calls the text. language: of it; empty where it has none or several.
+        label: what tables call the tokenization: `static`, `entropy`, a tokenizer's name.
+        seconds: expected on the machine that planned; None where it was not timed.
+        patching_flops: what finding the patches cost, for the record.
+        marks: what is to be said of it: too short, repeats its text, ...
+    """
+
+    run_id: str
+    shards: str
+    text: str
+    language: str = ""
+    label: str = ""
+    seconds: float | None = None
+    patching_flops: float = 0.0
+    marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What `sweep.json` says.
+
+    Attributes:
+        name: of the sweep.
+        jobs: its runs, in the order of the plan.
+        tokenizers: SHA-256 of each tokenizer's file when it was planned, by spec.
+    """
+
+    name: str
+    jobs: tuple[Job, ...]
+    tokenizers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """Where the parts of a sweep lie."""
+
+    path: Path
+
+    @property
+    def file(self) -> Path:
+        """The list of jobs."""
+        return self.path / SWEEP
+
+    @property
+    def shards(self) -> Path:
+        """The folder of all texts."""
+        return self.path / "shards"
+
+    @property
+    def runs(self) -> Path:
+        """The folder of all runs."""
+        return self.path / "runs"
+
+    def run(self, run_id: str) -> Path:
+        """Return a run's folder."""
+        return self.runs / run_id
+
+
+def write_sweep(folder: SweepFolder, sweep: Sweep) -> None:
+    """Write `sweep.json`, whole or not at all.
+
+    Raises:
+        InputError: the folder holds another sweep, or cannot be written.
+    """
+    if folder.file.exists() and (there := read_sweep(folder)).name != sweep.name:
+        raise InputError(
+            f"{folder.path}: holds the sweep {there.name!r}; name another --out for {sweep.name!r}"
+        )
+    value = {
+        "version": SWEEP_VERSION,
+        "name": sweep.name,
+        "tokenizers": sweep.tokenizers,
+        "jobs": [asdict(job) for job in sweep.jobs],
+    }
+    write_text(folder.file, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_sweep(folder: SweepFolder) -> Sweep:
+    """Read `sweep.json`.
+
+    Raises:
+        InputError: there is none, or it is torn, altered, or of another version.
+    """
+    path = folder.file
+    try:
+        value = json.loads(path.read_text("utf-8"))
+        if value["version"] != SWEEP_VERSION:
+            raise ValueError(
+                f"version {value['version']}, where this program reads {SWEEP_VERSION}"
+            )
+        jobs = tuple(_job(one) for one in value["jobs"])
+        return Sweep(str(value["name"]), jobs, dict(value["tokenizers"]))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{folder.path}: no {SWEEP} in it; name the folder that `scaling sweep` made"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not a sweep of this program ({error}); plan it again") from error
+
+
+def _job(value: dict[str, object]) -> Job:
+    job = Job(**{**value, "marks": tuple(value["marks"])})  # type: ignore[arg-type]
+    # Names of folders: nothing in a file may lead out of the sweep's.
+    if not _RUN_ID.fullmatch(job.run_id) or not _RUN_ID.fullmatch(job.shards):
+        raise ValueError(f"{job.run_id!r}, {job.shards!r} are no names of a run and its text")
+    return job
+
+
+def the_same_twice(jobs: Sequence[Job]) -> tuple[Job, Job] | None:
+    """Return two jobs of one specification, if there are."""
+    seen: dict[str, Job] = {}
+    for job in jobs:
+        if job.run_id in seen:
+            return seen[job.run_id], job
+        seen[job.run_id] = job
+    return None
