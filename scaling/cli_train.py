@@ -183,11 +183,11 @@ def _run(
     with heard() as stop:
         record = trained(
             prepared.spec,
-            open_shards(prepared.shards, verify=True),
+            open_shards(prepared.source.shards, verify=True),
             folder,
             settings,
             watch,
-            prepared.patching_flops,
+            prepared.source.patching_flops,
             stop,
         )
     watch.close()
@@ -207,16 +207,22 @@ def _print_prepared(prepared: "Prepared", folder: Path, as_json: bool) -> None:
         print_json(
             {
                 **prepared.spec.to_json(),
-                "shards": str(prepared.shards),
+                "shards": str(prepared.source.shards),
                 "folder": str(folder),
-                "patching_flops": prepared.patching_flops,
+                "patching_flops": prepared.source.patching_flops,
             }
         )
         return
-    words = ["python", "-m", "scaling.train", str(folder / "spec.json"), str(prepared.shards)]
+    words = [
+        "python",
+        "-m",
+        "scaling.train",
+        str(folder / "spec.json"),
+        str(prepared.source.shards),
+    ]
     words += ["--out", str(folder)]
-    if prepared.patching_flops:  # the bare box cannot know, and the record would say 0
-        words += ["--patching-flops", repr(prepared.patching_flops)]
+    if prepared.source.patching_flops:  # the bare box cannot know, and the record would say 0
+        words += ["--patching-flops", repr(prepared.source.patching_flops)]
     sys.stdout.write(
         f"run {prepared.spec.run_id}: {prepared.spec.training.steps:,} steps,"
         f" {prepared.spec.compression_rate:.4g} bytes per token\n"

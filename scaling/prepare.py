@@ -37,21 +37,33 @@ _TAKEN = (TOKENIZER, ENTROPY_MODEL, SPEC, RECORD, "metrics.jsonl")
 Stage = Callable[[str, int | None], Callable[[int], object]]
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A run, ready to be trained.
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Text as a model reads it: in tokens, or in bytes with their patches.
+
+    Models of any size share one, so a sweep prepares it once.
 
     Attributes:
-        spec: what it is. shards: folder of its text.
+        shards: its folder. compression_rate: T realised on the training text.
+        patching: with all that was found; None of a subword model.
         patching_flops: training the byte model and reading the text with it; 0 without one.
         tokenizer: of a subword model. entropy_model: folder of the byte model.
     """
 
-    spec: RunSpec
     shards: Path
+    compression_rate: float
+    patching: Patching | None = None
     patching_flops: float = 0.0
     tokenizer: Tokenizer | None = None
     entropy_model: Path | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run, ready to be trained: what it is, and the text it reads."""
+
+    spec: RunSpec
+    source: Source
 
 
 def prepare(asked: TrainFile, folder: Path, stage: Stage) -> Prepared:
@@ -66,21 +78,61 @@ def prepare(asked: TrainFile, folder: Path, stage: Stage) -> Prepared:
     Raises:
         InputError: text, tokenizer or entropy model cannot be read or do not fit together.
     """
-    corpora = corpora_of(asked.data)
+    text = prepare_text(asked.data, folder, stage)
+    return run_of(asked, prepare_source(asked, text, folder, stage))
+
+
+def prepare_text(data: DataRequest, folder: Path, stage: Stage) -> Path:
+    """Read the text and split it; return the folder of its shards.
+
+    Raises:
+        InputError: it cannot be read, or there is too little of it.
+    """
+    corpora = corpora_of(data)
     sizes = [corpus.size_bytes for corpus in corpora]
     total = None if None in sizes else sum(size or 0 for size in sizes)
-    text = build_text(
+    return build_text(
         corpora,
         folder,
-        held_out_bytes=asked.data.held_out_bytes,
+        held_out_bytes=data.held_out_bytes,
         advance=stage("reading the text", total),
     )
+
+
+def prepare_source(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Source:
+    """Encode the text of `prepare_text`, or find its patches.
+
+    Raises:
+        InputError: tokenizer or entropy model cannot be read or do not fit together.
+    """
     if asked.model.family == "subword":
-        return _subword(asked, text, folder, stage)
+        return _encoded(asked, text, folder, stage)
     assert asked.patching is not None
     if asked.patching.kind.startswith("entropy"):
         return _by_entropy(asked, text, folder, stage)
-    return _prepared(asked, text, asked.patching)
+    rate = _realised_rate(text, asked.patching, asked.data.context_bytes)
+    return Source(shards=text, compression_rate=rate, patching=asked.patching)
+
+
+def run_of(asked: TrainFile, source: Source) -> Prepared:
+    """Return the run that trains what is asked for on a source of its text."""
+    data, tokenizer, model = asked.data, source.tokenizer, asked.model
+    if tokenizer is not None:
+        model = replace(model, vocabulary_size=tokenizer.vocabulary_size)
+    spec = RunSpec(
+        model=model,
+        patching=source.patching,
+        training=asked.training(model, source.compression_rate),
+        shards=source.shards.name,
+        compression_rate=source.compression_rate,
+        context_bytes=data.context_bytes,
+        window_bytes=data.window_bytes,
+        tokenizer=tokenizer.sha256 if tokenizer is not None else "",
+        seed=asked.seed,
+        compute_flops=asked.compute_flops,
+        name=asked.name,
+    )
+    return Prepared(spec, source)
 
 
 def corpora_of(data: DataRequest) -> list[Corpus]:
@@ -102,30 +154,29 @@ def keep_beside(prepared: Prepared, run: Path) -> None:
     """
     try:
         run.mkdir(parents=True, exist_ok=True)
-        if prepared.tokenizer is not None:
-            _keep_tokenizer(prepared.tokenizer.spec, run)
-        if prepared.entropy_model is not None:
+        if prepared.source.tokenizer is not None:
+            _keep_tokenizer(prepared.source.tokenizer.spec, run)
+        if prepared.source.entropy_model is not None:
             from scaling.model.byte_model import copy_byte_model
 
-            copy_byte_model(prepared.entropy_model, run / ENTROPY_MODEL)
+            copy_byte_model(prepared.source.entropy_model, run / ENTROPY_MODEL)
     except OSError as error:
         raise InputError(f"{run}: cannot be written ({error.strerror}); name another --out") from (
             error
         )
 
 
-def _subword(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Prepared:
+def _encoded(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Source:
     assert asked.data.tokenizer is not None
     tokenizer = load_tokenizer(asked.data.tokenizer)
     tokens = build_tokens(
         text, tokenizer, folder, advance=stage(f"encoding with {tokenizer.name}", _bytes(text))
     )
-    model = replace(asked.model, vocabulary_size=tokenizer.vocabulary_size)
-    prepared = _prepared(replace(asked, model=model), tokens, None, tokenizer.sha256)
-    return replace(prepared, tokenizer=tokenizer)
+    rate = _realised_rate(tokens, None, asked.data.context_bytes)
+    return Source(shards=tokens, compression_rate=rate, tokenizer=tokenizer)
 
 
-def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Prepared:
+def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Source:
     from scaling.model.byte_model import open_byte_model
     from scaling.model.patching import split_entropy_starts
     from scaling.model.threshold import find_threshold
@@ -172,33 +223,13 @@ def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Pre
         advance=stage("cutting patches", _bytes(text)),
     )
     spent = byte_model.training_flops + byte_model.reading_flops * train.byte_count
-    prepared = _prepared(asked, starts, patching, patching_flops=spent)
-    return replace(prepared, entropy_model=asked.entropy_model)
-
-
-def _prepared(
-    asked: TrainFile,
-    shards: Path,
-    patching: Patching | None,
-    tokenizer_sha256: str = "",
-    patching_flops: float = 0.0,
-) -> Prepared:
-    data = asked.data
-    rate = _realised_rate(shards, patching, data.context_bytes)
-    spec = RunSpec(
-        model=asked.model,
+    return Source(
+        shards=starts,
+        compression_rate=_realised_rate(starts, patching, asked.data.context_bytes),
         patching=patching,
-        training=asked.training(asked.model, rate),
-        shards=shards.name,
-        compression_rate=rate,
-        context_bytes=data.context_bytes,
-        window_bytes=data.window_bytes,
-        tokenizer=tokenizer_sha256,
-        seed=asked.seed,
-        compute_flops=asked.compute_flops,
-        name=asked.name,
+        patching_flops=spent,
+        entropy_model=asked.entropy_model,
     )
-    return Prepared(spec, shards, patching_flops)
 
 
 def _realised_rate(shards: Path, patching: Patching | None, context: int) -> float:

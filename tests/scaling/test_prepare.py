@@ -57,7 +57,7 @@ def realised(prepared: Prepared) -> float:
     """Return bytes per patch or token of an epoch of training windows, counted."""
     spec = prepared.spec
     windows = Windows(
-        open_shards(prepared.shards).train, spec.window_units, spec.seed, patches_of(spec)
+        open_shards(prepared.source.shards).train, spec.window_units, spec.seed, patches_of(spec)
     )
     batch = windows.batch(0, windows.per_epoch)
     units = batch.targets.size if batch.starts is None else int(batch.starts.sum())
@@ -69,14 +69,14 @@ def test_static_rates_are_those_of_whole_windows(tmp_path: Path, rate: float) ->
     wanted = asked(tmp_path, patching=f'kind = "static"\ncompression_rate = {rate}')
     prepared = ready(wanted, tmp_path / "shards")
     assert prepared.spec.compression_rate == 64 / math.ceil(64 / rate)
-    assert prepared.patching_flops == 0
+    assert prepared.source.patching_flops == 0
     # Documents end within windows, too, so patches are a little shorter where there are many ends.
     assert realised(prepared) < 1.01 * rate
 
 
 def test_words_are_counted(tmp_path: Path) -> None:
     prepared = ready(asked(tmp_path, patching='kind = "space"'), tmp_path / "shards")
-    train = open_shards(prepared.shards).train
+    train = open_shards(prepared.source.shards).train
     words = sum(
         len(np.asarray(train.document(i)).tobytes().split()) for i in range(train.document_count)
     )
@@ -88,7 +88,7 @@ def byte_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a byte model that has taken a few steps."""
     folder = tmp_path_factory.mktemp("byte_model")
     prepared = ready(asked(folder, SUBWORD, "", 'tokenizer = "byte"'), folder / "shards")
-    assert run(prepared.spec, prepared.shards, folder / "run").status == "finished"
+    assert run(prepared.spec, prepared.source.shards, folder / "run").status == "finished"
     return folder / "run"
 
 
@@ -104,13 +104,16 @@ def test_entropy_patches_are_as_long_as_asked(
     # The file's T is asked for, and the spec's is what came out of it.
     assert spec.patching.compression_rate == rate
     assert spec.compression_rate == pytest.approx(rate, rel=0.1)
-    train = open_shards(prepared.shards).train
+    train = open_shards(prepared.source.shards).train
     assert train.starts is not None
     assert spec.compression_rate == train.byte_count / int(train.starts.sum())
-    assert prepared.patching_flops > 0
+    assert prepared.source.patching_flops > 0
     # Another T reads no text again: text, entropies, and two kinds of starts.
-    again = ready(asked(tmp_path, patching=patching.replace(str(rate), "3")), tmp_path / "shards")
-    assert again.patching_flops == prepared.patching_flops
+    again = ready(
+        asked(tmp_path, patching=patching.replace(f"rate = {rate}", "rate = 3")),
+        tmp_path / "shards",
+    )
+    assert again.source.patching_flops == prepared.source.patching_flops
     kinds = sorted(
         json.loads(path.read_text())["kind"] for path in (tmp_path / "shards").glob("*/shards.json")
     )
@@ -141,7 +144,7 @@ def test_inflated_text_is_longer_and_another(tmp_path: Path) -> None:
     plain = ready(asked(tmp_path), tmp_path / "shards")
     double = ready(asked(tmp_path, data="window_bytes = 16\ninflate = 2"), tmp_path / "shards")
     assert plain.spec.shards != double.spec.shards
-    one, two = open_shards(plain.shards), open_shards(double.shards)
+    one, two = open_shards(plain.source.shards), open_shards(double.source.shards)
     size = one.train.byte_count + one.held_out.byte_count
     assert two.train.byte_count + two.held_out.byte_count == 2 * size
 
@@ -193,8 +196,8 @@ def test_a_runs_folder_keeps_its_tokenizer(tmp_path: Path, form: str) -> None:
     wanted = asked(tmp_path, SUBWORD, "", 'tokenizer = "byte"')
     wanted = replace(wanted, data=replace(wanted.data, tokenizer=spec))
     prepared = ready(wanted, tmp_path / "shards")
-    assert prepared.tokenizer is not None
-    ids = prepared.tokenizer.encode_batch(TEXTS[:5])
+    assert prepared.source.tokenizer is not None
+    ids = prepared.source.tokenizer.encode_batch(TEXTS[:5])
     keep_beside(prepared, tmp_path / "run")
     assert not (tmp_path / "run" / "record.json").exists()
     if lost.is_dir():
