@@ -1,5 +1,6 @@
 """From what a person writes to a corpus: a path, a declared name, or a hub data set."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from corpora.corpus import ReadCorpus
@@ -11,6 +12,8 @@ from corpora.file_corpus import AlignedCorpus, FileCorpus
 from corpora.languages import is_language_script
 from corpora.paths import existing, names_in, status
 from corpora.readers.settings import OnInvalid, ReadSettings, Unit
+from corpora.stdlib import NAME as STDLIB
+from corpora.stdlib import stdlib_files
 
 HUB = "hub:"
 
@@ -30,9 +33,10 @@ def open_corpus(
     Nothing is read yet but line counts, and a manifest's files for their declared checksums.
 
     Args:
-        spec: a declared name (`embedded`; `embedded:hin_Deva,eng_Latn` for some languages), a
-            hub data set (`hub:NAME[:CONFIG[:SPLIT]]`), a manifest (`.toml`), a file or a folder.
-            A declared name goes before a path of the same name; write `./embedded` for the path.
+        spec: a declared name (`embedded`; `embedded:hin_Deva,eng_Latn` for some languages),
+            `stdlib` for the sources of Python's standard library, a hub data set
+            (`hub:NAME[:CONFIG[:SPLIT]]`), a manifest (`.toml`), a file or a folder. A name goes
+            before a path of the same name; write `./embedded` for the path.
         language: of every document, whatever file names and records say.
         domain: of every document, likewise.
         text_field: JSON field or table column that holds the text.
@@ -47,6 +51,9 @@ def open_corpus(
     settings = ReadSettings(language, domain, text_field, unit, on_invalid)
     if spec.startswith(HUB):
         return _hub_corpus(spec, settings)
+    if spec == STDLIB:
+        code = replace(settings, domain=domain or "code", unit="file", on_invalid="skip")
+        return FileCorpus(STDLIB, stdlib_files(), code)
     name, _, chosen = spec.partition(":")
     if name in declared_names():
         return declared_corpus(name, settings, _languages(chosen, spec))

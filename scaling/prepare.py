@@ -16,6 +16,7 @@ from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.files import write_text
 from corpora.inflation import InflatedCorpus
+from corpora.mixture import MixedCorpus
 from corpora.open import open_corpus
 from scaling.data.build_bytes import build_entropies, build_starts
 from scaling.data.build_text import build_text
@@ -136,11 +137,13 @@ def run_of(asked: TrainFile, source: Source) -> Prepared:
 
 
 def corpora_of(data: DataRequest) -> list[Corpus]:
-    """Open the corpora, inflated where that is asked for."""
+    """Open the corpora, mixed or inflated where that is asked for."""
     opened: list[Corpus] = [
         open_corpus(spec, language=data.language, text_field=data.text_field, unit=data.unit)
         for spec in data.corpus
     ]
+    if data.weights is not None:
+        opened = [MixedCorpus(opened, data.weights)]
     if data.inflate == 1:
         return opened
     return [InflatedCorpus(corpus, data.inflate) for corpus in opened]

@@ -8,6 +8,7 @@ import re
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -16,6 +17,7 @@ from corpora.errors import InputError, at
 from corpora.open import HUB
 from corpora.paths import regular_file, status, unreadable
 from corpora.readers.settings import Unit
+from corpora.stdlib import NAME as STDLIB
 from scaling.flops import Setting
 from scaling.spec import (
     Model,
@@ -44,6 +46,7 @@ class DataRequest:
         context_bytes: text the model sees at once.
         window_bytes: that of the local modules; the context, of a `subword` model, which has none.
         inflate: bytes that a byte of the text becomes.
+        weights: shares of the corpora in a mixture; None where they follow one another.
     """
 
     corpus: tuple[str, ...]
@@ -55,6 +58,7 @@ class DataRequest:
     context_bytes: int
     window_bytes: int
     inflate: int
+    weights: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +116,7 @@ def read_train_file(path: str | Path) -> TrainFile:
             keys that contradict one another. The message names file, line, table and key.
     """
     file = Path(path)
-    text = _text(file)
+    text = read_toml_text(file)
     tables = _tables(file, text)
     wrong = first_contradiction(tables)
     if wrong is not None:
@@ -135,7 +139,12 @@ def read_train_file(path: str | Path) -> TrainFile:
     )
 
 
-def _text(file: Path) -> str:
+def read_toml_text(file: Path) -> str:
+    """Return a file's text.
+
+    Raises:
+        InputError: it cannot be read, or is not UTF-8.
+    """
     try:
         return regular_file(file).read_text(encoding="utf-8")
     except OSError as error:
@@ -146,9 +155,14 @@ def _text(file: Path) -> str:
         ) from error
 
 
-def _tables(file: Path, text: str) -> Tables:
+def parsed_toml(file: Path, text: str) -> dict[str, Any]:
+    """Return the text as TOML.
+
+    Raises:
+        InputError: it is none; naming line and column.
+    """
     try:
-        value = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         place = _SYNTAX_PLACE.search(str(error))
         what = _SYNTAX_PLACE.sub("", str(error))
@@ -157,8 +171,11 @@ def _tables(file: Path, text: str) -> Tables:
         raise InputError(f"{at(file, line)}: not TOML{column}: {what}; mend it") from error
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a thousand brackets
         raise InputError(f"{file}: not TOML that can be read ({error}); mend it") from error
+
+
+def _tables(file: Path, text: str) -> Tables:
     try:
-        return Tables.model_validate(value)
+        return Tables.model_validate(parsed_toml(file, text))
     except ValidationError as error:
         table, key, what = sentence(error)
         raise _refusal(file, text, table, key, what) from error
@@ -188,11 +205,11 @@ def _data(tables: Tables, folder: Path) -> DataRequest:
     # A window would not change a subword model, but it would change the hash that names the run.
     windowed = table.window_bytes is not None and tables.model.family == "blt"
     return DataRequest(
-        corpus=tuple(_corpus_beside(folder, spec) for spec in table.corpus),
+        corpus=tuple(corpus_beside(folder, spec) for spec in table.corpus),
         text_field=table.text_field,
         unit=table.unit,
         language=table.language,
-        tokenizer=_tokenizer_beside(folder, table.tokenizer) if table.tokenizer else None,
+        tokenizer=tokenizer_beside(folder, table.tokenizer) if table.tokenizer else None,
         held_out_bytes=table.held_out_bytes,
         context_bytes=table.context_bytes,
         window_bytes=(table.window_bytes or 0) if windowed else table.context_bytes,
@@ -215,13 +232,15 @@ def _optimiser(table: TrainingTable, dim: int) -> Training:
     )
 
 
-def _corpus_beside(folder: Path, spec: str) -> str:
-    if spec.startswith(HUB) or spec.partition(":")[0] in declared_names():
+def corpus_beside(folder: Path, spec: str) -> str:
+    """Return a corpus's spec as seen from anywhere, of one that stands in a file of `folder`."""
+    if spec.startswith(HUB) or spec == STDLIB or spec.partition(":")[0] in declared_names():
         return spec
-    return _beside(folder, spec)
+    return beside(folder, spec)
 
 
-def _tokenizer_beside(folder: Path, spec: str) -> str:
+def tokenizer_beside(folder: Path, spec: str) -> str:
+    """Return a tokenizer's spec as seen from anywhere, of one in a file of `folder`."""
     if spec in NAMES:
         return spec
     # Another word may be a name or a file's; it is a file's where there is that file.
@@ -230,11 +249,12 @@ def _tokenizer_beside(folder: Path, spec: str) -> str:
     # `tiktoken:FILE@NAME` is a file, too; one of no suffix that is missing is taken for a name.
     is_path = bool(name) and status(folder / name.partition("@")[0]) is not None
     if is_path or (not prefix and ("/" in spec or Path(spec).suffix)):
-        return f"{prefix}{_beside(folder, name)}"
+        return f"{prefix}{beside(folder, name)}"
     return spec
 
 
-def _beside(folder: Path, name: str) -> str:
+def beside(folder: Path, name: str) -> str:
+    """Return a path relative to `folder` as one that cannot be taken for a bare name."""
     # A bare word would be looked up as a name first, so a path always shows that it is one.
     path = str(folder / name)
     return path if "/" in path else f"./{path}"

@@ -19,30 +19,30 @@ _MOST_BATCH = 1 << 32  # bytes
 _MOST_TEXT = 1 << 50  # bytes, a petabyte
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
     # 2e6 is a float to TOML, and the plainest way to write two million.
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Layers = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=_MOST_LAYERS)]
-Width = Annotated[int, BeforeValidator(_whole), Field(ge=2, le=_MOST_WIDTH, multiple_of=2)]
-Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=_MOST_WIDTH)]
-Context = Annotated[int, BeforeValidator(_whole), Field(ge=2, le=_MOST_CONTEXT)]
+Layers = Annotated[int, BeforeValidator(whole), Field(ge=1, le=_MOST_LAYERS)]
+Width = Annotated[int, BeforeValidator(whole), Field(ge=2, le=_MOST_WIDTH, multiple_of=2)]
+Count = Annotated[int, BeforeValidator(whole), Field(ge=1, le=_MOST_WIDTH)]
+Context = Annotated[int, BeforeValidator(whole), Field(ge=2, le=_MOST_CONTEXT)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Words = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
-class _Strict(BaseModel):
+class StrictTable(BaseModel):
     # strict: "2" is no number, true is not 1.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class ModelTable(_Strict):
+class ModelTable(StrictTable):
     """[model]: the network, as `scaling.spec.Model`."""
 
     family: Family
@@ -50,12 +50,12 @@ class ModelTable(_Strict):
     dim: Width
     local_layers: Layers | None = None
     local_dim: Width | None = None
-    cross_factor: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=64)] | None = None
+    cross_factor: Annotated[int, BeforeValidator(whole), Field(ge=1, le=64)] | None = None
     heads: Count | None = None
     tied_head: bool | None = None
 
 
-class PatchingTable(_Strict):
+class PatchingTable(StrictTable):
     """[patching]: how a `blt` groups bytes, as `scaling.spec.Patching`.
 
     Attributes:
@@ -68,7 +68,7 @@ class PatchingTable(_Strict):
     entropy_model: Words | None = None
 
 
-class DataTable(_Strict):
+class DataTable(StrictTable):
     """[data]: the text, and how much of it is seen at once.
 
     Attributes:
@@ -79,26 +79,26 @@ class DataTable(_Strict):
         inflate: bytes that a byte of the text becomes; 2 makes "English x2".
     """
 
-    corpus: Annotated[list[Words], BeforeValidator(_listed), Field(min_length=1)]
+    corpus: Annotated[list[Words], BeforeValidator(listed), Field(min_length=1)]
     text_field: Words = "text"
     unit: Unit = "line"
     language: Words | None = None
     tokenizer: Words | None = None
-    held_out_bytes: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=_MOST_TEXT)]
+    held_out_bytes: Annotated[int, BeforeValidator(whole), Field(ge=1, le=_MOST_TEXT)]
     context_bytes: Context
-    window_bytes: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=_MOST_CONTEXT)] | None = (
+    window_bytes: Annotated[int, BeforeValidator(whole), Field(ge=1, le=_MOST_CONTEXT)] | None = (
         None
     )
-    inflate: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=16)] = 1
+    inflate: Annotated[int, BeforeValidator(whole), Field(ge=1, le=16)] = 1
 
 
-class TrainingTable(_Strict):
+class TrainingTable(StrictTable):
     """[training]: how long and how, as `scaling.spec.Training`; one of three says how long."""
 
     compute_flops: Annotated[float, Field(gt=0, le=1e30)] | None = None
     train_bytes: Annotated[float, Field(gt=0, le=_MOST_TEXT)] | None = None
-    steps: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=1_000_000_000)] | None = None
-    batch_bytes: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=_MOST_BATCH)]
+    steps: Annotated[int, BeforeValidator(whole), Field(ge=1, le=1_000_000_000)] | None = None
+    batch_bytes: Annotated[int, BeforeValidator(whole), Field(ge=1, le=_MOST_BATCH)]
     learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
     warmup: Share = Training.warmup
     decay: Share = Training.decay
@@ -106,10 +106,10 @@ class TrainingTable(_Strict):
     beta1: Beta = Training.beta1
     beta2: Beta = Training.beta2
     clip: Annotated[float, Field(gt=0, le=1e6)] = Training.clip
-    seed: Annotated[int, BeforeValidator(_whole), Field(ge=0, le=(1 << 63) - 1)] = 0
+    seed: Annotated[int, BeforeValidator(whole), Field(ge=0, le=(1 << 63) - 1)] = 0
 
 
-class Tables(_Strict):
+class Tables(StrictTable):
     """The whole file."""
 
     name: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""

@@ -1,0 +1,393 @@
+"""`tokenize-lab scaling plan` and `sweep`: a grid of runs, priced, then trained."""
+
+import math
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from corpora.errors import InputError
+from scaling.cli_output import HOW, OUTPUT, AsJson, print_json
+from scaling.cli_stages import Stage, stages
+from scaling.cli_torch import require_torch
+from scaling.cli_train import Device, MicroRows, Precision
+
+if TYPE_CHECKING:
+    from scaling.prepare import Prepared
+    from scaling.sweep.plan import IsoFlop, PlannedRun
+    from scaling.sweep.state import SweepState
+    from scaling.sweep.tables import SweepTables
+    from scaling.train.machine import Machine
+
+_CALIBRATION_SECONDS = 20.0
+_TELL_SECONDS = 30.0
+
+SweepPath = Annotated[
+    Path, typer.Argument(help="SWEEP.toml: texts, arms, budgets; `micro` for an example")
+]
+Corpus = Annotated[
+    list[str] | None,
+    typer.Option("--corpus", "-c", help="read this in place of the file's only text"),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="folder of the sweep; out/sweep/NAME if left out", rich_help_panel=OUTPUT),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="for each device; one for each core of a CPU", rich_help_panel=HOW),
+]
+Quick = Annotated[
+    bool, typer.Option("--no-calibration", help="time nothing beforehand", rich_help_panel=HOW)
+]
+
+
+def plan(
+    spec: SweepPath,
+    corpus: Corpus = None,
+    out: Out = None,
+    suggest: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="hours there are: print budgets that fill them"),
+    ] = None,
+    device: Device = "auto",
+    workers: Workers = None,
+    no_calibration: Quick = False,
+    as_json: AsJson = False,
+) -> None:
+    """Price every run of a sweep, and train none.
+
+    Text and tokenizers are prepared, since they say how many bytes a token holds; a few steps of a
+    few models are timed for 20 seconds. Entropy patches are taken to be as long as asked for.
+
+    \b
+    tokenize-lab scaling plan micro
+    tokenize-lab scaling plan sweep.toml --suggest 2
+    """
+    require_torch()
+    tables, path, folder = _read(spec, corpus, out)
+    many = _workers(device, workers)
+    with stages() as stage:
+        runs, speed = _priced(tables, path, folder, device, stage, not no_calibration, None)
+    if suggest is not None:
+        _print_suggestion(tables, path, runs, speed, suggest, many, as_json)
+        return
+    if as_json:
+        print_json([_row(run) for run in runs])
+        return
+    _print_plan(tables.name, runs, many)
+
+
+def sweep(
+    spec: SweepPath,
+    corpus: Corpus = None,
+    out: Out = None,
+    device: Device = "auto",
+    precision: Precision = None,
+    micro_rows: MicroRows = None,
+    workers: Workers = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="take up again what failed before")
+    ] = False,
+    no_calibration: Quick = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train every run of a sweep, on this machine.
+
+    Stopped by Ctrl-C or killed, the same command goes on where it was; runs that have ended are
+    not trained again, and what the file no longer asks for is left as it is.
+
+    \b
+    tokenize-lab scaling sweep micro
+    tokenize-lab scaling status out/sweep/micro
+    tokenize-lab scaling fit out/sweep/micro --law isoflop
+    """
+    require_torch()
+    from scaling.sweep.enlist import enlist
+    from scaling.sweep.folder import SweepFolder
+    from scaling.sweep.local import run_local
+    from scaling.sweep.worker_process import WorkerSettings
+    from scaling.train.stop import heard
+
+    tables, path, folder = _read(spec, corpus, out)
+    many = _workers(device, workers)
+    with stages() as stage:
+        runs, _ = _priced(tables, path, folder, device, stage, not no_calibration, _train)
+    if not as_json:
+        _print_plan(tables.name, runs, many)
+    sweep_folder = SweepFolder(folder)
+    listed = enlist(sweep_folder, tables.name, runs)
+    settings = WorkerSettings(
+        precision=precision.value if precision else None, micro_rows=micro_rows
+    )
+    with heard() as stop, _Told() as told:
+        state = run_local(
+            sweep_folder,
+            listed.jobs,
+            devices=_devices(device),
+            workers_per_device=many,
+            settings=settings,
+            retry_failed=retry_failed,
+            watch=told,
+            stop=stop,
+        )
+    if stop.signal is not None and not state.ended:
+        sys.stderr.write(f"{folder}: saved; run again to go on\n")
+        raise typer.Exit(stop.exit_code)
+    _print_end(folder, state, as_json)
+    if state.counts["failed"] or not state.ended:
+        raise typer.Exit(1)
+
+
+def _read(
+    spec: Path, corpus: list[str] | None, out: Path | None
+) -> tuple["SweepTables", Path, Path]:
+    from scaling.sweep.sweep_file import packaged, read_sweep_file, with_corpus
+
+    path = packaged(spec)
+    tables = read_sweep_file(path)
+    if corpus:
+        tables = with_corpus(tables, [_from_here(one) for one in corpus])
+    return tables, path, out if out is not None else Path("out/sweep") / _file_name(tables.name)
+
+
+def _from_here(spec: str) -> str:
+    # A file's corpora are relative to its folder; one typed is relative to where one is.
+    return str(Path(spec).resolve()) if Path(spec).exists() else spec
+
+
+def _file_name(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip(".") or "sweep"
+
+
+def _priced(
+    tables: "SweepTables",
+    path: Path,
+    folder: Path,
+    device: str,
+    stage: Stage,
+    calibrate: bool,
+    train_byte_model: Any,
+) -> tuple[list["PlannedRun"], Any]:
+    from scaling.sweep.calibrate import calibrated
+    from scaling.sweep.cells import cells_of
+    from scaling.sweep.folder import SweepFolder
+    from scaling.sweep.plan import planned
+    from scaling.sweep.sources import readings_of
+
+    machine = _machine(device)
+    cells = cells_of(tables, path)
+    runs = planned(cells, readings_of(cells, SweepFolder(folder), stage, train_byte_model))
+    if not calibrate:
+        return runs, None
+    advance = stage("timing a few steps", round(_CALIBRATION_SECONDS))
+    speed = calibrated(runs, machine, _CALIBRATION_SECONDS, advance)
+    return speed.timed(runs), speed
+
+
+def _machine(device: str) -> "Machine":
+    from scaling.train.machine import Machine
+
+    machine = Machine(device=device, threads=1)
+    machine.torch_device()  # a wrong one shows before the text is read
+    return machine
+
+
+def _train(run: "Prepared", folder: Path) -> None:
+    """Train a byte model to its end."""
+    from scaling.data.shards import open_shards
+    from scaling.train.run import train
+    from scaling.train.stop import heard
+    from scaling.train.watch import LogWatch
+
+    watch = LogWatch()
+    sys.stderr.write(f"training the {run.spec.name}\n")
+    with heard() as stop:
+        shards = open_shards(run.source.shards)
+        record = train(run.spec, shards, folder, _machine("cpu"), watch, stop=stop)
+    watch.close()
+    if record.status == "interrupted":
+        raise typer.Exit(stop.exit_code)
+    if record.status != "finished":
+        raise InputError(f"{folder}: the byte model {record.status}: {record.reason}")
+
+
+def _devices(device: str) -> list[str]:
+    import torch
+
+    if device == "auto" and torch.cuda.is_available():
+        return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return ["cpu"] if device == "auto" else [device]
+
+
+def _workers(device: str, workers: int | None) -> int:
+    if workers is not None:
+        return workers
+    if _devices(device) != ["cpu"]:
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _row(run: "PlannedRun") -> dict[str, Any]:
+    spec = run.spec
+    return {
+        "run_id": spec.run_id if run.reading.prepared else None,
+        "text": run.cell.view.text,
+        "label": run.cell.view.label,
+        "compression_rate": spec.compression_rate,
+        "budget_flops": run.cell.asked.compute_flops,
+        "layers": spec.model.layers,
+        "dim": spec.model.dim,
+        "seed": spec.seed,
+        "global_params": spec.model.shape.global_params,
+        "total_params": spec.model.shape.total_params,
+        "steps": spec.training.steps,
+        "train_bytes": run.train_bytes,
+        "compute_flops": run.compute_flops,
+        "epochs": run.epochs,
+        "latent_share": run.latent_share,
+        "bytes_per_param": run.bytes_per_param,
+        "seconds": run.seconds,
+        "marks": list(run.marks),
+    }
+
+
+def _print_plan(name: str, runs: Sequence["PlannedRun"], workers: int) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from scaling.sweep.plan import isoflops
+
+    table = Table(title=f"Plan of the sweep {escape(name)}", title_justify="left", box=None)
+    for column in ("text", "patches or tokens"):
+        table.add_column(column)
+    for column in ("T", "FLOPs", "runs", "steps", "MB read", "epochs", "latent", "bytes/param"):
+        table.add_column(column, justify="right")
+    table.add_column("Law I expects", justify="right")
+    table.add_column("minutes", justify="right")
+    for group in isoflops(runs):
+        table.add_row(*(escape(cell) for cell in _cells(group)))
+    console = Console(stderr=True)
+    console.print(table)
+    marks: dict[str, int] = {}
+    for run in runs:
+        for mark in run.marks:
+            marks[mark.partition(":")[0]] = marks.get(mark.partition(":")[0], 0) + 1
+    for mark, count in marks.items():
+        console.print(f"{count} of {len(runs)} runs: {escape(mark)}", style="yellow")
+    total = math.fsum(run.compute_flops for run in runs)
+    console.print(f"{len(runs)} runs, {total:.3g} FLOPs{_time_of(runs, workers)}")
+
+
+def _cells(group: "IsoFlop") -> list[str]:
+    runs = group.runs
+    timed = [run.seconds for run in runs if run.seconds is not None]
+    return [
+        group.view.text,
+        group.view.label,
+        f"{runs[0].spec.compression_rate:.3g}",
+        f"{group.compute_flops:.3g}",
+        str(len(runs)),
+        _span([run.spec.training.steps for run in runs]),
+        _span([run.train_bytes / 1e6 for run in runs]),
+        _span([run.epochs for run in runs]),
+        _span([100 * run.latent_share for run in runs]) + " %",
+        _span([run.bytes_per_param for run in runs]),
+        f"{group.expected:.3g}" + (", inside" if group.brackets else ", outside"),
+        f"{math.fsum(timed) / 60:.1f}" if timed else "",
+    ]
+
+
+def _span(values: Sequence[float]) -> str:
+    low, high = (f"{value:.3g}" for value in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def _time_of(runs: Sequence["PlannedRun"], workers: int) -> str:
+    times = [run.seconds for run in runs if run.seconds is not None]
+    if not times:
+        return ""
+    minutes = max(math.fsum(times) / workers, max(times)) / 60
+    return f", about {minutes:.0f} minutes with {workers} worker{'s' if workers > 1 else ''}"
+
+
+def _print_suggestion(
+    tables: "SweepTables",
+    path: Path,
+    runs: Sequence["PlannedRun"],
+    speed: Any,
+    hours: float,
+    workers: int,
+    as_json: bool,
+) -> None:
+    from scaling.sweep.cells import cells_of
+    from scaling.sweep.plan import planned
+    from scaling.sweep.suggest import suggest
+
+    if speed is None:
+        raise InputError("--suggest needs the machine's speed; leave out --no-calibration")
+    readings = {run.cell.view: run.reading for run in runs}
+
+    def price(budgets: Sequence[float]) -> list["PlannedRun"]:
+        other = tables.model_copy(update={"compute_flops": list(budgets)})
+        timed: list[PlannedRun] = speed.timed(planned(cells_of(other, path), readings))
+        return timed
+
+    found = suggest(tables.compute_flops, price, 3600 * hours, workers)
+    if as_json:
+        print_json(found._asdict())
+        return
+    budgets = ", ".join(f"{budget:.2g}" for budget in found.compute_flops)
+    short = f"; {found.short} runs would be too short for fits" if found.short else ""
+    sys.stdout.write(
+        f"compute_flops = [{budgets}]\n# about {found.seconds / 3600:.2g} hours with {workers}"
+        f" worker{'s' if workers > 1 else ''}{short}\n"
+    )
+
+
+class _Told:
+    """A line on how the sweep stands: written over on a terminal, now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self.terminal = sys.stderr.isatty()
+        self.latest = -math.inf
+
+    def __enter__(self) -> "_Told":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.terminal:
+            sys.stderr.write("\n")
+
+    def __call__(self, state: "SweepState") -> None:
+        if not self.terminal and not state.ended and state.seconds - self.latest < _TELL_SECONDS:
+            return
+        self.latest = state.seconds
+        counts = {phase: count for phase, count in state.counts.items() if count}
+        left = state.seconds_left
+        line = ", ".join(f"{count} {phase}" for phase, count in counts.items())
+        line += f"; {state.seconds / 60:.1f} minutes"
+        line += f", about {left / 60:.1f} left" if left else ""
+        sys.stderr.write(f"\r{line:<79}" if self.terminal else line + "\n")
+        sys.stderr.flush()
+
+
+def _print_end(folder: Path, state: "SweepState", as_json: bool) -> None:
+    if as_json:
+        counts = {str(phase): count for phase, count in state.counts.items()}
+        print_json({**counts, "folder": str(folder), "seconds": state.seconds})
+    for run_id, cell in state.runs.items():
+        if cell.phase in ("failed", "diverged"):
+            sys.stderr.write(f"{folder / 'runs' / run_id}: {cell.phase}: {cell.reason}\n")
+    for run_id, why in state.unwritten.items():
+        sys.stderr.write(f"{folder / 'runs' / run_id}: no record could be written: {why}\n")
+    if not as_json:
+        sys.stdout.write(
+            f"{folder}: {state.counts['finished']} of {len(state.runs)} runs finished\n"
+            f"see it:  tokenize-lab scaling status {folder}\n"
+            f"fit it:  tokenize-lab scaling fit {folder} --law isoflop\n"
+        )

@@ -1,0 +1,74 @@
+"""From a plan to a sweep's folder: a specification beside each run, and the list of jobs."""
+
+from collections.abc import Sequence
+
+from corpora.errors import InputError
+from scaling.data.shards import read_manifest
+from scaling.prepare import Prepared, keep_beside
+from scaling.spec_json import SPEC, write_spec
+from scaling.sweep.folder import (
+    Job,
+    Sweep,
+    SweepFolder,
+    read_sweep,
+    the_same_twice,
+    write_sweep,
+)
+from scaling.sweep.plan import PlannedRun
+
+
+def enlist(folder: SweepFolder, name: str, runs: Sequence[PlannedRun]) -> Sweep:
+    """Write what is to be run; runs that an earlier plan had and this one has not are kept.
+
+    Raises:
+        InputError: two runs are one and the same, a tokenizer changed since an earlier plan, the
+            folder holds another sweep, or cannot be written.
+    """
+    jobs = tuple(_job(run) for run in runs)
+    if twice := the_same_twice(jobs):
+        one = next(run for run in runs if run.spec.run_id == twice[0].run_id)
+        model = one.spec.model
+        raise InputError(
+            f"{one.cell.asked.path}: two cells are one run, {one.spec.run_id}"
+            f" ({twice[0].text}, {twice[0].label} and {twice[1].label}, size"
+            f" [{model.layers}, {model.dim}], {one.cell.asked.compute_flops:g} FLOPs); ask for it"
+            " once"
+        )
+    tokenizers = _tokenizers(runs)
+    if folder.file.exists():
+        before = read_sweep(folder).tokenizers
+        for spec, sha256 in tokenizers.items():
+            if before.get(spec, sha256) != sha256:
+                raise InputError(
+                    f"{spec}: not the tokenizer that {folder.path} was planned with; restore that"
+                    " file, or name another --out"
+                )
+    sweep = Sweep(name, jobs, tokenizers)
+    write_sweep(folder, sweep)
+    for run in runs:
+        out = folder.run(run.spec.run_id)
+        if not (out / SPEC).exists():
+            keep_beside(Prepared(run.spec, run.reading.source), out)
+            write_spec(out, run.spec)
+    return sweep
+
+
+def _job(run: PlannedRun) -> Job:
+    view, source = run.cell.view, run.reading.source
+    languages = read_manifest(source.shards).languages
+    language = run.cell.asked.data.language or (languages[0] if len(languages) == 1 else "")
+    return Job(
+        run_id=run.spec.run_id,
+        shards=run.spec.shards,
+        text=view.text,
+        language=language,
+        label=view.label,
+        seconds=run.seconds,
+        patching_flops=source.patching_flops,
+        marks=run.marks,
+    )
+
+
+def _tokenizers(runs: Sequence[PlannedRun]) -> dict[str, str]:
+    found = (run.reading.source.tokenizer for run in runs)
+    return {one.spec: one.sha256 for one in found if one is not None}
