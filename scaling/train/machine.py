@@ -25,7 +25,7 @@ class Machine:
         device: `cpu`, `cuda` or `cuda:0`; `auto` takes a GPU where there is one.
         precision: of matrix products; losses and softmax are always float32. None for bfloat16 on
             a GPU and float32 on a CPU.
-        micro_rows: rows of a batch computed at once; None for all, halved while memory is short.
+        micro_rows: rows of a batch computed at once; None for as many as memory allows.
         compile: whether the model is compiled; None for on a GPU only.
         threads: of the CPU; None to leave them as they are.
         checkpoint_seconds: at most so much work is lost.

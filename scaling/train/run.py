@@ -25,6 +25,7 @@ from scaling.spec_json import write_spec
 from scaling.train.checkpoint import CHECKPOINT, Progress, load_checkpoint, save_checkpoint
 from scaling.train.distributed import World, joined, summed
 from scaling.train.machine import Machine, commit, device_name, peak_flops, versions
+from scaling.train.memory import rows_that_fit
 from scaling.train.metrics import METRICS, MetricsLog
 from scaling.train.optimizer import adamw, set_learning_rate
 from scaling.train.schedule import wsd
@@ -83,7 +84,7 @@ def train(
 
     Raises:
         InputError: the shards are others, the folder holds another run, its checkpoint cannot be
-            used, there is too little text, or no such device.
+            used, there is too little text or memory, or no such device.
     """
     machine = machine or Machine()
     if shards.manifest.key != spec.shards:
@@ -133,10 +134,10 @@ class _Run:
         self.autocast = machine.autocast(device)
         self.patches = patches_of(spec)
         self.windows = Windows(shards.train, spec.window_units, spec.seed, self.patches)
-        self.windows.batch(0, spec.rows)  # too little text shows before anything is made
+        self.windows.batch(0, spec.rows, (0, 1))  # too little text shows before anything is made
+        self.progress = Progress(micro_rows=rows_that_fit(spec, machine, device, world))
         self.model: AnyModel = build_model(spec).to(device)
         self.optimizer = adamw(self.model, spec.training)
-        self.progress = Progress(micro_rows=machine.micro_rows or 0)
         checkpoint = folder / CHECKPOINT
         if checkpoint.exists():
             self.progress = load_checkpoint(

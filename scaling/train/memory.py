@@ -1,0 +1,146 @@
+"""What a run takes of memory, reckoned before anything is made.
+
+An operating system may promise memory that it does not have, and ends the process that uses it: on
+a CPU nothing fails that could be caught. So the weights, gradients and Adam's two moments, which
+are known to the byte, are compared with what there is, and so many rows are computed at once as
+leave some of it. What a row takes is an estimate, from the tensors that a block keeps: 1.03 to 1.5
+times the peak resident memory of real steps of 24 shapes, and about twice that of windows without
+the end of a document or without the longest patches (`bench/step_memory.py`). A GPU's allocator
+fails honestly, and `scaling.train.step` then halves the rows.
+"""
+
+import math
+import os
+
+import torch
+
+from corpora.errors import InputError
+from scaling.flops import BYTE_VOCABULARY
+from scaling.model.blocks import heads_for
+from scaling.shapes import BltShape
+from scaling.spec import RunSpec
+from scaling.train.available import available_bytes
+from scaling.train.distributed import World
+from scaling.train.machine import Machine
+
+STATE_BYTES = 16  # a parameter: weight, gradient, Adam's two moments, each a float32
+_PASSING_BYTES = 7  # a parameter: weights times gains, gradients of a part of the batch
+_MOST_OF_IT = 0.7  # of what is available: other programs want some, and estimates err
+_FLOAT = 4
+_MOST_KEYS_BY_HAND = 512  # as in `scaling.model.attention`
+_PLAIN = 2  # the forms without gradients by hand keep so many times as much
+_LOGIT_BYTES = 12  # of their logits: float32, its gradient, and both in bfloat16
+
+
+def built_parameters(spec: RunSpec) -> int:
+    """Return how many numbers are trained, without making any."""
+    shape, model = spec.model.shape, spec.model
+    if isinstance(shape, BltShape):
+        h, d, slots = shape.local_dim, shape.global_dim, shape.cross_factor
+        local = 2 * _blocks(shape.local_layers, h) + h + (2 * BYTE_VOCABULARY + 1) * h
+        cross = (1 + shape.local_layers) * (4 * h**2 + 2 * h) + slots * h**2
+        return local + cross + 2 * slots * h * d + _blocks(shape.global_layers, d)
+    matrices = (1 if model.tied_head else 2) * shape.vocabulary_size
+    return _blocks(shape.layers, shape.dim) + (matrices + 2) * shape.dim
+
+
+def state_bytes(spec: RunSpec) -> int:
+    """Return bytes of weights, gradients and moments."""
+    return STATE_BYTES * built_parameters(spec)
+
+
+def step_bytes(spec: RunSpec, rows: int, by_hand: bool = True) -> float:
+    """Return an estimate of the bytes that a step on a CPU takes besides the state.
+
+    Args:
+        spec: what is trained; its windows are assumed to hold ends of documents.
+        rows: windows computed at once.
+        by_hand: whether gradients are those of `scaling.model.fused`: in float32, not compiled.
+    """
+    shape, width = spec.model.shape, spec.window_units
+    if isinstance(shape, BltShape):
+        row = _blt_row(spec, shape)
+    else:
+        heads = spec.model.heads or heads_for(shape.dim)
+        row = _stack(shape.layers, shape.dim, heads, width) + 3 * _FLOAT * width * shape.dim
+    logits = width * spec.model.vocabulary_size
+    if not by_hand:
+        row = _PLAIN * row + _LOGIT_BYTES * logits
+    # Held-out text is scored by whole rows of logits and their logarithms.
+    scoring = 2 * _FLOAT * logits
+    return _PASSING_BYTES * built_parameters(spec) + max(rows * row, scoring)
+
+
+def rows_that_fit(spec: RunSpec, machine: Machine, device: torch.device, world: World) -> int:
+    """Return how many of a process's rows to compute at once: all of them, if memory allows it.
+
+    The number that the user asks for is obeyed; on a GPU it is all.
+
+    Raises:
+        InputError: the state does not fit, or not one row beside it.
+    """
+    state, free, rows = state_bytes(spec), available_bytes(device), spec.rows // world.size
+    if device.type == "cpu":
+        free /= int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if state > free:
+        raise InputError(
+            f"a model of {built_parameters(spec):,} parameters takes {_size(state)} to train"
+            f" ({STATE_BYTES} bytes each), and {device} has {_size(free)} available; make it"
+            " smaller, or train it where there is more memory"
+        )
+    if machine.micro_rows is not None or device.type != "cpu":
+        return machine.micro_rows or rows
+    by_hand = machine.autocast(device) is None and not machine.compiles(device)
+    one, two, whole = (state + step_bytes(spec, n, by_hand) for n in (1, 2, rows))
+    if whole <= _MOST_OF_IT * free:
+        return rows
+    if one > free:
+        raise InputError(
+            f"one window of {spec.window_units:,} units takes some {_size(one)} with this model,"
+            f" and {device} has {_size(free)} available; shorten context_bytes, make the model"
+            " smaller, or try it all the same with --micro-rows 1"
+        )
+    more = (_MOST_OF_IT * free - one) / (two - one) if two > one else rows
+    return max(1, min(rows, 1 + math.floor(more)))
+
+
+def _blocks(layers: int, width: int) -> int:
+    return layers * (12 * width**2 + 2 * width)
+
+
+def _blt_row(spec: RunSpec, shape: BltShape) -> float:
+    width, h, slots = spec.window_units, shape.local_dim, shape.cross_factor
+    rate = max(1.0, spec.compression_rate)
+    latents = min(width, math.ceil(1.1 * width / rate) + 8)  # a document's end costs one more
+    patching = spec.patching
+    regular = patching is None or patching.kind == "static"
+    longest = min(width, math.ceil(rate) if regular or patching is None else patching.most_bytes)
+    between = 9 * latents * longest * h + (10 + 2 * slots) * width * h + 8 * latents * slots * h
+    heads = spec.model.heads or heads_for(shape.global_dim)
+    return (
+        _stack(2 * shape.local_layers, h, heads_for(h), width, spec.window_bytes)
+        + _stack(shape.global_layers, shape.global_dim, heads, latents)
+        + _FLOAT * (between + 2 * latents * shape.global_dim)
+    )
+
+
+def _stack(layers: int, width: int, heads: int, units: int, window: int | None = None) -> float:
+    """Return bytes of a row of `units` in blocks of which each sees a window, or all, of them."""
+    whole = window is None or units <= window
+    keys = units if window is None or whole else 1.5 * window
+    if keys <= _MOST_KEYS_BY_HAND:
+        kept = layers * units * (13.4 * width + heads * keys)
+        return _FLOAT * kept + 8 * units * keys
+    if window is None or whole:
+        mask = (2 + _FLOAT * layers) * units**2
+    else:
+        mask = (3 + 5 * heads * layers) * units * 2 * window
+    return _FLOAT * layers * units * 26 * width + mask
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KB", "MB", "GB", "TB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.0f} PB"
