@@ -2,6 +2,7 @@
 
 import json
 import math
+import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -102,6 +103,36 @@ class RunRecord:
         """Return plain JSON values; what follows from others stands under `derived`."""
         value = {**asdict(self), "spec": self.spec.to_json(), "version": RECORD_VERSION}
         return {**value, "derived": {**self.row(), "flops": self.flops}}
+
+
+def failed_record(spec: RunSpec, reason: str) -> RunRecord:
+    """Return the record of a run that came to no end: nothing it read or took is counted."""
+    shape = spec.model.shape
+    return RunRecord(
+        spec=spec,
+        status="failed",
+        reason=reason,
+        params={
+            "global": shape.global_params,
+            "local": shape.local_params,
+            "total": shape.total_params,
+        },
+        steps=0,
+        train_bytes=0,
+        train_tokens=0,
+        unique_bytes=0,
+        epochs=0.0,
+        validation_nats=None,
+        validation_bytes=0,
+        validation_tokens=0,
+        validation_interval=None,
+        patching_flops=0.0,
+        seconds=0.0,
+        device="",
+        versions={"python": platform.python_version()},
+        commit="",
+        host=platform.node(),
+    )
 
 
 def write_record(folder: Path, record: RunRecord) -> Path:

@@ -1,0 +1,64 @@
+"""How often a run was tried in vain, kept beside it, so that a new driver remembers.
+
+A fault of the run's own gets one more chance. A worker that something killed, as the system does
+for want of memory, says little of the run, so there are more of those.
+"""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from corpora.errors import InputError
+from corpora.files import write_text
+from scaling.sweep.leftovers import ATTEMPTS
+
+MOST_FAILURES = 1
+MOST_DEATHS = 5
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """What went wrong so far.
+
+    Attributes:
+        failures: exceptions and crashes of the run. deaths: of its worker, by another's hand.
+        reason: of the latest.
+    """
+
+    failures: int = 0
+    deaths: int = 0
+    reason: str = ""
+
+    def failed(self, reason: str) -> "Attempts":
+        """Return them after one more fault of the run's own."""
+        return replace(self, failures=self.failures + 1, reason=reason)
+
+    def killed(self, how: str) -> "Attempts":
+        """Return them after one more worker was killed."""
+        return replace(self, deaths=self.deaths + 1, reason=how)
+
+    @property
+    def verdict(self) -> str:
+        """Why the run is not tried again; empty while it is."""
+        if self.failures > MOST_FAILURES:
+            return self.reason
+        if self.deaths > MOST_DEATHS:
+            return f"its worker was killed {self.deaths} times; the last: {self.reason}"
+        return ""
+
+
+def read_attempts(run: Path) -> Attempts:
+    """Return what is kept; none, if nothing is or it cannot be read."""
+    try:
+        value = json.loads((run / ATTEMPTS).read_text("utf-8"))
+        return Attempts(int(value["failures"]), int(value["deaths"]), str(value["reason"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Attempts()
+
+
+def write_attempts(run: Path, attempts: Attempts) -> None:
+    """Keep them, if they can be: a driver that goes on remembers anyway."""
+    try:
+        write_text(run / ATTEMPTS, json.dumps(asdict(attempts), ensure_ascii=False) + "\n")
+    except InputError:
+        return

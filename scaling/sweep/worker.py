@@ -1,0 +1,163 @@
+"""A process that trains runs of a sweep, one after the other, as it is told.
+
+    python -m scaling.sweep.worker SWEEP --device cpu
+
+Run ids come in as lines; what becomes of them goes out as lines of JSON, each with an `event`:
+`ready`, or `refused` with a reason; then of a run `started`, `progress` with step and steps,
+`ended` with status, reason and seconds, or `failed` with kind, reason, and whether the worker
+`leaves` because of it. The end of the input, a
+SIGTERM, or the end of the process that started it: the run under way is saved, and it ends.
+"""
+
+import argparse
+import faulthandler
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from corpora.errors import InputError
+from scaling.sweep.folder import SweepFolder, read_sweep
+from scaling.sweep.parent import end_with
+from scaling.train.stop import StopRequest
+
+_PROGRESS_SECONDS = 0.3
+_TRACEBACK_LINES = 5
+
+
+class Line:
+    """The line to the driver: run ids come in, events go out, and its end is a request to stop."""
+
+    def __init__(self) -> None:
+        self.inbox: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self.stop = StopRequest()
+        self.terminated = False
+        # What libraries print goes to the log; only events go to the driver.
+        self._out = os.dup(1)
+        os.dup2(2, 1)
+        signal.signal(signal.SIGTERM, self._on_signal)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def hang_up(self) -> None:
+        """Finish the step under way, save, and take no other run."""
+        self.stop.signal = signal.SIGTERM
+        self.inbox.put(None)
+
+    def say(self, event: str, **values: Any) -> None:
+        """Send an event."""
+        text = json.dumps({"event": event, **values}, allow_nan=False) + "\n"
+        data = text.encode()
+        try:
+            while data:
+                data = data[os.write(self._out, data) :]
+        except OSError:
+            self.hang_up()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.terminated = True
+        self.hang_up()
+
+    def _read(self) -> None:
+        # Not by sys.stdin, whose lock a thread that is still reading would keep from the exit.
+        rest = b""
+        while chunk := os.read(0, 4096):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                self.inbox.put(line.decode("ascii", "replace"))
+        self.hang_up()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Return the exit code: 0, 1 after a fault, 2 for bad input, 143 if told to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to hear
+    parser = argparse.ArgumentParser(prog="python -m scaling.sweep.worker", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("sweep", type=Path, help="folder of the sweep")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"))
+    parser.add_argument("--micro-rows", type=int, help="windows computed at once")
+    parser.add_argument("--threads", type=int, default=1, help="of the CPU")
+    parser.add_argument("--checkpoint-seconds", type=float, default=120.0, help="between two")
+    parser.add_argument("--parent", type=int, help="process to end with")
+    asked = parser.parse_args(arguments)
+    faulthandler.enable()
+    line = Line()
+    if asked.parent is not None and not end_with(asked.parent):
+        return 143
+    return _work(SweepFolder(asked.sweep), asked, line)
+
+
+def _work(folder: SweepFolder, asked: argparse.Namespace, line: Line) -> int:
+    from scaling.sweep.train_cell import train_cell
+    from scaling.train.machine import Machine
+    from scaling.train.run import Report
+
+    try:
+        machine = Machine(
+            device=asked.device,
+            precision=asked.precision,
+            micro_rows=asked.micro_rows,
+            threads=asked.threads,
+            checkpoint_seconds=asked.checkpoint_seconds,
+        )
+        machine.torch_device()
+        jobs = {job.run_id: job for job in read_sweep(folder).jobs}
+    except InputError as error:
+        line.say("refused", reason=str(error))
+        return 2
+    verified: set[str] = set()
+    told = 0.0
+
+    def watch(report: Report) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= _PROGRESS_SECONDS:
+            told = now
+            line.say("progress", run_id=run_id, step=report.step, steps=report.steps)
+
+    line.say("ready")
+    while (run_id := line.inbox.get()) is not None:
+        told, begun = 0.0, time.monotonic()
+        line.say("started", run_id=run_id)
+        try:
+            if run_id not in jobs:
+                raise InputError(f"{folder.file}: has no run {run_id}")
+            record = train_cell(
+                folder, jobs[run_id], machine, verified=verified, watch=watch, stop=line.stop
+            )
+        except InputError as error:
+            _say_failed(line, run_id, error, str(error), leaves=False)
+            continue
+        except Exception as error:
+            # Whatever broke, memory or a device's state, goes with the process.
+            _say_failed(line, run_id, error, _tail(error), leaves=True)
+            return 1
+        if record is None or record.status == "interrupted":
+            return 143
+        seconds = time.monotonic() - begun
+        line.say(
+            "ended", run_id=run_id, status=record.status, reason=record.reason, seconds=seconds
+        )
+    return 143 if line.terminated else 0
+
+
+def _say_failed(line: Line, run_id: str, error: Exception, reason: str, *, leaves: bool) -> None:
+    kind = type(error).__name__
+    line.say("failed", run_id=run_id, kind=kind, reason=reason, leaves=leaves)
+
+
+def _tail(error: Exception) -> str:
+    """Return the last lines of a traceback as one."""
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    return " | ".join(line.strip() for line in lines[-_TRACEBACK_LINES:] if line.strip(" ^~"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""What goes wrong in one run is said in its record, and touches no other."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from corpora.errors import InputError
+from scaling.record import RunRecord, failed_record, read_record, write_record
+from scaling.spec_json import read_spec, write_spec
+from scaling.sweep import docket
+from scaling.sweep.attempts import Attempts, read_attempts, write_attempts
+from scaling.sweep.docket import Docket
+from scaling.sweep.driving import driving
+from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
+from scaling.sweep.leftovers import ATTEMPTS, CHECKPOINT, LOCK, remove_leftovers
+from scaling.sweep.local import run_local
+from scaling.sweep.locks import lock
+from scaling.sweep.worker_process import WorkerSettings
+from tests.scaling.sweep.drivers import BROKEN, DEADLY, FULL, faulty_workers
+from tests.scaling.sweep.sweeps import DIVERGED, ENDED, FAILED, names, planned, statuses, tiny
+from tests.scaling.train.runs import text_shards
+
+__all__ = ["faulty_workers"]
+
+
+def record_of(folder: SweepFolder, job: Job) -> RunRecord:
+    record = read_record(folder.run(job.run_id))
+    assert record is not None
+    return record
+
+
+def with_altered_text(folder: SweepFolder, jobs: list[Job]) -> list[Job]:
+    """Return the jobs and one more, whose text was altered after it was planned."""
+    text = text_shards(folder.shards, ["abc" * 100, "cab" * 100], 300)
+    data = (text / "train" / "bytes.u8").read_bytes()
+    (text / "train" / "bytes.u8").write_bytes(b"x" + data[1:])
+    spec = replace(tiny(5), shards=text.name)
+    write_spec(folder.run(spec.run_id), spec)
+    more = [*jobs, Job(run_id=spec.run_id, shards=text.name, text="altered")]
+    write_sweep(folder, Sweep("tiny", tuple(more), {}))
+    return more
+
+
+@pytest.mark.usefixtures("faulty_workers")
+def test_each_fault_in_the_record_of_its_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, jobs = planned(
+        tmp_path, [tiny(0), tiny(1, learning_rate=1e30), tiny(FULL, 200), tiny(BROKEN)]
+    )
+    jobs = with_altered_text(folder, jobs)
+    good, nan, full, broken, altered = jobs
+    faults: list[str] = []
+    count = Docket.failed
+
+    def counted(self: Docket, run_id: str, reason: str) -> None:
+        faults.append(run_id)
+        count(self, run_id, reason)
+
+    monkeypatch.setattr(Docket, "failed", counted)
+    settings = WorkerSettings(checkpoint_seconds=0.05)
+    state = run_local(folder, jobs, workers_per_device=2, settings=settings)
+    assert list(statuses(folder, jobs).values()) == ["finished", "diverged", *["failed"] * 3]
+    assert [state.runs[job.run_id].phase for job in jobs] == list(statuses(folder, jobs).values())
+    # Each was tried once more.
+    assert sorted(faults) == sorted(2 * [full.run_id, broken.run_id, altered.run_id])
+    assert "not finite" in record_of(folder, nan).reason
+    assert "File too large" in record_of(folder, full).reason
+    assert "RuntimeError: planted" in record_of(folder, broken).reason
+    assert "SHA-256 differs" in record_of(folder, altered).reason
+    assert state.runs[altered.run_id].reason == record_of(folder, altered).reason
+    assert record_of(folder, broken).row()["status"] == "failed"
+    assert names(folder.run(good.run_id)) == ENDED
+    assert names(folder.run(nan.run_id)) == DIVERGED
+    assert names(folder.run(altered.run_id)) == FAILED
+    assert names(folder.run(full.run_id)) <= FAILED | {"metrics.jsonl", CHECKPOINT}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("faulty_workers")
+def test_a_run_whose_worker_is_killed_every_time_is_given_up(tmp_path: Path) -> None:
+    folder, jobs = planned(tmp_path, [tiny(0), tiny(DEADLY)])
+    state = run_local(folder, jobs, workers_per_device=2)
+    assert list(statuses(folder, jobs).values()) == ["finished", "failed"]
+    reason = record_of(folder, jobs[1]).reason
+    assert "killed 6 times" in reason and "SIGKILL" in reason
+    assert state.counts["failed"] == 1
+    assert names(folder.run(jobs[1].run_id)) == FAILED
+
+
+def test_failed_runs_are_taken_up_again_only_when_asked(tmp_path: Path) -> None:
+    folder, (job,) = planned(tmp_path, [tiny(0)])
+    spec = read_spec(folder.run(job.run_id) / "spec.json")
+    write_record(folder.run(job.run_id), failed_record(spec, "planted"))
+    assert run_local(folder, [job]).counts["failed"] == 1
+    assert run_local(folder, [job], retry_failed=True).counts["finished"] == 1
+    assert names(folder.run(job.run_id)) == ENDED
+
+
+def test_a_failure_that_cannot_be_recorded_is_told_and_tried_afresh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, (job,) = planned(tmp_path, [tiny(0)])
+    write_attempts(folder.run(job.run_id), Attempts(failures=2, reason="the disk was full"))
+
+    def full(*_: object) -> None:
+        raise InputError("record.json: could not be written (No space left on device)")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(docket, "write_record", full)
+        state = run_local(folder, [job])
+    assert state.counts["failed"] == 1 and state.ended
+    assert "No space left" in state.unwritten[job.run_id]
+    assert state.runs[job.run_id].reason == "the disk was full"
+    assert read_record(folder.run(job.run_id)) is None
+    assert run_local(folder, [job]).counts["finished"] == 1
+    assert names(folder.run(job.run_id)) == ENDED
+
+
+def test_attempts_outlive_the_driver(tmp_path: Path) -> None:
+    folder, (job,) = planned(tmp_path, [tiny(0)])
+    with driving(folder):
+        first = Docket(folder, [job], retry_failed=False)
+        first.waiting.popleft()
+        first.failed(job.run_id, "once")
+    assert read_attempts(folder.run(job.run_id)) == Attempts(1, 0, "once")
+    second = Docket(folder, [job], retry_failed=False)
+    for _ in range(5):
+        second.waiting.popleft()
+        second.killed(job.run_id, "SIGKILL")
+    assert list(second.waiting) == [job.run_id]  # five deaths are no fault of its own
+    second.waiting.popleft()
+    second.failed(job.run_id, "twice")
+    assert not second.waiting and record_of(folder, job).reason == "twice"
+    (folder.run(job.run_id) / ATTEMPTS).write_text("torn {")
+    assert read_attempts(folder.run(job.run_id)) == Attempts()
+
+
+def test_leftovers_of_runs_that_ended_go_unless_another_process_is_there(tmp_path: Path) -> None:
+    folder, jobs = planned(tmp_path, [tiny(seed) for seed in range(2)])
+    for job in jobs:
+        run = folder.run(job.run_id)
+        spec = read_spec(run / "spec.json")
+        write_record(run, failed_record(spec, "planted"))
+        for name in (".record.json.ab12cd34", ".checkpoint.safetensors.x_y", LOCK, ATTEMPTS):
+            (run / name).touch()
+        (run / CHECKPOINT).touch()
+        (run / "notes.txt").touch()
+    first, second = (folder.run(job.run_id) for job in jobs)
+    with lock(second / LOCK, lambda: True) as held:
+        assert held
+        remove_leftovers(folder, [job.run_id for job in jobs])
+    assert names(first) == FAILED | {CHECKPOINT, "notes.txt"}  # it may go on from there
+    assert ".record.json.ab12cd34" in names(second)
