@@ -1,6 +1,5 @@
 """`tokenize-lab scaling plan` and `sweep`: a grid of runs, priced, then trained."""
 
-import math
 import os
 import sys
 from collections.abc import Sequence
@@ -17,13 +16,12 @@ from scaling.cli_train import Device, MicroRows, Precision
 
 if TYPE_CHECKING:
     from scaling.prepare import Prepared
-    from scaling.sweep.plan import IsoFlop, PlannedRun
+    from scaling.sweep.plan import PlannedRun
     from scaling.sweep.state import SweepState
     from scaling.sweep.tables import SweepTables
     from scaling.train.machine import Machine
 
 _CALIBRATION_SECONDS = 20.0
-_TELL_SECONDS = 30.0
 
 SweepPath = Annotated[
     Path, typer.Argument(help="SWEEP.toml: texts, arms, budgets; `micro` for an example")
@@ -68,6 +66,8 @@ def plan(
     tokenize-lab scaling plan sweep.toml --suggest 2
     """
     require_torch()
+    from scaling.sweep.plan_text import plan_row, print_plan
+
     tables, path, folder = _read(spec, corpus, out)
     many = _workers(device, workers)
     with stages() as stage:
@@ -76,9 +76,9 @@ def plan(
         _print_suggestion(tables, path, runs, speed, suggest, many, as_json)
         return
     if as_json:
-        print_json([_row(run) for run in runs])
+        print_json([plan_row(run) for run in runs])
         return
-    _print_plan(tables.name, runs, many)
+    print_plan(tables.name, runs, many)
 
 
 def sweep(
@@ -109,6 +109,8 @@ def sweep(
     from scaling.sweep.enlist import enlist
     from scaling.sweep.folder import SweepFolder
     from scaling.sweep.local import run_local
+    from scaling.sweep.plan_text import print_plan
+    from scaling.sweep.told import Told
     from scaling.sweep.worker_process import WorkerSettings
     from scaling.train.stop import heard
 
@@ -117,13 +119,13 @@ def sweep(
     with stages() as stage:
         runs, _ = _priced(tables, path, folder, device, stage, not no_calibration, _train)
     if not as_json:
-        _print_plan(tables.name, runs, many)
+        print_plan(tables.name, runs, many)
     sweep_folder = SweepFolder(folder)
     listed = enlist(sweep_folder, tables.name, runs)
     settings = WorkerSettings(
         precision=precision.value if precision else None, micro_rows=micro_rows
     )
-    with heard() as stop, _Told() as told:
+    with heard() as stop, Told() as told:
         state = run_local(
             sweep_folder,
             listed.jobs,
@@ -231,90 +233,6 @@ def _workers(device: str, workers: int | None) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _row(run: "PlannedRun") -> dict[str, Any]:
-    spec = run.spec
-    return {
-        "run_id": spec.run_id if run.reading.prepared else None,
-        "text": run.cell.view.text,
-        "label": run.cell.view.label,
-        "compression_rate": spec.compression_rate,
-        "budget_flops": run.cell.asked.compute_flops,
-        "layers": spec.model.layers,
-        "dim": spec.model.dim,
-        "seed": spec.seed,
-        "global_params": spec.model.shape.global_params,
-        "total_params": spec.model.shape.total_params,
-        "steps": spec.training.steps,
-        "train_bytes": run.train_bytes,
-        "compute_flops": run.compute_flops,
-        "epochs": run.epochs,
-        "latent_share": run.latent_share,
-        "bytes_per_param": run.bytes_per_param,
-        "seconds": run.seconds,
-        "marks": list(run.marks),
-    }
-
-
-def _print_plan(name: str, runs: Sequence["PlannedRun"], workers: int) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from scaling.sweep.plan import isoflops
-
-    table = Table(title=f"Plan of the sweep {escape(name)}", title_justify="left", box=None)
-    for column in ("text", "patches or tokens"):
-        table.add_column(column)
-    for column in ("T", "FLOPs", "runs", "steps", "MB read", "epochs", "latent", "bytes/param"):
-        table.add_column(column, justify="right")
-    table.add_column("Law I expects", justify="right")
-    table.add_column("minutes", justify="right")
-    for group in isoflops(runs):
-        table.add_row(*(escape(cell) for cell in _cells(group)))
-    console = Console(stderr=True)
-    console.print(table)
-    marks: dict[str, int] = {}
-    for run in runs:
-        for mark in run.marks:
-            marks[mark.partition(":")[0]] = marks.get(mark.partition(":")[0], 0) + 1
-    for mark, count in marks.items():
-        console.print(f"{count} of {len(runs)} runs: {escape(mark)}", style="yellow")
-    total = math.fsum(run.compute_flops for run in runs)
-    console.print(f"{len(runs)} runs, {total:.3g} FLOPs{_time_of(runs, workers)}")
-
-
-def _cells(group: "IsoFlop") -> list[str]:
-    runs = group.runs
-    timed = [run.seconds for run in runs if run.seconds is not None]
-    return [
-        group.view.text,
-        group.view.label,
-        f"{runs[0].spec.compression_rate:.3g}",
-        f"{group.compute_flops:.3g}",
-        str(len(runs)),
-        _span([run.spec.training.steps for run in runs]),
-        _span([run.train_bytes / 1e6 for run in runs]),
-        _span([run.epochs for run in runs]),
-        _span([100 * run.latent_share for run in runs]) + " %",
-        _span([run.bytes_per_param for run in runs]),
-        f"{group.expected:.3g}" + (", inside" if group.brackets else ", outside"),
-        f"{math.fsum(timed) / 60:.1f}" if timed else "",
-    ]
-
-
-def _span(values: Sequence[float]) -> str:
-    low, high = (f"{value:.3g}" for value in (min(values), max(values)))
-    return low if low == high else f"{low} to {high}"
-
-
-def _time_of(runs: Sequence["PlannedRun"], workers: int) -> str:
-    times = [run.seconds for run in runs if run.seconds is not None]
-    if not times:
-        return ""
-    minutes = max(math.fsum(times) / workers, max(times)) / 60
-    return f", about {minutes:.0f} minutes with {workers} worker{'s' if workers > 1 else ''}"
-
-
 def _print_suggestion(
     tables: "SweepTables",
     path: Path,
@@ -347,33 +265,6 @@ def _print_suggestion(
         f"compute_flops = [{budgets}]\n# about {found.seconds / 3600:.2g} hours with {workers}"
         f" worker{'s' if workers > 1 else ''}{short}\n"
     )
-
-
-class _Told:
-    """A line on how the sweep stands: written over on a terminal, now and then elsewhere."""
-
-    def __init__(self) -> None:
-        self.terminal = sys.stderr.isatty()
-        self.latest = -math.inf
-
-    def __enter__(self) -> "_Told":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.terminal:
-            sys.stderr.write("\n")
-
-    def __call__(self, state: "SweepState") -> None:
-        if not self.terminal and not state.ended and state.seconds - self.latest < _TELL_SECONDS:
-            return
-        self.latest = state.seconds
-        counts = {phase: count for phase, count in state.counts.items() if count}
-        left = state.seconds_left
-        line = ", ".join(f"{count} {phase}" for phase, count in counts.items())
-        line += f"; {state.seconds / 60:.1f} minutes"
-        line += f", about {left / 60:.1f} left" if left else ""
-        sys.stderr.write(f"\r{line:<79}" if self.terminal else line + "\n")
-        sys.stderr.flush()
 
 
 def _print_end(folder: Path, state: "SweepState", as_json: bool) -> None:

@@ -1,0 +1,103 @@
+"""A plan for people, and as plain values."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from scaling.sweep.plan import IsoFlop, PlannedRun, isoflops
+
+_LEFT = ("text", "patches")  # columns of words
+
+
+def plan_row(run: PlannedRun) -> dict[str, Any]:
+    """Return a planned run as plain JSON values."""
+    spec = run.spec
+    return {
+        "run_id": spec.run_id if run.reading.prepared else None,
+        "text": run.cell.view.text,
+        "label": run.cell.view.label,
+        "compression_rate": spec.compression_rate,
+        "budget_flops": run.cell.asked.compute_flops,
+        "layers": spec.model.layers,
+        "dim": spec.model.dim,
+        "seed": spec.seed,
+        "global_params": spec.model.shape.global_params,
+        "total_params": spec.model.shape.total_params,
+        "steps": spec.training.steps,
+        "train_bytes": run.train_bytes,
+        "compute_flops": run.compute_flops,
+        "epochs": run.epochs,
+        "latent_share": run.latent_share,
+        "bytes_per_param": run.bytes_per_param,
+        "seconds": run.seconds,
+        "marks": list(run.marks),
+    }
+
+
+def print_plan(name: str, runs: Sequence[PlannedRun], workers: int) -> None:
+    """Write the plan to stderr, a line for each view and budget, and what is to be said of it."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    groups = list(isoflops(runs))
+    title = f"Plan of the sweep {escape(name)}"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    columns = _columns(groups)
+    for header in columns:
+        table.add_column(header, justify="left" if header in _LEFT else "right", no_wrap=True)
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*(escape(cell) for cell in cells))
+    console = Console(stderr=True)
+    console.print(table)
+    if any(not group.brackets for group in groups):
+        console.print("* no size below it, or none above: the minimum may be at the grid's edge")
+    marks: dict[str, int] = {}
+    for run in runs:
+        for mark in run.marks:
+            marks[mark.partition(":")[0]] = marks.get(mark.partition(":")[0], 0) + 1
+    for mark, count in marks.items():
+        console.print(f"{count} of {len(runs)} runs: {escape(mark)}", style="yellow")
+    total = math.fsum(run.compute_flops for run in runs)
+    console.print(f"{len(runs)} runs, {total:.3g} FLOPs{_time_of(runs, workers)}")
+
+
+def _columns(groups: Sequence[IsoFlop]) -> dict[str, list[str]]:
+    """Return the table's columns, those left out in which all cells would say the same."""
+    columns = {
+        "text": [group.view.text for group in groups],
+        "patches": [group.view.label for group in groups],
+        "T": [f"{group.runs[0].spec.compression_rate:.3g}" for group in groups],
+        "FLOPs": [f"{group.compute_flops:.3g}" for group in groups],
+        "runs": [str(len(group.runs)) for group in groups],
+        "steps": [_span([run.spec.training.steps for run in group.runs]) for group in groups],
+        "epochs": [f"{max(run.epochs for run in group.runs):.2g}" for group in groups],
+        "latent %": [_span([100 * run.latent_share for run in g.runs]) for g in groups],
+        "bytes/param": [_span([run.bytes_per_param for run in group.runs]) for group in groups],
+        "Law I": [f"{group.expected:.3g}" + "* "[group.brackets] for group in groups],
+        "minutes": [_minutes(group) for group in groups],
+    }
+    same = {name for name in ("text", "minutes") if len(set(columns[name])) == 1}
+    return {name: cells for name, cells in columns.items() if name not in same}
+
+
+def _minutes(group: IsoFlop) -> str:
+    timed = [run.seconds for run in group.runs if run.seconds is not None]
+    return f"{math.fsum(timed) / 60:.1f}" if timed else ""
+
+
+def _span(values: Sequence[float]) -> str:
+    low, high = (_short(value) for value in (min(values), max(values)))
+    return low if low == high else f"{low}-{high}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.2g}"
+
+
+def _time_of(runs: Sequence[PlannedRun], workers: int) -> str:
+    times = [run.seconds for run in runs if run.seconds is not None]
+    if not times:
+        return ""
+    minutes = max(math.fsum(times) / workers, max(times)) / 60
+    return f", about {minutes:.0f} minutes with {workers} worker{'s' if workers > 1 else ''}"
