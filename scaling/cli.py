@@ -7,6 +7,7 @@ from scaling.cli_evaluate import evaluate, generate
 from scaling.cli_fit import fit, reproduce
 from scaling.cli_flops import flops
 from scaling.cli_plan import plan, sweep
+from scaling.cli_sweep import collect, status
 from scaling.cli_train import train, train_entropy_model
 
 app = typer.Typer(
@@ -19,6 +20,8 @@ app.command()(train)
 app.command()(train_entropy_model)
 app.command()(plan)
 app.command()(sweep)
+app.command()(status)
+app.command()(collect)
 app.command()(evaluate)
 app.command()(generate)
 app.command()(fit)

@@ -1,0 +1,100 @@
+"""`tokenize-lab scaling status` and `collect`: what has become of a sweep's runs so far."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from corpora.errors import InputError
+from scaling.cli_output import OUTPUT, AsJson, print_json
+
+SweepDir = Annotated[Path, typer.Argument(metavar="DIR", help="folder of a sweep")]
+_HOME_AND_CLEAR = "\x1b[H\x1b[J"
+
+
+def status(
+    sweep: SweepDir,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="on a terminal, until all runs have ended")
+    ] = False,
+    every: Annotated[
+        float, typer.Option(min=0.1, help="seconds between two looks, under --watch")
+    ] = 5.0,
+    as_json: AsJson = False,
+) -> None:
+    """Show how the runs of a sweep stand: steps, bits per byte, cost, and the time left.
+
+    It reads files and nothing else, so it works while the sweep runs, from any machine that shares
+    the folder.
+
+    \b
+    tokenize-lab scaling status sweeps/first
+    tokenize-lab scaling status sweeps/first --watch
+    """
+    from scaling.sweep.folder import SweepFolder
+    from scaling.sweep.status import sweep_status
+    from scaling.sweep.status_text import status_text
+
+    folder = SweepFolder(sweep)
+    if not watch:
+        found = sweep_status(folder)
+        if as_json:
+            print_json(found.to_json())
+        else:
+            sys.stdout.write(status_text(found))
+        return
+    if as_json or not sys.stdout.isatty():
+        raise InputError("--watch is for a terminal; leave it out to print once")
+    try:
+        while True:
+            found = sweep_status(folder)
+            sys.stdout.write(_HOME_AND_CLEAR + status_text(found))
+            sys.stdout.flush()
+            if found.ended:
+                return
+            time.sleep(every)
+    except KeyboardInterrupt:  # how one stops watching
+        return
+
+
+def collect(
+    sweep: SweepDir,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help=".parquet or .csv", show_default="DIR/runs.parquet", rich_help_panel=OUTPUT
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one table of all runs that have ended, for `scaling fit` and for other programs.
+
+    `scaling fit DIR` reads the sweep as it is; the table is for when its folder stays behind.
+
+    \b
+    tokenize-lab scaling collect sweeps/first --out runs.parquet
+    """
+    from corpora.files import written_whole
+    from scaling.sweep.collect import load_runs
+    from scaling.sweep.folder import SweepFolder, read_sweep
+
+    target = out or sweep / "runs.parquet"
+    if target.suffix.lower() not in (".parquet", ".csv"):
+        raise InputError(f"--out {target}: name a .parquet or .csv file")
+    folder = SweepFolder(sweep)
+    frame = load_runs(folder)
+    with written_whole(target) as temporary:
+        if target.suffix.lower() == ".csv":
+            frame.write_csv(temporary)
+        else:
+            frame.write_parquet(temporary)
+    statuses: dict[str, int] = dict(frame["status"].value_counts(sort=True).iter_rows())
+    missing = len(read_sweep(folder).jobs) - frame.height
+    if as_json:
+        print_json({"file": str(target), "runs": statuses, "not_ended": missing})
+        return
+    found = ", ".join(f"{count:,} {status}" for status, count in statuses.items()) or "no run"
+    more = f"; {missing:,} have not ended and are left out" if missing else ""
+    sys.stdout.write(f"{target}: {found}{more}\n")

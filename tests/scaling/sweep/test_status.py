@@ -1,0 +1,283 @@
+"""How a sweep stands is read from its files, whatever state they and the clocks are in."""
+
+import json
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from corpora.errors import InputError
+from corpora.files import write_text
+from scaling import cli_sweep
+from scaling.cli import app
+from scaling.record import RECORD, failed_record
+from scaling.spec_json import SPEC
+from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
+from scaling.sweep.status import RunStatus, SweepStatus, sweep_status
+from scaling.sweep.status_text import MOST_RUNS, duration, status_text
+from scaling.sweep.train_cell import train_cell
+from scaling.train.metrics import METRICS
+from scaling.train.stop import StopRequest
+from tests.scaling.sweep.records import ended, record_of
+from tests.scaling.sweep.sweeps import planned, tiny
+from tests.scaling.train.runs import CPU
+
+RUNNER = CliRunner()
+
+
+def trained(folder: SweepFolder, job: Job, stop: StopRequest | None = None) -> None:
+    train_cell(folder, job, CPU, verified=set(), watch=None, stop=stop or StopRequest())
+
+
+def answer(folder: SweepFolder) -> Any:
+    result = RUNNER.invoke(app, ["status", str(folder.path), "--json"], catch_exceptions=False)
+    assert result.exit_code == 0
+
+    def refuse(constant: str) -> float:
+        raise AssertionError(f"{constant} is not strict JSON")
+
+    return json.loads(result.stdout, parse_constant=refuse)
+
+
+def files(folder: SweepFolder) -> dict[Path, tuple[int, bytes]]:
+    found = (path for path in folder.path.rglob("*") if path.is_file())
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in found}
+
+
+def under_way(folder: SweepFolder, job: Job, lines: str, silent: float = 0.0) -> Path:
+    """Write metrics that were last touched so many seconds ago."""
+    path = folder.run(job.run_id) / METRICS
+    path.write_text(lines)
+    then = time.time() - silent
+    os.utime(path, (then, then))
+    return path
+
+
+def line(step: int, seconds: float = 1.0) -> str:
+    return json.dumps({"step": step, "train_bytes": 256 * step, "seconds": seconds}) + "\n"
+
+
+def test_real_runs(tmp_path: Path) -> None:
+    specs = [tiny(0), tiny(1, 12, learning_rate=1e9), tiny(2), tiny(3)]
+    folder, jobs = planned(tmp_path, specs)
+    before = answer(folder)
+    assert before["counts"]["waiting"] == 4 and before["flops"] == 0
+    assert before["seconds_left"] is None
+    assert {run["steps"] for run in before["runs"]} == {12}
+    for job in jobs[:2]:
+        trained(folder, job)
+    stop = StopRequest()
+    stop.signal = signal.SIGTERM
+    trained(folder, jobs[2], stop)
+    before_files = files(folder)
+    value = answer(folder)
+    assert files(folder) == before_files
+    finished, diverged, stopped, waiting = value["runs"]
+    assert finished["phase"] == "finished" and 1 < finished["bits_per_byte"] < 12
+    assert finished["step"] == 12 and finished["seconds"] > 0 and finished["flops"] > 0
+    assert diverged["phase"] == "diverged" and "not finite" in diverged["reason"]
+    assert diverged["bits_per_byte"] is None
+    # It stopped just now: for all one can see it still runs, until it has been silent for long.
+    assert stopped["phase"] == "running" and stopped["step"] == 1
+    assert stopped["flops"] == pytest.approx(finished["flops"] / 12)
+    assert waiting["phase"] == "waiting" and waiting["silent_seconds"] is None
+    assert value["flops"] == pytest.approx(sum(run["flops"] for run in value["runs"]))
+    later = sweep_status(folder, time.time() + 3600)
+    assert [run.phase for run in later.runs] == ["finished", "diverged", "waiting", "waiting"]
+    assert "stopped" in status_text(later)
+    text = RUNNER.invoke(app, ["status", str(tmp_path)]).stdout
+    assert "1 finished, 1 running, 1 waiting, 1 diverged" in text and "not finite" in text
+
+
+@pytest.mark.parametrize(
+    ("lines", "silent", "phase", "step"),
+    [
+        ("", 0, "running", 0),
+        (line(3), 0, "running", 3),
+        (line(3), 59, "running", 3),
+        (line(3), 61, "waiting", 3),
+        # Steps of 100 seconds each: four of them are no silence.
+        (line(3, 300.0), 400, "running", 3),
+        (line(3, 300.0), 600, "waiting", 3),
+        # Held-out text takes its time, and no metrics are written.
+        (line(12), 1000, "running", 12),
+        (line(12), 2000, "waiting", 12),
+        # The clock of whoever trains is ahead by a day.
+        (line(3), -86_400, "running", 3),
+        (line(2) + line(3)[:10], 0, "running", 2),
+        (line(2) + "null\n[]\n{}\n" + '{"step": "x"}\n', 0, "running", 2),
+        ("not metrics\n", 0, "running", 0),
+        (line(1) * 1000 + line(7), 0, "running", 7),
+    ],
+)
+def test_metrics_in_any_state(
+    tmp_path: Path, lines: str, silent: float, phase: str, step: int
+) -> None:
+    folder, (job,) = planned(tmp_path, [tiny(0)])
+    under_way(folder, job, lines, silent)
+    (run,) = answer(folder)["runs"]
+    assert (run["phase"], run["step"], run["steps"]) == (phase, step, 12)
+    assert run["silent_seconds"] >= 0
+
+
+def test_only_the_end_of_metrics_is_read(tmp_path: Path) -> None:
+    folder, (job,) = planned(tmp_path, [tiny(0)])
+    path = under_way(folder, job, "")
+    with path.open("r+b") as file:  # a hole of a terabyte: reading it all would never end
+        file.truncate(1 << 40)
+        file.seek(0, 2)
+        file.write(b"\n" + line(5).encode())
+    assert sweep_status(folder).runs[0].step == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda value: {**value, "version": 99}, "version 99, where this program reads 1"),
+        (lambda value: {}, "cannot be read"),
+        (lambda value: [], "cannot be read"),
+        (lambda value: {**value, "steps": None}, "cannot be read"),
+        (lambda value: {**value, "derived": {**value["derived"], "run_id": "other"}}, "run other"),
+    ],
+)
+def test_a_record_that_cannot_be_read(tmp_path: Path, change: Any, said: str) -> None:
+    folder, (job, _) = planned(tmp_path, [tiny(0), tiny(1)])
+    trained(folder, job)
+    path = folder.run(job.run_id) / RECORD
+    write_text(path, json.dumps(change(json.loads(path.read_text()))))
+    first, second = answer(folder)["runs"]
+    assert first["phase"] == "unreadable" and said in first["reason"]
+    assert second["phase"] == "waiting"
+    write_text(path, path.read_text()[:50])
+    assert answer(folder)["runs"][0]["phase"] == "unreadable"
+
+
+def test_numbers_that_are_none(tmp_path: Path) -> None:
+    folder, (job,) = planned(tmp_path, [tiny(0)])
+    trained(folder, job)
+    path = folder.run(job.run_id) / RECORD
+    value = json.loads(path.read_text())
+    value["seconds"], value["derived"]["bits_per_byte"] = float("nan"), float("inf")
+    path.write_text(json.dumps(value))
+    run = answer(folder)["runs"][0]
+    assert run["phase"] == "finished" and run["bits_per_byte"] is None and run["seconds"] == 0
+
+
+def test_a_failed_run_and_a_folder_that_is_gone(tmp_path: Path) -> None:
+    specs = [tiny(seed) for seed in range(3)]
+    folder, jobs = planned(tmp_path, specs)
+    specs = [replace(spec, shards=job.shards) for spec, job in zip(specs, jobs, strict=True)]
+    ended(folder, failed_record(specs[0], "its worker\nwas killed"))
+    (folder.run(jobs[1].run_id) / SPEC).unlink()
+    (folder.run(jobs[2].run_id) / SPEC).write_text("{")
+    failed, gone, torn = answer(folder)["runs"]
+    assert failed["phase"] == "failed" and failed["reason"] == "its worker\\nwas killed"
+    assert gone["phase"] == "waiting" and gone["steps"] is None
+    assert torn["phase"] == "unreadable"
+    assert sweep_status(folder).counts["unreadable"] == 1
+
+
+def of_job(expected: float | None, **status: Any) -> RunStatus:
+    job = Job(run_id="0" * 16, shards="0" * 16, text="a", seconds=expected)
+    return RunStatus(job=job, **{"phase": "waiting", **status})
+
+
+@pytest.mark.parametrize(
+    ("runs", "left"),
+    [
+        ([of_job(10.0), of_job(20.0)], 30),
+        # Finished runs took twice what was expected.
+        ([of_job(10.0, phase="finished", seconds=20.0), of_job(30.0)], 60),
+        ([of_job(10.0, phase="running", step=3, steps=12), of_job(30.0)], 37.5),
+        # Two at once; and never less than the longest.
+        ([of_job(40.0, phase="running"), of_job(20.0, phase="running"), of_job(20.0)], 40),
+        ([of_job(10.0, phase="running"), of_job(90.0, phase="running")], 90),
+        ([of_job(None), of_job(10.0)], 20),
+        ([of_job(None), of_job(None, phase="finished", seconds=7.0)], 7),
+        ([of_job(None)], None),
+        ([of_job(float("nan"))], None),
+        ([of_job(1.0, phase="failed"), of_job(9.0, phase="diverged")], 0),
+        ([], 0),
+    ],
+)
+def test_time_left(runs: list[RunStatus], left: float | None) -> None:
+    assert SweepStatus("planted", tuple(runs)).seconds_left == left
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (89.4, "89 s"),
+        (90, "2 min"),
+        (5400, "1 h 30 min"),
+        (3 * 3600 + 299, "3 h 05 min"),
+        (86_400 * 2 + 3600 * 4, "2 d 04 h"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_many_runs_are_counted_by_text_tokenization_and_rate(tmp_path: Path) -> None:
+    folder, jobs = SweepFolder(tmp_path), []
+    for seed in range(60):
+        spec = replace(tiny(seed), compression_rate=4.0 if seed % 2 else 8.0)
+        label = "static" if seed < 30 else "entropy"
+        jobs.append(ended(folder, record_of(spec, 2 + seed / 100), label=label, text="a\x1bb"))
+    write_sweep(folder, Sweep("many", tuple(jobs[:MOST_RUNS]), {}))
+    assert jobs[3].run_id in status_text(sweep_status(folder))
+    write_sweep(folder, Sweep("many", tuple(jobs), {}))
+    text = status_text(sweep_status(folder))
+    rows = text.splitlines()
+    assert len(rows) == 1 + 4 + 2 and jobs[3].run_id not in text
+    head, first, second, *_ = rows
+    assert head.split()[:4] == ["text", "tokenization", "T", "runs"]
+    assert "waiting" not in head and "\x1b" not in text
+    assert first.split()[:5] == ["a\\x1bb", "static", "8", "15", "15"]
+    assert "2.0000 to 2.2800" in first and "2.0100 to 2.2900" in second
+    assert "60 finished" in rows[-1]
+
+
+def test_many_faults_are_not_all_printed(tmp_path: Path) -> None:
+    folder, jobs = planned(tmp_path, [tiny(seed) for seed in range(15)])
+    for job in jobs:
+        (folder.run(job.run_id) / SPEC).write_text("{")
+    text = status_text(sweep_status(folder))
+    assert "and 5 more" in text
+
+
+def test_no_sweep_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no sweep\.json"):
+        RUNNER.invoke(app, ["status", str(tmp_path)], catch_exceptions=False)
+
+
+def test_watching_is_for_terminals(tmp_path: Path) -> None:
+    planned(tmp_path, [tiny(0)])
+    with pytest.raises(InputError, match="--watch is for a terminal"):
+        RUNNER.invoke(app, ["status", str(tmp_path), "--watch"], catch_exceptions=False)
+
+
+def test_watching_ends_with_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, (job,) = planned(tmp_path, [tiny(0)])
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    looked: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        looked.append(seconds)
+        if len(looked) == 2:
+            trained(folder, job)
+
+    monkeypatch.setattr("scaling.cli_sweep.time.sleep", sleep)
+    cli_sweep.status(tmp_path, watch=True, every=3.0)
+    assert looked == [3.0, 3.0]
+    screens = capsys.readouterr().out.split("\x1b[H\x1b[J")[1:]
+    assert len(screens) == 3
+    assert "1 waiting" in screens[0] and "1 finished" in screens[2]
