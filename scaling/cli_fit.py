@@ -30,7 +30,8 @@ class Intervals(StrEnum):
 
 def fit(
     runs: Annotated[
-        Path, typer.Argument(help=".csv or .parquet of runs or optima, or a folder of records")
+        Path,
+        typer.Argument(help=".csv or .parquet of runs or optima; a sweep; a folder of records"),
     ],
     law: Annotated[
         str, typer.Option(help="isoflop, isoflop-surface, law1, law2, chinchilla, joint, ...")

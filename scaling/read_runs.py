@@ -1,4 +1,4 @@
-"""Reading a runs table: CSV, parquet, or a folder of run records; every fault named by its row."""
+"""Reading a runs table: CSV, parquet, a sweep or a folder of records; every fault by its row."""
 
 import hashlib
 import io
@@ -12,6 +12,8 @@ from corpora.errors import InputError, did_you_mean
 from scaling.result import Excluded
 from scaling.runs import Runs
 from scaling.schema import ALIASES, FEWEST_STEPS, FINISHED, KEY, NUMBERS, PARAMS, SIGNED, TEXTS
+from scaling.sweep.collect import load_runs, sha256_of_runs
+from scaling.sweep.folder import SweepFolder
 
 TABLES = (".csv", ".parquet")
 # What a record's rate and loss are computed from, and whether its run is long enough.
@@ -28,7 +30,7 @@ def read_runs(
     """Read and validate a table of runs, or of optima.
 
     Args:
-        path: a `.csv` or `.parquet` file, or a folder of one JSON record per run.
+        path: a `.csv` or `.parquet` file, a folder of one JSON record per run, or a sweep's.
         params: parameter count the laws shall use; by default the first the table has of
             `scaling.schema.PARAMS`.
         flops_convention: keep only rows of this convention, where the table mixes several.
@@ -81,10 +83,12 @@ def runs_from_frame(
 
 def _load(source: Path) -> tuple[pl.DataFrame, str]:
     if source.is_dir():
-        return _load_records(source)
+        sweep = SweepFolder(source)
+        return _load_sweep(sweep) if sweep.file.exists() else _load_records(source)
     if not source.is_file():
         raise InputError(
-            f"{source}: no such file; name a .csv or .parquet table, or a folder of records"
+            f"{source}: no such file; name a .csv or .parquet table, or the folder of a sweep or of"
+            " records"
         )
     content = _bytes(source)
     kind = source.suffix.lower()
@@ -110,6 +114,17 @@ def _bytes(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from error
+
+
+def _load_sweep(folder: SweepFolder) -> tuple[pl.DataFrame, str]:
+    frame = load_runs(folder)
+    if not frame.height:
+        raise InputError(
+            f"{folder.path}: no run of this sweep has ended yet; see tokenize-lab scaling status"
+            f" {folder.path}"
+        )
+    nameless = [name for name in ("dataset", "language") if not (frame[name] != "").any()]
+    return frame.drop(nameless), sha256_of_runs(folder)
 
 
 def _load_records(folder: Path) -> tuple[pl.DataFrame, str]:
