@@ -1,18 +1,20 @@
 """What driving a sweep costs, and what a second worker brings.
 
-    python bench/sweep.py [--cells N] [--steps N] [--long-steps N]
+    python bench/sweep.py [--cells N] [--steps N] [--long-steps N] [--rounds N]
 
 Two ratios. The first, over N cells of a few steps each with one worker: seconds of the sweep that
-were spent outside of any run (starting the worker, dealing, reporting, clearing up), over the sum
-of the runs' seconds. The second, over 8 longer cells: seconds of the sweep with two workers over
-those with one, asked to be .6 at most where there are two free cores.
+were spent outside of any run over the sum of the runs' seconds; those of a sweep of one cell,
+which are the worker's start and end, are told apart from dealing and reporting. The second, over 8
+longer cells: seconds of the sweep with two workers over those with one, the least of the rounds,
+asked to be .6 at most where two cores are free. The workers' CPU seconds tell whether they were.
 """
 
 import argparse
 import os
+import resource
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from corpora.corpus import DocumentCorpus
@@ -23,7 +25,6 @@ from scaling.spec import Model, Patching, RunSpec, Training
 from scaling.spec_json import write_spec
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from scaling.sweep.local import run_local
-from scaling.sweep.state import SweepState
 
 
 def planned(path: Path, cells: int, steps: int) -> tuple[SweepFolder, list[Job]]:
@@ -49,16 +50,38 @@ def planned(path: Path, cells: int, steps: int) -> tuple[SweepFolder, list[Job]]
     return folder, jobs
 
 
-def driven(cells: int, steps: int, workers: int) -> tuple[SweepState, float, float]:
-    """Return how a sweep ended, its seconds, and the CPU seconds of its driver."""
+@dataclass(frozen=True)
+class Driven:
+    """Seconds of a sweep: in all, in its runs, and of CPU, the driver's and the workers'."""
+
+    seconds: float
+    runs: float
+    driver_cpu: float
+    workers_cpu: float
+
+    @property
+    def outside(self) -> float:
+        """Seconds of one worker outside of any run."""
+        return self.seconds - self.runs
+
+
+def driven(cells: int, steps: int, workers: int) -> Driven:
+    """Run a sweep."""
     with tempfile.TemporaryDirectory() as path:
         folder, jobs = planned(Path(path), cells, steps)
+        children = _children()
         begun, busy = time.monotonic(), time.process_time()
         state = run_local(folder, jobs, workers_per_device=workers, watch=lambda _: None)
         seconds, busy = time.monotonic() - begun, time.process_time() - busy
     if state.counts["finished"] != cells:
         raise SystemExit(f"not all cells finished: {state.counts}")
-    return state, seconds, busy
+    runs = sum(cell.seconds for cell in state.runs.values())
+    return Driven(seconds, runs, busy, _children() - children)
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -66,19 +89,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--cells", type=int, default=200)
     parser.add_argument("--steps", type=int, default=2, help="of each of the many cells")
-    parser.add_argument("--long-steps", type=int, default=400, help="of each of the 8 longer cells")
+    parser.add_argument("--long-steps", type=int, default=200, help="of each of the 8 longer cells")
+    parser.add_argument("--rounds", type=int, default=2)
     asked = parser.parse_args()
-    state, seconds, busy = driven(asked.cells, asked.steps, 1)
-    runs = sum(cell.seconds for cell in state.runs.values())
+    bare, many = driven(1, asked.steps, 1), driven(asked.cells, asked.steps, 1)
     print(
-        f"{asked.cells} cells of {runs / asked.cells:.3f} s: outside of runs"
-        f" {seconds - runs:.2f} s of {seconds:.1f} s, ratio {(seconds - runs) / runs:.3f};"
-        f" CPU of the driver {busy:.2f} s, {1000 * busy / asked.cells:.1f} ms a cell"
+        f"{asked.cells} cells of {many.runs / asked.cells:.3f} s: outside of runs"
+        f" {many.outside:.2f} s, ratio {many.outside / many.runs:.3f}; less a worker's start and"
+        f" end {max(0.0, many.outside - bare.outside) / many.runs:.3f}; CPU of the driver"
+        f" {1000 * many.driver_cpu / asked.cells:.1f} ms a cell"
     )
-    one, two = (driven(8, asked.long_steps, workers)[1] for workers in (1, 2))
+    rounds = [[driven(8, asked.long_steps, n) for n in (1, 2)] for _ in range(asked.rounds)]
+    one, two = (min(each.seconds for each in column) for column in zip(*rounds, strict=True))
+    cpu = [min(each.workers_cpu for each in column) for column in zip(*rounds, strict=True)]
     print(
-        f"8 longer cells on {os.cpu_count()} cores (load {os.getloadavg()[0]:.1f}): one worker"
-        f" {one:.1f} s, two {two:.1f} s, ratio {two / one:.2f}"
+        f"8 longer cells, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}: one worker"
+        f" {one:.1f} s, two {two:.1f} s, ratio {two / one:.2f}; CPU of the workers"
+        f" {cpu[0]:.1f} s and {cpu[1]:.1f} s"
     )
 
 
