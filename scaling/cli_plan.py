@@ -71,7 +71,7 @@ def plan(
     tables, path, folder = _read(spec, corpus, out)
     many = _workers(device, workers)
     with stages() as stage:
-        runs, speed = _priced(tables, path, folder, device, stage, not no_calibration, None)
+        runs, speed = _priced(tables, path, folder, device, many, stage, not no_calibration, None)
     if suggest is not None:
         _print_suggestion(tables, path, runs, speed, suggest, many, as_json)
         return
@@ -117,7 +117,7 @@ def sweep(
     tables, path, folder = _read(spec, corpus, out)
     many = _workers(device, workers)
     with stages() as stage:
-        runs, _ = _priced(tables, path, folder, device, stage, not no_calibration, _train)
+        runs, _ = _priced(tables, path, folder, device, many, stage, not no_calibration, _train)
     if not as_json:
         print_plan(tables.name, runs, many)
     sweep_folder = SweepFolder(folder)
@@ -170,19 +170,22 @@ def _priced(
     path: Path,
     folder: Path,
     device: str,
+    workers: int,
     stage: Stage,
     calibrate: bool,
     train_byte_model: Any,
 ) -> tuple[list["PlannedRun"], Any]:
     from scaling.sweep.calibrate import calibrated
     from scaling.sweep.cells import cells_of
+    from scaling.sweep.fitting import with_memory_marks
     from scaling.sweep.folder import SweepFolder
     from scaling.sweep.plan import planned
     from scaling.sweep.sources import readings_of
 
     machine = _machine(device)
     cells = cells_of(tables, path)
-    runs = planned(cells, readings_of(cells, SweepFolder(folder), stage, train_byte_model))
+    readings = readings_of(cells, SweepFolder(folder), stage, train_byte_model)
+    runs = with_memory_marks(planned(cells, readings), machine, workers)
     if not calibrate:
         return runs, None
     advance = stage("timing a few steps", round(_CALIBRATION_SECONDS))

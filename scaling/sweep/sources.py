@@ -103,8 +103,7 @@ def _byte_model(
     """Train the byte model on the text, if that has not been done; return its folder."""
     recipe, asked = cell.view.byte_model, cell.asked
     assert recipe is not None
-    data = asked.data
-    batch = max(1, 8192 // data.context_bytes) * data.context_bytes
+    data, batch = asked.data, asked.optimiser.batch_bytes
     request = replace(
         asked,
         name=f"byte model of {cell.view.text}",

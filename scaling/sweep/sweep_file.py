@@ -41,6 +41,8 @@ def read_sweep_file(path: str | Path) -> SweepTables:
     except ValidationError as error:
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         place = tuple(first["loc"])
+        if place[0] not in _MODELS:
+            place = place[:1]  # of a list, the list
         raise _refusal(file, text, place, _sentence(first, place)) from error
     for place, what in _contradictions(tables):
         raise _refusal(file, text, place, what)

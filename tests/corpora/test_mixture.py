@@ -1,0 +1,57 @@
+"""A mixture holds each corpus in its share, to the batch."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corpora.corpus import DocumentCorpus
+from corpora.document import Document
+from corpora.errors import InputError
+from corpora.mixture import MixedCorpus
+from corpora.open import open_corpus
+
+
+def corpus(name: str, size: int, count: int) -> DocumentCorpus:
+    return DocumentCorpus(name, [Document(name * size, name) for _ in range(count)])
+
+
+def bytes_of(mixed: MixedCorpus) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for batch in mixed.batches():
+        size = sum(len(text.encode()) for text in batch.texts)
+        found[batch.language] = found.get(batch.language, 0) + size
+    return found
+
+
+@given(st.lists(st.floats(0.1, 10), min_size=2, max_size=4), st.data())
+def test_shares_hold(weights: list[float], data: st.DataObject) -> None:
+    sizes = [data.draw(st.integers(1, 50)) for _ in weights]
+    mixed = MixedCorpus([corpus("abcd"[i], size, 20_000) for i, size in enumerate(sizes)], weights)
+    found, largest = bytes_of(mixed), 0
+    for one in mixed.corpora:
+        for batch in one.batches():
+            largest = max(largest, sum(len(text.encode()) for text in batch.texts))
+    scaled = [found.get("abcd"[i], 0) / weight for i, weight in enumerate(weights)]
+    assert max(scaled) - min(scaled) <= 2 * largest / min(weights)
+    assert bytes_of(mixed) == found
+
+
+def test_it_ends_with_the_first_that_is_used_up() -> None:
+    found = bytes_of(MixedCorpus([corpus("a", 10, 1), corpus("b", 10, 500_000)], (1, 1)))
+    assert found["a"] == 10
+    assert found.get("b", 0) < 5_000_000
+
+
+def test_weights_are_one_each_and_positive() -> None:
+    one = corpus("a", 1, 1)
+    for weights in ((1,), (1, 0), (1, -1)):
+        with pytest.raises(InputError, match="one weight above 0 for each"):
+            MixedCorpus([one, one], weights)
+
+
+def test_the_standard_library_is_a_corpus() -> None:
+    library = open_corpus("stdlib")
+    batch = next(library.batches())
+    assert batch.domain == "code" and "import" in "".join(batch.texts)
+    size = library.size_bytes
+    assert size is not None and size > 3_000_000

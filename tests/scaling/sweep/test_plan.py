@@ -1,0 +1,188 @@
+"""A plan's prices are those of the runs it becomes."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from scaling.cli import app
+from scaling.data.shards import open_shards
+from scaling.record import read_record
+from scaling.sweep.cells import cells_of
+from scaling.sweep.folder import SweepFolder, read_sweep
+from scaling.sweep.plan import isoflops, planned
+from scaling.sweep.sources import readings_of
+from scaling.sweep.sweep_file import read_sweep_file
+from tests.scaling.sweep.test_sweep_file import BLT, TRAINING
+
+RUNNER = CliRunner()
+TEXT = '[texts.english]\ncorpus = ["embedded:eng_Latn"]\nheld_out_bytes = 1000\n'
+SMALL = 'name = "small"\ncompute_flops = [2e7]\n' + TEXT
+SUBWORD = '[[arms]]\nfamily = "subword"\nsizes = [[1, 16]]\ntokenizers = ["byte", "bpe:300"]\n'
+ENTROPY = """\
+[[arms]]
+family = "blt"
+sizes = [[1, 16]]
+local_layers = 1
+local_dim = 16
+cross_factor = 1
+patching = "entropy"
+compression_rates = [3]
+entropy_model = { layers = 1, dim = 16, train_bytes = 512 }
+"""
+GRID = SMALL + BLT.replace("[2, 4.0, 8]", "[4]") + SUBWORD + ENTROPY + TRAINING
+
+
+def invoked(*words: object) -> Result:
+    return RUNNER.invoke(app, [str(word) for word in words], catch_exceptions=False)
+
+
+def file_of(folder: Path, text: str) -> Path:
+    path = folder / "sweep.toml"
+    path.write_text(text)
+    return path
+
+
+def plan_of(file: Path, folder: Path) -> list[dict[str, Any]]:
+    quick = ("--no-calibration", "--device", "cpu", "--json")
+    result = invoked("plan", file, "--out", folder, *quick)
+    assert result.exit_code == 0, result.stderr
+    rows: list[dict[str, Any]] = json.loads(result.stdout)
+    return rows
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a sweep that has ended: its plan is in plan.json beside it."""
+    folder = tmp_path_factory.mktemp("swept")
+    file = file_of(folder, GRID)
+    (folder / "plan.json").write_text(json.dumps(plan_of(file, folder / "out")))
+    words = ("--no-calibration", "--device", "cpu", "--workers", "1", "--json")
+    result = invoked("sweep", file, "--out", folder / "out", *words)
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["finished"] == 5
+    return folder / "out"
+
+
+def test_runs_cost_what_was_planned(swept: Path) -> None:
+    rows = json.loads((swept.parent / "plan.json").read_text())
+    jobs = read_sweep(SweepFolder(swept)).jobs
+    assert [(row["text"], row["label"]) for row in rows] == [(job.text, job.label) for job in jobs]
+    for row, job in zip(rows, jobs, strict=True):
+        record = read_record(swept / "runs" / job.run_id)
+        assert record is not None and record.status == "finished"
+        found = record.row()
+        if row["run_id"] is None:  # its patches were yet to be found
+            assert job.label == "entropy" and job.patching_flops > 0
+            assert row["compression_rate"] == 3
+            assert found["compression_rate"] == pytest.approx(3, rel=0.15)
+            continue
+        assert row["run_id"] == job.run_id
+        for name in ("compression_rate", "steps", "global_params"):
+            assert row[name] == found[name], name
+        # Windows of tokens hold as many bytes as they should on average alone.
+        exact = 0 if record.spec.model.family == "blt" or job.label == "byte" else 0.1
+        for name in ("compute_flops", "train_bytes"):
+            assert row[name] == pytest.approx(found[name], rel=exact), name
+        assert row["epochs"] == pytest.approx(row["train_bytes"] / record.unique_bytes)
+        half_a_step = 0.5 * row["compute_flops"] / row["steps"]
+        assert abs(row["compute_flops"] - row["budget_flops"]) <= half_a_step
+        assert any(mark.startswith("too short") for mark in row["marks"])
+
+
+def test_a_swept_folder_is_swept_again_at_once(swept: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in swept.glob("runs/*/record.json")}
+    words = ("--no-calibration", "--device", "cpu", "--workers", "1", "--json")
+    file = swept.parent / "sweep.toml"
+    assert invoked("sweep", file, "--out", swept, *words).exit_code == 0
+    assert {path: path.stat().st_mtime_ns for path in swept.glob("runs/*/record.json")} == before
+
+
+def test_a_trained_tokenizer_saw_no_text_that_is_held_out(swept: Path) -> None:
+    (card,) = swept.glob("tokenizers/*/card.json")
+    text = card.parent.name.partition("-")[0]
+    assert json.loads(card.read_text())["corpus"]["bytes"] == (
+        open_shards(swept / "shards" / text).train.byte_count
+    )
+
+
+def test_another_budget_adds_runs_and_another_sweep_is_refused(swept: Path, tmp_path: Path) -> None:
+    words = ("--no-calibration", "--device", "cpu", "--workers", "1")
+    other = file_of(tmp_path, GRID.replace('"small"', '"other"'))
+    result = RUNNER.invoke(app, ["sweep", str(other), "--out", str(swept), *words])
+    assert "holds the sweep 'small'" in str(result.exception)
+
+
+def test_one_run_twice(tmp_path: Path) -> None:
+    arm = BLT.replace("[[1, 16], [2, 32]]", "[[1, 16]]").replace("[2, 4.0, 8]", "[4]")
+    file = file_of(tmp_path, SMALL + arm + arm + TRAINING)
+    words = ("--no-calibration", "--device", "cpu", "--out", tmp_path / "out")
+    result = RUNNER.invoke(app, [str(word) for word in ("sweep", file, *words)])
+    assert "two cells are one run" in str(result.exception)
+
+
+def test_a_tokenizer_that_changed_since_the_plan(tmp_path: Path, swept: Path) -> None:
+    (made,) = swept.glob("tokenizers/*/tokenizer.json")
+    own = tmp_path / "own.json"
+    own.write_bytes(made.read_bytes())
+    arm = SUBWORD.replace('["byte", "bpe:300"]', '["own.json"]')
+    file = file_of(tmp_path, SMALL + arm + TRAINING)
+    words = ("--no-calibration", "--device", "cpu", "--workers", "1", "--out", tmp_path / "out")
+    assert invoked("sweep", file, *words).exit_code == 0
+    value = json.loads(own.read_text())
+    value["model"]["merges"].pop()
+    value["model"]["vocab"].popitem()
+    own.write_text(json.dumps(value))
+    result = RUNNER.invoke(app, [str(word) for word in ("sweep", file, *words)])
+    assert "not the tokenizer that" in str(result.exception)
+
+
+def test_a_machine_is_timed_and_hours_are_filled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scaling.cli_plan._CALIBRATION_SECONDS", 0.5)
+    file = file_of(tmp_path, SMALL + BLT + TRAINING)
+    words = ("plan", file, "--device", "cpu", "--workers", "2", "--out", tmp_path / "out", "--json")
+    rows = json.loads(invoked(*words).stdout)
+    assert all(row["seconds"] > 0 for row in rows)
+    found = json.loads(invoked(*words, "--suggest", "0.1").stdout)
+    assert found["seconds"] == pytest.approx(360, rel=0.1)
+    assert found["compute_flops"][0] > 2e7
+
+
+def test_what_does_not_fit_is_marked(tmp_path: Path) -> None:
+    file = file_of(tmp_path, SMALL + BLT.replace("[2, 32]", "[60, 60000]") + TRAINING)
+    rows = plan_of(file, tmp_path / "out")
+    unfit = {any(mark.startswith("does not fit") for mark in row["marks"]) for row in rows[1::2]}
+    assert unfit == {True}
+    assert not any("does not fit" in mark for row in rows[::2] for mark in row["marks"])
+
+
+def test_where_law_one_expects_the_minimum(tmp_path: Path) -> None:
+    text = SMALL + BLT.replace("[[1, 16], [2, 32]]", "[[1, 16], [2, 32], [3, 96]]") + TRAINING
+    file = file_of(tmp_path, text.replace("2e7", "1e12"))
+    cells = cells_of(read_sweep_file(file), file)
+    readings = readings_of(cells, SweepFolder(tmp_path), lambda *_: lambda _: 0, None)
+    groups = list(isoflops(planned(cells, readings)))
+    assert len(groups) == 3 and all(len(group.runs) == 3 for group in groups)
+    for group in groups:
+        ratios = [run.bytes_per_param for run in group.runs]
+        assert group.brackets == (min(ratios) < group.expected < max(ratios))
+        # Some 280 at a trillion FLOPs, by a law whose ratio grows as compute shrinks.
+        assert 200 < group.expected < 400
+
+
+def test_ten_thousand_cells_are_planned_in_no_time(tmp_path: Path) -> None:
+    budgets = ", ".join(f"{1e7 + i:.0f}" for i in range(834))
+    file = file_of(tmp_path, SMALL.replace("2e7", budgets) + BLT * 2 + TRAINING)
+    begun = time.process_time()
+    cells = cells_of(read_sweep_file(file), file)
+    assert len(cells) == 2 * 834 * 6 > 10_000
+    readings = readings_of(cells, SweepFolder(tmp_path), lambda *_: lambda _: 0, None)
+    runs = planned(cells, readings)
+    assert {run.spec.run_id for run in runs} and list(isoflops(runs))
+    # Five seconds are asked for; a machine that is ten times as slow has not gone wrong.
+    assert time.process_time() - begun < 50
