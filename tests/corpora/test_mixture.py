@@ -1,7 +1,7 @@
 """A mixture holds each corpus in its share, to the batch."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpora.corpus import DocumentCorpus
@@ -23,6 +23,7 @@ def bytes_of(mixed: MixedCorpus) -> dict[str, int]:
     return found
 
 
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.floats(0.1, 10), min_size=2, max_size=4), st.data())
 def test_shares_hold(weights: list[float], data: st.DataObject) -> None:
     sizes = [data.draw(st.integers(1, 50)) for _ in weights]
