@@ -6,11 +6,11 @@ runs no code. What it holds is compared with what the model has before any of it
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
@@ -20,34 +20,48 @@ from corpora.files import written_whole
 WEIGHTS = "model.safetensors"
 
 
+# The format's names of types, those of wide numbers first: so the library lays out a file.
+_TYPES = {
+    torch.int64: "I64",
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.int32: "I32",
+    torch.bfloat16: "BF16",
+    torch.float16: "F16",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+
+
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
     """Write tensors and notes as one file, whole or not at all; the same ones as the same bytes.
+
+    One tensor at a time is held besides `tensors`, and that only if it lies elsewhere or not in
+    order: the library would make two copies of all, and write notes in another order every time.
 
     Raises:
         InputError: the folder cannot be written, or the disk is full; an older file survives.
     """
-    data = safetensors.torch.save(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-        metadata=dict(notes),
-    )
-    header, begin = _header(data)
+    widths = list(_TYPES)
+    ordered = sorted(tensors.items(), key=lambda item: (widths.index(item[1].dtype), item[0]))
     with written_whole(path) as temporary, temporary.open("wb") as file:
-        file.write(header)
-        file.write(memoryview(data)[begin:])
+        file.write(_header(ordered, notes))
+        for _, tensor in ordered:
+            flat = tensor.detach().cpu().contiguous().flatten()
+            file.write(flat.view(torch.uint8).numpy().data)
 
 
-def _header(data: bytes) -> tuple[bytes, int]:
-    """Return a file's header with its notes in order, and where in `data` the numbers begin.
-
-    The library writes notes in another order every time.
-    """
-    begin = 8 + int.from_bytes(data[:8], "little")
-    fields = json.loads(data[8:begin])
-    if "__metadata__" in fields:
-        fields["__metadata__"] = dict(sorted(fields["__metadata__"].items()))
+def _header(ordered: Sequence[tuple[str, Tensor]], notes: Mapping[str, str]) -> bytes:
+    fields: dict[str, Any] = {"__metadata__": dict(sorted(notes.items()))} if notes else {}
+    begin = 0
+    for name, tensor in ordered:
+        end = begin + tensor.numel() * tensor.element_size()
+        kind, shape = _TYPES[tensor.dtype], list(tensor.shape)
+        fields[name] = {"dtype": kind, "shape": shape, "data_offsets": [begin, end]}
+        begin = end
     text = json.dumps(fields, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the numbers are aligned
-    return len(text).to_bytes(8, "little") + text, begin
+    return len(text).to_bytes(8, "little") + text
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

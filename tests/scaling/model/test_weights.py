@@ -107,6 +107,49 @@ def test_weights_of_any_layout_are_written_as_they_read(tmp_path: Path) -> None:
     assert notes == {}
 
 
+def test_files_are_laid_out_as_the_library_does(tmp_path: Path) -> None:
+    kinds = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
+    kinds += [torch.int64, torch.int32, torch.uint8, torch.bool]
+    tensors = {f"{n}{kind}": torch.arange(n).to(kind) for kind in kinds for n in (3, 1)}
+    tensors["scalar"] = torch.tensor(2.5)
+    write_tensors(tmp_path / WEIGHTS, tensors, {"a": "b"})
+    assert (tmp_path / WEIGHTS).read_bytes() == safetensors.torch.save(tensors, {"a": "b"})
+    again = safetensors.torch.load_file(tmp_path / WEIGHTS)
+    for name, tensor in tensors.items():
+        assert again[name].dtype == tensor.dtype and torch.equal(again[name], tensor)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="the peak of memory is read in /proc"
+)
+def test_writing_takes_no_copy_of_the_weights(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(tmp_path / WEIGHTS)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (tmp_path / WEIGHTS).stat().st_size > 200e6
+    assert int(done.stdout) < 20e6
+
+
+PEAK = """
+import sys
+from pathlib import Path
+import torch
+from scaling.model.weights import write_tensors
+def status(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name))
+tensors = {str(n): torch.ones(5000000) for n in range(10)}
+Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+before = status("VmRSS")
+write_tensors(Path(sys.argv[1]), tensors, {"a": "b"})
+print(status("VmHWM") - before)
+"""
+
+
 def test_the_digest_tells_names_shapes_and_one_bit_apart() -> None:
     class Named(nn.Module):
         def __init__(self, **tensors: Tensor) -> None:
