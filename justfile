@@ -2,6 +2,9 @@
 
 python := if path_exists(".venv/bin/python") == "true" { ".venv/bin/python" } else { "python3" }
 lab := python + " -m tokenize_lab"
+corpus := env("CORPUS", "")
+micro := "out/sweep/micro"
+latest := if path_exists(micro) == "true" { micro } else { "out/measure" }
 
 _default:
     @just --list
@@ -33,17 +36,25 @@ demo:
 measure *arguments:
     {{lab}} measure {{arguments}}
 
-# One HTML file from a measured folder
-report folder="out/measure":
+# One HTML file from a measured folder or a sweep's: just report out/measure
+report folder=latest:
     {{lab}} report {{folder}}
 
 # Train one model: just train spec.toml
 train *arguments:
     {{lab}} scaling train {{arguments}}
 
-# Fit a law to runs: just fit runs.csv --law law2
-fit *arguments:
-    {{lab}} scaling fit {{arguments}}
+# Train the small grid (CORPUS=novels.jsonl for a text of yours): just sweep, just fit, just report
+sweep *arguments:
+    {{lab}} scaling sweep micro {{ if corpus == "" { "" } else { "--corpus " + quote(corpus) } }} {{arguments}}
+
+# A grid for one large GPU: CORPUS=novels.jsonl just sweep-gpu
+sweep-gpu *arguments:
+    {{lab}} scaling sweep gpu --device cuda --corpus {{quote(corpus)}} {{arguments}}
+
+# Fit a law to runs: just fit runs.csv --law law2; of the small grid without arguments
+fit *arguments=(micro + " --law isoflop"):
+    -{{lab}} scaling fit {{arguments}}
 
 # Published figures beside ours
 reproduce:
