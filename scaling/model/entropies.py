@@ -19,7 +19,7 @@ from scaling.model.inputs import Tokens
 from scaling.model.transformer import SubwordTransformer
 
 REREAD = 4  # a block begins this fraction of the context before the bytes it is read for
-_MOST_LOGITS = 1 << 24  # at a time
+_MOST_LOGITS = 1 << 22  # at a time: 16 MB
 
 
 class Block(NamedTuple):
