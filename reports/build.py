@@ -1,4 +1,4 @@
-"""From a folder of measurements, laws or both to its report."""
+"""From a folder of measurements, laws or both, or of a sweep, to its report."""
 
 from pathlib import Path
 
@@ -19,27 +19,36 @@ from reports.sections.overview import overview
 from reports.sections.provenance import provenance
 from reports.sections.rates import rates
 from reports.sections.tokenizers import tokenizers
+from reports.sweep.material import read_sweep_results
+from reports.sweep.pages import sweep_sections
+from scaling.sweep.folder import SWEEP
 from tokenize_lab.results import RECORD
 
 REPORT_NAME = "report.html"
 TITLE = "What tokenizers make of this text"
 LAWS_TITLE = "What these runs obey"
+SWEEP_TITLE = "What this sweep shows"
 
 
 def build_report(folder: Path, out: Path | None = None) -> Path:
     """Write the report of a folder of results and return its path.
 
-    The same folder gives the same bytes.
+    The same folder gives the same bytes, unless a sweep in it is still running.
 
     Arguments:
-        folder: what `tokenize-lab measure --out` or `scaling fit --out` wrote, or both.
+        folder: what `tokenize-lab measure --out` or `scaling fit --out` wrote, or both; or the
+            folder of a sweep, with or without laws fitted to it.
         out: the file to write; by default `report.html` in the folder.
 
     Raises:
         InputError: the folder holds neither, or a damaged one; the file cannot be written.
     """
     laws = read_laws(folder)
-    if laws is not None and not (folder / RECORD).exists():
+    if (folder / SWEEP).exists():
+        sections = sweep_sections(read_sweep_results(folder))
+        sections += law_sections(laws, None) if laws is not None else []
+        page = render_page(SWEEP_TITLE, sections)
+    elif laws is not None and not (folder / RECORD).exists():
         page = render_page(LAWS_TITLE, law_sections(laws, None))
     else:
         measured = read_measured(folder)

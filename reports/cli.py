@@ -1,4 +1,4 @@
-"""`tokenize-lab report`: a measured folder as one HTML file."""
+"""`tokenize-lab report`: a folder of results as one HTML file."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,9 @@ DEMO_FOLDER = Path("out/demo")
 def report(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="what measure --out, scaling fit --out, or both wrote"),
+        typer.Argument(
+            metavar="DIR", help="what measure --out or scaling fit --out wrote; or a sweep"
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -27,7 +29,8 @@ def report(
 ) -> None:
     """Turn results into one self-contained HTML file: tables, figures, tokens, laws, provenance.
 
-    The file needs no network and no other file. Its path is printed.
+    Of a sweep that is still running it shows what there is so far. The file needs no network and
+    no other file. Its path is printed.
 
     \b
     tokenize-lab measure embedded -t byte -t mistral:tekken --out out/look

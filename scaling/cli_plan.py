@@ -112,6 +112,7 @@ def sweep(
     from scaling.sweep.plan_text import print_plan
     from scaling.sweep.told import Told
     from scaling.sweep.worker_process import WorkerSettings
+    from scaling.train.machine import device_names
     from scaling.train.stop import heard
 
     tables, path, folder = _read(spec, corpus, out)
@@ -129,7 +130,7 @@ def sweep(
         state = run_local(
             sweep_folder,
             listed.jobs,
-            devices=_devices(device),
+            devices=device_names(device),
             workers_per_device=many,
             settings=settings,
             retry_failed=retry_failed,
@@ -220,18 +221,12 @@ def _train(run: "Prepared", folder: Path) -> None:
         raise InputError(f"{folder}: the byte model {record.status}: {record.reason}")
 
 
-def _devices(device: str) -> list[str]:
-    import torch
-
-    if device == "auto" and torch.cuda.is_available():
-        return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    return ["cpu"] if device == "auto" else [device]
-
-
 def _workers(device: str, workers: int | None) -> int:
     if workers is not None:
         return workers
-    if _devices(device) != ["cpu"]:
+    from scaling.train.machine import device_names
+
+    if device_names(device) != ["cpu"]:
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -12,6 +12,8 @@ from reports.laws.text import power
 from reports.palette import SeriesStyle
 
 Points = Sequence[tuple[float, float]]
+# Ticks within a decade, the finer the less of it is shown.
+_STEPS_OF_DECADES = ((1,), (1, 3), (1, 2, 5), tuple(range(1, 10)))
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 10.0, 42.0
 
 
@@ -49,13 +51,16 @@ def decades(label: str, values: Sequence[float]) -> Axis:
     """Return a logarithmic axis with ticks at powers of ten, for FLOPs, bytes and parameters."""
     low, high = _widened(values)
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
-    steps = (1,) if last - first >= 2 else (1, 3)
-    places = [
-        step * 10.0**i
-        for i in range(first - 1, last + 1)
-        for step in steps
-        if low <= step * 10.0**i <= high
-    ]
+    places: list[float] = []
+    for steps in _STEPS_OF_DECADES[0 if last - first >= 2 else 1 :]:
+        places = [
+            step * 10.0**i
+            for i in range(first - 1, last + 1)
+            for step in steps
+            if low <= step * 10.0**i <= high
+        ]
+        if len(places) > 1:
+            break
     return Axis(label, low, high, [(one, power(one)) for one in places], True)
 
 

@@ -71,7 +71,7 @@ def _panel(
     marks = []
     for (fit, _), (data, ratio, loss) in zip(curves, columns, strict=True):
         style = series[budget(fit)].style
-        marks += _curve(chart, fit, style, data, ratio, loss)
+        marks += fitted_curve(chart, fit, style, data, ratio, loss)
     picture = chart.draw(
         f"isoflop-{place}",
         f"IsoFLOP curves, {name}",
@@ -89,7 +89,7 @@ def _columns(runs: Runs) -> tuple[list[float], list[float], list[float]]:
     return data[order].tolist(), (data / size)[order].tolist(), loss[order].tolist()
 
 
-def _curve(
+def fitted_curve(
     chart: Chart,
     fit: FitResult,
     style: SeriesStyle,
@@ -97,6 +97,11 @@ def _curve(
     ratio: list[float],
     loss: list[float],
 ) -> list[Markup]:
+    """Return the marks of one curve: parabola, models and minimum.
+
+    Arguments:
+        data: bytes that the models read, rising. ratio: bytes per parameter. loss: bits per byte.
+    """
     at = np.geomspace(data[0], data[-1], _STEPS)
     there = np.exp(np.interp(np.log(at), np.log(data), np.log(ratio)))
     fitted = fit.predict("bits_per_byte", train_bytes=at).value

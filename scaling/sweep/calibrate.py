@@ -1,26 +1,18 @@
 """How long runs will take here: a few real steps of a few of them, and what lies between."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from scaling.data.shards import open_shards
-from scaling.data.windows import Windows
 from scaling.flops import training_flops_per_byte
-from scaling.model.build import build_model
 from scaling.sweep.plan import PlannedRun
-from scaling.train.distributed import World
-from scaling.train.machine import Machine, synchronize
-from scaling.train.optimizer import adamw
-from scaling.train.run import patches_of
-from scaling.train.step import Stepper
+from scaling.train.machine import Machine
+from scaling.train.speed import seconds_per_byte
 
 _TIMED = 4  # of each family
-_WARM_UP = 2  # steps
 
 
 @dataclass(frozen=True)
@@ -56,8 +48,6 @@ def calibrated(
         seconds: to spend on it in all, about.
         advance: called with the whole seconds just spent.
     """
-    if machine.threads is not None:
-        torch.set_num_threads(machine.threads)
     chosen = {
         family: _spread([run for run in runs if run.spec.model.family == family])
         for family in ("blt", "subword")
@@ -86,29 +76,8 @@ def _flops(run: PlannedRun) -> float:
 
 
 def _seconds_per_byte(run: PlannedRun, machine: Machine, seconds: float) -> float:
-    spec, device = run.spec, machine.torch_device()
+    spec = run.spec
     if not run.reading.prepared:  # unfound patches take about as long as even ones
         assert spec.patching is not None
         spec = replace(spec, patching=replace(spec.patching, kind="static"))
-    model = build_model(spec).to(device)
-    stream = open_shards(run.reading.source.shards).train
-    stepper = Stepper(
-        model,
-        adamw(model, spec.training),
-        Windows(stream, spec.window_units, spec.seed, patches_of(spec)),
-        rows=spec.rows,
-        clip=spec.training.clip,
-        device=device,
-        autocast=machine.autocast(device),
-        world=World(),
-        micro_rows=machine.micro_rows,
-    )
-    for step in range(_WARM_UP):
-        stepper.step(step)
-    synchronize(device)
-    begun, step = time.perf_counter(), _WARM_UP
-    while (taken := time.perf_counter() - begun) < seconds or step == _WARM_UP:
-        stepper.step(step)
-        synchronize(device)
-        step += 1
-    return taken / ((step - _WARM_UP) * spec.training.batch_bytes)
+    return seconds_per_byte(spec, open_shards(run.reading.source.shards), machine, seconds)

@@ -1,5 +1,6 @@
 """Where a run runs, and how fast: nothing here is part of what it computes."""
 
+import functools
 import os
 import platform
 import subprocess
@@ -72,6 +73,14 @@ class Machine:
         return self.compile if self.compile is not None else device.type == "cuda"
 
 
+def device_names(name: str) -> list[str]:
+    """Return the devices that `name` stands for: of `auto`, all GPUs there are, else the CPU."""
+    if name == "auto" and torch.cuda.is_available():
+        return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return ["cpu"] if name == "auto" else [name]
+
+
+@functools.cache
 def peak_flops(device: torch.device, dtype: torch.dtype | None) -> float:
     """Return FLOPs per second of a large square matrix product, the best of a few."""
     side = _PEAK_SIDE[device.type]

@@ -1,0 +1,122 @@
+"""Loss curves: training bits per byte over training bytes, a panel for each compression rate."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from markupsafe import Markup
+
+from reports.figures.markers import legend
+from reports.laws.chart import Axis, Chart, decades, linear, panel, panels
+from reports.laws.text import power, significant
+from reports.section import Section, absent
+from reports.sweep.material import SweepResults, SweepRun, budgets, sizes, view, views
+from reports.sweep.styles import Styles
+
+IDENTITY, TITLE = "sweep-curves", "Loss curves"
+MOST_PANELS = 24
+MOST_CURVES = 12  # in a panel
+_SHOWN = 30.0  # the axis spans this ratio: what came before is a fall from chance
+
+
+def curves(sweep: SweepResults) -> Section:
+    """Show what the runs' losses did while they trained."""
+    found = [run for run in sweep.runs if len(_shown(run, 0.0)) > 1]
+    if not found:
+        return Section(IDENTITY, TITLE, absent("No run has trained for two steps yet."))
+    chosen = views(found)[:MOST_PANELS]
+    parts = {one: chosen_curves([run for run in found if view(run) == one]) for one in chosen}
+    runs = [run for part in parts.values() for run in part]
+    begin = max(run.curve[-1][0] for run in runs) / _SHOWN
+    styles = Styles(sizes(runs), budgets(runs))
+    axes = _axes(runs, begin)
+    drawn = panels(
+        *(
+            _panel(i, _name(sweep, part[0]), part, begin, axes, styles)
+            for i, part in enumerate(parts.values())
+        )
+    )
+    key = legend(
+        styles.key(
+            [f"{one} global layers × width" for one in styles.colours],
+            [f"{power(one)} FLOPs" for one in styles.shapes],
+        ),
+        lines=True,
+    )
+    words = (
+        "Each line is one run: the bits per byte of the text it was training on, where each point "
+        "is the mean of the steps within 8 % of the bytes read, so that the lines wander with the "
+        f"text. Only the last factor of {_SHOWN:g} of the longest run's bytes is drawn. Lines that "
+        "still fall at their end would have gone on falling: of how these models compare when "
+        "trained for long, runs of this length say nothing." + _left_out(found, len(runs))
+    )
+    body = key + drawn + Markup('<p class="note">{}</p>').format(words)
+    return Section(IDENTITY, TITLE, body)
+
+
+def chosen_curves(runs: Sequence[SweepRun]) -> list[SweepRun]:
+    """Return the runs of a panel that are drawn: of each size and budget the first seed, then the
+    second and so on, as many as there is room for."""
+
+    def key(run: SweepRun) -> tuple[float, int, str]:
+        return run.budget, run.params, run.size
+
+    ranked = [
+        (rank, run)
+        for _, group in groupby(sorted(runs, key=key), key)
+        for rank, run in enumerate(sorted(group, key=lambda run: run.spec.seed))
+    ]
+    return [run for _, run in sorted(ranked, key=lambda one: one[0])][:MOST_CURVES]
+
+
+def _name(sweep: SweepResults, run: SweepRun) -> str:
+    return sweep.named(run.job.text, f"{run.tokenization}, T = {run.rate_text}")
+
+
+def _shown(run: SweepRun, begin: float) -> list[tuple[float, float]]:
+    return [(x, y) for x, y in run.curve if x >= begin]
+
+
+def _axes(runs: Sequence[SweepRun], begin: float) -> tuple[Axis, Axis]:
+    points = [point for run in runs for point in _shown(run, begin)]
+    x = decades("training bytes", [x for x, _ in points])
+    return x, linear("bits per byte, training", [y for _, y in points])
+
+
+def _panel(
+    place: int,
+    caption: str,
+    runs: Sequence[SweepRun],
+    begin: float,
+    axes: tuple[Axis, Axis],
+    styles: Styles[str, float],
+) -> Markup:
+    chart = Chart(*axes)
+    marks = [
+        chart.line(
+            styles(run.size, run.budget),
+            _shown(run, begin),
+            f"{run.size}, {power(run.budget)} FLOPs, seed {run.spec.seed}, "
+            f"{run.status.phase}: {run.curve[-1][1]:.3f} bits per byte after "
+            f"{significant(run.curve[-1][0])} bytes",
+            "thin",
+        )
+        for run in runs
+        if len(_shown(run, begin)) > 1
+    ]
+    picture = chart.draw(
+        f"sweep-curve-{place}",
+        f"Loss curves, {caption}",
+        f"{len(marks)} runs; where they ended stands in the table of all runs.",
+        *marks,
+    )
+    return panel(caption, picture)
+
+
+def _left_out(found: Sequence[SweepRun], drawn: int) -> str:
+    if drawn == len(found):
+        return ""
+    return (
+        f" {len(found) - drawn:,} of {len(found):,} curves are left out: a panel holds "
+        f"{MOST_CURVES}, the first seed of every size and budget before any second one, and there "
+        f"are at most {MOST_PANELS} panels, in the order of the plan."
+    )

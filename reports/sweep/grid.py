@@ -1,0 +1,153 @@
+"""The grid of a sweep: every run's state, in colour and in a word, and what it reached."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from reports.laws.text import compact
+from reports.section import Section, absent, paragraphs
+from reports.sweep.material import TOKENS, SweepResults, SweepRun, arms, lowest, sizes
+from reports.table import Cell, Column, sortable_table
+from reports.words import name
+from scaling.sweep.status import RunStatus
+
+IDENTITY, TITLE = "sweep-grid", "The grid"
+# Of several runs in a cell, the state that is shown: the worst first.
+_ORDER = ("failed", "diverged", "unreadable", "running", "stopped", "waiting", "short", "finished")
+_WORDS = {"short": "too short"}
+
+
+def grid(sweep: SweepResults) -> Section:
+    """Show one table for each text and arm."""
+    if not sweep.runs:
+        note = absent("No run of this sweep has a specification that can be read.")
+        return Section(IDENTITY, TITLE, note + _faults(sweep))
+    introduction = paragraphs(
+        [
+            "Each cell is a run: what became of it, and the bits per byte of held-out text that it "
+            "reached. Where a cell holds several runs (seeds, learning rates) it shows the lowest, "
+            "and the worst state. A run that is too short is shown here and left out of everything "
+            "that follows. One seed says nothing of what another would have given."
+        ]
+    )
+    tables = [_table(sweep, text, arm) for text, arm in arms(sweep.runs)]
+    return Section(IDENTITY, TITLE, introduction + Markup("").join(tables) + _faults(sweep))
+
+
+def state(run: RunStatus, short: bool = False) -> str:
+    """Return a run's state in a word."""
+    if run.phase == "waiting" and run.step:
+        return "stopped"
+    return "short" if short and run.phase == "finished" else run.phase
+
+
+def state_cell(run: SweepRun) -> Cell:
+    """Return a run's state for a table of runs."""
+    found = state(run.status, run.short)
+    return Cell(_WORDS.get(found, found), f"state-{found}", remarks(run))
+
+
+def remarks(run: SweepRun) -> str:
+    """Return why a run ended as it did, and what the plan says of it."""
+    return "; ".join(part for part in (run.status.reason, *run.job.marks) if part)
+
+
+def _table(sweep: SweepResults, text: str, arm: str) -> Markup:
+    runs = [run for run in sweep.runs if (run.job.text, run.arm) == (text, arm)]
+    columns = sizes(runs)
+    tokens = arm == TOKENS
+    rows = sorted({_row(run) for run in runs})
+    params = {run.size: run.params for run in runs}
+    heads: list[Column] = [Column("T", hint="bytes per patch or token, on the training text")]
+    if tokens:
+        heads.insert(0, Column("tokenizer", numeric=False))
+    return sortable_table(
+        Markup("{}: state and bits per byte, by size (global layers × width)").format(
+            name(sweep.named(text, arm))
+        ),
+        [
+            *heads,
+            Column("budget, FLOPs"),
+            *(Column(one, hint=f"{params[one]:,} global parameters") for one in columns),
+        ],
+        [
+            [
+                *([name(tokenizer)] if tokens else []),
+                f"{rate:.3g}",
+                compact(budget),
+                *(
+                    _cell([run for run in runs if _row(run) == row and run.size == one])
+                    for one in columns
+                ),
+            ]
+            for row in rows
+            for rate, budget, tokenizer in [row]
+        ],
+        row_headers=len(heads) + 1,
+        style="heat states",
+    )
+
+
+def _row(run: SweepRun) -> tuple[float, float, str]:
+    return run.rate, run.budget, run.tokenization if run.arm == TOKENS else ""
+
+
+def _cell(runs: Sequence[SweepRun]) -> Cell:
+    if not runs:
+        return Cell("", "none", "not in this sweep")
+    states = [state(run.status, run.short) for run in runs]
+    worst = min(states, key=_ORDER.index)
+    word = _WORDS.get(worst, worst)
+    if len(runs) > 1:
+        word += f" ({states.count(worst)} of {len(runs)})"
+    ended = [run for run in runs if run.bits_per_byte is not None]
+    if ended:
+        shown = f"{lowest(ended).loss:.4f}"
+    elif worst in ("running", "stopped"):
+        one = next(run.status for run in runs if state(run.status) == worst)
+        shown = f"{100 * one.step / max(one.steps, 1):.0f} %"
+    else:
+        shown = "–"
+    hints = [f"{run.job.run_id}: {said}" for run in runs if (said := remarks(run))]
+    content = Markup('{} <span class="state">{}</span>').format(shown, word)
+    return Cell(content, f"state-{worst}", "; ".join(hints))
+
+
+def _faults(sweep: SweepResults) -> Markup:
+    """Return a table of the runs that have something to be said of, or nothing."""
+    said = [
+        (run.status, state(run.status, run.short), remarks(run), run.size, run.rate_text)
+        for run in sweep.runs
+        if remarks(run)
+    ]
+    said += [
+        (one, one.phase, one.reason or "its specification is not there", "–", "–")
+        for one in sweep.unread
+    ]
+    if not said:
+        return Markup("")
+    return sortable_table(
+        "Runs that something is to be said of",
+        [
+            Column("run", numeric=False),
+            Column("text", numeric=False),
+            Column("tokenization", numeric=False),
+            Column("T"),
+            Column("size", numeric=False),
+            Column("state", numeric=False),
+            Column("why", numeric=False),
+        ],
+        [
+            [
+                one.job.run_id,
+                name(one.job.text),
+                name(one.job.label),
+                rate,
+                size,
+                Cell(_WORDS.get(word, word), f"state-{word}"),
+                why,
+            ]
+            for one, word, why, size, rate in said
+        ],
+        style="tall",
+    )

@@ -1,0 +1,122 @@
+"""Bits per byte against what a byte costs to read: the Pareto front of each budget."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from reports.figures.markers import legend
+from reports.figures.svg import tag
+from reports.laws.chart import Chart, decades, linear, panel, panels
+from reports.laws.text import compact, power, significant
+from reports.section import Section, absent, behind
+from reports.sweep.material import SweepResults, SweepRun, budgets
+from reports.sweep.styles import Styles
+from reports.table import Column, sortable_table
+from reports.words import name
+
+IDENTITY, TITLE = "sweep-inference", "Bits per byte against the cost of inference"
+
+
+def inference(sweep: SweepResults) -> Section:
+    """Show one panel for each text and budget, with its front."""
+    runs = sweep.usable
+    if not runs:
+        return Section(IDENTITY, TITLE, absent("No run long enough to be compared has finished."))
+    styles = Styles(sorted({run.rate for run in runs}), list(dict.fromkeys(r.arm for r in runs)))
+    key = legend(styles.key([f"T = {one:.3g}" for one in styles.colours], styles.shapes))
+    groups = {
+        (text, budget): part
+        for text in sweep.texts
+        for budget in budgets(runs)
+        if (part := [run for run in runs if (run.job.text, run.budget) == (text, budget)])
+    }
+    drawn = panels(
+        *(
+            _panel(i, sweep.named(text, f"{power(budget)} training FLOPs"), part, styles)
+            for i, ((text, budget), part) in enumerate(groups.items())
+        ),
+        wide=True,
+    )
+    words = (
+        "Each marker is a run; rings, joined by a line, are those that no other run of the same "
+        "budget beats both in bits per byte and in forward FLOPs per byte of text (counted in "
+        "full, attention and head with them). The byte model that finds entropy patches must run "
+        "at inference as well, and is not counted here; nor does this scale say where the front "
+        "of large models lies."
+    )
+    body = key + drawn + Markup('<p class="note">{}</p>').format(words)
+    body += behind("Table: the fronts", _table(sweep, list(groups.values())))
+    return Section(IDENTITY, TITLE, body)
+
+
+def front(runs: Sequence[SweepRun]) -> list[SweepRun]:
+    """Return the runs that no other equals in cost and beats in loss, or the reverse, by rising
+    cost."""
+    kept: list[SweepRun] = []
+    for run in sorted(runs, key=lambda run: (run.forward_flops, run.loss)):
+        if not kept or run.loss < kept[-1].loss:
+            kept.append(run)
+    return kept
+
+
+def _panel(
+    place: int, caption: str, runs: Sequence[SweepRun], styles: Styles[float, str]
+) -> Markup:
+    chart = Chart(
+        decades("forward FLOPs per byte of text", [run.forward_flops for run in runs]),
+        linear("bits per byte", [run.loss for run in runs]),
+        width=520,
+        height=360,
+    )
+    best = front(runs)
+    places = [chart.at(run.forward_flops, run.loss) for run in best]
+    steps = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    marks = [tag("polyline", class_="front", points=steps)]
+    marks += [
+        chart.mark(styles(run.rate, run.arm), run.forward_flops, run.loss, _hint(run))
+        for run in runs
+    ]
+    marks += [
+        chart.ring(run.forward_flops, run.loss, f"{_hint(run)}, on the front") for run in best
+    ]
+    picture = chart.draw(
+        f"sweep-inference-{place}",
+        f"Bits per byte against inference FLOPs, {caption}",
+        f"{len(runs)} runs, {len(best)} on the front; the table below holds these.",
+        *marks,
+    )
+    return panel(name(caption), picture)
+
+
+def _hint(run: SweepRun) -> str:
+    return (
+        f"{run.tokenization}, T = {run.rate_text}, {run.size}: "
+        f"{significant(run.forward_flops)} FLOPs per byte, {run.loss:.4f}"
+    )
+
+
+def _table(sweep: SweepResults, groups: Sequence[Sequence[SweepRun]]) -> Markup:
+    return sortable_table(
+        "Runs on the front of their budget",
+        [
+            Column("tokenization", numeric=False),
+            Column("T"),
+            Column("size", numeric=False),
+            Column("budget, FLOPs"),
+            Column("forward FLOPs per byte"),
+            Column("bits per byte"),
+        ],
+        [
+            [
+                name(sweep.named(run.job.text, run.tokenization)),
+                run.rate_text,
+                run.size,
+                compact(run.budget),
+                significant(run.forward_flops),
+                f"{run.loss:.4f}",
+            ]
+            for runs in groups
+            for run in front(runs)
+        ],
+        style="tall",
+    )

@@ -1,0 +1,26 @@
+"""The pages on a sweep, in their order."""
+
+from reports.section import Section
+from reports.sweep.curves import curves
+from reports.sweep.grid import grid
+from reports.sweep.inference import inference
+from reports.sweep.isoflops import isoflops
+from reports.sweep.learning import learning
+from reports.sweep.material import SweepResults
+from reports.sweep.opening import opening
+from reports.sweep.rates import rates
+from reports.sweep.runs_table import runs_table
+
+
+def sweep_sections(sweep: SweepResults) -> list[Section]:
+    """Return what there is to say of a sweep, finished or not."""
+    return [
+        opening(sweep),
+        grid(sweep),
+        curves(sweep),
+        isoflops(sweep),
+        rates(sweep),
+        learning(sweep),
+        inference(sweep),
+        runs_table(sweep),
+    ]
