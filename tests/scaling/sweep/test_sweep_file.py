@@ -155,7 +155,7 @@ def test_examples_are_found_by_name_and_read_other_text(tmp_path: Path) -> None:
         with_corpus(read_sweep_file(file), ["mine.txt"])
 
 
-@pytest.mark.parametrize("name", ["micro", "english", "gpu"])
+@pytest.mark.parametrize("name", ["micro", "english", "subword", "languages", "gpu"])
 def test_examples_can_be_read(name: str) -> None:
     path = packaged(Path(name))
     assert cells_of(read_sweep_file(path), path)
