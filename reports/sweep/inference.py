@@ -22,7 +22,9 @@ def inference(sweep: SweepResults) -> Section:
     runs = sweep.usable
     if not runs:
         return Section(IDENTITY, TITLE, absent("No run long enough to be compared has finished."))
-    styles = Styles(sorted({run.rate for run in runs}), list(dict.fromkeys(r.arm for r in runs)))
+    styles = Styles(
+        sorted({run.asked_rate for run in runs}), list(dict.fromkeys(r.arm for r in runs))
+    )
     key = legend(styles.key([f"T = {one:.3g}" for one in styles.colours], styles.shapes))
     groups = {
         (text, budget): part
@@ -73,7 +75,7 @@ def _panel(
     steps = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     marks = [tag("polyline", class_="front", points=steps)]
     marks += [
-        chart.mark(styles(run.rate, run.arm), run.forward_flops, run.loss, _hint(run))
+        chart.mark(styles(run.asked_rate, run.arm), run.forward_flops, run.loss, _hint(run))
         for run in runs
     ]
     marks += [

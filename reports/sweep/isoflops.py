@@ -49,7 +49,8 @@ def isoflops(sweep: SweepResults) -> Section:
         "to the left, small models on much text to the right. Markers are trained models. Where "
         "the parabola in ln B that is fitted to them turns between the smallest and the largest, "
         "it is drawn with a ring at its minimum; where it does not, the models are joined by "
-        "straight lines, and no optimum is given. Parameters are those of the global module, which "
+        "straight lines, and no optimum is given. Of runs that differ by learning "
+        "rate or the like, the best is fitted. Parameters are those of the global module, which "
         f"took {_shares(everything)} of the FLOPs here, and more in large models, so that a "
         "minimum here need not lie where theirs do."
     )

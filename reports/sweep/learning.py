@@ -41,9 +41,7 @@ def learning(sweep: SweepResults) -> Section:
     )
     note = Markup('<p class="note">{}</p>').format(words)
     inside = sum(not _at_end(group) for group in shown)
-    said = paragraphs(
-        [f"{inside or 'None'} of {plural(len(shown), 'line')} are lowest between their ends."]
-    )
+    said = paragraphs([f"Lowest between their ends: {inside} of {plural(len(shown), 'line')}."])
     table = behind("Table: learning rates", _table(sweep, groups))
     return Section(IDENTITY, TITLE, said + drawn + note + table)
 

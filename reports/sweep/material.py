@@ -61,6 +61,13 @@ class SweepRun:
         return self.spec.compression_rate
 
     @property
+    def asked_rate(self) -> float:
+        """T as it was asked for; as realised where a tokenizer or words decide."""
+        patching = self.spec.patching
+        asked = None if patching is None else patching.compression_rate
+        return self.rate if asked is None else asked
+
+    @property
     def rate_text(self) -> str:
         """T for people: `4`, or `3.97` where the patches were found."""
         return f"{self.rate:.3g}"

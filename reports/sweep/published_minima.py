@@ -73,8 +73,8 @@ def beside_published(sweep: SweepResults, found: Sequence[IsoFlop]) -> Markup:
         "Bytes per parameter at the minimum of each isoFLOP curve, with its 95 % interval as far "
         "as sizes were trained. An arrow stands where no minimum lies among the sizes trained: it "
         "is at the arrow's foot or beyond, where it points. Grey are the published byte latent "
-        f"models on English, of {power(float(f'{times:.1g}'))} times this compute and more: at this "
-        "scale local modules, context and text are others too, and these minima neither confirm nor "
+        f"models on English, of {power(float(f'{times:.1g}'))} times this compute and more: local "
+        "modules, context and text are others here too, and these minima neither confirm nor "
         "refute the published law."
     )
     heading = Markup("<h3>{}</h3>").format("Bytes per parameter at the minimum, beside published")

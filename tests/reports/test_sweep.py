@@ -1,0 +1,290 @@
+"""The report of a sweep: planted truth is drawn where it lies, and nothing more is claimed."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from corpora.errors import InputError
+from reports.build import build_report
+from reports.sweep.curve import PER_DECADE, read_curve
+from reports.sweep.curves import MOST_CURVES, chosen_curves, curves
+from reports.sweep.grid import grid as grid_section
+from reports.sweep.inference import front, inference
+from reports.sweep.isoflops import isoflops
+from reports.sweep.learning import differing, learning
+from reports.sweep.material import SweepResults, SweepRun, read_sweep_results, sizes, views
+from reports.sweep.minima import isoflops_of
+from reports.sweep.opening import findings, opening
+from reports.sweep.pages import sweep_sections
+from reports.sweep.published_minima import published_minima
+from reports.sweep.rates import best_by_rate, rate_sentences, rates
+from reports.sweep.styles import Styles
+from scaling.spec import RunSpec
+from scaling.sweep.folder import SweepFolder
+from scaling.train.metrics import METRICS
+from tests.reports.folders import HOSTILE
+from tests.reports.sweeps import (
+    BEST_RATE,
+    BEST_SIZE,
+    BUDGETS,
+    RATES,
+    SIZES,
+    grid,
+    hostile_sweep,
+    planted_sweep,
+    slope,
+    spec_of,
+    unfinished_sweep,
+)
+from tests.reports.test_build import Page
+from tests.scaling.sweep.sweeps import planned, tiny
+from tests.scaling.train.runs import run as train_run
+
+SECTIONS = ["sweep", "sweep-grid", "sweep-curves", "sweep-isoflop", "sweep-rates",
+            "sweep-learning", "sweep-inference", "sweep-runs"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> SweepFolder:
+    return planted_sweep(tmp_path_factory.mktemp("sweep") / "planted", grid())
+
+
+@pytest.fixture(scope="module")
+def sweep(folder: SweepFolder) -> SweepResults:
+    return read_sweep_results(folder.path)
+
+
+@pytest.fixture(scope="module")
+def unfinished(tmp_path_factory: pytest.TempPathFactory) -> SweepFolder:
+    return unfinished_sweep(tmp_path_factory.mktemp("sweep") / "unfinished")
+
+
+def results(path: Path, specs: list[RunSpec], **more: str) -> SweepResults:
+    return read_sweep_results(planted_sweep(path, specs, **more).path)  # type: ignore[arg-type]
+
+
+def test_a_sweep_becomes_one_page(folder: SweepFolder) -> None:
+    path = build_report(folder.path)
+    text = path.read_text("utf-8")
+    page = Page(text)
+    assert page.faults == [] and page.open == []
+    assert [a["id"] for a in page.all("section")] == SECTIONS
+    assert build_report(folder.path).read_text("utf-8") == text
+    for _, attributes in page.elements:
+        assert "style" not in attributes and "src" not in attributes
+    identities = [a["id"] for _, a in page.elements if "id" in a]
+    assert len(set(identities)) == len(identities)
+
+
+def test_the_planted_minimum_is_found_at_every_rate_and_budget(sweep: SweepResults) -> None:
+    found = isoflops_of(sweep.runs)
+    assert len(found) == 2 * len(RATES) * len(BUDGETS)
+    size = f"{BEST_SIZE[0]}×{BEST_SIZE[1]}"
+    for one in found:
+        assert one.interior and one.verdict == "minimum inside" and one.bound is None
+        best = next(run for run in one.runs if run.size == size)
+        assert one.fit is not None
+        assert one.fit.estimates["bytes_per_param_opt"] == pytest.approx(
+            best.bytes_per_param, rel=0.02
+        )
+    assert 'class="ring"' in isoflops(sweep).body
+
+
+def test_where_no_minimum_lies_inside_none_is_given(tmp_path: Path) -> None:
+    sweep = read_sweep_results(planted_sweep(tmp_path, grid(("static",)), slope).path)
+    for one in isoflops_of(sweep.runs):
+        assert not one.interior and one.bound is not None
+        best, above = one.bound
+        assert best.size == "1×16" and above
+        assert one.verdict == "lowest at the smallest model, 1×16: no optimum"
+    body = isoflops(sweep).body
+    assert 'class="ring"' not in body and "no optimum" in body
+    assert body.count(" or more</title>") == len(RATES) * len(BUDGETS)
+    assert any(sentence.startswith("None of 8") for sentence in findings(sweep))
+    assert all("may lie beyond" in one for one in rate_sentences(sweep))
+
+
+def test_two_sizes_make_no_parabola(tmp_path: Path) -> None:
+    sweep = results(tmp_path, [spec_of(size) for size in SIZES[:2]])
+    (one,) = isoflops_of(sweep.runs)
+    assert one.fit is None and not one.interior and one.bound is None
+    assert "2 of the 3 sizes" in one.verdict
+    assert "nothing to set beside" in isoflops(sweep).body
+
+
+def test_short_runs_are_shown_and_not_fitted(sweep: SweepResults) -> None:
+    short = [run for run in sweep.runs if run.short]
+    assert short
+    fitted = {run.job.run_id for one in isoflops_of(sweep.runs) for run in one.runs}
+    assert not fitted & {run.job.run_id for run in short}
+    assert not {run.job.run_id for run in sweep.usable} & {run.job.run_id for run in short}
+    assert isoflops(sweep).body.count(", too short</title>") == len(short)
+    assert grid_section(sweep).body.count(">too short<") >= len(short)
+
+
+def test_the_best_rate_is_the_planted_one(sweep: SweepResults) -> None:
+    best = best_by_rate(sweep.usable)
+    assert len(best) == 2 * len(RATES) * len(BUDGETS)
+    assert {run.size for run in best} == {f"{BEST_SIZE[0]}×{BEST_SIZE[1]}"}
+    said = rate_sentences(sweep)
+    assert len(said) == 2 and said[0].startswith("static: at 10¹² FLOPs")
+    assert said[0].count(f"at T = {BEST_RATE:g}, between the rates trained") == len(BUDGETS)
+    assert rates(sweep).body.count("whisker") == len(best)
+
+
+def test_the_front_holds_what_nothing_beats(sweep: SweepResults) -> None:
+    runs = [run for run in sweep.usable if run.budget == BUDGETS[0]]
+    kept = front(runs)
+    for one in runs:
+        beaten = any(
+            other.forward_flops <= one.forward_flops and other.loss < one.loss for other in runs
+        )
+        assert beaten == (one not in kept) or one.loss in [other.loss for other in kept]
+    cost, loss = [run.forward_flops for run in kept], [run.loss for run in kept]
+    assert cost == sorted(cost) and loss == sorted(loss, reverse=True)
+    assert 'class="front"' in inference(sweep).body
+
+
+def test_learning_rates_are_compared_only_where_nothing_else_differs(
+    tmp_path: Path, sweep: SweepResults
+) -> None:
+    assert differing(sweep.runs) == []
+    assert "No two runs of this sweep differ by learning rate alone" in learning(sweep).body
+    rates = (1e-3, 3e-3, 6e-3)
+    several = results(tmp_path, [spec_of(learning_rate=one) for one in rates] + [spec_of(seed=1)])
+    (group,) = differing(several.runs)
+    assert [run.spec.training.learning_rate for run in group] == list(rates)
+    body = learning(several).body
+    assert "Lowest between their ends: 1 of 1 line." in body
+    assert body.count("<polyline") == 1
+    # The grid shows the best of them, and the fit takes it.
+    assert "finished (4 of 4)" in grid_section(several).body
+    (one,) = isoflops_of(several.runs)
+    assert sorted(run.spec.training.learning_rate for run in one.runs) == [3e-3, 3e-3]
+
+
+def test_a_sweep_that_runs_is_shown_as_far_as_it_is(unfinished: SweepFolder) -> None:
+    sweep = read_sweep_results(unfinished.path)
+    assert len(sweep.runs) == 11 and len(sweep.unread) == 1
+    body = grid_section(sweep).body
+    for state in ("waiting", "running", "diverged", "failed", "unreadable", "finished"):
+        assert f'<span class="state">{state}</span>' in body
+        assert f"state-{state}" in body
+    assert "50 %" in body
+    assert "the loss is not finite &amp; &lt;b&gt;was&lt;/b&gt; 9.1" in body
+    assert "its specification is not there" in body
+    assert str(unfinished.path) not in body
+    assert "It has not ended" in opening(sweep).body
+    page = Page(build_report(unfinished.path).read_text("utf-8"))
+    assert page.faults == [] and page.open == []
+
+
+@pytest.mark.parametrize("keep", [0, 1])
+def test_a_sweep_without_results_has_every_section(tmp_path: Path, keep: int) -> None:
+    folder = planted_sweep(tmp_path, [spec_of(size) for size in SIZES])
+    for run in sorted(folder.runs.iterdir())[keep:]:
+        shutil.rmtree(run)
+    sweep = read_sweep_results(tmp_path)
+    assert [section.identity for section in sweep_sections(sweep)] == SECTIONS
+    assert len(sweep.unread) == len(SIZES) - keep
+    build_report(tmp_path)
+
+
+def test_a_damaged_list_of_jobs_is_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / "sweep.json").write_text("{", "utf-8")
+    with pytest.raises(InputError, match=r"sweep\.json"):
+        build_report(tmp_path)
+
+
+def test_hostile_names_are_escaped(tmp_path: Path) -> None:
+    text = build_report(hostile_sweep(tmp_path).path).read_text("utf-8")
+    page = Page(text)
+    assert page.faults == [] and page.open == []
+    assert len(page.all("script")) == 1 and not page.all("img")
+    assert "<script>alert" not in text and "\u202e" not in text
+    assert HOSTILE[0].replace("<", "&lt;").replace(">", "&gt;") in text
+    assert not any("onload" in attributes for _, attributes in page.elements)
+
+
+def test_curves_are_short_smooth_and_forgiving(tmp_path: Path) -> None:
+    path = tmp_path / METRICS
+    lines = [
+        json.dumps({"step": step, "train_bytes": step * 100, "bits_per_byte": 3 + (step % 2)})
+        for step in range(1, 100_001)
+    ]
+    lines[10] = json.dumps({"step": 11, "train_bytes": 1100, "bits_per_byte": None})
+    path.write_text("\n".join([*lines, "[]", '{"step": 5, "train_by']), "utf-8")
+    found = read_curve(path)
+    assert len(found) <= 5 * PER_DECADE + 1
+    assert [x for x, _ in found] == sorted(x for x, _ in found)
+    assert found[0] == (100.0, 4.0)
+    assert found[-1][1] == pytest.approx(3.5, abs=0.01)
+    assert read_curve(tmp_path / "none") == []
+
+
+def test_a_panel_holds_so_many_curves_and_says_so(tmp_path: Path) -> None:
+    sweep = results(tmp_path, [spec_of(size, seed=seed) for seed in range(4) for size in SIZES])
+    chosen = chosen_curves(sweep.runs)
+    assert len(chosen) == MOST_CURVES < len(sweep.runs)
+    seeds = [run.spec.seed for run in chosen]
+    assert seeds == sorted(seeds) and seeds.count(0) == len(SIZES)
+    body = curves(sweep).body
+    assert body.count("<polyline") == MOST_CURVES
+    assert "8 of 20 curves are left out" in body
+
+
+def test_views_and_sizes_are_ordered(sweep: SweepResults) -> None:
+    assert [one[1] for one in views(sweep.runs)] == ["static"] * 4 + ["entropy"] * 4
+    assert [one[3] for one in views(sweep.runs)][:4] == list(RATES)
+    assert sizes(sweep.runs) == [f"{layers}×{dim}" for layers, dim in SIZES]
+
+
+def test_every_tokenizer_has_a_row_of_its_own(tmp_path: Path) -> None:
+    specs = [spec_of(size, rate, kind="tokens") for rate in (2.0, 3.0) for size in SIZES]
+    sweep = results(tmp_path, specs)
+    assert [run.arm for run in best_by_rate(sweep.usable)] == ["tokens", "tokens"]
+    body = grid_section(sweep).body
+    assert "tokens: state" in body and "bpe:512" in body
+
+
+def test_styles_tell_series_apart_by_two_things() -> None:
+    styles = Styles(["a", "b"], [1, 2])
+    drawn = {styles(one, other) for one in "ab" for other in (1, 2)}
+    assert len(drawn) == 4
+    assert [one.name for one in styles.key(["A", "B"], ["1", "2"])] == ["A", "B", "1", "2"]
+    assert len(Styles(["a", "b"], [1]).key(["A", "B"], ["1"])) == 2
+
+
+def test_published_minima_lie_inside_their_grids() -> None:
+    found = published_minima()
+    assert len(found) == 35
+    assert all(40 < fit.estimates["bytes_per_param_opt"] < 120 for fit in found)
+
+
+def test_runs_that_were_really_trained(tmp_path: Path) -> None:
+    specs = [replace(tiny(seed, 12), compression_rate=4.0) for seed in range(2)]
+    folder, jobs = planned(tmp_path, specs)
+    shards = next(folder.shards.iterdir())
+    sweep = read_sweep_results(tmp_path)
+    assert [run.status.phase for run in sweep.runs] == ["waiting", "waiting"]
+    train_run(sweep.runs[0].spec, shards, folder.run(jobs[0].run_id))
+    sweep = read_sweep_results(tmp_path)
+    first: SweepRun = sweep.runs[0]
+    assert first.status.phase == "finished" and first.short
+    assert first.curve and first.curve[-1][0] <= first.train_bytes
+    assert first.interval is not None and first.interval[0] < first.loss < first.interval[1]
+    text = build_report(tmp_path).read_text("utf-8")
+    assert f"{first.loss:.4f}" in text and "too short" in text
+
+
+def test_nothing_in_a_folder_is_changed(folder: SweepFolder, tmp_path: Path) -> None:
+    def state(paths: Sequence[Path]) -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in paths if path.is_file()}
+
+    before = state(sorted(folder.runs.rglob("*")))
+    build_report(folder.path, tmp_path / "page.html")
+    assert state(sorted(folder.runs.rglob("*"))) == before

@@ -1,0 +1,111 @@
+"""The page on a sweep in a real browser: silent, sortable, narrow, and hostile names stay text."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reports.build import build_report
+from tests.reports.folders import HOSTILE
+from tests.reports.sweeps import grid, hostile_sweep, planted_sweep, unfinished_sweep
+from tests.reports.test_browser import ARGUMENTS, DESKTOP, PHONE, Opened, values
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no chromium on this machine")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = planted_sweep(tmp_path_factory.mktemp("sweep"), grid())
+    return build_report(folder.path)
+
+
+@pytest.fixture
+def opened(browser: "Browser", report: Path) -> Iterator[Opened]:
+    context = browser.new_context(viewport=DESKTOP)
+    page = Opened(context, report)
+    yield page
+    page.check_silent()
+    context.close()
+
+
+def test_every_section_is_seen_and_every_figure_described(opened: Opened) -> None:
+    page = opened.page
+    for section in page.locator("main > section").all():
+        assert section.locator("h2").is_visible()
+    plots = page.get_by_role("img")
+    assert plots.count() > 15
+    described = plots.evaluate_all(
+        """(all) => all.every((svg) =>
+        ["aria-labelledby", "aria-describedby"].every((name) =>
+          document.getElementById(svg.getAttribute(name)).textContent))"""
+    )
+    assert described
+
+
+def test_all_runs_sort_by_what_they_reached(opened: Opened) -> None:
+    table = opened.page.locator("#sweep-runs table")
+    table.get_by_role("button", name="bits per byte", exact=True).click()
+    reached = values(table, 7)
+    assert len(reached) == 80 and reached == sorted(reached, reverse=True)
+
+
+def test_states_are_told_by_colour_too(browser: "Browser", tmp_path: Path) -> None:
+    context = browser.new_context(viewport=DESKTOP)
+    opened = Opened(context, build_report(unfinished_sweep(tmp_path).path))
+    cells = opened.page.locator("#sweep-grid .states td")
+    colours = {
+        cell.locator(".state").inner_text(): cell.evaluate(
+            "(e) => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color].join()"
+        )
+        for cell in cells.all()
+        if cell.locator(".state").count()
+    }
+    assert len({colours[one] for one in ("finished", "running", "waiting", "failed")}) == 4
+    opened.check_silent()
+    context.close()
+
+
+def test_labels_of_figures_do_not_overlap(opened: Opened) -> None:
+    overlaps = opened.page.evaluate(
+        """() => [...document.querySelectorAll("svg[role=img]")].flatMap((svg) => {
+          const boxes = [...svg.querySelectorAll("text.tick")]
+            .map((text) => [text.textContent, text.getBoundingClientRect()]);
+          return boxes.flatMap(([one, a], i) => boxes.slice(i + 1)
+            .filter(([, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+              Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4)
+            .map(([other]) => `${one} / ${other}`));
+        })"""
+    )
+    assert overlaps == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_hostile_names_fit_a_phone_and_stay_text(
+    browser: "Browser", tmp_path: Path, scheme: Any
+) -> None:
+    context = browser.new_context(viewport=PHONE, color_scheme=scheme)
+    opened = Opened(context, build_report(hostile_sweep(tmp_path).path))
+    page = opened.page
+    assert page.locator("main script, main img, main svg[onload]").count() == 0
+    assert page.locator("#sweep .lead b").inner_text() == HOSTILE[0]
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    page.set_viewport_size({"width": 688, "height": 1000})
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 688
+    opened.check_silent()
+    context.close()
