@@ -59,7 +59,7 @@ def findings(sweep: SweepResults) -> list[str]:
         words = f"{inside or 'None'} of {plural(len(curves), 'isoFLOP curve')} turn inside the "
         words += "sizes trained"
         if inside < len(curves):
-            words += "; of the others no best size can be read, only on which side it lies"
+            words += "; where one does not, no best size can be read, only which side it is on"
         sentences.append(f"{words}.")
     sentences.append(
         "All this is of small models on little text: it compares what was trained here, and "
