@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from corpora.errors import InputError
+from scaling.cli_engine import Address, Engine, EngineChoice, GpusPerRun, Where
 from scaling.cli_output import HOW, OUTPUT, AsJson, print_json
 from scaling.cli_stages import Stage, stages
 from scaling.cli_torch import require_torch
@@ -89,13 +90,16 @@ def sweep(
     precision: Precision = None,
     micro_rows: MicroRows = None,
     workers: Workers = None,
+    engine: Engine = EngineChoice.LOCAL,
+    address: Address = None,
+    gpus_per_run: GpusPerRun = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="take up again what failed before")
     ] = False,
     no_calibration: Quick = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train every run of a sweep, on this machine.
+    """Train every run of a sweep, on this machine or on the nodes of a Ray cluster.
 
     Stopped by Ctrl-C or killed, the same command goes on where it was; runs that have ended are
     not trained again, and what the file no longer asks for is left as it is.
@@ -104,15 +108,16 @@ def sweep(
     tokenize-lab scaling sweep micro
     tokenize-lab scaling status out/sweep/micro
     tokenize-lab scaling fit out/sweep/micro --law isoflop
+    tokenize-lab scaling sweep gpu --engine ray --address auto --gpus-per-run .25
     """
     require_torch()
+    where = Where(engine, address, gpus_per_run, device, workers)
+    where.check()
     from scaling.sweep.enlist import enlist
     from scaling.sweep.folder import SweepFolder
-    from scaling.sweep.local import run_local
     from scaling.sweep.plan_text import print_plan
     from scaling.sweep.told import Told
     from scaling.sweep.worker_process import WorkerSettings
-    from scaling.train.machine import device_names
     from scaling.train.stop import heard
 
     tables, path, folder = _read(spec, corpus, out)
@@ -127,16 +132,7 @@ def sweep(
         precision=precision.value if precision else None, micro_rows=micro_rows
     )
     with heard() as stop, Told() as told:
-        state = run_local(
-            sweep_folder,
-            listed.jobs,
-            devices=device_names(device),
-            workers_per_device=many,
-            settings=settings,
-            retry_failed=retry_failed,
-            watch=told,
-            stop=stop,
-        )
+        state = where.run(sweep_folder, listed, many, settings, retry_failed, told, stop)
     if stop.signal is not None and not state.ended:
         sys.stderr.write(f"{folder}: saved; run again to go on\n")
         raise typer.Exit(stop.exit_code)
@@ -148,18 +144,14 @@ def sweep(
 def _read(
     spec: Path, corpus: list[str] | None, out: Path | None
 ) -> tuple["SweepTables", Path, Path]:
+    from scaling.spec_file import corpus_beside
     from scaling.sweep.sweep_file import packaged, read_sweep_file, with_corpus
 
-    path = packaged(spec)
+    path = packaged(spec)  # whose corpora are relative to its folder; one typed, to where one is
     tables = read_sweep_file(path)
     if corpus:
-        tables = with_corpus(tables, [_from_here(one) for one in corpus])
+        tables = with_corpus(tables, [corpus_beside(Path.cwd(), one) for one in corpus])
     return tables, path, out if out is not None else Path("out/sweep") / _file_name(tables.name)
-
-
-def _from_here(spec: str) -> str:
-    # A file's corpora are relative to its folder; one typed is relative to where one is.
-    return str(Path(spec).resolve()) if Path(spec).exists() else spec
 
 
 def _file_name(name: str) -> str:

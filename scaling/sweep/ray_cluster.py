@@ -1,0 +1,160 @@
+"""Joining a Ray cluster, or starting one on this machine, without Ray's own talk."""
+
+import contextlib
+import importlib
+import logging
+import math
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from corpora.errors import InputError
+
+_CONNECT_SECONDS = 5.0
+_ALL_NODES_SECONDS = 10.0
+_START = "start one with `ray start --head`, or leave --address out to have one on this machine"
+
+
+@contextlib.contextmanager
+def cluster(address: str | None, cpus: int | None = None) -> Iterator[Any]:
+    """Yield Ray, connected; a process that is connected already stays so.
+
+    Args:
+        address: `auto` for the cluster this machine belongs to, or HOST:PORT of its head; None to
+            start one here, which ends with this.
+        cpus: of one that is started here; None for all of the machine's.
+
+    Raises:
+        InputError: Ray is not installed, or there is no cluster at the address.
+    """
+    ray = _imported()
+    if ray.is_initialized():
+        yield ray
+        return
+    temporary = None
+    if address is None:
+        # Short, since Ray puts sockets below it, whose names the system keeps short.
+        temporary = tempfile.mkdtemp(prefix="sweep-", dir=os.environ.get("RAY_TMPDIR", "/tmp"))
+    try:
+        with _same_signals():
+            _connect(ray, address, cpus, temporary)
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def look_for(address: str | None) -> None:
+    """See that Ray is installed, and that there is a cluster at the address.
+
+    Raises:
+        InputError: it is not, or there is none.
+    """
+    ray = _imported()
+    if address is not None and not ray.is_initialized():
+        with _same_signals():
+            _connect(ray, address, None, None)
+        ray.shutdown()
+
+
+def slots(ray: Any, cpus_per_run: float, gpus_per_run: float) -> int:
+    """Return how many runs the live nodes have room for at once."""
+    count = 0
+    for node in ray.nodes():
+        if node["Alive"]:
+            rooms = [node["Resources"].get("CPU", 0.0) / cpus_per_run]
+            if gpus_per_run:
+                rooms.append(node["Resources"].get("GPU", 0.0) / gpus_per_run)
+            count += math.floor(min(rooms) + 1e-9)
+    return count
+
+
+def has_gpus(ray: Any) -> bool:
+    """Whether any live node has one."""
+    return bool(ray.cluster_resources().get("GPU"))
+
+
+def on_every_node(ray: Any, task: Callable[[str], object], argument: str) -> None:
+    """Have each live node run `task` of the argument, if it does so soon."""
+    strategies = importlib.import_module("ray.util.scheduling_strategies")
+    near = strategies.NodeAffinitySchedulingStrategy
+    remote = ray.remote(num_cpus=0, max_retries=0)(task)
+    done = [
+        remote.options(scheduling_strategy=near(node["NodeID"], soft=False)).remote(argument)
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
+    ray.wait(done, num_returns=len(done), timeout=_ALL_NODES_SECONDS)
+
+
+def _imported() -> Any:
+    # Ray reads both when it is loaded.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        return importlib.import_module("ray")
+    except ImportError as error:
+        raise InputError(
+            '--engine ray needs Ray; install it with: pip install "tokenize-lab[ray]"'
+        ) from error
+
+
+def _connect(ray: Any, address: str | None, cpus: int | None, temporary: str | None) -> None:
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    with _one_line(address):
+        if address is None:
+            ray.init("local", num_cpus=cpus, include_dashboard=False, _temp_dir=temporary, **quiet)
+            return
+        if address == "auto":
+            address = os.environ.get("RAY_ADDRESS", address)
+        if address != "auto":
+            _knock(address)
+        ray.init(address, **quiet)
+
+
+@contextlib.contextmanager
+def _one_line(address: str | None) -> Iterator[None]:
+    """Say in one line why there is no cluster."""
+    try:
+        yield
+    except (ConnectionError, OSError, ValueError, RuntimeError, SystemExit) as error:
+        # Ray asks the process to end when a cluster does not answer.
+        told = isinstance(error, SystemExit) or address == "auto"
+        why = "" if told else f" ({str(error).splitlines()[0]})"
+        if address is None:
+            raise InputError(f"no Ray cluster could be started here{why}") from error
+        raise InputError(f"--address {address}: no Ray cluster there{why}; {_START}") from error
+
+
+def _knock(address: str) -> None:
+    """See at once whether anyone listens there, which Ray finds out in minutes.
+
+    Raises:
+        ValueError: it is no address.
+        OSError: nobody does.
+    """
+    host, _, port = address.rpartition(":")
+    if "/" in address or not host or not port.isdigit():
+        raise ValueError("not auto, nor HOST:PORT; run this on a machine of the cluster")
+    socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+
+
+@contextlib.contextmanager
+def _same_signals() -> Iterator[None]:
+    """Keep the handlers that Ray would replace."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,79 @@
+"""Training the runs of a sweep on a Ray cluster, whose nodes may die and need share no disk.
+
+Each run is one task of Ray. What it needs goes along, its files come back, and only this process
+writes in the sweep's folder: so a run ends exactly once, wherever and however often it was begun.
+"""
+
+from collections.abc import Sequence
+
+from corpora.errors import InputError
+from scaling.sweep.docket import Docket
+from scaling.sweep.driving import driving
+from scaling.sweep.folder import Job, SweepFolder, the_same_twice
+from scaling.sweep.ray_cluster import cluster, has_gpus
+from scaling.sweep.ray_driver import Needs, RayDriver, Watch
+from scaling.sweep.state import SweepState
+from scaling.sweep.worker_process import WorkerSettings
+from scaling.train.stop import StopRequest
+
+
+def run_ray(
+    folder: SweepFolder,
+    jobs: Sequence[Job],
+    *,
+    address: str | None = None,
+    gpus_per_run: float | None = None,
+    cpus_per_run: float = 1.0,
+    at_once: int | None = None,
+    settings: WorkerSettings | None = None,
+    retry_failed: bool = False,
+    watch: Watch | None = None,
+    stop: StopRequest | None = None,
+) -> SweepState:
+    """Train every run that has not ended, the longest first, and return how the sweep stands.
+
+    As `run_local`, with the same bits on CPUs: a run that fails is tried once more, one whose node
+    died is trained again elsewhere, and a request to stop has every run saved and fetched first.
+
+    Args:
+        address: `auto` or HOST:PORT of a cluster; None to start one on this machine.
+        gpus_per_run: of a node, also a part of one; 0 for CPUs; None for one where there are any.
+        cpus_per_run: of a node.
+        at_once: runs, at most; None for as many as there is room for.
+        retry_failed: whether runs whose record says `failed` are taken up again.
+        watch: told how the sweep stands, a few times a second.
+        stop: where a request to stop is noted, as by `scaling.train.stop.heard`.
+
+    Raises:
+        InputError: Ray or the cluster is not there, or a node lacks this program or a device;
+            another process drives the sweep, a run is there twice, its specification or record
+            cannot be read, or the folder cannot be written.
+        RuntimeError: tasks do not start, for no reason a person could put right.
+    """
+    if twice := the_same_twice(jobs):
+        raise InputError(f"{folder.file}: run {twice[0].run_id} is there twice; plan it again")
+    if cpus_per_run <= 0 or (gpus_per_run or 0) < 0 or (at_once is not None and at_once < 1):
+        raise ValueError("a run needs some of a CPU, and no less than no GPU")
+    with driving(folder):
+        docket = Docket(folder, jobs, retry_failed=retry_failed)
+        if docket.waiting:
+            with cluster(address, at_once) as ray:
+                gpus = float(has_gpus(ray)) if gpus_per_run is None else gpus_per_run
+                driver = RayDriver(
+                    ray,
+                    folder,
+                    docket,
+                    {job.run_id: job for job in jobs},
+                    Needs(cpus_per_run, gpus, at_once),
+                    settings or WorkerSettings(),
+                    stop or StopRequest(),
+                )
+                try:
+                    driver.run(watch)
+                finally:
+                    driver.let_go()
+        docket.clear_up()
+        state = docket.board.state(0)
+    if watch is not None:
+        watch(state)
+    return state

@@ -1,0 +1,255 @@
+"""A sweep on a Ray cluster ends as on this machine: each run once, the same bits."""
+
+import importlib
+import importlib.util
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from corpora.errors import InputError
+from scaling.data.layout import MANIFEST
+from scaling.record import read_record
+from scaling.sweep import ray_cluster, ray_driver
+from scaling.sweep.docket import Docket
+from scaling.sweep.folder import Job, SweepFolder
+from scaling.sweep.local import run_local
+from scaling.sweep.ray_engine import run_ray
+from scaling.sweep.ray_errand import Outcome
+from scaling.sweep.ray_texts import PackedText, unpack
+from scaling.sweep.state import SweepState
+from scaling.sweep.worker_process import WorkerSettings
+from scaling.train.stop import StopRequest
+from tests.scaling.sweep.sweeps import ENDED, all_remains, names, planned, six, statuses, tiny
+from tests.scaling.train.runs import text_shards
+
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="needs Ray: pip install ray"
+)
+
+
+class Nodes:
+    """A cluster of Ray on this machine, whose nodes keep apart what they hold."""
+
+    def __init__(self, count: int) -> None:
+        utils = importlib.import_module("ray.cluster_utils")
+        quiet = {"num_cpus": 1, "include_dashboard": False}
+        # The head trains nothing, since with it the cluster dies.
+        head = {**quiet, "num_cpus": 0 if count > 1 else 1}
+        self.cluster = utils.Cluster(initialize_head=True, head_node_args=head)
+        self.nodes = {}
+        for _ in range(count if count > 1 else 0):
+            node = self.cluster.add_node(num_cpus=1)
+            self.nodes[node.node_id] = node
+        self.cluster.wait_for_nodes()
+
+    @property
+    def address(self) -> str:
+        return str(self.cluster.address)
+
+    def kill(self, node: str) -> None:
+        """Kill a node with all its processes."""
+        self.cluster.remove_node(self.nodes.pop(node), allow_graceful=False)
+
+
+@pytest.fixture(params=[2])
+def nodes(request: pytest.FixtureRequest) -> Iterator[Nodes]:
+    found = Nodes(request.param)
+    yield found
+    found.cluster.shutdown()
+
+
+@pytest.fixture
+def outcomes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Outcome]]:
+    """Return what will come back from the nodes, by run."""
+    heard: list[tuple[str, Outcome]] = []
+    keep = ray_driver.RayDriver.keep
+
+    def noted(self: ray_driver.RayDriver, run_id: str, outcome: Outcome) -> None:
+        heard.append((run_id, outcome))
+        keep(self, run_id, outcome)
+
+    monkeypatch.setattr(ray_driver.RayDriver, "keep", noted)
+    return heard
+
+
+def six_long(path: Path) -> tuple[SweepFolder, list[Job]]:
+    """Plan six runs long enough for a node to die in."""
+    return planned(path, [tiny(seed, 300 + 4 * seed) for seed in range(6)])
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of Ray itself, when a node dies
+def test_a_node_dies_and_every_run_ends_once_with_the_same_bits(
+    tmp_path: Path,
+    nodes: Nodes,
+    outcomes: list[tuple[str, Outcome]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here, jobs = six_long(tmp_path / "here")
+    there, _ = six_long(tmp_path / "there")
+    run_local(here, jobs, workers_per_device=2)
+    deaths: list[str] = []
+    lost = Docket.killed
+
+    def noted(self: Docket, run_id: str, how: str) -> None:
+        deaths.append(run_id)
+        lost(self, run_id, how)
+
+    monkeypatch.setattr(Docket, "killed", noted)
+    killed: list[str] = []
+
+    def watch(state: SweepState) -> None:
+        # Both nodes have trained a run and are at another.
+        at_work = {outcome.node for _, outcome in outcomes}
+        running = [cell for cell in state.runs.values() if cell.phase == "running" and cell.step]
+        if not killed and at_work >= set(nodes.nodes) and len(running) == 2:
+            killed.append(outcomes[0][1].node)
+            nodes.kill(killed[0])
+
+    state = run_ray(there, jobs, address=nodes.address, watch=watch)
+    assert killed and len(deaths) == 1
+    assert state.counts["finished"] == 6 and state.ended
+    assert Counter(run_id for run_id, _ in outcomes) == {job.run_id: 1 for job in jobs}
+    assert all_remains(there, jobs) == all_remains(here, jobs)
+    assert all(names(there.run(job.run_id)) == ENDED for job in jobs)
+    assert names(there.path) == {"runs", "shards", "sweep.json"}
+    unpacked = Counter(outcome.node for _, outcome in outcomes if outcome.unpacked)
+    assert len(unpacked) == 2 and set(unpacked.values()) == {1}
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("nodes", [1], indirect=True)
+def test_faults_stops_and_what_either_engine_left(
+    tmp_path: Path, nodes: Nodes, outcomes: list[tuple[str, Outcome]]
+) -> None:
+    folder, jobs = planned(tmp_path / "stopped", [tiny(0, 3000), tiny(1, 20)])
+    long, short = jobs
+    stop = StopRequest()
+
+    def watch(state: SweepState) -> None:
+        if state.runs[long.run_id].step > 100:
+            stop.signal = 2  # type: ignore[assignment]
+
+    state = run_ray(folder, jobs, address=nodes.address, watch=watch, stop=stop)
+    assert statuses(folder, jobs) == {long.run_id: "interrupted", short.run_id: "none"}
+    assert state.counts["waiting"] == 2
+    assert "checkpoint.safetensors" in names(folder.run(long.run_id))
+    step = len((folder.run(long.run_id) / "metrics.jsonl").read_text().splitlines())
+    seen: list[int] = []
+
+    def first_step(state: SweepState) -> None:
+        seen.append(state.runs[long.run_id].step)
+
+    # The checkpoint came back, and goes along again.
+    run_ray(folder, jobs, address=nodes.address, watch=first_step)
+    assert min(filter(None, seen)) >= step
+    whole, _ = planned(tmp_path / "whole", [tiny(0, 3000), tiny(1, 20)])
+    run_local(whole, jobs, workers_per_device=2)
+    assert all_remains(folder, jobs) == all_remains(whole, jobs)
+
+    folder, (job,) = planned(tmp_path / "altered", [tiny(0)])
+    text = folder.shards / job.shards / "train" / "bytes.u8"
+    text.write_bytes(b"x" + text.read_bytes()[1:])
+    outcomes.clear()
+    run_ray(folder, [job], address=nodes.address)
+    record = read_record(folder.run(job.run_id))
+    assert record is not None and record.status == "failed" and len(outcomes) == 2
+    assert f"shards/{job.shards}/train/bytes.u8: its content has changed" in record.reason
+    text.write_bytes(b"not whole")
+    settings = WorkerSettings(precision="float32")
+    with pytest.raises(InputError, match="no node of the Ray cluster has 64 CPUs"):
+        run_ray(
+            folder,
+            [job],
+            address=nodes.address,
+            cpus_per_run=64,
+            settings=settings,
+            retry_failed=True,
+        )
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_is_started_for_a_sweep_and_ends_with_it(tmp_path: Path) -> None:
+    ray = importlib.import_module("ray")
+    folder, jobs = six(tmp_path / "there")
+    assert run_ray(folder, jobs, at_once=1).counts["finished"] == 6
+    assert not ray.is_initialized()
+    here, _ = six(tmp_path / "here")
+    run_local(here, jobs)
+    assert all_remains(folder, jobs) == all_remains(here, jobs)
+
+
+@needs_ray
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [("127.0.0.1:{port}", "refused"), ("ray://head:10001", "HOST:PORT"), ("nonsense", "HOST:PORT")],
+)
+def test_no_cluster_is_one_line(tmp_path: Path, address: str, why: str) -> None:
+    folder, jobs = planned(tmp_path, [tiny(0)])
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # nobody listens
+        address = address.format(port=unused.getsockname()[1])
+        with pytest.raises(InputError, match="no Ray cluster there") as caught:
+            run_ray(folder, jobs, address=address)
+    told = str(caught.value)
+    assert why in told and "ray start --head" in told and "\n" not in told
+    assert names(folder.path) == {"runs", "shards", "sweep.json"}
+
+
+def test_without_ray_one_line_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, jobs = planned(tmp_path, [tiny(0)])
+
+    def absent(name: str) -> Any:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(importlib, "import_module", absent)
+    with pytest.raises(InputError, match=r'pip install "tokenize-lab\[ray\]"'):
+        run_ray(folder, jobs)
+
+
+def test_what_has_ended_needs_no_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, jobs = planned(tmp_path, [tiny(0)])
+    assert run_local(folder, jobs).ended
+    monkeypatch.setattr(ray_cluster, "_imported", None)
+    assert run_ray(folder, jobs).counts["finished"] == 1
+
+
+class Store:
+    """Stands for Ray where a text is unpacked."""
+
+    def get(self, piece: bytes) -> bytes:
+        return piece
+
+
+def packed(folder: Path) -> PackedText:
+    """Pack a text as its bytes."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    files = {str(path.relative_to(folder)): (path.read_bytes(),) for path in paths}
+    return PackedText(folder.name, files)
+
+
+def test_a_text_is_unpacked_once_and_whole(tmp_path: Path) -> None:
+    text = text_shards(tmp_path / "here", ["abc" * 100, "cab" * 100], 300)
+    shards = tmp_path / "there"
+    torn = shards / "unpacking" / text.name
+    torn.mkdir(parents=True)
+    (torn / MANIFEST).write_text("half")
+    assert [unpack(Store(), packed(text), shards) for _ in range(2)] == [True, False]
+    assert packed(shards / text.name) == packed(text)
+
+
+@pytest.mark.parametrize("name", ["../out", "/tmp/out"])
+def test_no_text_leads_out_of_its_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="leads out"):
+        unpack(Store(), PackedText("0" * 16, {name: (b"x",)}), tmp_path)
