@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from corpora.errors import InputError
 from scaling.data.shards import Stream
 from scaling.model.patching import capped, space_starts, static_starts
+from scaling.spec import RunSpec
 
 D = TypeVar("D", bound=np.generic)
 
@@ -128,3 +129,14 @@ def stretches(
     for row, begin, length in zip(rows, begins.tolist(), lengths.tolist(), strict=True):
         row[:length] = values[begin : begin + length]
     return rows
+
+
+def patches_of(spec: RunSpec) -> Patches | None:
+    """Return where the model's patches open; None for a subword model."""
+    patching = spec.patching
+    if patching is None:
+        return None
+    if patching.kind == "static":
+        assert patching.compression_rate is not None
+        return StaticPatches(patching.compression_rate)
+    return SpacePatches(patching.most_bytes) if patching.kind == "space" else StoredPatches()

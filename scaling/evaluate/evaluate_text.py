@@ -14,11 +14,11 @@ from scaling.data.build_text import build_text
 from scaling.data.build_tokens import build_tokens
 from scaling.data.parts import Part
 from scaling.data.shards import Stream, open_shards
+from scaling.data.starts import patches_of
 from scaling.evaluate.run_folder import TrainedRun
 from scaling.evaluate.score import Scores, score
 from scaling.flops import forward_flops_per_byte
 from scaling.model.patching import Starts, split_entropy_starts
-from scaling.train.run import patches_of
 
 Stage = Callable[[str, int | None], Callable[[int], object]]
 

@@ -172,7 +172,7 @@ def _train(
 ) -> tuple[Status | Literal["refused"], str]:
     from scaling.sweep.train_cell import train_cell
     from scaling.train.machine import Machine
-    from scaling.train.run import Report
+    from scaling.train.report import Report
 
     settings, job, run = errand.settings, errand.job, folder.run(errand.job.run_id)
     machine = Machine(

@@ -10,7 +10,8 @@ from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.leftovers import LOCK, remove_torn
 from scaling.sweep.locks import lock
 from scaling.train.machine import Machine
-from scaling.train.run import Report, train
+from scaling.train.report import Report
+from scaling.train.run import train
 from scaling.train.stop import StopRequest
 
 

@@ -97,7 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _work(folder: SweepFolder, asked: argparse.Namespace, line: Line) -> int:
     from scaling.sweep.train_cell import train_cell
     from scaling.train.machine import Machine
-    from scaling.train.run import Report
+    from scaling.train.report import Report
 
     try:
         machine = Machine(

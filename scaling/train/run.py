@@ -4,8 +4,6 @@ import math
 import platform
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import torch
 
 from corpora.errors import InputError
 from scaling.data.shards import Shards
-from scaling.data.starts import Patches, SpacePatches, StaticPatches, StoredPatches
+from scaling.data.starts import patches_of
 from scaling.data.windows import Windows
 from scaling.evaluate.score import Scores, interval, score
 from scaling.flops import training_flops_per_byte
@@ -28,36 +26,13 @@ from scaling.train.machine import Machine, commit, device_name, peak_flops, vers
 from scaling.train.memory import rows_that_fit
 from scaling.train.metrics import METRICS, MetricsLog
 from scaling.train.optimizer import adamw, set_learning_rate
+from scaling.train.report import Report, Watch
 from scaling.train.schedule import wsd
 from scaling.train.step import Stepper, StepResult
 from scaling.train.stop import StopRequest
 
 _SMOOTHING = 0.98
 _FLUSH_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class Report:
-    """How a run stands, for those who watch it.
-
-    Attributes:
-        step, steps: taken, and in all.
-        bits_per_byte: of the training text, smoothed.
-        bytes_per_second: of training text. seconds_left: at that speed.
-        utilisation: FLOPs by the project's count over the device's measured peak.
-        scored_bytes: of the held-out text, once training is over.
-    """
-
-    step: int
-    steps: int
-    bits_per_byte: float
-    bytes_per_second: float
-    seconds_left: float
-    utilisation: float
-    scored_bytes: int = 0
-
-
-Watch = Callable[[Report], object]
 
 
 def train(
@@ -102,17 +77,6 @@ def train(
     with joined(device) as world:
         run = _Run(spec, shards, folder, machine, device, world, watch, stop or StopRequest())
         return run.to_the_end(patching_flops)
-
-
-def patches_of(spec: RunSpec) -> Patches | None:
-    """Return where the model's patches open; None for a subword model."""
-    patching = spec.patching
-    if patching is None:
-        return None
-    if patching.kind == "static":
-        assert patching.compression_rate is not None
-        return StaticPatches(patching.compression_rate)
-    return SpacePatches(patching.most_bytes) if patching.kind == "space" else StoredPatches()
 
 
 class _Run:

@@ -5,13 +5,13 @@ import time
 import torch
 
 from scaling.data.shards import Shards
+from scaling.data.starts import patches_of
 from scaling.data.windows import Windows
 from scaling.model.build import build_model
 from scaling.spec import RunSpec
 from scaling.train.distributed import World
 from scaling.train.machine import Machine, synchronize
 from scaling.train.optimizer import adamw
-from scaling.train.run import patches_of
 from scaling.train.step import Stepper
 
 _WARM_UP = 2  # steps

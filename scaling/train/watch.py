@@ -4,7 +4,7 @@ import math
 import sys
 import time
 
-from scaling.train.run import Report
+from scaling.train.report import Report
 
 _LOG_SECONDS = 30.0
 

@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from scaling.cli import app
 from scaling.data.shards import open_shards
+from scaling.data.starts import patches_of
 from scaling.evaluate.run_folder import open_run
 from scaling.evaluate.score import score
-from scaling.train.run import patches_of
 from tests.scaling.evaluate.streams import CPU
 
 RUNNER = CliRunner()

@@ -19,7 +19,8 @@ from scaling.train.__main__ import main
 from scaling.train.checkpoint import CHECKPOINT
 from scaling.train.machine import Machine
 from scaling.train.metrics import METRICS
-from scaling.train.run import Report, train
+from scaling.train.report import Report
+from scaling.train.run import train
 from scaling.train.stop import StopRequest
 from tests.scaling.train.runs import CPU, blt_spec, byte_tokens, metrics, run, small_shards
 from tests.scaling.train.runs import subword_spec as subword

@@ -17,7 +17,8 @@ from scaling.spec import RunSpec
 from scaling.spec_json import write_spec
 from scaling.train.checkpoint import CHECKPOINT
 from scaling.train.metrics import METRICS
-from scaling.train.run import Report, train
+from scaling.train.report import Report
+from scaling.train.run import train
 from scaling.train.stop import StopRequest
 from tests.scaling.train.runs import (
     CPU,
