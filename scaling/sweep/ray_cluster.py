@@ -127,11 +127,21 @@ def _one_line(address: str | None) -> Iterator[None]:
         yield
     except (ConnectionError, OSError, ValueError, RuntimeError, SystemExit) as error:
         # Ray asks the process to end when a cluster does not answer.
-        told = isinstance(error, SystemExit) or address == "auto"
-        why = "" if told else f" ({str(error).splitlines()[0]})"
+        why = f" ({_why(error)})" if _why(error) else ""
         if address is None:
             raise InputError(f"no Ray cluster could be started here{why}") from error
         raise InputError(f"--address {address}: no Ray cluster there{why}; {_START}") from error
+
+
+def _why(error: BaseException) -> str:
+    """Return what is behind an error, the first sentence of it."""
+    if isinstance(error, SystemExit):
+        return ""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if type(error).__name__ == "AuthenticationError":
+        return "it asks for a token, which Ray sends where RAY_AUTH_MODE=token is set"
+    return str(error).strip().partition("\n")[0].partition(". ")[0]
 
 
 def _knock(address: str) -> None:

@@ -2,6 +2,8 @@
 
 Each run is one task of Ray. What it needs goes along, its files come back, and only this process
 writes in the sweep's folder: so a run ends exactly once, wherever and however often it was begun.
+
+When the head of a cluster dies, Ray ends this process after a minute; the same call goes on.
 """
 
 from collections.abc import Sequence
