@@ -78,7 +78,7 @@ def test_the_two_lines_that_ci_runs_are_there(marker: str) -> None:
 
 def test_every_recipe_the_readme_names_is_in_the_justfile() -> None:
     justfile = (ROOT / "justfile").read_text("utf-8")
-    recipes = set(re.findall(r"^([a-z][a-z-]*)[^:=\n]*:(?!=)", justfile, re.M))
+    recipes = set(re.findall(r"^([a-z][a-z-]*)[^:\n]*:(?!=)", justfile, re.M))
     named = set(re.findall(r"`just ([a-z-]+)`", README))
     assert named
     assert named <= recipes
