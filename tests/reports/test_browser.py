@@ -42,7 +42,7 @@ class Opened:
     """A page that was opened, and all that it said or asked for."""
 
     def __init__(self, context: "BrowserContext", path: Path) -> None:
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         self.page = context.new_page()
         self.said: list[str] = []
         self.asked: list[str] = []
