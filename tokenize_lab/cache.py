@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from tokenize_lab.fields import FIELDS
+from tokenize_lab.segmenters import WordSegmenter
 from tokenize_lab.text_bytes import TextBytes
 from tokenize_lab.text_counts import TextSettings
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.words import WordSegmenter
 
 # Part of every key: raise it whenever the meaning of a count changes.
 COUNTING_VERSION = 2

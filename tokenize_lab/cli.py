@@ -10,7 +10,7 @@ import typer
 
 from corpora.errors import InputError, did_you_mean
 from corpora.readers.settings import OnInvalid, Unit
-from tokenize_lab.words import WordSegmenter
+from tokenize_lab.segmenters import WordSegmenter
 
 if TYPE_CHECKING:
     from corpora.corpus import ReadCorpus

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenize_lab.fields import TEXT_FIELDS, TEXT_INDEX
+from tokenize_lab.segmenters import WordSegmenter
 from tokenize_lab.text_bytes import Runs, TextBytes, members
-from tokenize_lab.words import WordSegmenter, grapheme_counts, unspaced_characters, word_runs
+from tokenize_lab.words import grapheme_counts, unspaced_characters, word_runs
 
 CODE_DOMAIN = "code"
 LONG_NUMBER_DIGITS = 4

@@ -7,22 +7,14 @@ rate over words is null where they are the majority, never a wrong number.
 """
 
 from collections.abc import Sequence
-from enum import StrEnum
 from functools import cache
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenize_lab.segmenters import WordSegmenter
 from tokenize_lab.text_bytes import Runs, TextBytes, members
-
-
-class WordSegmenter(StrEnum):
-    """How words are told apart."""
-
-    WHITESPACE = "whitespace"
-    UAX29 = "uax29"
-
 
 # Blocks of scripts written without spaces between words, first and last code point.
 _NEED_A_DICTIONARY = [

@@ -15,8 +15,8 @@ from corpora.errors import InputError
 from tokenize_lab.batch_work import BatchCounts, Workbench, count_batch
 from tokenize_lab.cache import CountsCache
 from tokenize_lab.load import load_tokenizer
+from tokenize_lab.segmenters import WordSegmenter
 from tokenize_lab.text_counts import TextSettings
-from tokenize_lab.words import WordSegmenter
 
 TEXTS = ["one line of text", "नमस्ते दुनिया", "", "x = 12345;"]
 
