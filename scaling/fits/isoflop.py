@@ -85,13 +85,16 @@ def fit_parabolas(runs: Runs, bootstrap: Bootstrap = TWO_STAGE) -> tuple[FitResu
 
 def _public(minima: Minima, number: int) -> dict[str, Array]:
     ln_bytes, ln_params = minima.ln_bytes[:, number], minima.ln_params[:, number]
-    return {
-        "train_bytes_opt": np.exp(ln_bytes),
-        "params_opt": np.exp(ln_params),
-        "bytes_per_param_opt": np.exp(ln_bytes - ln_params),
-        "bits_per_byte_opt": minima.loss[:, number],
-        "curvature": minima.bend[:, number],
-    }
+    # A draw that is all but straight has its minimum beyond what a float holds: infinite, and said
+    # by the interval's end.
+    with np.errstate(over="ignore"):
+        return {
+            "train_bytes_opt": np.exp(ln_bytes),
+            "params_opt": np.exp(ln_params),
+            "bytes_per_param_opt": np.exp(ln_bytes - ln_params),
+            "bits_per_byte_opt": minima.loss[:, number],
+            "curvature": minima.bend[:, number],
+        }
 
 
 def fit_surfaces(runs: Runs, bootstrap: Bootstrap = CASES) -> tuple[FitResult, ...]:

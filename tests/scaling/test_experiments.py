@@ -1,0 +1,42 @@
+"""The runs kept under scaling/experiments: they can be read, fitted, and say what the page says."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import scaling
+from scaling.fits.isoflop import fit_parabolas, fit_surfaces
+from scaling.read_runs import read_runs
+from scaling.result import FitResult
+
+EXPERIMENTS = Path(scaling.__file__).parent / "experiments"
+ENGLISH = EXPERIMENTS / "results" / "english_3e12.csv"
+
+
+def findings(fit: FitResult) -> set[str]:
+    return {finding.name for finding in fit.findings}
+
+
+@pytest.mark.parametrize("table", sorted(EXPERIMENTS.glob("results/*.csv")), ids=lambda p: p.stem)
+def test_every_kept_table_is_of_a_sweep_that_lies_beside_it(table: Path) -> None:
+    runs = read_runs(table)
+    spec = tomllib.loads((EXPERIMENTS / f"{table.stem}.toml").read_text("utf-8"))
+    assert set(runs.column("compute_flops", "test")) <= set(spec["compute_flops"])
+
+
+def test_the_bowl_of_the_english_novels_has_its_floor_inside_the_grid() -> None:
+    (fit,) = fit_surfaces(read_runs(ENGLISH))
+    assert fit.status == "converged" and "minimum outside the grid" not in findings(fit)
+    rate = fit.intervals["compression_rate_opt"]
+    assert rate is not None and rate.low > 1 and rate.high < 8
+    assert fit.n == 19  # one of twenty has too few steps
+
+
+def test_a_small_grid_s_parabolas_in_bytes_have_no_floor_and_say_so() -> None:
+    """Where a small global module costs next to nothing, bytes seen hardly differ between sizes."""
+    by_rate = dict(zip((1, 2, 4, 8), fit_parabolas(read_runs(ENGLISH)), strict=True))
+    for rate in (1, 2):
+        assert "minimum outside the grid" in findings(by_rate[rate])
+    for rate in (4, 8):
+        assert not by_rate[rate].estimates
