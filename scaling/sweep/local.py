@@ -3,6 +3,7 @@
 import selectors
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from corpora.errors import InputError
@@ -36,7 +37,7 @@ def run_local(
     moment, the same call goes on. A request to stop has every worker save its run first.
 
     Args:
-        devices: `cpu`, `cuda:0`, ...; each has so many workers.
+        devices: `cpu`, `cuda:0`, ...; each has so many workers, which share its memory.
         retry_failed: whether runs whose record says `failed` are taken up again.
         watch: told how the sweep stands, a few times a second.
         stop: where a request to stop is noted, as by `scaling.train.stop.heard`.
@@ -52,7 +53,8 @@ def run_local(
         raise ValueError("no devices, or no workers")
     with driving(folder):
         docket = Docket(folder, jobs, retry_failed=retry_failed)
-        driver = _Driver(folder, docket, settings or WorkerSettings(), watch, stop or StopRequest())
+        settings = replace(settings or WorkerSettings(), sharers=workers_per_device)
+        driver = _Driver(folder, docket, settings, watch, stop or StopRequest())
         try:
             driver.run([device for device in devices for _ in range(workers_per_device)])
         except BaseException as error:

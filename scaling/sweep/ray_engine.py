@@ -6,7 +6,9 @@ writes in the sweep's folder: so a run ends exactly once, wherever and however o
 When the head of a cluster dies, Ray ends this process after a minute; the same call goes on.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from corpora.errors import InputError
 from scaling.sweep.docket import Docket
@@ -61,13 +63,15 @@ def run_ray(
         if docket.waiting:
             with cluster(address, at_once) as ray:
                 gpus = float(has_gpus(ray)) if gpus_per_run is None else gpus_per_run
+                # How many runs a node's CPUs hold at once is Ray's to decide.
+                sharers = math.floor(1 / gpus) if 0 < gpus < 1 else 1
                 driver = RayDriver(
                     ray,
                     folder,
                     docket,
                     {job.run_id: job for job in jobs},
                     Needs(cpus_per_run, gpus, at_once),
-                    settings or WorkerSettings(),
+                    replace(settings or WorkerSettings(), sharers=sharers),
                     stop or StopRequest(),
                 )
                 try:

@@ -181,6 +181,7 @@ def _train(
         micro_rows=settings.micro_rows,
         threads=settings.threads,
         checkpoint_seconds=settings.checkpoint_seconds,
+        sharers=settings.sharers,
     )
     try:
         machine.torch_device()

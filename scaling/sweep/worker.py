@@ -85,6 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--micro-rows", type=int, help="windows computed at once")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU")
     parser.add_argument("--checkpoint-seconds", type=float, default=120.0, help="between two")
+    parser.add_argument("--sharers", type=int, default=1, help="workers on the device")
     parser.add_argument("--parent", type=int, help="process to end with")
     asked = parser.parse_args(arguments)
     faulthandler.enable()
@@ -106,6 +107,7 @@ def _work(folder: SweepFolder, asked: argparse.Namespace, line: Line) -> int:
             micro_rows=asked.micro_rows,
             threads=asked.threads,
             checkpoint_seconds=asked.checkpoint_seconds,
+            sharers=asked.sharers,
         )
         machine.torch_device()
         jobs = {job.run_id: job for job in read_sweep(folder).jobs}

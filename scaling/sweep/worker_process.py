@@ -28,12 +28,14 @@ class WorkerSettings:
         micro_rows: rows of a batch computed at once; None for all.
         threads: of the CPU, of each worker. With one, results do not depend on the machine's load.
         checkpoint_seconds: at most so much of a run is lost.
+        sharers: workers that share the device's memory.
     """
 
     precision: str | None = None
     micro_rows: int | None = None
     threads: int = 1
     checkpoint_seconds: float = 120.0
+    sharers: int = 1
 
 
 def command(folder: SweepFolder, device: str, settings: WorkerSettings) -> list[str]:
@@ -41,7 +43,7 @@ def command(folder: SweepFolder, device: str, settings: WorkerSettings) -> list[
     words = [sys.executable, "-P", "-m", "scaling.sweep.worker", str(folder.path)]
     words += ["--device", device, "--threads", str(settings.threads)]
     words += ["--checkpoint-seconds", repr(settings.checkpoint_seconds)]
-    words += ["--parent", str(os.getpid())]
+    words += ["--parent", str(os.getpid()), "--sharers", str(settings.sharers)]
     if settings.precision is not None:
         words += ["--precision", settings.precision]
     if settings.micro_rows is not None:

@@ -30,6 +30,7 @@ class Machine:
         compile: whether the model is compiled; None for on a GPU only.
         threads: of the CPU; None to leave them as they are.
         checkpoint_seconds: at most so much work is lost.
+        sharers: processes that train on the device at once; each takes its share of the memory.
     """
 
     device: str = "auto"
@@ -38,6 +39,7 @@ class Machine:
     compile: bool | None = None
     threads: int | None = None
     checkpoint_seconds: float = 120.0
+    sharers: int = 1
 
     def torch_device(self) -> torch.device:
         """Return the device.

@@ -79,7 +79,8 @@ def rows_that_fit(spec: RunSpec, machine: Machine, device: torch.device, world: 
     Raises:
         InputError: the state does not fit, or not one row beside it.
     """
-    state, free, rows = state_bytes(spec), available_bytes(device), spec.rows // world.size
+    state, rows = state_bytes(spec), spec.rows // world.size
+    free = available_bytes(device) / machine.sharers
     if device.type == "cpu":
         free /= int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if state > free:
