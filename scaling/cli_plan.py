@@ -107,7 +107,7 @@ def sweep(
     \b
     tokenize-lab scaling sweep micro
     tokenize-lab scaling status out/sweep/micro
-    tokenize-lab scaling fit out/sweep/micro --law isoflop
+    tokenize-lab scaling fit out/sweep/micro --law isoflop-surface
     tokenize-lab scaling sweep gpu --engine ray --address auto --gpus-per-run .25
     """
     require_torch()
@@ -270,5 +270,5 @@ def _print_end(folder: Path, state: "SweepState", as_json: bool) -> None:
         sys.stdout.write(
             f"{folder}: {state.counts['finished']} of {len(state.runs)} runs finished\n"
             f"see it:  tokenize-lab scaling status {folder}\n"
-            f"fit it:  tokenize-lab scaling fit {folder} --law isoflop\n"
+            f"fit it:  tokenize-lab scaling fit {folder} --law isoflop-surface\n"
         )
