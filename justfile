@@ -22,7 +22,7 @@ check:
 
 # Run the tests (options go to pytest)
 test *options:
-    {{python}} -m pytest -n 2 {{options}}
+    {{python}} -m pytest -n 2 --dist loadfile {{options}}
 
 # Run the tests that need a GPU
 test-gpu *options:

@@ -67,7 +67,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     ("number", "code", "times"),
     [
         (signal.SIGINT, 130, 1),
-        (signal.SIGINT, -signal.SIGINT, 2),
+        pytest.param(signal.SIGINT, -signal.SIGINT, 2, marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, 143, 1, marks=pytest.mark.slow),
     ],
 )
@@ -160,7 +160,7 @@ class Trouble:
 
 @pytest.mark.parametrize(
     ("cells", "steps", "kills", "longest"),
-    [(8, 40, 5, 1.5), pytest.param(24, 120, 20, 2.5, marks=pytest.mark.slow)],
+    [(6, 40, 3, 1.5), pytest.param(24, 120, 20, 2.5, marks=pytest.mark.slow)],
 )
 def test_killed_again_and_again(
     tmp_path: Path, cells: int, steps: int, kills: int, longest: float
