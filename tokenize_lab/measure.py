@@ -18,9 +18,9 @@ from corpora.corpus import Corpus
 from corpora.document import Batch
 from corpora.errors import InputError
 from tokenize_lab.batch_work import (
+    BatchCounter,
     BatchCounts,
     Workbench,
-    count_batch,
     count_in_worker,
     start_worker,
 )
@@ -170,8 +170,9 @@ def _counted(
             break
     everything = chain(head, stream)
     if jobs <= 1 or work <= _WORTH_PROCESSES:
+        counter = BatchCounter(workbench)
         for corpus, batch in everything:
-            yield corpus, batch, count_batch(workbench, batch)
+            yield corpus, batch, counter.count(batch)
         return
     # Spawned, not forked: encoders and array libraries hold threads and locks.
     pool = ProcessPoolExecutor(

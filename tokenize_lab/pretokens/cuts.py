@@ -1,10 +1,10 @@
 r"""Where a text can be cut so that no tokenizer notices.
 
-A byte-level tokenizer splits a text by a regular expression, from left to right and without looking
-back, and merges inside the pieces only. A place is safe to cut if every pattern of its family ends a
-piece there, whatever stands around, and would have ended it if the text had stopped there. Then
-tokens of the parts, one after the other, are the tokens of the whole. Three kinds of place are safe
-for the patterns of GPT-2, GPT-4, GPT-4o, Llama 3, Qwen and Tekken:
+A byte-level tokenizer splits a text by a regular expression, from left to right and without
+looking back, and merges inside the pieces only. A place is safe to cut if every pattern of its
+family ends a piece there, whatever stands around, and would have ended it if the text had stopped
+there. Then tokens of the parts, one after the other, are the tokens of the whole. Three kinds of
+place are safe for the patterns of GPT-2, GPT-4, GPT-4o, Llama 3, Qwen and Tekken:
 
     before a space or tab that follows anything but white space: no branch goes on from other
         characters to those (`[^\r\n\p{L}\p{N}]?` and ` ?` stand at the front of theirs);
@@ -31,19 +31,24 @@ from tokenize_lab.text_bytes import ASCII_SPACES, TextBytes, members
 _LETTERS, _DIGITS, _PUNCTUATION = (s.encode() for s in (ascii_letters, digits, punctuation))
 _BLANKS, _LINE_ENDS = b" \t", b"\r\n"
 _SOLID = bytes(byte for byte in range(256) if byte not in ASCII_SPACES)
-_Places = tuple[tuple[bytes, bytes], ...]
 
 
 class CutRule(Enum):
-    """A family of patterns, by the places that are safe in all of them: (after, before)."""
+    """A family of patterns that share places to cut."""
 
-    GPT = (
+    GPT = "gpt"
+    WHITESPACE = "whitespace"
+
+
+# (after, before): a place between one of these bytes and one of those.
+_PLACES: dict[CutRule, tuple[tuple[bytes, bytes], ...]] = {
+    CutRule.GPT: (
         (_SOLID, _BLANKS),
         (_LETTERS, _LINE_ENDS + _DIGITS + _PUNCTUATION.replace(b"'", b"")),
         (_DIGITS, _LINE_ENDS + _LETTERS + _PUNCTUATION),
-    )
-    WHITESPACE = ((_SOLID, _BLANKS + _LINE_ENDS),)
-
+    ),
+    CutRule.WHITESPACE: ((_SOLID, _BLANKS + _LINE_ENDS),),
+}
 
 # The first two as tiktoken now writes GPT-4's and GPT-2's; the third as in Qwen 2's tokenizer.json.
 _CL100K = (
@@ -85,8 +90,7 @@ def _tables(rule: CutRule) -> tuple[bytes, bytes]:
     """A bit for each kind of place: set for the bytes it may follow, and for those it precedes."""
     after, before = np.zeros(256, np.uint8), np.zeros(256, np.uint8)
     everything = bytes(range(256))
-    places: _Places = rule.value
-    for bit, (these, those) in enumerate(places):
+    for bit, (these, those) in enumerate(_PLACES[rule]):
         after |= members(everything, these).astype(np.uint8) << bit
         before |= members(everything, those).astype(np.uint8) << bit
     return after.tobytes(), before.tobytes()

@@ -1,8 +1,8 @@
 """The distinct pre-tokens of a corpus, each split off once and numbered.
 
-Merges never cross a pre-token, so whatever is to be known of a vocabulary's tokens on a text follows
-from its distinct pre-tokens and how often each occurs. The text is cut where every pattern of the
-family must cut (`cuts`); only distinct chunks are split by the pattern, lookahead included.
+Merges never cross a pre-token, so whatever is to be known of a vocabulary's tokens on a text
+follows from its distinct pre-tokens and how often each occurs. The text is cut where every pattern
+of the family must cut (`cuts`); only distinct chunks are split by the pattern, lookahead included.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenize_lab.pretokens.chunk_table import LONGEST, ChunkTable, HashCollisionError
+from tokenize_lab.pretokens.chunk_table import ChunkTable
 from tokenize_lab.pretokens.cuts import chunk_starts, rule_of
 from tokenize_lab.pretokens.lists import NumberLists
 from tokenize_lab.text_bytes import TextBytes
-from tokenize_lab.token_bytes import windows
 
 
 class Pretokens(NamedTuple):
@@ -48,7 +47,7 @@ class PretokenIndex:
         self._findall: Any = regex.compile(pattern).findall if pattern else lambda text: [text]
         self._rule = rule_of(pattern)
         self._numbers: dict[str, int] = {}
-        self._chunks = ChunkTable()
+        self._table = ChunkTable()
         self._of_chunk = NumberLists()
 
     def add(self, texts: Sequence[str]) -> Pretokens:
@@ -57,25 +56,14 @@ class PretokenIndex:
             return self._split(texts)
         text = TextBytes.of(texts)
         starts = chunk_starts(text, self._rule)
-        lengths = np.diff(starts, append=len(text.raw))
-        if not len(starts) or int(lengths.max()) > LONGEST:
+        numbers = self._table.numbers(text.raw, starts)
+        if numbers is None:
             return self._split(texts)
-        views = windows(text.raw)
-        try:
-            chunks, hashes = self._chunks.find(views, starts, lengths)
-            new = np.flatnonzero(chunks < 0)
-            if len(new):
-                chunks[new] = self._chunks.add(
-                    text.data, views, starts[new], lengths[new], hashes[new]
-                )
-        except HashCollisionError:
-            return self._split(texts)
-        finally:
-            unsplit = self._chunks.chunks(len(self._of_chunk))
-            self._of_chunk.extend(*self._split([chunk.decode() for chunk in unsplit]))
-        numbers, per_chunk = self._of_chunk.read(chunks)
+        unsplit = self._table.chunks(len(self._of_chunk))
+        self._of_chunk.extend(*self._split([chunk.decode() for chunk in unsplit]))
+        pieces, per_chunk = self._of_chunk.read(numbers)
         running = np.append(0, np.cumsum(per_chunk))
-        return Pretokens(numbers, np.diff(running[np.searchsorted(starts, text.starts)]))
+        return Pretokens(pieces, np.diff(running[np.searchsorted(starts, text.starts)]))
 
     def _split(self, texts: Sequence[str]) -> Pretokens:
         """Split with the pattern itself."""

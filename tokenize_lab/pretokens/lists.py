@@ -34,7 +34,8 @@ class NumberLists:
 
     def lengths(self, numbers: NDArray[np.integer]) -> NDArray[np.int64]:
         """Return how long the lists are: [n] int64."""
-        return self._starts[numbers.astype(np.int64) + 1] - self._starts[numbers]
+        lengths: NDArray[np.int64] = self._starts[1:][numbers] - self._starts[numbers]
+        return lengths
 
     def read(self, numbers: NDArray[np.integer]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """Return the lists of these numbers end to end, and the length of each."""
