@@ -126,7 +126,8 @@ class BatchCounter:
             for i in alike if shared else ():
                 assert shared is not None
                 begin = time.perf_counter()
-                counts = shared.counts(self._workbench.tokenizers[i])
+                tokenizer = self._workbench.tokenizers[i]
+                counts = shared.counts(tokenizer, self._servings[i].literals)
                 if counts is not None:
                     result[i] = counts, cutting + time.perf_counter() - begin
         for i in wanted:

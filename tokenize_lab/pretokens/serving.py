@@ -1,7 +1,7 @@
 """Which engine serves which tokenizer, and why."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tokenize_lab.patterns import PATTERNS
 from tokenize_lab.pretokens.cuts import CutRule, rule_of
@@ -17,6 +17,7 @@ class Serving(NamedTuple):
     Attributes:
         tokenizer: its name.
         encoder: the library that turns text into ids.
+        encoder_reason: why that one.
         rule: where text is cut, so that each distinct chunk is counted once for all tokenizers of
             that rule; None where the tokenizer encodes every text whole.
         literals: added tokens; a text that holds one is encoded whole.
@@ -26,6 +27,7 @@ class Serving(NamedTuple):
 
     tokenizer: str
     encoder: str
+    encoder_reason: str
     rule: CutRule | None
     literals: tuple[str, ...]
     patterns: tuple[str, ...]
@@ -39,7 +41,7 @@ def serving_of(tokenizer: Tokenizer, settings: TextSettings) -> Serving:
     names = {pattern: name for name, pattern in PATTERNS.items()}
     return Serving(
         tokenizer.name,
-        _encoder(tokenizer),
+        *_encoder(tokenizer),
         rule,
         facts.literals,
         tuple(names.get(pattern, pattern) for pattern in facts.patterns),
@@ -50,6 +52,43 @@ def serving_of(tokenizer: Tokenizer, settings: TextSettings) -> Serving:
 def servings(tokenizers: Sequence[Tokenizer], settings: TextSettings) -> list[Serving]:
     """Return how each tokenizer is served."""
     return [serving_of(tokenizer, settings) for tokenizer in tokenizers]
+
+
+def plan_rows(plan: Sequence[Serving]) -> list[dict[str, Any]]:
+    """Return the plan as rows for `--json`."""
+    return [
+        {
+            "tokenizer": one.tokenizer,
+            "encoder": one.encoder,
+            "encoder_reason": one.encoder_reason,
+            "splits_by": list(one.patterns),
+            "shared": one.rule is not None,
+            "cut_rule": None if one.rule is None else one.rule.value,
+            "shared_with": [
+                other.tokenizer
+                for other in plan
+                if other is not one and one.rule is not None and other.rule is one.rule
+            ],
+            "reason": one.reason,
+        }
+        for one in plan
+    ]
+
+
+def plan_text(plan: Sequence[Serving]) -> str:
+    """Return the plan as a table for people."""
+    rows = [("tokenizer", "encoder", "splits by", "counts", "why")]
+    for one in plan:
+        by = " + ".join(name if len(name) <= 16 else "own pattern" for name in one.patterns) or "-"
+        how = "whole texts" if one.rule is None else f"chunks ({one.rule.value})"
+        rows.append((one.tokenizer, one.encoder, by, how, one.reason))
+        rows.append(("", "", "", "", f"encoder: {one.encoder_reason}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+    return "\n".join(lines) + "\n"
 
 
 def _splitting(tokenizer: Tokenizer) -> Splitting:
@@ -71,14 +110,16 @@ def _splitting(tokenizer: Tokenizer) -> Splitting:
     return Splitting(obstacle="nothing is known of how it splits a text")
 
 
-def _encoder(tokenizer: Tokenizer) -> str:
-    """Return which library encodes, and where it is not the tokenizer's own, why not another."""
+def _encoder(tokenizer: Tokenizer) -> tuple[str, str]:
+    """Return which library encodes, and why."""
     from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer
     from tokenize_lab.tokenizers.huggingface_fast import FastPath
 
-    if isinstance(tokenizer, HuggingFaceTokenizer) and isinstance(tokenizer.fast, FastPath):
-        return tokenizer.fast.tiktoken.engine
-    return tokenizer.engine
+    if not isinstance(tokenizer, HuggingFaceTokenizer):
+        return tokenizer.engine, "its own"
+    if isinstance(tokenizer.fast, FastPath):
+        return tokenizer.fast.tiktoken.engine, "its merges follow from ranks: the ids are the same"
+    return tokenizer.engine, f"its own: {tokenizer.fast}"
 
 
 def _rule(

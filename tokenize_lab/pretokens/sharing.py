@@ -18,6 +18,7 @@ from corpora.document import Batch
 from tokenize_lab.counting import TokenCounts, whole_words
 from tokenize_lab.pretokens.chunk_table import ChunkTable
 from tokenize_lab.pretokens.cuts import CutRule, chunk_starts
+from tokenize_lab.pretokens.joining import JoinedChunks
 from tokenize_lab.pretokens.token_table import ChunkedText, TokenTable, chunked
 from tokenize_lab.text_bytes import TextBytes
 from tokenize_lab.text_counts import AnnotatedText, TextSettings
@@ -43,7 +44,8 @@ class _Stock:
     tables: dict[str, TokenTable] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._lacking = (0, 0), AnnotatedText([], self.settings, self.is_code)
+        nothing = AnnotatedText([], self.settings, self.is_code)
+        self._lacking = (0, 0), JoinedChunks(nothing, self.rule)
 
     @property
     def nbytes(self) -> int:
@@ -54,16 +56,16 @@ class _Stock:
         numbers = self.chunks.numbers(text.raw, starts, most_new)
         return None if numbers is None else chunked(text, starts, numbers)
 
-    def table(self, tokenizer: Tokenizer) -> TokenTable | None:
+    def table(self, tokenizer: Tokenizer, literals: Sequence[str]) -> TokenTable | None:
         """Return the tokenizer's table of all chunks; None where it does not give one back."""
-        table = self.tables.setdefault(tokenizer.name, TokenTable(tokenizer))
+        table = self.tables.setdefault(tokenizer.name, TokenTable(tokenizer, literals))
         if len(table) == len(self.chunks):
             return table
         # All tokenizers mostly lack the same chunks.
         if self._lacking[0] != (len(table), len(self.chunks)):
             texts = [chunk.decode() for chunk in self.chunks.chunks(len(table))]
             lacking = AnnotatedText(texts, self.settings, self.is_code, begin_lines=False)
-            self._lacking = (len(table), len(self.chunks)), lacking
+            self._lacking = (len(table), len(self.chunks)), JoinedChunks(lacking, self.rule)
         return table if table.extend(self._lacking[1]) else None
 
 
@@ -133,24 +135,28 @@ class SharedBatch:
         self._words = text.text_bytes.per_text(text.words.first)
         self._sizes = text.text_bytes.byte_counts
 
-    def counts(self, tokenizer: Tokenizer) -> TokenCounts | None:
-        """Return everything but the pre-tokens; None where the tokenizer is (now) switched off."""
+    def counts(self, tokenizer: Tokenizer, literals: Sequence[str]) -> TokenCounts | None:
+        """Return everything but the pre-tokens; None where the tokenizer is (now) switched off.
+
+        Arguments:
+            literals: added tokens of the tokenizer, none of which the batch holds.
+        """
         off = self._sharing.switched_off
         if tokenizer.name in off:
             return None
-        if self._heads and not self._agrees(tokenizer):
+        if self._heads and not self._agrees(tokenizer, literals):
             off[tokenizer.name] = "tokens of its pieces are not those of whole texts"
             return None
-        table = self._stock.table(tokenizer)
+        table = self._stock.table(tokenizer, literals)
         if table is None:
             off[tokenizer.name] = "its tokens do not give a piece of text back"
             return None
         return table.counts(self._cut, self._words, self._sizes)
 
-    def _agrees(self, tokenizer: Tokenizer) -> bool:
+    def _agrees(self, tokenizer: Tokenizer, literals: Sequence[str]) -> bool:
         """Compare ids from chunks with those of whole texts."""
         cut = self._stock.chunked(TextBytes.of(self._heads), 1.0)
-        table = self._stock.table(tokenizer)
+        table = self._stock.table(tokenizer, literals)
         if cut is None or table is None:
             return cut is None
         shared, plain = table.encoding(cut), tokenizer.encode_batch(self._heads)

@@ -111,6 +111,8 @@ class HuggingFaceTokenizer:
         """Return into how many pieces the pre-tokenizer splits the normalised text."""
         if not self.splits:
             return None
+        if isinstance(self.fast, FastPath) and read_alike(text):
+            return self.fast.tiktoken.pretoken_count(text)
         tokenizer = self._tokenizer
         with refused_text(self.spec):
             if tokenizer.normalizer is not None:

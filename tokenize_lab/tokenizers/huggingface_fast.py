@@ -32,7 +32,7 @@ from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer, table_of_ranks
 
 # What a case-insensitive expression takes for an ASCII letter in some libraries.
 _FOLDED = "\u0130\u0131\u017f\u212a"
-_KNOWN_PLANES = 0x20000
+_KNOWN = 0x10000  # beyond it, much is new
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,8 @@ def _left_of_last_merge(token: bytes, ranks: Mapping[bytes, int]) -> bytes:
 
 
 def read_alike(text: str) -> bool:
-    """Whether the text holds only characters that all libraries class alike: those that Unicode 3.2
-    has, a version that none of them is still behind."""
+    """Whether the text holds only characters that all libraries class alike: those of the
+    first plane that Unicode 3.2 has, a version that none of them is still behind."""
     return text.isascii() or _unsure().search(text) is None
 
 
@@ -152,7 +152,7 @@ def read_alike(text: str) -> bool:
 def _unsure() -> re.Pattern[str]:
     old = unicodedata.ucd_3_2_0
     ranges: list[list[int]] = []
-    for point in range(0x80, _KNOWN_PLANES):
+    for point in range(0x80, _KNOWN):
         character = chr(point)
         if old.category(character) != "Cn" and character not in _FOLDED:
             continue
@@ -160,5 +160,5 @@ def _unsure() -> re.Pattern[str]:
             ranges[-1][1] = point
         else:
             ranges.append([point, point])
-    ranges.append([_KNOWN_PLANES, 0x10FFFF])
+    ranges.append([_KNOWN, 0x10FFFF])
     return re.compile("[" + "".join(f"{chr(a)}-{chr(b)}" for a, b in ranges) + "]")
