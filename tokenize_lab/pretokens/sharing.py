@@ -85,12 +85,21 @@ class Sharing:
             encoding.
     """
 
-    def __init__(self, settings: TextSettings) -> None:
+    def __init__(
+        self, settings: TextSettings, most_new: float = _MOST_NEW, most_bytes: int = MOST_BYTES
+    ) -> None:
+        """`most_new`: share of a batch that chunks not seen before may be, each counted once."""
         self.switched_off: dict[str, str] = {}
+        self._most_new, self._most_bytes = most_new, most_bytes
         self._settings = settings
         self._stocks: dict[tuple[CutRule, bool], _Stock] = {}
         self._skipping: dict[tuple[str, str], _Skipping] = {}
         self._seen: dict[tuple[str, str], int] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that is kept."""
+        return sum(stock.nbytes for stock in self._stocks.values())
 
     def begin(self, text: AnnotatedText, batch: Batch, rule: CutRule) -> "SharedBatch | None":
         """Cut a batch; None where it is better, or only possible, to encode it whole."""
@@ -102,7 +111,7 @@ class Sharing:
         if text.is_code and any(string[:1] in (" ", "\t") for string in text.texts):
             return None  # blanks that open a text are indentation, and those before a word are not
         stock = self._stock(rule, text.is_code)
-        cut = stock.chunked(text.text_bytes, _MOST_NEW)
+        cut = stock.chunked(text.text_bytes, self._most_new)
         if cut is None:
             skipping.left, skipping.next = skipping.next, min(2 * skipping.next, _MOST_SKIPPED)
             return None
@@ -112,7 +121,7 @@ class Sharing:
         return SharedBatch(self, stock, text, cut, heads)
 
     def _stock(self, rule: CutRule, is_code: bool) -> _Stock:
-        if sum(stock.nbytes for stock in self._stocks.values()) > MOST_BYTES:
+        if self.nbytes > self._most_bytes:
             self._stocks.clear()
         key = rule, is_code
         if key not in self._stocks:
