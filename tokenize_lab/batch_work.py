@@ -73,42 +73,73 @@ class BatchCounter:
 
     def count(self, batch: Batch) -> BatchCounts:
         """Return the batch's counts, from the cache where they are there."""
-        workbench = self._workbench
-        text = AnnotatedText(batch.texts, workbench.settings, batch.domain == CODE_DOMAIN)
-        content = content_sha256(text.text_bytes)
-        key = counts_key(content, workbench.settings, text.is_code)
-        cache = workbench.cache
-        stored = cache.get(key) if cache else None
-        if stored is None:
+        text, content, key = self._text(batch)
+        text_counts, tokens = self._stored(key)
+        if text_counts is None:
             text_counts = text.counts()
-            if cache:
-                cache.put([text_counts], key)
-        else:
-            (text_counts,) = stored
-        tokens: list[TokenCounts | None] = []
-        for tokenizer in workbench.tokenizers:
-            stored = cache.get(key, tokenizer_key(tokenizer)) if cache else None
-            if stored is None:
-                tokens.append(None)
-            else:
-                per_text, ids, occurrences = stored
-                tokens.append(TokenCounts(per_text, ids.astype(np.uint32), occurrences))
-        missing = [i for i, counts in enumerate(tokens) if counts is None]
+            self._keep([text_counts], key)
         seconds = [float("nan")] * len(tokens)
-        off = dict(self._sharing.switched_off)
+        off = set(self._sharing.switched_off)
+        missing = [i for i, counts in enumerate(tokens) if counts is None]
         for i, (counts, taken) in self._counted(text, batch, missing).items():
             tokens[i], seconds[i] = counts, taken
-            if cache:
-                arrays = [counts.per_text, counts.ids.astype(np.int64), counts.occurrences]
-                cache.put(arrays, key, tokenizer_key(workbench.tokenizers[i]))
+            self._keep_tokens(i, counts, key)
         notices = [
             f"{name}: {why}; it encodes whole texts from here on"
             for name, why in self._sharing.switched_off.items()
             if name not in off
         ]
-        counted = [counts for counts in tokens if counts is not None]
-        assert len(counted) == len(tokens)
-        return BatchCounts(text_counts, counted, seconds, content, notices)
+        return BatchCounts(text_counts, _all_of(tokens), seconds, content, notices)
+
+    def recalled(self, batch: Batch) -> BatchCounts | None:
+        """Return the batch's counts if the cache has all of them."""
+        if self._workbench.cache is None:
+            return None
+        _, content, key = self._text(batch)
+        text_counts, tokens = self._stored(key)
+        if text_counts is None or None in tokens:
+            return None
+        return BatchCounts(text_counts, _all_of(tokens), [float("nan")] * len(tokens), content)
+
+    def remember(self, batch: Batch, counts: BatchCounts) -> None:
+        """Put into the cache what was counted elsewhere."""
+        if self._workbench.cache is None:
+            return
+        _, _, key = self._text(batch)
+        self._keep([counts.text], key)
+        for i, tokens in enumerate(counts.tokens):
+            self._keep_tokens(i, tokens, key)
+
+    def _text(self, batch: Batch) -> tuple[AnnotatedText, str, str]:
+        """Return the text, its hash, and the name of what is counted in it."""
+        settings = self._workbench.settings
+        text = AnnotatedText(batch.texts, settings, batch.domain == CODE_DOMAIN)
+        content = content_sha256(text.text_bytes)
+        return text, content, counts_key(content, settings, text.is_code)
+
+    def _stored(self, key: str) -> tuple[NDArray[np.int64] | None, list[TokenCounts | None]]:
+        """Return what the cache has of a text's counts, and of each tokenizer's."""
+        tokenizers, cache = self._workbench.tokenizers, self._workbench.cache
+        if cache is None:
+            return None, [None] * len(tokenizers)
+        of_text = cache.get(key)
+        tokens: list[TokenCounts | None] = []
+        for tokenizer in tokenizers:
+            stored = cache.get(key, tokenizer_key(tokenizer))
+            if stored is None:
+                tokens.append(None)
+            else:
+                per_text, ids, occurrences = stored
+                tokens.append(TokenCounts(per_text, ids.astype(np.uint32), occurrences))
+        return None if of_text is None else of_text[0], tokens
+
+    def _keep(self, arrays: list[NDArray[np.int64]], *key: str) -> None:
+        if self._workbench.cache is not None:
+            self._workbench.cache.put(arrays, *key)
+
+    def _keep_tokens(self, i: int, counts: TokenCounts, key: str) -> None:
+        arrays = [counts.per_text, counts.ids.astype(np.int64), counts.occurrences]
+        self._keep(arrays, key, tokenizer_key(self._workbench.tokenizers[i]))
 
     def _counted(
         self, text: AnnotatedText, batch: Batch, wanted: Sequence[int]
@@ -153,6 +184,12 @@ class BatchCounter:
         return serving.rule is rule and not any(
             literal in text for literal in serving.literals for text in texts
         )
+
+
+def _all_of(tokens: Sequence[TokenCounts | None]) -> list[TokenCounts]:
+    found = [counts for counts in tokens if counts is not None]
+    assert len(found) == len(tokens)
+    return found
 
 
 _counter: BatchCounter | None = None

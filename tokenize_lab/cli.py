@@ -14,6 +14,7 @@ from tokenize_lab.segmenters import WordSegmenter
 
 if TYPE_CHECKING:
     from corpora.corpus import ReadCorpus
+    from tokenize_lab.local_engine import Counted
 
 
 class GroupBy(StrEnum):
@@ -170,6 +171,7 @@ def measure(
     \b
     tokenize-lab measure embedded -t byte -t mistral:v3 -t mistral:tekken
     tokenize-lab measure my_corpus.jsonl.zst -t tokenizer.json --json
+    tokenize-lab measure my_corpus.jsonl -t a.json -t b.json --explain
     tokenize-lab measure parallel_folder -t hf:a.json -t sp:b.model --group-by domain
     """
     from corpora.open import open_corpus
@@ -217,9 +219,17 @@ def measure(
     kept = None if no_cache else CountsCache(cache)
     workbench = Workbench(loaded, TextSettings(words, graphemes), kept)
     command = ["tokenize-lab", *sys.argv[1:]]
+    counted = _counted(engine, address, jobs or None)
     with counting_progress(opened) as progress:
         results = measure_into(
-            out, opened, workbench, settings, command, jobs=jobs or None, progress=progress
+            out,
+            opened,
+            workbench,
+            settings,
+            command,
+            jobs=jobs or None,
+            progress=progress,
+            counted=counted,
         )
     for line in [
         f"counts, samples and provenance: {out} (then: tokenize-lab report {out})",
@@ -243,6 +253,21 @@ def measure(
         from tokenize_lab.tables import tables_text
 
         emit([tables_text(list(rows), results.provenance)])
+
+
+def _counted(engine: Engine, address: str | None, cpus: int | None) -> "Counted | None":
+    """Return what has batches counted, None for this machine itself."""
+    if engine is Engine.LOCAL:
+        if address is not None:
+            raise InputError("--address: is for --engine ray; give both or neither")
+        return None
+    from functools import partial
+
+    from tokenize_lab.ray_cluster import look_for
+    from tokenize_lab.ray_engine import counted_on_ray
+
+    look_for(address)
+    return partial(counted_on_ray, address=address, cpus=cpus)
 
 
 def _told_apart(specs: list[str], opened: "list[ReadCorpus]") -> "list[ReadCorpus]":
