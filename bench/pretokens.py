@@ -107,6 +107,7 @@ def compare(corpus: Corpus, texts: list[str], loaded: Sequence[Tokenizer], round
             seconds, found = cpu_seconds(way)
             least[name] = min(least[name], seconds)
             tokens.add(found)
+            print(f"  {name}: {seconds:.2f}", file=sys.stderr, flush=True)
     if len(tokens) != 1:
         sys.exit(f"the ways differ: {sorted(tokens)} tokens")
     print(f"{len(loaded)} tokenizers, {tokens.pop():,} tokens")

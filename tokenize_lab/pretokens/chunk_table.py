@@ -33,6 +33,7 @@ class ChunkTable:
         self._slots: NDArray[np.int32] = np.full(_FIRST_SLOTS, -1, np.int32)
         self._hashes: Words = np.zeros(0, np.uint64)
         self._starts: Integers = np.zeros(1, np.int64)
+        self._lengths: NDArray[np.int32] = np.zeros(0, np.int32)
         self._data: Bytes = np.zeros(WINDOW, np.uint8)
 
     def __len__(self) -> int:
@@ -41,7 +42,8 @@ class ChunkTable:
     @property
     def nbytes(self) -> int:
         """Bytes of memory it takes."""
-        return sum(a.nbytes for a in (self._slots, self._hashes, self._starts, self._data))
+        arrays = (self._slots, self._hashes, self._starts, self._lengths, self._data)
+        return sum(array.nbytes for array in arrays)
 
     def chunks(self, first: int = 0) -> list[bytes]:
         """Return the chunks from number `first` on."""
@@ -86,7 +88,9 @@ class ChunkTable:
         self._hashes = grown(self._hashes, size)
         self._starts = grown(self._starts, size + 1)
         self._data = grown(self._data, int(ends[-1]) + WINDOW)
+        self._lengths = grown(self._lengths, size)
         self._hashes[self._size : size] = hashes
+        self._lengths[self._size : size] = lengths
         self._starts[self._size + 1 : size + 1] = ends
         # From a place in the table to the place in the text.
         shift = np.repeat(starts - (ends - lengths), lengths)
@@ -127,10 +131,15 @@ class ChunkTable:
     def _holds(
         self, numbers: NDArray[np.int32], views: Words, starts: Integers, lengths: Integers
     ) -> bool:
-        """Whether every chunk is, byte by byte, the one stored under its number."""
-        ours = self._starts[numbers]
-        if not np.array_equal(self._starts[1:][numbers] - ours, lengths):
+        """Whether every chunk is, byte by byte, the one stored under its number.
+
+        Of chunks of one length up to `WINDOW`, no two have the same hash: only longer ones are
+        compared.
+        """
+        if not np.array_equal(self._lengths[numbers], lengths):
             return False
+        left = np.flatnonzero(lengths > WINDOW)
+        ours, starts, lengths = self._starts[numbers[left]], starts[left], lengths[left]
         stored = np.ndarray((len(self._data) - WINDOW + 1,), np.dtype("<u8"), self._data, 0, (1,))
         while len(starts):
             differ = (stored[ours] ^ views[starts]) & HEAD_MASKS[np.minimum(lengths, WINDOW)]
@@ -143,7 +152,10 @@ class ChunkTable:
 
 
 def _hashes(views: Words, starts: Integers, lengths: Integers) -> Words:
-    """Return a 64-bit hash of each chunk: [n]."""
+    """Return a 64-bit hash of each chunk: [n].
+
+    Every step is one to one, so up to `WINDOW` bytes the hash and the length are the chunk.
+    """
     hashes = lengths.astype(np.uint64) * _LENGTH
     hashes ^= views[starts] & HEAD_MASKS[np.minimum(lengths, WINDOW)]
     hashes *= _GOLDEN

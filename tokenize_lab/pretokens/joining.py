@@ -71,11 +71,11 @@ class JoinedChunks:
             return tokenizer.encode_batch(self.chunks.texts)
         texts, begins = joined
         ids, _ = tokenizer.encode_batch(texts)
-        stops = np.cumsum(tokenizer.token_bytes.lengths[ids], dtype=np.int64)
-        starts = stops - tokenizer.token_bytes.lengths[ids]
+        sizes = tokenizer.token_bytes.lengths[ids]
+        starts = np.cumsum(sizes, dtype=np.int64) - sizes
         first = np.searchsorted(starts, begins)
         lengths = np.searchsorted(starts, begins + self.chunks.text_bytes.byte_counts) - first
-        kept = np.zeros(len(ids) + 1, np.int8)
-        np.add.at(kept, first, 1)
-        np.add.at(kept, first + lengths, -1)
-        return Encoding(ids[np.cumsum(kept[:-1], dtype=np.int8) > 0], lengths)
+        stops = np.cumsum(lengths)
+        return Encoding(
+            ids[np.repeat(first - (stops - lengths), lengths) + np.arange(stops[-1])], lengths
+        )
