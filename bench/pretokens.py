@@ -8,6 +8,7 @@ Then, as CPU seconds of this process and its children, the least of N rounds, al
     hugging face   eight loops around `encode_batch_fast`, its threads off, texts in memory
     tiktoken       eight loops around `encode_ordinary`, the same ids
     measure        the whole of `tokenize_lab measure`: the corpus read, every count made, rows made
+    unshared       the same counts, every text encoded whole by the fastest engine there is
 
 and the same for one tokenizer. Nothing is cached.
 """
@@ -75,9 +76,12 @@ def tiktoken(tokenizer: HuggingFaceTokenizer, texts: list[str]) -> int:
     return sum(len(encode(text)) for text in texts)
 
 
-def measured(corpus: Corpus, tokenizers: Sequence[Tokenizer], jobs: int | None) -> int:
+def measured(
+    corpus: Corpus, tokenizers: Sequence[Tokenizer], jobs: int | None, sharing: bool = True
+) -> int:
     """Measure the whole corpus and return the number of tokens of all."""
-    measurement = measure([corpus], Workbench(tokenizers, TextSettings(), None), jobs=jobs)
+    workbench = Workbench(tokenizers, TextSettings(), None, sharing)
+    measurement = measure([corpus], workbench, jobs=jobs)
     sizes = {t.name: t.vocabulary_size for t in tokenizers}
     rows = measure_rows(merged(measurement.counts, ["language"]), RowSettings(sizes, "whitespace"))
     return sum(row["tokens"] for row in rows)
@@ -98,6 +102,7 @@ def compare(corpus: Corpus, texts: list[str], loaded: Sequence[Tokenizer], round
         "hugging face": lambda: sum(hugging_face(t, texts) for t in engines),
         "tiktoken": lambda: sum(tiktoken(t, texts) for t in engines),
         "measure": lambda: measured(corpus, loaded, 1),
+        "unshared": lambda: measured(corpus, loaded, 1, sharing=False),
         "measure, every core": lambda: measured(corpus, loaded, None),
     }
     least = dict.fromkeys(ways, float("inf"))

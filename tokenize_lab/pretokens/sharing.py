@@ -30,7 +30,7 @@ _CHECKED_TEXTS = 4
 _CHECKED_CHARACTERS = 4096
 # A distinct chunk costs about three times its bytes in a text: library calls are for texts.
 _MOST_NEW = 0.3
-_MOST_SKIPPED = 64
+_LEAST_SKIPPED, _MOST_SKIPPED = 4, 64
 
 
 @dataclass
@@ -74,7 +74,7 @@ class _Skipping:
     """How many batches of a language are not tried, and how many will be after the next miss."""
 
     left: int = 0
-    next: int = 1
+    next: int = _LEAST_SKIPPED
 
 
 class Sharing:
@@ -115,7 +115,7 @@ class Sharing:
         if cut is None:
             skipping.left, skipping.next = skipping.next, min(2 * skipping.next, _MOST_SKIPPED)
             return None
-        skipping.next = 1
+        skipping.next = _LEAST_SKIPPED
         seen = self._seen[place] = self._seen.get(place, -1) + 1
         heads = _heads(text.texts) if seen % CHECK_EVERY == 0 else []
         return SharedBatch(self, stock, text, cut, heads)
