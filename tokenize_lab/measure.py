@@ -15,6 +15,7 @@ from tokenize_lab.batch_work import Workbench
 from tokenize_lab.counts import Group, GroupCounts
 from tokenize_lab.fields import TEXT_INDEX
 from tokenize_lab.local_engine import Counted, counted_here
+from tokenize_lab.pretokens.serving import unshared
 from tokenize_lab.samples import SampleText, sample_texts
 
 # Of a corpus with more languages and domains than this, the later ones have no samples.
@@ -101,7 +102,9 @@ def measure(
     )
     samples: list[SampleText] = []
     encoded = from_cache = 0
-    notices: dict[str, None] = {}
+    notices = dict.fromkeys(
+        unshared(workbench.tokenizers, workbench.settings) if workbench.sharing else ()
+    )
     stream = ((corpus, batch) for corpus in corpora for batch in corpus.batches())
     if counted is None:
         counted = partial(counted_here, jobs=jobs or os.cpu_count() or 1)

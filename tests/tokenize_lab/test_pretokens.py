@@ -211,6 +211,9 @@ def test_a_pattern_without_proven_places_is_encoded_whole(
     serving = serving_of(own, SETTINGS)
     assert serving.rule is None
     assert "no places are proven" in serving.reason
+    documents = DocumentCorpus("own", [Document("the other thing")])
+    (notice,) = measure([documents], Workbench([own], SETTINGS, None)).notices
+    assert notice.startswith("own encodes every text whole: no places are proven")
     texts = ["the other thing"] * 9
     (counts,) = BatchCounter(Workbench([own], SETTINGS, None)).count(batch_of(texts)).tokens
     assert_same(counts._replace(per_text=counts.per_text[:, :3]), _first(plain(own, texts)))

@@ -54,6 +54,15 @@ def servings(tokenizers: Sequence[Tokenizer], settings: TextSettings) -> list[Se
     return [serving_of(tokenizer, settings) for tokenizer in tokenizers]
 
 
+def unshared(tokenizers: Sequence[Tokenizer], settings: TextSettings) -> list[str]:
+    """Return a line for each tokenizer whose pattern is known and yet of no use here."""
+    return [
+        f"{one.tokenizer} encodes every text whole: {one.reason}"
+        for tokenizer, one in zip(tokenizers, servings(tokenizers, settings), strict=True)
+        if one.patterns and one.rule is None and tokenizer.lossless
+    ]
+
+
 def plan_rows(plan: Sequence[Serving]) -> list[dict[str, Any]]:
     """Return the plan as rows for `--json`."""
     return [
