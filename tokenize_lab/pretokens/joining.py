@@ -1,11 +1,13 @@
 """Many chunks in few texts, so that a library is called for each text and not for each chunk.
 
 Chunks are laid end to end where the rule has a place to cut between them, and kept apart by a short
-word where it has not: " 1" or " a", which ends and begins at such places itself.
+word where it has not: " 1" or " a", which ends and begins at such places itself. A chunk that no
+such word helps, as one that begins with a letter beyond ASCII, begins a text.
 """
 
 from collections.abc import Sequence
 from functools import cached_property
+from string import ascii_letters, digits, punctuation
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,14 @@ from tokenize_lab.text_counts import AnnotatedText
 from tokenize_lab.tokenizer import Encoding, Tokenizer
 
 _TEXT_BYTES = 1 << 14
-_APART = (" 1", " a")  # after which chunks of letters, and of digits, begin a piece
+# What a chunk that begins with this character may stand behind; others begin a text.
+_APART = {
+    CutRule.GPT: {
+        **dict.fromkeys(ascii_letters + punctuation + "\r\n", " 1"),
+        **dict.fromkeys(digits, " a"),
+    },
+    CutRule.WHITESPACE: dict.fromkeys("\r\n", " 1"),
+}
 
 
 class JoinedChunks:
@@ -37,20 +46,22 @@ class JoinedChunks:
         begins: list[int] = []
         parts: list[str] = []
         size = at = 0
+        apart, ends_blank = _APART[self._rule], False
         for chunk, length in zip(
             self.chunks.texts, self.chunks.text_bytes.byte_counts.tolist(), strict=True
         ):
-            if parts and chunk[:1] not in (" ", "\t"):
-                between = _APART[chunk[:1].isdecimal()]
-                parts.append(between)
-                size += len(between)
-            begins.append(at + size)
-            parts.append(chunk)
-            size += length
-            if size > _TEXT_BYTES or chunk[-1:].isspace():
+            blank = chunk[0] in " \t"
+            if size > _TEXT_BYTES or not (blank or chunk[0] in apart) or ends_blank:
                 texts.append("".join(parts))
                 at += size
                 parts, size = [], 0
+            if parts and not blank:
+                parts.append(apart[chunk[0]])
+                size += len(parts[-1])
+            begins.append(at + size)
+            parts.append(chunk)
+            size += length
+            ends_blank = chunk[-1].isspace()
         texts.append("".join(parts))
         starts = np.array(begins, np.int64)
         joined = TextBytes.of(texts)
