@@ -64,6 +64,8 @@ reproduce:
 bench *arguments:
     {{python}} bench/overhead.py {{arguments}}
     {{python}} bench/memory.py
+    {{python}} bench/pretokens.py {{ if corpus == "" { "stdlib" } else { quote(corpus) } }}
+    {{python}} bench/stream.py --size 1e9
     {{python}} bench/fit_chinchilla.py
     {{python}} bench/fit_laws.py
     {{python}} bench/train_blt.py

@@ -63,7 +63,7 @@ class Where:
             InputError: options contradict one another, Ray is not installed, or nobody listens.
         """
         if self.engine is EngineChoice.RAY:
-            from scaling.sweep.ray_cluster import look_for
+            from tokenize_lab.ray_cluster import look_for
 
             look_for(self.address)
             return

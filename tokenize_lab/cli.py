@@ -14,6 +14,7 @@ from tokenize_lab.segmenters import WordSegmenter
 
 if TYPE_CHECKING:
     from corpora.corpus import ReadCorpus
+    from tokenize_lab.local_engine import Counted
 
 
 class GroupBy(StrEnum):
@@ -22,6 +23,13 @@ class GroupBy(StrEnum):
     LANGUAGE = "language"
     DOMAIN = "domain"
     DOCUMENT = "document"
+
+
+class Engine(StrEnum):
+    """Where batches are counted."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 _INPUT = "What is measured"
@@ -132,6 +140,25 @@ def measure(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="count everything afresh", rich_help_panel=_HOW)
     ] = False,
+    engine: Annotated[
+        Engine, typer.Option(help="this machine, or a Ray cluster", rich_help_panel=_HOW)
+    ] = Engine.LOCAL,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="of the Ray cluster: auto, or HOST:PORT of its head",
+            rich_help_panel=_HOW,
+            show_default="one started here",
+        ),
+    ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="measure nothing; say which engine would serve each tokenizer, and why",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = False,
 ) -> None:
     """Measure bytes per token, and what it does to languages: compression, fairness, fidelity,
     throughput.
@@ -144,6 +171,7 @@ def measure(
     \b
     tokenize-lab measure embedded -t byte -t mistral:v3 -t mistral:tekken
     tokenize-lab measure my_corpus.jsonl.zst -t tokenizer.json --json
+    tokenize-lab measure my_corpus.jsonl -t a.json -t b.json --explain
     tokenize-lab measure parallel_folder -t hf:a.json -t sp:b.model --group-by domain
     """
     from corpora.open import open_corpus
@@ -173,6 +201,12 @@ def measure(
         ],
     )
     loaded = load_tokenizers(tokenizers)
+    if explain:
+        from tokenize_lab.pretokens.serving import plan_rows, plan_text, servings
+
+        plan = servings(loaded, TextSettings(words, graphemes))
+        emit(json_list(plan_rows(plan)) if as_json else [plan_text(plan)])
+        return
     names = dict(zip(tokenizers, (tokenizer.name for tokenizer in loaded), strict=True))
     chosen = names.get(baseline or tokenizers[0], baseline or "")
     if chosen not in names.values():
@@ -185,9 +219,17 @@ def measure(
     kept = None if no_cache else CountsCache(cache)
     workbench = Workbench(loaded, TextSettings(words, graphemes), kept)
     command = ["tokenize-lab", *sys.argv[1:]]
+    counted = _counted(engine, address, jobs or None)
     with counting_progress(opened) as progress:
         results = measure_into(
-            out, opened, workbench, settings, command, jobs=jobs or None, progress=progress
+            out,
+            opened,
+            workbench,
+            settings,
+            command,
+            jobs=jobs or None,
+            progress=progress,
+            counted=counted,
         )
     for line in [
         f"counts, samples and provenance: {out} (then: tokenize-lab report {out})",
@@ -211,6 +253,21 @@ def measure(
         from tokenize_lab.tables import tables_text
 
         emit([tables_text(list(rows), results.provenance)])
+
+
+def _counted(engine: Engine, address: str | None, cpus: int | None) -> "Counted | None":
+    """Return what has batches counted, None for this machine itself."""
+    if engine is Engine.LOCAL:
+        if address is not None:
+            raise InputError("--address: is for --engine ray; give both or neither")
+        return None
+    from functools import partial
+
+    from tokenize_lab.ray_cluster import look_for
+    from tokenize_lab.ray_engine import counted_on_ray
+
+    look_for(address)
+    return partial(counted_on_ray, address=address, cpus=cpus)
 
 
 def _told_apart(specs: list[str], opened: "list[ReadCorpus]") -> "list[ReadCorpus]":

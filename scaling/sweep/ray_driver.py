@@ -14,7 +14,6 @@ from scaling.sweep.docket import Docket
 from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.leftovers import LOCK, remove_torn
 from scaling.sweep.locks import lock
-from scaling.sweep.ray_cluster import on_every_node, slots
 from scaling.sweep.ray_errand import (
     KEPT,
     Errand,
@@ -29,6 +28,7 @@ from scaling.sweep.ray_texts import Texts
 from scaling.sweep.state import ENDS, SweepState
 from scaling.sweep.worker_process import WorkerSettings
 from scaling.train.stop import StopRequest
+from tokenize_lab.ray_cluster import on_every_node, slots
 
 _TICK_SECONDS = 0.2
 _COUNT_SECONDS = 2.0

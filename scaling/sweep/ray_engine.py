@@ -14,11 +14,11 @@ from corpora.errors import InputError
 from scaling.sweep.docket import Docket
 from scaling.sweep.driving import driving
 from scaling.sweep.folder import Job, SweepFolder, the_same_twice
-from scaling.sweep.ray_cluster import cluster, has_gpus
 from scaling.sweep.ray_driver import Needs, RayDriver, Watch
 from scaling.sweep.state import SweepState
 from scaling.sweep.worker_process import WorkerSettings
 from scaling.train.stop import StopRequest
+from tokenize_lab.ray_cluster import cluster, has_gpus
 
 
 def run_ray(

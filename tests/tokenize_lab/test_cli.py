@@ -379,3 +379,23 @@ def test_a_second_ctrl_c_does_not_break_off_the_clearing_up(tmp_path: Path) -> N
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in stderr
+
+
+def test_explain_says_which_engine_serves_and_measures_nothing(tmp_path: Path) -> None:
+    specs = ["-t", "mistral:tekken", "-t", "mistral:tekken-240718", "-t", "mistral:v3"]
+    out = tmp_path / "out"
+    done = lab("measure", "embedded", *specs, "--explain", "--json", "--out", out)
+    assert done.returncode == 0, done.stderr
+    tekken, _, v3 = json.loads(done.stdout)
+    assert tekken["shared"] and tekken["shared_with"] == ["mistral:tekken-240718"]
+    assert tekken["splits_by"] == ["tekken"] and tekken["encoder"].startswith("tiktoken ")
+    assert not v3["shared"] and v3["shared_with"] == [] and v3["cut_rule"] is None
+    assert "does not split" in v3["reason"]
+    table = lab("measure", "embedded", *specs, "--explain", "--out", out)
+    assert "whole texts" in table.stdout and "chunks (gpt)" in table.stdout
+    assert not out.exists()
+
+
+def test_an_address_is_for_a_cluster(corpus: Path, tmp_path: Path) -> None:
+    arguments = ("measure", corpus, "-t", "byte", "--out", tmp_path / "out", "--address", "auto")
+    assert mistake(lab(*arguments)).startswith("error: --address: is for --engine ray")

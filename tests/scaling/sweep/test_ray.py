@@ -14,7 +14,7 @@ import pytest
 from corpora.errors import InputError
 from scaling.data.layout import MANIFEST
 from scaling.record import read_record
-from scaling.sweep import ray_cluster, ray_driver
+from scaling.sweep import ray_driver
 from scaling.sweep.docket import Docket
 from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.leftovers import CHECKPOINT, METRICS
@@ -26,6 +26,7 @@ from scaling.sweep.state import SweepState
 from scaling.train.stop import StopRequest
 from tests.scaling.sweep.sweeps import ENDED, all_remains, names, planned, six, statuses, tiny
 from tests.scaling.train.runs import text_shards
+from tokenize_lab import ray_cluster
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="needs Ray: pip install ray"

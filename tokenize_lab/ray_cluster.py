@@ -39,7 +39,7 @@ def cluster(address: str | None, cpus: int | None = None) -> Iterator[Any]:
     temporary = None
     if address is None:
         # Short, since Ray puts sockets below it, whose names the system keeps short.
-        temporary = tempfile.mkdtemp(prefix="sweep-", dir=os.environ.get("RAY_TMPDIR", "/tmp"))
+        temporary = tempfile.mkdtemp(prefix="lab-", dir=os.environ.get("RAY_TMPDIR", "/tmp"))
     try:
         with _same_signals():
             _connect(ray, address, cpus, temporary)
