@@ -4,18 +4,18 @@ Every distinct piece of text is merged once, and counts as often as it occurs; w
 is added up by the vocabulary size from which it is done.
 """
 
-from array import array
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
 from corpora.document import utf8_length
 from tokenize_lab.counts import with_documents
+from tokenize_lab.merges.merge_list import Merges
+from tokenize_lab.merges.read import merges_of
 from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.vocab_curve.distinct import DistinctPieces, Numbered
 from tokenize_lab.vocab_curve.following import Followed, Losses
 
 CHUNK_BYTES = 32 << 20  # of text whose pieces are kept apart at once
@@ -60,50 +60,46 @@ class TokenCurve:
 
 @dataclass(frozen=True)
 class _Part:
-    """Documents of one group, the pieces of each by number."""
+    """Documents of one group: their numbers, bytes and pieces."""
 
     group: str
     first_document: int
     bytes: NDArray[np.int64]
-    ends: NDArray[np.int64]
+    pieces: Numbered
 
 
 class CurveCounter:
     """Counts texts of several groups under one tokenizer; memory does not grow with them."""
 
-    def __init__(self, tokenizer: Tokenizer, sizes: Sequence[int], texts: Sequence[str]) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, merges: Merges, sizes: Sequence[int], texts: Sequence[str]
+    ) -> None:
         """Make ready to count.
 
         Args:
             tokenizer: a BPE.
+            merges: its own.
             sizes: vocabulary sizes at which units are kept for intervals.
             texts: a few of those to come, to try the way of splitting on.
 
         Raises:
             InputError: as `Followed`.
         """
-        self._followed = Followed(tokenizer, [t[:TRIED_CHARACTERS] for t in texts[:TRIED]])
+        self._followed = Followed(tokenizer, merges, [t[:TRIED_CHARACTERS] for t in texts[:TRIED]])
         self._sizes = np.asarray(sizes, np.int64)
         self._last = tokenizer.vocabulary_size
         self._curves: dict[str, TokenCurve] = {}
         self._begin()
 
     def _begin(self) -> None:
-        # Each new piece is given the next number.
-        self._numbers: defaultdict[str, int] = defaultdict(count().__next__)
-        self._occurring: array[int] = array("I")
+        self._distinct = DistinctPieces(self._followed.split)
         self._parts: list[_Part] = []
         self._held = 0
 
     def add(self, group: str, first_document: int, texts: Sequence[str]) -> None:
         """Count texts; they are numbered on from `first_document` for the bootstrap's units."""
-        number, split = self._numbers.__getitem__, self._followed.split
-        ends = array("q", [len(self._occurring)])
-        for text in texts:
-            self._occurring.extend(map(number, split(text)))
-            ends.append(len(self._occurring))
         sizes = np.fromiter(map(utf8_length, texts), np.int64, len(texts))
-        self._parts.append(_Part(group, first_document, sizes, np.asarray(ends, np.int64)))
+        self._parts.append(_Part(group, first_document, sizes, self._distinct.add(texts)))
         self._held += int(sizes.sum())
         if self._held >= CHUNK_BYTES:
             self._settle()
@@ -117,21 +113,18 @@ class CurveCounter:
 
     def _settle(self) -> None:
         """Merge the pieces held, and add what their occurrences come to."""
-        losses = self._followed.losses(list(self._numbers))
-        occurring = np.asarray(self._occurring, np.uint32)
+        losses = self._followed.losses(self._distinct.pieces)
         for group in dict.fromkeys(part.group for part in self._parts):
             parts = [part for part in self._parts if part.group == group]
-            self._count(group, parts, losses, occurring)
+            self._count(group, parts, losses)
         self._begin()
 
-    def _count(
-        self, group: str, parts: list[_Part], losses: Losses, occurring: NDArray[np.uint32]
-    ) -> None:
+    def _count(self, group: str, parts: list[_Part], losses: Losses) -> None:
         first = self._followed.base_size
         pieces = len(losses.symbols)
         times = np.zeros(pieces, np.int64)
         for part in parts:
-            times += np.bincount(occurring[part.ends[0] : part.ends[-1]], minlength=pieces)
+            times += np.bincount(part.pieces.numbers, minlength=pieces)
         # Sums stay far below 2^53, so weights in floating point are exact.
         saved = np.bincount(
             losses.size - first,
@@ -154,19 +147,17 @@ class CurveCounter:
                     [
                         np.ones(len(part.bytes), np.int64),
                         part.bytes,
-                        self._by_document(part, losses, occurring),
+                        self._by_document(part, losses),
                     ]
                 )
                 curve.units = with_documents(curve.units, part.first_document, table)
 
-    def _by_document(
-        self, part: _Part, losses: Losses, occurring: NDArray[np.uint32]
-    ) -> NDArray[np.int64]:
+    def _by_document(self, part: _Part, losses: Losses) -> NDArray[np.int64]:
         """Return [documents, G] tokens at the sizes that units are kept at."""
         from scipy.sparse import csr_array
 
-        own = occurring[part.ends[0] : part.ends[-1]].astype(np.int64)
-        ends = part.ends - part.ends[0]
+        own = part.pieces.numbers.astype(np.int64)
+        ends = np.append(0, np.cumsum(part.pieces.lengths))
         pieces, grid = len(losses.symbols), len(self._sizes)
         documents = csr_array(
             (np.ones(len(own), np.int64), own, ends), shape=(len(part.bytes), pieces)
@@ -191,14 +182,15 @@ def token_curve(tokenizer: Tokenizer, texts: Iterable[str]) -> TokenCurve:
         InputError: the tokenizer is no BPE, its list of merges is not closed, or its pieces cannot
             be followed.
     """
+    merges = merges_of(tokenizer)
     counter: CurveCounter | None = None
     waiting: list[str] = []
     for text in texts:
         waiting.append(text)
         if len(waiting) >= TRIED:
-            counter = counter or CurveCounter(tokenizer, (), waiting)
+            counter = counter or CurveCounter(tokenizer, merges, (), waiting)
             counter.add("", 0, waiting)
             waiting = []
-    counter = counter or CurveCounter(tokenizer, (), waiting)
+    counter = counter or CurveCounter(tokenizer, merges, (), waiting)
     counter.add("", 0, waiting)
     return counter.curves()[""]

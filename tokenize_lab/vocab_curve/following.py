@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from corpora.errors import InputError
 from tokenize_lab.merges.apply import Merger
 from tokenize_lab.merges.lookup import NONE
-from tokenize_lab.merges.read import merges_of
+from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer
 from tokenize_lab.tokenizers.probes import PROBES
@@ -48,17 +48,18 @@ class Followed:
         split: cuts a text into the pieces that merges stay inside.
     """
 
-    def __init__(self, tokenizer: Tokenizer, texts: Sequence[str] = ()) -> None:
+    def __init__(self, tokenizer: Tokenizer, merges: Merges, texts: Sequence[str] = ()) -> None:
         """Choose the fastest way to split that gives the tokenizer's own counts.
 
         Args:
             tokenizer: a BPE.
+            merges: its own.
             texts: to try it on, beside those that tokenizers trip over.
 
         Raises:
-            InputError: it is no BPE, its list of merges is not closed, or no way gives its counts.
+            InputError: it has added tokens that change the text beside them, or no way gives its
+                counts.
         """
-        merges = merges_of(tokenizer)
         assert isinstance(tokenizer, TiktokenTokenizer | HuggingFaceTokenizer)
         self.tokenizer = tokenizer
         self.base_size = merges.base_size
