@@ -21,6 +21,8 @@ from reports.sections.rates import rates
 from reports.sections.tokenizers import tokenizers
 from reports.sweep.material import read_sweep_results
 from reports.sweep.pages import sweep_sections
+from reports.vocabulary.material import read_curves
+from reports.vocabulary.pages import vocabulary_sections
 from scaling.sweep.folder import SWEEP
 from tokenize_lab.results import RECORD
 
@@ -28,6 +30,7 @@ REPORT_NAME = "report.html"
 TITLE = "What tokenizers make of this text"
 LAWS_TITLE = "What these runs obey"
 SWEEP_TITLE = "What this sweep shows"
+VOCABULARY_TITLE = "What a larger vocabulary gains"
 
 
 def build_report(folder: Path, out: Path | None = None) -> Path:
@@ -36,26 +39,27 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
     The same folder gives the same bytes, unless a sweep in it is still running.
 
     Arguments:
-        folder: what `tokenize-lab measure --out` or `scaling fit --out` wrote, or both; or the
-            folder of a sweep, with or without laws fitted to it.
+        folder: what `tokenize-lab measure --out`, `vocab-curve --out` or `scaling fit --out` wrote,
+            or several of them; or the folder of a sweep, with or without laws fitted to it.
         out: the file to write; by default `report.html` in the folder.
 
     Raises:
-        InputError: the folder holds neither, or a damaged one; the file cannot be written.
+        InputError: the folder holds none of these, or a damaged one; the file cannot be written.
     """
-    laws = read_laws(folder)
+    laws, curves = read_laws(folder), read_curves(folder)
+    vocabulary = vocabulary_sections(curves) if curves is not None else []
     if (folder / SWEEP).exists():
         sections = sweep_sections(read_sweep_results(folder))
         sections += law_sections(laws, None) if laws is not None else []
         page = render_page(SWEEP_TITLE, sections)
-    elif laws is not None and not (folder / RECORD).exists():
-        page = render_page(LAWS_TITLE, law_sections(laws, None))
+    elif (laws is not None or curves is not None) and not (folder / RECORD).exists():
+        sections = vocabulary + (law_sections(laws, None) if laws is not None else [])
+        page = render_page(LAWS_TITLE if laws is not None else VOCABULARY_TITLE, sections)
     else:
         measured = read_measured(folder)
         sections = measurement_sections(measured)
-        if laws is not None:
-            # Definitions and provenance stay last.
-            sections[-2:-2] = law_sections(laws, measured)
+        # Definitions and provenance stay last.
+        sections[-2:-2] = vocabulary + (law_sections(laws, measured) if laws is not None else [])
         page = render_page(TITLE, sections, [corpus.name for corpus in measured.corpora])
     target = out or folder / REPORT_NAME
     write_text(target, page)
