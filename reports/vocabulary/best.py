@@ -1,4 +1,4 @@
-"""Where laws would put the vocabulary: the size that reaches T*, and the vocabulary law's optimum."""
+"""Where laws would put the vocabulary: the size that reaches T*, and the vocabulary law's."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -55,26 +55,29 @@ class PlacedCurves(NamedTuple):
 
     Attributes:
         language: its code.
+        parity: bytes over English's; None where not measured.
         basis: `runs`, `measured` or `analogy`, see `scaling.placement`.
         curves: by tokenizer.
         wanted: one for each of `BUDGETS`.
     """
 
     language: str
+    parity: float | None
     basis: str
     curves: Sequence[DrawnCurve]
     wanted: Sequence[Wanted]
 
 
 def placed_curves(curves: Curves) -> list[PlacedCurves]:
-    """Return the languages that can be placed by their own runs or their parity."""
+    """Return the languages that can be placed, those by their own runs before those by parity."""
     places = {language: _place(curves, language) for language in curves.languages}
     if not any(places.values()):
         return []
     latent, subword = family_laws("latent"), family_laws("subword")
-    return [
+    found = [
         PlacedCurves(
             language,
+            curves.parity(language),
             where.basis,
             curves.languages[language],
             [_wanted(budget, language, where, latent, subword) for budget in BUDGETS],
@@ -82,6 +85,7 @@ def placed_curves(curves: Curves) -> list[PlacedCurves]:
         for language, where in places.items()
         if where is not None
     ]
+    return sorted(found, key=lambda one: one.basis == "analogy")
 
 
 def reached(curve: DrawnCurve, wanted: Wanted) -> Reached:

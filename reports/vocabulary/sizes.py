@@ -18,6 +18,8 @@ from tokenize_lab.vocab_curve.rows import Row
 
 _SHOWN_CEILING = 1.5  # of the highest rate: one further up would flatten the curves
 _PER_IDS = 1000
+_APART = 11.0  # pixels between labels
+HEADROOM = 1.08  # above the highest rule, for what is written over it
 
 
 def sizes(curves: Curves) -> Section:
@@ -88,6 +90,16 @@ def size_axis(curves: Sequence[DrawnCurve]) -> Axis:
     return Axis(axis.label, axis.low, axis.high, [(v, _short(v)) for v, _ in axis.ticks], True)
 
 
+def rates_in(curves: Sequence[DrawnCurve]) -> list[float]:
+    """Return the rates that an axis must hold, ends of intervals among them."""
+    return [
+        rate
+        for curve in curves
+        for row in curve.rows
+        for rate in (row["bytes_per_token"], *(row["intervals"]["bytes_per_token"] or ()))
+    ]
+
+
 def rate_lines(chart: Chart, curves: Sequence[DrawnCurve]) -> list[Markup]:
     """Return each curve with its band."""
     marks = []
@@ -107,17 +119,33 @@ def rate_lines(chart: Chart, curves: Sequence[DrawnCurve]) -> list[Markup]:
 def _rates(own: Sequence[DrawnCurve], label: str) -> tuple[Chart, list[Markup]]:
     highest = max(rate for curve in own for _, rate in curve.points)
     ceilings = sorted({c for curve in own if (c := curve.ceiling) <= _SHOWN_CEILING * highest})
-    values = [rate for curve in own for _, rate in curve.points]
-    chart = Chart(size_axis(own), linear(label, [*values, *ceilings]))
+    chart = Chart(
+        size_axis(own), linear(label, [*rates_in(own), *(HEADROOM * one for one in ceilings)])
+    )
     marks = rate_lines(chart, own)
+    marks += [chart.rule(y=ceiling) for ceiling in ceilings]
+    return chart, marks + _ceiling_labels(chart, own, ceilings)
+
+
+def _ceiling_labels(
+    chart: Chart, own: Sequence[DrawnCurve], ceilings: Sequence[float]
+) -> list[Markup]:
+    """Return what stands over the rules; rules too close for a line of text share one."""
+    groups: list[list[float]] = []
     for ceiling in ceilings:
-        under = [curve.series.name for curve in own if curve.ceiling == ceiling]
-        words = f"ceiling {ceiling:.2f}" + (f" ({', '.join(under)})" if len(ceilings) > 1 else "")
-        marks += [
-            chart.rule(y=ceiling),
-            chart.text(chart.x.low * 1.1, ceiling, words, up=4, anchor="start"),
-        ]
-    return chart, marks
+        height = chart.at(chart.x.low, ceiling)[1]
+        if groups and chart.at(chart.x.low, groups[-1][0])[1] - height < _APART:
+            groups[-1].append(ceiling)
+        else:
+            groups.append([ceiling])
+    marks = []
+    for group in groups:
+        words = f"ceiling {', '.join(f'{one:.2f}' for one in group)}"
+        under = [curve.series.name for curve in own if curve.ceiling in group]
+        if len(under) < len(own):
+            words += f" ({', '.join(under)})"
+        marks.append(chart.text(chart.x.low * 1.1, group[-1], words, up=4, anchor="start"))
+    return marks
 
 
 def _gained(curve: DrawnCurve) -> list[tuple[float, Row]]:

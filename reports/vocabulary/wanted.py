@@ -16,7 +16,7 @@ from reports.section import Section, absent, behind
 from reports.table import Cell, Column, sortable_table
 from reports.vocabulary.best import PlacedCurves, Wanted, placed_curves, reached
 from reports.vocabulary.material import MOST_PANELS, Curves
-from reports.vocabulary.sizes import rate_lines, size_axis
+from reports.vocabulary.sizes import HEADROOM, rate_lines, rates_in, size_axis
 from reports.words import language_cell, name
 from scaling.advice import Estimate
 
@@ -54,7 +54,9 @@ def wanted(curves: Curves) -> Section:
         "Dashed: T* of Law II for byte latent models, whose patches stand for tokens; lowest for "
         "the largest budget. Diamonds: the vocabulary law's best size for the same budgets, "
         "rising with them. A rule above the curves is a rate that no size of this tokenizer "
-        "reaches."
+        "reaches. English and the languages that were trained come first; the others are placed by "
+        "their parity, bytes over English's on the same lines, an analogy whose wide intervals are "
+        "in the table."
     )
     if len(drawn) < len(languages):
         words += f" {len(languages) - len(drawn)} more languages are in the table."
@@ -71,9 +73,13 @@ def wanted(curves: Curves) -> Section:
 
 
 def _panel(place: int, one: PlacedCurves) -> Markup:
-    rates = [rate for curve in one.curves for _, rate in curve.points]
     best = [want.latent.value for want in one.wanted if want.latent.value is not None]
-    chart = Chart(size_axis(one.curves), linear("bytes per token", [*rates, *best]), width=480)
+    highest = [HEADROOM * rate for rate in best]
+    chart = Chart(
+        size_axis(one.curves),
+        linear("bytes per token", [*rates_in(one.curves), *best, *highest]),
+        width=480,
+    )
     marks = []
     for want in one.wanted:
         value = want.latent.value
@@ -100,7 +106,16 @@ def _panel(place: int, one: PlacedCurves) -> Markup:
         "Dashed rules are T*, diamonds the vocabulary law; the table holds the values.",
         *marks,
     )
-    return panel(name(shown), picture)
+    return panel(_caption(one), picture)
+
+
+def _caption(one: PlacedCurves) -> Markup:
+    """Return the language, and how it was placed beside English."""
+    if one.basis != "analogy":
+        return name(language_name(one.language))
+    return Markup("{}, by its parity of {}").format(
+        name(language_name(one.language)), significant(one.parity)
+    )
 
 
 def _labels(chart: Chart, wants: Sequence[Wanted]) -> list[Markup]:
