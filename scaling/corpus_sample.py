@@ -131,9 +131,8 @@ def vocabulary_curve(sample: Sample, tokenizer: Tokenizer) -> list[tuple[int, fl
         curve = token_curve(tokenizer, sample.texts)
     except InputError:
         return None
-    rates = curve.bytes_per_token
-    last = curve.first_size + len(rates) - 1
-    sizes = log_grid(curve.first_size, last)
-    return (
-        [(size, float(rates[size - curve.first_size])) for size in sizes] if curve.bytes else None
-    )
+    if not curve.bytes:
+        return None
+    first, rates = curve.first_size, curve.bytes_per_token
+    sizes = log_grid(first, first + len(rates) - 1)
+    return [(size, float(rates[size - first])) for size in sizes]

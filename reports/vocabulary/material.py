@@ -88,8 +88,11 @@ class Curves:
         return own["bytes"] / other["bytes"] if same else None
 
 
-def read_curves(folder: Path) -> Curves | None:
+def read_curves(folder: Path, known: Sequence[Series] = ()) -> Curves | None:
     """Read `vocab_curve.json` of a folder; None where there is none.
+
+    Arguments:
+        known: tokenizers that are on the page already, to be drawn in the same way.
 
     Raises:
         InputError: it is damaged.
@@ -97,10 +100,10 @@ def read_curves(folder: Path) -> Curves | None:
     if not (folder / FILE).exists():
         return None
     content: dict[str, Any] = load_curves(folder)
-    series = {
-        facts["name"]: Series(facts["name"], facts, series_style(i))
-        for i, facts in enumerate(content["tokenizers"])
-    }
+    series = {one.name: one for one in known}
+    for facts in content["tokenizers"]:
+        new = Series(facts["name"], facts, series_style(len(series)))
+        series.setdefault(facts["name"], new)
     found = [
         DrawnCurve(
             series[curve["tokenizer"]],
@@ -112,6 +115,6 @@ def read_curves(folder: Path) -> Curves | None:
     return Curves(
         str(content["corpus"]["name"]),
         content["corpus"]["parallel"],
-        list(series.values()),
+        [series[facts["name"]] for facts in content["tokenizers"]],
         [curve for curve in found if curve.rows],
     )
