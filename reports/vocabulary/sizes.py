@@ -39,7 +39,7 @@ def sizes(curves: Curves) -> Section:
         + _findings(curves)
         + legend(list(curves.series), lines=True)
         + _panels(curves, "vocabulary", "bytes per token", _rates)
-        + Markup('<p class="note">{}</p>').format(_words(curves))
+        + Markup('<p class="note">Text: {}. {}</p>').format(name(curves.corpus), _words(curves))
         + behind("Table: bytes per token by vocabulary size", _table(curves)),
         style=laws_style(),
     )
@@ -179,7 +179,7 @@ def _gains(own: Sequence[DrawnCurve], label: str) -> tuple[Chart, list[Markup]]:
 def _findings(curves: Curves) -> Markup:
     """Say of each tokenizer what its last doubling gained, in the first language."""
     language, own = next(iter(curves.languages.items()))
-    sentences = []
+    sentences: list[Markup | str] = []
     for curve in own:
         last, rate = curve.points[-1]
         half = min(curve.points, key=lambda point: abs(point[0] - last / 2))
@@ -187,9 +187,9 @@ def _findings(curves: Curves) -> Markup:
             continue
         gained = rate / half[1] - 1
         sentences.append(
-            f"{language_name(language)}, {curve.series.name}: from {half[0]:,} to {last:,} ids, "
-            f"bytes per token rise from {half[1]:.2f} to {rate:.2f}, by "
-            f"{numbers.share(gained)}; the ceiling that its pre-tokens set is "
+            Markup("{}, {}: ").format(name(language_name(language)), name(curve.series.name))
+            + f"from {half[0]:,} to {last:,} ids, bytes per token rise from {half[1]:.2f} to "
+            f"{rate:.2f}, by {numbers.share(gained)}; the ceiling that its pre-tokens set is "
             f"{curve.ceiling:.2f}, of which it reaches {numbers.share(rate / curve.ceiling)}."
         )
     return paragraphs(sentences)
@@ -204,7 +204,7 @@ def _words(curves: Curves) -> str:
         else ""
     )
     return (
-        f"Text: {curves.corpus}. Bands are 95 % intervals over its documents or aligned lines. "
+        "Bands are 95 % intervals over its documents or aligned lines. "
         "Dashed: the ceiling, bytes per piece of text that merges cannot cross; where it lies "
         f"beyond {_SHOWN_CEILING:g} times the highest rate it is only in the table. Sizes count "
         "special tokens and the alphabet." + drawn
