@@ -14,8 +14,8 @@ from corpora.document import utf8_length
 from tokenize_lab.counts import with_documents
 from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import merges_of
+from tokenize_lab.pretokens.distinct import Pretokens
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.vocab_curve.distinct import DistinctPieces, Numbered
 from tokenize_lab.vocab_curve.following import Followed, Losses
 
 CHUNK_BYTES = 32 << 20  # of text whose pieces are kept apart at once
@@ -65,7 +65,7 @@ class _Part:
     group: str
     first_document: int
     bytes: NDArray[np.int64]
-    pieces: Numbered
+    pieces: Pretokens
 
 
 class CurveCounter:
@@ -92,7 +92,7 @@ class CurveCounter:
         self._begin()
 
     def _begin(self) -> None:
-        self._distinct = DistinctPieces(self._followed.split)
+        self._distinct = self._followed.distinct()
         self._parts: list[_Part] = []
         self._held = 0
 
