@@ -209,7 +209,7 @@ def test_what_has_no_curve(trained: dict[str, Path], tmp_path: Path) -> None:
     for spec, said in (
         ("byte", "byte: has no list of merges"),
         (str(trained["unigram-hf"]), "is Unigram, which has no merges"),
-        (f"masked:.5:{trained['bpe']}", "has no list of merges"),
+        (f"masked:.5:{trained['bpe']}", "is masked already"),
         (bpe_file(tmp_path, [["ab", "c"], ["a", "b"]]), "a merge list that is not closed"),
     ):
         with pytest.raises(InputError, match=said):
