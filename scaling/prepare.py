@@ -28,7 +28,7 @@ from scaling.record import RECORD
 from scaling.spec import Patching, RunSpec
 from scaling.spec_file import DataRequest, TrainFile
 from scaling.spec_json import SPEC
-from tokenize_lab.load import NAMES, PREFIXES, load_tokenizer
+from tokenize_lab.load import NAMES, PREFIXES, cuts_of, load_tokenizer
 from tokenize_lab.tokenizer import Tokenizer
 
 TOKENIZER = "tokenizer.txt"
@@ -264,6 +264,7 @@ def _bytes(text: Path) -> int:
 
 def _keep_tokenizer(spec: str, run: Path) -> None:
     """Copy the tokenizer's file into the run's folder, where it has one, and say which it is."""
+    cut, spec = cuts_of(spec)
     prefix = next((prefix for prefix in PREFIXES if spec.startswith(prefix)), "")
     where, at_sign, pattern = spec.removeprefix(prefix), "", ""
     if prefix == "tiktoken:" and not Path(where).exists():
@@ -276,4 +277,4 @@ def _keep_tokenizer(spec: str, run: Path) -> None:
         name = f"own-{source.name}" if source.name in _TAKEN else source.name
         shutil.copyfile(source, run / name)
         spec = f"{prefix}{name}{at_sign}{pattern}"
-    write_text(run / TOKENIZER, spec + "\n")
+    write_text(run / TOKENIZER, f"{cut}{spec}\n")

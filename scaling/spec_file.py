@@ -29,7 +29,7 @@ from scaling.spec import (
 from scaling.spec_contradictions import first_contradiction
 from scaling.spec_refusals import line_of, sentence
 from scaling.spec_tables import ModelTable, PatchingTable, Tables, TrainingTable
-from tokenize_lab.load import NAMES, PREFIXES
+from tokenize_lab.load import NAMES, PREFIXES, cuts_of
 
 _SYNTAX_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
@@ -241,16 +241,17 @@ def corpus_beside(folder: Path, spec: str) -> str:
 
 def tokenizer_beside(folder: Path, spec: str) -> str:
     """Return a tokenizer's spec as seen from anywhere, of one in a file of `folder`."""
+    cut, spec = cuts_of(spec)
     if spec in NAMES:
-        return spec
+        return f"{cut}{spec}"
     # Another word may be a name or a file's; it is a file's where there is that file.
     prefix = next((prefix for prefix in PREFIXES if spec.startswith(prefix)), "")
     name = spec.removeprefix(prefix)
     # `tiktoken:FILE@NAME` is a file, too; one of no suffix that is missing is taken for a name.
     is_path = bool(name) and status(folder / name.partition("@")[0]) is not None
     if is_path or (not prefix and ("/" in spec or Path(spec).suffix)):
-        return f"{prefix}{beside(folder, name)}"
-    return spec
+        return f"{cut}{prefix}{beside(folder, name)}"
+    return f"{cut}{spec}"
 
 
 def beside(folder: Path, name: str) -> str:

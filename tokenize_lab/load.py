@@ -1,6 +1,7 @@
 """From the string a person types to a tokenizer."""
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ NAMES = (
 FORMS = (
     "byte, character, mistral:v3, tiktoken:cl100k_base, hf:NAME, or a tokenizer's file or folder"
 )
+# What may stand before any BPE's spec, once or more: `truncated:4096:SPEC`, `masked:.75:SPEC`.
+_CUTS = re.compile(r"(?:(?:truncated|masked):[^:]*:)*")
 
 
 def load_tokenizers(specs: Sequence[str]) -> list[Tokenizer]:
@@ -57,6 +60,9 @@ def load_tokenizer(spec: str) -> Tokenizer:
     pattern of the encoding NAME); `mistral:` v1, v2, v3, v7 or tekken. Without a prefix the file
     says which it is. No code of a tokenizer's is ever run.
 
+    `truncated:V:SPEC` is a BPE of SPEC's first merges, V ids in all; `masked:SHARE:SPEC` leaves
+    that share of its ids unused and declares them all the same.
+
     Raises:
         InputError: the spec is unknown, or its file is missing, torn, or no way back to bytes.
     """
@@ -64,6 +70,8 @@ def load_tokenizer(spec: str) -> Tokenizer:
     if colon and not rest and f"{prefix}:" in PREFIXES:
         raise InputError(f"{spec}: names no tokenizer after the colon (try {FORMS})")
     match prefix + colon:
+        case "truncated:" | "masked:":
+            return _cut(prefix, rest, spec)
         case "byte":
             from tokenize_lab.tokenizers.byte import ByteTokenizer
 
@@ -94,6 +102,31 @@ def load_tokenizer(spec: str) -> Tokenizer:
 
         return load_tekken(path, spec, path.stem)
     return load_tokenizer(f"{_prefix_of_file(path, spec)}{spec}")
+
+
+def cuts_of(spec: str) -> tuple[str, str]:
+    """Return what cuts a tokenizer down, `masked:.75:` or nothing, and the spec of the whole."""
+    match = _CUTS.match(spec)
+    assert match is not None
+    return match[0], spec[match.end() :]
+
+
+def _cut(how: str, rest: str, spec: str) -> Tokenizer:
+    """Return a tokenizer of which only the first merges are used."""
+    number, colon, inner = rest.partition(":")
+    example = f"truncated:4096:{inner or 'SPEC'}, masked:.75:{inner or 'SPEC'}"
+    if not colon or not inner:
+        raise InputError(f"{spec}: a number, then a tokenizer: {example}")
+    from tokenize_lab.merges.truncate import masked, truncated
+
+    try:
+        if how == "truncated":
+            return truncated(load_tokenizer(inner), int(number))
+        return masked(load_tokenizer(inner), float(number))
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"{spec}: {number!r} is no number; such as {example}") from error
 
 
 def _prefix_of_file(path: Path, spec: str) -> str:

@@ -23,7 +23,7 @@ from scaling.prepare import ENTROPY_MODEL, TOKENIZER
 from scaling.record import RECORD, RunRecord, read_record
 from scaling.spec import Model, Patching, PatchingKind, RunSpec
 from scaling.spec_json import SPEC, read_spec
-from tokenize_lab.load import NAMES, PREFIXES, load_tokenizer
+from tokenize_lab.load import NAMES, PREFIXES, cuts_of, load_tokenizer
 from tokenize_lab.tokenizer import Tokenizer
 
 _MOST = 1 << 24  # layers, widths, ids: beyond any model there is
@@ -193,11 +193,12 @@ def _inside(folder: Path, name: str, path: Path) -> str:
     Raises:
         InputError: it would be read from elsewhere, or fetched.
     """
-    if name in NAMES:
+    cut, whole = cuts_of(name)
+    if whole in NAMES:
         return name
-    prefix, colon, rest = name.partition(":")
+    prefix, colon, rest = whole.partition(":")
     if prefix + colon not in PREFIXES:
-        prefix, colon, rest = "", "", name
+        prefix, colon, rest = "", "", whole
     root = folder.resolve()
     file = (root / rest).resolve()
     if not rest or len(name.splitlines()) != 1 or file.parent != root or not file.is_file():
@@ -205,7 +206,7 @@ def _inside(folder: Path, name: str, path: Path) -> str:
             f"{path}: {name!r} is neither a tokenizer's name nor a file in the run's folder; copy"
             " the file there and name it here"
         )
-    return f"{prefix}{colon}{file}"
+    return f"{cut}{prefix}{colon}{file}"
 
 
 def _byte_model(folder: Path, spec: RunSpec, device: torch.device) -> ByteModel | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from scaling.spec import Model, Patching, Training, default_learning_rate
 from scaling.spec_file import DataRequest, TrainFile, beside, corpus_beside, tokenizer_beside
 from scaling.sweep.tables import ArmTable, ByteModelTable, SweepTables, TextTable
+from tokenize_lab.load import cuts_of
 from tokenize_lab.train.settings import ENGINES, TrainSettings
 
 _RECIPE = re.compile(rf"({'|'.join(ENGINES)}):(\d+)")
@@ -20,7 +21,7 @@ class View:
     Attributes:
         text: name of the text. label: of the tokenization, for tables.
         compression_rate: T asked for; None where tokenizer or words decide.
-        tokenizer: recipe of one to be trained on the text; None else.
+        tokenizer: recipe of one to be trained on the text, before the label cuts it; None else.
         byte_model: recipe of the byte model to be trained on it, of the two entropy kinds.
     """
 
@@ -65,7 +66,7 @@ def cells_of(tables: SweepTables, path: Path) -> list[Cell]:
 def _views(arm: ArmTable, text: str) -> Iterator[View]:
     if arm.family == "subword":
         for spec in arm.tokenizers or ():
-            recipe = _RECIPE.fullmatch(spec)
+            recipe = _RECIPE.fullmatch(cuts_of(spec)[1])
             settings = TrainSettings(recipe[1], int(recipe[2])) if recipe else None
             yield View(text=text, label=spec, tokenizer=settings)
         return

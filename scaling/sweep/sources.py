@@ -13,6 +13,7 @@ from scaling.spec_file import TrainFile
 from scaling.sweep.cells import Cell, View
 from scaling.sweep.folder import SweepFolder
 from scaling.sweep.tables import ByteModelTable
+from tokenize_lab.load import cuts_of
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
 
@@ -62,7 +63,8 @@ def readings_of(
         text = texts[view.text]
         unique = read_manifest(text).splits["train"].bytes
         if view.tokenizer is not None:
-            asked = _with_tokenizer(asked, view.tokenizer, text, folder, stage)
+            cut = cuts_of(view.label)[0]
+            asked = _with_tokenizer(asked, view.tokenizer, cut, text, folder, stage)
         if view.byte_model is not None:
             if train_byte_model is None:
                 assert view.compression_rate is not None
@@ -80,9 +82,15 @@ def readings_of(
 
 
 def _with_tokenizer(
-    asked: TrainFile, settings: TrainSettings, text: Path, folder: SweepFolder, stage: Stage
+    asked: TrainFile,
+    settings: TrainSettings,
+    cut: str,
+    text: Path,
+    folder: SweepFolder,
+    stage: Stage,
 ) -> TrainFile:
-    """Train the tokenizer on the training side of the text, if that has not been done."""
+    """Train the tokenizer on the training side of the text, if that has not been done; a cut of it
+    (`masked:.75:`) is what is read."""
     out = folder.path / "tokenizers" / f"{text.name}-{settings.kind}-{settings.vocab_size}"
     made = sorted(out.glob("tokenizer.*")) if (out / "card.json").exists() else []
     if not made:
@@ -94,7 +102,7 @@ def _with_tokenizer(
             advance(size)
 
         made = [train_tokenizer(corpus, settings, out, progress).path]
-    return replace(asked, data=replace(asked.data, tokenizer=str(made[0])))
+    return replace(asked, data=replace(asked.data, tokenizer=f"{cut}{made[0]}"))
 
 
 def _byte_model(
