@@ -157,7 +157,7 @@ def measure(
 
     if as_json and as_csv:
         raise InputError("--json and --csv both write to stdout; give one of them")
-    opened = _told_apart(
+    opened = told_apart(
         corpora,
         [
             open_corpus(
@@ -213,7 +213,7 @@ def measure(
         emit([tables_text(list(rows), results.provenance)])
 
 
-def _told_apart(specs: list[str], opened: "list[ReadCorpus]") -> "list[ReadCorpus]":
+def told_apart(specs: list[str], opened: "list[ReadCorpus]") -> "list[ReadCorpus]":
     """Give corpora that share a short name their full ones."""
     for spec in specs:
         if specs.count(spec) > 1:

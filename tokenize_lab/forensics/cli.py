@@ -1,0 +1,119 @@
+"""`tokenize-lab tokenizers audit`: what is known of every token."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from corpora.readers.settings import OnInvalid, Unit
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from corpora.corpus import ReadCorpus
+
+Spec = Annotated[str, typer.Argument(metavar="SPEC", help="as for measure -t, e.g. mistral:v3")]
+Json = Annotated[bool, typer.Option("--json", help="strict JSON on stdout, nothing else there")]
+Out = Annotated[
+    Path | None, typer.Option(help="folder for the JSON (then: tokenize-lab report DIR)")
+]
+TextField = Annotated[str, typer.Option(help="field or column that holds the text")]
+TxtUnit = Annotated[Unit, typer.Option(help="a .txt document is a line or a file")]
+Invalid = Annotated[OnInvalid, typer.Option(help="what to do with invalid UTF-8")]
+Cache = Annotated[Path, typer.Option(help="folder of counts already made")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="count everything afresh")]
+Jobs = Annotated[int, typer.Option(min=0, help="processes; 0 for one a core")]
+
+
+def audit(
+    spec: Spec,
+    corpora: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CORPUS]...", help="text that shows which tokens are used"),
+    ] = None,
+    as_json: Json = False,
+    out: Out = None,
+    text_field: TextField = "text",
+    unit: TxtUnit = "line",
+    on_invalid: Invalid = "refuse",
+    jobs: Jobs = 0,
+    cache: Cache = Path("out/cache"),
+    no_cache: NoCache = False,
+) -> None:
+    """Look at every token: can it come out of a text at all, is it whole characters, which script;
+    and on a corpus, is it ever used, and by which languages.
+
+    What is proven is told from what was only not found.
+
+    \b
+    tokenize-lab tokenizers audit mistral:v3
+    tokenize-lab tokenizers audit out/bpe embedded --out out/audit
+    """
+    from tokenize_lab.cache import CountsCache
+    from tokenize_lab.forensics.audit import audit as audited
+    from tokenize_lab.forensics.audit_tables import audit_tables
+    from tokenize_lab.forensics.usage import count_usage
+    from tokenize_lab.load import load_tokenizer
+    from tokenize_lab.progress import counting_progress
+
+    opened = open_corpora(corpora or [], text_field, unit, on_invalid)
+    tokenizer = load_tokenizer(spec)
+    usage = None
+    if opened:
+        with counting_progress(opened) as progress:
+            kept = None if no_cache else CountsCache(cache)
+            usage = count_usage(tokenizer, opened, cache=kept, jobs=jobs or None, progress=progress)
+    with busy("looking at every token"):
+        finding = audited(tokenizer, usage)
+    deliver(finding, audit_tables(finding), as_json, out)
+
+
+def open_corpora(
+    specs: list[str], text_field: str, unit: Unit, on_invalid: OnInvalid
+) -> "list[ReadCorpus]":
+    """Open corpora, told apart by name."""
+    from corpora.open import open_corpus
+    from tokenize_lab.cli import told_apart
+
+    return told_apart(
+        specs,
+        [
+            open_corpus(one, text_field=text_field, unit=unit, on_invalid=on_invalid)
+            for one in specs
+        ],
+    )
+
+
+def deliver(
+    finding: dict[str, Any], tables: "list[Table]", as_json: bool, out: Path | None
+) -> None:
+    """Write a finding where it was asked for: a folder, and JSON or tables on stdout."""
+    import json
+
+    from rich.console import Console
+
+    from tokenize_lab.forensics.files import save_finding
+    from tokenize_lab.output import emit
+
+    if out is not None:
+        path = save_finding(out, finding)
+        typer.echo(f"{path} (then: tokenize-lab report {out})", err=True)
+    if as_json:
+        emit([json.dumps(finding, ensure_ascii=False, allow_nan=False, indent=1), "\n"])
+        return
+    console = Console()
+    with console.capture() as capture:
+        console.print(*tables, sep="\n")
+    emit([capture.get()])
+
+
+def busy(doing: str) -> Any:
+    """Return a context that shows on stderr, and only to a terminal, that work goes on."""
+    import contextlib
+    import sys
+
+    from rich.console import Console
+
+    if not sys.stderr.isatty():
+        return contextlib.nullcontext()
+    return Console(stderr=True).status(doing)
