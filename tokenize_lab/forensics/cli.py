@@ -1,5 +1,6 @@
-"""`tokenize-lab tokenizers audit`: what is known of every token."""
+"""`tokenize-lab tokenizers audit | diff | mixture`: what tokenizers give away."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +9,8 @@ import typer
 from corpora.readers.settings import OnInvalid, Unit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from rich.table import Table
 
     from corpora.corpus import ReadCorpus
@@ -68,6 +71,51 @@ def audit(
     deliver(finding, audit_tables(finding), as_json, out)
 
 
+def mixture(
+    spec: Spec,
+    corpora: Annotated[
+        list[str], typer.Argument(metavar="CORPUS...", help="text of every language it may be of")
+    ],
+    merges: Annotated[int, typer.Option(min=2, help="how many of the first merges to read")] = 1000,
+    most_bytes: Annotated[
+        int, typer.Option(min=1, help="text to read of each language, bytes")
+    ] = 4_000_000,
+    replicates: Annotated[
+        int, typer.Option(min=0, max=10_000, help="resamples for intervals; 0 for none")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="of the resamples")] = 0,
+    as_json: Json = False,
+    out: Out = None,
+    text_field: TextField = "text",
+    unit: TxtUnit = "line",
+    on_invalid: Invalid = "refuse",
+) -> None:
+    """Infer how much of each language a BPE tokenizer was trained on, from the order of its merges.
+
+    Each merge was the most frequent pair of the trainer's text; the shares are those that explain
+    the order best (a linear programme; Hayase et al. 2024). They are shares of bytes among the
+    languages you give.
+
+    \b
+    tokenize-lab tokenizers mixture mistral:tekken embedded:eng_Latn,fra_Latn,rus_Cyrl
+    """
+    from tokenize_lab.forensics.mixture import infer_mixture
+    from tokenize_lab.forensics.mixture_tables import mixture_tables
+    from tokenize_lab.forensics.words import count_words
+    from tokenize_lab.load import load_tokenizer
+    from tokenize_lab.progress import counting_progress
+
+    opened = open_corpora(corpora, text_field, unit, on_invalid)
+    tokenizer = load_tokenizer(spec)
+    with counting_progress(opened) as reading:
+        words = count_words(tokenizer, opened, most_bytes, reading)
+    with busy("replaying merges") as tell:
+        finding = infer_mixture(
+            tokenizer, words, merges=merges, replicates=replicates, seed=seed, progress=tell
+        )
+    deliver(finding, mixture_tables(finding), as_json, out)
+
+
 def open_corpora(
     specs: list[str], text_field: str, unit: Unit, on_invalid: OnInvalid
 ) -> "list[ReadCorpus]":
@@ -107,13 +155,16 @@ def deliver(
     emit([capture.get()])
 
 
-def busy(doing: str) -> Any:
-    """Return a context that shows on stderr, and only to a terminal, that work goes on."""
-    import contextlib
+@contextlib.contextmanager
+def busy(doing: str) -> "Iterator[Callable[[str, int], None]]":
+    """Show on stderr, and only to a terminal, that work goes on; yield a function to be told what
+    is being done and how much of it is done."""
     import sys
 
     from rich.console import Console
 
     if not sys.stderr.isatty():
-        return contextlib.nullcontext()
-    return Console(stderr=True).status(doing)
+        yield lambda *_: None
+        return
+    with Console(stderr=True).status(doing) as status:
+        yield lambda what, done: status.update(f"{what}: {done:,}")

@@ -7,8 +7,8 @@ differently). A token is *unreachable*, proven, if its bytes are in no UTF-8 tex
 merged alone, come out as other tokens (`merges` says why that decides, and why it does so for two
 neighbours too); if it ends or begins inside a character, so that a neighbour must complete it, and
 beside every token that could, the two come out otherwise; or if it is a fallback byte of
-characters that all have a token. What is left was only *not found*: mostly text that the pre-tokeniser
-always cuts.
+characters that all have a token. What is left was only *not found*: mostly text that the
+pre-tokeniser always cuts.
 
 Land and Bartolo (2024, arXiv 2405.05417) call a token unreachable if decoding and encoding it again
 does not give it back; that is the first of the texts tried here.

@@ -58,7 +58,8 @@ def test_an_audit_says_what_was_planted() -> None:
     found = audit(tokenizer, count_usage(tokenizer, [planted()], jobs=1))
     json.dumps(found, allow_nan=False)
     assert found["characters"] == {
-        "whole": 128 + 4, "single_bytes": 128, "begin_inside": 0, "end_inside": 0, "both": 0, "invalid": 0,
+        "whole": 128 + 4, "single_bytes": 128, "begin_inside": 0, "end_inside": 0, "both": 0,
+        "invalid": 0,
     }  # fmt: skip
     assert found["merges"]["count"] == 4 and found["merges"]["never_fire"] == 0
     assert found["merges"]["parts_of_others"] == 8  # a b c d x y ab cd
