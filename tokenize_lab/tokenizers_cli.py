@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from corpora.readers.settings import OnInvalid, Unit
-from tokenize_lab.forensics.cli import audit, mixture
+from tokenize_lab.forensics.cli import audit, diff, mixture
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -94,6 +94,7 @@ def show(
 
 
 app.command()(audit)
+app.command()(diff)
 app.command()(mixture)
 
 

@@ -115,9 +115,8 @@ def _merges(rules: MergeRules | None, table: TokenBytes) -> dict[str, Any] | Non
 
 def _characters(table: TokenBytes) -> dict[str, int]:
     """Count ids by how they lie on characters; single bytes of longer ones are counted apart."""
-    counts = dict.fromkeys(
-        ("whole", "single_bytes", "begin_inside", "end_inside", "both", "invalid"), 0
-    )
+    states = ("whole", "single_bytes", "begin_inside", "end_inside", "both", "invalid")
+    counts: dict[str, int] = dict.fromkeys(states, 0)
     for i in np.flatnonzero(table.lengths).tolist():
         cut = cut_of(table[i])
         if cut and not cut.tail and not cut.head:

@@ -71,6 +71,40 @@ def audit(
     deliver(finding, audit_tables(finding), as_json, out)
 
 
+def diff(
+    first: Annotated[str, typer.Argument(metavar="A", help="as for measure -t")],
+    second: Annotated[str, typer.Argument(metavar="B", help="as for measure -t")],
+    corpora: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CORPUS]...", help="text to be cut by both"),
+    ] = None,
+    as_json: Json = False,
+    out: Out = None,
+    text_field: TextField = "text",
+    unit: TxtUnit = "line",
+    on_invalid: Invalid = "refuse",
+) -> None:
+    """Compare two tokenizers: what they do to a text, which tokens they share, and how they cut.
+
+    \b
+    tokenize-lab tokenizers diff mistral:v3 mistral:tekken embedded
+    """
+    from tokenize_lab.forensics.cuts import compare_cuts
+    from tokenize_lab.forensics.diff import diff as compared
+    from tokenize_lab.forensics.diff_tables import diff_tables
+    from tokenize_lab.load import load_tokenizers
+    from tokenize_lab.progress import counting_progress
+
+    opened = open_corpora(corpora or [], text_field, unit, on_invalid)
+    a, b = load_tokenizers([first, second])
+    cuts = None
+    if opened:
+        with counting_progress(opened) as progress:
+            cuts = compare_cuts(a, b, opened, progress)
+    finding = compared(a, b, cuts)
+    deliver(finding, diff_tables(finding), as_json, out)
+
+
 def mixture(
     spec: Spec,
     corpora: Annotated[
