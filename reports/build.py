@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from corpora.files import write_text
+from reports.forensics.pages import forensic_sections
 from reports.laws.material import read_laws
 from reports.laws.pages import law_sections
 from reports.measured import Measured, read_measured
@@ -28,6 +29,7 @@ REPORT_NAME = "report.html"
 TITLE = "What tokenizers make of this text"
 LAWS_TITLE = "What these runs obey"
 SWEEP_TITLE = "What this sweep shows"
+FORENSICS_TITLE = "What these tokenizers give away"
 
 
 def build_report(folder: Path, out: Path | None = None) -> Path:
@@ -36,25 +38,30 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
     The same folder gives the same bytes, unless a sweep in it is still running.
 
     Arguments:
-        folder: what `tokenize-lab measure --out` or `scaling fit --out` wrote, or both; or the
-            folder of a sweep, with or without laws fitted to it.
+        folder: what `tokenize-lab measure --out`, `scaling fit --out` or `tokenizers audit`, `diff`
+            and `mixture --out` wrote, or several of these; or the folder of a sweep, with or
+            without laws fitted to it.
         out: the file to write; by default `report.html` in the folder.
 
     Raises:
         InputError: the folder holds neither, or a damaged one; the file cannot be written.
     """
     laws = read_laws(folder)
+    forensics = forensic_sections(folder)
     if (folder / SWEEP).exists():
         sections = sweep_sections(read_sweep_results(folder))
         sections += law_sections(laws, None) if laws is not None else []
-        page = render_page(SWEEP_TITLE, sections)
+        page = render_page(SWEEP_TITLE, [*sections, *forensics])
     elif laws is not None and not (folder / RECORD).exists():
-        page = render_page(LAWS_TITLE, law_sections(laws, None))
+        page = render_page(LAWS_TITLE, [*law_sections(laws, None), *forensics])
+    elif forensics and not (folder / RECORD).exists():
+        page = render_page(FORENSICS_TITLE, forensics)
     else:
         measured = read_measured(folder)
         sections = measurement_sections(measured)
+        # Definitions and provenance stay last.
+        sections[-2:-2] = forensics
         if laws is not None:
-            # Definitions and provenance stay last.
             sections[-2:-2] = law_sections(laws, measured)
         page = render_page(TITLE, sections, [corpus.name for corpus in measured.corpora])
     target = out or folder / REPORT_NAME

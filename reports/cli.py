@@ -13,7 +13,8 @@ def report(
     folder: Annotated[
         Path,
         typer.Argument(
-            metavar="DIR", help="what measure --out or scaling fit --out wrote; or a sweep"
+            metavar="DIR",
+            help="what measure, scaling fit or tokenizers audit, diff, mixture wrote; or a sweep",
         ),
     ],
     out: Annotated[

@@ -1,8 +1,6 @@
 """Two tokenizers side by side: their vocabularies, and how they cut the same text."""
 
 import json
-from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -51,7 +49,8 @@ def diff(a: Tokenizer, b: Tokenizer, cuts: Cuts | None = None) -> dict[str, Any]
 
 
 def _words(cuts: Cuts) -> list[dict[str, Any]]:
-    """Return the words for which the most tokens are at stake, then the most frequent."""
+    """Return the words for which the most tokens are at stake, then the most frequent; `a` and `b`
+    are the bytes before which either cuts them."""
     ordered = sorted(
         cuts.words.items(),
         key=lambda item: (-abs(len(item[0][1]) - len(item[0][2])) * item[1], -item[1], item[0]),
@@ -61,18 +60,12 @@ def _words(cuts: Cuts) -> list[dict[str, Any]]:
             "hex": word.hex(),
             "text": readable(word),
             "count": count,
-            "a": _cut(word, own),
-            "b": _cut(word, its),
+            "a": [place + 1 for place in own],
+            "b": [place + 1 for place in its],
             "tokens_saved_by_a": (len(its) - len(own)) * count,
         }
         for (word, own, its), count in ordered[:LISTED]
     ]
-
-
-def _cut(word: bytes, cuts: Sequence[int]) -> list[str]:
-    """Return a word's parts; a cut at i is before byte i + 1."""
-    ends = [0, *(place + 1 for place in cuts), len(word)]
-    return [readable(word[i:j]) for i, j in pairwise(ends)]
 
 
 def _vocabulary(a: TokenBytes, b: TokenBytes) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Two tokenizers for people: tables on a terminal."""
 
+from itertools import pairwise
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from tokenize_lab.describe import readable
 from tokenize_lab.forensics.shown import columns, count, shown_token, visible
 
 SHOWN = 15
@@ -94,7 +96,8 @@ def _words(finding: dict[str, Any]) -> Table:
         *("word", "times", "cut by A", "cut by B", "saved by A"),
     )
     for row in text["words"][:SHOWN]:
-        cuts = (" ".join(map(visible, row[side])) for side in "ab")
+        raw = bytes.fromhex(row["hex"])
+        cuts = (" ".join(_parts(raw, row[side])) for side in "ab")
         table.add_row(
             Text(visible(row["text"])),
             count(row["count"]),
@@ -103,6 +106,10 @@ def _words(finding: dict[str, Any]) -> Table:
         )
     table.caption = f"of {count(text['words_cut_differently'])} words cut differently"
     return table
+
+
+def _parts(raw: bytes, cuts: list[int]) -> list[str]:
+    return [visible(readable(raw[i:j])) for i, j in pairwise([0, *cuts, len(raw)])]
 
 
 def _share(value: float | None) -> str:
