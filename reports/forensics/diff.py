@@ -15,7 +15,7 @@ from reports.table import Column, sortable_table
 from reports.words import language_cell, strong
 
 _MOVES = 50
-_WORDS = 60
+_WORDS = 40
 _EXAMPLES = 40
 _A, _B, _BOTH = 0, 1, 6
 

@@ -53,6 +53,7 @@ def _body(finding: dict[str, Any], place: int) -> Markup:
             Column("language", numeric=False),
             Column("share"),
             Column("95 %", hint="from resampling the documents of our text"),
+            Column("published programme", hint="slack counted in occurrences, not in per cent"),
             Column("our text, bytes"),
             Column("our text, documents"),
         ],
@@ -61,6 +62,7 @@ def _body(finding: dict[str, Any], place: int) -> Markup:
                 language_cell(row["language"]),
                 numbers.share(row["share"], row["interval"]),
                 numbers.share_interval(row["share"], row["interval"]) or numbers.UNMEASURED,
+                numbers.share(row["share_published"]),
                 numbers.count(row["bytes"]),
                 numbers.count(row["documents"]),
             ]

@@ -13,7 +13,7 @@ from tokenize_lab.boundaries import TokenBoundaries, token_boundaries
 from tokenize_lab.text_bytes import Runs, TextBytes
 from tokenize_lab.tokenizer import Tokenizer
 
-LONGEST_WORD = 200  # bytes; longer runs without a space are no words to be shown
+LONGEST_WORD = 60  # bytes; longer runs without a space are no words to be shown
 
 
 @dataclass

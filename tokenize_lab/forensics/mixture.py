@@ -14,7 +14,7 @@ from corpora.document import UNKNOWN_LANGUAGE
 from corpora.errors import InputError
 from tokenize_lab.forensics.audit import identity
 from tokenize_lab.forensics.merges import MergeRules, merge_rules
-from tokenize_lab.forensics.program import Solution, solve
+from tokenize_lab.forensics.program import Costs, Solution, relative_costs, solve
 from tokenize_lab.forensics.replay import PairHistory, replay
 from tokenize_lab.forensics.words import BLOCKS, Words
 from tokenize_lab.tokenizer import Tokenizer
@@ -33,6 +33,9 @@ def infer_mixture(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Return the languages' shares with all that is needed to judge them, ready for JSON.
+
+    `share` is that of the programme with relative costs, `share_published` that of the published
+    one; `slack_share` is the published one's slack over the frequency of all pairs merged.
 
     Arguments:
         words: of each language's text, split by this tokenizer.
@@ -65,9 +68,26 @@ def infer_mixture(
             f"{tokenizer.spec}: none of its merges occurs in the text; give other text"
         )
     counts = history.counts(words.weights(np.ones((len(known), BLOCKS))))
-    solution = solve(history, counts, progress=tell("constraints"))
-    draws = _resampled(history, words, solution, replicates, seed, tell("resamples"))
-    return _finding(tokenizer, words, solution, draws, len(chosen), history, counts, seed)
+    published = solve(history, counts, progress=tell("constraints"))
+    costs = relative_costs(history, counts, published.shares)
+    solution = solve(history, counts, costs, published.chosen, tell("constraints"))
+    draws = _resampled(history, words, solution, costs, replicates, seed, tell("resamples"))
+    merged = counts[history.merged[history.merged >= 0]] @ published.shares
+    return {
+        "kind": "mixture",
+        "tokenizer": identity(tokenizer),
+        "languages": _rows(words, solution, published, draws),
+        "merges": len(chosen),
+        "merges_met": solution.steps_used,
+        "distinct_words": len(words.pieces),
+        "slack": published.slack,
+        "slack_share": published.slack / float(merged.sum()),
+        "gap": max(published.gap, solution.gap),
+        "constraints": solution.constraints,
+        "rounds": published.rounds + solution.rounds,
+        "replicates": replicates,
+        "seed": seed,
+    }
 
 
 def symbols(rules: MergeRules, words: Words) -> list[list[int]]:
@@ -85,6 +105,7 @@ def _resampled(
     history: PairHistory,
     words: Words,
     solution: Solution,
+    costs: Costs,
     replicates: int,
     seed: int,
     progress: Callable[[int], None],
@@ -99,23 +120,15 @@ def _resampled(
             size = int(present.sum())
             blocks[own, present] = random.multinomial(size, np.full(size, 1 / size))
         counts = history.counts(words.weights(blocks))
-        draws[replicate] = solve(history, counts, begin_with=solution.chosen).shares
+        draws[replicate] = solve(history, counts, costs, solution.chosen).shares
         progress(replicate + 1)
     return draws
 
 
-def _finding(
-    tokenizer: Tokenizer,
-    words: Words,
-    solution: Solution,
-    draws: NDArray[np.float64],
-    asked: int,
-    history: PairHistory,
-    counts: NDArray[np.float64],
-    seed: int,
-) -> dict[str, Any]:
+def _rows(
+    words: Words, solution: Solution, published: Solution, draws: NDArray[np.float64]
+) -> list[dict[str, Any]]:
     errors = draws.std(0, ddof=1) if len(draws) > 1 else None
-    explained = counts[history.merged[history.merged >= 0]] @ solution.shares
     rows = []
     for i, language in enumerate(words.languages):
         share = float(solution.shares[i])
@@ -128,23 +141,9 @@ def _finding(
                 "language": language,
                 "share": share,
                 "interval": interval,
+                "share_published": float(published.shares[i]),
                 "bytes": int(words.bytes[i].sum()),
                 "documents": int(words.documents[i]),
             }
         )
-    rows.sort(key=lambda row: (-row["share"], row["language"]))
-    return {
-        "kind": "mixture",
-        "tokenizer": identity(tokenizer),
-        "languages": rows,
-        "merges": asked,
-        "merges_met": solution.steps_used,
-        "distinct_words": len(words.pieces),
-        "slack": solution.slack,
-        "slack_share": solution.slack / float(explained.sum()),
-        "gap": solution.gap,
-        "constraints": solution.constraints,
-        "rounds": solution.rounds,
-        "replicates": len(draws),
-        "seed": seed,
-    }
+    return sorted(rows, key=lambda row: (-row["share"], row["language"]))

@@ -10,6 +10,11 @@ and u_p, at least 0, take up that our text of the languages is not theirs. The s
 which the slack, sum_t v_t + sum_p u_p, is least (Hayase et al. 2024, "Data Mixture Inference",
 arXiv 2407.16607).
 
+Text of another kind is off by so much per cent, not by so many occurrences, yet the first few
+merges of a language weigh as much in that sum as hundreds of later ones. So a second programme
+follows, in which each slack is counted as a share of its pair's frequency under the first one's
+answer (`relative_costs`); LOG.md has what either comes to on planted mixtures.
+
 There are far more constraints than can be written down, one for each pair at each step, and nearly
 all of them hold by themselves. They are added when broken, until what is still broken could add no
 more than `GAP` to the slack. A pair's count stands for a stretch of steps, and the tightest step of
@@ -18,6 +23,7 @@ a stretch is the least of the left-hand sides in a range, so looking through all
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +32,15 @@ from tokenize_lab.forensics.replay import PairHistory
 
 MOST_ADDED = 250  # constraints a round; more make each round dearer, and hardly fewer rounds
 MOST_ROUNDS = 200
+LEAST = 1.0  # occurrences per million bytes: slack of rarer pairs costs no more than theirs
 GAP = 1e-4  # of the slack: what is found is at most so far above the least there is
+
+
+class Costs(NamedTuple):
+    """What a unit of slack costs: [T] at each step, [pairs] for each pair."""
+
+    steps: NDArray[np.float64]
+    pairs: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -35,7 +49,7 @@ class Solution:
 
     Attributes:
         shares: [languages], sum 1.
-        slack: sum of all slacks, occurrences per million bytes.
+        slack: sum of all slacks times their costs; without costs, occurrences per million bytes.
         steps_used: merges whose pair occurs in the text, of those asked for.
         constraints: how many were needed.
         rounds: of adding them.
@@ -56,6 +70,7 @@ class Solution:
 def solve(
     history: PairHistory,
     counts: NDArray[np.float64],
+    costs: Costs | None = None,
     begin_with: NDArray[np.int64] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Solution:
@@ -64,19 +79,21 @@ def solve(
     Arguments:
         history: stretches of pairs.
         counts: [stretches, languages] occurrences per million bytes of the language.
+        costs: of the slacks; 1 for each where None is given, which is the published programme.
         begin_with: constraints of the solution of a like problem.
         progress: called with the number of constraints so far.
     """
     steps, languages = history.steps, counts.shape[1]
     known = history.merged >= 0
     merged = np.where(known[:, None], counts[history.merged], 0.0)
+    pairs = int(history.pair.max(initial=-1)) + 1
+    costs = costs or Costs(np.ones(steps), np.ones(pairs))
     shares = np.full(languages, 1 / languages)
-    step_slack = np.zeros(steps)
-    pair_slack = np.zeros(int(history.pair.max(initial=-1)) + 1)
+    step_slack, pair_slack = np.zeros(steps), np.zeros(pairs)
     chosen = np.zeros((0, 2), np.int64) if begin_with is None else begin_with
     slack, gap, rounds = 0.0, 0.0, 0
     if len(chosen):
-        shares, step_slack, pair_slack, slack = _solved(history, counts, merged, chosen)
+        shares, step_slack, pair_slack, slack = _solved(history, counts, merged, chosen, costs)
     while rounds < MOST_ROUNDS:
         rounds += 1
         level = np.where(known, merged @ shares + step_slack, np.inf)
@@ -84,16 +101,29 @@ def solve(
         broken = counts @ shares - pair_slack[history.pair] - level[at]
         wanted = _worst_of_each_pair(np.flatnonzero(broken > 0), broken, history.pair)
         # Raising each pair's slack by what it lacks would satisfy everything.
-        gap = float(broken[wanted].sum() / slack) if slack else float(len(wanted) > 0)
+        lacking = float(broken[wanted] @ costs.pairs[history.pair[wanted]])
+        gap = lacking / slack if slack else float(len(wanted) > 0)
         wanted = wanted[:MOST_ADDED]
         more = np.unique(np.concatenate([chosen, np.stack([wanted, at[wanted]], axis=1)]), axis=0)
         if gap <= GAP or len(more) == len(chosen):
             break
         chosen = more
-        shares, step_slack, pair_slack, slack = _solved(history, counts, merged, chosen)
+        shares, step_slack, pair_slack, slack = _solved(history, counts, merged, chosen, costs)
         if progress:
             progress(len(chosen))
     return Solution(shares, slack, int(known.sum()), len(chosen), rounds, gap, chosen)
+
+
+def relative_costs(
+    history: PairHistory, counts: NDArray[np.float64], shares: NDArray[np.float64]
+) -> Costs:
+    """Return costs that count slack as a share: of the frequency of the pair merged at a step, and
+    of the highest that a pair reaches, both under `shares`."""
+    level = counts @ shares
+    merged = np.where(history.merged >= 0, level[history.merged], LEAST)
+    highest = np.zeros(int(history.pair.max(initial=-1)) + 1)
+    np.maximum.at(highest, history.pair, level)
+    return Costs(1 / np.maximum(merged, LEAST), 1 / np.maximum(highest, LEAST))
 
 
 def _lowest(
@@ -131,6 +161,7 @@ def _solved(
     counts: NDArray[np.float64],
     merged: NDArray[np.float64],
     chosen: NDArray[np.int64],
+    costs: Costs,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
     """Solve for the chosen constraints; slacks that none of them names are zero."""
     from scipy.optimize import linprog
@@ -149,7 +180,7 @@ def _solved(
     slacks = len(used_steps) + len(used_pairs)
     one = np.concatenate([np.ones(languages), np.zeros(slacks)])[None]
     found = linprog(
-        1 - one[0],
+        np.concatenate([np.zeros(languages), costs.steps[used_steps], costs.pairs[used_pairs]]),
         A_ub=above,
         b_ub=np.zeros(len(chosen)),
         A_eq=one,
@@ -158,8 +189,7 @@ def _solved(
         method="highs",
     )
     assert found.status == 0, found.message  # it is feasible and bounded by construction
-    step_slack = np.zeros(history.steps)
-    pair_slack = np.zeros(int(history.pair.max()) + 1)
+    step_slack, pair_slack = np.zeros_like(costs.steps), np.zeros_like(costs.pairs)
     step_slack[used_steps] = found.x[languages : languages + len(used_steps)]
     pair_slack[used_pairs] = found.x[languages + len(used_steps) :]
     shares = np.clip(found.x[:languages], 0, None)

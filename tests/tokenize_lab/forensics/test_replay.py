@@ -34,7 +34,7 @@ def test_counts_are_those_of_counting_afresh(merges: list[Pair], words: list[str
     of_byte = {text: i for i, text in enumerate(rules.texts[:256])}
     symbols = [[of_byte[bytes([byte])] for byte in word.encode()] for word in words]
     history = replay(symbols, rules.listed)
-    weights = np.arange(1.0, 2 * len(words) + 1).reshape(-1, 2)
+    weights = np.arange(1, 2 * len(words) + 1).reshape(-1, 2).astype(np.float64)
     counts = history.counts(weights)
     current = [list(word) for word in symbols]
     for step, merge in enumerate(rules.listed):
