@@ -1,9 +1,10 @@
-"""From a folder of measurements, laws or both, or of a sweep, to its report."""
+"""From a folder of results, of whatever kinds, to its report."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from corpora.files import write_text
+from reports.forensics.pages import forensic_sections
 from reports.laws.material import read_laws
 from reports.laws.pages import law_sections
 from reports.measured import Measured, Series, read_measured
@@ -33,6 +34,7 @@ TITLE = "What tokenizers make of this text"
 LAWS_TITLE = "What these runs obey"
 SWEEP_TITLE = "What this sweep shows"
 VOCABULARY_TITLE = "What a larger vocabulary gains"
+FORENSICS_TITLE = "What these tokenizers give away"
 
 
 def build_report(folder: Path, out: Path | None = None) -> Path:
@@ -41,33 +43,43 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
     The same folder gives the same bytes, unless a sweep in it is still running.
 
     Arguments:
-        folder: what `tokenize-lab measure --out`, `vocab-curve --out` or `scaling fit --out` wrote,
-            or several of them; or the folder of a sweep, with or without laws fitted to it.
+        folder: what `tokenize-lab measure`, `vocab-curve`, `scaling fit` or `tokenizers audit`,
+            `diff` and `mixture` wrote to their `--out`, or several of these; or the folder of a
+            sweep, with or without any of them.
         out: the file to write; by default `report.html` in the folder.
 
     Raises:
         InputError: the folder holds none of these, or a damaged one; the file cannot be written.
     """
-    laws, with_curves = read_laws(folder), (folder / FILE).exists()
-    if (folder / SWEEP).exists():
-        sections = sweep_sections(read_sweep_results(folder))
-        sections += law_sections(laws, None) if laws is not None else []
-        page = render_page(SWEEP_TITLE, sections)
-    elif (laws is not None or with_curves) and not (folder / RECORD).exists():
-        sections = _vocabulary(folder) + (law_sections(laws, None) if laws is not None else [])
-        page = render_page(LAWS_TITLE if laws is not None else VOCABULARY_TITLE, sections)
-    else:
-        measured = read_measured(folder)
-        sections = measurement_sections(measured)
-        # Definitions and provenance stay last.
-        sections[-2:-2] = [
-            *_vocabulary(folder, measured.series),
-            *(law_sections(laws, measured) if laws is not None else []),
-        ]
-        page = render_page(TITLE, sections, [corpus.name for corpus in measured.corpora])
+    laws, forensics = read_laws(folder), forensic_sections(folder)
+    trained = _sweep(folder)
+    there = {
+        SWEEP_TITLE: bool(trained),
+        TITLE: (folder / RECORD).exists(),
+        LAWS_TITLE: laws is not None,
+        VOCABULARY_TITLE: (folder / FILE).exists(),
+        FORENSICS_TITLE: bool(forensics),
+    }
+    title = next((title for title, present in there.items() if present), TITLE)
+    # Where there is nothing at all, reading measurements says so.
+    measured = read_measured(folder) if there[TITLE] or title == TITLE else None
+    about = measurement_sections(measured) if measured is not None else []
+    sections = [
+        *trained,
+        *about[:-2],
+        *_vocabulary(folder, measured.series if measured is not None else ()),
+        *forensics,
+        *(law_sections(laws, measured) if laws is not None else []),
+        *about[-2:],  # definitions and provenance
+    ]
+    corpora = [corpus.name for corpus in measured.corpora] if measured is not None else []
     target = out or folder / REPORT_NAME
-    write_text(target, page)
+    write_text(target, render_page(title, sections, corpora))
     return target
+
+
+def _sweep(folder: Path) -> list[Section]:
+    return sweep_sections(read_sweep_results(folder)) if (folder / SWEEP).exists() else []
 
 
 def _vocabulary(folder: Path, known: Sequence[Series] = ()) -> list[Section]:

@@ -14,7 +14,8 @@ def report(
         Path,
         typer.Argument(
             metavar="DIR",
-            help="the --out of measure, vocab-curve or scaling fit; or a sweep",
+            help="what measure, vocab-curve, scaling fit or tokenizers audit, diff, mixture wrote "
+            "to --out; or a sweep",
         ),
     ],
     out: Annotated[

@@ -186,7 +186,7 @@ def measure(
 
     if as_json and as_csv:
         raise InputError("--json and --csv both write to stdout; give one of them")
-    opened = _told_apart(
+    opened = told_apart(
         corpora,
         [
             open_corpus(
@@ -271,7 +271,7 @@ def _counted(engine: Engine, address: str | None, cpus: int | None) -> "Counted 
     return partial(counted_on_ray, address=address, cpus=cpus)
 
 
-def _told_apart(specs: list[str], opened: "list[ReadCorpus]") -> "list[ReadCorpus]":
+def told_apart(specs: list[str], opened: "list[ReadCorpus]") -> "list[ReadCorpus]":
     """Give corpora that share a short name their full ones."""
     for spec in specs:
         if specs.count(spec) > 1:

@@ -1,4 +1,4 @@
-"""`tokenize-lab tokenizers`: train one, look at one."""
+"""`tokenize-lab tokenizers`: train one, look at one; forensics has its own commands."""
 
 import json
 import sys
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from corpora.readers.settings import OnInvalid, Unit
+from tokenize_lab.forensics.cli import audit, diff, mixture
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-app = typer.Typer(help="Tokenizers: train one on a corpus, look at one.", no_args_is_help=True)
+app = typer.Typer(
+    help="Tokenizers: train, look at one, at every token, at two.", no_args_is_help=True
+)
 
 Json = Annotated[bool, typer.Option("--json", help="strict JSON on stdout, nothing else there")]
 
@@ -88,6 +91,11 @@ def show(
     from rich.console import Console
 
     Console().print(*_tables(facts), sep="\n")
+
+
+app.command()(audit)
+app.command()(diff)
+app.command()(mixture)
 
 
 def _tables(facts: dict[str, Any]) -> "list[Table]":

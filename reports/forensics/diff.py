@@ -1,0 +1,185 @@
+"""Two tokenizers side by side."""
+
+from itertools import pairwise
+from typing import Any
+
+from markupsafe import Markup
+
+from reports import numbers
+from reports.figures.bars import Part, bars, bars_key
+from reports.forensics.tokens import piece, token, tokens
+from reports.html import visible
+from reports.languages import language_name
+from reports.section import Section, behind, figure
+from reports.table import Column, sortable_table
+from reports.words import language_cell, strong
+
+_MOVES = 50
+_WORDS = 40
+_EXAMPLES = 40
+_A, _B, _BOTH = 0, 1, 6
+
+
+def diff_section(finding: dict[str, Any], place: int) -> Section:
+    """Show one comparison; `place` tells it from others on the page."""
+    a, b = (one["name"] for one in finding["tokenizers"])
+    body = _lead(finding) + _settings(finding) + _vocabulary(finding, place)
+    if finding["text"]:
+        body += _cuts(finding, place) + _words(finding)
+    return Section(f"diff-{place}", f"{a} beside {b}", body)
+
+
+def _lead(finding: dict[str, Any]) -> Markup:
+    a, b = (strong(one["name"]) for one in finding["tokenizers"])
+    vocabulary, text = finding["vocabulary"], finding["text"]
+    said = Markup('<p class="lead">A is {}, B is {}. They share {}').format(
+        a, b, numbers.plural(vocabulary["shared"], "token")
+    )
+    own = vocabulary["own"]
+    said += Markup("; {} are A's alone, {} B's.").format(*map(numbers.count, own))
+    if text and text["all"]["documents"]:
+        whole = text["all"]
+        said += Markup(
+            " {} of the documents are cut at the same places, {} of the bytes lie in tokens that "
+            "both have there, and B takes {} tokens for each of A's."
+        ).format(
+            numbers.share(whole["same_document_share"]),
+            numbers.share(whole["same_byte_share"]),
+            numbers.rate(whole["tokens_b_over_a"], places=3),
+        )
+    return said + Markup("</p>")
+
+
+def _settings(finding: dict[str, Any]) -> Markup:
+    def value(row: dict[str, Any], side: str) -> Markup:
+        text = row[side]
+        return Markup("<code>{}</code>").format(visible(text)) if text else Markup("nothing")
+
+    return Markup("<h3>What is done to a text</h3>") + sortable_table(
+        "Before and while merging",
+        [Column(one, numeric=False) for one in ("", "A", "B", "same")],
+        [
+            [row["setting"], value(row, "a"), value(row, "b"), "yes" if row["same"] else "no"]
+            for row in finding["settings"]
+        ],
+    )
+
+
+def _vocabulary(finding: dict[str, Any], place: int) -> Markup:
+    vocabulary = finding["vocabulary"]
+    shared, (own, its) = vocabulary["shared"], vocabulary["own"]
+    picture = bars(
+        f"diff-vocabulary-{place}",
+        "Tokens that both have, and those of one alone",
+        "Two bars of tokens: those shared, then those that the one tokenizer has alone.",
+        "tokens",
+        [
+            ("A", [Part(shared, _BOTH, f"shared: {shared:,}"), Part(own, _A, f"A alone: {own:,}")]),
+            ("B", [Part(shared, _BOTH, f"shared: {shared:,}"), Part(its, _B, f"B alone: {its:,}")]),
+        ],
+    )
+    key = bars_key([(_BOTH, "shared"), (_A, "A alone"), (_B, "B alone")])
+    correlation = numbers.rate(vocabulary["rank_correlation"], places=3)
+    caption = f"By raw bytes. Ranks of the shared tokens correlate by {correlation}."
+    body = Markup("<h3>Vocabularies</h3>") + figure(picture, caption, key)
+    for side, called in enumerate("AB"):
+        if vocabulary["examples"][side]:
+            body += Markup("<p>{} alone, by id: {} …</p>").format(
+                called, tokens(vocabulary["examples"][side], _EXAMPLES)
+            )
+    if vocabulary["moves"]:
+        moves = sortable_table(
+            "Shared tokens whose rank among the shared ones differs most",
+            [Column("token", numeric=False), Column("rank in A"), Column("rank in B")],
+            [
+                [token(one), *(numbers.count(rank) for rank in one["ranks"])]
+                for one in vocabulary["moves"][:_MOVES]
+            ],
+        )
+        body += behind("Tokens that moved farthest", moves)
+    return body
+
+
+def _cuts(finding: dict[str, Any], place: int) -> Markup:
+    rows = [row for row in finding["text"]["languages"] if row["documents"]]
+    if not rows:
+        return Markup("")
+    ordered = sorted(rows, key=lambda row: (-row["same_byte_share"], row["language"]))
+    picture = bars(
+        f"diff-bytes-{place}",
+        "Bytes in tokens that both have at the same place",
+        "For each language the share of its bytes that both tokenizers cut into the same tokens.",
+        "per cent of bytes",
+        [_same_bytes(row) for row in ordered],
+    )
+    table = sortable_table(
+        "How text is cut, by language",
+        [
+            Column("language", numeric=False),
+            Column("bytes"),
+            Column("same documents", hint="cut at the same places throughout"),
+            Column("same bytes", hint="in tokens that both have at the same place"),
+            Column("shared cuts", hint="places where both cut, of those where either does"),
+            Column("tokens B / A"),
+        ],
+        [
+            [
+                language_cell(row["language"]),
+                numbers.count(row["bytes"]),
+                numbers.share(row["same_document_share"]),
+                numbers.share(row["same_byte_share"]),
+                numbers.share(row["shared_boundary_share"]),
+                numbers.rate(row["tokens_b_over_a"], places=3),
+            ]
+            for row in ordered
+        ],
+    )
+    left = finding["text"]["all"]["documents_not_compared"]
+    caption = "Only documents that both give back byte for byte are compared" + (
+        f"; {numbers.count(left)} are not." if left else "."
+    )
+    return Markup("<h3>How text is cut</h3>") + figure(picture, caption) + table
+
+
+def _same_bytes(row: dict[str, Any]) -> tuple[str, list[Part]]:
+    called, share = language_name(row["language"]), row["same_byte_share"]
+    return called, [Part(100 * share, _BOTH, f"{called}: {numbers.share(share)}")]
+
+
+def _words(finding: dict[str, Any]) -> Markup:
+    words = finding["text"]["words"][:_WORDS]
+    if not words:
+        return Markup("")
+
+    def cut(row: dict[str, Any], side: str) -> Markup:
+        raw = bytes.fromhex(row["hex"])
+        return Markup(" ").join(piece(part) for part in _parts(raw, row[side]))
+
+    return sortable_table(
+        f"Words cut differently, where most tokens are at stake: the first {len(words)} of "
+        f"{numbers.count(finding['text']['words_cut_differently'])}",
+        [
+            Column("word", numeric=False),
+            Column("times"),
+            Column("cut by A", numeric=False),
+            Column("cut by B", numeric=False),
+            Column("tokens saved by A"),
+        ],
+        [
+            [
+                token(row),
+                numbers.count(row["count"]),
+                cut(row, "a"),
+                cut(row, "b"),
+                numbers.rate(row["tokens_saved_by_a"], places=0),
+            ]
+            for row in words
+        ],
+    )
+
+
+def _parts(raw: bytes, cuts: list[int]) -> list[str]:
+    return [
+        raw[begin:end].decode("utf-8", "surrogateescape")
+        for begin, end in pairwise([0, *cuts, len(raw)])
+    ]

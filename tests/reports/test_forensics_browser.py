@@ -1,0 +1,83 @@
+"""The pages on tokens in a real browser: silent, narrow, and hostile tokens stay text."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from corpora.corpus import DocumentCorpus
+from corpora.document import Document
+from reports.build import build_report
+from tests.reports.folders import HOSTILE
+from tests.reports.test_browser import ARGUMENTS, DESKTOP, PHONE, Opened
+from tests.reports.test_forensics import spelling_out
+from tests.tokenize_lab.forensics.made import byte_level
+from tokenize_lab.forensics.audit import audit
+from tokenize_lab.forensics.cuts import compare_cuts
+from tokenize_lab.forensics.diff import diff
+from tokenize_lab.forensics.files import save_finding
+from tokenize_lab.forensics.mixture import infer_mixture
+from tokenize_lab.forensics.usage import count_usage
+from tokenize_lab.forensics.words import count_words
+from tokenize_lab.patterns import GPT4
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no chromium on this machine")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every token, word and language is an attack, or as long as a name can be."""
+    folder = tmp_path_factory.mktemp("hostile")
+    tokens = [*HOSTILE, "\u202eabc", "x" * 300]
+    one, other = spelling_out(*tokens), byte_level([(b"a", b"l"), (b"al", b"e")], pattern=GPT4)
+    documents = [Document(" ".join(tokens), language) for language in (HOSTILE[0], "y" * 200)]
+    corpus = DocumentCorpus("hostile", documents)
+    save_finding(folder, audit(one, count_usage(one, [corpus], jobs=1)))
+    save_finding(folder, diff(one, other, compare_cuts(one, other, [corpus])))
+    words = count_words(other, [corpus], 1 << 40)
+    save_finding(folder, infer_mixture(other, words, merges=2))
+    return build_report(folder)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_hostile_tokens_fit_a_phone_and_stay_text(
+    browser: "Browser", report: Path, scheme: Any
+) -> None:
+    context = browser.new_context(viewport=PHONE, color_scheme=scheme)
+    opened = Opened(context, report)
+    page = opened.page
+    assert page.locator("main script, main img, main svg[onload]").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    opened.check_silent()
+    context.close()
+
+
+def test_every_figure_is_described_and_bars_are_coloured(browser: "Browser", report: Path) -> None:
+    context = browser.new_context(viewport=DESKTOP)
+    opened = Opened(context, report)
+    described = opened.page.get_by_role("img").evaluate_all(
+        """(all) => all.length > 3 && all.every((svg) =>
+        ["aria-labelledby", "aria-describedby"].every((name) =>
+          document.getElementById(svg.getAttribute(name)).textContent))"""
+    )
+    assert described
+    bars = opened.page.locator("#audit-0 svg[role=img]:last-of-type rect.bar")
+    fills = set(bars.evaluate_all("(all) => all.map((e) => getComputedStyle(e).fill)"))
+    assert len(fills) >= 3 and "rgb(0, 0, 0)" not in fills
+    opened.check_silent()
+    context.close()

@@ -1,0 +1,147 @@
+"""Two tokenizers compared: planted cuts, and real text against comparing byte by byte."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from corpora.corpus import DocumentCorpus
+from corpora.document import Document
+from corpora.open import open_corpus
+from tests.tokenize_lab.forensics.made import byte_level
+from tests.tokenize_lab.texts import SAMPLES, ids_of
+from tokenize_lab.forensics.cuts import compare_cuts
+from tokenize_lab.forensics.diff import diff, settings_of
+from tokenize_lab.load import load_tokenizer
+from tokenize_lab.patterns import GPT2, GPT4
+from tokenize_lab.tokenizer import Tokenizer
+
+ONE = [(b"a", b"b"), (b"ab", b"c")]
+OTHER = [(b"b", b"c"), (b"a", b"b")]
+
+
+def cut_places(tokenizer: Tokenizer, text: str) -> set[int]:
+    """Return the bytes at which tokens end inside a text."""
+    (ids,) = ids_of(tokenizer.encode_batch([text]))
+    at = -len(tokenizer.prefix)
+    ends = set()
+    for i in ids:
+        at += len(tokenizer.token_bytes[i])
+        ends.add(at)
+    return ends - {0, len(text.encode())}
+
+
+def test_planted_cuts_are_counted() -> None:
+    corpus = DocumentCorpus(
+        "planted", [Document("abc xy", "aaa"), Document("ab", "aaa"), Document("xy", "bbb")]
+    )
+    one, other = byte_level(ONE), byte_level(OTHER)
+    cuts = compare_cuts(one, other, [corpus])
+    # `abc` is one token of the one and `a bc` of the other; `ab` is one of both.
+    first, second = cuts.languages["aaa"], cuts.languages["bbb"]
+    assert (first.documents, first.same_documents) == (2, 1)
+    assert (first.tokens_a, first.tokens_b) == (1 + 3 + 1, 2 + 3 + 1)
+    assert (first.bytes, first.same_bytes) == (8, 3 + 2)
+    assert (first.boundaries, first.shared_boundaries) == (4, 3)
+    assert (second.documents, second.same_documents, second.same_bytes) == (1, 1, 2)
+    found = diff(one, other, cuts)
+    (word,) = found["text"]["words"]
+    assert word["text"] == "abc" and word["count"] == 1 and word["tokens_saved_by_a"] == 1
+    assert word["a"] == [] and word["b"] == [1]
+    vocabulary = found["vocabulary"]
+    assert vocabulary["shared"] == 257 and vocabulary["own"] == [1, 1]
+    assert [one["text"] for side in vocabulary["examples"] for one in side] == ["abc", "bc"]
+    assert vocabulary["same_id"] == 256  # `ab` is 256 in the one, 257 in the other
+    json.dumps(found, allow_nan=False)
+
+
+def test_words_where_most_is_at_stake_come_first() -> None:
+    text = "bcbcbc " + "abc " * 5 + "xbc"
+    cuts = compare_cuts(byte_level(ONE), byte_level(OTHER), [DocumentCorpus("t", [Document(text)])])
+    words = diff(byte_level(ONE), byte_level(OTHER), cuts)["text"]["words"]
+    assert [(word["text"], word["tokens_saved_by_a"]) for word in words] == [
+        ("abc", 5), ("bcbcbc", -3), ("xbc", -1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("other", ["mistral:tekken", "mistral:v1"])
+def test_real_text_agrees_with_comparing_byte_by_byte(other: str) -> None:
+    a, b = load_tokenizer("mistral:v3"), load_tokenizer(other)
+    corpus = open_corpus("embedded:eng_Latn,hin_Deva,jpn_Jpan")
+    cuts = compare_cuts(a, b, [corpus])
+    for language, counts in cuts.languages.items():
+        texts = [
+            text for batch in corpus.batches() if batch.language == language for text in batch.texts
+        ]
+        pairs = [(cut_places(a, text), cut_places(b, text)) for text in texts]
+        assert counts.same_documents == sum(one == two for one, two in pairs)
+        assert counts.boundaries == sum(len(one | two) for one, two in pairs)
+        assert counts.shared_boundaries == sum(len(one & two) for one, two in pairs)
+        same = 0
+        for text, (one, two) in zip(texts, pairs, strict=True):
+            size = len(text.encode())
+            spans = [{*zip([0, *sorted(c)], [*sorted(c), size], strict=True)} for c in (one, two)]
+            same += sum(end - begin for begin, end in spans[0] & spans[1])
+        assert counts.same_bytes == same
+        assert counts.tokens_a == len(a.encode_batch(texts).ids)
+
+
+def test_a_tokenizer_differs_from_itself_in_nothing() -> None:
+    one = load_tokenizer("mistral:tekken")
+    twin = replace(one, name="twin")  # type: ignore[type-var]
+    found = diff(one, twin, compare_cuts(one, twin, [open_corpus("embedded:rus_Cyrl")]))
+    assert all(row["same"] for row in found["settings"])
+    vocabulary, text = found["vocabulary"], found["text"]
+    assert vocabulary["own"] == [0, 0] and vocabulary["moves"] == []
+    assert vocabulary["rank_correlation"] == pytest.approx(1)
+    assert text["words"] == [] and text["all"]["same_byte_share"] == 1
+    assert text["all"]["shared_boundary_share"] == 1
+
+
+def test_what_one_does_not_give_back_is_left_out(trained: dict[str, Path]) -> None:
+    lossy, whole = load_tokenizer(str(trained["wordpiece"])), load_tokenizer("byte")
+    corpus = DocumentCorpus("t", [Document("two words"), Document("a")])
+    counts = compare_cuts(lossy, whole, [corpus]).languages["und"]
+    assert counts.inexact == 1 and counts.documents == 1 and counts.bytes == 1
+
+
+def test_patterns_and_normalisers_are_told_apart() -> None:
+    one, other = byte_level(ONE, pattern=GPT4), byte_level(ONE, pattern=GPT2)
+    rows = {row["setting"]: row["same"] for row in diff(one, other)["settings"]}
+    assert not rows["split before merging"] and rows["normaliser"] and rows["model"]
+    content = json.loads(one.serialized)
+    content["normalizer"] = {"type": "NFC"}
+    normal = replace(one, serialized=json.dumps(content))
+    assert settings_of(normal)["normaliser"] == '{"type": "NFC"}'
+    rows = {row["setting"]: row["same"] for row in diff(one, normal)["settings"]}
+    assert not rows["normaliser"] and rows["split before merging"]
+
+
+def _run(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "tokenize_lab", "tokenizers", "diff", *arguments]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+
+
+def test_the_command(tmp_path: Path) -> None:
+    text = str(SAMPLES / "eng_Latn.txt")
+    done = _run("byte", "mistral:v1", text, "--json", "--out", "kept", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["text"]["languages"][0]["language"] == "eng_Latn"
+    (path,) = (tmp_path / "kept").iterdir()
+    assert path.name.startswith("diff-byte-") and json.loads(path.read_text("utf-8")) == found
+    tables = _run("byte", "mistral:v1", text, folder=tmp_path)
+    assert tables.returncode == 0 and "How text is cut" in tables.stdout
+
+
+@pytest.mark.parametrize("arguments", [("byte",), ("byte", "byte"), ("byte", "no_such.json")])
+def test_bad_input_is_refused(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = _run(*arguments, folder=tmp_path)
+    assert done.returncode == 2 and done.stdout == ""
+    if len(arguments) > 1:
+        assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1

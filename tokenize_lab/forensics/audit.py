@@ -1,0 +1,170 @@
+"""Everything that can be said of a vocabulary's tokens, ready for JSON."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tokenize_lab.describe import readable
+from tokenize_lab.forensics.merges import MergeRules, dead_merges, merge_rules
+from tokenize_lab.forensics.reach import OPEN, PROVEN, Reach, Reached, find_reach
+from tokenize_lab.forensics.scripts import script_counts
+from tokenize_lab.forensics.usage import Usage, language_rows, sharing
+from tokenize_lab.forensics.utf8 import cut_of
+from tokenize_lab.token_bytes import TokenBytes, TokenKind
+from tokenize_lab.tokenizer import Tokenizer
+
+LISTED = 1000  # of a list in the JSON; the counts are of all
+EXAMPLES = 40  # of the tokens mainly of one language
+
+
+def audit(tokenizer: Tokenizer, usage: Usage | None = None) -> dict[str, Any]:
+    """Return what is known of every token of a vocabulary, and of its use on a corpus.
+
+    Lists hold at most `LISTED` tokens, each `{"id", "hex", "text"}`: its bytes in hexadecimal, and
+    as text with `\\xNN` for what is not UTF-8.
+    """
+    table = tokenizer.token_bytes
+    rules = merge_rules(tokenizer)
+    met = np.flatnonzero(usage.total).tolist() if usage else []
+    reached = find_reach(tokenizer, rules, met)
+    result: dict[str, Any] = {
+        "kind": "audit",
+        "tokenizer": identity(tokenizer),
+        "ids": {
+            kind.name.lower(): int(np.count_nonzero(table.kinds == kind)) for kind in TokenKind
+        },
+        "without_bytes": int(np.count_nonzero(table.lengths == 0)),
+        "reach": _reach(reached, table),
+        "merges": _merges(rules, table),
+        "characters": _characters(table),
+        "scripts": script_counts(table, np.flatnonzero(table.lengths).tolist()),
+        "corpus": None,
+    }
+    if usage:
+        result["corpus"] = _corpus(usage, reached, rules, table)
+    return result
+
+
+def identity(tokenizer: Tokenizer) -> dict[str, Any]:
+    """Return what tells one tokenizer from another."""
+    return {
+        "spec": tokenizer.spec,
+        "name": tokenizer.name,
+        "sha256": tokenizer.sha256,
+        "vocabulary_size": tokenizer.vocabulary_size,
+        "engine": tokenizer.engine,
+        "lossless": tokenizer.lossless,
+        "lossy_reason": tokenizer.lossy_reason,
+        "prefix": readable(tokenizer.prefix),
+    }
+
+
+def token(table: TokenBytes, token_id: int) -> dict[str, Any]:
+    """Return a token's id and bytes."""
+    return {"id": token_id, "hex": table[token_id].hex(), "text": readable(table[token_id])}
+
+
+def tokens(table: TokenBytes, ids: Iterable[int]) -> list[dict[str, Any]]:
+    """Return up to `LISTED` tokens."""
+    return [token(table, i) for i in list(ids)[:LISTED]]
+
+
+def _reach(reached: Reached, table: TokenBytes) -> dict[str, Any]:
+    def listed(*wanted: Reach) -> list[dict[str, Any]]:
+        found = []
+        for i in reached.ids(*wanted)[:LISTED]:
+            instead = reached.instead.get(i)
+            found.append(
+                {
+                    **token(table, i),
+                    "why": Reach(int(reached.status[i])).name.lower(),
+                    "instead": None if instead is None else [token(table, j) for j in instead],
+                }
+            )
+        return found
+
+    return {
+        "counts": {
+            state.name.lower(): int(np.count_nonzero(reached.status == state)) for state in Reach
+        },
+        "reached": len(reached.ids(Reach.REACHED)),
+        "unreachable_proven": len(reached.ids(*PROVEN)),
+        "not_found": len(reached.ids(*OPEN)),
+        "texts_tried": reached.texts,
+        "unreachable": listed(*PROVEN),
+        "open": listed(*OPEN),
+    }
+
+
+def _merges(rules: MergeRules | None, table: TokenBytes) -> dict[str, Any] | None:
+    if rules is None:
+        return None
+    dead = dead_merges(rules)
+    return {
+        "listed": bool(rules.listed),
+        "count": len(rules.listed) if rules.listed else len(rules.in_order),
+        "never_fire": len(dead),
+        "parts_of_others": len(rules.parts),
+        "dead": [
+            {"left": token(table, merge.left), "right": token(table, merge.right)}
+            for merge in dead[:LISTED]
+        ],
+    }
+
+
+def _characters(table: TokenBytes) -> dict[str, int]:
+    """Count ids by how they lie on characters; single bytes of longer ones are counted apart."""
+    states = ("whole", "single_bytes", "begin_inside", "end_inside", "both", "invalid")
+    counts: dict[str, int] = dict.fromkeys(states, 0)
+    for i in np.flatnonzero(table.lengths).tolist():
+        cut = cut_of(table[i])
+        if cut and not cut.tail and not cut.head:
+            counts["whole"] += 1
+        elif table.lengths[i] == 1:
+            counts["single_bytes"] += 1
+        elif cut is None:
+            counts["invalid"] += 1
+        elif cut.tail and cut.head:
+            counts["both"] += 1
+        else:
+            counts["begin_inside" if cut.tail else "end_inside"] += 1
+    return counts
+
+
+def _corpus(
+    usage: Usage, reached: Reached, rules: MergeRules | None, table: TokenBytes
+) -> dict[str, Any]:
+    total = usage.total
+    has_text = table.lengths > 0
+    unused = np.flatnonzero((total == 0) & has_text)
+    possible = unused[reached.status[unused] == Reach.REACHED]
+    parts = rules.parts if rules else frozenset()
+    scaffolds = [i for i in possible.tolist() if i in parts]
+    return {
+        "corpora_sha256": usage.corpora_sha256,
+        "bytes": int(usage.bytes.sum()),
+        "tokens": int(total.sum()),
+        "used": int(np.count_nonzero(total)),
+        "never_used": len(unused),
+        "never_used_reachable": len(possible),
+        "never_used_parts_of_others": len(scaffolds) if rules else None,
+        "used_once": int(np.count_nonzero(total == 1)),
+        "not_whole_characters_used": int(np.count_nonzero((total > 0) & table.splits_character)),
+        "not_whole_character_tokens": int(total[table.splits_character].sum()),
+        "unused": tokens(table, possible.tolist()),
+        "ids_by_languages": sharing(usage),
+        "languages": [
+            {**row, "examples": _examples(usage, i, table)}
+            for i, row in enumerate(language_rows(usage))
+        ],
+    }
+
+
+def _examples(usage: Usage, row: int, table: TokenBytes) -> list[dict[str, Any]]:
+    """Return the commonest tokens that occur in one language alone."""
+    counts = usage.counts[row]
+    alone = (usage.counts > 0).sum(0) == 1
+    own = np.flatnonzero((counts > 0) & alone)
+    own = own[np.argsort(-counts[own], kind="stable")][:EXAMPLES]
+    return [{**token(table, i), "count": int(counts[i])} for i in own.tolist()]

@@ -1,0 +1,204 @@
+"""`tokenize-lab tokenizers audit | diff | mixture`: what tokenizers give away."""
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from corpora.readers.settings import OnInvalid, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.table import Table
+
+    from corpora.corpus import ReadCorpus
+
+Spec = Annotated[str, typer.Argument(metavar="SPEC", help="as for measure -t, e.g. mistral:v3")]
+Json = Annotated[bool, typer.Option("--json", help="strict JSON on stdout, nothing else there")]
+Out = Annotated[
+    Path | None, typer.Option(help="folder for the JSON (then: tokenize-lab report DIR)")
+]
+TextField = Annotated[str, typer.Option(help="field or column that holds the text")]
+TxtUnit = Annotated[Unit, typer.Option(help="a .txt document is a line or a file")]
+Invalid = Annotated[OnInvalid, typer.Option(help="what to do with invalid UTF-8")]
+Cache = Annotated[Path, typer.Option(help="folder of counts already made")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="count everything afresh")]
+Jobs = Annotated[int, typer.Option(min=0, help="processes; 0 for one a core")]
+
+
+def audit(
+    spec: Spec,
+    corpora: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CORPUS]...", help="text that shows which tokens are used"),
+    ] = None,
+    as_json: Json = False,
+    out: Out = None,
+    text_field: TextField = "text",
+    unit: TxtUnit = "line",
+    on_invalid: Invalid = "refuse",
+    jobs: Jobs = 0,
+    cache: Cache = Path("out/cache"),
+    no_cache: NoCache = False,
+) -> None:
+    """Look at every token: can it come out of a text at all, is it whole characters, which script;
+    and on a corpus, is it ever used, and by which languages.
+
+    What is proven is told from what was only not found.
+
+    \b
+    tokenize-lab tokenizers audit mistral:v3
+    tokenize-lab tokenizers audit out/bpe embedded --out out/audit
+    """
+    from tokenize_lab.cache import CountsCache
+    from tokenize_lab.forensics.audit import audit as audited
+    from tokenize_lab.forensics.audit_tables import audit_tables
+    from tokenize_lab.forensics.usage import count_usage
+    from tokenize_lab.load import load_tokenizer
+    from tokenize_lab.progress import counting_progress
+
+    opened = open_corpora(corpora or [], text_field, unit, on_invalid)
+    tokenizer = load_tokenizer(spec)
+    usage = None
+    if opened:
+        with counting_progress(opened) as progress:
+            kept = None if no_cache else CountsCache(cache)
+            usage = count_usage(tokenizer, opened, cache=kept, jobs=jobs or None, progress=progress)
+    with busy("looking at every token"):
+        finding = audited(tokenizer, usage)
+    deliver(finding, audit_tables(finding), as_json, out)
+
+
+def diff(
+    first: Annotated[str, typer.Argument(metavar="A", help="as for measure -t")],
+    second: Annotated[str, typer.Argument(metavar="B", help="as for measure -t")],
+    corpora: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CORPUS]...", help="text to be cut by both"),
+    ] = None,
+    as_json: Json = False,
+    out: Out = None,
+    text_field: TextField = "text",
+    unit: TxtUnit = "line",
+    on_invalid: Invalid = "refuse",
+) -> None:
+    """Compare two tokenizers: what they do to a text, which tokens they share, and how they cut.
+
+    \b
+    tokenize-lab tokenizers diff mistral:v3 mistral:tekken embedded
+    """
+    from tokenize_lab.forensics.cuts import compare_cuts
+    from tokenize_lab.forensics.diff import diff as compared
+    from tokenize_lab.forensics.diff_tables import diff_tables
+    from tokenize_lab.load import load_tokenizers
+    from tokenize_lab.progress import counting_progress
+
+    opened = open_corpora(corpora or [], text_field, unit, on_invalid)
+    a, b = load_tokenizers([first, second])
+    cuts = None
+    if opened:
+        with counting_progress(opened) as progress:
+            cuts = compare_cuts(a, b, opened, progress)
+    finding = compared(a, b, cuts)
+    deliver(finding, diff_tables(finding), as_json, out)
+
+
+def mixture(
+    spec: Spec,
+    corpora: Annotated[
+        list[str], typer.Argument(metavar="CORPUS...", help="text of every language it may be of")
+    ],
+    merges: Annotated[int, typer.Option(min=2, help="how many of the first merges to read")] = 1000,
+    most_bytes: Annotated[
+        int, typer.Option(min=1, help="text to read of each language, bytes")
+    ] = 4_000_000,
+    replicates: Annotated[
+        int, typer.Option(min=0, max=10_000, help="resamples for intervals; 0 for none")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="of the resamples")] = 0,
+    as_json: Json = False,
+    out: Out = None,
+    text_field: TextField = "text",
+    unit: TxtUnit = "line",
+    on_invalid: Invalid = "refuse",
+) -> None:
+    """Infer how much of each language a BPE tokenizer was trained on, from the order of its merges.
+
+    Each merge was the most frequent pair of the trainer's text; the shares are those that explain
+    the order best (a linear programme; Hayase et al. 2024). They are shares of bytes among the
+    languages you give.
+
+    \b
+    tokenize-lab tokenizers mixture mistral:tekken embedded:eng_Latn,fra_Latn,rus_Cyrl
+    """
+    from tokenize_lab.forensics.mixture import infer_mixture
+    from tokenize_lab.forensics.mixture_tables import mixture_tables
+    from tokenize_lab.forensics.words import count_words
+    from tokenize_lab.load import load_tokenizer
+    from tokenize_lab.progress import counting_progress
+
+    opened = open_corpora(corpora, text_field, unit, on_invalid)
+    tokenizer = load_tokenizer(spec)
+    with counting_progress(opened) as reading:
+        words = count_words(tokenizer, opened, most_bytes, reading)
+    with busy("replaying merges") as tell:
+        finding = infer_mixture(
+            tokenizer, words, merges=merges, replicates=replicates, seed=seed, progress=tell
+        )
+    deliver(finding, mixture_tables(finding), as_json, out)
+
+
+def open_corpora(
+    specs: list[str], text_field: str, unit: Unit, on_invalid: OnInvalid
+) -> "list[ReadCorpus]":
+    """Open corpora, told apart by name."""
+    from corpora.open import open_corpus
+    from tokenize_lab.cli import told_apart
+
+    return told_apart(
+        specs,
+        [
+            open_corpus(one, text_field=text_field, unit=unit, on_invalid=on_invalid)
+            for one in specs
+        ],
+    )
+
+
+def deliver(
+    finding: dict[str, Any], tables: "list[Table]", as_json: bool, out: Path | None
+) -> None:
+    """Write a finding where it was asked for: a folder, and JSON or tables on stdout."""
+    import json
+
+    from rich.console import Console
+
+    from tokenize_lab.forensics.files import save_finding
+    from tokenize_lab.output import emit
+
+    if out is not None:
+        path = save_finding(out, finding)
+        typer.echo(f"{path} (then: tokenize-lab report {out})", err=True)
+    if as_json:
+        emit([json.dumps(finding, ensure_ascii=False, allow_nan=False, indent=1), "\n"])
+        return
+    console = Console()
+    with console.capture() as capture:
+        console.print(*tables, sep="\n")
+    emit([capture.get()])
+
+
+@contextlib.contextmanager
+def busy(doing: str) -> "Iterator[Callable[[str, int], None]]":
+    """Show on stderr, and only to a terminal, that work goes on; yield a function to be told what
+    is being done and how much of it is done."""
+    import sys
+
+    from rich.console import Console
+
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    with Console(stderr=True).status(doing) as status:
+        yield lambda what, done: status.update(f"{what}: {done:,}")

@@ -1,0 +1,153 @@
+"""Two tokenizers side by side: their vocabularies, and how they cut the same text."""
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokenize_lab.describe import readable
+from tokenize_lab.forensics.audit import identity, token
+from tokenize_lab.forensics.cuts import CutCounts, Cuts, ratio
+from tokenize_lab.forensics.scripts import script_counts
+from tokenize_lab.token_bytes import TokenBytes
+from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer
+from tokenize_lab.tokenizers.sentencepiece import SentencePieceTokenizer
+from tokenize_lab.tokenizers.sentencepiece_proto import model_settings
+from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
+
+LISTED = 200
+
+
+def diff(a: Tokenizer, b: Tokenizer, cuts: Cuts | None = None) -> dict[str, Any]:
+    """Return everything in which two tokenizers differ, ready for JSON.
+
+    Lists hold at most `LISTED` entries; tokens as in `audit`.
+    """
+    result: dict[str, Any] = {
+        "kind": "diff",
+        "tokenizers": [identity(a), identity(b)],
+        "settings": _settings(a, b),
+        "vocabulary": _vocabulary(a.token_bytes, b.token_bytes),
+        "text": None,
+    }
+    if cuts is not None:
+        whole = CutCounts()
+        for part in cuts.languages.values():
+            whole.add(part)
+        result["text"] = {
+            "all": whole.row(),
+            "languages": [
+                {"language": language, **part.row()}
+                for language, part in sorted(cuts.languages.items())
+            ],
+            "words": _words(cuts),
+            "words_cut_differently": len({word for word, _, _ in cuts.words}),
+        }
+    return result
+
+
+def _words(cuts: Cuts) -> list[dict[str, Any]]:
+    """Return the words for which the most tokens are at stake, then the most frequent; `a` and `b`
+    are the bytes before which either cuts them."""
+    ordered = sorted(
+        cuts.words.items(),
+        key=lambda item: (-abs(len(item[0][1]) - len(item[0][2])) * item[1], -item[1], item[0]),
+    )
+    return [
+        {
+            "hex": word.hex(),
+            "text": readable(word),
+            "count": count,
+            "a": [place + 1 for place in own],
+            "b": [place + 1 for place in its],
+            "tokens_saved_by_a": (len(its) - len(own)) * count,
+        }
+        for (word, own, its), count in ordered[:LISTED]
+    ]
+
+
+def _vocabulary(a: TokenBytes, b: TokenBytes) -> dict[str, Any]:
+    """Compare by raw bytes; of ids with the same bytes the first counts."""
+    first, second = _by_bytes(a), _by_bytes(b)
+    shared = [raw for raw in first if raw in second]
+    own = [i for raw, i in first.items() if raw not in second]
+    its = [i for raw, i in second.items() if raw not in first]
+    places = np.array([[first[raw], second[raw]] for raw in shared], np.int64).reshape(-1, 2)
+    # Ranks among the shared ones alone, so that a shift of all ids is no move.
+    ranks = places.argsort(0, kind="stable").argsort(0, kind="stable")
+    moves = ranks[:, 1] - ranks[:, 0]
+    farthest = np.argsort(-np.abs(moves), kind="stable")[:LISTED]
+    return {
+        "sizes": [len(first), len(second)],
+        "shared": len(shared),
+        "own": [len(own), len(its)],
+        "shared_share": ratio(len(shared), len(first) + len(second) - len(shared)),
+        "same_id": int((places[:, 0] == places[:, 1]).sum()),
+        "rank_correlation": _spearman(ranks),
+        "median_move": float(np.median(np.abs(moves))) if len(moves) else None,
+        "moves": [
+            {
+                **token(a, int(places[i, 0])),
+                "ids": places[i].tolist(),
+                "ranks": ranks[i].tolist(),
+            }
+            for i in farthest.tolist()
+            if moves[i]
+        ],
+        "scripts": [script_counts(a, own), script_counts(b, its)],
+        "examples": [
+            [token(a, i) for i in own[:LISTED]],
+            [token(b, i) for i in its[:LISTED]],
+        ],
+    }
+
+
+def _by_bytes(table: TokenBytes) -> dict[bytes, int]:
+    found: dict[bytes, int] = {}
+    for i in np.flatnonzero(table.lengths).tolist():
+        found.setdefault(table[i], i)
+    return found
+
+
+def _spearman(ranks: NDArray[np.int64]) -> float | None:
+    """Return the rank correlation; None for fewer than two."""
+    if len(ranks) < 2:
+        return None
+    return float(np.corrcoef(ranks.T)[0, 1])
+
+
+def _settings(a: Tokenizer, b: Tokenizer) -> list[dict[str, Any]]:
+    """Return what the two do to a text before merging: a row for each setting."""
+    one, other = settings_of(a), settings_of(b)
+    return [
+        {"setting": name, "a": one[name], "b": other[name], "same": one[name] == other[name]}
+        for name in one
+    ]
+
+
+def settings_of(tokenizer: Tokenizer) -> dict[str, str]:
+    """Return what is done to a text, by name; empty where nothing is."""
+    model, normaliser, pattern = "", "", ""
+    if isinstance(tokenizer, TiktokenTokenizer):
+        model, pattern = "BPE", tokenizer.pattern
+    elif isinstance(tokenizer, HuggingFaceTokenizer):
+        content = json.loads(tokenizer.serialized)
+        model = content["model"].get("type", "")
+        normaliser = _written(content.get("normalizer"))
+        pattern = _written(content.get("pre_tokenizer"))
+    elif isinstance(tokenizer, SentencePieceTokenizer):
+        settings = model_settings(tokenizer.serialized)
+        model, normaliser = settings.model_type, settings.normalizer
+    return {
+        "model": model or tokenizer.engine,
+        "normaliser": normaliser,
+        "split before merging": pattern,
+        "put before every text": readable(tokenizer.prefix),
+        "gives text back": "yes" if tokenizer.lossless else f"no: {tokenizer.lossy_reason}",
+    }
+
+
+def _written(part: Any) -> str:
+    return "" if part is None else json.dumps(part, ensure_ascii=False, sort_keys=True)

@@ -1,0 +1,200 @@
+"""The merges of a BPE vocabulary, in the order in which they were learned.
+
+Three makes of BPE are read. A `tokenizer.json` lists its merges. A `.tiktoken` or tekken file holds
+only ranks: any two neighbours whose joined bytes are a token may be merged, the lowest rank first;
+SentencePiece does the same with characters and scores. Their merges are recovered by letting the
+lower ranks encode each token's own bytes: the two parts that are left are its merge.
+
+Why a token's own bytes decide. Let a token stand in the encoding of some piece of text. No merge
+crossed its ends, so the merges inside it were those, in that order, that its bytes undergo alone
+(Berglund and van der Merwe 2023, "Formalizing BPE tokenization", arXiv 2309.08715). Hence a token
+that its own bytes do not lead to comes out of no piece, and a merge fires in some piece only if it
+is the last one that fires on the bytes of its result alone.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tokenize_lab.token_bytes import TokenKind
+from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer
+from tokenize_lab.tokenizers.sentencepiece import SentencePieceTokenizer
+from tokenize_lab.tokenizers.sentencepiece_proto import model_settings
+from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
+
+
+class Merge(NamedTuple):
+    """Two neighbouring tokens become one: ids."""
+
+    left: int
+    right: int
+    result: int
+
+
+class Alone(NamedTuple):
+    """What a token's own symbols become when nothing stands beside them.
+
+    Attributes:
+        ids: the tokens that are left.
+        last: the last merge that fired, or None where none did.
+    """
+
+    ids: list[int]
+    last: Merge | None
+
+
+@dataclass(frozen=True)
+class MergeRules:
+    """What may be merged, and what comes first.
+
+    Attributes:
+        symbols: for each id, the ids its own text begins as; empty for ids without text of their
+            own (special, fallback bytes) or with a symbol that has no id.
+        ranks: by the ids of two neighbours, the merge's rank and its result; None where any two
+            neighbours whose joined text is a token may be merged.
+        listed: the merges that the file lists, in order; empty where it lists none.
+        whole_pieces: a piece of text that is a token as it stands is taken before merging.
+    """
+
+    symbols: Sequence[Sequence[int]]
+    texts: Sequence[bytes]
+    ranks: Mapping[tuple[int, int], tuple[int, int]] | None
+    by_text: Mapping[bytes, tuple[int, int]]
+    listed: Sequence[Merge]
+    whole_pieces: bool
+
+    def alone(self, token_id: int) -> Alone:
+        """Merge a token's own symbols until no rule applies."""
+        return self.merged(self.symbols[token_id])
+
+    def merged(self, symbols: Sequence[int]) -> Alone:
+        """Merge symbols, lowest rank first, of equals the leftmost."""
+        ids = list(symbols)
+        last = None
+        while len(ids) > 1:
+            best: tuple[int, int, int] | None = None
+            for place in range(len(ids) - 1):
+                rule = self._rule(ids[place], ids[place + 1])
+                if rule and (best is None or rule[0] < best[0]):
+                    best = (rule[0], place, rule[1])
+            if best is None:
+                break
+            _, place, result = best
+            last = Merge(ids[place], ids[place + 1], result)
+            ids[place : place + 2] = [result]
+        return Alone(ids, last)
+
+    def _rule(self, left: int, right: int) -> tuple[int, int] | None:
+        if self.ranks is not None:
+            return self.ranks.get((left, right))
+        return self.by_text.get(self.texts[left] + self.texts[right])
+
+    @cached_property
+    def in_order(self) -> Sequence[Merge]:
+        """The merges in the order they were learned: listed, or recovered from ranks.
+
+        A token that its own bytes do not lead to has no merge and is passed over.
+        """
+        return self.listed if self.ranks is not None else self.first(len(self.by_text))
+
+    def first(self, most: int) -> list[Merge]:
+        """Return the first `most` merges, in order."""
+        if self.ranks is not None:
+            return list(self.listed[:most])
+        found: list[Merge] = []
+        for text, (_, token_id) in sorted(self.by_text.items(), key=lambda item: item[1]):
+            if len(found) == most:
+                break
+            alone = self.alone(token_id) if len(text) > 1 else None
+            if alone is not None and alone.ids == [token_id] and alone.last is not None:
+                found.append(alone.last)
+        return found
+
+    @cached_property
+    def parts(self) -> frozenset[int]:
+        """Ids that some merge takes as a part."""
+        return frozenset(part for merge in self.in_order for part in merge[:2])
+
+
+def merge_rules(tokenizer: Tokenizer) -> MergeRules | None:
+    """Return a tokenizer's merges; None where it is no BPE."""
+    if isinstance(tokenizer, TiktokenTokenizer):
+        return _of_ranks(tokenizer)
+    if isinstance(tokenizer, HuggingFaceTokenizer):
+        return _of_json(tokenizer)
+    if isinstance(tokenizer, SentencePieceTokenizer):
+        return _of_scores(tokenizer)
+    return None
+
+
+def _of_ranks(tokenizer: TiktokenTokenizer) -> MergeRules:
+    table = tokenizer.token_bytes
+    texts = [table[i] for i in range(len(table))]
+    ids = np.flatnonzero(table.kinds == TokenKind.TEXT).tolist()
+    by_text = {texts[i]: (i - tokenizer.first_id, i) for i in ids}
+    of_byte = [by_text[bytes([byte])][1] for byte in range(256)]
+    symbols = [[of_byte[byte] for byte in text] for text in texts]
+    return MergeRules(symbols, texts, None, by_text, (), whole_pieces=True)
+
+
+def _of_scores(tokenizer: SentencePieceTokenizer) -> MergeRules | None:
+    if model_settings(tokenizer.serialized).model_type != "bpe":
+        return None
+    table, processor = tokenizer.token_bytes, tokenizer._processor
+    texts = [table[i] for i in range(len(table))]
+    ids = np.flatnonzero(table.kinds == TokenKind.TEXT).tolist()
+    ids.sort(key=lambda i: (-processor.GetScore(i), i))
+    by_text = {texts[i]: (rank, i) for rank, i in enumerate(ids)}
+    symbols: list[list[int]] = [[] for _ in texts]
+    for i in ids:
+        characters = [by_text.get(c.encode()) for c in texts[i].decode()]
+        if all(characters):
+            symbols[i] = [found[1] for found in characters if found]
+    return MergeRules(symbols, texts, None, by_text, (), whole_pieces=False)
+
+
+def _of_json(tokenizer: HuggingFaceTokenizer) -> MergeRules | None:
+    model: dict[str, Any] = json.loads(tokenizer.serialized)["model"]
+    if "merges" not in model:
+        return None
+    vocabulary: dict[str, int] = model["vocab"]
+    before = model.get("continuing_subword_prefix") or ""
+    after = model.get("end_of_word_suffix") or ""
+    table = tokenizer.token_bytes
+    ranks: dict[tuple[int, int], tuple[int, int]] = {}
+    listed: list[Merge] = []
+    for rank, pair in enumerate(model["merges"]):
+        left, right = pair.split(" ") if isinstance(pair, str) else pair
+        result = left + (right[len(before) :] if before else right)
+        merge = Merge(vocabulary[left], vocabulary[right], vocabulary[result])
+        listed.append(merge)
+        ranks[merge.left, merge.right] = (rank, merge.result)
+    symbols: list[list[int]] = [[] for _ in range(len(table))]
+    for piece, token_id in vocabulary.items():
+        if table.kinds[token_id] == TokenKind.TEXT and not before and not after:
+            found = [vocabulary.get(character) for character in piece]
+            if None not in found:
+                symbols[token_id] = [one for one in found if one is not None]
+    texts = [table[i] for i in range(len(table))]
+    whole = bool(model.get("ignore_merges"))
+    return MergeRules(symbols, texts, ranks, {}, listed, whole_pieces=whole)
+
+
+def dead_merges(rules: MergeRules) -> list[Merge]:
+    """Return listed merges that never fire, in whatever text: proven, see the module's text."""
+    fires: dict[int, Merge | None] = {}
+    dead = []
+    for merge in rules.listed:
+        if not rules.symbols[merge.result]:
+            continue
+        if merge.result not in fires:
+            alone = rules.alone(merge.result)
+            fires[merge.result] = alone.last if alone.ids == [merge.result] else None
+        if fires[merge.result] != merge:
+            dead.append(merge)
+    return dead

@@ -1,0 +1,149 @@
+"""Shares of languages in the text a BPE was trained on, read from the order of its merges.
+
+Shares are of bytes, among the languages given: what is not among them is laid to the likest. The
+method's own error on planted mixtures stands in LOG.md.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpora.document import UNKNOWN_LANGUAGE
+from corpora.errors import InputError
+from tokenize_lab.forensics.audit import identity
+from tokenize_lab.forensics.merges import MergeRules, merge_rules
+from tokenize_lab.forensics.program import Costs, Solution, relative_costs, solve
+from tokenize_lab.forensics.replay import PairHistory, replay
+from tokenize_lab.forensics.words import BLOCKS, Words
+from tokenize_lab.tokenizer import Tokenizer
+
+INTERVAL = 1.96  # standard errors either side: 95 % of a normal distribution
+Progress = Callable[[str, int], None]
+
+
+def infer_mixture(
+    tokenizer: Tokenizer,
+    words: Words,
+    *,
+    merges: int,
+    replicates: int = 0,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Return the languages' shares with all that is needed to judge them, ready for JSON.
+
+    `share` is that of the programme with relative costs, `share_published` that of the published
+    one; `slack_share` is the published one's slack over the frequency of all pairs merged.
+
+    Arguments:
+        words: of each language's text, split by this tokenizer.
+        merges: how many of the first merges to read.
+        replicates: resamples of each language's documents, in blocks, for the intervals; 0 for
+            none. They say what a different sample of our text would have given, and nothing of how
+            far the trainer's text was of another kind.
+        progress: called with what is being done and how much of it is done.
+
+    Raises:
+        InputError: fewer than two languages; no BPE; none of its merges occurs in the text.
+    """
+    known = [language for language in words.languages if language != UNKNOWN_LANGUAGE]
+    if len(known) < 2 or len(known) < len(words.languages):
+        raise InputError(
+            "a mixture is of two languages or more, and each text must say which it is: name the "
+            "files xxx_Xxxx.txt or xxx.jsonl, or give records a language"
+        )
+    rules = merge_rules(tokenizer)
+    chosen = rules.first(merges) if rules else []
+    if rules is None or not chosen:
+        raise InputError(f"{tokenizer.spec}: is no BPE, so it has no order of merges to read")
+
+    def tell(doing: str) -> Callable[[int], None]:
+        return lambda done: progress(doing, done) if progress else None
+
+    history = replay(symbols(rules, words), chosen, tell("merges replayed"))
+    if not (history.merged >= 0).any():
+        raise InputError(
+            f"{tokenizer.spec}: none of its merges occurs in the text; give other text"
+        )
+    counts = history.counts(words.weights(np.ones((len(known), BLOCKS))))
+    published = solve(history, counts, progress=tell("constraints"))
+    costs = relative_costs(history, counts, published.shares)
+    solution = solve(history, counts, costs, published.chosen, tell("constraints"))
+    draws = _resampled(history, words, solution, costs, replicates, seed, tell("resamples"))
+    merged = counts[history.merged[history.merged >= 0]] @ published.shares
+    return {
+        "kind": "mixture",
+        "tokenizer": identity(tokenizer),
+        "languages": _rows(words, solution, published, draws),
+        "merges": len(chosen),
+        "merges_met": solution.steps_used,
+        "distinct_words": len(words.pieces),
+        "slack": published.slack,
+        "slack_share": published.slack / float(merged.sum()),
+        "gap": max(published.gap, solution.gap),
+        "constraints": solution.constraints,
+        "rounds": published.rounds + solution.rounds,
+        "replicates": replicates,
+        "seed": seed,
+    }
+
+
+def symbols(rules: MergeRules, words: Words) -> list[list[int]]:
+    """Return each word as the ids of its bytes."""
+    of_byte = {text[0]: i for i, text in enumerate(rules.texts) if len(text) == 1}
+    missing = next((b for piece in words.pieces for b in piece if b not in of_byte), None)
+    if missing is not None:
+        raise InputError(
+            f"no token for byte 0x{missing:02X}: only byte-level vocabularies are read"
+        )
+    return [[of_byte[byte] for byte in piece] for piece in words.pieces]
+
+
+def _resampled(
+    history: PairHistory,
+    words: Words,
+    solution: Solution,
+    costs: Costs,
+    replicates: int,
+    seed: int,
+    progress: Callable[[int], None],
+) -> NDArray[np.float64]:
+    """Return the shares of each resample: [replicates, languages]."""
+    random = np.random.default_rng([seed, len(words.languages)])
+    filled = words.bytes > 0
+    draws = np.zeros((replicates, len(words.languages)))
+    for replicate in range(replicates):
+        blocks = np.zeros(filled.shape)
+        for own, present in enumerate(filled):
+            size = int(present.sum())
+            blocks[own, present] = random.multinomial(size, np.full(size, 1 / size))
+        counts = history.counts(words.weights(blocks))
+        draws[replicate] = solve(history, counts, costs, solution.chosen).shares
+        progress(replicate + 1)
+    return draws
+
+
+def _rows(
+    words: Words, solution: Solution, published: Solution, draws: NDArray[np.float64]
+) -> list[dict[str, Any]]:
+    errors = draws.std(0, ddof=1) if len(draws) > 1 else None
+    rows = []
+    for i, language in enumerate(words.languages):
+        share = float(solution.shares[i])
+        interval = None
+        if errors is not None:
+            reach = INTERVAL * float(errors[i])
+            interval = [max(0.0, share - reach), min(1.0, share + reach)]
+        rows.append(
+            {
+                "language": language,
+                "share": share,
+                "interval": interval,
+                "share_published": float(published.shares[i]),
+                "bytes": int(words.bytes[i].sum()),
+                "documents": int(words.documents[i]),
+            }
+        )
+    return sorted(rows, key=lambda row: (-row["share"], row["language"]))

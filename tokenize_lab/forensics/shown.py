@@ -1,0 +1,39 @@
+"""Tokens and numbers as a terminal can show them."""
+
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+
+def visible(text: str) -> str:
+    """Return a text in quotes, with escapes for what a terminal would not show, or would obey."""
+    return "'" + "".join(c if c.isprintable() else repr(c)[1:-1] for c in text) + "'"
+
+
+def shown_token(token: dict[str, Any]) -> str:
+    """Return a token of a finding, in quotes."""
+    return visible(token["text"])
+
+
+def count(value: int) -> str:
+    """Return `131,072`."""
+    return f"{value:,}"
+
+
+def columns(title: str, *headings: str) -> Table:
+    """Return a table; all columns but the first are set to the right unless they hold words."""
+    table = Table(title=Text(title))
+    words = {
+        "token",
+        "comes out as",
+        "why",
+        "its commonest own tokens",
+        "word",
+        "cut by A",
+        "cut by B",
+    }
+    for place, heading in enumerate(headings):
+        left = place == 0 or heading in words
+        table.add_column(heading, justify="left" if left else "right", overflow="fold")
+    return table
