@@ -22,7 +22,7 @@ def train(
     corpus: Annotated[
         str, typer.Argument(help="a file, a folder, a declared name or hub:NAME, as for measure")
     ],
-    kind: Annotated[str, typer.Option(help="bpe, unigram, wordpiece or character")],
+    kind: Annotated[str, typer.Option(help="bpe, unigram, wordpiece, character or superbpe")],
     vocab_size: Annotated[int, typer.Option(help="ids, the 256 bytes included")],
     out: Annotated[Path, typer.Option(help="folder for the tokenizer and its card.json")],
     engine: Annotated[
@@ -41,6 +41,15 @@ def train(
         ),
     ] = "",
     seed: Annotated[int, typer.Option(help="of what an engine draws")] = 0,
+    stage_split: Annotated[
+        float,
+        typer.Option(
+            help="superbpe: ids of the first stage, or below 1 their share", show_default=".5"
+        ),
+    ] = 0,
+    superword_words: Annotated[
+        int, typer.Option(help="superbpe: the most words a token may span", show_default="4")
+    ] = 0,
     text_field: Annotated[str, typer.Option(help="field or column that holds the text")] = "text",
     unit: Annotated[Unit, typer.Option(help="a .txt document is a line or a file")] = "line",
     on_invalid: Annotated[OnInvalid, typer.Option(help="what to do with invalid UTF-8")] = "refuse",
@@ -48,7 +57,8 @@ def train(
 ) -> None:
     """Train a tokenizer: the same corpus and settings give the same file, to the byte.
 
-    BPE, Unigram and character tokenizers are lossless; WordPiece drops white space.
+    All are lossless but WordPiece, which drops white space. SuperBPE's later merges go across
+    white space: more bytes per token from the same number of ids.
 
     \b
     tokenize-lab tokenizers train --kind bpe --vocab-size 4096 embedded --out out/bpe
@@ -59,7 +69,7 @@ def train(
     from tokenize_lab.train.settings import TrainSettings
     from tokenize_lab.train.train import train_tokenizer
 
-    settings = TrainSettings(kind, vocab_size, engine, pattern, seed)
+    settings = TrainSettings(kind, vocab_size, engine, pattern, seed, stage_split, superword_words)
     text = open_corpus(corpus, text_field=text_field, unit=unit, on_invalid=on_invalid)
     with training_progress(text) as progress:
         path, card = train_tokenizer(text, settings, out, progress)

@@ -19,6 +19,7 @@ from tokenize_lab.train.card import Card
 from tokenize_lab.train.characters import train_character
 from tokenize_lab.train.sentencepiece_unigram import train_sentencepiece
 from tokenize_lab.train.settings import TrainSettings
+from tokenize_lab.train.superbpe import train_superbpe
 from tokenize_lab.train.text import Progress, TextDigest, TrainingText
 from tokenize_lab.train.wordpiece import train_wordpiece
 
@@ -30,6 +31,7 @@ _TRAINERS: dict[tuple[str, str], Callable[[TrainingText, TrainSettings], bytes]]
     ("unigram", "sentencepiece"): train_sentencepiece,
     ("wordpiece", "huggingface"): train_wordpiece,
     ("character", "huggingface"): train_character,
+    ("superbpe", "huggingface"): train_superbpe,
 }
 
 
