@@ -23,6 +23,7 @@ def build_app() -> "typer.Typer":
     from scaling.cli import app as scaling
     from tokenize_lab.cli import measure
     from tokenize_lab.tokenizers_cli import app as tokenizers
+    from tokenize_lab.vocab_curve_cli import vocab_curve
 
     app = typer.Typer(
         name="tokenize-lab",
@@ -33,6 +34,7 @@ def build_app() -> "typer.Typer":
     app.command()(demo)
     app.command()(measure)
     app.command()(report)
+    app.command()(vocab_curve)
     app.add_typer(corpora, name="corpora")
     app.add_typer(tokenizers, name="tokenizers")
     app.add_typer(scaling, name="scaling")

@@ -41,13 +41,22 @@ class Bootstrap:
         """
         # A domain of a parallel corpus leaves the units of other domains empty.
         units = group.units[group.units[:, FIELD_INDEX["documents"]] > 0]
+        counted = units.any(0) if columns is None else np.asarray(columns)
+        resampled = self.resampled(units[:, counted])
+        if resampled is None:
+            return None
+        sums = np.zeros((self.replicates, units.shape[1]))
+        sums[:, counted] = resampled
+        return sums
+
+    def resampled(self, units: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """Return resampled sums of [units, columns], [replicates, columns]; None for fewer than
+        two units."""
         if len(units) < 2:
             return None
         weights = _weights(self.replicates, self.seed, len(units))
-        sums = np.zeros((self.replicates, units.shape[1]))
-        counted = units.any(0) if columns is None else np.asarray(columns)
         # Counts are far below 2^53, so sums in floating point are exact.
-        sums[:, counted] = weights @ units[:, counted].astype(np.float64)
+        sums: NDArray[np.float64] = weights @ units.astype(np.float64)
         return sums
 
     def interval(self, replicates: NDArray[np.float64] | None) -> Interval | None:

@@ -87,21 +87,32 @@ class GroupCounts:
 
     def add(self, first_document: int, table: NDArray[np.int64]) -> None:
         """Add documents' counts, [documents, len(FIELDS)], numbered on from `first_document`."""
-        while len(table):
-            units = units_of(first_document, len(table))
-            needed = int(units.max()) + 1
-            if needed > len(self.units):
-                more = np.zeros((needed - len(self.units), len(FIELDS)), np.int64)
-                self.units = np.concatenate([self.units, more])
-            self.units[units] += table[: len(units)]
-            first_document += len(units)
-            table = table[len(units) :]
+        self.units = with_documents(self.units, first_document, table)
 
     def add_units(self, units: NDArray[np.int64]) -> None:
         """Add another group's units to the units of the same number."""
         shorter, longer = sorted((self.units, units), key=len)
         self.units = longer.copy()
         self.units[: len(shorter)] += shorter
+
+
+def with_documents(
+    units: NDArray[np.int64], first_document: int, table: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return [units, columns] with documents' counts, [documents, columns], added to their units.
+
+    `units` is changed where it is long enough; documents are numbered on from `first_document`.
+    """
+    while len(table):
+        own = units_of(first_document, len(table))
+        needed = int(own.max()) + 1
+        if needed > len(units):
+            more = np.zeros((needed - len(units), units.shape[1]), np.int64)
+            units = np.concatenate([units, more])
+        units[own] += table[: len(own)]
+        first_document += len(own)
+        table = table[len(own) :]
+    return units
 
 
 def units_of(first_document: int, documents: int) -> NDArray[np.int64]:

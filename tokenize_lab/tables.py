@@ -16,15 +16,19 @@ _MOST_PLACES = 200
 _PLACES = ("corpus", "language", "domain", "document")
 
 
-def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
-    """Yield rows as lines of CSV: an interval is two columns, a difference three; null is empty."""
+def csv_lines(rows: Iterable[Row], differing: Iterable[str] = RATES) -> Iterator[str]:
+    """Yield rows as lines of CSV: an interval is two columns, a difference three; null is empty.
+
+    Arguments:
+        differing: what rows may have differences of, although the first of them has none.
+    """
     text = io.StringIO()
     writer = None
     for row in rows:
         flat = _flat(row)
         if writer is None:
             differences = [
-                f"{name}_difference{end}" for name in RATES for end in ("", "_low", "_high")
+                f"{name}_difference{end}" for name in differing for end in ("", "_low", "_high")
             ]
             names = list(dict.fromkeys([*flat, *differences]))
             writer = csv.DictWriter(text, names, lineterminator="\n")

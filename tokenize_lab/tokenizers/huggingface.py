@@ -64,6 +64,11 @@ class HuggingFaceTokenizer:
     def _tokenizer(self) -> Any:
         return _engine(self.serialized)
 
+    @property
+    def library_tokenizer(self) -> Any:
+        """The library's own object, set to encode plain text."""
+        return self._tokenizer
+
     def encode_batch(self, texts: Sequence[str]) -> Encoding:
         """Encode each text, adding no special tokens and recognising none.
 

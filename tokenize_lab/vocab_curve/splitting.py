@@ -1,0 +1,182 @@
+"""How a BPE tokenizer cuts a text into the pieces that its merges stay inside.
+
+A tokenizer.json says it in parts: added tokens are found first, the rest is normalised, then split.
+Where the splitter is a regular expression, Python's `regex` matches it, some ten times as fast as
+asking the library; any other splitter is the library's own. Which of them holds is tried on texts
+before it is trusted (`tokenize_lab.vocab_curve.following`).
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from corpora.errors import InputError
+from tokenize_lab.patterns import GPT2
+from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer
+from tokenize_lab.tokenizers.huggingface_parts import TextPath, parts_of, text_path
+from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
+
+Split = Callable[[str], list[str]]
+
+
+class Splitting(NamedTuple):
+    """A way to cut texts.
+
+    Attributes:
+        split: from a text to its pieces in order.
+        raw: pieces are stretches of the text; else they are in the vocabulary's own characters.
+    """
+
+    split: Split
+    raw: bool
+
+
+def splittings_of(tokenizer: TiktokenTokenizer | HuggingFaceTokenizer) -> list[Splitting]:
+    """Return ways to split as the tokenizer does, the fastest first.
+
+    Raises:
+        InputError: it has added tokens that change the text beside them.
+    """
+    if isinstance(tokenizer, TiktokenTokenizer):
+        return [Splitting(_matches(tokenizer.pattern), raw=True)]
+    content = json.loads(tokenizer.serialized)
+    path = text_path(content.get("normalizer"), content.get("pre_tokenizer"))
+    engine = tokenizer.library_tokenizer
+    found: list[Splitting] = []
+    if (fast := _by_expression(content, path)) is not None:
+        found.append(Splitting(fast, raw=bool(content.get("pre_tokenizer"))))
+    found.append(Splitting(_by_library(engine.pre_tokenizer), raw=False))
+    normalise = None if engine.normalizer is None else engine.normalizer.normalize_str
+    return [
+        Splitting(_around_added(content, _normalised(one.split, normalise), tokenizer), one.raw)
+        for one in found
+    ]
+
+
+def _by_expression(content: dict[str, Any], path: TextPath) -> Split | None:
+    """Return a splitter by `regex`, None where it takes the library."""
+    parts = list(parts_of(content.get("pre_tokenizer")))
+    if not parts:
+        return _at_marks(content["model"]["vocab"], path.space_mark)
+    if parts[-1]["type"] != "ByteLevel" or parts[-1].get("add_prefix_space", True):
+        return None
+    by_itself = parts[-1].get("use_regex", True)
+    if len(parts) == 1:
+        return _matches(GPT2) if by_itself else _whole
+    if len(parts) > 2 or by_itself or parts[0]["type"] != "Split":
+        return None
+    split, pattern = parts[0], parts[0]["pattern"].get("Regex")
+    match split.get("behavior"), split.get("invert", False):
+        case ("Isolated", False) if pattern:
+            return _isolated(pattern)
+        case ("Removed", True) if pattern:
+            return _matches(pattern)
+    return None
+
+
+def _matches(pattern: str) -> Split:
+    import regex
+
+    compiled = regex.compile(pattern)
+    if compiled.groups:
+        return lambda text: [match[0] for match in compiled.finditer(text)]
+    return compiled.findall  # type: ignore[no-any-return]  # no groups: a list of strings
+
+
+def _isolated(pattern: str) -> Split | None:
+    """Return a splitter whose pieces are the matches, and what lies between them."""
+    import regex
+
+    try:
+        compiled = regex.compile(pattern)
+    except regex.error:  # the library's own expressions know more
+        return None
+    found = _matches(pattern)
+
+    def split(text: str) -> list[str]:
+        pieces = found(text)
+        if sum(map(len, pieces)) == len(text):
+            return pieces
+        pieces, end = [], 0
+        for match in compiled.finditer(text):
+            pieces += [text[end : match.start()], match[0]]
+            end = match.end()
+        return [piece for piece in [*pieces, text[end:]] if piece]
+
+    return split
+
+
+def _whole(text: str) -> list[str]:
+    return [text] if text else []
+
+
+def _at_marks(vocab: dict[str, int], mark: str) -> Split:
+    """Return a splitter for a tokenizer that has none: before marks of a space, where no token
+    holds one after anything else, so that no merge can join the two."""
+    inside = (mark in piece.lstrip(mark) for piece in vocab)
+    if not mark or mark not in vocab or any(inside):
+        return _whole
+    return _matches(f"{mark}+[^{mark}]*|[^{mark}]+")
+
+
+def _by_library(pre_tokenizer: Any) -> Split:
+    if pre_tokenizer is None:
+        return _whole
+    return lambda text: [piece for piece, _ in pre_tokenizer.pre_tokenize_str(text)]
+
+
+def _normalised(split: Split, normalise: Callable[[str], str] | None) -> Split:
+    return split if normalise is None else lambda text: split(normalise(text))
+
+
+def _around_added(content: dict[str, Any], split: Split, tokenizer: HuggingFaceTokenizer) -> Split:
+    """Return a splitter that finds added tokens first.
+
+    One of them is a piece of its own and one token at any size, as any single symbol is: such a
+    symbol stands for it. Special tokens are found too, and then left in the text as they are.
+
+    Raises:
+        InputError: an added token is more than a text to be found.
+    """
+    import regex
+
+    added = [token for token in content.get("added_tokens") or () if token["content"]]
+    ordinary = [token for token in added if not token.get("special")]
+    if not ordinary:
+        return split
+    for token in ordinary:
+        flags = [key for key in ("single_word", "lstrip", "rstrip") if token.get(key)]
+        if token.get("normalized") and content.get("normalizer") is not None:
+            flags.append("normalized")
+        if flags or tokenizer.prefix:
+            raise InputError(
+                f"{tokenizer.spec}: its added token {token['content']!r} "
+                f"({', '.join(flags) or 'beside a prefix'}) changes the text around it, which a "
+                "vocabulary curve cannot follow; take that token out of the tokenizer.json"
+            )
+    symbol = next(
+        piece for piece in content["model"]["vocab"] if len(piece) == 1 and piece.isascii()
+    )
+    specials = {token["content"] for token in added if token.get("special")}
+    # The library looks for those that are not normalised first, then for the others.
+    for late in (True, False):
+        own = [token["content"] for token in added if bool(token.get("normalized")) is late]
+        if own:
+            longest_first = sorted(own, key=len, reverse=True)
+            found = regex.compile("|".join(map(regex.escape, longest_first)))
+            split = _between(found, specials, symbol, split)
+    return split
+
+
+def _between(found: Any, specials: set[str], symbol: str, split: Split) -> Split:
+    def around(text: str) -> list[str]:
+        pieces: list[str] = []
+        end = 0
+        for match in found.finditer(text):
+            if match[0] not in specials:
+                pieces += split(text[end : match.start()])
+                pieces.append(symbol)
+                end = match.end()
+        return pieces + split(text[end:])
+
+    return around
