@@ -18,6 +18,7 @@ from tokenize_lab.vocab_curve.splitting import Split, splittings_of
 from tokenize_lab.vocab_curve.symbols import (
     ByteSymbols,
     CharacterSymbols,
+    Symbols,
     byte_symbols,
     character_symbols,
 )
@@ -86,6 +87,10 @@ class Followed:
             "beforehand, so there is no curve of it; measure it cut to a few sizes instead: "
             f"-t truncated:V:{tokenizer.spec}"
         )
+
+    def symbols(self, pieces: Sequence[str]) -> Symbols:
+        """Return what merging the pieces starts from."""
+        return self._symbols.of(pieces)
 
     def losses(self, pieces: Sequence[str]) -> Losses:
         """Return how the pieces' tokens grow fewer with the vocabulary."""
