@@ -12,6 +12,8 @@ from corpora.readers.settings import OnInvalid, Unit
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from tokenize_lab.train.parity_report import Parity
+
 app = typer.Typer(help="Tokenizers: train one on a corpus, look at one.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="strict JSON on stdout, nothing else there")]
@@ -22,14 +24,16 @@ def train(
     corpus: Annotated[
         str, typer.Argument(help="a file, a folder, a declared name or hub:NAME, as for measure")
     ],
-    kind: Annotated[str, typer.Option(help="bpe, unigram, wordpiece, character or superbpe")],
+    kind: Annotated[
+        str, typer.Option(help="bpe, unigram, wordpiece, character, superbpe or parity-bpe")
+    ],
     vocab_size: Annotated[int, typer.Option(help="ids, the 256 bytes included")],
     out: Annotated[Path, typer.Option(help="folder for the tokenizer and its card.json")],
     engine: Annotated[
         str,
         typer.Option(
-            help="huggingface or sentencepiece",
-            show_default="sentencepiece for unigram, else huggingface",
+            help="huggingface or sentencepiece; both train unigram",
+            show_default="by kind",
         ),
     ] = "",
     pattern: Annotated[
@@ -58,7 +62,9 @@ def train(
     """Train a tokenizer: the same corpus and settings give the same file, to the byte.
 
     All are lossless but WordPiece, which drops white space. SuperBPE's later merges go across
-    white space: more bytes per token from the same number of ids.
+    white space: more bytes per token from the same number of ids. Parity-aware BPE takes an aligned
+    corpus, and each of its merges serves the language that takes the most tokens for the same
+    lines; what that gives and costs each language is shown beside plain BPE.
 
     \b
     tokenize-lab tokenizers train --kind bpe --vocab-size 4096 embedded --out out/bpe
@@ -80,6 +86,15 @@ def train(
         return
     rate = "" if card.bytes_per_token is None else f"{card.bytes_per_token:.3f} bytes per token, "
     typer.echo(f"{path}: {card.vocabulary_size} ids, {rate}lossless: {_lossless(card)}")
+    if card.parity:
+        from rich.console import Console
+
+        Console().print(_parity_table(card.parity))
+        for name, value, plain in (
+            ("Gini of tokens per line", card.parity.gini(), card.parity.gini(plain=True)),
+            ("most tokens over least", card.parity.spread(), card.parity.spread(plain=True)),
+        ):
+            typer.echo(f"{name}: {value:.3f} (plain BPE {plain:.3f})")
 
 
 @app.command()
@@ -124,6 +139,20 @@ def _tables(facts: dict[str, Any]) -> "list[Table]":
     for token in facts["longest_tokens"]:
         tokens.add_row(str(token["id"]), str(token["bytes"]), Text(_visible(token["text"])))
     return [about, tokens]
+
+
+def _parity_table(parity: "Parity") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="Bytes per token beside plain BPE of as many ids")
+    table.add_column("language")
+    for name in ("plain BPE", "parity-aware", "change"):
+        table.add_column(name, justify="right")
+    for language, cost in parity.languages.items():
+        change = f"{cost.rate / cost.plain_rate - 1:+.1%}"
+        table.add_row(Text(language), f"{cost.plain_rate:.2f}", f"{cost.rate:.2f}", change)
+    return table
 
 
 def _visible(text: str) -> str:

@@ -108,5 +108,18 @@ def _untrained(model: Any, settings: TrainSettings) -> Any:
     return tokenizer
 
 
+def untrained_json(settings: TrainSettings) -> dict[str, Any]:
+    """Return the content of a byte-level BPE's tokenizer.json, without any vocabulary."""
+    from tokenizers import models
+
+    content: dict[str, Any] = json.loads(_untrained(models.BPE(), settings).to_str())
+    return content
+
+
+def spelt(token: bytes) -> str:
+    """Return a token's bytes in the byte-level alphabet."""
+    return "".join(map(byte_to_character().__getitem__, token))
+
+
 def _alphabet() -> list[str]:
     return list(byte_to_character().values())

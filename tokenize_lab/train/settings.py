@@ -12,6 +12,7 @@ ENGINES: dict[str, tuple[str, ...]] = {
     "wordpiece": ("huggingface",),
     "character": ("huggingface",),
     "superbpe": ("huggingface",),
+    "parity-bpe": ("tokenize-lab",),
 }
 DEFAULT_PATTERN = "gpt4"
 # SuperBPE's authors compress best with .4 of the vocabulary from the first stage, and their models
@@ -33,12 +34,14 @@ class TrainSettings:
         kind: `bpe`: byte-level BPE. `unigram`: Unigram, with byte fallback (SentencePiece) or
             byte-level (Hugging Face). `wordpiece`: WordPiece, which drops white space.
             `character`: the most frequent characters, and bytes for the others. `superbpe`: BPE
-            whose later merges go across white space.
+            whose later merges go across white space. `parity-bpe`: BPE each of whose merges serves
+            the language of an aligned corpus that is worst off.
         vocab_size: ids asked for, bytes and unknown token included; more than 256, at most
             `LARGEST_VOCABULARY`.
         engine: the library that trains it; the kind's default if empty.
         pattern: name of the pattern that splits text before merging (`patterns.PATTERNS`); only
-            for Hugging Face's BPE, its Unigram and SuperBPE's first stage, `gpt4` if empty.
+            for BPE of any kind (SuperBPE's first stage) and Hugging Face's Unigram; `gpt4` if
+            empty.
         seed: of what an engine draws: SentencePiece's choice of lines from a corpus of more than
             it holds in memory. The other engines draw nothing. From 0 to `LARGEST_SEED`.
         stage_split: of SuperBPE: ids of the first stage, bytes included; given below 1, the share
@@ -71,7 +74,8 @@ class TrainSettings:
             raise InputError(
                 f"--engine {self.engine}: does not train {self.kind} (known: {', '.join(engines)})"
             )
-        splits = self.kind in ("bpe", "unigram", "superbpe") and self.engine == "huggingface"
+        bpe = self.kind in ("bpe", "superbpe", "parity-bpe")
+        splits = bpe or (self.kind == "unigram" and self.engine == "huggingface")
         if splits:
             object.__setattr__(self, "pattern", self.pattern or DEFAULT_PATTERN)
             pattern_named(self.pattern)

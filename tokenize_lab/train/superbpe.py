@@ -17,8 +17,8 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from tokenize_lab.patterns import SUPERWORDS
-from tokenize_lab.tokenizers.byte_alphabet import byte_to_character, character_to_byte
-from tokenize_lab.train.byte_level import split_by, train_bpe, written
+from tokenize_lab.tokenizers.byte_alphabet import character_to_byte
+from tokenize_lab.train.byte_level import spelt, split_by, train_bpe, written
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.superword_text import SuperwordText, Symbols, learned_merges
 from tokenize_lab.train.text import TrainingText
@@ -81,23 +81,23 @@ def superword_merges(
         most_words: words a token may span.
         wanted: tokens to append.
     """
-    spelt: dict[str, bytes] = dict(zip(symbols.characters, pieces, strict=True))
+    known: dict[str, bytes] = dict(zip(symbols.characters, pieces, strict=True))
     taken = set(pieces)
     tokens: list[bytes] = []
     kept: list[tuple[bytes, bytes]] = []
     for left, right in merges:
         if len(tokens) == wanted:
             break
-        if left not in spelt or right not in spelt:
+        if left not in known or right not in known:
             continue  # builds upon one left out
-        made = spelt[left] + spelt[right]
-        if left + right not in spelt:
+        made = known[left] + known[right]
+        if left + right not in known:
             if made in taken or word_count(made) > most_words:
                 continue
-            spelt[left + right] = made
+            known[left + right] = made
             taken.add(made)
             tokens.append(made)
-        kept.append((spelt[left], spelt[right]))
+        kept.append((known[left], known[right]))
     return Appended(tokens, kept)
 
 
@@ -110,10 +110,10 @@ def _with_superwords(content: Mapping[str, Any], appended: Appended) -> dict[str
     model = content["model"]
     vocab = dict(model["vocab"])
     for token in appended.tokens:
-        vocab[_spelling(token)] = len(vocab)
+        vocab[spelt(token)] = len(vocab)
     merges = [
         *model["merges"],
-        *([_spelling(left), _spelling(right)] for left, right in appended.merges),
+        *([spelt(left), spelt(right)] for left, right in appended.merges),
     ]
     return {
         **content,
@@ -122,12 +122,7 @@ def _with_superwords(content: Mapping[str, Any], appended: Appended) -> dict[str
     }
 
 
-_CHARACTERS = byte_to_character()
 _BYTES = character_to_byte()
-
-
-def _spelling(token: bytes) -> str:
-    return "".join(_CHARACTERS[byte] for byte in token)
 
 
 def _bytes_of(piece: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from tokenize_lab.tokenizers.sentencepiece import sentencepiece_from_bytes
 from tokenize_lab.train.byte_level import train_bpe, train_unigram
 from tokenize_lab.train.card import Card
 from tokenize_lab.train.characters import train_character
+from tokenize_lab.train.parity_bpe import train_parity_bpe
+from tokenize_lab.train.parity_report import parity_of
 from tokenize_lab.train.sentencepiece_unigram import train_sentencepiece
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.superbpe import train_superbpe
@@ -24,7 +27,11 @@ from tokenize_lab.train.text import Progress, TextDigest, TrainingText
 from tokenize_lab.train.wordpiece import train_wordpiece
 
 CARD = "card.json"
-FILES = {"huggingface": "tokenizer.json", "sentencepiece": "tokenizer.model"}
+FILES = {
+    "huggingface": "tokenizer.json",
+    "sentencepiece": "tokenizer.model",
+    "tokenize-lab": "tokenizer.json",
+}
 _TRAINERS: dict[tuple[str, str], Callable[[TrainingText, TrainSettings], bytes]] = {
     ("bpe", "huggingface"): train_bpe,
     ("unigram", "huggingface"): train_unigram,
@@ -32,6 +39,7 @@ _TRAINERS: dict[tuple[str, str], Callable[[TrainingText, TrainSettings], bytes]]
     ("wordpiece", "huggingface"): train_wordpiece,
     ("character", "huggingface"): train_character,
     ("superbpe", "huggingface"): train_superbpe,
+    ("parity-bpe", "tokenize-lab"): train_parity_bpe,
 }
 
 
@@ -68,6 +76,9 @@ def train_tokenizer(
     path = out / name
     tokenizer = _loaded(content, path)
     card = _card(text, settings, content, tokenizer, name)
+    if settings.kind == "parity-bpe":
+        plain = _loaded(train_bpe(text, replace(settings, kind="bpe", engine="")), path)
+        card = replace(card, parity=parity_of(text, tokenizer, plain))
     with written_whole(path) as temporary:
         temporary.write_bytes(content)
     write_text(out / CARD, card.to_text())
