@@ -1,12 +1,14 @@
 """`tokenize-lab tokenizers`: train one, look at one."""
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from corpora.errors import InputError
 from corpora.readers.settings import OnInvalid, Unit
 
 if TYPE_CHECKING:
@@ -27,8 +29,18 @@ def train(
     kind: Annotated[
         str, typer.Option(help="bpe, unigram, wordpiece, character, superbpe or parity-bpe")
     ],
-    vocab_size: Annotated[int, typer.Option(help="ids, the 256 bytes included")],
     out: Annotated[Path, typer.Option(help="folder for the tokenizer and its card.json")],
+    vocab_size: Annotated[
+        int | None, typer.Option(help="ids, the 256 bytes included", show_default=False)
+    ] = None,
+    target_compression: Annotated[
+        float | None,
+        typer.Option(
+            help="instead of --vocab-size: bytes per token to reach on CORPUS, within 1 %; bpe, "
+            "superbpe (finds --stage-split too) and parity-bpe",
+            show_default=False,
+        ),
+    ] = None,
     engine: Annotated[
         str,
         typer.Option(
@@ -66,16 +78,32 @@ def train(
     corpus, and each of its merges serves the language that takes the most tokens for the same
     lines; what that gives and costs each language is shown beside plain BPE.
 
+    --target-compression trains once, at 131,072 ids, counts tokens at every size in one pass, and
+    cuts the vocabulary where it reaches the target.
+
     \b
     tokenize-lab tokenizers train --kind bpe --vocab-size 4096 embedded --out out/bpe
+    tokenize-lab tokenizers train --kind superbpe --target-compression 4 my.jsonl --out out/super
     tokenize-lab measure embedded -t out/bpe
     """
     from corpora.open import open_corpus
     from tokenize_lab.train.progress import training_progress
-    from tokenize_lab.train.settings import TrainSettings
+    from tokenize_lab.train.settings import SEARCHED_SIZE, TrainSettings
     from tokenize_lab.train.train import train_tokenizer
 
-    settings = TrainSettings(kind, vocab_size, engine, pattern, seed, stage_split, superword_words)
+    if (vocab_size is None) == (target_compression is None):
+        given = "neither was" if vocab_size is None else "both were"
+        raise InputError(f"give one of --vocab-size and --target-compression; {given} given")
+    settings = TrainSettings(
+        kind,
+        SEARCHED_SIZE if vocab_size is None else vocab_size,
+        engine,
+        pattern,
+        seed,
+        stage_split,
+        superword_words,
+        math.nan if target_compression == 0 else target_compression or 0,  # 0 is no target
+    )
     text = open_corpus(corpus, text_field=text_field, unit=unit, on_invalid=on_invalid)
     with training_progress(text) as progress:
         path, card = train_tokenizer(text, settings, out, progress)

@@ -49,7 +49,17 @@ def train_superbpe(text: TrainingText, settings: TrainSettings) -> bytes:
     """
     ids = int(settings.stage_split)
     plain = replace(settings, kind="bpe", vocab_size=ids, stage_split=0, superword_words=0)
-    content = json.loads(train_bpe(text, plain))
+    return written(with_superwords(text, json.loads(train_bpe(text, plain)), settings))
+
+
+def with_superwords(
+    text: TrainingText, content: Mapping[str, Any], settings: TrainSettings
+) -> dict[str, Any]:
+    """Return a trained BPE's tokenizer.json with the merges of stage 2 appended.
+
+    Raises:
+        InputError: as `train_superbpe`.
+    """
     pieces: list[bytes] = [_bytes_of(piece) for piece in content["model"]["vocab"]]
     symbols = Symbols(len(pieces))
     words = SuperwordText(text, content["model"], symbols).lines()
@@ -62,7 +72,7 @@ def train_superbpe(text: TrainingText, settings: TrainSettings) -> bytes:
         if len(appended.tokens) == wanted or len(merges) < wanted + spare:
             break
         spare *= 8  # of a stretched list, what was left out before is left out again
-    return written(_with_superwords(content, appended))
+    return _appended(content, appended)
 
 
 def superword_merges(
@@ -106,7 +116,7 @@ def word_count(token: bytes) -> int:
     return len(token.decode("utf-8", errors="replace").split())
 
 
-def _with_superwords(content: Mapping[str, Any], appended: Appended) -> dict[str, Any]:
+def _appended(content: Mapping[str, Any], appended: Appended) -> dict[str, Any]:
     model = content["model"]
     vocab = dict(model["vocab"])
     for token in appended.tokens:
