@@ -64,6 +64,7 @@ reproduce:
 bench *arguments:
     {{python}} bench/overhead.py {{arguments}}
     {{python}} bench/memory.py
+    {{python}} bench/superbpe.py
     {{python}} bench/fit_chinchilla.py
     {{python}} bench/fit_laws.py
     {{python}} bench/train_blt.py

@@ -88,7 +88,7 @@ def test_a_target_out_of_reach_is_refused_with_what_can_be_had(tmp_path: Path) -
     ) as no:
         _to(9, tmp_path)
     assert "(257 ids) to" in str(no.value) and "(2000 ids) can be had" in str(no.value)
-    with pytest.raises(InputError, match=r"from 1\.\d+ bytes per token \(601 ids\)"):
+    with pytest.raises(InputError, match=r"from 2\.\d+ bytes per token \(601 ids\)"):
         _to(1.01, tmp_path, kind="superbpe", stage_split=600)
     repeated = DocumentCorpus("own", [Document("ab" * 500)])
     with pytest.raises(
