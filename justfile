@@ -67,6 +67,7 @@ bench *arguments:
     {{python}} bench/memory.py
     {{python}} bench/pretokens.py {{ if corpus == "" { "stdlib" } else { quote(corpus) } }}
     {{python}} bench/stream.py --size 1e9
+    {{python}} bench/superbpe.py
     {{python}} bench/fit_chinchilla.py
     {{python}} bench/fit_laws.py
     {{python}} bench/train_blt.py

@@ -56,7 +56,8 @@ def measure(
             rich_help_panel=_INPUT,
             help="byte, character, hf:PATH or hub name, sp:PATH, tiktoken:NAME or PATH, "
             "mistral:v1|v3|v7|tekken, or just a tokenizer's file; truncated:4096:SPEC or "
-            "masked:.75:SPEC for a BPE's first merges; give -t as often as you like",
+            "masked:.75:SPEC for a BPE's first merges, dropout:.1:SPEC (or .1@SEED) to leave out "
+            "some at random; give -t as often as you like",
         ),
     ],
     group_by: Annotated[

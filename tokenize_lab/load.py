@@ -21,8 +21,9 @@ NAMES = (
 FORMS = (
     "byte, character, mistral:v3, tiktoken:cl100k_base, hf:NAME, or a tokenizer's file or folder"
 )
-# What may stand before any BPE's spec, once or more: `truncated:4096:SPEC`, `masked:.75:SPEC`.
-_CUTS = re.compile(r"(?:(?:truncated|masked):[^:]*:)*")
+# What may stand before any BPE's spec, once or more: `truncated:4096:SPEC`, `masked:.75:SPEC`,
+# `dropout:.1:SPEC`.
+_CUTS = re.compile(r"(?:(?:truncated|masked|dropout):[^:]*:)*")
 
 
 def load_tokenizers(specs: Sequence[str]) -> list[Tokenizer]:
@@ -61,7 +62,8 @@ def load_tokenizer(spec: str) -> Tokenizer:
     says which it is. No code of a tokenizer's is ever run.
 
     `truncated:V:SPEC` is a BPE of SPEC's first merges, V ids in all; `masked:SHARE:SPEC` leaves
-    that share of its ids unused and declares them all the same.
+    that share of its ids unused and declares them all the same; `dropout:P:SPEC` leaves out each
+    merge with probability P, by draws that follow from the text and a seed (`dropout:P@SEED:SPEC`).
 
     Raises:
         InputError: the spec is unknown, or its file is missing, torn, or no way back to bytes.
@@ -70,7 +72,7 @@ def load_tokenizer(spec: str) -> Tokenizer:
     if colon and not rest and f"{prefix}:" in PREFIXES:
         raise InputError(f"{spec}: names no tokenizer after the colon (try {FORMS})")
     match prefix + colon:
-        case "truncated:" | "masked:":
+        case "truncated:" | "masked:" | "dropout:":
             return _cut(prefix, rest, spec)
         case "byte":
             from tokenize_lab.tokenizers.byte import ByteTokenizer
@@ -112,14 +114,19 @@ def cuts_of(spec: str) -> tuple[str, str]:
 
 
 def _cut(how: str, rest: str, spec: str) -> Tokenizer:
-    """Return a tokenizer of which only the first merges are used."""
+    """Return a tokenizer that does not use all its merges."""
     number, colon, inner = rest.partition(":")
-    example = f"truncated:4096:{inner or 'SPEC'}, masked:.75:{inner or 'SPEC'}"
+    whole = inner or "SPEC"
+    example = f"truncated:4096:{whole}, masked:.75:{whole}, dropout:.1:{whole}"
     if not colon or not inner:
         raise InputError(f"{spec}: a number, then a tokenizer: {example}")
+    from tokenize_lab.merges.dropout import with_dropout
     from tokenize_lab.merges.truncate import masked, truncated
 
     try:
+        if how == "dropout":
+            share, _, seed = number.partition("@")
+            return with_dropout(load_tokenizer(inner), float(share), int(seed or 0))
         if how == "truncated":
             return truncated(load_tokenizer(inner), int(number))
         return masked(load_tokenizer(inner), float(number))

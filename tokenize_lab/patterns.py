@@ -11,6 +11,10 @@ Sources:
     llama3: Llama 3's tokenizer.json; as gpt4, but line ends at the end of a text count too.
     gpt4o: tiktoken's o200k_base. Words also end between a small letter and a capital.
     tekken: mistral-common's tekken.json. As gpt4o, one digit to a piece, contractions apart.
+    superwords: ours, for the second stage of SuperBPE (Liu et al. 2025, arXiv 2503.13423), which
+        splits no longer at white space. Words with up to three other characters between them
+        (`, "` is three) are one piece, with a mark or two that end it; numbers in groups of up to
+        three, longer runs of marks and line ends split.
     whitespace: a run of spaces before a word joins it; nothing else is split.
     none: the text is one piece (SentencePiece's way).
 """
@@ -36,6 +40,11 @@ TEKKEN = (
     rf"{NEITHER}{CAPITALS}*{SMALL}+|{NEITHER}{CAPITALS}+{SMALL}*"
     rf"|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|{SPACES}"
 )
+_WORD, _BETWEEN, _MARK = r"[\p{L}\p{M}]", r"[^\r\n\p{L}\p{M}\p{N}]", r"[^\s\p{L}\p{M}\p{N}]"
+SUPERWORDS = (
+    rf"(?:{_BETWEEN}{{0,3}}{_WORD}++)++(?:{_MARK}{{1,2}}(?!{_MARK})[\r\n]*)?"
+    rf"|\p{{N}}{{1,3}}| ?{_MARK}+[\r\n]*|{SPACES}"
+)
 WHITESPACE = r"\s*\S+|\s+"
 
 PATTERNS: dict[str, str] = {
@@ -44,6 +53,7 @@ PATTERNS: dict[str, str] = {
     "gpt4o": GPT4O,
     "llama3": LLAMA3,
     "tekken": TEKKEN,
+    "superwords": SUPERWORDS,
     "whitespace": WHITESPACE,
     "none": "",
 }

@@ -1,17 +1,21 @@
 """`tokenize-lab tokenizers`: train one, look at one; forensics has its own commands."""
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from corpora.errors import InputError
 from corpora.readers.settings import OnInvalid, Unit
 from tokenize_lab.forensics.cli import audit, diff, mixture
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from tokenize_lab.train.parity_report import Parity
 
 app = typer.Typer(
     help="Tokenizers: train, look at one, at every token, at two.", no_args_is_help=True
@@ -25,14 +29,26 @@ def train(
     corpus: Annotated[
         str, typer.Argument(help="a file, a folder, a declared name or hub:NAME, as for measure")
     ],
-    kind: Annotated[str, typer.Option(help="bpe, unigram, wordpiece or character")],
-    vocab_size: Annotated[int, typer.Option(help="ids, the 256 bytes included")],
+    kind: Annotated[
+        str, typer.Option(help="bpe, unigram, wordpiece, character, superbpe or parity-bpe")
+    ],
     out: Annotated[Path, typer.Option(help="folder for the tokenizer and its card.json")],
+    vocab_size: Annotated[
+        int | None, typer.Option(help="ids, the 256 bytes included", show_default=False)
+    ] = None,
+    target_compression: Annotated[
+        float | None,
+        typer.Option(
+            help="instead of --vocab-size: bytes per token to reach on CORPUS, within 1 %; bpe, "
+            "superbpe (finds --stage-split too) and parity-bpe",
+            show_default=False,
+        ),
+    ] = None,
     engine: Annotated[
         str,
         typer.Option(
-            help="huggingface or sentencepiece",
-            show_default="sentencepiece for unigram, else huggingface",
+            help="huggingface or sentencepiece; both train unigram",
+            show_default="by kind",
         ),
     ] = "",
     pattern: Annotated[
@@ -44,6 +60,15 @@ def train(
         ),
     ] = "",
     seed: Annotated[int, typer.Option(help="of what an engine draws")] = 0,
+    stage_split: Annotated[
+        float,
+        typer.Option(
+            help="superbpe: ids of the first stage, or below 1 their share", show_default=".5"
+        ),
+    ] = 0,
+    superword_words: Annotated[
+        int, typer.Option(help="superbpe: the most words a token may span", show_default="4")
+    ] = 0,
     text_field: Annotated[str, typer.Option(help="field or column that holds the text")] = "text",
     unit: Annotated[Unit, typer.Option(help="a .txt document is a line or a file")] = "line",
     on_invalid: Annotated[OnInvalid, typer.Option(help="what to do with invalid UTF-8")] = "refuse",
@@ -51,18 +76,37 @@ def train(
 ) -> None:
     """Train a tokenizer: the same corpus and settings give the same file, to the byte.
 
-    BPE, Unigram and character tokenizers are lossless; WordPiece drops white space.
+    All are lossless but WordPiece, which drops white space. SuperBPE's later merges go across
+    white space: more bytes per token from the same number of ids. Parity-aware BPE takes an aligned
+    corpus, and each of its merges serves the language that takes the most tokens for the same
+    lines; what that gives and costs each language is shown beside plain BPE.
+
+    --target-compression trains once, at 131,072 ids, counts tokens at every size in one pass, and
+    cuts the vocabulary where it reaches the target.
 
     \b
     tokenize-lab tokenizers train --kind bpe --vocab-size 4096 embedded --out out/bpe
+    tokenize-lab tokenizers train --kind superbpe --target-compression 4 my.jsonl --out out/super
     tokenize-lab measure embedded -t out/bpe
     """
     from corpora.open import open_corpus
     from tokenize_lab.train.progress import training_progress
-    from tokenize_lab.train.settings import TrainSettings
+    from tokenize_lab.train.settings import SEARCHED_SIZE, TrainSettings
     from tokenize_lab.train.train import train_tokenizer
 
-    settings = TrainSettings(kind, vocab_size, engine, pattern, seed)
+    if (vocab_size is None) == (target_compression is None):
+        given = "neither was" if vocab_size is None else "both were"
+        raise InputError(f"give one of --vocab-size and --target-compression; {given} given")
+    settings = TrainSettings(
+        kind,
+        SEARCHED_SIZE if vocab_size is None else vocab_size,
+        engine,
+        pattern,
+        seed,
+        stage_split,
+        superword_words,
+        math.nan if target_compression == 0 else target_compression or 0,  # 0 is no target
+    )
     text = open_corpus(corpus, text_field=text_field, unit=unit, on_invalid=on_invalid)
     with training_progress(text) as progress:
         path, card = train_tokenizer(text, settings, out, progress)
@@ -73,6 +117,15 @@ def train(
         return
     rate = "" if card.bytes_per_token is None else f"{card.bytes_per_token:.3f} bytes per token, "
     typer.echo(f"{path}: {card.vocabulary_size} ids, {rate}lossless: {_lossless(card)}")
+    if card.parity:
+        from rich.console import Console
+
+        Console().print(_parity_table(card.parity))
+        for name, value, plain in (
+            ("Gini of tokens per line", card.parity.gini(), card.parity.gini(plain=True)),
+            ("most tokens over least", card.parity.spread(), card.parity.spread(plain=True)),
+        ):
+            typer.echo(f"{name}: {value:.3f} (plain BPE {plain:.3f})")
 
 
 @app.command()
@@ -122,6 +175,20 @@ def _tables(facts: dict[str, Any]) -> "list[Table]":
     for token in facts["longest_tokens"]:
         tokens.add_row(str(token["id"]), str(token["bytes"]), Text(_visible(token["text"])))
     return [about, tokens]
+
+
+def _parity_table(parity: "Parity") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="Bytes per token beside plain BPE of as many ids")
+    table.add_column("language")
+    for name in ("plain BPE", "parity-aware", "change"):
+        table.add_column(name, justify="right")
+    for language, cost in parity.languages.items():
+        change = f"{cost.rate / cost.plain_rate - 1:+.1%}"
+        table.add_row(Text(language), f"{cost.plain_rate:.2f}", f"{cost.rate:.2f}", change)
+    return table
 
 
 def _visible(text: str) -> str:

@@ -17,6 +17,7 @@ RECIPES = {
     "unigram-hf": TrainSettings("unigram", 1000, "huggingface"),
     "character": TrainSettings("character", 1500),
     "wordpiece": TrainSettings("wordpiece", 3000),
+    "superbpe": TrainSettings("superbpe", 2000),
 }
 
 

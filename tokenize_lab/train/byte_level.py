@@ -11,6 +11,7 @@ from corpora.errors import InputError
 from tokenize_lab.patterns import pattern_named
 from tokenize_lab.tokenizers.byte_alphabet import byte_to_character
 from tokenize_lab.tokenizers.huggingface import threads
+from tokenize_lab.train.countable import countable
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.text import TrainingText
 
@@ -26,6 +27,9 @@ def train_bpe(text: TrainingText, settings: TrainSettings) -> bytes:
 
     The trainer breaks ties between equally frequent pairs by their ids, and ids come from the
     alphabet's order, so the same text gives the same file however many threads count it.
+
+    Raises:
+        InputError: the text is too long for the trainer's counts.
     """
     from tokenizers import models, trainers
 
@@ -34,7 +38,7 @@ def train_bpe(text: TrainingText, settings: TrainSettings) -> bytes:
         vocab_size=settings.vocab_size, initial_alphabet=_alphabet(), show_progress=False
     )
     with threads(True):
-        tokenizer.train_from_iterator(text.texts("counting words"), trainer)
+        tokenizer.train_from_iterator(countable(text, "counting words"), trainer)
     return written(json.loads(tokenizer.to_str()))
 
 
@@ -84,21 +88,37 @@ def _settled(vocab: list[tuple[str, float]]) -> list[tuple[str, float]]:
     return sorted(rounded, key=lambda entry: (-entry[1], entry[0]))
 
 
+def split_by(pattern: str) -> Any:
+    """Return the library's pre-tokenizer: pieces of a pattern, in the byte-level alphabet."""
+    from tokenizers import Regex, pre_tokenizers
+
+    bytes_only = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    if not pattern:
+        return bytes_only
+    split = pre_tokenizers.Split(Regex(pattern), behavior="isolated")
+    return pre_tokenizers.Sequence([split, bytes_only])
+
+
 def _untrained(model: Any, settings: TrainSettings) -> Any:
-    from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
+    from tokenizers import Tokenizer, decoders
 
     tokenizer = Tokenizer(model)
-    pattern = pattern_named(settings.pattern)
-    bytes_only = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.pre_tokenizer = (
-        pre_tokenizers.Sequence(
-            [pre_tokenizers.Split(Regex(pattern), behavior="isolated"), bytes_only]
-        )
-        if pattern
-        else bytes_only
-    )
+    tokenizer.pre_tokenizer = split_by(pattern_named(settings.pattern))
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
+
+
+def untrained_json(settings: TrainSettings) -> dict[str, Any]:
+    """Return the content of a byte-level BPE's tokenizer.json, without any vocabulary."""
+    from tokenizers import models
+
+    content: dict[str, Any] = json.loads(_untrained(models.BPE(), settings).to_str())
+    return content
+
+
+def spelt(token: bytes) -> str:
+    """Return a token's bytes in the byte-level alphabet."""
+    return "".join(map(byte_to_character().__getitem__, token))
 
 
 def _alphabet() -> list[str]:

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tokenize_lab.train.parity_report import Parity
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.text import TextFacts
 
@@ -25,6 +26,7 @@ class Card:
         lossless: whether every text survives it.
         lossy_reason: why not.
         warnings: what the person who asked for it should know.
+        parity: of parity-aware BPE, what it costs and gives each language.
     """
 
     settings: TrainSettings
@@ -39,6 +41,7 @@ class Card:
     lossless: bool
     lossy_reason: str
     warnings: tuple[str, ...] = ()
+    parity: Parity | None = None
 
     @property
     def bytes_per_token(self) -> float | None:
@@ -65,6 +68,7 @@ class Card:
                 "vocabulary_use": self.vocabulary_used / self.vocabulary_size,
             },
             "warnings": list(self.warnings),
+            **({"parity": self.parity.as_json()} if self.parity else {}),
         }
 
     def to_text(self) -> str:

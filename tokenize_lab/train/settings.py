@@ -1,5 +1,6 @@
 """What a tokenizer is trained to be: a recipe that can be named, cited and repeated."""
 
+import math
 from dataclasses import dataclass
 
 from corpora.errors import InputError, did_you_mean
@@ -11,9 +12,17 @@ ENGINES: dict[str, tuple[str, ...]] = {
     "unigram": ("sentencepiece", "huggingface"),
     "wordpiece": ("huggingface",),
     "character": ("huggingface",),
+    "superbpe": ("huggingface",),
+    "parity-bpe": ("tokenize-lab",),
 }
+BPE_KINDS = ("bpe", "superbpe", "parity-bpe")
 DEFAULT_PATTERN = "gpt4"
+# SuperBPE's authors compress best with .4 of the vocabulary from the first stage, and their models
+# do best with .9 (180,000 of 200,000; arXiv 2503.13423).
+DEFAULT_SPLIT = 0.5
+SUPERWORD_WORDS = 4  # theirs
 BYTES = 256
+SEARCHED_SIZE = 1 << 17  # the largest vocabulary tried for a target compression
 # Ten times the million ids of XLM-V (Liang et al. 2023), the largest published vocabulary learned
 # from text. Engines set memory aside for what is asked, and end the process where it is too much.
 LARGEST_VOCABULARY = 10_000_000
@@ -27,14 +36,22 @@ class TrainSettings:
     Attributes:
         kind: `bpe`: byte-level BPE. `unigram`: Unigram, with byte fallback (SentencePiece) or
             byte-level (Hugging Face). `wordpiece`: WordPiece, which drops white space.
-            `character`: the most frequent characters, and bytes for the others.
+            `character`: the most frequent characters, and bytes for the others. `superbpe`: BPE
+            whose later merges go across white space. `parity-bpe`: BPE each of whose merges serves
+            the language of an aligned corpus that is worst off.
         vocab_size: ids asked for, bytes and unknown token included; more than 256, at most
             `LARGEST_VOCABULARY`.
         engine: the library that trains it; the kind's default if empty.
         pattern: name of the pattern that splits text before merging (`patterns.PATTERNS`); only
-            for Hugging Face's BPE and Unigram, `gpt4` if empty.
+            for BPE of any kind (SuperBPE's first stage) and Hugging Face's Unigram; `gpt4` if
+            empty.
         seed: of what an engine draws: SentencePiece's choice of lines from a corpus of more than
             it holds in memory. The other engines draw nothing. From 0 to `LARGEST_SEED`.
+        stage_split: of SuperBPE: ids of the first stage, bytes included; given below 1, the share
+            of the vocabulary, `DEFAULT_SPLIT` if 0. Kept as ids.
+        superword_words: of SuperBPE: the most words a token may span, `SUPERWORD_WORDS` if 0.
+        target_compression: bytes per token to be reached on the training text; `vocab_size` is then
+            the largest to be tried, until it is found, and so is `stage_split`. 0 for none.
     """
 
     kind: str
@@ -42,6 +59,9 @@ class TrainSettings:
     engine: str = ""
     pattern: str = ""
     seed: int = 0
+    stage_split: float = 0
+    superword_words: int = 0
+    target_compression: float = 0
 
     def __post_init__(self) -> None:
         """Fill in the defaults.
@@ -60,7 +80,7 @@ class TrainSettings:
             raise InputError(
                 f"--engine {self.engine}: does not train {self.kind} (known: {', '.join(engines)})"
             )
-        splits = self.kind in ("bpe", "unigram") and self.engine == "huggingface"
+        splits = self.kind in BPE_KINDS or (self.kind == "unigram" and self.engine == "huggingface")
         if splits:
             object.__setattr__(self, "pattern", self.pattern or DEFAULT_PATTERN)
             pattern_named(self.pattern)
@@ -78,3 +98,51 @@ class TrainSettings:
             raise InputError(f"--seed {self.seed}: must not be negative")
         if self.seed > LARGEST_SEED:
             raise InputError(f"--seed {self.seed}: must be at most {LARGEST_SEED}")
+        self._check_target()
+        self._settle_stages()
+
+    def _check_target(self) -> None:
+        target = self.target_compression
+        if not target:
+            return
+        if self.kind not in BPE_KINDS:
+            raise InputError(
+                f"--target-compression: only a BPE can be cut to a size ({', '.join(BPE_KINDS)}), "
+                f"not {self.kind}; give --vocab-size"
+            )
+        if not 1 < target < math.inf:
+            raise InputError(
+                f"--target-compression {target:g}: must be over 1, which is a byte per token"
+            )
+        if 0 < self.stage_split < 1:
+            raise InputError(
+                f"--stage-split {self.stage_split:g}: must be a number of ids where "
+                "--target-compression is to find the vocabulary's size, or be left out"
+            )
+
+    def _settle_stages(self) -> None:
+        if self.kind != "superbpe":
+            for name in ("stage_split", "superword_words"):
+                if getattr(self, name):
+                    option = name.replace("_", "-")
+                    raise InputError(f"--{option}: {self.kind} has no second stage; only superbpe")
+            return
+        if not 0 <= self.stage_split < self.vocab_size:
+            raise InputError(
+                f"--stage-split {self.stage_split:g}: must be below the vocabulary's size, "
+                f"{self.vocab_size}; it counts ids of the first stage, or below 1 their share"
+            )
+        object.__setattr__(self, "superword_words", self.superword_words or SUPERWORD_WORDS)
+        if self.superword_words < 1:
+            raise InputError(f"--superword-words {self.superword_words}: must be at least 1")
+        if self.target_compression and not self.stage_split:
+            return
+        split = self.stage_split or DEFAULT_SPLIT
+        ids = int(split if split >= 1 else split * self.vocab_size)
+        if self.stage_split and ids <= BYTES:
+            raise InputError(
+                f"--stage-split {self.stage_split:g}: {ids} ids for the first stage; must be over "
+                f"{BYTES}, an id for every byte"
+            )
+        # A vocabulary of hardly more than the bytes has hardly a first stage.
+        object.__setattr__(self, "stage_split", max(ids, BYTES + 1))

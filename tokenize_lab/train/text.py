@@ -45,13 +45,17 @@ class TrainingText:
         """Yield the texts, about a megabyte at a time."""
         for batch in self.corpus.batches():
             yield list(batch.texts)
-            if self.progress:
-                self.progress(doing, sum(map(utf8_length, batch.texts)))
+            self.tell(doing, sum(map(utf8_length, batch.texts)))
 
     def texts(self, doing: str) -> Iterator[str]:
         """Yield the texts one by one."""
         for texts in self.batches(doing):
             yield from texts
+
+    def tell(self, doing: str, size: int) -> None:
+        """Say what is being done, and how many bytes were just read for it."""
+        if self.progress:
+            self.progress(doing, size)
 
     def spelt_with(self, alphabet: NDArray[np.int64], other: str) -> Iterator[str]:
         """Yield the texts with `other` in place of every character outside the alphabet."""

@@ -1,7 +1,7 @@
 """From a corpus and a recipe to a tokenizer's file, with its card."""
 
 import hashlib
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,19 +17,29 @@ from tokenize_lab.tokenizers.sentencepiece import sentencepiece_from_bytes
 from tokenize_lab.train.byte_level import train_bpe, train_unigram
 from tokenize_lab.train.card import Card
 from tokenize_lab.train.characters import train_character
+from tokenize_lab.train.parity_bpe import train_parity_bpe
+from tokenize_lab.train.parity_report import parity_of
 from tokenize_lab.train.sentencepiece_unigram import train_sentencepiece
 from tokenize_lab.train.settings import TrainSettings
+from tokenize_lab.train.superbpe import train_superbpe
+from tokenize_lab.train.target import Train, train_to_target
 from tokenize_lab.train.text import Progress, TextDigest, TrainingText
 from tokenize_lab.train.wordpiece import train_wordpiece
 
 CARD = "card.json"
-FILES = {"huggingface": "tokenizer.json", "sentencepiece": "tokenizer.model"}
-_TRAINERS: dict[tuple[str, str], Callable[[TrainingText, TrainSettings], bytes]] = {
+FILES = {
+    "huggingface": "tokenizer.json",
+    "sentencepiece": "tokenizer.model",
+    "tokenize-lab": "tokenizer.json",
+}
+_TRAINERS: dict[tuple[str, str], Train] = {
     ("bpe", "huggingface"): train_bpe,
     ("unigram", "huggingface"): train_unigram,
     ("unigram", "sentencepiece"): train_sentencepiece,
     ("wordpiece", "huggingface"): train_wordpiece,
     ("character", "huggingface"): train_character,
+    ("superbpe", "huggingface"): train_superbpe,
+    ("parity-bpe", "tokenize-lab"): train_parity_bpe,
 }
 
 
@@ -52,8 +62,8 @@ def train_tokenizer(
         progress: called with what is being done and the bytes just read.
 
     Raises:
-        InputError: the corpus has no text, the vocabulary is too small, or `out` cannot be written
-            or holds a tokenizer of another engine.
+        InputError: the corpus has no text, the vocabulary is too small, the target out of reach, or
+            `out` cannot be written or holds a tokenizer of another engine.
     """
     name = FILES[settings.engine]
     for other in FILES.values():
@@ -62,10 +72,19 @@ def train_tokenizer(
     text = TrainingText(corpus, progress)
     if not any(text.texts("reading")):
         raise InputError(f"{corpus.name}: has no text to train on")
-    content = _TRAINERS[settings.kind, settings.engine](text, settings)
     path = out / name
+    train = _TRAINERS[settings.kind, settings.engine]
+    if settings.target_compression:
+        content, settings = train_to_target(text, settings, train, path)
+    else:
+        content = train(text, settings)
     tokenizer = _loaded(content, path)
     card = _card(text, settings, content, tokenizer, name)
+    if settings.kind == "parity-bpe":
+        plain = _loaded(
+            train_bpe(text, replace(settings, kind="bpe", engine="", target_compression=0)), path
+        )
+        card = replace(card, parity=parity_of(text, tokenizer, plain))
     with written_whole(path) as temporary:
         temporary.write_bytes(content)
     write_text(out / CARD, card.to_text())

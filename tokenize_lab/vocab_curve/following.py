@@ -20,6 +20,7 @@ from tokenize_lab.vocab_curve.splitting import Splitting, splittings_of
 from tokenize_lab.vocab_curve.symbols import (
     ByteSymbols,
     CharacterSymbols,
+    Symbols,
     byte_symbols,
     character_symbols,
 )
@@ -92,6 +93,10 @@ class Followed:
         """Return an empty collection of pieces, which splits as the tokenizer does."""
         way = self._way
         return PretokenIndex(way.pattern) if way.pattern else DistinctPieces(way.split)
+
+    def symbols(self, text: str) -> Symbols:
+        """Return what merging the pieces of a text starts from, in their order."""
+        return self._symbols.of(self._way.split(text))
 
     def losses(self, pieces: Sequence[str] | Sequence[bytes]) -> Losses:
         """Return how the pieces' tokens grow fewer with the vocabulary."""

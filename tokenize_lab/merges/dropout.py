@@ -1,0 +1,216 @@
+"""BPE-dropout (Provilkov et al. 2020, arXiv 1910.13267): merges left out at random while encoding.
+
+At each step every merge that is possible is left out with probability p, on its own; the one of
+lowest rank among the others is done; where none is left, the piece is finished. So p = 0 is plain
+encoding and p = 1 gives the symbols, bytes mostly. Models trained on text cut in ever new ways
+learn what tokens are made of. A merge left out is drawn for again at the next step of its piece, so
+in long pieces (no split, superwords) little but the order changes until p comes near 1.
+
+The libraries draw from a generator that cannot be seeded, so the encoder is our own. What is drawn
+follows from the seed and the text alone: the same text has the same tokens whatever stands beside
+it, in whatever process; another seed cuts it in another way.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from heapq import heapify, heappop, heappush
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+from corpora.errors import InputError
+from tokenize_lab.merges.read import merges_of
+from tokenize_lab.token_bytes import TokenBytes
+from tokenize_lab.tokenizer import Encoding, Tokenizer
+from tokenize_lab.tokenizers.flat import declared_fields, encoding_of
+from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer
+from tokenize_lab.vocab_curve.following import Followed
+
+_NEVER = 1 << 62  # the rank of a pair that does not merge
+
+
+@dataclass(frozen=True)
+class DropoutTokenizer:
+    """A BPE that leaves out merges.
+
+    Attributes:
+        whole: the tokenizer that leaves out none.
+        share: p, the probability of leaving out a merge, from 0 to 1.
+        seed: of the draws.
+    """
+
+    spec: str
+    name: str
+    sha256: str
+    whole: Tokenizer
+    share: float
+    seed: int
+
+    @property
+    def vocabulary_size(self) -> int:
+        """All ids."""
+        return self.whole.vocabulary_size
+
+    @property
+    def token_bytes(self) -> TokenBytes:
+        """The bytes of every id."""
+        return self.whole.token_bytes
+
+    @property
+    def prefix(self) -> bytes:
+        """Bytes put before every text."""
+        return self.whole.prefix
+
+    @property
+    def lossless(self) -> bool:
+        """Whether bytes of tokens equal bytes of text."""
+        return self.whole.lossless
+
+    @property
+    def lossy_reason(self) -> str:
+        """Why not, where they do not."""
+        return self.whole.lossy_reason
+
+    @property
+    def engine(self) -> str:
+        """Our own encoder, over the library's pieces and merges."""
+        return f"tokenize-lab, {self.whole.engine}"
+
+    @cached_property
+    def _followed(self) -> Followed:
+        return Followed(self.whole, merges_of(self.whole))
+
+    @cached_property
+    def _table(self) -> tuple[dict[tuple[int, int], int], list[int]]:
+        merges = merges_of(self.whole)
+        pairs = zip(merges.left.tolist(), merges.right.tolist(), strict=True)
+        return dict(zip(pairs, merges.rank.tolist(), strict=True)), merges.made.tolist()
+
+    def encode_batch(self, texts: Sequence[str]) -> Encoding:
+        """Encode each text on its own, with draws of its own."""
+        if self.share == 0:
+            return self.whole.encode_batch(texts)
+        return encoding_of(self._encode, texts)
+
+    def pretoken_count(self, text: str) -> int | None:
+        """Return into how many pieces the text is split."""
+        return self.whole.pretoken_count(text)
+
+    def _encode(self, text: str) -> list[int]:
+        digest = hashlib.sha256(f"{self.seed}\0{text}".encode()).digest()
+        draw = Random(digest).random  # of which Python promises the same numbers for ever
+        ranks, made = self._table
+        symbols = self._followed.symbols(text)
+        ids, tokens, start = symbols.ids.tolist(), [], 0
+        for length in symbols.lengths.tolist():
+            piece = ids[start : start + length]
+            tokens += merged_at_random(piece, ranks, made, self.share, draw)
+            start += length
+        return tokens
+
+    def __getstate__(self) -> dict[str, Any]:
+        return declared_fields(self)
+
+
+def with_dropout(tokenizer: Tokenizer, share: float, seed: int) -> DropoutTokenizer:
+    """Return the tokenizer with BPE-dropout.
+
+    Args:
+        share: p, from 0 to 1.
+        seed: of the draws, not negative.
+
+    Raises:
+        InputError: the share or the seed is out of range, or the tokenizer is no BPE whose merges
+            can be followed.
+    """
+    how = f"dropout:{share:g}{f'@{seed}' if seed else ''}"
+    spec = f"{how}:{tokenizer.spec}"
+    if not 0 <= share <= 1:
+        raise InputError(f"{spec}: the share of merges left out must be from 0 to 1")
+    if seed < 0:
+        raise InputError(f"{spec}: the seed must not be negative")
+    if isinstance(tokenizer, HuggingFaceTokenizer):
+        added = json.loads(tokenizer.serialized).get("added_tokens") or ()
+        for token in added:
+            if not token.get("special"):
+                raise InputError(
+                    f"{spec}: has the added token {token['content']!r}, which is found before "
+                    "anything merges; take it out of the tokenizer.json"
+                )
+    made = DropoutTokenizer(
+        spec=spec,
+        name=f"{how}:{tokenizer.name}",
+        sha256=hashlib.sha256(
+            f"dropout\0{share!r}\0{seed}\0{tokenizer.sha256}".encode()
+        ).hexdigest(),
+        whole=tokenizer,
+        share=share,
+        seed=seed,
+    )
+    made.encode_batch(["a"])  # a tokenizer that cannot be followed is refused now
+    return made
+
+
+def merged_at_random(
+    symbols: Sequence[int],
+    ranks: Mapping[tuple[int, int], int],
+    made: Sequence[int],
+    share: float,
+    draw: Callable[[], float],
+) -> list[int]:
+    """Return a piece's tokens.
+
+    Candidates are drawn for in order of rank until one is to be done, which comes to the same as
+    drawing for all of them at each step.
+
+    Args:
+        symbols: the ids that merging starts from.
+        ranks: of the pairs that merge.
+        made: the token that each rank makes.
+        share: probability of leaving out a merge.
+        draw: gives a number from 0 to less than 1.
+    """
+    count = len(symbols)
+    tokens = list(symbols)
+    pair_ranks = [ranks.get(pair, _NEVER) for pair in pairwise(tokens)]
+    pair_ranks.append(_NEVER)
+    heap = [(rank, place) for place, rank in enumerate(pair_ranks) if rank < _NEVER]
+    heapify(heap)
+    following = list(range(1, count + 1))
+    before = list(range(-1, count - 1))
+    left_out: list[tuple[int, int]] = []
+    while heap:
+        rank, here = heappop(heap)
+        if pair_ranks[here] != rank:
+            continue  # one of the two has merged with another since
+        if draw() < share:
+            left_out.append((rank, here))
+            continue
+        joined = following[here]
+        after = following[joined]
+        tokens[here] = made[rank]
+        pair_ranks[joined] = _NEVER
+        following[here] = after
+        if after < count:
+            before[after] = here
+        for place, beside in ((here, after), (before[here], here)):
+            if place < 0:
+                continue
+            fresh = _NEVER
+            if beside < count:
+                fresh = ranks.get((tokens[place], tokens[beside]), _NEVER)
+            pair_ranks[place] = fresh
+            if fresh < _NEVER:
+                heappush(heap, (fresh, place))
+        for candidate in left_out:  # the next step draws for them again
+            heappush(heap, candidate)
+        left_out = []
+    result = []
+    place = 0
+    while place < count:
+        result.append(tokens[place])
+        place = following[place]
+    return result

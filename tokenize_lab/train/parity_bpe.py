@@ -1,0 +1,156 @@
+"""Parity-aware BPE (Foroutan et al. 2025, arXiv 2508.04796): every merge helps the worst-off.
+
+Plain BPE takes the pair that is most frequent in all the text, so languages with much text, or much
+alike, are served first. Here each merge is the most frequent pair of the language that at present
+takes the most tokens for the aligned lines: the largest cost is what is made small. The merge then
+holds in all languages, and encoding is plain BPE.
+"""
+
+from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
+from itertools import pairwise
+
+from tokenize_lab.patterns import pattern_named
+from tokenize_lab.tokenizers.byte_alphabet import byte_to_character
+from tokenize_lab.train.aligned_words import AlignedWords, aligned_words
+from tokenize_lab.train.byte_level import spelt, untrained_json, written
+from tokenize_lab.train.settings import BYTES, TrainSettings
+from tokenize_lab.train.text import TrainingText
+
+Pair = tuple[int, int]
+
+
+def train_parity_bpe(text: TrainingText, settings: TrainSettings) -> bytes:
+    """Return the tokenizer.json of a byte-level BPE whose merges even out tokens per line.
+
+    Ties between pairs go to the one of lower ids, those between languages to the first by name.
+
+    Raises:
+        InputError: the corpus is not aligned.
+    """
+    learner = ParityLearner(aligned_words(text, pattern_named(settings.pattern)))
+    text.tell("learning merges", 0)
+    merges = list(learner.merges(settings.vocab_size))
+    vocab = {spelt(token): token_id for token_id, token in enumerate(learner.tokens)}
+    content = untrained_json(settings)
+    content["model"]["vocab"] = vocab
+    content["model"]["merges"] = [
+        [spelt(learner.tokens[left]), spelt(learner.tokens[right])] for left, right in merges
+    ]
+    return written(content)
+
+
+class ParityLearner:
+    """Words as sequences of ids, with the counts of their pairs kept up to date by language.
+
+    Attributes:
+        tokens: bytes of every id.
+        costs: tokens of each language at present.
+    """
+
+    def __init__(self, text: AlignedWords) -> None:
+        """Begin with bytes."""
+        order = byte_order()
+        ids = {byte: token_id for token_id, byte in enumerate(order)}
+        self.tokens = [bytes([byte]) for byte in order]
+        self._ids = {token: token_id for token_id, token in enumerate(self.tokens)}
+        self._counts = text.counts
+        self._words = [[ids[byte] for byte in word] for word in text.words]
+        self.costs = [0] * len(text.languages)
+        self._pairs: list[dict[Pair, int]] = [{} for _ in text.languages]
+        self._where: dict[Pair, set[int]] = {}
+        for number, word in enumerate(self._words):
+            for pair in pairwise(word):
+                self._where.setdefault(pair, set()).add(number)
+            for language, times in self._counts[number]:
+                self.costs[language] += len(word) * times
+                pairs = self._pairs[language]
+                for pair in pairwise(word):
+                    pairs[pair] = pairs.get(pair, 0) + times
+        # The most frequent first, then the lowest ids; entries whose count has changed are passed
+        # over, since every change puts a new one in.
+        self._heaps = [[(-count, pair) for pair, count in pairs.items()] for pairs in self._pairs]
+        for heap in self._heaps:
+            heapify(heap)
+
+    def merges(self, vocab_size: int) -> Iterator[Pair]:
+        """Yield merges until there are so many ids, or no pair is left."""
+        while len(self.tokens) < vocab_size:
+            pair = self._next()
+            if pair is None:
+                return
+            self._merge(pair)
+            yield pair
+
+    def _next(self) -> Pair | None:
+        """Return the best pair of the language worst off, or of the next where it has none."""
+        for language in sorted(range(len(self.costs)), key=lambda one: (-self.costs[one], one)):
+            heap, pairs = self._heaps[language], self._pairs[language]
+            while heap and pairs.get(heap[0][1], 0) != -heap[0][0]:
+                heappop(heap)
+            if heap:
+                return heap[0][1]
+        return None
+
+    def _merge(self, pair: Pair) -> None:
+        made = self.tokens[pair[0]] + self.tokens[pair[1]]
+        if made not in self._ids:  # now and then two pairs make one token
+            self._ids[made] = len(self.tokens)
+            self.tokens.append(made)
+        token = self._ids[made]
+        changes: list[dict[Pair, int]] = [{} for _ in self._pairs]
+        for number in self._where.pop(pair):
+            change, merged = self._replace(number, pair, token)
+            for language, times in self._counts[number]:
+                self.costs[language] -= merged * times
+                own = changes[language]
+                for one, difference in change.items():
+                    own[one] = own.get(one, 0) + difference * times
+        for pairs, heap, own in zip(self._pairs, self._heaps, changes, strict=True):
+            for one, difference in own.items():
+                count = pairs.get(one, 0) + difference
+                if count > 0:
+                    pairs[one] = count
+                    heappush(heap, (-count, one))
+                else:
+                    pairs.pop(one, None)
+
+    def _replace(self, number: int, pair: Pair, token: int) -> tuple[dict[Pair, int], int]:
+        """Put a token in place of a word's pair, leftmost first.
+
+        Returns:
+            how many more of each pair the word has, and the number of merges.
+        """
+        word = self._words[number]
+        left, right = pair
+        change: dict[Pair, int] = {}
+        merged = place = 0
+        while True:
+            try:
+                place = word.index(left, place)
+            except ValueError:
+                return change, merged
+            if place + 1 == len(word) or word[place + 1] != right:
+                place += 1
+                continue
+            merged += 1
+            change[pair] = change.get(pair, 0) - 1
+            if place:
+                before = word[place - 1]
+                self._exchange(change, number, (before, left), (before, token))
+            if place + 2 < len(word):
+                after = word[place + 2]
+                self._exchange(change, number, (right, after), (token, after))
+            word[place : place + 2] = [token]
+            place += 1
+
+    def _exchange(self, change: dict[Pair, int], number: int, old: Pair, new: Pair) -> None:
+        change[old] = change.get(old, 0) - 1
+        change[new] = change.get(new, 0) + 1
+        self._where.setdefault(new, set()).add(number)
+
+
+def byte_order() -> list[int]:
+    """Return the bytes in the order of their ids, the stock trainer's: by their characters."""
+    characters = byte_to_character()
+    return sorted(range(BYTES), key=lambda byte: characters[byte])
