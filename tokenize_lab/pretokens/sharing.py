@@ -93,8 +93,8 @@ class Sharing:
         self._most_new, self._most_bytes = most_new, most_bytes
         self._settings = settings
         self._stocks: dict[tuple[CutRule, bool], _Stock] = {}
-        self._skipping: dict[tuple[str, str], _Skipping] = {}
-        self._seen: dict[tuple[str, str], int] = {}
+        self._skipping: dict[tuple[CutRule, str, str], _Skipping] = {}
+        self._seen: dict[tuple[CutRule, str, str], int] = {}
 
     @property
     def nbytes(self) -> int:
@@ -103,7 +103,7 @@ class Sharing:
 
     def begin(self, text: AnnotatedText, batch: Batch, rule: CutRule) -> "SharedBatch | None":
         """Cut a batch; None where it is better, or only possible, to encode it whole."""
-        place = batch.language, batch.domain
+        place = rule, batch.language, batch.domain
         skipping = self._skipping.setdefault(place, _Skipping())
         if skipping.left:
             skipping.left -= 1
@@ -177,4 +177,4 @@ class SharedBatch:
 def _heads(texts: Sequence[str]) -> list[str]:
     """Return the heads of a few texts, evenly spaced, the first among them."""
     chosen = np.unique(np.linspace(0, len(texts) - 1, _CHECKED_TEXTS).round().astype(int))
-    return [whole_words(texts[i], _CHECKED_CHARACTERS) for i in chosen]
+    return [whole_words(texts[i], _CHECKED_CHARACTERS) for i in chosen.tolist()]
