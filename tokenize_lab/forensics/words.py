@@ -91,10 +91,10 @@ def count_words(
             for text in batch.texts:
                 if sum(sizes[own]) >= most_bytes:
                     break
-                block = documents[own] % BLOCKS
-                counters.setdefault((own, block), Counter()).update(split(text))
+                part = documents[own] % BLOCKS
+                counters.setdefault((own, part), Counter()).update(split(text))
                 size = utf8_length(text)
-                sizes[own][block] += size
+                sizes[own][part] += size
                 documents[own] += 1
                 read += size
             if progress:
