@@ -70,7 +70,8 @@ class Reached:
 
     def ids(self, *wanted: Reach) -> list[int]:
         """Return the ids of these states, ascending."""
-        return np.flatnonzero(np.isin(self.status, wanted)).tolist()
+        ids: list[int] = np.flatnonzero(np.isin(self.status, wanted)).tolist()
+        return ids
 
 
 def find_reach(

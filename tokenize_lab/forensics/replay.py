@@ -40,13 +40,13 @@ class PairHistory:
 
     def counts(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return each stretch's count under weights of the words: [stretches, columns]."""
-        running = np.cumsum(self.changes @ weights, axis=0)
+        running: NDArray[np.float64] = np.cumsum(self.changes @ weights, axis=0)
         # A pair's first stretch begins at zero: take off what the pairs before it came to.
         first = np.flatnonzero(np.diff(self.pair, prepend=-1))
         lengths = np.diff(np.append(first, len(self.pair)))
         before = np.zeros((len(first), weights.shape[1]))
         before[1:] = running[first[1:] - 1]
-        return np.maximum(running - np.repeat(before, lengths, axis=0), 0.0)
+        return np.asarray(np.maximum(running - np.repeat(before, lengths, axis=0), 0.0))
 
 
 def replay(
@@ -143,7 +143,7 @@ class _Text:
 
     def keys(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the pair that begins at each position."""
-        return self.symbol[positions] << 32 | self.symbol[self.after[positions]]
+        return np.asarray(self.symbol[positions] << 32 | self.symbol[self.after[positions]])
 
     def open(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the positions, each once, at which a pair begins."""
@@ -174,7 +174,7 @@ class _Text:
             place = np.arange(len(found))
             run = np.maximum.accumulate(np.where(follows, 0, place))
             found = found[(place - run) % 2 == 0]
-        return found
+        return np.asarray(found)
 
     def join(self, places: NDArray[np.int64], result: int) -> None:
         """Make each pair one symbol."""

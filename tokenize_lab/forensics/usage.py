@@ -104,4 +104,5 @@ def language_rows(usage: Usage) -> list[dict[str, Any]]:
 def sharing(usage: Usage) -> list[int]:
     """Return how many ids occur in exactly 0, 1, 2, ... languages."""
     spread = (usage.counts > 0).sum(0)
-    return np.bincount(spread, minlength=len(usage.languages) + 1).tolist()
+    numbers: list[int] = np.bincount(spread, minlength=len(usage.languages) + 1).tolist()
+    return numbers

@@ -91,23 +91,26 @@ def count_words(
             for text in batch.texts:
                 if sum(sizes[own]) >= most_bytes:
                     break
-                block = documents[own] % BLOCKS
-                counters.setdefault((own, block), Counter()).update(split(text))
+                part = documents[own] % BLOCKS
+                counters.setdefault((own, part), Counter()).update(split(text))
                 size = utf8_length(text)
-                sizes[own][block] += size
+                sizes[own][part] += size
                 documents[own] += 1
                 read += size
             if progress:
                 progress(corpus, read)
     entries: list[tuple[int, int, int, int]] = []
-    for (own, block), counter in counters.items():
-        for piece, count in counter.items():
-            entries.append((index.setdefault(piece, len(index)), own, block, count))
-    columns = np.array(entries, np.int64).reshape(-1, 4).T
+    for (own, part), counter in counters.items():
+        for piece, times in counter.items():
+            entries.append((index.setdefault(piece, len(index)), own, part, times))
+    word, language, block, count = np.array(entries, np.int64).reshape(-1, 4).T
     return Words(
         list(index),
         list(languages),
-        *columns,
+        word,
+        language,
+        block,
+        count,
         bytes=np.array(sizes, np.int64).reshape(-1, BLOCKS),
         documents=np.array(documents, np.int64),
     )

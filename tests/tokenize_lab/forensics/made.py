@@ -36,7 +36,7 @@ def byte_level(
             "invert": False,
         }
         split = {"type": "Sequence", "pretokenizers": [cut, split]}
-    content = {
+    content: dict[str, Any] = {
         "version": "1.0",
         "truncation": None,
         "padding": None,

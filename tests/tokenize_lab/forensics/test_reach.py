@@ -32,7 +32,8 @@ def merge_lists(draw: st.DrawFn) -> list[Pair]:
 
 
 def encodings(tokenizer: Tokenizer) -> list[int]:
-    return tokenizer.encode_batch(EVERY_TEXT).ids.tolist()
+    ids: list[int] = tokenizer.encode_batch(EVERY_TEXT).ids.tolist()
+    return ids
 
 
 def pieces(tokenizer: Tokenizer) -> list[bytes]:
