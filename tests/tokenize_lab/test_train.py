@@ -46,7 +46,7 @@ def _corpus(*texts: str) -> DocumentCorpus:
 
 
 def _file(folder: Path) -> Path:
-    (found,) = (folder / name for name in FILES.values() if (folder / name).exists())
+    (found,) = (folder / name for name in {*FILES.values()} if (folder / name).exists())
     return found
 
 
