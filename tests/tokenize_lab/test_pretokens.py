@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import measure
 from tokenize_lab.patterns import GPT4, PATTERNS
 from tokenize_lab.pretokens.chunk_table import LONGEST, ChunkTable
-from tokenize_lab.pretokens.cuts import CutRule, chunk_starts
+from tokenize_lab.pretokens.cuts import RULES, CutRule, chunk_starts
 from tokenize_lab.pretokens.distinct import PretokenIndex
 from tokenize_lab.pretokens.serving import serving_of
 from tokenize_lab.pretokens.sharing import Sharing
@@ -32,6 +33,7 @@ from tokenize_lab.text_bytes import WIDE_SPACES, TextBytes
 from tokenize_lab.text_counts import AnnotatedText, TextSettings
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer, huggingface_from_text
+from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer, table_of_ranks
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
 
@@ -123,6 +125,23 @@ def test_any_text_counts_the_same(
     text = TextBytes.of(texts)
     sizes = np.diff(chunk_starts(text, rule), append=len(text.raw))
     assert indented or sizes.max(initial=LONGEST + 1) > LONGEST
+
+
+@pytest.mark.parametrize("pattern", RULES)
+def test_every_proven_pattern_is_cut_where_it_ends_pieces(pattern: str) -> None:
+    tekken = load_tokenizer("mistral:tekken")
+    assert isinstance(tekken, TiktokenTokenizer)
+    ranks = {tekken.token_bytes[tekken.first_id + rank]: rank for rank in range(3000)}
+    table = table_of_ranks(ranks, len(ranks))
+    tokenizer = replace(tekken, token_bytes=table, pattern=pattern, first_id=0)
+    random = Random(0)
+    words = [*ODD, "the", "Don't", "I'LL", "3.14", "a/b", "end.", '"Hi,"', "(a)", "CamelCase", "_x"]
+    for _ in range(40):
+        parts = (random.choice(words) + " " * random.choice([0, 0, 1, 1, 2]) for _ in range(30))
+        texts = ["".join(parts), "".join(random.sample(words, 8))]
+        found = from_chunks(tokenizer, texts)
+        if found is not None:
+            assert_same(found, plain(tokenizer, texts))
 
 
 def test_many_texts_count_as_few_do(bpe: Callable[[str], HuggingFaceTokenizer]) -> None:

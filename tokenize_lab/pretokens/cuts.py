@@ -57,7 +57,7 @@ _CL100K = (
 )
 _R50K = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
 _QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
-_RULES = {
+RULES = {
     **dict.fromkeys((GPT2, GPT4, GPT4O, LLAMA3, TEKKEN, _CL100K, _R50K, _QWEN2), CutRule.GPT),
     WHITESPACE: CutRule.WHITESPACE,
 }
@@ -65,7 +65,7 @@ _RULES = {
 
 def rule_of(pattern: str) -> CutRule | None:
     """Return the rule that is proven for a pattern, or None where none is."""
-    return _RULES.get(pattern)
+    return RULES.get(pattern)
 
 
 def chunk_starts(text: TextBytes, rule: CutRule) -> NDArray[np.int64]:
