@@ -53,6 +53,8 @@ def _lead(finding: dict[str, Any]) -> Markup:
 def _settings(finding: dict[str, Any]) -> Markup:
     def value(row: dict[str, Any], side: str) -> Markup:
         text = row[side]
+        if text and not text.strip(" "):
+            return piece(text)
         return Markup("<code>{}</code>").format(visible(text)) if text else Markup("nothing")
 
     return Markup("<h3>What is done to a text</h3>") + sortable_table(

@@ -18,6 +18,8 @@ from tokenize_lab.tokenizers.sentencepiece_proto import model_settings
 from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
 
 LISTED = 200
+# SentencePiece's names for its models, as `tokenizer.json` writes them.
+_MODELS = {"bpe": "BPE", "unigram": "Unigram"}
 
 
 def diff(a: Tokenizer, b: Tokenizer, cuts: Cuts | None = None) -> dict[str, Any]:
@@ -139,7 +141,8 @@ def settings_of(tokenizer: Tokenizer) -> dict[str, str]:
         pattern = _written(content.get("pre_tokenizer"))
     elif isinstance(tokenizer, SentencePieceTokenizer):
         settings = model_settings(tokenizer.serialized)
-        model, normaliser = settings.model_type, settings.normalizer
+        model = _MODELS.get(settings.model_type, settings.model_type)
+        normaliser = settings.normalizer if settings.changes_characters else ""
     return {
         "model": model or tokenizer.engine,
         "normaliser": normaliser,

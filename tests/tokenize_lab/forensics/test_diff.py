@@ -118,6 +118,12 @@ def test_patterns_and_normalisers_are_told_apart() -> None:
     assert settings_of(normal)["normaliser"] == '{"type": "NFC"}'
     rows = {row["setting"]: row["same"] for row in diff(one, normal)["settings"]}
     assert not rows["normaliser"] and rows["split before merging"]
+    # Two libraries' words for one thing are no difference.
+    rows = {
+        row["setting"]: row["same"]
+        for row in diff(load_tokenizer("mistral:v1"), load_tokenizer("mistral:tekken"))["settings"]
+    }
+    assert rows["model"] and rows["normaliser"] and not rows["put before every text"]
 
 
 def _run(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
