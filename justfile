@@ -63,6 +63,7 @@ reproduce:
 # Speed and memory beside what one would use instead
 bench *arguments:
     {{python}} bench/overhead.py {{arguments}}
+    {{python}} bench/vocab_curve.py
     {{python}} bench/memory.py
     {{python}} bench/superbpe.py
     {{python}} bench/fit_chinchilla.py

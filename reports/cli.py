@@ -13,7 +13,8 @@ def report(
     folder: Annotated[
         Path,
         typer.Argument(
-            metavar="DIR", help="what measure --out or scaling fit --out wrote; or a sweep"
+            metavar="DIR",
+            help="the --out of measure, vocab-curve or scaling fit; or a sweep",
         ),
     ],
     out: Annotated[

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 TRAINED = (("bpe", 1024), ("bpe", 4096), ("unigram", 1024), ("unigram", 4096))
 IN_USE = ("mistral:v1", "mistral:v3", "mistral:tekken")
+CURVES = ("mistral:tekken", "bpe-4096")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def run_demo(out: Path, say: Callable[[str], None]) -> Demo:
     from tokenize_lab.text_counts import TextSettings
     from tokenize_lab.train.settings import TrainSettings
     from tokenize_lab.train.train import train_tokenizer
+    from tokenize_lab.vocab_curve.job import CurveSettings, save_curves, vocabulary_curves
 
     embedded = open_corpus("embedded")
     training, held_out = half(embedded, odd=True), half(embedded, odd=False)
@@ -78,6 +80,11 @@ def run_demo(out: Path, say: Callable[[str], None]) -> Demo:
     workbench = Workbench(tokenizers, TextSettings(), CountsCache(out / "cache"))
     settings = JobSettings(baseline="mistral:v3")
     measure_into(out, corpora, workbench, settings, ["tokenize-lab", "demo"])
+    say(f"cutting {' and '.join(CURVES)} to every vocabulary size")
+    whole = [one for one in tokenizers if one.name in CURVES]
+    asked = CurveSettings()
+    curves = vocabulary_curves(held_out, whole, asked)
+    save_curves(out, held_out, curves, whole, asked, ["tokenize-lab", "demo"])
     say("fitting the laws to published runs, and setting them beside the published figures")
     write_shipped_laws(out)
     laws, measured = read_laws(out), read_measured(out)

@@ -5,23 +5,20 @@ measure` counts all of it, with intervals.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
-
-import numpy as np
 
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.open import open_corpus
 from scaling.advice import Tokenized
 from scaling.placement import ENGLISH
-from tokenize_lab.token_bytes import TokenKind
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer, table_of_ranks
+from tokenize_lab.vocab_curve.curve import token_curve
+from tokenize_lab.vocab_curve.rows import log_grid
 
 EMBEDDED = "embedded"
 SAMPLE_BYTES = 4 << 20
-CURVE_STEPS = 8  # vocabularies from all of the merges down to a 128th of them
 
 
 @dataclass(frozen=True)
@@ -128,20 +125,14 @@ def _rate(sample: Sample, tokenizer: Tokenizer) -> float:
 def vocabulary_curve(sample: Sample, tokenizer: Tokenizer) -> list[tuple[int, float]] | None:
     """Return (vocabulary size, bytes per token) of a BPE's first merges, smallest size first.
 
-    A prefix of a merge list is itself closed, so a byte-level BPE cut after any rank is a
-    tokenizer. None for tokenizers that are no ranked byte-level BPE.
+    None for tokenizers that cannot be cut, and for no text.
     """
-    if not isinstance(tokenizer, TiktokenTokenizer):
+    try:
+        curve = token_curve(tokenizer, sample.texts)
+    except InputError:
         return None
-    table = tokenizer.token_bytes
-    ids = np.flatnonzero(table.kinds == TokenKind.TEXT)
-    pieces = [table[i] for i in ids.tolist()]
-    curve = []
-    for step in range(CURVE_STEPS):
-        size = len(pieces) >> step
-        if size < 512:
-            break
-        ranks = {piece: rank for rank, piece in enumerate(pieces[:size])}
-        cut = replace(tokenizer, token_bytes=table_of_ranks(ranks, size), first_id=0)
-        curve.append((size, _rate(sample, cut)))
-    return curve[::-1]
+    if not curve.bytes:
+        return None
+    first, rates = curve.first_size, curve.bytes_per_token
+    sizes = log_grid(first, first + len(rates) - 1)
+    return [(size, float(rates[size - first])) for size in sizes]

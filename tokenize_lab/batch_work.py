@@ -9,8 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.document import Batch
+from tokenize_lab.boundaries import token_boundaries
 from tokenize_lab.cache import CountsCache, content_sha256, counts_key, tokenizer_key
-from tokenize_lab.counting import TokenCounts, count_tokens
+from tokenize_lab.counting import (
+    Pretokens,
+    TokenCounts,
+    add_pretokens,
+    count_encoded,
+    pretokens_sampled,
+)
+from tokenize_lab.pretokens.cuts import CutRule
+from tokenize_lab.pretokens.serving import servings
+from tokenize_lab.pretokens.sharing import Sharing
 from tokenize_lab.text_counts import CODE_DOMAIN, AnnotatedText, TextSettings
 from tokenize_lab.tokenizer import Tokenizer
 
@@ -23,11 +33,14 @@ class Workbench:
         tokenizers: to be counted with, in the order of the results.
         settings: what is looked for in a text.
         cache: where counts are kept, or None.
+        sharing: whether distinct chunks of text are counted once for all tokenizers that split text
+            alike; counts are the same without.
     """
 
     tokenizers: Sequence[Tokenizer]
     settings: TextSettings
     cache: CountsCache | None
+    sharing: bool = True
 
 
 @dataclass(frozen=True)
@@ -37,51 +50,112 @@ class BatchCounts:
     Attributes:
         text: [documents, len(TEXT_FIELDS)] int64.
         tokens: one entry for each tokenizer.
-        encode_seconds: [tokenizers] seconds in the encoder alone; NaN where the cache answered.
+        encode_seconds: [tokenizers] seconds until its tokens were known (where chunks are shared,
+            until they were counted; what they share in equal parts); NaN where the cache answered.
         content_sha256: of the batch's texts.
+        notices: what a person should know, a line each.
     """
 
     text: NDArray[np.int64]
     tokens: Sequence[TokenCounts]
     encode_seconds: Sequence[float]
     content_sha256: str
+    notices: Sequence[str] = ()
 
 
-def count_batch(workbench: Workbench, batch: Batch) -> BatchCounts:
-    """Return the batch's counts, from the cache where they are there."""
-    text = AnnotatedText(batch.texts, workbench.settings, batch.domain == CODE_DOMAIN)
-    content = content_sha256(text.text_bytes)
-    key = counts_key(content, workbench.settings, text.is_code)
-    cache = workbench.cache
-    stored = cache.get(key) if cache else None
-    if stored is None:
-        text_counts = text.counts()
-        if cache:
-            cache.put([text_counts], key)
-    else:
-        (text_counts,) = stored
-    tokens: list[TokenCounts] = []
-    seconds: list[float] = []
-    for tokenizer in workbench.tokenizers:
-        stored = cache.get(key, tokenizer_key(tokenizer)) if cache else None
-        if stored is not None:
-            per_text, ids, occurrences = stored
-            tokens.append(TokenCounts(per_text, ids.astype(np.uint32), occurrences))
-            seconds.append(float("nan"))
-            continue
-        tokenizer.encode_batch([])  # engines are built when first called: not the encoder's time
-        begin = time.perf_counter()
-        encoding = tokenizer.encode_batch(batch.texts)
-        seconds.append(time.perf_counter() - begin)
-        counts = count_tokens(text, encoding, tokenizer)
-        if cache:
-            arrays = [counts.per_text, counts.ids.astype(np.int64), counts.occurrences]
-            cache.put(arrays, key, tokenizer_key(tokenizer))
-        tokens.append(counts)
-    return BatchCounts(text_counts, tokens, seconds, content)
+class BatchCounter:
+    """Counts batches, one after the other, in one process."""
+
+    def __init__(self, workbench: Workbench) -> None:
+        self._workbench = workbench
+        self._servings = servings(workbench.tokenizers, workbench.settings)
+        self._sharing = Sharing(workbench.settings)
+
+    def count(self, batch: Batch) -> BatchCounts:
+        """Return the batch's counts, from the cache where they are there."""
+        workbench = self._workbench
+        text = AnnotatedText(batch.texts, workbench.settings, batch.domain == CODE_DOMAIN)
+        content = content_sha256(text.text_bytes)
+        key = counts_key(content, workbench.settings, text.is_code)
+        cache = workbench.cache
+        stored = cache.get(key) if cache else None
+        if stored is None:
+            text_counts = text.counts()
+            if cache:
+                cache.put([text_counts], key)
+        else:
+            (text_counts,) = stored
+        tokens: list[TokenCounts | None] = []
+        for tokenizer in workbench.tokenizers:
+            stored = cache.get(key, tokenizer_key(tokenizer)) if cache else None
+            if stored is None:
+                tokens.append(None)
+            else:
+                per_text, ids, occurrences = stored
+                tokens.append(TokenCounts(per_text, ids.astype(np.uint32), occurrences))
+        missing = [i for i, counts in enumerate(tokens) if counts is None]
+        seconds = [float("nan")] * len(tokens)
+        off = dict(self._sharing.switched_off)
+        for i, (counts, taken) in self._counted(text, batch, missing).items():
+            tokens[i], seconds[i] = counts, taken
+            if cache:
+                arrays = [counts.per_text, counts.ids.astype(np.int64), counts.occurrences]
+                cache.put(arrays, key, tokenizer_key(workbench.tokenizers[i]))
+        notices = [
+            f"{name}: {why}; it encodes whole texts from here on"
+            for name, why in self._sharing.switched_off.items()
+            if name not in off
+        ]
+        counted = [counts for counts in tokens if counts is not None]
+        assert len(counted) == len(tokens)
+        return BatchCounts(text_counts, counted, seconds, content, notices)
+
+    def _counted(
+        self, text: AnnotatedText, batch: Batch, wanted: Sequence[int]
+    ) -> dict[int, tuple[TokenCounts, float]]:
+        """Return the counts of the tokenizers wanted, and the seconds their encoders took."""
+        result: dict[int, tuple[TokenCounts, float]] = {}
+        samples: dict[tuple[str, ...], Pretokens | None] = {}
+        for rule in CutRule if self._workbench.sharing else ():
+            alike = [i for i in wanted if self._may_share(i, rule, batch.texts)]
+            if not alike:
+                continue
+            begin = time.perf_counter()
+            shared = self._sharing.begin(text, batch, rule)
+            cutting = (time.perf_counter() - begin) / len(alike)
+            for i in alike if shared else ():
+                assert shared is not None
+                begin = time.perf_counter()
+                tokenizer = self._workbench.tokenizers[i]
+                counts = shared.counts(tokenizer, self._servings[i].literals)
+                if counts is not None:
+                    result[i] = counts, cutting + time.perf_counter() - begin
+        for i in wanted:
+            tokenizer = self._workbench.tokenizers[i]
+            if i not in result:
+                tokenizer.encode_batch(
+                    []
+                )  # engines are built when first called: no time of its own
+                begin = time.perf_counter()
+                encoding = tokenizer.encode_batch(batch.texts)
+                taken = time.perf_counter() - begin
+                boundaries = token_boundaries(text.text_bytes, encoding, tokenizer)
+                result[i] = count_encoded(text, encoding, tokenizer, boundaries), taken
+            # Tokenizers that are known to split alike need not all split the sample.
+            split = type(tokenizer).__name__, *(self._servings[i].patterns or (tokenizer.name,))
+            if split not in samples:
+                samples[split] = pretokens_sampled(text, tokenizer)
+            add_pretokens(result[i][0], samples[split])
+        return result
+
+    def _may_share(self, i: int, rule: CutRule, texts: Sequence[str]) -> bool:
+        serving = self._servings[i]
+        return serving.rule is rule and not any(
+            literal in text for literal in serving.literals for text in texts
+        )
 
 
-_workbench: Workbench | None = None
+_counter: BatchCounter | None = None
 
 
 def start_worker(workbench: Workbench) -> None:
@@ -89,10 +163,10 @@ def start_worker(workbench: Workbench) -> None:
     import signal
     import threading
 
-    global _workbench
+    global _counter
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    _workbench = workbench
+    _counter = BatchCounter(workbench)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
 
@@ -105,5 +179,5 @@ def _end_with(parent: int) -> None:
 
 def count_in_worker(batch: Batch) -> BatchCounts:
     """Count a batch in a worker process that `start_worker` has prepared."""
-    assert _workbench is not None
-    return count_batch(_workbench, batch)
+    assert _counter is not None
+    return _counter.count(batch)

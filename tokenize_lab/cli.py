@@ -24,6 +24,13 @@ class GroupBy(StrEnum):
     DOCUMENT = "document"
 
 
+class Engine(StrEnum):
+    """Where batches are counted."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 _INPUT = "What is measured"
 _OUTPUT = "What comes out"
 _HOW = "How it is done"
@@ -134,6 +141,25 @@ def measure(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="count everything afresh", rich_help_panel=_HOW)
     ] = False,
+    engine: Annotated[
+        Engine, typer.Option(help="this machine, or a Ray cluster", rich_help_panel=_HOW)
+    ] = Engine.LOCAL,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="of the Ray cluster: auto, or HOST:PORT of its head",
+            rich_help_panel=_HOW,
+            show_default="one started here",
+        ),
+    ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="measure nothing; say which engine would serve each tokenizer, and why",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = False,
 ) -> None:
     """Measure bytes per token, and what it does to languages: compression, fairness, fidelity,
     throughput.
@@ -175,6 +201,12 @@ def measure(
         ],
     )
     loaded = load_tokenizers(tokenizers)
+    if explain:
+        from tokenize_lab.pretokens.serving import plan_rows, plan_text, servings
+
+        plan = servings(loaded, TextSettings(words, graphemes))
+        emit(json_list(plan_rows(plan)) if as_json else [plan_text(plan)])
+        return
     names = dict(zip(tokenizers, (tokenizer.name for tokenizer in loaded), strict=True))
     chosen = names.get(baseline or tokenizers[0], baseline or "")
     if chosen not in names.values():

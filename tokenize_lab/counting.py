@@ -34,15 +34,36 @@ class TokenCounts(NamedTuple):
     occurrences: NDArray[np.int64]
 
 
+class Pretokens(NamedTuple):
+    """Pre-tokens of a sample of a batch.
+
+    Attributes:
+        pieces: [texts] int64, pre-tokens of the part of each text that was split.
+        bytes: [texts] int64, bytes of that part.
+    """
+
+    pieces: NDArray[np.int64]
+    bytes: NDArray[np.int64]
+
+
 def count_tokens(text: AnnotatedText, encoding: Encoding, tokenizer: Tokenizer) -> TokenCounts:
     """Count everything of `TOKEN_FIELDS` in a batch that has been encoded."""
+    boundaries = token_boundaries(text.text_bytes, encoding, tokenizer)
+    counts = count_encoded(text, encoding, tokenizer, boundaries)
+    add_pretokens(counts, pretokens_sampled(text, tokenizer))
+    return counts
+
+
+def count_encoded(
+    text: AnnotatedText, encoding: Encoding, tokenizer: Tokenizer, boundaries: TokenBoundaries
+) -> TokenCounts:
+    """Count everything but the pre-tokens."""
     ids, per_text = encoding
     table = np.zeros((len(per_text), len(TOKEN_FIELDS)), np.int64)
 
     def put(name: str, column: NDArray[np.int64]) -> None:
         table[:, TOKEN_INDEX[name]] = column
 
-    boundaries = token_boundaries(text.text_bytes, encoding, tokenizer)
     put("tokens", per_text)
     put("token_bytes", boundaries.token_bytes)
     put("exact_documents", boundaries.exact.astype(np.int64))
@@ -61,18 +82,22 @@ def count_tokens(text: AnnotatedText, encoding: Encoding, tokenizer: Tokenizer) 
             put(name, np.diff(flagged))
 
     if boundaries.exact.any():
-        _count_words(text, boundaries, put)
+        words = in_exact_texts(text, boundaries, text.words)
+        if len(words):
+            put("comparable_words", text.text_bytes.per_text(words.first))
+            single = single_tokens(words, boundaries)
+            put("single_token_words", _sum_per_text(text, words, single))
         _count_digits(text, boundaries, put)
         if text.is_code:
             for name, runs in (("indentation", text.indentation), ("operator", text.operators)):
-                runs = _in_exact_texts(text, boundaries, runs)
+                runs = in_exact_texts(text, boundaries, runs)
                 put(f"{name}_bytes", _sum_per_text(text, runs, runs.lengths))
                 put(f"{name}_tokens", _sum_per_text(text, runs, boundaries.inside(runs) + 1))
-    _count_pretokens(text, tokenizer, put)
     return TokenCounts(table, used.astype(np.uint32), histogram[used].astype(np.int64))
 
 
-def _in_exact_texts(text: AnnotatedText, boundaries: TokenBoundaries, runs: Runs) -> Runs:
+def in_exact_texts(text: AnnotatedText, boundaries: TokenBoundaries, runs: Runs) -> Runs:
+    """Return the runs that lie in texts whose tokens give them back."""
     if boundaries.exact.all():
         return runs
     owner = np.searchsorted(text.text_bytes.starts, runs.first, side="right") - 1
@@ -80,24 +105,20 @@ def _in_exact_texts(text: AnnotatedText, boundaries: TokenBoundaries, runs: Runs
 
 
 def _sum_per_text(
-    text: AnnotatedText, runs: Runs, values: NDArray[np.integer]
+    text: AnnotatedText, runs: Runs, values: NDArray[np.integer] | NDArray[np.bool_]
 ) -> NDArray[np.int64]:
     running = np.zeros(len(runs) + 1, np.int64)
     np.cumsum(values, out=running[1:])
     return np.diff(running[np.searchsorted(runs.first, text.text_bytes.starts)])
 
 
-def _count_words(text: AnnotatedText, boundaries: TokenBoundaries, put: _Put) -> None:
-    """A word is one token if no boundary cuts it and no token reaches into a neighbour."""
-    words = _in_exact_texts(text, boundaries, text.words)
-    if not len(words):
-        return
+def single_tokens(words: Runs, boundaries: TokenBoundaries) -> NDArray[np.bool_]:
+    """Return which words, one or more, are one token: no boundary cuts it, and no token reaches
+    into a neighbour."""
     opened = boundaries.opened
     apart = np.ones(len(words) + 1, np.bool_)
     apart[1:-1] = opened[words.first[1:]] > opened[words.last[:-1]]
-    single = (boundaries.inside(words) == 0) & apart[:-1] & apart[1:]
-    put("comparable_words", text.text_bytes.per_text(words.first))
-    put("single_token_words", _sum_per_text(text, words, single))
+    return np.asarray((boundaries.inside(words) == 0) & apart[:-1] & apart[1:])
 
 
 def _count_digits(text: AnnotatedText, boundaries: TokenBoundaries, put: _Put) -> None:
@@ -106,7 +127,7 @@ def _count_digits(text: AnnotatedText, boundaries: TokenBoundaries, put: _Put) -
     Singh and Strouse (arXiv 2402.14903) find that such grouping helps arithmetic; counts are
     pooled over numbers, so that F1 = 2 hit / (found + expected).
     """
-    numbers = _in_exact_texts(text, boundaries, text.long_numbers)
+    numbers = in_exact_texts(text, boundaries, text.long_numbers)
     if not len(numbers):
         return
     expected = (numbers.lengths - 1) // 3
@@ -119,28 +140,34 @@ def _count_digits(text: AnnotatedText, boundaries: TokenBoundaries, put: _Put) -
     put("digit_boundaries_hit", _sum_per_text(text, numbers, hits))
 
 
-def _count_pretokens(text: AnnotatedText, tokenizer: Tokenizer, put: _Put) -> None:
+def pretokens_sampled(text: AnnotatedText, tokenizer: Tokenizer) -> Pretokens | None:
+    """Split a sample of the documents, evenly spaced; None where there is nothing to split."""
     sizes = text.text_bytes.byte_counts
     total = int(sizes.sum())
     if not total:
-        return
+        return None
     budget = max(PRETOKEN_SAMPLE_LEAST, int(total * PRETOKEN_SAMPLE_SHARE))
     wanted = max(1, min(len(sizes), round(budget * len(sizes) / total)))
     chosen = np.unique(np.linspace(0, len(sizes) - 1, wanted).round().astype(np.int64))
-    pieces = np.zeros(len(sizes), np.int64)
-    bytes_split = np.zeros(len(sizes), np.int64)
+    sample = Pretokens(np.zeros(len(sizes), np.int64), np.zeros(len(sizes), np.int64))
     for i in chosen.tolist():
-        head = _whole_words(text.texts[i], budget)
+        head = whole_words(text.texts[i], budget)
         count = tokenizer.pretoken_count(head)
         if count is None:
-            return
-        pieces[i] = count
-        bytes_split[i] = len(head.encode())
-    put("pretokens", pieces)
-    put("pretoken_bytes", bytes_split)
+            return None
+        sample.pieces[i] = count
+        sample.bytes[i] = len(head.encode())
+    return sample
 
 
-def _whole_words(string: str, most: int) -> str:
+def add_pretokens(counts: TokenCounts, sample: Pretokens | None) -> None:
+    """Put a sample's pre-tokens into a batch's counts."""
+    if sample is not None:
+        counts.per_text[:, TOKEN_INDEX["pretokens"]] = sample.pieces
+        counts.per_text[:, TOKEN_INDEX["pretoken_bytes"]] = sample.bytes
+
+
+def whole_words(string: str, most: int) -> str:
     """Return the string, or its head up to a space before a word, where every splitter cuts; empty
     where a long string has no such place."""
     if len(string) <= most:

@@ -10,6 +10,7 @@ from corpora.files import written_whole
 from tokenize_lab.batch_work import Workbench
 from tokenize_lab.bootstrap import Bootstrap
 from tokenize_lab.counts import merged
+from tokenize_lab.local_engine import Counted
 from tokenize_lab.measure import measure
 from tokenize_lab.provenance import provenance
 from tokenize_lab.results import Results, save_results
@@ -45,6 +46,7 @@ def measure_into(
     *,
     jobs: int | None = None,
     progress: Callable[[Corpus, int], None] | None = None,
+    counted: Counted | None = None,
 ) -> Results:
     """Measure the corpora and write the results to `out`; see `measure` for the rest.
 
@@ -55,7 +57,9 @@ def measure_into(
         assert probe.exists()
     (out / ".writable").unlink()
     by_document = "document" in settings.group_by
-    measurement = measure(corpora, workbench, by_document=by_document, jobs=jobs, progress=progress)
+    measurement = measure(
+        corpora, workbench, by_document=by_document, jobs=jobs, progress=progress, counted=counted
+    )
     looked_for = workbench.settings
     record = provenance(
         corpora,
@@ -100,6 +104,7 @@ def remarks(results: Results, settings: JobSettings) -> list[str]:
     elif run["batches_from_cache"]:
         total = run["batches_encoded"] + run["batches_from_cache"]
         lines.append(f"{run['batches_from_cache']} of {total} batches came from the cache")
+    lines += run.get("notices", [])
     lines += [
         f"{tokenizer['name']} is lossy: {tokenizer['lossy_reason']}"
         for tokenizer in record["tokenizers"]

@@ -2,35 +2,21 @@
 
 import hashlib
 import math
-import multiprocessing
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from functools import partial
 
 import numpy as np
 
 from corpora.corpus import Corpus
-from corpora.document import Batch
-from corpora.errors import InputError
-from tokenize_lab.batch_work import (
-    BatchCounts,
-    Workbench,
-    count_batch,
-    count_in_worker,
-    start_worker,
-)
+from tokenize_lab.batch_work import Workbench
 from tokenize_lab.counts import Group, GroupCounts
 from tokenize_lab.fields import TEXT_INDEX
-from tokenize_lab.interrupts import interrupt_deferred
+from tokenize_lab.local_engine import Counted, counted_here
 from tokenize_lab.samples import SampleText, sample_texts
 
-# Below this much encoding (bytes x tokenizers) starting processes costs more than it saves.
-_WORTH_PROCESSES = 24 << 20
 # Of a corpus with more languages and domains than this, the later ones have no samples.
 _MOST_SAMPLED = 200
 
@@ -69,6 +55,7 @@ class Measurement:
         samples: heads of the first documents of each corpus, language and domain.
         from_cache: (tokenizer, batch) pairs that the cache answered.
         encoded: pairs that were encoded.
+        notices: what a person should know, a line each.
     """
 
     counts: dict[Group, GroupCounts]
@@ -77,6 +64,7 @@ class Measurement:
     samples: list[SampleText]
     from_cache: int
     encoded: int
+    notices: list[str]
 
 
 def measure(
@@ -86,6 +74,7 @@ def measure(
     by_document: bool = False,
     jobs: int | None = None,
     progress: Callable[[Corpus, int], None] | None = None,
+    counted: Counted | None = None,
 ) -> Measurement:
     """Count every corpus under every tokenizer of the workbench.
 
@@ -95,6 +84,7 @@ def measure(
         by_document: keep each document's counts apart. Memory then grows with their number.
         jobs: worker processes; by default one a core, and none for a small corpus.
         progress: called with the corpus and the bytes of text just counted.
+        counted: has the batches counted and yields them in order; by default this machine does.
 
     Raises:
         InputError: from the corpus, or a cache that cannot be written. Counts cached until then
@@ -111,8 +101,12 @@ def measure(
     )
     samples: list[SampleText] = []
     encoded = from_cache = 0
+    notices: dict[str, None] = {}
     stream = ((corpus, batch) for corpus in corpora for batch in corpus.batches())
-    for corpus, batch, result in _counted(stream, workbench, jobs or os.cpu_count() or 1):
+    if counted is None:
+        counted = partial(counted_here, jobs=jobs or os.cpu_count() or 1)
+    for corpus, batch, result in counted(stream, workbench):
+        notices.update(dict.fromkeys(result.notices))
         size = int(result.text[:, TEXT_INDEX["bytes"]].sum())
         digests[corpus.name].update(
             f"{batch.language}\t{batch.domain}\t{result.content_sha256}\n".encode()
@@ -150,50 +144,4 @@ def measure(
             progress(corpus, size)
     speed.seconds = time.perf_counter() - begin
     hashes = {name: digest.hexdigest() for name, digest in digests.items()}
-    return Measurement(counts, hashes, speed, samples, from_cache, encoded)
-
-
-_Work = tuple[Corpus, Batch]
-
-
-def _counted(
-    stream: Iterable[_Work], workbench: Workbench, jobs: int
-) -> Iterator[tuple[Corpus, Batch, BatchCounts]]:
-    """Yield the batches with their counts, in order."""
-    stream = iter(stream)
-    head: list[_Work] = []
-    work = 0
-    for corpus, batch in stream:
-        head.append((corpus, batch))
-        work += sum(map(len, batch.texts)) * len(workbench.tokenizers)
-        if work > _WORTH_PROCESSES:
-            break
-    everything = chain(head, stream)
-    if jobs <= 1 or work <= _WORTH_PROCESSES:
-        for corpus, batch in everything:
-            yield corpus, batch, count_batch(workbench, batch)
-        return
-    # Spawned, not forked: encoders and array libraries hold threads and locks.
-    pool = ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn"), start_worker, (workbench,)
-    )
-    waiting: deque[tuple[Corpus, Batch, Future[BatchCounts]]] = deque()
-    try:
-        for corpus, batch in everything:
-            with interrupt_deferred():
-                # It may start a process, and one that hears half of its task says so at length.
-                future = pool.submit(count_in_worker, batch)
-            waiting.append((corpus, batch, future))
-            if len(waiting) > 2 * jobs:
-                corpus, batch, future = waiting.popleft()
-                yield corpus, batch, future.result()
-        while waiting:
-            corpus, batch, future = waiting.popleft()
-            yield corpus, batch, future.result()
-    except BrokenProcessPool as error:
-        raise InputError(
-            "a worker process was killed, most likely for want of memory; what it had counted is "
-            "in the cache: run again with --jobs 1"
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    return Measurement(counts, hashes, speed, samples, from_cache, encoded, list(notices))

@@ -71,5 +71,6 @@ def provenance(
             "encoder_mb_per_second": encoders,
             "batches_encoded": measurement.encoded,
             "batches_from_cache": measurement.from_cache,
+            "notices": measurement.notices,
         },
     }

@@ -32,11 +32,13 @@ class AnnotatedText:
         texts: the documents.
         settings: how words are found.
         is_code: whether indentation and operators are looked for.
+        begin_lines: whether each text begins a line, or goes on in one.
     """
 
     texts: Sequence[str]
     settings: TextSettings
     is_code: bool
+    begin_lines: bool = True
 
     @cached_property
     def text_bytes(self) -> TextBytes:
@@ -60,7 +62,7 @@ class AnnotatedText:
         runs = text.runs(members(text.raw, b" \t"))
         opens_line = np.ones(len(text.data) + 1, np.bool_)
         opens_line[1:] = members(text.raw, b"\n\r")
-        opens_line[text.starts] = True
+        opens_line[text.starts] = self.begin_lines
         return runs.select(opens_line[runs.first])
 
     @cached_property

@@ -93,7 +93,7 @@ def vocab_curve(
     settings = CurveSettings(tuple(at or ()), replicates, seed)
     with counting_progress([text]) as progress:
         curves = vocabulary_curves(text, loaded, settings, progress)
-    path = save_curves(out, curves, loaded, settings, ["tokenize-lab", *sys.argv[1:]])
+    path = save_curves(out, text, curves, loaded, settings, ["tokenize-lab", *sys.argv[1:]])
     typer.echo(f"curves: {path} (then: tokenize-lab report {out})", err=True)
     asked = [
         curve.rows(settings, curve.every_size if every else settings.shown) for curve in curves

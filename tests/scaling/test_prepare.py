@@ -21,7 +21,7 @@ from scaling.spec_file import TrainFile, read_train_file
 from tests.scaling.data.texts import sentences
 from tests.scaling.train.runs import run
 from tests.scaling.train.truth import write_jsonl
-from tokenize_lab.load import load_tokenizer
+from tokenize_lab.load import cuts_of, load_tokenizer
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
 
@@ -174,6 +174,8 @@ def own_tokenizer(folder: Path, form: str) -> tuple[str, Path]:
         "hf": (f"hf:{path}", path),
         "folder": (str(folder), folder),
         "hf folder": (f"hf:{folder}", folder),
+        "masked": (f"masked:.1:{folder}", folder),
+        "truncated": (f"truncated:300:hf:{path}", path),
     }[form]
 
 
@@ -184,6 +186,8 @@ def own_tokenizer(folder: Path, form: str) -> tuple[str, Path]:
         "hf",
         "folder",
         "hf folder",
+        "masked",
+        "truncated",
         "sp",
         "tiktoken",
         "tiktoken@cl100k_base",
@@ -204,9 +208,9 @@ def test_a_runs_folder_keeps_its_tokenizer(tmp_path: Path, form: str) -> None:
         shutil.rmtree(lost)
     else:
         lost.unlink()
-    kept = (tmp_path / "run" / TOKENIZER).read_text().strip()
+    cut, kept = cuts_of((tmp_path / "run" / TOKENIZER).read_text().strip())
     prefix = next((p for p in ("hf:", "sp:", "tiktoken:") if kept.startswith(p)), "")
-    again = load_tokenizer(f"{prefix}{tmp_path / 'run'}/{kept.removeprefix(prefix)}")
+    again = load_tokenizer(f"{cut}{prefix}{tmp_path / 'run'}/{kept.removeprefix(prefix)}")
     assert again.sha256 == prepared.spec.tokenizer
     assert np.array_equal(again.encode_batch(TEXTS[:5]).ids, ids.ids)
 

@@ -142,6 +142,13 @@ def test_paths_are_relative_to_the_file_and_names_stay_names(file: Path) -> None
         "hf:owner/name": "hf:owner/name",
         "tiktoken:mine.tiktoken@gpt2": f"tiktoken:{folder}/mine.tiktoken@gpt2",
         "/abs/tokenizer.json": "/abs/tokenizer.json",
+        "masked:.75:mistral:tekken": "masked:.75:mistral:tekken",
+        "masked:.75:truncated:900:made/bpe.json": (
+            f"masked:.75:truncated:900:{folder}/made/bpe.json"
+        ),
+        "truncated:300:tiktoken:mine.tiktoken@gpt2": (
+            f"truncated:300:tiktoken:{folder}/mine.tiktoken@gpt2"
+        ),
     }.items():
         asked = read(file, changed(SUBWORD, "tokenizer", f'tokenizer = "{spec}"'))
         assert asked.data.tokenizer == expected

@@ -12,7 +12,7 @@ import pytest
 
 from corpora.document import Batch
 from corpora.errors import InputError
-from tokenize_lab.batch_work import BatchCounts, Workbench, count_batch
+from tokenize_lab.batch_work import BatchCounter, BatchCounts, Workbench
 from tokenize_lab.cache import CountsCache
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.segmenters import WordSegmenter
@@ -28,7 +28,7 @@ def batch_of(texts: list[str], **other: str) -> Batch:
 
 def count(cache: CountsCache | None, batch: Batch, **settings: object) -> BatchCounts:
     tokenizers = [load_tokenizer("byte"), load_tokenizer("mistral:v3")]
-    return count_batch(Workbench(tokenizers, TextSettings(**settings), cache), batch)  # type: ignore[arg-type]  # its fields
+    return BatchCounter(Workbench(tokenizers, TextSettings(**settings), cache)).count(batch)  # type: ignore[arg-type]  # its fields
 
 
 def encoded(result: BatchCounts) -> int:
@@ -68,7 +68,7 @@ def test_another_version_of_an_engine_is_another_key(tmp_path: Path) -> None:
         ("sentencepiece 1", 0),
     ):
         renewed = dataclasses.replace(tokenizer, engine=engine)  # type: ignore[type-var]  # a dataclass behind the protocol
-        result = count_batch(Workbench([renewed], TextSettings(), cache), batch)
+        result = BatchCounter(Workbench([renewed], TextSettings(), cache)).count(batch)
         assert encoded(result) == expected
 
 

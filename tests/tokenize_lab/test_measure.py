@@ -9,7 +9,7 @@ import pytest
 
 from corpora.corpus import DocumentCorpus
 from corpora.document import Batch, Document, batched
-from tokenize_lab import measure as measure_module
+from tokenize_lab import local_engine
 from tokenize_lab.batch_work import Workbench
 from tokenize_lab.cache import CountsCache
 from tokenize_lab.counts import MOST_UNITS, Group, GroupCounts, merged, units_of
@@ -72,7 +72,7 @@ def test_counts_do_not_depend_on_how_the_text_is_cut() -> None:
 
 def test_processes_count_as_one_process_does(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = measure([CutCorpus(documents(), 2000)], workbench(), jobs=1)
-    monkeypatch.setattr(measure_module, "_WORTH_PROCESSES", 0)
+    monkeypatch.setattr(local_engine, "_WORTH_PROCESSES", 0)
     together = measure([CutCorpus(documents(), 2000)], workbench(), jobs=2)
     assert totals(alone) == totals(together)
     assert alone.corpora_sha256 == together.corpora_sha256

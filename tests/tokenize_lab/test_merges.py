@@ -259,6 +259,7 @@ def test_ids_close_ranks_where_special_tokens_come_last(tiktoken_file: Path) -> 
         ("truncated:300:mistral:v3", "has no list of merges"),
         ("truncated:300:{unigram-hf}", "is Unigram, which has no merges"),
         ("truncated:300:{wordpiece}", "is WordPiece, which has no merges"),
+        ("truncated:300:masked:.5:{bpe}", "is masked already; cut it first"),
         ("masked:.5:nowhere", "no such tokenizer"),
     ],
 )

@@ -7,6 +7,7 @@ that stand for nothing) and then the tokens of the first merges, one id each.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,22 +120,23 @@ def ranked_merges(tokens: Sequence[tuple[bytes, int]], vocabulary_size: int) -> 
     """
     longer = [(raw, token_id) for raw, token_id in tokens if len(raw) > 1]
     ids = dict(tokens)
-    pairs = [
-        (left, right, rank)
-        for rank, (raw, _) in enumerate(longer)
-        for cut in range(1, len(raw))
-        if (left := ids.get(raw[:cut])) is not None and (right := ids.get(raw[cut:])) is not None
-    ]
-    table = np.asarray(pairs, np.int32).reshape(-1, 3)
+    # Every place where a token can be cut in two; both halves must be tokens.
+    pieces = [raw for raw, _ in longer]
+    heads = (raw[:cut] for raw in pieces for cut in range(1, len(raw)))
+    left = np.fromiter(map(ids.get, heads, repeat(-1)), np.int32)
+    tails = (raw[cut:] for raw in pieces for cut in range(1, len(raw)))
+    right = np.fromiter(map(ids.get, tails, repeat(-1)), np.int32)
+    both = (left >= 0) & (right >= 0)
+    rank = np.repeat(np.arange(len(pieces), dtype=np.int32), [len(raw) - 1 for raw in pieces])
     made = np.asarray([token_id for _, token_id in longer], np.int32)
     base_size = vocabulary_size - len(made)
     sizes = base_size + 1 + np.arange(len(made), dtype=np.int32)
     token_sizes = np.full(vocabulary_size, base_size, np.int32)
     token_sizes[made] = sizes
     return Merges(
-        left=table[:, 0],
-        right=table[:, 1],
-        rank=table[:, 2],
+        left=left[both],
+        right=right[both],
+        rank=rank[both],
         made=made,
         sizes=sizes,
         token_sizes=token_sizes,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from corpora.errors import InputError
+from tokenize_lab.merges.masked import MaskedTokenizer
 from tokenize_lab.merges.merge_list import Merges, listed_merges, ranked_merges
 from tokenize_lab.token_bytes import TokenKind
 from tokenize_lab.tokenizer import Tokenizer
@@ -29,6 +30,10 @@ def merges_of(tokenizer: Tokenizer) -> Merges:
     if isinstance(tokenizer, HuggingFaceTokenizer):
         content = json.loads(tokenizer.serialized)
         return _of_json(content, tokenizer.spec, tokenizer.vocabulary_size)
+    if isinstance(tokenizer, MaskedTokenizer):
+        raise InputError(
+            f"{tokenizer.spec}: is masked already; cut it first: masked:.75:truncated:V:"
+        )
     raise InputError(
         f"{tokenizer.spec}: has no list of merges to cut; only a BPE's tokenizer.json, tiktoken "
         "encodings and mistral:tekken have one"

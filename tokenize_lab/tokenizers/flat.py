@@ -1,7 +1,7 @@
 """What the adapters share: flat arrays of ids, and state small enough to send to a worker."""
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -31,6 +31,17 @@ def flat_encoding(ids: "array[int]", ends: "array[int]") -> Encoding:
     return Encoding(
         np.frombuffer(ids, np.uint32), np.diff(np.frombuffer(ends, np.int64), prepend=np.int64(0))
     )
+
+
+def interleaved(first: Sequence[bool], one: Encoding, other: Encoding) -> Encoding:
+    """Return the encoding of texts of which those marked are in `one`, the rest in `other`."""
+    marked = np.array(first)
+    lengths = np.zeros(len(marked), np.int64)
+    lengths[marked], lengths[~marked] = one.lengths, other.lengths
+    of_one = np.repeat(marked, lengths)
+    ids = np.zeros(len(of_one), np.uint32)
+    ids[of_one], ids[~of_one] = one.ids, other.ids
+    return Encoding(ids, lengths)
 
 
 def declared_fields(instance: Any) -> dict[str, Any]:

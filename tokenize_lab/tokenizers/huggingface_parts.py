@@ -7,6 +7,9 @@ Names and meanings are those of the `tokenizers` library.
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from tokenize_lab.patterns import GPT2
+from tokenize_lab.tokenizers.splitting import Splitting
+
 Part = dict[str, Any]
 
 KEEPING_SPLITS = {"ByteLevel", "Metaspace", "Digits", "UnicodeScripts", "FixedLength"}
@@ -95,6 +98,32 @@ def decoder_problem(decoder: Part | None, path: TextPath) -> str:
     if "ByteLevel" in kinds and not path.byte_level:
         return "its decoder reads the byte-level alphabet, but nothing writes it"
     return ""
+
+
+def splitting(normalizer: Part | None, pre_tokenizer: Part | None) -> Splitting:
+    """Return how a text is split, as far as merges inside the pieces are confined to them."""
+    for part in parts_of(normalizer):
+        return Splitting(obstacle=f"its normaliser {part['type']} may look across pieces")
+    patterns: list[str] = []
+    for part in parts_of(pre_tokenizer):
+        match part:
+            case {"type": "ByteLevel", "add_prefix_space": True}:
+                return Splitting(obstacle="it puts a space before a text")
+            case {"type": "ByteLevel"}:
+                patterns += [GPT2] if part.get("use_regex", True) else []
+            case {"type": "Split", "pattern": {"Regex": pattern}} if _keeps_matches(part):
+                patterns.append(pattern)
+            case {"type": kind}:
+                return Splitting(obstacle=f"its pre-tokenizer {kind} splits in a way of its own")
+    if not patterns:
+        return Splitting(obstacle="nothing confines its merges to pieces of the text")
+    return Splitting(tuple(patterns))
+
+
+def _keeps_matches(part: Part) -> bool:
+    """Whether every match becomes a piece; of patterns that match all text, nothing else is left"""
+    behaviour, invert = part.get("behavior"), bool(part.get("invert"))
+    return (behaviour, invert) in (("Isolated", False), ("Isolated", True), ("Removed", True))
 
 
 def _dropped_by(part: Part) -> list[str]:

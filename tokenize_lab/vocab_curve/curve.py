@@ -6,6 +6,7 @@ is added up by the vocabulary size from which it is done.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,8 @@ from corpora.document import utf8_length
 from tokenize_lab.counts import with_documents
 from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import merges_of
+from tokenize_lab.pretokens.distinct import Pretokens
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.vocab_curve.distinct import DistinctPieces, Numbered
 from tokenize_lab.vocab_curve.following import Followed, Losses
 
 CHUNK_BYTES = 32 << 20  # of text whose pieces are kept apart at once
@@ -65,7 +66,7 @@ class _Part:
     group: str
     first_document: int
     bytes: NDArray[np.int64]
-    pieces: Numbered
+    pieces: Pretokens
 
 
 class CurveCounter:
@@ -92,7 +93,7 @@ class CurveCounter:
         self._begin()
 
     def _begin(self) -> None:
-        self._distinct = DistinctPieces(self._followed.split)
+        self._distinct = self._followed.distinct()
         self._parts: list[_Part] = []
         self._held = 0
 
@@ -114,12 +115,13 @@ class CurveCounter:
     def _settle(self) -> None:
         """Merge the pieces held, and add what their occurrences come to."""
         losses = self._followed.losses(self._distinct.pieces)
+        by_step = self._by_step(losses)
         for group in dict.fromkeys(part.group for part in self._parts):
             parts = [part for part in self._parts if part.group == group]
-            self._count(group, parts, losses)
+            self._count(group, parts, losses, by_step)
         self._begin()
 
-    def _count(self, group: str, parts: list[_Part], losses: Losses) -> None:
+    def _count(self, group: str, parts: list[_Part], losses: Losses, by_step: Any) -> None:
         first = self._followed.base_size
         pieces = len(losses.symbols)
         times = np.zeros(pieces, np.int64)
@@ -147,29 +149,40 @@ class CurveCounter:
                     [
                         np.ones(len(part.bytes), np.int64),
                         part.bytes,
-                        self._by_document(part, losses),
+                        _by_document(part, losses, by_step),
                     ]
                 )
                 curve.units = with_documents(curve.units, part.first_document, table)
 
-    def _by_document(self, part: _Part, losses: Losses) -> NDArray[np.int64]:
-        """Return [documents, G] tokens at the sizes that units are kept at."""
+    def _by_step(self, losses: Losses) -> Any:
+        """Return by how many tokens each piece grows shorter between the sizes that units are kept
+        at: [pieces, G] sparse."""
         from scipy.sparse import csr_array
 
-        own = part.pieces.numbers.astype(np.int64)
-        ends = np.append(0, np.cumsum(part.pieces.lengths))
-        pieces, grid = len(losses.symbols), len(self._sizes)
-        documents = csr_array(
-            (np.ones(len(own), np.int64), own, ends), shape=(len(part.bytes), pieces)
-        )
         step = np.searchsorted(self._sizes, losses.size)
-        within = step < grid
-        shorter = csr_array(
-            (losses.tokens[within], (losses.piece[within], step[within])), shape=(pieces, grid)
+        within = step < len(self._sizes)
+        return csr_array(
+            (losses.tokens[within], (losses.piece[within], step[within])),
+            shape=(len(losses.symbols), len(self._sizes)),
         )
-        saved = np.cumsum((documents @ shorter).toarray(), axis=1)
-        tokens: NDArray[np.int64] = (documents @ losses.symbols)[:, None] - saved
-        return tokens
+
+
+def _by_document(part: _Part, losses: Losses, by_step: Any) -> NDArray[np.int64]:
+    """Return [documents, G] tokens at the sizes that units are kept at."""
+    from scipy.sparse import csr_array
+
+    numbers, lengths = part.pieces
+    documents = csr_array(
+        (
+            np.ones(len(numbers), np.int64),
+            numbers.astype(np.int64),
+            np.append(0, np.cumsum(lengths)),
+        ),
+        shape=(len(part.bytes), by_step.shape[0]),
+    )
+    saved = np.cumsum((documents @ by_step).toarray(), axis=1)
+    tokens: NDArray[np.int64] = (documents @ losses.symbols)[:, None] - saved
+    return tokens
 
 
 def token_curve(tokenizer: Tokenizer, texts: Iterable[str]) -> TokenCurve:

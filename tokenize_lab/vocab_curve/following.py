@@ -10,11 +10,13 @@ from corpora.errors import InputError
 from tokenize_lab.merges.apply import Merger
 from tokenize_lab.merges.lookup import NONE
 from tokenize_lab.merges.merge_list import Merges
+from tokenize_lab.pretokens.distinct import PretokenIndex
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer
 from tokenize_lab.tokenizers.probes import PROBES
 from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
-from tokenize_lab.vocab_curve.splitting import Split, splittings_of
+from tokenize_lab.vocab_curve.distinct import DistinctPieces
+from tokenize_lab.vocab_curve.splitting import Splitting, splittings_of
 from tokenize_lab.vocab_curve.symbols import (
     ByteSymbols,
     CharacterSymbols,
@@ -46,7 +48,6 @@ class Followed:
     Attributes:
         tokenizer: the tokenizer.
         base_size: the least vocabulary size it can be cut to.
-        split: cuts a text into the pieces that merges stay inside.
     """
 
     def __init__(self, tokenizer: Tokenizer, merges: Merges, texts: Sequence[str] = ()) -> None:
@@ -66,7 +67,7 @@ class Followed:
         self.base_size = merges.base_size
         self._merger = Merger(merges)
         self._symbols: ByteSymbols | CharacterSymbols
-        self.split: Split
+        self._way: Splitting
         tried = [*PROBES, *texts]
         wanted = tokenizer.encode_batch(tried).lengths
         of_bytes = byte_symbols(tokenizer, merges)
@@ -79,7 +80,7 @@ class Followed:
             else:
                 assert isinstance(tokenizer, HuggingFaceTokenizer)
                 self._symbols = character_symbols(tokenizer, merges)
-            self.split = way.split
+            self._way = way
             if np.array_equal(self.tokens_of(tried), wanted):
                 return
         raise InputError(
@@ -88,11 +89,16 @@ class Followed:
             f"-t truncated:V:{tokenizer.spec}"
         )
 
-    def symbols(self, pieces: Sequence[str]) -> Symbols:
-        """Return what merging the pieces starts from."""
-        return self._symbols.of(pieces)
+    def symbols_of(self, text: str) -> Symbols:
+        """Return what merging the text's pieces starts from."""
+        return self._symbols.of(self._way.split(text))
 
-    def losses(self, pieces: Sequence[str]) -> Losses:
+    def distinct(self) -> PretokenIndex | DistinctPieces:
+        """Return an empty collection of pieces, which splits as the tokenizer does."""
+        way = self._way
+        return PretokenIndex(way.pattern) if way.pattern else DistinctPieces(way.split)
+
+    def losses(self, pieces: Sequence[str] | Sequence[bytes]) -> Losses:
         """Return how the pieces' tokens grow fewer with the vocabulary."""
         ids, lengths, whole = self._symbols.of(pieces)
         applied = self._merger.apply(ids, lengths)
@@ -112,10 +118,10 @@ class Followed:
 
     def tokens_of(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return each text's tokens under the full vocabulary, [texts] int64."""
-        split = [self.split(text) for text in texts]
-        counts = np.fromiter(map(len, split), np.int64, len(split))
-        losses = self.losses([piece for pieces in split for piece in pieces])
+        distinct = self.distinct()
+        numbers, counts = distinct.add(texts)
+        losses = self.losses(distinct.pieces)
         tokens = losses.symbols.copy()
         np.subtract.at(tokens, losses.piece, losses.tokens)
-        ends = np.concatenate([[0], np.cumsum(tokens)])[np.cumsum(counts)]
-        return np.diff(ends, prepend=0)
+        running = np.append(0, np.cumsum(tokens[numbers]))
+        return np.diff(running[np.cumsum(counts)], prepend=0)

@@ -1,6 +1,7 @@
 """A whole vocabulary curve: a corpus and tokenizers in, rows and a file out."""
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -115,6 +116,7 @@ def vocabulary_curves(
 
 def save_curves(
     folder: Path,
+    corpus: Corpus,
     curves: Sequence[Curve],
     tokenizers: Sequence[Tokenizer],
     settings: CurveSettings,
@@ -127,6 +129,7 @@ def save_curves(
     """
     content = {
         "command": list(command),
+        "corpus": {"name": corpus.name, "parallel": corpus.parallel},
         "settings": {"replicates": settings.replicates, "seed": settings.seed},
         "tokenizers": [
             {"name": t.name, "spec": t.spec, "sha256": t.sha256, "engine": t.engine}
@@ -157,9 +160,7 @@ def load_curves(folder: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text("utf-8"))
         for curve in content["curves"]:
-            for row in curve["rows"]:
-                assert isinstance(row["vocabulary_size"], int)
-                assert row["intervals"].keys() >= {"bytes_per_token", "marginal_bytes_per_token"}
+            _check(curve, content)
     except FileNotFoundError as error:
         raise InputError(
             f"{path}: is not there; make it with: tokenize-lab vocab-curve CORPUS -t TOKENIZER "
@@ -168,6 +169,21 @@ def load_curves(folder: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError, OSError) as error:
         raise InputError(f"{path}: is damaged ({error!r}); make it again") from error
     return content
+
+
+def _check(curve: dict[str, Any], content: dict[str, Any]) -> None:
+    """Raise whatever comes of a curve that is not one."""
+    assert isinstance(content["corpus"]["parallel"], bool)
+    assert curve["tokenizer"] in [tokenizer["name"] for tokenizer in content["tokenizers"]]
+    assert isinstance(curve["language"], str)
+    sizes = [row["vocabulary_size"] for row in curve["rows"]]
+    assert sizes and sizes == sorted({*map(int, sizes)}) and sizes[0] > 0
+    for row in curve["rows"]:
+        assert row["bytes"] >= 0 and row["documents"] > 0 and row["tokens"] >= 0
+        for name in ("bytes_per_token", "marginal_bytes_per_token", "bytes_per_pretoken"):
+            assert row[name] is None or math.isfinite(row[name])
+            low, high = row["intervals"].get(name) or (0.0, 0.0)
+            assert math.isfinite(low) and low <= high
 
 
 def _sizes(name: str, merges: Merges, settings: CurveSettings) -> list[int]:

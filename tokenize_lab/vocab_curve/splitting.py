@@ -2,8 +2,8 @@
 
 A tokenizer.json says it in parts: added tokens are found first, the rest is normalised, then split.
 Where the splitter is a regular expression, Python's `regex` matches it, some ten times as fast as
-asking the library; any other splitter is the library's own. Which of them holds is tried on texts
-before it is trusted (`tokenize_lab.vocab_curve.following`).
+asking the library, or the engine of pre-tokens, faster again; any other is the library's own. Which
+of them holds is tried on texts before it is trusted (`tokenize_lab.vocab_curve.following`).
 """
 
 import json
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from corpora.errors import InputError
 from tokenize_lab.patterns import GPT2
+from tokenize_lab.pretokens.cuts import rule_of
 from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer
 from tokenize_lab.tokenizers.huggingface_parts import TextPath, parts_of, text_path
 from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
@@ -25,10 +26,12 @@ class Splitting(NamedTuple):
     Attributes:
         split: from a text to its pieces in order.
         raw: pieces are stretches of the text; else they are in the vocabulary's own characters.
+        pattern: what alone splits the text, where the engine of pre-tokens knows it; else empty.
     """
 
     split: Split
     raw: bool
+    pattern: str = ""
 
 
 def splittings_of(tokenizer: TiktokenTokenizer | HuggingFaceTokenizer) -> list[Splitting]:
@@ -38,19 +41,26 @@ def splittings_of(tokenizer: TiktokenTokenizer | HuggingFaceTokenizer) -> list[S
         InputError: it has added tokens that change the text beside them.
     """
     if isinstance(tokenizer, TiktokenTokenizer):
-        return [Splitting(_matches(tokenizer.pattern), raw=True)]
+        return [Splitting(_matches(tokenizer.pattern), True, _known(tokenizer.pattern))]
     content = json.loads(tokenizer.serialized)
     path = text_path(content.get("normalizer"), content.get("pre_tokenizer"))
     engine = tokenizer.library_tokenizer
     found: list[Splitting] = []
     if (fast := _by_expression(content, path)) is not None:
-        found.append(Splitting(fast, raw=bool(content.get("pre_tokenizer"))))
+        raw = bool(content.get("pre_tokenizer"))
+        declared = tokenizer.splitting
+        alone = len(declared.patterns) == 1 and not declared.literals and not declared.obstacle
+        found.append(Splitting(fast, raw, _known(declared.patterns[0]) if alone else ""))
     found.append(Splitting(_by_library(engine.pre_tokenizer), raw=False))
     normalise = None if engine.normalizer is None else engine.normalizer.normalize_str
     return [
-        Splitting(_around_added(content, _normalised(one.split, normalise), tokenizer), one.raw)
+        one._replace(split=_around_added(content, _normalised(one.split, normalise), tokenizer))
         for one in found
     ]
+
+
+def _known(pattern: str) -> str:
+    return pattern if rule_of(pattern) is not None else ""
 
 
 def _by_expression(content: dict[str, Any], path: TextPath) -> Split | None:

@@ -37,9 +37,9 @@ class ByteSymbols:
         """Take [256] ids of bytes, and the sizes from which pieces are taken whole."""
         self._ids, self._whole = byte_ids, whole
 
-    def of(self, pieces: Sequence[str]) -> Symbols:
+    def of(self, pieces: Sequence[str] | Sequence[bytes]) -> Symbols:
         """Return the pieces' symbols."""
-        encoded = [piece.encode() for piece in pieces]
+        encoded = [piece.encode() if isinstance(piece, str) else piece for piece in pieces]
         data = np.frombuffer(b"".join(encoded), np.uint8)
         lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
         return Symbols(self._ids[data], lengths, _whole_sizes(encoded, self._whole))
@@ -62,11 +62,12 @@ class CharacterSymbols:
         self._unknown = self._vocab.get(model.get("unk_token") or "")
         self._whole = whole
 
-    def of(self, pieces: Sequence[str]) -> Symbols:
-        """Return the pieces' symbols."""
+    def of(self, pieces: Sequence[str] | Sequence[bytes]) -> Symbols:
+        """Return the symbols of pieces of characters."""
         ids: list[int] = []
         ends = np.zeros(len(pieces) + 1, np.int64)
         for index, piece in enumerate(pieces):
+            assert isinstance(piece, str)
             self._add(piece, ids)
             ends[index + 1] = len(ids)
         return Symbols(np.asarray(ids, np.int32), np.diff(ends), _whole_sizes(pieces, self._whole))

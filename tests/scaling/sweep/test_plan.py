@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from scaling.cli import app
 from scaling.data.shards import open_shards
+from scaling.evaluate.run_folder import open_run
 from scaling.record import read_record
 from scaling.sweep.cells import cells_of
 from scaling.sweep.folder import SweepFolder, read_sweep
@@ -107,6 +108,23 @@ def test_a_trained_tokenizer_saw_no_text_that_is_held_out(swept: Path) -> None:
     assert json.loads(card.read_text())["corpus"]["bytes"] == (
         open_shards(swept / "shards" / text).train.byte_count
     )
+
+
+def test_a_masked_vocabulary_costs_as_much_and_compresses_less(tmp_path: Path) -> None:
+    specs = '"bpe:300", "masked:.1:bpe:300"'
+    file = file_of(tmp_path, SMALL + SUBWORD.replace('"byte", "bpe:300"', specs) + TRAINING)
+    whole, masked = plan_of(file, tmp_path / "out")
+    assert (whole["label"], masked["label"]) == ("bpe:300", "masked:.1:bpe:300")
+    assert whole["compression_rate"] > masked["compression_rate"] > 1
+    assert whole["total_params"] == masked["total_params"]
+    # One training serves both.
+    assert len(list((tmp_path / "out").glob("tokenizers/*/card.json"))) == 1
+    words = ("--no-calibration", "--device", "cpu", "--workers", "1", "--json")
+    done = json.loads(invoked("sweep", file, "--out", tmp_path / "out", *words).stdout)
+    assert done["finished"] == 2
+    (run,) = (run for run in (tmp_path / "out" / "runs").iterdir() if masked["run_id"] in run.name)
+    kept = open_run(run).tokenizer
+    assert kept is not None and kept.name.startswith("masked:0.1:")
 
 
 def test_another_budget_adds_runs_and_another_sweep_is_refused(swept: Path, tmp_path: Path) -> None:
