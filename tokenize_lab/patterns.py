@@ -13,8 +13,9 @@ Sources:
     tekken: mistral-common's tekken.json. As gpt4o, one digit to a piece, contractions apart.
     superwords: ours, for the second stage of SuperBPE (Liu et al. 2025, arXiv 2503.13423), which
         splits no longer at white space. Words with up to three other characters between them
-        (`, "` is three) are one piece, with a mark or two that end it; numbers in groups of up to
-        three, longer runs of marks and line ends split.
+        (`, "` is three) are one piece, up to 256 of them, with a mark or two that end it; numbers
+        in groups of up to three, longer runs of marks and line ends split. (Without a bound,
+        tiktoken's matcher overflows its stack on a million words.)
     whitespace: a run of spaces before a word joins it; nothing else is split.
     none: the text is one piece (SentencePiece's way).
 """
@@ -42,7 +43,7 @@ TEKKEN = (
 )
 _WORD, _BETWEEN, _MARK = r"[\p{L}\p{M}]", r"[^\r\n\p{L}\p{M}\p{N}]", r"[^\s\p{L}\p{M}\p{N}]"
 SUPERWORDS = (
-    rf"(?:{_BETWEEN}{{0,3}}{_WORD}++)++(?:{_MARK}{{1,2}}(?!{_MARK})[\r\n]*)?"
+    rf"(?>(?:{_BETWEEN}{{0,3}}{_WORD}++){{1,256}})(?:{_MARK}{{1,2}}(?!{_MARK})[\r\n]*)?"
     rf"|\p{{N}}{{1,3}}| ?{_MARK}+[\r\n]*|{SPACES}"
 )
 WHITESPACE = r"\s*\S+|\s+"

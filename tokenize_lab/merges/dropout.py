@@ -103,7 +103,7 @@ class DropoutTokenizer:
         digest = hashlib.sha256(f"{self.seed}\0{text}".encode()).digest()
         draw = Random(digest).random  # of which Python promises the same numbers for ever
         ranks, made = self._table
-        symbols = self._followed.symbols(text)
+        symbols = self._followed.symbols_of(text)
         ids, tokens, start = symbols.ids.tolist(), [], 0
         for length in symbols.lengths.tolist():
             piece = ids[start : start + length]

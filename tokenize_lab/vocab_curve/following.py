@@ -89,14 +89,14 @@ class Followed:
             f"-t truncated:V:{tokenizer.spec}"
         )
 
+    def symbols_of(self, text: str) -> Symbols:
+        """Return what merging the text's pieces starts from."""
+        return self._symbols.of(self._way.split(text))
+
     def distinct(self) -> PretokenIndex | DistinctPieces:
         """Return an empty collection of pieces, which splits as the tokenizer does."""
         way = self._way
         return PretokenIndex(way.pattern) if way.pattern else DistinctPieces(way.split)
-
-    def symbols(self, text: str) -> Symbols:
-        """Return what merging the pieces of a text starts from, in their order."""
-        return self._symbols.of(self._way.split(text))
 
     def losses(self, pieces: Sequence[str] | Sequence[bytes]) -> Losses:
         """Return how the pieces' tokens grow fewer with the vocabulary."""
