@@ -112,7 +112,7 @@ def mixture(
     ],
     merges: Annotated[int, typer.Option(min=2, help="how many of the first merges to read")] = 1000,
     most_bytes: Annotated[
-        int, typer.Option(min=1, help="text to read of each language, bytes")
+        int, typer.Option(min=1, help="text to use of each language, bytes")
     ] = 4_000_000,
     replicates: Annotated[
         int, typer.Option(min=0, max=10_000, help="resamples for intervals; 0 for none")

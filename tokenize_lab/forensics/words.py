@@ -69,7 +69,7 @@ def count_words(
     """Split the corpora as the tokenizer does and count the pieces by language.
 
     Arguments:
-        most_bytes: of each language; what comes after is not read.
+        most_bytes: of each language; what comes after is passed over.
 
     Raises:
         InputError: from the corpora; the tokenizer splits nothing, or is not one whose pieces are

@@ -40,7 +40,7 @@ def pieces(tokenizer: Tokenizer) -> list[bytes]:
     return [tokenizer.token_bytes[i] for i in encodings(tokenizer)]
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(merge_lists())
 def test_reach_is_what_trying_every_text_finds(merges: list[Pair]) -> None:
     tokenizer = byte_level(merges)
@@ -52,7 +52,7 @@ def test_reach_is_what_trying_every_text_finds(merges: list[Pair]) -> None:
     assert {i for i in made if found.status[i] in PROVEN} == {i for i in made if i not in met}
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(merge_lists())
 def test_a_merge_is_dead_exactly_if_no_text_misses_it(merges: list[Pair]) -> None:
     tokenizer = byte_level(merges)
