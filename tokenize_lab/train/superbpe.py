@@ -69,7 +69,8 @@ def with_superwords(
         text.tell("learning superwords", 0)
         merges = learned_merges(words, symbols, wanted + spare)
         appended = superword_merges(merges, symbols, pieces, settings.superword_words, wanted)
-        if len(appended.tokens) == wanted or len(merges) < wanted + spare:
+        enough = len(appended.tokens) == wanted or len(merges) < wanted + spare
+        if enough or settings.target_compression:  # a target wants few of them, most likely
             break
         spare *= 8  # of a stretched list, what was left out before is left out again
     return _appended(content, appended)
