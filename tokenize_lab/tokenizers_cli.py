@@ -78,8 +78,8 @@ def train(
     corpus, and each of its merges serves the language that takes the most tokens for the same
     lines; what that gives and costs each language is shown beside plain BPE.
 
-    --target-compression trains once, at 131,072 ids (superbpe 32,768), counts tokens at every size in one pass, and
-    cuts the vocabulary where it reaches the target.
+    --target-compression trains once, at 131,072 ids (superbpe 32,768), counts tokens at every size
+    in one pass, and cuts the vocabulary where it reaches the target.
 
     \b
     tokenize-lab tokenizers train --kind bpe --vocab-size 4096 embedded --out out/bpe
