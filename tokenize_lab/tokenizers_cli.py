@@ -81,8 +81,8 @@ def train(
     corpus, and each of its merges serves the language that takes the most tokens for the same
     lines; what that gives and costs each language is shown beside plain BPE.
 
-    --target-compression trains once, at 131,072 ids, counts tokens at every size in one pass, and
-    cuts the vocabulary where it reaches the target.
+    --target-compression trains once, at 131,072 ids (superbpe 32,768), counts tokens at every size
+    in one pass, and cuts the vocabulary where it reaches the target.
 
     \b
     tokenize-lab tokenizers train --kind bpe --vocab-size 4096 embedded --out out/bpe
@@ -91,15 +91,16 @@ def train(
     """
     from corpora.open import open_corpus
     from tokenize_lab.train.progress import training_progress
-    from tokenize_lab.train.settings import SEARCHED_SIZE, TrainSettings
+    from tokenize_lab.train.settings import SEARCHED_SIZE, SEARCHED_SUPERBPE, TrainSettings
     from tokenize_lab.train.train import train_tokenizer
 
     if (vocab_size is None) == (target_compression is None):
         given = "neither was" if vocab_size is None else "both were"
         raise InputError(f"give one of --vocab-size and --target-compression; {given} given")
+    searched = SEARCHED_SUPERBPE if kind == "superbpe" else SEARCHED_SIZE
     settings = TrainSettings(
         kind,
-        SEARCHED_SIZE if vocab_size is None else vocab_size,
+        searched if vocab_size is None else vocab_size,
         engine,
         pattern,
         seed,

@@ -23,6 +23,7 @@ DEFAULT_SPLIT = 0.5
 SUPERWORD_WORDS = 4  # theirs
 BYTES = 256
 SEARCHED_SIZE = 1 << 17  # the largest vocabulary tried for a target compression
+SEARCHED_SUPERBPE = 1 << 15  # its stretches are long, and at that size it is as good as BPE at more
 # Ten times the million ids of XLM-V (Liang et al. 2023), the largest published vocabulary learned
 # from text. Engines set memory aside for what is asked, and end the process where it is too much.
 LARGEST_VOCABULARY = 10_000_000
