@@ -64,7 +64,6 @@ reproduce:
 bench *arguments:
     {{python}} bench/overhead.py {{arguments}}
     {{python}} bench/vocab_curve.py
-    {{python}} bench/memory.py
     {{python}} bench/pretokens.py {{ if corpus == "" { "stdlib" } else { quote(corpus) } }}
     {{python}} bench/stream.py --size 1e9
     {{python}} bench/superbpe.py
