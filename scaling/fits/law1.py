@@ -119,12 +119,14 @@ def _plane(minima: Minima, rates: Array) -> dict[str, Array]:
     design = np.stack([np.ones_like(ln_latent), ln_latent - centre, ln_rate], axis=-1)
     level, alpha, beta = np.moveaxis(solve_weighted(design, ln_bytes, weights), -1, 0)
     ln_b0 = level - alpha * centre[:, 0]
-    return {
-        "B0": np.exp(ln_b0),
-        "alpha": alpha,
-        "beta": beta,
-        "N0": np.exp(-np.log(6) - ln_b0),
-    }
+    # Where a draw leaves alpha open, B0 lies beyond what a float holds.
+    with np.errstate(over="ignore"):
+        return {
+            "B0": np.exp(ln_b0),
+            "alpha": alpha,
+            "beta": beta,
+            "N0": np.exp(-np.log(6) - ln_b0),
+        }
 
 
 def _ln_latent(minima: Minima, rates: Array) -> Array:
