@@ -23,6 +23,7 @@ import numpy as np
 from tokenize_lab.token_bytes import TokenKind
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer
+from tokenize_lab.tokenizers.huggingface_parts import written_merges
 from tokenize_lab.tokenizers.sentencepiece import SentencePieceTokenizer
 from tokenize_lab.tokenizers.sentencepiece_proto import model_settings
 from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
@@ -168,8 +169,7 @@ def _of_json(tokenizer: HuggingFaceTokenizer) -> MergeRules | None:
     table = tokenizer.token_bytes
     ranks: dict[tuple[int, int], tuple[int, int]] = {}
     listed: list[Merge] = []
-    for rank, pair in enumerate(model["merges"]):
-        left, right = pair.split(" ") if isinstance(pair, str) else pair
+    for rank, (left, right) in enumerate(written_merges(model)):
         result = left + (right[len(before) :] if before else right)
         merge = Merge(vocabulary[left], vocabulary[right], vocabulary[result])
         listed.append(merge)

@@ -11,6 +11,7 @@ from tokenize_lab.merges.merge_list import Merges, listed_merges, ranked_merges
 from tokenize_lab.token_bytes import TokenKind
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer
+from tokenize_lab.tokenizers.huggingface_parts import written_merges
 from tokenize_lab.tokenizers.huggingface_table import BYTE_TOKEN
 from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
 
@@ -51,14 +52,6 @@ def bpe_model(content: Content, spec: str) -> Content:
     if kind != "BPE":
         raise InputError(f"{spec}: is {kind}, which has no merges; only a BPE can be cut")
     return model
-
-
-def written_merges(model: Content) -> list[tuple[str, str]]:
-    """Return a BPE model's merges; older files write a pair as one word with a space."""
-    return [
-        (pair.split(" ")[0], pair.split(" ")[1]) if isinstance(pair, str) else (pair[0], pair[1])
-        for pair in model["merges"]
-    ]
 
 
 def _of_json(content: Content, spec: str, vocabulary_size: int) -> Merges:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from tokenize_lab.patterns import PATTERNS
 from tokenize_lab.tokenizer import Encoding
 from tokenize_lab.tokenizers.byte_alphabet import character_to_byte
+from tokenize_lab.tokenizers.huggingface_parts import written_merges
 from tokenize_lab.tokenizers.splitting import Splitting
 from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer, table_of_ranks
 
@@ -96,8 +97,7 @@ def ranks_of(model: Mapping[str, Any]) -> tuple[dict[bytes, int], NDArray[np.uin
     for character, byte in alphabet.items():
         ids[byte] = vocab[character]
     places: dict[bytes, dict[bytes, int]] = {}  # of each token: its left parts, and their merges
-    for place, merge in enumerate(model["merges"]):
-        left, right = merge.split(" ") if isinstance(merge, str) else merge
+    for place, (left, right) in enumerate(written_merges(model)):
         try:
             first, second = (bytes(alphabet[c] for c in part) for part in (left, right))
         except KeyError:

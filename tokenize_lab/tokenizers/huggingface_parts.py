@@ -4,7 +4,7 @@ Parts are the dictionaries of a tokenizer.json: `{"type": "ByteLevel", "add_pref
 Names and meanings are those of the `tokenizers` library.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tokenize_lab.patterns import GPT2
@@ -46,6 +46,14 @@ def parts_of(part: Part | None) -> Iterator[Part]:
     for key in ("normalizers", "pretokenizers", "decoders"):
         for inner in part.get(key, ()):
             yield from parts_of(inner)
+
+
+def written_merges(model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return a BPE model's merges; older files write a pair as one word with a space."""
+    return [
+        (pair.split(" ")[0], pair.split(" ")[1]) if isinstance(pair, str) else (pair[0], pair[1])
+        for pair in model["merges"]
+    ]
 
 
 def text_path(normalizer: Part | None, pre_tokenizer: Part | None) -> TextPath:
