@@ -1,6 +1,5 @@
 """`tokenize-lab scaling advise`: what to train with a budget, and what a tokenizer costs."""
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +8,7 @@ import typer
 
 from corpora.errors import InputError
 from scaling.cli_output import HOW, AsJson, print_json
+from tokenize_lab.output import emit
 
 if TYPE_CHECKING:
     from scaling.advice import Advice, Estimate, Tokenized
@@ -109,7 +109,7 @@ def advise(
     if as_json:
         print_json(advice_json(advice))
     else:
-        sys.stdout.write(advice_text(advice) + "\n")
+        emit([advice_text(advice), "\n"])
 
 
 def _measured(

@@ -12,6 +12,7 @@ from corpora.errors import InputError
 from scaling.cli_output import HOW, OUTPUT, AsJson, print_json
 from scaling.cli_stages import stages
 from scaling.cli_torch import require_torch
+from tokenize_lab.output import emit
 
 if TYPE_CHECKING:
     from scaling.evaluate.evaluate_text import Evaluation
@@ -138,9 +139,8 @@ def generate(
         return
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     for piece in pieces:
-        sys.stdout.write(shown_text(decoder.decode(piece)))
-        sys.stdout.flush()
-    sys.stdout.write(decoder.decode(b"", final=True) + "\n")
+        emit([shown_text(decoder.decode(piece))])
+    emit([decoder.decode(b"", final=True), "\n"])
 
 
 def shown_text(text: str) -> str:

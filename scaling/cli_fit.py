@@ -1,7 +1,6 @@
 """`tokenize-lab scaling fit` and `reproduce`: laws from runs, and published figures beside ours."""
 
 import json
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ import typer
 
 from corpora.errors import InputError, did_you_mean
 from scaling.cli_output import HOW, OUTPUT, AsJson, print_json, print_rows
+from tokenize_lab.output import emit
 
 if TYPE_CHECKING:
     from scaling.result import FitResult
@@ -129,7 +129,7 @@ def fit(
     if as_json:
         print_json(fit_json(law, results))
     else:
-        sys.stdout.write("\n\n".join(result.report() for result in results) + "\n")
+        emit(["\n\n".join(result.report() for result in results), "\n"])
     if any(not result.ok for result in results):
         typer.echo("the fit is not to be used: see status and findings", err=True)
         raise typer.Exit(1)

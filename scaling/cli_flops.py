@@ -1,6 +1,5 @@
 """`tokenize-lab scaling flops`: what one model counts and costs."""
 
-import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +7,7 @@ import typer
 
 from corpora.errors import InputError, did_you_mean
 from scaling.cli_output import HOW, AsJson, print_json, shown
+from tokenize_lab.output import emit
 
 if TYPE_CHECKING:
     from scaling.shapes import Shape
@@ -114,4 +114,4 @@ def flops(
         print_json(answer)
         return
     lines = [f"{name}: {shown(value)}" for name, value in answer.items()]
-    sys.stdout.write("\n".join(lines) + "\n")
+    emit(["\n".join(lines), "\n"])

@@ -1,10 +1,10 @@
 """How the scaling commands print: strict JSON, or tables for people."""
 
-import json
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from tokenize_lab.output import emit, json_object
 
 if TYPE_CHECKING:
     from scaling.golden_row import Row
@@ -19,7 +19,7 @@ _MARKS = {True: "yes", False: "no", None: ""}
 
 def print_json(value: Any) -> None:
     """Write strict JSON to stdout: no NaN, no Infinity."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    emit(json_object(value))
 
 
 def shown(value: Any) -> str:

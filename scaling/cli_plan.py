@@ -14,6 +14,7 @@ from scaling.cli_output import HOW, OUTPUT, AsJson, print_json
 from scaling.cli_stages import Stage, stages
 from scaling.cli_torch import require_torch
 from scaling.cli_train import Device, MicroRows, Precision
+from tokenize_lab.output import emit
 
 if TYPE_CHECKING:
     from scaling.prepare import Prepared
@@ -251,9 +252,11 @@ def _print_suggestion(
         return
     budgets = ", ".join(f"{budget:.2g}" for budget in found.compute_flops)
     short = f"; {found.short} runs would be too short for fits" if found.short else ""
-    sys.stdout.write(
-        f"compute_flops = [{budgets}]\n# about {found.seconds / 3600:.2g} hours with {workers}"
-        f" worker{'s' if workers > 1 else ''}{short}\n"
+    emit(
+        [
+            f"compute_flops = [{budgets}]\n# about {found.seconds / 3600:.2g} hours with {workers}"
+            f" worker{'s' if workers > 1 else ''}{short}\n"
+        ]
     )
 
 
@@ -267,8 +270,10 @@ def _print_end(folder: Path, state: "SweepState", as_json: bool) -> None:
     for run_id, why in state.unwritten.items():
         sys.stderr.write(f"{folder / 'runs' / run_id}: no record could be written: {why}\n")
     if not as_json:
-        sys.stdout.write(
-            f"{folder}: {state.counts['finished']} of {len(state.runs)} runs finished\n"
-            f"see it:  tokenize-lab scaling status {folder}\n"
-            f"fit it:  tokenize-lab scaling fit {folder} --law isoflop-surface\n"
+        emit(
+            [
+                f"{folder}: {state.counts['finished']} of {len(state.runs)} runs finished\n",
+                f"see it:  tokenize-lab scaling status {folder}\n",
+                f"fit it:  tokenize-lab scaling fit {folder} --law isoflop-surface\n",
+            ]
         )

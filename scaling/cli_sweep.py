@@ -9,6 +9,7 @@ import typer
 
 from corpora.errors import InputError
 from scaling.cli_output import OUTPUT, AsJson, print_json
+from tokenize_lab.output import emit
 
 SweepDir = Annotated[Path, typer.Argument(metavar="DIR", help="folder of a sweep")]
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
@@ -43,15 +44,14 @@ def status(
         if as_json:
             print_json(found.to_json())
         else:
-            sys.stdout.write(status_text(found))
+            emit([status_text(found)])
         return
     if as_json or not sys.stdout.isatty():
         raise InputError("--watch is for a terminal; leave it out to print once")
     try:
         while True:
             found = sweep_status(folder)
-            sys.stdout.write(_HOME_AND_CLEAR + status_text(found))
-            sys.stdout.flush()
+            emit([_HOME_AND_CLEAR, status_text(found)])
             if found.ended:
                 return
             time.sleep(every)
@@ -97,4 +97,4 @@ def collect(
         return
     found = ", ".join(f"{count:,} {status}" for status, count in statuses.items()) or "no run"
     more = f"; {missing:,} have not ended and are left out" if missing else ""
-    sys.stdout.write(f"{target}: {found}{more}\n")
+    emit([f"{target}: {found}{more}\n"])

@@ -11,6 +11,7 @@ import typer
 from scaling.cli_output import HOW, OUTPUT, AsJson, print_json, shown
 from scaling.cli_stages import stages
 from scaling.cli_torch import require_torch
+from tokenize_lab.output import emit
 
 if TYPE_CHECKING:
     from scaling.prepare import Prepared
@@ -80,7 +81,7 @@ def train(
     spec = _packaged(spec)
     if show:
         read_train_file(spec)  # what cannot be trained is not shown as if it could
-        sys.stdout.write(spec.read_text("utf-8"))
+        emit([spec.read_text("utf-8")])
         return
     machine = _Machine(device, precision, threads, micro_rows)
     _run(read_train_file(spec), out, machine, prepare_only=prepare, as_json=as_json)
@@ -223,11 +224,13 @@ def _print_prepared(prepared: "Prepared", folder: Path, as_json: bool) -> None:
     words += ["--out", str(folder)]
     if prepared.source.patching_flops:  # the bare box cannot know, and the record would say 0
         words += ["--patching-flops", repr(prepared.source.patching_flops)]
-    sys.stdout.write(
-        f"run {prepared.spec.run_id}: {prepared.spec.training.steps:,} steps,"
-        f" {prepared.spec.compression_rate:.4g} bytes per token\n"
-        "train it here, or where there is only PyTorch:\n"
-        f"{shlex.join(words)}\n"
+    emit(
+        [
+            f"run {prepared.spec.run_id}: {prepared.spec.training.steps:,} steps,"
+            f" {prepared.spec.compression_rate:.4g} bytes per token\n",
+            "train it here, or where there is only PyTorch:\n",
+            f"{shlex.join(words)}\n",
+        ]
     )
 
 
@@ -248,7 +251,7 @@ def _print_record(record: "RunRecord", folder: Path) -> None:
     }
     if record.patching_flops:
         lines["FLOPs of the entropy model"] = record.patching_flops
-    sys.stdout.write("\n".join(f"{name}: {shown(value)}" for name, value in lines.items()) + "\n")
+    emit(f"{name}: {shown(value)}\n" for name, value in lines.items())
 
 
 def _with_interval(record: "RunRecord") -> str:

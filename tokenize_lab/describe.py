@@ -44,3 +44,8 @@ def describe(tokenizer: Tokenizer, longest: int = LONGEST) -> dict[str, Any]:
 def readable(raw: bytes) -> str:
     """Return bytes as text, with `\\xNN` for what is not UTF-8."""
     return raw.decode("utf-8", "backslashreplace")
+
+
+def quoted(text: str) -> str:
+    """Return a text in quotes, with escapes for what a terminal would not show, or would obey."""
+    return "'" + "".join(c if c.isprintable() else repr(c)[1:-1] for c in text) + "'"

@@ -38,6 +38,12 @@ def json_list(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
     yield "\n]\n" if separator == ",\n" else "[]\n"
 
 
+def json_object(value: Any) -> Iterator[str]:
+    """Yield one value as strict JSON, no NaN and no Infinity, indented for people."""
+    yield dumps(value, ensure_ascii=False, allow_nan=False, indent=1)
+    yield "\n"
+
+
 def _silence() -> None:
     # What is still buffered would be written, and fail, once more when Python ends.
     import os

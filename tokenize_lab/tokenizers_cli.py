@@ -1,15 +1,13 @@
 """`tokenize-lab tokenizers`: train one, look at one; forensics has its own commands."""
 
-import json
 import math
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from corpora.errors import InputError
-from corpora.readers.settings import OnInvalid, Unit
+from tokenize_lab.cli_options import Invalid, Json, TextField, TxtUnit
 from tokenize_lab.forensics.cli import audit, diff, mixture
 
 if TYPE_CHECKING:
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Tokenizers: train, look at one, at every token, at two.", no_args_is_help=True
 )
-
-Json = Annotated[bool, typer.Option("--json", help="strict JSON on stdout, nothing else there")]
 
 
 @app.command()
@@ -69,9 +65,9 @@ def train(
     superword_words: Annotated[
         int, typer.Option(help="superbpe: the most words a token may span", show_default="4")
     ] = 0,
-    text_field: Annotated[str, typer.Option(help="field or column that holds the text")] = "text",
-    unit: Annotated[Unit, typer.Option(help="a .txt document is a line or a file")] = "line",
-    on_invalid: Annotated[OnInvalid, typer.Option(help="what to do with invalid UTF-8")] = "refuse",
+    text_field: TextField = "text",
+    unit: TxtUnit = "line",
+    on_invalid: Invalid = "refuse",
     as_json: Json = False,
 ) -> None:
     """Train a tokenizer: the same corpus and settings give the same file, to the byte.
@@ -90,6 +86,7 @@ def train(
     tokenize-lab measure embedded -t out/bpe
     """
     from corpora.open import open_corpus
+    from tokenize_lab.output import emit, json_object
     from tokenize_lab.train.progress import training_progress
     from tokenize_lab.train.settings import SEARCHED_SIZE, SEARCHED_SUPERBPE, TrainSettings
     from tokenize_lab.train.train import train_tokenizer
@@ -114,7 +111,7 @@ def train(
     for warning in card.warnings:
         typer.echo(f"warning: {warning}", err=True)
     if as_json:
-        _write_json({"path": str(path), **card.as_json()})
+        emit(json_object({"path": str(path), **card.as_json()}))
         return
     rate = "" if card.bytes_per_token is None else f"{card.bytes_per_token:.3f} bytes per token, "
     typer.echo(f"{path}: {card.vocabulary_size} ids, {rate}lossless: {_lossless(card)}")
@@ -137,10 +134,11 @@ def show(
     """Show what a tokenizer is: engine, size, whether text survives it, its longest tokens."""
     from tokenize_lab.describe import describe
     from tokenize_lab.load import load_tokenizer
+    from tokenize_lab.output import emit, json_object
 
     facts = describe(load_tokenizer(spec))
     if as_json:
-        _write_json(facts)
+        emit(json_object(facts))
         return
     from rich.console import Console
 
@@ -155,6 +153,8 @@ app.command()(mixture)
 def _tables(facts: dict[str, Any]) -> "list[Table]":
     from rich.table import Table
     from rich.text import Text
+
+    from tokenize_lab.describe import quoted
 
     about = Table(title=Text(facts["name"]), show_header=False)
     kinds = ", ".join(
@@ -174,7 +174,7 @@ def _tables(facts: dict[str, Any]) -> "list[Table]":
         about.add_row(name, Text(value))
     tokens = Table("id", "bytes", "token", title="Longest tokens")
     for token in facts["longest_tokens"]:
-        tokens.add_row(str(token["id"]), str(token["bytes"]), Text(_visible(token["text"])))
+        tokens.add_row(str(token["id"]), str(token["bytes"]), Text(quoted(token["text"])))
     return [about, tokens]
 
 
@@ -192,14 +192,5 @@ def _parity_table(parity: "Parity") -> "Table":
     return table
 
 
-def _visible(text: str) -> str:
-    """Return a text in quotes, with escapes for what a terminal would not show."""
-    return "'" + "".join(c if c.isprintable() else repr(c)[1:-1] for c in text) + "'"
-
-
 def _lossless(card: Any) -> str:
     return "yes" if card.lossless else f"no ({card.lossy_reason})"
-
-
-def _write_json(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from corpora.errors import InputError
-from corpora.readers.settings import OnInvalid, Unit
+from tokenize_lab.cli_options import Invalid, TextField, TxtUnit
 
 _OUTPUT = "What comes out"
 
@@ -55,9 +55,9 @@ def vocab_curve(
     language: Annotated[
         str | None, typer.Option(help="language of all the text, whatever files say")
     ] = None,
-    text_field: Annotated[str, typer.Option(help="field or column that holds the text")] = "text",
-    unit: Annotated[Unit, typer.Option(help="a .txt document is a line or a file")] = "line",
-    on_invalid: Annotated[OnInvalid, typer.Option(help="what to do with invalid UTF-8")] = "refuse",
+    text_field: TextField = "text",
+    unit: TxtUnit = "line",
+    on_invalid: Invalid = "refuse",
     replicates: Annotated[
         int, typer.Option(min=0, max=100_000, help="bootstrap resamples; 0 for no intervals")
     ] = 1000,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from corpora.readers.settings import OnInvalid, Unit
+from tokenize_lab.cli_options import Invalid, Json, TextField, TxtUnit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,13 +17,9 @@ if TYPE_CHECKING:
     from corpora.corpus import ReadCorpus
 
 Spec = Annotated[str, typer.Argument(metavar="SPEC", help="as for measure -t, e.g. mistral:v3")]
-Json = Annotated[bool, typer.Option("--json", help="strict JSON on stdout, nothing else there")]
 Out = Annotated[
     Path | None, typer.Option(help="folder for the JSON (then: tokenize-lab report DIR)")
 ]
-TextField = Annotated[str, typer.Option(help="field or column that holds the text")]
-TxtUnit = Annotated[Unit, typer.Option(help="a .txt document is a line or a file")]
-Invalid = Annotated[OnInvalid, typer.Option(help="what to do with invalid UTF-8")]
 Cache = Annotated[Path, typer.Option(help="folder of counts already made")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="count everything afresh")]
 Jobs = Annotated[int, typer.Option(min=0, help="processes; 0 for one a core")]
@@ -170,18 +167,16 @@ def deliver(
     finding: dict[str, Any], tables: "list[Table]", as_json: bool, out: Path | None
 ) -> None:
     """Write a finding where it was asked for: a folder, and JSON or tables on stdout."""
-    import json
-
     from rich.console import Console
 
     from tokenize_lab.forensics.files import save_finding
-    from tokenize_lab.output import emit
+    from tokenize_lab.output import emit, json_object
 
     if out is not None:
         path = save_finding(out, finding)
         typer.echo(f"{path} (then: tokenize-lab report {out})", err=True)
     if as_json:
-        emit([json.dumps(finding, ensure_ascii=False, allow_nan=False, indent=1), "\n"])
+        emit(json_object(finding))
         return
     console = Console()
     with console.capture() as capture:

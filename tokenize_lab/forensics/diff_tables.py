@@ -7,8 +7,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tokenize_lab.describe import readable
-from tokenize_lab.forensics.shown import columns, count, shown_token, visible
+from tokenize_lab.describe import quoted, readable
+from tokenize_lab.forensics.shown import columns, count, shown_token
 
 SHOWN = 15
 _LONGEST = 160  # characters of a setting
@@ -39,7 +39,7 @@ def _settings(finding: dict[str, Any]) -> Table:
 
 
 def _setting(value: str) -> str:
-    shown = visible(value) if value else "nothing"
+    shown = quoted(value) if value else "nothing"
     return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
 
 
@@ -99,7 +99,7 @@ def _words(finding: dict[str, Any]) -> Table:
         raw = bytes.fromhex(row["hex"])
         cuts = (" ".join(_parts(raw, row[side])) for side in "ab")
         table.add_row(
-            Text(visible(row["text"])),
+            Text(quoted(row["text"])),
             count(row["count"]),
             *map(Text, cuts),
             f"{row['tokens_saved_by_a']:+,}",
@@ -109,7 +109,7 @@ def _words(finding: dict[str, Any]) -> Table:
 
 
 def _parts(raw: bytes, cuts: list[int]) -> list[str]:
-    return [visible(readable(raw[i:j])) for i, j in pairwise([0, *cuts, len(raw)])]
+    return [quoted(readable(raw[i:j])) for i, j in pairwise([0, *cuts, len(raw)])]
 
 
 def _share(value: float | None) -> str:

@@ -5,15 +5,12 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-
-def visible(text: str) -> str:
-    """Return a text in quotes, with escapes for what a terminal would not show, or would obey."""
-    return "'" + "".join(c if c.isprintable() else repr(c)[1:-1] for c in text) + "'"
+from tokenize_lab.describe import quoted
 
 
 def shown_token(token: dict[str, Any]) -> str:
     """Return a token of a finding, in quotes."""
-    return visible(token["text"])
+    return quoted(token["text"])
 
 
 def count(value: int) -> str:
