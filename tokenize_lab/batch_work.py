@@ -105,7 +105,8 @@ class BatchCounter:
         """Put into the cache what was counted elsewhere."""
         if self._workbench.cache is None:
             return
-        _, _, key = self._text(batch)
+        is_code = batch.domain == CODE_DOMAIN
+        key = counts_key(counts.content_sha256, self._workbench.settings, is_code)
         self._keep([counts.text], key)
         for i, tokens in enumerate(counts.tokens):
             self._keep_tokens(i, tokens, key)
@@ -164,9 +165,7 @@ class BatchCounter:
         for i in wanted:
             tokenizer = self._workbench.tokenizers[i]
             if i not in result:
-                tokenizer.encode_batch(
-                    []
-                )  # engines are built when first called: no time of its own
+                tokenizer.encode_batch([])  # builds the engine, which is no time of its own
                 begin = time.perf_counter()
                 encoding = tokenizer.encode_batch(batch.texts)
                 taken = time.perf_counter() - begin

@@ -18,7 +18,8 @@ from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING, bytes_per_text, embe
 from tokenize_lab.batch_work import Workbench
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import measure
-from tokenize_lab.merges.dropout import DropoutTokenizer, merged_at_random, with_dropout
+from tokenize_lab.merges.dropout import DropoutTokenizer, with_dropout
+from tokenize_lab.merges.one_piece import merge_piece
 from tokenize_lab.merges.read import merges_of
 from tokenize_lab.text_counts import TextSettings
 from tokenize_lab.tokenizer import Tokenizer
@@ -101,10 +102,8 @@ def _tables() -> tuple[dict[tuple[int, int], int], list[int], dict[bytes, int]]:
     """Merges in which one token is made in several ways, and the bytes' ids."""
     tokenizer = _tekken()
     merges, table = merges_of(tokenizer), tokenizer.token_bytes
-    pairs = zip(merges.left.tolist(), merges.right.tolist(), strict=True)
-    ranks = dict(zip(pairs, merges.rank.tolist(), strict=True))
     byte_ids = {table[i]: i for i in range(len(table)) if len(table[i]) == 1}
-    return ranks, merges.made.tolist(), byte_ids
+    return merges.rank_of_pair, merges.made_by_rank, byte_ids
 
 
 @given(st.text("aehint ", min_size=2, max_size=14), st.sets(st.integers(0, 60)))
@@ -112,20 +111,21 @@ def test_it_is_the_papers_algorithm(text: str, survives: set[int]) -> None:
     ranks, made, byte_ids = _tables()
     symbols = [byte_ids[bytes([byte])] for byte in text.encode()]
     drawn = count()
-    tokens = merged_at_random(
-        symbols, ranks, made, 0.5, lambda: 1.0 if next(drawn) in survives else 0.0
-    )
+    tokens = merge_piece(symbols, ranks, made, lambda: next(drawn) not in survives).tokens
     assert tokens == _by_the_book(symbols, ranks, made, survives)
 
 
 def test_a_merge_is_left_out_as_often_as_asked() -> None:
-    ranks, made, share = {(0, 1): 0}, [2], 0.3
     draw = Random(0).random
-    done = [merged_at_random([0, 1], ranks, made, share, draw) == [2] for _ in range(20_000)]
+
+    def cut(symbols: list[int], ranks: dict[tuple[int, int], int], made: list[int]) -> list[int]:
+        return merge_piece(symbols, ranks, made, lambda: draw() < 0.3).tokens
+
+    done = [cut([0, 1], {(0, 1): 0}, [2]) == [2] for _ in range(20_000)]
     assert np.mean(done) == pytest.approx(0.7, abs=0.015)
     # Of two in a row with the second better, it is left out and the first done, or neither is.
     ranks = {(0, 1): 1, (1, 1): 0}
-    seen = [tuple(merged_at_random([0, 1, 1], ranks, [3, 2], share, draw)) for _ in range(20_000)]
+    seen = [tuple(cut([0, 1, 1], ranks, [3, 2])) for _ in range(20_000)]
     assert np.mean([one == (0, 3) for one in seen]) == pytest.approx(0.7, abs=0.015)
     assert np.mean([one == (2, 1) for one in seen]) == pytest.approx(0.21, abs=0.015)
 

@@ -126,7 +126,7 @@ def splitter(tokenizer: Tokenizer) -> Callable[[str], list[bytes]]:
         find = tokenizer._splitter.findall
         return lambda text: [piece.encode() for piece in find(text)]
     if isinstance(tokenizer, HuggingFaceTokenizer) and tokenizer.splits:
-        engine = tokenizer._tokenizer
+        engine = tokenizer.library_tokenizer
         letters = {ord(c): byte for c, byte in character_to_byte().items()}
         normal, pre = engine.normalizer, engine.pre_tokenizer
 

@@ -7,15 +7,14 @@ vocabulary in which the merge is done at all. Noting it gives a piece's tokens a
 """
 
 from collections.abc import Iterator
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenize_lab.merges.long_piece import merged_ranks
 from tokenize_lab.merges.lookup import NONE, PairRanks
 from tokenize_lab.merges.merge_list import Merges
+from tokenize_lab.merges.one_piece import merge_piece
 
 WIDTHS = (4, 8, 16, 32, 64, 128, 256, 512)  # pieces of like length are worked on side by side
 CELLS = 1 << 19  # symbols at once, which fit a processor's cache
@@ -39,16 +38,6 @@ class Merger:
     def __init__(self, merges: Merges) -> None:
         self._merges = merges
         self._ranks = PairRanks(merges.left, merges.right, merges.rank)
-
-    @cached_property
-    def _ranks_of_pairs(self) -> dict[tuple[int, int], int]:
-        left, right = self._merges.left.tolist(), self._merges.right.tolist()
-        return dict(zip(zip(left, right, strict=True), self._merges.rank.tolist(), strict=True))
-
-    @cached_property
-    def _made(self) -> list[int]:
-        made: list[int] = self._merges.made.tolist()
-        return made
 
     def apply(self, symbols: NDArray[np.int32], lengths: NDArray[np.int64]) -> Applied:
         """Merge every piece to its end.
@@ -76,8 +65,8 @@ class Merger:
             low = width
         for piece in np.flatnonzero(lengths > low).tolist():
             own = symbols[starts[piece] : starts[piece] + lengths[piece]]
-            done = merged_ranks(own.tolist(), self._ranks_of_pairs, self._made)
-            highest = np.maximum.accumulate(np.asarray(done, np.int32))
+            done = merge_piece(own.tolist(), self._merges.rank_of_pair, self._merges.made_by_rank)
+            highest = np.maximum.accumulate(np.asarray(done.ranks, np.int32))
             pieces.append(np.full(len(highest), piece))
             ranks.append(highest)
         if not pieces:

@@ -13,23 +13,21 @@ it, in whatever process; another seed cuts it in another way.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from heapq import heapify, heappop, heappush
-from itertools import pairwise
 from random import Random
 from typing import Any
 
 from corpora.errors import InputError
+from tokenize_lab.merges.merge_list import Merges
+from tokenize_lab.merges.one_piece import merge_piece
 from tokenize_lab.merges.read import merges_of
 from tokenize_lab.token_bytes import TokenBytes
 from tokenize_lab.tokenizer import Encoding, Tokenizer
 from tokenize_lab.tokenizers.flat import declared_fields, encoding_of
 from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer
 from tokenize_lab.vocab_curve.following import Followed
-
-_NEVER = 1 << 62  # the rank of a pair that does not merge
 
 
 @dataclass(frozen=True)
@@ -80,14 +78,12 @@ class DropoutTokenizer:
         return f"tokenize-lab, {self.whole.engine}"
 
     @cached_property
-    def _followed(self) -> Followed:
-        return Followed(self.whole, merges_of(self.whole))
+    def _merges(self) -> Merges:
+        return merges_of(self.whole)
 
     @cached_property
-    def _table(self) -> tuple[dict[tuple[int, int], int], list[int]]:
-        merges = merges_of(self.whole)
-        pairs = zip(merges.left.tolist(), merges.right.tolist(), strict=True)
-        return dict(zip(pairs, merges.rank.tolist(), strict=True)), merges.made.tolist()
+    def _followed(self) -> Followed:
+        return Followed(self.whole, self._merges)
 
     def encode_batch(self, texts: Sequence[str]) -> Encoding:
         """Encode each text on its own, with draws of its own."""
@@ -102,12 +98,12 @@ class DropoutTokenizer:
     def _encode(self, text: str) -> list[int]:
         digest = hashlib.sha256(f"{self.seed}\0{text}".encode()).digest()
         draw = Random(digest).random  # of which Python promises the same numbers for ever
-        ranks, made = self._table
+        ranks, made = self._merges.rank_of_pair, self._merges.made_by_rank
         symbols = self._followed.symbols_of(text)
         ids, tokens, start = symbols.ids.tolist(), [], 0
         for length in symbols.lengths.tolist():
             piece = ids[start : start + length]
-            tokens += merged_at_random(piece, ranks, made, self.share, draw)
+            tokens += merge_piece(piece, ranks, made, lambda: draw() < self.share).tokens
             start += length
         return tokens
 
@@ -152,65 +148,3 @@ def with_dropout(tokenizer: Tokenizer, share: float, seed: int) -> DropoutTokeni
     )
     made.encode_batch(["a"])  # a tokenizer that cannot be followed is refused now
     return made
-
-
-def merged_at_random(
-    symbols: Sequence[int],
-    ranks: Mapping[tuple[int, int], int],
-    made: Sequence[int],
-    share: float,
-    draw: Callable[[], float],
-) -> list[int]:
-    """Return a piece's tokens.
-
-    Candidates are drawn for in order of rank until one is to be done, which comes to the same as
-    drawing for all of them at each step.
-
-    Args:
-        symbols: the ids that merging starts from.
-        ranks: of the pairs that merge.
-        made: the token that each rank makes.
-        share: probability of leaving out a merge.
-        draw: gives a number from 0 to less than 1.
-    """
-    count = len(symbols)
-    tokens = list(symbols)
-    pair_ranks = [ranks.get(pair, _NEVER) for pair in pairwise(tokens)]
-    pair_ranks.append(_NEVER)
-    heap = [(rank, place) for place, rank in enumerate(pair_ranks) if rank < _NEVER]
-    heapify(heap)
-    following = list(range(1, count + 1))
-    before = list(range(-1, count - 1))
-    left_out: list[tuple[int, int]] = []
-    while heap:
-        rank, here = heappop(heap)
-        if pair_ranks[here] != rank:
-            continue  # one of the two has merged with another since
-        if draw() < share:
-            left_out.append((rank, here))
-            continue
-        joined = following[here]
-        after = following[joined]
-        tokens[here] = made[rank]
-        pair_ranks[joined] = _NEVER
-        following[here] = after
-        if after < count:
-            before[after] = here
-        for place, beside in ((here, after), (before[here], here)):
-            if place < 0:
-                continue
-            fresh = _NEVER
-            if beside < count:
-                fresh = ranks.get((tokens[place], tokens[beside]), _NEVER)
-            pair_ranks[place] = fresh
-            if fresh < _NEVER:
-                heappush(heap, (fresh, place))
-        for candidate in left_out:  # the next step draws for them again
-            heappush(heap, candidate)
-        left_out = []
-    result = []
-    place = 0
-    while place < count:
-        result.append(tokens[place])
-        place = following[place]
-    return result

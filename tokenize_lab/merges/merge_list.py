@@ -7,6 +7,7 @@ that stand for nothing) and then the tokens of the first merges, one id each.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import repeat
 
 import numpy as np
@@ -46,6 +47,18 @@ class Merges:
     def vocabulary_size(self) -> int:
         """V, all ids: the size at which every merge applies."""
         return len(self.token_sizes)
+
+    @cached_property
+    def rank_of_pair(self) -> dict[tuple[int, int], int]:
+        """The rank of every pair that merges, for looking up one at a time."""
+        pairs = zip(self.left.tolist(), self.right.tolist(), strict=True)
+        return dict(zip(pairs, self.rank.tolist(), strict=True))
+
+    @cached_property
+    def made_by_rank(self) -> list[int]:
+        """The token that each rank makes, for looking up one at a time."""
+        made: list[int] = self.made.tolist()
+        return made
 
     def kept(self, size: int, asked: str) -> NDArray[np.int64]:
         """Return the ids of the vocabulary cut to `size`, ascending: [size] int64.
