@@ -1,7 +1,9 @@
-"""Folders measured once for all tests of the report."""
+"""Folders measured once for all tests of the report, and a real browser to open it in."""
 
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +15,18 @@ from tokenize_lab.load import load_tokenizer
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 SPECS = ("byte", "character", "mistral:v1", "mistral:v3", "mistral:tekken")
 
 
@@ -55,3 +69,29 @@ def laws_folder(embedded_folder: Path, tmp_path_factory: pytest.TempPathFactory)
 def laws_report(laws_folder: Path) -> Path:
     """Its report."""
     return build_report(laws_folder)
+
+
+@pytest.fixture(scope="module")
+def launch() -> "Iterator[Callable[..., Browser]]":
+    """What starts a browser, with more arguments; skips where there is none."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no chromium on this machine")
+    with api.sync_playwright() as playwright:
+        browsers = []
+
+        def start(*more: str) -> "Browser":
+            one = playwright.chromium.launch(executable_path=chromium, args=[*ARGUMENTS, *more])
+            browsers.append(one)
+            return one
+
+        yield start
+        for one in browsers:
+            one.close()
+
+
+@pytest.fixture(scope="module")
+def browser(launch: "Callable[..., Browser]") -> "Browser":
+    """A browser for the tests of one file."""
+    return launch()

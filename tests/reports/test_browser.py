@@ -1,6 +1,5 @@
 """The page in a real browser: it runs, sorts, changes colours, fits a phone and stays silent."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,58 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reports.build import build_report
+from tests.reports.browsers import DESKTOP, PHONE, Opened
 from tests.reports.folders import HOSTILE
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, ViewportSize
-
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-DESKTOP: "ViewportSize" = {"width": 1280, "height": 900}
-PHONE: "ViewportSize" = {"width": 360, "height": 740}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("no chromium on this machine")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-class Opened:
-    """A page that was opened, and all that it said or asked for."""
-
-    def __init__(self, context: "BrowserContext", path: Path) -> None:
-        context.set_default_timeout(60_000)
-        self.page = context.new_page()
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("dialog", self._dismiss)
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.goto(path.resolve().as_uri())
-
-    def _dismiss(self, dialog: "Dialog") -> None:
-        self.said.append(dialog.message)
-        dialog.dismiss()
-
-    def check_silent(self) -> None:
-        assert self.said == []
-        assert [url for url in self.asked if not url.startswith("file:")] == []
-        assert len(self.asked) == 1
+    from playwright.sync_api import Browser, Locator
 
 
 @pytest.fixture

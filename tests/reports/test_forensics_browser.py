@@ -1,7 +1,5 @@
 """The pages on tokens in a real browser: silent, narrow, and hostile tokens stay text."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +8,8 @@ import pytest
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from reports.build import build_report
+from tests.reports.browsers import DESKTOP, PHONE, Opened
 from tests.reports.folders import HOSTILE
-from tests.reports.test_browser import ARGUMENTS, DESKTOP, PHONE, Opened
 from tests.reports.test_forensics import spelling_out
 from tests.tokenize_lab.forensics.made import byte_level
 from tokenize_lab.forensics.audit import audit
@@ -25,18 +23,6 @@ from tokenize_lab.patterns import GPT4
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("no chromium on this machine")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,12 @@
 """The pages on laws in a real browser: the bowl turns, or is seen from above where it cannot."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.reports.test_browser import ARGUMENTS, DESKTOP, PHONE, Opened
+from tests.reports.browsers import DESKTOP, PHONE, Opened
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -17,30 +16,6 @@ HARMLESS = ("GL Driver Message (OpenGL, Performance", "willReadFrequently")
 SECTIONS = ("laws", "laws-bowl", "laws-isoflop", "laws-one", "laws-two", "laws-optimal",
             "laws-joint", "laws-doubt", "laws-reproduced")  # fmt: skip
 CAMERA = "document.getElementById('bowl')._fullLayout.scene._scene.getCamera().eye"
-
-
-@pytest.fixture(scope="module")
-def launch() -> "Iterator[Callable[..., Browser]]":
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("no chromium on this machine")
-    with api.sync_playwright() as playwright:
-        browsers = []
-
-        def start(*more: str) -> "Browser":
-            one = playwright.chromium.launch(executable_path=chromium, args=[*ARGUMENTS, *more])
-            browsers.append(one)
-            return one
-
-        yield start
-        for one in browsers:
-            one.close()
-
-
-@pytest.fixture(scope="module")
-def browser(launch: "Callable[..., Browser]") -> "Browser":
-    return launch()
 
 
 def check_silent(opened: Opened) -> None:

@@ -1,6 +1,5 @@
 """The page on a sweep in a real browser: silent, sortable, narrow, and hostile names stay text."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,24 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reports.build import build_report
+from tests.reports.browsers import DESKTOP, PHONE, Opened
 from tests.reports.folders import HOSTILE
 from tests.reports.sweeps import grid, hostile_sweep, planted_sweep, unfinished_sweep
-from tests.reports.test_browser import ARGUMENTS, DESKTOP, PHONE, Opened, values
+from tests.reports.test_browser import values
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("no chromium on this machine")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -18,14 +18,12 @@ from reports.vocabulary.material import MOST_PANELS, DrawnCurve, read_curves
 from scaling.advice import Estimate
 from scaling.laws.vocabulary import best_vocabulary
 from scaling.published.coefficients import TAO_VOCABULARY
+from tests.reports.browsers import PHONE, Opened
 from tests.reports.folders import HOSTILE
-from tests.reports.test_browser import PHONE, Opened, browser
 from tokenize_lab.load import load_tokenizers
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
 from tokenize_lab.vocab_curve.job import FILE, CurveSettings, save_curves, vocabulary_curves
-
-__all__ = ["browser"]  # the fixture
 
 
 @pytest.fixture(scope="module")
