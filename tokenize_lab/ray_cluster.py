@@ -17,6 +17,7 @@ from corpora.errors import InputError
 
 _CONNECT_SECONDS = 5.0
 _ALL_NODES_SECONDS = 10.0
+_TOKEN = "if it asks for a token, Ray sends one only where RAY_AUTH_MODE=token is set"
 _START = "start one with `ray start --head`, or leave --address out to have one on this machine"
 
 
@@ -139,9 +140,12 @@ def _why(error: BaseException) -> str:
         return ""
     while error.__cause__ is not None:
         error = error.__cause__
-    if type(error).__name__ == "AuthenticationError":
-        return "it asks for a token, which Ray sends where RAY_AUTH_MODE=token is set"
-    return str(error).strip().partition("\n")[0].partition(". ")[0]
+    why = str(error).strip().partition("\n")[0].partition(". ")[0]
+    refused = type(error).__name__ == "AuthenticationError" or why.startswith("Failed to connect")
+    if refused and os.environ.get("RAY_AUTH_MODE") != "token":
+        # To an address that was written out, Ray sends no token unless told to.
+        return f"{why}; {_TOKEN}"
+    return why
 
 
 def _knock(address: str) -> None:

@@ -2,8 +2,14 @@
 
 import importlib
 import importlib.util
+import os
+import shutil
 import signal
 import socket
+import subprocess
+import sys
+import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +30,7 @@ from scaling.sweep.ray_errand import Outcome
 from scaling.sweep.ray_texts import PackedText, unpack
 from scaling.sweep.state import SweepState
 from scaling.train.stop import StopRequest
+from tests.conftest import ROOT
 from tests.scaling.sweep.sweeps import ENDED, all_remains, names, planned, six, statuses, tiny
 from tests.scaling.train.runs import text_shards
 from tokenize_lab import ray_cluster
@@ -193,6 +200,72 @@ def test_a_cluster_is_started_for_a_sweep_and_ends_with_it(tmp_path: Path) -> No
     here, _ = six(tmp_path / "here")
     run_local(here, jobs)
     assert all_remains(folder, jobs) == all_remains(here, jobs)
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the address of a cluster begun by `ray start`, and what it asks of who joins it."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    asked = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+    temporary = tempfile.mkdtemp(prefix="lab-", dir="/tmp")  # short, for the names of sockets
+    words = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
+    words += [f"--port={port}", "--num-cpus=1", "--include-dashboard=false"]
+    words += ["--disable-usage-stats", f"--temp-dir={temporary}", "--node-ip-address=127.0.0.1"]
+    with (tmp_path / "head.log").open("wb") as log:
+        head = subprocess.Popen(
+            words, env={**os.environ, **asked}, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            deadline = time.monotonic() + 60
+            while b"runtime started" not in (tmp_path / "head.log").read_bytes():
+                assert time.monotonic() < deadline and head.poll() is None
+                time.sleep(0.2)
+            yield f"127.0.0.1:{port}", asked
+        finally:
+            os.killpg(head.pid, signal.SIGKILL)
+            head.wait(30)
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_cluster_begun_by_ray_start_is_joined_with_its_token(
+    tmp_path: Path, locked: tuple[str, dict[str, str]]
+) -> None:
+    address, asked = locked
+    folder, jobs = planned(tmp_path / "sweep", [tiny(0)])
+    call = (
+        "from pathlib import Path\n"
+        "from corpora.errors import InputError\n"
+        "from scaling.sweep.folder import SweepFolder, read_sweep\n"
+        "from scaling.sweep.ray_engine import run_ray\n"
+        f"folder = SweepFolder(Path({str(folder.path)!r}))\n"
+        "try:\n"
+        f"    run_ray(folder, read_sweep(folder).jobs, address={address!r}, gpus_per_run=0)\n"
+        "except InputError as error:\n"
+        "    raise SystemExit(f'error: {error}')\n"
+    )
+
+    def run(**environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-c", call],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    refused = run(RAY_gcs_rpc_server_connect_timeout_s="1")
+    assert refused.returncode == 1
+    last = refused.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ") and "RAY_AUTH_MODE=token" in last
+    assert statuses(folder, jobs) == {jobs[0].run_id: "none"}
+    joined = run(**asked)
+    assert joined.returncode == 0, joined.stderr
+    assert statuses(folder, jobs) == {jobs[0].run_id: "finished"}
 
 
 @needs_ray
