@@ -46,10 +46,10 @@ def train(
 ) -> RunRecord:
     """Train the model of `spec` in `folder`, or go on where an earlier call was stopped.
 
-    A run that has ended is returned as it is. A request to stop ends the step under way, saves a
-    checkpoint and returns a record of status `interrupted`; the next call goes on from there, and
-    on a CPU ends with the same bits. Numbers that are not finite, or a loss that stays above that
-    of guessing, end it with status `diverged`.
+    A run that has ended is returned as it is. A request to stop ends the step under way, or
+    the scoring, saves a checkpoint and returns a record of status `interrupted`; the next call goes
+    on from there, and on a CPU ends with the same bits. Numbers that are not finite, or a loss that
+    stays above that of guessing, end it with status `diverged`.
 
     Args:
         shards: text of the key that the specification names.
@@ -77,6 +77,10 @@ def train(
     with joined(device) as world:
         run = _Run(spec, shards, folder, machine, device, world, watch, stop or StopRequest())
         return run.to_the_end(patching_flops)
+
+
+class _StoppedError(Exception):
+    """Scoring was told to stop."""
 
 
 class _Run:
@@ -135,9 +139,13 @@ class _Run:
         status, reason = self.train()
         scores = None
         if status == "finished":
-            scores = self.score()
-            if not math.isfinite(scores.nats):
-                status, reason, scores = "diverged", "the held-out loss is not finite", None
+            try:
+                scores = self.score()
+            except _StoppedError:
+                status, reason = "interrupted", self.why_stopped()
+                self.save_state()
+        if scores is not None and not math.isfinite(scores.nats):
+            status, reason, scores = "diverged", "the held-out loss is not finite", None
         record = self.record(status, reason, scores, patching_flops)
         if self.leads:
             if status == "finished":
@@ -166,8 +174,7 @@ class _Run:
                     log.flush()
                     flushed = now
                 if stopping:
-                    assert self.stop.signal is not None
-                    return "interrupted", f"told to stop ({self.stop.signal.name})"
+                    return "interrupted", self.why_stopped()
             if log is not None:
                 log.flush()
         finally:
@@ -256,6 +263,11 @@ class _Run:
         """Write a checkpoint, the metrics before it."""
         if log is not None:
             log.flush()
+        self.save_state()
+
+    def save_state(self) -> None:
+        """Write a checkpoint, if this process writes."""
+        if self.leads:
             save_checkpoint(
                 self.folder / CHECKPOINT,
                 self.spec.run_id,
@@ -264,13 +276,24 @@ class _Run:
                 self.progress,
             )
 
+    def why_stopped(self) -> str:
+        """Return the reason of a run that was told to stop."""
+        assert self.stop.signal is not None
+        return f"told to stop ({self.stop.signal.name})"
+
     def score(self) -> Scores:
-        """Return the scores of the held-out text."""
+        """Return the scores of the held-out text.
+
+        Raises:
+            _StoppedError: this process was. Every process scores by itself, so none waits for it.
+        """
         done = 0
 
         def advance(size: int) -> None:
             nonlocal done
             done += size
+            if self.stop.signal is not None:
+                raise _StoppedError
             if self.watch is not None and self.leads:
                 steps = self.progress.step
                 self.watch(Report(steps, steps, math.nan, math.nan, math.nan, math.nan, done))

@@ -83,6 +83,26 @@ def test_stopped_anywhere(whole: Path, tmp_path: Path, steps: tuple[int, ...]) -
     assert record.seconds > 0
 
 
+def test_stopped_while_scoring(whole: Path, tmp_path: Path) -> None:
+    spec, shards = spec_of(whole)
+    stop, scored = StopRequest(), []
+
+    def watch(report: Report) -> None:
+        if report.scored_bytes:
+            scored.append(report.scored_bytes)
+            stop.signal = signal.SIGINT
+
+    record = train(spec, open_shards(shards), tmp_path, CPU, watch, stop=stop)
+    assert (record.status, record.reason) == ("interrupted", "told to stop (SIGINT)")
+    assert (record.steps, record.bits_per_byte, len(scored)) == (STEPS, None, 1)
+    assert (tmp_path / CHECKPOINT).exists() and not (tmp_path / WEIGHTS).exists()
+    reports: list[Report] = []
+    train(spec, open_shards(shards), tmp_path, CPU, reports.append)
+    assert all(report.scored_bytes for report in reports)  # no step was taken again
+    assert max(report.scored_bytes for report in reports) > scored[0]
+    assert remains(tmp_path) == remains(whole)
+
+
 def test_killed_without_a_checkpoint_it_begins_anew(whole: Path, tmp_path: Path) -> None:
     (tmp_path / METRICS).write_text('{"step": 1, "nats_per_target": 9.0, "seconds": 1}\n{"st')
     spec, shards = spec_of(whole)
