@@ -67,6 +67,13 @@ def collect(
             help=".parquet or .csv", show_default="DIR/runs.parquet", rich_help_panel=OUTPUT
         ),
     ] = None,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(
+            help="folder for every run's metrics as TensorBoard events, those under way too",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write one table of all runs that have ended, for `scaling fit` and for other programs.
@@ -75,10 +82,12 @@ def collect(
 
     \b
     tokenize-lab scaling collect sweeps/first --out runs.parquet
+    tokenize-lab scaling collect sweeps/first --tensorboard out/events
     """
     from corpora.files import written_whole
     from scaling.sweep.collect import load_runs
     from scaling.sweep.folder import SweepFolder, read_sweep
+    from scaling.sweep.tensorboard import write_events
 
     target = out or sweep / "runs.parquet"
     if target.suffix.lower() not in (".parquet", ".csv"):
@@ -90,11 +99,16 @@ def collect(
             frame.write_csv(temporary)
         else:
             frame.write_parquet(temporary)
+    events = None if tensorboard is None else write_events(folder, tensorboard)
     statuses: dict[str, int] = dict(frame["status"].value_counts(sort=True).iter_rows())
     missing = len(read_sweep(folder).jobs) - frame.height
     if as_json:
-        print_json({"file": str(target), "runs": statuses, "not_ended": missing})
+        of_events = {} if events is None else {"events": str(tensorboard), "runs_of_events": events}
+        print_json({"file": str(target), "runs": statuses, "not_ended": missing, **of_events})
         return
     found = ", ".join(f"{count:,} {status}" for status, count in statuses.items()) or "no run"
     more = f"; {missing:,} have not ended and are left out" if missing else ""
     emit([f"{target}: {found}{more}\n"])
+    if events is not None:
+        runs = f"{events:,} run{'' if events == 1 else 's'}"
+        emit([f"{tensorboard}: events of {runs} (then: tensorboard --logdir {tensorboard})\n"])

@@ -1,0 +1,110 @@
+"""Events are read back by TensorBoard itself, and are what the metrics say."""
+
+import importlib
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from corpora.errors import InputError
+from scaling.cli import app
+from scaling.record import read_record
+from scaling.spec_json import SPEC, read_spec
+from scaling.sweep.folder import Sweep, write_sweep
+from scaling.sweep.leftovers import METRICS
+from scaling.sweep.local import run_local
+from scaling.sweep.tensorboard import HELD_OUT, STEP_TAGS, run_name, write_events
+from tests.scaling.sweep.sweeps import planned, tiny
+
+pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
+
+
+def read_back(path: Path) -> dict[str, list[tuple[int, float, float]]]:
+    """Return every scalar of a run's folder: step, wall time, value."""
+    module: Any = importlib.import_module("tensorboard.backend.event_processing.event_accumulator")
+    found = module.EventAccumulator(str(path), size_guidance={module.SCALARS: 0})
+    found.Reload()
+    return {
+        tag: [(one.step, one.wall_time, one.value) for one in found.Scalars(tag)]
+        for tag in found.Tags()["scalars"]
+    }
+
+
+def test_it_reads_back_what_the_metrics_say(tmp_path: Path) -> None:
+    folder, jobs = planned(tmp_path / "sweep", [tiny(0, 20), tiny(1, 30), tiny(2, 10)])
+    run_local(folder, jobs[:2])
+    out = tmp_path / "events"
+    assert write_events(folder, out) == 2
+    paths = sorted(out.iterdir())
+    assert len(paths) == 2
+    for path in paths:
+        run = folder.run(path.name.rpartition("_")[2])
+        metrics = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
+        scalars = read_back(path)
+        record = read_record(run)
+        assert record is not None and record.bits_per_byte is not None
+        assert set(scalars) == {*STEP_TAGS, HELD_OUT}
+        assert scalars[HELD_OUT][0][2] == pytest.approx(record.bits_per_byte, rel=1e-6)
+        for tag, name in STEP_TAGS.items():
+            assert [step for step, _, _ in scalars[tag]] == [line["step"] for line in metrics]
+            assert [value for _, _, value in scalars[tag]] == pytest.approx(
+                [line[name] for line in metrics], rel=1e-6
+            )
+    before = {path: path.read_bytes() for path in out.rglob("events*")}
+    write_events(folder, out)
+    assert {path: path.read_bytes() for path in out.rglob("events*")} == before
+
+
+def test_torn_lines_and_numbers_that_are_not_finite_are_passed_over(tmp_path: Path) -> None:
+    folder, (job,) = planned(tmp_path / "sweep", [tiny(0, 20)])
+    lines = [
+        {"step": 1, "bits_per_byte": 8.0, "learning_rate": 1e-3, "seconds": 0.5},
+        {"step": 2, "bits_per_byte": None, "learning_rate": 2e-3, "seconds": 0.75},
+        {"step": 3, "bits_per_byte": "much", "learning_rate": math.inf, "seconds": 1.0},
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines) + '[1]\n{"step": 4, "bits'
+    (folder.run(job.run_id) / METRICS).write_text(text)
+    write_events(folder, tmp_path / "events")
+    (path,) = (tmp_path / "events").iterdir()
+    assert read_back(path) == {
+        "train/bits_per_byte": [(1, 0.5, 8.0)],
+        "train/learning_rate": [(1, 0.5, pytest.approx(1e-3)), (2, 0.75, pytest.approx(2e-3))],
+    }
+
+
+def test_names_do_not_lead_out_of_the_folder(tmp_path: Path) -> None:
+    folder, (job,) = planned(tmp_path / "sweep", [tiny(0, 20)])
+    hostile = replace(job, text="../../../out", label="/etc/passwd\n<b>")
+    name = run_name(hostile, read_spec(folder.run(job.run_id) / SPEC))
+    assert "/" not in name and not name.startswith(".") and name.endswith(f"_{job.run_id}")
+    write_sweep(folder, Sweep("tiny", (hostile,), {}))
+    (folder.run(job.run_id) / METRICS).write_text('{"step": 1, "seconds": 1}\n')
+    write_events(folder, tmp_path / "events")
+    assert [path.name for path in (tmp_path / "events").iterdir()] == [name]
+
+
+def test_the_command_writes_them_beside_the_table(tmp_path: Path) -> None:
+    folder, jobs = planned(tmp_path / "sweep", [tiny(0, 5)])
+    run_local(folder, jobs)
+    words = ["collect", str(folder.path), "--tensorboard", str(tmp_path / "events")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert "1 run" in done.output and f"tensorboard --logdir {tmp_path / 'events'}" in done.output
+    assert len(list((tmp_path / "events").rglob("events*"))) == 1
+
+
+def test_without_tensorboard_one_line_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = planned(tmp_path, [tiny(0)])
+
+    def absent(name: str) -> Any:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(importlib, "import_module", absent)
+    with pytest.raises(InputError, match=r'pip install "tokenize-lab\[tensorboard\]"'):
+        write_events(folder, tmp_path / "events")
