@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from scaling.advice import Question, Tokenized
 from scaling.advise import advise
-from scaling.engine.bootstrap import CASES, TWO_STAGE
+from scaling.engine.bootstrap import CASES, RESIDUALS
 from scaling.fits.isoflop import fit_surfaces
 from scaling.fits.joint import fit_joint
 from scaling.fits.joint_forms import score_forms
@@ -25,9 +25,9 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=1000)
     draws = parser.parse_args().draws
     runs, optima = tables.isoflop_runs(), tables.optima()
-    two_stage, cases = TWO_STAGE._replace(draws=draws), CASES._replace(draws=draws)
+    two_stage, cases = RESIDUALS._replace(draws=draws), CASES._replace(draws=draws)
     question = Question(1e21, "hin_Deva", tokenizers=[Tokenized("one", 4.6)])
-    fit_law2(optima, bootstrap=TWO_STAGE._replace(draws=20))  # the first call pays for imports
+    fit_law2(optima, bootstrap=RESIDUALS._replace(draws=20))  # the first call pays for imports
 
     def both() -> None:
         fit_law1(runs, two_stage)

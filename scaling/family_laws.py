@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import InputError, did_you_mean
-from scaling.engine.bootstrap import TWO_STAGE
+from scaling.engine.bootstrap import RESIDUALS
 from scaling.fits.isoflop import fit_surfaces
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
@@ -79,7 +79,7 @@ def family_laws(
             raise InputError(
                 f"--law2: F is {law2.estimates['F']:.3g}, so no rate is best; fit more rates"
             )
-    bootstrap = TWO_STAGE._replace(draws=DRAWS)
+    bootstrap = RESIDUALS._replace(draws=DRAWS)
     latent1 = fit_law1(tables.isoflop_runs(exact_params=True), bootstrap)
     latent2 = fit_law2(tables.optima(), bootstrap=bootstrap)
     if family == "latent":

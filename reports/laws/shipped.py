@@ -12,7 +12,7 @@ import polars as pl
 from corpora.files import write_text
 from reports.laws.material import CONVENTIONS, REPRODUCED
 from scaling.cli_fit import LAWS_FOLDER
-from scaling.engine.bootstrap import CASES, TWO_STAGE
+from scaling.engine.bootstrap import CASES, RESIDUALS
 from scaling.fits.isoflop import fit_parabolas, fit_surfaces
 from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
@@ -84,7 +84,7 @@ def _fits(runs: Runs, exact: Runs, optima: Runs) -> Iterator[tuple[str, FitResul
     """
     for law, several in (
         ("isoflop-surface", fit_surfaces(runs)),
-        ("isoflop", fit_parabolas(exact, TWO_STAGE._replace(draws=_PARABOLA_DRAWS))),
+        ("isoflop", fit_parabolas(exact, RESIDUALS._replace(draws=_PARABOLA_DRAWS))),
     ):
         for number, fit in enumerate(several, start=1):
             yield f"{law}-{number:02}", fit

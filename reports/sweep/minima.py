@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from reports.sweep.material import SweepRun, lowest, views
-from scaling.engine.bootstrap import TWO_STAGE
+from scaling.engine.bootstrap import RESIDUALS
 from scaling.fits.cells import FEWEST_SIZES
 from scaling.fits.isoflop import fit_parabolas
 from scaling.read_runs import runs_from_frame
@@ -139,7 +139,7 @@ def _fits(groups: dict[Key, list[SweepRun]]) -> dict[Key, FitResult]:
             for run in runs
         ]
     )
-    fits = fit_parabolas(runs_from_frame(frame, "sweep"), TWO_STAGE._replace(draws=_DRAWS))
+    fits = fit_parabolas(runs_from_frame(frame, "sweep"), RESIDUALS._replace(draws=_DRAWS))
     by_context = {
         (
             fit.context["tokenization"],

@@ -53,7 +53,7 @@ class Bootstrap(NamedTuple):
 
 # Cells of six to twelve sizes are designed, not sampled: resampling their rows widens the intervals
 # of the laws of the optimum until they cover 99 to 100 %; resampling residuals covers 94 to 97 %.
-TWO_STAGE = Bootstrap("residuals")
+RESIDUALS = Bootstrap("residuals")
 CASES = Bootstrap("cases")
 NO_BOOTSTRAP = Bootstrap("none", 0)
 
@@ -98,6 +98,7 @@ def residual_targets(
     strata: NDArray[np.int64],
     draws: int,
     generator: np.random.Generator,
+    student: bool = True,
 ) -> Array:
     """Return [draws, n] fitted values plus resampled residuals.
 
@@ -107,14 +108,25 @@ def residual_targets(
 
     Args:
         fitted, residuals, leverage, strata: [n].
+        student: give the residuals of each draw their variance by the f degrees of freedom that
+            their stratum has left, times f over a chi-square of f: so little is known of the noise
+            behind few residuals. Percentiles are then as wide as Student's t. Not for replicates
+            that a second stage judges by its own misfit.
     """
     targets = np.empty((draws, len(fitted)))
+    (scales,) = generator.spawn(1)  # so that residuals are drawn the same with and without
     for stratum in np.unique(strata):
         rows = np.flatnonzero(strata == stratum)
         scaled = residuals[rows] / np.sqrt(np.maximum(1 - leverage[rows], 1e-6))
         scaled = scaled - scaled.mean()
         chosen = generator.integers(0, len(rows), size=(draws, len(rows)))
-        targets[:, rows] = fitted[rows] + scaled[chosen]
+        noise = scaled[chosen]
+        free = float(np.sum(1 - leverage[rows]))
+        if student and free > 1e-6 and np.any(scaled):
+            variance = np.sum(residuals[rows] ** 2) / free
+            widened = variance / np.mean(scaled**2) * free / scales.chisquare(free, draws)
+            noise *= np.sqrt(widened)[:, None]
+        targets[:, rows] = fitted[rows] + noise
     return targets
 
 

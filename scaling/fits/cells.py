@@ -144,9 +144,13 @@ def along(cells: tuple[Cell, ...], minima: Minima, ln_bytes: Array) -> Minima:
 
 
 def replicates(
-    cells: tuple[Cell, ...], loss: Array, bootstrap: Bootstrap
+    cells: tuple[Cell, ...], loss: Array, bootstrap: Bootstrap, *, student: bool
 ) -> tuple[Array, Array] | None:
-    """Return [R, n] losses and weights of the replicates; None where none are wanted."""
+    """Return [R, n] losses and weights of the replicates; None where none are wanted.
+
+    Args:
+        student: widen for few residuals (`residual_targets`), where no second stage follows.
+    """
     if not bootstrap.resamples:
         return None
     generator = bootstrap.generator()
@@ -163,7 +167,7 @@ def replicates(
         leverage[cell.rows] = leverages(design)
     _, strata = np.unique([cell.compute for cell in cells], return_inverse=True)
     budget = strata[cell_numbers(cells, n)]
-    targets = residual_targets(fitted, loss - fitted, leverage, budget, draws, generator)
+    targets = residual_targets(fitted, loss - fitted, leverage, budget, draws, generator, student)
     return targets, np.ones((draws, n))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from corpora.errors import InputError, did_you_mean
-from scaling.engine.bootstrap import CASES, TWO_STAGE, Bootstrap
+from scaling.engine.bootstrap import CASES, RESIDUALS, Bootstrap
 from scaling.fits.chinchilla import CHARGES, fit_chinchilla
 from scaling.fits.envelope import fit_envelope
 from scaling.fits.isoflop import FAMILY, fit_parabolas, fit_surfaces
@@ -177,19 +177,19 @@ def _joint_terms(
 # Laws for which an interval may come from the objective at the optimum instead of from replicates.
 ONE_STAGE = ("law2", "chinchilla", "overtraining", "vocabulary", "repeated", "joint", "joint-terms")
 LAWS: Mapping[str, Law] = {
-    "isoflop": Law("a parabola in ln B for every budget and rate", (), TWO_STAGE, _isoflop),
+    "isoflop": Law("a parabola in ln B for every budget and rate", (), RESIDUALS, _isoflop),
     "isoflop-surface": Law("a paraboloid in ln T and ln rho per budget", (), CASES, _surface),
-    "law1": Law("B*, N* and rho* as powers of compute and rate", (), TWO_STAGE, _law1),
+    "law1": Law("B*, N* and rho* as powers of compute and rate", (), RESIDUALS, _law1),
     "law2": Law(
         "the price of a compression rate, and T*(C)",
         tuple(reversed(LAW2_FORMS)),
-        TWO_STAGE,
+        RESIDUALS,
         _law2,
     ),
     "chinchilla": Law("L = E + A / N^alpha + B / D^beta", tuple(CHARGES), CASES, _chinchilla),
     "approach1": Law("N* and D* along the envelope of losses", (), CASES, _approach1),
-    "approach2": Law("N* and D* through the isoFLOP minima", (), TWO_STAGE, _approach2),
-    "envelope": Law("L* = E + A C^-alpha with E given", (), TWO_STAGE, _envelope),
+    "approach2": Law("N* and D* through the isoFLOP minima", (), RESIDUALS, _approach2),
+    "envelope": Law("L* = E + A C^-alpha with E given", (), RESIDUALS, _envelope),
     "overtraining": Law("one exponent for size and data", (), CASES, _overtraining),
     "vocabulary": Law(
         "loss by vocabulary size", tuple(reversed(VOCABULARY_FORMS)), CASES, _vocabulary

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
-from scaling.engine.bootstrap import TWO_STAGE, Bootstrap, leverages, residual_targets
+from scaling.engine.bootstrap import RESIDUALS, Bootstrap, leverages, residual_targets
 from scaling.fits.assemble import assemble, held_out
 from scaling.fits.powers import line
 from scaling.fits.single_stage import need
@@ -21,7 +21,7 @@ Context = Mapping[str, float | str]
 def fit_envelope(
     runs: Runs,
     irreducible: float,
-    bootstrap: Bootstrap = TWO_STAGE,
+    bootstrap: Bootstrap = RESIDUALS,
     context: Context | None = None,
 ) -> FitResult:
     """Fit L* = E + A C^-alpha with E given, through the lowest loss of each budget, in logarithms.

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from corpora.errors import InputError
 from scaling.engine.bootstrap import (
     CASES,
-    TWO_STAGE,
+    RESIDUALS,
     Bootstrap,
     case_weights,
     leverages,
@@ -36,7 +36,7 @@ SURFACE_UNITS = {
 }
 
 
-def fit_parabolas(runs: Runs, bootstrap: Bootstrap = TWO_STAGE) -> tuple[FitResult, ...]:
+def fit_parabolas(runs: Runs, bootstrap: Bootstrap = RESIDUALS) -> tuple[FitResult, ...]:
     """Fit `L = L* + c (ln B - ln B*)^2` for every budget and rate.
 
     Cells of one budget exchange residuals in the bootstrap, for a curve of six sizes has too few of
@@ -50,7 +50,7 @@ def fit_parabolas(runs: Runs, bootstrap: Bootstrap = TWO_STAGE) -> tuple[FitResu
         cells = make_cells(family, "isoflop")
         loss = family.column("bits_per_byte", "isoflop")
         point = find_minima(cells, loss[None], np.ones((1, len(loss))))
-        copies = replicates(cells, loss, bootstrap)
+        copies = replicates(cells, loss, bootstrap, student=True)
         clouds = None if copies is None else find_minima(cells, *copies)
         for number, cell in enumerate(cells):
             findings = cell_findings((cell,), one_cell(point, number), loss)
@@ -166,7 +166,9 @@ def _surface_replicates(
     generator, n = bootstrap.generator(), len(rate)
     if bootstrap.kind == "cases":
         _, cells = np.unique(rate, return_inverse=True)
-        weights = case_weights(cells, bootstrap.draws, generator, fewest=3)
+        # The bowl is one for all rates, so a rate need not keep three sizes: asking for that would
+        # leave four sizes next to no way to differ, and intervals half as wide as they should be.
+        weights = case_weights(cells, bootstrap.draws, generator, fewest=2)
         return fitted + residuals, weights
     one = np.zeros(n, np.int64)
     targets = residual_targets(fitted, residuals, leverage, one, bootstrap.draws, generator)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
-from scaling.engine.bootstrap import TWO_STAGE, Bootstrap, leverages, with_misfit
+from scaling.engine.bootstrap import RESIDUALS, Bootstrap, leverages, with_misfit
 from scaling.engine.linear import solve_weighted
 from scaling.fits.assemble import assemble, held_out
 from scaling.fits.cells import (
@@ -30,7 +30,7 @@ FEWEST_MINIMA = 4  # three coefficients and one to spare
 
 def fit_law1(
     runs: Runs,
-    bootstrap: Bootstrap = TWO_STAGE,
+    bootstrap: Bootstrap = RESIDUALS,
     context: Mapping[str, float | str] | None = None,
 ) -> FitResult:
     """Fit `B* = B0 C^alpha T^beta` to the minima, C being 6 N* B* / T of each minimum.
@@ -57,7 +57,7 @@ def fit_law1(
     plane = estimates["alpha"] * ln_latent + estimates["beta"] * np.log(rates)
     residuals = (observed - np.log(estimates["B0"]) - plane)[found]
     draws = None
-    copies = replicates(cells, loss, bootstrap)
+    copies = replicates(cells, loss, bootstrap, student=False)
     if copies is not None:
         minima = find_minima(cells, *copies)
         design = np.stack([np.ones(found.sum()), ln_latent[found], np.log(rates)[found]], axis=-1)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError, did_you_mean
 from scaling.engine.bootstrap import (
-    TWO_STAGE,
+    RESIDUALS,
     Bootstrap,
     leverages,
     residual_targets,
@@ -60,7 +60,7 @@ class Optima(NamedTuple):
 def fit_law2(
     runs: Runs,
     form: str = "compute-dependent",
-    bootstrap: Bootstrap = TWO_STAGE,
+    bootstrap: Bootstrap = RESIDUALS,
     minima: str = "parabola",
     context: Mapping[str, float | str] | None = None,
 ) -> FitResult:
@@ -143,7 +143,7 @@ def _optima(runs: Runs, bootstrap: Bootstrap, minima: str) -> Optima:
         raise InputError(f"minima are found by 'parabola' or 'lowest', not by {minima!r}")
     cells = make_cells(runs, LAW)
     point = find_minima(cells, loss[None], np.ones((1, len(loss))))
-    replicas = replicates(cells, loss, bootstrap)
+    replicas = replicates(cells, loss, bootstrap, student=False)
     if minima == "lowest":
         height = _lowest(cells, loss[None], np.ones((1, len(loss))))
         copies = None if replicas is None else _lowest(cells, *replicas)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from corpora.errors import InputError
 from scaling.engine.bootstrap import (
     CASES,
-    TWO_STAGE,
+    RESIDUALS,
     Bootstrap,
     case_weights,
     leverages,
@@ -109,7 +109,7 @@ def _powers(ln_compute: Array, params: Array, data: Array, weights: Array) -> di
 
 
 def fit_approach2(
-    runs: Runs, bootstrap: Bootstrap = TWO_STAGE, context: Context | None = None
+    runs: Runs, bootstrap: Bootstrap = RESIDUALS, context: Context | None = None
 ) -> FitResult:
     """Fit N* and D* as powers of C through the parabola minima (Hoffmann et al. 2022, section 3.2).
 
@@ -138,7 +138,7 @@ def fit_approach2(
     observed, compute = found.ln_params[0, good], ln_compute[good]
     residuals = observed - np.log(estimates["n0"]) - estimates["a"] * compute
     findings, draws = cell_findings(cells, found, loss), None
-    copies = replicates(cells, loss, bootstrap)
+    copies = replicates(cells, loss, bootstrap, student=False)
     if copies is not None:
         minima = find_minima(cells, *copies)
         design = np.stack([np.ones(good.sum()), compute], axis=1)

@@ -20,7 +20,7 @@ from scaling.laws import (
 from scaling.published import tables
 from scaling.result import FitResult
 from scaling.runs import Runs
-from tests.scaling.planted_runs import Planted, Truth
+from tests.scaling.planted_runs import Planted, Truth, runs_of
 
 Array = NDArray[np.float64]
 JOINT = {
@@ -72,6 +72,47 @@ def parabola() -> Planted:
     return Planted(truth, planted, "bits_per_byte", np.array(0.001), fit, ("train_bytes_opt",))
 
 
+def parabola_of_five() -> Planted:
+    """One curve with no other of its budget beside it: two degrees of freedom."""
+    truth = {"train_bytes_opt": 6e10, "bits_per_byte_opt": 0.96, "curvature": 0.02}
+    data = 6e10 * np.exp(np.linspace(-1.5, 1.5, 5))
+    rate = np.full(5, 4.0)
+    columns = _isoflop_columns(data, rate, isoflop.parabola(truth, data))
+
+    def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
+        return fit_parabolas(noisy, bootstrap)[0]
+
+    noise = np.array(0.001)
+    return Planted(truth, runs_of(columns), "bits_per_byte", noise, fit, ("train_bytes_opt",))
+
+
+def surface_of_four_by_four() -> Planted:
+    """The grid of `scaling/experiments/micro.toml`: four rates by four sizes."""
+    rate, size = np.repeat([1.0, 2.0, 4.0, 8.0], 4), np.tile([-1.5, -0.5, 0.5, 1.5], 4)
+    ratio = 62.1 * np.exp(2 * size)
+    data = np.sqrt(1e20 / 6 * ratio * rate)  # C = 6 N B / T
+    whole = {**SURFACE, "compression_rate_opt": 3.0}
+    columns = _isoflop_columns(data, rate, isoflop.surface(whole, rate, ratio))
+    # What is asked of a bowl is where its floor lies; its curvatures are covered to 96 to 99.5 %.
+    truth = {name: whole[name] for name in isoflop.SURFACE_NAMES[:3]}
+
+    def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
+        return fit_surfaces(noisy, bootstrap)[0]
+
+    return Planted(truth, runs_of(columns), "bits_per_byte", np.array(0.0015), fit)
+
+
+def _isoflop_columns(data: Array, rate: Array, loss: Array) -> dict[str, Array]:
+    compute = np.full(len(data), 1e20)
+    return {
+        "compute_flops": compute,
+        "compression_rate": rate,
+        "train_bytes": data,
+        "params": compute * rate / (6 * data),
+        "bits_per_byte": loss,
+    }
+
+
 def law_1() -> Planted:
     """Parabolas whose minima lie where Law I says, on the published grid of sizes."""
     runs = tables.isoflop_runs(exact_params=True)
@@ -113,6 +154,22 @@ def law_2() -> Planted:
         return fit_law2(noisy, bootstrap=bootstrap)
 
     return Planted(LAW2, planted, "bits_per_byte", np.array(0.003), fit, ("L0", "T0"))
+
+
+def law_2_of_nine() -> Planted:
+    """Three budgets by three rates, as a small study has them."""
+    compute = np.repeat([1e19, 1e20, 1e21], 3)
+    rate = np.tile([1.0, 4.0, 12.0], 3)
+    columns = {
+        "compute_flops": compute,
+        "compression_rate": rate,
+        "bits_per_byte": law2.loss(LAW2, compute, rate),
+    }
+
+    def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
+        return fit_law2(noisy, bootstrap=bootstrap)
+
+    return Planted(LAW2, runs_of(columns), "bits_per_byte", np.array(0.003), fit, ("L0", "T0"))
 
 
 def law_2_from_runs() -> Planted:

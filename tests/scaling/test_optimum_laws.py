@@ -61,7 +61,9 @@ def test_a_minimum_outside_the_grid_is_a_finding() -> None:
     runs = tables.isoflop_runs()
     rate = runs.column("compression_rate", "test")
     parabolas = fit_parabolas(runs.only((budgets(runs) == 2e21) & (rate == 1)))
-    assert [one.name for one in parabolas[0].findings] == ["minimum outside the grid"]
+    # Of the widest replicates of six runs, a few bend the wrong way.
+    found = [one.name for one in parabolas[0].findings]
+    assert found == ["minimum outside the grid", "failed draws"]
     (surface,) = fit_surfaces(runs.only((budgets(runs) == 1e20) & (rate >= 6)), NO_BOOTSTRAP)
     assert any(one.name == "minimum outside the grid" for one in surface.findings)
 
