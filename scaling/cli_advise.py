@@ -106,6 +106,11 @@ def advise(
         law2=None if law2 is None else read_fit(law2),
     )
     advice = run(question)
+    if parity is not None and advice.placement.basis != "analogy":
+        typer.echo(
+            f"warning: --parity {parity:g} is not used: {language} is placed by runs of its own",
+            err=True,
+        )
     if as_json:
         print_json(advice_json(advice))
     else:

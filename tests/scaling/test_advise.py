@@ -303,6 +303,16 @@ def test_command() -> None:
         )
 
 
+@pytest.mark.parametrize(("language", "used"), [("hin_Deva", False), ("tel_Telu", True)])
+def test_a_parity_that_is_not_used_is_said_not_to_be(language: str, used: bool) -> None:
+    words = ["advise", "--compute", "1e21", "--language", language]
+    done = RUNNER.invoke(app, [*words, "--parity", "9"], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert ("warning: --parity 9 is not used" not in done.stderr) is used
+    without = RUNNER.invoke(app, [*words, "--parity", "3"], catch_exceptions=False)
+    assert (without.stdout != done.stdout) is used
+
+
 def test_a_price_is_bought_back_at_the_first_budget_that_does() -> None:
     # With a strong drift of T*, a rate just below T* is soon redeemed, and lost again far beyond.
     cloud = {
