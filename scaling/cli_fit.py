@@ -1,6 +1,7 @@
 """`tokenize-lab scaling fit` and `reproduce`: laws from runs, and published figures beside ours."""
 
 import json
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -210,9 +211,15 @@ def _write(out: Path, runs: Path, law: str, results: "list[FitResult]") -> None:
     from scaling.read_runs import TABLES
 
     folder = out / LAWS_FOLDER
-    for number, result in enumerate(results, start=1):
-        suffix = "" if len(results) == 1 else f"-{number}"
-        write_text(folder / f"{law}{suffix}.json", result.to_json() + "\n")
+    fits = {
+        f"{law}.json" if len(results) == 1 else f"{law}-{number}.json": result
+        for number, result in enumerate(results, start=1)
+    }
+    for name, result in fits.items():
+        write_text(folder / name, result.to_json() + "\n")
+    for path in folder.iterdir():  # a report would draw what an earlier fit of this law left
+        if re.fullmatch(rf"{re.escape(law)}(-\d+)?\.json", path.name) and path.name not in fits:
+            path.unlink()
     write_text(folder / f"{law}.txt", "\n\n".join(result.report() for result in results) + "\n")
     if runs.suffix in TABLES:
         # As it is, byte for byte: the fits name it by its hash, and reports draw its points.

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,17 @@ import polars as pl
 from corpora.errors import InputError, did_you_mean
 from scaling.result import Excluded
 from scaling.runs import Runs
-from scaling.schema import ALIASES, FEWEST_STEPS, FINISHED, KEY, NUMBERS, PARAMS, SIGNED, TEXTS
+from scaling.schema import (
+    ALIASES,
+    FEWEST_STEPS,
+    FINISHED,
+    KEY,
+    LARGEST,
+    NUMBERS,
+    PARAMS,
+    SIGNED,
+    TEXTS,
+)
 from scaling.sweep.collect import load_runs, sha256_of_runs
 from scaling.sweep.folder import SweepFolder
 
@@ -70,7 +81,10 @@ def runs_from_frame(
     source = name
     sha256 = sha256 or hashlib.sha256(frame.write_csv().encode()).hexdigest()
     frame, notes = _renamed(frame, source)
-    frame = frame.with_columns(pl.int_range(1, frame.height + 1).alias("row"))
+    frame = frame.with_columns(
+        pl.int_range(1, frame.height + 1).alias("row"),
+        pl.col(name for name in TEXTS if name in frame.columns).cast(pl.String).fill_null(""),
+    )
     frame, excluded = _exclude_unfinished(frame, source, keep_short)
     if not frame.height:
         raise InputError(f"{source}: no finished run; {len(excluded)} were left out")
@@ -241,7 +255,7 @@ def _numbers(frame: pl.DataFrame, source: str) -> pl.DataFrame:
         if name not in NUMBERS and name not in SIGNED:
             continue
         values = frame[name].cast(pl.Float64, strict=False)
-        wrong = values.is_null() | values.is_nan() | values.is_infinite()
+        wrong = values.is_null() | values.is_nan() | (values.abs() > LARGEST)
         if name in NUMBERS:
             wrong = wrong | (values <= 0)
         if wrong.fill_null(True).any():
@@ -249,6 +263,8 @@ def _numbers(frame: pl.DataFrame, source: str) -> pl.DataFrame:
             rows, found = first["row"].to_list(), first[name][0]
             more = f" ({len(rows)} rows in all)" if len(rows) > 1 else ""
             needed = "a positive number" if name in NUMBERS else "a finite number"
+            if isinstance(found, float) and LARGEST < abs(found) < math.inf:
+                needed = f"one of at most {LARGEST:g}"
             raise InputError(
                 f"{source}: row {rows[0]}: {name} is {'empty' if found is None else found}, "
                 f"not {needed}{more}; mend the row, or give it a status with a reason"
@@ -258,6 +274,10 @@ def _numbers(frame: pl.DataFrame, source: str) -> pl.DataFrame:
 
 
 def _one_convention(frame: pl.DataFrame, source: str, wanted: str) -> tuple[pl.DataFrame, str]:
+    if "flops_convention" not in frame.columns and wanted:
+        raise InputError(
+            f"{source}: has no column flops_convention; leave --flops-convention out, or add it"
+        )
     if "flops_convention" not in frame.columns:
         return frame, wanted or "undeclared"
     found = sorted({str(name) for name in frame["flops_convention"].to_list()})

@@ -26,6 +26,11 @@ NUMBERS: Mapping[str, str] = {
 # Parameter counts, in the order in which one is chosen when the user names none.
 PARAMS = ("global_params", "total_params", "nonembedding_params", "params")
 
+# Whatever a law may be fitted to.
+LOSSES = ("bits_per_byte", "nats_per_token", "unigram_normalized_loss")
+
+LARGEST = 1e100  # of any number: beyond it, squares are no longer numbers
+
 # Losses that may be nought or negative.
 SIGNED: Mapping[str, str] = {
     "unigram_normalized_loss": "nats per token, less those of a unigram model",

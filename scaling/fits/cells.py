@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from corpora.errors import InputError
 from scaling.engine.bootstrap import Bootstrap, case_weights, leverages, residual_targets
 from scaling.engine.linear import solve_weighted
+from scaling.fits.checks import ROUNDING
 from scaling.laws.isoflop import parabola_design, parabola_vertex
 from scaling.result import Finding
 from scaling.runs import Runs
@@ -125,9 +126,13 @@ def find_minima(cells: tuple[Cell, ...], loss: Array, weights: Array) -> Minima:
         place, height, bend = parabola_vertex(
             solve_weighted(parabola_design(cell.x), loss[:, cell.rows], weights[:, cell.rows])
         )
-        # A replicate whose parabola opens downwards has no minimum: it is nan, and dropped later.
-        place = np.where(bend > 0, place, np.nan)
-        height = np.where(bend > 0, height, np.nan)
+        # A replicate whose parabola opens downwards, or is straight but for rounding, has no
+        # minimum: it is nan, and dropped later.
+        rise = bend * np.ptp(cell.x) ** 2
+        opens = rise > ROUNDING * np.abs(loss[:, cell.rows]).max(axis=1)
+        place = np.where(opens, place, np.nan)
+        height = np.where(opens, height, np.nan)
+        bend = np.where(opens, bend, np.minimum(bend, 0.0))
         ln_params = np.interp(place, cell.path[0], cell.path[1])
         inside = (place >= cell.path[0, 0]) & (place <= cell.path[0, -1])
         columns.append((place + cell.centre, ln_params, height, bend, inside))
@@ -195,7 +200,7 @@ def cell_findings(cells: tuple[Cell, ...], minima: Minima, loss: Array) -> list[
         (
             "few sizes",
             f"fewer than {FEW_SIZES} sizes at",
-            [_where(cell) for cell in cells if len(cell.rows) < FEW_SIZES],
+            [_where(cell) for cell in cells if len(np.unique(cell.path[1])) < FEW_SIZES],
         ),
         (
             "concave parabola",

@@ -96,6 +96,11 @@ def starts_agree(share: float, starts: int) -> list[Finding]:
     ]
 
 
+def vary(loss: Array) -> bool:
+    """Whether losses differ by more than rounding."""
+    return float(np.ptp(loss)) > ROUNDING * float(np.abs(loss).max())
+
+
 def upside_down(estimates: Mapping[str, float], loss: Array) -> list[Finding]:
     """Return failures of Law II or the joint law whose shape has no optimum to report.
 
@@ -103,7 +108,7 @@ def upside_down(estimates: Mapping[str, float], loss: Array) -> list[Finding]:
         estimates: coefficients; those a form lacks are not judged.
         loss: [n] losses fitted.
     """
-    if float(np.ptp(loss)) <= ROUNDING * float(np.abs(loss).max()):
+    if not vary(loss):
         return [_failure("constant losses", "the losses do not vary, so nothing can be learnt")]
     found = []
     if not np.isfinite(list(estimates.values())).all():

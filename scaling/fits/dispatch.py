@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from corpora.errors import InputError, did_you_mean
 from scaling.engine.bootstrap import CASES, RESIDUALS, Bootstrap
+from scaling.fits.checks import vary
 from scaling.fits.chinchilla import CHARGES, fit_chinchilla
 from scaling.fits.envelope import fit_envelope
 from scaling.fits.isoflop import FAMILY, fit_parabolas, fit_surfaces
@@ -22,6 +23,7 @@ from scaling.laws.law2 import FORMS as LAW2_FORMS
 from scaling.laws.vocabulary import FORMS as VOCABULARY_FORMS
 from scaling.result import FitResult
 from scaling.runs import Runs
+from scaling.schema import LOSSES
 
 
 class Options(NamedTuple):
@@ -81,10 +83,33 @@ def fit(
             f"{law} is fitted in stages, and {kind} intervals see only the last; use cases or "
             f"residuals ({kind} intervals are offered for {', '.join(ONE_STAGE)})"
         )
+    _refuse_unused(law, options)
     results: list[FitResult] = []
     for context, family in runs.groups(FAMILY):
+        _refuse_constant(family, context)
         results += chosen.fit(family, options, bootstrap or chosen.bootstrap, context)
     return results
+
+
+def _refuse_unused(law: str, options: Options) -> None:
+    """Refuse what was asked of another law than the one that takes it."""
+    usual = Options()
+    for option, takes in (("minima", "law2"), ("irreducible", "envelope"), ("base", "repeated")):
+        if law != takes and getattr(options, option) != getattr(usual, option):
+            raise InputError(f"--{option} is for {takes}; leave it out of {law}")
+
+
+def _refuse_constant(runs: Runs, context: Mapping[str, float | str]) -> None:
+    """Refuse losses that differ by nothing but rounding: a law would be fitted to that."""
+    for column in LOSSES:
+        if runs.has(column):
+            losses = runs.column(column, "a law")
+            if len(losses) > 1 and not vary(losses):
+                where = "".join(f", {name} {value}" for name, value in context.items())
+                raise InputError(
+                    f"{runs.name}{where}: {column} is {losses[0]:g} in every row, so nothing can be"
+                    " learnt; see how the table was made"
+                )
 
 
 def _isoflop(

@@ -21,6 +21,7 @@ from scaling.result import Finding, FitResult
 from scaling.runs import Runs
 
 Array = NDArray[np.float64]
+ENOUGH_FOR_CASES = 8  # five cover 50 % where they say 95 %, six 80 %
 FAMILY = ("tokenization", "language", "dataset")
 PARABOLA_UNITS = {
     "train_bytes_opt": "bytes",
@@ -54,6 +55,7 @@ def fit_parabolas(runs: Runs, bootstrap: Bootstrap = RESIDUALS) -> tuple[FitResu
         clouds = None if copies is None else find_minima(cells, *copies)
         for number, cell in enumerate(cells):
             findings = cell_findings((cell,), one_cell(point, number), loss)
+            findings += _too_few_for_cases(len(cell.rows), bootstrap)
             estimates = {name: float(one[0]) for name, one in _public(point, number).items()}
             found = bool(np.isfinite(list(estimates.values())).all())
             fitted = parabola(estimates, np.exp(cell.x + cell.centre)) if found else loss[cell.rows]
@@ -81,6 +83,17 @@ def fit_parabolas(runs: Runs, bootstrap: Bootstrap = RESIDUALS) -> tuple[FitResu
                 )
             )
     return tuple(results)
+
+
+def _too_few_for_cases(rows: int, bootstrap: Bootstrap) -> list[Finding]:
+    """Return a warning where resampled cases hardly differ: a parabola must keep three sizes."""
+    if bootstrap.kind != "cases" or rows >= ENOUGH_FOR_CASES:
+        return []
+    text = (
+        f"resampling cases of {rows} runs gives intervals that are too narrow; use residuals"
+        f" (--intervals residuals), or {ENOUGH_FOR_CASES} sizes"
+    )
+    return [Finding(name="too few cases", severity="warning", message=text)]
 
 
 def _public(minima: Minima, number: int) -> dict[str, Array]:

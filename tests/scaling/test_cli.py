@@ -251,3 +251,103 @@ def test_draws_that_cannot_stand_for_the_uncertainty_give_no_interval(tmp_path: 
     whole = json.loads(done.stdout)
     assert whole["estimates"]
     assert set(whole["intervals"].values()) == {None}
+
+
+def _bowls(*losses: list[float], **more: list[Any]) -> pl.DataFrame:
+    """Return isoFLOP runs of one budget, sizes doubling, a curve of losses a rate."""
+    rows: list[dict[str, Any]] = []
+    for rate, curve in zip((2.0, 4.0, 8.0), losses, strict=False):
+        for i, loss in enumerate(curve):
+            params = 1e7 * 2.0**i
+            data = 1e18 * rate / (6 * params)
+            row = {"compression_rate": rate, "global_params": params, "train_bytes": data}
+            rows.append({"compute_flops": 1e18, **row, "bits_per_byte": loss})
+    return pl.DataFrame(rows).with_columns(*(pl.Series(name, one) for name, one in more.items()))
+
+
+CURVE = [1.2, 1.1, 1.05, 1.11, 1.19]
+
+
+def _written(frame: pl.DataFrame, path: Path) -> str:
+    frame.write_csv(path)
+    return str(path)
+
+
+def test_rows_without_a_language_are_fitted_as_one_more(tmp_path: Path) -> None:
+    named = _bowls(CURVE, language=["en"] * 5)
+    nameless = _bowls(CURVE, language=[None] * 5).cast({"language": pl.String})
+    both = _written(pl.concat([named, nameless]), tmp_path / "both.csv")
+    fits = answer("fit", both, "--law", "isoflop", "--draws", "20")["entries"]
+    assert [one["language"] for one in fits] == ["", "en"]
+
+
+@pytest.mark.parametrize("law", ["isoflop", "isoflop-surface", "law1", "chinchilla", "joint"])
+def test_losses_that_do_not_vary_are_refused(tmp_path: Path, law: str) -> None:
+    flat = _written(_bowls([1.5] * 5, [1.5] * 5, [1.5 + 1e-15] * 5), tmp_path / "flat.csv")
+    assert "bits_per_byte is 1.5 in every row" in mistake("fit", flat, "--law", law)
+
+
+def test_a_curve_that_is_straight_but_for_rounding_has_no_minimum(tmp_path: Path) -> None:
+    flat = _written(_bowls([1.5] * 5, CURVE), tmp_path / "flat.csv")
+    done = RUNNER.invoke(app, ["fit", flat, "--law", "isoflop", "--json", "--draws", "20"])
+    assert done.exit_code == 1
+    straight, curved = json.loads(done.stdout)["entries"]
+    assert straight["estimates"] == {} and straight["status"] == "not converged"
+    assert curved["status"] == "converged"
+
+
+@pytest.mark.parametrize(
+    ("column", "factor"),
+    [("bits_per_byte", 1e200), ("compute_flops", 1e290), ("train_bytes", 1e95)],
+)
+def test_numbers_beyond_reason_are_refused_by_row(
+    tmp_path: Path, column: str, factor: float
+) -> None:
+    frame = _bowls(CURVE, CURVE).with_columns(pl.col(column) * factor)
+    table = _written(frame, tmp_path / "huge.csv")
+    said = mistake("fit", table, "--law", "isoflop")
+    assert f"row 1: {column} is " in said and "at most 1e+100" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--minima", "lowest"], "--minima is for law2; leave it out of isoflop"),
+        (["--irreducible", ".5"], "--irreducible is for envelope"),
+        (["--base", "muennighoff-repeated"], "--base is for repeated"),
+        (["--flops-convention", "full"], "has no column flops_convention"),
+    ],
+)
+def test_what_a_law_does_not_take_is_refused(tmp_path: Path, words: list[str], said: str) -> None:
+    table = _written(_bowls(CURVE), tmp_path / "runs.csv")
+    assert said in mistake("fit", table, "--law", "isoflop", *words)
+    assert "E = -inf is no loss" in mistake(
+        "fit", OPTIMA, "--law", "envelope", "--irreducible=-inf"
+    )
+
+
+def test_a_fit_takes_the_place_of_the_last_one_of_its_law(tmp_path: Path) -> None:
+    three = _written(_bowls(CURVE, CURVE, CURVE), tmp_path / "three.csv")
+    one = _written(_bowls(CURVE), tmp_path / "one.csv")
+    out = str(tmp_path / "out")
+    folder = tmp_path / "out" / "laws"
+    for table, names in (
+        (three, ["isoflop-1.json", "isoflop-2.json", "isoflop-3.json"]),
+        (one, ["isoflop.json"]),
+        (three, ["isoflop-1.json", "isoflop-2.json", "isoflop-3.json"]),
+    ):
+        answer("fit", table, "--law", "isoflop", "--draws", "20", "--out", out)
+        assert sorted(path.name for path in folder.glob("*.json")) == names
+    answer("fit", ISOFLOP, "--law", "law1", "--draws", "20", "--out", out)
+    assert len(list(folder.glob("*.json"))) == 4
+
+
+def test_sizes_are_counted_and_not_their_repetitions(tmp_path: Path) -> None:
+    thrice = pl.concat([_bowls([1.2, 1.1, 1.15]), _bowls([1.21, 1.12, 1.14])])
+    seeds = thrice.with_columns(pl.Series("seed", [0, 0, 0, 1, 1, 1]))
+    table = _written(seeds, tmp_path / "seeds.csv")
+    fit = answer("fit", table, "--law", "isoflop", "--draws", "20")
+    assert "few sizes" in {one["name"] for one in fit["findings"]}
+    cases = answer("fit", table, "--law", "isoflop", "--intervals", "cases")
+    assert "too few cases" in {one["name"] for one in cases["findings"]}
+    assert "too few cases" not in {one["name"] for one in fit["findings"]}
