@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from corpora.errors import InputError, did_you_mean
+from scaling.csv_faults import csv_fault
 from scaling.result import Excluded
 from scaling.runs import Runs
 from scaling.schema import (
@@ -110,6 +111,9 @@ def _load(source: Path) -> tuple[pl.DataFrame, str]:
         if kind == ".parquet":
             frame = pl.read_parquet(io.BytesIO(content))
         elif kind == ".csv":
+            fault = csv_fault(content)
+            if fault:
+                raise InputError(f"{source}: {fault}")
             frame = pl.read_csv(content, infer_schema_length=None)
         else:
             raise InputError(

@@ -188,3 +188,30 @@ def test_groups_come_sorted_and_keep_their_rows() -> None:
     assert len(kept) == 103 and len(kept.excluded) == 208
     assert {one.reason for one in kept.excluded} == {"a large budget"}
     assert pl.Series([one.row for one in kept.excluded]).n_unique() == 208
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"compute_flops;bits_per_byte\n1;2\n", "line 1: columns are separated by semicolons"),
+        (b"a,b,a\n1,2,3\n", "line 1: two columns are called 'a'"),
+        (b"a,b\n1,2\n\n1,2,3\n", "line 4: 3 fields, where the header names 2"),
+        (b'a,b\n"1\n",2\n3\n', "line 4: 1 fields, where the header names 2"),
+        (b'a,b\n1,"2\n3,4\n', "line 2: unexpected end of data"),
+        (b"a,b\n1,\xff\n", "line 2: is not UTF-8"),
+    ],
+)
+def test_a_csv_that_is_no_table_is_refused_by_line(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    table = tmp_path / "runs.csv"
+    table.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_runs(table)
+    assert str(caught.value).startswith(f"{table}: {said}")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    table = tmp_path / "runs.csv"
+    table.write_bytes(b"\xef\xbb\xbfcompute_flops,bits_per_byte\n1e18,1.5\n")
+    assert read_runs(table).column("compute_flops", "test").tolist() == [1e18]
