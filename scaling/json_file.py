@@ -109,11 +109,11 @@ def refuse_newer(path: Path, version: Any, known: int) -> None:
         )
 
 
-def read_object(path: Path, remedy: str) -> dict[str, Any] | None:
+def read_object(path: Path, remedy: str, damaged: str = "cannot be read") -> dict[str, Any] | None:
     """Return the object that a file holds; None where there is no file.
 
     Args:
-        remedy: what to do about a damaged file, for the message.
+        remedy: what to do about a damaged file, for the message. damaged: what to say of it.
 
     Raises:
         InputError: it cannot be read, is a folder or a pipe, is not UTF-8, or no JSON object.
@@ -129,7 +129,7 @@ def read_object(path: Path, remedy: str) -> dict[str, Any] | None:
     except OSError as error:
         raise unreadable(path, error) from error
     except (ValueError, RecursionError) as error:  # brackets by the thousand
-        raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
+        raise InputError(f"{path}: {damaged} ({error}); {remedy}") from error
     if not isinstance(value, dict):
-        raise InputError(f"{path}: cannot be read (not an object); {remedy}")
+        raise InputError(f"{path}: {damaged} (not an object); {remedy}")
     return value

@@ -9,6 +9,7 @@ from scaling.json_file import read_object, refuse_newer
 from scaling.spec import SPEC_VERSION, RunSpec
 
 SPEC = "spec.json"
+_DAMAGED = "not a run's specification"
 _REMEDY = "restore the file, or plan the run again"
 
 
@@ -30,11 +31,11 @@ def read_spec(path: Path) -> RunSpec:
     Raises:
         InputError: it is missing, torn, altered, or of another version.
     """
-    value = read_object(path, _REMEDY)
+    value = read_object(path, _REMEDY, _DAMAGED)
     if value is None:
         raise InputError(f"{path}: there is no such file; name a run's folder")
     refuse_newer(path, value.get("version"), SPEC_VERSION)
     try:
         return RunSpec.from_json(value)
     except ValueError as error:
-        raise InputError(f"{path}: not a run's specification ({error}); {_REMEDY}") from error
+        raise InputError(f"{path}: {_DAMAGED} ({error}); {_REMEDY}") from error
