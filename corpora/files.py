@@ -10,10 +10,13 @@ from corpora.errors import InputError
 
 
 @contextlib.contextmanager
-def written_whole(path: str | Path) -> Iterator[Path]:
+def written_whole(path: str | Path, option: str = "--out") -> Iterator[Path]:
     """Yield a temporary path in `path`'s folder; on a clean exit it is synced and takes the name.
 
     An interrupt, a kill or a full disk leaves the old file, or none, and never half of one.
+
+    Args:
+        option: that named the place, for the message.
 
     Raises:
         InputError: the folder cannot be made or written, or the disk is full.
@@ -25,7 +28,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         os.close(handle)
     except OSError as error:
         raise InputError(
-            f"{target}: cannot be written ({error.strerror}); name another --out"
+            f"{target}: cannot be written ({error.strerror}); name another {option}"
         ) from error
     temporary = Path(name)
     try:
@@ -35,8 +38,10 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
     except OSError as error:
+        # Libraries that write for us raise it with a text alone.
+        why = error.strerror or error
         raise InputError(
-            f"{target}: could not be written ({error.strerror}); nothing was left half-written"
+            f"{target}: could not be written ({why}); nothing was left half-written"
         ) from error
     finally:
         temporary.unlink(missing_ok=True)

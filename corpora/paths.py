@@ -66,8 +66,11 @@ def existing(path: Path) -> Path:
     raise InputError(f"{path}: no such file{near or f' in {folder}'}")
 
 
-def regular_file(path: Path) -> Path:
+def regular_file(path: Path, remedy: str = "pass a file") -> Path:
     """Return `path`.
+
+    Args:
+        remedy: what to do about it, for the message.
 
     Raises:
         InputError: there is nothing there, or a folder, a pipe or a device.
@@ -75,7 +78,7 @@ def regular_file(path: Path) -> Path:
     found = status(existing(path))
     if found is None or not stat.S_ISREG(found.st_mode):
         what = "a folder" if found and stat.S_ISDIR(found.st_mode) else "a pipe or a device"
-        raise InputError(f"{path}: not a regular file but {what}; pass a file")
+        raise InputError(f"{path}: not a regular file but {what}; {remedy}")
     return path
 
 

@@ -6,16 +6,51 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from corpora.errors import InputError
 from corpora.files import write_text
 from scaling.flops import CONVENTIONS, TRAINING_FACTOR, forward_flops_per_byte
-from scaling.spec import RunSpec
+from scaling.json_file import (
+    AMOUNT,
+    COUNT,
+    NUMBER,
+    TEXT,
+    check_fields,
+    list_of,
+    object_of,
+    one_of,
+    optional,
+    read_object,
+    refuse_newer,
+)
+from scaling.spec import SPEC_VERSION, RunSpec
 
 RECORD_VERSION = 1
 RECORD = "record.json"
+REMEDY = "delete it and run again"  # a damaged record costs its run, and nothing else
 Status = Literal["finished", "diverged", "interrupted", "failed"]
+# Fields of a record's file; the specification and what was derived are seen to by themselves.
+_FIELDS = {
+    "status": one_of(get_args(Status)),
+    "reason": TEXT,
+    "params": object_of(COUNT, needed=("global", "total")),
+    "steps": COUNT,
+    "train_bytes": COUNT,
+    "train_tokens": COUNT,
+    "unique_bytes": COUNT,
+    "epochs": AMOUNT,
+    "validation_nats": optional(AMOUNT),
+    "validation_bytes": COUNT,
+    "validation_tokens": COUNT,
+    "validation_interval": optional(list_of(NUMBER, 2)),
+    "patching_flops": AMOUNT,
+    "seconds": AMOUNT,
+    "device": TEXT,
+    "versions": object_of(TEXT),
+    "commit": TEXT,
+    "host": TEXT,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,30 +186,43 @@ def read_record(folder: Path) -> RunRecord | None:
     """Return a run's record, or None where there is none yet.
 
     Raises:
-        InputError: it is torn, of a newer version, or no record.
+        InputError: it is torn, altered, of another version, or no record; naming the field.
     """
     path = folder / RECORD
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    value = read_object(path, REMEDY)
+    if value is None:
         return None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete it and run again") from error
     try:
-        version = value.pop("version")
-        if version != RECORD_VERSION:
-            raise ValueError(f"version {version}, where this program reads {RECORD_VERSION}")
+        check_version(path, value)
         del value["derived"]
+        spec = value.pop("spec")
+        if isinstance(spec, dict):
+            refuse_newer(path, spec.get("version"), SPEC_VERSION)
+        check_fields(value, _FIELDS)
         interval = value.pop("validation_interval")
-        if interval is not None:
-            low, high = interval
-            interval = (low, high)
         return RunRecord(
-            spec=RunSpec.from_json(value.pop("spec")),
-            validation_interval=interval,
+            spec=RunSpec.from_json(spec),
+            validation_interval=None if interval is None else (interval[0], interval[1]),
             **value,
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except InputError:
+        raise
+    except KeyError as error:
         raise InputError(
-            f"{path}: not a record of this program ({error}); delete it and run again"
+            f"{path}: not a record of this program ({error} is missing); {REMEDY}"
         ) from error
+    except ValueError as error:
+        raise InputError(f"{path}: not a record of this program ({error}); {REMEDY}") from error
+
+
+def check_version(path: Path, value: dict[str, Any]) -> None:
+    """Take the version out of a record's file, if it is this program's.
+
+    Raises:
+        InputError: it is a later one.
+        ValueError: it is another, or none.
+    """
+    version = value.pop("version", None)
+    refuse_newer(path, version, RECORD_VERSION)
+    if version != RECORD_VERSION:
+        raise ValueError(f"version {version}, where this program reads {RECORD_VERSION}")

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from scaling.flops import BYTE_VOCABULARY, Setting, train_bytes
+from scaling.json_file import TEXT, check_fields
 from scaling.shapes import BltShape, Shape, SubwordShape
 
 SPEC_VERSION = 1
@@ -161,6 +162,8 @@ class RunSpec:
         Raises:
             ValueError: another version, missing or unknown keys, or an altered content.
         """
+        if not isinstance(value, dict):
+            raise ValueError("the specification is not an object")
         content = dict(value)
         version, run_id = content.pop("version", None), content.pop("run_id", None)
         if version != SPEC_VERSION:
@@ -173,10 +176,12 @@ class RunSpec:
                 training=Training(**content.pop("training")),
                 **content,
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"not a specification ({error})") from error
         if spec.run_id != run_id:
             raise ValueError(f"its content is that of run {spec.run_id}, its run_id says {run_id}")
+        # The one field that the run's id does not vouch for.
+        check_fields({"name": spec.name}, {"name": TEXT})
         return spec
 
 

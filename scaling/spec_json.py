@@ -5,9 +5,12 @@ from pathlib import Path
 
 from corpora.errors import InputError
 from corpora.files import write_text
-from scaling.spec import RunSpec
+from scaling.json_file import read_object, refuse_newer
+from scaling.spec import SPEC_VERSION, RunSpec
 
 SPEC = "spec.json"
+_DAMAGED = "not a run's specification"
+_REMEDY = "restore the file, or plan the run again"
 
 
 def write_spec(folder: Path, spec: RunSpec) -> None:
@@ -28,12 +31,11 @@ def read_spec(path: Path) -> RunSpec:
     Raises:
         InputError: it is missing, torn, altered, or of another version.
     """
+    value = read_object(path, _REMEDY, _DAMAGED)
+    if value is None:
+        raise InputError(f"{path}: there is no such file; name a run's folder")
+    refuse_newer(path, value.get("version"), SPEC_VERSION)
     try:
-        value = json.loads(path.read_text("utf-8"))
-        if not isinstance(value, dict):
-            raise ValueError("not an object")
         return RunSpec.from_json(value)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file; name a run's folder") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a run's specification ({error})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: {_DAMAGED} ({error}); {_REMEDY}") from error

@@ -13,7 +13,9 @@ _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def power(value: float) -> str:
-    """Return `10²⁰` or `2×10²¹`, for axes and sentences."""
+    """Return `10²⁰`, `2×10²¹` or, of nothing, `0`, for axes and sentences."""
+    if value == 0:
+        return "0"
     exponent = math.floor(math.log10(value) + 1e-9)
     factor = f"{value / 10**exponent:.3g}"
     raised = f"10{str(exponent).translate(_RAISED)}"

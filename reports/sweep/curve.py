@@ -5,10 +5,11 @@ stretch is one point, the mean of its steps. That smooths where steps are many a
 ones as they are.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+
+from scaling.train.metrics import values_of
 
 Curve = Sequence[tuple[float, float]]
 
@@ -18,10 +19,12 @@ PER_DECADE = 30  # stretches: each is 8 % longer than the one before
 def read_curve(path: Path) -> Curve:
     """Return bytes read and bits per byte, by rising bytes; nothing where there are no metrics.
 
-    Lines that are torn, or hold no finite loss, are passed over.
+    Lines that are torn, or hold no finite loss, are passed over, and so is what is no regular file.
     """
     sums: dict[int, tuple[int, float, float]] = {}
     try:
+        if not path.is_file():  # to open a pipe is to wait for whoever writes into it
+            return []
         with path.open("rb") as file:
             for line in file:
                 found = _point(line)
@@ -41,8 +44,10 @@ def read_curve(path: Path) -> Curve:
 
 
 def _point(line: bytes) -> tuple[float, float] | None:
+    value = values_of(line)
+    if value is None:
+        return None
     try:
-        value = json.loads(line)
         data, loss = float(value["train_bytes"]), float(value["bits_per_byte"])
     except (ValueError, KeyError, TypeError, OverflowError):
         return None

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from corpora.errors import InputError
 from corpora.files import write_text
+from scaling.json_file import COUNT, TEXT, check_fields, read_object
 from scaling.sweep.leftovers import ATTEMPTS
 
 MOST_FAILURES = 1
 MOST_DEATHS = 5
+_FIELDS = {"failures": COUNT, "deaths": COUNT, "reason": TEXT}
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,11 @@ class Attempts:
 def read_attempts(run: Path) -> Attempts:
     """Return what is kept; none, if nothing is or it cannot be read."""
     try:
-        value = json.loads((run / ATTEMPTS).read_text("utf-8"))
-        return Attempts(int(value["failures"]), int(value["deaths"]), str(value["reason"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        value = read_object(run / ATTEMPTS, "delete it") or {}
+        check_fields(value, _FIELDS)
+    except ValueError:
         return Attempts()
+    return Attempts(**value)
 
 
 def write_attempts(run: Path, attempts: Attempts) -> None:

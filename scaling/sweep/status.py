@@ -1,11 +1,11 @@
 """How the runs of a sweep stand, from its files alone.
 
 Any machine that shares the folder can ask, whoever trains. A run is taken to be running if its
-metrics were touched lately; of a file of metrics only the end is read. Clocks of other machines may
-differ and jump: what lies in the future was touched now.
+metrics were touched lately, unless a record written since says that it was stopped; of a file of
+metrics only the end is read. Clocks of other machines may differ and jump: what lies in the future
+was touched now.
 """
 
-import json
 import math
 import time
 from collections import Counter
@@ -16,11 +16,12 @@ from typing import Any, Literal, NamedTuple
 
 from corpora.errors import InputError, one_line
 from scaling.flops import training_flops_per_byte
-from scaling.record import RECORD, RECORD_VERSION
+from scaling.json_file import read_object
+from scaling.record import RECORD, REMEDY, check_version
 from scaling.spec import RunSpec
 from scaling.spec_json import SPEC, read_spec
 from scaling.sweep.folder import Job, SweepFolder, read_sweep
-from scaling.train.metrics import METRICS
+from scaling.train.metrics import METRICS, values_of
 
 Phase = Literal["waiting", "running", "finished", "diverged", "failed", "unreadable"]
 PHASES: tuple[Phase, ...] = (
@@ -166,31 +167,35 @@ def sweep_status(folder: SweepFolder, now: float | None = None) -> SweepStatus:
 
 def _status(folder: SweepFolder, job: Job, now: float) -> RunStatus:
     run = folder.run(job.run_id)
+    path = run / RECORD
     try:
-        ended = _ended(run / RECORD, job)
-        return ended or _under_way(run, job, now)
+        record = read_object(path, REMEDY)
+        if record is None:
+            return _under_way(run, job, now)
+        ended = _ended(path, record, job)
+        return ended or _under_way(run, job, now, stopped=_written(path))
     except InputError as error:
         return RunStatus(job=job, phase="unreadable", reason=str(error))
 
 
-def _ended(path: Path, job: Job) -> RunStatus | None:
+def _ended(path: Path, value: dict[str, Any], job: Job) -> RunStatus | None:
     """Return the status of a run that has ended, from what its record derived when written.
 
+    None of a run that was interrupted.
+
     Raises:
-        InputError: the record is torn, of another version, or another run's.
+        InputError: the record is altered, of another version, or another run's.
     """
     try:
-        value = json.loads(path.read_bytes())
-        if (version := value["version"]) != RECORD_VERSION:
-            raise ValueError(f"version {version}, where this program reads {RECORD_VERSION}")
+        check_version(path, value)
         derived, training = value["derived"], value["spec"]["training"]
         if derived["run_id"] != job.run_id:
             raise ValueError(f"of run {derived['run_id']}")
-        if (phase := _ENDS.get(value["status"])) is None:
+        if value["status"] == "interrupted":
             return None
         return RunStatus(
             job=job,
-            phase=phase,
+            phase=_ENDS[value["status"]],
             step=int(value["steps"]),
             steps=int(training["steps"]),
             compression_rate=_number(derived["compression_rate"]),
@@ -199,14 +204,25 @@ def _ended(path: Path, job: Job) -> RunStatus | None:
             seconds=_number(value["seconds"]) or 0.0,
             reason=one_line(value["reason"]),
         )
-    except FileNotFoundError:
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise InputError(f"{path}: its record cannot be read ({error}); {REMEDY}") from error
+
+
+def _written(path: Path) -> float | None:
+    """Return when a file was last written, in seconds since 1970; None where that is unknown."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise InputError(f"{path}: its record cannot be read ({error})") from error
 
 
-def _under_way(run: Path, job: Job, now: float) -> RunStatus:
+def _under_way(run: Path, job: Job, now: float, stopped: float | None = None) -> RunStatus:
     """Return the status of a run that has not ended.
+
+    Args:
+        stopped: when a record was written that says it was stopped, in seconds since 1970.
 
     Raises:
         InputError: its specification cannot be read.
@@ -222,9 +238,11 @@ def _under_way(run: Path, job: Job, now: float) -> RunStatus:
     patience = max(_LATELY, _STEPS_MISSED * latest.seconds / max(latest.step, 1))
     if latest.step >= steps:
         patience = max(patience, _SCORING_SECONDS)
+    # A run that goes on opens its metrics, and so writes them, before anything else.
+    waits = silent > patience or (stopped is not None and stopped >= latest.time)
     return RunStatus(
         job=job,
-        phase="running" if silent <= patience else "waiting",
+        phase="waiting" if waits else "running",
         step=latest.step,
         steps=steps,
         compression_rate=rate,
@@ -246,6 +264,8 @@ class _Latest(NamedTuple):
 def _latest(path: Path) -> _Latest | None:
     """Return the end of a run's metrics; None where there are none."""
     try:
+        if not path.is_file():  # to open a pipe is to wait for whoever writes into it
+            return None
         with path.open("rb") as file:
             size = file.seek(0, 2)
             begin = max(0, size - _TAIL_BYTES)
@@ -255,13 +275,10 @@ def _latest(path: Path) -> _Latest | None:
     except OSError:
         return None
     for line in reversed(lines[:-1] if begin == 0 else lines[1:-1]):
-        try:
-            value = json.loads(line)
-            step = int(value["step"])
-            read, seconds = _number(value["train_bytes"]), _number(value["seconds"])
-            return _Latest(written, max(0, step), read or 0.0, seconds or 0.0)
-        except (ValueError, KeyError, TypeError, OverflowError):
-            continue
+        value = values_of(line)
+        if value is not None:
+            read, seconds = _number(value.get("train_bytes")), _number(value.get("seconds"))
+            return _Latest(written, value["step"], read or 0.0, seconds or 0.0)
     return _Latest(written, 0, 0.0, 0.0)
 
 
@@ -273,4 +290,7 @@ def _number(value: object) -> float | None:
     """Return a number of 0 or more, or None for whatever else stands in its place."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if 0 <= value < math.inf else None
+    try:
+        return float(value) if 0 <= value < math.inf else None
+    except OverflowError:  # a whole number of 400 digits
+        return None

@@ -6,20 +6,21 @@ the same metrics give the same bytes, and the `relative` axis is the one that me
 """
 
 import importlib
-import json
-import math
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from corpora.errors import InputError
 from corpora.files import written_whole
-from scaling.record import read_record
+from corpora.paths import unreadable
+from scaling.json_file import NUMBER
+from scaling.record import RunRecord, read_record
 from scaling.spec import RunSpec
 from scaling.spec_json import SPEC, read_spec
 from scaling.sweep.folder import Job, SweepFolder, read_sweep
-from scaling.sweep.leftovers import METRICS
+from scaling.train.metrics import METRICS, values_of
 
 STEP_TAGS = {
     "train/bits_per_byte": "bits_per_byte",
@@ -29,6 +30,9 @@ STEP_TAGS = {
     "train/bytes": "train_bytes",
 }
 HELD_OUT = "held_out/bits_per_byte"
+_EVENTS = "events.out.tfevents."
+_MOST = 3.4e38  # TensorBoard holds 32-bit numbers
+_PART_BYTES = 60
 _UNSAFE = re.compile(r"[^\w.,=+-]+")
 
 
@@ -36,33 +40,69 @@ def write_events(folder: SweepFolder, out: Path) -> int:
     """Write the events of every run that has metrics, also of those under way; return how many.
 
     Args:
-        out: folder for `tensorboard --logdir`; files of the same runs in it are replaced.
+        out: folder for `tensorboard --logdir`; files of the same runs in it are replaced, also
+            where an earlier plan called their folders otherwise.
 
     Raises:
-        InputError: TensorBoard is not installed, the sweep or a specification cannot be read, or
-            the folder cannot be written.
+        InputError: TensorBoard is not installed, the sweep, a record, metrics or, where there is
+            no record, a specification cannot be read, or the folder cannot be written.
     """
     events = _Events()
-    written = 0
+    written: dict[str, Path] = {}
     for job in read_sweep(folder).jobs:
         run = folder.run(job.run_id)
-        if not (run / METRICS).exists():
-            continue
-        target = out / run_name(job, read_spec(run / SPEC)) / f"events.out.tfevents.{job.run_id}"
-        with written_whole(target) as temporary, temporary.open("wb") as file:
-            events.write(file, run)
-        written += 1
-    return written
+        try:
+            # To open a pipe is to wait for whoever writes into it.
+            if not (run / METRICS).is_file():
+                continue
+            record = read_record(run)
+            content = events.of(run / METRICS, record)
+        except OSError as error:
+            raise unreadable(run / METRICS, error) from error
+        spec = read_spec(run / SPEC) if record is None else record.spec
+        target = out / run_name(job, spec) / f"{_EVENTS}{job.run_id}"
+        with written_whole(target, option="--tensorboard") as temporary:
+            temporary.write_bytes(content)
+        written[target.name] = target
+    _remove_stale(out, written)
+    return len(written)
 
 
 def run_name(job: Job, spec: RunSpec) -> str:
-    """Return a folder's name: text, arm, rate, size and budget, and the run's own id at the end."""
+    """Return a folder's name: text, arm, rate, size and budget, and the run's own id at the end.
+
+    Each part but the last is cut to 60 bytes of UTF-8: the whole has to be a file's name.
+    """
     parts = [job.text, job.label or spec.model.family, f"T={spec.compression_rate:.3g}"]
     parts.append(f"{spec.model.layers}x{spec.model.dim}")
     if spec.compute_flops is not None:
         parts.append(f"C={spec.compute_flops:.2g}")
     # Names come from a sweep's file: nothing in them leads out of the folder.
-    return "_".join(_UNSAFE.sub("-", part).strip(".") for part in [*parts, job.run_id])
+    safe = [_UNSAFE.sub("-", part).encode()[:_PART_BYTES].decode(errors="ignore") for part in parts]
+    return "_".join(part.strip(".") for part in [*safe, job.run_id])
+
+
+def _remove_stale(out: Path, written: Mapping[str, Path]) -> None:
+    """Remove events of the same runs from folders that bear the names of an earlier plan."""
+    try:
+        for place in out.iterdir() if written else ():
+            if place.is_symlink() or not place.is_dir():
+                continue
+            stale = [
+                path
+                for path in place.iterdir()
+                # Some file systems call one folder by several names.
+                if path.name in written and path.is_file() and not path.samefile(written[path.name])
+            ]
+            for path in stale:
+                path.unlink()
+            if stale and not any(place.iterdir()):
+                place.rmdir()
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or out}: cannot be read or removed ({error.strerror}); name another"
+            " --tensorboard"
+        ) from error
 
 
 class _Events:
@@ -82,24 +122,26 @@ class _Events:
         self._summary: Any = summary.Summary
         self._records: Any = records.RecordWriter
 
-    def write(self, file: Any, run: Path) -> None:
-        """Write a run's metrics and, where it has ended, what its held-out text came to."""
+    def of(self, metrics: Path, record: RunRecord | None) -> bytes:
+        """Return a run's metrics and, where it has ended, what its held-out text came to."""
+        file = io.BytesIO()
         records = self._records(file)
         records.write(self._event(file_version="brain.Event:2").SerializeToString())
         step, seconds = 0, 0.0
-        for line in _lines(run / METRICS):
+        for line in _lines(metrics):
             step, seconds = line["step"], line["seconds"]
             values = {tag: line.get(name) for tag, name in STEP_TAGS.items()}
-            records.write(self._of(step, seconds, values))
-        record = read_record(run)
+            records.write(self._event_of(step, seconds, values))
         if record is not None and record.bits_per_byte is not None:
-            records.write(self._of(step, seconds, {HELD_OUT: record.bits_per_byte}))
+            held_out = {HELD_OUT: record.bits_per_byte}
+            records.write(self._event_of(step, seconds, held_out))
+        return file.getvalue()
 
-    def _of(self, step: int, seconds: float, values: dict[str, Any]) -> bytes:
+    def _event_of(self, step: int, seconds: float, values: dict[str, Any]) -> bytes:
         known = [
             self._summary.Value(tag=tag, simple_value=value)
             for tag, value in values.items()
-            if isinstance(value, int | float) and math.isfinite(value)
+            if NUMBER.holds(value) and abs(value) <= _MOST
         ]
         event = self._event(wall_time=seconds, step=step, summary=self._summary(value=known))
         content: bytes = event.SerializeToString(deterministic=True)
@@ -110,10 +152,6 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the lines of metrics; one that is torn or of another kind is passed over."""
     with path.open("rb") as file:
         for raw in file:
-            try:
-                line = json.loads(raw)
-                step, seconds = int(line["step"]), float(line["seconds"])
-            except (ValueError, KeyError, TypeError, OverflowError):
-                continue
-            if step >= 0 and math.isfinite(seconds):
-                yield {**line, "step": step, "seconds": seconds}
+            line = values_of(raw)
+            if line is not None and NUMBER.holds(line.get("seconds")):
+                yield line

@@ -5,12 +5,15 @@ compared line by line without it.
 """
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any, TextIO
 
 from corpora.errors import InputError
 from corpora.files import write_text
+from corpora.paths import regular_file
+from scaling.json_file import is_count
 
 METRICS = "metrics.jsonl"
 
@@ -22,11 +25,12 @@ class MetricsLog:
         """Open `path`; lines of steps beyond the first `steps`, or torn ones, are dropped.
 
         Raises:
-            InputError: it cannot be written.
+            InputError: it cannot be written, or is no regular file.
         """
         self.path = path
         if path.exists():
-            kept = [line for line in path.read_bytes().split(b"\n") if _step(line) <= steps]
+            there = regular_file(path, "move it away").read_bytes()
+            kept = [line for line in there.split(b"\n") if _step(line) <= steps]
             write_text(path, b"".join(line + b"\n" for line in kept).decode("utf-8"))
         try:
             self._file: TextIO = path.open("a", encoding="utf-8")
@@ -75,9 +79,19 @@ class MetricsLog:
             self._file = None  # type: ignore[assignment]  # the disk is full, and was said to be
 
 
+def values_of(line: bytes) -> dict[str, Any] | None:
+    """Return what a line of metrics says; None of one that is torn or none of ours.
+
+    Its step is a whole number that 64 bits hold. The other fields are as they stand.
+    """
+    try:
+        value = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError):  # brackets by the thousand
+        return None
+    return value if isinstance(value, dict) and is_count(value.get("step")) else None
+
+
 def _step(line: bytes) -> float:
     """Return a line's step; infinity for one that is torn or empty."""
-    try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return float("inf")
+    value = values_of(line)
+    return math.inf if value is None else value["step"]

@@ -55,7 +55,14 @@ def places(points: str) -> list[tuple[float, float]]:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(1e20, "10²⁰"), (2e21, "2×10²¹"), (5e-3, "5×10⁻³"), (1, "10⁰"), (1.5e19, "1.5×10¹⁹")],
+    [
+        (1e20, "10²⁰"),
+        (2e21, "2×10²¹"),
+        (5e-3, "5×10⁻³"),
+        (1, "10⁰"),
+        (1.5e19, "1.5×10¹⁹"),
+        (0, "0"),
+    ],
 )
 def test_powers_of_ten(value: float, expected: str) -> None:
     assert power(value) == expected

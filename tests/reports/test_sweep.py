@@ -1,6 +1,7 @@
 """The report of a sweep: planted truth is drawn where it lies, and nothing more is claimed."""
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from reports.sweep.pages import sweep_sections
 from reports.sweep.published_minima import published_minima
 from reports.sweep.rates import best_by_rate, rate_sentences, rates
 from reports.sweep.styles import Styles
+from scaling.record import failed_record, write_record
 from scaling.spec import RunSpec
 from scaling.sweep.folder import SweepFolder
 from scaling.train.metrics import METRICS
@@ -224,6 +226,26 @@ def test_curves_are_short_smooth_and_forgiving(tmp_path: Path) -> None:
     assert found[0] == (100.0, 4.0)
     assert found[-1][1] == pytest.approx(3.5, abs=0.01)
     assert read_curve(tmp_path / "none") == []
+
+
+def test_a_curve_passes_over_what_no_run_wrote_and_opens_no_pipe(tmp_path: Path) -> None:
+    path = tmp_path / METRICS
+    good = '{"step": 1, "train_bytes": 100, "bits_per_byte": 3}'
+    deep, long = "[" * 100_000, good.replace("100", "1" + "0" * 400)
+    path.write_text("\n".join([deep, long, '{"step": 1e999}', good]) + "\n")
+    assert read_curve(path) == [(100.0, 3.0)]
+    path.unlink()
+    os.mkfifo(path)
+    assert read_curve(path) == []
+
+
+def test_a_sweep_that_spent_nothing_has_a_report(tmp_path: Path) -> None:
+    specs = [spec_of(size) for size in SIZES]
+    folder = planted_sweep(tmp_path, specs)
+    for spec in specs:
+        write_record(folder.run(spec.run_id), failed_record(spec, "out of memory"))
+    assert "; 0 were spent in all." in opening(read_sweep_results(tmp_path)).body
+    build_report(tmp_path)
 
 
 def test_a_panel_holds_so_many_curves_and_says_so(tmp_path: Path) -> None:

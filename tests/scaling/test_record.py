@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -145,16 +146,55 @@ def test_a_table_of_records_can_be_fitted(tmp_path: Path) -> None:
 
 
 HOSTILE: dict[str, Any] = {
-    "newer": {"version": 2},
     "older": {"version": 0},
     "version of words": {"version": "1"},
     "unknown key": {"more": 1},
-    "spec of another version": {"spec": {"version": 2}},
+    "spec of another version": {"spec": {"version": 0}},
+    "spec that is a list": {"spec": []},
     "no spec": {"spec": None},
     "interval of one": {"validation_interval": [1.0]},
     "interval of none": {"validation_interval": []},
     "interval of words": {"validation_interval": 3},
+    "version of a list": {"version": []},
 }
+NEWER: dict[str, Any] = {"it": {"version": 2}, "its spec": {"spec": {"version": 2}}}
+# Whatever stands in a field's place, the message names the field.
+WRONG: list[tuple[str, Any]] = [
+    ("status", "odd"),
+    ("status", []),
+    ("reason", None),
+    ("reason", "\ud800"),
+    ("params", [1]),
+    ("params", {"global": 1}),
+    ("params", {"global": 1, "total": "many"}),
+    ("params", {"global": 1, "total": 1.5}),
+    ("steps", "400"),
+    ("steps", 1.5),
+    ("steps", True),
+    ("steps", -1),
+    ("train_bytes", 2**63),
+    ("train_tokens", None),
+    ("unique_bytes", {}),
+    ("epochs", "much"),
+    ("epochs", math.nan),
+    ("epochs", -1),
+    ("validation_nats", math.inf),
+    ("validation_nats", "1234.5"),
+    ("validation_bytes", None),
+    ("validation_tokens", 10**400),
+    ("validation_interval", ["a", "b"]),
+    ("validation_interval", [1.0, 2.0, 3.0]),
+    ("validation_interval", {"low": 1, "high": 2}),
+    ("patching_flops", []),
+    ("patching_flops", 10**400),
+    ("seconds", None),
+    ("device", 3),
+    ("versions", ["torch"]),
+    ("versions", {"torch": 2}),
+    ("versions", {"\udfff": "2"}),
+    ("commit", 0),
+    ("host", "a\udc80b"),
+]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -168,7 +208,50 @@ def test_what_is_no_record_of_ours(tmp_path: Path, name: str) -> None:
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"x"', "{}", '{"version": 1}', "\0"])
+@pytest.mark.parametrize("name", NEWER)
+def test_what_a_newer_program_wrote_is_not_to_be_deleted(tmp_path: Path, name: str) -> None:
+    path = write_record(tmp_path, record_of())
+    path.write_text(json.dumps({**json.loads(path.read_text()), **NEWER[name]}))
+    with pytest.raises(InputError, match="a newer tokenize-lab wrote it; update") as refused:
+        read_record(tmp_path)
+    assert str(path) in str(refused.value) and "delete" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("field", "wrong"), WRONG)
+def test_wrong_types_are_named(tmp_path: Path, field: str, wrong: Any) -> None:
+    path = write_record(tmp_path, record_of())
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: wrong}))
+    with pytest.raises(
+        InputError, match=f"'{field}' is not .*; delete it and run again"
+    ) as refused:
+        read_record(tmp_path)
+    assert str(refused.value).startswith(f"{path}: not a record of this program")
+
+
+@pytest.mark.parametrize("name", [5, "\ud800"])
+def test_the_specs_name_is_checked_though_no_hash_holds_it(tmp_path: Path, name: Any) -> None:
+    path = write_record(tmp_path, record_of())
+    value = json.loads(path.read_text())
+    value["spec"]["name"] = name
+    path.write_text(json.dumps(value))
+    with pytest.raises(InputError, match="'name' is not text"):
+        read_record(tmp_path)
+
+
+def test_only_a_regular_file_is_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / RECORD)  # to open it would be to wait for a writer
+    with pytest.raises(InputError, match=r"not a regular file but a pipe.*; delete it and run"):
+        read_record(tmp_path)
+    (tmp_path / RECORD).unlink()
+    (tmp_path / RECORD).mkdir()
+    with pytest.raises(InputError, match="not a regular file but a folder"):
+        read_record(tmp_path)
+
+
+TORN = ["", "{", "[]", "null", "3", '"x"', "{}", '{"version": 1}', "\0", "[" * 100_000]
+
+
+@pytest.mark.parametrize("text", TORN, ids=range(len(TORN)))
 def test_torn_and_foreign_files(tmp_path: Path, text: str) -> None:
     (tmp_path / RECORD).write_text(text)
     with pytest.raises(InputError, match="delete it and run again"):

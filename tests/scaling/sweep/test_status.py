@@ -15,8 +15,8 @@ from corpora.errors import InputError
 from corpora.files import write_text
 from scaling import cli_sweep
 from scaling.cli import app
-from scaling.record import RECORD, failed_record
-from scaling.spec_json import SPEC
+from scaling.record import RECORD, failed_record, write_record
+from scaling.spec_json import SPEC, read_spec
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from scaling.sweep.status import RunStatus, SweepStatus, sweep_status
 from scaling.sweep.status_text import MOST_RUNS, duration, status_text
@@ -82,8 +82,8 @@ def test_real_runs(tmp_path: Path) -> None:
     assert finished["step"] == 12 and finished["seconds"] > 0 and finished["flops"] > 0
     assert diverged["phase"] == "diverged" and "not finite" in diverged["reason"]
     assert diverged["bits_per_byte"] is None
-    # It stopped just now: for all one can see it still runs, until it has been silent for long.
-    assert stopped["phase"] == "running" and stopped["step"] == 1
+    # Its metrics are of just now, but its record says that it stopped.
+    assert stopped["phase"] == "waiting" and stopped["step"] == 1
     assert stopped["flops"] == pytest.approx(finished["flops"] / 12)
     assert waiting["phase"] == "waiting" and waiting["silent_seconds"] is None
     assert value["flops"] == pytest.approx(sum(run["flops"] for run in value["runs"]))
@@ -91,7 +91,7 @@ def test_real_runs(tmp_path: Path) -> None:
     assert [run.phase for run in later.runs] == ["finished", "diverged", "waiting", "waiting"]
     assert "stopped" in status_text(later)
     text = RUNNER.invoke(app, ["status", str(tmp_path)]).stdout
-    assert "1 finished, 1 running, 1 waiting, 1 diverged" in text and "not finite" in text
+    assert "1 finished, 2 waiting, 1 diverged" in text and "not finite" in text
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,13 @@ def test_real_runs(tmp_path: Path) -> None:
         (line(2) + "null\n[]\n{}\n" + '{"step": "x"}\n', 0, "running", 2),
         ("not metrics\n", 0, "running", 0),
         (line(1) * 1000 + line(7), 0, "running", 7),
+        (line(2) + '{"step": 3, "train_bytes": 1' + "0" * 400 + "}\n", 0, "running", 3),
+        (
+            line(2) + "[" * 4000 + '\n{"step": 1e999}\n{"step": 9223372036854775808}\n',
+            0,
+            "running",
+            2,
+        ),
     ],
 )
 def test_metrics_in_any_state(
@@ -123,6 +130,47 @@ def test_metrics_in_any_state(
     (run,) = answer(folder)["runs"]
     assert (run["phase"], run["step"], run["steps"]) == (phase, step, 12)
     assert run["silent_seconds"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "after_the_record", "phase"),
+    [
+        (line(5), 0, "waiting"),
+        # All steps are taken: it was stopped as it scored, and not left alone for half an hour.
+        (line(12), -1, "waiting"),
+        (line(12), -1000, "waiting"),
+        # It goes on.
+        (line(5), 1, "running"),
+        # It went on, and was killed.
+        (line(5), 1000, "waiting"),
+    ],
+)
+def test_a_run_that_was_stopped_waits_until_it_goes_on(
+    tmp_path: Path, lines: str, after_the_record: float, phase: str
+) -> None:
+    folder, (job,) = planned(tmp_path, [tiny(0)])
+    run = folder.run(job.run_id)
+    then = under_way(folder, job, lines, max(0.0, -after_the_record)).stat().st_mtime
+    write_record(run, record_of(read_spec(run / SPEC), status="interrupted", validation_nats=None))
+    os.utime(run / RECORD, (then - after_the_record, then - after_the_record))
+    now = max(then, then - after_the_record) + (1000 if after_the_record == 1000 else 0)
+    (found,) = sweep_status(folder, now).runs
+    assert (found.phase, found.steps) == (phase, 12)
+    assert found.step == json.loads(lines)["step"]
+
+
+def test_pipes_and_folders_are_not_read(tmp_path: Path) -> None:
+    folder, jobs = planned(tmp_path, [tiny(seed) for seed in range(4)])
+    first, second, third, fourth = (folder.run(job.run_id) for job in jobs)
+    os.mkfifo(first / RECORD)
+    (second / RECORD).mkdir()
+    os.mkfifo(third / METRICS)
+    (fourth / SPEC).unlink()
+    os.mkfifo(fourth / SPEC)
+    runs = answer(folder)["runs"]
+    assert [run["phase"] for run in runs] == ["unreadable", "unreadable", "waiting", "unreadable"]
+    assert "not a regular file but a pipe" in runs[0]["reason"]
+    assert "not a regular file but a folder" in runs[1]["reason"]
 
 
 def test_only_the_end_of_metrics_is_read(tmp_path: Path) -> None:
@@ -138,7 +186,9 @@ def test_only_the_end_of_metrics_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda value: {**value, "version": 99}, "version 99, where this program reads 1"),
+        (lambda value: {**value, "version": 99}, "a newer tokenize-lab wrote it; update this one"),
+        (lambda value: {**value, "status": "odd"}, "cannot be read"),
+        (lambda value: {**value, "status": []}, "cannot be read"),
         (lambda value: {}, "cannot be read"),
         (lambda value: [], "cannot be read"),
         (lambda value: {**value, "steps": None}, "cannot be read"),

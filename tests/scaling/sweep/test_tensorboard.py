@@ -1,8 +1,10 @@
 """Events are read back by TensorBoard itself, and are what the metrics say."""
 
+import errno
 import importlib
 import json
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,13 @@ from typer.testing import CliRunner
 
 from corpora.errors import InputError
 from scaling.cli import app
-from scaling.record import read_record
+from scaling.record import read_record, write_record
 from scaling.spec_json import SPEC, read_spec
-from scaling.sweep.folder import Sweep, write_sweep
+from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from scaling.sweep.leftovers import METRICS
 from scaling.sweep.local import run_local
 from scaling.sweep.tensorboard import HELD_OUT, STEP_TAGS, run_name, write_events
+from tests.scaling.sweep.records import record_of
 from tests.scaling.sweep.sweeps import planned, tiny
 
 pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
@@ -73,6 +76,116 @@ def test_torn_lines_and_numbers_that_are_not_finite_are_passed_over(tmp_path: Pa
     assert read_back(path) == {
         "train/bits_per_byte": [(1, 0.5, 8.0)],
         "train/learning_rate": [(1, 0.5, pytest.approx(1e-3)), (2, 0.75, pytest.approx(2e-3))],
+    }
+
+
+def test_lines_that_no_event_can_hold_are_passed_over(tmp_path: Path) -> None:
+    folder, (job,) = planned(tmp_path / "sweep", [tiny(0, 20)])
+    lines = [
+        '{"step": 9223372036854775808, "seconds": 1}',
+        '{"step": 1e999, "seconds": 1}',
+        '{"step": 1, "seconds": "1"}',
+        "[" * 100_000,
+        '{"step": 2, "seconds": 2, "bits_per_byte": 1e300, "train_bytes": 1' + "0" * 400 + "}",
+        '{"step": 3, "seconds": 3, "bits_per_byte": 4, "train_bytes": 512}',
+    ]
+    (folder.run(job.run_id) / METRICS).write_text("\n".join(lines) + "\n")
+    write_events(folder, tmp_path / "events")
+    (path,) = (tmp_path / "events").iterdir()
+    assert read_back(path) == {"train/bits_per_byte": [(3, 3, 4)], "train/bytes": [(3, 3, 512)]}
+
+
+def measured(folder: SweepFolder, job: Job) -> Path:
+    """Write metrics of one step and return their file."""
+    path = folder.run(job.run_id) / METRICS
+    path.write_text('{"step": 1, "seconds": 1}\n')
+    return path
+
+
+def renamed(folder: SweepFolder, *jobs: Job) -> None:
+    write_sweep(folder, Sweep("tiny", jobs, {}))
+
+
+def test_metrics_that_cannot_be_read_are_named_and_not_the_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, (job,) = planned(tmp_path / "sweep", [tiny(0, 20)])
+    path = measured(folder, job)
+
+    def broken(_: Path) -> Any:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("scaling.sweep.tensorboard._lines", broken)
+    with pytest.raises(InputError, match="cannot be read") as refused:
+        write_events(folder, tmp_path / "events")
+    assert str(refused.value).startswith(f"{path}: ")
+    assert not (tmp_path / "events").exists()
+
+
+def test_metrics_that_are_a_pipe_or_a_folder_are_none(tmp_path: Path) -> None:
+    folder, jobs = planned(tmp_path / "sweep", [tiny(0), tiny(1), tiny(2)])
+    os.mkfifo(folder.run(jobs[0].run_id) / METRICS)
+    (folder.run(jobs[1].run_id) / METRICS).mkdir()
+    measured(folder, jobs[2])
+    assert write_events(folder, tmp_path / "events") == 1
+
+
+def test_long_names_are_cut_between_letters_and_the_run_is_named_whole(tmp_path: Path) -> None:
+    folder, (job,) = planned(tmp_path / "sweep", [tiny(0, 20)])
+    renamed(folder, replace(job, text="é" * 200, label="x" + "日" * 200))
+    measured(folder, job)
+    assert write_events(folder, tmp_path / "events") == 1
+    (path,) = (tmp_path / "events").iterdir()
+    assert path.name.startswith("é" * 30 + "_x" + "日" * 19 + "_T=")
+    assert path.name.endswith(f"_{job.run_id}")
+
+
+def test_a_run_that_ended_needs_no_specification_beside_its_record(tmp_path: Path) -> None:
+    folder, jobs = planned(tmp_path / "sweep", [tiny(0), tiny(1)])
+    for job in jobs:
+        measured(folder, job)
+    run = folder.run(jobs[0].run_id)
+    write_record(run, record_of(read_spec(run / SPEC)))
+    (run / SPEC).unlink()
+    assert write_events(folder, tmp_path / "events") == 2
+
+
+def test_a_target_that_is_a_file_is_refused_by_its_option(tmp_path: Path) -> None:
+    folder, (job,) = planned(tmp_path / "sweep", [tiny(0)])
+    measured(folder, job)
+    (tmp_path / "events").write_text("mine")
+    with pytest.raises(InputError, match=r"cannot be written.*; name another --tensorboard"):
+        write_events(folder, tmp_path / "events")
+    assert (tmp_path / "events").read_text() == "mine"
+
+
+def test_a_renamed_run_is_shown_once_and_nothing_else_is_removed(tmp_path: Path) -> None:
+    folder, (first, second) = planned(tmp_path / "sweep", [tiny(0), tiny(1)])
+    out = tmp_path / "events"
+    for job in (first, second):
+        measured(folder, job)
+    write_events(folder, out)
+    old = {path.name.rpartition("_")[2]: path for path in out.iterdir()}
+    (old[second.run_id] / "notes.txt").write_text("mine")
+    (out / "other").mkdir()
+    (out / "other" / "events.out.tfevents.0123456789abcdef").write_text("another's")
+    (out / "other" / "deeper").mkdir()
+    (out / "other" / "deeper" / f"events.out.tfevents.{first.run_id}").write_text("mine")
+    renamed(folder, replace(first, text="new"), replace(second, label="new"))
+    write_events(folder, out)
+    kept = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert not old[first.run_id].exists()
+    specs = [read_spec(folder.run(job.run_id) / SPEC) for job in (first, second)]
+    names = [
+        run_name(replace(first, text="new"), specs[0]),
+        run_name(replace(second, label="new"), specs[1]),
+    ]
+    assert kept == {
+        f"{names[0]}/events.out.tfevents.{first.run_id}",
+        f"{names[1]}/events.out.tfevents.{second.run_id}",
+        f"{old[second.run_id].name}/notes.txt",
+        "other/events.out.tfevents.0123456789abcdef",
+        f"other/deeper/events.out.tfevents.{first.run_id}",
     }
 
 
