@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from corpora.errors import InputError
+from corpora.output import emit
 from scaling.cli_engine import Address, Engine, EngineChoice, GpusPerRun, Where
 from scaling.cli_output import HOW, OUTPUT, AsJson, print_json
 from scaling.cli_stages import Stage, stages
 from scaling.cli_torch import require_torch
 from scaling.cli_train import Device, MicroRows, Precision
-from tokenize_lab.output import emit
 
 if TYPE_CHECKING:
     from scaling.prepare import Prepared
