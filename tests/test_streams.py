@@ -77,6 +77,14 @@ def test_output_that_nobody_can_read(command: str, sweep: Path, tmp_path: Path) 
     assert len(left.stdout) == 1
 
 
+@pytest.mark.parametrize("command", ["report {}", "scaling fit {} --law law2"])
+def test_a_name_too_long_for_a_file_is_one_line(command: str) -> None:
+    done = lab(f"LAB {command.format('x' * 300)}")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: xxx") and "too long for a file's name" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_watching_needs_a_terminal_not_a_closed_output(sweep: Path) -> None:
     done = lab(f"LAB scaling status {sweep} --watch >&-")
     assert done.returncode == 2 and "--watch is for a terminal" in done.stderr

@@ -1,9 +1,11 @@
 """The one command: joins the four packages' apps, and turns what goes wrong into exit codes."""
 
+import errno
 import io
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -51,11 +53,18 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         from corpora.errors import InputError
+        from corpora.paths import unreadable
 
         try:
             build_app()()
         except InputError as error:
             sys.stderr.write(f"error: {error}\n")
+            sys.exit(2)
+        except OSError as error:
+            # The system says so of a name anybody gave, wherever it was first looked at.
+            if error.errno != errno.ENAMETOOLONG or error.filename is None:
+                raise
+            sys.stderr.write(f"error: {unreadable(Path(os.fsdecode(error.filename)), error)}\n")
             sys.exit(2)
     except Interrupted:
         sys.stderr.write("interrupted; what was finished is kept, the same command goes on\n")
