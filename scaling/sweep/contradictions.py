@@ -138,7 +138,9 @@ def _arms_alike(tables: SweepTables) -> Iterator[Wrong]:
                 what = f"says what [texts.{other}] says, and both are trained on; keep one of them"
                 yield ("texts", name), what
                 continue
-            as_what = arm.patching if view is None else view
+            as_what = (
+                f"{arm.patching} {view:g}" if isinstance(view, float) else view or arm.patching
+            )
             what = (
                 f"size {size} of {as_what} on {name} is in [[arms]] number {before + 1} too; ask"
                 " for it once"

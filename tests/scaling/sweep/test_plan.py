@@ -140,7 +140,9 @@ def test_one_run_twice_is_refused_before_text_is_read(tmp_path: Path, command: s
     file = file_of(tmp_path, SMALL + arm + arm + TRAINING)
     words = ("--no-calibration", "--device", "cpu", "--out", tmp_path / "out")
     result = RUNNER.invoke(app, [str(word) for word in (command, file, *words)])
-    assert f"{file}:14: [[arms]] number 2: size [1, 16] of 4.0" in str(result.exception)
+    assert f"{file}:14: [[arms]] number 2: size [1, 16] of static 4 on english is in" in str(
+        result.exception
+    )
     assert not (tmp_path / "out").exists()
 
 
