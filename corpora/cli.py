@@ -1,12 +1,12 @@
 """`tokenize-lab corpora`: what text is at hand, where it comes from, and that it is whole."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from corpora.errors import one_line
+from corpora.output import drawn, emit, json_object
 
 if TYPE_CHECKING:
     from corpora.manifest import Manifest
@@ -41,7 +41,7 @@ def list_corpora(as_json: Json = False) -> None:
         for manifest in manifests
     ]
     if as_json:
-        typer.echo(_json(rows))
+        emit(json_object(rows))
         return
     _print_table(
         ["name", "languages", "parallel", "licence", "title"],
@@ -89,14 +89,12 @@ def show(name: Name, as_json: Json = False) -> None:
         "revision": manifest.hub.revision if manifest.hub else None,
     }
     if as_json:
-        typer.echo(_json({**about, "languages": list(languages.values())}))
+        emit(json_object({**about, "languages": list(languages.values())}))
         return
-    for key, value in about.items():
-        if value is not None:
-            typer.echo(f"{key:9} {'yes' if value is True else 'no' if value is False else value}")
-    typer.echo("")
+    facts = {key: _yes_or_no(value) for key, value in about.items() if value is not None}
+    emit([*(f"{key:9} {value}\n" for key, value in facts.items()), "\n"])
     if corpus is None:
-        typer.echo(f"languages {', '.join(languages) or 'said by the data itself'}")
+        emit([f"languages {', '.join(languages) or 'said by the data itself'}\n"])
         return
     _print_table(
         ["language", "documents", "bytes", "sample"],
@@ -122,9 +120,9 @@ def verify_corpus(name: Name, as_json: Json = False) -> None:
     files = verify(manifest, path.parent)
     if as_json:
         rows = [{"path": file.path, "sha256": file.sha256} for file in manifest.files]
-        typer.echo(_json({"name": manifest.name, "verified": rows}))
+        emit(json_object({"name": manifest.name, "verified": rows}))
     else:
-        typer.echo(f"{manifest.name}: {len(files)} files, each with its declared SHA-256")
+        emit([f"{manifest.name}: {len(files)} files, each with its declared SHA-256\n"])
 
 
 def _entry(language: str, size: int | None) -> dict[str, Any]:
@@ -147,12 +145,11 @@ def _where(manifest: "Manifest") -> str:
     return f"hub:{manifest.hub.dataset}" if manifest.hub else "files"
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
+def _yes_or_no(value: object) -> object:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
 def _print_table(headings: list[str], rows: list[list[str]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -163,4 +160,4 @@ def _print_table(headings: list[str], rows: list[list[str]]) -> None:
     for row in rows:
         # As Text, so that brackets in a sample are not taken for markup.
         table.add_row(*map(Text, row))
-    Console().print(table)
+    emit(drawn([table]))

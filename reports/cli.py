@@ -1,10 +1,11 @@
 """`tokenize-lab report`: a folder of results as one HTML file."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from corpora.output import emit, json_object
 
 DEMO_FOLDER = Path("out/demo")
 
@@ -50,9 +51,9 @@ def report(
             "bytes": len(raw),
             "sha256": hashlib.sha256(raw).hexdigest(),
         }
-        typer.echo(json.dumps(facts, ensure_ascii=False))
+        emit(json_object(facts))
     else:
-        typer.echo(str(path))
+        emit([f"{path}\n"])
     if open_it:
         typer.launch(path.resolve().as_uri())
 
@@ -68,10 +69,11 @@ def demo(
     from reports.demo import run_demo
 
     done = run_demo(out, say=lambda step: typer.echo(step, err=True))
-    for sentence in done.findings:
-        typer.echo(f"- {sentence}")
-    typer.echo(
-        f"\nLook at {done.report}; then try your own text:\n"
-        "  tokenize-lab measure YOUR_TEXT -t mistral:tekken -t YOUR_TOKENIZER --out out/mine\n"
-        "  tokenize-lab report out/mine"
+    emit(
+        [
+            *(f"- {sentence}\n" for sentence in done.findings),
+            f"\nLook at {done.report}; then try your own text:\n"
+            "  tokenize-lab measure YOUR_TEXT -t mistral:tekken -t YOUR_TOKENIZER --out out/mine\n"
+            "  tokenize-lab report out/mine\n",
+        ]
     )

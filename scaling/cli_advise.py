@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from corpora.errors import InputError
+from corpora.output import emit
 from scaling.cli_output import HOW, AsJson, print_json
-from tokenize_lab.output import emit
 
 if TYPE_CHECKING:
     from scaling.advice import Advice, Estimate, Tokenized

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from corpora.errors import InputError
+from corpora.output import drawn, emit
 from scaling.cli_output import HOW, OUTPUT, AsJson, print_json
 from scaling.cli_stages import stages
 from scaling.cli_torch import require_torch
-from tokenize_lab.output import emit
 
 if TYPE_CHECKING:
     from scaling.evaluate.evaluate_text import Evaluation
@@ -190,7 +190,6 @@ def _row(
 
 
 def _print_table(answer: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=f"Bits per byte of run {answer['run_id']}", title_justify="left")
@@ -208,7 +207,7 @@ def _print_table(answer: dict[str, Any]) -> None:
             f"{row['compression_rate']:.3f}",
             f"{row['forward_flops_per_byte']:.2e}",
         )
-    Console().print(table)
+    emit(drawn([table]))
 
 
 def _stdin() -> str:

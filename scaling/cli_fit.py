@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from corpora.errors import InputError, did_you_mean
+from corpora.output import emit
 from scaling.cli_output import HOW, OUTPUT, AsJson, print_json, print_rows
-from tokenize_lab.output import emit
 
 if TYPE_CHECKING:
     from scaling.result import FitResult

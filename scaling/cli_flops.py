@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from corpora.errors import InputError, did_you_mean
+from corpora.output import emit
 from scaling.cli_output import HOW, AsJson, print_json, shown
-from tokenize_lab.output import emit
 
 if TYPE_CHECKING:
     from scaling.shapes import Shape

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tokenize_lab.output import emit, json_object
+from corpora.output import drawn, emit, json_object
 
 if TYPE_CHECKING:
     from scaling.golden_row import Row
@@ -33,8 +33,8 @@ def shown(value: Any) -> str:
 
 def print_rows(rows: "tuple[Row, ...]") -> None:
     """Print published figures beside ours, a section for each group, notes below."""
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("figure", "published", "ours", "agrees", "in theirs", "in ours", box=None)
     group = ""
@@ -50,7 +50,5 @@ def print_rows(rows: "tuple[Row, ...]") -> None:
             _MARKS[one.in_theirs],
             _MARKS[one.in_ours],
         )
-    console = Console()
-    console.print(table)
-    for note in dict.fromkeys(f"{one.group}: {one.note}" for one in rows if one.note):
-        console.print(note, style="dim")
+    notes = dict.fromkeys(f"{one.group}: {one.note}" for one in rows if one.note)
+    emit(drawn([table, *(Text(note, style="dim") for note in notes)]))

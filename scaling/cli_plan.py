@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from corpora.errors import InputError
+from corpora.output import emit
 from scaling.cli_engine import Address, Engine, EngineChoice, GpusPerRun, Where
 from scaling.cli_output import HOW, OUTPUT, AsJson, print_json
 from scaling.cli_stages import Stage, stages
 from scaling.cli_torch import require_torch
 from scaling.cli_train import Device, MicroRows, Precision
-from tokenize_lab.output import emit
 
 if TYPE_CHECKING:
     from scaling.prepare import Prepared
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scaling.train.machine import Machine
 
 _CALIBRATION_SECONDS = 20.0
+_LONGEST_NAME = 200  # bytes; file systems take 255
 
 SweepPath = Annotated[
     Path, typer.Argument(help="SWEEP.toml: texts, arms, budgets; `micro` for an example")
@@ -152,11 +153,15 @@ def _read(
     tables = read_sweep_file(path)
     if corpus:
         tables = with_corpus(tables, [corpus_beside(Path.cwd(), one) for one in corpus])
-    return tables, path, out if out is not None else Path("out/sweep") / _file_name(tables.name)
+    return tables, path, out if out is not None else Path("out/sweep") / folder_name(tables.name)
 
 
-def _file_name(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip(".") or "sweep"
+def folder_name(name: str) -> str:
+    """Return a sweep's name as one of a folder, at most 200 bytes of it."""
+    kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip(".") or "sweep"
+    # File systems count bytes, and a letter may have four. Two sweeps that are one beyond these
+    # are still told apart: a folder takes no other sweep than its own.
+    return kept.encode()[:_LONGEST_NAME].decode(errors="ignore")
 
 
 def _priced(

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from corpora.errors import InputError
+from corpora.output import emit
 from scaling.cli_output import OUTPUT, AsJson, print_json
-from tokenize_lab.output import emit
 
 SweepDir = Annotated[Path, typer.Argument(metavar="DIR", help="folder of a sweep")]
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
@@ -46,7 +46,7 @@ def status(
         else:
             emit([status_text(found)])
         return
-    if as_json or not sys.stdout.isatty():
+    if as_json or sys.stdout is None or not sys.stdout.isatty():
         raise InputError("--watch is for a terminal; leave it out to print once")
     try:
         while True:

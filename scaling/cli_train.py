@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from corpora.output import emit
 from scaling.cli_output import HOW, OUTPUT, AsJson, print_json, shown
 from scaling.cli_stages import stages
 from scaling.cli_torch import require_torch
-from tokenize_lab.output import emit
 
 if TYPE_CHECKING:
     from scaling.prepare import Prepared

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from corpora.errors import one_line
+
 if TYPE_CHECKING:
     from scaling.result import FitResult
 
@@ -46,7 +48,8 @@ def report(result: "FitResult") -> str:
         )
     lines += [f"row {one.row} left out: {one.reason}" for one in result.excluded]
     lines += [f"{one.severity}: {one.name}: {one.message}" for one in result.findings]
-    return "\n".join(lines)
+    # Names of languages and texts come from a table, which may hold anything.
+    return "\n".join(map(one_line, lines))
 
 
 def _interval(result: "FitResult", name: str) -> str:

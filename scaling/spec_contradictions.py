@@ -32,6 +32,40 @@ def first_contradiction(tables: Tables) -> Contradiction | None:
     return next(found, None)
 
 
+def rate_refused(rate: float, context: int, words: str, most_bytes: int) -> str | None:
+    """Return why patches cannot hold `rate` bytes in the mean, or None where they can.
+
+    Args:
+        context: bytes of one. words: how the file says that. most_bytes: of the longest patch.
+    """
+    if rate > context:
+        return f"{rate:g} is above {words}; a patch lies within its context, so lower it"
+    if rate > most_bytes:
+        return (
+            f"{rate:g} is above most_bytes = {most_bytes}, the longest patch;"
+            " lower it, or raise most_bytes"
+        )
+    return None
+
+
+def window_refused(window: int, context: int) -> str | None:
+    """Return why a context of so many bytes is not made of such windows, or None where it is."""
+    if context % window == 0:
+        return None
+    near = next(n for n in range(min(window, context), 0, -1) if context % n == 0)
+    return f"{window} does not divide context_bytes = {context}; {near} would"
+
+
+def shares_refused(warmup: float, decay: float) -> str | None:
+    """Return why the steps cannot be shared out so, or None where they can."""
+    if warmup + decay <= 1:
+        return None
+    return (
+        f"{decay:g} and warmup = {warmup:g} are shares of the steps and together more than all of"
+        " them; lower one"
+    )
+
+
 def _family(tables: Tables) -> Iterator[Contradiction]:
     model, data = tables.model, tables.data
     if model.family == "blt":
@@ -104,24 +138,17 @@ def _rates(tables: Tables) -> Iterator[Contradiction]:
     patching = tables.patching
     if patching is None or patching.compression_rate is None:
         return
-    rate, context = patching.compression_rate, tables.data.context_bytes
-    if rate > context:
-        what = f"{rate:g} is above context_bytes = {context}; a patch lies within its context"
-        yield Contradiction("patching", "compression_rate", f"{what}, so lower it")
-    if rate > patching.most_bytes:
-        what = (
-            f"{rate:g} is above most_bytes = {patching.most_bytes}, the longest patch;"
-            " lower it, or raise most_bytes"
-        )
+    context = tables.data.context_bytes
+    words = f"context_bytes = {context}"
+    what = rate_refused(patching.compression_rate, context, words, patching.most_bytes)
+    if what is not None:
         yield Contradiction("patching", "compression_rate", what)
 
 
 def _sizes(tables: Tables) -> Iterator[Contradiction]:
     data, training = tables.data, tables.training
     window, context = data.window_bytes, data.context_bytes
-    if window is not None and context % window:
-        near = next(n for n in range(min(window, context), 0, -1) if context % n == 0)
-        what = f"{window} does not divide context_bytes = {context}; {near} would"
+    if window is not None and (what := window_refused(window, context)):
         yield Contradiction("data", "window_bytes", what)
     if training.batch_bytes % context:
         near = max(1, round(training.batch_bytes / context)) * context
@@ -138,9 +165,5 @@ def _budget(tables: Tables) -> Iterator[Contradiction]:
     if len(given) > 1:
         what = f"given beside {given[0]}, which says how long to train too; keep one of them"
         yield Contradiction("training", given[1], what)
-    if training.warmup + training.decay > 1:
-        what = (
-            f"{training.decay:g} and warmup = {training.warmup:g} are shares of the steps and"
-            " together more than all of them; lower one"
-        )
-        yield Contradiction("training", "decay", what)
+    if unshared := shares_refused(training.warmup, training.decay):
+        yield Contradiction("training", "decay", unshared)

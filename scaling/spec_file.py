@@ -31,6 +31,7 @@ from scaling.spec_refusals import line_of, sentence
 from scaling.spec_tables import ModelTable, PatchingTable, Tables, TrainingTable
 from tokenize_lab.load import NAMES, PREFIXES, cuts_of
 
+_DEEPEST = 100  # levels of tables and lists; files of ours have four
 _SYNTAX_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 
@@ -146,7 +147,8 @@ def read_toml_text(file: Path) -> str:
         InputError: it cannot be read, or is not UTF-8.
     """
     try:
-        return regular_file(file).read_text(encoding="utf-8")
+        # A byte order mark is no part of the text; some editors put it before every file.
+        return regular_file(file).read_text(encoding="utf-8").removeprefix("\ufeff")
     except OSError as error:
         raise unreadable(file, error) from error
     except UnicodeDecodeError as error:
@@ -162,7 +164,7 @@ def parsed_toml(file: Path, text: str) -> dict[str, Any]:
         InputError: it is none; naming line and column.
     """
     try:
-        return tomllib.loads(text)
+        value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         place = _SYNTAX_PLACE.search(str(error))
         what = _SYNTAX_PLACE.sub("", str(error))
@@ -171,6 +173,14 @@ def parsed_toml(file: Path, text: str) -> dict[str, Any]:
         raise InputError(f"{at(file, line)}: not TOML{column}: {what}; mend it") from error
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a thousand brackets
         raise InputError(f"{file}: not TOML that can be read ({error}); mend it") from error
+    # Dotted keys nest without end, and whoever looks at them later may not.
+    level: list[Any] = [value]
+    for _ in range(_DEEPEST):
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for values in inner for one in values if isinstance(one, dict | list)]
+        if not level:
+            return value
+    raise InputError(f"{file}: tables or lists are nested over {_DEEPEST} deep; mend it")
 
 
 def _tables(file: Path, text: str) -> Tables:

@@ -36,7 +36,7 @@ def sentence(error: ValidationError) -> tuple[str, str, str]:
     """Return table, key and what is wrong, of the first thing that is."""
     # A key misspelt is unknown, and the one meant is missing; the first of these says more.
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    places = [str(place) for place in first["loc"]]
+    places = [str(place) or '""' for place in first["loc"]]  # TOML has keys without a letter
     table, key = (places[0], places[1]) if len(places) > 1 else ("", places[0])
     if len(places) == 1 and key in TABLES:
         if first["type"] == "missing":

@@ -12,8 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from corpora.readers.settings import Unit
 from scaling.spec import Family, PatchingKind, Training
 
-_MOST_LAYERS = 1000
-_MOST_WIDTH = 1 << 16
+MOST_LAYERS = 1000
+MOST_WIDTH = 1 << 16
 _MOST_CONTEXT = 1 << 24  # bytes
 _MOST_BATCH = 1 << 32  # bytes
 _MOST_TEXT = 1 << 50  # bytes, a petabyte
@@ -28,9 +28,9 @@ def listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Layers = Annotated[int, BeforeValidator(whole), Field(ge=1, le=_MOST_LAYERS)]
-Width = Annotated[int, BeforeValidator(whole), Field(ge=2, le=_MOST_WIDTH, multiple_of=2)]
-Count = Annotated[int, BeforeValidator(whole), Field(ge=1, le=_MOST_WIDTH)]
+Layers = Annotated[int, BeforeValidator(whole), Field(ge=1, le=MOST_LAYERS)]
+Width = Annotated[int, BeforeValidator(whole), Field(ge=2, le=MOST_WIDTH, multiple_of=2)]
+Count = Annotated[int, BeforeValidator(whole), Field(ge=1, le=MOST_WIDTH)]
 Context = Annotated[int, BeforeValidator(whole), Field(ge=2, le=_MOST_CONTEXT)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(ge=0, lt=1)]

@@ -177,11 +177,11 @@ def measure(
     tokenize-lab measure parallel_folder -t hf:a.json -t sp:b.model --group-by domain
     """
     from corpora.open import open_corpus
+    from corpora.output import drawn, emit, json_list
     from tokenize_lab.batch_work import Workbench
     from tokenize_lab.cache import CountsCache
     from tokenize_lab.job import JobSettings, measure_into, remarks, rows_of
     from tokenize_lab.load import load_tokenizers
-    from tokenize_lab.output import emit, json_list
     from tokenize_lab.progress import counting_progress
     from tokenize_lab.text_counts import TextSettings
 
@@ -252,9 +252,9 @@ def measure(
 
         emit(csv_lines(rows))
     else:
-        from tokenize_lab.tables import tables_text
+        from tokenize_lab.tables import rows_tables
 
-        emit([tables_text(list(rows), results.provenance)])
+        emit(drawn(rows_tables(list(rows), results.provenance)))
 
 
 def _counted(engine: Engine, address: str | None, cpus: int | None) -> "Counted | None":

@@ -5,7 +5,6 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -49,14 +48,6 @@ def _flat(row: Row) -> Row:
             interval = difference["interval"] or (None, None)
             flat[f"{name}_difference_low"], flat[f"{name}_difference_high"] = interval
     return flat
-
-
-def tables_text(rows: list[Row], record: dict[str, Any]) -> str:
-    """Return the tables as they look on the terminal that stdout is, or on plain paper."""
-    console = Console()
-    with console.capture() as capture:
-        console.print(*rows_tables(rows, record), sep="\n")
-    return capture.get()
 
 
 def rows_tables(rows: list[Row], record: dict[str, Any]) -> list[Table]:

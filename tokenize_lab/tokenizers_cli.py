@@ -86,7 +86,7 @@ def train(
     tokenize-lab measure embedded -t out/bpe
     """
     from corpora.open import open_corpus
-    from tokenize_lab.output import emit, json_object
+    from corpora.output import drawn, emit, json_object
     from tokenize_lab.train.progress import training_progress
     from tokenize_lab.train.settings import SEARCHED_SIZE, SEARCHED_SUPERBPE, TrainSettings
     from tokenize_lab.train.train import train_tokenizer
@@ -114,16 +114,14 @@ def train(
         emit(json_object({"path": str(path), **card.as_json()}))
         return
     rate = "" if card.bytes_per_token is None else f"{card.bytes_per_token:.3f} bytes per token, "
-    typer.echo(f"{path}: {card.vocabulary_size} ids, {rate}lossless: {_lossless(card)}")
+    emit([f"{path}: {card.vocabulary_size} ids, {rate}lossless: {_lossless(card)}\n"])
     if card.parity:
-        from rich.console import Console
-
-        Console().print(_parity_table(card.parity))
+        emit(drawn([_parity_table(card.parity)]))
         for name, value, plain in (
             ("Gini of tokens per line", card.parity.gini(), card.parity.gini(plain=True)),
             ("most tokens over least", card.parity.spread(), card.parity.spread(plain=True)),
         ):
-            typer.echo(f"{name}: {value:.3f} (plain BPE {plain:.3f})")
+            emit([f"{name}: {value:.3f} (plain BPE {plain:.3f})\n"])
 
 
 @app.command()
@@ -132,17 +130,15 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show what a tokenizer is: engine, size, whether text survives it, its longest tokens."""
+    from corpora.output import drawn, emit, json_object
     from tokenize_lab.describe import describe
     from tokenize_lab.load import load_tokenizer
-    from tokenize_lab.output import emit, json_object
 
     facts = describe(load_tokenizer(spec))
     if as_json:
         emit(json_object(facts))
         return
-    from rich.console import Console
-
-    Console().print(*_tables(facts), sep="\n")
+    emit(drawn(_tables(facts)))
 
 
 app.command()(audit)

@@ -75,12 +75,12 @@ def vocab_curve(
     tokenize-lab report out/vocab-curve
     """
     from corpora.open import open_corpus
+    from corpora.output import drawn, emit, json_list
     from tokenize_lab.load import load_tokenizers
-    from tokenize_lab.output import emit, json_list
     from tokenize_lab.progress import counting_progress
     from tokenize_lab.tables import csv_lines
     from tokenize_lab.vocab_curve.job import CurveSettings, save_curves, vocabulary_curves
-    from tokenize_lab.vocab_curve.tables import curves_text
+    from tokenize_lab.vocab_curve.tables import curves_tables
 
     if as_json and as_csv:
         raise InputError("--json and --csv both write to stdout; give one of them")
@@ -103,4 +103,4 @@ def vocab_curve(
     elif as_csv:
         emit(csv_lines((row for rows in asked for row in rows), differing=()))
     else:
-        emit([curves_text([list(rows) for rows in asked])])
+        emit(drawn(curves_tables([list(rows) for rows in asked])))

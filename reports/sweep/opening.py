@@ -29,7 +29,8 @@ def _stands(sweep: SweepResults) -> str:
     spent = [power(one) for one in budgets(sweep.runs)]
     if 0 < len(spent) <= 6:
         words += f" Each was given {listed(spent).replace(' and ', ' or ')} training FLOPs;"
-        words += f" {power(float(f'{status.flops:.3g}'))} were spent in all."
+        total = power(float(f"{status.flops:.3g}")) if status.flops else "none"
+        words += f" {total} were spent in all."
     if not status.ended:
         words += " It has not ended, and this page shows what there is"
         left = status.seconds_left

@@ -1,17 +1,14 @@
 """The cells of a sweep: every size of every arm at every rate, budget and seed, on its texts."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from scaling.spec import Model, Patching, Training, default_learning_rate
 from scaling.spec_file import DataRequest, TrainFile, beside, corpus_beside, tokenizer_beside
+from scaling.sweep.recipes import recipe_of
 from scaling.sweep.tables import ArmTable, ByteModelTable, SweepTables, TextTable
-from tokenize_lab.load import cuts_of
-from tokenize_lab.train.settings import ENGINES, TrainSettings
-
-_RECIPE = re.compile(rf"({'|'.join(ENGINES)}):(\d+)")
+from tokenize_lab.train.settings import TrainSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +63,7 @@ def cells_of(tables: SweepTables, path: Path) -> list[Cell]:
 def _views(arm: ArmTable, text: str) -> Iterator[View]:
     if arm.family == "subword":
         for spec in arm.tokenizers or ():
-            recipe = _RECIPE.fullmatch(cuts_of(spec)[1])
-            settings = TrainSettings(recipe[1], int(recipe[2])) if recipe else None
-            yield View(text=text, label=spec, tokenizer=settings)
+            yield View(text=text, label=spec, tokenizer=recipe_of(spec))
         return
     byte_model = arm.entropy_model if isinstance(arm.entropy_model, ByteModelTable) else None
     for rate in arm.compression_rates or (None,):

@@ -217,6 +217,18 @@ def test_envelope_by_command(tmp_path: Path) -> None:
     assert one["holdout"]["n"] == 1
 
 
+def test_a_fit_escapes_what_a_table_may_hold(tmp_path: Path) -> None:
+    hostile = "a\x1b[31mred"
+    frame = tables.table(tables.ISOFLOP).with_columns(pl.lit(hostile).alias("language"))
+    path = tmp_path / "runs.csv"
+    frame.write_csv(path)
+    words = ["fit", str(path), "--law", "isoflop", "--draws", "0", "--out", str(tmp_path)]
+    result = RUNNER.invoke(app, words, catch_exceptions=False)
+    kept = (tmp_path / "laws" / "isoflop.txt").read_text()
+    for text in (result.stdout, kept):
+        assert "a\\x1b[31mred" in text and "\x1b" not in text
+
+
 def test_reproduce_command(tmp_path: Path) -> None:
     rows = answer("reproduce", "--draws", "40", "--out", str(tmp_path))
     assert all(

@@ -287,6 +287,16 @@ def test_toml_that_python_itself_cannot_read_is_refused(file: Path) -> None:
     assert "not TOML" in refused(file, f"name = {'[' * 20_000}")
 
 
+def test_keys_without_a_letter_or_without_end_are_refused(file: Path) -> None:
+    assert '"": unknown key; the keys here are name' in refused(file, '"" = 1\n' + BLT)
+    assert "nested over 100 deep" in refused(file, ".".join("a" * 3000) + " = 1\n")
+
+
+def test_a_byte_order_mark_is_no_text(file: Path) -> None:
+    asked = read(file, BLT)
+    assert read(file, "\ufeff" + BLT) == asked
+
+
 def test_files_that_cannot_be_read_are_refused(file: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_train_file(file)

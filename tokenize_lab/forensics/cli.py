@@ -167,10 +167,8 @@ def deliver(
     finding: dict[str, Any], tables: "list[Table]", as_json: bool, out: Path | None
 ) -> None:
     """Write a finding where it was asked for: a folder, and JSON or tables on stdout."""
-    from rich.console import Console
-
+    from corpora.output import drawn, emit, json_object
     from tokenize_lab.forensics.files import save_finding
-    from tokenize_lab.output import emit, json_object
 
     if out is not None:
         path = save_finding(out, finding)
@@ -178,10 +176,7 @@ def deliver(
     if as_json:
         emit(json_object(finding))
         return
-    console = Console()
-    with console.capture() as capture:
-        console.print(*tables, sep="\n")
-    emit([capture.get()])
+    emit(drawn(tables))
 
 
 @contextlib.contextmanager

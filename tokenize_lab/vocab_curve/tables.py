@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -11,18 +10,18 @@ from tokenize_lab.vocab_curve.rows import Row
 _MOST_COLUMNS = 6
 
 
-def curves_text(curves: Sequence[Sequence[Row]]) -> str:
-    """Return the tables as they look on the terminal that stdout is, or on plain paper.
+def curves_tables(curves: Sequence[Sequence[Row]]) -> list[Table]:
+    """Return a table of each tokenizer.
 
     Args:
         curves: the rows of each curve, ascending in vocabulary size.
     """
-    console = Console()
-    with console.capture() as capture:
-        for name in dict.fromkeys(rows[0]["tokenizer"] for rows in curves):
-            own = [rows for rows in curves if rows[0]["tokenizer"] == name]
-            console.print(_alone(own[0]) if len(own) == 1 else _side_by_side(own))
-    return capture.get()
+    of_tokenizers: dict[str, list[Sequence[Row]]] = {}
+    for rows in curves:
+        of_tokenizers.setdefault(rows[0]["tokenizer"], []).append(rows)
+    return [
+        _alone(own[0]) if len(own) == 1 else _side_by_side(own) for own in of_tokenizers.values()
+    ]
 
 
 def _alone(rows: Sequence[Row]) -> Table:

@@ -134,9 +134,22 @@ def test_another_budget_adds_runs_and_another_sweep_is_refused(swept: Path, tmp_
     assert "holds the sweep 'small'" in str(result.exception)
 
 
-def test_one_run_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["plan", "sweep"])
+def test_one_run_twice_is_refused_before_text_is_read(tmp_path: Path, command: str) -> None:
     arm = BLT.replace("[[1, 16], [2, 32]]", "[[1, 16]]").replace("[2, 4.0, 8]", "[4]")
     file = file_of(tmp_path, SMALL + arm + arm + TRAINING)
+    words = ("--no-calibration", "--device", "cpu", "--out", tmp_path / "out")
+    result = RUNNER.invoke(app, [str(word) for word in (command, file, *words)])
+    assert f"{file}:14: [[arms]] number 2: size [1, 16] of static 4 on english is in" in str(
+        result.exception
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_text_asked_for_in_two_ways_is_one_run(tmp_path: Path) -> None:
+    again = TEXT.replace("english", "again") + 'language = "eng_Latn"\n'
+    arm = BLT.replace("[[1, 16], [2, 32]]", "[[1, 16]]").replace("[2, 4.0, 8]", "[4]")
+    file = file_of(tmp_path, SMALL + again + arm + TRAINING)
     words = ("--no-calibration", "--device", "cpu", "--out", tmp_path / "out")
     result = RUNNER.invoke(app, [str(word) for word in ("sweep", file, *words)])
     assert "two cells are one run" in str(result.exception)
@@ -194,8 +207,9 @@ def test_where_law_one_expects_the_minimum(tmp_path: Path) -> None:
 
 
 def test_ten_thousand_cells_are_planned_in_no_time(tmp_path: Path) -> None:
+    other = BLT.replace("local_layers = 1", "local_layers = 2")
     budgets = ", ".join(f"{1e7 + i:.0f}" for i in range(834))
-    file = file_of(tmp_path, SMALL.replace("2e7", budgets) + BLT * 2 + TRAINING)
+    file = file_of(tmp_path, SMALL.replace("2e7", budgets) + BLT + other + TRAINING)
     begun = time.process_time()
     cells = cells_of(read_sweep_file(file), file)
     assert len(cells) == 2 * 834 * 6 > 10_000

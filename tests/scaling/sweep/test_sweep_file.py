@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from corpora.errors import InputError
+from scaling.cli_plan import folder_name
 from scaling.spec_file import read_train_file
 from scaling.sweep.cells import cells_of
 from scaling.sweep.sweep_file import EXPERIMENTS, packaged, read_sweep_file, with_corpus
@@ -131,6 +132,40 @@ clip = 2.0
         ("inflate = 2", "inflate = 99", 12, "[texts.double] inflate: is 99"),
         ("[training]", "[trainig]", None, "did you mean 'training'?"),
         ("[training]\n", "[training\n", 26, "not TOML"),
+        ("[1, 16], [2", "[1, 9223372036854775808], [2", 15, "a width is even and 2 to 65,536"),
+        ("[1, 16], [2", "[1001, 16], [2", 15, "layers are 1 to 1,000"),
+        ("[1, 16], [2", "[1], [2", 15, "has [1]; a size is [layers, width], such as [2, 128]"),
+        ("[1, 16], [2", "[1, 16, 3], [2", 15, "a size is [layers, width]"),
+        ("[[1, 16], [2, 32]]", "[1, 16]", 15, "has 1; a size is [layers, width]"),
+        ('"bpe:300"', '"bpe:1"', 24, "has 'bpe:1'; its size must be over 256"),
+        ('"bpe:300"', '"masked:.5:bpe:20000000"', 24, "its size must be at most 10,000,000"),
+        ('"grid"', '"a\\u001bb"', 1, r"is 'a\x1bb'; it must be text without control characters"),
+        ("seeds =", '"" = 1\nseeds =', 3, '"": unknown key; the keys here are'),
+        ("clip =", '"" = 1\nclip =', 30, '[training] "": unknown key'),
+        ("clip =", '"a b" = 1\nclip =', 30, '[training] "a b": unknown key'),
+        ("[texts.double]", '[texts.""]', None, '[texts.""]: its name is empty'),
+        ("[2, 4.0, 8]", "[2, 65]", 20, "65 is above context_bytes = 64; a patch lies within its"),
+        (
+            '"static"',
+            '"static"\nmost_bytes = 7',
+            21,
+            "8 is above most_bytes = 7, the longest",
+        ),
+        ("window_bytes = 16", "window_bytes = 15", 29, "15 does not divide context_bytes = 64"),
+        ("clip = 2.0", "warmup = 0.7\ndecay = 0.4", 31, "together more than all of them"),
+        # Two cells that would be one run.
+        ("[1e9, 2e9]", "[1e9, 2e9, 1_000_000_000]", 2, "has 1000000000 twice; ask for it once"),
+        ("[0, 1]", "[0, 1, 0]", 3, "seeds: has 0 twice"),
+        ("[2, 32]]", "[1, 16]]", 15, "sizes: has [1, 16] twice"),
+        ("[2, 4.0, 8]", "[4, 4.0, 8]", 20, "compression_rates: has 4 twice"),
+        ('"byte", ', '"byte", "byte", ', 24, "tokenizers: has 'byte' twice"),
+        ('["english"]', '["english", "english"]', 25, "texts: has 'english' twice"),
+        (
+            "[training]",
+            SUBWORD + "[training]",
+            26,
+            "[1, 16] of byte on english is in [[arms]]",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(
@@ -142,6 +177,41 @@ def test_what_is_wrong_is_said_with_its_line(
     if line is not None:
         text = WHOLE.replace(old, new).split("\n")
         assert message.startswith(f":{line}:"), (message, text[line - 1])
+
+
+def test_a_rate_is_held_against_the_context_of_inflated_text(tmp_path: Path) -> None:
+    only = WHOLE.replace(BLT, BLT.replace("[2, 4.0, 8]", "[128]") + 'texts = ["double"]\n')
+    only = only.replace('"static"', '"static"\nmost_bytes = 200')
+    (tmp_path / "sweep.toml").write_text(only)
+    assert read_sweep_file(tmp_path / "sweep.toml").arms[0].compression_rates == [128]
+    message = refused(tmp_path, only.replace("[128]", "[129]"))
+    assert "129 is above context_bytes = 64 times inflate = 2" in message
+
+
+def test_one_text_under_two_names_is_trained_on_once(tmp_path: Path) -> None:
+    again = TEXTS[: TEXTS.index("[texts.double]")].replace("english", "again")
+    message = refused(tmp_path, HEAD + TEXTS + again + BLT + TRAINING)
+    assert "[texts.again]: says what [texts.english] says" in message
+    apart = BLT + 'texts = ["english"]\n' + BLT + 'texts = ["again"]\ncompression_rates = [3]\n'
+    apart = apart.replace('compression_rates = [2, 4.0, 8]\ntexts = ["again', 'texts = ["again')
+    (tmp_path / "sweep.toml").write_text(HEAD + TEXTS + again + apart + TRAINING)
+    assert len(read_sweep_file(tmp_path / "sweep.toml").arms) == 2
+
+
+def test_keys_without_end_and_a_byte_order_mark(tmp_path: Path) -> None:
+    message = refused(tmp_path, ".".join("a" * 3000) + " = 1\n")
+    assert "nested over 100 deep" in message
+    (tmp_path / "marked.toml").write_text(WHOLE, encoding="utf-8-sig")
+    (tmp_path / "sweep.toml").write_text(WHOLE)
+    marked = read_sweep_file(tmp_path / "marked.toml")
+    assert marked == read_sweep_file(tmp_path / "sweep.toml")
+
+
+@pytest.mark.parametrize("letter", ["a", "ß", "語", "𝒳"])
+def test_a_long_name_gives_a_folder_that_can_be(tmp_path: Path, letter: str) -> None:
+    folder = tmp_path / folder_name(letter * 200)
+    folder.mkdir()
+    assert set(folder.name) == {letter}
 
 
 def test_examples_are_found_by_name_and_read_other_text(tmp_path: Path) -> None:

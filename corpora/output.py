@@ -1,11 +1,15 @@
 """Results on standard output, where another program may read them, or nobody can."""
 
+import codecs
+import json
 import sys
 from collections.abc import Iterable, Iterator
-from json import dumps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from corpora.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 def emit(parts: Iterable[str]) -> None:
@@ -17,7 +21,7 @@ def emit(parts: Iterable[str]) -> None:
         InputError: standard output is closed, or its disk is full.
     """
     if sys.stdout is None:
-        raise InputError("standard output is closed; leave it open, or read the files in --out")
+        raise InputError("standard output is closed; leave it open, or send it to /dev/null")
     try:
         for part in parts:
             sys.stdout.write(part)
@@ -33,15 +37,37 @@ def json_list(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Yield a list of rows as strict JSON, row by row."""
     separator = "[\n"
     for row in rows:
-        yield separator + dumps(row, ensure_ascii=False, allow_nan=False)
+        yield separator + _dumps(row)
         separator = ",\n"
     yield "\n]\n" if separator == ",\n" else "[]\n"
 
 
 def json_object(value: Any) -> Iterator[str]:
     """Yield one value as strict JSON, no NaN and no Infinity, indented for people."""
-    yield dumps(value, ensure_ascii=False, allow_nan=False, indent=1)
+    yield _dumps(value, indent=1)
     yield "\n"
+
+
+def drawn(parts: "Iterable[RenderableType]") -> Iterator[str]:
+    """Yield rich's tables and text as they look on the terminal that stdout is, or on plain paper.
+
+    For `emit`, since what rich itself prints ends in a traceback where nobody reads.
+    """
+    # Yielded, not returned: rich ends a capture with an empty write, and a full disk refuses that
+    # one, too, so `emit` has to be around it.
+    from rich.console import Console
+
+    console = Console()
+    with console.capture() as capture:
+        console.print(*parts, sep="\n")
+    yield capture.get()
+
+
+def _dumps(value: Any, indent: int | None = None) -> str:
+    # Where stdout has no sign for a letter, JSON has an escape; stdout's own would not be JSON.
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    plain = codecs.lookup(encoding).name == "utf-8"
+    return json.dumps(value, ensure_ascii=not plain, allow_nan=False, indent=indent)
 
 
 def _silence() -> None:
