@@ -244,7 +244,7 @@ def test_a_sweep_that_spent_nothing_has_a_report(tmp_path: Path) -> None:
     folder = planted_sweep(tmp_path, specs)
     for spec in specs:
         write_record(folder.run(spec.run_id), failed_record(spec, "out of memory"))
-    assert "; 0 were spent in all." in opening(read_sweep_results(tmp_path)).body
+    assert "; none were spent in all." in opening(read_sweep_results(tmp_path)).body
     build_report(tmp_path)
 
 
