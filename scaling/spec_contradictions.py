@@ -48,6 +48,11 @@ def rate_refused(rate: float, context: int, words: str, most_bytes: int) -> str 
     return None
 
 
+def nearest_multiple(size: int, unit: int) -> int:
+    """Return the multiple of `unit`, one at least, that lies nearest to `size`."""
+    return max(1, round(size / unit)) * unit
+
+
 def window_refused(window: int, context: int) -> str | None:
     """Return why a context of so many bytes is not made of such windows, or None where it is."""
     if context % window == 0:
@@ -151,7 +156,7 @@ def _sizes(tables: Tables) -> Iterator[Contradiction]:
     if window is not None and (what := window_refused(window, context)):
         yield Contradiction("data", "window_bytes", what)
     if training.batch_bytes % context:
-        near = max(1, round(training.batch_bytes / context)) * context
+        near = nearest_multiple(training.batch_bytes, context)
         what = f"{training.batch_bytes} is no multiple of context_bytes = {context}; {near} is"
         yield Contradiction("training", "batch_bytes", what)
 

@@ -5,7 +5,12 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from corpora.errors import InputError, did_you_mean
-from scaling.spec_contradictions import rate_refused, shares_refused, window_refused
+from scaling.spec_contradictions import (
+    nearest_multiple,
+    rate_refused,
+    shares_refused,
+    window_refused,
+)
 from scaling.spec_tables import MOST_LAYERS, MOST_WIDTH
 from scaling.sweep.recipes import recipe_of
 from scaling.sweep.tables import ArmTable, SweepTables
@@ -20,7 +25,7 @@ def contradictions(tables: SweepTables) -> Iterator[Wrong]:
     """Yield what is wrong with the tables together: where, and what to do."""
     training = tables.training
     if training.batch_bytes % training.context_bytes:
-        near = max(1, round(training.batch_bytes / training.context_bytes)) * training.context_bytes
+        near = nearest_multiple(training.batch_bytes, training.context_bytes)
         what = f"is {training.batch_bytes}, not a multiple of context_bytes; try {near}"
         yield ("training", "batch_bytes"), what
     # A subword model has no local modules, and so no window.

@@ -9,12 +9,12 @@ from scaling.record import RECORD, read_record
 from scaling.spec_json import SPEC
 from scaling.sweep.folder import SweepFolder
 from scaling.sweep.locks import lock
+from scaling.train.metrics import METRICS
 
 LOCK = "lock"
 ATTEMPTS = "attempts.json"
-# As `scaling.train` names them, which cannot be asked without PyTorch.
+# As the modules that write them name them, which cannot be asked without PyTorch.
 CHECKPOINT = "checkpoint.safetensors"
-METRICS = "metrics.jsonl"
 WEIGHTS = "model.safetensors"
 _WRITTEN = "|".join(map(re.escape, (SPEC, METRICS, CHECKPOINT, WEIGHTS, RECORD, ATTEMPTS)))
 _TORN = re.compile(rf"\.({_WRITTEN})\.[^.]+")  # of `corpora.files.written_whole`

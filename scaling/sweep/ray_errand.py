@@ -20,10 +20,11 @@ from corpora.files import write_text, written_whole
 from scaling.record import RECORD, Status
 from scaling.spec_json import SPEC
 from scaling.sweep.folder import Job, SweepFolder
-from scaling.sweep.leftovers import CHECKPOINT, METRICS, WEIGHTS
+from scaling.sweep.leftovers import CHECKPOINT, WEIGHTS
 from scaling.sweep.locks import lock
 from scaling.sweep.ray_texts import PackedText, unpack
 from scaling.sweep.worker_process import WorkerSettings
+from scaling.train.metrics import METRICS
 from scaling.train.stop import StopRequest
 
 # In the order to be written: metrics may run ahead of a checkpoint, and a record comes last.

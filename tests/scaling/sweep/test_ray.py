@@ -23,12 +23,13 @@ from scaling.record import read_record
 from scaling.sweep import ray_driver
 from scaling.sweep.docket import Docket
 from scaling.sweep.folder import Job, SweepFolder
-from scaling.sweep.leftovers import CHECKPOINT, METRICS
+from scaling.sweep.leftovers import CHECKPOINT
 from scaling.sweep.local import run_local
 from scaling.sweep.ray_engine import run_ray
 from scaling.sweep.ray_errand import Outcome
 from scaling.sweep.ray_texts import PackedText, unpack
 from scaling.sweep.state import SweepState
+from scaling.train.metrics import METRICS
 from scaling.train.stop import StopRequest
 from tests.conftest import ROOT
 from tests.scaling.sweep.sweeps import ENDED, all_remains, names, planned, six, statuses, tiny

@@ -17,9 +17,9 @@ from scaling.cli import app
 from scaling.record import read_record, write_record
 from scaling.spec_json import SPEC, read_spec
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
-from scaling.sweep.leftovers import METRICS
 from scaling.sweep.local import run_local
 from scaling.sweep.tensorboard import HELD_OUT, STEP_TAGS, run_name, write_events
+from scaling.train.metrics import METRICS
 from tests.scaling.sweep.records import record_of
 from tests.scaling.sweep.sweeps import planned, tiny
 
