@@ -62,7 +62,7 @@ def evaluate(
     require_torch()
     import tempfile
 
-    from corpora.files import write_text
+    from corpora.files import write_json
     from corpora.open import open_corpus
     from scaling.evaluate.evaluate_text import evaluate as evaluated
     from scaling.evaluate.run_folder import open_run
@@ -80,9 +80,7 @@ def evaluate(
         found = evaluated(opened, corpora, Path(folder), stage, chosen, machine.autocast(chosen))
         answer = evaluation_json(opened, found, level, draws)
     if out is not None:
-        import json
-
-        write_text(out, json.dumps(answer, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+        write_json(out, answer)
     if as_json:
         print_json(answer)
     else:

@@ -1,6 +1,5 @@
 """`tokenize-lab scaling fit` and `reproduce`: laws from runs, and published figures beside ours."""
 
-import json
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -154,7 +153,7 @@ def reproduce(
     tokenize-lab scaling reproduce
     tokenize-lab scaling reproduce --runs published_runs --json
     """
-    from corpora.files import write_text
+    from corpora.files import write_json
     from scaling.engine.bootstrap import Bootstrap
     from scaling.golden_row import row_json
     from scaling.reproduce import reproduce as run
@@ -164,8 +163,7 @@ def reproduce(
     agree, judged = summary(rows)
     listed = [row_json(one) for one in rows]
     if out is not None:
-        text = json.dumps(listed, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
-        write_text(out / "reproduce.json", text)
+        write_json(out / "reproduce.json", listed)
     if as_json:
         print_json(listed)
     else:

@@ -1,6 +1,5 @@
 """What became of one run: one JSON file, whole or absent, beside the run's weights."""
 
-import json
 import math
 import platform
 from collections.abc import Mapping
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from corpora.errors import InputError
-from corpora.files import write_text
+from corpora.files import write_json
 from scaling.flops import CONVENTIONS, TRAINING_FACTOR, forward_flops_per_byte
 from scaling.json_file import (
     AMOUNT,
@@ -177,8 +176,7 @@ def write_record(folder: Path, record: RunRecord) -> Path:
         InputError: the folder cannot be written.
     """
     path = folder / RECORD
-    text = json.dumps(record.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    write_json(path, record.to_json())
     return path
 
 

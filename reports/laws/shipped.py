@@ -3,13 +3,12 @@
 The demo shows these; a folder of one's own is made the same way by `tokenize-lab scaling fit`.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 
-from corpora.files import write_text
+from corpora.files import write_json, write_text
 from reports.laws.material import CONVENTIONS, REPRODUCED
 from scaling.cli_fit import LAWS_FOLDER
 from scaling.engine.bootstrap import CASES, RESIDUALS
@@ -50,8 +49,7 @@ def write_shipped_laws(out: Path) -> Path:
     for name, fit in _rivals(runs, exact):
         write_text(folder / CONVENTIONS / f"{name}.json", fit.to_json() + "\n")
     rows = [row_json(one) for one in reproduce()]
-    text = json.dumps(rows, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
-    write_text(folder / REPRODUCED, text)
+    write_json(folder / REPRODUCED, rows)
     return folder
 
 

@@ -8,7 +8,6 @@ Only `sweep.json` is written by whoever plans; everything of a run, by whoever t
 processes, and machines that share the folder, need not agree on anything but who trains what.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from corpora.errors import InputError
-from corpora.files import write_text
+from corpora.files import write_json
 from scaling.json_file import (
     AMOUNT,
     TEXT,
@@ -132,7 +131,7 @@ def write_sweep(folder: SweepFolder, sweep: Sweep) -> None:
         "tokenizers": sweep.tokenizers,
         "jobs": [asdict(job) for job in sweep.jobs],
     }
-    write_text(folder.file, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_json(folder.file, value)
 
 
 def read_sweep(folder: SweepFolder) -> Sweep:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from corpora.errors import InputError
-from corpora.files import write_text
+from corpora.files import write_json
 
 KINDS = ("audit", "diff", "mixture")
 
@@ -20,7 +20,7 @@ def save_finding(folder: Path, finding: dict[str, Any]) -> Path:
     path = (
         folder / f"{finding['kind']}-{'-'.join(_short(one) for one in _tokenizers(finding))}.json"
     )
-    write_text(path, json.dumps(finding, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    write_json(path, finding)
     return path
 
 

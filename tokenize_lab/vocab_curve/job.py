@@ -11,7 +11,7 @@ from typing import Any
 from corpora.corpus import Corpus
 from corpora.document import Batch, utf8_length
 from corpora.errors import InputError
-from corpora.files import write_text
+from corpora.files import write_json
 from tokenize_lab.bootstrap import Bootstrap
 from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import merges_of
@@ -146,7 +146,7 @@ def save_curves(
         ],
     }
     path = folder / FILE
-    write_text(path, json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    write_json(path, content)
     return path
 
 
