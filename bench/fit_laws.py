@@ -10,11 +10,11 @@ from collections.abc import Callable
 from scaling.advice import Question, Tokenized
 from scaling.advise import advise
 from scaling.engine.bootstrap import CASES, RESIDUALS
-from scaling.fits.isoflop import fit_surfaces
 from scaling.fits.joint import fit_joint
 from scaling.fits.joint_forms import score_forms
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
+from scaling.fits.surface import fit_surfaces
 from scaling.published import tables
 from scaling.reproduce import reproduce
 

@@ -91,7 +91,8 @@ def fit(
     """Fit a law to runs: coefficients with intervals, hold-out error, and named findings.
 
     A table of several languages or tokenizations is fitted to each on its own. A fit that does not
-    converge is still printed and written, and the command ends with exit code 1.
+    converge, or a part that has too few runs, is still printed and written beside the others, and
+    the command ends with exit code 1.
 
     \b
     tokenize-lab scaling fit runs.csv --law isoflop-surface --json
@@ -130,8 +131,10 @@ def fit(
         print_json(fit_json(law, results))
     else:
         emit(["\n\n".join(result.report() for result in results), "\n"])
-    if any(not result.ok for result in results):
-        typer.echo("the fit is not to be used: see status and findings", err=True)
+    unusable = sum(not result.ok for result in results)
+    if unusable:
+        which = "the fit is" if len(results) == 1 else f"{unusable} of {len(results)} fits are"
+        typer.echo(f"{which} not to be used: see status and findings", err=True)
         raise typer.Exit(1)
 
 

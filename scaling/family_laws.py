@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError, did_you_mean
 from scaling.engine.bootstrap import RESIDUALS
-from scaling.fits.isoflop import fit_surfaces
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
+from scaling.fits.surface import fit_surfaces
 from scaling.placement import BUDGET, COLUMNS, ENGLISH
 from scaling.published import tables
 from scaling.published.coefficients import COT_LAW1_SUBWORD, COT_LAW2_SUBWORD

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from scaling.engine.bootstrap import Bootstrap
-from scaling.fits.isoflop import fit_surfaces
 from scaling.fits.joint_forms import score_forms
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
+from scaling.fits.surface import fit_surfaces
 from scaling.flops import Setting, latent_share, train_bytes
 from scaling.golden_row import Row, row
 from scaling.laws.joint import DEFAULT_FORM

@@ -150,6 +150,10 @@ class FitResult(_Frozen):
             finding.severity == "failure" for finding in self.findings
         )
 
+    def within(self, context: Mapping[str, float | str]) -> "FitResult":
+        """Return the result, said to be confined to a part of the table as well."""
+        return self.model_copy(update={"context": {**context, **self.context}})
+
     def predict(self, name: str, **inputs: float | Array) -> Prediction:
         """Return one of the law's quantities at the inputs, with the bootstrap's interval.
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from corpora.errors import InputError
 from reports.laws.text import compact, power
 from scaling.cli_fit import LAWS_FOLDER
-from scaling.fits.isoflop import FAMILY
+from scaling.fits.parts import FAMILY
 from scaling.golden_row import Row
 from scaling.read_runs import TABLES, read_runs
 from scaling.result import FitResult, Interval

@@ -12,10 +12,11 @@ from corpora.files import write_json, write_text
 from reports.laws.material import CONVENTIONS, REPRODUCED
 from scaling.cli_fit import LAWS_FOLDER
 from scaling.engine.bootstrap import CASES, RESIDUALS
-from scaling.fits.isoflop import fit_parabolas, fit_surfaces
+from scaling.fits.isoflop import fit_parabolas
 from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
+from scaling.fits.surface import fit_surfaces
 from scaling.flops import CONVENTIONS as FLOPS_CONVENTIONS
 from scaling.flops import Setting, training_flops_per_byte
 from scaling.golden_row import row_json

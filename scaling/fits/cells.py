@@ -4,6 +4,7 @@ All replicates of a bootstrap go through it at once: the sizes of a cell never c
 weights or the losses do.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -61,41 +62,69 @@ class Minima(NamedTuple):
     inside: NDArray[np.bool_]
 
 
-def make_cells(runs: Runs, law: str) -> tuple[Cell, ...]:
-    """Group the runs by budget and compression rate.
+class Thin(NamedTuple):
+    """An isoFLOP curve of too few sizes for a parabola.
+
+    Attributes:
+        compute, rate: as in `Cell`.
+        rows: [n] whether a run lies on it.
+        reason: what it lacks.
+    """
+
+    compute: float
+    rate: float
+    rows: NDArray[np.bool_]
+    reason: str
+
+
+def make_cells(runs: Runs, law: str) -> tuple[tuple[Cell, ...], Runs]:
+    """Group the runs by budget and compression rate; return the cells and the runs they index.
+
+    Runs on curves of fewer than three sizes are left out, with that reason.
 
     Raises:
-        InputError: a cell has fewer than three sizes, or a column is missing.
+        InputError: no curve has three sizes, or a column is missing.
     """
-    compute = runs.column("compute_flops", law)
-    rate = (
-        runs.column("compression_rate", law)
-        if runs.has("compression_rate")
-        else np.full(len(runs), np.nan)
-    )
+    thin, row = thin_curves(runs, law), runs.frame["row"].to_numpy()
+    if thin and np.any([one.rows for one in thin], axis=0).all():
+        raise InputError(f"{runs.name}: {law}: {thin[0].reason}; train more")
+    for one in thin:
+        left = ~np.isin(runs.frame["row"].to_numpy(), row[one.rows])
+        runs = runs.where(left, one.reason)
     data = np.log(runs.column(data_column(runs), law))
     params = np.log(runs.column("params", law))
     cells = []
-    for budget, one in sorted(
-        {(c, t if t == t else -1.0) for c, t in zip(compute, rate, strict=True)}
-    ):
-        rows = np.flatnonzero(
-            (compute == budget) & ((rate == one) | (np.isnan(rate) & (one == -1)))
-        )
-        sizes = len(np.unique(params[rows]))
-        if sizes < FEWEST_SIZES:
-            where = f"C = {budget:g}" + (f", T = {one:g}" if one != -1 else "")
-            raise InputError(
-                f"{runs.name}: {law} needs at least {FEWEST_SIZES} model sizes at {where}, "
-                f"and there {'is' if sizes == 1 else 'are'} {sizes}; train more, or leave it out"
-            )
+    for compute, rate, here in _curves(runs, law):
+        rows = np.flatnonzero(here)
         centre = float(data[rows].mean())
         order = rows[np.argsort(data[rows], kind="stable")]
         path = np.stack([data[order] - centre, params[order]])
-        cells.append(
-            Cell(budget, one if one != -1 else np.nan, rows, centre, data[rows] - centre, path)
-        )
-    return tuple(cells)
+        cells.append(Cell(compute, rate, rows, centre, data[rows] - centre, path))
+    return tuple(cells), runs
+
+
+def thin_curves(runs: Runs, law: str) -> list[Thin]:
+    """Return the curves no parabola can be fitted to."""
+    params = runs.column("params", law)
+    thin = []
+    for compute, rate, rows in _curves(runs, law):
+        sizes = len(np.unique(params[rows]))
+        if sizes < FEWEST_SIZES:
+            reason = (
+                f"a parabola needs at least {FEWEST_SIZES} model sizes at {_place(compute, rate)},"
+                f" and there {'is' if sizes == 1 else 'are'} {sizes}"
+            )
+            thin.append(Thin(compute, rate, rows, reason))
+    return thin
+
+
+def _curves(runs: Runs, law: str) -> Iterator[tuple[float, float, NDArray[np.bool_]]]:
+    """Yield budget, rate (nan where the table has none) and [n] the runs there, in order."""
+    compute = runs.column("compute_flops", law)
+    given = runs.has("compression_rate")
+    rate = runs.column("compression_rate", law) if given else np.zeros(len(runs))
+    for budget, one in np.unique(np.stack([compute, rate], axis=1), axis=0).tolist():
+        yield budget, one if given else np.nan, (compute == budget) & (rate == one)
 
 
 def data_column(runs: Runs) -> str:
@@ -232,5 +261,8 @@ def _is_flat(cell: Cell, minima: Minima, number: int, loss: Array) -> bool:
 
 
 def _where(cell: Cell) -> str:
-    rate = "" if np.isnan(cell.rate) else f" T = {cell.rate:g}"
-    return f"C = {cell.compute:g}{rate}"
+    return _place(cell.compute, cell.rate)
+
+
+def _place(compute: float, rate: float) -> str:
+    return f"C = {compute:g}" + ("" if np.isnan(rate) else f", T = {rate:g}")

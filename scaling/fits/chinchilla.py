@@ -56,7 +56,6 @@ def fit_chinchilla(
     charge: str = "log-huber",
     bootstrap: Bootstrap = CASES,
     unit: str = "",
-    context: Mapping[str, float | str] | None = None,
 ) -> FitResult:
     """Fit approach 3.
 
@@ -103,7 +102,7 @@ def fit_chinchilla(
         kink=chosen.kink,
     )
     holdout = _holdout(runs, name, params, data, loss, chosen)
-    return fit_stage(stage, runs, bootstrap, context, holdout=holdout)
+    return fit_stage(stage, runs, bootstrap, holdout=holdout)
 
 
 def make_problem(params: Array, data: Array, loss: Array, charge: Charge) -> tuple[Problem, Array]:

@@ -8,15 +8,17 @@ from scaling.engine.bootstrap import CASES, RESIDUALS, Bootstrap
 from scaling.fits.checks import vary
 from scaling.fits.chinchilla import CHARGES, fit_chinchilla
 from scaling.fits.envelope import fit_envelope
-from scaling.fits.isoflop import FAMILY, fit_parabolas, fit_surfaces
+from scaling.fits.isoflop import fit_parabolas
 from scaling.fits.joint import FORMS as JOINT_FORMS
 from scaling.fits.joint import fit_joint
 from scaling.fits.joint_terms import fit_joint_terms
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
 from scaling.fits.overtraining import fit_overtraining
+from scaling.fits.parts import FAMILY, Context, fit_each
 from scaling.fits.powers import fit_approach1, fit_approach2
 from scaling.fits.repeated import fit_repeated
+from scaling.fits.surface import fit_surfaces
 from scaling.fits.vocabulary import fit_vocabulary
 from scaling.laws.joint import DEFAULT_FORM
 from scaling.laws.law2 import FORMS as LAW2_FORMS
@@ -49,19 +51,21 @@ class Law(NamedTuple):
         about: one line of help.
         forms: its forms, the default first.
         bootstrap: its own way of resampling.
-        fit: (runs of one family, options, bootstrap, context) -> results.
+        fit: (runs of one family, options, bootstrap) -> results.
     """
 
     about: str
     forms: tuple[str, ...]
     bootstrap: Bootstrap
-    fit: Callable[[Runs, Options, Bootstrap, Mapping[str, float | str]], tuple[FitResult, ...]]
+    fit: Callable[[Runs, Options, Bootstrap], tuple[FitResult, ...]]
 
 
 def fit(
     runs: Runs, law: str, options: Options, bootstrap: Bootstrap | None = None
 ) -> list[FitResult]:
     """Fit a law to a table, to each tokenization, language and data set in it on its own.
+
+    One of them that cannot be fitted has a result that says why, if another one can be.
 
     Args:
         bootstrap: how intervals are found; None for the law's own way.
@@ -84,11 +88,12 @@ def fit(
             f"residuals ({kind} intervals are offered for {', '.join(ONE_STAGE)})"
         )
     _refuse_unused(law, options)
-    results: list[FitResult] = []
-    for context, family in runs.groups(FAMILY):
+
+    def fit_one(context: Context, family: Runs) -> tuple[FitResult, ...]:
         _refuse_constant(family, context)
-        results += chosen.fit(family, options, bootstrap or chosen.bootstrap, context)
-    return results
+        return chosen.fit(family, options, bootstrap or chosen.bootstrap)
+
+    return list(fit_each(law, runs.groups(FAMILY), fit_one))
 
 
 def _refuse_unused(law: str, options: Options) -> None:
@@ -99,7 +104,7 @@ def _refuse_unused(law: str, options: Options) -> None:
             raise InputError(f"--{option} is for {takes}; leave it out of {law}")
 
 
-def _refuse_constant(runs: Runs, context: Mapping[str, float | str]) -> None:
+def _refuse_constant(runs: Runs, context: Context) -> None:
     """Refuse losses that differ by nothing but rounding: a law would be fitted to that."""
     for column in LOSSES:
         if runs.has(column):
@@ -112,73 +117,51 @@ def _refuse_constant(runs: Runs, context: Mapping[str, float | str]) -> None:
                 )
 
 
-def _isoflop(
-    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
-) -> tuple[FitResult, ...]:
+def _isoflop(runs: Runs, options: Options, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
     return fit_parabolas(runs, bootstrap)
 
 
-def _surface(
-    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
-) -> tuple[FitResult, ...]:
+def _surface(runs: Runs, options: Options, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
     return fit_surfaces(runs, bootstrap)
 
 
-def _law1(
-    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
-) -> tuple[FitResult, ...]:
-    return (fit_law1(runs, bootstrap, context),)
+def _law1(runs: Runs, options: Options, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
+    return (fit_law1(runs, bootstrap),)
 
 
-def _law2(
-    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
-) -> tuple[FitResult, ...]:
+def _law2(runs: Runs, options: Options, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
     form = options.form or LAWS["law2"].forms[0]
-    return (fit_law2(runs, form, bootstrap, options.minima, context),)
+    return (fit_law2(runs, form, bootstrap, options.minima),)
 
 
-def _chinchilla(
-    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
-) -> tuple[FitResult, ...]:
+def _chinchilla(runs: Runs, options: Options, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
     charge = options.form or LAWS["chinchilla"].forms[0]
-    return (fit_chinchilla(runs, charge, bootstrap, context=context),)
+    return (fit_chinchilla(runs, charge, bootstrap),)
 
 
-def _approach1(
-    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
-) -> tuple[FitResult, ...]:
-    return (fit_approach1(runs, bootstrap, context),)
+def _approach1(runs: Runs, options: Options, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
+    return (fit_approach1(runs, bootstrap),)
 
 
-def _approach2(
-    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
-) -> tuple[FitResult, ...]:
-    return (fit_approach2(runs, bootstrap, context),)
+def _approach2(runs: Runs, options: Options, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
+    return (fit_approach2(runs, bootstrap),)
 
 
-def _envelope(
-    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
-) -> tuple[FitResult, ...]:
+def _envelope(runs: Runs, options: Options, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
     if options.irreducible is None:
         raise InputError("envelope needs the irreducible loss E: give --irreducible, e.g. 1.6")
-    return (fit_envelope(runs, options.irreducible, bootstrap, context),)
+    return (fit_envelope(runs, options.irreducible, bootstrap),)
 
 
-def _overtraining(
-    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
-) -> tuple[FitResult, ...]:
-    return (fit_overtraining(runs, bootstrap, context),)
+def _overtraining(runs: Runs, options: Options, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
+    return (fit_overtraining(runs, bootstrap),)
 
 
-def _vocabulary(
-    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
-) -> tuple[FitResult, ...]:
+def _vocabulary(runs: Runs, options: Options, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
     return (fit_vocabulary(runs, options.form or LAWS["vocabulary"].forms[0], bootstrap),)
 
 
-def _repeated(
-    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
-) -> tuple[FitResult, ...]:
+def _repeated(runs: Runs, options: Options, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
     if options.base is None:
         raise InputError(
             "repeated needs a Chinchilla law of one epoch to stand on: give --base FIT.json, "
@@ -187,15 +170,11 @@ def _repeated(
     return (fit_repeated(runs, options.base, bootstrap),)
 
 
-def _joint(
-    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
-) -> tuple[FitResult, ...]:
-    return (fit_joint(runs, options.form or DEFAULT_FORM, bootstrap, context),)
+def _joint(runs: Runs, options: Options, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
+    return (fit_joint(runs, options.form or DEFAULT_FORM, bootstrap),)
 
 
-def _joint_terms(
-    runs: Runs, options: Options, bootstrap: Bootstrap, context: Mapping[str, float | str]
-) -> tuple[FitResult, ...]:
+def _joint_terms(runs: Runs, options: Options, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
     return (fit_joint_terms(runs, bootstrap),)
 
 

@@ -1,7 +1,5 @@
 """Fitting the loss envelope: the best loss of a budget as a power of the budget."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,14 +13,12 @@ from scaling.result import FitResult
 from scaling.runs import Runs
 
 Array = NDArray[np.float64]
-Context = Mapping[str, float | str]
 
 
 def fit_envelope(
     runs: Runs,
     irreducible: float,
     bootstrap: Bootstrap = RESIDUALS,
-    context: Context | None = None,
 ) -> FitResult:
     """Fit L* = E + A C^-alpha with E given, through the lowest loss of each budget, in logarithms.
 
@@ -81,6 +77,5 @@ def fit_envelope(
         runs=runs,
         inputs={"compute_flops": compute},
         units={"residuals": "as the loss"},
-        context=context,
         holdout=holdout,
     )

@@ -48,7 +48,6 @@ def fit_joint(
     runs: Runs,
     form: str = law.DEFAULT_FORM,
     bootstrap: Bootstrap = CASES,
-    context: Mapping[str, float | str] | None = None,
 ) -> FitResult:
     """Fit a form of the joint law; the largest budget is also left out and predicted.
 
@@ -86,7 +85,7 @@ def fit_joint(
         conventions={"params": "effective: C T / (6 B)"},
         cells=cells.ravel(),
     )
-    return fit_stage(stage, runs, bootstrap, context, holdout=hold_out_largest(form, data))
+    return fit_stage(stage, runs, bootstrap, holdout=hold_out_largest(form, data))
 
 
 def read(runs: Runs) -> Data:

@@ -1,7 +1,5 @@
 """Fitting Law I: parabolas, then a plane through ln B* over ln C and ln T."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,16 +29,15 @@ FEWEST_MINIMA = 4  # three coefficients and one to spare
 def fit_law1(
     runs: Runs,
     bootstrap: Bootstrap = RESIDUALS,
-    context: Mapping[str, float | str] | None = None,
 ) -> FitResult:
     """Fit `B* = B0 C^alpha T^beta` to the minima, C being 6 N* B* / T of each minimum.
 
     N* follows from it: its exponents are 1 - alpha and 1 - beta, and N0 is 1 / (6 B0).
 
     Raises:
-        InputError: fewer than three sizes in a cell, two budgets, or two rates.
+        InputError: fewer than four curves of three sizes, two budgets, or two rates.
     """
-    cells = make_cells(runs, LAW)
+    cells, runs = make_cells(runs, LAW)
     rates = np.array([cell.rate for cell in cells])
     _enough(runs)
     loss = runs.column("bits_per_byte", LAW)
@@ -85,7 +82,6 @@ def fit_law1(
         runs=runs,
         inputs={"latent_flops": np.exp(ln_latent), "compression_rate": rates},
         units={"residuals": "ln bytes", "B0": "bytes", "N0": "parameters"},
-        context=context,
         conventions={"compute": "6 N B / T of the latent module"},
         findings=findings,
         holdout=_holdout(cells, point, found),

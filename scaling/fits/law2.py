@@ -1,6 +1,5 @@
 """Fitting Law II: the price of a compression rate, on the minima of every budget and rate."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -48,8 +47,13 @@ DELTAS = np.linspace(-0.15, 0.3, 19)
 
 
 class Optima(NamedTuple):
-    """Best loss of every budget and rate: [m] each, and [R, m] losses of the replicates."""
+    """Best loss of every budget and rate: [m] each, and [R, m] losses of the replicates.
 
+    Attributes:
+        runs: what they were found in; runs on curves of too few sizes are left out.
+    """
+
+    runs: Runs
     compute: Array
     rate: Array
     loss: Array
@@ -62,7 +66,6 @@ def fit_law2(
     form: str = "compute-dependent",
     bootstrap: Bootstrap = RESIDUALS,
     minima: str = "parabola",
-    context: Mapping[str, float | str] | None = None,
 ) -> FitResult:
     """Fit one of Law II's nested forms by least squares on the optima.
 
@@ -76,6 +79,7 @@ def fit_law2(
     if form not in FORMS:
         raise InputError(f"{LAW} has no form {form!r}{did_you_mean(form, FORMS)}")
     optima = _optima(runs, bootstrap, minima)
+    runs = optima.runs
     _enough(runs, optima, form)
     problem, starts = make_problem(form, optima.compute, optima.rate, optima.loss)
     best, agree = problem.fit(starts)
@@ -126,7 +130,6 @@ def fit_law2(
         runs=runs,
         inputs={"compute_flops": optima.compute, "compression_rate": optima.rate},
         units={"residuals": "bits per byte", "F": "bits per byte", "E": "bits per byte"},
-        context=context,
         conventions={"compute": "total budget"},
         findings=findings,
         holdout=_holdout(form, optima),
@@ -135,13 +138,13 @@ def fit_law2(
 
 
 def _optima(runs: Runs, bootstrap: Bootstrap, minima: str) -> Optima:
-    loss = runs.column("bits_per_byte", LAW)
-    compute, rate = runs.column("compute_flops", LAW), runs.column("compression_rate", LAW)
     if optima_given(runs, LAW):
-        return Optima(compute, rate, loss, None, [])
+        compute, rate = runs.column("compute_flops", LAW), runs.column("compression_rate", LAW)
+        return Optima(runs, compute, rate, runs.column("bits_per_byte", LAW), None, [])
     if minima not in ("parabola", "lowest"):
         raise InputError(f"minima are found by 'parabola' or 'lowest', not by {minima!r}")
-    cells = make_cells(runs, LAW)
+    cells, runs = make_cells(runs, LAW)
+    loss = runs.column("bits_per_byte", LAW)
     point = find_minima(cells, loss[None], np.ones((1, len(loss))))
     replicas = replicates(cells, loss, bootstrap, student=False)
     if minima == "lowest":
@@ -157,6 +160,7 @@ def _optima(runs: Runs, bootstrap: Bootstrap, minima: str) -> Optima:
         # A replicate's missing minimum takes the point estimate: it then adds no noise there.
         copies = np.where(np.isfinite(copies), copies, height[0, found])
     return Optima(
+        runs,
         np.array([cell.compute for cell in here]),
         np.array([cell.rate for cell in here]),
         height[0, found],

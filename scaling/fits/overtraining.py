@@ -1,7 +1,5 @@
 """Fitting the over-training law: least squares on L, one exponent."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +21,6 @@ EXPONENTS = -np.linspace(0.02, 1.0, 50)
 def fit_overtraining(
     runs: Runs,
     bootstrap: Bootstrap = CASES,
-    context: Mapping[str, float | str] | None = None,
 ) -> FitResult:
     """Fit `L = E + a N^eta + b 6^(eta/2) D^eta` by least squares.
 
@@ -54,7 +51,7 @@ def fit_overtraining(
         units={"residuals": "nats per token", "E": "nats per token"},
         conventions={"loss": "nats per token"},
     )
-    return fit_stage(stage, runs, bootstrap, context)
+    return fit_stage(stage, runs, bootstrap)
 
 
 def make_problem(params: Array, tokens: Array, loss: Array) -> tuple[Problem, Array]:

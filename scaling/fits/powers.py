@@ -1,7 +1,5 @@
 """Power laws of the optimum in compute: approaches 1 and 2 of Hoffmann et al. 2022."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +22,6 @@ from scaling.result import FitResult
 from scaling.runs import Runs
 
 Array = NDArray[np.float64]
-Context = Mapping[str, float | str]
 
 
 def line(ln_compute: Array, ln_values: Array, weights: Array) -> tuple[Array, Array]:
@@ -44,9 +41,7 @@ def line(ln_compute: Array, ln_values: Array, weights: Array) -> tuple[Array, Ar
     return level - slope * centre, slope
 
 
-def fit_approach1(
-    runs: Runs, bootstrap: Bootstrap = CASES, context: Context | None = None
-) -> FitResult:
+def fit_approach1(runs: Runs, bootstrap: Bootstrap = CASES) -> FitResult:
     """Fit N* and D* as powers of C through the runs on the envelope of lowest loss.
 
     A run is on the envelope if no run of as little compute has a lower loss (Hoffmann et al. 2022,
@@ -87,7 +82,6 @@ def fit_approach1(
         runs=runs,
         inputs={"compute_flops": np.exp(compute[kept])},
         units={"residuals": "ln parameters"},
-        context=context,
     )
 
 
@@ -108,16 +102,14 @@ def _powers(ln_compute: Array, params: Array, data: Array, weights: Array) -> di
     return {"n0": np.exp(n_level), "a": a, "d0": np.exp(d_level), "b": b}
 
 
-def fit_approach2(
-    runs: Runs, bootstrap: Bootstrap = RESIDUALS, context: Context | None = None
-) -> FitResult:
+def fit_approach2(runs: Runs, bootstrap: Bootstrap = RESIDUALS) -> FitResult:
     """Fit N* and D* as powers of C through the parabola minima (Hoffmann et al. 2022, section 3.2).
 
     Raises:
         InputError: fewer than three budgets with a minimum, or several compression rates.
     """
     law = "approach2"
-    cells = make_cells(runs, law)
+    cells, runs = make_cells(runs, law)
     budgets = np.array([cell.compute for cell in cells])
     if len(np.unique(budgets)) < len(cells):
         raise InputError(
@@ -167,6 +159,5 @@ def fit_approach2(
         runs=runs,
         inputs={"compute_flops": np.exp(compute)},
         units={"residuals": "ln parameters"},
-        context=context,
         findings=findings,
     )

@@ -59,7 +59,6 @@ def fit_stage(
     stage: Stage,
     runs: Runs,
     bootstrap: Bootstrap,
-    context: Mapping[str, float | str] | None = None,
     findings: Sequence[Finding] = (),
     holdout: HoldOut | None = None,
 ) -> FitResult:
@@ -110,7 +109,6 @@ def fit_stage(
         runs=runs,
         inputs=stage.inputs,
         units=stage.units,
-        context=context,
         conventions=stage.conventions,
         findings=notes,
         holdout=holdout,

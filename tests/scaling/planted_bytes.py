@@ -6,11 +6,12 @@ from numpy.typing import NDArray
 
 from scaling.engine.bootstrap import Bootstrap
 from scaling.fits.cells import make_cells
-from scaling.fits.isoflop import fit_parabolas, fit_surfaces
+from scaling.fits.isoflop import fit_parabolas
 from scaling.fits.joint import fit_joint
 from scaling.fits.joint_terms import fit_joint_terms
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
+from scaling.fits.surface import fit_surfaces
 from scaling.laws import (
     isoflop,
     joint,
@@ -119,7 +120,7 @@ def law_1() -> Planted:
     truth = {"B0": 7.0, "alpha": 0.4844, "beta": 0.495, "N0": 1 / 42}
     compute = runs.column("compute_flops", "test")
     loss = np.empty(len(runs))
-    for cell in make_cells(runs, "test"):
+    for cell in make_cells(runs, "test")[0]:
         if cell.compute == 2e21:
             continue
         place = _meeting(truth, cell.path[0] + cell.centre, cell.path[1], cell.rate)
@@ -177,7 +178,7 @@ def law_2_from_runs() -> Planted:
     runs = tables.isoflop_runs()
     compute = runs.column("compute_flops", "test")
     loss = np.empty(len(runs))
-    for cell in make_cells(runs, "test"):
+    for cell in make_cells(runs, "test")[0]:
         middle = float(np.mean(cell.path[0]))
         base = law2.loss(LAW2, np.array(cell.compute), np.array(cell.rate))
         loss[cell.rows] = base + 0.03 * (cell.x - middle) ** 2

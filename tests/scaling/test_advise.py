@@ -214,7 +214,7 @@ def test_own_fits_take_the_place_of_the_shipped() -> None:
 def test_own_fits_are_used_as_what_they_are() -> None:
     runs, few = tables.isoflop_runs(), Bootstrap("residuals", 100)
     hindi = {"language": "hin_Deva"}
-    law1, law2 = fit_law1(runs, few, hindi), fit_law2(runs, bootstrap=few, context=hindi)
+    law1, law2 = fit_law1(runs, few).within(hindi), fit_law2(runs, bootstrap=few).within(hindi)
     # A law of the language's own runs is not moved by the language's ratios to English.
     both = advise(Question(1e20, "hin_Deva", law1=law1, law2=law2))
     own = law2.predict("compression_rate_opt", compute_flops=1e20)

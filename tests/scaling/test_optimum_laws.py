@@ -7,9 +7,10 @@ import pytest
 
 from corpora.errors import InputError
 from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP
-from scaling.fits.isoflop import fit_parabolas, fit_surfaces
+from scaling.fits.isoflop import fit_parabolas
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
+from scaling.fits.surface import fit_surfaces
 from scaling.published import tables
 from scaling.result import FitResult
 from scaling.runs import Runs
