@@ -27,9 +27,9 @@ def emit(parts: Iterable[str]) -> None:
             sys.stdout.write(part)
         sys.stdout.flush()
     except BrokenPipeError:
-        _silence()
+        silence()
     except OSError as error:
-        _silence()
+        silence()
         raise InputError(f"standard output cannot be written ({error.strerror})") from error
 
 
@@ -70,8 +70,8 @@ def _dumps(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=not plain, allow_nan=False, indent=indent)
 
 
-def _silence() -> None:
-    # What is still buffered would be written, and fail, once more when Python ends.
+def silence() -> None:
+    """Send to nobody what is still buffered: it would be tried once more when Python ends."""
     import os
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

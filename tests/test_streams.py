@@ -100,6 +100,27 @@ def test_a_closed_stderr_stops_nothing(tmp_path: Path) -> None:
     assert nothing.returncode == 2
 
 
+@pytest.mark.parametrize("words", ["--help", "scaling fit --help", ""])
+def test_help_that_cannot_be_written_is_one_line(words: str) -> None:
+    done = lab(f"LAB {words} > /dev/full")
+    assert done.returncode == 2
+    assert done.stderr == "error: No space left on device; make room and run this again\n"
+
+
+def test_a_full_disk_under_stderr_stops_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.toml"
+    file.write_text(SWEEP)
+    out = tmp_path / "out"
+    trained = lab(f"LAB scaling sweep {file} --no-calibration --out {out} 2> /dev/full")
+    assert trained.returncode == 0
+    status = json.loads(lab(f"LAB scaling status {out} --json").stdout)
+    assert status["counts"]["finished"] == len(status["runs"]) == 1
+    wrong = lab(f"LAB scaling status {tmp_path / 'none'} 2> /dev/full")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    misspelt = lab(f"LAB scaling status {out} --jsn 2> /dev/full")
+    assert (misspelt.returncode, misspelt.stdout) == (2, "")
+
+
 @pytest.mark.parametrize(
     "environment",
     [

@@ -1,13 +1,14 @@
 """The one command: joins the four packages' apps, and turns what goes wrong into exit codes."""
 
 import errno
-import io
 import os
 import signal
 import sys
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
+
+from tokenize_lab.streams import prepare_streams
 
 if TYPE_CHECKING:
     import typer
@@ -48,11 +49,12 @@ def main() -> None:
     """Run the command. Exit codes: 0 done, 1 a fault, 2 bad input, 130 interrupted."""
     # Before anything slow is imported, so that Ctrl-C is one line at any moment.
     signal.signal(signal.SIGINT, _interrupt)
-    _prepare_streams()
+    prepare_streams()
     # Encoders run one to a process; this also keeps the libraries from warning about it.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         from corpora.errors import InputError
+        from corpora.output import silence
         from corpora.paths import unreadable
 
         try:
@@ -61,27 +63,20 @@ def main() -> None:
             sys.stderr.write(f"error: {error}\n")
             sys.exit(2)
         except OSError as error:
-            # The system says so of a name anybody gave, wherever it was first looked at.
-            if error.errno != errno.ENAMETOOLONG or error.filename is None:
+            if error.errno == errno.ENOSPC and error.filename is None:
+                # What we write is named where it is written; this is most likely typer's help.
+                silence()
+                sys.stderr.write(f"error: {error.strerror}; make room and run this again\n")
+            elif error.errno == errno.ENAMETOOLONG and error.filename is not None:
+                # The system says so of a name anybody gave, wherever it was first looked at.
+                line = unreadable(Path(os.fsdecode(error.filename)), error)
+                sys.stderr.write(f"error: {line}\n")
+            else:
                 raise
-            sys.stderr.write(f"error: {unreadable(Path(os.fsdecode(error.filename)), error)}\n")
             sys.exit(2)
     except Interrupted:
         sys.stderr.write("interrupted; what was finished is kept, the same command goes on\n")
         sys.exit(130)
-
-
-def _prepare_streams() -> None:
-    """See to it that there is a stderr, and that no name is beyond what stdout or it can show."""
-    if sys.stderr is None:
-        # Closed (`2>&-`). What would be said there is said to nobody, here and in worker processes;
-        # otherwise the next file that is opened would be file 2, and take what they say.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        os.set_inheritable(2, True)
-        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115  # as long as the process
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
