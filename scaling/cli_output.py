@@ -15,6 +15,12 @@ AsJson = Annotated[
 ]
 
 _MARKS = {True: "yes", False: "no", None: ""}
+_NUMBERS = ("published", "ours", "difference")
+_LEGEND = (
+    "agrees: ours rounds to the digits published, stays under a bar, or differs as random draws"
+    " do; context: of other data or another method, so no agreement is expected; in theirs: the"
+    " interval published holds our figure; in ours: our 95 % interval holds the published one"
+)
 
 
 def print_json(value: Any) -> None:
@@ -36,19 +42,24 @@ def print_rows(rows: "tuple[Row, ...]") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("figure", "published", "ours", "agrees", "in theirs", "in ours", box=None)
+    columns = {
+        "figure": [f"  {one.name}" for one in rows],
+        "published": [one.published for one in rows],
+        "ours": [f"{one.ours:.6g}" for one in rows],
+        "difference": [f"{one.difference:+.2g}" for one in rows],
+        "agrees": ["context" if one.judged == "context" else _MARKS[one.agrees] for one in rows],
+        "in theirs": [_MARKS[one.in_theirs] for one in rows],
+        "in ours": [_MARKS[one.in_ours] for one in rows],
+    }
+    columns = {name: cells for name, cells in columns.items() if any(cells)}
+    table = Table(box=None, pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right" if name in _NUMBERS else "left")
     group = ""
-    for one in rows:
+    for one, *cells in zip(rows, *columns.values(), strict=True):
         if one.group != group:
             group = one.group
             table.add_row(f"[bold]{group}[/bold]")
-        table.add_row(
-            f"  {one.name}",
-            one.published,
-            f"{one.ours:.6g}",
-            _MARKS[one.agrees],
-            _MARKS[one.in_theirs],
-            _MARKS[one.in_ours],
-        )
+        table.add_row(*cells)
     notes = dict.fromkeys(f"{one.group}: {one.note}" for one in rows if one.note)
-    emit(drawn([table, *(Text(note, style="dim") for note in notes)]))
+    emit(drawn([table, *(Text(note, style="dim") for note in (_LEGEND, *notes))]))

@@ -237,6 +237,11 @@ def test_reproduce_command(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "reproduce.json").read_text()) == rows
     text = RUNNER.invoke(app, ["reproduce", "--draws", "40"])
     assert "Law II, 48 optima" in text.stdout and "figures agree" in text.stderr
+    (delta,) = [
+        one for one in rows if one["group"] == "Law II, 48 optima" and one["name"] == "delta"
+    ]
+    line = next(line for line in text.stdout.splitlines() if line.split()[:1] == ["delta"])
+    assert line.split()[1:5] == [".0361", "0.0361141", f"{delta['difference']:+.2g}", "yes"]
 
 
 def test_help_needs_no_heavy_library() -> None:
