@@ -16,6 +16,7 @@ Points = Sequence[tuple[float, float]]
 _STEPS_OF_DECADES = ((1,), (1, 3), (1, 2, 5), tuple(range(1, 10)))
 _LINEAR_BELOW = 3.0  # a ratio of an axis's ends so small that equal steps are as good as any
 _FEWEST_TICKS = 3  # that tell a scale
+_HALF_LETTER = 3.4  # pixels; half of what a letter of a tick's label is wide, at most
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 10.0, 42.0
 
 
@@ -183,9 +184,17 @@ class Chart:
         parts = []
         for value, text in self.x.ticks:
             x = self._x(value)
+            # A tick at the very end would be cut off with half of its label.
             parts += [
                 tag("line", class_="grid", x1=x, x2=x, y1=_TOP, y2=self.bottom),
-                tag("text", text, class_="tick", x=x, y=self.bottom + 16, text_anchor="middle"),
+                tag(
+                    "text",
+                    text,
+                    class_="tick",
+                    y=self.bottom + 16,
+                    text_anchor="middle",
+                    x=min(x, self.width - _HALF_LETTER * len(text)),
+                ),
             ]
         for value, text in self.y.ticks:
             y = self._y(value)

@@ -98,6 +98,14 @@ def test_marks_lie_at_their_values() -> None:
     assert rule.get("y1") == rule.get("y2") == circle.get("cy")
 
 
+def test_a_label_at_the_end_of_an_axis_is_not_cut_off() -> None:
+    chart = Chart(decades("C", [8.3e4, 1.28e5]), linear("y", [0, 1]))
+    root = drawn(chart.draw("c", "t", "d"))
+    last = [one for one in of_class(root, "tick") if one.get("text-anchor") == "middle"][-1]
+    assert last.text == "1.3×10⁵"
+    assert float(last.get("x", "nan")) + 3.4 * len(last.text) <= chart.width
+
+
 def test_decades_have_ticks_at_powers_of_ten() -> None:
     assert [text for _, text in decades("C", [1e19, 2e21]).ticks] == ["10¹⁹", "10²⁰", "10²¹"]
     assert [text for _, text in decades("B", [2e10, 2e11]).ticks] == [
