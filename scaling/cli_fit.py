@@ -130,8 +130,10 @@ def fit(
         print_json(fit_json(law, results))
     else:
         emit(["\n\n".join(result.report() for result in results), "\n"])
-    if any(not result.ok for result in results):
-        typer.echo("the fit is not to be used: see status and findings", err=True)
+    bad = sum(not result.ok for result in results)
+    if bad:
+        which = "the fit is" if len(results) == 1 else f"{bad} of {len(results)} fits:"
+        typer.echo(f"{which} not to be used: see status and findings", err=True)
         raise typer.Exit(1)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from corpora.errors import InputError
 from scaling.engine.bootstrap import Bootstrap
 from scaling.result import Finding, FitResult, HoldOut, Interval, interval_table
 from scaling.runs import Runs
@@ -12,6 +13,11 @@ from scaling.statistics import goodness
 
 Array = NDArray[np.float64]
 FEWEST_DRAWS = 20
+NOT_CONVERGED = Finding(
+    name="not converged",
+    severity="failure",
+    message="the objective was still falling when the iterations ran out",
+)
 
 
 def assemble(
@@ -53,13 +59,7 @@ def assemble(
     notes = list(findings)
     notes += [Finding(name="column names", severity="note", message=note) for note in runs.notes]
     if not converged and not any(note.severity == "failure" for note in notes):
-        notes.append(
-            Finding(
-                name="not converged",
-                severity="failure",
-                message="the objective was still falling when the iterations ran out",
-            )
-        )
+        notes.append(NOT_CONVERGED)
     quality = goodness(observed, residuals, parameters)
     table: tuple[tuple[float, ...], ...] = ()
     intervals: dict[str, Interval | None] = dict.fromkeys(names)
@@ -90,7 +90,10 @@ def assemble(
         how, open_ended = bootstrap.describe(""), [one for one in names if intervals[one] is None]
         reason = f"no end found for {', '.join(open_ended)}" if open_ended else ""
     if runs.excluded:
-        rows = f"{len(runs.excluded)} rows were left out, the first for: {runs.excluded[0].reason}"
+        rows = (
+            f"{len(runs.excluded)} {'row was' if len(runs.excluded) == 1 else 'rows were'} left out"
+        )
+        rows += f", the first for: {runs.excluded[0].reason}"
         notes.append(Finding(name="rows left out", severity="note", message=rows))
     return FitResult(
         law=law,
@@ -120,6 +123,28 @@ def assemble(
         data_range={key: (float(np.min(one)), float(np.max(one))) for key, one in inputs.items()},
         draws=table,
         findings=tuple(notes),
+    )
+
+
+def unfitted(
+    runs: Runs, law: str, why: InputError, context: Mapping[str, float | str], form: str = ""
+) -> FitResult:
+    """Return what stands for one part of a table that a law cannot be fitted to, beside others."""
+    return FitResult(
+        law=law,
+        form=form or "none",
+        estimates={},
+        intervals={},
+        method="none",
+        interval_reason="nothing was found",
+        status="not converged",
+        n=len(runs),
+        excluded=runs.excluded,
+        conventions=runs.conventions(),
+        context=dict(context),
+        data=runs.name,
+        data_sha256=runs.sha256,
+        findings=(Finding(name="not fitted", severity="failure", message=str(why)),),
     )
 
 

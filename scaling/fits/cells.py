@@ -87,7 +87,7 @@ def make_cells(runs: Runs, law: str) -> tuple[Cell, ...]:
             where = f"C = {budget:g}" + (f", T = {one:g}" if one != -1 else "")
             raise InputError(
                 f"{runs.name}: {law} needs at least {FEWEST_SIZES} model sizes at {where}, "
-                f"and there {'is' if sizes == 1 else 'are'} {sizes}; train more, or leave it out"
+                f"and there {'is' if sizes == 1 else 'are'} {sizes}{runs.remedy_of_few}"
             )
         centre = float(data[rows].mean())
         order = rows[np.argsort(data[rows], kind="stable")]
@@ -96,6 +96,27 @@ def make_cells(runs: Runs, law: str) -> tuple[Cell, ...]:
             Cell(budget, one if one != -1 else np.nan, rows, centre, data[rows] - centre, path)
         )
     return tuple(cells)
+
+
+def curves_of_sizes_enough(runs: Runs, law: str) -> Runs:
+    """Return the runs of the curves that a parabola can be fitted to, the others excluded by name.
+
+    Runs too short are left out of a table, and may leave a curve of a sweep with one size or two;
+    its other curves are as good as before. Where no curve has sizes enough, the runs are returned
+    as they are, for `make_cells` to refuse.
+    """
+    parts = ["compute_flops", *(["compression_rate"] if runs.has("compression_rate") else [])]
+    keys = np.stack([runs.column(name, law) for name in parts])
+    _, cell = np.unique(np.nan_to_num(keys, nan=-1.0), axis=1, return_inverse=True)
+    cell, params = cell.reshape(-1), runs.column("params", law)
+    sizes = np.array([len(np.unique(params[cell == one])) for one in range(cell.max() + 1)])[cell]
+    if (sizes >= FEWEST_SIZES).any():
+        for count in sorted(set(sizes[sizes < FEWEST_SIZES].tolist()), reverse=True):
+            thin = sizes == count
+            noun = "size" if count == 1 else "sizes"
+            runs = runs.where(~thin, f"of a curve of {count} {noun}, {FEWEST_SIZES} needed")
+            sizes = sizes[~thin]
+    return runs
 
 
 def data_column(runs: Runs) -> str:
@@ -139,6 +160,13 @@ def find_minima(cells: tuple[Cell, ...], loss: Array, weights: Array) -> Minima:
     return Minima(*(np.stack(parts, axis=1) for parts in zip(*columns, strict=True)))
 
 
+def fitted_losses(cell: Cell, loss: Array) -> Array:
+    """Return what the parabola gives for a curve's runs, whichever way it opens."""
+    design = parabola_design(cell.x)
+    fitted: Array = design @ solve_weighted(design, loss[cell.rows], np.ones(len(cell.rows)))
+    return fitted
+
+
 def along(cells: tuple[Cell, ...], minima: Minima, ln_bytes: Array) -> Minima:
     """Return the minima moved to other places on their own isoFLOP curves; `ln_bytes` is [R, c]."""
     ln_params = [
@@ -166,10 +194,8 @@ def replicates(
         return np.broadcast_to(loss, (draws, n)), weights
     fitted, leverage = np.empty(n), np.empty(n)
     for cell in cells:
-        design = parabola_design(cell.x)
-        ones = np.ones(len(cell.rows))
-        fitted[cell.rows] = design @ solve_weighted(design, loss[cell.rows], ones)
-        leverage[cell.rows] = leverages(design)
+        fitted[cell.rows] = fitted_losses(cell, loss)
+        leverage[cell.rows] = leverages(parabola_design(cell.x))
     _, strata = np.unique([cell.compute for cell in cells], return_inverse=True)
     budget = strata[cell_numbers(cells, n)]
     targets = residual_targets(fitted, loss - fitted, leverage, budget, draws, generator, student)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from corpora.errors import InputError, did_you_mean
 from scaling.engine.bootstrap import CASES, RESIDUALS, Bootstrap
+from scaling.fits.assemble import unfitted
 from scaling.fits.checks import vary
 from scaling.fits.chinchilla import CHARGES, fit_chinchilla
 from scaling.fits.envelope import fit_envelope
@@ -63,11 +64,13 @@ def fit(
 ) -> list[FitResult]:
     """Fit a law to a table, to each tokenization, language and data set in it on its own.
 
+    Of several, those that lack what the law needs are returned unfitted, saying what.
+
     Args:
         bootstrap: how intervals are found; None for the law's own way.
 
     Raises:
-        InputError: the law or form is unknown, or the table lacks what the law needs.
+        InputError: the law or form is unknown, or nothing in the table has what the law needs.
     """
     if law not in LAWS:
         raise InputError(f"law {law!r} is unknown{did_you_mean(law, LAWS)} ({', '.join(LAWS)})")
@@ -85,9 +88,17 @@ def fit(
         )
     _refuse_unused(law, options)
     results: list[FitResult] = []
+    refused: list[InputError] = []
+    form = options.form or next(iter(chosen.forms), "")
     for context, family in runs.groups(FAMILY):
-        _refuse_constant(family, context)
-        results += chosen.fit(family, options, bootstrap or chosen.bootstrap, context)
+        try:
+            _refuse_constant(family, context)
+            results += chosen.fit(family, options, bootstrap or chosen.bootstrap, context)
+        except InputError as error:
+            refused.append(error)
+            results.append(unfitted(family, law, error, context, form))
+    if refused and len(refused) == len(results):
+        raise refused[0]
     return results
 
 

@@ -13,10 +13,20 @@ from scaling.engine.bootstrap import (
     residual_targets,
 )
 from scaling.engine.linear import solve_weighted
-from scaling.fits.assemble import assemble
-from scaling.fits.cells import Minima, cell_findings, find_minima, make_cells, one_cell, replicates
+from scaling.fits.assemble import assemble, unfitted
+from scaling.fits.cells import (
+    Minima,
+    cell_findings,
+    curves_of_sizes_enough,
+    find_minima,
+    fitted_losses,
+    make_cells,
+    one_cell,
+    replicates,
+)
 from scaling.fits.checks import correlated, outliers
 from scaling.laws.isoflop import SURFACE_NAMES, parabola, surface_design, surface_vertex
+from scaling.report_text import context_text
 from scaling.result import Finding, FitResult
 from scaling.runs import Runs
 
@@ -44,10 +54,11 @@ def fit_parabolas(runs: Runs, bootstrap: Bootstrap = RESIDUALS) -> tuple[FitResu
     its own.
 
     Raises:
-        InputError: a curve has fewer than three sizes, or none has a minimum.
+        InputError: no curve of a family has three sizes.
     """
     results: list[FitResult] = []
-    for context, family in runs.groups(FAMILY):
+    for context, whole in runs.groups(FAMILY):
+        family = curves_of_sizes_enough(whole, "isoflop")
         cells = make_cells(family, "isoflop")
         loss = family.column("bits_per_byte", "isoflop")
         point = find_minima(cells, loss[None], np.ones((1, len(loss))))
@@ -56,9 +67,15 @@ def fit_parabolas(runs: Runs, bootstrap: Bootstrap = RESIDUALS) -> tuple[FitResu
         for number, cell in enumerate(cells):
             findings = cell_findings((cell,), one_cell(point, number), loss)
             findings += _too_few_for_cases(len(cell.rows), bootstrap)
+            if not point.bend[0, number] > 0:
+                findings = [_no_minimum(one) for one in findings]
             estimates = {name: float(one[0]) for name, one in _public(point, number).items()}
             found = bool(np.isfinite(list(estimates.values())).all())
-            fitted = parabola(estimates, np.exp(cell.x + cell.centre)) if found else loss[cell.rows]
+            fitted = (
+                parabola(estimates, np.exp(cell.x + cell.centre))
+                if found
+                else fitted_losses(cell, loss)
+            )
             where: dict[str, float | str] = {**context, "compute_flops": cell.compute}
             if not np.isnan(cell.rate):
                 where["compression_rate"] = cell.rate
@@ -83,6 +100,14 @@ def fit_parabolas(runs: Runs, bootstrap: Bootstrap = RESIDUALS) -> tuple[FitResu
                 )
             )
     return tuple(results)
+
+
+def _no_minimum(finding: Finding) -> Finding:
+    """Return the finding, a failure where it says that the one curve of a fit has no minimum."""
+    if finding.name != "concave parabola":
+        return finding
+    text = "the losses bend downwards over ln B, so there is no minimum"
+    return finding.model_copy(update={"severity": "failure", "message": text})
 
 
 def _too_few_for_cases(rows: int, bootstrap: Bootstrap) -> list[Finding]:
@@ -113,19 +138,27 @@ def _public(minima: Minima, number: int) -> dict[str, Array]:
 def fit_surfaces(runs: Runs, bootstrap: Bootstrap = CASES) -> tuple[FitResult, ...]:
     """Fit a paraboloid in (ln T, ln rho) for every budget (of every language and family).
 
+    A budget of fewer than three rates, or fewer runs than coefficients, is returned unfitted.
+
     Raises:
-        InputError: fewer than three rates, or fewer runs than coefficients, at a budget.
+        InputError: all of them are such.
     """
     law = "isoflop-surface"
-    results = []
+    results: list[FitResult] = []
+    missing: list[tuple[Runs, dict[str, float | str], InputError]] = []
     for context, part in runs.groups((*FAMILY, "compute_flops")):
         rate = part.column("compression_rate", law)
         ratio = part.column("train_bytes", law) / part.column("params", law)
         loss = part.column("bits_per_byte", law)
-        where = ", ".join(f"{key} = {value}" for key, value in context.items())
-        _enough(runs, where, rate, ratio)
+        try:
+            _enough(runs, context_text(context), rate, ratio)
+        except InputError as error:
+            missing.append((part, context, error))
+            continue
         results.append(_fit_surface(part, context, rate, ratio, loss, bootstrap))
-    return tuple(results)
+    if not results:
+        raise missing[0][2]
+    return (*results, *(unfitted(part, law, error, where) for part, where, error in missing))
 
 
 def _fit_surface(
@@ -227,20 +260,25 @@ def _surface_findings(estimates: dict[str, float], rate: Array, ratio: Array) ->
     return findings
 
 
+def _are(number: int) -> str:
+    return f"is {number}" if number == 1 else f"are {number}"
+
+
 def _enough(runs: Runs, where: str, rate: Array, ratio: Array) -> None:
     at = f" at {where}" if where else ""
     if len(np.unique(rate)) < 3:
         raise InputError(
             f"{runs.name}: isoflop-surface needs at least 3 compression rates{at}, "
-            f"and there are {len(np.unique(rate))}"
+            f"and there {_are(len(np.unique(rate)))}{runs.remedy_of_few}"
         )
     sizes = max(len(np.unique(ratio[rate == one])) for one in np.unique(rate))
     if sizes < 3:
         raise InputError(
-            f"{runs.name}: isoflop-surface needs at least 3 model sizes{at}, and there are {sizes}"
+            f"{runs.name}: isoflop-surface needs at least 3 model sizes{at}, "
+            f"and there {_are(sizes)}{runs.remedy_of_few}"
         )
     if len(rate) < 7:
         raise InputError(
             f"{runs.name}: isoflop-surface has 6 coefficients and needs at least 7 runs{at}, "
-            f"not {len(rate)}"
+            f"not {len(rate)}{runs.remedy_of_few}"
         )

@@ -14,6 +14,7 @@ from scaling.fits.cells import (
     Minima,
     along,
     cell_findings,
+    curves_of_sizes_enough,
     find_minima,
     make_cells,
     replicates,
@@ -40,6 +41,7 @@ def fit_law1(
     Raises:
         InputError: fewer than three sizes in a cell, two budgets, or two rates.
     """
+    runs = curves_of_sizes_enough(runs, LAW)
     cells = make_cells(runs, LAW)
     rates = np.array([cell.rate for cell in cells])
     _enough(runs)
@@ -50,7 +52,7 @@ def fit_law1(
     if found.sum() < FEWEST_MINIMA:
         raise InputError(
             f"{runs.name}: {LAW} needs at least {FEWEST_MINIMA} isoFLOP curves with a minimum, "
-            f"and there are {found.sum()} of {len(cells)}"
+            f"and {found.sum()} of {len(cells)} have one{runs.remedy_of_few}"
         )
     findings = cell_findings(cells, point, loss)
     ln_latent, observed = _ln_latent(point, rates)[0], point.ln_bytes[0]

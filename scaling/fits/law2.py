@@ -22,6 +22,7 @@ from scaling.fits.assemble import assemble, held_out
 from scaling.fits.cells import (
     Cell,
     cell_findings,
+    curves_of_sizes_enough,
     find_minima,
     make_cells,
     optima_given,
@@ -75,6 +76,8 @@ def fit_law2(
     """
     if form not in FORMS:
         raise InputError(f"{LAW} has no form {form!r}{did_you_mean(form, FORMS)}")
+    if not optima_given(runs, LAW):
+        runs = curves_of_sizes_enough(runs, LAW)
     optima = _optima(runs, bootstrap, minima)
     _enough(runs, optima, form)
     problem, starts = make_problem(form, optima.compute, optima.rate, optima.loss)

@@ -16,7 +16,14 @@ from scaling.engine.bootstrap import (
 )
 from scaling.engine.linear import solve_weighted
 from scaling.fits.assemble import assemble
-from scaling.fits.cells import along, cell_findings, find_minima, make_cells, replicates
+from scaling.fits.cells import (
+    along,
+    cell_findings,
+    curves_of_sizes_enough,
+    find_minima,
+    make_cells,
+    replicates,
+)
 from scaling.fits.checks import misfit
 from scaling.fits.single_stage import need
 from scaling.laws import power
@@ -117,6 +124,7 @@ def fit_approach2(
         InputError: fewer than three budgets with a minimum, or several compression rates.
     """
     law = "approach2"
+    runs = curves_of_sizes_enough(runs, law)
     cells = make_cells(runs, law)
     budgets = np.array([cell.compute for cell in cells])
     if len(np.unique(budgets)) < len(cells):
