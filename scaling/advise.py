@@ -196,6 +196,12 @@ def _notes(
         notes.append("T*'s drift, Law I's exponents and the shape of the price are English's")
     if placement.basis != "runs" and question.family == "subword":
         notes.append("the language's ratios to English are those of byte latent models")
+    if question.law1 is not None:
+        # A fit does not hold its runs' shapes, and small grids keep their local modules small.
+        notes.append(
+            "N*, B* and serving are of the paper's shapes, whose local modules take most of a "
+            "small budget; runs of other shapes have other ones"
+        )
     notes.append(
         f"training costs {TRAINING_FACTOR} times the forward FLOPs of the paper's shapes; "
         "intervals are of the laws, not of a single training run"

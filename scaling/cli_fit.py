@@ -34,19 +34,39 @@ def fit(
         typer.Argument(help=".csv or .parquet of runs or optima; a sweep; a folder of records"),
     ],
     law: Annotated[
-        str, typer.Option(help="isoflop, isoflop-surface, law1, law2, chinchilla, joint, ...")
+        str,
+        typer.Option(
+            help="isoflop, isoflop-surface, law1, law2, joint, joint-terms, chinchilla, "
+            "approach1, approach2, envelope, overtraining, vocabulary or repeated"
+        ),
     ],
     form: Annotated[
-        str, typer.Option(help="form of the law", show_default="its own", rich_help_panel=_WHAT)
+        str,
+        typer.Option(
+            help="form of the law; one that it does not have lists those that it has",
+            show_default="its own",
+            rich_help_panel=_WHAT,
+        ),
     ] = "",
     params: Annotated[
         str,
-        typer.Option(help="parameter count", show_default="first there", rich_help_panel=_WHAT),
+        typer.Option(
+            help="column to count parameters by, such as total_params",
+            show_default="global_params, or what there is",
+            rich_help_panel=_WHAT,
+        ),
     ] = "",
     flops_convention: Annotated[
-        str, typer.Option(help="keep the rows of one convention", rich_help_panel=_WHAT)
+        str,
+        typer.Option(
+            help="of a table of several conventions of FLOPs, keep the rows of this one",
+            rich_help_panel=_WHAT,
+        ),
     ] = "",
-    loss: Annotated[str, typer.Option(help="column of nats per token", rich_help_panel=_WHAT)] = "",
+    loss: Annotated[
+        str,
+        typer.Option(help="column of losses in nats per token", rich_help_panel=_WHAT),
+    ] = "",
     budget: Annotated[
         list[float] | None, typer.Option(help="only these budgets C", rich_help_panel=_WHAT)
     ] = None,
@@ -57,13 +77,22 @@ def fit(
         bool, typer.Option("--keep-short", help="keep runs under 300 steps", rich_help_panel=_WHAT)
     ] = False,
     minima: Annotated[
-        str, typer.Option(help="law2's optima: parabola or lowest", rich_help_panel=HOW)
+        str,
+        typer.Option(
+            help="how law2 finds optima of runs: parabola of a curve, or its lowest run",
+            rich_help_panel=HOW,
+        ),
     ] = "parabola",
     irreducible: Annotated[
-        float | None, typer.Option(help="E of the envelope", rich_help_panel=HOW)
+        float | None,
+        typer.Option(help="loss that no compute removes, for envelope", rich_help_panel=HOW),
     ] = None,
     base: Annotated[
-        str, typer.Option(help="FIT.json or published name under `repeated`", rich_help_panel=HOW)
+        str,
+        typer.Option(
+            help="FIT.json or published name of the law of fresh text, for repeated",
+            rich_help_panel=HOW,
+        ),
     ] = "",
     intervals: Annotated[
         Intervals | None,

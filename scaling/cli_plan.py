@@ -280,5 +280,6 @@ def _print_end(folder: Path, state: "SweepState", as_json: bool) -> None:
                 f"{folder}: {state.counts['finished']} of {len(state.runs)} runs finished\n",
                 f"see it:  tokenize-lab scaling status {folder}\n",
                 f"fit it:  tokenize-lab scaling fit {folder} --law isoflop-surface\n",
+                f"show it: tokenize-lab report {folder}\n",
             ]
         )

@@ -12,7 +12,7 @@ import polars as pl
 from corpora.errors import InputError, did_you_mean
 from scaling.csv_faults import csv_fault
 from scaling.result import Excluded
-from scaling.runs import Runs
+from scaling.runs import TOO_SHORT, Runs
 from scaling.schema import (
     ALIASES,
     FEWEST_STEPS,
@@ -235,7 +235,7 @@ def _exclude_unfinished(
             and "steps" in columns
             and _count(row["steps"], source, index) < FEWEST_STEPS
         ):
-            reason = f"too short: {row['steps']} steps, fewer than {FEWEST_STEPS}"
+            reason = f"{TOO_SHORT}: {row['steps']} steps, fewer than {FEWEST_STEPS}"
         else:
             continue
         keep[index] = False

@@ -1,11 +1,17 @@
 """A fit as text. Apart from the numbers, so that the numbers need not know about layout."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from corpora.errors import one_line
 
 if TYPE_CHECKING:
     from scaling.result import FitResult
+
+
+def context_text(context: Mapping[str, float | str]) -> str:
+    """Return what a fit was confined to, in a message: `language = eng_Latn, ...`."""
+    return ", ".join(f"{key} = {_value(value)}" for key, value in context.items())
 
 
 def report(result: "FitResult") -> str:
@@ -15,7 +21,7 @@ def report(result: "FitResult") -> str:
         lines.append(f"source: {result.source}")
     if result.data:
         lines.append(f"data: {result.data} sha256 {result.data_sha256[:12]}")
-    lines += [f"{key}: {value}" for key, value in result.context.items()]
+    lines += [f"{key}: {_value(value)}" for key, value in result.context.items()]
     lines.append(f"method: {result.method}; intervals: {result.interval_method}")
     if result.conventions:
         lines.append(
@@ -50,6 +56,10 @@ def report(result: "FitResult") -> str:
     lines += [f"{one.severity}: {one.name}: {one.message}" for one in result.findings]
     # Names of languages and texts come from a table, which may hold anything.
     return "\n".join(map(one_line, lines))
+
+
+def _value(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.6g}"
 
 
 def _interval(result: "FitResult", name: str) -> str:

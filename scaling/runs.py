@@ -15,6 +15,9 @@ from scaling.schema import NUMBERS, PARAMS, SIGNED
 Array = NDArray[np.float64]
 
 
+TOO_SHORT = "too short"  # how the reason begins for which a run of few steps is left out
+
+
 @dataclass(frozen=True)
 class Runs:
     """Validated rows, with what they mean declared.
@@ -88,6 +91,15 @@ class Runs:
             "params": self.params_column or "none",
             "flops": self.flops_convention,
         }
+
+    @property
+    def remedy_of_few(self) -> str:
+        """What to do where there are too few runs, to end a message with."""
+        short = sum(one.reason.startswith(TOO_SHORT) for one in self.excluded)
+        if not short:
+            return "; train more"
+        were = "run is" if short == 1 else "runs are"
+        return f"; train more (of the whole table {short} {were} too short, kept by --keep-short)"
 
     def _derived(self, column: str) -> Array | None:
         if column == "params":

@@ -24,13 +24,16 @@ def goodness(observed: Array, residuals: Array, parameters: int) -> Goodness:
 
     AICc and BIC are those of normal errors of unknown variance (Burnham and Anderson 2002, 2.2):
     the variance counts as one more parameter. AICc is None where n leaves it undefined, R2 where
-    the observations do not vary.
+    the observations do not vary, and all but RMSE where there are as many parameters as rows: what
+    is left then is rounding.
     """
     n = len(residuals)
     squares = float(residuals @ residuals)
     spread = float(np.sum((observed - observed.mean()) ** 2))
-    r2 = 1 - squares / spread if spread > 0 else None
     free = n - parameters
+    if free <= 0:
+        return Goodness(None, None, math.sqrt(squares / max(n, 1)), None, None)
+    r2 = 1 - squares / spread if spread > 0 else None
     adjusted = 1 - (1 - r2) * (n - 1) / free if r2 is not None and free > 0 else None
     if squares <= 0 or n == 0:
         return Goodness(r2, adjusted, math.sqrt(squares / max(n, 1)), None, None)

@@ -5,7 +5,7 @@ from markupsafe import Markup
 
 from reports.figures.markers import legend
 from reports.laws.chart import Chart, decades, panel, panels
-from reports.laws.material import Laws, alike, rate
+from reports.laws.material import Laws, alike, of_family, rate
 from reports.laws.series import of_rates
 from reports.laws.text import compact, power, significant, with_interval
 from reports.measured import Series
@@ -14,6 +14,7 @@ from reports.table import Column, sortable_table
 from scaling.result import FitResult
 
 LAW = "law1"
+_USUAL = 1e20  # latent FLOPs of which is told, where runs came near
 _QUANTITIES = (
     ("train_bytes_opt", "B*, training bytes", "Training bytes B*"),
     ("params_opt", "N*, parameters", "Parameters N*"),
@@ -34,7 +35,7 @@ def allocation(laws: Laws) -> Section:
         '<p class="formula">B* = B<sub>0</sub> C<sup>α</sup> T<sup>β</sup>, &emsp; '
         "N* = N<sub>0</sub> C<sup>1−α</sup> T<sup>1−β</sup></p>"
         "<p>C is what the latent module alone spends, 6&nbsp;N&nbsp;B&nbsp;/&nbsp;T. {}</p>"
-    ).format(_sentence(fit))
+    ).format(_sentence(fit, laws))
     if minima:
         series = of_rates([rate(one) for one in minima])
         body += legend(list(series.values()), lines=True)
@@ -47,14 +48,16 @@ def allocation(laws: Laws) -> Section:
     return Section("laws-one", title, body + behind("Table: Law I", coefficients(fit, "Law I")))
 
 
-def _sentence(fit: FitResult) -> str:
-    best = fit.predict("bytes_per_param_opt", latent_flops=1e20, compression_rate=4.0)
+def _sentence(fit: FitResult, laws: Laws) -> str:
+    low, high = fit.data_range.get("latent_flops", (_USUAL, _USUAL))
+    spent = _USUAL if low <= _USUAL <= high else float(f"{high:.2g}")
+    best = fit.predict("bytes_per_param_opt", latent_flops=spent, compression_rate=4.0)
     alpha, beta = (with_interval(fit.estimates[one], fit.intervals[one]).striptags()
                    for one in ("alpha", "beta"))  # fmt: skip
     return (
         f"Text grows with the power α = {alpha} of compute and with the power β = {beta} of the "
-        f"compression rate; at 4 bytes per token and {power(1e20)} latent FLOPs the best ratio is "
-        f"{significant(float(best.value))} bytes per parameter."
+        f"compression rate{of_family(fit, laws.fits)}; at 4 bytes per token and {power(spent)} "
+        f"latent FLOPs the best ratio is {significant(float(best.value))} bytes per parameter."
     )
 
 

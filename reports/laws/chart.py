@@ -14,6 +14,9 @@ from reports.palette import SeriesStyle
 Points = Sequence[tuple[float, float]]
 # Ticks within a decade, the finer the less of it is shown.
 _STEPS_OF_DECADES = ((1,), (1, 3), (1, 2, 5), tuple(range(1, 10)))
+_LINEAR_BELOW = 3.0  # a ratio of an axis's ends so small that equal steps are as good as any
+_FEWEST_TICKS = 3  # that tell a scale
+_HALF_LETTER = 3.4  # pixels; half of what a letter of a tick's label is wide, at most
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 10.0, 42.0
 
 
@@ -35,7 +38,7 @@ class Axis:
     log: bool = False
 
 
-def linear(label: str, values: Sequence[float], about: int = 5) -> Axis:
+def linear(label: str, values: Sequence[float], about: int = 8) -> Axis:
     """Return an axis that holds the values, with round ticks."""
     low, high = padded(values)
     return Axis(label, low, high, [(one, tick_text(one)) for one in ticks(low, high, about)])
@@ -48,18 +51,20 @@ def octaves(label: str, values: Sequence[float]) -> Axis:
 
 
 def decades(label: str, values: Sequence[float]) -> Axis:
-    """Return a logarithmic axis with ticks at powers of ten, for FLOPs, bytes and parameters."""
+    """Return a logarithmic axis with ticks at powers of ten and round parts of them, for FLOPs,
+    bytes and parameters."""
     low, high = _widened(values)
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
-    places: list[float] = []
-    for steps in _STEPS_OF_DECADES[0 if last - first >= 2 else 1 :]:
+    narrow = high / low < _LINEAR_BELOW
+    places: list[float] = ticks(low, high, 6) if narrow else []
+    for steps in () if narrow else _STEPS_OF_DECADES[0 if last - first >= 2 else 1 :]:
         places = [
             step * 10.0**i
             for i in range(first - 1, last + 1)
             for step in steps
             if low <= step * 10.0**i <= high
         ]
-        if len(places) > 1:
+        if len(places) >= _FEWEST_TICKS:
             break
     return Axis(label, low, high, [(one, power(one)) for one in places], True)
 
@@ -179,9 +184,17 @@ class Chart:
         parts = []
         for value, text in self.x.ticks:
             x = self._x(value)
+            # A tick at the very end would be cut off with half of its label.
             parts += [
                 tag("line", class_="grid", x1=x, x2=x, y1=_TOP, y2=self.bottom),
-                tag("text", text, class_="tick", x=x, y=self.bottom + 16, text_anchor="middle"),
+                tag(
+                    "text",
+                    text,
+                    class_="tick",
+                    y=self.bottom + 16,
+                    text_anchor="middle",
+                    x=min(x, self.width - _HALF_LETTER * len(text)),
+                ),
             ]
         for value, text in self.y.ticks:
             y = self._y(value)

@@ -36,11 +36,11 @@ def clouds(laws: Laws) -> Markup:
         names = list(fit.estimates)
         table = np.asarray(fit.draws)
         pair = table[:, [names.index(x), names.index(y)]]
-        charts.append(_cloud(len(charts), fit, (x, y), pair))
+        charts.append(_cloud(len(charts), fit, shown_name(fit, laws.fits), (x, y), pair))
         spread = np.log(pair) if (pair > 0).all() else pair
         rows.append(
             [
-                shown_name(fit),
+                shown_name(fit, laws.fits),
                 f"{GREEK.get(x, x)} and {GREEK.get(y, y)}",
                 significant(float(np.corrcoef(spread.T)[0, 1]), 2),
                 with_interval(fit.estimates[x], fit.intervals.get(x)),
@@ -80,7 +80,9 @@ def _axis(name: str, values: list[float]) -> Axis:
     return octaves(label, values) if wide else linear(label, values, 4)
 
 
-def _cloud(place: int, fit: FitResult, names: tuple[str, str], pair: Array) -> Markup:
+def _cloud(
+    place: int, fit: FitResult, fit_name: str, names: tuple[str, str], pair: Array
+) -> Markup:
     # The outermost draws would shrink the rest to a dot.
     low, high = np.percentile(pair, [0.5, 99.5], axis=0)
     inner = pair[((pair >= low) & (pair <= high)).all(axis=1)][:_MOST_DRAWS]
@@ -100,7 +102,7 @@ def _cloud(place: int, fit: FitResult, names: tuple[str, str], pair: Array) -> M
         tag("line", class_="best", x1=x, x2=x, y1=y - 7, y2=y + 7),
     ]
     first, second = (GREEK.get(one, one).split(",")[0] for one in names)
-    caption = f"{shown_name(fit)}: {first} and {second}"
+    caption = f"{fit_name}: {first} and {second}"
     picture = chart.draw(
         f"cloud-{place}", caption, f"{len(inner)} bootstrap draws and the estimate.", *marks
     )

@@ -28,7 +28,9 @@ def _findings(laws: Laws) -> Markup:
     said: dict[tuple[str, str, str], list[str]] = {}
     for fit in laws.fits:
         for one in fit.findings:
-            said.setdefault((one.severity, one.name, one.message), []).append(shown_name(fit))
+            said.setdefault((one.severity, one.name, one.message), []).append(
+                shown_name(fit, laws.fits)
+            )
     if not said:
         return Markup("<p>{}</p>").format("No check had anything to say.")
     ordered = sorted(said.items(), key=lambda item: (_SEVERITIES.index(item[0][0]), item[0]))

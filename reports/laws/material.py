@@ -100,16 +100,26 @@ def rate(fit: FitResult) -> float:
     return float(fit.context.get("compression_rate", 0.0))
 
 
-def shown_name(fit: FitResult) -> str:
-    """Return a fit's name in tables: law, form where it has several, and what it is confined to."""
+def of_family(fit: FitResult, fits: Sequence[FitResult]) -> str:
+    """Return ` (entropy, eng_Latn)` where fits of one law are of several families, else nothing."""
+    families = {family(one) for one in fits if one.law == fit.law}
+    return f" ({family(fit)})" if len(families) > 1 else ""
+
+
+def shown_name(fit: FitResult, fits: Sequence[FitResult]) -> str:
+    """Return a fit's name in tables: law, form where it has several, and what it is confined to.
+
+    Arguments:
+        fits: all there are; where those of its law are of several families, the name tells which.
+    """
     words = [fit.law]
     if fit.law in ("law2", "joint", "joint-additive"):
         words.append(f"({fit.form})")
     if budget(fit):
         words.append(f"C = {compact(budget(fit))}")
     if rate(fit):
-        words.append(f"T = {rate(fit):g}")
-    return " ".join(words)
+        words.append(f"T = {rate(fit):.3g}")
+    return " ".join(words) + of_family(fit, fits)
 
 
 def read_laws(folder: Path) -> Laws | None:

@@ -28,7 +28,7 @@ def opening(laws: Laws) -> Section:
         items = Markup("").join(Markup("<li>{}</li>").format(one) for one in points)
         body += Markup('<ul class="findings">{}</ul>').format(items)
     fits = [one for one in laws.fits if one.law not in _SINGLE]
-    body += behind("Table: every law that was fitted", _table(fits))
+    body += behind("Table: every law that was fitted", _table(laws, fits))
     return Section("laws", "Scaling laws", body, style=laws_style())
 
 
@@ -37,7 +37,7 @@ def law_sentences(laws: Laws) -> list[str]:
     sentences = []
     fit = law2_of(laws)
     if fit is not None:
-        sentences.append(best_rates_sentence(fit))
+        sentences.append(best_rates_sentence(fit, laws))
         apart = [
             power(budget(one))
             for one in laws.of("isoflop-surface")
@@ -49,7 +49,7 @@ def law_sentences(laws: Laws) -> list[str]:
                 "place elsewhere than Law II, and the intervals of the two do not meet: there the "
                 "two ways of finding T* differ by more than either admits."
             )
-    failed = [shown_name(one) for one in laws.fits if not one.ok]
+    failed = [shown_name(one, laws.fits) for one in laws.fits if not one.ok]
     if failed:
         sentences.append(f"Not to be used, see the findings: {', '.join(failed)}.")
     return sentences
@@ -64,7 +64,7 @@ def _apart(bowl: FitResult, law2: FitResult) -> bool:
     return bool(own.high < theirs.low or own.low > theirs.high)
 
 
-def _table(fits: list[FitResult]) -> Markup:
+def _table(laws: Laws, fits: list[FitResult]) -> Markup:
     return sortable_table(
         f"{plural(len(fits), 'fit')}, and what each stands on",
         [
@@ -80,7 +80,7 @@ def _table(fits: list[FitResult]) -> Markup:
         ],
         [
             [
-                shown_name(one),
+                shown_name(one, laws.fits),
                 one.status,
                 str(one.n),
                 str(len(one.excluded)),

@@ -6,7 +6,7 @@ from markupsafe import Markup
 from reports.figures.markers import legend
 from reports.laws.allocation import coefficients
 from reports.laws.chart import Chart, decades, linear, octaves, panel, panels
-from reports.laws.material import Laws, alike, budget
+from reports.laws.material import Laws, alike, budget, of_family
 from reports.laws.series import of_budgets
 from reports.laws.text import compact, power, predicted, said, significant, with_interval
 from reports.measured import Series
@@ -18,6 +18,7 @@ from scaling.runs import Runs
 
 LAW = "law2"
 _STEPS = 60
+_USUAL = (1e20, 1e21)  # budgets of which is told, where runs came near
 _BUDGETS = (1e19, 1e20, 1e21, 1e22, 1e24)
 
 
@@ -61,7 +62,7 @@ def profiles(laws: Laws) -> Section:
     body = Markup(
         '<p class="formula">L*(C, T) = L<sub>0</sub> C<sup>γ</sup> + F (ln T − ln T*(C))² + E, '
         "&emsp; T*(C) = T<sub>0</sub> C<sup>−δ</sup></p><p>{}</p>"
-    ).format(best_rates_sentence(fit))
+    ).format(best_rates_sentence(fit, laws))
     optima = optima_of(laws, fit)
     drawn = []
     if optima:
@@ -71,8 +72,9 @@ def profiles(laws: Laws) -> Section:
     drawn.append(_best(fit, [one for one in laws.of("isoflop-surface") if alike(one, fit)]))
     body += panels(*drawn, wide=True)
     body += Markup('<p class="note">{}</p>').format(
-        "Left: the lowest loss that each budget reached at each rate, and the fitted law. Right: "
-        "the best rate by the law, with its 95 % interval, and the lowest places of the bowls, "
+        "Left: the optimum of each budget and rate, where it was found from runs the lowest place "
+        "of a parabola, which may lie beyond the sizes trained, and the fitted law. Right: the "
+        "best rate by the law, with its 95 % interval, and the lowest places of the bowls, "
         "fitted to each budget alone. Beyond the budgets fitted the line is an extrapolation."
     )
     body += behind("Table: best rate and loss over budgets", _predictions(fit))
@@ -87,12 +89,22 @@ def profiles(laws: Laws) -> Section:
     return Section("laws-two", title, body)
 
 
-def best_rates_sentence(fit: FitResult) -> str:
-    """Return what Law II says of the best rate, in plain text."""
-    best = {c: said(fit.predict("compression_rate_opt", compute_flops=c)) for c in (1e20, 1e21)}
+def _near(fit: FitResult) -> bool:
+    """Whether the usual budgets lie among those fitted: a small machine's runs are ten million
+    times below them, and tell nothing there."""
+    low, high = fit.data_range.get("compute_flops", _USUAL)
+    return low <= _USUAL[0] and _USUAL[1] <= high
+
+
+def best_rates_sentence(fit: FitResult, laws: Laws) -> str:
+    """Return what Law II says of the best rate, in plain text, within the budgets fitted."""
+    low, high = fit.data_range.get("compute_flops", _USUAL)
+    one, other = _USUAL if _near(fit) else (low, high)
+    best = [said(fit.predict("compression_rate_opt", compute_flops=c)) for c in (one, other)]
     return (
-        f"Law II, fitted to {fit.n} optima, puts the best compression rate at {best[1e20]} bytes "
-        f"per token for {power(1e20)} FLOPs and {best[1e21]} for {power(1e21)}."
+        f"Law II, fitted to {fit.n} optima{of_family(fit, laws.fits)}, puts the best compression "
+        f"rate at {best[0]} bytes per token for {power(one)} FLOPs and {best[1]} for "
+        f"{power(other)}."
     )
 
 
@@ -193,7 +205,8 @@ def _best(fit: FitResult, bowls: list[FitResult]) -> Markup:
 
 def _predictions(fit: FitResult) -> Markup:
     rows = []
-    for compute in _BUDGETS:
+    _, high = fit.data_range.get("compute_flops", _USUAL)
+    for compute in _BUDGETS if _near(fit) else (high / 10, high, 10 * high, 100 * high):
         rate = fit.predict("compression_rate_opt", compute_flops=compute)
         loss = fit.predict("bits_per_byte_opt", compute_flops=compute)
         beyond = rate.outside.get("compute_flops")

@@ -25,7 +25,7 @@ def best_rate_sentences(laws: Laws, measured: Measured, tokenizer: str) -> list[
                 f"the best rate is {estimated(one.best)} (price {estimated(own.price, 2)} bits per "
                 "byte)"
             )
-    sentences = [best_rates_sentence(fit)]
+    sentences = [best_rates_sentence(fit, laws)]
     if parts:
         sentences.append(
             f"At {power(BUDGET)} FLOPs, if tokens are worth what patches are: {tokenizer} holds "

@@ -18,6 +18,6 @@ def of_budgets(budgets: Sequence[float]) -> dict[float, Series]:
 def of_rates(rates: Sequence[float]) -> dict[float, Series]:
     """Return a series for every compression rate, from the lowest."""
     return {
-        one: Series(f"{one:g} bytes per token", {}, series_style(i))
+        one: Series(f"{one:.3g} bytes per token", {}, series_style(i))
         for i, one in enumerate(sorted(set(rates)))
     }

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from reports.figures.markers import legend
 from reports.laws.chart import Axis, Chart, decades, linear, panel, panels
 from reports.laws.text import power, significant
+from reports.numbers import plural
 from reports.section import Section, absent
 from reports.sweep.material import SweepResults, SweepRun, budgets, sizes, view, views
 from reports.sweep.styles import Styles
@@ -23,10 +24,11 @@ def curves(sweep: SweepResults) -> Section:
     found = [run for run in sweep.runs if len(_shown(run, 0.0)) > 1]
     if not found:
         return Section(IDENTITY, TITLE, absent("No run has trained for two steps yet."))
-    chosen = views(found)[:MOST_PANELS]
-    parts = {one: chosen_curves([run for run in found if view(run) == one]) for one in chosen}
+    begin = max(run.curve[-1][0] for run in found) / _SHOWN
+    seen = [run for run in found if len(_shown(run, begin)) > 1]
+    chosen = views(seen)[:MOST_PANELS]
+    parts = {one: chosen_curves([run for run in seen if view(run) == one]) for one in chosen}
     runs = [run for part in parts.values() for run in part]
-    begin = max(run.curve[-1][0] for run in runs) / _SHOWN
     styles = Styles(sizes(runs), budgets(runs))
     axes = _axes(runs, begin)
     drawn = panels(
@@ -37,7 +39,7 @@ def curves(sweep: SweepResults) -> Section:
     )
     key = legend(
         styles.key(
-            [f"{one} global layers × width" for one in styles.colours],
+            [f"{one} (global layers × width)" for one in styles.colours],
             [f"{power(one)} FLOPs" for one in styles.shapes],
         ),
         lines=True,
@@ -47,7 +49,8 @@ def curves(sweep: SweepResults) -> Section:
         "is the mean of the steps within 8 % of the bytes read, so that the lines wander with the "
         f"text. Only the last factor of {_SHOWN:g} of the longest run's bytes is drawn. Lines that "
         "still fall at their end would have gone on falling: of how these models compare when "
-        "trained for long, runs of this length say nothing." + _left_out(found, len(runs))
+        "trained for long, runs of this length say nothing."
+        + _left_out(len(found), len(seen), len(runs))
     )
     body = key + drawn + Markup('<p class="note">{}</p>').format(words)
     return Section(IDENTITY, TITLE, body)
@@ -55,10 +58,10 @@ def curves(sweep: SweepResults) -> Section:
 
 def chosen_curves(runs: Sequence[SweepRun]) -> list[SweepRun]:
     """Return the runs of a panel that are drawn: of each size and budget the first seed, then the
-    second and so on, as many as there is room for."""
+    second and so on, each time the largest budgets first, as many as there is room for."""
 
     def key(run: SweepRun) -> tuple[float, int, str]:
-        return run.budget, run.params, run.size
+        return -run.budget, run.params, run.size
 
     ranked = [
         (rank, run)
@@ -101,7 +104,6 @@ def _panel(
             "thin",
         )
         for run in runs
-        if len(_shown(run, begin)) > 1
     ]
     picture = chart.draw(
         f"sweep-curve-{place}",
@@ -112,11 +114,16 @@ def _panel(
     return panel(caption, picture)
 
 
-def _left_out(found: Sequence[SweepRun], drawn: int) -> str:
-    if drawn == len(found):
-        return ""
-    return (
-        f" {len(found) - drawn:,} of {len(found):,} curves are left out: a panel holds "
-        f"{MOST_CURVES}, the first seed of every size and budget before any second one, and there "
-        f"are at most {MOST_PANELS} panels, in the order of the plan."
-    )
+def _left_out(found: int, seen: int, drawn: int) -> str:
+    """Return how many of the curves found are not drawn, and why."""
+    early, crowded = found - seen, seen - drawn
+    words = ""
+    if early:
+        words += f" {early:,} of {plural(found, 'run')} ended before that part begins."
+    if crowded:
+        words += (
+            f" {crowded:,} of {plural(seen, 'curve')} are left out: a panel holds {MOST_CURVES}, "
+            "first seeds before second ones and large budgets before small ones, and there are at "
+            f"most {MOST_PANELS} panels, in the order of the plan."
+        )
+    return words

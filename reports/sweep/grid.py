@@ -26,8 +26,8 @@ def grid(sweep: SweepResults) -> Section:
         [
             "Each cell is a run: what became of it, and the bits per byte of held-out text that it "
             "reached. Where a cell holds several runs (seeds, learning rates) it shows the lowest, "
-            "and the worst state. A run that is too short is shown here and left out of everything "
-            "that follows. One seed says nothing of what another would have given."
+            "and the worst state. A run that is too short is shown, and left out of everything "
+            "that is compared or fitted. One seed says nothing of what another would have given."
         ]
     )
     tables = [_table(sweep, text, arm) for text, arm in arms(sweep.runs)]

@@ -9,6 +9,7 @@ from reports.figures.svg import tag
 from reports.laws.chart import Chart, decades, linear, panel, panels
 from reports.laws.text import compact, power, significant
 from reports.section import Section, absent, behind
+from reports.sweep.byte_models import reading_flops
 from reports.sweep.material import SweepResults, SweepRun, budgets
 from reports.sweep.styles import Styles
 from reports.table import Column, sortable_table
@@ -42,13 +43,31 @@ def inference(sweep: SweepResults) -> Section:
     words = (
         "Each marker is a run; rings, joined by a line, are those that no other run of the same "
         "budget beats both in bits per byte and in forward FLOPs per byte of text (counted in "
-        "full, attention and head with them). The byte model that finds entropy patches must run "
-        "at inference as well, and is not counted here; nor does this scale say where the front "
-        "of large models lies."
+        "full, attention and head with them)." + _uncounted(runs) + " This scale does not say "
+        "where the front of large models lies."
     )
     body = key + drawn + Markup('<p class="note">{}</p>').format(words)
     body += behind("Table: the fronts", _table(sweep, list(groups.values())))
     return Section(IDENTITY, TITLE, body)
+
+
+def _uncounted(runs: Sequence[SweepRun]) -> str:
+    """Return what entropy patches cost at inference beside the models; empty without any."""
+    found = [(flops, run) for run in runs if (flops := reading_flops(run)) is not None]
+    if not found:
+        return ""
+    read = max(flops for flops, _ in found)
+    models = [run.forward_flops for _, run in found]
+    return (
+        " The byte model that places entropy patches must read every byte at inference as well, "
+        f"and is not counted here: at most {_power(read)} FLOPs per byte, where the models it "
+        f"serves take {_power(min(models))} to {_power(max(models))}. With it, their runs lie that "
+        "much further to the right."
+    )
+
+
+def _power(value: float) -> str:
+    return power(float(f"{value:.3g}"))
 
 
 def front(runs: Sequence[SweepRun]) -> list[SweepRun]:

@@ -32,9 +32,11 @@ def isoflops(sweep: SweepResults) -> Section:
         return Section(IDENTITY, TITLE, absent("No run has finished yet."))
     everything = [run for one in found for run in (*one.runs, *one.short)]
     series = of_budgets(budgets(everything))
+    # Runs too short to be fitted lie so high that what is fitted would be drawn flat.
+    ranged = [run for one in found for run in one.runs] or everything
     axes = (
-        octaves("bytes per parameter", [run.bytes_per_param for run in everything]),
-        linear("bits per byte", [*(run.loss for run in everything), *_lowest_fitted(found)]),
+        octaves("bytes per parameter", [run.bytes_per_param for run in ranged]),
+        linear("bits per byte", [*(run.loss for run in ranged), *_lowest_fitted(found)]),
     )
     groups: dict[tuple[str, str, str, float], list[IsoFlop]] = {}
     for one in found:
@@ -55,7 +57,7 @@ def isoflops(sweep: SweepResults) -> Section:
         "minimum here need not lie where theirs do."
     )
     if any(one.short for one in found):
-        words += " Grey crosses are runs too short to be fitted."
+        words += " Grey crosses are runs too short to be fitted; those beyond the axes are cut off."
     body = (
         legend(list(series.values()), lines=True)
         + drawn
@@ -117,7 +119,8 @@ def _marks(chart: Chart, one: IsoFlop, style: SeriesStyle) -> list[Markup]:
 
 def _shares(runs: Sequence[SweepRun]) -> str:
     found = [latent_share(run.spec.model.shape, run.spec.setting) for run in runs]
-    return f"{100 * min(found):.0f} to {100 * max(found):.0f} %"
+    least, most = (significant(100 * one, 2) for one in (min(found), max(found)))
+    return f"{least} to {most} %" if least != most else f"{least} %"
 
 
 def _hint(place: str, run: SweepRun) -> str:

@@ -1,8 +1,8 @@
 """The isoFLOP minima of a sweep: parabolas by `scaling.fits.isoflop`, and where they may be read.
 
 A curve has a minimum only where the parabola opens upwards and turns between the smallest and the
-largest model trained. Otherwise the best of them is an end of the grid, and the minimum lies at it
-or beyond: a bound, no estimate.
+largest model trained. Where it has none, and the best model is one end of the grid and the worst
+the other, the minimum lies at the best or beyond: a bound, no estimate. Other curves say nothing.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from reports.numbers import plural
 from reports.sweep.material import SweepRun, lowest, views
 from scaling.engine.bootstrap import RESIDUALS
 from scaling.fits.cells import FEWEST_SIZES
@@ -55,14 +56,16 @@ class IsoFlop:
     @property
     def bound(self) -> tuple[SweepRun, bool] | None:
         """The best run and whether the minimum lies at more bytes per parameter, if the best run
-        is an end of the grid and there is no minimum inside."""
+        is one end of the grid, the worst the other, and there is no minimum inside. A curve that
+        falls towards both ends does not tell beyond which of them it would turn."""
         if self.interior or len({run.params for run in self.runs}) < FEWEST_SIZES:
             return None
-        best = lowest(self.runs)
+        best, worst = lowest(self.runs), max(self.runs, key=lambda run: run.loss)
         ratios = [run.bytes_per_param for run in self.runs]
-        if best.bytes_per_param not in (min(ratios), max(ratios)):
+        ends = min(ratios), max(ratios)
+        if {best.bytes_per_param, worst.bytes_per_param} != set(ends):
             return None
-        return best, best.bytes_per_param == max(ratios)
+        return best, best.bytes_per_param == ends[1]
 
     @property
     def verdict(self) -> str:
@@ -71,7 +74,7 @@ class IsoFlop:
             return "minimum inside"
         sizes = len({run.params for run in self.runs})
         if sizes < FEWEST_SIZES:
-            return f"{sizes} of the {FEWEST_SIZES} sizes that a parabola needs"
+            return f"{plural(sizes, 'size')} long enough, and a parabola needs {FEWEST_SIZES}"
         if self.bound is None:
             return "the parabola has no minimum among these sizes"
         best, above = self.bound

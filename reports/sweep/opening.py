@@ -1,16 +1,20 @@
 """What a sweep is, how it stands, and what it found."""
 
+from collections.abc import Sequence
+
 from markupsafe import Markup
 
 from reports.html import text_file
 from reports.laws.style import laws_style
 from reports.laws.text import power
-from reports.numbers import listed, plural
+from reports.numbers import count, listed, plural
 from reports.section import Section
-from reports.sweep.material import SweepResults, budgets, lowest
-from reports.sweep.minima import isoflops_of
+from reports.sweep.byte_models import byte_models
+from reports.sweep.material import SweepResults, SweepRun, budgets, lowest
+from reports.sweep.minima import IsoFlop, isoflops_of
 from reports.sweep.rates import rate_sentences
 from reports.words import strong
+from scaling.schema import FEWEST_STEPS
 from scaling.sweep.status_text import duration
 
 
@@ -38,10 +42,39 @@ def _stands(sweep: SweepResults) -> str:
     return words
 
 
+def _too_short(runs: Sequence[SweepRun]) -> list[str]:
+    """Return how many runs are too short to be compared."""
+    short = sum(run.short for run in runs)
+    if not short:
+        return []
+    return [
+        f"{count(short)} of {plural(len(runs), 'run')} {'is' if short == 1 else 'are'} too short, "
+        f"of fewer than {FEWEST_STEPS} steps, and left out of everything that is compared or "
+        "fitted."
+    ]
+
+
+def _curves(found: Sequence[IsoFlop]) -> list[str]:
+    """Return of how many isoFLOP curves a best size can be read, or the side on which it lies."""
+    curves = [one for one in found if one.fit is not None]
+    if not curves:
+        return []
+    inside = sum(one.interior for one in curves)
+    bounded = sum(one.bound is not None for one in curves)
+    words = f"{inside or 'None'} of {plural(len(curves), 'isoFLOP curve')} "
+    words += f"{'turns' if inside < 2 else 'turn'} inside the sizes trained."
+    if bounded:
+        words += f" Of {count(bounded)}, lowest at one end and highest at the other, only the side "
+        words += "of the best size can be read."
+    if nothing := len(curves) - inside - bounded:
+        words += f" Of {count(nothing)}, no best size can be read."
+    return [words]
+
+
 def findings(sweep: SweepResults) -> list[str]:
     """Return what the runs show, a sentence each, in plain text."""
     if not sweep.usable:
-        return []
+        return _too_short(sweep.runs)
     sentences = []
     for text in sweep.texts:
         runs = [run for run in sweep.usable if run.job.text == text]
@@ -54,14 +87,9 @@ def findings(sweep: SweepResults) -> list[str]:
             )
             sentences.append(f"{text}: {said}" if sweep.several_texts else f"L{said[1:]}")
     sentences += rate_sentences(sweep)
-    curves = [one for one in isoflops_of(sweep.runs) if one.fit is not None]
-    if curves:
-        inside = sum(one.interior for one in curves)
-        words = f"{inside or 'None'} of {plural(len(curves), 'isoFLOP curve')} turn inside the "
-        words += "sizes trained"
-        if inside < len(curves):
-            words += "; where one does not, no best size can be read, only which side it is on"
-        sentences.append(f"{words}.")
+    sentences += [words] if (words := byte_models(sweep.runs)) else []
+    sentences += _curves(isoflops_of(sweep.runs))
+    sentences += _too_short(sweep.runs)
     sentences.append(
         "All this is of small models on little text: it compares what was trained here, and "
         "forecasts nothing of models a million times as large."

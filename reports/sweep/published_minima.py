@@ -11,6 +11,7 @@ from reports.laws.chart import Chart, octaves
 from reports.laws.material import budget, rate
 from reports.laws.text import power, significant
 from reports.measured import Series
+from reports.numbers import plural
 from reports.palette import SeriesStyle
 from reports.section import figure
 from reports.sweep.material import SweepResults
@@ -22,7 +23,7 @@ from scaling.published.tables import isoflop_runs
 from scaling.result import FitResult
 
 _PUBLISHED = SeriesStyle(QUIET, "circle", "none")
-_ARROW = 18.0  # pixels
+_ARROW, _BESIDE = 18.0, 9.0  # pixels
 
 
 def beside_published(sweep: SweepResults, found: Sequence[IsoFlop]) -> Markup:
@@ -48,9 +49,9 @@ def beside_published(sweep: SweepResults, found: Sequence[IsoFlop]) -> Markup:
         height=380,
     )
     marks = [tag("g", *_published_marks(chart, published), class_="context")]
-    for one in placed:
+    for one, x in zip(placed, _side_by_side(chart, placed), strict=True):
         run = one.first
-        marks += _own_marks(chart, one, styles(run.budget, (run.job.text, run.arm)))
+        marks += _own_marks(chart, one, x, styles(run.budget, (run.job.text, run.arm)))
     picture = chart.draw(
         "sweep-minima",
         "Bytes per parameter at the minimum, by compression rate",
@@ -71,14 +72,38 @@ def beside_published(sweep: SweepResults, found: Sequence[IsoFlop]) -> Markup:
     times = min(spent) / max(budgets)
     caption = (
         "Bytes per parameter at the minimum of each isoFLOP curve, with its 95 % interval as far "
-        "as sizes were trained. An arrow stands where no minimum lies among the sizes trained: it "
-        "is at the arrow's foot or beyond, where it points. Grey are the published byte latent "
+        "as sizes were trained. "
+        + _without_interval(placed)
+        + "An arrow stands where the best size is one end of those trained and the worst the "
+        "other: the minimum is at the arrow's foot or beyond, where it points. Curves of one rate "
+        "are drawn side by side. Grey are the published byte latent "
         f"models on English, of {power(float(f'{times:.1g}'))} times this compute and more: local "
         "modules, context and text are others here too, and these minima neither confirm nor "
         "refute the published law."
     )
     heading = Markup("<h3>{}</h3>").format("Bytes per parameter at the minimum, beside published")
     return heading + figure(picture, caption, key)
+
+
+def _without_interval(placed: Sequence[IsoFlop]) -> str:
+    bare = sum(one.interior and _ends(one) is None for one in placed)
+    if not bare:
+        return ""
+    return f"{plural(bare, 'minimum', 'minima')} without one may be noise: too few runs tell. "
+
+
+def _side_by_side(chart: Chart, placed: Sequence[IsoFlop]) -> list[float]:
+    """Return where on the axis each curve is drawn: those of one rate beside one another."""
+    groups: dict[str, list[int]] = {}
+    for i, one in enumerate(placed):
+        groups.setdefault(one.first.rate_text, []).append(i)
+    places = [one.first.rate for one in placed]
+    left, right = (chart.at(end, chart.y.low)[0] for end in (chart.x.low, chart.x.high))
+    pixel = (chart.x.high / chart.x.low) ** (1 / (right - left))
+    for group in groups.values():
+        for order, i in enumerate(group):
+            places[i] *= pixel ** (_BESIDE * (order - (len(group) - 1) / 2))
+    return places
 
 
 @cache
@@ -117,22 +142,22 @@ def _ends(one: IsoFlop) -> tuple[float, float] | None:
     return max(interval.low, min(ratios)), min(interval.high, max(ratios))
 
 
-def _own_marks(chart: Chart, one: IsoFlop, style: SeriesStyle) -> list[Markup]:
+def _own_marks(chart: Chart, one: IsoFlop, place_x: float, style: SeriesStyle) -> list[Markup]:
     run = one.first
     place = f"{run.tokenization}, T = {run.rate_text}, C = {power(run.budget)}"
     if one.interior:
         assert one.fit is not None
         value = one.fit.estimates["bytes_per_param_opt"]
         hint = f"{place}: {significant(value)} bytes per parameter"
-        return [chart.mark(style, run.rate, value, hint, y_ends=_ends(one))]
+        return [chart.mark(style, place_x, value, hint, y_ends=_ends(one))]
     assert one.bound is not None
     best, above = one.bound
-    x, y = chart.at(run.rate, best.bytes_per_param)
+    x, y = chart.at(place_x, best.bytes_per_param)
     words = "or more" if above else "or less"
     hint = f"{place}: {significant(best.bytes_per_param)} bytes per parameter {words}"
     return [
         _arrow(style, x, y, -1 if above else 1),
-        chart.mark(style, run.rate, best.bytes_per_param, hint),
+        chart.mark(style, place_x, best.bytes_per_param, hint),
     ]
 
 

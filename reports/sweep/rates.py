@@ -8,6 +8,7 @@ from reports.figures.markers import legend
 from reports.laws.chart import Chart, linear, octaves, panel, panels
 from reports.laws.text import compact, power, with_ends
 from reports.section import Section, absent, behind, paragraphs
+from reports.sweep.byte_models import byte_models
 from reports.sweep.material import SweepResults, SweepRun, arms, budgets, lowest
 from reports.sweep.styles import Styles
 from reports.table import Column, sortable_table
@@ -37,9 +38,10 @@ def rates(sweep: SweepResults) -> Section:
         "95 % interval over held-out documents. All runs of a text are scored on the same "
         "documents, so that differences between them are surer than these intervals, which they "
         "share, make them look; what another seed would give, the intervals do not hold. Where the "
-        "lowest is the smallest or largest model trained, another size may have done better, and "
-        "the line may have another shape."
+        "lowest is the smallest or largest model long enough to be compared, another size may "
+        "have done better, and the line may have another shape."
     )
+    words = " ".join(part for part in (words, byte_models(best)) if part)
     body = paragraphs(rate_sentences(sweep)) + key + drawn
     body += Markup('<p class="note">{}</p>').format(words)
     return Section(IDENTITY, TITLE, body + behind("Table: lowest by rate", _table(sweep, best)))
@@ -134,8 +136,8 @@ def _table(sweep: SweepResults, best: Sequence[SweepRun]) -> Markup:
             Column("budget, FLOPs"),
             Column("bits per byte"),
             Column("size", numeric=False),
-            Column("where", numeric=False),
-            Column("of runs"),
+            Column("where", numeric=False, hint="among the sizes long enough to be compared"),
+            Column("of runs", hint="long enough to be compared"),
         ],
         [
             [

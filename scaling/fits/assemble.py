@@ -89,7 +89,9 @@ def assemble(
         how, open_ended = bootstrap.describe(""), [one for one in names if intervals[one] is None]
         reason = f"no end found for {', '.join(open_ended)}" if open_ended else ""
     if runs.excluded:
-        rows = f"{len(runs.excluded)} rows were left out, the first for: {runs.excluded[0].reason}"
+        count = len(runs.excluded)
+        rows = f"{count} row{' was' if count == 1 else 's were'} left out"
+        rows += f", the first for: {runs.excluded[0].reason}"
         notes.append(Finding(name="rows left out", severity="note", message=rows))
     return FitResult(
         law=law,

@@ -87,7 +87,7 @@ def make_cells(runs: Runs, law: str) -> tuple[tuple[Cell, ...], Runs]:
     """
     thin, row = thin_curves(runs, law), runs.frame["row"].to_numpy()
     if thin and np.any([one.rows for one in thin], axis=0).all():
-        raise InputError(f"{runs.name}: {law}: {thin[0].reason}; train more")
+        raise InputError(f"{runs.name}: {law}: {thin[0].reason}{runs.remedy_of_few}")
     for one in thin:
         left = ~np.isin(runs.frame["row"].to_numpy(), row[one.rows])
         runs = runs.where(left, one.reason)
@@ -168,6 +168,13 @@ def find_minima(cells: tuple[Cell, ...], loss: Array, weights: Array) -> Minima:
     return Minima(*(np.stack(parts, axis=1) for parts in zip(*columns, strict=True)))
 
 
+def fitted_losses(cell: Cell, loss: Array) -> Array:
+    """Return what the parabola gives for a curve's runs, whichever way it opens."""
+    design = parabola_design(cell.x)
+    fitted: Array = design @ solve_weighted(design, loss[cell.rows], np.ones(len(cell.rows)))
+    return fitted
+
+
 def along(cells: tuple[Cell, ...], minima: Minima, ln_bytes: Array) -> Minima:
     """Return the minima moved to other places on their own isoFLOP curves; `ln_bytes` is [R, c]."""
     ln_params = [
@@ -195,10 +202,8 @@ def replicates(
         return np.broadcast_to(loss, (draws, n)), weights
     fitted, leverage = np.empty(n), np.empty(n)
     for cell in cells:
-        design = parabola_design(cell.x)
-        ones = np.ones(len(cell.rows))
-        fitted[cell.rows] = design @ solve_weighted(design, loss[cell.rows], ones)
-        leverage[cell.rows] = leverages(design)
+        fitted[cell.rows] = fitted_losses(cell, loss)
+        leverage[cell.rows] = leverages(parabola_design(cell.x))
     _, strata = np.unique([cell.compute for cell in cells], return_inverse=True)
     budget = strata[cell_numbers(cells, n)]
     targets = residual_targets(fitted, loss - fitted, leverage, budget, draws, generator, student)

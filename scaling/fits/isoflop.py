@@ -11,6 +11,7 @@ from scaling.fits.cells import (
     Minima,
     cell_findings,
     find_minima,
+    fitted_losses,
     make_cells,
     one_cell,
     replicates,
@@ -49,7 +50,8 @@ def _fit_family(runs: Runs, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
     results = []
     for thin in thin_curves(runs, LAW):
         where = _confined(thin.compute, thin.rate)
-        results.append(unfitted(LAW, runs.only(thin.rows), where, thin.reason))
+        reason = thin.reason + runs.remedy_of_few
+        results.append(unfitted(LAW, runs.only(thin.rows), where, reason))
     cells, kept = make_cells(runs, LAW)
     loss = kept.column("bits_per_byte", LAW)
     point = find_minima(cells, loss[None], np.ones((1, len(loss))))
@@ -58,9 +60,15 @@ def _fit_family(runs: Runs, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
     for number, cell in enumerate(cells):
         findings = cell_findings((cell,), one_cell(point, number), loss)
         findings += _too_few_for_cases(len(cell.rows), bootstrap)
+        if not point.bend[0, number] > 0:
+            findings = [_no_minimum(one) for one in findings]
         estimates = {name: float(one[0]) for name, one in _public(point, number).items()}
         found = bool(np.isfinite(list(estimates.values())).all())
-        fitted = parabola(estimates, np.exp(cell.x + cell.centre)) if found else loss[cell.rows]
+        fitted = (
+            parabola(estimates, np.exp(cell.x + cell.centre))
+            if found
+            else fitted_losses(cell, loss)
+        )
         result = assemble(
             law=LAW,
             form="parabola in ln B",
@@ -86,6 +94,14 @@ def _fit_family(runs: Runs, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
 def _confined(compute: float, rate: float) -> dict[str, float | str]:
     where: dict[str, float | str] = {"compute_flops": compute}
     return where if np.isnan(rate) else {**where, "compression_rate": rate}
+
+
+def _no_minimum(finding: Finding) -> Finding:
+    """Return the finding, a failure where it says that the one curve of a fit has no minimum."""
+    if finding.name != "concave parabola":
+        return finding
+    text = "the losses bend downwards over ln B, so there is no minimum"
+    return finding.model_copy(update={"severity": "failure", "message": text})
 
 
 def _too_few_for_cases(rows: int, bootstrap: Bootstrap) -> list[Finding]:

@@ -179,7 +179,8 @@ class _Coordinates:
         share = 1 - e**2
         log_valley = law.log_valley(k, e, z)
         # d ln bracket: by z, by k at fixed z, by e at fixed z.
-        up = 1 / (1 + np.exp(np.log1p(e) - np.log1p(-e) - 2 * k * z))
+        with np.errstate(over="ignore"):  # far down the valley's side, where up is 0
+            up = 1 / (1 + np.exp(np.log1p(e) - np.log1p(-e) - 2 * k * z))
         by_z = k * ((1 + e) * up - (1 - e) * (1 - up))
         by_k = z * ((1 + e) * up - (1 - e) * (1 - up))
         by_e = up * (k * z - 1 / (1 - e)) + (1 - up) * (k * z + 1 / (1 + e))

@@ -47,7 +47,7 @@ def fit_law1(
     if found.sum() < FEWEST_MINIMA:
         raise InputError(
             f"{runs.name}: {LAW} needs at least {FEWEST_MINIMA} isoFLOP curves with a minimum, "
-            f"and there are {found.sum()} of {len(cells)}"
+            f"and {found.sum()} of {len(cells)} have one{runs.remedy_of_few}"
         )
     findings = cell_findings(cells, point, loss)
     ln_latent, observed = _ln_latent(point, rates)[0], point.ln_bytes[0]

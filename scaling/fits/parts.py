@@ -49,6 +49,7 @@ def unfitted(law: str, runs: Runs, context: Context, reason: str) -> FitResult:
         interval_reason="nothing was fitted",
         status="not converged",
         n=0,
+        excluded=runs.excluded,
         conventions=runs.conventions(),
         context=dict(context),
         data=runs.name,

@@ -10,6 +10,7 @@ from scaling.fits.assemble import assemble
 from scaling.fits.checks import correlated, outliers
 from scaling.fits.parts import FAMILY, Context, fit_each
 from scaling.laws.isoflop import SURFACE_NAMES, surface_design, surface_vertex
+from scaling.report_text import context_text
 from scaling.result import Finding, FitResult
 from scaling.runs import Runs
 
@@ -131,17 +132,17 @@ def _surface_findings(estimates: dict[str, float], rate: Array, ratio: Array) ->
 
 
 def _enough(runs: Runs, context: Context, rate: Array, ratio: Array) -> None:
-    where = ", ".join(_said(key, value) for key, value in context.items())
-    at = f" at {where}" if where else ""
+    at = f" at {context_text(context)}" if context else ""
     if len(np.unique(rate)) < 3:
         raise InputError(
             f"{runs.name}: {LAW} needs at least 3 compression rates{at}, "
-            f"and there are {len(np.unique(rate))}"
+            f"and there {_are(len(np.unique(rate)))}{runs.remedy_of_few}"
         )
     sizes = max(len(np.unique(ratio[rate == one])) for one in np.unique(rate))
     if sizes < 3:
         raise InputError(
-            f"{runs.name}: {LAW} needs at least 3 model sizes{at}, and there are {sizes}"
+            f"{runs.name}: {LAW} needs at least 3 model sizes{at}, "
+            f"and there {_are(sizes)}{runs.remedy_of_few}"
         )
     if len(rate) < 7:
         raise InputError(
@@ -149,5 +150,5 @@ def _enough(runs: Runs, context: Context, rate: Array, ratio: Array) -> None:
         )
 
 
-def _said(key: str, value: float | str) -> str:
-    return f"{key} = {value}" if isinstance(value, str) else f"{key} = {value:g}"
+def _are(number: int) -> str:
+    return f"is {number}" if number == 1 else f"are {number}"

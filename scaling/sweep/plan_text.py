@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scaling.sweep.plan import IsoFlop, PlannedRun, isoflops
+from scaling.sweep.status_text import duration
 
 _LEFT = ("text", "patches")  # columns of words
 
@@ -50,16 +51,34 @@ def print_plan(name: str, runs: Sequence[PlannedRun], workers: int) -> None:
         table.add_row(*(escape(cell) for cell in cells))
     console = Console(stderr=True)
     console.print(table)
-    if any(not group.brackets for group in groups):
-        console.print("* no size below it, or none above: the minimum may be at the grid's edge")
-    marks: dict[str, int] = {}
-    for run in runs:
-        for mark in run.marks:
-            marks[mark.partition(":")[0]] = marks.get(mark.partition(":")[0], 0) + 1
-    for mark, count in marks.items():
-        console.print(f"{count} of {len(runs)} runs: {escape(mark)}", style="yellow")
+    for line in _notes(groups):
+        console.print(line, highlight=False)
+    for line in _marks(runs):
+        console.print(escape(line), style="yellow", highlight=False, soft_wrap=True)
     total = math.fsum(run.compute_flops for run in runs)
     console.print(f"{len(runs)} runs, {total:.3g} FLOPs{_time_of(runs, workers)}")
+
+
+def _notes(groups: Sequence[IsoFlop]) -> list[str]:
+    """Return what the columns do not say of themselves."""
+    notes = ["Law I: bytes/param at the minimum by the published law of far larger models"]
+    if any(not group.brackets for group in groups):
+        notes.append("* no size below it, or none above: the minimum may be at the grid's edge")
+    return notes
+
+
+def _marks(runs: Sequence[PlannedRun]) -> list[str]:
+    """Return a line for each thing that is said of some runs, with what is said of the first."""
+    found: dict[str, list[str]] = {}
+    for run in runs:
+        for mark in run.marks:
+            what, _, why = mark.partition(": ")
+            found.setdefault(what, []).append(why)
+    lines = []
+    for what, whys in found.items():
+        first = whys[0] if len(whys) == 1 else f"the first: {whys[0]}"
+        lines.append(f"{len(whys)} of {len(runs)} runs: {what} ({first})")
+    return lines
 
 
 def _columns(groups: Sequence[IsoFlop]) -> dict[str, list[str]]:
@@ -99,5 +118,5 @@ def _time_of(runs: Sequence[PlannedRun], workers: int) -> str:
     times = [run.seconds for run in runs if run.seconds is not None]
     if not times:
         return ""
-    minutes = max(math.fsum(times) / workers, max(times)) / 60
-    return f", about {minutes:.0f} minutes with {workers} worker{'s' if workers > 1 else ''}"
+    left = duration(max(math.fsum(times) / workers, max(times)))
+    return f", about {left} with {workers} worker{'s' if workers > 1 else ''}"

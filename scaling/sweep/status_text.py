@@ -8,7 +8,7 @@ from scaling.sweep.status import PHASES, RunStatus, SweepStatus
 
 MOST_RUNS = 40  # listed one by one; of more, one line per text, tokenization and T
 _MOST_FAULTS = 10
-_PER_RUN = ("run", "text", "tokenization", "T", "phase", "steps", "bits per byte", "time")
+_PER_RUN = ("run", "text", "tokenization", "T", "phase", "steps", "bits per byte", "FLOPs", "time")
 _PER_CELL = ("text", "tokenization", "T", "runs", *PHASES, "bits per byte", "FLOPs")
 
 
@@ -33,6 +33,7 @@ def _run(run: RunStatus) -> tuple[str, ...]:
         phase,
         f"{run.step:,}/{run.steps:,}" if run.steps else "",
         "" if run.bits_per_byte is None else f"{run.bits_per_byte:.4f}",
+        f"{run.flops:.3g}" if run.flops else "",
         duration(run.seconds) if run.seconds else "",
     )
 

@@ -4,6 +4,7 @@ import math
 import sys
 
 from scaling.sweep.state import SweepState
+from scaling.sweep.status_text import duration
 
 _TELL_SECONDS = 30.0
 
@@ -31,7 +32,7 @@ class Told:
         counts = {phase: count for phase, count in state.counts.items() if count}
         left = state.seconds_left
         line = ", ".join(f"{count} {phase}" for phase, count in counts.items())
-        line += f"; {state.seconds / 60:.1f} minutes"
-        line += f", about {left / 60:.1f} left" if left else ""
+        line += f"; {duration(state.seconds)}"
+        line += f", about {duration(left)} left" if left else ""
         sys.stderr.write(f"\r{line:<79}" if self.terminal else line + "\n")
         sys.stderr.flush()

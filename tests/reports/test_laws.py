@@ -83,7 +83,7 @@ def test_budgets_in_cells_are_numbers_to_sort_by() -> None:
 
 
 def test_marks_lie_at_their_values() -> None:
-    chart = Chart(octaves("x", [1, 16]), linear("y", [0, 10]))
+    chart = Chart(octaves("x", [1, 16]), linear("y", [0, 10], 3))
     root = drawn(
         chart.draw("c", "t", "d", chart.mark(STYLE, 4, 5, "hint", y_ends=(4, 7)), chart.rule(y=5))
     )
@@ -98,9 +98,26 @@ def test_marks_lie_at_their_values() -> None:
     assert rule.get("y1") == rule.get("y2") == circle.get("cy")
 
 
+def test_a_label_at_the_end_of_an_axis_is_not_cut_off() -> None:
+    chart = Chart(decades("C", [8.3e4, 1.28e5]), linear("y", [0, 1]))
+    root = drawn(chart.draw("c", "t", "d"))
+    last = [one for one in of_class(root, "tick") if one.get("text-anchor") == "middle"][-1]
+    assert last.text == "1.3×10⁵"
+    assert float(last.get("x", "nan")) + 3.4 * len(last.text) <= chart.width
+
+
 def test_decades_have_ticks_at_powers_of_ten() -> None:
     assert [text for _, text in decades("C", [1e19, 2e21]).ticks] == ["10¹⁹", "10²⁰", "10²¹"]
-    assert [text for _, text in decades("B", [2e10, 2e11]).ticks] == ["3×10¹⁰", "10¹¹"]
+    assert [text for _, text in decades("B", [2e10, 2e11]).ticks] == [
+        "2×10¹⁰", "5×10¹⁰", "10¹¹", "2×10¹¹",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("ratio", [1.4, 1.6, 2, 3, 5, 9, 15, 40, 300, 1e4])
+@pytest.mark.parametrize("low", [8.2e4, 1e5, 2.3e5, 6e5])
+def test_an_axis_has_ticks_enough_to_be_read_and_room_for_them(low: float, ratio: float) -> None:
+    assert 3 <= len(decades("forward FLOPs per byte", [low, ratio * low]).ticks) <= 9
+    assert 3 <= len(linear("bits per byte", [2, 2 * ratio]).ticks) <= 10
 
 
 def test_rings_join_places_of_equal_loss(laws: Laws) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 
 from corpora.errors import InputError
 from reports.build import build_report
+from reports.laws.text import power
 from reports.sweep.curve import PER_DECADE, read_curve
 from reports.sweep.curves import MOST_CURVES, chosen_curves, curves
 from reports.sweep.grid import grid as grid_section
@@ -35,6 +37,8 @@ from tests.reports.sweeps import (
     BUDGETS,
     RATES,
     SIZES,
+    bowl,
+    ended,
     grid,
     hostile_sweep,
     planted_sweep,
@@ -114,7 +118,25 @@ def test_two_sizes_make_no_parabola(tmp_path: Path) -> None:
     sweep = results(tmp_path, [spec_of(size) for size in SIZES[:2]])
     (one,) = isoflops_of(sweep.runs)
     assert one.fit is None and not one.interior and one.bound is None
-    assert "2 of the 3 sizes" in one.verdict
+    assert one.verdict == "2 sizes long enough, and a parabola needs 3"
+    assert "nothing to set beside" in isoflops(sweep).body
+
+
+def hump(spec: RunSpec) -> float:
+    """Return bits per byte that are lowest at the largest size and highest at one in between."""
+    return {(1, 16): 2.7, (1, 32): 2.9}.get((spec.model.layers, spec.model.dim), 2.6)
+
+
+def test_a_curve_that_falls_towards_both_ends_bounds_nothing(tmp_path: Path) -> None:
+    specs = [spec_of(size, budget=3e12) for size in ((1, 16), (1, 32), (2, 32))]
+    sweep = read_sweep_results(planted_sweep(tmp_path, specs, hump).path)
+    (one,) = isoflops_of(sweep.runs)
+    assert not one.interior and one.bound is None
+    assert one.verdict == "the parabola has no minimum among these sizes"
+    (said,) = (sentence for sentence in findings(sweep) if "isoFLOP" in sentence)
+    assert said == (
+        "None of 1 isoFLOP curve turns inside the sizes trained. Of 1, no best size can be read."
+    )
     assert "nothing to set beside" in isoflops(sweep).body
 
 
@@ -126,6 +148,57 @@ def test_short_runs_are_shown_and_not_fitted(sweep: SweepResults) -> None:
     assert not {run.job.run_id for run in sweep.usable} & {run.job.run_id for run in short}
     assert isoflops(sweep).body.count(", too short</title>") == len(short)
     assert grid_section(sweep).body.count(">too short<") >= len(short)
+
+
+def test_short_runs_do_not_flatten_what_is_fitted(tmp_path: Path) -> None:
+    # At a tenth of the budget all but the smallest are too short, and lie far above.
+    specs = [spec_of(size, 1.0, budget) for budget in (3e11, 3e12) for size in SIZES]
+
+    def planted(spec: RunSpec) -> float:
+        return bowl(spec) + (20 if spec.training.steps < 300 else 0)
+
+    sweep = read_sweep_results(planted_sweep(tmp_path, specs, planted).path)
+    assert any(run.short for run in sweep.runs) and sweep.usable
+    body = isoflops(sweep).body.split("<details")[0]
+    ticks = [
+        float(one)
+        for one in re.findall(r'class="tick"[^>]* text-anchor="end"[^>]*>([\d.]+)<', body)
+    ]
+    assert ticks and max(ticks) < 20
+
+
+def test_a_sweep_of_runs_too_short_says_so(tmp_path: Path) -> None:
+    sweep = results(tmp_path, [spec_of(size, budget=1e11) for size in SIZES])
+    assert not sweep.usable
+    assert findings(sweep) == [
+        "5 of 5 runs are too short, of fewer than 300 steps, and left out of everything that is "
+        "compared or fitted."
+    ]
+
+
+def test_what_entropy_patches_cost_is_said(tmp_path: Path, sweep: SweepResults) -> None:
+    specs = [spec_of(size, rate, 3e12, "entropy") for rate in (2.0, 4.0) for size in SIZES]
+    folder = planted_sweep(tmp_path, specs)
+    for spec in specs:
+        record = ended(spec, bowl(spec))
+        write_record(folder.run(spec.run_id), replace(record, patching_flops=1.5e13))
+    placed = read_sweep_results(tmp_path)
+    words = (
+        "The byte model that places the entropy patches took 1.5×10¹³ FLOPs more, which no budget "
+        "here counts: 5 times the least of them."
+    )
+    assert words in findings(placed) and words in rates(placed).body
+    body = inference(placed).body
+    read = 1.5e13 / min(run.record.unique_bytes for run in placed.usable if run.record)
+    assert f"at most {power(float(f'{read:.3g}'))} FLOPs per byte" in body
+    # Where none was paid for, nothing is said.
+    assert "byte model" not in inference(sweep).body + rates(sweep).body
+
+
+def test_a_share_of_flops_that_is_not_nothing_does_not_read_as_nothing(tmp_path: Path) -> None:
+    sweep = results(tmp_path, [spec_of((1, dim), 8.0, 3e12) for dim in (4, 8, 16)])
+    found = re.search(r"took ([\d.]+) to ([\d.]+) % of the FLOPs", isoflops(sweep).body)
+    assert found and 0 < float(found[1]) < 0.5 < float(found[2])
 
 
 def test_the_best_rate_is_the_planted_one(sweep: SweepResults) -> None:
@@ -257,6 +330,28 @@ def test_a_panel_holds_so_many_curves_and_says_so(tmp_path: Path) -> None:
     body = curves(sweep).body
     assert body.count("<polyline") == MOST_CURVES
     assert "8 of 20 curves are left out" in body
+
+
+def test_a_panel_without_room_keeps_the_largest_budgets(tmp_path: Path) -> None:
+    budgets = (3e11, 1e12, 3e12, 1e13)
+    sweep = results(tmp_path, [spec_of(size, budget=one) for one in budgets for size in SIZES])
+    chosen = chosen_curves(sweep.runs)
+    kept = [run.budget for run in chosen]
+    assert kept.count(1e13) == kept.count(3e12) == len(SIZES) and 3e11 not in kept
+    # Runs that ended before the part that is drawn are not counted as drawn.
+    body = curves(sweep).body
+    gone = re.search(r" (\d+) of 20 runs ended before that part begins", body)
+    crowded = re.search(r" (\d+) of (\d+) curves are left out", body)
+    assert gone and crowded and int(gone[1]) == 20 - int(crowded[2])
+    assert body.count("<polyline") == int(crowded[2]) - int(crowded[1]) == MOST_CURVES
+
+
+def test_curves_of_one_rate_are_drawn_side_by_side(sweep: SweepResults) -> None:
+    figure = isoflops(sweep).body.split('id="sweep-minima-title"')[1]
+    places = re.findall(r'<circle[^>]* cx="([\d.]+)"[^>]*><title>static, T = 4,', figure)
+    assert len(places) == len(set(places)) == len(BUDGETS)
+    tick = float(re.findall(r'class="tick"[^>]* x="([\d.]+)"[^>]*>4<', figure)[0])
+    assert sum(map(float, places)) / len(places) == pytest.approx(tick, abs=0.2)
 
 
 def test_views_and_sizes_are_ordered(sweep: SweepResults) -> None:

@@ -9,7 +9,14 @@ import pytest
 from reports.build import build_report
 from tests.reports.browsers import DESKTOP, PHONE, Opened
 from tests.reports.folders import HOSTILE
-from tests.reports.sweeps import grid, hostile_sweep, planted_sweep, unfinished_sweep
+from tests.reports.sweeps import (
+    SIZES,
+    grid,
+    hostile_sweep,
+    planted_sweep,
+    spec_of,
+    unfinished_sweep,
+)
 from tests.reports.test_browser import values
 
 if TYPE_CHECKING:
@@ -64,6 +71,17 @@ def test_states_are_told_by_colour_too(browser: "Browser", tmp_path: Path) -> No
         if cell.locator(".state").count()
     }
     assert len({colours[one] for one in ("finished", "running", "waiting", "failed")}) == 4
+    opened.check_silent()
+    context.close()
+
+
+def test_names_of_tokenizers_stand_under_their_heading(browser: "Browser", tmp_path: Path) -> None:
+    specs = [spec_of(size, rate, kind="tokens") for rate in (2.0, 3.0) for size in SIZES]
+    context = browser.new_context(viewport=DESKTOP)
+    opened = Opened(context, build_report(planted_sweep(tmp_path, specs).path))
+    cell = opened.page.locator("#sweep-grid tbody th").first
+    assert cell.inner_text() == "bpe:512"
+    assert cell.evaluate("(e) => getComputedStyle(e).textAlign") == "start"
     opened.check_silent()
     context.close()
 

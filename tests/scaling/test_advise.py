@@ -204,6 +204,9 @@ def test_own_fits_take_the_place_of_the_shipped() -> None:
     own = law2.predict("compression_rate_opt", compute_flops=1e20)
     assert answer.compression_rate_opt.value == pytest.approx(float(own.value))
     assert answer.notes[0].startswith("own fits") and answer.second_opinion is None
+    # A fit does not know the shapes of its runs; the answer is of the paper's.
+    assert any("N*, B* and serving are of the paper's shapes" in note for note in answer.notes)
+    assert not any("N*, B* and" in note for note in advise(Question(1e20)).notes)
     with pytest.raises(InputError, match="--law1: the fit given is of law2"):
         advise(Question(1e20, law1=law2))
     flat = fit_law2(runs, "mean", few)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -155,6 +156,11 @@ def test_languages_are_fitted_on_their_own(tmp_path: Path) -> None:
     assert [one["language"] for one in whole["entries"]] == ["eng_Latn", "hin_Deva"]
     same = {name.split("@")[0]: value for name, value in whole["estimates"].items()}
     assert same["alpha"] == pytest.approx(whole["estimates"]["alpha@eng_Latn"])
+
+
+def test_every_law_is_named_by_the_help_of_fit() -> None:
+    words = RUNNER.invoke(app, ["fit", "--help"], env={"COLUMNS": "200"}).stdout
+    assert set(LAWS) <= set(re.findall(r"[\w-]+", words))
 
 
 def test_a_failed_fit_is_written_and_exits_1(tmp_path: Path) -> None:

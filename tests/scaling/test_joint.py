@@ -50,6 +50,14 @@ def test_hold_out_of_the_result_is_that_of_the_scores(scores: dict[str, FormScor
     assert fit.rmse == pytest.approx(scores[CHOSEN].rmse)
 
 
+def test_a_steep_valley_overflows_in_silence() -> None:
+    problem, starts = make_problem(CHOSEN, read(tables.isoflop_runs()))
+    theta = starts[:1].copy()
+    theta[:, FORMS[CHOSEN].index("kappa")] = 300.0
+    # Warnings are errors here: what is meant is 0, and a person at the terminal can do nothing.
+    assert np.isfinite(problem.model.jacobian(theta)).all()
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_gradient_is_that_of_finite_differences(form: str) -> None:
     data = read(tables.isoflop_runs())

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from corpora.errors import InputError
 from reports.build import build_report
 from scaling.cli import app
-from scaling.engine.bootstrap import Bootstrap
+from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap
 from scaling.fits.dispatch import Options, fit
 from scaling.fits.isoflop import fit_parabolas
 from scaling.fits.law1 import fit_law1
@@ -21,6 +21,7 @@ from scaling.fits.law2 import fit_law2
 from scaling.fits.powers import fit_approach2
 from scaling.fits.surface import fit_surfaces
 from scaling.published import tables
+from scaling.read_runs import runs_from_frame
 from scaling.result import FitResult
 from scaling.runs import Runs
 
@@ -122,3 +123,43 @@ def test_the_command_writes_what_could_be_fitted(tmp_path: Path) -> None:
     assert (tmp_path / "laws" / "law2-2.json").exists()
     build_report(tmp_path, tmp_path / "report.html")
     assert "Not to be used" in (tmp_path / "report.html").read_text()
+
+
+def test_too_few_runs_are_told_from_runs_too_short() -> None:
+    runs = tables.isoflop_runs()
+    curve = on(runs, 1e19, 1)
+    keep = ~curve
+    keep[np.flatnonzero(curve)[:2]] = True
+    thin = runs.where(keep, "too short: 9 steps, fewer than 300")
+    here = on(thin, 1e19, 1)
+    with pytest.raises(
+        InputError, match=r"there are 2; train more \(of the whole table \d+ runs are"
+    ):
+        fit_parabolas(thin.only(here))
+    with pytest.raises(InputError, match=r"and there is 1; train more .* kept by --keep-short"):
+        fit_surfaces(thin.only(here))
+
+
+def test_a_curve_without_a_minimum_says_that_and_how_far_off_its_parabola_is() -> None:
+    frame = tables.table(tables.ISOFLOP).filter(pl.col("compute_flops") == 1e20)
+    dome = frame.with_columns(bits_per_byte=2 - pl.col("bits_per_byte"))
+    for one in fit_parabolas(runs_from_frame(dome, "dome"), NO_BOOTSTRAP):
+        (failure,) = (finding for finding in one.findings if finding.severity == "failure")
+        assert failure.message == "the losses bend downwards over ln B, so there is no minimum"
+        assert "iterations" not in one.report() and one.rmse
+        assert one.r2 is not None and one.r2 < 1
+
+
+def test_three_sizes_through_three_coefficients_tell_nothing_of_the_fit() -> None:
+    runs = tables.isoflop_runs()
+    params = runs.column("params", "test")
+    here = on(runs, 1e20, 4)
+    three = np.isin(params, np.sort(params[here])[[0, 3, 6]]) & here
+    (one,) = fit_parabolas(runs.only(three), NO_BOOTSTRAP)
+    assert one.n == 3 and one.r2 is None and one.bic is None and one.rmse is not None
+
+
+def test_budgets_are_printed_as_people_write_them() -> None:
+    runs = tables.isoflop_runs()
+    text = fit_surfaces(runs.only(on(runs, 1e20)), NO_BOOTSTRAP)[0].report()
+    assert "compute_flops: 1e+20\n" in text

@@ -1,7 +1,10 @@
 """A plan's prices are those of the runs it becomes."""
 
+import io
 import json
+import re
 import time
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,9 @@ from scaling.sweep.cells import cells_of
 from scaling.sweep.folder import SweepFolder, read_sweep
 from scaling.sweep.plan import isoflops, planned
 from scaling.sweep.sources import readings_of
+from scaling.sweep.state import CellState, SweepState
 from scaling.sweep.sweep_file import read_sweep_file
+from scaling.sweep.told import Told
 from tests.scaling.sweep.test_sweep_file import BLT, TRAINING
 
 RUNNER = CliRunner()
@@ -218,3 +223,24 @@ def test_ten_thousand_cells_are_planned_in_no_time(tmp_path: Path) -> None:
     assert {run.spec.run_id for run in runs} and list(isoflops(runs))
     # Five seconds are asked for; a machine that is ten times as slow has not gone wrong.
     assert time.process_time() - begun < 50
+
+
+def test_a_plan_explains_its_columns_and_marks(tmp_path: Path) -> None:
+    file = file_of(tmp_path, SMALL + BLT + TRAINING)
+    quick = ("--no-calibration", "--device", "cpu", "--out", tmp_path / "out")
+    lines = invoked("plan", file, *quick).stderr.splitlines()
+    assert "Law I: bytes/param at the minimum by the published law of far larger models" in lines
+    (short,) = (line for line in lines if "too short" in line)
+    assert re.fullmatch(
+        r"\d+ of \d+ runs: too short \(the first: \d+ steps, fits leave out those below 300\)",
+        short,
+    )
+
+
+def test_how_long_a_sweep_takes_is_told_as_elsewhere() -> None:
+    err = io.StringIO()
+    told = Told()
+    state = SweepState({"a": CellState(phase="running")}, 4000.0, 30.0, 1, {})
+    with redirect_stderr(err):
+        told(state)
+    assert err.getvalue() == "1 running; 67 min, about 30 s left\n"

@@ -92,6 +92,10 @@ def test_real_runs(tmp_path: Path) -> None:
     assert "stopped" in status_text(later)
     text = RUNNER.invoke(app, ["status", str(tmp_path)]).stdout
     assert "1 finished, 2 waiting, 1 diverged" in text and "not finite" in text
+    # Rows of one tokenization and T are told apart by what they cost.
+    head, *rows = text.splitlines()
+    place = head.index("FLOPs")
+    assert float(rows[0][place:].split()[0]) == pytest.approx(finished["flops"], rel=0.01)
 
 
 @pytest.mark.parametrize(
