@@ -160,11 +160,12 @@ class _Run:
         """Take the steps that are left."""
         log = MetricsLog(self.folder / METRICS, self.progress.step) if self.leads else None
         saved = flushed = time.perf_counter()
+        reason = ""
         try:
             while self.progress.step < self.spec.training.steps:
                 reason = self.one_step(log)
                 if reason:
-                    return "diverged", reason
+                    break
                 now = time.perf_counter()
                 stopping = self.told_to_stop()
                 if stopping or now - saved > self.machine.checkpoint_seconds:
@@ -176,11 +177,11 @@ class _Run:
                 if stopping:
                     return "interrupted", self.why_stopped()
             if log is not None:
-                log.flush()
+                log.flush()  # before the record: who sees that one counts on all of them
         finally:
             if log is not None:
                 log.close()
-        return "finished", ""
+        return "diverged" if reason else "finished", reason
 
     def one_step(self, log: MetricsLog | None) -> str:
         """Take a step and say, if so, why there can be no other."""
