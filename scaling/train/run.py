@@ -103,7 +103,8 @@ class _Run:
         self.patches = patches_of(spec)
         self.windows = Windows(shards.train, spec.window_units, spec.seed, self.patches)
         self.windows.batch(0, spec.rows, (0, 1))  # too little text shows before anything is made
-        self.progress = Progress(micro_rows=rows_that_fit(spec, machine, device, world))
+        rows = rows_that_fit(spec, machine, device, world)
+        self.progress = Progress(micro_rows=rows)
         self.model: AnyModel = build_model(spec).to(device)
         self.optimizer = adamw(self.model, spec.training)
         checkpoint = folder / CHECKPOINT
@@ -120,7 +121,8 @@ class _Run:
             device=device,
             autocast=self.autocast,
             world=world,
-            micro_rows=self.progress.micro_rows or None,
+            # As before, for the same bits; fewer where fewer are asked for, or fit by now.
+            micro_rows=min(rows, self.progress.micro_rows or rows),
             compiled=machine.compiles(device),
         )
         self.peak = peak_flops(device, self.autocast) if watch else math.nan
