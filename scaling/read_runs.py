@@ -24,7 +24,7 @@ from scaling.schema import (
     SIGNED,
     TEXTS,
 )
-from scaling.sweep.collect import load_runs, sha256_of_runs
+from scaling.sweep.collect import load_runs
 from scaling.sweep.folder import SweepFolder
 
 TABLES = (".csv", ".parquet")
@@ -80,7 +80,7 @@ def runs_from_frame(
         InputError: naming the row and what to do about it.
     """
     source = name
-    sha256 = sha256 or hashlib.sha256(frame.write_csv().encode()).hexdigest()
+    sha256 = sha256 or _sha256(frame)
     frame, notes = _renamed(frame, source)
     frame = frame.with_columns(
         pl.int_range(1, frame.height + 1).alias("row"),
@@ -127,6 +127,10 @@ def _load(source: Path) -> tuple[pl.DataFrame, str]:
     return frame, hashlib.sha256(content).hexdigest()
 
 
+def _sha256(frame: pl.DataFrame) -> str:
+    return hashlib.sha256(frame.write_csv().encode()).hexdigest()
+
+
 def _bytes(file: Path) -> bytes:
     try:
         return file.read_bytes()
@@ -142,7 +146,7 @@ def _load_sweep(folder: SweepFolder) -> tuple[pl.DataFrame, str]:
             f" {folder.path}"
         )
     nameless = [name for name in ("dataset", "language") if not (frame[name] != "").any()]
-    return frame.drop(nameless), sha256_of_runs(folder)
+    return frame.drop(nameless), _sha256(frame)
 
 
 def _load_records(folder: Path) -> tuple[pl.DataFrame, str]:
