@@ -17,7 +17,11 @@ from scaling.sweep.folder import SweepFolder, read_sweep
 from scaling.sweep.plan import isoflops, planned
 from scaling.sweep.sources import readings_of
 from scaling.sweep.sweep_file import read_sweep_file
+from scaling.train.memory import state_bytes, step_bytes
+from scaling.train.speed import seconds_per_byte
+from scaling.train.step import Stepper, StepResult
 from tests.scaling.sweep.test_sweep_file import BLT, TRAINING
+from tests.scaling.train.runs import CPU, blt_spec, small_shards
 
 RUNNER = CliRunner()
 TEXT = '[texts.english]\ncorpus = ["embedded:eng_Latn"]\nheld_out_bytes = 1000\n'
@@ -190,6 +194,40 @@ def test_what_does_not_fit_is_marked(tmp_path: Path) -> None:
     unfit = {any(mark.startswith("does not fit") for mark in row["marks"]) for row in rows[1::2]}
     assert unfit == {True}
     assert not any("does not fit" in mark for row in rows[::2] for mark in row["marks"])
+
+
+def test_what_does_not_fit_is_not_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scaling.cli_plan._CALIBRATION_SECONDS", 0.2)
+    file = file_of(tmp_path, SMALL + BLT.replace("[2, 32]", "[60, 60000]") + TRAINING)
+    words = ("plan", file, "--device", "cpu", "--out", tmp_path / "out", "--json")
+    rows = json.loads(invoked(*words).stdout)
+    assert all(row["seconds"] > 0 for row in rows[::2])
+    assert all(row["seconds"] is None for row in rows[1::2])
+    found = json.loads(invoked(*words, "--suggest", "0.1").stdout)
+    assert found["seconds"] == pytest.approx(360, rel=0.1)
+    file.write_text(file.read_text().replace("[1, 16]", "[50, 60000]"))
+    assert {row["seconds"] for row in json.loads(invoked(*words).stdout)} == {None}
+    result = RUNNER.invoke(app, [str(word) for word in (*words, "--suggest", "0.1")])
+    assert "no run of this sweep fits into the memory" in str(result.exception)
+
+
+def test_as_many_rows_are_timed_at_once_as_a_run_would_compute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shards = small_shards(tmp_path)
+    spec = blt_spec(shards)
+    free = (state_bytes(spec) + step_bytes(spec, 2)) / 0.7 + 1
+    monkeypatch.setattr("scaling.train.memory.available_bytes", lambda device: free)
+    tried: list[int] = []
+    whole = Stepper._gradients
+
+    def counted(self: Stepper, step: int) -> StepResult:
+        tried.append(self.micro_rows)
+        return whole(self, step)
+
+    monkeypatch.setattr(Stepper, "_gradients", counted)
+    assert seconds_per_byte(spec, open_shards(shards), CPU, 0) > 0
+    assert set(tried) == {2}
 
 
 def test_where_law_one_expects_the_minimum(tmp_path: Path) -> None:
