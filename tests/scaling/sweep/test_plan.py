@@ -13,6 +13,7 @@ from scaling.data.shards import open_shards
 from scaling.evaluate.run_folder import open_run
 from scaling.record import read_record
 from scaling.sweep.cells import cells_of
+from scaling.sweep.driving import driving
 from scaling.sweep.folder import SweepFolder, read_sweep
 from scaling.sweep.plan import isoflops, planned
 from scaling.sweep.sources import readings_of
@@ -136,6 +137,17 @@ def test_another_budget_adds_runs_and_another_sweep_is_refused(swept: Path, tmp_
     other = file_of(tmp_path, GRID.replace('"small"', '"other"'))
     result = RUNNER.invoke(app, ["sweep", str(other), "--out", str(swept), *words])
     assert "holds the sweep 'small'" in str(result.exception)
+
+
+def test_a_sweep_that_runs_is_not_planned_anew(swept: Path, tmp_path: Path) -> None:
+    folder = SweepFolder(swept)
+    before = folder.file.read_bytes(), {path.name for path in folder.runs.iterdir()}
+    more = file_of(tmp_path, GRID.replace("[2e7]", "[3e7]"))
+    words = ("--no-calibration", "--device", "cpu", "--workers", "1")
+    with driving(folder):
+        result = RUNNER.invoke(app, ["sweep", str(more), "--out", str(swept), *words])
+    assert "is running this sweep" in str(result.exception)
+    assert (folder.file.read_bytes(), {path.name for path in folder.runs.iterdir()}) == before
 
 
 @pytest.mark.parametrize("command", ["plan", "sweep"])
