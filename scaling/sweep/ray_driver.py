@@ -186,7 +186,8 @@ class RayDriver:
             except errors.RuntimeEnvSetupError as error:
                 raise RuntimeError(f"Ray starts no task: {error}") from error
             except errors.RayError as error:
-                self.lost(run_id, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+                what, _, _ = str(error).partition("\n")
+                self.lost(run_id, f"{type(error).__name__}: {what}")
             else:
                 self.keep(run_id, outcome)
 

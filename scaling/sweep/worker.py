@@ -4,9 +4,9 @@
 
 Run ids come in as lines; what becomes of them goes out as lines of JSON, each with an `event`:
 `ready`, or `refused` with a reason; then of a run `started`, `progress` with step and steps,
-`ended` with status, reason and seconds, or `failed` with kind, reason, and whether the worker
-`leaves` because of it. The end of the input, a
-SIGTERM, or the end of the process that started it: the run under way is saved, and it ends.
+`ended` with status, reason and seconds, or `failed` with a reason, and whether the worker `leaves`
+because of it. The end of the input, a SIGTERM, or the end of the process that started it: the run
+under way is saved, and it ends.
 """
 
 import argparse
@@ -18,18 +18,17 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from corpora.errors import InputError
+from scaling.sweep.fault import fault_line
 from scaling.sweep.folder import SweepFolder, read_sweep
 from scaling.sweep.parent import end_with
 from scaling.train.stop import StopRequest
 
 _PROGRESS_SECONDS = 0.3
-_TRACEBACK_LINES = 5
 
 
 class Line:
@@ -135,11 +134,11 @@ def _work(folder: SweepFolder, asked: argparse.Namespace, line: Line) -> int:
                 folder, jobs[run_id], machine, verified=verified, watch=watch, stop=line.stop
             )
         except InputError as error:
-            _say_failed(line, run_id, error, str(error), leaves=False)
+            line.say("failed", run_id=run_id, reason=str(error), leaves=False)
             continue
         except Exception as error:
             # Whatever broke, memory or a device's state, goes with the process.
-            _say_failed(line, run_id, error, _tail(error), leaves=True)
+            line.say("failed", run_id=run_id, reason=fault_line(error), leaves=True)
             return 1
         if record is None or record.status == "interrupted":
             return 143
@@ -148,17 +147,6 @@ def _work(folder: SweepFolder, asked: argparse.Namespace, line: Line) -> int:
             "ended", run_id=run_id, status=record.status, reason=record.reason, seconds=seconds
         )
     return 143 if line.terminated else 0
-
-
-def _say_failed(line: Line, run_id: str, error: Exception, reason: str, *, leaves: bool) -> None:
-    kind = type(error).__name__
-    line.say("failed", run_id=run_id, kind=kind, reason=reason, leaves=leaves)
-
-
-def _tail(error: Exception) -> str:
-    """Return the last lines of a traceback as one."""
-    lines = "".join(traceback.format_exception(error)).splitlines()
-    return " | ".join(line.strip() for line in lines[-_TRACEBACK_LINES:] if line.strip(" ^~"))
 
 
 if __name__ == "__main__":

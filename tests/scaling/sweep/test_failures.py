@@ -137,6 +137,15 @@ def test_attempts_outlive_the_driver(tmp_path: Path) -> None:
     assert read_attempts(folder.run(job.run_id)) == Attempts()
 
 
+def test_a_fault_is_recorded_whatever_it_says(tmp_path: Path) -> None:
+    folder, (job,) = planned(tmp_path, [tiny(0)])
+    one = Docket(folder, [job], retry_failed=False)
+    for _ in range(2):
+        one.waiting.popleft()
+        one.failed(job.run_id, "no such file: a\udcffb\x1b[2J")  # of a name that is no UTF-8
+    assert record_of(folder, job).reason == r"no such file: a\xffb\x1b[2J"
+
+
 def test_leftovers_of_runs_that_ended_go_unless_another_process_is_there(tmp_path: Path) -> None:
     folder, jobs = planned(tmp_path, [tiny(seed) for seed in range(2)])
     for job in jobs:
