@@ -1,5 +1,6 @@
 """What goes wrong in one run is said in its record, and touches no other."""
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from corpora.errors import InputError
 from scaling.record import RunRecord, failed_record, read_record, write_record
-from scaling.spec_json import read_spec, write_spec
+from scaling.spec_json import SPEC, read_spec, write_spec
 from scaling.sweep import docket
 from scaling.sweep.attempts import Attempts, read_attempts, write_attempts
 from scaling.sweep.docket import Docket
@@ -116,6 +117,32 @@ def test_a_failure_that_cannot_be_recorded_is_told_and_tried_afresh(
     assert read_record(folder.run(job.run_id)) is None
     assert run_local(folder, [job]).counts["finished"] == 1
     assert names(folder.run(job.run_id)) == ENDED
+
+
+def test_a_folder_that_takes_no_change_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, (job,) = planned(tmp_path, [tiny(0)])
+    write_attempts(folder.run(job.run_id), Attempts(failures=2, reason="planted"))
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    def unwritten(*_: object) -> None:
+        raise InputError("record.json: could not be written (Read-only file system)")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(docket, "write_record", unwritten)
+        patched.setattr(Path, "unlink", refused)
+        state = run_local(folder, [job])
+    assert state.counts["failed"] == 1 and "Read-only" in state.unwritten[job.run_id]
+    write_record(
+        folder.run(job.run_id), failed_record(read_spec(folder.run(job.run_id) / SPEC), "planted")
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refused)
+        with pytest.raises(InputError, match=r"cannot be written \(Read-only"):
+            run_local(folder, [job], retry_failed=True)
 
 
 def test_attempts_outlive_the_driver(tmp_path: Path) -> None:
