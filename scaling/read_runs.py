@@ -115,6 +115,8 @@ def _load(source: Path) -> tuple[pl.DataFrame, str]:
             if fault:
                 raise InputError(f"{source}: {fault}")
             frame = pl.read_csv(content, infer_schema_length=None)
+            # An empty line, as many programs leave one at the end, is no run.
+            frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
         else:
             raise InputError(
                 f"{source}: not a runs table; give .csv, .parquet or a folder of records"
@@ -157,7 +159,7 @@ def _load_records(folder: Path) -> tuple[pl.DataFrame, str]:
         digest.update(content)
         try:
             record = json.loads(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # brackets by the thousand
             raise InputError(
                 f"{file}: not JSON ({error}); delete the torn record or re-run it"
             ) from error
@@ -176,7 +178,8 @@ def _load_records(folder: Path) -> tuple[pl.DataFrame, str]:
         raise InputError(f"{folder}: no record (*.json) in this folder")
     try:
         frame = pl.DataFrame(rows, infer_schema_length=None)
-    except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
+        # A ValueError: JSON can spell text that UTF-8 cannot.
         reason = str(error).splitlines()[0]
         raise InputError(f"{folder}: records do not make a table ({reason})") from error
     if {"validation_nats", "validation_bytes"} <= set(frame.columns):
