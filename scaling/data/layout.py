@@ -109,15 +109,13 @@ class Manifest:
         return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> "Manifest":
-        """Return what `to_json` wrote.
+    def from_json(cls, value: dict[str, Any]) -> "Manifest":
+        """Return what `to_json` wrote, from its plain JSON values.
 
         Raises:
-            ValueError: it is torn, of another version, or not a manifest.
+            ValueError: it is of another version, or not a manifest.
         """
-        value = json.loads(text)
-        if not isinstance(value, dict):
-            raise ValueError("not an object")
+        value = dict(value)
         version = value.pop("version", None)
         if version != SHARDS_VERSION:
             raise ValueError(f"version {version}, where this program reads {SHARDS_VERSION}")

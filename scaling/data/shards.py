@@ -16,6 +16,7 @@ from scaling.data.layout import (
     ENTROPIES,
     LANGUAGES,
     MANIFEST,
+    SHARDS_VERSION,
     STARTS,
     TOKEN_DOCUMENTS,
     TOKEN_LENGTHS,
@@ -23,6 +24,7 @@ from scaling.data.layout import (
     Manifest,
     Split,
 )
+from scaling.json_file import read_object, refuse_newer
 
 _REMEDY = "delete the folder and it is built again"
 _CHUNK = 1 << 22
@@ -121,12 +123,12 @@ def read_manifest(folder: Path) -> Manifest:
         InputError: it is missing or cannot be read by this version.
     """
     path = folder / MANIFEST
+    value = read_object(path, _REMEDY)
+    if value is None:
+        raise InputError(f"{path}: there is no such file; name a folder of shards")
+    refuse_newer(path, value.get("version"), SHARDS_VERSION)
     try:
-        return Manifest.from_json(path.read_text("utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); name a folder of shards"
-        ) from error
+        return Manifest.from_json(value)
     except ValueError as error:
         raise InputError(f"{path}: {error}; {_REMEDY}") from error
 
