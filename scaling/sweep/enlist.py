@@ -8,6 +8,7 @@ from scaling.prepare import Prepared, keep_beside
 from scaling.spec_json import SPEC, write_spec
 from scaling.sweep.driving import driving
 from scaling.sweep.folder import (
+    SWEEP,
     Job,
     Sweep,
     SweepFolder,
@@ -38,6 +39,8 @@ def enlist(folder: SweepFolder, name: str, runs: Sequence[PlannedRun]) -> Sweep:
     sweep = Sweep(name, jobs, _tokenizers(runs))
     with driving(folder):  # its workers would be given runs that the list no longer has
         _refuse_other_tokenizers(folder, sweep.tokenizers)
+        for torn in folder.path.glob(f".{SWEEP}.*"):  # of killed planners
+            torn.unlink(missing_ok=True)
         write_sweep(folder, sweep)
         for run in runs:
             out = folder.run(run.spec.run_id)

@@ -179,7 +179,7 @@ def test_leftovers_of_runs_that_ended_go_unless_another_process_is_there(tmp_pat
         run = folder.run(job.run_id)
         spec = read_spec(run / "spec.json")
         write_record(run, failed_record(spec, "planted"))
-        for name in (".record.json.ab12cd34", ".checkpoint.safetensors.x_y", LOCK, ATTEMPTS):
+        for name in (".record.json.ab12cd34", ".tokenizer.txt.x_y_z_w1", LOCK, ATTEMPTS):
             (run / name).touch()
         (run / CHECKPOINT).touch()
         (run / "notes.txt").touch()

@@ -101,10 +101,13 @@ def test_runs_cost_what_was_planned(swept: Path) -> None:
 
 def test_a_swept_folder_is_swept_again_at_once(swept: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in swept.glob("runs/*/record.json")}
+    torn = swept / ".sweep.json.ab12cd34"
+    torn.write_text("{")
     words = ("--no-calibration", "--device", "cpu", "--workers", "1", "--json")
     file = swept.parent / "sweep.toml"
     assert invoked("sweep", file, "--out", swept, *words).exit_code == 0
     assert {path: path.stat().st_mtime_ns for path in swept.glob("runs/*/record.json")} == before
+    assert not torn.exists()
 
 
 def test_a_trained_tokenizer_saw_no_text_that_is_held_out(swept: Path) -> None:
