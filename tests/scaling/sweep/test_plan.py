@@ -11,10 +11,13 @@ from typer.testing import CliRunner, Result
 from scaling.cli import app
 from scaling.data.shards import open_shards
 from scaling.evaluate.run_folder import open_run
+from scaling.prepare import Prepared
 from scaling.record import read_record
 from scaling.sweep.cells import cells_of
 from scaling.sweep.driving import driving
 from scaling.sweep.folder import SweepFolder, read_sweep
+from scaling.sweep.leftovers import LOCK
+from scaling.sweep.locks import lock
 from scaling.sweep.plan import isoflops, planned
 from scaling.sweep.sources import readings_of
 from scaling.sweep.sweep_file import read_sweep_file
@@ -133,6 +136,23 @@ def test_a_masked_vocabulary_costs_as_much_and_compresses_less(tmp_path: Path) -
     (run,) = (run for run in (tmp_path / "out" / "runs").iterdir() if masked["run_id"] in run.name)
     kept = open_run(run).tokenizer
     assert kept is not None and kept.name.startswith("masked:0.1:")
+
+
+def test_a_byte_model_is_trained_by_one_process_at_a_time(tmp_path: Path) -> None:
+    file = file_of(tmp_path, SMALL + ENTROPY + TRAINING)
+    trained: list[Path] = []
+
+    def train(run: Prepared, out: Path) -> None:
+        with lock(out / LOCK, lambda: True) as held:
+            assert not held
+        trained.append(out)
+        raise KeyboardInterrupt
+
+    cells = cells_of(read_sweep_file(file), file)
+    with pytest.raises(KeyboardInterrupt):
+        readings_of(cells, SweepFolder(tmp_path), lambda *_: lambda _: 0, train)
+    (out,) = trained
+    assert not (out / LOCK).exists()
 
 
 def test_another_budget_adds_runs_and_another_sweep_is_refused(swept: Path, tmp_path: Path) -> None:
