@@ -125,6 +125,8 @@ def read_object(path: Path, remedy: str, damaged: str = "cannot be read") -> dic
     except FileNotFoundError:  # it was removed just now
         return None
     except InputError:
+        if status(path) is None:  # likewise
+            return None
         raise
     except OSError as error:
         raise unreadable(path, error) from error
