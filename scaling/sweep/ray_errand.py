@@ -171,18 +171,10 @@ def _train(
     ray: Any, errand: Errand, folder: SweepFolder, post: Any
 ) -> tuple[Status | Literal["refused"], str]:
     from scaling.sweep.train_cell import train_cell
-    from scaling.train.machine import Machine
     from scaling.train.report import Report
 
-    settings, job, run = errand.settings, errand.job, folder.run(errand.job.run_id)
-    machine = Machine(
-        device=errand.device,
-        precision=settings.precision,  # type: ignore[arg-type]  # checked where it was typed
-        micro_rows=settings.micro_rows,
-        threads=settings.threads,
-        checkpoint_seconds=settings.checkpoint_seconds,
-        sharers=settings.sharers,
-    )
+    job, run = errand.job, folder.run(errand.job.run_id)
+    machine = errand.settings.machine(errand.device)
     try:
         machine.torch_device()
     except InputError as error:

@@ -18,6 +18,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import asdict, fields
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,6 +27,7 @@ from corpora.errors import InputError
 from scaling.sweep.fault import fault_line
 from scaling.sweep.folder import SweepFolder, read_sweep
 from scaling.sweep.parent import end_with
+from scaling.sweep.worker_process import WorkerSettings
 from scaling.train.stop import StopRequest
 
 _PROGRESS_SECONDS = 0.3
@@ -82,10 +84,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--precision", choices=("float32", "bfloat16"))
     parser.add_argument("--micro-rows", type=int, help="windows computed at once")
-    parser.add_argument("--threads", type=int, default=1, help="of the CPU")
-    parser.add_argument("--checkpoint-seconds", type=float, default=120.0, help="between two")
-    parser.add_argument("--sharers", type=int, default=1, help="workers on the device")
+    parser.add_argument("--threads", type=int, help="of the CPU")
+    parser.add_argument("--checkpoint-seconds", type=float, help="between two")
+    parser.add_argument("--sharers", type=int, help="workers on the device")
     parser.add_argument("--parent", type=int, help="process to end with")
+    parser.set_defaults(**asdict(WorkerSettings()))
     asked = parser.parse_args(arguments)
     faulthandler.enable()
     line = Line()
@@ -96,18 +99,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _work(folder: SweepFolder, asked: argparse.Namespace, line: Line) -> int:
     from scaling.sweep.train_cell import train_cell
-    from scaling.train.machine import Machine
     from scaling.train.report import Report
 
     try:
-        machine = Machine(
-            device=asked.device,
-            precision=asked.precision,
-            micro_rows=asked.micro_rows,
-            threads=asked.threads,
-            checkpoint_seconds=asked.checkpoint_seconds,
-            sharers=asked.sharers,
-        )
+        chosen = {one.name: getattr(asked, one.name) for one in fields(WorkerSettings)}
+        machine = WorkerSettings(**chosen).machine(asked.device)
         machine.torch_device()
         jobs = {job.run_id: job for job in read_sweep(folder).jobs}
     except InputError as error:
