@@ -13,7 +13,10 @@ from scaling.data.windows import Windows
 from scaling.model.build import AnyModel
 from scaling.train.distributed import World
 
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+_OUT_OF_MEMORY = (
+    *("out of memory", "can't allocate memory", "not enough memory"),
+    "STATUS_ALLOC_FAILED",  # of cuBLAS and cuDNN, which allocate by themselves
+)
 
 
 @dataclass

@@ -101,10 +101,15 @@ def test_the_loss_is_the_mean_over_targets_and_padding_is_none(text: Path) -> No
     assert padded
 
 
+def cublas() -> None:
+    raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+
+
 # An exabyte: it really fails.
 ALLOCATORS: dict[str, Callable[[], object]] = {
     "torch": lambda: torch.empty(1 << 60, dtype=torch.uint8),
     "numpy": lambda: np.empty(1 << 60, np.uint8),
+    "cublas": cublas,
 }
 
 
