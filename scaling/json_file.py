@@ -44,6 +44,7 @@ TEXT = Kind("text", _is_text)
 COUNT = Kind("a whole number from 0", is_count)
 NUMBER = Kind("a finite number", _is_number)
 AMOUNT = Kind("a finite number from 0", lambda value: _is_number(value) and value >= 0)
+OBJECT = Kind("an object", lambda value: isinstance(value, dict))
 
 
 def one_of(words: Collection[str]) -> Kind:

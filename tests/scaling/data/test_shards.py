@@ -67,10 +67,15 @@ def test_a_truncated_file_is_always_named(text: Path, name: str) -> None:
     [
         ({"version": 0}, "version 0, where this program reads 1"),
         ({"version": None}, "version None"),
-        ({"kind": "pictures"}, r"not a manifest of shards \(unknown kind or splits\)"),
-        ({"splits": {}}, r"not a manifest of shards \(unknown kind or splits\)"),
-        ({"splits": 3}, "not a manifest of shards"),
-        ({"files": {"a": 1}}, "not a manifest of shards"),
+        ({"kind": "pictures"}, r"not a manifest of shards \('kind' is not one of text, tokens"),
+        ({"splits": {}}, r"not a manifest of shards \('train' is missing\)"),
+        ({"splits": 3}, r"not a manifest of shards \('splits' is not an object\)"),
+        ({"splits": {"train": {}, "held_out": {}}}, r"not a .* \('documents' is missing\)"),
+        ({"files": {"a": 1}}, r"not a manifest of shards \(not an object\)"),
+        ({"files": {"a": {"bytes": "1", "sha256": ""}}}, "not a .*'bytes' is not a whole number"),
+        ({"files": {}}, "train/documents.i64 is not listed"),
+        ({"languages": "eng"}, "not a manifest of shards .*'languages' is not a list"),
+        ({"vocabulary_size": "256"}, "not a manifest of shards .*'vocabulary_size'"),
         ({"more": 1}, "not a manifest of shards .*'more'"),
     ],
 )
@@ -80,6 +85,16 @@ def test_a_manifest_of_another_make_is_refused(
     path = text / "shards.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(InputError, match=f"{path}: {says}.*; delete the folder and it is built"):
+        open_shards(text)
+
+
+def test_a_file_of_broken_numbers_is_refused(text: Path) -> None:
+    path, file = text / "shards.json", text / "train" / "documents.i64"
+    file.write_bytes(file.read_bytes()[:-1])
+    value = json.loads(path.read_text())
+    value["files"]["train/documents.i64"]["bytes"] -= 1
+    path.write_text(json.dumps(value))
+    with pytest.raises(InputError, match=r"documents\.i64 has \d+ bytes, no whole numbers"):
         open_shards(text)
 
 
