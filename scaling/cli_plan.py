@@ -76,7 +76,7 @@ def plan(
     with stages() as stage:
         runs, speed = _priced(tables, path, folder, device, many, stage, not no_calibration, None)
     if suggest is not None:
-        _print_suggestion(tables, path, runs, speed, suggest, many, as_json)
+        _print_suggestion(tables, path, runs, speed, suggest, device, many, as_json)
         return
     if as_json:
         print_json([plan_row(run) for run in runs])
@@ -235,20 +235,24 @@ def _print_suggestion(
     runs: Sequence["PlannedRun"],
     speed: Any,
     hours: float,
+    device: str,
     workers: int,
     as_json: bool,
 ) -> None:
     from scaling.sweep.cells import cells_of
+    from scaling.sweep.fitting import with_memory_marks
     from scaling.sweep.plan import planned
     from scaling.sweep.suggest import suggest
 
     if speed is None:
         raise InputError("--suggest needs the machine's speed; leave out --no-calibration")
     readings = {run.cell.view: run.reading for run in runs}
+    machine = _machine(device)
 
     def price(budgets: Sequence[float]) -> list["PlannedRun"]:
         other = tables.model_copy(update={"compute_flops": list(budgets)})
-        timed: list[PlannedRun] = speed.timed(planned(cells_of(other, path), readings))
+        others = planned(cells_of(other, path), readings)
+        timed: list[PlannedRun] = speed.timed(with_memory_marks(others, machine, workers))
         return timed
 
     found = suggest(tables.compute_flops, price, 3600 * hours, workers)

@@ -85,23 +85,24 @@ def collect(
     tokenize-lab scaling collect sweeps/first --tensorboard out/events
     """
     from corpora.files import written_whole
-    from scaling.sweep.collect import load_runs
-    from scaling.sweep.folder import SweepFolder, read_sweep
+    from scaling.sweep.collect import read_records, runs_table
+    from scaling.sweep.folder import SweepFolder
     from scaling.sweep.tensorboard import write_events
 
     target = out or sweep / "runs.parquet"
     if target.suffix.lower() not in (".parquet", ".csv"):
         raise InputError(f"--out {target}: name a .parquet or .csv file")
     folder = SweepFolder(sweep)
-    frame = load_runs(folder)
+    records = read_records(folder)
+    frame = runs_table(records)
     with written_whole(target) as temporary:
         if target.suffix.lower() == ".csv":
             frame.write_csv(temporary)
         else:
             frame.write_parquet(temporary)
-    events = None if tensorboard is None else write_events(folder, tensorboard)
+    events = None if tensorboard is None else write_events(folder, records, tensorboard)
     statuses: dict[str, int] = dict(frame["status"].value_counts(sort=True).iter_rows())
-    missing = len(read_sweep(folder).jobs) - frame.height
+    missing = len(records.jobs) - frame.height
     if as_json:
         of_events = {} if events is None else {"events": str(tensorboard), "runs_of_events": events}
         print_json({"file": str(target), "runs": statuses, "not_ended": missing, **of_events})

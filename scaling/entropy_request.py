@@ -5,6 +5,7 @@ from pathlib import Path
 
 from corpora.errors import InputError
 from scaling.spec import Model, Training, default_learning_rate
+from scaling.spec_contradictions import batch_refused
 from scaling.spec_file import DataRequest, TrainFile
 
 
@@ -25,11 +26,8 @@ def entropy_model_request(
     Raises:
         InputError: the batch is no multiple of the context, or a width is odd.
     """
-    if batch_bytes % context_bytes:
-        raise InputError(
-            f"--batch-bytes {batch_bytes}: not a multiple of --context-bytes {context_bytes};"
-            f" try {max(1, round(batch_bytes / context_bytes)) * context_bytes}"
-        )
+    if uneven := batch_refused(batch_bytes, context_bytes, f"--context-bytes {context_bytes}"):
+        raise InputError(f"--batch-bytes: {uneven}")
     if dim % 2:
         raise InputError(f"--dim {dim}: rotary positions need an even width; try {dim + 1}")
     if not 0 < train_bytes < float("inf"):

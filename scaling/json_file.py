@@ -44,6 +44,7 @@ TEXT = Kind("text", _is_text)
 COUNT = Kind("a whole number from 0", is_count)
 NUMBER = Kind("a finite number", _is_number)
 AMOUNT = Kind("a finite number from 0", lambda value: _is_number(value) and value >= 0)
+OBJECT = Kind("an object", lambda value: isinstance(value, dict))
 
 
 def one_of(words: Collection[str]) -> Kind:
@@ -125,6 +126,8 @@ def read_object(path: Path, remedy: str, damaged: str = "cannot be read") -> dic
     except FileNotFoundError:  # it was removed just now
         return None
     except InputError:
+        if status(path) is None:  # likewise
+            return None
         raise
     except OSError as error:
         raise unreadable(path, error) from error

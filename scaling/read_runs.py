@@ -24,7 +24,7 @@ from scaling.schema import (
     SIGNED,
     TEXTS,
 )
-from scaling.sweep.collect import load_runs, sha256_of_runs
+from scaling.sweep.collect import load_runs
 from scaling.sweep.folder import SweepFolder
 
 TABLES = (".csv", ".parquet")
@@ -80,7 +80,7 @@ def runs_from_frame(
         InputError: naming the row and what to do about it.
     """
     source = name
-    sha256 = sha256 or hashlib.sha256(frame.write_csv().encode()).hexdigest()
+    sha256 = sha256 or _sha256(frame)
     frame, notes = _renamed(frame, source)
     frame = frame.with_columns(
         pl.int_range(1, frame.height + 1).alias("row"),
@@ -115,6 +115,8 @@ def _load(source: Path) -> tuple[pl.DataFrame, str]:
             if fault:
                 raise InputError(f"{source}: {fault}")
             frame = pl.read_csv(content, infer_schema_length=None)
+            # An empty line, as many programs leave one at the end, is no run.
+            frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
         else:
             raise InputError(
                 f"{source}: not a runs table; give .csv, .parquet or a folder of records"
@@ -125,6 +127,10 @@ def _load(source: Path) -> tuple[pl.DataFrame, str]:
     if not frame.height:
         raise InputError(f"{source}: the table has no rows")
     return frame, hashlib.sha256(content).hexdigest()
+
+
+def _sha256(frame: pl.DataFrame) -> str:
+    return hashlib.sha256(frame.write_csv().encode()).hexdigest()
 
 
 def _bytes(file: Path) -> bytes:
@@ -142,7 +148,7 @@ def _load_sweep(folder: SweepFolder) -> tuple[pl.DataFrame, str]:
             f" {folder.path}"
         )
     nameless = [name for name in ("dataset", "language") if not (frame[name] != "").any()]
-    return frame.drop(nameless), sha256_of_runs(folder)
+    return frame.drop(nameless), _sha256(frame)
 
 
 def _load_records(folder: Path) -> tuple[pl.DataFrame, str]:
@@ -153,7 +159,7 @@ def _load_records(folder: Path) -> tuple[pl.DataFrame, str]:
         digest.update(content)
         try:
             record = json.loads(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # brackets by the thousand
             raise InputError(
                 f"{file}: not JSON ({error}); delete the torn record or re-run it"
             ) from error
@@ -172,7 +178,8 @@ def _load_records(folder: Path) -> tuple[pl.DataFrame, str]:
         raise InputError(f"{folder}: no record (*.json) in this folder")
     try:
         frame = pl.DataFrame(rows, infer_schema_length=None)
-    except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
+        # A ValueError: JSON can spell text that UTF-8 cannot.
         reason = str(error).splitlines()[0]
         raise InputError(f"{folder}: records do not make a table ({reason})") from error
     if {"validation_nats", "validation_bytes"} <= set(frame.columns):

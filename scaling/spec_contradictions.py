@@ -48,9 +48,15 @@ def rate_refused(rate: float, context: int, words: str, most_bytes: int) -> str 
     return None
 
 
-def nearest_multiple(size: int, unit: int) -> int:
-    """Return the multiple of `unit`, one at least, that lies nearest to `size`."""
-    return max(1, round(size / unit)) * unit
+def batch_refused(batch: int, context: int, words: str) -> str | None:
+    """Return why a batch of so many bytes is no whole number of windows, or None where it is.
+
+    Args:
+        context: bytes of a window. words: how the file, or the command, says that.
+    """
+    if batch % context == 0:
+        return None
+    return f"{batch} is no multiple of {words}; {max(1, round(batch / context)) * context} is"
 
 
 def window_refused(window: int, context: int) -> str | None:
@@ -155,9 +161,7 @@ def _sizes(tables: Tables) -> Iterator[Contradiction]:
     window, context = data.window_bytes, data.context_bytes
     if window is not None and (what := window_refused(window, context)):
         yield Contradiction("data", "window_bytes", what)
-    if training.batch_bytes % context:
-        near = nearest_multiple(training.batch_bytes, context)
-        what = f"{training.batch_bytes} is no multiple of context_bytes = {context}; {near} is"
+    if what := batch_refused(training.batch_bytes, context, f"context_bytes = {context}"):
         yield Contradiction("training", "batch_bytes", what)
 
 

@@ -28,7 +28,7 @@ from scaling.spec import (
 )
 from scaling.spec_contradictions import first_contradiction
 from scaling.spec_refusals import line_of, sentence
-from scaling.spec_tables import ModelTable, PatchingTable, Tables, TrainingTable
+from scaling.spec_tables import ModelTable, OptimiserTable, PatchingTable, Tables
 from tokenize_lab.load import NAMES, PREFIXES, cuts_of
 
 _DEEPEST = 100  # levels of tables and lists; files of ours have four
@@ -136,7 +136,7 @@ def read_train_file(path: str | Path) -> TrainFile:
         train_bytes=tables.training.train_bytes,
         steps=tables.training.steps,
         seed=tables.training.seed,
-        optimiser=_optimiser(tables.training, tables.model.dim),
+        optimiser=optimiser_of(tables.training, tables.model.dim),
     )
 
 
@@ -227,7 +227,8 @@ def _data(tables: Tables, folder: Path) -> DataRequest:
     )
 
 
-def _optimiser(table: TrainingTable, dim: int) -> Training:
+def optimiser_of(table: OptimiserTable, dim: int) -> Training:
+    """Return the optimisation of a model so wide; its steps are yet to be reckoned."""
     rate = table.learning_rate
     return Training(
         steps=0,

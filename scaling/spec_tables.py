@@ -16,7 +16,7 @@ MOST_LAYERS = 1000
 MOST_WIDTH = 1 << 16
 _MOST_CONTEXT = 1 << 24  # bytes
 _MOST_BATCH = 1 << 32  # bytes
-_MOST_TEXT = 1 << 50  # bytes, a petabyte
+MOST_TEXT = 1 << 50  # bytes, a petabyte
 
 
 def whole(value: Any) -> Any:
@@ -32,6 +32,13 @@ Layers = Annotated[int, BeforeValidator(whole), Field(ge=1, le=MOST_LAYERS)]
 Width = Annotated[int, BeforeValidator(whole), Field(ge=2, le=MOST_WIDTH, multiple_of=2)]
 Count = Annotated[int, BeforeValidator(whole), Field(ge=1, le=MOST_WIDTH)]
 Context = Annotated[int, BeforeValidator(whole), Field(ge=2, le=_MOST_CONTEXT)]
+Window = Annotated[int, BeforeValidator(whole), Field(ge=1, le=_MOST_CONTEXT)]
+Bytes = Annotated[int, BeforeValidator(whole), Field(ge=1, le=MOST_TEXT)]
+Factor = Annotated[int, BeforeValidator(whole), Field(ge=1, le=16)]  # of inflation
+Slots = Annotated[int, BeforeValidator(whole), Field(ge=1, le=64)]  # of a latent
+Seed = Annotated[int, BeforeValidator(whole), Field(ge=0, le=(1 << 63) - 1)]
+Budget = Annotated[float, Field(gt=0, le=1e30)]
+Rate = Annotated[float, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Words = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -50,7 +57,7 @@ class ModelTable(StrictTable):
     dim: Width
     local_layers: Layers | None = None
     local_dim: Width | None = None
-    cross_factor: Annotated[int, BeforeValidator(whole), Field(ge=1, le=64)] | None = None
+    cross_factor: Slots | None = None
     heads: Count | None = None
     tied_head: bool | None = None
 
@@ -63,7 +70,7 @@ class PatchingTable(StrictTable):
     """
 
     kind: PatchingKind
-    compression_rate: Annotated[float, Field(ge=1)] | None = None
+    compression_rate: Rate | None = None
     most_bytes: Count = 64
     entropy_model: Words | None = None
 
@@ -84,20 +91,19 @@ class DataTable(StrictTable):
     unit: Unit = "line"
     language: Words | None = None
     tokenizer: Words | None = None
-    held_out_bytes: Annotated[int, BeforeValidator(whole), Field(ge=1, le=_MOST_TEXT)]
+    held_out_bytes: Bytes
     context_bytes: Context
-    window_bytes: Annotated[int, BeforeValidator(whole), Field(ge=1, le=_MOST_CONTEXT)] | None = (
-        None
-    )
-    inflate: Annotated[int, BeforeValidator(whole), Field(ge=1, le=16)] = 1
+    window_bytes: Window | None = None
+    inflate: Factor = 1
 
 
-class TrainingTable(StrictTable):
-    """[training]: how long and how, as `scaling.spec.Training`; one of three says how long."""
+class OptimiserTable(StrictTable):
+    """How to train, as `scaling.spec.Training`; of runs and of sweeps.
 
-    compute_flops: Annotated[float, Field(gt=0, le=1e30)] | None = None
-    train_bytes: Annotated[float, Field(gt=0, le=_MOST_TEXT)] | None = None
-    steps: Annotated[int, BeforeValidator(whole), Field(ge=1, le=1_000_000_000)] | None = None
+    Attributes:
+        learning_rate: None for the rule of the width, 3e-3 (128 / d) ** .5.
+    """
+
     batch_bytes: Annotated[int, BeforeValidator(whole), Field(ge=1, le=_MOST_BATCH)]
     learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
     warmup: Share = Training.warmup
@@ -106,7 +112,15 @@ class TrainingTable(StrictTable):
     beta1: Beta = Training.beta1
     beta2: Beta = Training.beta2
     clip: Annotated[float, Field(gt=0, le=1e6)] = Training.clip
-    seed: Annotated[int, BeforeValidator(whole), Field(ge=0, le=(1 << 63) - 1)] = 0
+
+
+class TrainingTable(OptimiserTable):
+    """[training]: how, and how long; one of three says how long."""
+
+    compute_flops: Budget | None = None
+    train_bytes: Annotated[float, Field(gt=0, le=MOST_TEXT)] | None = None
+    steps: Annotated[int, BeforeValidator(whole), Field(ge=1, le=1_000_000_000)] | None = None
+    seed: Seed = 0
 
 
 class Tables(StrictTable):

@@ -22,6 +22,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
+from scaling.json_file import (
+    AMOUNT,
+    COUNT,
+    OBJECT,
+    TEXT,
+    check_fields,
+    list_of,
+    object_of,
+    one_of,
+    optional,
+)
+
 SHARDS_VERSION = 1
 MANIFEST = "shards.json"
 KEY_DIGITS = 16
@@ -39,6 +51,27 @@ TOKEN_DOCUMENTS = "token_documents.i64"
 STARTS = "starts.u8"
 ENTROPIES = "entropies.f32"
 TOKEN_LENGTHS = "token_lengths.i32"
+_FIELDS = {
+    "kind": one_of(KINDS),
+    "key": TEXT,
+    "text": TEXT,
+    "languages": list_of(TEXT),
+    "splits": OBJECT,
+    "files": OBJECT,
+    "made_of": OBJECT,
+    "left_out": object_of(COUNT),
+    "vocabulary_size": COUNT,
+    "prefix_bytes": COUNT,
+}
+_DEFAULTS = ("left_out", "vocabulary_size", "prefix_bytes")
+_COUNTS = {
+    "documents": COUNT,
+    "bytes": COUNT,
+    "units": COUNT,
+    "bytes_by_language": object_of(COUNT),
+    "compression_rate": optional(AMOUNT),
+}
+_ENTRY = {"bytes": COUNT, "sha256": TEXT}
 # What NumPy calls the numbers of a file, by the end of its name.
 DTYPES = {"u8": "<u1", "u16": "<u2", "u32": "<u4", "i32": "<i4", "i64": "<i8", "f32": "<f4"}
 
@@ -109,34 +142,35 @@ class Manifest:
         return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> "Manifest":
-        """Return what `to_json` wrote.
+    def from_json(cls, value: dict[str, Any]) -> "Manifest":
+        """Return what `to_json` wrote, from its plain JSON values.
 
         Raises:
-            ValueError: it is torn, of another version, or not a manifest.
+            ValueError: it is of another version, or not a manifest; naming the field.
         """
-        value = json.loads(text)
-        if not isinstance(value, dict):
-            raise ValueError("not an object")
+        value = dict(value)
         version = value.pop("version", None)
         if version != SHARDS_VERSION:
             raise ValueError(f"version {version}, where this program reads {SHARDS_VERSION}")
         try:
-            splits = {name: dict(counts) for name, counts in value.pop("splits").items()}
-            for counts in splits.values():
-                counts.pop("compression_rate")
-            files = value.pop("files").items()
-            manifest = cls(
-                languages=tuple(value.pop("languages")),
-                splits={name: SplitCounts(**counts) for name, counts in splits.items()},
-                files={name: FileEntry(**entry) for name, entry in files},
-                **value,
-            )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            check_fields(value, _FIELDS, may_lack=_DEFAULTS)
+            check_fields(value["splits"], dict.fromkeys(SPLITS, OBJECT))
+            for counts in value["splits"].values():
+                check_fields(counts, _COUNTS)
+            for entry in value["files"].values():
+                check_fields(entry, _ENTRY)
+        except ValueError as error:
             raise ValueError(f"not a manifest of shards ({error})") from error
-        if manifest.kind not in KINDS or set(manifest.splits) != set(SPLITS):
-            raise ValueError("not a manifest of shards (unknown kind or splits)")
-        return manifest
+        return cls(
+            languages=tuple(value.pop("languages")),
+            splits={name: _counts(counts) for name, counts in value.pop("splits").items()},
+            files={name: FileEntry(**entry) for name, entry in value.pop("files").items()},
+            **value,
+        )
+
+
+def _counts(value: dict[str, Any]) -> SplitCounts:
+    return SplitCounts(**{name: one for name, one in value.items() if name != "compression_rate"})
 
 
 def content_key(content: Mapping[str, object]) -> str:

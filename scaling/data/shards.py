@@ -16,6 +16,7 @@ from scaling.data.layout import (
     ENTROPIES,
     LANGUAGES,
     MANIFEST,
+    SHARDS_VERSION,
     STARTS,
     TOKEN_DOCUMENTS,
     TOKEN_LENGTHS,
@@ -23,6 +24,7 @@ from scaling.data.layout import (
     Manifest,
     Split,
 )
+from scaling.json_file import read_object, refuse_newer
 
 _REMEDY = "delete the folder and it is built again"
 _CHUNK = 1 << 22
@@ -121,12 +123,12 @@ def read_manifest(folder: Path) -> Manifest:
         InputError: it is missing or cannot be read by this version.
     """
     path = folder / MANIFEST
+    value = read_object(path, _REMEDY)
+    if value is None:
+        raise InputError(f"{path}: there is no such file; name a folder of shards")
+    refuse_newer(path, value.get("version"), SHARDS_VERSION)
     try:
-        return Manifest.from_json(path.read_text("utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); name a folder of shards"
-        ) from error
+        return Manifest.from_json(value)
     except ValueError as error:
         raise InputError(f"{path}: {error}; {_REMEDY}") from error
 
@@ -159,32 +161,34 @@ def file_sha256(path: Path) -> str:
 
 
 def _stream(folder: Path, manifest: Manifest, split: Split) -> Stream:
-    side = folder / split
+    def column(name: str) -> NDArray[Any]:
+        return _mapped(folder, manifest, f"{split}/{name}")
 
-    def column(name: str) -> NDArray[Any] | None:
-        return _mapped(side / name) if f"{split}/{name}" in manifest.files else None
+    def holds(name: str) -> bool:
+        return f"{split}/{name}" in manifest.files
 
-    lengths = folder / TOKEN_LENGTHS
     has_tokens = manifest.kind == "tokens"
-    starts = column(STARTS)
-    offsets = _mapped(side / DOCUMENTS)
+    offsets = column(DOCUMENTS)
     return Stream(
         name=f"{folder.name} ({split})",
-        units=_mapped(side / (TOKENS if has_tokens else BYTES)),
-        documents=_mapped(side / TOKEN_DOCUMENTS) if has_tokens else offsets,
+        units=column(TOKENS if has_tokens else BYTES),
+        documents=column(TOKEN_DOCUMENTS) if has_tokens else offsets,
         byte_documents=offsets,
-        languages=_mapped(side / LANGUAGES),
+        languages=column(LANGUAGES),
         bos=manifest.vocabulary_size,
-        unit_bytes=_mapped(lengths) if has_tokens else None,
+        unit_bytes=_mapped(folder, manifest, TOKEN_LENGTHS) if has_tokens else None,
         prefix_bytes=manifest.prefix_bytes,
-        starts=None if starts is None else starts.view(np.bool_),
-        entropies=column(ENTROPIES),
+        starts=column(STARTS).view(np.bool_) if holds(STARTS) else None,
+        entropies=column(ENTROPIES) if holds(ENTROPIES) else None,
     )
 
 
-def _mapped(path: Path) -> NDArray[Any]:
-    dtype = np.dtype(DTYPES[path.suffix[1:]])
-    if path.stat().st_size == 0:
+def _mapped(folder: Path, manifest: Manifest, name: str) -> NDArray[Any]:
+    entry, dtype = manifest.files.get(name), np.dtype(DTYPES[name.rpartition(".")[2]])
+    if entry is None or entry.bytes % dtype.itemsize:
+        what = "is not listed" if entry is None else f"has {entry.bytes} bytes, no whole numbers"
+        raise InputError(f"{folder / MANIFEST}: {name} {what}; {_REMEDY}")
+    if entry.bytes == 0:
         return np.zeros(0, dtype)  # nothing can be mapped of an empty file
     # Not a np.memmap: slices of that class cost far more than those of an array.
-    return np.asarray(np.memmap(path, dtype, mode="r"))
+    return np.asarray(np.memmap(folder / name, dtype, mode="r"))

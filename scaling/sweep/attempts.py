@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from corpora.errors import InputError
+from corpora.errors import InputError, one_line
 from corpora.files import write_text
 from scaling.json_file import COUNT, TEXT, check_fields, read_object
 from scaling.sweep.leftovers import ATTEMPTS
@@ -32,12 +32,12 @@ class Attempts:
     reason: str = ""
 
     def failed(self, reason: str) -> "Attempts":
-        """Return them after one more fault of the run's own."""
-        return replace(self, failures=self.failures + 1, reason=reason)
+        """Return them after one more fault of the run's own, its reason as UTF-8 can spell it."""
+        return replace(self, failures=self.failures + 1, reason=one_line(reason))
 
     def killed(self, how: str) -> "Attempts":
         """Return them after one more worker was killed."""
-        return replace(self, deaths=self.deaths + 1, reason=how)
+        return replace(self, deaths=self.deaths + 1, reason=one_line(how))
 
     @property
     def verdict(self) -> str:

@@ -26,9 +26,12 @@ class Speed:
     curves: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
 
     def timed(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
-        """Return the runs with the time each is expected to take on one such device."""
+        """Return the runs that fit with the time each is expected to take on one such device."""
         out = []
         for run in runs:
+            if not run.fits:
+                out.append(run)
+                continue
             curve = self.curves[run.spec.model.family]
             per_byte = float(np.exp(np.interp(np.log(_flops(run)), *curve)))
             scored = run.cell.asked.data.held_out_bytes / 3  # forward only
@@ -44,12 +47,14 @@ def calibrated(
 ) -> Speed:
     """Time steps of up to four runs of each family, from the cheapest byte to the dearest.
 
+    Those that do not fit are not made, here as little as anywhere.
+
     Args:
         seconds: to spend on it in all, about.
         advance: called with the whole seconds just spent.
     """
     chosen = {
-        family: _spread([run for run in runs if run.spec.model.family == family])
+        family: _spread([run for run in runs if run.fits and run.spec.model.family == family])
         for family in ("blt", "subword")
     }
     share = seconds / max(1, sum(map(len, chosen.values())))

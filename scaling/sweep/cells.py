@@ -1,11 +1,18 @@
 """The cells of a sweep: every size of every arm at every rate, budget and seed, on its texts."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scaling.spec import Model, Patching, Training, default_learning_rate
-from scaling.spec_file import DataRequest, TrainFile, beside, corpus_beside, tokenizer_beside
+from scaling.spec import Model, Patching
+from scaling.spec_file import (
+    DataRequest,
+    TrainFile,
+    beside,
+    corpus_beside,
+    optimiser_of,
+    tokenizer_beside,
+)
 from scaling.sweep.recipes import recipe_of
 from scaling.sweep.tables import ArmTable, ByteModelTable, SweepTables, TextTable
 from tokenize_lab.train.settings import TrainSettings
@@ -79,8 +86,8 @@ def _cell(
     budget: float,
     seed: int,
 ) -> Cell:
-    text, training, (layers, dim) = tables.texts[view.text], tables.training, size
-    rate = training.learning_rate
+    text, (layers, dim) = tables.texts[view.text], size
+    optimiser = optimiser_of(tables.training, dim)
     patching = None
     if arm.patching is not None:
         patching = Patching(
@@ -106,17 +113,7 @@ def _cell(
         train_bytes=None,
         steps=None,
         seed=seed,
-        optimiser=Training(
-            steps=0,
-            batch_bytes=training.batch_bytes * text.inflate,
-            learning_rate=rate if rate is not None else default_learning_rate(dim),
-            warmup=training.warmup,
-            decay=training.decay,
-            weight_decay=training.weight_decay,
-            beta1=training.beta1,
-            beta2=training.beta2,
-            clip=training.clip,
-        ),
+        optimiser=replace(optimiser, batch_bytes=optimiser.batch_bytes * text.inflate),
     )
     return Cell(asked=asked, view=view)
 

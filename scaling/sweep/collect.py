@@ -1,11 +1,11 @@
 """The runs of a sweep as one table: what their records say, and what the plan calls them."""
 
-import hashlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import polars as pl
 
-from scaling.record import RECORD, read_record
+from scaling.record import RunRecord, read_record
 from scaling.sweep.folder import Job, SweepFolder, read_sweep
 
 _NEAR = 0.05  # of its budget: steps are whole, and so are the tokens of a window
@@ -33,7 +33,39 @@ _TYPES: dict[str, type[pl.DataType]] = {
 }
 
 
+class Records(NamedTuple):
+    """What a sweep's files say of its runs, each read once: it may go on while one looks.
+
+    Attributes:
+        jobs: in the order of the plan.
+        found: by run id, the records there are, also of runs that were interrupted.
+    """
+
+    jobs: tuple[Job, ...]
+    found: Mapping[str, RunRecord]
+
+
+def read_records(folder: SweepFolder) -> Records:
+    """Read the list of jobs and the records.
+
+    Raises:
+        InputError: there is no sweep, or a record cannot be read.
+    """
+    jobs = read_sweep(folder).jobs
+    records = ((job.run_id, read_record(folder.run(job.run_id))) for job in jobs)
+    return Records(jobs, {run_id: record for run_id, record in records if record is not None})
+
+
 def load_runs(folder: SweepFolder) -> pl.DataFrame:
+    """Return the table of a sweep's runs, as `runs_table` does.
+
+    Raises:
+        InputError: there is no sweep, or a record cannot be read.
+    """
+    return runs_table(read_records(folder))
+
+
+def runs_table(records: Records) -> pl.DataFrame:
     """Return one row per run that has ended, in the order of the plan.
 
     Columns are those of `RunRecord.row`, and besides
@@ -45,13 +77,10 @@ def load_runs(folder: SweepFolder) -> pl.DataFrame:
       by it, and `spent_flops`, what its whole steps came to; both this where there was no budget,
       or the run ended far from it;
     - `bits_per_byte_low` and `_high`, the ends of the 95 % interval; `patching_flops`; `seconds`.
-
-    Raises:
-        InputError: there is no sweep, or a record cannot be read.
     """
     rows = []
-    for job in read_sweep(folder).jobs:
-        record = read_record(folder.run(job.run_id))
+    for job in records.jobs:
+        record = records.found.get(job.run_id)
         if record is None or record.status == "interrupted":
             continue
         low, high = record.validation_interval or (None, None)
@@ -68,15 +97,6 @@ def load_runs(folder: SweepFolder) -> pl.DataFrame:
         }
         rows.append({**record.row(), **_planned(job, record.spec.model.family), **measured})
     return _frame(rows)
-
-
-def sha256_of_runs(folder: SweepFolder) -> str:
-    """Return a hash of the records that `load_runs` reads, and of the list of jobs."""
-    digest = hashlib.sha256(folder.file.read_bytes())
-    for job in read_sweep(folder).jobs:
-        path = folder.run(job.run_id) / RECORD
-        digest.update(path.read_bytes() if path.exists() else b"")
-    return digest.hexdigest()
 
 
 def _planned(job: Job, family: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from itertools import product
 
 from corpora.errors import InputError, did_you_mean
 from scaling.spec_contradictions import (
-    nearest_multiple,
+    batch_refused,
     rate_refused,
     shares_refused,
     window_refused,
@@ -23,14 +23,12 @@ _BLT_ONLY = ("local_layers", "local_dim", "cross_factor", "patching")
 
 def contradictions(tables: SweepTables) -> Iterator[Wrong]:
     """Yield what is wrong with the tables together: where, and what to do."""
-    training = tables.training
-    if training.batch_bytes % training.context_bytes:
-        near = nearest_multiple(training.batch_bytes, training.context_bytes)
-        what = f"is {training.batch_bytes}, not a multiple of context_bytes; try {near}"
+    training, context = tables.training, tables.training.context_bytes
+    if what := batch_refused(training.batch_bytes, context, f"context_bytes = {context}"):
         yield ("training", "batch_bytes"), what
     # A subword model has no local modules, and so no window.
     windowed = any(arm.family == "blt" for arm in tables.arms)
-    uneven = window_refused(training.window_bytes, training.context_bytes)
+    uneven = window_refused(training.window_bytes, context)
     if windowed and uneven:
         yield ("training", "window_bytes"), uneven
     if unshared := shares_refused(training.warmup, training.decay):

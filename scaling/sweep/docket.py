@@ -1,5 +1,6 @@
 """Which runs of a sweep are still to be trained, and which have been tried often enough."""
 
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 
@@ -95,14 +96,20 @@ class Docket:
         except InputError as error:
             # To be tried afresh when the disk has room again.
             self.board.unwritten[run_id] = str(error)
-            (run / ATTEMPTS).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # it takes no change at all by now
+                (run / ATTEMPTS).unlink(missing_ok=True)
 
     def _forget_failures(self) -> None:
         for run_id in self._specs:
             record = self._record(run_id)
-            if record is not None and record.status == "failed":
+            if record is None or record.status != "failed":
+                continue
+            run = self.folder.run(run_id)
+            try:
                 for name in (ATTEMPTS, RECORD):
-                    (self.folder.run(run_id) / name).unlink(missing_ok=True)
+                    (run / name).unlink(missing_ok=True)
+            except OSError as error:
+                raise InputError(f"{run}: cannot be written ({error.strerror})") from error
 
     def _record(self, run_id: str) -> RunRecord | None:
         return read_record(self.folder.run(run_id))

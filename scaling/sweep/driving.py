@@ -3,13 +3,42 @@
 import contextlib
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from corpora.errors import InputError
-from scaling.sweep.folder import SweepFolder
+from scaling.sweep.docket import Docket
+from scaling.sweep.folder import Job, SweepFolder, the_same_twice
 from scaling.sweep.locks import lock
+from scaling.sweep.state import SweepState
 
 DRIVER_LOCK = "driver.lock"
+Watch = Callable[[SweepState], object]
+
+
+def drive(
+    folder: SweepFolder,
+    jobs: Sequence[Job],
+    train: Callable[[Docket], object],
+    *,
+    retry_failed: bool,
+    watch: Watch | None,
+) -> SweepState:
+    """Have `train` work off what has not ended, clear up behind it, and say how the sweep stands.
+
+    Raises:
+        InputError: another process drives the sweep, a run is there twice, its specification or
+            record cannot be read, or the folder cannot be written.
+    """
+    if twice := the_same_twice(jobs):
+        raise InputError(f"{folder.file}: run {twice[0].run_id} is there twice; plan it again")
+    with driving(folder):
+        docket = Docket(folder, jobs, retry_failed=retry_failed)
+        train(docket)
+        docket.clear_up()
+        state = docket.board.state(0)
+    if watch is not None:
+        watch(state)
+    return state
 
 
 @contextlib.contextmanager
@@ -34,4 +63,5 @@ def driving(folder: SweepFolder) -> Iterator[None]:
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # it holds nobody up, being locked no more
+                path.unlink(missing_ok=True)

@@ -1,12 +1,14 @@
 """From a plan to a sweep's folder: a specification beside each run, and the list of jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from corpora.errors import InputError
 from scaling.data.shards import read_manifest
 from scaling.prepare import Prepared, keep_beside
 from scaling.spec_json import SPEC, write_spec
+from scaling.sweep.driving import driving
 from scaling.sweep.folder import (
+    SWEEP,
     Job,
     Sweep,
     SweepFolder,
@@ -22,7 +24,7 @@ def enlist(folder: SweepFolder, name: str, runs: Sequence[PlannedRun]) -> Sweep:
 
     Raises:
         InputError: two runs are one and the same, a tokenizer changed since an earlier plan, the
-            folder holds another sweep, or cannot be written.
+            folder holds another sweep, somebody runs it, or it cannot be written.
     """
     jobs = tuple(_job(run) for run in runs)
     if twice := the_same_twice(jobs):
@@ -34,23 +36,30 @@ def enlist(folder: SweepFolder, name: str, runs: Sequence[PlannedRun]) -> Sweep:
             f" [{model.layers}, {model.dim}], {one.cell.asked.compute_flops:g} FLOPs); ask for it"
             " once"
         )
-    tokenizers = _tokenizers(runs)
-    if folder.file.exists():
-        before = read_sweep(folder).tokenizers
-        for spec, sha256 in tokenizers.items():
-            if before.get(spec, sha256) != sha256:
-                raise InputError(
-                    f"{spec}: not the tokenizer that {folder.path} was planned with; restore that"
-                    " file, or name another --out"
-                )
-    sweep = Sweep(name, jobs, tokenizers)
-    write_sweep(folder, sweep)
-    for run in runs:
-        out = folder.run(run.spec.run_id)
-        if not (out / SPEC).exists():
-            keep_beside(Prepared(run.spec, run.reading.source), out)
-            write_spec(out, run.spec)
+    sweep = Sweep(name, jobs, _tokenizers(runs))
+    with driving(folder):  # its workers would be given runs that the list no longer has
+        _refuse_other_tokenizers(folder, sweep.tokenizers)
+        for torn in folder.path.glob(f".{SWEEP}.*"):  # of killed planners
+            torn.unlink(missing_ok=True)
+        write_sweep(folder, sweep)
+        for run in runs:
+            out = folder.run(run.spec.run_id)
+            if not (out / SPEC).exists():
+                keep_beside(Prepared(run.spec, run.reading.source), out)
+                write_spec(out, run.spec)
     return sweep
+
+
+def _refuse_other_tokenizers(folder: SweepFolder, tokenizers: Mapping[str, str]) -> None:
+    if not folder.file.exists():
+        return
+    before = read_sweep(folder).tokenizers
+    for spec, sha256 in tokenizers.items():
+        if before.get(spec, sha256) != sha256:
+            raise InputError(
+                f"{spec}: not the tokenizer that {folder.path} was planned with; restore that"
+                " file, or name another --out"
+            )
 
 
 def _job(run: PlannedRun) -> Job:

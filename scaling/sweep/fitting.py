@@ -1,8 +1,9 @@
 """Which runs do not fit into a device's memory beside the others that run there at once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from scaling.sweep.plan import PlannedRun, marked
+from scaling.sweep.plan import PlannedRun
 from scaling.train.available import available_bytes
 from scaling.train.machine import Machine
 from scaling.train.memory import state_bytes, step_bytes
@@ -22,6 +23,6 @@ def with_memory_marks(
         needed = state_bytes(run.spec) + step_bytes(run.spec, 1)
         if needed > free:
             mark = f"does not fit: {needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB for each worker"
-            run = marked(run, mark)
+            run = replace(run, fits=False, marks=(*run.marks, mark))
         out.append(run)
     return out

@@ -5,19 +5,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from corpora.errors import InputError
-from scaling.record import RECORD, read_record
-from scaling.spec_json import SPEC
+from scaling.record import read_record
 from scaling.sweep.folder import SweepFolder
 from scaling.sweep.locks import lock
-from scaling.train.metrics import METRICS
 
 LOCK = "lock"
 ATTEMPTS = "attempts.json"
 # As the modules that write them name them, which cannot be asked without PyTorch.
 CHECKPOINT = "checkpoint.safetensors"
 WEIGHTS = "model.safetensors"
-_WRITTEN = "|".join(map(re.escape, (SPEC, METRICS, CHECKPOINT, WEIGHTS, RECORD, ATTEMPTS)))
-_TORN = re.compile(rf"\.({_WRITTEN})\.[^.]+")  # of `corpora.files.written_whole`
+_TORN = re.compile(r"\..+\.[a-z0-9_]{8}")  # of `corpora.files.written_whole`, whatever it wrote
 
 
 def remove_torn(run: Path) -> None:

@@ -2,22 +2,20 @@
 
 import selectors
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from corpora.errors import InputError
 from scaling.sweep.docket import Docket
-from scaling.sweep.driving import driving
-from scaling.sweep.folder import Job, SweepFolder, the_same_twice
+from scaling.sweep.driving import Watch, drive
+from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.state import ENDS, SweepState
 from scaling.sweep.worker_process import WorkerProcess, WorkerSettings
 from scaling.train.stop import StopRequest
 
 _TICK_SECONDS = 0.2
 _MOST_DEAD_ON_ARRIVAL = 5
-
-Watch = Callable[[SweepState], object]
 
 
 def run_local(
@@ -47,25 +45,20 @@ def run_local(
             record cannot be read, there is no such device, or the folder cannot be written.
         RuntimeError: workers do not start, for no reason a person could put right.
     """
-    if twice := the_same_twice(jobs):
-        raise InputError(f"{folder.file}: run {twice[0].run_id} is there twice; plan it again")
     if not devices or workers_per_device < 1:
         raise ValueError("no devices, or no workers")
-    with driving(folder):
-        docket = Docket(folder, jobs, retry_failed=retry_failed)
-        settings = replace(settings or WorkerSettings(), sharers=workers_per_device)
-        driver = _Driver(folder, docket, settings, watch, stop or StopRequest())
+    chosen = replace(settings or WorkerSettings(), sharers=workers_per_device)
+
+    def work_off(docket: Docket) -> None:
+        driver = _Driver(folder, docket, chosen, watch, stop or StopRequest())
         try:
             driver.run([device for device in devices for _ in range(workers_per_device)])
         except BaseException as error:
             # Whoever asks twice to stop waits for nothing; the workers save by themselves.
             driver.leave(wait=isinstance(error, Exception))
             raise
-        docket.clear_up()
-        state = docket.board.state(0)
-    if watch is not None:
-        watch(state)
-    return state
+
+    return drive(folder, jobs, work_off, retry_failed=retry_failed, watch=watch)
 
 
 class _Driver:

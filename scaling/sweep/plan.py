@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -28,8 +28,9 @@ class PlannedRun:
         reading: what it reads.
         train_bytes: text it reads in all. compute_flops: for that, by our count.
         epochs: times it goes over its text. latent_share: of the FLOPs, in the global module.
-        seconds: expected; None where the machine was not timed.
+        seconds: expected; None where the machine was not timed, or the run does not fit.
         marks: too short, repeats its text, does not fit.
+        fits: False where a worker's share of the memory is known to be too small for it.
     """
 
     cell: Cell
@@ -41,6 +42,7 @@ class PlannedRun:
     latent_share: float
     marks: tuple[str, ...]
     seconds: float | None = None
+    fits: bool = True
 
     @property
     def bytes_per_param(self) -> float:
@@ -90,11 +92,6 @@ def _planned(cell: Cell, reading: Reading) -> PlannedRun:
         latent_share=latent_share(shape, setting),
         marks=tuple(marks),
     )
-
-
-def marked(run: PlannedRun, mark: str) -> PlannedRun:
-    """Return the run with something more said of it."""
-    return replace(run, marks=(*run.marks, mark))
 
 
 def isoflops(runs: Sequence[PlannedRun]) -> Iterator[IsoFlop]:

@@ -4,13 +4,14 @@ import contextlib
 import hashlib
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from corpora.errors import InputError
 from scaling.spec_json import SPEC
 from scaling.sweep.docket import Docket
+from scaling.sweep.driving import Watch
 from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.leftovers import LOCK, remove_torn
 from scaling.sweep.locks import lock
@@ -25,7 +26,7 @@ from scaling.sweep.ray_errand import (
     write_files,
 )
 from scaling.sweep.ray_texts import Texts
-from scaling.sweep.state import ENDS, SweepState
+from scaling.sweep.state import ENDS
 from scaling.sweep.worker_process import WorkerSettings
 from scaling.train.stop import StopRequest
 from tokenize_lab.ray_cluster import on_every_node, slots
@@ -33,8 +34,6 @@ from tokenize_lab.ray_cluster import on_every_node, slots
 _TICK_SECONDS = 0.2
 _COUNT_SECONDS = 2.0
 _AHEAD = 2  # runs that wait at the cluster, so that one that grows by demand sees some
-
-Watch = Callable[[SweepState], object]
 
 
 @dataclass(frozen=True)
@@ -186,7 +185,8 @@ class RayDriver:
             except errors.RuntimeEnvSetupError as error:
                 raise RuntimeError(f"Ray starts no task: {error}") from error
             except errors.RayError as error:
-                self.lost(run_id, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+                what, _, _ = str(error).partition("\n")
+                self.lost(run_id, f"{type(error).__name__}: {what}")
             else:
                 self.keep(run_id, outcome)
 

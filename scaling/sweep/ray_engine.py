@@ -10,11 +10,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from corpora.errors import InputError
 from scaling.sweep.docket import Docket
-from scaling.sweep.driving import driving
-from scaling.sweep.folder import Job, SweepFolder, the_same_twice
-from scaling.sweep.ray_driver import Needs, RayDriver, Watch
+from scaling.sweep.driving import Watch, drive
+from scaling.sweep.folder import Job, SweepFolder
+from scaling.sweep.ray_driver import Needs, RayDriver
 from scaling.sweep.state import SweepState
 from scaling.sweep.worker_process import WorkerSettings
 from scaling.train.stop import StopRequest
@@ -54,32 +53,28 @@ def run_ray(
             cannot be read, or the folder cannot be written.
         RuntimeError: tasks do not start, for no reason a person could put right.
     """
-    if twice := the_same_twice(jobs):
-        raise InputError(f"{folder.file}: run {twice[0].run_id} is there twice; plan it again")
     if cpus_per_run <= 0 or (gpus_per_run or 0) < 0 or (at_once is not None and at_once < 1):
         raise ValueError("a run needs some of a CPU, and no less than no GPU")
-    with driving(folder):
-        docket = Docket(folder, jobs, retry_failed=retry_failed)
-        if docket.waiting:
-            with cluster(address, at_once) as ray:
-                gpus = float(has_gpus(ray)) if gpus_per_run is None else gpus_per_run
-                # How many runs a node's CPUs hold at once is Ray's to decide.
-                sharers = math.floor(1 / gpus) if 0 < gpus < 1 else 1
-                driver = RayDriver(
-                    ray,
-                    folder,
-                    docket,
-                    {job.run_id: job for job in jobs},
-                    Needs(cpus_per_run, gpus, at_once),
-                    replace(settings or WorkerSettings(), sharers=sharers),
-                    stop or StopRequest(),
-                )
-                try:
-                    driver.run(watch)
-                finally:
-                    driver.let_go()
-        docket.clear_up()
-        state = docket.board.state(0)
-    if watch is not None:
-        watch(state)
-    return state
+
+    def work_off(docket: Docket) -> None:
+        if not docket.waiting:
+            return
+        with cluster(address, at_once) as ray:
+            gpus = float(has_gpus(ray)) if gpus_per_run is None else gpus_per_run
+            # How many runs a node's CPUs hold at once is Ray's to decide.
+            sharers = math.floor(1 / gpus) if 0 < gpus < 1 else 1
+            driver = RayDriver(
+                ray,
+                folder,
+                docket,
+                {job.run_id: job for job in jobs},
+                Needs(cpus_per_run, gpus, at_once),
+                replace(settings or WorkerSettings(), sharers=sharers),
+                stop or StopRequest(),
+            )
+            try:
+                driver.run(watch)
+            finally:
+                driver.let_go()
+
+    return drive(folder, jobs, work_off, retry_failed=retry_failed, watch=watch)

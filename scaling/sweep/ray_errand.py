@@ -10,7 +10,6 @@ import platform
 import shutil
 import signal
 import time
-import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from corpora.errors import InputError
 from corpora.files import write_text, written_whole
 from scaling.record import RECORD, Status
 from scaling.spec_json import SPEC
+from scaling.sweep.fault import fault_line
 from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.leftovers import CHECKPOINT, WEIGHTS
 from scaling.sweep.locks import lock
@@ -31,7 +31,6 @@ from scaling.train.stop import StopRequest
 FILES = (METRICS, CHECKPOINT, WEIGHTS, RECORD)
 KEPT = (METRICS, CHECKPOINT)
 _TELL_SECONDS = 0.5
-_TRACEBACK_LINES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +149,7 @@ def run_errand(errand: Errand, post: Any) -> Outcome:
             except InputError as error:
                 status, reason = "failed", str(error)
             except Exception as error:
-                status, reason = "failed", _tail(error)
+                status, reason = "failed", fault_line(error)
             files = {name: (run / name).read_bytes() for name in FILES if (run / name).exists()}
             shutil.rmtree(run, ignore_errors=True)
     except (OSError, InputError) as error:
@@ -172,18 +171,10 @@ def _train(
     ray: Any, errand: Errand, folder: SweepFolder, post: Any
 ) -> tuple[Status | Literal["refused"], str]:
     from scaling.sweep.train_cell import train_cell
-    from scaling.train.machine import Machine
     from scaling.train.report import Report
 
-    settings, job, run = errand.settings, errand.job, folder.run(errand.job.run_id)
-    machine = Machine(
-        device=errand.device,
-        precision=settings.precision,  # type: ignore[arg-type]  # checked where it was typed
-        micro_rows=settings.micro_rows,
-        threads=settings.threads,
-        checkpoint_seconds=settings.checkpoint_seconds,
-        sharers=settings.sharers,
-    )
+    job, run = errand.job, folder.run(errand.job.run_id)
+    machine = errand.settings.machine(errand.device)
     try:
         machine.torch_device()
     except InputError as error:
@@ -221,9 +212,3 @@ def _folder(ray: Any, sweep: str) -> SweepFolder:
     context = ray.get_runtime_context()
     below = Path(context.get_temp_dir()) / "tokenize-lab"
     return SweepFolder(below / context.get_node_id() / sweep)
-
-
-def _tail(error: Exception) -> str:
-    """Return the last lines of a traceback as one."""
-    lines = "".join(traceback.format_exception(error)).splitlines()
-    return " | ".join(line.strip() for line in lines[-_TRACEBACK_LINES:] if line.strip(" ^~"))

@@ -12,6 +12,8 @@ from scaling.spec import Model, Training, default_learning_rate
 from scaling.spec_file import TrainFile
 from scaling.sweep.cells import Cell, View
 from scaling.sweep.folder import SweepFolder
+from scaling.sweep.leftovers import LOCK, remove_torn
+from scaling.sweep.locks import lock
 from scaling.sweep.tables import ByteModelTable
 from tokenize_lab.load import cuts_of
 from tokenize_lab.train.settings import TrainSettings
@@ -128,5 +130,10 @@ def _byte_model(
     run = run_of(request, prepare_source(request, text, folder.shards, stage))
     out = folder.path / "byte_models" / run.spec.run_id
     keep_beside(run, out)
-    train(run, out)
+    with lock(out / LOCK, lambda: False):  # another process may be planning the same sweep
+        try:
+            remove_torn(out)
+            train(run, out)
+        finally:
+            (out / LOCK).unlink(missing_ok=True)
     return out

@@ -3,7 +3,7 @@
 Any machine that shares the folder can ask, whoever trains. A run is taken to be running if its
 metrics were touched lately, unless a record written since says that it was stopped; of a file of
 metrics only the end is read. Clocks of other machines may differ and jump: what lies in the future
-was touched now.
+was touched now, and steps beyond those of the record were taken after it.
 """
 
 import math
@@ -173,7 +173,8 @@ def _status(folder: SweepFolder, job: Job, now: float) -> RunStatus:
         if record is None:
             return _under_way(run, job, now)
         ended = _ended(path, record, job)
-        return ended or _under_way(run, job, now, stopped=_written(path))
+        stop = _Stop(_written(path), _number(record.get("steps")) or 0.0)
+        return ended or _under_way(run, job, now, stop)
     except InputError as error:
         return RunStatus(job=job, phase="unreadable", reason=str(error))
 
@@ -210,19 +211,26 @@ def _ended(path: Path, value: dict[str, Any], job: Job) -> RunStatus | None:
         raise InputError(f"{path}: its record cannot be read ({error}); {REMEDY}") from error
 
 
-def _written(path: Path) -> float | None:
-    """Return when a file was last written, in seconds since 1970; None where that is unknown."""
+class _Stop(NamedTuple):
+    """When a record was written that says a run was stopped, seconds since 1970, and its steps."""
+
+    time: float
+    step: float
+
+
+def _written(path: Path) -> float:
+    """Return when a file was last written, in seconds since 1970; 0 where that is unknown."""
     try:
         return path.stat().st_mtime
     except OSError:
-        return None
+        return 0.0
 
 
-def _under_way(run: Path, job: Job, now: float, stopped: float | None = None) -> RunStatus:
+def _under_way(run: Path, job: Job, now: float, stop: _Stop | None = None) -> RunStatus:
     """Return the status of a run that has not ended.
 
     Args:
-        stopped: when a record was written that says it was stopped, in seconds since 1970.
+        stop: the latest that a record tells of.
 
     Raises:
         InputError: its specification cannot be read.
@@ -239,7 +247,8 @@ def _under_way(run: Path, job: Job, now: float, stopped: float | None = None) ->
     if latest.step >= steps:
         patience = max(patience, _SCORING_SECONDS)
     # A run that goes on opens its metrics, and so writes them, before anything else.
-    waits = silent > patience or (stopped is not None and stopped >= latest.time)
+    stopped = stop is not None and stop.time >= latest.time and stop.step >= latest.step
+    waits = stopped or silent > patience
     return RunStatus(
         job=job,
         phase="waiting" if waits else "running",

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from corpora.errors import InputError
 from scaling.sweep.plan import FEWEST_STEPS, PlannedRun
 
 
@@ -30,7 +31,10 @@ def suggest(
     """Return the file's budgets times the one factor with which all runs take `seconds`.
 
     Args:
-        budgets: the file's. price: the runs, timed, of other budgets.
+        budgets: the file's. price: the runs of other budgets, timed where they fit.
+
+    Raises:
+        InputError: none fits.
     """
 
     def scaled(factor: float) -> tuple[float, ...]:
@@ -40,6 +44,11 @@ def suggest(
         times = [run.seconds or 0.0 for run in runs]
         return max(math.fsum(times) / workers, max(times))
 
+    if not any(run.fits for run in price(budgets)):
+        raise InputError(
+            "--suggest: no run of this sweep fits into the memory; make its models smaller, or ask"
+            " for fewer --workers"
+        )
     factor = 1.0
     for _ in range(8):  # time is nearly linear in the budget; scoring is not
         factor *= seconds / total(price(scaled(factor)))

@@ -5,17 +5,26 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from corpora.readers.settings import Unit
-from scaling.spec import Family, PatchingKind, Training
-from scaling.spec_tables import Beta, Context, Count, Layers, Share, StrictTable, Width, Words
-from scaling.spec_tables import listed as _listed
-from scaling.spec_tables import whole as _whole
+from scaling.spec import Family, PatchingKind
+from scaling.spec_tables import (
+    MOST_TEXT,
+    Budget,
+    Bytes,
+    Context,
+    Count,
+    Factor,
+    Layers,
+    OptimiserTable,
+    Rate,
+    Seed,
+    Slots,
+    StrictTable,
+    Width,
+    Window,
+    Words,
+    listed,
+)
 
-_MOST_TEXT = 1 << 50  # bytes, a petabyte
-
-Seed = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=(1 << 63) - 1)]
-Bytes = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=_MOST_TEXT)]
-Budget = Annotated[float, Field(gt=0, le=1e30)]
-Rate = Annotated[float, Field(ge=1)]
 Size = Annotated[list[int], Field(min_length=2, max_length=2)]
 
 
@@ -29,13 +38,13 @@ class TextTable(StrictTable):
         inflate: bytes that a byte of the text becomes; context, window and batch grow with it.
     """
 
-    corpus: Annotated[list[Words], BeforeValidator(_listed), Field(min_length=1)]
+    corpus: Annotated[list[Words], BeforeValidator(listed), Field(min_length=1)]
     weights: list[Annotated[float, Field(gt=0)]] | None = None
     text_field: Words = "text"
     unit: Unit = "line"
     language: Words | None = None
     held_out_bytes: Bytes
-    inflate: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=16)] = 1
+    inflate: Factor = 1
 
 
 class ByteModelTable(StrictTable):
@@ -43,7 +52,7 @@ class ByteModelTable(StrictTable):
 
     layers: Layers = 1
     dim: Width = 64
-    train_bytes: Annotated[float, Field(gt=0, le=_MOST_TEXT)] = 5e6
+    train_bytes: Annotated[float, Field(gt=0, le=MOST_TEXT)] = 5e6
 
 
 class ArmTable(StrictTable):
@@ -63,7 +72,7 @@ class ArmTable(StrictTable):
     sizes: Annotated[list[Size], Field(min_length=1)]
     local_layers: Layers | None = None
     local_dim: Width | None = None
-    cross_factor: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=64)] | None = None
+    cross_factor: Slots | None = None
     patching: PatchingKind | None = None
     compression_rates: Annotated[list[Rate], Field(min_length=1)] | None = None
     most_bytes: Count = 64
@@ -72,24 +81,15 @@ class ArmTable(StrictTable):
     texts: Annotated[list[Words], Field(min_length=1)] | None = None
 
 
-class ScheduleTable(StrictTable):
-    """[training]: what all runs share, as `scaling.spec.Training`.
+class ScheduleTable(OptimiserTable):
+    """[training]: what all runs share.
 
     Attributes:
         context_bytes, window_bytes: text the model, and its local modules, see at once.
-        learning_rate: None for the rule of the width, 3e-3 (128 / d) ** .5.
     """
 
-    batch_bytes: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=1 << 32)]
     context_bytes: Context
-    window_bytes: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=1 << 24)]
-    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
-    warmup: Share = Training.warmup
-    decay: Share = Training.decay
-    weight_decay: Annotated[float, Field(ge=0, le=10)] = Training.weight_decay
-    beta1: Beta = Training.beta1
-    beta2: Beta = Training.beta2
-    clip: Annotated[float, Field(gt=0, le=1e6)] = Training.clip
+    window_bytes: Window
 
 
 class SweepTables(StrictTable):

@@ -16,10 +16,11 @@ from corpora.errors import InputError
 from corpora.files import written_whole
 from corpora.paths import unreadable
 from scaling.json_file import NUMBER
-from scaling.record import RunRecord, read_record
+from scaling.record import RunRecord
 from scaling.spec import RunSpec
 from scaling.spec_json import SPEC, read_spec
-from scaling.sweep.folder import Job, SweepFolder, read_sweep
+from scaling.sweep.collect import Records
+from scaling.sweep.folder import Job, SweepFolder
 from scaling.train.metrics import METRICS, values_of
 
 STEP_TAGS = {
@@ -36,26 +37,26 @@ _PART_BYTES = 60
 _UNSAFE = re.compile(r"[^\w.,=+-]+")
 
 
-def write_events(folder: SweepFolder, out: Path) -> int:
+def write_events(folder: SweepFolder, records: Records, out: Path) -> int:
     """Write the events of every run that has metrics, also of those under way; return how many.
 
     Args:
+        records: of the folder.
         out: folder for `tensorboard --logdir`; files of the same runs in it are replaced, also
             where an earlier plan called their folders otherwise.
 
     Raises:
-        InputError: TensorBoard is not installed, the sweep, a record, metrics or, where there is
-            no record, a specification cannot be read, or the folder cannot be written.
+        InputError: TensorBoard is not installed, metrics or, where there is no record, a
+            specification cannot be read, or the folder cannot be written.
     """
     events = _Events()
     written: dict[str, Path] = {}
-    for job in read_sweep(folder).jobs:
-        run = folder.run(job.run_id)
+    for job in records.jobs:
+        run, record = folder.run(job.run_id), records.found.get(job.run_id)
         try:
             # To open a pipe is to wait for whoever writes into it.
             if not (run / METRICS).is_file():
                 continue
-            record = read_record(run)
             content = events.of(run / METRICS, record)
         except OSError as error:
             raise unreadable(run / METRICS, error) from error

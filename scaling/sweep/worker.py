@@ -4,9 +4,9 @@
 
 Run ids come in as lines; what becomes of them goes out as lines of JSON, each with an `event`:
 `ready`, or `refused` with a reason; then of a run `started`, `progress` with step and steps,
-`ended` with status, reason and seconds, or `failed` with kind, reason, and whether the worker
-`leaves` because of it. The end of the input, a
-SIGTERM, or the end of the process that started it: the run under way is saved, and it ends.
+`ended` with status, reason and seconds, or `failed` with a reason, and whether the worker `leaves`
+because of it. The end of the input, a SIGTERM, or the end of the process that started it: the run
+under way is saved, and it ends.
 """
 
 import argparse
@@ -18,18 +18,19 @@ import signal
 import sys
 import threading
 import time
-import traceback
+from dataclasses import asdict, fields
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from corpora.errors import InputError
+from scaling.sweep.fault import fault_line
 from scaling.sweep.folder import SweepFolder, read_sweep
 from scaling.sweep.parent import end_with
+from scaling.sweep.worker_process import WorkerSettings
 from scaling.train.stop import StopRequest
 
 _PROGRESS_SECONDS = 0.3
-_TRACEBACK_LINES = 5
 
 
 class Line:
@@ -83,10 +84,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--precision", choices=("float32", "bfloat16"))
     parser.add_argument("--micro-rows", type=int, help="windows computed at once")
-    parser.add_argument("--threads", type=int, default=1, help="of the CPU")
-    parser.add_argument("--checkpoint-seconds", type=float, default=120.0, help="between two")
-    parser.add_argument("--sharers", type=int, default=1, help="workers on the device")
+    parser.add_argument("--threads", type=int, help="of the CPU")
+    parser.add_argument("--checkpoint-seconds", type=float, help="between two")
+    parser.add_argument("--sharers", type=int, help="workers on the device")
     parser.add_argument("--parent", type=int, help="process to end with")
+    parser.set_defaults(**asdict(WorkerSettings()))
     asked = parser.parse_args(arguments)
     faulthandler.enable()
     line = Line()
@@ -97,18 +99,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _work(folder: SweepFolder, asked: argparse.Namespace, line: Line) -> int:
     from scaling.sweep.train_cell import train_cell
-    from scaling.train.machine import Machine
     from scaling.train.report import Report
 
     try:
-        machine = Machine(
-            device=asked.device,
-            precision=asked.precision,
-            micro_rows=asked.micro_rows,
-            threads=asked.threads,
-            checkpoint_seconds=asked.checkpoint_seconds,
-            sharers=asked.sharers,
-        )
+        chosen = {one.name: getattr(asked, one.name) for one in fields(WorkerSettings)}
+        machine = WorkerSettings(**chosen).machine(asked.device)
         machine.torch_device()
         jobs = {job.run_id: job for job in read_sweep(folder).jobs}
     except InputError as error:
@@ -135,11 +130,11 @@ def _work(folder: SweepFolder, asked: argparse.Namespace, line: Line) -> int:
                 folder, jobs[run_id], machine, verified=verified, watch=watch, stop=line.stop
             )
         except InputError as error:
-            _say_failed(line, run_id, error, str(error), leaves=False)
+            line.say("failed", run_id=run_id, reason=str(error), leaves=False)
             continue
         except Exception as error:
             # Whatever broke, memory or a device's state, goes with the process.
-            _say_failed(line, run_id, error, _tail(error), leaves=True)
+            line.say("failed", run_id=run_id, reason=fault_line(error), leaves=True)
             return 1
         if record is None or record.status == "interrupted":
             return 143
@@ -148,17 +143,6 @@ def _work(folder: SweepFolder, asked: argparse.Namespace, line: Line) -> int:
             "ended", run_id=run_id, status=record.status, reason=record.reason, seconds=seconds
         )
     return 143 if line.terminated else 0
-
-
-def _say_failed(line: Line, run_id: str, error: Exception, reason: str, *, leaves: bool) -> None:
-    kind = type(error).__name__
-    line.say("failed", run_id=run_id, kind=kind, reason=reason, leaves=leaves)
-
-
-def _tail(error: Exception) -> str:
-    """Return the last lines of a traceback as one."""
-    lines = "".join(traceback.format_exception(error)).splitlines()
-    return " | ".join(line.strip() for line in lines[-_TRACEBACK_LINES:] if line.strip(" ^~"))
 
 
 if __name__ == "__main__":

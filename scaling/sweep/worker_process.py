@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scaling.sweep.folder import SweepFolder
+
+if TYPE_CHECKING:
+    from scaling.train.machine import Machine
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LOG_BYTES = 2000
@@ -25,7 +28,7 @@ class WorkerSettings:
 
     Attributes:
         precision: of matrix products: `float32`, `bfloat16`; None for the device's own.
-        micro_rows: rows of a batch computed at once; None for all.
+        micro_rows: rows of a batch computed at once; None for as many as memory allows.
         threads: of the CPU, of each worker. With one, results do not depend on the machine's load.
         checkpoint_seconds: at most so much of a run is lost.
         sharers: workers that share the device's memory.
@@ -37,17 +40,20 @@ class WorkerSettings:
     checkpoint_seconds: float = 120.0
     sharers: int = 1
 
+    def machine(self, device: str) -> "Machine":
+        """Return the machine with that device and these settings, as who trains wants it."""
+        from scaling.train.machine import Machine
+
+        return Machine(device=device, **asdict(self))
+
 
 def command(folder: SweepFolder, device: str, settings: WorkerSettings) -> list[str]:
     """Return the command line of a worker."""
     words = [sys.executable, "-P", "-m", "scaling.sweep.worker", str(folder.path)]
-    words += ["--device", device, "--threads", str(settings.threads)]
-    words += ["--checkpoint-seconds", repr(settings.checkpoint_seconds)]
-    words += ["--parent", str(os.getpid()), "--sharers", str(settings.sharers)]
-    if settings.precision is not None:
-        words += ["--precision", settings.precision]
-    if settings.micro_rows is not None:
-        words += ["--micro-rows", str(settings.micro_rows)]
+    words += ["--device", device, "--parent", str(os.getpid())]
+    for name, value in asdict(settings).items():
+        if value is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
     return words
 
 

@@ -117,11 +117,13 @@ def versions() -> Mapping[str, str]:
 
 
 def commit() -> str:
-    """Return the commit of the source tree this runs from; empty where it is none."""
+    """Return the commit of the source tree this runs from; empty where none can be told."""
     here = Path(__file__).resolve().parents[2]
     if not (here / ".git").exists():
         return ""
-    done = subprocess.run(
-        ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
+    words = ["git", "-C", str(here), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    except OSError:  # no git on this machine: no reason to lose a run that has been trained
+        return ""
     return done.stdout.strip()

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from corpora.errors import InputError
 from corpora.files import write_text
-from corpora.paths import regular_file
+from corpora.paths import regular_file, unreadable
 from scaling.json_file import is_count
 
 METRICS = "metrics.jsonl"
@@ -25,11 +25,14 @@ class MetricsLog:
         """Open `path`; lines of steps beyond the first `steps`, or torn ones, are dropped.
 
         Raises:
-            InputError: it cannot be written, or is no regular file.
+            InputError: it cannot be read or written, or is no regular file.
         """
         self.path = path
         if path.exists():
-            there = regular_file(path, "move it away").read_bytes()
+            try:
+                there = regular_file(path, "move it away").read_bytes()
+            except OSError as error:
+                raise unreadable(path, error) from error
             kept = [line for line in there.split(b"\n") if _step(line) <= steps]
             write_text(path, b"".join(line + b"\n" for line in kept).decode("utf-8"))
         try:

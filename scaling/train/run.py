@@ -103,7 +103,8 @@ class _Run:
         self.patches = patches_of(spec)
         self.windows = Windows(shards.train, spec.window_units, spec.seed, self.patches)
         self.windows.batch(0, spec.rows, (0, 1))  # too little text shows before anything is made
-        self.progress = Progress(micro_rows=rows_that_fit(spec, machine, device, world))
+        rows = rows_that_fit(spec, machine, device, world)
+        self.progress = Progress(micro_rows=rows)
         self.model: AnyModel = build_model(spec).to(device)
         self.optimizer = adamw(self.model, spec.training)
         checkpoint = folder / CHECKPOINT
@@ -120,7 +121,8 @@ class _Run:
             device=device,
             autocast=self.autocast,
             world=world,
-            micro_rows=self.progress.micro_rows or None,
+            # As before, for the same bits; fewer where fewer are asked for, or fit by now.
+            micro_rows=min(rows, self.progress.micro_rows or rows),
             compiled=machine.compiles(device),
         )
         self.peak = peak_flops(device, self.autocast) if watch else math.nan
@@ -160,11 +162,12 @@ class _Run:
         """Take the steps that are left."""
         log = MetricsLog(self.folder / METRICS, self.progress.step) if self.leads else None
         saved = flushed = time.perf_counter()
+        reason = ""
         try:
             while self.progress.step < self.spec.training.steps:
                 reason = self.one_step(log)
                 if reason:
-                    return "diverged", reason
+                    break
                 now = time.perf_counter()
                 stopping = self.told_to_stop()
                 if stopping or now - saved > self.machine.checkpoint_seconds:
@@ -176,11 +179,11 @@ class _Run:
                 if stopping:
                     return "interrupted", self.why_stopped()
             if log is not None:
-                log.flush()
+                log.flush()  # before the record: who sees that one counts on all of them
         finally:
             if log is not None:
                 log.close()
-        return "finished", ""
+        return "diverged" if reason else "finished", reason
 
     def one_step(self, log: MetricsLog | None) -> str:
         """Take a step and say, if so, why there can be no other."""

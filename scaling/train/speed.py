@@ -11,6 +11,7 @@ from scaling.model.build import build_model
 from scaling.spec import RunSpec
 from scaling.train.distributed import World
 from scaling.train.machine import Machine, synchronize
+from scaling.train.memory import rows_that_fit
 from scaling.train.optimizer import adamw
 from scaling.train.step import Stepper
 
@@ -24,11 +25,12 @@ def seconds_per_byte(spec: RunSpec, shards: Shards, machine: Machine, seconds: f
         seconds: to go on for.
 
     Raises:
-        InputError: there is too little text, or no such device.
+        InputError: there is too little text or memory, or no such device.
     """
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)
     device = machine.torch_device()
+    rows = rows_that_fit(spec, machine, device, World())
     model = build_model(spec).to(device)
     stepper = Stepper(
         model,
@@ -39,7 +41,7 @@ def seconds_per_byte(spec: RunSpec, shards: Shards, machine: Machine, seconds: f
         device=device,
         autocast=machine.autocast(device),
         world=World(),
-        micro_rows=machine.micro_rows,
+        micro_rows=rows,
     )
     for step in range(_WARM_UP):
         stepper.step(step)

@@ -13,7 +13,10 @@ from scaling.data.windows import Windows
 from scaling.model.build import AnyModel
 from scaling.train.distributed import World
 
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+_OUT_OF_MEMORY = (
+    *("out of memory", "can't allocate memory", "not enough memory"),
+    "STATUS_ALLOC_FAILED",  # of cuBLAS and cuDNN, which allocate by themselves
+)
 
 
 @dataclass
@@ -87,31 +90,52 @@ class Stepper:
         """Take one step; the learning rate is set already.
 
         Raises:
-            InputError: one row alone does not fit into memory.
+            InputError: one row alone does not fit into memory, or the optimiser's state; or, where
+                several processes share the batch, the rows that one computes at once.
         """
         while True:
             self.optimizer.zero_grad()
             try:
                 result = self._gradients(step)
                 break
-            except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-                if not _is_out_of_memory(error) or self.world.size > 1:
-                    raise  # other processes would wait for this one for ever
-                if self.micro_rows == 1:
-                    raise InputError(
-                        f"one window of {self.windows.window_units:,} units does not fit into the"
-                        f" memory of {self.device}; shorten context_bytes or make the model smaller"
-                    ) from error
+            except (RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                # Of several processes the others would wait for ever for one that tries again.
+                if self.micro_rows == 1 or self.world.size > 1:
+                    raise self._too_large() from error
             # Outside the handler: its traceback holds on to the memory that is to be freed.
             self.optimizer.zero_grad()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
             self.micro_rows = (self.micro_rows + 1) // 2
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
-        result.gradient_norm = float(norm)
-        if result.gradient_norm < float("inf"):
-            self.optimizer.step()
+        try:
+            norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+            result.gradient_norm = float(norm)
+            if result.gradient_norm < float("inf"):
+                self.optimizer.step()  # the first one makes Adam's moments
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            # Fewer rows would not help: what they took has been given back.
+            raise InputError(
+                f"the optimiser's state does not fit into the memory of {self.device} beside the"
+                " model and its gradients; make the model smaller, or train it where there is more"
+                " memory"
+            ) from error
         return result
+
+    def _too_large(self) -> InputError:
+        rows, units = self.micro_rows, self.windows.window_units
+        if rows == 1:
+            return InputError(
+                f"one window of {units:,} units does not fit into the memory of {self.device};"
+                " shorten context_bytes or make the model smaller"
+            )
+        return InputError(
+            f"{rows} windows of {units:,} units do not fit into the memory of {self.device};"
+            f" compute fewer at once, as with --micro-rows {(rows + 1) // 2}"
+        )
 
     def _gradients(self, step: int) -> StepResult:
         total = StepResult(0.0, 0, 0, 0, 0.0)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpora.errors import InputError
+from corpora.paths import regular_file
 from scaling.flops import CONVENTIONS, training_flops_per_byte
 from scaling.read_runs import read_runs
 from scaling.record import RECORD, RunRecord, read_record, write_record
@@ -246,6 +247,18 @@ def test_only_a_regular_file_is_read(tmp_path: Path) -> None:
     (tmp_path / RECORD).mkdir()
     with pytest.raises(InputError, match="not a regular file but a folder"):
         read_record(tmp_path)
+
+
+def test_one_that_is_removed_while_it_is_looked_for_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def removed(path: Path, remedy: str) -> Path:
+        path.unlink()
+        return regular_file(path, remedy)
+
+    write_record(tmp_path, record_of())
+    monkeypatch.setattr("scaling.json_file.regular_file", removed)
+    assert read_record(tmp_path) is None
 
 
 TORN = ["", "{", "[]", "null", "3", '"x"', "{}", '{"version": 1}', "\0", "[" * 100_000]

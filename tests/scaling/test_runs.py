@@ -124,6 +124,12 @@ def test_what_is_not_a_table(tmp_path: Path) -> None:
     (tmp_path / "torn.json").write_text('{"run_id": ')
     with pytest.raises(InputError, match="not JSON"):
         read_runs(tmp_path)
+    (tmp_path / "torn.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="not JSON"):
+        read_runs(tmp_path)
+    (tmp_path / "torn.json").write_text('{"compute_flops": 1e18, "status": "\\ud800"}')
+    with pytest.raises(InputError, match="do not make a table"):
+        read_runs(tmp_path)
     (tmp_path / "runs.parquet").write_bytes(b"not parquet")
     with pytest.raises(InputError, match="cannot be read as a table"):
         read_runs(tmp_path / "runs.parquet")
@@ -209,6 +215,17 @@ def test_a_csv_that_is_no_table_is_refused_by_line(
     with pytest.raises(InputError) as caught:
         read_runs(table)
     assert str(caught.value).startswith(f"{table}: {said}")
+
+
+@pytest.mark.parametrize("end", ["\n", "\n\n\n", ",,,,\n"])
+def test_lines_without_anything_are_no_runs(tmp_path: Path, end: str) -> None:
+    path = write(tmp_path, "1e18,4,1e7,2e9,1.2", "", "1e18,4,2e7,1e9,1.3")
+    whole = read_runs(path).frame
+    path.write_text(path.read_text() + end)
+    assert read_runs(path).frame.equals(whole) and whole.height == 2
+    path.write_text(HEADER + "\n" + end)
+    with pytest.raises(InputError, match="the table has no rows"):
+        read_runs(path)
 
 
 def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from corpora.errors import InputError
+from scaling.entropy_request import entropy_model_request
 from scaling.flops import Setting, train_bytes
 from scaling.shapes import BltShape
 from scaling.spec import Model, Patching, default_learning_rate
@@ -305,3 +306,22 @@ def test_files_that_cannot_be_read_are_refused(file: Path) -> None:
     file.write_bytes(b'name = "\xff"')
     with pytest.raises(InputError, match=r"\(byte 8\): invalid UTF-8"):
         read_train_file(file)
+
+
+@pytest.mark.parametrize(("batch", "near"), [(1, 64), (65, 64), (97, 128), (200, 192)])
+def test_a_batch_that_is_no_whole_number_of_windows(batch: int, near: int) -> None:
+    with pytest.raises(InputError) as refused:
+        entropy_model_request(
+            ["a.txt"],
+            layers=1,
+            dim=16,
+            train_bytes=1e3,
+            context_bytes=64,
+            batch_bytes=batch,
+            held_out_bytes=100,
+            text_field="text",
+            seed=0,
+        )
+    assert str(refused.value) == (
+        f"--batch-bytes: {batch} is no multiple of --context-bytes 64; {near} is"
+    )

@@ -1,6 +1,7 @@
 """Shards that are torn, altered or of another make are refused by name; whole ones open bare."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,12 +65,17 @@ def test_a_truncated_file_is_always_named(text: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"version": 2}, "version 2, where this program reads 1"),
+        ({"version": 0}, "version 0, where this program reads 1"),
         ({"version": None}, "version None"),
-        ({"kind": "pictures"}, r"not a manifest of shards \(unknown kind or splits\)"),
-        ({"splits": {}}, r"not a manifest of shards \(unknown kind or splits\)"),
-        ({"splits": 3}, "not a manifest of shards"),
-        ({"files": {"a": 1}}, "not a manifest of shards"),
+        ({"kind": "pictures"}, r"not a manifest of shards \('kind' is not one of text, tokens"),
+        ({"splits": {}}, r"not a manifest of shards \('train' is missing\)"),
+        ({"splits": 3}, r"not a manifest of shards \('splits' is not an object\)"),
+        ({"splits": {"train": {}, "held_out": {}}}, r"not a .* \('documents' is missing\)"),
+        ({"files": {"a": 1}}, r"not a manifest of shards \(not an object\)"),
+        ({"files": {"a": {"bytes": "1", "sha256": ""}}}, "not a .*'bytes' is not a whole number"),
+        ({"files": {}}, "train/documents.i64 is not listed"),
+        ({"languages": "eng"}, "not a manifest of shards .*'languages' is not a list"),
+        ({"vocabulary_size": "256"}, "not a manifest of shards .*'vocabulary_size'"),
         ({"more": 1}, "not a manifest of shards .*'more'"),
     ],
 )
@@ -82,7 +88,32 @@ def test_a_manifest_of_another_make_is_refused(
         open_shards(text)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "\x00", '"text"'])
+def test_a_file_of_broken_numbers_is_refused(text: Path) -> None:
+    path, file = text / "shards.json", text / "train" / "documents.i64"
+    file.write_bytes(file.read_bytes()[:-1])
+    value = json.loads(path.read_text())
+    value["files"]["train/documents.i64"]["bytes"] -= 1
+    path.write_text(json.dumps(value))
+    with pytest.raises(InputError, match=r"documents\.i64 has \d+ bytes, no whole numbers"):
+        open_shards(text)
+
+
+def test_what_a_newer_program_built_is_not_to_be_deleted(text: Path) -> None:
+    path = text / "shards.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": 2}))
+    with pytest.raises(InputError, match="a newer tokenize-lab wrote it; update") as refused:
+        open_shards(text)
+    assert "delete" not in str(refused.value)
+
+
+def test_a_manifest_that_is_a_pipe_is_not_waited_for(text: Path) -> None:
+    (text / "shards.json").unlink()
+    os.mkfifo(text / "shards.json")
+    with pytest.raises(InputError, match="not a regular file but a pipe"):
+        open_shards(text)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "\x00", '"text"', "[" * 100_000])
 def test_a_torn_manifest_is_refused(text: Path, content: str) -> None:
     (text / "shards.json").write_text(content)
     with pytest.raises(InputError, match=r"shards\.json: .*; delete the folder"):
@@ -90,7 +121,7 @@ def test_a_torn_manifest_is_refused(text: Path, content: str) -> None:
 
 
 def test_a_folder_that_holds_no_shards_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nowhere/shards\.json: cannot be read .No such file"):
+    with pytest.raises(InputError, match=r"nowhere/shards\.json: there is no such file"):
         open_shards(tmp_path / "nowhere")
 
 

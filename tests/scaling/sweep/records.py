@@ -1,13 +1,17 @@
 """What tests of a sweep's files share: runs that ended as they were told to, without training."""
 
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from scaling.flops import training_flops_per_byte
-from scaling.record import RunRecord, write_record
+from scaling.record import RECORD, RunRecord, write_record
 from scaling.spec import Model, RunSpec
 from scaling.spec_json import write_spec
-from scaling.sweep.folder import Job, SweepFolder
+from scaling.sweep.folder import SWEEP, Job, SweepFolder
 from tests.scaling.sweep.sweeps import tiny
 
 STEPS = 1000
@@ -57,3 +61,16 @@ def ended(folder: SweepFolder, record: RunRecord, **job: Any) -> Job:
     write_spec(folder.run(spec.run_id), spec)
     write_record(folder.run(spec.run_id), record)
     return Job(run_id=spec.run_id, shards=spec.shards, **{"text": "planted", **job})
+
+
+def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Return how often lists of jobs and records are read from now on, by the file's name."""
+    counts: Counter[str] = Counter()
+    whole = Path.open
+
+    def counted(self: Path, *rest: Any, **others: Any) -> Any:
+        counts.update({self.name} & {SWEEP, RECORD})
+        return whole(self, *rest, **others)
+
+    monkeypatch.setattr(Path, "open", counted)
+    return counts

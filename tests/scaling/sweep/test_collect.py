@@ -17,7 +17,7 @@ from scaling.sweep.collect import load_runs
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from scaling.sweep.train_cell import train_cell
 from scaling.train.stop import StopRequest
-from tests.scaling.sweep.records import ended, record_of, sized
+from tests.scaling.sweep.records import ended, reads, record_of, sized
 from tests.scaling.sweep.sweeps import planned, tiny
 from tests.scaling.train.runs import CPU
 
@@ -85,6 +85,16 @@ def test_rows_of_real_runs(tmp_path: Path) -> None:
     assert again.sha256 == runs.sha256
     trained(folder, jobs[4])
     assert read_runs(tmp_path).sha256 != runs.sha256
+
+
+def test_what_is_fitted_is_what_is_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = SweepFolder(tmp_path)
+    job = ended(folder, record_of(sized(16, 2e12, 4.0)))
+    write_sweep(folder, Sweep("one", (job,), {}))
+    counts = reads(monkeypatch)
+    read_runs(tmp_path)
+    # Read twice, they may have changed in between.
+    assert counts == {"sweep.json": 1, RECORD: 1}
 
 
 def test_texts_and_tokenizations_are_fitted_apart(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What goes wrong in one run is said in its record, and touches no other."""
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from corpora.errors import InputError
 from scaling.record import RunRecord, failed_record, read_record, write_record
-from scaling.spec_json import read_spec, write_spec
+from scaling.spec_json import SPEC, read_spec, write_spec
 from scaling.sweep import docket
 from scaling.sweep.attempts import Attempts, read_attempts, write_attempts
 from scaling.sweep.docket import Docket
@@ -118,6 +119,32 @@ def test_a_failure_that_cannot_be_recorded_is_told_and_tried_afresh(
     assert names(folder.run(job.run_id)) == ENDED
 
 
+def test_a_folder_that_takes_no_change_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, (job,) = planned(tmp_path, [tiny(0)])
+    write_attempts(folder.run(job.run_id), Attempts(failures=2, reason="planted"))
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    def unwritten(*_: object) -> None:
+        raise InputError("record.json: could not be written (Read-only file system)")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(docket, "write_record", unwritten)
+        patched.setattr(Path, "unlink", refused)
+        state = run_local(folder, [job])
+    assert state.counts["failed"] == 1 and "Read-only" in state.unwritten[job.run_id]
+    write_record(
+        folder.run(job.run_id), failed_record(read_spec(folder.run(job.run_id) / SPEC), "planted")
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refused)
+        with pytest.raises(InputError, match=r"cannot be written \(Read-only"):
+            run_local(folder, [job], retry_failed=True)
+
+
 def test_attempts_outlive_the_driver(tmp_path: Path) -> None:
     folder, (job,) = planned(tmp_path, [tiny(0)])
     with driving(folder):
@@ -137,13 +164,22 @@ def test_attempts_outlive_the_driver(tmp_path: Path) -> None:
     assert read_attempts(folder.run(job.run_id)) == Attempts()
 
 
+def test_a_fault_is_recorded_whatever_it_says(tmp_path: Path) -> None:
+    folder, (job,) = planned(tmp_path, [tiny(0)])
+    one = Docket(folder, [job], retry_failed=False)
+    for _ in range(2):
+        one.waiting.popleft()
+        one.failed(job.run_id, "no such file: a\udcffb\x1b[2J")  # of a name that is no UTF-8
+    assert record_of(folder, job).reason == r"no such file: a\xffb\x1b[2J"
+
+
 def test_leftovers_of_runs_that_ended_go_unless_another_process_is_there(tmp_path: Path) -> None:
     folder, jobs = planned(tmp_path, [tiny(seed) for seed in range(2)])
     for job in jobs:
         run = folder.run(job.run_id)
         spec = read_spec(run / "spec.json")
         write_record(run, failed_record(spec, "planted"))
-        for name in (".record.json.ab12cd34", ".checkpoint.safetensors.x_y", LOCK, ATTEMPTS):
+        for name in (".record.json.ab12cd34", ".tokenizer.txt.x_y_z_w1", LOCK, ATTEMPTS):
             (run / name).touch()
         (run / CHECKPOINT).touch()
         (run / "notes.txt").touch()

@@ -14,15 +14,23 @@ from typer.testing import CliRunner, Result
 from scaling.cli import app
 from scaling.data.shards import open_shards
 from scaling.evaluate.run_folder import open_run
+from scaling.prepare import Prepared
 from scaling.record import read_record
 from scaling.sweep.cells import cells_of
+from scaling.sweep.driving import driving
 from scaling.sweep.folder import SweepFolder, read_sweep
+from scaling.sweep.leftovers import LOCK
+from scaling.sweep.locks import lock
 from scaling.sweep.plan import isoflops, planned
 from scaling.sweep.sources import readings_of
 from scaling.sweep.state import CellState, SweepState
 from scaling.sweep.sweep_file import read_sweep_file
 from scaling.sweep.told import Told
+from scaling.train.memory import state_bytes, step_bytes
+from scaling.train.speed import seconds_per_byte
+from scaling.train.step import Stepper, StepResult
 from tests.scaling.sweep.test_sweep_file import BLT, TRAINING
+from tests.scaling.train.runs import CPU, blt_spec, small_shards
 
 RUNNER = CliRunner()
 TEXT = '[texts.english]\ncorpus = ["embedded:eng_Latn"]\nheld_out_bytes = 1000\n'
@@ -101,10 +109,13 @@ def test_runs_cost_what_was_planned(swept: Path) -> None:
 
 def test_a_swept_folder_is_swept_again_at_once(swept: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in swept.glob("runs/*/record.json")}
+    torn = swept / ".sweep.json.ab12cd34"
+    torn.write_text("{")
     words = ("--no-calibration", "--device", "cpu", "--workers", "1", "--json")
     file = swept.parent / "sweep.toml"
     assert invoked("sweep", file, "--out", swept, *words).exit_code == 0
     assert {path: path.stat().st_mtime_ns for path in swept.glob("runs/*/record.json")} == before
+    assert not torn.exists()
 
 
 def test_a_trained_tokenizer_saw_no_text_that_is_held_out(swept: Path) -> None:
@@ -132,11 +143,39 @@ def test_a_masked_vocabulary_costs_as_much_and_compresses_less(tmp_path: Path) -
     assert kept is not None and kept.name.startswith("masked:0.1:")
 
 
+def test_a_byte_model_is_trained_by_one_process_at_a_time(tmp_path: Path) -> None:
+    file = file_of(tmp_path, SMALL + ENTROPY + TRAINING)
+    trained: list[Path] = []
+
+    def train(run: Prepared, out: Path) -> None:
+        with lock(out / LOCK, lambda: True) as held:
+            assert not held
+        trained.append(out)
+        raise KeyboardInterrupt
+
+    cells = cells_of(read_sweep_file(file), file)
+    with pytest.raises(KeyboardInterrupt):
+        readings_of(cells, SweepFolder(tmp_path), lambda *_: lambda _: 0, train)
+    (out,) = trained
+    assert not (out / LOCK).exists()
+
+
 def test_another_budget_adds_runs_and_another_sweep_is_refused(swept: Path, tmp_path: Path) -> None:
     words = ("--no-calibration", "--device", "cpu", "--workers", "1")
     other = file_of(tmp_path, GRID.replace('"small"', '"other"'))
     result = RUNNER.invoke(app, ["sweep", str(other), "--out", str(swept), *words])
     assert "holds the sweep 'small'" in str(result.exception)
+
+
+def test_a_sweep_that_runs_is_not_planned_anew(swept: Path, tmp_path: Path) -> None:
+    folder = SweepFolder(swept)
+    before = folder.file.read_bytes(), {path.name for path in folder.runs.iterdir()}
+    more = file_of(tmp_path, GRID.replace("[2e7]", "[3e7]"))
+    words = ("--no-calibration", "--device", "cpu", "--workers", "1")
+    with driving(folder):
+        result = RUNNER.invoke(app, ["sweep", str(more), "--out", str(swept), *words])
+    assert "is running this sweep" in str(result.exception)
+    assert (folder.file.read_bytes(), {path.name for path in folder.runs.iterdir()}) == before
 
 
 @pytest.mark.parametrize("command", ["plan", "sweep"])
@@ -195,6 +234,40 @@ def test_what_does_not_fit_is_marked(tmp_path: Path) -> None:
     unfit = {any(mark.startswith("does not fit") for mark in row["marks"]) for row in rows[1::2]}
     assert unfit == {True}
     assert not any("does not fit" in mark for row in rows[::2] for mark in row["marks"])
+
+
+def test_what_does_not_fit_is_not_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scaling.cli_plan._CALIBRATION_SECONDS", 0.2)
+    file = file_of(tmp_path, SMALL + BLT.replace("[2, 32]", "[60, 60000]") + TRAINING)
+    words = ("plan", file, "--device", "cpu", "--out", tmp_path / "out", "--json")
+    rows = json.loads(invoked(*words).stdout)
+    assert all(row["seconds"] > 0 for row in rows[::2])
+    assert all(row["seconds"] is None for row in rows[1::2])
+    found = json.loads(invoked(*words, "--suggest", "0.1").stdout)
+    assert found["seconds"] == pytest.approx(360, rel=0.1)
+    file.write_text(file.read_text().replace("[1, 16]", "[50, 60000]"))
+    assert {row["seconds"] for row in json.loads(invoked(*words).stdout)} == {None}
+    result = RUNNER.invoke(app, [str(word) for word in (*words, "--suggest", "0.1")])
+    assert "no run of this sweep fits into the memory" in str(result.exception)
+
+
+def test_as_many_rows_are_timed_at_once_as_a_run_would_compute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shards = small_shards(tmp_path)
+    spec = blt_spec(shards)
+    free = (state_bytes(spec) + step_bytes(spec, 2)) / 0.7 + 1
+    monkeypatch.setattr("scaling.train.memory.available_bytes", lambda device: free)
+    tried: list[int] = []
+    whole = Stepper._gradients
+
+    def counted(self: Stepper, step: int) -> StepResult:
+        tried.append(self.micro_rows)
+        return whole(self, step)
+
+    monkeypatch.setattr(Stepper, "_gradients", counted)
+    assert seconds_per_byte(spec, open_shards(shards), CPU, 0) > 0
+    assert set(tried) == {2}
 
 
 def test_where_law_one_expects_the_minimum(tmp_path: Path) -> None:

@@ -163,6 +163,17 @@ def test_a_run_that_was_stopped_waits_until_it_goes_on(
     assert found.step == json.loads(lines)["step"]
 
 
+def test_a_run_that_goes_on_by_a_clock_that_was_put_back(tmp_path: Path) -> None:
+    folder, (job,) = planned(tmp_path, [tiny(0)])
+    run = folder.run(job.run_id)
+    spec = read_spec(run / SPEC)
+    write_record(run, record_of(spec, status="interrupted", steps=4, validation_nats=None))
+    now = under_way(folder, job, line(5)).stat().st_mtime
+    os.utime(run / RECORD, (now + 3600, now + 3600))
+    assert sweep_status(folder, now).runs[0].phase == "running"
+    assert sweep_status(folder, now + 1000).runs[0].phase == "waiting"
+
+
 def test_pipes_and_folders_are_not_read(tmp_path: Path) -> None:
     folder, jobs = planned(tmp_path, [tiny(seed) for seed in range(4)])
     first, second, third, fourth = (folder.run(job.run_id) for job in jobs)

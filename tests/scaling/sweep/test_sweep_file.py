@@ -118,7 +118,7 @@ clip = 2.0
         ("[1e9, 2e9]", "[]", 2, "is empty"),
         ("[1e9, 2e9]", "[1e9, -1]", 2, "greater than 0"),
         ("clip = 2.0", "clipp = 2.0", 30, "[training] clipp: unknown key; did you mean 'clip'?"),
-        ("batch_bytes = 256", "batch_bytes = 200", 27, "not a multiple of context_bytes; try 192"),
+        ("batch_bytes = 256", "batch_bytes = 200", 27, "200 is no multiple of context_bytes = 64"),
         ("weights = [3, 1]", "weights = [3]", 10, "1 weights for 2 corpora"),
         ('["english"]', '["englisch"]', 25, "no [texts.englisch]; did you mean 'english'?"),
         ("[2, 32]", "[2, 33]", 15, "a width is even"),

@@ -14,16 +14,22 @@ from typer.testing import CliRunner
 
 from corpora.errors import InputError
 from scaling.cli import app
-from scaling.record import read_record, write_record
+from scaling.record import RECORD, read_record, write_record
 from scaling.spec_json import SPEC, read_spec
+from scaling.sweep.collect import read_records
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from scaling.sweep.local import run_local
-from scaling.sweep.tensorboard import HELD_OUT, STEP_TAGS, run_name, write_events
+from scaling.sweep.tensorboard import HELD_OUT, STEP_TAGS, run_name
+from scaling.sweep.tensorboard import write_events as write_events_of
 from scaling.train.metrics import METRICS
-from tests.scaling.sweep.records import record_of
+from tests.scaling.sweep.records import reads, record_of
 from tests.scaling.sweep.sweeps import planned, tiny
 
 pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
+
+
+def write_events(folder: SweepFolder, out: Path) -> int:
+    return write_events_of(folder, read_records(folder), out)
 
 
 def read_back(path: Path) -> dict[str, list[tuple[int, float, float]]]:
@@ -208,6 +214,15 @@ def test_the_command_writes_them_beside_the_table(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "1 run" in done.output and f"tensorboard --logdir {tmp_path / 'events'}" in done.output
     assert len(list((tmp_path / "events").rglob("events*"))) == 1
+
+
+def test_the_command_reads_every_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, jobs = planned(tmp_path / "sweep", [tiny(0, 5), tiny(1, 5)])
+    run_local(folder, jobs)
+    counts = reads(monkeypatch)
+    words = ["collect", str(folder.path), "--tensorboard", str(tmp_path / "events")]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert counts == {"sweep.json": 1, RECORD: 2}
 
 
 def test_without_tensorboard_one_line_says_how_to_install_it(

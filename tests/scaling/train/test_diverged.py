@@ -18,7 +18,7 @@ from scaling.spec_json import write_spec
 from scaling.train.__main__ import main
 from scaling.train.checkpoint import CHECKPOINT
 from scaling.train.machine import Machine
-from scaling.train.metrics import METRICS
+from scaling.train.metrics import METRICS, MetricsLog
 from scaling.train.report import Report
 from scaling.train.run import train
 from scaling.train.stop import StopRequest
@@ -59,6 +59,21 @@ def test_numbers_that_are_not_finite(
     assert called(spec, text, tmp_path) == 1
     assert json.loads(capsys.readouterr()[0]) == derived
     assert (tmp_path / RECORD).read_bytes() == before
+
+
+def test_metrics_that_do_not_fit_are_said_and_no_record_stands_beside_half_of_them(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: MetricsLog) -> None:
+        raise InputError("planted: No space left on device")
+
+    spec = blt_spec(text, 50, learning_rate=1e30, clip=1e6, weight_decay=0.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(MetricsLog, "flush", full)
+        with pytest.raises(InputError, match="No space left"):
+            run(spec, text, tmp_path)
+    assert not (tmp_path / RECORD).exists()
+    assert run(spec, text, tmp_path).status == "diverged"
 
 
 def test_a_loss_above_that_of_guessing(text: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import re
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from scaling.train.distributed import World
 from scaling.train.machine import Machine
 from scaling.train.memory import built_parameters, rows_that_fit, state_bytes, step_bytes
 from scaling.train.run import train
+from scaling.train.step import Stepper, StepResult
+from scaling.train.stop import StopRequest
 from tests.scaling.train.runs import (
     CPU,
     SOURCE,
@@ -151,6 +154,40 @@ def test_a_run_in_less_memory_reads_the_same(
     with_only(monkeypatch, (state_bytes(spec) + step_bytes(spec, 2)) / 0.7 + 1)
     run(spec, text, tmp_path / "short")
     assert metrics(tmp_path / "two") == metrics(tmp_path / "short")
+
+
+@pytest.mark.parametrize(
+    ("before", "asked", "fit", "goes_on"),
+    [
+        (2, None, 4, 2),  # as before, for the same bits
+        (2, 4, 4, 2),  # once four were too many
+        (4, 1, 4, 1),
+        (4, None, 2, 2),  # on another machine, or beside other programs
+    ],
+)
+def test_a_run_that_goes_on_computes_as_many_rows_as_before_or_fewer(
+    text: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    before: int,
+    asked: int | None,
+    fit: int,
+    goes_on: int,
+) -> None:
+    spec, stop = blt_spec(text, 3), StopRequest()
+    stop.signal = signal.SIGTERM
+    assert run(spec, text, tmp_path, replace(CPU, micro_rows=before), stop).steps == 1
+    with_only(monkeypatch, (state_bytes(spec) + step_bytes(spec, fit)) / 0.7 + 1)
+    tried: list[int] = []
+    whole = Stepper._gradients
+
+    def counted(self: Stepper, step: int) -> StepResult:
+        tried.append(self.micro_rows)
+        return whole(self, step)
+
+    monkeypatch.setattr(Stepper, "_gradients", counted)
+    assert run(spec, text, tmp_path, replace(CPU, micro_rows=asked)).status == "finished"
+    assert tried == [goes_on, goes_on]
 
 
 def test_nothing_is_built_of_what_is_too_large(

@@ -1,5 +1,6 @@
 """A file of metrics is cut back to the steps that count, whatever else stands in it."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -41,4 +42,15 @@ def test_a_log_keeps_its_own_lines(tmp_path: Path) -> None:
 def test_a_log_waits_for_no_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / METRICS)
     with pytest.raises(InputError, match=r"not a regular file but a pipe.*; move it away"):
+        MetricsLog(tmp_path / METRICS, 2)
+
+
+def test_a_log_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / METRICS).write_bytes(GOOD + b"\n")
+
+    def broken(self: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "read_bytes", broken)
+    with pytest.raises(InputError, match=r"cannot be read.*Input/output error"):
         MetricsLog(tmp_path / METRICS, 2)

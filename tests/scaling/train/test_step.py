@@ -17,6 +17,7 @@ from scaling.data.starts import StaticPatches
 from scaling.data.windows import Windows, evaluation_windows
 from scaling.model.build import build_model
 from scaling.model.weights import WEIGHTS
+from scaling.record import RECORD
 from scaling.spec import RunSpec
 from scaling.spec_json import write_spec
 from scaling.train.distributed import World
@@ -100,10 +101,15 @@ def test_the_loss_is_the_mean_over_targets_and_padding_is_none(text: Path) -> No
     assert padded
 
 
+def cublas() -> None:
+    raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+
+
 # An exabyte: it really fails.
 ALLOCATORS: dict[str, Callable[[], object]] = {
     "torch": lambda: torch.empty(1 << 60, dtype=torch.uint8),
     "numpy": lambda: np.empty(1 << 60, np.uint8),
+    "cublas": cublas,
 }
 
 
@@ -139,13 +145,57 @@ def test_one_row_that_does_not_fit(
         run(blt_spec(text, 5), text, tmp_path)
 
 
-def test_other_faults_are_not_taken_for_memory(
-    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("library", ALLOCATORS)
+def test_an_optimiser_whose_state_does_not_fit(
+    text: Path, tmp_path: Path, library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: Stepper, step: int) -> object:
+    tried: list[int] = []
+    whole = Stepper._gradients
+
+    def counted(self: Stepper, step: int) -> object:
+        tried.append(self.micro_rows)
+        return whole(self, step)
+
+    monkeypatch.setattr(Stepper, "_gradients", counted)
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda self: ALLOCATORS[library]())
+    with pytest.raises(InputError, match="the optimiser's state does not fit into the memory of"):
+        run(blt_spec(text, 5), text, tmp_path)
+    assert tried == [4]  # smaller parts would not help
+    assert not (tmp_path / RECORD).exists()
+
+
+@pytest.mark.parametrize(("rows", "said"), [(2, "2 windows .* --micro-rows 1"), (1, "one window")])
+def test_of_several_processes_none_tries_again(
+    text: Path, monkeypatch: pytest.MonkeyPatch, rows: int, said: str
+) -> None:
+    spec = blt_spec(text, 1)
+    model = build_model(spec)
+    stepper = Stepper(
+        model,
+        adamw(model, spec.training),
+        Windows(open_shards(text).train, spec.window_units, 0, StaticPatches(4)),
+        rows=4,
+        clip=1.0,
+        device=torch.device("cpu"),
+        autocast=None,
+        world=World(),
+        micro_rows=rows,
+    )
+    stepper.world = World(rank=0, size=2)
+    monkeypatch.setattr(Stepper, "_gradients", short_of_memory(0))
+    with pytest.raises(InputError, match=said):
+        stepper.step(0)
+    assert stepper.micro_rows == rows
+
+
+@pytest.mark.parametrize("broken", [(Stepper, "_gradients"), (torch.optim.AdamW, "step")])
+def test_other_faults_are_not_taken_for_memory(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: tuple[type, str]
+) -> None:
+    def fail(*_: object) -> object:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr(Stepper, "_gradients", broken)
+    monkeypatch.setattr(*broken, fail)
     with pytest.raises(RuntimeError, match="mat1"):
         run(blt_spec(text, 5), text, tmp_path)
 
