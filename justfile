@@ -53,7 +53,7 @@ sweep-gpu *arguments:
     {{lab}} scaling sweep gpu --device cuda --corpus {{quote(corpus)}} {{arguments}}
 
 # Fit a law to runs: just fit runs.csv --law law2; of the small grid without arguments
-fit *arguments=(micro + " --law isoflop-surface"):
+fit *arguments=(micro + " --law isoflop-surface --out " + micro):
     -{{lab}} scaling fit {{arguments}}
 
 # Published figures beside ours

@@ -237,8 +237,7 @@ def read_fit(path: Path) -> "FitResult":
 
 def _write(out: Path, runs: Path, law: str, results: "list[FitResult]") -> None:
     """Write the fits, their report and the table they are of to `out/laws`."""
-    from corpora.files import write_text, written_whole
-    from scaling.read_runs import TABLES
+    from corpora.files import write_text
 
     folder = out / LAWS_FOLDER
     fits = {
@@ -251,11 +250,25 @@ def _write(out: Path, runs: Path, law: str, results: "list[FitResult]") -> None:
         if re.fullmatch(rf"{re.escape(law)}(-\d+)?\.json", path.name) and path.name not in fits:
             path.unlink()
     write_text(folder / f"{law}.txt", "\n\n".join(result.report() for result in results) + "\n")
-    if runs.suffix in TABLES:
-        # As it is, byte for byte: the fits name it by its hash, and reports draw its points.
-        with written_whole(folder / f"{results[0].data_sha256[:12]}{runs.suffix}") as temporary:
-            temporary.write_bytes(runs.read_bytes())
+    _keep_table(folder, runs, results[0].data_sha256)
     typer.echo(
         f"{len(results)} fits and their report: {folder} (then: tokenize-lab report {out})",
         err=True,
     )
+
+
+def _keep_table(folder: Path, runs: Path, sha256: str) -> None:
+    """Keep the table beside its fits, who name it by its hash: reports draw its points.
+
+    A file is kept byte for byte, a sweep as the CSV its hash is of.
+    """
+    from corpora.files import write_text, written_whole
+    from scaling.read_runs import load_table
+
+    if runs.is_dir():
+        frame, now = load_table(runs)
+        if now == sha256:  # a sweep may have gone on since, and records have a hash of their own
+            write_text(folder / f"{sha256[:12]}.csv", frame.write_csv())
+    else:
+        with written_whole(folder / f"{sha256[:12]}{runs.suffix}") as temporary:
+            temporary.write_bytes(runs.read_bytes())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from corpora.errors import InputError
-from corpora.output import emit
+from corpora.output import drawn, emit
 from scaling.cli_engine import Address, Engine, EngineChoice, GpusPerRun, Where
 from scaling.cli_output import HOW, OUTPUT, AsJson, print_json
 from scaling.cli_stages import Stage, stages
@@ -69,7 +69,7 @@ def plan(
     tokenize-lab scaling plan sweep.toml --suggest 2
     """
     require_torch()
-    from scaling.sweep.plan_text import plan_row, print_plan
+    from scaling.sweep.plan_text import plan_row, plan_text
 
     tables, path, folder = _read(spec, corpus, out)
     many = _workers(device, workers)
@@ -80,8 +80,8 @@ def plan(
         return
     if as_json:
         print_json([plan_row(run) for run in runs])
-        return
-    print_plan(tables.name, runs, many)
+    else:
+        emit(drawn(plan_text(tables.name, runs, many)))
 
 
 def sweep(
@@ -109,15 +109,18 @@ def sweep(
     \b
     tokenize-lab scaling sweep micro
     tokenize-lab scaling status out/sweep/micro
-    tokenize-lab scaling fit out/sweep/micro --law isoflop-surface
+    tokenize-lab scaling fit out/sweep/micro --law isoflop-surface --out out/sweep/micro
+    tokenize-lab report out/sweep/micro
     tokenize-lab scaling sweep gpu --engine ray --address auto --gpus-per-run .25
     """
     require_torch()
     where = Where(engine, address, gpus_per_run, device, workers)
     where.check()
+    from rich.console import Console
+
     from scaling.sweep.enlist import enlist
     from scaling.sweep.folder import SweepFolder
-    from scaling.sweep.plan_text import print_plan
+    from scaling.sweep.plan_text import plan_text
     from scaling.sweep.told import Told
     from scaling.sweep.worker_process import WorkerSettings
     from scaling.train.stop import heard
@@ -127,7 +130,8 @@ def sweep(
     with stages() as stage:
         runs, _ = _priced(tables, path, folder, device, many, stage, not no_calibration, _train)
     if not as_json:
-        print_plan(tables.name, runs, many)
+        # Not what was asked for, but what is about to happen.
+        Console(stderr=True).print(*plan_text(tables.name, runs, many), sep="\n", highlight=False)
     sweep_folder = SweepFolder(folder)
     listed = enlist(sweep_folder, tables.name, runs)
     settings = WorkerSettings(
@@ -283,7 +287,8 @@ def _print_end(folder: Path, state: "SweepState", as_json: bool) -> None:
             [
                 f"{folder}: {state.counts['finished']} of {len(state.runs)} runs finished\n",
                 f"see it:  tokenize-lab scaling status {folder}\n",
-                f"fit it:  tokenize-lab scaling fit {folder} --law isoflop-surface\n",
+                f"fit it:  tokenize-lab scaling fit {folder} --law isoflop-surface"
+                f" --out {folder}\n",
                 f"show it: tokenize-lab report {folder}\n",
             ]
         )

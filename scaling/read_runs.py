@@ -53,7 +53,7 @@ def read_runs(
         InputError: naming the row and what to do about it.
     """
     source = Path(path)
-    frame, sha256 = _load(source)
+    frame, sha256 = load_table(source)
     if loss:
         if loss not in frame.columns:
             raise InputError(f"{source}: no column {loss!r}{did_you_mean(loss, frame.columns)}")
@@ -96,7 +96,15 @@ def runs_from_frame(
     return Runs(frame, name, sha256, chosen, convention, excluded, notes)
 
 
-def _load(source: Path) -> tuple[pl.DataFrame, str]:
+def load_table(source: Path) -> tuple[pl.DataFrame, str]:
+    """Return a table as it is, not validated, and the SHA-256 it is known by.
+
+    That of a file is of its bytes; of a sweep's folder, of the table's CSV; of a folder of records,
+    of theirs.
+
+    Raises:
+        InputError: there is no table, or it cannot be read.
+    """
     if source.is_dir():
         sweep = SweepFolder(source)
         return _load_sweep(sweep) if sweep.file.exists() else _load_records(source)
@@ -148,7 +156,8 @@ def _load_sweep(folder: SweepFolder) -> tuple[pl.DataFrame, str]:
             f" {folder.path}"
         )
     nameless = [name for name in ("dataset", "language") if not (frame[name] != "").any()]
-    return frame.drop(nameless), _sha256(frame)
+    frame = frame.drop(nameless)
+    return frame, _sha256(frame)
 
 
 def _load_records(folder: Path) -> tuple[pl.DataFrame, str]:

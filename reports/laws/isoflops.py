@@ -1,4 +1,4 @@
-"""IsoFLOP curves, rate by rate: loss over bytes per parameter, with the parabolas' minima."""
+"""IsoFLOP parabolas, rate by rate: loss over bytes per parameter, with the parabolas' minima."""
 
 import numpy as np
 from markupsafe import Markup
@@ -21,7 +21,7 @@ _STEPS = 48
 
 def isoflops(laws: Laws) -> Section:
     """Show one panel for each compression rate, one curve for each budget."""
-    title = "IsoFLOP curves"
+    title = "IsoFLOP parabolas"
     found = [(fit, runs) for fit in laws.of(LAW) if (runs := laws.runs_of(fit)) is not None]
     if not found:
         note = absent(

@@ -14,21 +14,25 @@ ROUNDING = 1e-12  # of the losses' size: differences below it are no data
 
 
 def correlated(draws: Mapping[str, Array], names: Sequence[str]) -> list[Finding]:
-    """Return a finding for each pair of coefficients whose draws move as one."""
+    """Return a finding for each pair of coefficients whose draws move as one.
+
+    Their ranks are correlated (Spearman): optima and amplitudes range over decades, and a single
+    draw far out would be all that the correlation of their values is made of.
+    """
     findings = []
     for i, one in enumerate(names):
         for other in names[i + 1 :]:
             pair = np.stack([draws[one], draws[other]])
             pair = pair[:, np.isfinite(pair).all(axis=0)]
-            if pair.shape[1] < 20 or (pair.std(axis=1) == 0).any():
+            if pair.shape[1] < 20 or (np.ptp(pair, axis=1) == 0).any():
                 continue
-            r = float(np.corrcoef(pair)[0, 1])
+            r = float(np.corrcoef(pair.argsort(axis=1).argsort(axis=1))[0, 1])
             if abs(r) > STRONG:
                 findings.append(
                     Finding(
                         name="correlated coefficients",
                         severity="warning",
-                        message=f"{one} and {other} move together (r = {r:.3f}): "
+                        message=f"{one} and {other} move together (rank correlation {r:.3f}): "
                         "trust their joint prediction, not either alone",
                     )
                 )

@@ -18,7 +18,7 @@ from scaling.fits.cells import (
     thin_curves,
 )
 from scaling.fits.parts import FAMILY, fit_each, unfitted
-from scaling.laws.isoflop import parabola
+from scaling.laws.isoflop import parabola, place
 from scaling.result import Finding, FitResult
 from scaling.runs import Runs
 
@@ -117,13 +117,10 @@ def _too_few_for_cases(rows: int, bootstrap: Bootstrap) -> list[Finding]:
 
 def _public(minima: Minima, number: int) -> dict[str, Array]:
     ln_bytes, ln_params = minima.ln_bytes[:, number], minima.ln_params[:, number]
-    # A draw that is all but straight has its minimum beyond what a float holds: infinite, and said
-    # by the interval's end.
-    with np.errstate(over="ignore"):
-        return {
-            "train_bytes_opt": np.exp(ln_bytes),
-            "params_opt": np.exp(ln_params),
-            "bytes_per_param_opt": np.exp(ln_bytes - ln_params),
-            "bits_per_byte_opt": minima.loss[:, number],
-            "curvature": minima.bend[:, number],
-        }
+    return {
+        "train_bytes_opt": place(ln_bytes),
+        "params_opt": place(ln_params),
+        "bytes_per_param_opt": place(ln_bytes - ln_params),
+        "bits_per_byte_opt": minima.loss[:, number],
+        "curvature": minima.bend[:, number],
+    }

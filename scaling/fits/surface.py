@@ -9,7 +9,7 @@ from scaling.engine.linear import solve_weighted
 from scaling.fits.assemble import assemble
 from scaling.fits.checks import correlated, outliers
 from scaling.fits.parts import FAMILY, Context, fit_each
-from scaling.laws.isoflop import SURFACE_NAMES, surface_design, surface_vertex
+from scaling.laws.isoflop import SURFACE_NAMES, place, surface_design, surface_vertex
 from scaling.report_text import context_text
 from scaling.result import Finding, FitResult
 from scaling.runs import Runs
@@ -94,9 +94,7 @@ def _surface_replicates(
 
 def _optimum(vertex: Array, centre: tuple[float, float]) -> dict[str, Array]:
     columns = list(np.moveaxis(vertex, -1, 0))
-    with np.errstate(over="ignore"):
-        columns[0] = np.exp(columns[0] + centre[0])
-        columns[1] = np.exp(columns[1] + centre[1])
+    columns[:2] = [place(one + middle) for one, middle in zip(columns[:2], centre, strict=True)]
     # A saddle or a dome has no optimum to report.
     bowl = (columns[3] > 0) & (4 * columns[3] * columns[4] > columns[5] ** 2)
     return {

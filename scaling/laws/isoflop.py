@@ -56,6 +56,16 @@ def surface_vertex(coefficients: Array) -> Array:
     return np.stack([u, v, level + 0.5 * (du * u + dv * v), uu, vv, uv], axis=-1)
 
 
+def place(logarithm: Array) -> Array:
+    """Return where an optimum lies, from its logarithm; nan where that is beyond any float.
+
+    A curve that is all but straight has its optimum there, and a draw of it is no estimate.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        value = np.exp(logarithm)
+    return np.where((value > 0) & (value < np.inf), value, np.nan)
+
+
 def surface(p: Point, compression_rate: Array, bytes_per_param: Array) -> Array:
     """Return bits per byte at T and rho."""
     u = np.log(compression_rate) - np.log(p["compression_rate_opt"])

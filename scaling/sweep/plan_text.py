@@ -2,10 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scaling.sweep.plan import IsoFlop, PlannedRun, isoflops
 from scaling.sweep.status_text import duration
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
 
 _LEFT = ("text", "patches")  # columns of words
 
@@ -35,11 +39,11 @@ def plan_row(run: PlannedRun) -> dict[str, Any]:
     }
 
 
-def print_plan(name: str, runs: Sequence[PlannedRun], workers: int) -> None:
-    """Write the plan to stderr, a line for each view and budget, and what is to be said of it."""
-    from rich.console import Console
+def plan_text(name: str, runs: Sequence[PlannedRun], workers: int) -> list["Table | Text"]:
+    """Return the plan, a row for each view and budget, and lines of what is to be said of it."""
     from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     groups = list(isoflops(runs))
     title = f"Plan of the sweep {escape(name)}"
@@ -49,14 +53,13 @@ def print_plan(name: str, runs: Sequence[PlannedRun], workers: int) -> None:
         table.add_column(header, justify="left" if header in _LEFT else "right", no_wrap=True)
     for cells in zip(*columns.values(), strict=True):
         table.add_row(*(escape(cell) for cell in cells))
-    console = Console(stderr=True)
-    console.print(table)
-    for line in _notes(groups):
-        console.print(line, highlight=False)
-    for line in _marks(runs):
-        console.print(escape(line), style="yellow", highlight=False, soft_wrap=True)
     total = math.fsum(run.compute_flops for run in runs)
-    console.print(f"{len(runs)} runs, {total:.3g} FLOPs{_time_of(runs, workers)}")
+    return [
+        table,
+        *(Text(line) for line in _notes(groups)),
+        *(Text(line, style="yellow") for line in _marks(runs)),
+        Text(f"{len(runs)} runs, {total:.3g} FLOPs{_time_of(runs, workers)}"),
+    ]
 
 
 def _notes(groups: Sequence[IsoFlop]) -> list[str]:

@@ -7,10 +7,12 @@ import pytest
 
 from corpora.errors import InputError
 from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP
+from scaling.fits.checks import correlated
 from scaling.fits.isoflop import fit_parabolas
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
 from scaling.fits.surface import fit_surfaces
+from scaling.laws.isoflop import place
 from scaling.published import tables
 from scaling.result import FitResult
 from scaling.runs import Runs
@@ -212,3 +214,21 @@ def test_excluded_rows_travel_with_the_result() -> None:
     assert len(fit.excluded) == 6 and fit.excluded[0].reason == "smallest budget"
     assert "rows left out" in {one.name for one in fit.findings}
     assert "row 1 left out: smallest budget" in fit.report()
+
+
+def test_draws_far_out_do_not_make_a_correlation() -> None:
+    random = np.random.default_rng(0)
+    draws = {"one": np.exp(random.normal(size=100)), "other": np.exp(random.normal(size=100))}
+    draws["one"][0] = draws["other"][0] = 1e200  # a bowl that is all but flat
+    assert correlated(draws, ("one", "other")) == []
+    draws["other"] = draws["one"] ** -2
+    (found,) = correlated(draws, ("one", "other"))
+    assert "rank correlation -1.000" in found.message
+    signed = {"one": random.normal(size=100)}
+    signed["other"] = 3 * signed["one"]
+    assert len(correlated(signed, ("one", "other"))) == 1
+
+
+def test_an_optimum_beyond_any_float_is_none() -> None:
+    where = place(np.array([-800.0, 0.0, 800.0, np.nan]))
+    assert where[1] == 1 and np.isnan(where[[0, 2, 3]]).all()

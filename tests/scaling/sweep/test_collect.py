@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from corpora.errors import InputError
+from reports.build import build_report
+from reports.laws.material import read_laws
 from scaling.cli import app
 from scaling.read_runs import read_runs
 from scaling.record import RECORD, failed_record, read_record
@@ -120,6 +122,21 @@ def test_texts_and_tokenizations_are_fitted_apart(tmp_path: Path) -> None:
         for one in value["entries"]:
             del one["data"], one["data_sha256"]
     assert again == fits
+
+
+def test_a_sweep_and_its_laws_are_one_report(tmp_path: Path) -> None:
+    grid(SweepFolder(tmp_path))
+    options = ("--law", "isoflop", "--draws", "0", "--out", str(tmp_path))
+    done = RUNNER.invoke(app, ["fit", str(tmp_path), *options], catch_exceptions=False)
+    assert done.exit_code == 0, done.stderr
+    laws = read_laws(tmp_path)
+    assert laws is not None and len(laws.fits) == 2 * 2 * len(BUDGETS) * len(RATES)
+    # The table is kept beside the fits, and known by its hash: their points can be drawn.
+    for one in laws.fits:
+        runs = laws.runs_of(one)
+        assert runs is not None and len(runs) == one.n
+    text = build_report(tmp_path).read_text("utf-8")
+    assert 'id="sweep-isoflop"' in text and 'id="laws-isoflop"' in text
 
 
 def test_a_budget_is_what_was_planned(tmp_path: Path) -> None:

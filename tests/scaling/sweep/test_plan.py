@@ -301,7 +301,7 @@ def test_ten_thousand_cells_are_planned_in_no_time(tmp_path: Path) -> None:
 def test_a_plan_explains_its_columns_and_marks(tmp_path: Path) -> None:
     file = file_of(tmp_path, SMALL + BLT + TRAINING)
     quick = ("--no-calibration", "--device", "cpu", "--out", tmp_path / "out")
-    lines = invoked("plan", file, *quick).stderr.splitlines()
+    lines = invoked("plan", file, *quick).stdout.splitlines()
     assert "Law I: bytes/param at the minimum by the published law of far larger models" in lines
     (short,) = (line for line in lines if "too short" in line)
     assert re.fullmatch(
