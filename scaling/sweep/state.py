@@ -40,6 +40,7 @@ class SweepState:
         seconds: since this driver began. seconds_left: expected; None while nothing tells.
         workers: at work or starting.
         unwritten: by run id, why the record of its failure could not be written.
+        worker_seconds: that this driver's workers spent on runs so far, on lost ones too.
     """
 
     runs: Mapping[str, CellState]
@@ -47,6 +48,7 @@ class SweepState:
     seconds_left: float | None
     workers: int
     unwritten: Mapping[str, str]
+    worker_seconds: float
 
     @property
     def counts(self) -> dict[Phase, int]:
@@ -74,9 +76,11 @@ class Board:
         self._first: dict[str, tuple[float, int]] = {}  # time and step of its first report
         self._latest: dict[str, float] = {}  # time of its latest report
         self._work = self._spent = 0.0  # of what ended here: expected, and seconds it took
+        self._cost = 0.0  # seconds of workers, of runs that none works on any more
 
     def started(self, run_id: str, device: str) -> None:
         """Note that a worker took a run."""
+        self._left(run_id)
         self._since[run_id] = time.monotonic()
         self._first.pop(run_id, None)
         self.cells[run_id] = CellState(phase="running", device=device)
@@ -89,7 +93,7 @@ class Board:
 
     def waits(self, run_id: str, reason: str = "") -> None:
         """Note that a run waits again."""
-        self._since.pop(run_id, None)
+        self._left(run_id)
         self.cells[run_id] = CellState(phase="waiting", reason=reason)
 
     def ended(self, run_id: str, phase: Phase, reason: str, seconds: float | None = None) -> None:
@@ -98,7 +102,7 @@ class Board:
             steps, first = self.cells[run_id].steps, self._first.get(run_id, (0.0, 1))[1]
             self._work += self._expected[run_id] * (1 - (first - 1) / max(steps, first))
             self._spent += seconds
-        self._since.pop(run_id, None)
+        self._left(run_id)
         cell = replace(self.cells[run_id], phase=phase, reason=reason, device="")
         self.cells[run_id] = replace(cell, seconds=seconds or 0.0)
 
@@ -109,7 +113,13 @@ class Board:
         for run_id, begun in self._since.items():
             cells[run_id] = replace(cells[run_id], seconds=now - begun)
         left = self._seconds_left(cells, workers)
-        return SweepState(cells, now - self._begun, left, workers, dict(self.unwritten))
+        cost = self._cost + sum(now - begun for begun in self._since.values())
+        return SweepState(cells, now - self._begun, left, workers, dict(self.unwritten), cost)
+
+    def _left(self, run_id: str) -> None:
+        """Note that no worker works on a run any more."""
+        now = time.monotonic()
+        self._cost += now - self._since.pop(run_id, now)
 
     def _seconds_left(self, cells: Mapping[str, CellState], workers: int) -> float | None:
         """Return what is left of the work at the pace seen so far, or at the pace expected."""

@@ -33,6 +33,8 @@ class Told:
         left = state.seconds_left
         line = ", ".join(f"{count} {phase}" for phase, count in counts.items())
         line += f"; {duration(state.seconds)}"
+        if state.worker_seconds:
+            line += f" ({duration(state.worker_seconds)} of workers)"
         line += f", about {duration(left)} left" if left else ""
         sys.stderr.write(f"\r{line:<79}" if self.terminal else line + "\n")
         sys.stderr.flush()

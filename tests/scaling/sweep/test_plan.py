@@ -313,7 +313,7 @@ def test_a_plan_explains_its_columns_and_marks(tmp_path: Path) -> None:
 def test_how_long_a_sweep_takes_is_told_as_elsewhere() -> None:
     err = io.StringIO()
     told = Told()
-    state = SweepState({"a": CellState(phase="running")}, 4000.0, 30.0, 1, {})
+    state = SweepState({"a": CellState(phase="running")}, 4000.0, 30.0, 2, {}, 8000.0)
     with redirect_stderr(err):
         told(state)
-    assert err.getvalue() == "1 running; 67 min, about 30 s left\n"
+    assert err.getvalue() == "1 running; 67 min (2 h 13 min of workers), about 30 s left\n"

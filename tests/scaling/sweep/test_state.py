@@ -58,3 +58,22 @@ def test_nothing_is_promised_before_anything_is_known(clock: Clock) -> None:
     clock.now = 3.0
     board.progressed("a", 2, 11)
     assert board.state(1).seconds_left == pytest.approx(3.0 * (9 + 11))
+
+
+def test_the_cost_so_far_is_of_lost_workers_too(clock: Clock) -> None:
+    board = Board({"a": 1.0, "b": 1.0}, in_seconds=True)
+    assert board.state(0).worker_seconds == 0
+    board.started("a", "cpu")
+    board.started("b", "cpu")
+    clock.now = 10.0
+    assert board.state(2).worker_seconds == 20
+    board.waits("a", "its worker was killed")
+    clock.now = 15.0
+    board.ended("b", "finished", "", 15.0)
+    board.started("a", "cpu")
+    clock.now = 16.0
+    board.started("a", "cpu")  # on another node, the first being lost
+    clock.now = 18.0
+    board.ended("a", "failed", "planted")
+    clock.now = 30.0
+    assert board.state(0).worker_seconds == 10 + 15 + 3
