@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from corpora.errors import InputError
 from corpora.files import write_text
 from reports.forensics.pages import forensic_sections
 from reports.laws.material import read_laws
@@ -60,9 +61,13 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
         VOCABULARY_TITLE: (folder / FILE).exists(),
         FORENSICS_TITLE: bool(forensics),
     }
-    title = next((title for title, present in there.items() if present), TITLE)
-    # Where there is nothing at all, reading measurements says so.
-    measured = read_measured(folder) if there[TITLE] or title == TITLE else None
+    title = next((title for title, present in there.items() if present), None)
+    if title is None:
+        raise InputError(
+            f"{folder}: {'holds no results' if folder.is_dir() else 'no such folder'}; name what"
+            " measure, vocab-curve, scaling fit or tokenizers audit wrote to --out, or a sweep's"
+        )
+    measured = read_measured(folder) if there[TITLE] else None
     about = measurement_sections(measured) if measured is not None else []
     sections = [
         *trained,

@@ -162,10 +162,13 @@ def test_the_command_prints_strict_json(embedded_folder: Path) -> None:
     assert facts["bytes"] == path.stat().st_size and len(facts["sha256"]) == 64
 
 
-def test_a_folder_without_a_measurement_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no measurement") as error:
-        build_report(tmp_path / "nothing")
-    assert "\n" not in str(error.value)
+def test_a_folder_without_results_is_one_line(tmp_path: Path) -> None:
+    for folder, what in ((tmp_path / "nothing", "no such folder"), (tmp_path, "holds no results")):
+        with pytest.raises(
+            InputError, match=f"{what}; name what measure, .* or a sweep's"
+        ) as error:
+            build_report(folder)
+        assert "\n" not in str(error.value)
 
 
 def test_a_damaged_folder_is_one_line_and_leaves_the_old_report(
