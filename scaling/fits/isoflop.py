@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scaling.engine.bootstrap import RESIDUALS, Bootstrap
 from scaling.fits.assemble import assemble
 from scaling.fits.cells import (
+    Cell,
     Minima,
     cell_findings,
     find_minima,
@@ -60,10 +61,10 @@ def _fit_family(runs: Runs, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
     for number, cell in enumerate(cells):
         findings = cell_findings((cell,), one_cell(point, number), loss)
         findings += _too_few_for_cases(len(cell.rows), bootstrap)
-        if not point.bend[0, number] > 0:
-            findings = [_no_minimum(one) for one in findings]
         estimates = {name: float(one[0]) for name, one in _public(point, number).items()}
         found = bool(np.isfinite(list(estimates.values())).all())
+        if not found or _spans_beyond(cell, point.ln_bytes[0, number]) > 1:
+            findings, found = [_no_optimum(one) for one in findings], False
         fitted = (
             parabola(estimates, np.exp(cell.x + cell.centre))
             if found
@@ -96,11 +97,24 @@ def _confined(compute: float, rate: float) -> dict[str, float | str]:
     return where if np.isnan(rate) else {**where, "compression_rate": rate}
 
 
-def _no_minimum(finding: Finding) -> Finding:
-    """Return the finding, a failure where it says that the one curve of a fit has no minimum."""
-    if finding.name != "concave parabola":
+_NO_OPTIMUM = {
+    "concave parabola": "the losses bend downwards over ln B, so there is no minimum",
+    "minimum outside the grid": "the losses are all but straight over ln B: the minimum lies"
+    " beyond the sizes trained by more than they span, so there is no optimum",
+}
+
+
+def _spans_beyond(cell: Cell, ln_bytes: float) -> float:
+    """Return how far B* lies beyond the sizes trained, in widths of their range in ln B."""
+    x = ln_bytes - cell.centre
+    return float(max(cell.x.min() - x, x - cell.x.max()) / np.ptp(cell.x))
+
+
+def _no_optimum(finding: Finding) -> Finding:
+    """Return the finding, a failure where it is why the one curve of a fit has no optimum."""
+    text = _NO_OPTIMUM.get(finding.name)
+    if text is None:
         return finding
-    text = "the losses bend downwards over ln B, so there is no minimum"
     return finding.model_copy(update={"severity": "failure", "message": text})
 
 
