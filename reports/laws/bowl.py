@@ -12,18 +12,19 @@ from plotly.offline import get_plotlyjs
 from reports.figures.svg import log_ticks, tag
 from reports.html import render, text_file
 from reports.laws.chart import Chart, octaves, panel, panels
-from reports.laws.material import Laws, budget, family, label
+from reports.laws.material import Laws, budget, family, inside, label
 from reports.laws.style import laws_style
 from reports.laws.text import compact, significant, with_interval
 from reports.palette import heat_step, series_style
 from reports.section import Section, absent, behind
-from reports.table import Column, sortable_table
+from reports.table import Cell, Column, sortable_table
 from scaling.laws.isoflop import surface
 from scaling.result import FitResult
 from scaling.runs import Runs
 
 LAW = "isoflop-surface"
 LEVELS = (0.005, 0.01, 0.02, 0.04, 0.08)  # bits per byte above the lowest place
+NO_OPTIMUM = "the lowest place lies outside what was trained, so there is no optimum"
 _GRID = 33
 _MAP_STYLES = re.compile(r'getElementById\("([0-9a-f]{64})"\)')
 _AROUND = 72  # corners of a ring
@@ -109,20 +110,27 @@ def _drawn(where: str, fit: FitResult, runs: Runs) -> dict[str, object]:
     low = min(float(z.min()), min(losses))
     high = max(float(z.max()), max(losses))
     margin = 0.08 * (high - low)
+    there = inside(fit)
+    place = (
+        f"lowest at {said[0]} bytes per token and {said[1]} bytes per parameter, {said[2]} bits per"
+        " byte there"
+        if there
+        else f"{NO_OPTIMUM} (T* {said[0]}, ρ* {said[1]})"
+    )
     return {
         "x": _rounded(x),
         "y": _rounded(y),
         "z": [_rounded(row) for row in z],
         "points": {"x": rates, "y": _rounded(ratios), "z": losses},
-        "optimum": list(best),
+        "optimum": list(best) if there else None,
+        "lowest": best[2],
         "range": [low - margin, high],
         "x_ticks": log_ticks(min(rates), max(rates)),
         "y_ticks": log_ticks(min(ratios), max(ratios)),
         "said": said,
         "words": (
-            f"At {where}, {fit.n} models: lowest at {said[0]} bytes per token "
-            f"and {said[1]} bytes per parameter, {said[2]} bits per byte there; the paraboloid "
-            f"leaves an RMSE of {significant(fit.rmse, 2)}."
+            f"At {where}, {fit.n} models: {place}; the paraboloid leaves an RMSE of "
+            f"{significant(fit.rmse, 2)}."
         ),
     }
 
@@ -145,15 +153,19 @@ def _contour(place: int, where: str, fit: FitResult, runs: Runs) -> Markup:
         )
         step = heat_step(loss, low, high)
         marks.append(tag("circle", tag("title", hint), class_=f"model f{step}", cx=x, cy=y, r=3.6))
-    marks += _cross(chart, fit)
+    if inside(fit):
+        marks += _cross(chart, fit)
+        said = f"lowest at {significant(t)} and {significant(rho)}"
+        said += f", {significant(best)} bits per byte"
+        caption = f"{where}: T* {significant(t)}, ρ* {significant(rho)}"
+    else:
+        said, caption = NO_OPTIMUM, f"{where}: no optimum inside"
     picture = chart.draw(
         f"bowl-{place}",
         f"Bowl at {where} from above",
-        f"{fit.n} models over bytes per token and bytes per parameter; lowest at "
-        f"{significant(t)} and {significant(rho)}, {significant(best)} bits per byte.",
+        f"{fit.n} models over bytes per token and bytes per parameter; {said}.",
         *marks,
     )
-    caption = f"{where}: T* {significant(t)}, ρ* {significant(rho)}"
     return panel(caption, picture)
 
 
@@ -215,13 +227,16 @@ def _table(fits: list[FitResult]) -> Markup:
                 compact(budget(fit)),
                 family(fit),
                 str(fit.n),
-                *(
-                    with_interval(fit.estimates[name], fit.intervals.get(name), 4 if i == 2 else 3)
-                    for i, name in enumerate(names)
-                ),
+                *(_best(fit, name, 4 if i == 2 else 3) for i, name in enumerate(names)),
                 significant(fit.r2, 4),
                 significant(fit.rmse, 2),
             ]
             for fit in fits
         ],
     )
+
+
+def _best(fit: FitResult, name: str, digits: int) -> str | Markup | Cell:
+    if not inside(fit):
+        return Cell("no optimum", hint=NO_OPTIMUM)
+    return with_interval(fit.estimates[name], fit.intervals.get(name), digits)

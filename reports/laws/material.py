@@ -106,6 +106,11 @@ def of_family(fit: FitResult, fits: Sequence[FitResult]) -> str:
     return f" ({family(fit)})" if len(families) > 1 else ""
 
 
+def inside(fit: FitResult) -> bool:
+    """Whether what a fit calls the best lies among the sizes and rates that were trained."""
+    return all(one.name != "minimum outside the grid" for one in fit.findings)
+
+
 def shown_name(fit: FitResult, fits: Sequence[FitResult]) -> str:
     """Return a fit's name in tables: law, form where it has several, and what it is confined to.
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from reports.laws.material import Laws, alike, budget, shown_name
+from reports.laws.material import Laws, alike, budget, inside, label, shown_name
 from reports.laws.profiles import best_rates_sentence, law2_of
 from reports.laws.style import laws_style
-from reports.laws.text import power, significant
+from reports.laws.text import ends_text, power, significant
 from reports.numbers import UNMEASURED, listed, plural
 from reports.section import Section, behind
 from reports.table import Cell, Column, sortable_table
@@ -49,9 +49,30 @@ def law_sentences(laws: Laws) -> list[str]:
                 "place elsewhere than Law II, and the intervals of the two do not meet: there the "
                 "two ways of finding T* differ by more than either admits."
             )
+    sentences += _bowl_sentences(laws, alone=fit is None)
     failed = [shown_name(one, laws.fits) for one in laws.fits if not one.ok]
     if failed:
         sentences.append(f"Not to be used, see the findings: {', '.join(failed)}.")
+    return sentences
+
+
+def _bowl_sentences(laws: Laws, alone: bool) -> list[str]:
+    """Say which bowls have no optimum, and, where no law says it better, what the others have."""
+    bowls = laws.of("isoflop-surface")
+    sentences = []
+    for one in bowls:
+        if alone and one.ok and inside(one):
+            own = one.intervals.get("compression_rate_opt")
+            best = significant(one.estimates["compression_rate_opt"])
+            ends = "" if own is None else f" {ends_text(own.low, own.high)}"
+            where = label(one, bowls)
+            sentences.append(f"At {where}, the best compression rate is {best}{ends} bytes.")
+    outside = [label(one, bowls) for one in bowls if not inside(one)]
+    if outside:
+        sentences.append(
+            f"At {listed(outside)}, the bowl's lowest place lies outside the rates or sizes"
+            " trained, so there is no optimum to report."
+        )
     return sentences
 
 

@@ -44,26 +44,34 @@
   const draw = () => {
     const bowl = bowls[Number(choice.value)];
     const paint = colours();
-    const [t, rho, best] = bowl.optimum;
     const floor = bowl.range[0];
     const heat = { colorscale: "Cividis", cmin: bowl.range[0], cmax: bowl.range[1] };
     const traces = [
       { type: "surface", x: bowl.x, y: bowl.y, z: bowl.z, opacity: 0.82, ...heat, showscale: !narrow,
         hovertemplate: `fitted<br>${about}<extra></extra>`,
         contours: { z: { show: true, usecolormap: false, color: paint.line, width: 1,
-          start: best, end: bowl.range[1], size: 0.02 } },
+          start: bowl.lowest, end: bowl.range[1], size: 0.02 } },
         lighting: { ambient: 0.85, diffuse: 0.3, specular: 0.02 },
         colorbar: { title: { text: "bits per byte", side: "right", font: { color: paint.ink } },
           tickfont: { color: paint.quiet }, thickness: 12, len: 0.7, outlinewidth: 0 } },
       { type: "scatter3d", mode: "markers", ...bowl.points,
         hovertemplate: `a trained model<br>${about}<extra></extra>`,
         marker: { size: 4, color: bowl.points.z, ...heat, line: { color: paint.ink, width: 1 } } },
-      { type: "scatter3d", mode: "lines", x: [t, t], y: [rho, rho], z: [floor, best],
-        hoverinfo: "skip", line: { color: "#d55e00", width: 5 } },
-      { type: "scatter3d", mode: "markers", x: [t], y: [rho], z: [best],
-        hovertemplate: `lowest place<br>${about}<extra></extra>`,
-        marker: { symbol: "diamond", size: 7, color: "#d55e00", line: { color: paint.paper, width: 1 } } },
     ];
+    const annotations = [];
+    if (bowl.optimum) { // none where it lies outside what was trained
+      const [t, rho, best] = bowl.optimum;
+      traces.push(
+        { type: "scatter3d", mode: "lines", x: [t, t], y: [rho, rho], z: [floor, best],
+          hoverinfo: "skip", line: { color: "#d55e00", width: 5 } },
+        { type: "scatter3d", mode: "markers", x: [t], y: [rho], z: [best],
+          hovertemplate: `lowest place<br>${about}<extra></extra>`,
+          marker: { symbol: "diamond", size: 7, color: "#d55e00", line: { color: paint.paper, width: 1 } } },
+      );
+      annotations.push({ x: Math.log10(t), y: Math.log10(rho), z: best, ax: 0, ay: -52,
+        text: `T* ${bowl.said[0]}, \u03c1* ${bowl.said[1]}`, font: { color: paint.ink, size: 13 },
+        bgcolor: paint.paper, bordercolor: paint.quiet, borderpad: 3, arrowcolor: "#d55e00", arrowwidth: 2 });
+    }
     const ticks = (values) => ({ type: "log", tickmode: "array", tickvals: values, ticktext: values.map(String) });
     const layout = {
       autosize: true, showlegend: false, margin: { l: 0, r: 0, t: 0, b: 0 },
@@ -71,9 +79,7 @@
       scene: {
         camera: camera(), aspectmode: "manual", aspectratio: { x: 1.25, y: 1.25, z: 0.8 },
         dragmode: "turntable",
-        annotations: [{ x: Math.log10(t), y: Math.log10(rho), z: best, ax: 0, ay: -52,
-          text: `T* ${bowl.said[0]}, \u03c1* ${bowl.said[1]}`, font: { color: paint.ink, size: 13 },
-          bgcolor: paint.paper, bordercolor: paint.quiet, borderpad: 3, arrowcolor: "#d55e00", arrowwidth: 2 }],
+        annotations,
         xaxis: axis("bytes per token", paint, ticks(bowl.x_ticks)),
         yaxis: axis("bytes per parameter", paint, ticks(bowl.y_ticks)),
         zaxis: axis("bits per byte", paint, { nticks: 5, range: bowl.range }),

@@ -17,7 +17,7 @@ from reports.build import build_report
 from reports.laws.bowl import LEVELS, bowls
 from reports.laws.chart import Chart, decades, linear, octaves
 from reports.laws.distance import BUDGET, placed
-from reports.laws.material import Laws, budget, read_laws
+from reports.laws.material import Laws, budget, inside, read_laws
 from reports.laws.opening import law_sentences
 from reports.laws.pages import law_sections
 from reports.laws.profiles import law2_of, optima_of
@@ -26,7 +26,11 @@ from reports.laws.text import compact, power, significant
 from reports.measured import read_measured
 from reports.page import render_page
 from reports.palette import series_style
+from scaling.engine.bootstrap import NO_BOOTSTRAP
+from scaling.fits.surface import fit_surfaces
 from scaling.laws.isoflop import surface
+from scaling.published import tables as published
+from scaling.read_runs import read_runs
 from scaling.result import Finding
 from tests.reports.folders import HOSTILE
 from tests.reports.test_build import Page
@@ -203,6 +207,25 @@ def test_optima_are_those_that_law_ii_was_fitted_to(laws: Laws) -> None:
     compute, rate, loss = (np.array(one) for one in zip(*optima, strict=True))
     predicted = fit.predict("bits_per_byte", compute_flops=compute, compression_rate=rate).value
     assert loss - predicted == pytest.approx(np.array(fit.residuals), abs=1e-12)
+
+
+def test_a_bowl_whose_lowest_place_was_not_trained_has_no_optimum() -> None:
+    table = read_runs(published.path(published.ISOFLOP))
+    some = table.only(table.column("compute_flops", "test") <= 1e20)
+    high = some.only(some.column("compression_rate", "test") >= 6)  # the best is near 4
+    for runs, there in ((some, True), (high, False)):
+        fits = fit_surfaces(runs, NO_BOOTSTRAP)
+        shown = Laws({runs.sha256: runs}, fits)
+        assert [inside(one) for one in fits] == [there] * len(fits)
+        body = str(bowls(shown).body)
+        (data,) = re.findall(r'id="bowl-data">(.*?)</script>', body)
+        for one in json.loads(data):
+            assert (one["optimum"] is not None) == there
+            assert ("so there is no optimum" in one["words"]) != there
+        assert ('class="best' in body) == there and ("no optimum inside" in body) != there
+        said = " ".join(law_sentences(shown))
+        assert ("the best compression rate is" in said) == there
+        assert ("lies outside the rates or sizes trained" in said) != there
 
 
 def test_a_bowl_apart_from_law_ii_is_said_to_be(laws: Laws) -> None:
