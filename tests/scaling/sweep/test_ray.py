@@ -249,11 +249,14 @@ def test_a_cluster_begun_by_ray_start_is_joined_with_its_token(
         "    raise SystemExit(f'error: {error}')\n"
     )
 
+    # Where Ray has begun a cluster in this process, it has set these for all that come after.
+    bare = {key: value for key, value in os.environ.items() if not key.startswith("RAY_AUTH")}
+
     def run(**environment: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [sys.executable, "-c", call],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            env={**bare, "PYTHONPATH": str(ROOT), **environment},
             capture_output=True,
             text=True,
             check=False,
