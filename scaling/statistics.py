@@ -34,9 +34,9 @@ def goodness(observed: Array, residuals: Array, parameters: int) -> Goodness:
     if free <= 0:
         return Goodness(None, None, math.sqrt(squares / max(n, 1)), None, None)
     r2 = 1 - squares / spread if spread > 0 else None
-    adjusted = 1 - (1 - r2) * (n - 1) / free if r2 is not None and free > 0 else None
-    if squares <= 0 or n == 0:
-        return Goodness(r2, adjusted, math.sqrt(squares / max(n, 1)), None, None)
+    adjusted = 1 - (1 - r2) * (n - 1) / free if r2 is not None else None
+    if squares <= 0:
+        return Goodness(r2, adjusted, 0.0, None, None)
     k = parameters + 1
     likelihood = n * (math.log(2 * math.pi * squares / n) + 1)
     aicc = likelihood + 2 * k + 2 * k * (k + 1) / (n - k - 1) if n - k - 1 > 0 else None

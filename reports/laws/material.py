@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from corpora.errors import InputError
 from reports.laws.text import compact, power
 from scaling.cli_fit import LAWS_FOLDER
+from scaling.fits.checks import OUTSIDE
 from scaling.fits.parts import FAMILY
 from scaling.golden_row import Row
 from scaling.read_runs import TABLES, read_runs
@@ -108,7 +109,7 @@ def of_family(fit: FitResult, fits: Sequence[FitResult]) -> str:
 
 def inside(fit: FitResult) -> bool:
     """Whether what a fit calls the best lies among the sizes and rates that were trained."""
-    return all(one.name != "minimum outside the grid" for one in fit.findings)
+    return all(one.name != OUTSIDE for one in fit.findings)
 
 
 def shown_name(fit: FitResult, fits: Sequence[FitResult]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from reports.laws.material import inside
 from reports.numbers import plural
 from reports.sweep.material import SweepRun, lowest, views
 from scaling.engine.bootstrap import RESIDUALS
@@ -19,7 +20,6 @@ from scaling.read_runs import runs_from_frame
 from scaling.result import FitResult
 
 _DRAWS = 200
-_OUTSIDE = "minimum outside the grid"
 
 Key = tuple[str, str, str, float, float]
 
@@ -47,11 +47,7 @@ class IsoFlop:
     def interior(self) -> bool:
         """Whether there is a minimum between the sizes trained."""
         fit = self.fit
-        return (
-            fit is not None
-            and bool(fit.estimates)
-            and all(one.name != _OUTSIDE for one in fit.findings)
-        )
+        return fit is not None and bool(fit.estimates) and inside(fit)
 
     @property
     def bound(self) -> tuple[SweepRun, bool] | None:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from reports.figures.markers import legend
 from reports.figures.svg import tag
 from reports.laws.chart import Chart, octaves
-from reports.laws.material import budget, rate
+from reports.laws.material import budget, inside, rate
 from reports.laws.text import power, significant
 from reports.measured import Series
 from reports.numbers import plural
@@ -110,11 +110,7 @@ def _side_by_side(chart: Chart, placed: Sequence[IsoFlop]) -> list[float]:
 def published_minima() -> tuple[FitResult, ...]:
     """Return the minima of the published curves that have one."""
     fits = fit_parabolas(isoflop_runs(exact_params=True), NO_BOOTSTRAP)
-    return tuple(
-        fit
-        for fit in fits
-        if fit.estimates and all(one.name != "minimum outside the grid" for one in fit.findings)
-    )
+    return tuple(fit for fit in fits if fit.estimates and inside(fit))
 
 
 def _extent(placed: Sequence[IsoFlop], published: Sequence[FitResult]) -> list[float]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from corpora.errors import InputError
 from scaling.engine.bootstrap import Bootstrap, case_weights, leverages, residual_targets
 from scaling.engine.linear import solve_weighted
-from scaling.fits.checks import ROUNDING
+from scaling.fits.checks import OUTSIDE, ROUNDING
 from scaling.laws.isoflop import parabola_design, parabola_vertex
 from scaling.result import Finding
 from scaling.runs import Runs
@@ -242,7 +242,7 @@ def cell_findings(cells: tuple[Cell, ...], minima: Minima, loss: Array) -> list[
             [_where(cell) for cell, bend, _ in found if not bend > 0],
         ),
         (
-            "minimum outside the grid",
+            OUTSIDE,
             "the best size lies beyond those trained at",
             [_where(cell) for cell, bend, inside in found if bend > 0 and not inside],
         ),

@@ -10,6 +10,7 @@ from scaling.result import Finding
 Array = NDArray[np.float64]
 STRONG = 0.95
 OUTLIER_SHIFT = 3.0
+OUTSIDE = "minimum outside the grid"  # the finding of all laws that look for one
 ROUNDING = 1e-12  # of the losses' size: differences below it are no data
 
 
@@ -141,7 +142,7 @@ def beyond_rates(compute: Array, rate: Array, best: Array) -> list[Finding]:
         for budget, value in sorted(set(zip(compute[outside], best[outside], strict=True)))
     )
     text = f"train rates beyond {rate.min():g} to {rate.max():g} bytes per token: {where}"
-    return [Finding(name="minimum outside the grid", severity="warning", message=text)]
+    return [Finding(name=OUTSIDE, severity="warning", message=text)]
 
 
 def _failure(name: str, message: str) -> Finding:

@@ -18,6 +18,7 @@ from scaling.fits.cells import (
     replicates,
     thin_curves,
 )
+from scaling.fits.checks import OUTSIDE
 from scaling.fits.parts import FAMILY, fit_each, unfitted
 from scaling.laws.isoflop import parabola, place
 from scaling.result import Finding, FitResult
@@ -99,7 +100,7 @@ def _confined(compute: float, rate: float) -> dict[str, float | str]:
 
 _NO_OPTIMUM = {
     "concave parabola": "the losses bend downwards over ln B, so there is no minimum",
-    "minimum outside the grid": "the losses are all but straight over ln B: the minimum lies"
+    OUTSIDE: "the losses are all but straight over ln B: the minimum lies"
     " beyond the sizes trained by more than they span, so there is no optimum",
 }
 

@@ -25,15 +25,14 @@ def fit_each(
     """
     results: list[FitResult] = []
     refusals: list[InputError] = []
-    number = 0
+    parts = list(parts)
     for context, runs in parts:
-        number += 1
         try:
             results += (one.within(context) for one in fit(context, runs))
         except InputError as error:
             refusals.append(error)
             results.append(unfitted(law, runs, context, str(error)))
-    if len(refusals) == number:
+    if len(refusals) == len(parts):
         raise refusals[0]
     return tuple(results)
 

@@ -7,7 +7,7 @@ from corpora.errors import InputError
 from scaling.engine.bootstrap import CASES, Bootstrap, case_weights, leverages, residual_targets
 from scaling.engine.linear import solve_weighted
 from scaling.fits.assemble import assemble
-from scaling.fits.checks import correlated, outliers
+from scaling.fits.checks import OUTSIDE, correlated, outliers
 from scaling.fits.parts import FAMILY, Context, fit_each
 from scaling.laws.isoflop import SURFACE_NAMES, place, surface_design, surface_vertex
 from scaling.report_text import context_text
@@ -120,7 +120,7 @@ def _surface_findings(estimates: dict[str, float], rate: Array, ratio: Array) ->
         if not values.min() <= estimates[name] <= values.max():
             findings.append(
                 Finding(
-                    name="minimum outside the grid",
+                    name=OUTSIDE,
                     severity="warning",
                     message=f"{name} {estimates[name]:.4g} lies outside the {what} trained, "
                     f"{values.min():.4g} to {values.max():.4g}",

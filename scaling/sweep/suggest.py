@@ -44,14 +44,15 @@ def suggest(
         times = [run.seconds or 0.0 for run in runs]
         return max(math.fsum(times) / workers, max(times))
 
-    if not any(run.fits for run in price(budgets)):
+    runs = price(scaled(1.0))
+    if not any(run.fits for run in runs):
         raise InputError(
             "--suggest: no run of this sweep fits into the memory; make its models smaller, or ask"
             " for fewer --workers"
         )
     factor = 1.0
     for _ in range(8):  # time is nearly linear in the budget; scoring is not
-        factor *= seconds / total(price(scaled(factor)))
-    runs = price(scaled(factor))
+        factor *= seconds / total(runs)
+        runs = price(scaled(factor))
     short = sum(run.spec.training.steps < FEWEST_STEPS for run in runs)
     return Suggestion(scaled(factor), total(runs), short)

@@ -28,9 +28,8 @@ from scaling.sweep.sweep_file import read_sweep_file
 from scaling.sweep.told import Told
 from scaling.train.memory import state_bytes, step_bytes
 from scaling.train.speed import seconds_per_byte
-from scaling.train.step import Stepper, StepResult
 from tests.scaling.sweep.test_sweep_file import BLT, TRAINING
-from tests.scaling.train.runs import CPU, blt_spec, small_shards
+from tests.scaling.train.runs import CPU, blt_spec, rows_tried, small_shards
 
 RUNNER = CliRunner()
 TEXT = '[texts.english]\ncorpus = ["embedded:eng_Latn"]\nheld_out_bytes = 1000\n'
@@ -258,14 +257,7 @@ def test_as_many_rows_are_timed_at_once_as_a_run_would_compute(
     spec = blt_spec(shards)
     free = (state_bytes(spec) + step_bytes(spec, 2)) / 0.7 + 1
     monkeypatch.setattr("scaling.train.memory.available_bytes", lambda device: free)
-    tried: list[int] = []
-    whole = Stepper._gradients
-
-    def counted(self: Stepper, step: int) -> StepResult:
-        tried.append(self.micro_rows)
-        return whole(self, step)
-
-    monkeypatch.setattr(Stepper, "_gradients", counted)
+    tried = rows_tried(monkeypatch)
     assert seconds_per_byte(spec, open_shards(shards), CPU, 0) > 0
     assert set(tried) == {2}
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.synthetic import MarkovSource
@@ -20,6 +22,7 @@ from scaling.spec import Model, Patching, RunSpec, Training
 from scaling.train.machine import Machine
 from scaling.train.metrics import METRICS
 from scaling.train.run import train
+from scaling.train.step import Stepper, StepResult
 from scaling.train.stop import StopRequest
 from tests.conftest import ROOT
 from tokenize_lab.load import load_tokenizer
@@ -79,6 +82,19 @@ def run(
 ) -> RunRecord:
     """Train in this process."""
     return train(spec, open_shards(shards), folder, machine, stop=stop)
+
+
+def rows_tried(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that will hold, in order, how many rows were computed at once."""
+    tried: list[int] = []
+    whole = Stepper._gradients
+
+    def counted(self: Stepper, step: int) -> StepResult:
+        tried.append(self.micro_rows)
+        return whole(self, step)
+
+    monkeypatch.setattr(Stepper, "_gradients", counted)
+    return tried
 
 
 def remains(folder: Path) -> tuple[bytes, list[dict[str, Any]], dict[str, Any]]:

@@ -20,7 +20,6 @@ from scaling.train.distributed import World
 from scaling.train.machine import Machine
 from scaling.train.memory import built_parameters, rows_that_fit, state_bytes, step_bytes
 from scaling.train.run import train
-from scaling.train.step import Stepper, StepResult
 from scaling.train.stop import StopRequest
 from tests.scaling.train.runs import (
     CPU,
@@ -29,6 +28,7 @@ from tests.scaling.train.runs import (
     ended,
     metrics,
     python,
+    rows_tried,
     run,
     small_shards,
     subword_spec,
@@ -178,14 +178,7 @@ def test_a_run_that_goes_on_computes_as_many_rows_as_before_or_fewer(
     stop.signal = signal.SIGTERM
     assert run(spec, text, tmp_path, replace(CPU, micro_rows=before), stop).steps == 1
     with_only(monkeypatch, (state_bytes(spec) + step_bytes(spec, fit)) / 0.7 + 1)
-    tried: list[int] = []
-    whole = Stepper._gradients
-
-    def counted(self: Stepper, step: int) -> StepResult:
-        tried.append(self.micro_rows)
-        return whole(self, step)
-
-    monkeypatch.setattr(Stepper, "_gradients", counted)
+    tried = rows_tried(monkeypatch)
     assert run(spec, text, tmp_path, replace(CPU, micro_rows=asked)).status == "finished"
     assert tried == [goes_on, goes_on]
 

@@ -31,6 +31,7 @@ from tests.scaling.train.runs import (
     ended,
     metrics,
     python,
+    rows_tried,
     run,
     small_shards,
     subword_spec,
@@ -149,14 +150,7 @@ def test_one_row_that_does_not_fit(
 def test_an_optimiser_whose_state_does_not_fit(
     text: Path, tmp_path: Path, library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tried: list[int] = []
-    whole = Stepper._gradients
-
-    def counted(self: Stepper, step: int) -> object:
-        tried.append(self.micro_rows)
-        return whole(self, step)
-
-    monkeypatch.setattr(Stepper, "_gradients", counted)
+    tried = rows_tried(monkeypatch)
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda self: ALLOCATORS[library]())
     with pytest.raises(InputError, match="the optimiser's state does not fit into the memory of"):
         run(blt_spec(text, 5), text, tmp_path)
