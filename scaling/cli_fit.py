@@ -12,6 +12,7 @@ from corpora.output import emit
 from scaling.cli_output import HOW, OUTPUT, AsJson, print_json, print_rows
 
 if TYPE_CHECKING:
+    from scaling.load_table import Table
     from scaling.result import FitResult
 
 _WHAT = "What is fitted"
@@ -132,11 +133,13 @@ def fit(
     from scaling.fit_json import fit_json
     from scaling.fits.dispatch import LAWS, Options
     from scaling.fits.dispatch import fit as run
-    from scaling.read_runs import read_runs
+    from scaling.load_table import load_table
+    from scaling.read_runs import runs_from_table
 
     if law not in LAWS:
         raise InputError(f"--law {law}: unknown{did_you_mean(law, LAWS)} ({', '.join(LAWS)})")
-    table = read_runs(runs, params, flops_convention, keep_short, loss)
+    loaded = load_table(runs)
+    table = runs_from_table(loaded, str(runs), params, flops_convention, keep_short, loss)
     if budget:
         compute = table.column("compute_flops", law)
         table = table.only(sum(compute == one for one in budget) > 0)
@@ -155,7 +158,7 @@ def fit(
     options = Options(form, minima, irreducible, _base(base) if base else None)
     results = run(table, law, options, resampling)
     if out is not None:
-        _write(out, runs, law, results)
+        _write(out, loaded, law, results)
     if as_json:
         print_json(fit_json(law, results))
     else:
@@ -235,9 +238,9 @@ def read_fit(path: Path) -> "FitResult":
         raise InputError(f"{path}: not a fit ({where}: {first['msg']})") from error
 
 
-def _write(out: Path, runs: Path, law: str, results: "list[FitResult]") -> None:
+def _write(out: Path, table: "Table", law: str, results: "list[FitResult]") -> None:
     """Write the fits, their report and the table they are of to `out/laws`."""
-    from corpora.files import write_text
+    from corpora.files import write_text, written_whole
 
     folder = out / LAWS_FOLDER
     fits = {
@@ -250,25 +253,11 @@ def _write(out: Path, runs: Path, law: str, results: "list[FitResult]") -> None:
         if re.fullmatch(rf"{re.escape(law)}(-\d+)?\.json", path.name) and path.name not in fits:
             path.unlink()
     write_text(folder / f"{law}.txt", "\n\n".join(result.report() for result in results) + "\n")
-    _keep_table(folder, runs, results[0].data_sha256)
+    if table.content:
+        # As it was read, byte for byte: the fits name it by its hash, and reports draw its points.
+        with written_whole(folder / f"{table.sha256[:12]}{table.suffix}") as temporary:
+            temporary.write_bytes(table.content)
     typer.echo(
         f"{len(results)} fits and their report: {folder} (then: tokenize-lab report {out})",
         err=True,
     )
-
-
-def _keep_table(folder: Path, runs: Path, sha256: str) -> None:
-    """Keep the table beside its fits, who name it by its hash: reports draw its points.
-
-    A file is kept byte for byte, a sweep as the CSV its hash is of.
-    """
-    from corpora.files import write_text, written_whole
-    from scaling.read_runs import load_table
-
-    if runs.is_dir():
-        frame, now = load_table(runs)
-        if now == sha256:  # a sweep may have gone on since, and records have a hash of their own
-            write_text(folder / f"{sha256[:12]}.csv", frame.write_csv())
-    else:
-        with written_whole(folder / f"{sha256[:12]}{runs.suffix}") as temporary:
-            temporary.write_bytes(runs.read_bytes())

@@ -1,16 +1,13 @@
 """Reading a runs table: CSV, parquet, a sweep or a folder of records; every fault by its row."""
 
 import hashlib
-import io
-import json
 import math
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from corpora.errors import InputError, did_you_mean
-from scaling.csv_faults import csv_fault
+from scaling.load_table import Table, load_table
 from scaling.result import Excluded
 from scaling.runs import TOO_SHORT, Runs
 from scaling.schema import (
@@ -24,12 +21,8 @@ from scaling.schema import (
     SIGNED,
     TEXTS,
 )
-from scaling.sweep.collect import load_runs
-from scaling.sweep.folder import SweepFolder
 
 TABLES = (".csv", ".parquet")
-# What a record's rate and loss are computed from, and whether its run is long enough.
-_MEASURED = ("train_bytes", "train_tokens", "validation_nats", "validation_bytes", "steps")
 
 
 def read_runs(
@@ -52,14 +45,31 @@ def read_runs(
     Raises:
         InputError: naming the row and what to do about it.
     """
-    source = Path(path)
-    frame, sha256 = load_table(source)
+    return runs_from_table(
+        load_table(Path(path)), str(path), params, flops_convention, keep_short, loss
+    )
+
+
+def runs_from_table(
+    table: Table,
+    source: str,
+    params: str = "",
+    flops_convention: str = "",
+    keep_short: bool = False,
+    loss: str = "",
+) -> Runs:
+    """Validate a table; the arguments are those of `read_runs`, and what messages call it.
+
+    Raises:
+        InputError: naming the row and what to do about it.
+    """
+    frame = table.frame
     if loss:
         if loss not in frame.columns:
             raise InputError(f"{source}: no column {loss!r}{did_you_mean(loss, frame.columns)}")
         clashing = [name for name in ("nats_per_token", "bits_per_byte") if name != loss]
         frame = frame.drop(clashing, strict=False).rename({loss: "nats_per_token"})
-    return runs_from_frame(frame, str(source), sha256, params, flops_convention, keep_short)
+    return runs_from_frame(frame, source, table.sha256, params, flops_convention, keep_short)
 
 
 def runs_from_frame(
@@ -80,7 +90,7 @@ def runs_from_frame(
         InputError: naming the row and what to do about it.
     """
     source = name
-    sha256 = sha256 or _sha256(frame)
+    sha256 = sha256 or hashlib.sha256(frame.write_csv().encode()).hexdigest()
     frame, notes = _renamed(frame, source)
     frame = frame.with_columns(
         pl.int_range(1, frame.height + 1).alias("row"),
@@ -94,124 +104,6 @@ def runs_from_frame(
     _refuse_duplicates(frame, source)
     chosen = _choose_params(frame, source, params)
     return Runs(frame, name, sha256, chosen, convention, excluded, notes)
-
-
-def load_table(source: Path) -> tuple[pl.DataFrame, str]:
-    """Return a table as it is, not validated, and the SHA-256 it is known by.
-
-    That of a file is of its bytes; of a sweep's folder, of the table's CSV; of a folder of records,
-    of theirs.
-
-    Raises:
-        InputError: there is no table, or it cannot be read.
-    """
-    if source.is_dir():
-        sweep = SweepFolder(source)
-        return _load_sweep(sweep) if sweep.file.exists() else _load_records(source)
-    if not source.is_file():
-        raise InputError(
-            f"{source}: no such file; name a .csv or .parquet table, or the folder of a sweep or of"
-            " records"
-        )
-    content = _bytes(source)
-    kind = source.suffix.lower()
-    try:
-        if kind == ".parquet":
-            frame = pl.read_parquet(io.BytesIO(content))
-        elif kind == ".csv":
-            fault = csv_fault(content)
-            if fault:
-                raise InputError(f"{source}: {fault}")
-            frame = pl.read_csv(content, infer_schema_length=None)
-            # An empty line, as many programs leave one at the end, is no run.
-            frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
-        else:
-            raise InputError(
-                f"{source}: not a runs table; give .csv, .parquet or a folder of records"
-            )
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{source}: cannot be read as a table ({reason})") from error
-    if not frame.height:
-        raise InputError(f"{source}: the table has no rows")
-    return frame, hashlib.sha256(content).hexdigest()
-
-
-def _sha256(frame: pl.DataFrame) -> str:
-    return hashlib.sha256(frame.write_csv().encode()).hexdigest()
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
-
-
-def _load_sweep(folder: SweepFolder) -> tuple[pl.DataFrame, str]:
-    frame = load_runs(folder)
-    if not frame.height:
-        raise InputError(
-            f"{folder.path}: no run of this sweep has ended yet; see tokenize-lab scaling status"
-            f" {folder.path}"
-        )
-    nameless = [name for name in ("dataset", "language") if not (frame[name] != "").any()]
-    frame = frame.drop(nameless)
-    return frame, _sha256(frame)
-
-
-def _load_records(folder: Path) -> tuple[pl.DataFrame, str]:
-    """Read `*.json`, one run each; counts nested under `params` and such become columns."""
-    digest, rows = hashlib.sha256(), []
-    for file in sorted(folder.glob("*.json")):
-        content = _bytes(file)
-        digest.update(content)
-        try:
-            record = json.loads(content)
-        except (ValueError, RecursionError) as error:  # brackets by the thousand
-            raise InputError(
-                f"{file}: not JSON ({error}); delete the torn record or re-run it"
-            ) from error
-        if not isinstance(record, dict):
-            raise InputError(f"{file}: a record is one JSON object; delete what is not a record")
-        rows.append(_flat(record))
-        if not rows[-1]:
-            raise InputError(f"{file}: an empty record; delete it or re-run it")
-        for name in _MEASURED:
-            value = rows[-1].get(name)
-            if value is not None and (
-                isinstance(value, bool) or not isinstance(value, int | float)
-            ):
-                raise InputError(f"{file}: {name} is {value!r}, not a number; mend the record")
-    if not rows:
-        raise InputError(f"{folder}: no record (*.json) in this folder")
-    try:
-        frame = pl.DataFrame(rows, infer_schema_length=None)
-    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
-        # A ValueError: JSON can spell text that UTF-8 cannot.
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{folder}: records do not make a table ({reason})") from error
-    if {"validation_nats", "validation_bytes"} <= set(frame.columns):
-        frame = frame.with_columns(
-            (pl.col("validation_nats") / (pl.col("validation_bytes") * pl.lit(2.0).log())).alias(
-                "bits_per_byte"
-            )
-        )
-    if {"train_bytes", "train_tokens"} <= set(frame.columns):
-        # What was realised in training, not what was aimed at.
-        rate = pl.col("train_bytes") / pl.col("train_tokens")
-        frame = frame.with_columns(rate.alias("compression_rate"))
-    return frame, digest.hexdigest()
-
-
-def _flat(record: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in record.items():
-        if isinstance(value, dict):
-            flat |= {name: one for name, one in value.items() if not isinstance(one, dict | list)}
-        elif not isinstance(value, list):
-            flat[key] = value
-    return flat
 
 
 def _renamed(frame: pl.DataFrame, source: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
