@@ -7,16 +7,16 @@ import argparse
 import time
 from collections.abc import Callable
 
-from scaling.advice import Question, Tokenized
-from scaling.advise import advise
+from scaling.advise.advise import advise
+from scaling.advise.answer import Question, Tokenized
 from scaling.engine.bootstrap import CASES, RESIDUALS
 from scaling.fits.joint import fit_joint
-from scaling.fits.joint_forms import score_forms
+from scaling.fits.joint_rivals import score_forms
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
 from scaling.fits.surface import fit_surfaces
 from scaling.published import tables
-from scaling.reproduce import reproduce
+from scaling.published.reproduce import reproduce
 
 
 def main() -> None:

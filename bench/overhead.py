@@ -21,15 +21,15 @@ from pathlib import Path
 
 from corpora.corpus import Corpus
 from corpora.open import open_corpus
-from tokenize_lab.batch_work import Workbench
-from tokenize_lab.counts import merged
+from tokenize_lab.counts.schema import merged
+from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import measure
 from tokenize_lab.rows import RowSettings, measure_rows
-from tokenize_lab.text_counts import TextSettings
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.workers import Workbench
 
 _MISTRAL = Path(importlib.util.find_spec("mistral_common").origin or "").parent / "data"  # type: ignore[union-attr]  # it is a dependency
 

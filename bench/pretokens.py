@@ -24,17 +24,17 @@ from pathlib import Path
 from corpora.corpus import Corpus, DocumentCorpus
 from corpora.document import Document
 from corpora.open import open_corpus
-from tokenize_lab.batch_work import Workbench
-from tokenize_lab.counts import merged
+from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
+from tokenize_lab.backends.huggingface_fast import FastPath
+from tokenize_lab.counts.schema import merged
+from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizers
 from tokenize_lab.measure import measure
 from tokenize_lab.rows import RowSettings, measure_rows
-from tokenize_lab.text_counts import TextSettings
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer
-from tokenize_lab.tokenizers.huggingface_fast import FastPath
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.workers import Workbench
 
 SIZES = (2048, 4096, 6144, 8192, 12288, 16384, 24576, 32768)
 PATTERN = "gpt4"

@@ -16,12 +16,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from scaling.data.batch import Batch
-from scaling.model.build import build_model
+from scaling.data.windows import Batch
+from scaling.model.weights import build_model
 from scaling.spec import Model, Patching, RunSpec, Training
 from scaling.train.memory import state_bytes, step_bytes
-from scaling.train.optimizer import adamw
-from scaling.train.step import computing, loss_of
+from scaling.train.step import adamw, computing, loss_of
 
 STEPS = 3
 CPU = torch.device("cpu")

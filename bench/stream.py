@@ -25,10 +25,10 @@ import psutil
 
 from corpora.document import Batch
 from corpora.open import open_corpus
-from tokenize_lab.batch_work import Workbench
+from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizers
 from tokenize_lab.measure import measure
-from tokenize_lab.text_counts import TextSettings
+from tokenize_lab.workers import Workbench
 
 PART = 64 << 20
 

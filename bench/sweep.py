@@ -21,8 +21,8 @@ from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.synthetic import MarkovSource
 from scaling.data.build_text import build_text
+from scaling.record import write_spec
 from scaling.spec import Model, Patching, RunSpec, Training
-from scaling.spec_json import write_spec
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from scaling.sweep.local import run_local
 

@@ -37,14 +37,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from scaling.data.batch import Batch
-from scaling.flops import BYTE_VOCABULARY, Setting, training_flops_per_byte
+from scaling.data.windows import Batch
+from scaling.flops import (
+    BYTE_VOCABULARY,
+    BltShape,
+    Setting,
+    micro_blt,
+    paper_blt,
+    training_flops_per_byte,
+)
 from scaling.model.blocks import heads_for
 from scaling.model.blt import ByteLatentTransformer
-from scaling.shapes import BltShape, micro_blt, paper_blt
 from scaling.spec import Training
-from scaling.train.optimizer import adamw
-from scaling.train.step import loss_of
+from scaling.train.step import adamw, loss_of
 
 RATE = 4  # T, bytes per patch
 BATCHES = 4  # different batches, taken in turn

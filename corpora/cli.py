@@ -25,8 +25,8 @@ _SAMPLE_CHARACTERS = 60
 @app.command("list")
 def list_corpora(as_json: Json = False) -> None:
     """List the declared corpora."""
-    from corpora.declarations import declared_names, manifest_path
     from corpora.manifest import read_manifest
+    from corpora.open import declared_names, manifest_path
 
     manifests = [read_manifest(manifest_path(name)) for name in declared_names()]
     rows = [
@@ -61,9 +61,9 @@ def list_corpora(as_json: Json = False) -> None:
 @app.command()
 def show(name: Name, as_json: Json = False) -> None:
     """Show where a corpus comes from, its licence, and its languages with their bytes."""
-    from corpora.declarations import open_manifest
     from corpora.document import utf8_length
     from corpora.manifest import read_manifest
+    from corpora.open import open_manifest
     from corpora.readers.settings import ReadSettings
 
     path = _manifest(name)
@@ -135,8 +135,8 @@ def _shortened(sample: str) -> str:
 
 
 def _manifest(name: str) -> Path:
-    from corpora.declarations import manifest_path
-    from corpora.paths import regular_file
+    from corpora.errors import regular_file
+    from corpora.open import manifest_path
 
     return regular_file(Path(name)) if name.endswith(".toml") else manifest_path(name)
 

@@ -4,11 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from corpora.discovery import reader_of
-from corpora.document import Batch
-from corpora.errors import InputError
-from corpora.gather import gathered
-from corpora.paths import status, unreadable
-from corpora.readers.blocks import expected_bytes
+from corpora.document import Batch, gathered
+from corpora.errors import InputError, status, unreadable
+from corpora.readers.bytes import expected_bytes
 from corpora.readers.settings import InvalidText, Reading, ReadSettings, SeenLabels, TextFile
 from corpora.readers.txt import LineDomain, read_aligned
 

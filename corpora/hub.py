@@ -4,12 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from corpora.document import UNKNOWN_LANGUAGE, Batch, Document, batched
+from corpora.document import UNKNOWN_LANGUAGE, Batch, Document, batched, gathered
 from corpora.errors import InputError, did_you_mean, one_line
-from corpora.gather import gathered
 from corpora.manifest import HubSet
-from corpora.readers.records import record_id
-from corpora.readers.settings import InvalidText, ReadSettings, SeenLabels
+from corpora.readers.settings import InvalidText, ReadSettings, SeenLabels, record_id
 
 _ROWS = 256  # rows asked of the library at once
 _REASON_LENGTH = 300

@@ -6,25 +6,21 @@ from pathlib import Path
 from corpora.errors import InputError
 from corpora.files import write_text
 from reports.forensics.pages import forensic_sections
-from reports.laws.material import read_laws
 from reports.laws.pages import law_sections
+from reports.laws.results import read_laws
 from reports.measured import Measured, Series, read_measured
-from reports.page import render_page
-from reports.section import Section
+from reports.page import Section, render_page
 from reports.sections.boundaries import boundaries
 from reports.sections.compression import compression
-from reports.sections.definitions import definitions
 from reports.sections.differences import differences
-from reports.sections.digits_code import digits_code
 from reports.sections.fairness import fairness
-from reports.sections.fidelity import fidelity
+from reports.sections.fidelity import digits_code, fidelity
 from reports.sections.overview import overview
-from reports.sections.provenance import provenance
 from reports.sections.rates import rates
-from reports.sections.tokenizers import tokenizers
-from reports.sweep.material import read_sweep_results
+from reports.sections.tokenizers import definitions, provenance, tokenizers
 from reports.sweep.pages import sweep_sections
-from reports.vocabulary.material import read_curves
+from reports.sweep.results import read_sweep_results
+from reports.vocabulary.curves import read_curves
 from reports.vocabulary.pages import vocabulary_sections
 from scaling.sweep.folder import SWEEP
 from tokenize_lab.results import RECORD

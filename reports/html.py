@@ -7,11 +7,15 @@ escaping does not touch, characters that would act on the page instead of being 
 import hashlib
 import re
 from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
+
+from reports.languages import language_name
 
 __all__ = ["Markup", "attributes", "csp_hash", "escape", "render", "text_file", "visible"]
 
@@ -71,3 +75,116 @@ def attributes(**values: object) -> Markup:
 def csp_hash(inline: str) -> str:
     """Return the source that lets exactly this inline script or style through a page's policy."""
     return f"'sha256-{b64encode(hashlib.sha256(inline.encode()).digest()).decode()}'"
+
+
+# Tables that sort by click and by keyboard, and scroll inside their own frame.
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Attributes:
+        heading: what stands over it.
+        numeric: sorted as numbers and set to the right; else as text.
+        hint: the definition, shown on hover.
+    """
+
+    heading: str
+    numeric: bool = True
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell with a style of its own.
+
+    Attributes:
+        content: escaped unless it is `Markup`.
+        style: a class of the style sheet.
+        hint: shown on hover.
+    """
+
+    content: str | Markup
+    style: str = ""
+    hint: str = ""
+
+
+def sortable_table(
+    caption: str | Markup,
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str | Markup | Cell]],
+    *,
+    row_headers: int = 1,
+    style: str = "",
+) -> Markup:
+    """Return a table; its first `row_headers` columns name the row.
+
+    Without script it stands in the given order, and everything in it can be read.
+    """
+    for row in rows:
+        assert len(row) == len(columns), (row, columns)
+    body = Markup("\n").join(_row(row, columns, row_headers) for row in rows)
+    return render("table.html", caption=caption, columns=columns, body=body, style=style)
+
+
+def _row(row: Sequence[str | Markup | Cell], columns: Sequence[Column], row_headers: int) -> Markup:
+    cells = []
+    for i, (cell, column) in enumerate(zip(row, columns, strict=True)):
+        own = cell if isinstance(cell, Cell) else Cell(cell)
+        style = own.style if column.numeric else f"t {own.style}".strip()
+        tag = Markup('th scope="row"') if i < row_headers else Markup("td")
+        extra = Markup(' class="{}"').format(style) if style else Markup("")
+        if own.hint:
+            extra += Markup(' title="{}"').format(visible(own.hint))
+        content = own.content if isinstance(own.content, Markup) else escape(visible(own.content))
+        end = Markup("</th>") if i < row_headers else Markup("</td>")
+        cells.append(Markup("<{}{}>{}{}").format(tag, extra, content, end))
+    return Markup("<tr>{}</tr>").format(Markup("").join(cells))
+
+
+# Names and lists in sentences, safe to put on a page.
+
+
+_MOST_NAMED = 4
+
+
+def name(text: str) -> Markup:
+    """Return a name that neither its direction nor its characters can carry out of its place."""
+    return Markup("<bdi>{}</bdi>").format(visible(text))
+
+
+def strong(text: str) -> Markup:
+    """Return a name in bold."""
+    return Markup("<b>{}</b>").format(name(text))
+
+
+def language(code: str) -> Markup:
+    """Return a language's name."""
+    return name(language_name(code))
+
+
+def language_cell(code: str) -> Markup:
+    """Return a language's name with its code, where they differ, for the head of a row."""
+    known = language_name(code)
+    if known == code:
+        return name(code)
+    return Markup('{} <span class="code">{}</span>').format(name(known), visible(code))
+
+
+def listed(items: Sequence[Markup]) -> Markup:
+    """Return `a, b and c`; of many, the first few and how many others."""
+    if len(items) > _MOST_NAMED + 1:
+        others = Markup("{} others").format(len(items) - _MOST_NAMED)
+        items = [*items[:_MOST_NAMED], others]
+    if len(items) < 2:
+        return Markup("").join(items)
+    return Markup("{} and {}").format(Markup(", ").join(items[:-1]), items[-1])
+
+
+def together(said: Mapping[str, Markup]) -> list[tuple[Markup, Markup]]:
+    """Return what is said of names, with names of which the same is said put together."""
+    groups: dict[Markup, list[Markup]] = {}
+    for who, what in said.items():
+        groups.setdefault(what, []).append(strong(who))
+    return [(listed(names), what) for what, names in groups.items()]

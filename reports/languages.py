@@ -1,6 +1,6 @@
 """Languages by the names people use, and by the tags that pick a browser's fonts and shaping."""
 
-from corpora.languages import is_language_script
+from corpora.discovery import is_language_script
 
 # ISO 639-3: English name, and the shorter code that BCP 47 wants where there is one.
 _NAMES = """

@@ -10,8 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from corpora.errors import InputError
-from corpora.paths import regular_file, status, unreadable
+from corpora.errors import InputError, regular_file, status, unreadable
 
 MOST = 2**63  # counts stay below it: tables hold them in 64 bits
 _SHOWN = 60  # characters of a name that is none of ours

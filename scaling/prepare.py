@@ -12,22 +12,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.corpus import Corpus
+from corpora.corpus import Corpus, InflatedCorpus, MixedCorpus
 from corpora.errors import InputError
 from corpora.files import write_text
-from corpora.inflation import InflatedCorpus
-from corpora.mixture import MixedCorpus
 from corpora.open import open_corpus
-from scaling.data.build_bytes import build_entropies, build_starts
+from scaling.config.train_file import DataRequest, TrainFile
 from scaling.data.build_text import build_text
-from scaling.data.build_tokens import build_tokens
-from scaling.data.layout import Split
-from scaling.data.shards import Shards, Stream, open_shards, read_manifest
+from scaling.data.build_units import build_entropies, build_starts, build_tokens
+from scaling.data.shards import Shards, Split, Stream, open_shards, read_manifest
 from scaling.model.patching import space_starts, static_starts
-from scaling.record import RECORD
+from scaling.record import RECORD, SPEC
 from scaling.spec import Patching, RunSpec
-from scaling.spec_file import DataRequest, TrainFile
-from scaling.spec_json import SPEC
 from tokenize_lab.load import NAMES, PREFIXES, cuts_of, load_tokenizer
 from tokenize_lab.tokenizer import Tokenizer
 
@@ -180,9 +175,8 @@ def _encoded(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Source
 
 
 def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Source:
-    from scaling.model.byte_model import open_byte_model
+    from scaling.model.byte_model import find_threshold, open_byte_model
     from scaling.model.patching import split_entropy_starts
-    from scaling.model.threshold import find_threshold
 
     assert asked.patching is not None and asked.entropy_model is not None
     patching, monotonic = asked.patching, asked.patching.kind == "entropy-monotonic"

@@ -1,5 +1,6 @@
 """What became of one run: one JSON file, whole or absent, beside the run's weights."""
 
+import json
 import math
 import platform
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from corpora.errors import InputError
-from corpora.files import write_json
+from corpora.files import write_json, write_text
 from scaling.flops import CONVENTIONS, TRAINING_FACTOR, forward_flops_per_byte
 from scaling.json_file import (
     AMOUNT,
@@ -224,3 +225,39 @@ def check_version(path: Path, value: dict[str, Any]) -> None:
     refuse_newer(path, version, RECORD_VERSION)
     if version != RECORD_VERSION:
         raise ValueError(f"version {version}, where this program reads {RECORD_VERSION}")
+
+
+# A run's specification as a file, `spec.json`, beside what became of the run.
+
+
+SPEC = "spec.json"
+_DAMAGED = "not a run's specification"
+_REMEDY = "restore the file, or plan the run again"
+
+
+def write_spec(folder: Path, spec: RunSpec) -> None:
+    """Write `spec.json`, whole or not at all.
+
+    Raises:
+        InputError: the folder holds another run, or cannot be written.
+    """
+    path = folder / SPEC
+    if path.exists() and (there := read_spec(path)).run_id != spec.run_id:
+        raise InputError(f"{folder}: holds run {there.run_id}; give this one a folder of its own")
+    write_text(path, json.dumps(spec.to_json(), indent=1, allow_nan=False) + "\n")
+
+
+def read_spec(path: Path) -> RunSpec:
+    """Read a specification.
+
+    Raises:
+        InputError: it is missing, torn, altered, or of another version.
+    """
+    value = read_object(path, _REMEDY, _DAMAGED)
+    if value is None:
+        raise InputError(f"{path}: there is no such file; name a run's folder")
+    refuse_newer(path, value.get("version"), SPEC_VERSION)
+    try:
+        return RunSpec.from_json(value)
+    except ValueError as error:
+        raise InputError(f"{path}: {_DAMAGED} ({error}); {_REMEDY}") from error

@@ -3,19 +3,127 @@
 Because ours and theirs are the same type, "ours against theirs" is one call (`scaling.compare`).
 """
 
+import math
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from corpora.errors import InputError
-from scaling import report_text
+from corpora.errors import InputError, one_line
 from scaling.laws.registry import quantity
-from scaling.prediction import Prediction, beyond
+
+# A predicted value, its interval, and how far it lies outside what was fitted.
+
 
 Array = NDArray[np.float64]
+
+
+class Prediction(NamedTuple):
+    """One quantity of a law at some inputs.
+
+    Attributes:
+        value: the point prediction, in the shape of the inputs.
+        low, high: ends of the interval in the same shape; None where the law carries no draws.
+        outside: for each input that leaves the fitted range, by what factor (1.5 means half as
+            large again as the largest fitted value, or that much below the smallest).
+    """
+
+    value: Array
+    low: Array | None
+    high: Array | None
+    outside: dict[str, float]
+
+
+def beyond(
+    inputs: Mapping[str, Array], fitted: Mapping[str, tuple[float, float]]
+) -> dict[str, float]:
+    """Return by what factor each positive input exceeds its fitted range, where it does."""
+    out = {}
+    for name, values in inputs.items():
+        if name not in fitted:
+            continue
+        low, high = fitted[name]
+        top, bottom = float(np.max(values)), float(np.min(values))
+        if low <= 0 or bottom <= 0:
+            continue
+        factor = max(top / high, low / bottom)
+        if factor > 1 and not math.isclose(factor, 1, rel_tol=1e-9):
+            out[name] = factor
+    return out
+
+
+# A fit as text. Apart from the numbers, so that the numbers need not know about layout.
+
+
+if TYPE_CHECKING:
+    pass
+
+
+def context_text(context: Mapping[str, float | str]) -> str:
+    """Return what a fit was confined to, in a message: `language = eng_Latn, ...`."""
+    return ", ".join(f"{key} = {_value(value)}" for key, value in context.items())
+
+
+def report(result: "FitResult") -> str:
+    """Return a few lines: what was fitted, coefficients with intervals, quality, findings."""
+    lines = [f"{result.law} ({result.form}): {result.status}, n = {result.n}"]
+    if result.source:
+        lines.append(f"source: {result.source}")
+    if result.data:
+        lines.append(f"data: {result.data} sha256 {result.data_sha256[:12]}")
+    lines += [f"{key}: {_value(value)}" for key, value in result.context.items()]
+    lines.append(f"method: {result.method}; intervals: {result.interval_method}")
+    if result.conventions:
+        lines.append(
+            "conventions: " + ", ".join(f"{key} = {one}" for key, one in result.conventions.items())
+        )
+    width = max((len(name) for name in result.estimates), default=0)
+    for name, value in result.estimates.items():
+        lines.append(
+            f"  {name:<{width}}  {value:<14.6g}{_interval(result, name)}{_unit(result, name)}"
+        )
+    if result.interval_reason:
+        lines.append(f"no interval: {result.interval_reason}")
+    quality = [
+        f"{label} {value:.6g}"
+        for label, value in (
+            ("R2", result.r2),
+            ("adjusted R2", result.adjusted_r2),
+            ("RMSE", result.rmse),
+            ("AICc", result.aicc),
+            ("BIC", result.bic),
+        )
+        if value is not None
+    ]
+    if quality:
+        lines.append(", ".join(quality))
+    if result.holdout is not None:
+        held = result.holdout
+        lines.append(
+            f"hold-out ({held.rule}, n = {held.n}): RMSE {held.rmse:.6g}, bias {held.bias:+.3g}"
+        )
+    lines += [f"row {one.row} left out: {one.reason}" for one in result.excluded]
+    lines += [f"{one.severity}: {one.name}: {one.message}" for one in result.findings]
+    # Names of languages and texts come from a table, which may hold anything.
+    return "\n".join(map(one_line, lines))
+
+
+def _value(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.6g}"
+
+
+def _interval(result: "FitResult", name: str) -> str:
+    ends = result.intervals.get(name)
+    return "" if ends is None else f"[{ends.low:.6g}, {ends.high:.6g}]"
+
+
+def _unit(result: "FitResult", name: str) -> str:
+    unit = result.units.get(name)
+    return f" {unit}" if unit else ""
+
+
 Status = Literal["converged", "not converged", "published"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -190,7 +298,7 @@ class FitResult(_Frozen):
 
     def report(self) -> str:
         """Return the fit as text for people."""
-        return report_text.report(self)
+        return report(self)
 
 
 def interval_table(names: tuple[str, ...], low: Array, high: Array) -> dict[str, Interval | None]:

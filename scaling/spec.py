@@ -12,9 +12,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from scaling.flops import BYTE_VOCABULARY, Setting, train_bytes
+from scaling.flops import BYTE_VOCABULARY, BltShape, Setting, Shape, SubwordShape, train_bytes
 from scaling.json_file import TEXT, check_fields
-from scaling.shapes import BltShape, Shape, SubwordShape
 
 SPEC_VERSION = 1
 Family = Literal["blt", "subword"]

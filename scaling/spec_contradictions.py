@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from scaling.spec_tables import Tables
+from scaling.config.tables import Tables
 
 BUDGETS = ("compute_flops", "train_bytes", "steps")
 _LOCAL = ("local_layers", "local_dim", "cross_factor")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from corpora.open import open_corpus
-from reports.demo import half
+from reports.cli import half
 from tests.conftest import ROOT
-from tokenize_lab.counts import merged
+from tokenize_lab.counts.schema import merged
 from tokenize_lab.results import load_results
 from tokenize_lab.rows import RowSettings, measure_rows
 

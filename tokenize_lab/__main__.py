@@ -1,6 +1,8 @@
 """The one command: joins the four packages' apps, and turns what goes wrong into exit codes."""
 
+import contextlib
 import errno
+import io
 import os
 import signal
 import sys
@@ -8,7 +10,43 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from tokenize_lab.streams import prepare_streams
+# Standard streams on which nothing that is said can break what is being done.
+
+
+class Unfailing(io.TextIOWrapper):
+    """A stderr whose full disk or vanished reader costs messages, and not the work they are of."""
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        try:
+            return super().write(text)
+        except OSError:
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        with contextlib.suppress(OSError):
+            super().flush()
+
+
+def prepare_streams() -> None:
+    """See to it that there is a stderr, that it never fails, and that any name can be shown.
+
+    What stdout or stderr has no sign for is shown by its number.
+    """
+    if sys.stderr is None:
+        # Closed (`2>&-`). What would be said there is said to nobody, here and in worker processes;
+        # otherwise the next file that is opened would be file 2, and take what they say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        os.set_inheritable(2, True)
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115  # as long as the process
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr.fileno() == 2:
+        encoding = sys.stderr.encoding
+        raw = open(2, "wb", closefd=False)  # noqa: SIM115  # as long as the process
+        sys.stderr = Unfailing(raw, encoding, "backslashreplace", line_buffering=True)
+
 
 if TYPE_CHECKING:
     import typer
@@ -24,10 +62,10 @@ def build_app() -> "typer.Typer":
 
     from corpora.cli import app as corpora
     from reports.cli import demo, report
-    from scaling.cli import app as scaling
-    from tokenize_lab.cli import measure
-    from tokenize_lab.tokenizers_cli import app as tokenizers
-    from tokenize_lab.vocab_curve_cli import vocab_curve
+    from scaling.cli.app import app as scaling
+    from tokenize_lab.cli.measure import measure
+    from tokenize_lab.cli.tokenizers import app as tokenizers
+    from tokenize_lab.cli.vocab_curve import vocab_curve
 
     app = typer.Typer(
         name="tokenize-lab",
@@ -53,9 +91,8 @@ def main() -> None:
     # Encoders run one to a process; this also keeps the libraries from warning about it.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        from corpora.errors import InputError
+        from corpora.errors import InputError, unreadable
         from corpora.output import silence
-        from corpora.paths import unreadable
 
         try:
             build_app()()

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from corpora.errors import InputError, did_you_mean
+from corpora.errors import InputError, did_you_mean, is_file, is_folder
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizers.paths import is_file, is_folder
 
 PREFIXES = ("hf:", "sp:", "tiktoken:", "mistral:")
 NAMES = (
@@ -75,19 +74,19 @@ def load_tokenizer(spec: str) -> Tokenizer:
         case "truncated:" | "masked:" | "dropout:":
             return _cut(prefix, rest, spec)
         case "byte":
-            from tokenize_lab.tokenizers.byte import ByteTokenizer
+            from tokenize_lab.backends.simple import ByteTokenizer
 
             return ByteTokenizer()
         case "character" | "char":
-            from tokenize_lab.tokenizers.character import CharacterTokenizer
+            from tokenize_lab.backends.simple import CharacterTokenizer
 
             return CharacterTokenizer(spec)
         case "hf:":
-            from tokenize_lab.tokenizers.huggingface import load_huggingface
+            from tokenize_lab.backends.huggingface import load_huggingface
 
             return load_huggingface(rest, spec)
         case "sp:":
-            from tokenize_lab.tokenizers.sentencepiece import load_sentencepiece
+            from tokenize_lab.backends.sentencepiece import load_sentencepiece
 
             return load_sentencepiece(Path(rest), spec)
         case "tiktoken:":
@@ -95,12 +94,12 @@ def load_tokenizer(spec: str) -> Tokenizer:
 
             return load_tiktoken(rest, spec)
         case "mistral:":
-            from tokenize_lab.tokenizers.mistral import load_mistral
+            from tokenize_lab.backends.mistral import load_mistral
 
             return load_mistral(rest, spec)
     path = Path(spec)
     if path.name.startswith("tekken") and path.suffix == ".json" and is_file(path):
-        from tokenize_lab.tokenizers.mistral import load_tekken
+        from tokenize_lab.backends.mistral import load_tekken
 
         return load_tekken(path, spec, path.stem)
     return load_tokenizer(f"{_prefix_of_file(path, spec)}{spec}")

@@ -1,22 +1,32 @@
 """Corpora x tokenizers -> counts, in one pass over the text, on every core."""
 
 import hashlib
+import importlib.metadata
 import math
 import os
+import platform
+import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from corpora.corpus import Corpus
-from tokenize_lab.batch_work import Workbench
-from tokenize_lab.counts import Group, GroupCounts
-from tokenize_lab.fields import TEXT_INDEX
-from tokenize_lab.local_engine import Counted, counted_here
-from tokenize_lab.pretokens.serving import unshared
-from tokenize_lab.samples import SampleText, sample_texts
+from corpora.errors import did_you_mean
+from corpora.files import written_whole
+from tokenize_lab.counts.cache import COUNTING_VERSION
+from tokenize_lab.counts.fields import TEXT_INDEX
+from tokenize_lab.counts.schema import Group, GroupCounts, merged
+from tokenize_lab.counts.serving import unshared
+from tokenize_lab.results import Results, SampleText, sample_texts, save_results, tokenized_samples
+from tokenize_lab.rows import Bootstrap, Row, RowSettings, iterate_rows
+from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.workers import Counted, Workbench, counted_here
 
 # Of a corpus with more languages and domains than this, the later ones have no samples.
 _MOST_SAMPLED = 200
@@ -148,3 +158,174 @@ def measure(
     speed.seconds = time.perf_counter() - begin
     hashes = {name: digest.hexdigest() for name, digest in digests.items()}
     return Measurement(counts, hashes, speed, samples, from_cache, encoded, list(notices))
+
+
+# Where counts came from: enough to make them again, and to see that they are the same.
+
+
+_LIBRARIES = (
+    "tokenizers",
+    "sentencepiece",
+    "tiktoken",
+    "mistral-common",
+    "numpy",
+    "polars",
+    "regex",
+)
+
+
+def provenance(
+    corpora: Sequence[Corpus],
+    tokenizers: Sequence[Tokenizer],
+    settings: dict[str, Any],
+    measurement: Measurement,
+    command: Sequence[str],
+) -> dict[str, Any]:
+    """Return the record of a measurement; everything that changes from run to run is in `run`."""
+    speed = measurement.throughput
+    encoders = {t.name: speed.encoder_mb_per_second(t.name) for t in tokenizers}
+    return {
+        "command": list(command),
+        "settings": settings,
+        "corpora": [
+            {
+                "name": corpus.name,
+                "parallel": corpus.parallel,
+                "sha256": measurement.corpora_sha256[corpus.name],
+            }
+            for corpus in corpora
+        ],
+        "tokenizers": [
+            {
+                "name": t.name,
+                "spec": t.spec,
+                "sha256": t.sha256,
+                "vocabulary_size": t.vocabulary_size,
+                "engine": t.engine,
+                "lossless": t.lossless,
+                "lossy_reason": t.lossy_reason,
+            }
+            for t in tokenizers
+        ],
+        "counting_version": COUNTING_VERSION,
+        "versions": {
+            "tokenize-lab": importlib.metadata.version("tokenize-lab"),
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _LIBRARIES},
+        },
+        "run": {
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "platform": f"{sys.platform} {platform.machine()}",
+            "seconds": round(speed.seconds, 3),
+            "text_bytes": speed.bytes,
+            "mb_per_second": speed.bytes / speed.seconds / 1e6 if speed.seconds else None,
+            "encoder_mb_per_second": encoders,
+            "batches_encoded": measurement.encoded,
+            "batches_from_cache": measurement.from_cache,
+            "notices": measurement.notices,
+        },
+    }
+
+
+# A whole measurement: corpora and tokenizers in, a folder of results out.
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """What rows are made of the counts; kept in the record, so that reports make the same.
+
+    Attributes:
+        baseline: name of the tokenizer that differences are taken to.
+        reference: language of parity and premium, or how its code begins.
+        group_by: `language`, `domain`, `document`: one row for each.
+        replicates: bootstrap resamples; 0 for no intervals.
+        seed: of the resamples.
+    """
+
+    baseline: str
+    reference: str = "eng"
+    group_by: tuple[str, ...] = ("language",)
+    replicates: int = 1000
+    seed: int = 0
+
+
+def measure_into(
+    out: Path,
+    corpora: Sequence[Corpus],
+    workbench: Workbench,
+    settings: JobSettings,
+    command: Sequence[str],
+    *,
+    jobs: int | None = None,
+    progress: Callable[[Corpus, int], None] | None = None,
+    counted: Counted | None = None,
+) -> Results:
+    """Measure the corpora and write the results to `out`; see `measure` for the rest.
+
+    Raises:
+        InputError: as `measure`; or `out` cannot be written, which is found out first.
+    """
+    with written_whole(out / ".writable") as probe:
+        assert probe.exists()
+    (out / ".writable").unlink()
+    by_document = "document" in settings.group_by
+    measurement = measure(
+        corpora, workbench, by_document=by_document, jobs=jobs, progress=progress, counted=counted
+    )
+    looked_for = workbench.settings
+    record = provenance(
+        corpora,
+        workbench.tokenizers,
+        {
+            "word_segmenter": looked_for.segmenter.value,
+            "graphemes": looked_for.graphemes,
+            **asdict(settings),
+            "group_by": list(settings.group_by),
+        },
+        measurement,
+        command,
+    )
+    samples = tokenized_samples(measurement.samples, workbench.tokenizers)
+    results = Results(measurement.counts, record, samples)
+    save_results(out, results)
+    return results
+
+
+def rows_of(results: Results, settings: JobSettings) -> Iterator[Row]:
+    """Yield the rows of a measurement, grouped as asked."""
+    record = results.provenance
+    return iterate_rows(
+        merged(results.counts, settings.group_by),
+        RowSettings(
+            {t["name"]: t["vocabulary_size"] for t in record["tokenizers"]},
+            record["settings"]["word_segmenter"],
+            settings.reference,
+            settings.baseline,
+            Bootstrap(settings.replicates, settings.seed) if settings.replicates else None,
+        ),
+    )
+
+
+def remarks(results: Results, settings: JobSettings) -> list[str]:
+    """Return what a person should know beside the rows, a line each."""
+    record = results.provenance
+    run = record["run"]
+    lines = []
+    if not run["batches_encoded"]:
+        lines.append("every count came from the cache; nothing was encoded")
+    elif run["batches_from_cache"]:
+        total = run["batches_encoded"] + run["batches_from_cache"]
+        lines.append(f"{run['batches_from_cache']} of {total} batches came from the cache")
+    lines += run.get("notices", [])
+    lines += [
+        f"{tokenizer['name']} is lossy: {tokenizer['lossy_reason']}"
+        for tokenizer in record["tokenizers"]
+        if not tokenizer["lossless"]
+    ]
+    aligned = {g.language for g, part in results.counts.items() if part.aligned and g.language}
+    if len(aligned) > 1 and not any(code.startswith(settings.reference) for code in aligned):
+        near = did_you_mean(settings.reference, aligned) or f" ({', '.join(sorted(aligned)[:8])})"
+        lines.append(
+            f"no language begins with --reference {settings.reference}: no parity, no premium{near}"
+        )
+    return lines

@@ -15,14 +15,16 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from corpora.document import Batch
 from corpora.errors import InputError
 from corpora.files import written_whole
-from tokenize_lab.counts import Group, GroupCounts
-from tokenize_lab.fields import FIELD_INDEX, FIELDS
+from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
+from tokenize_lab.counts.schema import Group, GroupCounts
+from tokenize_lab.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     import polars as pl
@@ -169,3 +171,66 @@ def _histogram_frame(counts: dict[Group, GroupCounts]) -> "pl.DataFrame":
 
 def _repeated(groups: "pl.DataFrame", times: Sequence[int]) -> "pl.DataFrame":
     return groups[np.repeat(np.arange(len(times)), times)]
+
+
+# A few documents with their tokens, so that people can look at what was counted.
+
+
+SAMPLE_CHARACTERS = 200
+SAMPLES_A_GROUP = 2
+
+
+class SampleText(NamedTuple):
+    """The head of a document.
+
+    Attributes:
+        alignment: its alignment number, or None.
+    """
+
+    corpus: str
+    language: str
+    domain: str
+    alignment: int | None
+    text: str
+
+
+def sample_texts(corpus: str, batch: Batch) -> list[SampleText]:
+    """Return the heads of the batch's first documents."""
+    return [
+        SampleText(
+            corpus,
+            batch.language,
+            batch.domain,
+            None if batch.first_alignment is None else batch.first_alignment + i,
+            text[:SAMPLE_CHARACTERS],
+        )
+        for i, text in enumerate(batch.texts[:SAMPLES_A_GROUP])
+    ]
+
+
+def tokenized_samples(
+    samples: Sequence[SampleText], tokenizers: Sequence[Tokenizer]
+) -> list[dict[str, Any]]:
+    """Return each sample with its tokens, by tokenizer.
+
+    Tokens are `{"ids": [...], "sizes": [...]}`, sizes in raw bytes with the tokenizer's prefix left
+    out: laid end to end over the text's bytes they are its tokens. Where a tokenizer does not give
+    the text back exactly, `"bytes"` holds what its tokens stand for, in hexadecimal; else null.
+    """
+    result = [{**sample._asdict(), "tokens": {}} for sample in samples]
+    for tokenizer in tokenizers:
+        ids, lengths = tokenizer.encode_batch([sample.text for sample in samples])
+        at = 0
+        for entry, length in zip(result, lengths.tolist(), strict=True):
+            own = ids[at : at + length].tolist()
+            pieces = [tokenizer.token_bytes[i] for i in own]
+            if pieces:
+                pieces[0] = pieces[0].removeprefix(tokenizer.prefix)
+            raw = b"".join(pieces)
+            entry["tokens"][tokenizer.name] = {
+                "ids": own,
+                "sizes": [len(piece) for piece in pieces],
+                "bytes": None if raw == entry["text"].encode() else raw.hex(),
+            }
+            at += length
+    return result

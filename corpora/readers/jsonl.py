@@ -9,10 +9,8 @@ from pydantic_core import from_json
 
 from corpora.document import Batch, Numbers
 from corpora.errors import InputError, at, did_you_mean
-from corpora.readers.decoding import decoded, without_surrogates
-from corpora.readers.lines import LineBlock, line_blocks
-from corpora.readers.records import LABEL_FIELDS, Records, batches_of, record_id
-from corpora.readers.settings import Reading
+from corpora.readers.bytes import LineBlock, decoded, line_blocks, without_surrogates
+from corpora.readers.settings import LABEL_FIELDS, Reading, Records, batches_of, record_id
 
 _DECODER = json.JSONDecoder()
 _SURROGATE = re.compile(rb"\\u[dD]")  # perhaps an unpaired one, perhaps half of an emoji

@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from corpora.document import BATCH_BYTES, Batch, Numbers
-from corpora.errors import InputError, did_you_mean
-from corpora.paths import unreadable
-from corpora.readers.decoding import decoded
-from corpora.readers.records import LABEL_FIELDS, Records, batches_of, record_id
-from corpora.readers.settings import Reading
+from corpora.errors import InputError, did_you_mean, unreadable
+from corpora.readers.bytes import decoded
+from corpora.readers.settings import LABEL_FIELDS, Reading, Records, batches_of, record_id
 
 if TYPE_CHECKING:
     import polars as pl

@@ -5,9 +5,14 @@ from typing import NamedTuple
 
 from corpora.document import Batch, Document, Numbers, batched
 from corpora.errors import InputError
-from corpora.readers.blocks import TornFileError, blocks
-from corpora.readers.decoding import decoded, decoded_lines
-from corpora.readers.lines import UTF8_SIGNATURE, line_blocks
+from corpora.readers.bytes import (
+    UTF8_SIGNATURE,
+    TornFileError,
+    blocks,
+    decoded,
+    decoded_lines,
+    line_blocks,
+)
 from corpora.readers.settings import Reading
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from reports.figures.svg import Scale, drawing, tag, tick_text
+from reports.charts.svg import Scale, drawing, tag, tick_text
 
 _WIDTH = 720.0
 _GUTTER = 150.0

@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from reports.figures.markers import marker
-from reports.figures.svg import Scale, drawing, padded, tag, tick_text
-from reports.palette import SeriesStyle
+from reports.charts.chart import marker
+from reports.charts.svg import Scale, SeriesStyle, drawing, padded, tag, tick_text
 
 _WIDTH = 720.0
 _GUTTER = 150.0

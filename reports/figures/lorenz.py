@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from reports.figures.markers import marker
-from reports.figures.svg import Scale, drawing, tag
+from reports.charts.chart import marker
+from reports.charts.svg import Scale, drawing, tag
 from reports.measured import Series
-from tokenize_lab.distribution import lorenz
+from tokenize_lab.rates import lorenz
 
 _SIZE = 420.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 24.0, 12.0, 46.0

@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from reports.figures.markers import marker
-from reports.figures.svg import Scale, drawing, tag, tick_text
-from reports.palette import SeriesStyle
+from reports.charts.chart import marker
+from reports.charts.svg import Scale, SeriesStyle, drawing, tag, tick_text
 
 _SIZE = 340.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 12.0, 10.0, 42.0

@@ -7,12 +7,10 @@ from markupsafe import Markup
 
 from reports import numbers
 from reports.figures.bars import Part, bars, bars_key
-from reports.forensics.tokens import piece, token, tokens
-from reports.html import visible
+from reports.forensics.tokenizers import piece, token, tokens
+from reports.html import Column, language_cell, sortable_table, strong, visible
 from reports.languages import language_name
-from reports.section import Section, behind, figure
-from reports.table import Column, sortable_table
-from reports.words import language_cell, strong
+from reports.page import Section, behind, figure
 
 _MOVES = 50
 _WORDS = 40

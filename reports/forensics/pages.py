@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from corpora.errors import InputError
-from reports.forensics.audit import audit_section
 from reports.forensics.diff import diff_section
-from reports.forensics.mixture import mixture_section
-from reports.section import Section
-from tokenize_lab.forensics.files import load_findings
+from reports.forensics.tokenizers import audit_section, mixture_section
+from reports.page import Section
+from tokenize_lab.cli.forensics import load_findings
 
 _SECTIONS = {"audit": audit_section, "diff": diff_section, "mixture": mixture_section}
 

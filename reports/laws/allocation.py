@@ -3,14 +3,12 @@
 import numpy as np
 from markupsafe import Markup
 
-from reports.figures.markers import legend
-from reports.laws.chart import Chart, decades, panel, panels
-from reports.laws.material import Laws, alike, of_family, rate
-from reports.laws.series import of_rates
+from reports.charts.chart import Chart, decades, legend, of_rates, panel, panels
+from reports.html import Column, sortable_table
+from reports.laws.results import Laws, alike, of_family, rate
 from reports.laws.text import compact, power, significant, with_interval
 from reports.measured import Series
-from reports.section import Section, absent, behind
-from reports.table import Column, sortable_table
+from reports.page import Section, absent, behind
 from scaling.result import FitResult
 
 LAW = "law1"

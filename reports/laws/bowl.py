@@ -9,15 +9,12 @@ import numpy as np
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from reports.figures.svg import log_ticks, tag
-from reports.html import render, text_file
-from reports.laws.chart import Chart, octaves, panel, panels
-from reports.laws.material import Laws, budget, family, inside, label
-from reports.laws.style import laws_style
+from reports.charts.chart import Chart, laws_style, octaves, panel, panels
+from reports.charts.svg import heat_step, log_ticks, series_style, tag
+from reports.html import Cell, Column, render, sortable_table, text_file
+from reports.laws.results import Laws, budget, family, inside, label
 from reports.laws.text import compact, significant, with_interval
-from reports.palette import heat_step, series_style
-from reports.section import Section, absent, behind
-from reports.table import Cell, Column, sortable_table
+from reports.page import Section, absent, behind
 from scaling.laws.isoflop import surface
 from scaling.result import FitResult
 from scaling.runs import Runs

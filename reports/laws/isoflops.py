@@ -3,15 +3,13 @@
 import numpy as np
 from markupsafe import Markup
 
-from reports.figures.markers import legend
-from reports.laws.chart import Chart, linear, octaves, panel, panels
-from reports.laws.material import Laws, budget, family, rate
-from reports.laws.series import of_budgets
+from reports.charts.chart import Chart, legend, linear, octaves, of_budgets, panel, panels
+from reports.charts.svg import SeriesStyle
+from reports.html import Column, sortable_table
+from reports.laws.results import Laws, budget, family, rate
 from reports.laws.text import compact, power, significant, with_interval
 from reports.measured import Series
-from reports.palette import SeriesStyle
-from reports.section import Section, absent, behind
-from reports.table import Column, sortable_table
+from reports.page import Section, absent, behind
 from scaling.result import FitResult
 from scaling.runs import Runs
 

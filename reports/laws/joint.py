@@ -2,13 +2,13 @@
 
 from markupsafe import Markup
 
+from reports.html import Cell, Column, sortable_table
 from reports.laws.allocation import coefficients
-from reports.laws.material import Laws
 from reports.laws.profiles import law2_of
+from reports.laws.results import Laws
 from reports.laws.text import power, significant, with_interval
-from reports.section import Section, absent, behind
-from reports.table import Cell, Column, sortable_table
-from scaling.fits.joint_forms import FormScore, score_forms
+from reports.page import Section, absent, behind
+from scaling.fits.joint_rivals import FormScore, score_forms
 from scaling.laws.joint import DEFAULT_FORM
 from scaling.result import FitResult
 from scaling.runs import Runs

@@ -5,13 +5,13 @@ from reports.laws.bowl import bowls
 from reports.laws.doubt import doubt
 from reports.laws.isoflops import isoflops
 from reports.laws.joint import joint
-from reports.laws.material import Laws
-from reports.laws.opening import opening
 from reports.laws.optimal import optimal
+from reports.laws.overview import opening
 from reports.laws.profiles import profiles
-from reports.laws.reproduced import reproduced
+from reports.laws.results import Laws
+from reports.laws.shipped import reproduced
 from reports.measured import Measured
-from reports.section import Section
+from reports.page import Section
 
 
 def law_sections(laws: Laws, measured: Measured | None) -> list[Section]:

@@ -3,16 +3,14 @@
 import numpy as np
 from markupsafe import Markup
 
-from reports.figures.markers import legend
+from reports.charts.chart import Chart, decades, legend, linear, octaves, of_budgets, panel, panels
+from reports.charts.svg import series_style
+from reports.html import Column, sortable_table
 from reports.laws.allocation import coefficients
-from reports.laws.chart import Chart, decades, linear, octaves, panel, panels
-from reports.laws.material import Laws, alike, budget, of_family
-from reports.laws.series import of_budgets
+from reports.laws.results import Laws, alike, budget, of_family
 from reports.laws.text import compact, power, predicted, said, significant, with_interval
 from reports.measured import Series
-from reports.palette import series_style
-from reports.section import Section, absent, behind
-from reports.table import Column, sortable_table
+from reports.page import Section, absent, behind
 from scaling.result import FitResult
 from scaling.runs import Runs
 

@@ -5,9 +5,8 @@ import math
 from markupsafe import Markup
 
 from reports.numbers import UNMEASURED
-from scaling.advice import Estimate
-from scaling.prediction import Prediction
-from scaling.result import Interval
+from scaling.advise.answer import Estimate
+from scaling.result import Interval, Prediction
 
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 

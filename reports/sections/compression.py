@@ -2,14 +2,14 @@
 
 from markupsafe import Markup
 
+from reports.charts.chart import legend
+from reports.charts.heat_map import Heat, heat_map
 from reports.figures.dot_plot import Dot, dot_plot
-from reports.figures.heat_map import Heat, heat_map
-from reports.figures.markers import legend
+from reports.html import language_cell
 from reports.languages import language_name
 from reports.measured import CorpusResults, Measured
 from reports.measures import MEASURES
-from reports.section import Section, absent, figure, for_each_corpus, subheading
-from reports.words import language_cell
+from reports.page import Section, absent, figure, for_each_corpus, subheading
 
 _RATE = MEASURES["bytes_per_token"]
 

@@ -2,14 +2,13 @@
 
 from markupsafe import Markup
 
+from reports.charts.chart import legend
 from reports.figures.dot_plot import Dot, dot_plot
-from reports.figures.markers import legend
+from reports.html import Cell, Column, language_cell, sortable_table
 from reports.languages import language_name
 from reports.measured import CorpusResults, Measured
 from reports.measures import MEASURES
-from reports.section import Section, absent, behind, figure, for_each_corpus, subheading
-from reports.table import Cell, Column, sortable_table
-from reports.words import language_cell
+from reports.page import Section, absent, behind, figure, for_each_corpus, subheading
 from tokenize_lab.rates import RATES
 from tokenize_lab.rows import Row
 

@@ -2,17 +2,16 @@
 
 from markupsafe import Markup
 
+from reports.charts.chart import legend
 from reports.figures.lorenz import lorenz_curves
-from reports.figures.markers import legend
 from reports.figures.scatter import Point, scatter
+from reports.html import Column, language_cell, name, sortable_table
 from reports.languages import language_name
 from reports.measured import CorpusResults, Measured, Series
 from reports.measures import MEASURES
 from reports.numbers import share
-from reports.section import Section, absent, behind, figure, for_each_corpus, subheading
-from reports.table import Column, sortable_table
-from reports.words import language_cell, name
-from tokenize_lab.fields import FIELD_INDEX
+from reports.page import Section, absent, behind, figure, for_each_corpus, subheading
+from tokenize_lab.counts.fields import FIELD_INDEX
 
 _PARITY, _PREMIUM, _GINI = MEASURES["parity"], MEASURES["premium"], MEASURES["gini"]
 

@@ -1,14 +1,301 @@
-"""Overview in plain words: sentences that the data support, and no others."""
+"""Sentences about what languages pay: premium, what bytes explain of it, and Gini."""
+
+from collections.abc import Mapping
 
 from markupsafe import Markup
 
 from reports import numbers
-from reports.html import render
-from reports.measured import CorpusResults, Measured
-from reports.section import Section, for_each_corpus
-from reports.sections.overview_compression import compression_sentences
-from reports.sections.overview_fairness import fairness_sentences
-from reports.sections.overview_fidelity import fidelity_sentences
+from reports.html import language, listed, name, render, strong, together
+from reports.measured import CorpusResults, Estimate, Measured, Resamples, extreme
+from reports.measures import MEASURES
+from reports.page import Section, for_each_corpus
+from tokenize_lab.counts.schema import GroupCounts
+from tokenize_lab.rows import Row
+
+_PREMIUM, _PARITY, _GINI = MEASURES["premium"], MEASURES["parity"], MEASURES["gini"]
+
+
+def fairness_sentences(measured: Measured, corpus: CorpusResults) -> list[Markup]:
+    """Return what can be said about the cost of the same lines in other languages."""
+    charged = {
+        tokenizer: charges
+        for tokenizer in corpus.tokenizers
+        if (charges := _charges(measured, corpus, tokenizer))
+    }
+    sentences = [Markup("Under {}, {}").format(who, charges) for who, charges in together(charged)]
+    even = evenness(measured, corpus)
+    return [*sentences, even] if even else sentences
+
+
+def reference_language(measured: Measured, corpus: CorpusResults) -> str | None:
+    """Return the language that the corpus's premiums compare with, or None."""
+    for row in corpus.rows:
+        if row["premium"] == 1.0 and row["language"].startswith(measured.reference):
+            return str(row["language"])
+    return None
+
+
+def who_pays(measured: Measured, corpus: CorpusResults, tokenizer: str) -> Markup | None:
+    """Say which language pays most under a tokenizer; None where lines cannot be compared."""
+    charges = _charges(measured, corpus, tokenizer)
+    return charges and Markup("Under {}, {}").format(strong(tokenizer), charges)
+
+
+def _charges(measured: Measured, corpus: CorpusResults, tokenizer: str) -> Markup | None:
+    reference = reference_language(measured, corpus)
+    if reference is None:
+        return None
+    resamples = measured.resamples
+    compared = {
+        row["language"]
+        for row in corpus.rows
+        if row["premium"] is not None and row["tokenizer"] == tokenizer
+    }
+    parts = {
+        str(group.language): part
+        for group, part in corpus.counts.items()
+        if group.tokenizer == tokenizer and group.language in compared
+    }
+    below = parts.pop(reference, None)
+    if below is None or not parts:
+        return None
+    premiums = {one: _ratio("tokens", part, below, resamples) for one, part in parts.items()}
+    parities = {one: _ratio("bytes", part, below, resamples) for one, part in parts.items()}
+    top = extreme(premiums, resamples)
+    premium = premiums[top.best]
+    ends = resamples.interval(premium)
+    if ends[0] <= 1 if ends else premium.value <= 1:
+        return Markup("no language is shown to pay more than {}.").format(language(reference))
+    sentence = Markup("{} pays most: {} tokens for each token of {} on the same lines").format(
+        language(top.best), _PREMIUM.full(premium.value, ends), language(reference)
+    )
+    as_bytes = all(premiums[one].value == parities[one].value for one in premiums)
+    if not as_bytes:
+        bytes_alone = _PARITY.text(parities[top.best].value)
+        sentence += Markup(", where its bytes are {} to 1").format(bytes_alone)
+    sentence += "."
+    if top.tied:
+        others = listed([language(one) for one in top.tied])
+        sentence += Markup(" Not told apart from it: {}.").format(others)
+    if tokenizer in corpus.lossy:
+        return sentence + " But it loses text, so its tokens do not stand for the same content."
+    if as_bytes:
+        return sentence + " It charges every language exactly its bytes."
+    return sentence + _beside_bytes(premiums, parities, resamples)
+
+
+def _beside_bytes(
+    premiums: dict[str, Estimate], parities: dict[str, Estimate], resamples: Resamples
+) -> Markup:
+    """Say for how many languages the tokenizer widens or narrows the gap that bytes leave."""
+    more = less = 0
+    for one, premium in premiums.items():
+        ends = resamples.interval(premium.over(parities[one]))
+        if ends is None:
+            return Markup("")
+        more += ends[0] > 1
+        less += ends[1] < 1
+    unsure = len(premiums) - more - less
+    if len(premiums) in (more, less):
+        what = "more than its bytes account for" if more else "less than its bytes"
+        return Markup(" Every other language pays {}.").format(what)
+    said = [
+        f"{count} {'pays' if count == 1 else 'pay'} {what}"
+        for count, what in (
+            (more, "more than their bytes account for"),
+            (less, "less than their bytes"),
+        )
+        if count
+    ]
+    if unsure:
+        said.append(f"for {unsure} it cannot be told")
+    return Markup(" Of {} other languages, {}.").format(len(premiums), numbers.listed(said))
+
+
+def _ratio(counted: str, above: GroupCounts, below: GroupCounts, resamples: Resamples) -> Estimate:
+    return resamples.count(counted, above).over(resamples.count(counted, below))
+
+
+def evenness(measured: Measured, corpus: CorpusResults) -> Markup | None:
+    """Say which tokenizers spread tokens over languages most and least evenly; None where fewer
+    than two that lose no text can be compared."""
+    resamples = measured.resamples
+    estimates = {
+        tokenizer: resamples.gini([corpus.counts[group] for group in groups])
+        for tokenizer, groups in corpus.aligned.items()
+        if tokenizer not in corpus.lossy
+    }
+    if len(estimates) < 2:
+        return None
+    tops = [extreme(estimates, resamples, largest=largest) for largest in (False, True)]
+    if tops[0].next is None:
+        return Markup("No tokenizer is told apart from another by how evenly its tokens fall.")
+    phrases = []
+    for end in tops:
+        one = estimates[end.best]
+        phrase = Markup("{} (Gini {}").format(
+            strong(end.best), _GINI.full(one.value, resamples.interval(one))
+        )
+        if end.tied:
+            tied = listed([name(other) for other in end.tied])
+            phrase += Markup("; not told apart: {}").format(tied)
+        phrases.append(phrase + ")")
+    return Markup("Tokens are spread over languages most evenly by {}, least evenly by {}.").format(
+        *phrases
+    )
+
+
+# Sentences about compression: which tokenizer holds most text in a token, and where least.
+
+
+_RATE = MEASURES["bytes_per_token"]
+
+
+def compression_sentences(measured: Measured, corpus: CorpusResults) -> list[Markup]:
+    """Return what can be said about bytes per token."""
+    resamples = measured.resamples
+    everyone = _bytes_per_token(corpus.pooled, resamples)
+    if not everyone:
+        return []
+    # Who leaves text out needs fewer tokens for it: that is no compression.
+    estimates = {one: rate for one, rate in everyone.items() if one not in corpus.lossy} or everyone
+    unranked = [one for one in everyone if one not in estimates]
+    top = extreme(estimates, resamples)
+    best = estimates[top.best]
+    value = _RATE.full(best.value, resamples.interval(best))
+    sentence = Markup("{} holds the most text per token: {} bytes over all the text.").format(
+        strong(top.best), value
+    )
+    if len(estimates) == 1:
+        sentence = Markup("{} holds {} bytes per token over all the text.").format(
+            strong(top.best), value
+        )
+    elif top.tied:
+        sentence = Markup(
+            "The most text per token is held by {} ({} bytes over all the text); not told apart "
+            "from it: {}."
+        ).format(strong(top.best), value, listed([name(one) for one in top.tied]))
+    if top.next is not None and top.gap is not None:
+        gap = _RATE.full(top.gap.value, resamples.interval(top.gap))
+        sentence += Markup(" That is {} more than {}, the next.").format(gap, name(top.next))
+    if top.tied is None:
+        sentence += " Without intervals this may be chance."
+    if unranked:
+        sentence += Markup(" Not ranked, for losing text: {}.").format(
+            listed(
+                [
+                    Markup("{} ({})").format(name(one), _RATE.text(everyone[one].value))
+                    for one in unranked
+                ]
+            )
+        )
+    if len(corpus.languages) < 2:
+        return [sentence]
+    return [sentence, _range(measured, corpus, top.best)]
+
+
+def _range(measured: Measured, corpus: CorpusResults, tokenizer: str) -> Markup:
+    """Where that tokenizer compresses most and least."""
+    parts = {
+        str(group.language): part
+        for group, part in corpus.counts.items()
+        if group.tokenizer == tokenizer
+    }
+    estimates = _bytes_per_token(parts, measured.resamples)
+    tops = [extreme(estimates, measured.resamples, largest=largest) for largest in (True, False)]
+    if tops[0].next is None:
+        return Markup(
+            "Under {}, no language is told apart from another by bytes per token."
+        ).format(name(tokenizer))
+    ends = []
+    for end in tops:
+        one = estimates[end.best]
+        value = _RATE.full(one.value, measured.resamples.interval(one))
+        text = Markup("{} ({}").format(language(end.best), value)
+        if end.tied:
+            text += Markup("; not told apart: {}").format(listed([language(t) for t in end.tied]))
+        ends.append(text + ")")
+    return Markup("Under {}, bytes per token are highest in {} and lowest in {}.").format(
+        name(tokenizer), *ends
+    )
+
+
+def _bytes_per_token(parts: Mapping[str, GroupCounts], resamples: Resamples) -> dict[str, Estimate]:
+    return {
+        key: resamples.count("bytes", part).over(tokens)
+        for key, part in parts.items()
+        if (tokens := resamples.count("tokens", part)).value
+    }
+
+
+# Sentences about what comes back: lossless or not, byte fallback, torn characters.
+
+
+def fidelity_sentences(measured: Measured, corpus: CorpusResults) -> list[Markup]:
+    """Return what can be said about the way back from tokens to text."""
+    sentences: list[Markup] = []
+    exact = [name(t) for t, row in corpus.overall.items() if row["exact_share"] == 1]
+    if len(exact) == len(corpus.overall) and len(exact) > 1:
+        sentences.append(
+            Markup("Every text came back from its tokens byte for byte, under every tokenizer.")
+        )
+    elif exact:
+        sentences.append(
+            Markup("Every text came back from its tokens byte for byte under {}.").format(
+                listed(exact)
+            )
+        )
+    sentences += [
+        _lossy(measured, tokenizer, row)
+        for tokenizer, row in corpus.overall.items()
+        if row["exact_share"] is not None and row["exact_share"] < 1
+    ]
+    for rate, phrase in (
+        ("byte_fallback_share", "are single raw bytes, for want of the character (byte fallback)"),
+        ("split_character_share", "start or end inside a character"),
+    ):
+        shares = {
+            tokenizer: _where(corpus, tokenizer, rate, phrase)
+            for tokenizer, row in corpus.overall.items()
+            if row[rate] and _worth_saying(row, rate)
+        }
+        sentences += [
+            Markup("Of the tokens of {}, {}").format(who, where) for who, where in together(shares)
+        ]
+    return sentences
+
+
+def _worth_saying(row: Row, rate: str) -> bool:
+    """Bytes cut characters by definition, and so do the tokens of byte fallback, said before."""
+    if rate != "split_character_share":
+        return True
+    return bool(row["bytes_per_token"] != 1 and row[rate] != row["byte_fallback_share"])
+
+
+def _lossy(measured: Measured, tokenizer: str, row: Row) -> Markup:
+    documents, exact = row["documents"], row["exact_documents"]
+    reasons = [one.facts["lossy_reason"] for one in measured.series if one.name == tokenizer]
+    sentence = Markup("{} loses text: {} of {} do not come back exactly").format(
+        strong(tokenizer), numbers.count(documents - exact), numbers.plural(documents, "text")
+    )
+    return sentence + (Markup(" ({}).").format(name(reasons[0])) if reasons[0] else Markup("."))
+
+
+def _where(corpus: CorpusResults, tokenizer: str, rate: str, phrase: str) -> Markup:
+    measure = MEASURES[rate]
+    row = corpus.overall[tokenizer]
+    share = measure.full(row[rate], row["intervals"][rate])
+    sentence = Markup("{} {}").format(share, phrase)
+    own = [r for r in corpus.rows if r["tokenizer"] == tokenizer and r[rate] is not None]
+    if len(own) < 2:
+        return sentence + "."
+    most = max(own, key=lambda r: (r[rate], r["language"]))
+    return sentence + Markup("; the largest share measured is in {}, {}.").format(
+        language(most["language"]), measure.full(most[rate], most["intervals"][rate])
+    )
+
+
+# Overview in plain words: sentences that the data support, and no others.
 
 
 def overview(measured: Measured) -> Section:

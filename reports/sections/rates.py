@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from reports import numbers
+from reports.html import Column, language_cell, name, sortable_table
 from reports.measured import CorpusResults, Measured
 from reports.measures import MEASURES, Measure
-from reports.section import Section, for_each_corpus, subheading
-from reports.table import Column, sortable_table
-from reports.words import language_cell, name
+from reports.page import Section, for_each_corpus, subheading
 from tokenize_lab.rows import Row
 
 _RATES = (

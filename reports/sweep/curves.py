@@ -5,13 +5,11 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from reports.figures.markers import legend
-from reports.laws.chart import Axis, Chart, decades, linear, panel, panels
+from reports.charts.chart import Axis, Chart, decades, legend, linear, panel, panels
 from reports.laws.text import power, significant
 from reports.numbers import plural
-from reports.section import Section, absent
-from reports.sweep.material import SweepResults, SweepRun, budgets, sizes, view, views
-from reports.sweep.styles import Styles
+from reports.page import Section, absent
+from reports.sweep.results import Styles, SweepResults, SweepRun, budgets, sizes, view, views
 
 IDENTITY, TITLE = "sweep-curves", "Loss curves"
 MOST_PANELS = 24

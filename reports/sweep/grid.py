@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from reports.html import Cell, Column, name, sortable_table
 from reports.laws.text import compact
-from reports.section import Section, absent, paragraphs
-from reports.sweep.material import TOKENS, SweepResults, SweepRun, arms, lowest, sizes
-from reports.table import Cell, Column, sortable_table
-from reports.words import name
+from reports.page import Section, absent, paragraphs
+from reports.sweep.results import TOKENS, SweepResults, SweepRun, arms, lowest, sizes
 from scaling.sweep.status import RunStatus
 
 IDENTITY, TITLE = "sweep-grid", "The grid"

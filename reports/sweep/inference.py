@@ -4,16 +4,12 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from reports.figures.markers import legend
-from reports.figures.svg import tag
-from reports.laws.chart import Chart, decades, linear, panel, panels
+from reports.charts.chart import Chart, decades, legend, linear, panel, panels
+from reports.charts.svg import tag
+from reports.html import Column, name, sortable_table
 from reports.laws.text import compact, power, significant
-from reports.section import Section, absent, behind
-from reports.sweep.byte_models import reading_flops
-from reports.sweep.material import SweepResults, SweepRun, budgets
-from reports.sweep.styles import Styles
-from reports.table import Column, sortable_table
-from reports.words import name
+from reports.page import Section, absent, behind
+from reports.sweep.results import Styles, SweepResults, SweepRun, budgets, reading_flops
 
 IDENTITY, TITLE = "sweep-inference", "Bits per byte against the cost of inference"
 

@@ -4,21 +4,16 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from reports.figures.markers import legend
-from reports.laws.chart import Axis, Chart, linear, octaves, panel, panels
+from reports.charts.chart import Axis, Chart, legend, linear, octaves, of_budgets, panel, panels
+from reports.charts.svg import SeriesStyle
+from reports.html import Column, name, sortable_table
 from reports.laws.isoflops import fitted_curve
-from reports.laws.series import of_budgets
 from reports.laws.text import compact, power, significant, with_interval
 from reports.measured import Series
 from reports.numbers import UNMEASURED
-from reports.palette import SeriesStyle
-from reports.section import Section, absent, behind
-from reports.sweep.material import SweepResults, SweepRun, budgets, lowest
-from reports.sweep.minima import IsoFlop, isoflops_of
-from reports.sweep.published_minima import beside_published
-from reports.sweep.styles import QUIET
-from reports.table import Column, sortable_table
-from reports.words import name
+from reports.page import Section, absent, behind
+from reports.sweep.minima import IsoFlop, beside_published, isoflops_of
+from reports.sweep.results import QUIET, SweepResults, SweepRun, budgets, lowest
 from scaling.flops import latent_share
 
 IDENTITY, TITLE = "sweep-isoflop", "IsoFLOP curves"

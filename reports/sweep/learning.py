@@ -5,17 +5,15 @@ from dataclasses import replace
 
 from markupsafe import Markup
 
-from reports.figures.markers import legend
-from reports.laws.chart import Chart, decades, linear, panel, panels
+from reports.charts.chart import Chart, decades, legend, linear, panel, panels
+from reports.charts.svg import series_style
+from reports.html import Column, name, sortable_table
 from reports.laws.text import power
 from reports.measured import Series
 from reports.numbers import plural
-from reports.palette import series_style
-from reports.section import Section, behind, paragraphs
+from reports.page import Section, behind, paragraphs
 from reports.sweep.grid import state_cell
-from reports.sweep.material import SweepResults, SweepRun, lowest
-from reports.table import Column, sortable_table
-from reports.words import name
+from reports.sweep.results import SweepResults, SweepRun, lowest
 from scaling.spec import RunSpec
 
 IDENTITY, TITLE = "sweep-learning", "Learning rates"

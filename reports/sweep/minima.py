@@ -7,15 +7,23 @@ the other, the minimum lies at the best or beyond: a bound, no estimate. Other c
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
+from markupsafe import Markup
 
-from reports.laws.material import inside
+from reports.charts.chart import Chart, legend, octaves
+from reports.charts.svg import SeriesStyle, tag
+from reports.laws.results import budget, inside, rate
+from reports.laws.text import power, significant
+from reports.measured import Series
 from reports.numbers import plural
-from reports.sweep.material import SweepRun, lowest, views
-from scaling.engine.bootstrap import RESIDUALS
-from scaling.fits.cells import FEWEST_SIZES
+from reports.page import figure
+from reports.sweep.results import QUIET, Styles, SweepResults, SweepRun, lowest, views
+from scaling.engine.bootstrap import NO_BOOTSTRAP, RESIDUALS
 from scaling.fits.isoflop import fit_parabolas
+from scaling.fits.minima import FEWEST_SIZES
+from scaling.published.tables import isoflop_runs
 from scaling.read_runs import runs_from_frame
 from scaling.result import FitResult
 
@@ -148,3 +156,166 @@ def _fits(groups: dict[Key, list[SweepRun]]) -> dict[Key, FitResult]:
         for fit in fits
     }
     return {key: by_context[places[key[:3]], key[3], key[4]] for key in enough}
+
+
+# Bytes per parameter at the minimum: those of a sweep beside those of the published runs.
+
+
+_PUBLISHED = SeriesStyle(QUIET, "circle", "none")
+_ARROW, _BESIDE = 18.0, 9.0  # pixels
+
+
+def beside_published(sweep: SweepResults, found: Sequence[IsoFlop]) -> Markup:
+    """Show the minima and bounds of a sweep over the compression rate, and the published ones."""
+    placed = [one for one in found if one.interior or one.bound is not None]
+    if not placed:
+        return Markup("<h3>{}</h3><p>{}</p>").format(
+            "Bytes per parameter at the minimum",
+            "No curve has a minimum, or an end that bounds it, so there is nothing to set beside "
+            "the published runs.",
+        )
+    published = published_minima()
+    arms = list(dict.fromkeys((one.first.job.text, one.first.arm) for one in placed))
+    budgets = sorted({one.first.budget for one in placed})
+    styles = Styles(budgets, arms)
+    chart = Chart(
+        octaves(
+            "compression rate T, bytes per patch or token",
+            [*(one.first.rate for one in placed), *(rate(fit) for fit in published)],
+        ),
+        octaves("bytes per parameter at the minimum", _extent(placed, published)),
+        width=720,
+        height=380,
+    )
+    marks = [tag("g", *_published_marks(chart, published), class_="context")]
+    for one, x in zip(placed, _side_by_side(chart, placed), strict=True):
+        run = one.first
+        marks += _own_marks(chart, one, x, styles(run.budget, (run.job.text, run.arm)))
+    picture = chart.draw(
+        "sweep-minima",
+        "Bytes per parameter at the minimum, by compression rate",
+        f"{len(placed)} curves of this sweep, {len(published)} published ones; the table above "
+        "holds the values.",
+        *marks,
+    )
+    spent = sorted({budget(fit) for fit in published})
+    key = legend(
+        [
+            *styles.key(
+                [f"{power(one)} FLOPs, this sweep" for one in budgets],
+                [sweep.named(text, arm) for text, arm in arms],
+            ),
+            Series(f"published, {power(spent[0])} to {power(spent[-1])} FLOPs", {}, _PUBLISHED),
+        ]
+    )
+    times = min(spent) / max(budgets)
+    caption = (
+        "Bytes per parameter at the minimum of each isoFLOP curve, with its 95 % interval as far "
+        "as sizes were trained. "
+        + _without_interval(placed)
+        + "An arrow stands where the best size is one end of those trained and the worst the "
+        "other: the minimum is at the arrow's foot or beyond, where it points. Curves of one rate "
+        "are drawn side by side. Grey are the published byte latent "
+        f"models on English, of {power(float(f'{times:.1g}'))} times this compute and more: local "
+        "modules, context and text are others here too, and these minima neither confirm nor "
+        "refute the published law."
+    )
+    heading = Markup("<h3>{}</h3>").format("Bytes per parameter at the minimum, beside published")
+    return heading + figure(picture, caption, key)
+
+
+def _without_interval(placed: Sequence[IsoFlop]) -> str:
+    bare = sum(one.interior and _ends(one) is None for one in placed)
+    if not bare:
+        return ""
+    return f"{plural(bare, 'minimum', 'minima')} without one may be noise: too few runs tell. "
+
+
+def _side_by_side(chart: Chart, placed: Sequence[IsoFlop]) -> list[float]:
+    """Return where on the axis each curve is drawn: those of one rate beside one another."""
+    groups: dict[str, list[int]] = {}
+    for i, one in enumerate(placed):
+        groups.setdefault(one.first.rate_text, []).append(i)
+    places = [one.first.rate for one in placed]
+    left, right = (chart.at(end, chart.y.low)[0] for end in (chart.x.low, chart.x.high))
+    pixel = (chart.x.high / chart.x.low) ** (1 / (right - left))
+    for group in groups.values():
+        for order, i in enumerate(group):
+            places[i] *= pixel ** (_BESIDE * (order - (len(group) - 1) / 2))
+    return places
+
+
+@cache
+def published_minima() -> tuple[FitResult, ...]:
+    """Return the minima of the published curves that have one."""
+    fits = fit_parabolas(isoflop_runs(exact_params=True), NO_BOOTSTRAP)
+    return tuple(fit for fit in fits if fit.estimates and inside(fit))
+
+
+def _extent(placed: Sequence[IsoFlop], published: Sequence[FitResult]) -> list[float]:
+    values = [fit.estimates["bytes_per_param_opt"] for fit in published]
+    for one in placed:
+        if one.interior:
+            assert one.fit is not None
+            values.append(one.fit.estimates["bytes_per_param_opt"])
+            values += _ends(one) or ()
+        else:
+            assert one.bound is not None
+            best, above = one.bound
+            # Room for the arrow.
+            values.append(best.bytes_per_param * (2 if above else 0.5))
+    return values
+
+
+def _ends(one: IsoFlop) -> tuple[float, float] | None:
+    """Return the interval of the place of a minimum, held to the sizes trained."""
+    assert one.fit is not None
+    interval = one.fit.intervals.get("bytes_per_param_opt")
+    if interval is None:
+        return None
+    ratios = [run.bytes_per_param for run in one.runs]
+    return max(interval.low, min(ratios)), min(interval.high, max(ratios))
+
+
+def _own_marks(chart: Chart, one: IsoFlop, place_x: float, style: SeriesStyle) -> list[Markup]:
+    run = one.first
+    place = f"{run.tokenization}, T = {run.rate_text}, C = {power(run.budget)}"
+    if one.interior:
+        assert one.fit is not None
+        value = one.fit.estimates["bytes_per_param_opt"]
+        hint = f"{place}: {significant(value)} bytes per parameter"
+        return [chart.mark(style, place_x, value, hint, y_ends=_ends(one))]
+    assert one.bound is not None
+    best, above = one.bound
+    x, y = chart.at(place_x, best.bytes_per_param)
+    words = "or more" if above else "or less"
+    hint = f"{place}: {significant(best.bytes_per_param)} bytes per parameter {words}"
+    return [
+        _arrow(style, x, y, -1 if above else 1),
+        chart.mark(style, place_x, best.bytes_per_param, hint),
+    ]
+
+
+def _arrow(style: SeriesStyle, x: float, y: float, down: int) -> Markup:
+    """Return an arrow from a marker's place, upwards or downwards."""
+    tip, barb = y + down * _ARROW, y + down * (_ARROW - 5)
+    points = f"{x:.1f},{y:.1f} {x:.1f},{tip:.1f} {x - 4:.1f},{barb:.1f} {x:.1f},{tip:.1f} "
+    return tag(
+        "polyline",
+        class_=f"curve thin s{style.colour}",
+        points=f"{points}{x + 4:.1f},{barb:.1f}",
+    )
+
+
+def _published_marks(chart: Chart, published: Sequence[FitResult]) -> list[Markup]:
+    marks = []
+    for spent in sorted({budget(fit) for fit in published}):
+        fits = sorted((fit for fit in published if budget(fit) == spent), key=rate)
+        points = [(rate(fit), fit.estimates["bytes_per_param_opt"]) for fit in fits]
+        hint = f"published, {power(spent)} FLOPs"
+        marks.append(chart.line(_PUBLISHED, points, hint, "faint"))
+        marks += [
+            chart.mark(_PUBLISHED, x, y, f"{hint}, T = {x:g}: {significant(y)} bytes per parameter")
+            for x, y in points
+        ]
+    return marks

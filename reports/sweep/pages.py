@@ -1,15 +1,14 @@
 """The pages on a sweep, in their order."""
 
-from reports.section import Section
+from reports.page import Section
 from reports.sweep.curves import curves
 from reports.sweep.grid import grid
 from reports.sweep.inference import inference
 from reports.sweep.isoflops import isoflops
 from reports.sweep.learning import learning
-from reports.sweep.material import SweepResults
-from reports.sweep.opening import opening
+from reports.sweep.overview import opening, runs_table
 from reports.sweep.rates import rates
-from reports.sweep.runs_table import runs_table
+from reports.sweep.results import SweepResults
 
 
 def sweep_sections(sweep: SweepResults) -> list[Section]:

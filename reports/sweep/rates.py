@@ -4,15 +4,11 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from reports.figures.markers import legend
-from reports.laws.chart import Chart, linear, octaves, panel, panels
+from reports.charts.chart import Chart, legend, linear, octaves, panel, panels
+from reports.html import Column, name, sortable_table
 from reports.laws.text import compact, power, with_ends
-from reports.section import Section, absent, behind, paragraphs
-from reports.sweep.byte_models import byte_models
-from reports.sweep.material import SweepResults, SweepRun, arms, budgets, lowest
-from reports.sweep.styles import Styles
-from reports.table import Column, sortable_table
-from reports.words import name
+from reports.page import Section, absent, behind, paragraphs
+from reports.sweep.results import Styles, SweepResults, SweepRun, arms, budgets, byte_models, lowest
 
 IDENTITY, TITLE = "sweep-rates", "Bits per byte by compression rate"
 

@@ -1,9 +1,8 @@
 """The pages on vocabulary curves, in their order."""
 
-from reports.section import Section
-from reports.vocabulary.material import Curves
-from reports.vocabulary.sizes import gains, sizes
-from reports.vocabulary.wanted import wanted
+from reports.page import Section
+from reports.vocabulary.best import wanted
+from reports.vocabulary.curves import Curves, gains, sizes
 
 
 def vocabulary_sections(curves: Curves) -> list[Section]:

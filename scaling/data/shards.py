@@ -1,30 +1,198 @@
 """Opening shards: memory-mapped, checked, read-only."""
 
 import hashlib
-from dataclasses import dataclass
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
-from scaling.data.layout import (
-    BYTES,
-    DOCUMENTS,
-    DTYPES,
-    ENTROPIES,
-    LANGUAGES,
-    MANIFEST,
-    SHARDS_VERSION,
-    STARTS,
-    TOKEN_DOCUMENTS,
-    TOKEN_LENGTHS,
-    TOKENS,
-    Manifest,
-    Split,
+from scaling.json_file import (
+    AMOUNT,
+    COUNT,
+    OBJECT,
+    TEXT,
+    check_fields,
+    list_of,
+    object_of,
+    one_of,
+    optional,
+    read_object,
+    refuse_newer,
 )
-from scaling.json_file import read_object, refuse_newer
+
+# How shards lie on disk.
+#
+#     FOLDER/<key>/shards.json      what they are, counts, and the SHA-256 of every other file
+#     FOLDER/<key>/train/           and held_out/ likewise:
+#         documents.i64             [D + 1] byte offset of each document, and the number of bytes
+#         languages.u16             [D] each document's language, an index into the manifest's list
+#         bytes.u8                  the documents' UTF-8 bytes (text, starts)
+#         tokens.u32                token ids (tokens)
+#         token_documents.i64       [D + 1] token offset of each document (tokens)
+#         starts.u8                 [bytes] 1 where a patch opens (starts)
+#         entropies.f32             [bytes] bits, the entropy of each byte's distribution
+# (entropies)
+#     FOLDER/<key>/token_lengths.i32  [V] raw bytes of each id (tokens)
+#
+# Numbers are little-endian. No document is empty. A key is the start of the SHA-256 of all that the
+# content follows from, so equal keys hold equal bytes.
+
+
+SHARDS_VERSION = 1
+MANIFEST = "shards.json"
+KEY_DIGITS = 16
+
+Split = Literal["train", "held_out"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+Kind = Literal["text", "tokens", "starts", "entropies"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+DOCUMENTS = "documents.i64"
+LANGUAGES = "languages.u16"
+BYTES = "bytes.u8"
+TOKENS = "tokens.u32"
+TOKEN_DOCUMENTS = "token_documents.i64"
+STARTS = "starts.u8"
+ENTROPIES = "entropies.f32"
+TOKEN_LENGTHS = "token_lengths.i32"
+_FIELDS = {
+    "kind": one_of(KINDS),
+    "key": TEXT,
+    "text": TEXT,
+    "languages": list_of(TEXT),
+    "splits": OBJECT,
+    "files": OBJECT,
+    "made_of": OBJECT,
+    "left_out": object_of(COUNT),
+    "vocabulary_size": COUNT,
+    "prefix_bytes": COUNT,
+}
+_DEFAULTS = ("left_out", "vocabulary_size", "prefix_bytes")
+_COUNTS = {
+    "documents": COUNT,
+    "bytes": COUNT,
+    "units": COUNT,
+    "bytes_by_language": object_of(COUNT),
+    "compression_rate": optional(AMOUNT),
+}
+_ENTRY = {"bytes": COUNT, "sha256": TEXT}
+# What NumPy calls the numbers of a file, by the end of its name.
+DTYPES = {"u8": "<u1", "u16": "<u2", "u32": "<u4", "i32": "<i4", "i64": "<i8", "f32": "<f4"}
+
+
+@dataclass(frozen=True)
+class SplitCounts:
+    """What one side of the split holds.
+
+    Attributes:
+        documents, bytes: of text.
+        units: tokens (tokens), patches of whole documents (starts), else bytes.
+        bytes_by_language: bytes of each language.
+    """
+
+    documents: int
+    bytes: int
+    units: int
+    bytes_by_language: dict[str, int]
+
+    @property
+    def compression_rate(self) -> float:
+        """T, bytes per unit; nan where there is no text."""
+        return self.bytes / self.units if self.units else math.nan
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file's size in bytes and its SHA-256."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The content of `shards.json`.
+
+    Attributes:
+        kind: what the shards hold.
+        key: the folder's name.
+        text: key of the text shards these were made from; the shards' own if they are text.
+        languages: what the numbers of `languages.u16` stand for.
+        splits: counts of each side.
+        files: every other file, by its path in the folder, with slashes.
+        made_of: what the shards were made from, for people: corpora, tokenizer, settings.
+        left_out: documents that are in neither split, by reason.
+        vocabulary_size: V of tokens; 256 of bytes.
+        prefix_bytes: bytes of a document's first token that are no text (tokens).
+    """
+
+    kind: Kind
+    key: str
+    text: str
+    languages: tuple[str, ...]
+    splits: dict[Split, SplitCounts]
+    files: dict[str, FileEntry]
+    made_of: dict[str, Any]
+    left_out: dict[str, int] = field(default_factory=dict)
+    vocabulary_size: int = 256
+    prefix_bytes: int = 0
+
+    def to_json(self) -> str:
+        """Return the manifest as the text of `shards.json`; equal manifests, equal text."""
+        value = {"version": SHARDS_VERSION, **asdict(self)}
+        for split, counts in self.splits.items():  # for people; it follows from the counts
+            rate = counts.compression_rate
+            value["splits"][split]["compression_rate"] = None if math.isnan(rate) else rate
+        return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Manifest":
+        """Return what `to_json` wrote, from its plain JSON values.
+
+        Raises:
+            ValueError: it is of another version, or not a manifest; naming the field.
+        """
+        value = dict(value)
+        version = value.pop("version", None)
+        if version != SHARDS_VERSION:
+            raise ValueError(f"version {version}, where this program reads {SHARDS_VERSION}")
+        try:
+            check_fields(value, _FIELDS, may_lack=_DEFAULTS)
+            check_fields(value["splits"], dict.fromkeys(SPLITS, OBJECT))
+            for counts in value["splits"].values():
+                check_fields(counts, _COUNTS)
+            for entry in value["files"].values():
+                check_fields(entry, _ENTRY)
+        except ValueError as error:
+            raise ValueError(f"not a manifest of shards ({error})") from error
+        return cls(
+            languages=tuple(value.pop("languages")),
+            splits={name: _counts(counts) for name, counts in value.pop("splits").items()},
+            files={name: FileEntry(**entry) for name, entry in value.pop("files").items()},
+            **value,
+        )
+
+
+def _counts(value: dict[str, Any]) -> SplitCounts:
+    return SplitCounts(**{name: one for name, one in value.items() if name != "compression_rate"})
+
+
+def content_key(content: Mapping[str, object]) -> str:
+    """Return the key of what follows from `content`, plain JSON values."""
+    canonical = json.dumps(
+        {**content, "version": SHARDS_VERSION},
+        sort_keys=True,
+        separators=(",", ":"),
+        allow_nan=False,
+    )
+    return hashlib.sha256(canonical.encode()).hexdigest()[:KEY_DIGITS]
+
 
 _REMEDY = "delete the folder and it is built again"
 _CHUNK = 1 << 22

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from scaling.data.batch import Batch, EvaluationBatch
 from scaling.data.shards import Stream
 from scaling.data.starts import Patches
-from scaling.data.windows import evaluation_windows
-from scaling.model.build import AnyModel
+from scaling.data.windows import Batch, EvaluationBatch, evaluation_windows
+from scaling.model.weights import AnyModel
 
 _MOST_LOGITS = 1 << 26  # a quarter of a gigabyte in float32
 _MOST_WEIGHTS = 1 << 22  # of the bootstrap, at a time

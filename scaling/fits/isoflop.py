@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from scaling.engine.bootstrap import RESIDUALS, Bootstrap
 from scaling.fits.assemble import assemble
-from scaling.fits.cells import (
+from scaling.fits.findings import OUTSIDE
+from scaling.fits.minima import (
     Cell,
     Minima,
     cell_findings,
@@ -18,8 +19,7 @@ from scaling.fits.cells import (
     replicates,
     thin_curves,
 )
-from scaling.fits.checks import OUTSIDE
-from scaling.fits.parts import FAMILY, fit_each, unfitted
+from scaling.fits.single_stage import FAMILY, fit_each, unfitted
 from scaling.laws.isoflop import parabola, place
 from scaling.result import Finding, FitResult
 from scaling.runs import Runs

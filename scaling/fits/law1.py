@@ -5,9 +5,10 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from scaling.engine.bootstrap import RESIDUALS, Bootstrap, leverages, with_misfit
-from scaling.engine.linear import solve_weighted
+from scaling.engine.newton import solve_weighted
 from scaling.fits.assemble import assemble, held_out
-from scaling.fits.cells import (
+from scaling.fits.findings import correlated, misfit
+from scaling.fits.minima import (
     Cell,
     Minima,
     along,
@@ -16,7 +17,6 @@ from scaling.fits.cells import (
     make_cells,
     replicates,
 )
-from scaling.fits.checks import correlated, misfit
 from scaling.laws import law1 as law
 from scaling.result import FitResult, HoldOut
 from scaling.runs import Runs

@@ -6,33 +6,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import InputError, did_you_mean
-from scaling.engine.bootstrap import (
-    RESIDUALS,
-    Bootstrap,
-    leverages,
-    residual_targets,
-    with_misfit,
-)
-from scaling.engine.loss import SQUARES
-from scaling.engine.newton import Model
-from scaling.engine.problem import Problem
-from scaling.engine.separable import grid, search
+from scaling.engine.bootstrap import RESIDUALS, Bootstrap, leverages, residual_targets, with_misfit
+from scaling.engine.newton import SQUARES, Model
+from scaling.engine.problem import Problem, grid, search
 from scaling.fits.assemble import assemble, held_out
-from scaling.fits.cells import (
-    Cell,
-    cell_findings,
-    find_minima,
-    make_cells,
-    optima_given,
-    replicates,
-)
-from scaling.fits.checks import (
+from scaling.fits.findings import (
     beyond_rates,
     correlated,
     misfit,
     outliers,
     starts_agree,
     upside_down,
+)
+from scaling.fits.minima import (
+    Cell,
+    cell_findings,
+    find_minima,
+    make_cells,
+    optima_given,
+    replicates,
 )
 from scaling.fits.single_stage import point, without_resampling
 from scaling.laws.law2 import FORMS, best_rate

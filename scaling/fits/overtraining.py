@@ -4,10 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.engine.bootstrap import CASES, Bootstrap
-from scaling.engine.loss import SQUARES
-from scaling.engine.newton import Model
-from scaling.engine.problem import Problem
-from scaling.engine.separable import grid, search
+from scaling.engine.newton import SQUARES, Model
+from scaling.engine.problem import Problem, grid, search
 from scaling.fits.single_stage import Stage, fit_stage, need
 from scaling.laws import overtraining as law
 from scaling.result import FitResult

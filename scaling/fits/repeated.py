@@ -6,10 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.engine.bootstrap import CASES, Bootstrap
-from scaling.engine.loss import Loss
-from scaling.engine.newton import Model
-from scaling.engine.problem import Problem
-from scaling.engine.separable import grid
+from scaling.engine.newton import Loss, Model
+from scaling.engine.problem import Problem, grid
 from scaling.fits.single_stage import Stage, fit_stage, need
 from scaling.laws import repeated as law
 from scaling.result import FitResult

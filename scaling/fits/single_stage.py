@@ -1,28 +1,68 @@
 """Fitting a law to the runs themselves, in one stage: search, polish, resample, check."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
-from scaling.engine.absolute import land_on_kink
-from scaling.engine.bootstrap import (
-    NO_BOOTSTRAP,
-    Bootstrap,
-    leverages,
-    residual_targets,
-)
+from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap, leverages, residual_targets
 from scaling.engine.intervals import from_hessian, from_profile
-from scaling.engine.problem import Problem
+from scaling.engine.problem import Problem, land_on_kink
 from scaling.fits.assemble import assemble
-from scaling.fits.checks import correlated, outliers, starts_agree, upside_down
-from scaling.fits.curvature import disagreement
+from scaling.fits.findings import correlated, outliers, starts_agree, upside_down
 from scaling.result import Finding, FitResult, HoldOut
 from scaling.runs import Runs
 
+# Where the Hessian's intervals and the bootstrap's part, the reader is told.
+
+
 Array = NDArray[np.float64]
+ILL = 1e8
+APART = 1.5
+
+
+def disagreement(problem: Problem, theta: Array, draws: Mapping[str, Array]) -> list[Finding]:
+    """Return findings where the Hessian is ill-conditioned or its intervals are off by half.
+
+    Args:
+        theta: [1, p] optimum; draws: [R] of each public coefficient.
+    """
+    curvature = from_hessian(problem, theta)
+    findings = []
+    if curvature.condition > ILL:
+        findings.append(
+            Finding(
+                name="ill-conditioned Hessian",
+                severity="warning",
+                message=f"condition number {curvature.condition:.1e}: "
+                "some combination of coefficients is not determined by these runs",
+            )
+        )
+    parts = []
+    for index, name in enumerate(problem.names):
+        cloud = draws[name][np.isfinite(draws[name])]
+        if len(cloud) < 20:
+            continue
+        low, high = np.percentile(cloud, [2.5, 97.5])
+        width = curvature.high[index] - curvature.low[index]
+        if width <= 0 or high <= low:
+            continue
+        ratio = (high - low) / width
+        if not 1 / APART < ratio < APART:
+            parts.append(f"{name} {ratio:.2g}")
+    if parts:
+        findings.append(
+            Finding(
+                name="intervals disagree",
+                severity="note",
+                message="width of the bootstrap's interval over the Hessian's: " + ", ".join(parts),
+            )
+        )
+    return findings
+
+
 SPARE = 3  # rows beyond the coefficients that a bootstrap needs
 
 
@@ -169,3 +209,57 @@ def need(runs: Runs, law: str, *wanted: tuple[int, int, str]) -> None:
                 f"{runs.name}: {law} needs at least {least} {what}, and there "
                 f"{'is' if count == 1 else 'are'} {count}"
             )
+
+
+# Laws fitted to each part of a table: what one part lacks does not cost the others their fit.
+
+
+FAMILY = ("tokenization", "language", "dataset")  # a law is of one of each
+Context = Mapping[str, float | str]
+
+
+def fit_each(
+    law: str,
+    parts: Iterable[tuple[Context, Runs]],
+    fit: Callable[[Context, Runs], tuple[FitResult, ...]],
+) -> tuple[FitResult, ...]:
+    """Return every part's results; a part that cannot be fitted has one that says why.
+
+    Args:
+        parts: what each is confined to, which its results will say, and its runs.
+
+    Raises:
+        InputError: no part can be fitted; what the first of them lacks.
+    """
+    results: list[FitResult] = []
+    refusals: list[InputError] = []
+    parts = list(parts)
+    for context, runs in parts:
+        try:
+            results += (one.within(context) for one in fit(context, runs))
+        except InputError as error:
+            refusals.append(error)
+            results.append(unfitted(law, runs, context, str(error)))
+    if len(refusals) == len(parts):
+        raise refusals[0]
+    return tuple(results)
+
+
+def unfitted(law: str, runs: Runs, context: Context, reason: str) -> FitResult:
+    """Return the result of a part that a law cannot be fitted to."""
+    return FitResult(
+        law=law,
+        form="none",
+        estimates={},
+        intervals={},
+        method="none",
+        interval_reason="nothing was fitted",
+        status="not converged",
+        n=0,
+        excluded=runs.excluded,
+        conventions=runs.conventions(),
+        context=dict(context),
+        data=runs.name,
+        data_sha256=runs.sha256,
+        findings=(Finding(name="not fitted", severity="failure", message=reason),),
+    )

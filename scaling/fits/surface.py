@@ -5,13 +5,12 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from scaling.engine.bootstrap import CASES, Bootstrap, case_weights, leverages, residual_targets
-from scaling.engine.linear import solve_weighted
+from scaling.engine.newton import solve_weighted
 from scaling.fits.assemble import assemble
-from scaling.fits.checks import OUTSIDE, correlated, outliers
-from scaling.fits.parts import FAMILY, Context, fit_each
+from scaling.fits.findings import OUTSIDE, correlated, outliers
+from scaling.fits.single_stage import FAMILY, Context, fit_each
 from scaling.laws.isoflop import SURFACE_NAMES, place, surface_design, surface_vertex
-from scaling.report_text import context_text
-from scaling.result import Finding, FitResult
+from scaling.result import Finding, FitResult, context_text
 from scaling.runs import Runs
 
 Array = NDArray[np.float64]

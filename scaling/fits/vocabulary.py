@@ -5,10 +5,8 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError, did_you_mean
 from scaling.engine.bootstrap import CASES, Bootstrap
-from scaling.engine.loss import Loss
-from scaling.engine.newton import Model
-from scaling.engine.problem import Problem
-from scaling.engine.separable import grid, search
+from scaling.engine.newton import Loss, Model
+from scaling.engine.problem import Problem, grid, search
 from scaling.fits.single_stage import Stage, fit_stage, need
 from scaling.laws import vocabulary as law
 from scaling.result import FitResult

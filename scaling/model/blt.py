@@ -13,15 +13,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaling.data.batch import Batch
-from scaling.flops import BYTE_VOCABULARY
+from scaling.data.windows import Batch
+from scaling.flops import BYTE_VOCABULARY, BltShape
 from scaling.model.attention import Attend, causal, windowed
-from scaling.model.blocks import Block, RMSNorm, Rotary, heads_for, matrix
+from scaling.model.blocks import (
+    EMBEDDING_SCALE,
+    HEAD_SCALE,
+    Block,
+    RMSNorm,
+    Rotary,
+    heads_for,
+    matrix,
+)
 from scaling.model.cross_attention import LatentReading, PatchPooling
 from scaling.model.fused import norm_head_nats, norm_linear
-from scaling.model.initial import EMBEDDING_SCALE, HEAD_SCALE
-from scaling.model.inputs import PatchedBytes, patched_bytes
-from scaling.shapes import BltShape
+from scaling.model.transformer import PatchedBytes, patched_bytes
 
 
 class ByteLatentTransformer(nn.Module):

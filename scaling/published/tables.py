@@ -4,16 +4,25 @@ Limisiewicz et al. 2026, "Compute Optimal Tokenization". Numbers only: 311 train
 vector graphics of figure 19, and tables 3, 4, 5, 6, 9 and 10.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from scaling.engine.bootstrap import NO_BOOTSTRAP
+from scaling.engine.newton import solve_weighted
+from scaling.fits.minima import find_minima, make_cells
+from scaling.fits.surface import fit_surfaces
+from scaling.flops import CONVENTIONS, BltShape, Setting, paper_blt, training_flops_per_byte
+from scaling.published import tables
 from scaling.read_runs import read_runs
 from scaling.runs import Runs
-from scaling.shapes import paper_blt
 
 ISOFLOP = "cot_latent_english_isoflop"
 OPTIMA = "cot_optimal_bpb_latent"
@@ -58,3 +67,104 @@ def isoflop_runs(exact_params: bool = False) -> Runs:
 def optima() -> Runs:
     """Return table 10: the lowest bits per byte of 8 budgets and 6 compression rates."""
     return replace(read_runs(path(OPTIMA)), name=f"{OPTIMA}.csv")
+
+
+# Convention sensitivity: the same runs under each way of counting parameters and FLOPs.
+#
+# Papers disagree on both, and their exponents with them (Porian et al. 2024). The shipped runs
+# follow the paper's shapes, so every count of every run is known, and one table shows what moves.
+
+
+Array = NDArray[np.float64]
+BUDGET = 1e20
+LARGEST_LAYERS = 40
+PARAMS: Mapping[str, str] = {
+    "global, as printed": "global_params",
+    "global": "exact_params",
+    "total": "total_params",
+}
+
+
+class Sensitivity(NamedTuple):
+    """The laws of the optimum under one pair of conventions.
+
+    Attributes:
+        params, flops: the conventions.
+        params_exponent, bytes_exponent: of C in N* and B*, at fixed T; they need not sum to one.
+        params_rate_exponent, bytes_rate_exponent: of T in them, at fixed C.
+        compression_rate_opt, bytes_per_param_opt: of the surface at a nominal budget of 1e20.
+    """
+
+    params: str
+    flops: str
+    params_exponent: float
+    bytes_exponent: float
+    params_rate_exponent: float
+    bytes_rate_exponent: float
+    compression_rate_opt: float
+    bytes_per_param_opt: float
+
+
+def convention_sensitivity() -> tuple[Sensitivity, ...]:
+    """Return the table for the shipped runs.
+
+    Compute is counted anew by each FLOPs convention at every minimum; the isoFLOP curves stay those
+    of the budgets the runs were trained at.
+    """
+    exact = tables.isoflop_runs(exact_params=True)
+    by_size = {shape.global_params: shape for shape in map(paper_blt, range(1, LARGEST_LAYERS + 1))}
+    shapes = [by_size[int(one)] for one in exact.column("params", "sensitivity")]
+    columns = {
+        "global_params": tables.isoflop_runs().column("params", "sensitivity"),
+        "exact_params": exact.column("params", "sensitivity"),
+        "total_params": np.array([float(shape.total_params) for shape in shapes]),
+    }
+    rows = []
+    for params, column in PARAMS.items():
+        runs = _counted(exact, columns[column])
+        compute = runs.column("compute_flops", "sensitivity")
+        (surface,) = fit_surfaces(runs.only(compute == BUDGET), NO_BOOTSTRAP)
+        optimum = surface.estimates
+        for flops in CONVENTIONS:
+            (n_compute, n_rate), (b_compute, b_rate) = _exponents(runs, shapes, flops)
+            rows.append(
+                Sensitivity(
+                    params,
+                    flops,
+                    n_compute,
+                    b_compute,
+                    n_rate,
+                    b_rate,
+                    optimum["compression_rate_opt"],
+                    optimum["bytes_per_param_opt"],
+                )
+            )
+    return tuple(rows)
+
+
+def _counted(runs: Runs, params: Array) -> Runs:
+    """Return the runs with another parameter count."""
+    frame = runs.frame.with_columns(global_params=params)
+    return Runs(frame, runs.name, runs.sha256, "global_params")
+
+
+def _exponents(
+    runs: Runs, shapes: list[BltShape], flops: str
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the exponents of compute and rate in N* and in B*."""
+    cells, _ = make_cells(runs, "sensitivity")  # no published curve is left out
+    loss = runs.column("bits_per_byte", "sensitivity")
+    data = np.log(runs.column("train_bytes", "sensitivity"))
+    minima = find_minima(cells, loss[None], np.ones((1, len(loss))))
+    ln_compute = []
+    for number, cell in enumerate(cells):
+        setting = Setting(cell.rate)
+        costs = np.log([training_flops_per_byte(shapes[row], setting, flops) for row in cell.rows])
+        order = np.argsort(data[cell.rows])
+        place = minima.ln_bytes[0, number]
+        ln_compute.append(np.interp(place, data[cell.rows][order], costs[order]) + place)
+    x, t = np.array(ln_compute), np.log([cell.rate for cell in cells])
+    design = np.stack([np.ones_like(x), x - x.mean(), t], axis=1)
+    ones = np.ones(len(x))
+    fits = [solve_weighted(design, y[0], ones) for y in (minima.ln_params, minima.ln_bytes)]
+    return (float(fits[0][1]), float(fits[0][2])), (float(fits[1][1]), float(fits[1][2]))

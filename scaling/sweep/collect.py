@@ -1,12 +1,21 @@
 """The runs of a sweep as one table: what their records say, and what the plan calls them."""
 
-from collections.abc import Mapping
+import importlib
+import io
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
 
-from scaling.record import RunRecord, read_record
+from corpora.errors import InputError, unreadable
+from corpora.files import written_whole
+from scaling.json_file import NUMBER
+from scaling.record import SPEC, RunRecord, read_record, read_spec
+from scaling.spec import RunSpec
 from scaling.sweep.folder import Job, SweepFolder, read_sweep
+from scaling.train.checkpoint import METRICS, values_of
 
 _NEAR = 0.05  # of its budget: steps are whole, and so are the tokens of a window
 # Of every row; a table without rows, or with nulls only, has the same types as any other.
@@ -113,3 +122,146 @@ def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
     names = list(dict.fromkeys([*_TYPES, *(name for row in rows for name in row)]))
     schema = {name: _TYPES.get(name) for name in names}
     return pl.DataFrame(rows, schema=schema, infer_schema_length=None)
+
+
+# The metrics of a sweep's runs as TensorBoard events, for those who watch their runs there.
+#
+# Each run becomes a folder named after its text, arm, rate, size and budget, with one file of
+# events that is written anew from the run's metrics. Wall times count from the beginning of the
+# run, so that the same metrics give the same bytes, and the `relative` axis is the one that means
+# something.
+
+
+STEP_TAGS = {
+    "train/bits_per_byte": "bits_per_byte",
+    "train/nats_per_target": "nats_per_target",
+    "train/learning_rate": "learning_rate",
+    "train/gradient_norm": "gradient_norm",
+    "train/bytes": "train_bytes",
+}
+HELD_OUT = "held_out/bits_per_byte"
+_EVENTS = "events.out.tfevents."
+_MOST = 3.4e38  # TensorBoard holds 32-bit numbers
+_PART_BYTES = 60
+_UNSAFE = re.compile(r"[^\w.,=+-]+")
+
+
+def write_events(folder: SweepFolder, records: Records, out: Path) -> int:
+    """Write the events of every run that has metrics, also of those under way; return how many.
+
+    Args:
+        records: of the folder.
+        out: folder for `tensorboard --logdir`; files of the same runs in it are replaced, also
+            where an earlier plan called their folders otherwise.
+
+    Raises:
+        InputError: TensorBoard is not installed, metrics or, where there is no record, a
+            specification cannot be read, or the folder cannot be written.
+    """
+    events = _Events()
+    written: dict[str, Path] = {}
+    for job in records.jobs:
+        run, record = folder.run(job.run_id), records.found.get(job.run_id)
+        try:
+            # To open a pipe is to wait for whoever writes into it.
+            if not (run / METRICS).is_file():
+                continue
+            content = events.of(run / METRICS, record)
+        except OSError as error:
+            raise unreadable(run / METRICS, error) from error
+        spec = read_spec(run / SPEC) if record is None else record.spec
+        target = out / run_name(job, spec) / f"{_EVENTS}{job.run_id}"
+        with written_whole(target, option="--tensorboard") as temporary:
+            temporary.write_bytes(content)
+        written[target.name] = target
+    _remove_stale(out, written)
+    return len(written)
+
+
+def run_name(job: Job, spec: RunSpec) -> str:
+    """Return a folder's name: text, arm, rate, size and budget, and the run's own id at the end.
+
+    Each part but the last is cut to 60 bytes of UTF-8: the whole has to be a file's name.
+    """
+    parts = [job.text, job.label or spec.model.family, f"T={spec.compression_rate:.3g}"]
+    parts.append(f"{spec.model.layers}x{spec.model.dim}")
+    if spec.compute_flops is not None:
+        parts.append(f"C={spec.compute_flops:.2g}")
+    # Names come from a sweep's file: nothing in them leads out of the folder.
+    safe = [_UNSAFE.sub("-", part).encode()[:_PART_BYTES].decode(errors="ignore") for part in parts]
+    return "_".join(part.strip(".") for part in [*safe, job.run_id])
+
+
+def _remove_stale(out: Path, written: Mapping[str, Path]) -> None:
+    """Remove events of the same runs from folders that bear the names of an earlier plan."""
+    try:
+        for place in out.iterdir() if written else ():
+            if place.is_symlink() or not place.is_dir():
+                continue
+            stale = [
+                path
+                for path in place.iterdir()
+                # Some file systems call one folder by several names.
+                if path.name in written and path.is_file() and not path.samefile(written[path.name])
+            ]
+            for path in stale:
+                path.unlink()
+            if stale and not any(place.iterdir()):
+                place.rmdir()
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or out}: cannot be read or removed ({error.strerror}); name another"
+            " --tensorboard"
+        ) from error
+
+
+class _Events:
+    """TensorBoard's own writing of records."""
+
+    def __init__(self) -> None:
+        try:
+            proto = importlib.import_module("tensorboard.compat.proto.event_pb2")
+            summary = importlib.import_module("tensorboard.compat.proto.summary_pb2")
+            records = importlib.import_module("tensorboard.summary.writer.record_writer")
+        except ImportError as error:
+            raise InputError(
+                '--tensorboard needs TensorBoard; install it with: pip install "tokenize-lab'
+                '[tensorboard]"'
+            ) from error
+        self._event: Any = proto.Event
+        self._summary: Any = summary.Summary
+        self._records: Any = records.RecordWriter
+
+    def of(self, metrics: Path, record: RunRecord | None) -> bytes:
+        """Return a run's metrics and, where it has ended, what its held-out text came to."""
+        file = io.BytesIO()
+        records = self._records(file)
+        records.write(self._event(file_version="brain.Event:2").SerializeToString())
+        step, seconds = 0, 0.0
+        for line in _lines(metrics):
+            step, seconds = line["step"], line["seconds"]
+            values = {tag: line.get(name) for tag, name in STEP_TAGS.items()}
+            records.write(self._event_of(step, seconds, values))
+        if record is not None and record.bits_per_byte is not None:
+            held_out = {HELD_OUT: record.bits_per_byte}
+            records.write(self._event_of(step, seconds, held_out))
+        return file.getvalue()
+
+    def _event_of(self, step: int, seconds: float, values: dict[str, Any]) -> bytes:
+        known = [
+            self._summary.Value(tag=tag, simple_value=value)
+            for tag, value in values.items()
+            if NUMBER.holds(value) and abs(value) <= _MOST
+        ]
+        event = self._event(wall_time=seconds, step=step, summary=self._summary(value=known))
+        content: bytes = event.SerializeToString(deterministic=True)
+        return content
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of metrics; one that is torn or of another kind is passed over."""
+    with path.open("rb") as file:
+        for raw in file:
+            line = values_of(raw)
+            if line is not None and NUMBER.holds(line.get("seconds")):
+                yield line

@@ -5,15 +5,8 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from corpora.errors import InputError, did_you_mean
-from scaling.spec_contradictions import (
-    batch_refused,
-    rate_refused,
-    shares_refused,
-    window_refused,
-)
-from scaling.spec_tables import MOST_LAYERS, MOST_WIDTH
-from scaling.sweep.recipes import recipe_of
-from scaling.sweep.tables import ArmTable, SweepTables
+from scaling.config.tables import MOST_LAYERS, MOST_WIDTH, ArmTable, SweepTables, recipe_of
+from scaling.spec_contradictions import batch_refused, rate_refused, shares_refused, window_refused
 
 # Where in the file, as pydantic says it (`("arms", 0, "sizes")`), and what is wrong there.
 Wrong = tuple[tuple[int | str, ...], str]

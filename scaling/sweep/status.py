@@ -17,11 +17,10 @@ from typing import Any, Literal, NamedTuple
 from corpora.errors import InputError, one_line
 from scaling.flops import training_flops_per_byte
 from scaling.json_file import read_object
-from scaling.record import RECORD, REMEDY, check_version
+from scaling.record import RECORD, REMEDY, SPEC, check_version, read_spec
 from scaling.spec import RunSpec
-from scaling.spec_json import SPEC, read_spec
 from scaling.sweep.folder import Job, SweepFolder, read_sweep
-from scaling.train.metrics import METRICS, values_of
+from scaling.train.checkpoint import METRICS, values_of
 
 Phase = Literal["waiting", "running", "finished", "diverged", "failed", "unreadable"]
 PHASES: tuple[Phase, ...] = (

@@ -1,9 +1,12 @@
 """How a sweep stands, as lines for people."""
 
+import math
+import sys
 from collections import Counter
 from collections.abc import Sequence
 
 from corpora.errors import one_line
+from scaling.sweep.state import SweepState
 from scaling.sweep.status import PHASES, RunStatus, SweepStatus
 
 MOST_RUNS = 40  # listed one by one; of more, one line per text, tokenization and T
@@ -97,3 +100,40 @@ def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(str.ljust, row, widths)) for row in rows)
     return [line.rstrip() for line in lines]
+
+
+# Telling a person how a sweep stands.
+
+
+_TELL_SECONDS = 30.0
+
+
+class Told:
+    """A line on how the sweep stands: written over on a terminal, now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self.terminal = sys.stderr.isatty()
+        self.latest, self.ended = -math.inf, False
+
+    def __enter__(self) -> "Told":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.terminal:
+            sys.stderr.write("\n")
+
+    def __call__(self, state: SweepState) -> None:
+        wait = math.inf if state.ended and self.ended else _TELL_SECONDS
+        news = self.terminal or (state.ended and not self.ended)
+        if not news and state.seconds - self.latest < wait:
+            return
+        self.latest, self.ended = state.seconds, state.ended
+        counts = {phase: count for phase, count in state.counts.items() if count}
+        left = state.seconds_left
+        line = ", ".join(f"{count} {phase}" for phase, count in counts.items())
+        line += f"; {duration(state.seconds)}"
+        if state.worker_seconds:
+            line += f" ({duration(state.worker_seconds)} of workers)"
+        line += f", about {duration(left)} left" if left else ""
+        sys.stderr.write(f"\r{line:<79}" if self.terminal else line + "\n")
+        sys.stderr.flush()

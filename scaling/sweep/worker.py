@@ -10,6 +10,7 @@ under way is saved, and it ends.
 """
 
 import argparse
+import ctypes
 import faulthandler
 import json
 import os
@@ -18,17 +19,86 @@ import signal
 import sys
 import threading
 import time
+import traceback
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from corpora.errors import InputError
-from scaling.sweep.fault import fault_line
-from scaling.sweep.folder import SweepFolder, read_sweep
-from scaling.sweep.parent import end_with
-from scaling.sweep.worker_process import WorkerSettings
-from scaling.train.stop import StopRequest
+from scaling.data.folders import lock
+from scaling.data.shards import open_shards
+from scaling.record import SPEC, RunRecord, read_spec
+from scaling.sweep.folder import Job, SweepFolder, read_sweep
+from scaling.sweep.local import WorkerSettings
+from scaling.sweep.queue import LOCK, remove_torn
+from scaling.train.machine import Machine
+from scaling.train.progress import Report, StopRequest
+from scaling.train.run import train
+
+# One run of a sweep, in its folder, by one process at a time.
+
+
+def train_cell(
+    folder: SweepFolder,
+    job: Job,
+    machine: Machine,
+    *,
+    verified: set[str],
+    watch: Callable[[Report], object] | None,
+    stop: StopRequest,
+) -> RunRecord | None:
+    """Train the run of `job`, or go on with it; None if told to stop while another process had it.
+
+    Args:
+        verified: texts whose every byte was compared before; this one is added.
+
+    Raises:
+        InputError: the run's folder or its text is not what was planned, or as `train` does.
+    """
+    run = folder.run(job.run_id)
+    if not run.is_dir():
+        raise InputError(f"{run}: there is no such folder; plan the sweep again")
+    with lock(run / LOCK, lambda: stop.signal is not None) as held:
+        if not held:
+            return None
+        remove_torn(run)
+        spec = read_spec(run / SPEC)
+        if spec.run_id != job.run_id:
+            raise InputError(f"{run}: holds run {spec.run_id}; plan the sweep again")
+        shards = open_shards(folder.shards / job.shards, verify=job.shards not in verified)
+        verified.add(job.shards)
+        return train(spec, shards, run, machine, watch, job.patching_flops, stop)
+
+
+# Ending with the process that started this one, however that one ended.
+
+
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with(parent: int) -> bool:
+    """Have the system send SIGTERM once the parent's thread is gone; return whether it is there.
+
+    Only Linux can. Elsewhere a worker learns of it by the end of its input.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    return os.getppid() == parent  # it may have died before it was asked for
+
+
+# What a fault of a program's own says of itself where there is room for a line.
+
+
+_LINES = 5
+
+
+def fault_line(error: Exception) -> str:
+    """Return the last lines of a traceback as one."""
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    return " | ".join(line.strip() for line in lines[-_LINES:] if line.strip(" ^~"))
+
 
 _PROGRESS_SECONDS = 0.3
 
@@ -98,8 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _work(folder: SweepFolder, asked: argparse.Namespace, line: Line) -> int:
-    from scaling.sweep.train_cell import train_cell
-    from scaling.train.report import Report
+    from scaling.train.progress import Report
 
     try:
         chosen = {one.name: getattr(asked, one.name) for one in fields(WorkerSettings)}

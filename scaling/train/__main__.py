@@ -14,11 +14,10 @@ from pathlib import Path
 
 from corpora.errors import InputError
 from scaling.data.shards import open_shards
-from scaling.spec_json import read_spec
+from scaling.record import read_spec
 from scaling.train.machine import Machine
+from scaling.train.progress import LogWatch, heard
 from scaling.train.run import train
-from scaling.train.stop import heard
-from scaling.train.watch import LogWatch
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,21 +15,30 @@ from scaling.data.starts import patches_of
 from scaling.data.windows import Windows
 from scaling.evaluate.score import Scores, interval, score
 from scaling.flops import training_flops_per_byte
-from scaling.model.build import AnyModel, build_model, parameter_counts
-from scaling.model.weights import WEIGHTS, write_tensors
-from scaling.record import RunRecord, Status, read_record, write_record
+from scaling.model.weights import WEIGHTS, AnyModel, build_model, parameter_counts, write_tensors
+from scaling.record import RunRecord, Status, read_record, write_record, write_spec
 from scaling.spec import RunSpec
-from scaling.spec_json import write_spec
-from scaling.train.checkpoint import CHECKPOINT, Progress, load_checkpoint, save_checkpoint
-from scaling.train.distributed import World, joined, summed
-from scaling.train.machine import Machine, commit, device_name, peak_flops, versions
+from scaling.train.checkpoint import (
+    CHECKPOINT,
+    METRICS,
+    MetricsLog,
+    Progress,
+    load_checkpoint,
+    save_checkpoint,
+)
+from scaling.train.machine import (
+    Machine,
+    World,
+    commit,
+    device_name,
+    joined,
+    peak_flops,
+    summed,
+    versions,
+)
 from scaling.train.memory import rows_that_fit
-from scaling.train.metrics import METRICS, MetricsLog
-from scaling.train.optimizer import adamw, set_learning_rate
-from scaling.train.report import Report, Watch
-from scaling.train.schedule import wsd
-from scaling.train.step import Stepper, StepResult
-from scaling.train.stop import StopRequest
+from scaling.train.progress import Report, StopRequest, Watch
+from scaling.train.step import Stepper, StepResult, adamw, set_learning_rate, wsd
 
 _SMOOTHING = 0.98
 _FLUSH_SECONDS = 5.0

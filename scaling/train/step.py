@@ -1,17 +1,22 @@
 """One optimiser step: gradients of a whole batch, in as many parts as memory asks for."""
 
 import contextlib
+import math
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from corpora.errors import InputError
-from scaling.data.batch import Batch
-from scaling.data.windows import Windows
-from scaling.model.build import AnyModel
-from scaling.train.distributed import World
+from scaling.data.shards import Shards
+from scaling.data.starts import patches_of
+from scaling.data.windows import Batch, Windows
+from scaling.model.weights import AnyModel, build_model
+from scaling.spec import RunSpec, Training
+from scaling.train.machine import Machine, World, synchronize
+from scaling.train.memory import rows_that_fit
 
 _OUT_OF_MEMORY = (
     *("out of memory", "can't allocate memory", "not enough memory"),
@@ -176,3 +181,92 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
         words in str(error) for words in _OUT_OF_MEMORY
     )
+
+
+# AdamW (Loshchilov and Hutter 2019), decaying matrices only.
+
+
+_NOT_DECAYED = ("gain", "embedding", "bos")
+
+
+def adamw(model: nn.Module, training: Training) -> torch.optim.AdamW:
+    """Return the optimiser of a run; embeddings and gains are not decayed."""
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        (free if name.rpartition(".")[2] in _NOT_DECAYED else decayed).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": decayed, "weight_decay": training.weight_decay},
+            {"params": free, "weight_decay": 0.0},
+        ],
+        lr=training.learning_rate,
+        betas=(training.beta1, training.beta2),
+        fused=True,
+    )
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the rate of the next step."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+# Warmup-stable-decay: the learning rate as a share of its highest value.
+
+
+def wsd(step: int, steps: int, warmup: float, decay: float) -> float:
+    """Return the factor of the learning rate at `step`, counted from 0.
+
+    It rises linearly over the first `warmup` share of the steps, is 1, and over the last `decay`
+    share falls linearly to 0, which the step after the last would have. At least one step warms up
+    where there is a warm-up at all, so that no step has a rate of 0.
+    """
+    rising = math.ceil(warmup * steps)
+    falling = math.floor(decay * steps)
+    up = (step + 1) / rising if step < rising else 1.0
+    down = (steps - step) / (falling + 1) if steps - step <= falling else 1.0
+    return min(up, down)
+
+
+# How fast a run trains here, by real steps of it.
+
+
+_WARM_UP = 2  # steps
+
+
+def seconds_per_byte(spec: RunSpec, shards: Shards, machine: Machine, seconds: float) -> float:
+    """Return the seconds that training takes for a byte of text, over at least one step.
+
+    Args:
+        seconds: to go on for.
+
+    Raises:
+        InputError: there is too little text or memory, or no such device.
+    """
+    if machine.threads is not None:
+        torch.set_num_threads(machine.threads)
+    device = machine.torch_device()
+    rows = rows_that_fit(spec, machine, device, World())
+    model = build_model(spec).to(device)
+    stepper = Stepper(
+        model,
+        adamw(model, spec.training),
+        Windows(shards.train, spec.window_units, spec.seed, patches_of(spec)),
+        rows=spec.rows,
+        clip=spec.training.clip,
+        device=device,
+        autocast=machine.autocast(device),
+        world=World(),
+        micro_rows=rows,
+    )
+    for step in range(_WARM_UP):
+        stepper.step(step)
+    synchronize(device)
+    begun, steps, taken = time.perf_counter(), 0, 0.0
+    while not steps or taken < seconds:
+        stepper.step(_WARM_UP + steps)
+        synchronize(device)
+        steps += 1
+        taken = time.perf_counter() - begun
+    return taken / (steps * spec.training.batch_bytes)

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from corpora.declarations import manifest_path
-from corpora.embedded import SAMPLES, embedded_manifests
-from corpora.manifest import read_manifest, to_toml, verify
-from corpora.open import open_corpus
+from corpora.manifest import SAMPLES, embedded_manifests, read_manifest, to_toml, verify
+from corpora.open import manifest_path, open_corpus
 from tests.corpora.reading import documents
 
 PARALLEL = sorted((SAMPLES / "parallel").glob("*.txt"))

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpora.document import Batch, Numbers
-from corpora.gather import gathered
+from corpora.document import Batch, Numbers, gathered
 from corpora.open import open_corpus
 from corpora.readers.settings import MOST_LABELS
 from tests.corpora.reading import documents, refusal

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpora.open import open_corpus
-from corpora.readers.blocks import BLOCK_BYTES
+from corpora.readers.bytes import BLOCK_BYTES
 from tests.corpora.reading import documents, refusal, texts
 
 GOOD = '{"text": "good"}\n'

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from corpora.declarations import declared_names, manifest_path, open_manifest
 from corpora.errors import InputError
 from corpora.manifest import manifest_of, read_manifest, sha256_of, to_toml, verify
-from corpora.open import open_corpus
+from corpora.open import declared_names, manifest_path, open_corpus, open_manifest
 from corpora.readers.settings import ReadSettings
 from tests.corpora.reading import documents, refusal, texts
 

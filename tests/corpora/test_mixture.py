@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpora.corpus import DocumentCorpus
+from corpora.corpus import DocumentCorpus, MixedCorpus
 from corpora.document import Document
 from corpora.errors import InputError
-from corpora.mixture import MixedCorpus
 from corpora.open import open_corpus
 
 

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpora.corpus import DocumentCorpus
-from corpora.document import Document
-from corpora.inflation import (
+from corpora.corpus import (
+    DocumentCorpus,
     InflatedCorpus,
     deflated_bytes,
     deflated_text,
     inflated_bytes,
     inflated_text,
 )
+from corpora.document import Document
 from corpora.synthetic import MarkovSource, SyntheticCorpus, ZipfSource
 from tests.corpora.reading import documents, texts
 

@@ -6,15 +6,12 @@ from typing import Any
 
 from corpora.corpus import Corpus, DocumentCorpus
 from corpora.document import Document
-from tokenize_lab.batch_work import Workbench
-from tokenize_lab.measure import measure
-from tokenize_lab.provenance import provenance
-from tokenize_lab.results import Results, save_results
-from tokenize_lab.samples import tokenized_samples
-from tokenize_lab.text_counts import TextSettings
+from tokenize_lab.backends.simple import ByteTokenizer, CharacterTokenizer
+from tokenize_lab.counts.text import TextSettings
+from tokenize_lab.measure import measure, provenance
+from tokenize_lab.results import Results, save_results, tokenized_samples
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizers.byte import ByteTokenizer
-from tokenize_lab.tokenizers.character import CharacterTokenizer
+from tokenize_lab.workers import Workbench
 
 # What a name or a text must not be able to do to a page, nor a bidi override to a line.
 HOSTILE = (

@@ -20,9 +20,8 @@ from reports.cli import report
 from scaling.published import tables
 from tests.conftest import ROOT
 from tests.reports.folders import HOSTILE, measured_folder
+from tokenize_lab.backends.simple import ByteTokenizer, CharacterTokenizer
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizers.byte import ByteTokenizer
-from tokenize_lab.tokenizers.character import CharacterTokenizer
 
 VOID = {"meta", "br", "img", "input", "link", "hr"}
 

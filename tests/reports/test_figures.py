@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reports.charts.chart import legend
+from reports.charts.heat_map import Heat, heat_map
+from reports.charts.svg import HEAT_STEPS, SHAPES, Scale, log_ticks, series_style, ticks
 from reports.figures.dot_plot import Dot, dot_plot
-from reports.figures.heat_map import Heat, heat_map
 from reports.figures.lorenz import lorenz_curves
-from reports.figures.markers import legend
 from reports.figures.scatter import Point, place_labels, scatter
-from reports.figures.svg import Scale, log_ticks, ticks
 from reports.measured import Series
-from reports.palette import HEAT_STEPS, SHAPES, series_style
 
 CIRCLE = series_style(0)
 

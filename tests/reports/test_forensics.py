@@ -14,23 +14,21 @@ from corpora.document import Document
 from corpora.errors import InputError
 from corpora.open import open_corpus
 from reports.build import FORENSICS_TITLE, build_report
-from reports.forensics.tokens import piece, token
+from reports.forensics.tokenizers import piece, token
 from tests.conftest import ROOT
 from tests.reports.folders import HOSTILE, measured_folder
 from tests.reports.test_build import Page
 from tests.tokenize_lab.forensics.made import byte_level
+from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
+from tokenize_lab.backends.simple import ByteTokenizer
+from tokenize_lab.cli.forensics import save_finding
 from tokenize_lab.forensics.audit import audit
-from tokenize_lab.forensics.cuts import compare_cuts
-from tokenize_lab.forensics.diff import diff
-from tokenize_lab.forensics.files import save_finding
-from tokenize_lab.forensics.mixture import infer_mixture
+from tokenize_lab.forensics.diff import compare_cuts, diff
+from tokenize_lab.forensics.mixture import count_words, infer_mixture
 from tokenize_lab.forensics.usage import count_usage
-from tokenize_lab.forensics.words import count_words
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.patterns import GPT4
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizers.byte import ByteTokenizer
-from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer
 
 
 @pytest.fixture(scope="module")

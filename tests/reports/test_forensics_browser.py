@@ -12,13 +12,11 @@ from tests.reports.browsers import DESKTOP, PHONE, Opened
 from tests.reports.folders import HOSTILE
 from tests.reports.test_forensics import spelling_out
 from tests.tokenize_lab.forensics.made import byte_level
+from tokenize_lab.cli.forensics import save_finding
 from tokenize_lab.forensics.audit import audit
-from tokenize_lab.forensics.cuts import compare_cuts
-from tokenize_lab.forensics.diff import diff
-from tokenize_lab.forensics.files import save_finding
-from tokenize_lab.forensics.mixture import infer_mixture
+from tokenize_lab.forensics.diff import compare_cuts, diff
+from tokenize_lab.forensics.mixture import count_words, infer_mixture
 from tokenize_lab.forensics.usage import count_usage
-from tokenize_lab.forensics.words import count_words
 from tokenize_lab.patterns import GPT4
 
 if TYPE_CHECKING:

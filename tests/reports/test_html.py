@@ -3,9 +3,16 @@
 import pytest
 from markupsafe import Markup
 
-from reports.html import attributes, csp_hash, visible
-from reports.table import Cell, Column, sortable_table
-from reports.words import listed, together
+from reports.html import (
+    Cell,
+    Column,
+    attributes,
+    csp_hash,
+    listed,
+    sortable_table,
+    together,
+    visible,
+)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from corpora.languages import is_language_script
+from corpora.discovery import is_language_script
 from reports.languages import language_name, language_tag
 from tests.conftest import ROOT
 

@@ -14,18 +14,17 @@ import pytest
 
 from corpora.errors import InputError
 from reports.build import build_report
+from reports.charts.chart import Chart, decades, linear, octaves
+from reports.charts.svg import series_style
 from reports.laws.bowl import LEVELS, bowls
-from reports.laws.chart import Chart, decades, linear, octaves
-from reports.laws.distance import BUDGET, placed
-from reports.laws.material import Laws, budget, inside, read_laws
-from reports.laws.opening import law_sentences
+from reports.laws.optimal import BUDGET, placed
+from reports.laws.overview import best_rate_sentences, law_sentences
 from reports.laws.pages import law_sections
 from reports.laws.profiles import law2_of, optima_of
-from reports.laws.said import best_rate_sentences
+from reports.laws.results import Laws, budget, inside, read_laws
 from reports.laws.text import compact, power, significant
 from reports.measured import read_measured
 from reports.page import render_page
-from reports.palette import series_style
 from scaling.engine.bootstrap import NO_BOOTSTRAP
 from scaling.fits.surface import fit_surfaces
 from scaling.laws.isoflop import surface

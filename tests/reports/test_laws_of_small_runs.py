@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from reports.laws.allocation import allocation
-from reports.laws.material import Laws, read_laws, shown_name
-from reports.laws.opening import law_sentences
+from reports.laws.overview import law_sentences
 from reports.laws.profiles import profiles
+from reports.laws.results import Laws, read_laws, shown_name
 
 
 @pytest.fixture(scope="module")

@@ -9,15 +9,17 @@ from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.open import open_corpus
 from reports.measured import Measured, read_measured
-from reports.sections.overview import overview
-from reports.sections.overview_compression import compression_sentences
-from reports.sections.overview_fairness import fairness_sentences, who_pays
-from reports.sections.overview_fidelity import fidelity_sentences
+from reports.sections.overview import (
+    compression_sentences,
+    fairness_sentences,
+    fidelity_sentences,
+    overview,
+    who_pays,
+)
 from tests.reports.folders import measured_folder
+from tokenize_lab.backends.simple import ByteTokenizer, CharacterTokenizer
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizers.byte import ByteTokenizer
-from tokenize_lab.tokenizers.character import CharacterTokenizer
 
 
 @pytest.fixture(scope="module")

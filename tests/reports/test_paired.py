@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reports.measured import Measured, read_measured
-from reports.paired import Estimate, Resamples, extreme
-from tokenize_lab.bootstrap import Bootstrap
+from reports.measured import Estimate, Measured, Resamples, extreme, read_measured
+from tokenize_lab.rows import Bootstrap
 
 RESAMPLES = Resamples(Bootstrap())
 

@@ -1,6 +1,6 @@
 """Colours can be told apart, and text upon them read."""
 
-from reports.palette import (
+from reports.charts.svg import (
     HEAT_STEPS,
     OKABE_ITO,
     SHAPES,

@@ -13,23 +13,29 @@ import pytest
 from corpora.errors import InputError
 from reports.build import build_report
 from reports.laws.text import power
-from reports.sweep.curve import PER_DECADE, read_curve
 from reports.sweep.curves import MOST_CURVES, chosen_curves, curves
 from reports.sweep.grid import grid as grid_section
 from reports.sweep.inference import front, inference
 from reports.sweep.isoflops import isoflops
 from reports.sweep.learning import differing, learning
-from reports.sweep.material import SweepResults, SweepRun, read_sweep_results, sizes, views
-from reports.sweep.minima import isoflops_of
-from reports.sweep.opening import findings, opening
+from reports.sweep.minima import isoflops_of, published_minima
+from reports.sweep.overview import findings, opening
 from reports.sweep.pages import sweep_sections
-from reports.sweep.published_minima import published_minima
 from reports.sweep.rates import best_by_rate, rate_sentences, rates
-from reports.sweep.styles import Styles
+from reports.sweep.results import (
+    PER_DECADE,
+    Styles,
+    SweepResults,
+    SweepRun,
+    read_curve,
+    read_sweep_results,
+    sizes,
+    views,
+)
 from scaling.record import failed_record, write_record
 from scaling.spec import RunSpec
 from scaling.sweep.folder import SweepFolder
-from scaling.train.metrics import METRICS
+from scaling.train.checkpoint import METRICS
 from tests.reports.folders import HOSTILE
 from tests.reports.sweeps import (
     BEST_RATE,

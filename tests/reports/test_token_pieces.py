@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.html import visible
-from reports.token_pieces import Piece, pieces
+from reports.sections.boundaries import Piece, pieces
 from tokenize_lab.load import load_tokenizer
 
 CLUSTER = regex.compile(r"\X")

@@ -14,8 +14,8 @@ from corpora.errors import InputError
 from corpora.open import open_corpus
 from reports.build import build_report
 from reports.vocabulary.best import BUDGETS, Wanted, best_size, placed_curves, reached
-from reports.vocabulary.material import MOST_PANELS, DrawnCurve, read_curves
-from scaling.advice import Estimate
+from reports.vocabulary.curves import MOST_PANELS, DrawnCurve, read_curves
+from scaling.advise.answer import Estimate
 from scaling.laws.vocabulary import best_vocabulary
 from scaling.published.coefficients import TAO_VOCABULARY
 from tests.reports.browsers import PHONE, Opened

@@ -5,19 +5,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from scaling.engine.bootstrap import Bootstrap
-from scaling.fits.cells import make_cells
 from scaling.fits.isoflop import fit_parabolas
 from scaling.fits.joint import fit_joint
-from scaling.fits.joint_terms import fit_joint_terms
+from scaling.fits.joint_rivals import fit_joint_terms
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
+from scaling.fits.minima import make_cells
 from scaling.fits.surface import fit_surfaces
-from scaling.laws import (
-    isoflop,
-    joint,
-    joint_terms,
-    law2,
-)
+from scaling.laws import isoflop, joint, joint_terms, law2
 from scaling.published import tables
 from scaling.result import FitResult
 from scaling.runs import Runs

@@ -7,18 +7,11 @@ from numpy.typing import NDArray
 
 from scaling.engine.bootstrap import Bootstrap
 from scaling.fits.chinchilla import fit_chinchilla
-from scaling.fits.envelope import fit_envelope
 from scaling.fits.overtraining import fit_overtraining
-from scaling.fits.powers import fit_approach2
+from scaling.fits.powers import fit_approach2, fit_envelope
 from scaling.fits.repeated import fit_repeated
 from scaling.fits.vocabulary import fit_vocabulary
-from scaling.laws import (
-    chinchilla,
-    overtraining,
-    power,
-    repeated,
-    vocabulary,
-)
+from scaling.laws import chinchilla, overtraining, power, repeated, vocabulary
 from scaling.published.coefficients import (
     BESIROGLU_REFIT,
     GADRE_REDPAJAMA,

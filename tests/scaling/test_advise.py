@@ -13,20 +13,19 @@ from typer.testing import CliRunner
 
 from corpora.errors import InputError
 from corpora.open import open_corpus
-from scaling.advice import Advice, Estimate, Question, Tokenized
-from scaling.advise import advise
-from scaling.cli import app
-from scaling.corpus_sample import embedded_parity, sample_of, tokenized, vocabulary_curve
+from scaling.advise.advise import advise
+from scaling.advise.allocate import price, vocabulary_for_rate
+from scaling.advise.answer import Advice, Estimate, Question, Tokenized
+from scaling.advise.laws import FamilyLaws, family_laws
+from scaling.advise.sample import embedded_parity, sample_of, tokenized, vocabulary_curve
+from scaling.cli.app import app
 from scaling.engine.bootstrap import Bootstrap
-from scaling.family_laws import FamilyLaws, family_laws
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
-from scaling.flops import Setting, training_flops_per_byte
+from scaling.flops import Setting, paper_blt, training_flops_per_byte
 from scaling.laws import law2
-from scaling.price import price, vocabulary_for_rate
 from scaling.published import tables
 from scaling.result import FitResult
-from scaling.shapes import paper_blt
 from tokenize_lab.load import load_tokenizer
 
 RUNNER = CliRunner()
@@ -87,7 +86,7 @@ def test_it_says_what_the_laws_say(english: Advice) -> None:
 
 def test_allocation_lies_between_the_papers_shapes() -> None:
     """At a shape's own size the interpolated cost is that shape's."""
-    from scaling.allocate import _forward
+    from scaling.advise.allocate import _forward
 
     for layers, rate in ((8, 4.0), (20, 2.5), (32, 9.0)):
         shape = paper_blt(layers)

@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from corpora.errors import InputError
-from scaling.cli import app
-from scaling.fits.dispatch import LAWS
+from scaling.cli.app import app
+from scaling.fits.fit import LAWS
 from scaling.published import tables
 from scaling.read_runs import read_runs
 from scaling.result import FitResult
@@ -252,7 +252,7 @@ def test_reproduce_command(tmp_path: Path) -> None:
 
 def test_help_needs_no_heavy_library() -> None:
     code = (
-        "import sys, scaling.cli; "
+        "import sys, scaling.cli.app; "
         "heavy = {'polars', 'scipy', 'numpy', 'torch', 'pydantic'} & set(sys.modules); "
         "assert not heavy, heavy"
     )

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from corpora.errors import InputError
-from scaling.cli import app
-from scaling.evaluate.run_folder import open_run
+from scaling.cli.app import app
+from scaling.evaluate.trained_run import open_run
 from scaling.prepare import ENTROPY_MODEL, TOKENIZER
 from scaling.record import read_record
 from tests.scaling.train.runs import remains

@@ -8,10 +8,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from scaling.engine.bootstrap import case_weights, leverages, residual_targets, with_misfit
-from scaling.engine.linear import solve_weighted
-from scaling.engine.loss import SQUARES, Loss
-from scaling.engine.newton import Model, minimise
-from scaling.engine.separable import grid, search
+from scaling.engine.newton import SQUARES, Loss, Model, minimise, solve_weighted
+from scaling.engine.problem import grid, search
 
 Array = NDArray[np.float64]
 

@@ -6,8 +6,7 @@ import pytest
 from corpora.errors import InputError
 from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP
 from scaling.fits.joint import FORMS, Data, fit_joint, make_problem, predict_left_out, read
-from scaling.fits.joint_forms import FormScore, lowest_of_largest, score_forms
-from scaling.fits.joint_terms import fit_joint_terms
+from scaling.fits.joint_rivals import FormScore, fit_joint_terms, lowest_of_largest, score_forms
 from scaling.laws import chinchilla, joint, law1, law2
 from scaling.laws.joint import DEFAULT_FORM
 from scaling.published import tables

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from scaling.engine.absolute import land_on_kink
-from scaling.engine.problem import Problem
-from scaling.fits import chinchilla, joint, joint_terms, law2, overtraining, repeated, vocabulary
+from scaling.engine.problem import Problem, land_on_kink
+from scaling.fits import chinchilla, joint, law2, overtraining, repeated, vocabulary
+from scaling.fits import joint_rivals as joint_terms
 from scaling.laws.law2 import FORMS as LAW2_FORMS
 from scaling.laws.vocabulary import tokens_in_billions
 from scaling.published.coefficients import MUENNIGHOFF_REPEATED

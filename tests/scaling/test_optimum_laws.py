@@ -7,7 +7,7 @@ import pytest
 
 from corpora.errors import InputError
 from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP
-from scaling.fits.checks import correlated
+from scaling.fits.findings import correlated
 from scaling.fits.isoflop import fit_parabolas
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2

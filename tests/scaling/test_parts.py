@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from corpora.errors import InputError
 from reports.build import build_report
-from scaling.cli import app
+from scaling.cli.app import app
 from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap
-from scaling.fits.dispatch import Options, fit
+from scaling.fits.fit import Options, fit
 from scaling.fits.isoflop import fit_parabolas
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scaling.engine.bootstrap import Bootstrap
-from scaling.fits.dispatch import LAWS
+from scaling.fits.fit import LAWS
 from tests.scaling.planted import PLANTED
 
 REPLICATIONS, DRAWS = 200, 200

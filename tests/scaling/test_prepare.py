@@ -13,11 +13,11 @@ import pytest
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.errors import InputError
+from scaling.config.train_file import TrainFile, read_train_file
 from scaling.data.shards import open_shards
 from scaling.data.starts import patches_of
 from scaling.data.windows import Windows
 from scaling.prepare import TOKENIZER, Prepared, keep_beside, prepare
-from scaling.spec_file import TrainFile, read_train_file
 from tests.scaling.data.texts import sentences
 from tests.scaling.train.runs import run
 from tests.scaling.train.truth import write_jsonl

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from corpora.errors import InputError
-from scaling import golden_runs
 from scaling.compare import compare, weigh
 from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap
 from scaling.fits.law2 import fit_law2
+from scaling.published import reproduce_runs as golden_runs
 from scaling.published import tables
 from scaling.published.coefficients import (
     BESIROGLU_REFIT,
@@ -20,7 +20,7 @@ from scaling.published.coefficients import (
     KAPLAN_LOSS,
     PUBLISHED,
 )
-from scaling.reproduce import reproduce, summary
+from scaling.published.reproduce import reproduce, summary
 from scaling.result import FitResult
 
 

@@ -12,12 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpora.errors import InputError
-from corpora.paths import regular_file
+from corpora.errors import InputError, regular_file
 from scaling.flops import CONVENTIONS, training_flops_per_byte
 from scaling.read_runs import read_runs
 from scaling.record import RECORD, RunRecord, read_record, write_record
-from scaling.schema import NUMBERS, TEXTS
+from scaling.runs import NUMBERS, TEXTS
 from scaling.spec import Model, Patching, RunSpec, Training
 
 BLT = Model(family="blt", layers=3, dim=64, local_layers=2, local_dim=32, cross_factor=2)

@@ -10,15 +10,18 @@ from hypothesis import strategies as st
 
 from scaling.flops import (
     CONVENTIONS,
+    PAPER_VOCABULARIES,
     Setting,
     cost,
     forward_flops_per_byte,
     latent_share,
+    micro_blt,
+    paper_blt,
+    paper_subword,
     train_bytes,
     training_flops_per_byte,
 )
 from scaling.published import tables
-from scaling.shapes import PAPER_VOCABULARIES, micro_blt, paper_blt, paper_subword
 
 UNITS = {"M": 1e6, "B": 1e9}
 

@@ -7,16 +7,8 @@ from typing import Any
 
 import pytest
 
-from scaling.flops import Setting, train_bytes
-from scaling.shapes import BltShape, SubwordShape
-from scaling.spec import (
-    Model,
-    Patching,
-    RunSpec,
-    Training,
-    default_learning_rate,
-    steps_for_budget,
-)
+from scaling.flops import BltShape, Setting, SubwordShape, train_bytes
+from scaling.spec import Model, Patching, RunSpec, Training, default_learning_rate, steps_for_budget
 
 BLT = RunSpec(
     model=Model(family="blt", layers=2, dim=32, local_layers=1, local_dim=32, cross_factor=1),

@@ -6,12 +6,10 @@ from pathlib import Path
 import pytest
 
 from corpora.errors import InputError
-from scaling.entropy_request import entropy_model_request
-from scaling.flops import Setting, train_bytes
-from scaling.shapes import BltShape
+from scaling.config.tables import TABLES
+from scaling.config.train_file import TrainFile, entropy_model_request, read_train_file
+from scaling.flops import BltShape, Setting, train_bytes
 from scaling.spec import Model, Patching, default_learning_rate
-from scaling.spec_file import TrainFile, read_train_file
-from scaling.spec_tables import TABLES
 
 BLT = """\
 name = "first"

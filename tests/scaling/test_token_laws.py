@@ -10,10 +10,9 @@ from corpora.errors import InputError
 from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP, Bootstrap
 from scaling.engine.intervals import from_hessian, from_profile
 from scaling.fits.chinchilla import CHARGES, fit_chinchilla, make_problem
-from scaling.fits.envelope import fit_envelope
 from scaling.fits.overtraining import fit_overtraining
 from scaling.fits.porian import SEED_NOISE, fit_given_optima, fit_with_seed_noise
-from scaling.fits.powers import fit_approach1, fit_approach2
+from scaling.fits.powers import fit_approach1, fit_approach2, fit_envelope
 from scaling.laws.chinchilla import loss as loss_of
 from scaling.published import tables
 from scaling.read_runs import read_runs, runs_from_frame

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scaling.fits.checks import beyond_rates, upside_down
+from scaling.fits.findings import beyond_rates, upside_down
 
 LOSS = np.array([1.0, 0.9, 0.8])
 

@@ -19,8 +19,7 @@ from tests.tokenize_lab.texts import (
     parallel_lines,
 )
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.token_bytes import TokenKind
-from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer import Tokenizer, TokenKind
 
 TRAINED = ("bpe", "bpe-unsplit", "unigram-sp", "unigram-hf", "character")
 BUILT_IN = (
@@ -147,7 +146,7 @@ def _mistral_common(version: str) -> Any:
     from mistral_common.tokens.tokenizers.sentencepiece import SentencePieceTokenizer
     from mistral_common.tokens.tokenizers.tekken import Tekkenizer
 
-    from tokenize_lab.tokenizers.mistral import SENTENCEPIECE_FILES
+    from tokenize_lab.backends.mistral import SENTENCEPIECE_FILES
 
     data = Path(mistral_common.__file__).parent / "data"
     if version == "tekken":

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenize_lab.bootstrap import Bootstrap
-from tokenize_lab.counts import GroupCounts
-from tokenize_lab.fields import FIELD_INDEX, FIELDS
+from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
+from tokenize_lab.counts.schema import GroupCounts
 from tokenize_lab.rates import RATES
+from tokenize_lab.rows import Bootstrap
 
 
 def group_of(byte_counts: NDArray[np.int64], tokens: NDArray[np.int64]) -> GroupCounts:

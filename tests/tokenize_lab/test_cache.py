@@ -12,11 +12,11 @@ import pytest
 
 from corpora.document import Batch
 from corpora.errors import InputError
-from tokenize_lab.batch_work import BatchCounter, BatchCounts, Workbench
-from tokenize_lab.cache import CountsCache
+from tokenize_lab.counts.cache import CountsCache
+from tokenize_lab.counts.fields import WordSegmenter
+from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.segmenters import WordSegmenter
-from tokenize_lab.text_counts import TextSettings
+from tokenize_lab.workers import BatchCounter, BatchCounts, Workbench
 
 TEXTS = ["one line of text", "नमस्ते दुनिया", "", "x = 12345;"]
 

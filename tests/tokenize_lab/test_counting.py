@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenize_lab.counting import count_tokens
-from tokenize_lab.fields import TOKEN_FIELDS, TOKEN_INDEX
+from tokenize_lab.counts.fields import TOKEN_FIELDS, TOKEN_INDEX
+from tokenize_lab.counts.text import AnnotatedText, TextSettings
+from tokenize_lab.counts.tokens import count_tokens
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.text_counts import AnnotatedText, TextSettings
-from tokenize_lab.token_bytes import TokenKind
-from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer import Tokenizer, TokenKind
 
 SPECS = ["byte", "character", "mistral:v1", "mistral:tekken"]
 TRICKY = [

@@ -14,8 +14,8 @@ import pytest
 from corpora.corpus import DocumentCorpus
 from corpora.errors import InputError
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING
+from tokenize_lab.backends.common import MOST_UNUSED
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.tokenizers.unused import MOST_UNUSED
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
 

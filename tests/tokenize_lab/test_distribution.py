@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenize_lab.distribution import gini, lorenz, renyi_efficiency, renyi_entropy, zipf_slope
+from tokenize_lab.rates import gini, lorenz, renyi_efficiency, renyi_entropy, zipf_slope
 
 
 def test_renyi_of_a_uniform_distribution_is_log_of_its_size() -> None:

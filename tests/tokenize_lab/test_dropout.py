@@ -15,14 +15,14 @@ from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.errors import InputError
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING, bytes_per_text, embedded_lines, ids_of
-from tokenize_lab.batch_work import Workbench
+from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import measure
+from tokenize_lab.merges.apply import merge_piece
 from tokenize_lab.merges.dropout import DropoutTokenizer, with_dropout
-from tokenize_lab.merges.one_piece import merge_piece
 from tokenize_lab.merges.read import merges_of
-from tokenize_lab.text_counts import TextSettings
 from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.workers import Workbench
 
 LINES = [*list(embedded_lines())[::20], *HARD, *SPECIAL_LOOKING]
 KINDS = ["bpe", "bpe-unsplit", "superbpe", "tekken"]

@@ -4,21 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tokenizers import (
-    AddedToken,
-    Regex,
-    Tokenizer,
-    decoders,
-    models,
-    normalizers,
-    pre_tokenizers,
-)
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from corpora.errors import InputError
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING, assert_lossless, bytes_per_text
-from tokenize_lab.token_bytes import TokenKind
-from tokenize_lab.tokenizers.byte_alphabet import byte_to_character, character_to_byte
-from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer, huggingface_from_text
+from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
+from tokenize_lab.backends.simple import byte_to_character, character_to_byte
+from tokenize_lab.tokenizer import TokenKind
 
 ALPHABET = {character: i for i, character in enumerate(byte_to_character().values())}
 BYTE_TOKENS = {f"<0x{byte:02X}>": byte for byte in range(256)}

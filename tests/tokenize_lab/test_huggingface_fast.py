@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from tests.tokenize_lab.texts import HARD, embedded_lines, ids_of
+from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
+from tokenize_lab.backends.huggingface_fast import FastPath, ranks_of, read_alike
+from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.patterns import PATTERNS
-from tokenize_lab.tokenizers.byte_alphabet import byte_to_character
-from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer, huggingface_from_text
-from tokenize_lab.tokenizers.huggingface_fast import FastPath, ranks_of, read_alike
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
 

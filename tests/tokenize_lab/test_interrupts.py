@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tokenize_lab.interrupts import interrupt_deferred
+from tokenize_lab.workers import interrupt_deferred
 
 
 @pytest.fixture(autouse=True)

@@ -9,14 +9,14 @@ import pytest
 
 from corpora.corpus import DocumentCorpus
 from corpora.document import Batch, Document, batched
-from tokenize_lab import local_engine
-from tokenize_lab.batch_work import Workbench
-from tokenize_lab.cache import CountsCache
-from tokenize_lab.counts import MOST_UNITS, Group, GroupCounts, merged, units_of
-from tokenize_lab.fields import FIELD_INDEX, FIELDS
+from tokenize_lab import workers as local_engine
+from tokenize_lab.counts.cache import CountsCache
+from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
+from tokenize_lab.counts.schema import MOST_UNITS, Group, GroupCounts, merged, units_of
+from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import Measurement, measure
-from tokenize_lab.text_counts import TextSettings
+from tokenize_lab.workers import Workbench
 
 SPECS = ("byte", "character", "mistral:v3")
 

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from corpora.errors import InputError
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING, embedded_lines, ids_of
+from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
+from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.merges.apply import Merger
 from tokenize_lab.merges.merge_list import Merges, listed_merges
 from tokenize_lab.merges.read import merges_of
 from tokenize_lab.merges.truncate import masked, truncated
-from tokenize_lab.token_bytes import TokenKind
-from tokenize_lab.tokenizers.byte_alphabet import byte_to_character
-from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer
+from tokenize_lab.tokenizer import TokenKind
 
 LINES = list(embedded_lines())[::40]
 ALPHABET = {character: byte for byte, character in byte_to_character().items()}

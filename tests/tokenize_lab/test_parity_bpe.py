@@ -15,13 +15,11 @@ from corpora.errors import InputError
 from corpora.open import open_corpus
 from tests.tokenize_lab.texts import bytes_per_text, embedded_lines
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.train.aligned_words import AlignedWords
 from tokenize_lab.train.byte_level import train_bpe
-from tokenize_lab.train.card import Card
-from tokenize_lab.train.parity_bpe import ParityLearner, byte_order, train_parity_bpe
+from tokenize_lab.train.parity_bpe import AlignedWords, ParityLearner, byte_order, train_parity_bpe
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.text import TrainingText
-from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.train.train import Card, train_tokenizer
 
 
 def _aligned(**languages: list[str]) -> DocumentCorpus:

@@ -16,26 +16,23 @@ from numpy.typing import NDArray
 
 from corpora.corpus import DocumentCorpus
 from corpora.document import Batch, Document, batched
-from corpora.stdlib import stdlib_files
+from corpora.open import stdlib_files
 from tests.tokenize_lab.texts import HARD, embedded_lines, parallel_lines
-from tokenize_lab.batch_work import BatchCounter, Workbench
-from tokenize_lab.boundaries import token_boundaries
-from tokenize_lab.counting import TokenCounts, count_encoded
+from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
+from tokenize_lab.counts.bytes import WIDE_SPACES, TextBytes
+from tokenize_lab.counts.chunks import LONGEST, ChunkTable, PretokenIndex
+from tokenize_lab.counts.serving import serving_of
+from tokenize_lab.counts.sharing import Sharing
+from tokenize_lab.counts.text import AnnotatedText, TextSettings
+from tokenize_lab.counts.tokens import TokenCounts, count_encoded, token_boundaries
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import measure
-from tokenize_lab.patterns import GPT4, PATTERNS
-from tokenize_lab.pretokens.chunk_table import LONGEST, ChunkTable
-from tokenize_lab.pretokens.cuts import RULES, CutRule, chunk_starts
-from tokenize_lab.pretokens.distinct import PretokenIndex
-from tokenize_lab.pretokens.serving import serving_of
-from tokenize_lab.pretokens.sharing import Sharing
-from tokenize_lab.text_bytes import WIDE_SPACES, TextBytes
-from tokenize_lab.text_counts import AnnotatedText, TextSettings
+from tokenize_lab.patterns import GPT4, PATTERNS, RULES, CutRule, chunk_starts
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer, huggingface_from_text
 from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer, table_of_ranks
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.workers import BatchCounter, Workbench
 
 SETTINGS = TextSettings()
 BYTE_LEVEL = {

@@ -15,12 +15,12 @@ from corpora.document import Document
 from corpora.errors import InputError
 from tests.tokenize_lab.test_measure import CutCorpus
 from tests.tokenize_lab.texts import embedded_lines
-from tokenize_lab.batch_work import Workbench
-from tokenize_lab.cache import CountsCache
-from tokenize_lab.job import JobSettings, measure_into, rows_of
+from tokenize_lab.counts.cache import CountsCache
+from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.ray_engine import counted_on_ray
-from tokenize_lab.text_counts import TextSettings
+from tokenize_lab.measure import JobSettings, measure_into, rows_of
+from tokenize_lab.ray import counted_on_ray
+from tokenize_lab.workers import Workbench
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="needs Ray: pip install ray"
@@ -104,7 +104,7 @@ def test_without_ray_one_line_says_how_to_have_it(monkeypatch: pytest.MonkeyPatc
 
 
 def test_one_counter_remembers_what_another_counted(tmp_path: Path) -> None:
-    from tokenize_lab.batch_work import BatchCounter
+    from tokenize_lab.workers import BatchCounter
 
     kept = BatchCounter(bench(CountsCache(tmp_path)))
     batch = next(iter(corpus().batches()))

@@ -8,13 +8,11 @@ import pytest
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.errors import InputError
-from tokenize_lab.batch_work import Workbench
+from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.measure import measure
-from tokenize_lab.provenance import provenance
-from tokenize_lab.results import Results, load_results, save_results
-from tokenize_lab.samples import tokenized_samples
-from tokenize_lab.text_counts import TextSettings
+from tokenize_lab.measure import measure, provenance
+from tokenize_lab.results import Results, load_results, save_results, tokenized_samples
+from tokenize_lab.workers import Workbench
 
 
 def results() -> Results:

@@ -7,15 +7,13 @@ import pytest
 
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
-from tokenize_lab.batch_work import Workbench
-from tokenize_lab.bootstrap import Bootstrap
-from tokenize_lab.counts import merged
-from tokenize_lab.distribution import gini
+from tokenize_lab.counts.schema import merged
+from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import measure
-from tokenize_lab.rates import RATES
-from tokenize_lab.rows import RELATIVE_RATES, Row, RowSettings, measure_rows
-from tokenize_lab.text_counts import TextSettings
+from tokenize_lab.rates import RATES, gini
+from tokenize_lab.rows import RELATIVE_RATES, Bootstrap, Row, RowSettings, measure_rows
+from tokenize_lab.workers import Workbench
 
 ENGLISH = ["The house is old.", "It has 12345 windows.", "Nobody lives there now."]
 GERMAN = ["Das Haus ist alt.", "Es hat 12345 Fenster.", "Niemand wohnt jetzt dort, glaube ich."]

@@ -7,9 +7,12 @@ import pytest
 import sentencepiece
 
 from tests.tokenize_lab.texts import HARD, assert_lossless, bytes_per_text, embedded_lines
-from tokenize_lab.token_bytes import TokenKind
-from tokenize_lab.tokenizers.sentencepiece import SentencePieceTokenizer, sentencepiece_from_bytes
-from tokenize_lab.tokenizers.sentencepiece_proto import model_settings
+from tokenize_lab.backends.sentencepiece import (
+    SentencePieceTokenizer,
+    model_settings,
+    sentencepiece_from_bytes,
+)
+from tokenize_lab.tokenizer import TokenKind
 
 LOSSLESS: dict[str, Any] = {
     "normalization_rule_name": "identity",

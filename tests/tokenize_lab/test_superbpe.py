@@ -15,21 +15,27 @@ from corpora.document import Document
 from corpora.errors import InputError
 from corpora.open import open_corpus
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING, bytes_per_text, ids_of
-from tokenize_lab.batch_work import Workbench
-from tokenize_lab.counts import merged
+from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
+from tokenize_lab.counts.schema import merged
+from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import measure
 from tokenize_lab.patterns import SUPERWORDS
 from tokenize_lab.rows import RowSettings, measure_rows
-from tokenize_lab.text_counts import TextSettings
-from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer, huggingface_from_text
-from tokenize_lab.train import countable, superword_text
+from tokenize_lab.train import superbpe as superword_text
+from tokenize_lab.train import text as countable
 from tokenize_lab.train.byte_level import train_bpe
 from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.superbpe import superword_merges, word_count
-from tokenize_lab.train.superword_text import SuperwordText, Symbols, learned_merges
+from tokenize_lab.train.superbpe import (
+    SuperwordText,
+    Symbols,
+    learned_merges,
+    superword_merges,
+    word_count,
+)
 from tokenize_lab.train.text import TrainingText
 from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.workers import Workbench
 
 SAID = "It was one of the things that one of the men said to one of the others, and so it was. "
 

@@ -11,8 +11,8 @@ from corpora.corpus import Corpus, DocumentCorpus
 from corpora.document import Document
 from corpora.errors import InputError
 from corpora.open import open_corpus
+from tokenize_lab.cli.tokenizers import app
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.tokenizers_cli import app
 from tokenize_lab.train.settings import SEARCHED_SIZE, TrainSettings
 from tokenize_lab.train.train import Trained, train_tokenizer
 

@@ -7,9 +7,9 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenize_lab.segmenters import WordSegmenter
-from tokenize_lab.text_bytes import WIDE_SPACES, TextBytes
-from tokenize_lab.words import unspaced_characters, word_runs
+from tokenize_lab.counts.bytes import WIDE_SPACES, TextBytes
+from tokenize_lab.counts.fields import WordSegmenter
+from tokenize_lab.counts.text import unspaced_characters, word_runs
 
 _SPACES = "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f " + WIDE_SPACES
 texts_lists = st.lists(

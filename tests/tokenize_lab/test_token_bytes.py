@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenize_lab.token_bytes import TokenBytes, TokenKind
-from tokenize_lab.tokenizers.character import code_point_table
+from tokenize_lab.backends.simple import code_point_table
+from tokenize_lab.tokenizer import TokenBytes, TokenKind
 
 
 def _split_text(text: str, cuts: list[int]) -> list[bytes]:

@@ -18,13 +18,8 @@ from corpora.errors import InputError
 from tests.tokenize_lab.conftest import RECIPES
 from tests.tokenize_lab.texts import embedded_lines, ids_of
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.token_bytes import TokenKind
-from tokenize_lab.train.settings import (
-    ENGINES,
-    LARGEST_SEED,
-    LARGEST_VOCABULARY,
-    TrainSettings,
-)
+from tokenize_lab.tokenizer import TokenKind
+from tokenize_lab.train.settings import ENGINES, LARGEST_SEED, LARGEST_VOCABULARY, TrainSettings
 from tokenize_lab.train.train import FILES, train_tokenizer
 
 AGAIN = """

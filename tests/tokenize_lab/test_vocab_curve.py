@@ -24,10 +24,10 @@ from tokenize_lab.vocab_curve.job import (
     Curve,
     CurveSettings,
     load_curves,
+    log_grid,
     save_curves,
     vocabulary_curves,
 )
-from tokenize_lab.vocab_curve.rows import log_grid
 
 LANGUAGES = ("eng_Latn", "tha_Thai", "hin_Deva")
 
@@ -117,9 +117,9 @@ def curves(trained: dict[str, Path]) -> list[Curve]:
 def test_rows_are_those_of_measuring_the_cut_tokenizer(
     curves: list[Curve], trained: dict[str, Path]
 ) -> None:
-    from tokenize_lab.batch_work import Workbench
+    from tokenize_lab.counts.text import TextSettings
     from tokenize_lab.rows import RowSettings, measure_rows
-    from tokenize_lab.text_counts import TextSettings
+    from tokenize_lab.workers import Workbench
 
     cut = load_tokenizer(f"truncated:1000:{trained['bpe']}")
     measured = measure([corpus_of(*LANGUAGES)], Workbench([cut], TextSettings(), None))

@@ -11,11 +11,11 @@ from corpora.errors import InputError
 from tests.tokenize_lab.test_merges import ALPHABET, bpe_file
 from tests.tokenize_lab.test_vocab_curve import assert_followed, encoded, lines_of
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING
+from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
+from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.merges.truncate import truncated
 from tokenize_lab.patterns import LLAMA3
-from tokenize_lab.tokenizers.byte_alphabet import byte_to_character
-from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer
 from tokenize_lab.tokenizers.tiktoken_files import read_ranks
 from tokenize_lab.vocab_curve.curve import token_curve
 

@@ -1,21 +1,190 @@
 """Two tokenizers side by side: their vocabularies, and how they cut the same text."""
 
 import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenize_lab.describe import readable
-from tokenize_lab.forensics.audit import identity, token
-from tokenize_lab.forensics.cuts import CutCounts, Cuts, ratio
-from tokenize_lab.forensics.scripts import script_counts
-from tokenize_lab.token_bytes import TokenBytes
-from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer
-from tokenize_lab.tokenizers.sentencepiece import SentencePieceTokenizer
-from tokenize_lab.tokenizers.sentencepiece_proto import model_settings
+from corpora.corpus import Corpus
+from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
+from tokenize_lab.backends.sentencepiece import SentencePieceTokenizer, model_settings
+from tokenize_lab.counts.bytes import Runs, TextBytes
+from tokenize_lab.counts.tokens import TokenBoundaries, token_boundaries
+from tokenize_lab.forensics.audit import identity, script_counts, token
+from tokenize_lab.tokenizer import TokenBytes, Tokenizer, readable
 from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
+
+# How two tokenizers cut the same text: where both cut, and which words they cut otherwise.
+
+
+LONGEST_WORD = 60  # bytes; longer runs without a space are no words to be shown
+
+
+@dataclass
+class CutCounts:
+    """How a text is cut, in numbers that add up.
+
+    Attributes:
+        documents: those that both give back exactly; only they are compared.
+        inexact: those that one of them does not.
+        same_documents: cut at the same places.
+        bytes, same_bytes: of all, and of tokens that both have at the same place.
+        tokens_a, tokens_b: of either.
+        boundaries, shared_boundaries: places where either, or both, cut inside a document.
+    """
+
+    documents: int = 0
+    inexact: int = 0
+    same_documents: int = 0
+    bytes: int = 0
+    same_bytes: int = 0
+    tokens_a: int = 0
+    tokens_b: int = 0
+    boundaries: int = 0
+    shared_boundaries: int = 0
+
+    def add(self, other: "CutCounts") -> None:
+        """Add another's counts."""
+        for name in vars(self):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def row(self) -> dict[str, Any]:
+        """Return the counts and their ratios; null where nothing was compared."""
+        return {
+            "documents": self.documents,
+            "documents_not_compared": self.inexact,
+            "same_documents": self.same_documents,
+            "bytes": self.bytes,
+            "same_bytes": self.same_bytes,
+            "tokens": [self.tokens_a, self.tokens_b],
+            "boundaries": self.boundaries,
+            "shared_boundaries": self.shared_boundaries,
+            "same_document_share": ratio(self.same_documents, self.documents),
+            "same_byte_share": ratio(self.same_bytes, self.bytes),
+            "shared_boundary_share": ratio(self.shared_boundaries, self.boundaries),
+            "tokens_b_over_a": ratio(self.tokens_b, self.tokens_a),
+        }
+
+
+@dataclass
+class Cuts:
+    """How two tokenizers cut a corpus.
+
+    Attributes:
+        languages: counts by language.
+        words: by word as bytes and its cuts, how often it is cut so by A and by B.
+    """
+
+    languages: dict[str, CutCounts] = field(default_factory=dict)
+    words: Counter[tuple[bytes, tuple[int, ...], tuple[int, ...]]] = field(default_factory=Counter)
+
+
+def compare_cuts(
+    a: Tokenizer,
+    b: Tokenizer,
+    corpora: Sequence[Corpus],
+    progress: Callable[[Corpus, int], None] | None = None,
+) -> Cuts:
+    """Encode the corpora with both and compare where they cut.
+
+    A document that either does not give back byte for byte is counted, and not compared. Words are
+    runs between white space; a cut at a word's own ends is not counted as one.
+
+    Raises:
+        InputError: from the corpora.
+    """
+    cuts = Cuts()
+    for corpus in corpora:
+        for batch in corpus.batches():
+            text = TextBytes.of(batch.texts)
+            counts = cuts.languages.setdefault(batch.language, CutCounts())
+            encodings = [tokenizer.encode_batch(batch.texts) for tokenizer in (a, b)]
+            one = token_boundaries(text, encodings[0], a)
+            other = token_boundaries(text, encodings[1], b)
+            exact = one.exact & other.exact
+            # Not the number of cuts: a token may hold nothing but the tokenizer's own prefix.
+            counts.tokens_a += int(encodings[0].lengths[exact].sum())
+            counts.tokens_b += int(encodings[1].lengths[exact].sum())
+            _add(counts, cuts.words, text, one, other)
+            if progress:
+                progress(corpus, len(text.raw))
+    return cuts
+
+
+def _add(
+    counts: CutCounts,
+    words: Counter[tuple[bytes, tuple[int, ...], tuple[int, ...]]],
+    text: TextBytes,
+    one: TokenBoundaries,
+    other: TokenBoundaries,
+) -> None:
+    exact = one.exact & other.exact
+    counts.documents += int(exact.sum())
+    counts.inexact += int((~exact).sum())
+    inside = np.repeat(exact, text.byte_counts)
+    first, second = (part.opens[:-1].astype(np.bool_) & inside for part in (one, other))
+    counts.bytes += int(inside.sum())
+    differs = first != second
+    owner = np.searchsorted(text.starts, np.flatnonzero(differs), side="right") - 1
+    counts.same_documents += int(exact.sum()) - len(np.unique(owner))
+    # A document's first byte opens a token of both; it is no cut.
+    starts = text.starts[:-1][exact & (text.byte_counts > 0)]
+    counts.boundaries += int((first | second).sum()) - len(starts)
+    counts.shared_boundaries += int((first & second).sum()) - len(starts)
+    counts.same_bytes += _same_bytes(text, first, second, inside)
+    _note_words(words, text, first, second, inside)
+
+
+def _same_bytes(
+    text: TextBytes,
+    first: NDArray[np.bool_],
+    second: NDArray[np.bool_],
+    inside: NDArray[np.bool_],
+) -> int:
+    """Return the bytes of tokens that begin and end at the same places: between two neighbouring
+    places where either cuts, both of them cuts of both."""
+    places = np.flatnonzero(first | second | ~inside)
+    if not len(places):
+        return 0
+    both = np.append((first & second)[places], True)
+    both[:-1] |= ~inside[places]
+    ends = np.append(places, len(text.raw))
+    same = both[:-1] & both[1:] & inside[places]
+    return int(np.diff(ends)[same].sum())
+
+
+def _note_words(
+    words: Counter[tuple[bytes, tuple[int, ...], tuple[int, ...]]],
+    text: TextBytes,
+    first: NDArray[np.bool_],
+    second: NDArray[np.bool_],
+    inside: NDArray[np.bool_],
+) -> None:
+    runs = text.runs(~text.whitespace & inside)
+    runs = runs.select(runs.lengths <= LONGEST_WORD)
+    differing = np.zeros(len(text.raw) + 1, np.int64)
+    np.cumsum(first != second, out=differing[1:])
+    # Cuts inside a word: after its first byte, up to its last.
+    cut = differing[runs.last + 1] > differing[runs.first + 1]
+    for begin, end in _pairs(runs.select(cut)):
+        raw = text.raw[begin : end + 1]
+        own = tuple(np.flatnonzero(first[begin + 1 : end + 1]).tolist())
+        its = tuple(np.flatnonzero(second[begin + 1 : end + 1]).tolist())
+        words[raw, own, its] += 1
+
+
+def _pairs(runs: Runs) -> list[tuple[int, int]]:
+    return list(zip(runs.first.tolist(), runs.last.tolist(), strict=True))
+
+
+def ratio(above: int, below: int) -> float | None:
+    """Return a share; None of nothing."""
+    return above / below if below else None
+
 
 LISTED = 200
 # SentencePiece's names for its models, as `tokenizer.json` writes them.

@@ -7,8 +7,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tokenize_lab.describe import quoted, readable
 from tokenize_lab.forensics.shown import columns, count, shown_token
+from tokenize_lab.tokenizer import quoted, readable
 
 SHOWN = 15
 _LONGEST = 160  # characters of a setting

@@ -20,12 +20,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tokenize_lab.token_bytes import TokenKind
-from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer
-from tokenize_lab.tokenizers.huggingface_parts import written_merges
-from tokenize_lab.tokenizers.sentencepiece import SentencePieceTokenizer
-from tokenize_lab.tokenizers.sentencepiece_proto import model_settings
+from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
+from tokenize_lab.backends.huggingface_json import written_merges
+from tokenize_lab.backends.sentencepiece import SentencePieceTokenizer, model_settings
+from tokenize_lab.tokenizer import Tokenizer, TokenKind
 from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
 
 

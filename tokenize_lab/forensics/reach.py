@@ -25,8 +25,7 @@ from numpy.typing import NDArray
 
 from tokenize_lab.forensics.merges import MergeRules, merge_rules
 from tokenize_lab.forensics.utf8 import Cut, cut_of, points_around, points_from, texts_around
-from tokenize_lab.token_bytes import TokenBytes, TokenKind
-from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer import TokenBytes, Tokenizer, TokenKind
 
 _RARE = "\U000f0000"  # a character of private use, which few vocabularies hold
 # What may stand beside a token: nothing, a letter, a space, a line end, a digit, punctuation, a

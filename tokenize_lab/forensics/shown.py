@@ -5,7 +5,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from tokenize_lab.describe import quoted
+from tokenize_lab.tokenizer import quoted
 
 
 def shown_token(token: dict[str, Any]) -> str:

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.corpus import Corpus
-from tokenize_lab.batch_work import Workbench
-from tokenize_lab.cache import CountsCache
-from tokenize_lab.fields import FIELD_INDEX
+from tokenize_lab.counts.cache import CountsCache
+from tokenize_lab.counts.fields import FIELD_INDEX
+from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.measure import measure
-from tokenize_lab.text_counts import TextSettings
 from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.workers import Workbench
 
 MAINLY = 0.9  # of a token's occurrences per byte of each language
 

@@ -20,13 +20,12 @@ from random import Random
 from typing import Any
 
 from corpora.errors import InputError
+from tokenize_lab.backends.common import declared_fields, encoding_of
+from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
+from tokenize_lab.merges.apply import merge_piece
 from tokenize_lab.merges.merge_list import Merges
-from tokenize_lab.merges.one_piece import merge_piece
 from tokenize_lab.merges.read import merges_of
-from tokenize_lab.token_bytes import TokenBytes
-from tokenize_lab.tokenizer import Encoding, Tokenizer
-from tokenize_lab.tokenizers.flat import declared_fields, encoding_of
-from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer
+from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer
 from tokenize_lab.vocab_curve.following import Followed
 
 

@@ -12,13 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
-from tokenize_lab.merges.masked import MaskedTokenizer
+from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
+from tokenize_lab.backends.huggingface_json import written_merges
 from tokenize_lab.merges.merge_list import Merges
-from tokenize_lab.merges.read import bpe_model, merges_of
-from tokenize_lab.token_bytes import TokenBytes, TokenKind
-from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer, huggingface_from_text
-from tokenize_lab.tokenizers.huggingface_parts import written_merges
+from tokenize_lab.merges.read import MaskedTokenizer, bpe_model, merges_of
+from tokenize_lab.tokenizer import TokenBytes, Tokenizer, TokenKind
 from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
 
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tokenize_lab.token_bytes import TokenBytes, TokenKind
-from tokenize_lab.tokenizer import Encoding
-from tokenize_lab.tokenizers.flat import declared_fields, encoding_of
+from tokenize_lab.backends.common import declared_fields, encoding_of
+from tokenize_lab.tokenizer import Encoding, TokenBytes, TokenKind
 
 # tiktoken's regular expressions end in `\s+(?!\S)`, and its matcher keeps a note of every space it
 # might have to give back: at 400,000 in a row it works, at a million its stack overflows.

@@ -12,11 +12,10 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from corpora.errors import InputError, at, did_you_mean
+from corpora.errors import InputError, at, did_you_mean, is_file, is_present
+from tokenize_lab.backends.common import MOST_UNUSED
 from tokenize_lab.patterns import GPT2, GPT4, GPT4O
-from tokenize_lab.tokenizers.paths import is_file, is_present
 from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer, table_of_ranks
-from tokenize_lab.tokenizers.unused import MOST_UNUSED
 
 
 class Encoding(NamedTuple):

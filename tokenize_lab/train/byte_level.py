@@ -8,12 +8,11 @@ import json
 from typing import Any
 
 from corpora.errors import InputError
+from tokenize_lab.backends.huggingface import threads
+from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.patterns import pattern_named
-from tokenize_lab.tokenizers.byte_alphabet import byte_to_character
-from tokenize_lab.tokenizers.huggingface import threads
-from tokenize_lab.train.countable import countable
 from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.text import TrainingText
+from tokenize_lab.train.text import TrainingText, countable
 
 LONGEST_PIECE = 32  # bytes of a Unigram piece, about ten characters of the longest scripts
 SCORE_DECIMALS = 6

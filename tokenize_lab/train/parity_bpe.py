@@ -6,16 +6,91 @@ takes the most tokens for the aligned lines: the largest cost is what is made sm
 holds in all languages, and encoding is plain BPE.
 """
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
+from typing import Any, NamedTuple
 
+import numpy as np
+import regex
+
+from corpora.document import utf8_length
+from corpora.errors import InputError
+from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.patterns import pattern_named
-from tokenize_lab.tokenizers.byte_alphabet import byte_to_character
-from tokenize_lab.train.aligned_words import AlignedWords, aligned_words
+from tokenize_lab.rates import gini
+from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.train.byte_level import spelt, untrained_json, written
 from tokenize_lab.train.settings import BYTES, TrainSettings
 from tokenize_lab.train.text import TrainingText
+
+# What parity-aware BPE learns from: the distinct words of an aligned corpus, by language.
+
+
+class AlignedWords(NamedTuple):
+    """Distinct words, and how often each language has them.
+
+    Attributes:
+        languages: names, sorted.
+        lines: aligned lines, the same ones in every language.
+        words: UTF-8 bytes of each distinct word, in order of first occurrence.
+        counts: for each word, (number of the language, occurrences) pairs.
+    """
+
+    languages: list[str]
+    lines: int
+    words: list[bytes]
+    counts: list[list[tuple[int, int]]]
+
+
+def aligned_words(text: TrainingText, pattern: str) -> AlignedWords:
+    """Split every language's lines by a pattern and count the pieces.
+
+    Raises:
+        InputError: the corpus is not aligned, has one language, or some language lacks lines.
+    """
+    name = text.corpus.name
+    if not text.corpus.parallel:
+        raise InputError(
+            f"{name}: not an aligned corpus; parity is between translations of the same lines, "
+            "such as a folder of eng_Latn.txt, hin_Deva.txt, ... of equally many lines"
+        )
+    split = regex.compile(pattern).findall if pattern else lambda line: [line]
+    found: dict[str, Counter[str]] = {}
+    lines: dict[str, set[int]] = {}
+    for batch in text.corpus.batches():
+        assert batch.first_alignment is not None
+        words = found.setdefault(batch.language, Counter())
+        for line in batch.texts:
+            words.update(filter(None, split(line)))
+        numbers = range(batch.first_alignment, batch.first_alignment + len(batch.texts))
+        lines.setdefault(batch.language, set()).update(numbers)
+        text.tell("counting words", sum(map(utf8_length, batch.texts)))
+    languages = sorted(found)
+    if len(languages) < 2:
+        raise InputError(f"{name}: only {languages[0]}; parity takes two languages or more")
+    fullest = max(languages, key=lambda language: len(lines[language]))
+    for language in languages:
+        if lines[language] != lines[fullest]:
+            missing = min(lines[fullest] ^ lines[language])
+            raise InputError(
+                f"{name}: {language} and {fullest} do not have the same lines (line {missing}); "
+                "leave out the lines that one language lacks"
+            )
+    place: dict[str, int] = {}
+    counts: list[list[tuple[int, int]]] = []
+    for number, language in enumerate(languages):
+        for word, times in found.pop(language).items():
+            if word not in place:
+                place[word] = len(counts)
+                counts.append([])
+            counts[place[word]].append((number, times))
+    return AlignedWords(
+        languages, len(lines[fullest]), [word.encode("utf-8") for word in place], counts
+    )
+
 
 Pair = tuple[int, int]
 
@@ -154,3 +229,86 @@ def byte_order() -> list[int]:
     """Return the bytes in the order of their ids, the stock trainer's: by their characters."""
     characters = byte_to_character()
     return sorted(range(BYTES), key=lambda byte: characters[byte])
+
+
+# What parity-aware merges give each language, and cost it, beside plain BPE of the same size.
+
+
+class LanguageCost(NamedTuple):
+    """One language's aligned lines under two tokenizers.
+
+    Attributes:
+        bytes: UTF-8 bytes of its lines.
+        tokens: with parity-aware merges.
+        plain_tokens: with plain BPE.
+    """
+
+    bytes: int
+    tokens: int
+    plain_tokens: int
+
+    @property
+    def rate(self) -> float:
+        """Bytes per token with parity-aware merges."""
+        return self.bytes / self.tokens
+
+    @property
+    def plain_rate(self) -> float:
+        """Bytes per token with plain BPE."""
+        return self.bytes / self.plain_tokens
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Both tokenizers on the training text; equal lines, so tokens compare as they are.
+
+    Attributes:
+        languages: by name, sorted.
+    """
+
+    languages: dict[str, LanguageCost]
+
+    def gini(self, plain: bool = False) -> float:
+        """Gini coefficient of tokens per line over the languages, 0 where all pay the same."""
+        return float(gini(self._tokens(plain)))
+
+    def spread(self, plain: bool = False) -> float:
+        """Tokens per line of the language that takes the most, over those of the least."""
+        tokens = self._tokens(plain)
+        return float(tokens.max() / tokens.min())
+
+    def _tokens(self, plain: bool) -> np.ndarray[Any, np.dtype[np.float64]]:
+        costs = self.languages.values()
+        return np.array([cost.plain_tokens if plain else cost.tokens for cost in costs], np.float64)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what is written to the card."""
+        return {
+            "gini": self.gini(),
+            "gini_plain_bpe": self.gini(plain=True),
+            "most_over_least_tokens": self.spread(),
+            "most_over_least_tokens_plain_bpe": self.spread(plain=True),
+            "languages": {
+                language: {
+                    **cost._asdict(),
+                    "bytes_per_token": cost.rate,
+                    "bytes_per_token_plain_bpe": cost.plain_rate,
+                }
+                for language, cost in self.languages.items()
+            },
+        }
+
+
+def parity_of(text: TrainingText, tokenizer: Tokenizer, plain: Tokenizer) -> Parity:
+    """Encode an aligned corpus with both tokenizers."""
+    sums: dict[str, LanguageCost] = {}
+    for batch in text.corpus.batches():
+        size = sum(map(utf8_length, batch.texts))
+        before = sums.get(batch.language, LanguageCost(0, 0, 0))
+        sums[batch.language] = LanguageCost(
+            before.bytes + size,
+            before.tokens + len(tokenizer.encode_batch(batch.texts).ids),
+            before.plain_tokens + len(plain.encode_batch(batch.texts).ids),
+        )
+        text.tell("comparing with plain BPE", size)
+    return Parity(dict(sorted(sums.items())))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
-from tokenize_lab.tokenizers.sentencepiece import SPACE
+from tokenize_lab.backends.sentencepiece import SPACE
 from tokenize_lab.train.settings import BYTES, TrainSettings
 from tokenize_lab.train.text import TrainingText, by_frequency
 

@@ -1,6 +1,8 @@
 """The text a tokenizer is trained on: read from its corpus as often as a trainer needs."""
 
+import contextlib
 import hashlib
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from corpora.corpus import Corpus
 from corpora.document import utf8_length
+from corpora.errors import InputError
 
 CODE_POINTS = 0x110000
 Progress = Callable[[str, int], None]
@@ -104,3 +107,74 @@ def by_frequency(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the code points that occur, the most frequent first, equals by code point."""
     present = np.flatnonzero(counts)
     return present[np.argsort(-counts[present], kind="stable")]
+
+
+# A guard for trainers that count pairs in 32 bits.
+
+
+# Hugging Face's BPE trainer takes words' 64-bit counts into signed 32-bit counts of pairs; past
+# the largest, pairs that occur most often would come last, without a word.
+LARGEST_COUNT = (1 << 31) - 1
+
+
+def countable(text: TrainingText, doing: str) -> Iterator[str]:
+    """Yield the texts one by one while no pair of bytes occurs more often than can be counted.
+
+    Two tokens side by side put the last byte of one beside the first byte of the other, so no pair
+    of tokens ever occurs more often than the commonest pair of bytes.
+
+    Raises:
+        InputError: a pair occurs too often.
+    """
+    counts = np.zeros(1 << 16, np.int64)
+    for texts in text.batches(doing):
+        data = np.frombuffer("".join(texts).encode("utf-8"), np.uint8).astype(np.uint16)
+        counts += np.bincount((data[:-1] << 8) | data[1:], minlength=1 << 16)
+        if counts.max() > LARGEST_COUNT:
+            pair = bytes(divmod(int(counts.argmax()), 256))
+            raise InputError(
+                f"{text.corpus.name}: too long to train on, the bytes {pair!r} occur together more "
+                f"than {LARGEST_COUNT:,} times, which the trainer cannot count; give a part of it"
+            )
+        yield from texts
+
+
+Report = Progress
+
+
+# Progress of a training: what is being read; on stderr, and only to a terminal.
+
+
+@contextlib.contextmanager
+def training_progress(corpus: Corpus) -> Iterator[Report]:
+    """Yield a function to be told what is being done and the bytes just read for it."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeElapsedColumn(),
+    )
+    tasks: dict[str, TaskID] = {}
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=True, disable=not sys.stderr.isatty()
+    ) as bar:
+
+        def report(doing: str, size: int) -> None:
+            if doing not in tasks:
+                tasks[doing] = bar.add_task(doing, total=corpus.size_bytes)
+            bar.update(tasks[doing], advance=size)
+
+        yield report

@@ -1,30 +1,204 @@
 """From a corpus and a recipe to a tokenizer's file, with its card."""
 
 import hashlib
-from dataclasses import replace
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from corpora.corpus import Corpus
-from corpora.errors import InputError
+from corpora.errors import InputError, is_present
 from corpora.files import write_text, written_whole
+from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
+from tokenize_lab.backends.sentencepiece import sentencepiece_from_bytes
+from tokenize_lab.merges.truncate import truncated
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizers.huggingface import huggingface_from_text
-from tokenize_lab.tokenizers.paths import is_present
-from tokenize_lab.tokenizers.sentencepiece import sentencepiece_from_bytes
-from tokenize_lab.train.byte_level import train_bpe, train_unigram
-from tokenize_lab.train.card import Card
+from tokenize_lab.train.byte_level import train_bpe, train_unigram, written
 from tokenize_lab.train.characters import train_character
-from tokenize_lab.train.parity_bpe import train_parity_bpe
-from tokenize_lab.train.parity_report import parity_of
+from tokenize_lab.train.parity_bpe import Parity, parity_of, train_parity_bpe
 from tokenize_lab.train.sentencepiece_unigram import train_sentencepiece
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.superbpe import train_superbpe
-from tokenize_lab.train.target import Train, train_to_target
-from tokenize_lab.train.text import Progress, TextDigest, TrainingText
+from tokenize_lab.train.settings import BYTES, TrainSettings
+from tokenize_lab.train.superbpe import train_superbpe, with_superwords
+from tokenize_lab.train.text import Progress, TextDigest, TextFacts, TrainingText
 from tokenize_lab.train.wordpiece import train_wordpiece
+from tokenize_lab.vocab_curve.curve import token_curve
+
+# A vocabulary that reaches a given compression: one training, cut where the text says.
+#
+# Merges are learned in order, so one large training holds every smaller one, and one pass over the
+# text gives its tokens at every size (`tokenize_lab.vocab_curve`).
+
+
+TOLERANCE = 0.01
+# Of a target, what SuperBPE's first stage is to reach alone: about what half of the ids do, the
+# default split, on English at 8,192.
+FIRST_STAGE = 0.75
+Train = Callable[[TrainingText, TrainSettings], bytes]
+
+
+class Found(NamedTuple):
+    """A tokenizer that reaches the target.
+
+    Attributes:
+        content: its tokenizer.json.
+        settings: the recipe with the vocabulary's size, and the stage split, that were found.
+    """
+
+    content: bytes
+    settings: TrainSettings
+
+
+class _Rates(NamedTuple):
+    """Bytes per token by vocabulary size.
+
+    Attributes:
+        tokenizer: the whole.
+        sizes: [N] int64.
+        rates: [N] float64, ascending.
+    """
+
+    tokenizer: HuggingFaceTokenizer
+    sizes: NDArray[np.int64]
+    rates: NDArray[np.float64]
+
+
+def train_to_target(text: TrainingText, settings: TrainSettings, train: Train, out: Path) -> Found:
+    """Train once, at `settings.vocab_size`, and cut to the size nearest the target on this text.
+
+    SuperBPE's stage split, where none is given, is the size at which plain BPE, trained once for
+    it, reaches `FIRST_STAGE` of the target.
+
+    Args:
+        settings: with a target, and the largest size to be tried.
+        train: the kind's trainer.
+        out: where it will lie, for errors.
+
+    Raises:
+        InputError: no size reaches the target within `TOLERANCE`.
+    """
+    target = settings.target_compression
+    if settings.kind == "superbpe" and not settings.stage_split:
+        # Half of the ids at most, so that as many are left for superwords.
+        plain = TrainSettings("bpe", settings.vocab_size // 2, pattern=settings.pattern)
+        first = _rates(text, train_bpe(text, plain), out)
+        enough = np.flatnonzero(first.rates >= FIRST_STAGE * target)
+        split = int(first.sizes[enough[0]] if len(enough) else first.sizes[-1])
+        settings = replace(settings, stage_split=max(split, BYTES + 1))
+        stage1 = _cut(first.tokenizer, int(settings.stage_split))
+        content = written(with_superwords(text, stage1, settings))
+    else:
+        content = train(text, settings)
+    found = _rates(text, content, out)
+    usable = found.sizes > max(BYTES, int(settings.stage_split))
+    sizes, rates = found.sizes[usable], found.rates[usable]
+    best = int(np.abs(rates - target).argmin())
+    if abs(rates[best] / target - 1) > TOLERANCE:
+        raise InputError(_missed(text.corpus.name, target, sizes, rates))
+    size = int(sizes[best])
+    return Found(written(_cut(found.tokenizer, size)), replace(settings, vocab_size=size))
+
+
+def _rates(text: TrainingText, content: bytes, out: Path) -> _Rates:
+    tokenizer = huggingface_from_text(content.decode("utf-8"), str(out), out.name, str(out))
+    curve = token_curve(tokenizer, text.texts("counting tokens at every size"))
+    sizes = curve.first_size + np.arange(len(curve.tokens))
+    return _Rates(tokenizer, sizes, curve.bytes_per_token)
+
+
+def _cut(tokenizer: HuggingFaceTokenizer, size: int) -> dict[str, Any]:
+    cut = truncated(tokenizer, size)
+    assert isinstance(cut, HuggingFaceTokenizer)
+    content: dict[str, Any] = json.loads(cut.serialized)
+    return content
+
+
+def _missed(name: str, target: float, sizes: NDArray[np.int64], rates: NDArray[np.float64]) -> str:
+    asked = f"--target-compression {target:g}"
+    if rates[0] <= target <= rates[-1]:
+        after = int(np.searchsorted(rates, target))
+        return (
+            f"{asked}: {sizes[after - 1]} ids give {rates[after - 1]:.3f} bytes per token on "
+            f"{name} and {sizes[after]} give {rates[after]:.3f}; ask for one of these"
+        )
+    return (
+        f"{asked}: out of reach on {name}; from {rates[0]:.3f} bytes per token ({sizes[0]} ids) to "
+        f"{rates[-1]:.3f} ({sizes[-1]} ids) can be had"
+    )
+
+
+# The card beside a trained tokenizer: what it was made from, how, and what it is.
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything needed to make the tokenizer again, and to see that it is the same.
+
+    Attributes:
+        settings: the recipe.
+        library: who trained it, with version.
+        corpus: the training corpus's name.
+        text: the training text's facts.
+        file: the tokenizer's file, beside the card.
+        sha256: of that file.
+        vocabulary_size: ids it has, which may be fewer than were asked for.
+        tokens: of the training text.
+        vocabulary_used: distinct ids in the training text.
+        lossless: whether every text survives it.
+        lossy_reason: why not.
+        warnings: what the person who asked for it should know.
+        parity: of parity-aware BPE, what it costs and gives each language.
+    """
+
+    settings: TrainSettings
+    library: str
+    corpus: str
+    text: TextFacts
+    file: str
+    sha256: str
+    vocabulary_size: int
+    tokens: int
+    vocabulary_used: int
+    lossless: bool
+    lossy_reason: str
+    warnings: tuple[str, ...] = ()
+    parity: Parity | None = None
+
+    @property
+    def bytes_per_token(self) -> float | None:
+        """Compression rate on the training text; None if it has no tokens."""
+        return self.text.bytes / self.tokens if self.tokens else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the card as what is written to `card.json`."""
+        return {
+            "settings": asdict(self.settings),
+            "library": self.library,
+            "corpus": {"name": self.corpus, **self.text._asdict()},
+            "tokenizer": {
+                "file": self.file,
+                "sha256": self.sha256,
+                "vocabulary_size": self.vocabulary_size,
+                "lossless": self.lossless,
+                "lossy_reason": self.lossy_reason,
+            },
+            "on_training_text": {
+                "tokens": self.tokens,
+                "bytes_per_token": self.bytes_per_token,
+                "vocabulary_used": self.vocabulary_used,
+                "vocabulary_use": self.vocabulary_used / self.vocabulary_size,
+            },
+            "warnings": list(self.warnings),
+            **({"parity": self.parity.as_json()} if self.parity else {}),
+        }
+
+    def to_text(self) -> str:
+        """Return the content of `card.json`; the same for the same training, to the byte."""
+        return json.dumps(self.as_json(), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
 
 CARD = "card.json"
 FILES = {

@@ -5,7 +5,7 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenize_lab.tokenizers.huggingface import threads
+from tokenize_lab.backends.huggingface import threads
 from tokenize_lab.train.byte_level import written
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.text import TrainingText, by_frequency

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.document import utf8_length
-from tokenize_lab.counts import with_documents
+from tokenize_lab.counts.chunks import Pretokens
+from tokenize_lab.counts.schema import with_documents
 from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import merges_of
-from tokenize_lab.pretokens.distinct import Pretokens
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.vocab_curve.following import Followed, Losses
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from tokenize_lab.vocab_curve.rows import Row
+from tokenize_lab.vocab_curve.job import Row
 
 _MOST_COLUMNS = 6
 

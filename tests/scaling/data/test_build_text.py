@@ -17,8 +17,7 @@ from corpora.document import Document
 from corpora.errors import InputError
 from corpora.open import open_corpus
 from scaling.data.build_text import build_text
-from scaling.data.layout import SPLITS
-from scaling.data.shards import open_shards
+from scaling.data.shards import SPLITS, open_shards
 from tests.conftest import ROOT
 from tests.scaling.data.texts import corpus_of, documents_of, mixed_corpora, sentences
 

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from corpora.errors import InputError
 from corpora.open import open_corpus
 from scaling.data.build_text import build_text
-from scaling.data.build_tokens import build_tokens
+from scaling.data.build_units import build_tokens
 from scaling.data.shards import Shards, Stream, open_shards
 from scaling.data.windows import evaluation_windows
 from tests.scaling.data.texts import corpus_of, documents_of, is_utf8, sentences
+from tokenize_lab.backends.simple import ByteTokenizer
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.tokenizer import Encoding, Tokenizer
-from tokenize_lab.tokenizers.byte import ByteTokenizer
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from scaling.data.build_text import build_text
-from scaling.data.build_tokens import build_tokens
+from scaling.data.build_units import build_tokens
 from scaling.data.folders import publish, working_folder
 from scaling.data.shards import open_shards
 from tests.conftest import ROOT
 from tests.scaling.data.texts import corpus_of, sentences
-from tokenize_lab.tokenizers.byte import ByteTokenizer
+from tokenize_lab.backends.simple import ByteTokenizer
 
 PART_BYTES = 4000
 # Builds in sys.argv[1] and kills itself at the sys.argv[2]-th thing it does to a file in there, of

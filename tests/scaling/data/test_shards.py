@@ -11,17 +11,15 @@ import pytest
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
-from scaling.data.build_bytes import build_entropies, build_starts
 from scaling.data.build_text import build_text
-from scaling.data.build_tokens import build_tokens
-from scaling.data.parts import Part
+from scaling.data.build_units import Part, build_entropies, build_starts, build_tokens
 from scaling.data.shards import open_shards
 from scaling.data.starts import StoredPatches
 from scaling.data.windows import Windows
 from scaling.model.patching import space_starts
 from tests.conftest import ROOT
 from tests.scaling.data.texts import corpus_of, sentences
-from tokenize_lab.tokenizers.byte import ByteTokenizer
+from tokenize_lab.backends.simple import ByteTokenizer
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
-from scaling.data.batch import Batch
 from scaling.data.shards import Stream
 from scaling.data.starts import Patches, SpacePatches, StaticPatches, StoredPatches
-from scaling.data.windows import Windows, evaluation_windows
+from scaling.data.windows import Batch, Windows, evaluation_windows
 from scaling.model.patching import space_starts, static_starts
 
 BOS = 256

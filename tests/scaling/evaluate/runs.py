@@ -6,11 +6,10 @@ from pathlib import Path
 
 import torch
 
-from scaling.model.build import build_model
 from scaling.model.byte_model import open_byte_model
-from scaling.model.weights import WEIGHTS, write_tensors
+from scaling.model.weights import WEIGHTS, build_model, write_tensors
+from scaling.record import write_spec
 from scaling.spec import Model, Patching, RunSpec, Training
-from scaling.spec_json import write_spec
 from tokenize_lab.load import load_tokenizer
 
 CONTEXT = 64

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from scaling.cli import app
+from scaling.cli.app import app
 from scaling.data.shards import open_shards
 from scaling.data.starts import patches_of
-from scaling.evaluate.run_folder import open_run
 from scaling.evaluate.score import score
+from scaling.evaluate.trained_run import open_run
 from tests.scaling.evaluate.streams import CPU
 
 RUNNER = CliRunner()

@@ -7,16 +7,21 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from scaling.evaluate.byte_cache import CachedBytes
-from scaling.evaluate.next_starts import NextEntropy, NextSpace, NextStarts, NextStatic
-from scaling.evaluate.pieces import piece_begin
-from scaling.evaluate.token_cache import CachedTokens
-from scaling.evaluate.whole import Whole, piece_batch
+from scaling.evaluate.byte_caches import (
+    CachedBytes,
+    NextEntropy,
+    NextSpace,
+    NextStarts,
+    NextStatic,
+    Whole,
+    piece_batch,
+)
+from scaling.evaluate.caches import CachedTokens, piece_begin
+from scaling.flops import BltShape, SubwordShape
 from scaling.model.blt import ByteLatentTransformer
-from scaling.model.entropies import block_begin, entropies_of_documents, entropy_bits
+from scaling.model.byte_model import block_begin, entropies_of_documents, entropy_bits
 from scaling.model.patching import entropy_starts
 from scaling.model.transformer import SubwordTransformer
-from scaling.shapes import BltShape, SubwordShape
 from scaling.spec import Patching
 from tests.scaling.evaluate.streams import CPU
 

@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from corpora.errors import InputError
-from scaling.cli import app
-from scaling.cli_evaluate import shown_text
+from scaling.cli.app import app
+from scaling.cli.evaluate import shown_text
 from scaling.data.starts import StaticPatches
-from scaling.evaluate.run_folder import open_run
 from scaling.evaluate.score import score
+from scaling.evaluate.trained_run import open_run
 from tests.scaling.evaluate.runs import CONTEXT, latent_run
 from tests.scaling.evaluate.streams import CPU, byte_stream
 

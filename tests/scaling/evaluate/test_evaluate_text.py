@@ -10,11 +10,10 @@ from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.errors import InputError
 from corpora.open import open_corpus
-from scaling.evaluate.evaluate_text import evaluate, inference_flops_per_byte
+from scaling.evaluate.byte_caches import next_starts
+from scaling.evaluate.evaluate_text import continue_text, evaluate, inference_flops_per_byte
 from scaling.evaluate.generate import Sampling
-from scaling.evaluate.generate_text import continue_text
-from scaling.evaluate.next_starts import next_starts
-from scaling.evaluate.run_folder import TrainedRun, open_run
+from scaling.evaluate.trained_run import TrainedRun, open_run
 from scaling.flops import Setting, forward_flops_per_byte
 from scaling.spec import RunSpec
 from tests.scaling.evaluate.runs import CONTEXT, latent_run, subword_run

@@ -8,11 +8,9 @@ import torch
 from torch import Tensor
 
 from corpora.errors import InputError
-from scaling.evaluate.byte_cache import CachedBytes
+from scaling.evaluate.byte_caches import CachedBytes, NextSpace, NextStatic, Whole
+from scaling.evaluate.caches import CachedTokens
 from scaling.evaluate.generate import Sampling, generate_bytes, generate_units, probabilities
-from scaling.evaluate.next_starts import NextSpace, NextStatic
-from scaling.evaluate.token_cache import CachedTokens
-from scaling.evaluate.whole import Whole
 from tests.scaling.evaluate.test_caches import WINDOW, byte_model, latent_model
 
 

@@ -11,13 +11,12 @@ import torch
 
 from corpora.errors import InputError
 from corpora.open import open_corpus
-from scaling.evaluate.next_byte import ExactBytes
-from scaling.evaluate.whole import Whole
+from scaling.evaluate.byte_caches import Whole
+from scaling.evaluate.exact_bytes import ExactBytes
+from scaling.flops import SubwordShape
 from scaling.model.transformer import SubwordTransformer
-from scaling.shapes import SubwordShape
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.token_bytes import TokenBytes, TokenKind
-from tokenize_lab.tokenizer import Encoding, Tokenizer
+from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer, TokenKind
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
 

@@ -12,7 +12,7 @@ import torch
 
 from corpora.errors import InputError
 from corpora.open import open_corpus
-from scaling.evaluate.run_folder import open_run
+from scaling.evaluate.trained_run import open_run
 from scaling.model.weights import WEIGHTS, write_tensors
 from scaling.spec import Model, RunSpec
 from tests.scaling.evaluate.runs import BLT, latent_run, subword_run, write_run

@@ -9,15 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from scaling.data.batch import Batch
-from scaling.data.rows import batch_of, cut_rows
 from scaling.data.shards import Stream
 from scaling.data.starts import Patches, StoredPatches
+from scaling.data.windows import Batch, batch_of, cut_rows
+from scaling.flops import BltShape, SubwordShape
 from scaling.model.blt import ByteLatentTransformer
-from scaling.model.entropies import entropies_of_documents
+from scaling.model.byte_model import entropies_of_documents
 from scaling.model.patching import entropy_keys, split_entropy_starts
 from scaling.model.transformer import SubwordTransformer
-from scaling.shapes import BltShape, SubwordShape
 from tests.scaling.evaluate.streams import CPU, byte_stream
 
 Texts = Sequence[bytes]

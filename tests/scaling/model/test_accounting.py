@@ -30,14 +30,22 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from scaling.data.batch import Batch
 from scaling.data.starts import StaticPatches
-from scaling.flops import TRAINING_FACTOR, Setting, cost, forward_flops_per_byte
+from scaling.data.windows import Batch
+from scaling.flops import (
+    TRAINING_FACTOR,
+    BltShape,
+    Setting,
+    SubwordShape,
+    cost,
+    forward_flops_per_byte,
+    paper_blt,
+    paper_subword,
+)
 from scaling.model.blocks import RMSNorm, SwiGLU
 from scaling.model.blt import ByteLatentTransformer
-from scaling.model.build import AnyModel, build_model, parameter_counts
 from scaling.model.transformer import SubwordTransformer
-from scaling.shapes import BltShape, SubwordShape, paper_blt, paper_subword
+from scaling.model.weights import AnyModel, build_model, parameter_counts
 from scaling.spec import Model, Patching, RunSpec, Training
 from tests.scaling.evaluate.streams import CPU
 from tests.scaling.model.support import Cut, form, patched_by

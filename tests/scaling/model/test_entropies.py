@@ -9,16 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from scaling.model.entropies import (
+from scaling.flops import SubwordShape
+from scaling.model.byte_model import (
     REREAD,
     block_begin,
     blocks,
     entropies_of_documents,
     entropy_bits,
 )
-from scaling.model.inputs import Tokens
-from scaling.model.transformer import SubwordTransformer
-from scaling.shapes import SubwordShape
+from scaling.model.transformer import SubwordTransformer, Tokens
 from tests.scaling.evaluate.streams import CPU
 from tests.scaling.model.support import byte_model
 

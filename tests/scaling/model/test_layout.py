@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from scaling.data.batch import Batch
 from scaling.data.starts import StaticPatches
-from scaling.model.inputs import patched_bytes, tokens
-from scaling.model.layout import PAD_LATENTS_TO, patch_layout
+from scaling.data.windows import Batch
+from scaling.model.cross_attention import PAD_LATENTS_TO, patch_layout
+from scaling.model.transformer import patched_bytes, tokens
 from tests.scaling.evaluate.streams import CPU
 from tests.scaling.model.support import Cut, patched_by
 

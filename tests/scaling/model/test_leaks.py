@@ -15,11 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scaling.data.batch import Batch
 from scaling.data.starts import Rows, SpacePatches, StaticPatches
+from scaling.data.windows import Batch
 from scaling.model.blt import ByteLatentTransformer
-from scaling.model.inputs import PatchedBytes, patched_bytes
-from scaling.model.transformer import SubwordTransformer
+from scaling.model.transformer import PatchedBytes, SubwordTransformer, patched_bytes
 from tests.scaling.evaluate.streams import CPU
 from tests.scaling.model.support import (
     Cut,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from scaling.data.batch import Batch
-from scaling.model.inputs import patched_bytes
+from scaling.data.windows import Batch
 from scaling.model.patching import static_starts
+from scaling.model.transformer import patched_bytes
 from tests.scaling.evaluate.streams import CPU
 from tests.scaling.model.support import latent_model
 

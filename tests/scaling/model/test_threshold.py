@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
+from scaling.model.byte_model import Threshold, find_threshold, laid_end_to_end
 from scaling.model.patching import patch_count, split_entropy_starts
-from scaling.model.threshold import Threshold, find_threshold, laid_end_to_end
 from tests.scaling.trigram import fitted
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from corpora.errors import InputError
+from scaling.flops import SubwordShape
 from scaling.model.transformer import SubwordTransformer
 from scaling.model.weights import (
     WEIGHTS,
@@ -27,7 +28,6 @@ from scaling.model.weights import (
     weights_sha256,
     write_tensors,
 )
-from scaling.shapes import SubwordShape
 from tests.conftest import ROOT
 from tests.scaling.model.support import latent_model, token_model
 

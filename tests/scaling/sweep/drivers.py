@@ -7,9 +7,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scaling.sweep import worker_process
+from scaling.sweep import local as worker_process
 from scaling.sweep.folder import SweepFolder
-from scaling.sweep.worker_process import WorkerSettings
+from scaling.sweep.local import WorkerSettings
 from tests.scaling.train.runs import python, started
 
 FULL, DEADLY, BROKEN = 1001, 1002, 1003  # seeds of runs that meet with a fault

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from scaling.flops import training_flops_per_byte
-from scaling.record import RECORD, RunRecord, write_record
+from scaling.record import RECORD, RunRecord, write_record, write_spec
 from scaling.spec import Model, RunSpec
-from scaling.spec_json import write_spec
 from scaling.sweep.folder import SWEEP, Job, SweepFolder
 from tests.scaling.sweep.sweeps import tiny
 

@@ -5,9 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scaling.record import read_record
+from scaling.record import read_record, write_spec
 from scaling.spec import RunSpec
-from scaling.spec_json import write_spec
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from tests.scaling.train.runs import blt_spec, remains, small_shards
 

@@ -11,14 +11,14 @@ from typer.testing import CliRunner
 
 from corpora.errors import InputError
 from reports.build import build_report
-from reports.laws.material import read_laws
-from scaling.cli import app
+from reports.laws.results import read_laws
+from scaling.cli.app import app
 from scaling.read_runs import read_runs
 from scaling.record import RECORD, failed_record, read_record
 from scaling.sweep.collect import load_runs
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
-from scaling.sweep.train_cell import train_cell
-from scaling.train.stop import StopRequest
+from scaling.sweep.worker import train_cell
+from scaling.train.progress import StopRequest
 from tests.scaling.sweep.records import ended, reads, record_of, sized
 from tests.scaling.sweep.sweeps import planned, tiny
 from tests.scaling.train.runs import CPU

@@ -7,17 +7,30 @@ from pathlib import Path
 import pytest
 
 from corpora.errors import InputError
-from scaling.record import RunRecord, failed_record, read_record, write_record
-from scaling.spec_json import SPEC, read_spec, write_spec
-from scaling.sweep import docket
-from scaling.sweep.attempts import Attempts, read_attempts, write_attempts
-from scaling.sweep.docket import Docket
-from scaling.sweep.driving import driving
+from scaling.data.folders import lock
+from scaling.record import (
+    SPEC,
+    RunRecord,
+    failed_record,
+    read_record,
+    read_spec,
+    write_record,
+    write_spec,
+)
+from scaling.sweep import queue as docket
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
-from scaling.sweep.leftovers import ATTEMPTS, CHECKPOINT, LOCK, remove_leftovers
-from scaling.sweep.local import run_local
-from scaling.sweep.locks import lock
-from scaling.sweep.worker_process import WorkerSettings
+from scaling.sweep.local import WorkerSettings, run_local
+from scaling.sweep.queue import (
+    ATTEMPTS,
+    CHECKPOINT,
+    LOCK,
+    Attempts,
+    Docket,
+    driving,
+    read_attempts,
+    remove_leftovers,
+    write_attempts,
+)
 from tests.scaling.sweep.drivers import BROKEN, DEADLY, FULL, faulty_workers
 from tests.scaling.sweep.sweeps import DIVERGED, ENDED, FAILED, names, planned, statuses, tiny
 from tests.scaling.train.runs import text_shards

@@ -12,12 +12,10 @@ import psutil
 import pytest
 
 from corpora.errors import InputError
-from scaling.record import read_record
-from scaling.spec_json import SPEC, read_spec
-from scaling.sweep.driving import DRIVER_LOCK
+from scaling.record import SPEC, read_record, read_spec
 from scaling.sweep.folder import Job, SweepFolder
-from scaling.sweep.leftovers import CHECKPOINT
 from scaling.sweep.local import run_local
+from scaling.sweep.queue import CHECKPOINT, DRIVER_LOCK
 from tests.scaling.sweep.drivers import FAULTY, FULL, drive, workers_of
 from tests.scaling.sweep.sweeps import (
     DIVERGED,

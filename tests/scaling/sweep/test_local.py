@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from corpora.errors import InputError
-from scaling.spec_json import SPEC, read_spec
+from scaling.record import SPEC, read_spec
 from scaling.sweep import local
-from scaling.sweep.driving import driving
 from scaling.sweep.local import run_local
+from scaling.sweep.queue import driving
 from scaling.sweep.state import SweepState
 from tests.conftest import ROOT
 from tests.scaling.sweep.sweeps import ENDED, all_remains, names, planned, six, tiny

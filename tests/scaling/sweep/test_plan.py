@@ -11,23 +11,21 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from scaling.cli import app
+from scaling.cli.app import app
+from scaling.config.sweep_file import read_sweep_file
+from scaling.data.folders import lock
 from scaling.data.shards import open_shards
-from scaling.evaluate.run_folder import open_run
+from scaling.evaluate.trained_run import open_run
 from scaling.prepare import Prepared
 from scaling.record import read_record
-from scaling.sweep.cells import cells_of
-from scaling.sweep.driving import driving
+from scaling.sweep.cells import cells_of, readings_of
 from scaling.sweep.folder import SweepFolder, read_sweep
-from scaling.sweep.leftovers import LOCK
-from scaling.sweep.locks import lock
 from scaling.sweep.plan import isoflops, planned
-from scaling.sweep.sources import readings_of
+from scaling.sweep.queue import LOCK, driving
 from scaling.sweep.state import CellState, SweepState
-from scaling.sweep.sweep_file import read_sweep_file
-from scaling.sweep.told import Told
+from scaling.sweep.status_text import Told
 from scaling.train.memory import state_bytes, step_bytes
-from scaling.train.speed import seconds_per_byte
+from scaling.train.step import seconds_per_byte
 from tests.scaling.sweep.test_sweep_file import BLT, TRAINING
 from tests.scaling.train.runs import CPU, blt_spec, rows_tried, small_shards
 

@@ -18,23 +18,21 @@ from typing import Any
 import pytest
 
 from corpora.errors import InputError
-from scaling.data.layout import MANIFEST
+from scaling.data.shards import MANIFEST
 from scaling.record import read_record
-from scaling.sweep import ray_driver
-from scaling.sweep.docket import Docket
+from scaling.sweep import ray as ray_driver
 from scaling.sweep.folder import Job, SweepFolder
-from scaling.sweep.leftovers import CHECKPOINT
 from scaling.sweep.local import run_local
-from scaling.sweep.ray_engine import run_ray
-from scaling.sweep.ray_errand import Outcome
-from scaling.sweep.ray_texts import PackedText, unpack
+from scaling.sweep.queue import CHECKPOINT, Docket
+from scaling.sweep.ray import run_ray
+from scaling.sweep.ray_worker import Outcome, PackedText, unpack
 from scaling.sweep.state import SweepState
-from scaling.train.metrics import METRICS
-from scaling.train.stop import StopRequest
+from scaling.train.checkpoint import METRICS
+from scaling.train.progress import StopRequest
 from tests.conftest import ROOT
 from tests.scaling.sweep.sweeps import ENDED, all_remains, names, planned, six, statuses, tiny
 from tests.scaling.train.runs import text_shards
-from tokenize_lab import ray_cluster
+from tokenize_lab import ray as ray_cluster
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="needs Ray: pip install ray"

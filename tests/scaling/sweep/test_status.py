@@ -13,16 +13,15 @@ from typer.testing import CliRunner
 
 from corpora.errors import InputError
 from corpora.files import write_text
-from scaling import cli_sweep
-from scaling.cli import app
-from scaling.record import RECORD, failed_record, write_record
-from scaling.spec_json import SPEC, read_spec
+from scaling.cli import status as cli_sweep
+from scaling.cli.app import app
+from scaling.record import RECORD, SPEC, failed_record, read_spec, write_record
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from scaling.sweep.status import RunStatus, SweepStatus, sweep_status
 from scaling.sweep.status_text import MOST_RUNS, duration, status_text
-from scaling.sweep.train_cell import train_cell
-from scaling.train.metrics import METRICS
-from scaling.train.stop import StopRequest
+from scaling.sweep.worker import train_cell
+from scaling.train.checkpoint import METRICS
+from scaling.train.progress import StopRequest
 from tests.scaling.sweep.records import ended, record_of
 from tests.scaling.sweep.sweeps import planned, tiny
 from tests.scaling.train.runs import CPU
@@ -340,7 +339,7 @@ def test_watching_ends_with_the_sweep(
         if len(looked) == 2:
             trained(folder, job)
 
-    monkeypatch.setattr("scaling.cli_sweep.time.sleep", sleep)
+    monkeypatch.setattr("scaling.cli.status.time.sleep", sleep)
     cli_sweep.status(tmp_path, watch=True, every=3.0)
     assert looked == [3.0, 3.0]
     screens = capsys.readouterr().out.split("\x1b[H\x1b[J")[1:]

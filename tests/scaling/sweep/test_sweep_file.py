@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from corpora.errors import InputError
-from scaling.cli_plan import folder_name
-from scaling.spec_file import read_train_file
+from scaling.cli.sweep import folder_name
+from scaling.config.sweep_file import EXPERIMENTS, packaged, read_sweep_file, with_corpus
+from scaling.config.train_file import read_train_file
 from scaling.sweep.cells import cells_of
-from scaling.sweep.sweep_file import EXPERIMENTS, packaged, read_sweep_file, with_corpus
 
 HEAD = 'name = "grid"\ncompute_flops = [1e9, 2e9]\nseeds = [0, 1]\n'
 TEXTS = """\

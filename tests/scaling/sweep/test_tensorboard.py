@@ -13,15 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from corpora.errors import InputError
-from scaling.cli import app
-from scaling.record import RECORD, read_record, write_record
-from scaling.spec_json import SPEC, read_spec
-from scaling.sweep.collect import read_records
+from scaling.cli.app import app
+from scaling.record import RECORD, SPEC, read_record, read_spec, write_record
+from scaling.sweep.collect import HELD_OUT, STEP_TAGS, read_records, run_name
+from scaling.sweep.collect import write_events as write_events_of
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from scaling.sweep.local import run_local
-from scaling.sweep.tensorboard import HELD_OUT, STEP_TAGS, run_name
-from scaling.sweep.tensorboard import write_events as write_events_of
-from scaling.train.metrics import METRICS
+from scaling.train.checkpoint import METRICS
 from tests.scaling.sweep.records import reads, record_of
 from tests.scaling.sweep.sweeps import planned, tiny
 
@@ -121,7 +119,7 @@ def test_metrics_that_cannot_be_read_are_named_and_not_the_target(
     def broken(_: Path) -> Any:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr("scaling.sweep.tensorboard._lines", broken)
+    monkeypatch.setattr("scaling.sweep.collect._lines", broken)
     with pytest.raises(InputError, match="cannot be read") as refused:
         write_events(folder, tmp_path / "events")
     assert str(refused.value).startswith(f"{path}: ")

@@ -14,16 +14,16 @@ from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.synthetic import MarkovSource
 from scaling.data.build_text import build_text
-from scaling.data.build_tokens import build_tokens
+from scaling.data.build_units import build_tokens
 from scaling.data.shards import open_shards
 from scaling.model.weights import WEIGHTS
 from scaling.record import RECORD, RunRecord
 from scaling.spec import Model, Patching, RunSpec, Training
+from scaling.train.checkpoint import METRICS
 from scaling.train.machine import Machine
-from scaling.train.metrics import METRICS
+from scaling.train.progress import StopRequest
 from scaling.train.run import train
 from scaling.train.step import Stepper, StepResult
-from scaling.train.stop import StopRequest
 from tests.conftest import ROOT
 from tokenize_lab.load import load_tokenizer
 

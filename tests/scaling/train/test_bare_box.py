@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scaling.spec_json import write_spec
+from scaling.record import write_spec
 from tests.conftest import ROOT
 from tests.scaling.train.runs import blt_spec, ended, python, remains, run, small_shards
 

@@ -11,13 +11,12 @@ from torch import Tensor, nn
 
 from corpora.errors import InputError
 from scaling.data.shards import open_shards
-from scaling.model.build import build_model
-from scaling.model.weights import read_tensors, write_tensors
+from scaling.model.weights import build_model, read_tensors, write_tensors
 from scaling.train.__main__ import main
 from scaling.train.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
-from scaling.train.optimizer import adamw
+from scaling.train.progress import StopRequest
 from scaling.train.run import train
-from scaling.train.stop import StopRequest
+from scaling.train.step import adamw
 from tests.scaling.train.runs import CPU, blt_spec, small_shards
 
 Tensors = dict[str, Tensor]

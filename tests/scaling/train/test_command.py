@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scaling.spec_json import write_spec
+from scaling.record import write_spec
 from scaling.train.__main__ import main
 from tests.scaling.train.runs import blt_spec, small_shards
 

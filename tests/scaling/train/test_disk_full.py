@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from scaling.model.weights import WEIGHTS
-from scaling.record import RECORD
+from scaling.record import RECORD, write_spec
 from scaling.spec import RunSpec
-from scaling.spec_json import write_spec
 from scaling.train.checkpoint import CHECKPOINT
 from tests.scaling.train.runs import (
     blt_spec,

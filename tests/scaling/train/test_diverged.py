@@ -12,16 +12,13 @@ import scaling.train.run as running
 from corpora.errors import InputError
 from scaling.data.shards import open_shards
 from scaling.model.weights import WEIGHTS
-from scaling.record import RECORD, read_record
+from scaling.record import RECORD, read_record, write_spec
 from scaling.spec import RunSpec
-from scaling.spec_json import write_spec
 from scaling.train.__main__ import main
-from scaling.train.checkpoint import CHECKPOINT
+from scaling.train.checkpoint import CHECKPOINT, METRICS, MetricsLog
 from scaling.train.machine import Machine
-from scaling.train.metrics import METRICS, MetricsLog
-from scaling.train.report import Report
+from scaling.train.progress import Report, StopRequest
 from scaling.train.run import train
-from scaling.train.stop import StopRequest
 from tests.scaling.train.runs import CPU, blt_spec, byte_tokens, metrics, run, small_shards
 from tests.scaling.train.runs import subword_spec as subword
 

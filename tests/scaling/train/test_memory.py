@@ -12,15 +12,20 @@ import torch
 from corpora.errors import InputError
 from corpora.files import write_text
 from scaling.data.shards import open_shards
-from scaling.model.build import build_model
+from scaling.model.weights import build_model
 from scaling.spec import Patching, RunSpec
-from scaling.train import available, memory
-from scaling.train.available import available_bytes
-from scaling.train.distributed import World
-from scaling.train.machine import Machine
-from scaling.train.memory import built_parameters, rows_that_fit, state_bytes, step_bytes
+from scaling.train import memory
+from scaling.train import memory as available
+from scaling.train.machine import Machine, World
+from scaling.train.memory import (
+    available_bytes,
+    built_parameters,
+    rows_that_fit,
+    state_bytes,
+    step_bytes,
+)
+from scaling.train.progress import StopRequest
 from scaling.train.run import train
-from scaling.train.stop import StopRequest
 from tests.scaling.train.runs import (
     CPU,
     SOURCE,

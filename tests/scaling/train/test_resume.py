@@ -12,14 +12,11 @@ import pytest
 
 from scaling.data.shards import open_shards
 from scaling.model.weights import WEIGHTS
-from scaling.record import RECORD
+from scaling.record import RECORD, write_spec
 from scaling.spec import RunSpec
-from scaling.spec_json import write_spec
-from scaling.train.checkpoint import CHECKPOINT
-from scaling.train.metrics import METRICS
-from scaling.train.report import Report
+from scaling.train.checkpoint import CHECKPOINT, METRICS
+from scaling.train.progress import Report, StopRequest
 from scaling.train.run import train
-from scaling.train.stop import StopRequest
 from tests.scaling.train.runs import (
     CPU,
     blt_spec,
@@ -48,7 +45,7 @@ def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def spec_of(whole: Path) -> tuple[RunSpec, Path]:
-    from scaling.spec_json import SPEC, read_spec
+    from scaling.record import SPEC, read_spec
 
     spec = read_spec(whole / SPEC)
     return spec, whole.parent / "shards" / spec.shards

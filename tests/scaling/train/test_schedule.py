@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scaling.spec import Training
-from scaling.train.schedule import wsd
+from scaling.train.step import wsd
 
 # Twenty steps a line, in hundredths: up over 5, flat, and down over the last 20 to what would be 0
 # at step 100.

@@ -15,14 +15,11 @@ from corpora.errors import InputError
 from scaling.data.shards import open_shards
 from scaling.data.starts import StaticPatches
 from scaling.data.windows import Windows, evaluation_windows
-from scaling.model.build import build_model
-from scaling.model.weights import WEIGHTS
-from scaling.record import RECORD
+from scaling.model.weights import WEIGHTS, build_model
+from scaling.record import RECORD, write_spec
 from scaling.spec import RunSpec
-from scaling.spec_json import write_spec
-from scaling.train.distributed import World
-from scaling.train.optimizer import adamw
-from scaling.train.step import Stepper, loss_of
+from scaling.train.machine import World
+from scaling.train.step import Stepper, adamw, loss_of
 from tests.scaling.train.comparing import close
 from tests.scaling.train.runs import (
     CPU,

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from corpora.synthetic import MarkovSource, ZipfSource
+from scaling.config.train_file import read_train_file
 from scaling.data.shards import open_shards
 from scaling.prepare import keep_beside, prepare
 from scaling.record import RunRecord
-from scaling.spec_file import read_train_file
 from tests.scaling.train.runs import CPU, run
 
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tokenize_lab.tokenizers.byte_alphabet import byte_to_character
-from tokenize_lab.tokenizers.huggingface import HuggingFaceTokenizer, huggingface_from_text
+from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
+from tokenize_lab.backends.simple import byte_to_character
 
 Pair = tuple[bytes, bytes]
 

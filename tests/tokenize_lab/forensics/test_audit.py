@@ -12,10 +12,9 @@ from corpora.document import Document
 from corpora.errors import InputError
 from tests.tokenize_lab.forensics.made import byte_level, id_of
 from tests.tokenize_lab.texts import SAMPLES
-from tokenize_lab.forensics.audit import audit
+from tokenize_lab.cli.forensics import load_findings, save_finding
+from tokenize_lab.forensics.audit import audit, script_of, token_script
 from tokenize_lab.forensics.audit_tables import audit_tables
-from tokenize_lab.forensics.files import load_findings, save_finding
-from tokenize_lab.forensics.scripts import script_of, token_script
 from tokenize_lab.forensics.usage import count_usage, language_rows, sharing
 from tokenize_lab.load import load_tokenizer
 

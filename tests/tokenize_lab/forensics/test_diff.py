@@ -13,8 +13,7 @@ from corpora.document import Document
 from corpora.open import open_corpus
 from tests.tokenize_lab.forensics.made import byte_level
 from tests.tokenize_lab.texts import SAMPLES, ids_of
-from tokenize_lab.forensics.cuts import compare_cuts
-from tokenize_lab.forensics.diff import diff, settings_of
+from tokenize_lab.forensics.diff import compare_cuts, diff, settings_of
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.patterns import GPT2, GPT4
 from tokenize_lab.tokenizer import Tokenizer

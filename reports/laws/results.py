@@ -1,0 +1,187 @@
+"""The laws of a folder: fits as `tokenize-lab scaling fit --out` wrote them, and their runs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from corpora.errors import InputError
+from reports.laws.text import compact, power
+from scaling.cli.fit import LAWS_FOLDER
+from scaling.fits.findings import OUTSIDE
+from scaling.fits.single_stage import FAMILY
+from scaling.published.figure import Row
+from scaling.read_runs import TABLES, read_runs
+from scaling.result import FitResult, Interval
+from scaling.runs import Runs
+
+CONVENTIONS = "conventions"
+REPRODUCED = "reproduce.json"
+
+
+@dataclass(frozen=True)
+class Laws:
+    """Everything the pages on laws show.
+
+    Attributes:
+        tables: runs and optima, by the SHA-256 of their file.
+        fits: one law each, in the order of their files' names.
+        rivals: the same laws under other conventions of counting, for the table of those alone.
+        reproduced: published figures beside ours; empty where `scaling reproduce` was not run.
+    """
+
+    tables: Mapping[str, Runs]
+    fits: Sequence[FitResult]
+    rivals: Sequence[FitResult] = ()
+    reproduced: Sequence[Row] = ()
+
+    def of(self, law: str) -> list[FitResult]:
+        """Return the fits of a law that found something, in the order of budget, then rate."""
+        found = [fit for fit in self.fits if fit.law == law and fit.estimates]
+        return sorted(found, key=lambda fit: (budget(fit), rate(fit)))
+
+    def one(self, law: str) -> FitResult | None:
+        """Return the first fit of a law, or None."""
+        return next(iter(self.of(law)), None)
+
+    def runs_of(self, fit: FitResult) -> Runs | None:
+        """Return the runs that a fit was made from, if its table is here.
+
+        Rows of other languages, tokenizations or budgets than the fit's own are left out.
+        """
+        runs = self.tables.get(fit.data_sha256)
+        if runs is None:
+            return None
+        for name, value in fit.context.items():
+            if name in runs.frame.columns:
+                runs = runs.only((runs.frame[name] == value).to_numpy())
+        if not len(runs):
+            return None
+        column = fit.conventions.get("params", "")
+        if column in runs.frame.columns and column != runs.params_column:
+            runs = Runs(
+                runs.frame,
+                runs.name,
+                runs.sha256,
+                column,
+                runs.flops_convention,
+                runs.excluded,
+                runs.notes,
+            )
+        return runs
+
+
+def family(fit: FitResult) -> str:
+    """Return the tokenization, language and data set a fit is confined to; empty if to none."""
+    return ", ".join(str(fit.context[name]) for name in FAMILY if name in fit.context)
+
+
+def alike(one: FitResult, other: FitResult) -> bool:
+    """Whether two fits are of the same tokenization, language and data set, as far as both say."""
+    shared = [name for name in FAMILY if name in one.context and name in other.context]
+    return all(one.context[name] == other.context[name] for name in shared)
+
+
+def label(fit: FitResult, fits: Sequence[FitResult]) -> str:
+    """Return the budget of one of several fits, and its family where they have more than one."""
+    own = f"{power(budget(fit))} FLOPs"
+    return f"{own}, {family(fit)}" if len({family(one) for one in fits}) > 1 else own
+
+
+def budget(fit: FitResult) -> float:
+    """Return the budget a fit is confined to, in FLOPs; 0 if to none."""
+    return float(fit.context.get("compute_flops", 0.0))
+
+
+def rate(fit: FitResult) -> float:
+    """Return the compression rate a fit is confined to, in bytes per token; 0 if to none."""
+    return float(fit.context.get("compression_rate", 0.0))
+
+
+def of_family(fit: FitResult, fits: Sequence[FitResult]) -> str:
+    """Return ` (entropy, eng_Latn)` where fits of one law are of several families, else nothing."""
+    families = {family(one) for one in fits if one.law == fit.law}
+    return f" ({family(fit)})" if len(families) > 1 else ""
+
+
+def inside(fit: FitResult) -> bool:
+    """Whether what a fit calls the best lies among the sizes and rates that were trained."""
+    return all(one.name != OUTSIDE for one in fit.findings)
+
+
+def shown_name(fit: FitResult, fits: Sequence[FitResult]) -> str:
+    """Return a fit's name in tables: law, form where it has several, and what it is confined to.
+
+    Arguments:
+        fits: all there are; where those of its law are of several families, the name tells which.
+    """
+    words = [fit.law]
+    if fit.law in ("law2", "joint", "joint-additive"):
+        words.append(f"({fit.form})")
+    if budget(fit):
+        words.append(f"C = {compact(budget(fit))}")
+    if rate(fit):
+        words.append(f"T = {rate(fit):.3g}")
+    return " ".join(words) + of_family(fit, fits)
+
+
+def read_laws(folder: Path) -> Laws | None:
+    """Read `laws/` of a folder; None where there is none.
+
+    It holds fits (`*.json`), the tables they were made from (`*.csv`, `*.parquet`), what
+    `scaling reproduce --out` wrote, and under `conventions/` the same fits by other conventions.
+
+    Raises:
+        InputError: a file is neither, naming it.
+    """
+    laws = folder / LAWS_FOLDER
+    if not laws.is_dir():
+        return None
+    tables = [read_runs(path) for path in sorted(laws.iterdir()) if path.suffix in TABLES]
+    reproduced = laws / REPRODUCED
+    return Laws(
+        {runs.sha256: runs for runs in tables},
+        [_read_fit(path) for path in sorted(laws.glob("*.json")) if path != reproduced],
+        [_read_fit(path) for path in sorted((laws / CONVENTIONS).glob("*.json"))],
+        _read_rows(reproduced) if reproduced.is_file() else (),
+    )
+
+
+def _read_fit(path: Path) -> FitResult:
+    try:
+        return FitResult.from_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"{path}: not a fit ({where}: {first['msg']}); keep only what scaling fit wrote here"
+        ) from error
+
+
+def _read_rows(path: Path) -> tuple[Row, ...]:
+    try:
+        return tuple(_row(one) for one in json.loads(path.read_text("utf-8")))
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{path}: not what `scaling reproduce --out` writes ({error}); run that again"
+        ) from error
+
+
+def _row(record: dict[str, Any]) -> Row:
+    ends = {
+        name: None if record[name] is None else Interval(low=record[name][0], high=record[name][1])
+        for name in ("theirs", "interval")
+    }
+    return Row(**{name: record[name] for name in Row._fields} | ends)
+
+
+# Coefficients by the letters that papers write them with.
+
+GREEK = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "kappa": "κ", "rho0": "ρ₀", "T0": "T₀",
+    "L0": "L₀", "B0": "B₀", "N0": "N₀", "compression_rate_opt": "T*, bytes per token",
+    "bytes_per_param_opt": "ρ*, bytes per parameter", "bits_per_byte_opt": "bits per byte",
+}  # fmt: skip

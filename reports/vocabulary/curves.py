@@ -1,0 +1,384 @@
+"""Bytes per token at every vocabulary size, and what each further id gains."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from reports import numbers
+from reports.charts.chart import (
+    Axis,
+    Chart,
+    decades,
+    laws_style,
+    legend,
+    linear,
+    octaves,
+    panel,
+    panels,
+)
+from reports.charts.svg import series_style
+from reports.html import Column, language_cell, name, sortable_table
+from reports.languages import language_name
+from reports.laws.text import significant, with_ends
+from reports.measured import Series
+from reports.page import Section, absent, behind, paragraphs
+from tokenize_lab.vocab_curve.job import FILE, Row, load_curves
+
+# Vocabulary curves as pages need them: by language and tokenizer, with a style for each.
+
+
+MOST_PANELS = 12
+ENGLISH = "eng"  # how the codes begin of what parity compares with
+
+
+@dataclass(frozen=True)
+class DrawnCurve:
+    """One tokenizer's curve over one language.
+
+    Attributes:
+        series: the tokenizer.
+        language: its code.
+        rows: with a rate, ascending in vocabulary size.
+    """
+
+    series: Series
+    language: str
+    rows: Sequence[Row]
+
+    @property
+    def ceiling(self) -> float:
+        """Bytes per piece that merges cannot cross."""
+        return float(self.rows[0]["bytes_per_pretoken"])
+
+    @property
+    def points(self) -> list[tuple[int, float]]:
+        """Vocabulary size and bytes per token."""
+        return [(row["vocabulary_size"], row["bytes_per_token"]) for row in self.rows]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Everything the pages on vocabulary show.
+
+    Attributes:
+        corpus: its name.
+        parallel: whether its documents are translations of one another.
+        series: the tokenizers.
+        curves: those with text.
+    """
+
+    corpus: str
+    parallel: bool
+    series: Sequence[Series]
+    curves: Sequence[DrawnCurve]
+
+    @cached_property
+    def languages(self) -> Mapping[str, Sequence[DrawnCurve]]:
+        """Curves by language: English first, then from the highest rate reached to the lowest."""
+        found: dict[str, list[DrawnCurve]] = {}
+        for curve in self.curves:
+            found.setdefault(curve.language, []).append(curve)
+
+        def order(language: str) -> tuple[bool, float, str]:
+            reached = max(curve.points[-1][1] for curve in found[language])
+            return not language.startswith(ENGLISH), -reached, language
+
+        return {language: found[language] for language in sorted(found, key=order)}
+
+    @cached_property
+    def shown(self) -> Mapping[str, Sequence[DrawnCurve]]:
+        """The languages that are drawn: the first, and then at even steps down to the last."""
+        languages = list(self.languages)
+        if len(languages) > MOST_PANELS:
+            step = (len(languages) - 1) / (MOST_PANELS - 1)
+            languages = [languages[round(i * step)] for i in range(MOST_PANELS)]
+        return {language: self.languages[language] for language in languages}
+
+    def parity(self, language: str) -> float | None:
+        """Return bytes over English's; None where documents are not the same."""
+        english = next((one for one in self.languages if one.startswith(ENGLISH)), None)
+        if not self.parallel or english is None:
+            return None
+        own, other = (self.languages[one][0].rows[0] for one in (language, english))
+        same = own["documents"] == other["documents"]
+        return own["bytes"] / other["bytes"] if same else None
+
+
+def read_curves(folder: Path, known: Sequence[Series] = ()) -> Curves | None:
+    """Read `vocab_curve.json` of a folder; None where there is none.
+
+    Arguments:
+        known: tokenizers that are on the page already, to be drawn in the same way.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    if not (folder / FILE).exists():
+        return None
+    content: dict[str, Any] = load_curves(folder)
+    series = {one.name: one for one in known}
+    for facts in content["tokenizers"]:
+        new = Series(facts["name"], facts, series_style(len(series)))
+        series.setdefault(facts["name"], new)
+    found = [
+        DrawnCurve(
+            series[curve["tokenizer"]],
+            curve["language"],
+            [row for row in curve["rows"] if row["bytes_per_token"]],
+        )
+        for curve in content["curves"]
+    ]
+    return Curves(
+        str(content["corpus"]["name"]),
+        content["corpus"]["parallel"],
+        [series[facts["name"]] for facts in content["tokenizers"]],
+        [curve for curve in found if curve.rows],
+    )
+
+
+_SHOWN_CEILING = 1.5  # of the highest rate: one further up would flatten the curves
+_PER_IDS = 1000
+_APART = 11.0  # pixels between labels
+HEADROOM = 1.08  # above the highest rule, for what is written over it
+
+
+def sizes(curves: Curves) -> Section:
+    """Show the curves, with the ceiling that pre-tokens set."""
+    title = "Bytes per token by vocabulary size"
+    if not curves.curves:
+        return Section("vocabulary", title, absent("There is no text to measure."))
+    introduction = Markup('<p class="lead">{}</p>').format(
+        "Byte pair encoding learns its merges in order, so the first of them are a tokenizer of "
+        "their own. Each line below is one training, cut to every size there is: the counts are "
+        "those of encoding the text anew with the first merges only."
+    )
+    return Section(
+        "vocabulary",
+        title,
+        introduction
+        + _findings(curves)
+        + legend(list(curves.series), lines=True)
+        + _panels(curves, "vocabulary", "bytes per token", _rates)
+        + Markup('<p class="note">Text: {}. {}</p>').format(name(curves.corpus), _words(curves))
+        + behind("Table: bytes per token by vocabulary size", _table(curves)),
+        style=laws_style(),
+    )
+
+
+def gains(curves: Curves) -> Section:
+    """Show what each further id gains."""
+    title = "What each further id gains"
+    if not any(_gained(curve) for curve in curves.curves):
+        return Section("vocabulary-gains", title, absent("There are not two sizes to compare."))
+    words = (
+        f"Bytes per token gained by {_PER_IDS:,} more ids, between one size and the next a quarter "
+        "of an octave on; the band is its 95 % interval, over the same resampled documents at "
+        "both sizes. Both axes are logarithmic. Single steps wander where a few frequent words "
+        "happen to enter."
+    )
+    return Section(
+        "vocabulary-gains",
+        title,
+        legend(list(curves.series), lines=True)
+        + _panels(curves, "gains", f"gained per {_PER_IDS:,} ids", _gains)
+        + Markup('<p class="note">{}</p>').format(words),
+        style=laws_style(),
+    )
+
+
+_Draw = Callable[[Sequence[DrawnCurve], str], tuple[Chart, list[Markup]]]
+
+
+def _panels(curves: Curves, identity: str, label: str, draw: _Draw) -> Markup:
+    parts = []
+    for place, (language, own) in enumerate(curves.shown.items()):
+        chart, marks = draw(own, label)
+        shown = language_name(language)
+        picture = chart.draw(
+            f"{identity}-{place}",
+            f"{shown}: {label} by vocabulary size",
+            "One line for each tokenizer; the table holds the values.",
+            *marks,
+        )
+        parts.append(panel(name(shown), picture))
+    return panels(*parts)
+
+
+def size_axis(curves: Sequence[DrawnCurve]) -> Axis:
+    """Return the axis of vocabulary sizes, ticks at powers of two."""
+    axis = octaves("ids in the vocabulary", [float(v) for one in curves for v, _ in one.points])
+    return Axis(axis.label, axis.low, axis.high, [(v, _short(v)) for v, _ in axis.ticks], True)
+
+
+def rates_in(curves: Sequence[DrawnCurve]) -> list[float]:
+    """Return the rates that an axis must hold, ends of intervals among them."""
+    return [
+        rate
+        for curve in curves
+        for row in curve.rows
+        for rate in (row["bytes_per_token"], *(row["intervals"]["bytes_per_token"] or ()))
+    ]
+
+
+def rate_lines(chart: Chart, curves: Sequence[DrawnCurve]) -> list[Markup]:
+    """Return each curve with its band."""
+    marks = []
+    for curve in curves:
+        style = curve.series.style
+        ends = [(row["vocabulary_size"], row["intervals"]["bytes_per_token"]) for row in curve.rows]
+        known = [(size, interval) for size, interval in ends if interval]
+        low, high = ([(float(v), i[k]) for v, i in known] for k in (0, 1))
+        if known:
+            marks.append(chart.band(style, low, high))
+        last = curve.points[-1]
+        hint = f"{curve.series.name}: {last[1]:.3f} bytes per token at {last[0]:,} ids"
+        marks.append(chart.line(style, [(float(v), rate) for v, rate in curve.points], hint))
+    return marks
+
+
+def _rates(own: Sequence[DrawnCurve], label: str) -> tuple[Chart, list[Markup]]:
+    highest = max(rate for curve in own for _, rate in curve.points)
+    ceilings = sorted({c for curve in own if (c := curve.ceiling) <= _SHOWN_CEILING * highest})
+    chart = Chart(
+        size_axis(own), linear(label, [*rates_in(own), *(HEADROOM * one for one in ceilings)])
+    )
+    marks = rate_lines(chart, own)
+    marks += [chart.rule(y=ceiling) for ceiling in ceilings]
+    return chart, marks + _ceiling_labels(chart, own, ceilings)
+
+
+def _ceiling_labels(
+    chart: Chart, own: Sequence[DrawnCurve], ceilings: Sequence[float]
+) -> list[Markup]:
+    """Return what stands over the rules; rules too close for a line of text share one."""
+    groups: list[list[float]] = []
+    for ceiling in ceilings:
+        height = chart.at(chart.x.low, ceiling)[1]
+        if groups and chart.at(chart.x.low, groups[-1][0])[1] - height < _APART:
+            groups[-1].append(ceiling)
+        else:
+            groups.append([ceiling])
+    marks = []
+    for group in groups:
+        words = f"ceiling {', '.join(f'{one:.2f}' for one in group)}"
+        under = [curve.series.name for curve in own if curve.ceiling in group]
+        if len(under) < len(own):
+            words += f" ({', '.join(under)})"
+        marks.append(chart.text(chart.x.low * 1.1, group[-1], words, up=4, anchor="start"))
+    return marks
+
+
+def _gained(curve: DrawnCurve) -> list[tuple[float, Row]]:
+    """Return sizes with rows that gained something, which a logarithm can show."""
+    return [
+        (float(row["vocabulary_size"]), row)
+        for row in curve.rows
+        if (row["marginal_bytes_per_token"] or 0) > 0
+    ]
+
+
+def _gains(own: Sequence[DrawnCurve], label: str) -> tuple[Chart, list[Markup]]:
+    found = {curve.series.name: _gained(curve) for curve in own}
+    values = [_PER_IDS * r["marginal_bytes_per_token"] for rows in found.values() for _, r in rows]
+    chart = Chart(size_axis(own), decades(label, values or [1.0]))
+    marks = []
+    for curve in own:
+        rows = found[curve.series.name]
+        ends = [(v, r["intervals"]["marginal_bytes_per_token"]) for v, r in rows]
+        known = [(v, interval) for v, interval in ends if interval and interval[1] > 0]
+        if known:
+            low = [(v, max(_PER_IDS * i[0], chart.y.low)) for v, i in known]
+            marks.append(
+                chart.band(curve.series.style, low, [(v, _PER_IDS * i[1]) for v, i in known])
+            )
+        line = [(v, _PER_IDS * r["marginal_bytes_per_token"]) for v, r in rows]
+        marks.append(chart.line(curve.series.style, line, curve.series.name))
+    return chart, marks
+
+
+def _findings(curves: Curves) -> Markup:
+    """Say of each tokenizer what its last doubling gained, in the first language."""
+    language, own = next(iter(curves.languages.items()))
+    sentences: list[Markup | str] = []
+    for curve in own:
+        last, rate = curve.points[-1]
+        half = min(curve.points, key=lambda point: abs(point[0] - last / 2))
+        if half[0] == last:
+            continue
+        gained = rate / half[1] - 1
+        sentences.append(
+            Markup("{}, {}: ").format(name(language_name(language)), name(curve.series.name))
+            + f"from {half[0]:,} to {last:,} ids, bytes per token rise from {half[1]:.2f} to "
+            f"{rate:.2f}, by {numbers.share(gained)}; the ceiling that its pre-tokens set is "
+            f"{curve.ceiling:.2f}, of which it reaches {numbers.share(rate / curve.ceiling)}."
+        )
+    return paragraphs(sentences)
+
+
+def _words(curves: Curves) -> str:
+    left_out = len(curves.languages) - len(curves.shown)
+    drawn = (
+        f" {left_out} more languages are in the table only; those drawn are English and, by the "
+        "rate they reach, evenly spaced among all."
+        if left_out
+        else ""
+    )
+    return (
+        "Bands are 95 % intervals over its documents or aligned lines. "
+        "Dashed: the ceiling, bytes per piece of text that merges cannot cross; where it lies "
+        f"beyond {_SHOWN_CEILING:g} times the highest rate it is only in the table. Sizes count "
+        "special tokens and the alphabet." + drawn
+    )
+
+
+def _table(curves: Curves) -> Markup:
+    shown = sorted(
+        {
+            row["vocabulary_size"]
+            for curve in curves.curves
+            for row in curve.rows
+            if row["vocabulary_size"].bit_count() == 1
+        }
+    )
+    return sortable_table(
+        "Bytes per token by vocabulary size, with 95 % intervals, and the ceiling",
+        [
+            Column("language", numeric=False),
+            Column("tokenizer", numeric=False),
+            *(Column(f"{size:,}") for size in shown),
+            Column("all ids"),
+            Column("ceiling"),
+        ],
+        [
+            [
+                language_cell(language),
+                name(curve.series.name),
+                *(_at(curve, size) for size in shown),
+                _cell(curve.rows[-1]),
+                significant(curve.ceiling),
+            ]
+            for language, own in curves.languages.items()
+            for curve in own
+        ],
+        row_headers=2,
+        style="tall",
+    )
+
+
+def _at(curve: DrawnCurve, size: int) -> Markup | str:
+    row = next((row for row in curve.rows if row["vocabulary_size"] == size), None)
+    return numbers.UNMEASURED if row is None else _cell(row)
+
+
+def _cell(row: Row) -> Markup:
+    low, high = row["intervals"]["bytes_per_token"] or (None, None)
+    return with_ends(row["bytes_per_token"], low, high)
+
+
+def _short(size: float) -> str:
+    """Return `512`, `4k` or `128k`."""
+    return f"{size / 1024:g}k" if size >= 1024 else f"{size:g}"

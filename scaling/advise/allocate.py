@@ -1,0 +1,185 @@
+"""From a total budget and a rate to model size and data: Law I, with every module paid for.
+
+Law I speaks of the latent module's compute, 6 N B / T. A budget pays for the whole model, so the
+latent compute is found whose model and data cost the budget together.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scaling.advise.laws import Cloud
+from scaling.flops import (
+    PAPER_VOCABULARIES,
+    TRAINING_FACTOR,
+    Setting,
+    Shape,
+    forward_flops_per_byte,
+    paper_blt,
+    paper_subword,
+)
+from scaling.laws import law1, law2
+
+Array = NDArray[np.float64]
+# Every size that anyone trains, then ever further apart to 1e17 parameters: beyond the last one
+# the cost would stand still, and the budget would not be spent.
+LAYERS = (*range(1, 401), *(round(400 * 1.02**step) for step in range(1, 151)))
+HALVINGS = 60
+
+
+class Allocation(NamedTuple):
+    """What to train, [R] each.
+
+    Attributes:
+        params: N*, of the global module. train_bytes: B*.
+        forward_flops_per_byte: what serving it costs.
+    """
+
+    params: Array
+    train_bytes: Array
+    forward_flops_per_byte: Array
+
+
+def allocate(
+    cloud: Cloud,
+    compute_flops: float,
+    rate: Array,
+    english_rate: Array,
+    ratio: Array,
+    vocabulary_size: int | None,
+) -> Allocation:
+    """Spend a budget at a rate as Law I advises.
+
+    Args:
+        cloud: [R] coefficients of Law I.
+        rate: [R] T, bytes per token.
+        english_rate: [R] the rate at which Law I's English rho* is read.
+        ratio: [R] rho* of the language over English's.
+        vocabulary_size: V of a subword model; None for a byte latent model.
+    """
+    low = np.full(rate.shape, np.log(compute_flops) - 12)
+    high = np.full(rate.shape, np.log(compute_flops))
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        found = _at(cloud, np.exp(middle), rate, english_rate, ratio, vocabulary_size)
+        spent = TRAINING_FACTOR * found.train_bytes * found.forward_flops_per_byte
+        above = spent > compute_flops
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return _at(cloud, np.exp((low + high) / 2), rate, english_rate, ratio, vocabulary_size)
+
+
+def _at(
+    cloud: Cloud,
+    latent_flops: Array,
+    rate: Array,
+    english_rate: Array,
+    ratio: Array,
+    vocabulary_size: int | None,
+) -> Allocation:
+    bytes_per_param = ratio * law1.bytes_per_param(cloud, latent_flops, english_rate)
+    params = np.sqrt(latent_flops * rate / (6 * bytes_per_param))
+    return Allocation(params, bytes_per_param * params, _forward(params, rate, vocabulary_size))
+
+
+def _forward(params: Array, rate: Array, vocabulary_size: int | None) -> Array:
+    """Return forward FLOPs per byte of the paper's shape of N parameters, between its sizes.
+
+    For a shape the cost is a quadratic in 1 / T; its three coefficients are interpolated over ln N.
+    """
+    sizes, coefficients = _cost_table(vocabulary_size)
+    ln_params = np.log(params)
+    parts = [np.exp(np.interp(ln_params, sizes, column)) for column in coefficients]
+    return np.asarray(parts[0] + parts[1] / rate + parts[2] / rate**2)
+
+
+@cache
+def _cost_table(vocabulary_size: int | None) -> tuple[Array, tuple[Array, Array, Array]]:
+    shapes: list[Shape] = [
+        paper_blt(layers) if vocabulary_size is None else paper_subword(layers, vocabulary_size)
+        for layers in LAYERS
+    ]
+    at = np.array([1.0, 2.0, 4.0])
+    powers = np.stack([np.ones(3), 1 / at, 1 / at**2], axis=1)
+    costs = np.array(
+        [[forward_flops_per_byte(shape, Setting(rate)) for rate in at] for shape in shapes]
+    )
+    solved = np.linalg.solve(powers, costs.T)
+    # A subword model pays nothing that does not shrink with T; a floor keeps its logarithm.
+    logs = np.log(np.maximum(solved, 1e-6))
+    sizes = np.log([shape.global_params for shape in shapes])
+    return sizes, (logs[0], logs[1], logs[2])
+
+
+def default_vocabulary(family: str) -> int | None:
+    """Return the paper's BPE vocabulary for subword models, None for byte latent ones."""
+    return None if family == "latent" else PAPER_VOCABULARIES["bpe"]
+
+
+# What another compression rate costs: bits per byte, and the compute that would buy them back.
+
+
+MOST = 1e6  # no multiplier beyond this is looked for
+STEPS = 400  # each 3.5 % more compute than the last
+HALVINGS = 60
+
+
+class Price(NamedTuple):
+    """The price of a rate, [R] each.
+
+    Attributes:
+        bits_per_byte: lost against the best rate at the same budget.
+        multiplier: of the budget at which this rate reaches what the best reaches; infinite where
+            none below a million does.
+    """
+
+    bits_per_byte: Array
+    multiplier: Array
+
+
+def price(cloud: Cloud, compute_flops: float, english_rate: Array, loss_ratio: Array) -> Price:
+    """Return what a rate costs by Law II.
+
+    Args:
+        cloud: [R] coefficients of Law II.
+        english_rate: [R] the rate, in English's terms.
+        loss_ratio: [R] bits per byte of the language over English's.
+    """
+    budget = np.asarray(compute_flops, np.float64)
+    lost = law2.price(cloud, budget, english_rate)
+    goal = law2.best_loss(cloud, budget)
+
+    def loss(ln_multiplier: Array) -> Array:
+        return law2.loss(cloud, budget * np.exp(ln_multiplier), english_rate)
+
+    # T* drifts with the budget, so a rate that a few times the budget would redeem may be far off
+    # again at many times: the first crossing is looked for, not any.
+    steps = np.linspace(0, np.log(MOST), STEPS)
+    redeemed = np.stack([loss(np.full_like(lost, step)) <= goal for step in steps])
+    reached = redeemed.any(0)
+    first = redeemed.argmax(0)
+    low, high = steps[np.maximum(first - 1, 0)], steps[first]
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        above = loss(middle) > goal
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return Price(lost * loss_ratio, np.where(reached, np.exp((low + high) / 2), np.inf))
+
+
+def vocabulary_for_rate(rate: float, curve: Sequence[tuple[int, float]]) -> float | None:
+    """Return the vocabulary size at which a tokenizer reaches a rate on a corpus.
+
+    Args:
+        rate: bytes per token wanted.
+        curve: (vocabulary size, bytes per token) measured on the corpus, in any order.
+
+    Returns:
+        the size, interpolated in its logarithm; None where the rate lies outside the curve.
+    """
+    points = sorted(curve)
+    rates = np.maximum.accumulate([one for _, one in points])
+    if not points or not rates[0] <= rate <= rates[-1]:
+        return None
+    return float(np.exp(np.interp(rate, rates, np.log([size for size, _ in points]))))

@@ -1,0 +1,224 @@
+"""How the scaling commands print: strict JSON, or tables for people."""
+
+import contextlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from corpora.errors import InputError, did_you_mean
+from corpora.output import drawn, emit, json_object
+
+if TYPE_CHECKING:
+    from scaling.published.figure import Row
+
+HOW, OUTPUT = "How", "Output"
+AsJson = Annotated[
+    bool, typer.Option("--json", help="strict JSON on stdout", rich_help_panel=OUTPUT)
+]
+
+_MARKS = {True: "yes", False: "no", None: ""}
+_NUMBERS = ("published", "ours", "difference")
+_LEGEND = (
+    "agrees: ours rounds to the digits published, stays under a bar, or differs as random draws"
+    " do; context: of other data or another method, so no agreement is expected; in theirs: the"
+    " interval published holds our figure; in ours: our 95 % interval holds the published one"
+)
+
+
+def print_json(value: Any) -> None:
+    """Write strict JSON to stdout: no NaN, no Infinity."""
+    emit(json_object(value))
+
+
+def shown(value: Any) -> str:
+    """Return a number, or a mapping of numbers, for people."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {shown(one)}" for name, one in value.items())
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def print_rows(rows: "tuple[Row, ...]") -> None:
+    """Print published figures beside ours, a section for each group, notes below."""
+    from rich.table import Table
+    from rich.text import Text
+
+    columns = {
+        "figure": [f"  {one.name}" for one in rows],
+        "published": [one.published for one in rows],
+        "ours": [f"{one.ours:.6g}" for one in rows],
+        "difference": [f"{one.difference:+.2g}" for one in rows],
+        "agrees": ["context" if one.judged == "context" else _MARKS[one.agrees] for one in rows],
+        "in theirs": [_MARKS[one.in_theirs] for one in rows],
+        "in ours": [_MARKS[one.in_ours] for one in rows],
+    }
+    columns = {name: cells for name, cells in columns.items() if any(cells)}
+    table = Table(box=None, pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right" if name in _NUMBERS else "left")
+    group = ""
+    for one, *cells in zip(rows, *columns.values(), strict=True):
+        if one.group != group:
+            group = one.group
+            table.add_row(f"[bold]{group}[/bold]")
+        table.add_row(*cells)
+    notes = dict.fromkeys(f"{one.group}: {one.note}" for one in rows if one.note)
+    emit(drawn([table, *(Text(note, style="dim") for note in (_LEGEND, *notes))]))
+
+
+# Progress of commands that work in stretches: a bar for each, on stderr, only on a terminal.
+
+
+Stage = Callable[[str, int | None], Callable[[int], object]]
+
+
+@contextlib.contextmanager
+def stages() -> Iterator[Stage]:
+    """Yield a function that begins a stretch: given its name and bytes, if known, it returns a
+    function to be told of bytes done."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+
+        def stage(name: str, size: int | None) -> Callable[[int], object]:
+            task = bar.add_task(name, total=size)
+            return lambda done: bar.advance(task, done)
+
+        yield stage
+
+
+# Whether what trains and runs models is installed.
+
+
+def require_torch() -> None:
+    """Look for the extra `[train]`, without loading it.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    for name in ("torch", "safetensors"):
+        if importlib.util.find_spec(name) is None:
+            raise InputError(
+                f"models need {name}; install it with: pip install 'tokenize-lab[train]'"
+            )
+
+
+# `tokenize-lab scaling flops`: what one model counts and costs.
+
+
+if TYPE_CHECKING:
+    from scaling.flops import Shape
+
+
+class Family(StrEnum):
+    """Which models."""
+
+    BLT = "blt"
+    BPE = "bpe"
+    CHARACTER = "character"
+    SUPERBPE = "superbpe"
+
+
+def flops(
+    family: Annotated[Family, typer.Option(help="kind of model")],
+    layers: Annotated[int, typer.Option(min=1, help="global layers L; the paper's d is 128 L")],
+    compression_rate: Annotated[float, typer.Option(help="T, bytes per token or patch")],
+    dim: Annotated[
+        int | None,
+        typer.Option(min=1, help="d of a micro shape", show_default="128 L", rich_help_panel=HOW),
+    ] = None,
+    local_layers: Annotated[
+        int, typer.Option(min=1, help="l of a micro blt (with --dim)", rich_help_panel=HOW)
+    ] = 1,
+    local_dim: Annotated[
+        int, typer.Option(min=1, help="h of a micro blt (with --dim)", rich_help_panel=HOW)
+    ] = 128,
+    cross_factor: Annotated[
+        int, typer.Option(min=1, help="k of a micro blt (with --dim)", rich_help_panel=HOW)
+    ] = 2,
+    vocabulary_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="V of a subword model", show_default="the paper's"),
+    ] = None,
+    context_bytes: Annotated[
+        int, typer.Option(min=1, help="attention context", rich_help_panel=HOW)
+    ] = 8192,
+    window_bytes: Annotated[
+        int, typer.Option(min=1, help="local attention window", rich_help_panel=HOW)
+    ] = 512,
+    convention: Annotated[
+        str, typer.Option(help="what counts as a FLOP", rich_help_panel=HOW)
+    ] = "full",
+    compute: Annotated[
+        float | None, typer.Option(help="budget C, to print the bytes it trains on")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count the parameters and the FLOPs per byte of one model, by every convention.
+
+    \b
+    tokenize-lab scaling flops --family blt --layers 16 --compression-rate 4
+    """
+    from scaling.flops import (
+        CONVENTIONS,
+        PAPER_VOCABULARIES,
+        TRAINING_FACTOR,
+        Setting,
+        SubwordShape,
+        forward_flops_per_byte,
+        latent_share,
+        micro_blt,
+        paper_blt,
+    )
+
+    if not 1 <= compression_rate < float("inf"):
+        raise InputError(
+            f"--compression-rate {compression_rate:g}: bytes per token are at least 1, and finite"
+        )
+    if convention not in CONVENTIONS:
+        hint = did_you_mean(convention, CONVENTIONS)
+        raise InputError(f"--convention {convention}: unknown{hint} ({', '.join(CONVENTIONS)})")
+    setting = Setting(compression_rate, context_bytes, window_bytes)
+    shape: Shape
+    if family is Family.BLT:
+        shape = (
+            paper_blt(layers)
+            if dim is None
+            else micro_blt(layers, dim, local_layers, local_dim, cross_factor)
+        )
+    else:
+        size = vocabulary_size or PAPER_VOCABULARIES[family.value]
+        shape = SubwordShape(layers, dim or 128 * layers, size)
+    forward = forward_flops_per_byte(shape, setting, convention)
+    answer: dict[str, Any] = {
+        "family": family.value,
+        "shape": shape._asdict(),
+        "compression_rate": compression_rate,
+        "convention": convention,
+        "global_params": shape.global_params,
+        "local_params": shape.local_params,
+        "total_params": shape.total_params,
+        "forward_flops_per_byte": forward,
+        "training_flops_per_byte": TRAINING_FACTOR * forward,
+        "latent_share": latent_share(shape, setting),
+        "forward_flops_per_byte_by_convention": {
+            name: forward_flops_per_byte(shape, setting, name) for name in CONVENTIONS
+        },
+    }
+    if compute is not None:
+        if not 0 < compute < float("inf"):
+            raise InputError(f"--compute {compute:g}: a budget is a positive number of FLOPs")
+        answer["compute_flops"] = compute
+        answer["train_bytes"] = compute / (TRAINING_FACTOR * forward)
+    if as_json:
+        print_json(answer)
+        return
+    lines = [f"{name}: {shown(value)}" for name, value in answer.items()]
+    emit(["\n".join(lines), "\n"])

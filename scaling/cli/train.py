@@ -1,0 +1,261 @@
+"""`tokenize-lab scaling train` and `train-entropy-model`: one run, from text to record."""
+
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from corpora.output import emit
+from scaling.cli.output import HOW, OUTPUT, AsJson, print_json, require_torch, shown, stages
+
+if TYPE_CHECKING:
+    from scaling.config.train_file import TrainFile
+    from scaling.prepare import Prepared
+    from scaling.record import RunRecord
+
+OUT = Path("out/train")
+
+
+class PrecisionChoice(StrEnum):
+    """Of matrix products."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+Out = Annotated[Path, typer.Option(help="folder: shards/ and runs/RUN_ID/", rich_help_panel=OUTPUT)]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto", rich_help_panel=HOW)]
+Precision = Annotated[
+    PrecisionChoice | None,
+    typer.Option(help="bfloat16 on a GPU, else float32", show_default=False, rich_help_panel=HOW),
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="of the CPU", rich_help_panel=HOW)]
+MicroRows = Annotated[
+    int | None, typer.Option(min=1, help="windows computed at once", rich_help_panel=HOW)
+]
+
+
+def train(
+    spec: Annotated[
+        Path,
+        typer.Argument(help="SPEC.toml: model, patching, data, training; `first` for an example"),
+    ],
+    out: Out = OUT,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="make spec.json and shards, train nothing")
+    ] = False,
+    show: Annotated[bool, typer.Option("--show", help="print SPEC.toml, do nothing else")] = False,
+    device: Device = "auto",
+    precision: Precision = None,
+    threads: Threads = None,
+    micro_rows: MicroRows = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train one model and score it on held-out text, in bits per byte.
+
+    \b
+    The file says what is trained, on what, and for how long:
+      [model]     family = "blt"  layers = 2  dim = 32
+                  local_layers = 1  local_dim = 32  cross_factor = 1
+      [patching]  kind = "static"  compression_rate = 4
+      [data]      corpus = ["novels.jsonl.xz"]  held_out_bytes = 2_000_000
+                  context_bytes = 512  window_bytes = 64
+      [training]  compute_flops = 3e12  batch_bytes = 4096
+
+    Stopped by Ctrl-C or killed, the same command goes on where it was. Trained already, it prints
+    the record again.
+
+    \b
+    tokenize-lab scaling train first
+    tokenize-lab scaling train first --show > spec.toml
+    tokenize-lab scaling train spec.toml
+    torchrun --nproc-per-node 2 -m tokenize_lab scaling train spec.toml
+    """
+    from scaling.config.train_file import read_train_file
+
+    spec = _packaged(spec)
+    if show:
+        read_train_file(spec)  # what cannot be trained is not shown as if it could
+        emit([spec.read_text("utf-8")])
+        return
+    machine = _Machine(device, precision, threads, micro_rows)
+    _run(read_train_file(spec), out, machine, prepare_only=prepare, as_json=as_json)
+
+
+def train_entropy_model(
+    corpus: Annotated[list[str], typer.Argument(help="text, as `measure` takes it")],
+    out: Out = OUT,
+    layers: Annotated[int, typer.Option(min=1, max=1000, help="of the byte model")] = 2,
+    dim: Annotated[int, typer.Option(min=2, max=1 << 16, help="its width")] = 128,
+    train_bytes: Annotated[float, typer.Option(help="text to train on")] = 2e7,
+    context_bytes: Annotated[int, typer.Option(min=2, help="text it sees at once")] = 512,
+    batch_bytes: Annotated[int, typer.Option(min=2, help="text per step")] = 8192,
+    held_out_bytes: Annotated[int, typer.Option(min=1, help="text to score it on")] = 100_000,
+    text_field: Annotated[str, typer.Option(help="of records", rich_help_panel=HOW)] = "text",
+    seed: Annotated[int, typer.Option(min=0, max=(1 << 63) - 1, help="of weights and order")] = 0,
+    device: Device = "auto",
+    precision: Precision = None,
+    threads: Threads = None,
+    micro_rows: MicroRows = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train the small byte model whose uncertainty cuts entropy patches.
+
+    Give the folder it prints as entropy_model in the [patching] table of a blt's file.
+
+    \b
+    tokenize-lab scaling train-entropy-model novels.jsonl.xz
+    """
+    from scaling.config.train_file import entropy_model_request
+
+    asked = entropy_model_request(
+        corpus,
+        layers=layers,
+        dim=dim,
+        train_bytes=train_bytes,
+        context_bytes=context_bytes,
+        batch_bytes=batch_bytes,
+        held_out_bytes=held_out_bytes,
+        text_field=text_field,
+        seed=seed,
+    )
+    machine = _Machine(device, precision, threads, micro_rows)
+    _run(asked, out, machine, prepare_only=False, as_json=as_json)
+
+
+def _packaged(spec: Path) -> Path:
+    """Return the path of an example that comes with the package, where it is one's bare name."""
+    examples = Path(__file__).parent / "experiments"
+    # Looked up in the list, since a name may be longer than any file's.
+    packaged = {path.stem: path for path in sorted(examples.glob("*.toml"))}
+    example = packaged.get(str(spec))
+    return example if example is not None and not spec.exists() else spec
+
+
+class _Machine:
+    """The options of the machine, as typed; PyTorch is not loaded for them."""
+
+    def __init__(
+        self,
+        device: str,
+        precision: PrecisionChoice | None,
+        threads: int | None,
+        micro_rows: int | None,
+    ) -> None:
+        self.device, self.precision, self.threads = device, precision, threads
+        self.micro_rows = micro_rows
+
+
+def _run(
+    asked: "TrainFile", out: Path, machine: _Machine, *, prepare_only: bool, as_json: bool
+) -> None:
+    from scaling.prepare import keep_beside
+    from scaling.prepare import prepare as prepared_from
+    from scaling.record import write_spec
+
+    require_torch()
+    from scaling.data.shards import open_shards
+    from scaling.train.machine import Machine
+    from scaling.train.progress import LogWatch, heard
+    from scaling.train.run import train as trained
+
+    settings = Machine(
+        device=machine.device,
+        precision=machine.precision.value if machine.precision else None,
+        threads=machine.threads,
+        micro_rows=machine.micro_rows,
+    )
+    settings.torch_device()  # a wrong one shows before the text is read
+    with stages() as stage:
+        prepared = prepared_from(asked, out / "shards", stage)
+    folder = out / "runs" / prepared.spec.run_id
+    keep_beside(prepared, folder)
+    if prepare_only:
+        write_spec(folder, prepared.spec)
+        _print_prepared(prepared, folder, as_json)
+        return
+    watch = LogWatch()
+    with heard() as stop:
+        record = trained(
+            prepared.spec,
+            open_shards(prepared.source.shards, verify=True),
+            folder,
+            settings,
+            watch,
+            prepared.source.patching_flops,
+            stop,
+        )
+    watch.close()
+    if record.status == "interrupted" and stop.signal is not None:
+        sys.stderr.write(f"{folder}: saved at step {record.steps:,}; run again to go on\n")
+        raise typer.Exit(stop.exit_code)
+    if as_json:
+        print_json({**record.to_json(), "folder": str(folder)})
+    else:
+        _print_record(record, folder)
+    if record.status != "finished":
+        raise typer.Exit(1)
+
+
+def _print_prepared(prepared: "Prepared", folder: Path, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                **prepared.spec.to_json(),
+                "shards": str(prepared.source.shards),
+                "folder": str(folder),
+                "patching_flops": prepared.source.patching_flops,
+            }
+        )
+        return
+    words = [
+        "python",
+        "-m",
+        "scaling.train",
+        str(folder / "spec.json"),
+        str(prepared.source.shards),
+    ]
+    words += ["--out", str(folder)]
+    if prepared.source.patching_flops:  # the bare box cannot know, and the record would say 0
+        words += ["--patching-flops", repr(prepared.source.patching_flops)]
+    emit(
+        [
+            f"run {prepared.spec.run_id}: {prepared.spec.training.steps:,} steps,"
+            f" {prepared.spec.compression_rate:.4g} bytes per token\n",
+            "train it here, or where there is only PyTorch:\n",
+            f"{shlex.join(words)}\n",
+        ]
+    )
+
+
+def _print_record(record: "RunRecord", folder: Path) -> None:
+    row = record.row()
+    lines = {
+        "run": record.spec.run_id,
+        "status": record.status + (f" ({record.reason})" if record.reason else ""),
+        "bits per byte": _with_interval(record),
+        "held-out bytes": record.validation_bytes,
+        "training bytes": record.train_bytes,
+        "epochs": round(record.epochs, 4),
+        "compression rate": record.spec.compression_rate,
+        "training FLOPs": float(row["compute_flops"]),
+        "total parameters": record.params["total"],
+        "seconds": round(record.seconds, 1),
+        "folder": folder,
+    }
+    if record.patching_flops:
+        lines["FLOPs of the entropy model"] = record.patching_flops
+    emit(f"{name}: {shown(value)}\n" for name, value in lines.items())
+
+
+def _with_interval(record: "RunRecord") -> str:
+    if record.bits_per_byte is None:
+        return "none"
+    text = f"{record.bits_per_byte:.4f}"
+    if record.validation_interval is not None:
+        low, high = record.validation_interval
+        text += f" [{low:.4f}, {high:.4f}]"
+    return text

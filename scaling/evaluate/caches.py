@@ -1,0 +1,124 @@
+"""A subword or byte model that reads one document and predicts its next unit, over and over."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from scaling.model.attention import causal, windowed
+from scaling.model.transformer import SubwordTransformer
+
+# Keys and values that attention has seen, kept for the positions to come.
+
+
+class KeyValues:
+    """Attention of one stack of blocks over one piece of text that grows by a position at a time.
+
+    It stands in for the functions of `scaling.model.attention`: blocks call it one after the
+    other, so it knows by counting which of them is calling. The first call of each block may bring
+    many positions, every later one a single position.
+    """
+
+    def __init__(self, layers: int, capacity: int, window: int | None = None) -> None:
+        """Make room for `capacity` positions in each of `layers` blocks.
+
+        Args:
+            window: how many positions are attended to, one's own included; None for all.
+        """
+        self.window = window if window is not None else capacity
+        self._capacity = capacity
+        self._kept: list[tuple[Tensor, Tensor]] = []
+        self._filled = [0] * layers
+        self._turn = 0
+
+    def __call__(self, q_RHWC: Tensor, k_RHWC: Tensor, v_RHWC: Tensor) -> Tensor:
+        layer, self._turn = self._turn, (self._turn + 1) % len(self._filled)
+        begin, more = self._filled[layer], k_RHWC.shape[2]
+        if begin == 0:
+            self._kept.append((self._room(k_RHWC), self._room(v_RHWC)))
+        keys, values = self._kept[layer]
+        end = self._filled[layer] = begin + more
+        assert end <= self._capacity, "more positions than there is room for"
+        keys[:, :, begin:end], values[:, :, begin:end] = k_RHWC, v_RHWC
+        if begin == 0:
+            whole = more <= self.window
+            attend = causal(None) if whole else windowed(more, self.window, None, k_RHWC.device)
+            return attend(q_RHWC, k_RHWC, v_RHWC)
+        assert more == 1, "only the first call may bring many positions"
+        low = max(0, end - self.window)
+        return scaled_dot_product_attention(q_RHWC, keys[:, :, low:end], values[:, :, low:end])
+
+    def _room(self, like_RHWC: Tensor) -> Tensor:
+        rows, heads, _, channels = like_RHWC.shape
+        return torch.empty(
+            rows, heads, self._capacity, channels, dtype=like_RHWC.dtype, device=like_RHWC.device
+        )
+
+
+# Text longer than a model's context: where the piece begins that it is read in.
+
+
+def piece_begin(length: int, window: int) -> int:
+    """Return where the piece begins in which unit number `length` of a document is predicted.
+
+    A piece of `window` units is full; the next begins with the last window // 2 of them.
+    """
+    if length < window:
+        return 0
+    step = window - window // 2
+    return step * ((length - window) // step + 1)
+
+
+class CachedTokens:
+    """Logits of the next token, from keys and values of those before it.
+
+    When `window` units are used up, a new piece begins with the last of them.
+    """
+
+    def __init__(
+        self,
+        model: SubwordTransformer,
+        units: Sequence[int],
+        window: int,
+        begin: Callable[[int, int], int] = piece_begin,
+    ) -> None:
+        """Read the document so far.
+
+        Args:
+            window: how many units the model sees at once.
+            begin: rule of pieces, like `piece_begin`.
+        """
+        self._model, self._units, self._window = model, list(units), window
+        self._begin_of = begin
+        self._restart()
+
+    def logits(self) -> Tensor:
+        """Return [V] logits of the next unit."""
+        return self._logits
+
+    def push(self, unit: int) -> None:
+        """Let `unit` be the next one."""
+        self._units.append(unit)
+        if self._begin_of(len(self._units), self._window) != self._begin:
+            self._restart()
+        else:
+            self._read([unit])
+
+    def _restart(self) -> None:
+        self._begin = self._begin_of(len(self._units), self._window)
+        self._cache = KeyValues(len(self._model.blocks), self._window, self._model.window)
+        self._position = 0
+        self._read([self._model.shape.vocabulary_size, *self._units[self._begin :]])
+
+    def _read(self, inputs: list[int]) -> None:
+        model = self._model
+        device = model.head.device
+        with torch.inference_mode():
+            x_RWD = model.embed(torch.tensor([inputs], device=device))
+            end = self._position + len(inputs)
+            rotary = model.rotary(torch.arange(self._position, end, device=device), x_RWD)
+            for block in model.blocks:
+                x_RWD = block(x_RWD, rotary, self._cache)
+            self._position = end
+            self._logits = model.predict(x_RWD[:, -1:])[0, 0]

@@ -1,0 +1,273 @@
+"""Stage one of the laws of the optimum: a parabola in ln B for every budget and rate.
+
+All replicates of a bootstrap go through it at once: the sizes of a cell never change, only the
+weights or the losses do.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpora.errors import InputError
+from scaling.engine.bootstrap import Bootstrap, case_weights, leverages, residual_targets
+from scaling.engine.newton import solve_weighted
+from scaling.fits.findings import OUTSIDE, ROUNDING
+from scaling.laws.isoflop import parabola_design, parabola_vertex
+from scaling.result import Finding
+from scaling.runs import Runs
+
+Array = NDArray[np.float64]
+FEWEST_SIZES = 3  # a parabola has three coefficients
+FLAT = 3.0  # rise over scatter below which a minimum is ambiguous
+FEW_SIZES = 5  # below this its minimum is not to be trusted (LAWS: fewer than 5 sizes)
+
+
+class Cell(NamedTuple):
+    """One isoFLOP curve.
+
+    Attributes:
+        compute: budget C; nan where the table has none.
+        rate: compression rate T; nan where the table has none.
+        rows: [m] indices into the runs.
+        centre: mean of ln B.
+        x: [m] ln B less the centre.
+        path: [2, m] ln B less the centre, rising, and ln N there, for interpolation.
+    """
+
+    compute: float
+    rate: float
+    rows: NDArray[np.int64]
+    centre: float
+    x: Array
+    path: Array
+
+
+class Minima(NamedTuple):
+    """The minimum of every cell in every replicate, [R, c] each.
+
+    Attributes:
+        ln_bytes: ln B*.
+        ln_params: ln N*, interpolated linearly in (ln B, ln N) and held at the grid's ends.
+        loss: bits per byte there.
+        bend: curvature of the parabola.
+        inside: whether B* lies within the grid.
+    """
+
+    ln_bytes: Array
+    ln_params: Array
+    loss: Array
+    bend: Array
+    inside: NDArray[np.bool_]
+
+
+class Thin(NamedTuple):
+    """An isoFLOP curve of too few sizes for a parabola.
+
+    Attributes:
+        compute, rate: as in `Cell`.
+        rows: [n] whether a run lies on it.
+        reason: what it lacks.
+    """
+
+    compute: float
+    rate: float
+    rows: NDArray[np.bool_]
+    reason: str
+
+
+def make_cells(runs: Runs, law: str) -> tuple[tuple[Cell, ...], Runs]:
+    """Group the runs by budget and compression rate; return the cells and the runs they index.
+
+    Runs on curves of fewer than three sizes are left out, with that reason.
+
+    Raises:
+        InputError: no curve has three sizes, or a column is missing.
+    """
+    thin, row = thin_curves(runs, law), runs.frame["row"].to_numpy()
+    if thin and np.any([one.rows for one in thin], axis=0).all():
+        raise InputError(f"{runs.name}: {law}: {thin[0].reason}{runs.remedy_of_few}")
+    for one in thin:
+        left = ~np.isin(runs.frame["row"].to_numpy(), row[one.rows])
+        runs = runs.where(left, one.reason)
+    data = np.log(runs.column(data_column(runs), law))
+    params = np.log(runs.column("params", law))
+    cells = []
+    for compute, rate, here in _curves(runs, law):
+        rows = np.flatnonzero(here)
+        centre = float(data[rows].mean())
+        order = rows[np.argsort(data[rows], kind="stable")]
+        path = np.stack([data[order] - centre, params[order]])
+        cells.append(Cell(compute, rate, rows, centre, data[rows] - centre, path))
+    return tuple(cells), runs
+
+
+def thin_curves(runs: Runs, law: str) -> list[Thin]:
+    """Return the curves no parabola can be fitted to."""
+    params = runs.column("params", law)
+    thin = []
+    for compute, rate, rows in _curves(runs, law):
+        sizes = len(np.unique(params[rows]))
+        if sizes < FEWEST_SIZES:
+            reason = (
+                f"a parabola needs at least {FEWEST_SIZES} model sizes at {_place(compute, rate)},"
+                f" and there {'is' if sizes == 1 else 'are'} {sizes}"
+            )
+            thin.append(Thin(compute, rate, rows, reason))
+    return thin
+
+
+def _curves(runs: Runs, law: str) -> Iterator[tuple[float, float, NDArray[np.bool_]]]:
+    """Yield budget, rate (nan where the table has none) and [n] the runs there, in order."""
+    compute = runs.column("compute_flops", law)
+    given = runs.has("compression_rate")
+    rate = runs.column("compression_rate", law) if given else np.zeros(len(runs))
+    for budget, one in np.unique(np.stack([compute, rate], axis=1), axis=0).tolist():
+        yield budget, one if given else np.nan, (compute == budget) & (rate == one)
+
+
+def data_column(runs: Runs) -> str:
+    """Return how the table counts data: bytes where it can, tokens where it must."""
+    if not runs.has("train_bytes") and runs.has("train_tokens"):
+        return "train_tokens"
+    return "train_bytes"
+
+
+def optima_given(runs: Runs, law: str) -> bool:
+    """Whether the table holds one row per budget and rate: optima that somebody else found."""
+    keys = np.stack([runs.column("compute_flops", law), runs.column("compression_rate", law)])
+    return bool(np.unique(keys, axis=1).shape[1] == len(runs))
+
+
+def cell_numbers(cells: tuple[Cell, ...], rows: int) -> NDArray[np.int64]:
+    """Return [n] which cell each row belongs to."""
+    numbers = np.full(rows, -1, np.int64)
+    for number, cell in enumerate(cells):
+        numbers[cell.rows] = number
+    return numbers
+
+
+def find_minima(cells: tuple[Cell, ...], loss: Array, weights: Array) -> Minima:
+    """Fit every cell's parabola in every replicate; `loss` and `weights` are [R, n]."""
+    columns = []
+    for cell in cells:
+        place, height, bend = parabola_vertex(
+            solve_weighted(parabola_design(cell.x), loss[:, cell.rows], weights[:, cell.rows])
+        )
+        # A replicate whose parabola opens downwards, or is straight but for rounding, has no
+        # minimum: it is nan, and dropped later.
+        rise = bend * np.ptp(cell.x) ** 2
+        opens = rise > ROUNDING * np.abs(loss[:, cell.rows]).max(axis=1)
+        place = np.where(opens, place, np.nan)
+        height = np.where(opens, height, np.nan)
+        bend = np.where(opens, bend, np.minimum(bend, 0.0))
+        ln_params = np.interp(place, cell.path[0], cell.path[1])
+        inside = (place >= cell.path[0, 0]) & (place <= cell.path[0, -1])
+        columns.append((place + cell.centre, ln_params, height, bend, inside))
+    return Minima(*(np.stack(parts, axis=1) for parts in zip(*columns, strict=True)))
+
+
+def fitted_losses(cell: Cell, loss: Array) -> Array:
+    """Return what the parabola gives for a curve's runs, whichever way it opens."""
+    design = parabola_design(cell.x)
+    fitted: Array = design @ solve_weighted(design, loss[cell.rows], np.ones(len(cell.rows)))
+    return fitted
+
+
+def along(cells: tuple[Cell, ...], minima: Minima, ln_bytes: Array) -> Minima:
+    """Return the minima moved to other places on their own isoFLOP curves; `ln_bytes` is [R, c]."""
+    ln_params = [
+        np.interp(ln_bytes[:, number] - cell.centre, cell.path[0], cell.path[1])
+        for number, cell in enumerate(cells)
+    ]
+    return minima._replace(ln_bytes=ln_bytes, ln_params=np.stack(ln_params, axis=1))
+
+
+def replicates(
+    cells: tuple[Cell, ...], loss: Array, bootstrap: Bootstrap, *, student: bool
+) -> tuple[Array, Array] | None:
+    """Return [R, n] losses and weights of the replicates; None where none are wanted.
+
+    Args:
+        student: widen for few residuals (`residual_targets`), where no second stage follows.
+    """
+    if not bootstrap.resamples:
+        return None
+    generator = bootstrap.generator()
+    n, draws = len(loss), bootstrap.draws
+    if bootstrap.kind == "cases":
+        # One more distinct size than coefficients: an exact fit of resampled points is no estimate.
+        weights = case_weights(cell_numbers(cells, n), draws, generator, FEWEST_SIZES + 1)
+        return np.broadcast_to(loss, (draws, n)), weights
+    fitted, leverage = np.empty(n), np.empty(n)
+    for cell in cells:
+        fitted[cell.rows] = fitted_losses(cell, loss)
+        leverage[cell.rows] = leverages(parabola_design(cell.x))
+    _, strata = np.unique([cell.compute for cell in cells], return_inverse=True)
+    budget = strata[cell_numbers(cells, n)]
+    targets = residual_targets(fitted, loss - fitted, leverage, budget, draws, generator, student)
+    return targets, np.ones((draws, n))
+
+
+def one_cell(minima: Minima, number: int) -> Minima:
+    """Return the minima of a single cell, [R, 1] each."""
+    only = slice(number, number + 1)
+    return Minima(
+        minima.ln_bytes[:, only],
+        minima.ln_params[:, only],
+        minima.loss[:, only],
+        minima.bend[:, only],
+        minima.inside[:, only],
+    )
+
+
+def cell_findings(cells: tuple[Cell, ...], minima: Minima, loss: Array) -> list[Finding]:
+    """Return the named checks of the point fit (replicate 0 of `minima`) to [n] losses."""
+    found = list(zip(cells, minima.bend[0], minima.inside[0], strict=True))
+    flat = [
+        _where(cell)
+        for number, cell in enumerate(cells)
+        if _is_flat(cell, minima, number, loss[cell.rows])
+    ]
+    checks = (
+        (
+            "few sizes",
+            f"fewer than {FEW_SIZES} sizes at",
+            [_where(cell) for cell in cells if len(np.unique(cell.path[1])) < FEW_SIZES],
+        ),
+        (
+            "concave parabola",
+            "no minimum, and so left out, at",
+            [_where(cell) for cell, bend, _ in found if not bend > 0],
+        ),
+        (
+            OUTSIDE,
+            "the best size lies beyond those trained at",
+            [_where(cell) for cell, bend, inside in found if bend > 0 and not inside],
+        ),
+        ("flat minimum", "the curve rises by less than its own noise explains at", flat),
+    )
+    return [
+        Finding(name=name, severity="warning", message=f"{what} {'; '.join(where)}")
+        for name, what, where in checks
+        if where
+    ]
+
+
+def _is_flat(cell: Cell, minima: Minima, number: int, loss: Array) -> bool:
+    """Whether the curve's rise over its grid is under three times the scatter about it."""
+    bend, spare = float(minima.bend[0, number]), len(loss) - FEWEST_SIZES
+    if not bend > 0 or spare < 1:
+        return False
+    away = (cell.x + cell.centre - minima.ln_bytes[0, number]) ** 2
+    scatter = float(np.sum((loss - minima.loss[0, number] - bend * away) ** 2) / spare)
+    return bend * float(away.max()) < FLAT * float(np.sqrt(scatter))
+
+
+def _where(cell: Cell) -> str:
+    return _place(cell.compute, cell.rate)
+
+
+def _place(compute: float, rate: float) -> str:
+    return f"C = {compute:g}" + ("" if np.isnan(rate) else f", T = {rate:g}")

@@ -1,0 +1,338 @@
+"""Tokenizers of the Hugging Face library: a `tokenizer.json`, a folder with one, a hub name.
+
+Only the tokenizer.json is read; a repository's Python files are never run.
+
+The library's threads are switched off around every call, through the variable it reads on each of
+them, TOKENIZERS_PARALLELISM: corpora are spread over processes instead, and threads inside a forked
+process are what the library itself warns of.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from corpora.errors import InputError, at, is_file, is_folder
+from tokenize_lab.backends.common import (
+    PROBES,
+    declared_fields,
+    difference_on_probes,
+    flat_encoding,
+    interleaved,
+    refuse_gaps,
+    refused_text,
+    refused_whole,
+)
+from tokenize_lab.backends.huggingface_fast import FastPath, fast_path, read_alike
+from tokenize_lab.backends.huggingface_json import (
+    ModelFacts,
+    Vocabulary,
+    byte_table,
+    decoder_problem,
+    lossy_reason,
+    splitting,
+    text_path,
+)
+from tokenize_lab.patterns import Splitting
+from tokenize_lab.tokenizer import Encoding, TokenBytes
+
+# Finding a tokenizer.json: a file, a folder with one, or a name on the Hugging Face hub.
+
+
+FILE_NAME = "tokenizer.json"
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+
+
+class TokenizerJson(NamedTuple):
+    """A tokenizer.json's text, a short name for it, and where it was found."""
+
+    text: str
+    name: str
+    place: str
+
+
+def read_tokenizer_json(where: str) -> TokenizerJson:
+    """Read the tokenizer.json at a path, in a folder, or on the hub.
+
+    Raises:
+        InputError: there is none, or it is not text.
+    """
+    path = Path(where)
+    if is_folder(path):
+        folder, path = path, path / FILE_NAME
+        if not is_file(path):
+            raise InputError(f"{folder}: no {FILE_NAME} in this folder")
+    if is_file(path):
+        return TokenizerJson(_read(path), _short_name(path), str(path))
+    if where.endswith(".json") or not HUB_NAME.fullmatch(where):
+        raise InputError(f"{where}: no such file or folder")
+    return TokenizerJson(_read(_from_hub(where)), where, where)
+
+
+def _read(path: Path) -> str:
+    try:
+        # Windows editors put a byte order mark in front, which the library does not take.
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{at(path, byte=error.start)}: not a whole tokenizer.json (not UTF-8); fetch it again"
+        ) from error
+
+
+def _short_name(path: Path) -> str:
+    """Return the file's stem, or the folder's name for a file called tokenizer.json."""
+    return path.stem if path.name != FILE_NAME else path.resolve().parent.name
+
+
+def _from_hub(name: str) -> Path:
+    """Return the hub's tokenizer.json, from its cache or fetched."""
+    from huggingface_hub import hf_hub_download
+
+    # The library tells of each of its retries; one line at the end says it all.
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        return Path(hf_hub_download(name, FILE_NAME))
+    except Exception as error:  # its own kinds, and whatever its network library raises
+        raise InputError(f"hf:{name}: {_hub_problem(error)}") from error
+    finally:
+        logger.setLevel(level)
+
+
+def _hub_problem(error: Exception) -> str:
+    from huggingface_hub import errors
+
+    match error:
+        case errors.LocalEntryNotFoundError():
+            return "the hub cannot be reached; look at the network, or give a tokenizer.json"
+        case errors.GatedRepoError():
+            return "the hub wants to know who asks; set HF_TOKEN"
+        case errors.RepositoryNotFoundError():
+            return "no such file or folder here, nor such a name on the hub"
+        case errors.EntryNotFoundError():
+            return f"it has no {FILE_NAME} on the hub"
+    return f"not to be had from the hub ({type(error).__name__})"
+
+
+TEXTS_AT_ONCE = (
+    64  # the library keeps about 100 bytes per token of a call; more at once is no faster
+)
+PROBED_ADDED_TOKENS = 20
+
+
+@dataclass(frozen=True)
+class HuggingFaceTokenizer:
+    """A tokenizer.json; a worker is sent the file's own text.
+
+    Attributes:
+        serialized: the tokenizer.json.
+        splits: whether its pre-tokenizer confines merges to pieces of the text.
+        splitting: into which pieces, as far as its settings say.
+        fast: tiktoken's engine, which gives the same ids in a fraction of the time; or why it does
+            not serve.
+    """
+
+    spec: str
+    name: str
+    sha256: str
+    vocabulary_size: int
+    token_bytes: TokenBytes
+    prefix: bytes
+    lossless: bool
+    lossy_reason: str
+    engine: str
+    serialized: str
+    splits: bool
+    splitting: Splitting
+    fast: FastPath | str
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return _engine(self.serialized)
+
+    @property
+    def library_tokenizer(self) -> Any:
+        """The library's own object, set to encode plain text."""
+        return self._tokenizer
+
+    def encode_batch(self, texts: Sequence[str]) -> Encoding:
+        """Encode each text, adding no special tokens and recognising none.
+
+        Raises:
+            InputError: the library fails, which with a whole file it does not.
+        """
+        if isinstance(self.fast, str):
+            return self._encode_plainly(texts)
+        quick = [self._read_alike(text) for text in texts]
+        if all(quick):
+            return self.fast.encode_batch(texts)
+        if not any(quick):
+            return self._encode_plainly(texts)
+        return interleaved(
+            quick,
+            self.fast.encode_batch([text for text, fast in zip(texts, quick, strict=True) if fast]),
+            self._encode_plainly([t for t, fast in zip(texts, quick, strict=True) if not fast]),
+        )
+
+    def _read_alike(self, text: str) -> bool:
+        return read_alike(text) and not any(token in text for token in self.splitting.literals)
+
+    def _encode_plainly(self, texts: Sequence[str]) -> Encoding:
+        ids = array("I")
+        ends = array("q")
+        encode = self._tokenizer.encode_batch_fast
+        with threads(False), refused_text(self.spec):
+            for start in range(0, len(texts), TEXTS_AT_ONCE):
+                chunk = list(texts[start : start + TEXTS_AT_ONCE])
+                for encoded in encode(chunk, add_special_tokens=False):
+                    ids.extend(encoded.ids)
+                    ends.append(len(ids))
+        return flat_encoding(ids, ends)
+
+    def pretoken_count(self, text: str) -> int | None:
+        """Return into how many pieces the pre-tokenizer splits the normalised text."""
+        if not self.splits:
+            return None
+        if isinstance(self.fast, FastPath) and read_alike(text):
+            return self.fast.tiktoken.pretoken_count(text)
+        tokenizer = self._tokenizer
+        with refused_text(self.spec):
+            if tokenizer.normalizer is not None:
+                text = tokenizer.normalizer.normalize_str(text)
+            return len(tokenizer.pre_tokenizer.pre_tokenize_str(text))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return declared_fields(self)
+
+
+def load_huggingface(where: str, spec: str) -> HuggingFaceTokenizer:
+    """Load the tokenizer.json at `where`: a file, a folder, or a name on the hub.
+
+    Raises:
+        InputError: there is none, it is torn, or its tokens cannot be led back to bytes.
+    """
+    found = read_tokenizer_json(where)
+    return huggingface_from_text(found.text, spec, found.name, found.place)
+
+
+def huggingface_from_text(text: str, spec: str, name: str, place: str) -> HuggingFaceTokenizer:
+    """Build the tokenizer from a tokenizer.json's content; `place` names it in errors."""
+    import tokenizers
+
+    with refused_whole(place, "tokenizer.json"):
+        engine = _engine(text)
+    path = text_path(_part(engine.normalizer), _part(engine.pre_tokenizer))
+    problem = decoder_problem(_part(engine.decoder), path)
+    if problem:
+        raise InputError(f"{place}: no way from its tokens back to bytes: {problem}")
+    added = engine.get_added_tokens_decoder()
+    ids = engine.get_vocab(with_added_tokens=True).values()
+    if not ids:
+        raise InputError(f"{place}: its vocabulary is empty")
+    refuse_gaps(place, max(ids), len(ids))
+    size = max(ids) + 1
+    vocabulary = Vocabulary(
+        [engine.id_to_token(token_id) for token_id in range(size)],
+        {token_id for token_id, token in added.items() if token.special},
+        {token_id for token_id, token in added.items() if not token.special},
+    )
+    model = _model_facts(engine.model)
+    reason = lossy_reason(vocabulary, model, path)
+    stripping = [t.content for t in added.values() if not t.special and (t.lstrip or t.rstrip)]
+    if stripping and not reason:
+        reason = f"the added token {stripping[0]!r} swallows the spaces beside it"
+    pieces = splitting(_part(engine.normalizer), _part(engine.pre_tokenizer))
+    ordinary = [token.content for token in added.values() if not token.special]
+    tokenizer = HuggingFaceTokenizer(
+        spec=spec,
+        name=name,
+        sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
+        vocabulary_size=size,
+        token_bytes=byte_table(vocabulary, model, path),
+        prefix=path.prefix.encode("utf-8"),
+        lossless=not reason,
+        lossy_reason=reason,
+        engine=f"tokenizers {tokenizers.__version__}",
+        serialized=text,
+        splits=path.splits,
+        splitting=pieces._replace(literals=tuple(ordinary)),
+        fast="it is lossy" if reason else fast_path(json.loads(text)["model"], pieces, name),
+    )
+    # A lossy tokenizer too must be able to encode, so it is tried on the same texts.
+    more = (f"a{content}b" for content in ordinary[:PROBED_ADDED_TOKENS])
+    difference = difference_on_probes(tokenizer, more)
+    if difference and not reason:
+        return replace(tokenizer, lossless=False, lossy_reason=difference, fast="it is lossy")
+    if isinstance(tokenizer.fast, FastPath) and not _same_ids(tokenizer):
+        return replace(tokenizer, fast="tiktoken gives other ids on a probe")
+    return tokenizer
+
+
+def _same_ids(tokenizer: HuggingFaceTokenizer) -> bool:
+    """Whether both engines give the same ids on texts that tokenizers trip over."""
+    ours, theirs = tokenizer.encode_batch(PROBES), replace(tokenizer, fast="").encode_batch(PROBES)
+    return np.array_equal(ours.ids, theirs.ids) and np.array_equal(ours.lengths, theirs.lengths)
+
+
+@contextlib.contextmanager
+def threads(allowed: bool) -> Iterator[None]:
+    """Switch the library's own threads on or off for a while."""
+    before = os.environ.get("TOKENIZERS_PARALLELISM")
+    os.environ["TOKENIZERS_PARALLELISM"] = "true" if allowed else "false"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TOKENIZERS_PARALLELISM"]
+        else:
+            os.environ["TOKENIZERS_PARALLELISM"] = before
+
+
+def _engine(text: str) -> Any:
+    """Return the library's tokenizer, set to encode plain text, whole and the same every time."""
+    import tokenizers
+
+    engine = tokenizers.Tokenizer.from_str(text)
+    engine.encode_special_tokens = True
+    engine.no_truncation()
+    engine.no_padding()
+    if getattr(engine.model, "dropout", None) is not None:
+        engine.model.dropout = None
+    return engine
+
+
+def _part(component: Any) -> dict[str, Any] | None:
+    """Return a component's settings as the tokenizer.json has them."""
+    if component is None:
+        return None
+    part: dict[str, Any] = json.loads(component.__getstate__())
+    return part
+
+
+def _model_facts(model: Any) -> ModelFacts:
+    kind = type(model).__name__
+    if kind == "Unigram":  # its settings are not attributes
+        state = json.loads(model.__getstate__())
+        unknown_id = state["unk_id"]
+        unknown = None if unknown_id is None else state["vocab"][unknown_id][0]
+        return ModelFacts(kind, unknown, state.get("byte_fallback", False), "", "")
+    return ModelFacts(
+        kind,
+        getattr(model, "unk_token", None),
+        getattr(model, "byte_fallback", False),
+        getattr(model, "continuing_subword_prefix", None) or "",
+        getattr(model, "end_of_word_suffix", None) or "",
+    )

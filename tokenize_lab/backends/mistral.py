@@ -1,0 +1,104 @@
+"""Mistral's vocabularies, from the data files inside the installed mistral-common package.
+
+The package is located but not imported: importing it takes a second, and the files are all that
+is needed. SentencePiece and tiktoken encode, as they do inside mistral-common.
+"""
+
+import base64
+import binascii
+import hashlib
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+from corpora.errors import InputError, did_you_mean
+from tokenize_lab.backends.common import refuse_gaps
+from tokenize_lab.backends.sentencepiece import load_sentencepiece
+from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer, table_of_ranks
+
+SENTENCEPIECE_FILES = {
+    "v1": "tokenizer.model.v1",
+    "v2": "mistral_instruct_tokenizer_240216.model.v2",
+    "v3": "mistral_instruct_tokenizer_240323.model.v3",
+    "v7": "mistral_instruct_tokenizer_241114.model.v7",
+}
+
+
+def load_mistral(version: str, spec: str) -> Tokenizer:
+    """Load Mistral's vocabulary `v1`, `v2`, `v3`, `v7`, `tekken` (the newest), `tekken-YYMMDD`.
+
+    Raises:
+        InputError: no such vocabulary, or mistral-common or the file is not there.
+    """
+    folder = _data_folder()
+    tekkens = {path.stem.replace("_", "-"): path for path in folder.glob("tekken_*.json")}
+    if tekkens:
+        tekkens["tekken"] = tekkens[max(tekkens)]
+    if version in tekkens:
+        return load_tekken(tekkens[version], spec, spec)
+    if version in SENTENCEPIECE_FILES:
+        return load_sentencepiece(folder / SENTENCEPIECE_FILES[version], spec, spec)
+    known = sorted([*SENTENCEPIECE_FILES, *tekkens])
+    near = did_you_mean(version, known)
+    raise InputError(f"{spec}: no such Mistral vocabulary{near} (known: {', '.join(known)})")
+
+
+def load_tekken(path: Path, spec: str, name: str) -> TiktokenTokenizer:
+    """Load a `tekken.json`: the first `default_vocab_size - default_num_special_tokens` ranks.
+
+    Special tokens come first in Mistral's ids, so rank r has id `default_num_special_tokens + r`.
+
+    Raises:
+        InputError: the file cannot be read, or is not a whole tekken file.
+    """
+    import tiktoken
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        # Each entry is reduced as it is read: 150,000 dictionaries would take 100 MB.
+        parsed = json.loads(content, object_hook=_rank_and_bytes)
+        config, vocab = parsed["config"], parsed["vocab"]
+        size, specials = config["default_vocab_size"], config["default_num_special_tokens"]
+        refuse_gaps(str(path), size - 1, len(vocab))
+        refuse_gaps(str(path), specials - 1, 0)
+        ranks = {piece: rank for rank, piece in vocab if rank < size - specials}
+        if specials < 0 or sorted(ranks.values()) != list(range(size - specials)):
+            raise ValueError("a rank is missing")
+        if any(bytes([byte]) not in ranks for byte in range(256)):
+            raise ValueError("a byte is missing")
+        pattern = config["pattern"]
+        # The engine reads the pattern only now; with bytes for a vocabulary that takes no time.
+        letters = {bytes([byte]): byte for byte in range(256)}
+        tiktoken.Encoding(name, pat_str=pattern, mergeable_ranks=letters, special_tokens={})
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, RecursionError, binascii.Error) as error:
+        raise InputError(f"{path}: not a whole tekken.json ({error!r}); fetch it again") from error
+    return TiktokenTokenizer(
+        spec=spec,
+        name=name,
+        sha256=hashlib.sha256(content).hexdigest(),
+        vocabulary_size=size,
+        token_bytes=table_of_ranks(ranks, size, specials),
+        engine=f"tiktoken {tiktoken.__version__}",
+        pattern=pattern,
+        first_id=specials,
+    )
+
+
+def _rank_and_bytes(entry: dict[str, Any]) -> Any:
+    if "token_bytes" in entry:
+        return entry["rank"], base64.b64decode(entry["token_bytes"], validate=True)
+    return entry
+
+
+def _data_folder() -> Path:
+    package = importlib.util.find_spec("mistral_common")
+    if package is None or not package.submodule_search_locations:
+        raise InputError("mistral: needs the package mistral-common; pip install mistral-common")
+    return Path(package.submodule_search_locations[0]) / "data"

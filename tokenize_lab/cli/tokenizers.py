@@ -1,0 +1,192 @@
+"""`tokenize-lab tokenizers`: train one, look at one; forensics has its own commands."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from corpora.errors import InputError
+from tokenize_lab.cli.forensics import audit, diff, mixture
+from tokenize_lab.cli.options import Invalid, Json, TextField, TxtUnit
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tokenize_lab.train.parity_bpe import Parity
+
+app = typer.Typer(
+    help="Tokenizers: train, look at one, at every token, at two.", no_args_is_help=True
+)
+
+
+@app.command()
+def train(
+    corpus: Annotated[
+        str, typer.Argument(help="a file, a folder, a declared name or hub:NAME, as for measure")
+    ],
+    kind: Annotated[
+        str, typer.Option(help="bpe, unigram, wordpiece, character, superbpe or parity-bpe")
+    ],
+    out: Annotated[Path, typer.Option(help="folder for the tokenizer and its card.json")],
+    vocab_size: Annotated[
+        int | None, typer.Option(help="ids, the 256 bytes included", show_default=False)
+    ] = None,
+    target_compression: Annotated[
+        float | None,
+        typer.Option(
+            help="instead of --vocab-size: bytes per token to reach on CORPUS, within 1 %; bpe, "
+            "superbpe (finds --stage-split too) and parity-bpe",
+            show_default=False,
+        ),
+    ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="huggingface or sentencepiece; both train unigram",
+            show_default="by kind",
+        ),
+    ] = "",
+    pattern: Annotated[
+        str,
+        typer.Option(
+            help="how text is split before merging: gpt2, gpt4, gpt4o, llama3, tekken, whitespace "
+            "or none",
+            show_default="gpt4",
+        ),
+    ] = "",
+    seed: Annotated[int, typer.Option(help="of what an engine draws")] = 0,
+    stage_split: Annotated[
+        float,
+        typer.Option(
+            help="superbpe: ids of the first stage, or below 1 their share", show_default=".5"
+        ),
+    ] = 0,
+    superword_words: Annotated[
+        int, typer.Option(help="superbpe: the most words a token may span", show_default="4")
+    ] = 0,
+    text_field: TextField = "text",
+    unit: TxtUnit = "line",
+    on_invalid: Invalid = "refuse",
+    as_json: Json = False,
+) -> None:
+    """Train a tokenizer: the same corpus and settings give the same file, to the byte.
+
+    All are lossless but WordPiece, which drops white space. SuperBPE's later merges go across
+    white space: more bytes per token from the same number of ids. Parity-aware BPE takes an aligned
+    corpus, and each of its merges serves the language that takes the most tokens for the same
+    lines; what that gives and costs each language is shown beside plain BPE.
+
+    --target-compression trains once, at 131,072 ids (superbpe 32,768), counts tokens at every size
+    in one pass, and cuts the vocabulary where it reaches the target.
+
+    \b
+    tokenize-lab tokenizers train --kind bpe --vocab-size 4096 embedded --out out/bpe
+    tokenize-lab tokenizers train --kind superbpe --target-compression 4 my.jsonl --out out/super
+    tokenize-lab measure embedded -t out/bpe
+    """
+    from corpora.open import open_corpus
+    from corpora.output import drawn, emit, json_object
+    from tokenize_lab.train.settings import SEARCHED_SIZE, SEARCHED_SUPERBPE, TrainSettings
+    from tokenize_lab.train.text import training_progress
+    from tokenize_lab.train.train import train_tokenizer
+
+    if (vocab_size is None) == (target_compression is None):
+        given = "neither was" if vocab_size is None else "both were"
+        raise InputError(f"give one of --vocab-size and --target-compression; {given} given")
+    searched = SEARCHED_SUPERBPE if kind == "superbpe" else SEARCHED_SIZE
+    settings = TrainSettings(
+        kind,
+        searched if vocab_size is None else vocab_size,
+        engine,
+        pattern,
+        seed,
+        stage_split,
+        superword_words,
+        math.nan if target_compression == 0 else target_compression or 0,  # 0 is no target
+    )
+    text = open_corpus(corpus, text_field=text_field, unit=unit, on_invalid=on_invalid)
+    with training_progress(text) as progress:
+        path, card = train_tokenizer(text, settings, out, progress)
+    for warning in card.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    if as_json:
+        emit(json_object({"path": str(path), **card.as_json()}))
+        return
+    rate = "" if card.bytes_per_token is None else f"{card.bytes_per_token:.3f} bytes per token, "
+    emit([f"{path}: {card.vocabulary_size} ids, {rate}lossless: {_lossless(card)}\n"])
+    if card.parity:
+        emit(drawn([_parity_table(card.parity)]))
+        for name, value, plain in (
+            ("Gini of tokens per line", card.parity.gini(), card.parity.gini(plain=True)),
+            ("most tokens over least", card.parity.spread(), card.parity.spread(plain=True)),
+        ):
+            emit([f"{name}: {value:.3f} (plain BPE {plain:.3f})\n"])
+
+
+@app.command()
+def show(
+    spec: Annotated[str, typer.Argument(help="as for measure -t, e.g. mistral:v3 or out/bpe")],
+    as_json: Json = False,
+) -> None:
+    """Show what a tokenizer is: engine, size, whether text survives it, its longest tokens."""
+    from corpora.output import drawn, emit, json_object
+    from tokenize_lab.load import load_tokenizer
+    from tokenize_lab.tokenizer import describe
+
+    facts = describe(load_tokenizer(spec))
+    if as_json:
+        emit(json_object(facts))
+        return
+    emit(drawn(_tables(facts)))
+
+
+app.command()(audit)
+app.command()(diff)
+app.command()(mixture)
+
+
+def _tables(facts: dict[str, Any]) -> "list[Table]":
+    from rich.table import Table
+    from rich.text import Text
+
+    from tokenize_lab.tokenizer import quoted
+
+    about = Table(title=Text(facts["name"]), show_header=False)
+    kinds = ", ".join(
+        f"{count} {kind.replace('_', ' ')}" for kind, count in facts["ids_by_kind"].items() if count
+    )
+    broken = facts["share_not_whole_characters"]
+    mean = facts["mean_bytes_per_id"]
+    for name, value in (
+        ("engine", facts["engine"]),
+        ("vocabulary size", f"{facts['vocabulary_size']:,} ({kinds})"),
+        ("lossless", "yes" if facts["lossless"] else f"no: {facts['lossy_reason']}"),
+        ("put before every text", repr(facts["prefix"]) if facts["prefix"] else "nothing"),
+        ("bytes per id, mean", "unknown" if mean is None else f"{mean:.2f}"),
+        ("not whole characters", "unknown" if broken is None else f"{broken:.1%} of ids"),
+        ("sha256", facts["sha256"]),
+    ):
+        about.add_row(name, Text(value))
+    tokens = Table("id", "bytes", "token", title="Longest tokens")
+    for token in facts["longest_tokens"]:
+        tokens.add_row(str(token["id"]), str(token["bytes"]), Text(quoted(token["text"])))
+    return [about, tokens]
+
+
+def _parity_table(parity: "Parity") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="Bytes per token beside plain BPE of as many ids")
+    table.add_column("language")
+    for name in ("plain BPE", "parity-aware", "change"):
+        table.add_column(name, justify="right")
+    for language, cost in parity.languages.items():
+        change = f"{cost.rate / cost.plain_rate - 1:+.1%}"
+        table.add_row(Text(language), f"{cost.plain_rate:.2f}", f"{cost.rate:.2f}", change)
+    return table
+
+
+def _lossless(card: Any) -> str:
+    return "yes" if card.lossless else f"no ({card.lossy_reason})"

@@ -1,0 +1,106 @@
+"""`tokenize-lab vocab-curve`: bytes per token at every vocabulary size, from one pass."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from corpora.errors import InputError
+from tokenize_lab.cli.options import Invalid, TextField, TxtUnit
+
+_OUTPUT = "What comes out"
+
+
+def vocab_curve(
+    corpus: Annotated[
+        str, typer.Argument(help="a file, a folder, a declared name or hub:NAME, as for measure")
+    ],
+    tokenizers: Annotated[
+        list[str],
+        typer.Option(
+            "--tokenizer",
+            "-t",
+            metavar="SPEC",
+            help="a BPE, as for measure: a tokenizer.json, a tiktoken encoding, mistral:tekken; "
+            "may be repeated",
+        ),
+    ],
+    at: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="V",
+            help="a vocabulary size to show; may be repeated",
+            show_default="a quarter of an octave apart",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--every",
+            help="every size there is; those between the default ones have no interval",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="rows as strict JSON on stdout", rich_help_panel=_OUTPUT)
+    ] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="rows as CSV on stdout", rich_help_panel=_OUTPUT)
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(help="folder for vocab_curve.json", rich_help_panel=_OUTPUT)
+    ] = Path("out/vocab-curve"),
+    language: Annotated[
+        str | None, typer.Option(help="language of all the text, whatever files say")
+    ] = None,
+    text_field: TextField = "text",
+    unit: TxtUnit = "line",
+    on_invalid: Invalid = "refuse",
+    replicates: Annotated[
+        int, typer.Option(min=0, max=100_000, help="bootstrap resamples; 0 for no intervals")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="of the resamples")] = 0,
+) -> None:
+    """Show bytes per token at every vocabulary size a BPE can be cut to, for each language.
+
+    The corpus is read once, whatever the number of sizes: the counts are those of encoding with
+    the tokenizer's first merges only (-t truncated:V:SPEC), to the token. Sizes count special
+    tokens and the alphabet. Intervals are a bootstrap over documents or aligned lines.
+
+    \b
+    tokenize-lab vocab-curve my_text.jsonl -t tokenizer.json
+    tokenize-lab vocab-curve embedded -t mistral:tekken --at 8192 --at 32768 --json
+    tokenize-lab report out/vocab-curve
+    """
+    from corpora.open import open_corpus
+    from corpora.output import drawn, emit, json_list
+    from tokenize_lab.cli.options import counting_progress
+    from tokenize_lab.load import load_tokenizers
+    from tokenize_lab.tables import csv_lines
+    from tokenize_lab.vocab_curve.job import CurveSettings, save_curves, vocabulary_curves
+    from tokenize_lab.vocab_curve.tables import curves_tables
+
+    if as_json and as_csv:
+        raise InputError("--json and --csv both write to stdout; give one of them")
+    if at and every:
+        raise InputError("--every shows every size, those of --at among them; give one of them")
+    text = open_corpus(
+        corpus, language=language, text_field=text_field, unit=unit, on_invalid=on_invalid
+    )
+    loaded = load_tokenizers(tokenizers)
+    settings = CurveSettings(tuple(at or ()), replicates, seed)
+    with counting_progress([text]) as progress:
+        curves = vocabulary_curves(text, loaded, settings, progress)
+    path = save_curves(out, text, curves, loaded, settings, ["tokenize-lab", *sys.argv[1:]])
+    typer.echo(f"curves: {path} (then: tokenize-lab report {out})", err=True)
+    asked = [
+        curve.rows(settings, curve.every_size if every else settings.shown) for curve in curves
+    ]
+    if as_json:
+        emit(json_list(row for rows in asked for row in rows))
+    elif as_csv:
+        emit(csv_lines((row for rows in asked for row in rows), differing=()))
+    else:
+        emit(drawn(curves_tables([list(rows) for rows in asked])))

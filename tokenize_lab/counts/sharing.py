@@ -1,0 +1,179 @@
+"""Batches counted from their distinct chunks, shared by all tokenizers that split text alike.
+
+What is kept lives in the worker process and is bounded: when tables hold `MOST_BYTES` they are
+emptied and filled anew, which costs little, since what is frequent comes back at once. A batch that
+has little in common with what was seen before, as text without spaces has, is encoded whole, and so
+are the next ones of its language, ever more of them before it is tried again.
+
+Shared counts are compared with plain encoding on a sample: the heads of documents of each
+language's first batch, and of every `CHECK_EVERY`-th one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from corpora.document import Batch
+from tokenize_lab.counts.bytes import TextBytes
+from tokenize_lab.counts.chunk_counts import ChunkedText, JoinedChunks, TokenTable, chunked
+from tokenize_lab.counts.chunks import ChunkTable
+from tokenize_lab.counts.text import AnnotatedText, TextSettings
+from tokenize_lab.counts.tokens import TokenCounts, whole_words
+from tokenize_lab.patterns import CutRule, chunk_starts
+from tokenize_lab.tokenizer import Tokenizer
+
+MOST_BYTES = 192 << 20
+CHECK_EVERY = 16
+_CHECKED_TEXTS = 4
+_CHECKED_CHARACTERS = 4096
+# A distinct chunk costs about three times its bytes in a text: library calls are for texts.
+_MOST_NEW = 0.3
+_LEAST_SKIPPED, _MOST_SKIPPED = 4, 64
+
+
+@dataclass
+class _Stock:
+    """Chunks cut by one rule, of code or of other text, and what tokenizers make of them."""
+
+    rule: CutRule
+    settings: TextSettings
+    is_code: bool
+    chunks: ChunkTable = field(default_factory=ChunkTable)
+    tables: dict[str, TokenTable] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        nothing = AnnotatedText([], self.settings, self.is_code)
+        self._lacking = (0, 0), JoinedChunks(nothing, self.rule)
+
+    @property
+    def nbytes(self) -> int:
+        return self.chunks.nbytes + sum(table.nbytes for table in self.tables.values())
+
+    def chunked(self, text: TextBytes, most_new: float) -> ChunkedText | None:
+        starts = chunk_starts(text, self.rule)
+        numbers = self.chunks.numbers(text.raw, starts, most_new)
+        return None if numbers is None else chunked(text, starts, numbers)
+
+    def table(self, tokenizer: Tokenizer, literals: Sequence[str]) -> TokenTable | None:
+        """Return the tokenizer's table of all chunks; None where it does not give one back."""
+        table = self.tables.setdefault(tokenizer.name, TokenTable(tokenizer, literals))
+        if len(table) == len(self.chunks):
+            return table
+        # All tokenizers mostly lack the same chunks.
+        if self._lacking[0] != (len(table), len(self.chunks)):
+            texts = [chunk.decode() for chunk in self.chunks.chunks(len(table))]
+            lacking = AnnotatedText(texts, self.settings, self.is_code, begin_lines=False)
+            self._lacking = (len(table), len(self.chunks)), JoinedChunks(lacking, self.rule)
+        return table if table.extend(self._lacking[1]) else None
+
+
+@dataclass
+class _Skipping:
+    """How many batches of a language are not tried, and how many will be after the next miss."""
+
+    left: int = 0
+    next: int = _LEAST_SKIPPED
+
+
+class Sharing:
+    """Counts from distinct chunks, within one process.
+
+    Attributes:
+        switched_off: why, by the name of each tokenizer whose shared counts were not those of plain
+            encoding.
+    """
+
+    def __init__(
+        self, settings: TextSettings, most_new: float = _MOST_NEW, most_bytes: int = MOST_BYTES
+    ) -> None:
+        """`most_new`: share of a batch that chunks not seen before may be, each counted once."""
+        self.switched_off: dict[str, str] = {}
+        self._most_new, self._most_bytes = most_new, most_bytes
+        self._settings = settings
+        self._stocks: dict[tuple[CutRule, bool], _Stock] = {}
+        self._skipping: dict[tuple[CutRule, str, str], _Skipping] = {}
+        self._seen: dict[tuple[CutRule, str, str], int] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that is kept."""
+        return sum(stock.nbytes for stock in self._stocks.values())
+
+    def begin(self, text: AnnotatedText, batch: Batch, rule: CutRule) -> "SharedBatch | None":
+        """Cut a batch; None where it is better, or only possible, to encode it whole."""
+        place = rule, batch.language, batch.domain
+        skipping = self._skipping.setdefault(place, _Skipping())
+        if skipping.left:
+            skipping.left -= 1
+            return None
+        if text.is_code and any(string[:1] in (" ", "\t") for string in text.texts):
+            return None  # blanks that open a text are indentation, and those before a word are not
+        stock = self._stock(rule, text.is_code)
+        cut = stock.chunked(text.text_bytes, self._most_new)
+        if cut is None:
+            skipping.left, skipping.next = skipping.next, min(2 * skipping.next, _MOST_SKIPPED)
+            return None
+        skipping.next = _LEAST_SKIPPED
+        seen = self._seen[place] = self._seen.get(place, -1) + 1
+        heads = _heads(text.texts) if seen % CHECK_EVERY == 0 else []
+        return SharedBatch(self, stock, text, cut, heads)
+
+    def _stock(self, rule: CutRule, is_code: bool) -> _Stock:
+        if self.nbytes > self._most_bytes:
+            self._stocks.clear()
+        key = rule, is_code
+        if key not in self._stocks:
+            self._stocks[key] = _Stock(rule, self._settings, is_code)
+        return self._stocks[key]
+
+
+class SharedBatch:
+    """A batch in chunks, to be counted for one tokenizer after another."""
+
+    def __init__(
+        self,
+        sharing: Sharing,
+        stock: _Stock,
+        text: AnnotatedText,
+        cut: ChunkedText,
+        heads: Sequence[str],
+    ) -> None:
+        self._sharing, self._stock, self._cut, self._heads = sharing, stock, cut, heads
+        self._words = text.text_bytes.per_text(text.words.first)
+        self._sizes = text.text_bytes.byte_counts
+
+    def counts(self, tokenizer: Tokenizer, literals: Sequence[str]) -> TokenCounts | None:
+        """Return everything but the pre-tokens; None where the tokenizer is (now) switched off.
+
+        Arguments:
+            literals: added tokens of the tokenizer, none of which the batch holds.
+        """
+        off = self._sharing.switched_off
+        if tokenizer.name in off:
+            return None
+        if self._heads and not self._agrees(tokenizer, literals):
+            off[tokenizer.name] = "tokens of its pieces are not those of whole texts"
+            return None
+        table = self._stock.table(tokenizer, literals)
+        if table is None:
+            off[tokenizer.name] = "its tokens do not give a piece of text back"
+            return None
+        return table.counts(self._cut, self._words, self._sizes)
+
+    def _agrees(self, tokenizer: Tokenizer, literals: Sequence[str]) -> bool:
+        """Compare ids from chunks with those of whole texts."""
+        cut = self._stock.chunked(TextBytes.of(self._heads), 1.0)
+        table = self._stock.table(tokenizer, literals)
+        if cut is None or table is None:
+            return cut is None
+        shared, plain = table.encoding(cut), tokenizer.encode_batch(self._heads)
+        return np.array_equal(shared.ids, plain.ids) and np.array_equal(
+            shared.lengths, plain.lengths
+        )
+
+
+def _heads(texts: Sequence[str]) -> list[str]:
+    """Return the heads of a few texts, evenly spaced, the first among them."""
+    chosen = np.unique(np.linspace(0, len(texts) - 1, _CHECKED_TEXTS).round().astype(int))
+    return [whole_words(texts[i], _CHECKED_CHARACTERS) for i in chosen.tolist()]

@@ -1,0 +1,290 @@
+"""One batch, one tokenizer: every additive count, per document."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokenize_lab.counts.bytes import Runs, TextBytes
+from tokenize_lab.counts.fields import TOKEN_FIELDS, TOKEN_INDEX
+from tokenize_lab.counts.text import AnnotatedText
+from tokenize_lab.tokenizer import HEAD_MASKS, WINDOW, Encoding, TokenBytes, Tokenizer, windows
+
+# Where tokens begin in the raw bytes of their texts, and which texts they give back exactly.
+
+
+@dataclass(frozen=True)
+class TokenBoundaries:
+    """Token boundaries of a batch, laid over its bytes.
+
+    Attributes:
+        exact: [texts] bool, whether the tokens' bytes are the text's bytes.
+        token_bytes: [texts] int64, bytes the tokens stand for, the tokenizer's prefix left out.
+        opens: [bytes + 1] int8, 1 where a token of an exact text begins.
+    """
+
+    exact: NDArray[np.bool_]
+    token_bytes: NDArray[np.int64]
+    opens: NDArray[np.int8]
+
+    @cached_property
+    def opened(self) -> NDArray[np.int32]:
+        """[bytes + 1] int32, how many tokens begin at or before each byte."""
+        return np.cumsum(self.opens, dtype=np.int32)
+
+    def inside(self, runs: Runs) -> NDArray[np.int32]:
+        """Return how many boundaries cut each run: [runs] int32."""
+        return self.opened[runs.last] - self.opened[runs.first]
+
+
+def token_boundaries(text: TextBytes, encoding: Encoding, tokenizer: Tokenizer) -> TokenBoundaries:
+    """Lay the tokens over the text and compare every byte.
+
+    Bytes are compared eight at a time through overlapping 64-bit views of text and table, so the
+    cost follows the number of tokens; no token is decoded.
+    """
+    table = tokenizer.token_bytes
+    lengths = encoding.lengths
+    ids = encoding.ids.astype(np.int64)
+    stops = np.cumsum(lengths)
+    opening = (stops - lengths)[lengths > 0]
+    skip = _prefix_bytes(tokenizer, ids[opening])
+    sizes = np.take(table.lengths, ids)
+    sizes[opening] -= skip
+
+    ends = np.zeros(len(ids) + 1, np.int64)
+    np.cumsum(sizes, out=ends[1:])
+    begins = ends[stops - lengths]
+    token_bytes = ends[stops] - begins
+    exact = token_bytes == text.byte_counts
+    exact[lengths > 0] &= skip == len(tokenizer.prefix)
+    # Texts whose tokens have the wrong length push the later ones out of place.
+    out_of_place = text.starts[:-1] - begins
+    starts = ends[:-1]
+    if out_of_place.any():
+        starts = np.minimum(starts + np.repeat(out_of_place, lengths), len(text.raw))
+    wrong = _differing(text.raw, starts, table, ids, sizes, opening, skip)
+    exact[np.searchsorted(stops, wrong, side="right")] = False
+
+    opens = np.zeros(len(text.raw) + 1, np.int8)
+    opens[starts if exact.all() else starts[np.repeat(exact, lengths)]] = 1
+    return TokenBoundaries(exact, token_bytes, opens)
+
+
+def _prefix_bytes(tokenizer: Tokenizer, opening_ids: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Return how many bytes of each text's first token are the tokenizer's prefix, not text."""
+    prefix = tokenizer.prefix
+    if not prefix or not len(opening_ids):
+        return np.zeros(len(opening_ids), np.int32)
+    distinct, inverse = np.unique(opening_ids, return_inverse=True)
+    begins = [tokenizer.token_bytes[int(i)].startswith(prefix) for i in distinct]
+    return np.where(begins, len(prefix), 0).astype(np.int32)[inverse]
+
+
+def _differing(
+    text: bytes,
+    starts: NDArray[np.int64],
+    table: TokenBytes,
+    ids: NDArray[np.int64],
+    sizes: NDArray[np.int32],
+    opening: NDArray[np.int64],
+    skip: NDArray[np.int32],
+) -> NDArray[np.int64]:
+    """Return the indices of tokens whose bytes differ from the text's at their place.
+
+    Arguments:
+        starts: [tokens] where each token lies in `text`.
+        sizes: [tokens] bytes of each, without the prefix.
+        opening: the first token of each text; `skip` of its bytes are prefix.
+    """
+    of_text = windows(text)
+    differ = (of_text[starts] ^ np.take(table.heads, ids)) & np.take(table.head_masks, ids)
+    prefixed = opening[skip > 0]
+    skipped = np.zeros(len(ids) if len(prefixed) else 0, np.int64)
+    if len(prefixed):
+        skipped[opening] = skip
+        at = table.starts[ids[prefixed]] + skipped[prefixed]
+        mask = HEAD_MASKS[np.minimum(sizes[prefixed], WINDOW)]
+        differ[prefixed] = (of_text[starts[prefixed]] ^ table.windows[at]) & mask
+    wrong = [np.flatnonzero(differ)]
+    left = np.flatnonzero(sizes > WINDOW)
+    offset = WINDOW
+    while len(left):
+        at = table.starts[ids[left]] + offset
+        if len(skipped):
+            at += skipped[left]
+        mask = HEAD_MASKS[np.minimum(sizes[left] - offset, WINDOW)]
+        text_at = np.minimum(starts[left] + offset, len(text))
+        wrong.append(left[((of_text[text_at] ^ table.windows[at]) & mask) != 0])
+        offset += WINDOW
+        left = left[sizes[left] > offset]
+    return np.concatenate(wrong)
+
+
+# The pre-token ceiling needs the tokenizer's own splitter, which is slower than some encoders; only
+# a sample of documents, evenly spaced over each batch, is split, and the rate is of that sample.
+PRETOKEN_SAMPLE_SHARE = 1 / 64
+PRETOKEN_SAMPLE_LEAST = 4096
+
+_Put = Callable[[str, NDArray[np.int64]], None]
+
+
+class TokenCounts(NamedTuple):
+    """What one tokenizer made of one batch.
+
+    Attributes:
+        per_text: [texts, len(TOKEN_FIELDS)] int64.
+        ids: [used] uint32, the ids that occur, ascending.
+        occurrences: [used] int64, how often each of them occurs.
+    """
+
+    per_text: NDArray[np.int64]
+    ids: NDArray[np.uint32]
+    occurrences: NDArray[np.int64]
+
+
+class Pretokens(NamedTuple):
+    """Pre-tokens of a sample of a batch.
+
+    Attributes:
+        pieces: [texts] int64, pre-tokens of the part of each text that was split.
+        bytes: [texts] int64, bytes of that part.
+    """
+
+    pieces: NDArray[np.int64]
+    bytes: NDArray[np.int64]
+
+
+def count_tokens(text: AnnotatedText, encoding: Encoding, tokenizer: Tokenizer) -> TokenCounts:
+    """Count everything of `TOKEN_FIELDS` in a batch that has been encoded."""
+    boundaries = token_boundaries(text.text_bytes, encoding, tokenizer)
+    counts = count_encoded(text, encoding, tokenizer, boundaries)
+    add_pretokens(counts, pretokens_sampled(text, tokenizer))
+    return counts
+
+
+def count_encoded(
+    text: AnnotatedText, encoding: Encoding, tokenizer: Tokenizer, boundaries: TokenBoundaries
+) -> TokenCounts:
+    """Count everything but the pre-tokens."""
+    ids, per_text = encoding
+    table = np.zeros((len(per_text), len(TOKEN_FIELDS)), np.int64)
+
+    def put(name: str, column: NDArray[np.int64]) -> None:
+        table[:, TOKEN_INDEX[name]] = column
+
+    put("tokens", per_text)
+    put("token_bytes", boundaries.token_bytes)
+    put("exact_documents", boundaries.exact.astype(np.int64))
+
+    histogram = np.bincount(ids) if len(ids) else np.zeros(0, np.int64)
+    used = np.flatnonzero(histogram)
+    stops = np.cumsum(per_text)
+    vocabulary = tokenizer.token_bytes
+    for name, flags in (
+        ("unknown_tokens", vocabulary.unknown),
+        ("byte_fallback_tokens", vocabulary.byte_fallback),
+        ("split_character_tokens", vocabulary.splits_character),
+    ):
+        if flags[used].any():
+            flagged = np.searchsorted(np.flatnonzero(np.take(flags, ids)), np.append(0, stops))
+            put(name, np.diff(flagged))
+
+    if boundaries.exact.any():
+        words = in_exact_texts(text, boundaries, text.words)
+        if len(words):
+            put("comparable_words", text.text_bytes.per_text(words.first))
+            single = single_tokens(words, boundaries)
+            put("single_token_words", _sum_per_text(text, words, single))
+        _count_digits(text, boundaries, put)
+        if text.is_code:
+            for name, runs in (("indentation", text.indentation), ("operator", text.operators)):
+                runs = in_exact_texts(text, boundaries, runs)
+                put(f"{name}_bytes", _sum_per_text(text, runs, runs.lengths))
+                put(f"{name}_tokens", _sum_per_text(text, runs, boundaries.inside(runs) + 1))
+    return TokenCounts(table, used.astype(np.uint32), histogram[used].astype(np.int64))
+
+
+def in_exact_texts(text: AnnotatedText, boundaries: TokenBoundaries, runs: Runs) -> Runs:
+    """Return the runs that lie in texts whose tokens give them back."""
+    if boundaries.exact.all():
+        return runs
+    owner = np.searchsorted(text.text_bytes.starts, runs.first, side="right") - 1
+    return runs.select(boundaries.exact[owner])
+
+
+def _sum_per_text(
+    text: AnnotatedText, runs: Runs, values: NDArray[np.integer] | NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    running = np.zeros(len(runs) + 1, np.int64)
+    np.cumsum(values, out=running[1:])
+    return np.diff(running[np.searchsorted(runs.first, text.text_bytes.starts)])
+
+
+def single_tokens(words: Runs, boundaries: TokenBoundaries) -> NDArray[np.bool_]:
+    """Return which words, one or more, are one token: no boundary cuts it, and no token reaches
+    into a neighbour."""
+    opened = boundaries.opened
+    apart = np.ones(len(words) + 1, np.bool_)
+    apart[1:-1] = opened[words.first[1:]] > opened[words.last[:-1]]
+    return np.asarray((boundaries.inside(words) == 0) & apart[:-1] & apart[1:])
+
+
+def _count_digits(text: AnnotatedText, boundaries: TokenBoundaries, put: _Put) -> None:
+    """Compare boundaries inside long numbers with grouping by three from the right.
+
+    Singh and Strouse (arXiv 2402.14903) find that such grouping helps arithmetic; counts are
+    pooled over numbers, so that F1 = 2 hit / (found + expected).
+    """
+    numbers = in_exact_texts(text, boundaries, text.long_numbers)
+    if not len(numbers):
+        return
+    expected = (numbers.lengths - 1) // 3
+    owner = np.repeat(np.arange(len(numbers)), expected)
+    nth = np.arange(len(owner)) - np.repeat(np.cumsum(expected) - expected, expected)
+    hit = boundaries.opens[numbers.last[owner] + 1 - 3 * (nth + 1)]
+    hits = np.bincount(owner, weights=hit, minlength=len(numbers)).astype(np.int64)
+    put("digit_boundaries", _sum_per_text(text, numbers, boundaries.inside(numbers)))
+    put("digit_boundaries_expected", _sum_per_text(text, numbers, expected))
+    put("digit_boundaries_hit", _sum_per_text(text, numbers, hits))
+
+
+def pretokens_sampled(text: AnnotatedText, tokenizer: Tokenizer) -> Pretokens | None:
+    """Split a sample of the documents, evenly spaced; None where there is nothing to split."""
+    sizes = text.text_bytes.byte_counts
+    total = int(sizes.sum())
+    if not total:
+        return None
+    budget = max(PRETOKEN_SAMPLE_LEAST, int(total * PRETOKEN_SAMPLE_SHARE))
+    wanted = max(1, min(len(sizes), round(budget * len(sizes) / total)))
+    chosen = np.unique(np.linspace(0, len(sizes) - 1, wanted).round().astype(np.int64))
+    sample = Pretokens(np.zeros(len(sizes), np.int64), np.zeros(len(sizes), np.int64))
+    for i in chosen.tolist():
+        head = whole_words(text.texts[i], budget)
+        count = tokenizer.pretoken_count(head)
+        if count is None:
+            return None
+        sample.pieces[i] = count
+        sample.bytes[i] = len(head.encode())
+    return sample
+
+
+def add_pretokens(counts: TokenCounts, sample: Pretokens | None) -> None:
+    """Put a sample's pre-tokens into a batch's counts."""
+    if sample is not None:
+        counts.per_text[:, TOKEN_INDEX["pretokens"]] = sample.pieces
+        counts.per_text[:, TOKEN_INDEX["pretoken_bytes"]] = sample.bytes
+
+
+def whole_words(string: str, most: int) -> str:
+    """Return the string, or its head up to a space before a word, where every splitter cuts; empty
+    where a long string has no such place."""
+    if len(string) <= most:
+        return string
+    end = most
+    while end > 0 and not (string[end] == " " and not string[end - 1].isspace()):
+        end -= 1
+    return string[:end]
