@@ -14,7 +14,7 @@ ORDER = ["corpora", "tokenize_lab", "scaling", "reports"]
 ROOF = ROOT / "tokenize_lab" / "__main__.py"
 # The training side: what runs on a bare GPU box, and the only code that knows torch.
 TRAINING = ("scaling/model/", "scaling/data", "scaling/train", "scaling/evaluate")
-MOST_LINES = 350
+MOST_LINES = 410
 
 
 def sources() -> list[Path]:
