@@ -15,17 +15,16 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import huber
 
 from scaling.engine.bootstrap import Bootstrap
+from scaling.engine.newton import Array
 from scaling.fits.chinchilla import ANNEALED, CHARGES, make_problem
 from scaling.laws import chinchilla
 from scaling.published.coefficients import BESIROGLU_REFIT
 from scaling.read_runs import read_runs
 
-Array = NDArray[np.float64]
 DELTA = 1e-3
 POINTS = 234
 GRID = (

@@ -8,16 +8,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from corpora.errors import InputError, one_line
+from scaling.engine.newton import Array
 from scaling.laws.registry import quantity
 
 # A predicted value, its interval, and how far it lies outside what was fitted.
-
-
-Array = NDArray[np.float64]
 
 
 class Prediction(NamedTuple):

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from corpora.errors import InputError, did_you_mean
+from scaling.engine.newton import Array
 from scaling.result import Excluded
 
 # The columns of a runs table: names, units, the key that may not repeat.
@@ -88,9 +89,6 @@ ALIASES: Mapping[str, str] = {
 
 FINISHED = ("", "finished", "done", "completed", "ok")
 FEWEST_STEPS = 300  # shorter runs are left out unless asked for: warm-up and decay fill them
-
-
-Array = NDArray[np.float64]
 
 
 TOO_SHORT = "too short"  # how the reason begins for which a run of few steps is left out

@@ -2,7 +2,6 @@
 
 import numpy as np
 from markupsafe import Markup
-from numpy.typing import NDArray
 
 from reports.charts.chart import Axis, Chart, legend, linear, octaves, of_budgets, panel, panels
 from reports.charts.svg import series_style, tag
@@ -13,6 +12,7 @@ from reports.laws.text import compact, power, significant, with_interval
 from reports.measured import Series
 from reports.numbers import UNMEASURED
 from reports.page import Section, absent, behind
+from scaling.engine.newton import Array
 from scaling.laws.joint import DEFAULT_FORM
 from scaling.result import FitResult
 from scaling.runs import Runs
@@ -20,7 +20,6 @@ from scaling.runs import Runs
 # Bootstrap clouds: which coefficients the data fix only together.
 
 
-Array = NDArray[np.float64]
 _MOST_DRAWS = 400
 _CLOUDS = (
     ("law2", "delta", "T0"),

@@ -6,7 +6,6 @@ chain.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from scaling.advise.allocate import price, vocabulary_for_rate
@@ -22,10 +21,10 @@ from scaling.advise.forecast import (
 )
 from scaling.advise.laws import Cloud, FamilyLaws, anchor_spread, family_laws
 from scaling.advise.placement import Placement, place, trained
+from scaling.engine.newton import Array
 from scaling.flops import TRAINING_FACTOR, training_days
 from scaling.published import tables
 
-Array = NDArray[np.float64]
 BUDGETS = (1e12, 1e30)  # FLOPs; beyond them no law here means anything
 LONGEST = 1e4  # bytes per token
 FRONTIER = 2.0 ** np.arange(-1.0, 2.01, 0.5)  # rates shown, over T*

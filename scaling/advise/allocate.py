@@ -9,9 +9,9 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scaling.advise.laws import Cloud
+from scaling.engine.newton import Array
 from scaling.flops import (
     PAPER_VOCABULARIES,
     TRAINING_FACTOR,
@@ -23,7 +23,6 @@ from scaling.flops import (
 )
 from scaling.laws import law1, law2
 
-Array = NDArray[np.float64]
 # Every size that anyone trains, then ever further apart to 1e17 parameters: beyond the last one
 # the cost would stand still, and the budget would not be spent.
 LAYERS = (*range(1, 401), *(round(400 * 1.02**step) for step in range(1, 151)))

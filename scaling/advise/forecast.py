@@ -3,19 +3,18 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scaling.advise.allocate import Allocation, allocate, default_vocabulary
 from scaling.advise.answer import Estimate, Question, SecondOpinion
 from scaling.advise.laws import Cloud, FamilyLaws
 from scaling.advise.placement import Placement
 from scaling.engine.bootstrap import CASES, SEED
+from scaling.engine.newton import Array
 from scaling.fits.joint import fit_joint
 from scaling.laws import joint, law2
 from scaling.published import tables
 from scaling.result import beyond
 
-Array = NDArray[np.float64]
 TAIL = 0.025  # left out at either end of an interval
 
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corpora.errors import InputError, did_you_mean
 from scaling.advise.placement import BUDGET, COLUMNS, ENGLISH
 from scaling.engine.bootstrap import RESIDUALS
+from scaling.engine.newton import Array
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
 from scaling.fits.surface import fit_surfaces
@@ -16,7 +16,6 @@ from scaling.published import tables
 from scaling.published.coefficients import COT_LAW1_SUBWORD, COT_LAW2_SUBWORD
 from scaling.result import FitResult
 
-Array = NDArray[np.float64]
 Cloud = Mapping[str, Array]
 DRAWS = 1000
 FEWEST_DRAWS = 100  # the ends of a 95 % interval are the outermost two or three of them

@@ -13,11 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from corpora.errors import InputError, did_you_mean
+from scaling.engine.newton import Array
 
-Array = NDArray[np.float64]
 ENGLISH = "eng_Latn"
 BUDGET = 1e20  # at which the languages were trained
 COLUMNS = ("compression_rate_opt", "bytes_per_param_opt", "bits_per_byte")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from scaling.engine.newton import Array
 
 RESAMPLING = ("cases", "residuals")
 DRAWS = 1000

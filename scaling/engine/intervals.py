@@ -8,13 +8,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from scaling.engine.newton import Model, minimise
+from scaling.engine.newton import Array, Model, minimise
 from scaling.engine.problem import Problem
 
-Array = NDArray[np.float64]
 STEPS = 24  # points of a profile on either side
 REACH = 8.0  # standard errors it goes out to
 PULL = 100.0  # of the added row, over the profile's own curvature

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from scaling.engine.bootstrap import Bootstrap, case_weights
-from scaling.engine.newton import Loss, Minimum, Model, minimise, solve_weighted
+from scaling.engine.newton import Array, Loss, Minimum, Model, minimise, solve_weighted
 
-Array = NDArray[np.float64]
 DRAW_TOLERANCE = 1e-10  # a draw needs far fewer digits than the estimate
 
 

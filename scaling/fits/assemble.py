@@ -5,16 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scaling.engine.bootstrap import Bootstrap
+from scaling.engine.newton import Array
 from scaling.result import Finding, FitResult, HoldOut, Interval, interval_table
 from scaling.runs import Runs
 
 # Goodness of fit from residuals, and the criteria that weigh it against parameters spent.
-
-
-Array = NDArray[np.float64]
 
 
 class Goodness(NamedTuple):

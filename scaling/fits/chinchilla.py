@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corpora.errors import InputError, did_you_mean
 from scaling.engine.bootstrap import CASES, Bootstrap
-from scaling.engine.newton import Loss, Model
+from scaling.engine.newton import Array, Loss, Model
 from scaling.engine.problem import Problem, grid, search
 from scaling.fits.assemble import held_out
 from scaling.fits.single_stage import Stage, fit_stage, need, point
@@ -16,7 +15,6 @@ from scaling.laws import chinchilla as law
 from scaling.result import FitResult, HoldOut
 from scaling.runs import Runs
 
-Array = NDArray[np.float64]
 EXPONENTS = np.linspace(0.05, 1.0, 20)
 STARTS = 12
 ANNEALED = (1e-2, 3e-3, 1e-3, 1e-4)

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from scaling.engine.newton import Array
 from scaling.result import Finding
 
-Array = NDArray[np.float64]
 STRONG = 0.95
 OUTLIER_SHIFT = 3.0
 OUTSIDE = "minimum outside the grid"  # the finding of all laws that look for one

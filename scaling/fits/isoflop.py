@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scaling.engine.bootstrap import RESIDUALS, Bootstrap
+from scaling.engine.newton import Array
 from scaling.fits.assemble import assemble
 from scaling.fits.findings import OUTSIDE
 from scaling.fits.minima import (
@@ -24,7 +24,6 @@ from scaling.laws.isoflop import parabola, place
 from scaling.result import Finding, FitResult
 from scaling.runs import Runs
 
-Array = NDArray[np.float64]
 LAW = "isoflop"
 ENOUGH_FOR_CASES = 8  # five cover 50 % where they say 95 %, six 80 %
 UNITS = {

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError, did_you_mean
 from scaling.engine.bootstrap import CASES, Bootstrap
-from scaling.engine.newton import SQUARES, Model
+from scaling.engine.newton import SQUARES, Array, Model
 from scaling.engine.problem import Problem, grid, search
 from scaling.fits.assemble import held_out
 from scaling.fits.single_stage import Stage, fit_stage, need, point
@@ -16,7 +16,6 @@ from scaling.laws import joint as law
 from scaling.result import FitResult, HoldOut
 from scaling.runs import Runs
 
-Array = NDArray[np.float64]
 STARTS = 12
 ADDITIVE = "additive"
 FORMS: Mapping[str, tuple[str, ...]] = {**law.FORMS, ADDITIVE: law.ADDITIVE}

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP, Bootstrap
-from scaling.engine.newton import SQUARES, Model
+from scaling.engine.newton import SQUARES, Array, Model
 from scaling.engine.problem import Problem, grid, search
 from scaling.fits import joint
 from scaling.fits.assemble import goodness
@@ -20,7 +20,6 @@ from scaling.runs import Runs
 # Fitting the rival joint form: four exponents, five linear coefficients.
 
 
-Array = NDArray[np.float64]
 LAW = "joint-terms"
 AXES = (
     np.linspace(0.1, 0.6, 6),

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from scaling.engine.bootstrap import RESIDUALS, Bootstrap, leverages, with_misfit
-from scaling.engine.newton import solve_weighted
+from scaling.engine.newton import Array, solve_weighted
 from scaling.fits.assemble import assemble, held_out
 from scaling.fits.findings import correlated, misfit
 from scaling.fits.minima import (
@@ -21,7 +21,6 @@ from scaling.laws import law1 as law
 from scaling.result import FitResult, HoldOut
 from scaling.runs import Runs
 
-Array = NDArray[np.float64]
 LAW = "law1"
 FEWEST_MINIMA = 4  # three coefficients and one to spare
 

@@ -3,11 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corpora.errors import InputError, did_you_mean
 from scaling.engine.bootstrap import RESIDUALS, Bootstrap, leverages, residual_targets, with_misfit
-from scaling.engine.newton import SQUARES, Model
+from scaling.engine.newton import SQUARES, Array, Model
 from scaling.engine.problem import Problem, grid, search
 from scaling.fits.assemble import assemble, held_out
 from scaling.fits.findings import (
@@ -32,7 +31,6 @@ from scaling.laws.law2 import loss as law2_loss
 from scaling.result import Finding, FitResult, HoldOut
 from scaling.runs import Runs
 
-Array = NDArray[np.float64]
 LAW = "law2"
 GAMMAS = -np.geomspace(0.02, 1.0, 24)
 DELTAS = np.linspace(-0.15, 0.3, 19)

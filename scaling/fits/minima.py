@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from scaling.engine.bootstrap import Bootstrap, case_weights, leverages, residual_targets
-from scaling.engine.newton import solve_weighted
+from scaling.engine.newton import Array, solve_weighted
 from scaling.fits.findings import OUTSIDE, ROUNDING
 from scaling.laws.isoflop import parabola_design, parabola_vertex
 from scaling.result import Finding
 from scaling.runs import Runs
 
-Array = NDArray[np.float64]
 FEWEST_SIZES = 3  # a parabola has three coefficients
 FLAT = 3.0  # rise over scatter below which a minimum is ambiguous
 FEW_SIZES = 5  # below this its minimum is not to be trusted (LAWS: fewer than 5 sizes)

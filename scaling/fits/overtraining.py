@@ -1,17 +1,15 @@
 """Fitting the over-training law: least squares on L, one exponent."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scaling.engine.bootstrap import CASES, Bootstrap
-from scaling.engine.newton import SQUARES, Model
+from scaling.engine.newton import SQUARES, Array, Model
 from scaling.engine.problem import Problem, grid, search
 from scaling.fits.single_stage import Stage, fit_stage, need
 from scaling.laws import overtraining as law
 from scaling.result import FitResult
 from scaling.runs import Runs
 
-Array = NDArray[np.float64]
 LAW = "overtraining"
 EXPONENTS = -np.linspace(0.02, 1.0, 50)
 

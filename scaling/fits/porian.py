@@ -8,10 +8,10 @@ budget in the power law, and the power laws of the repetitions give the interval
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import Akima1DInterpolator
 
 from scaling.engine.bootstrap import Bootstrap
+from scaling.engine.newton import Array
 from scaling.fits.assemble import assemble
 from scaling.fits.powers import line
 from scaling.fits.single_stage import need
@@ -19,7 +19,6 @@ from scaling.laws import power
 from scaling.result import FitResult
 from scaling.runs import Runs
 
-Array = NDArray[np.float64]
 LAW = "approach2"
 FORM = "interpolated minima"
 POINTS_PER_SIZE = 25

@@ -1,7 +1,6 @@
 """Power laws of the optimum in compute: approaches 1 and 2 of Hoffmann et al. 2022."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from scaling.engine.bootstrap import (
@@ -13,7 +12,7 @@ from scaling.engine.bootstrap import (
     residual_targets,
     with_misfit,
 )
-from scaling.engine.newton import solve_weighted
+from scaling.engine.newton import Array, solve_weighted
 from scaling.fits.assemble import assemble, held_out
 from scaling.fits.findings import misfit
 from scaling.fits.minima import along, cell_findings, find_minima, make_cells, replicates
@@ -21,8 +20,6 @@ from scaling.fits.single_stage import need
 from scaling.laws import power
 from scaling.result import FitResult
 from scaling.runs import Runs
-
-Array = NDArray[np.float64]
 
 
 def line(ln_compute: Array, ln_values: Array, weights: Array) -> tuple[Array, Array]:

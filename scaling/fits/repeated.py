@@ -3,17 +3,15 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scaling.engine.bootstrap import CASES, Bootstrap
-from scaling.engine.newton import Loss, Model
+from scaling.engine.newton import Array, Loss, Model
 from scaling.engine.problem import Problem, grid
 from scaling.fits.single_stage import Stage, fit_stage, need
 from scaling.laws import repeated as law
 from scaling.result import FitResult
 from scaling.runs import Runs
 
-Array = NDArray[np.float64]
 LAW = "repeated"
 HUBER = Loss(1e-3)
 LIVES = np.log(np.array([1.0, 4.0, 16.0, 64.0]))  # epochs, and excess sizes, to start from

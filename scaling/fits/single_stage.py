@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from corpora.errors import InputError
 from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap, leverages, residual_targets
 from scaling.engine.intervals import from_hessian, from_profile
+from scaling.engine.newton import Array
 from scaling.engine.problem import Problem, land_on_kink
 from scaling.fits.assemble import assemble
 from scaling.fits.findings import correlated, outliers, starts_agree, upside_down
@@ -18,7 +19,6 @@ from scaling.runs import Runs
 # Where the Hessian's intervals and the bootstrap's part, the reader is told.
 
 
-Array = NDArray[np.float64]
 ILL = 1e8
 APART = 1.5
 

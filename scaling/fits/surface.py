@@ -1,11 +1,10 @@
 """Fitting one bowl per budget: a paraboloid in (ln T, ln rho)."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from scaling.engine.bootstrap import CASES, Bootstrap, case_weights, leverages, residual_targets
-from scaling.engine.newton import solve_weighted
+from scaling.engine.newton import Array, solve_weighted
 from scaling.fits.assemble import assemble
 from scaling.fits.findings import OUTSIDE, correlated, outliers
 from scaling.fits.single_stage import FAMILY, Context, fit_each
@@ -13,7 +12,6 @@ from scaling.laws.isoflop import SURFACE_NAMES, place, surface_design, surface_v
 from scaling.result import Finding, FitResult, context_text
 from scaling.runs import Runs
 
-Array = NDArray[np.float64]
 LAW = "isoflop-surface"
 UNITS = {
     "compression_rate_opt": "bytes per token",

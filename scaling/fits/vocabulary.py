@@ -1,18 +1,16 @@
 """Fitting the vocabulary-aware law as its authors do: Huber of the loss, delta 1e-3."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corpora.errors import InputError, did_you_mean
 from scaling.engine.bootstrap import CASES, Bootstrap
-from scaling.engine.newton import Loss, Model
+from scaling.engine.newton import Array, Loss, Model
 from scaling.engine.problem import Problem, grid, search
 from scaling.fits.single_stage import Stage, fit_stage, need
 from scaling.laws import vocabulary as law
 from scaling.result import FitResult
 from scaling.runs import Runs
 
-Array = NDArray[np.float64]
 LAW = "vocabulary"
 HUBER = Loss(1e-3)
 EXPONENTS = np.linspace(0.1, 1.0, 16)

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from scaling.engine.newton import Model
+from scaling.engine.newton import Array, Model
 
-Array = NDArray[np.float64]
 Point = Mapping[str, Any]  # a number, or an array of draws, per coefficient
 
 NAMES = ("E", "A", "B", "alpha", "beta")

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from scaling.engine.newton import Array
+
 Point = Mapping[str, Any]  # a number, or an array of draws, per coefficient
 
 

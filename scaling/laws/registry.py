@@ -3,9 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from corpora.errors import InputError, did_you_mean
 from scaling.laws import (
     chinchilla,
@@ -20,8 +17,6 @@ from scaling.laws import (
     repeated,
     vocabulary,
 )
-
-Array = NDArray[np.float64]
 
 
 class Quantity(NamedTuple):

@@ -13,10 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from scaling.engine.bootstrap import NO_BOOTSTRAP
-from scaling.engine.newton import solve_weighted
+from scaling.engine.newton import Array, solve_weighted
 from scaling.fits.minima import find_minima, make_cells
 from scaling.fits.surface import fit_surfaces
 from scaling.flops import CONVENTIONS, BltShape, Setting, paper_blt, training_flops_per_byte
@@ -75,7 +74,6 @@ def optima() -> Runs:
 # follow the paper's shapes, so every count of every run is known, and one table shows what moves.
 
 
-Array = NDArray[np.float64]
 BUDGET = 1e20
 LARGEST_LAYERS = 40
 PARAMS: Mapping[str, str] = {

@@ -2,9 +2,9 @@
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from scaling.engine.bootstrap import Bootstrap
+from scaling.engine.newton import Array
 from scaling.fits.isoflop import fit_parabolas
 from scaling.fits.joint import fit_joint
 from scaling.fits.joint_rivals import fit_joint_terms
@@ -18,7 +18,6 @@ from scaling.result import FitResult
 from scaling.runs import Runs
 from tests.scaling.planted_runs import Planted, Truth, runs_of
 
-Array = NDArray[np.float64]
 JOINT = {
     "E": 0.718,
     "L0": 2800.0,

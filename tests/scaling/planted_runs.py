@@ -5,14 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from scaling.engine.bootstrap import Bootstrap
+from scaling.engine.newton import Array
 from scaling.read_runs import runs_from_frame
 from scaling.result import FitResult
 from scaling.runs import Runs
 
-Array = NDArray[np.float64]
 Truth = Mapping[str, float]
 
 

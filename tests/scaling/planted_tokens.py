@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scaling.engine.bootstrap import Bootstrap
+from scaling.engine.newton import Array
 from scaling.fits.chinchilla import fit_chinchilla
 from scaling.fits.overtraining import fit_overtraining
 from scaling.fits.powers import fit_approach2, fit_envelope
@@ -21,8 +21,6 @@ from scaling.published.coefficients import (
 from scaling.result import FitResult
 from scaling.runs import Runs
 from tests.scaling.planted_runs import Planted, runs_of
-
-Array = NDArray[np.float64]
 
 
 def chinchilla_law() -> Planted:

@@ -4,14 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from scaling.engine.bootstrap import case_weights, leverages, residual_targets, with_misfit
-from scaling.engine.newton import SQUARES, Loss, Model, minimise, solve_weighted
+from scaling.engine.newton import SQUARES, Array, Loss, Model, minimise, solve_weighted
 from scaling.engine.problem import grid, search
-
-Array = NDArray[np.float64]
 
 
 @given(st.integers(0, 10_000))

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from scaling.engine.newton import Array
 from scaling.engine.problem import Problem, land_on_kink
 from scaling.fits import chinchilla, joint, law2, overtraining, repeated, vocabulary
 from scaling.fits import joint_rivals as joint_terms
@@ -18,7 +18,6 @@ from scaling.published.coefficients import MUENNIGHOFF_REPEATED
 from scaling.runs import Runs
 from tests.scaling.planted import PLANTED
 
-Array = NDArray[np.float64]
 STARTS = 500
 
 
