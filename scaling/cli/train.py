@@ -128,7 +128,7 @@ def train_entropy_model(
 
 def _packaged(spec: Path) -> Path:
     """Return the path of an example that comes with the package, where it is one's bare name."""
-    examples = Path(__file__).parent / "experiments"
+    examples = Path(__file__).parents[1] / "experiments"
     # Looked up in the list, since a name may be longer than any file's.
     packaged = {path.stem: path for path in sorted(examples.glob("*.toml"))}
     example = packaged.get(str(spec))

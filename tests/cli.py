@@ -1,0 +1,109 @@
+"""The command in tests: one line of words in; exit code, stdout and stderr out.
+
+done = command(f"measure {corpus} -t byte --out {tmp_path}")
+rows = answer(f"measure {corpus} -t byte")         # with --json: checked and parsed
+line = mistake("scaling train no-such-file")       # exit code 2, one line on stderr
+done = process("demo", cwd=tmp_path)               # the same in a process of its own
+"""
+
+import functools
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import typer
+from typer.testing import CliRunner
+
+from corpora.errors import InputError
+from tests.conftest import ROOT
+from tokenize_lab.__main__ import build_app
+
+PLAIN = {"COLUMNS": "200", "NO_COLOR": "1"}
+
+
+class Done(NamedTuple):
+    """What came of a command."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    def json(self) -> Any:
+        """Return stdout as strict JSON: no NaN, no Infinity, nothing beside it."""
+        return json.loads(self.stdout, parse_constant=_refuse)
+
+
+def command(
+    line: str,
+    *more: str | Path,
+    stdin: str | bytes | None = None,
+    env: Mapping[str, str | None] | None = None,
+) -> Done:
+    """Run `tokenize-lab LINE MORE...` in this process.
+
+    Args:
+        line: words as in a shell. more: further words, taken as they are (paths with spaces).
+    """
+    words = [*shlex.split(line), *map(str, more)]
+    result = CliRunner().invoke(_app(), words, input=stdin, env={**PLAIN, **(env or {})})
+    error = result.exception
+    if isinstance(error, InputError):  # as `tokenize_lab.__main__.main` does
+        return Done(2, result.stdout, f"{result.stderr}error: {error}\n")
+    if error is not None and not isinstance(error, SystemExit):
+        raise error
+    return Done(result.exit_code, result.stdout, result.stderr)
+
+
+def process(
+    line: str,
+    *more: str | Path,
+    cwd: Path = ROOT,
+    stdin: str | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Done:
+    """Run `tokenize-lab LINE MORE...` as `command`, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tokenize_lab", *shlex.split(line), *map(str, more)],
+        cwd=cwd,
+        env={**os.environ, **PLAIN, "PYTHONPATH": str(ROOT), **(env or {})},
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def answer(line: str, *more: str | Path) -> Any:
+    """Run a command with --json, require that it succeeds, and return what it printed."""
+    done = command(line, *more, "--json")
+    assert done.exit_code == 0, done.stderr
+    return done.json()
+
+
+def mistake(line: str | Done, *more: str | Path) -> str:
+    """Require one line on stderr, nothing on stdout and exit code 2; return the line.
+
+    Args:
+        line: words as `command` takes them, or what has come of a command.
+    """
+    done = line if isinstance(line, Done) else command(line, *more)
+    assert (done.exit_code, done.stdout) == (2, ""), done
+    assert done.stderr.startswith("error: ") and done.stderr.endswith("\n"), done.stderr
+    message = done.stderr.removeprefix("error: ").removesuffix("\n")
+    assert "\n" not in message, message
+    return message
+
+
+@functools.cache
+def _app() -> typer.Typer:
+    return build_app()
+
+
+def _refuse(constant: str) -> float:
+    raise AssertionError(f"{constant} is not strict JSON")
