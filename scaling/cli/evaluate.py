@@ -64,9 +64,9 @@ def evaluate(
     from corpora.open import open_corpus
     from scaling.evaluate.evaluate_text import evaluate as evaluated
     from scaling.evaluate.trained_run import open_run
-    from scaling.train.machine import Machine
+    from scaling.train.machine import MachineSettings
 
-    machine = Machine(device=device)
+    machine = MachineSettings(device=device)
     chosen = machine.torch_device()
     opened = open_run(run, chosen)
     unit = "file" if whole_files else "line"
@@ -111,10 +111,10 @@ def generate(
     from scaling.evaluate.evaluate_text import continue_text
     from scaling.evaluate.generate import Sampling
     from scaling.evaluate.trained_run import open_run
-    from scaling.train.machine import Machine
+    from scaling.train.machine import MachineSettings
 
     sampling = Sampling(temperature, top_p, top_k, seed)
-    chosen = Machine(device=device).torch_device()
+    chosen = MachineSettings(device=device).torch_device()
     opened = open_run(run, chosen)
     text = _stdin() if prompt == "-" else prompt
     pieces = continue_text(opened, text, size, sampling)

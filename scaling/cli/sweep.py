@@ -20,7 +20,6 @@ from scaling.cli.train import Device, MicroRows, Precision
 
 if TYPE_CHECKING:
     from scaling.sweep.folder import Sweep, SweepFolder
-    from scaling.sweep.local import WorkerSettings
     from scaling.sweep.state import SweepState
     from scaling.train.progress import StopRequest
 
@@ -84,7 +83,7 @@ class Where:
         folder: "SweepFolder",
         sweep: "Sweep",
         many: int,
-        settings: "WorkerSettings",
+        settings: "MachineSettings",
         retry_failed: bool,
         watch: "Callable[[SweepState], object]",
         stop: "StopRequest",
@@ -106,7 +105,7 @@ class Where:
                 stop=stop,
             )
         from scaling.sweep.local import run_local
-        from scaling.train.machine import device_names
+        from scaling.train.device import device_names
 
         return run_local(
             folder,
@@ -125,7 +124,7 @@ if TYPE_CHECKING:
     from scaling.prepare import Prepared
     from scaling.sweep.plan import PlannedRun
     from scaling.sweep.state import SweepState
-    from scaling.train.machine import Machine
+    from scaling.train.machine import MachineSettings
 
 _CALIBRATION_SECONDS = 20.0
 _LONGEST_NAME = 200  # bytes; file systems take 255
@@ -223,10 +222,10 @@ def sweep(
     from rich.console import Console
 
     from scaling.sweep.folder import SweepFolder
-    from scaling.sweep.local import WorkerSettings
     from scaling.sweep.plan import enlist
     from scaling.sweep.plan_text import plan_text
     from scaling.sweep.status_text import Told
+    from scaling.train.machine import MachineSettings
     from scaling.train.progress import heard
 
     tables, path, folder = _read(spec, corpus, out)
@@ -238,8 +237,8 @@ def sweep(
         Console(stderr=True).print(*plan_text(tables.name, runs, many), sep="\n", highlight=False)
     sweep_folder = SweepFolder(folder)
     listed = enlist(sweep_folder, tables.name, runs)
-    settings = WorkerSettings(
-        precision=precision.value if precision else None, micro_rows=micro_rows
+    settings = MachineSettings(
+        precision=precision.value if precision else None, micro_rows=micro_rows, threads=1
     )
     with heard() as stop, Told() as told:
         state = where.run(sweep_folder, listed, many, settings, retry_failed, told, stop)
@@ -297,12 +296,11 @@ def _priced(
     return speed.timed(runs), speed
 
 
-def _machine(device: str) -> "Machine":
-    from scaling.train.machine import Machine
+def _machine(device: str) -> "MachineSettings":
+    from scaling.train.machine import MachineSettings
 
-    machine = Machine(device=device, threads=1)
-    machine.torch_device()  # a wrong one shows before the text is read
-    return machine
+    # A wrong one shows before the text is read.
+    return MachineSettings(device=device, threads=1).checked()
 
 
 def _train(run: "Prepared", folder: Path) -> None:
@@ -326,7 +324,7 @@ def _train(run: "Prepared", folder: Path) -> None:
 def _workers(device: str, workers: int | None) -> int:
     if workers is not None:
         return workers
-    from scaling.train.machine import device_names
+    from scaling.train.device import device_names
 
     if device_names(device) != ["cpu"]:
         return 1

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scaling.config.train_file import TrainFile
     from scaling.prepare import Prepared
     from scaling.record import RunRecord
+    from scaling.train.machine import MachineSettings
 
 OUT = Path("out/train")
 
@@ -81,7 +82,7 @@ def train(
         read_train_file(spec)  # what cannot be trained is not shown as if it could
         emit([spec.read_text("utf-8")])
         return
-    machine = _Machine(device, precision, threads, micro_rows)
+    machine = _machine(device, precision, threads, micro_rows)
     _run(read_train_file(spec), out, machine, prepare_only=prepare, as_json=as_json)
 
 
@@ -122,7 +123,7 @@ def train_entropy_model(
         text_field=text_field,
         seed=seed,
     )
-    machine = _Machine(device, precision, threads, micro_rows)
+    machine = _machine(device, precision, threads, micro_rows)
     _run(asked, out, machine, prepare_only=False, as_json=as_json)
 
 
@@ -135,22 +136,21 @@ def _packaged(spec: Path) -> Path:
     return example if example is not None and not spec.exists() else spec
 
 
-class _Machine:
-    """The options of the machine, as typed; PyTorch is not loaded for them."""
+def _machine(
+    device: str, precision: PrecisionChoice | None, threads: int | None, micro_rows: int | None
+) -> "MachineSettings":
+    from scaling.train.machine import MachineSettings
 
-    def __init__(
-        self,
-        device: str,
-        precision: PrecisionChoice | None,
-        threads: int | None,
-        micro_rows: int | None,
-    ) -> None:
-        self.device, self.precision, self.threads = device, precision, threads
-        self.micro_rows = micro_rows
+    return MachineSettings(
+        device=device,
+        precision=precision.value if precision else None,
+        threads=threads,
+        micro_rows=micro_rows,
+    )
 
 
 def _run(
-    asked: "TrainFile", out: Path, machine: _Machine, *, prepare_only: bool, as_json: bool
+    asked: "TrainFile", out: Path, machine: "MachineSettings", *, prepare_only: bool, as_json: bool
 ) -> None:
     from scaling.prepare import keep_beside
     from scaling.prepare import prepare as prepared_from
@@ -158,17 +158,10 @@ def _run(
 
     require_torch()
     from scaling.data.shards import open_shards
-    from scaling.train.machine import Machine
     from scaling.train.progress import LogWatch, heard
     from scaling.train.run import train as trained
 
-    settings = Machine(
-        device=machine.device,
-        precision=machine.precision.value if machine.precision else None,
-        threads=machine.threads,
-        micro_rows=machine.micro_rows,
-    )
-    settings.torch_device()  # a wrong one shows before the text is read
+    machine.checked()  # a wrong one shows before the text is read
     with stages() as stage:
         prepared = prepared_from(asked, out / "shards", stage)
     folder = out / "runs" / prepared.spec.run_id
@@ -183,7 +176,7 @@ def _run(
             prepared.spec,
             open_shards(prepared.source.shards, verify=True),
             folder,
-            settings,
+            machine,
             watch,
             prepared.source.patching_flops,
             stop,

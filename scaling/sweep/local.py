@@ -10,21 +10,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from corpora.errors import InputError
 from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.queue import Docket, Watch, drive
 from scaling.sweep.state import ENDS, SweepState
+from scaling.train.machine import MachineSettings
 from scaling.train.progress import StopRequest
 
 # A worker as its driver sees it: a process that takes run ids and tells what becomes of them.
 
-
-if TYPE_CHECKING:
-    from scaling.train.machine import Machine
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LOG_BYTES = 2000
@@ -32,39 +30,10 @@ _LOG_BYTES = 2000
 _OWN_FAULTS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 
 
-@dataclass(frozen=True, kw_only=True)
-class WorkerSettings:
-    """How the runs of a sweep run on a machine; no part of what they compute.
-
-    Attributes:
-        precision: of matrix products: `float32`, `bfloat16`; None for the device's own.
-        micro_rows: rows of a batch computed at once; None for as many as memory allows.
-        threads: of the CPU, of each worker. With one, results do not depend on the machine's load.
-        checkpoint_seconds: at most so much of a run is lost.
-        sharers: workers that share the device's memory.
-    """
-
-    precision: str | None = None
-    micro_rows: int | None = None
-    threads: int = 1
-    checkpoint_seconds: float = 120.0
-    sharers: int = 1
-
-    def machine(self, device: str) -> "Machine":
-        """Return the machine with that device and these settings, as who trains wants it."""
-        from scaling.train.machine import Machine
-
-        return Machine(device=device, **asdict(self))
-
-
-def command(folder: SweepFolder, device: str, settings: WorkerSettings) -> list[str]:
+def command(folder: SweepFolder, device: str, settings: MachineSettings) -> list[str]:
     """Return the command line of a worker."""
     words = [sys.executable, "-P", "-m", "scaling.sweep.worker", str(folder.path)]
-    words += ["--device", device, "--parent", str(os.getpid())]
-    for name, value in asdict(settings).items():
-        if value is not None:
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    return words
+    return [*words, "--parent", str(os.getpid()), *replace(settings, device=device).words()]
 
 
 class WorkerProcess:
@@ -75,7 +44,7 @@ class WorkerProcess:
         run_id: what it has been given. begun: whether it said that it began with it.
     """
 
-    def __init__(self, folder: SweepFolder, device: str, settings: WorkerSettings) -> None:
+    def __init__(self, folder: SweepFolder, device: str, settings: MachineSettings) -> None:
         # To be started by the thread that drives the sweep: with that thread it ends.
         self.device, self.ready, self.begun, self._leaves = device, False, False, False
         self.run_id: str | None = None
@@ -173,7 +142,7 @@ def run_local(
     *,
     devices: Sequence[str] = ("cpu",),
     workers_per_device: int = 1,
-    settings: WorkerSettings | None = None,
+    settings: MachineSettings | None = None,
     retry_failed: bool = False,
     watch: Watch | None = None,
     stop: StopRequest | None = None,
@@ -196,7 +165,7 @@ def run_local(
     """
     if not devices or workers_per_device < 1:
         raise ValueError("no devices, or no workers")
-    chosen = replace(settings or WorkerSettings(), sharers=workers_per_device)
+    chosen = replace(settings or MachineSettings(threads=1), processes=workers_per_device)
 
     def work_off(docket: Docket) -> None:
         driver = _Driver(folder, docket, chosen, watch, stop or StopRequest())
@@ -217,7 +186,7 @@ class _Driver:
         self,
         folder: SweepFolder,
         docket: Docket,
-        settings: WorkerSettings,
+        settings: MachineSettings,
         watch: Watch | None,
         stop: StopRequest,
     ) -> None:

@@ -27,7 +27,7 @@ from scaling.sweep.folder import (
     write_sweep,
 )
 from scaling.sweep.queue import driving
-from scaling.train.machine import Machine
+from scaling.train.machine import MachineSettings
 from scaling.train.memory import available_bytes, state_bytes, step_bytes
 from scaling.train.step import seconds_per_byte
 
@@ -165,7 +165,7 @@ class Speed:
 
 def calibrated(
     runs: Sequence[PlannedRun],
-    machine: Machine,
+    machine: MachineSettings,
     seconds: float,
     advance: Callable[[int], object],
 ) -> Speed:
@@ -204,7 +204,7 @@ def _flops(run: PlannedRun) -> float:
     return training_flops_per_byte(run.spec.model.shape, run.spec.setting)
 
 
-def _seconds_per_byte(run: PlannedRun, machine: Machine, seconds: float) -> float:
+def _seconds_per_byte(run: PlannedRun, machine: MachineSettings, seconds: float) -> float:
     spec = run.spec
     if not run.reading.prepared:  # unfound patches take about as long as even ones
         assert spec.patching is not None
@@ -269,7 +269,7 @@ def suggest(
 
 
 def with_memory_marks(
-    runs: Sequence[PlannedRun], machine: Machine, workers: int
+    runs: Sequence[PlannedRun], machine: MachineSettings, workers: int
 ) -> list[PlannedRun]:
     """Return the runs, those marked that need more than one worker's share of the free memory.
 

@@ -13,7 +13,6 @@ from corpora.errors import InputError
 from scaling.data.folders import lock
 from scaling.record import SPEC
 from scaling.sweep.folder import Job, SweepFolder
-from scaling.sweep.local import WorkerSettings
 from scaling.sweep.queue import LOCK, Docket, Watch, drive, remove_torn
 from scaling.sweep.ray_worker import (
     KEPT,
@@ -27,6 +26,7 @@ from scaling.sweep.ray_worker import (
     write_files,
 )
 from scaling.sweep.state import ENDS, SweepState
+from scaling.train.machine import MachineSettings
 from scaling.train.progress import StopRequest
 from tokenize_lab.ray import cluster, has_gpus, on_every_node, slots
 
@@ -68,7 +68,7 @@ class RayDriver:
         docket: Docket,
         jobs: Mapping[str, Job],
         needs: Needs,
-        settings: WorkerSettings,
+        settings: MachineSettings,
         stop: StopRequest,
     ) -> None:
         self.ray, self.folder, self.docket, self.jobs = ray, folder, docket, jobs
@@ -264,7 +264,7 @@ def run_ray(
     gpus_per_run: float | None = None,
     cpus_per_run: float = 1.0,
     at_once: int | None = None,
-    settings: WorkerSettings | None = None,
+    settings: MachineSettings | None = None,
     retry_failed: bool = False,
     watch: Watch | None = None,
     stop: StopRequest | None = None,
@@ -298,14 +298,14 @@ def run_ray(
         with cluster(address, at_once) as ray:
             gpus = float(has_gpus(ray)) if gpus_per_run is None else gpus_per_run
             # How many runs a node's CPUs hold at once is Ray's to decide.
-            sharers = math.floor(1 / gpus) if 0 < gpus < 1 else 1
+            processes = math.floor(1 / gpus) if 0 < gpus < 1 else 1
             driver = RayDriver(
                 ray,
                 folder,
                 docket,
                 {job.run_id: job for job in jobs},
                 Needs(cpus_per_run, gpus, at_once),
-                replace(settings or WorkerSettings(), sharers=sharers),
+                replace(settings or MachineSettings(threads=1), processes=processes),
                 stop or StopRequest(),
             )
             try:

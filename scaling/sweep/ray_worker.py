@@ -10,7 +10,7 @@ import platform
 import shutil
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -20,10 +20,10 @@ from scaling.data.folders import lock
 from scaling.data.shards import MANIFEST, open_shards, read_manifest
 from scaling.record import RECORD, SPEC, Status
 from scaling.sweep.folder import Job, SweepFolder
-from scaling.sweep.local import WorkerSettings
 from scaling.sweep.queue import CHECKPOINT, WEIGHTS
 from scaling.sweep.worker import fault_line
 from scaling.train.checkpoint import METRICS
+from scaling.train.machine import MachineSettings
 from scaling.train.progress import StopRequest
 
 # Texts travel to each node of a cluster once, as the bytes of their files.
@@ -146,7 +146,7 @@ class Errand:
     text: PackedText
     kept: dict[str, bytes]
     device: str
-    settings: WorkerSettings
+    settings: MachineSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,7 +268,7 @@ def _train(
     from scaling.train.progress import Report
 
     job, run = errand.job, folder.run(errand.job.run_id)
-    machine = errand.settings.machine(errand.device)
+    machine = replace(errand.settings, device=errand.device)
     try:
         machine.torch_device()
     except InputError as error:

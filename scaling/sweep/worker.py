@@ -21,7 +21,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, fields
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -31,9 +30,8 @@ from scaling.data.folders import lock
 from scaling.data.shards import open_shards
 from scaling.record import SPEC, RunRecord, read_spec
 from scaling.sweep.folder import Job, SweepFolder, read_sweep
-from scaling.sweep.local import WorkerSettings
 from scaling.sweep.queue import LOCK, remove_torn
-from scaling.train.machine import Machine
+from scaling.train.machine import MachineSettings
 from scaling.train.progress import Report, StopRequest
 from scaling.train.run import train
 
@@ -43,7 +41,7 @@ from scaling.train.run import train
 def train_cell(
     folder: SweepFolder,
     job: Job,
-    machine: Machine,
+    machine: MachineSettings,
     *,
     verified: set[str],
     watch: Callable[[Report], object] | None,
@@ -151,14 +149,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m scaling.sweep.worker", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("sweep", type=Path, help="folder of the sweep")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    parser.add_argument("--precision", choices=("float32", "bfloat16"))
-    parser.add_argument("--micro-rows", type=int, help="windows computed at once")
-    parser.add_argument("--threads", type=int, help="of the CPU")
-    parser.add_argument("--checkpoint-seconds", type=float, help="between two")
-    parser.add_argument("--sharers", type=int, help="workers on the device")
+    MachineSettings.add_options(parser)
     parser.add_argument("--parent", type=int, help="process to end with")
-    parser.set_defaults(**asdict(WorkerSettings()))
     asked = parser.parse_args(arguments)
     faulthandler.enable()
     line = Line()
@@ -171,9 +163,7 @@ def _work(folder: SweepFolder, asked: argparse.Namespace, line: Line) -> int:
     from scaling.train.progress import Report
 
     try:
-        chosen = {one.name: getattr(asked, one.name) for one in fields(WorkerSettings)}
-        machine = WorkerSettings(**chosen).machine(asked.device)
-        machine.torch_device()
+        machine = MachineSettings.parsed(asked).checked()
         jobs = {job.run_id: job for job in read_sweep(folder).jobs}
     except InputError as error:
         line.say("refused", reason=str(error))

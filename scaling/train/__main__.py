@@ -15,7 +15,7 @@ from pathlib import Path
 from corpora.errors import InputError
 from scaling.data.shards import open_shards
 from scaling.record import read_spec
-from scaling.train.machine import Machine
+from scaling.train.machine import MachineSettings
 from scaling.train.progress import LogWatch, heard
 from scaling.train.run import train
 
@@ -27,18 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("spec", type=Path, help="spec.json of the run")
     parser.add_argument("shards", type=Path, help="folder of its shards")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto")
-    parser.add_argument("--precision", choices=("float32", "bfloat16"))
-    parser.add_argument("--micro-rows", type=_count, help="windows computed at once")
-    parser.add_argument("--threads", type=_count, help="of the CPU")
+    MachineSettings.add_options(parser)
     parser.add_argument("--patching-flops", type=_flops, default=0.0, help="for the record")
     asked = parser.parse_args(arguments)
-    machine = Machine(
-        device=asked.device,
-        precision=asked.precision,
-        micro_rows=asked.micro_rows,
-        threads=asked.threads,
-    )
     watch = LogWatch()
     try:
         with heard() as stop:
@@ -46,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
                 read_spec(asked.spec),
                 open_shards(asked.shards, verify=True),  # they may have come a long way
                 asked.out,
-                machine,
+                MachineSettings.parsed(asked),
                 watch,
                 asked.patching_flops,
                 stop,
@@ -61,13 +52,6 @@ def main(arguments: list[str] | None = None) -> int:
         return stop.exit_code
     sys.stdout.write(json.dumps(record.to_json()["derived"], allow_nan=False) + "\n")
     return 0 if record.status == "finished" else 1
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of 1 or more")
-    return value
 
 
 def _flops(text: str) -> float:

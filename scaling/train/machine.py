@@ -1,54 +1,108 @@
-"""Where a run runs, and how fast: nothing here is part of what it computes."""
+"""The settings of the machine: where a run runs, and how fast; no part of what it computes.
 
-import functools
-import os
-import platform
-import subprocess
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+They are declared once, as fields; a field's metadata are those of its option on the command lines
+of the processes that train (`python -m scaling.train`, a sweep's workers). Importing this loads no
+PyTorch.
+"""
 
-import torch
-import torch.distributed
+import argparse
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from corpora.errors import InputError
 
+if TYPE_CHECKING:
+    import torch
+
 Precision = Literal["float32", "bfloat16"]
-_PEAK_SIDE = {"cpu": 1024, "cuda": 8192}  # of the square matrices that measure the peak
+_DEVICES = ("cpu", "cuda")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of 1 or more")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of 0 or more")
+    return value
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine:
-    """Settings of the machine.
+class MachineSettings:
+    """Where a run runs, and how fast.
 
     Attributes:
         device: `cpu`, `cuda` or `cuda:0`; `auto` takes a GPU where there is one.
         precision: of matrix products; losses and softmax are always float32. None for bfloat16 on
             a GPU and float32 on a CPU.
         micro_rows: rows of a batch computed at once; None for as many as memory allows.
+        threads: of the CPU; None to leave them as they are. With one, results do not depend on the
+            machine's load.
+        checkpoint_seconds: no more work than this is lost.
+        processes: that train on the device at once; each takes its share of the memory.
         compile: whether the model is compiled; None for on a GPU only.
-        threads: of the CPU; None to leave them as they are.
-        checkpoint_seconds: at most so much work is lost.
-        sharers: processes that train on the device at once; each takes its share of the memory.
     """
 
-    device: str = "auto"
-    precision: Precision | None = None
-    micro_rows: int | None = None
+    device: str = field(default="auto", metadata={"help": "cpu, cuda, cuda:N or auto"})
+    precision: Precision | None = field(default=None, metadata={"choices": get_args(Precision)})
+    micro_rows: int | None = field(
+        default=None, metadata={"type": _count, "help": "windows computed at once"}
+    )
+    threads: int | None = field(default=None, metadata={"type": _count, "help": "of the CPU"})
+    checkpoint_seconds: float = field(
+        default=120.0, metadata={"type": _seconds, "help": "of work lost at most"}
+    )
+    processes: int = field(
+        default=1, metadata={"type": _count, "help": "that train on the device at once"}
+    )
     compile: bool | None = None
-    threads: int | None = None
-    checkpoint_seconds: float = 120.0
-    sharers: int = 1
 
-    def torch_device(self) -> torch.device:
-        """Return the device.
+    @classmethod
+    def add_options(cls, parser: argparse.ArgumentParser) -> None:
+        """Give a parser the options."""
+        for setting in fields(cls):
+            if setting.metadata:
+                parser.add_argument(
+                    _word(setting.name), default=setting.default, **setting.metadata
+                )
+
+    @classmethod
+    def parsed(cls, options: argparse.Namespace) -> Self:
+        """Return the settings that a parser with these options found."""
+        return cls(**{s.name: getattr(options, s.name) for s in fields(cls) if s.metadata})
+
+    def words(self) -> list[str]:
+        """Return the options as a command line: what `parsed` makes these settings of."""
+        values = {s.name: getattr(self, s.name) for s in fields(self) if s.metadata}
+        return [
+            word
+            for name, value in values.items()
+            if value is not None
+            for word in (_word(name), str(value))
+        ]
+
+    def checked(self) -> Self:
+        """Return the settings, once it is known that there is such a device.
 
         Raises:
             InputError: a GPU is asked for and there is none, or there is no such device.
         """
+        self.torch_device()
+        return self
+
+    def torch_device(self) -> "torch.device":
+        """Return the device.
+
+        Raises:
+            InputError: as `checked`.
+        """
+        import torch
+
         name = self.device
         if name == "auto":
             name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -56,128 +110,28 @@ class Machine:
             device = torch.device(name)
         except RuntimeError as error:
             raise InputError(f"device {name!r}: unknown; use cpu, cuda or cuda:N") from error
-        if device.type not in _PEAK_SIDE:
+        if device.type not in _DEVICES:
             raise InputError(f"device {name!r}: not supported; use cpu, cuda or cuda:N")
         count = torch.cuda.device_count()
         if device.type == "cuda" and (device.index or 0) >= count:
             raise InputError(
                 f"device {name!r}: this machine has {count or 'no'} CUDA device"
                 f"{'s' if count != 1 else ''} that PyTorch {torch.__version__} can use; use"
-                " --device cpu, or install a CUDA build of PyTorch"
+                " the CPU, or install a CUDA build of PyTorch"
             )
         return device
 
-    def autocast(self, device: torch.device) -> torch.dtype | None:
+    def autocast(self, device: "torch.device") -> "torch.dtype | None":
         """Return the type that matrix products are taken in; None for the weights' own."""
+        import torch
+
         precision = self.precision or ("bfloat16" if device.type == "cuda" else "float32")
         return torch.bfloat16 if precision == "bfloat16" else None
 
-    def compiles(self, device: torch.device) -> bool:
+    def compiles(self, device: "torch.device") -> bool:
         """Whether the model is compiled."""
         return self.compile if self.compile is not None else device.type == "cuda"
 
 
-def device_names(name: str) -> list[str]:
-    """Return the devices that `name` stands for: of `auto`, all GPUs there are, else the CPU."""
-    if name == "auto" and torch.cuda.is_available():
-        return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    return ["cpu"] if name == "auto" else [name]
-
-
-@functools.cache
-def peak_flops(device: torch.device, dtype: torch.dtype | None) -> float:
-    """Return FLOPs per second of a large square matrix product, the best of a few."""
-    side = _PEAK_SIDE[device.type]
-    with torch.no_grad():
-        a = torch.ones(side, side, device=device, dtype=dtype)
-        best = float("inf")
-        for _ in range(5):
-            synchronize(device)
-            begun = time.perf_counter()
-            torch.mm(a, a)
-            synchronize(device)
-            best = min(best, time.perf_counter() - begun)
-    return float(2 * side**3 / best)
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait for what was asked of a GPU."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def device_name(device: torch.device) -> str:
-    """Return the device's name, for records."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"cpu ({platform.machine()}, {os.cpu_count()} cores)"
-
-
-def versions() -> Mapping[str, str]:
-    """Return the versions that decide what a run computes."""
-    return {"python": platform.python_version(), "torch": str(torch.__version__)}
-
-
-def commit() -> str:
-    """Return the commit of the source tree this runs from; empty where none can be told."""
-    here = Path(__file__).resolve().parents[2]
-    if not (here / ".git").exists():
-        return ""
-    words = ["git", "-C", str(here), "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-    except OSError:  # no git on this machine: no reason to lose a run that has been trained
-        return ""
-    return done.stdout.strip()
-
-
-# Several processes, one model: started by `torchrun`, which says who is who.
-
-
-@dataclass(frozen=True)
-class World:
-    """The processes of a run. rank: which this is; size: how many; local: which on its machine."""
-
-    rank: int = 0
-    size: int = 1
-    local: int = 0
-
-    def share(self, rows: int) -> tuple[int, int]:
-        """Return the rows of a batch that are this process's: the first, and one past the last.
-
-        Raises:
-            InputError: they cannot be shared evenly.
-        """
-        if rows % self.size:
-            raise InputError(
-                f"batches of {rows} rows cannot be shared by {self.size} processes; make"
-                " batch_bytes a multiple of context_bytes times the processes"
-            )
-        each = rows // self.size
-        return self.rank * each, (self.rank + 1) * each
-
-
-@contextmanager
-def joined(device: torch.device) -> Iterator[World]:
-    """Join the other processes, where `torchrun` started several; alone otherwise."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
-        yield World()
-        return
-    world = World(int(os.environ["RANK"]), size, int(os.environ["LOCAL_RANK"]))
-    if device.type == "cuda":
-        torch.cuda.set_device(world.local)
-    torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield world
-    finally:
-        torch.distributed.destroy_process_group()
-
-
-def summed(values: list[float], world: World, device: torch.device) -> list[float]:
-    """Return each value summed over all processes."""
-    if world.size == 1:
-        return values
-    tensor = torch.tensor(values, dtype=torch.float64, device=device)
-    torch.distributed.all_reduce(tensor)
-    return [float(value) for value in tensor]
+def _word(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -20,7 +20,8 @@ from corpora.errors import InputError
 from scaling.flops import BYTE_VOCABULARY, BltShape
 from scaling.model.blocks import heads_for
 from scaling.spec import RunSpec
-from scaling.train.machine import Machine, World
+from scaling.train.device import World
+from scaling.train.machine import MachineSettings
 
 # How much memory can still be had.
 
@@ -136,7 +137,9 @@ def step_bytes(spec: RunSpec, rows: int, by_hand: bool = True) -> float:
     return _PASSING_BYTES * built_parameters(spec) + max(rows * row, scoring)
 
 
-def rows_that_fit(spec: RunSpec, machine: Machine, device: torch.device, world: World) -> int:
+def rows_that_fit(
+    spec: RunSpec, machine: MachineSettings, device: torch.device, world: World
+) -> int:
     """Return how many of a process's rows to compute at once: all of them, if memory allows it.
 
     The number that the user asks for is obeyed; on a GPU it is all.
@@ -145,7 +148,7 @@ def rows_that_fit(spec: RunSpec, machine: Machine, device: torch.device, world: 
         InputError: the state does not fit, or not one row beside it.
     """
     state, rows = state_bytes(spec), spec.rows // world.size
-    free = available_bytes(device) / machine.sharers
+    free = available_bytes(device) / machine.processes
     if device.type == "cpu":
         free /= int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if state > free:

@@ -26,16 +26,8 @@ from scaling.train.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from scaling.train.machine import (
-    Machine,
-    World,
-    commit,
-    device_name,
-    joined,
-    peak_flops,
-    summed,
-    versions,
-)
+from scaling.train.device import World, commit, device_name, joined, peak_flops, summed, versions
+from scaling.train.machine import MachineSettings
 from scaling.train.memory import rows_that_fit
 from scaling.train.progress import Report, StopRequest, Watch
 from scaling.train.step import Stepper, StepResult, adamw, set_learning_rate, wsd
@@ -48,7 +40,7 @@ def train(
     spec: RunSpec,
     shards: Shards,
     folder: Path,
-    machine: Machine | None = None,
+    machine: MachineSettings | None = None,
     watch: Watch | None = None,
     patching_flops: float = 0.0,
     stop: StopRequest | None = None,
@@ -70,7 +62,7 @@ def train(
         InputError: the shards are others, the folder holds another run, its checkpoint cannot be
             used, there is too little text or memory, or no such device.
     """
-    machine = machine or Machine()
+    machine = machine or MachineSettings()
     if shards.manifest.key != spec.shards:
         raise InputError(
             f"{shards.folder}: shards {shards.manifest.key}, where the run wants {spec.shards}"
@@ -100,7 +92,7 @@ class _Run:
         spec: RunSpec,
         shards: Shards,
         folder: Path,
-        machine: Machine,
+        machine: MachineSettings,
         device: torch.device,
         world: World,
         watch: Watch | None,

@@ -15,7 +15,8 @@ from scaling.data.starts import patches_of
 from scaling.data.windows import Batch, Windows
 from scaling.model.weights import AnyModel, build_model
 from scaling.spec import RunSpec, Training
-from scaling.train.machine import Machine, World, synchronize
+from scaling.train.device import World, synchronize
+from scaling.train.machine import MachineSettings
 from scaling.train.memory import rows_that_fit
 
 _OUT_OF_MEMORY = (
@@ -235,7 +236,9 @@ def wsd(step: int, steps: int, warmup: float, decay: float) -> float:
 _WARM_UP = 2  # steps
 
 
-def seconds_per_byte(spec: RunSpec, shards: Shards, machine: Machine, seconds: float) -> float:
+def seconds_per_byte(
+    spec: RunSpec, shards: Shards, machine: MachineSettings, seconds: float
+) -> float:
     """Return the seconds that training takes for a byte of text, over at least one step.
 
     Args:

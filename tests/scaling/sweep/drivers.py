@@ -9,7 +9,7 @@ import pytest
 
 from scaling.sweep import local as worker_process
 from scaling.sweep.folder import SweepFolder
-from scaling.sweep.local import WorkerSettings
+from scaling.train.machine import MachineSettings
 from tests.scaling.train.runs import python, started
 
 FULL, DEADLY, BROKEN = 1001, 1002, 1003  # seeds of runs that meet with a fault
@@ -17,10 +17,9 @@ FULL, DEADLY, BROKEN = 1001, 1002, 1003  # seeds of runs that meet with a fault
 # A worker in which runs of those seeds find a full disk, are killed, or raise.
 FAULTY = f"""
 import os, resource, signal, sys
-import scaling.sweep.train_cell as cells
 import scaling.sweep.worker as worker
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that writing fails, as on a full disk
-whole = cells.train
+whole = worker.train
 def train(spec, *rest):
     if spec.seed == {DEADLY}:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -34,7 +33,7 @@ def train(spec, *rest):
         return whole(spec, *rest)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-cells.train = train
+worker.train = train
 sys.exit(worker.main(sys.argv[1:]))
 """
 
@@ -42,16 +41,17 @@ sys.exit(worker.main(sys.argv[1:]))
 DRIVER = """
 import sys
 from pathlib import Path
-import scaling.sweep.worker_process as processes
+import scaling.sweep.local as processes
 from scaling.sweep.folder import SweepFolder, read_sweep
 from scaling.sweep.local import run_local
-from scaling.train.stop import heard
+from scaling.train.machine import MachineSettings
+from scaling.train.progress import heard
 path, workers, code = sys.argv[1:]
 if code:
     plain = processes.command
     processes.command = lambda *asked: [sys.executable, "-c", code, *plain(*asked)[4:]]
 folder = SweepFolder(Path(path))
-settings = processes.WorkerSettings(checkpoint_seconds=0.05)
+settings = MachineSettings(threads=1, checkpoint_seconds=0.05)
 with heard() as stop:
     jobs = read_sweep(folder).jobs
     state = run_local(
@@ -69,7 +69,7 @@ def faulty_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have drivers of this process start workers with planted faults."""
     plain = worker_process.command
 
-    def faulty(folder: SweepFolder, device: str, settings: WorkerSettings) -> list[str]:
+    def faulty(folder: SweepFolder, device: str, settings: MachineSettings) -> list[str]:
         return [sys.executable, "-c", FAULTY, *plain(folder, device, settings)[4:]]
 
     monkeypatch.setattr(worker_process, "command", faulty)

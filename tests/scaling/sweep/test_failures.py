@@ -19,7 +19,7 @@ from scaling.record import (
 )
 from scaling.sweep import queue as docket
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
-from scaling.sweep.local import WorkerSettings, run_local
+from scaling.sweep.local import run_local
 from scaling.sweep.queue import (
     ATTEMPTS,
     CHECKPOINT,
@@ -31,6 +31,7 @@ from scaling.sweep.queue import (
     remove_leftovers,
     write_attempts,
 )
+from scaling.train.machine import MachineSettings
 from tests.scaling.sweep.drivers import BROKEN, DEADLY, FULL, faulty_workers
 from tests.scaling.sweep.sweeps import DIVERGED, ENDED, FAILED, names, planned, statuses, tiny
 from tests.scaling.train.runs import text_shards
@@ -73,7 +74,7 @@ def test_each_fault_in_the_record_of_its_run(
         count(self, run_id, reason)
 
     monkeypatch.setattr(Docket, "failed", counted)
-    settings = WorkerSettings(checkpoint_seconds=0.05)
+    settings = MachineSettings(threads=1, checkpoint_seconds=0.05)
     state = run_local(folder, jobs, workers_per_device=2, settings=settings)
     assert list(statuses(folder, jobs).values()) == ["finished", "diverged", *["failed"] * 3]
     assert [state.runs[job.run_id].phase for job in jobs] == list(statuses(folder, jobs).values())

@@ -20,14 +20,14 @@ from scaling.model.weights import WEIGHTS
 from scaling.record import RECORD, RunRecord
 from scaling.spec import Model, Patching, RunSpec, Training
 from scaling.train.checkpoint import METRICS
-from scaling.train.machine import Machine
+from scaling.train.machine import MachineSettings
 from scaling.train.progress import StopRequest
 from scaling.train.run import train
 from scaling.train.step import Stepper, StepResult
 from tests.conftest import ROOT
 from tokenize_lab.load import load_tokenizer
 
-CPU = Machine(device="cpu", threads=1)
+CPU = MachineSettings(device="cpu", threads=1)
 # Of the machine, not of the result.
 MACHINE_FIELDS = ("seconds", "device", "versions", "commit", "host")
 SOURCE = MarkovSource(order=1, alphabet="abcdefgh", concentration=0.5, document_bytes=300)
@@ -77,7 +77,7 @@ def run(
     spec: RunSpec,
     shards: Path,
     folder: Path,
-    machine: Machine = CPU,
+    machine: MachineSettings = CPU,
     stop: StopRequest | None = None,
 ) -> RunRecord:
     """Train in this process."""

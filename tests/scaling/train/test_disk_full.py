@@ -20,16 +20,13 @@ from tests.scaling.train.runs import (
     subword_spec,
 )
 
-# Arguments: the most bytes of a file, from which step on, seconds between checkpoints, and those of
-# the command.
+# Arguments: the most bytes of a file, from which step on, and those of the command.
 LIMITED = """
 import resource, signal, sys
 import scaling.train.__main__ as bare
-from scaling.train.machine import Machine
 from scaling.train.step import Stepper
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that writing fails, as on a full disk
-bytes_, first, seconds, *arguments = sys.argv[1:]
-bare.Machine = lambda **settings: Machine(**settings, checkpoint_seconds=float(seconds))
+bytes_, first, *arguments = sys.argv[1:]
 whole = Stepper.step
 def step(self, number):
     if number == int(first):
@@ -50,8 +47,8 @@ def filled(
 ) -> tuple[int, str, list[str]]:
     write_spec(folder, spec)
     names = (str(folder / "spec.json"), str(shards), "--out", str(folder))
-    settings = ("--threads", "1", "--device", "cpu")
-    done = ended(python("-c", LIMITED, str(size), str(step), str(seconds), *names, *settings))
+    settings = ("--threads", "1", "--device", "cpu", "--checkpoint-seconds", str(seconds))
+    done = ended(python("-c", LIMITED, str(size), str(step), *names, *settings))
     # How a run stands is told now and then; that is no fault.
     err = [line for line in done.stderr.splitlines() if not line.startswith(("step ", "scoring "))]
     return done.returncode, done.stdout, err

@@ -16,7 +16,7 @@ from scaling.record import RECORD, read_record, write_spec
 from scaling.spec import RunSpec
 from scaling.train.__main__ import main
 from scaling.train.checkpoint import CHECKPOINT, METRICS, MetricsLog
-from scaling.train.machine import Machine
+from scaling.train.machine import MachineSettings
 from scaling.train.progress import Report, StopRequest
 from scaling.train.run import train
 from tests.scaling.train.runs import CPU, blt_spec, byte_tokens, metrics, run, small_shards
@@ -123,7 +123,7 @@ def test_a_finished_run_is_not_trained_again(
 
     monkeypatch.setattr(running, "_Run", forbidden)
     # Neither another machine nor another name makes it another run.
-    assert run(spec, text, tmp_path, Machine(device="cpu", micro_rows=1)) == first
+    assert run(spec, text, tmp_path, MachineSettings(device="cpu", micro_rows=1)) == first
     assert run(replace(spec, name="other"), text, tmp_path).spec.run_id == first.spec.run_id
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
 

@@ -9,7 +9,8 @@ from corpora.synthetic import MarkovSource, SyntheticCorpus
 from scaling.data.build_text import build_text
 from scaling.data.shards import open_shards
 from scaling.spec import Model, Patching, RunSpec, Training
-from scaling.train.machine import Machine, peak_flops
+from scaling.train.device import peak_flops
+from scaling.train.machine import MachineSettings
 from scaling.train.run import train
 
 pytestmark = [
@@ -31,8 +32,8 @@ def test_a_gpu_reaches_what_the_cpu_reaches(tmp_path: Path, compiled: bool) -> N
         context_bytes=256,
         window_bytes=64,
     )
-    cpu = train(spec, shards, tmp_path / "cpu", Machine(device="cpu", threads=1))
-    gpu = train(spec, shards, tmp_path / "gpu", Machine(device="cuda", compile=compiled))
+    cpu = train(spec, shards, tmp_path / "cpu", MachineSettings(device="cpu", threads=1))
+    gpu = train(spec, shards, tmp_path / "gpu", MachineSettings(device="cuda", compile=compiled))
     assert cpu.bits_per_byte is not None and gpu.bits_per_byte is not None
     assert gpu.status == "finished" and "cpu" not in gpu.device
     assert gpu.bits_per_byte == pytest.approx(cpu.bits_per_byte, rel=0.01)

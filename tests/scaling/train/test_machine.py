@@ -1,18 +1,52 @@
-"""What a record says of the machine is no reason to lose a run."""
+"""The settings of the machine, and what a record says of it."""
 
+import argparse
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from scaling.train.machine import commit
+from corpora.errors import InputError
+from scaling.train.device import commit
+from scaling.train.machine import MachineSettings
+from tests.conftest import ROOT
 from tests.scaling.train.runs import blt_spec, run, small_shards
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        MachineSettings(),
+        MachineSettings(device="cuda:3", precision="float32", micro_rows=7, threads=2),
+        MachineSettings(checkpoint_seconds=0.05, processes=4),
+    ],
+)
+def test_words_say_the_settings(settings: MachineSettings) -> None:
+    parser = argparse.ArgumentParser()
+    MachineSettings.add_options(parser)
+    assert MachineSettings.parsed(parser.parse_args(settings.words())) == settings
+
+
+def test_settings_are_made_without_torch() -> None:
+    script = (
+        "import sys; from scaling.train.machine import MachineSettings; MachineSettings();"
+        " sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("device", ["gpu", "meta", "cuda:99"])
+def test_a_device_that_is_not_there(device: str) -> None:
+    with pytest.raises(InputError, match=device):
+        MachineSettings(device=device).checked()
 
 
 def test_a_source_tree_where_there_is_no_git(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "tree" / ".git").mkdir(parents=True)
-    monkeypatch.setattr("scaling.train.machine.__file__", str(tmp_path / "tree" / "a" / "b" / "c"))
+    monkeypatch.setattr("scaling.train.device.__file__", str(tmp_path / "tree" / "a" / "b" / "c"))
     monkeypatch.setenv("PATH", str(tmp_path))
     assert commit() == ""
     shards = small_shards(tmp_path / "shards")

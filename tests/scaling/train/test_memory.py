@@ -16,7 +16,8 @@ from scaling.model.weights import build_model
 from scaling.spec import Patching, RunSpec
 from scaling.train import memory
 from scaling.train import memory as available
-from scaling.train.machine import Machine, World
+from scaling.train.device import World
+from scaling.train.machine import MachineSettings
 from scaling.train.memory import (
     available_bytes,
     built_parameters,
@@ -135,20 +136,20 @@ def test_processes_share_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_workers_of_one_device_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = blt_spec(NOWHERE)
     with_only(monkeypatch, 3 * (state_bytes(spec) + step_bytes(spec, 2)) / 0.7 + 3)
-    assert rows_that_fit(spec, replace(CPU, sharers=3), DEVICE, World()) == 2
+    assert rows_that_fit(spec, replace(CPU, processes=3), DEVICE, World()) == 2
     assert rows_that_fit(spec, CPU, DEVICE, World()) == 4
     with_only(monkeypatch, 2 * state_bytes(spec) - 1)
     with pytest.raises(InputError, match="cuda has"):
-        rows_that_fit(spec, Machine(sharers=2), torch.device("cuda"), World())
+        rows_that_fit(spec, MachineSettings(processes=2), torch.device("cuda"), World())
 
 
 def test_a_gpu_tells_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     spec, gpu = blt_spec(NOWHERE), torch.device("cuda")
     with_only(monkeypatch, state_bytes(spec))
-    assert rows_that_fit(spec, Machine(), gpu, World()) == 4
+    assert rows_that_fit(spec, MachineSettings(), gpu, World()) == 4
     with_only(monkeypatch, state_bytes(spec) - 1)
     with pytest.raises(InputError, match="cuda has"):
-        rows_that_fit(spec, Machine(), gpu, World())
+        rows_that_fit(spec, MachineSettings(), gpu, World())
 
 
 def test_a_run_in_less_memory_reads_the_same(

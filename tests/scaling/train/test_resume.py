@@ -182,9 +182,9 @@ import sys
 from pathlib import Path
 from scaling.data.shards import open_shards
 from scaling.spec_json import read_spec
-from scaling.train.machine import Machine
+from scaling.train.machine import MachineSettings
 from scaling.train.run import train
-machine = Machine(device="cpu", threads=1, checkpoint_seconds=0)
+machine = MachineSettings(device="cpu", threads=1, checkpoint_seconds=0)
 spec, shards, folder = map(Path, sys.argv[1:])
 train(read_spec(spec), open_shards(shards), folder, machine)
 """

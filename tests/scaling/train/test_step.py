@@ -18,7 +18,7 @@ from scaling.data.windows import Windows, evaluation_windows
 from scaling.model.weights import WEIGHTS, build_model
 from scaling.record import RECORD, write_spec
 from scaling.spec import RunSpec
-from scaling.train.machine import World
+from scaling.train.device import World
 from scaling.train.step import Stepper, adamw, loss_of
 from tests.scaling.train.comparing import close
 from tests.scaling.train.runs import (
