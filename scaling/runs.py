@@ -1,5 +1,6 @@
 """The runs table: what was trained, what it cost, what it reached."""
 
+import html
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +12,6 @@ from numpy.typing import NDArray
 from corpora.errors import InputError, did_you_mean
 from scaling.engine.newton import Array
 from scaling.result import Excluded
-
-# The columns of a runs table: names, units, the key that may not repeat.
-
 
 # Positive numbers, by unit. A table need not have them all; a law says which it needs.
 NUMBERS: Mapping[str, str] = {
@@ -39,12 +37,12 @@ NUMBERS: Mapping[str, str] = {
 # Parameter counts, in the order in which one is chosen when the user names none.
 PARAMS = ("global_params", "total_params", "nonembedding_params", "params")
 
-# Whatever a law may be fitted to.
+# What a law may be fitted to.
 LOSSES = ("bits_per_byte", "nats_per_token", "unigram_normalized_loss")
 
 LARGEST = 1e100  # of any number: beyond it, squares are no longer numbers
 
-# Losses that may be nought or negative.
+# Losses that may be 0 or negative.
 SIGNED: Mapping[str, str] = {
     "unigram_normalized_loss": "nats per token, less those of a unigram model",
 }
@@ -89,26 +87,24 @@ ALIASES: Mapping[str, str] = {
 
 FINISHED = ("", "finished", "done", "completed", "ok")
 FEWEST_STEPS = 300  # shorter runs are left out unless asked for: warm-up and decay fill them
-
-
 TOO_SHORT = "too short"  # how the reason begins for which a run of few steps is left out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Runs:
     """Validated rows, with what they mean declared.
 
     Attributes:
-        frame: one row per run; `row` counts from 1 below the header of the file.
-        name: of the file, for messages and results.
-        sha256: of the file's bytes.
+        rows: one row per run; `row` counts from 1 below the header of the table.
+        name: of the table, for messages and results.
+        sha256: of its bytes.
         params_column: which parameter count laws use.
         flops_convention: what `compute_flops` counts, or `undeclared`.
         excluded: rows left out, with reasons.
         notes: how columns were read, where their names were not ours.
     """
 
-    frame: pl.DataFrame
+    rows: pl.DataFrame
     name: str
     sha256: str
     params_column: str = ""
@@ -117,7 +113,24 @@ class Runs:
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return self.frame.height
+        return self.rows.height
+
+    def __repr__(self) -> str:
+        text = f"{len(self)} runs"
+        if "compute_flops" in self.rows.columns:
+            budgets = self.rows["compute_flops"].unique().sort().to_list()
+            text += f", {budgets[0]:g} to {budgets[-1]:g} FLOPs" if budgets else ""
+        losses = [name for name in LOSSES if name in self.rows.columns]
+        text += f", {losses[0]}" if losses else ""
+        text += f", {len(self.excluded)} left out" if self.excluded else ""
+        return f"Runs({self.name}: {text})"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>{self.rows._repr_html_()}"
+
+    def frame(self) -> pl.DataFrame:
+        """Return the rows that are fitted, one a run; `row` is where the table held it."""
+        return self.rows
 
     def has(self, column: str) -> bool:
         """Whether every row holds the column, or it can be derived for every row."""
@@ -127,7 +140,7 @@ class Runs:
         """Return one number per row, in the column's unit, derived from others where it must be.
 
         Args:
-            column: a name of `scaling.schema`, or `params` for the chosen parameter count.
+            column: one of `NUMBERS` or `SIGNED`, or `params` for the chosen parameter count.
             law: who asks, for the message.
 
         Raises:
@@ -140,60 +153,55 @@ class Runs:
 
     def where(self, keep: NDArray[np.bool_], reason: str) -> "Runs":
         """Return the runs for which `keep` holds, the others excluded for `reason`."""
-        rows = self.frame["row"].to_numpy()[~keep]
-        gone = tuple(Excluded(row=int(row), reason=reason) for row in rows)
-        return replace(
-            self, frame=self.frame.filter(pl.Series(keep)), excluded=self.excluded + gone
-        )
+        gone = self.rows["row"].to_numpy()[~keep]
+        excluded = tuple(Excluded(row=int(row), reason=reason) for row in gone)
+        return replace(self.only(keep), excluded=self.excluded + excluded)
 
     def only(self, keep: NDArray[np.bool_]) -> "Runs":
         """Return the runs for which `keep` holds; the others are simply another table's."""
-        return replace(self, frame=self.frame.filter(pl.Series(keep)))
+        return replace(self, rows=self.rows.filter(pl.Series(keep)))
 
     def groups(self, columns: Sequence[str]) -> Iterator[tuple[dict[str, float | str], "Runs"]]:
         """Yield the table's parts that agree in the columns it has of these, in sorted order."""
-        present = [name for name in columns if name in self.frame.columns]
+        present = [name for name in columns if name in self.rows.columns]
         if not present:
             yield {}, self
             return
-        for key, part in self.frame.sort(*present, maintain_order=True).group_by(
+        for key, part in self.rows.sort(*present, maintain_order=True).group_by(
             present, maintain_order=True
         ):
-            yield dict(zip(present, key, strict=True)), replace(self, frame=part)
+            yield dict(zip(present, key, strict=True)), replace(self, rows=part)
 
     def conventions(self) -> dict[str, str]:
         """Return the conventions a result should name."""
-        return {
-            "params": self.params_column or "none",
-            "flops": self.flops_convention,
-        }
+        return {"params": self.params_column or "none", "flops": self.flops_convention}
 
     @property
     def remedy_of_few(self) -> str:
         """What to do where there are too few runs, to end a message with."""
-        short = sum(one.reason.startswith(TOO_SHORT) for one in self.excluded)
+        short = sum(gone.reason.startswith(TOO_SHORT) for gone in self.excluded)
         if not short:
             return "; train more"
         were = "run is" if short == 1 else "runs are"
-        return f"; train more (of the whole table {short} {were} too short, kept by --keep-short)"
+        return f"; train more (of the whole table {short} {were} too short, kept by keep_short)"
 
     def _derived(self, column: str) -> Array | None:
         if column == "params":
             column = self.params_column
-        if column in self.frame.columns:
-            return self.frame[column].to_numpy().astype(np.float64)
+        if column in self.rows.columns:
+            return self.rows[column].to_numpy().astype(np.float64)
         for target, formula, parts in _DERIVATIONS:
-            if target == column and all(part in self.frame.columns for part in parts):
-                return formula(*(self.frame[part].to_numpy().astype(np.float64) for part in parts))
+            if target == column and all(part in self.rows.columns for part in parts):
+                return formula(*(self.rows[part].to_numpy().astype(np.float64) for part in parts))
         return None
 
     def _remedy(self, column: str) -> str:
-        if column == "bits_per_byte" and "nats_per_token" in self.frame.columns:
+        if column == "bits_per_byte" and "nats_per_token" in self.rows.columns:
             return (
                 ", and the table gives nats per token without a compression rate: "
                 "add compression_rate (bytes per token), or train_bytes and train_tokens"
             )
-        if column in ("compression_rate", "train_bytes") and "train_tokens" in self.frame.columns:
+        if column in ("compression_rate", "train_bytes") and "train_tokens" in self.rows.columns:
             return (
                 ", and the table counts tokens without a compression rate: "
                 "add compression_rate (bytes per token) or train_bytes"
@@ -201,7 +209,7 @@ class Runs:
         if column == "params":
             return f": add one of {', '.join(PARAMS)}"
         unit = NUMBERS.get(column) or SIGNED.get(column, "")
-        return f" ({unit}), which the table lacks{did_you_mean(column, self.frame.columns)}"
+        return f" ({unit}), which the table lacks{did_you_mean(column, self.rows.columns)}"
 
 
 def bits_per_byte(nats_per_token: Array, compression_rate: Array) -> Array:

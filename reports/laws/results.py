@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from reports.laws.text import compact, power
 from scaling.cli.fit import LAWS_FOLDER
 from scaling.fits.findings import OUTSIDE
 from scaling.fits.single_stage import FAMILY
+from scaling.load_table import TABLES
 from scaling.published.figure import Row
-from scaling.read_runs import TABLES, read_runs
+from scaling.read_runs import read_runs
 from scaling.result import FitResult, Interval
 from scaling.runs import Runs
 
@@ -56,21 +57,13 @@ class Laws:
         if runs is None:
             return None
         for name, value in fit.context.items():
-            if name in runs.frame.columns:
-                runs = runs.only((runs.frame[name] == value).to_numpy())
+            if name in runs.rows.columns:
+                runs = runs.only((runs.rows[name] == value).to_numpy())
         if not len(runs):
             return None
         column = fit.conventions.get("params", "")
-        if column in runs.frame.columns and column != runs.params_column:
-            runs = Runs(
-                runs.frame,
-                runs.name,
-                runs.sha256,
-                column,
-                runs.flops_convention,
-                runs.excluded,
-                runs.notes,
-            )
+        if column in runs.rows.columns and column != runs.params_column:
+            runs = replace(runs, params_column=column)
         return runs
 
 

@@ -4,6 +4,7 @@ The demo shows these; a folder of one's own is made the same way by `tokenize-la
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -28,7 +29,7 @@ from scaling.laws.law2 import FORMS
 from scaling.published import tables
 from scaling.published.figure import Row, row_json
 from scaling.published.reproduce import reproduce, summary
-from scaling.read_runs import read_runs, runs_from_frame
+from scaling.read_runs import read_runs
 from scaling.result import FitResult
 from scaling.runs import Runs
 
@@ -65,8 +66,8 @@ def _copied(target: Path, source: Path) -> Runs:
 
 def _exact(target: Path, runs: Runs) -> Runs:
     """Write the runs again with the parameter counts that their shapes have, to the last one."""
-    shapes = [_shape(one) for one in runs.frame["global_params"].to_list()]
-    frame = runs.frame.drop("row").with_columns(
+    shapes = [_shape(one) for one in runs.rows["global_params"].to_list()]
+    frame = runs.rows.drop("row").with_columns(
         pl.Series("global_params", [float(shape.global_params) for shape in shapes]),
         pl.Series("total_params", [float(shape.total_params) for shape in shapes]),
     )
@@ -100,8 +101,8 @@ def _fits(runs: Runs, exact: Runs, optima: Runs) -> Iterator[tuple[str, FitResul
 
 def _rivals(runs: Runs, exact: Runs) -> Iterator[tuple[str, FitResult]]:
     """Yield the same laws from the same runs, parameters and FLOPs counted otherwise."""
-    frame = exact.frame.drop("row")
-    total = runs_from_frame(frame, exact.name, exact.sha256, params="total_params")
+    frame = exact.rows.drop("row")
+    total = replace(exact, params_column="total_params")
     for name, words, table in (
         ("printed", "global module, as printed", runs),
         ("global", "global module, exact", exact),
@@ -122,7 +123,7 @@ def _rivals(runs: Runs, exact: Runs) -> Iterator[tuple[str, FitResult]]:
             )
         ]
         counted = frame.with_columns(pl.Series("compute_flops", spent))
-        table = runs_from_frame(counted, exact.name, exact.sha256)
+        table = replace(read_runs(counted, exact.name), sha256=exact.sha256)
         # Each run has a budget of its own here, so there are no cells to resample within, and no
         # largest budget to leave out.
         fit = fit_joint(table, bootstrap=_RESIDUALS).model_copy(update={"holdout": None})

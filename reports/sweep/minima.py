@@ -24,7 +24,7 @@ from scaling.engine.bootstrap import NO_BOOTSTRAP, RESIDUALS
 from scaling.fits.isoflop import fit_parabolas
 from scaling.fits.minima import FEWEST_SIZES
 from scaling.published.tables import isoflop_runs
-from scaling.read_runs import runs_from_frame
+from scaling.read_runs import read_runs
 from scaling.result import FitResult
 
 _DRAWS = 200
@@ -146,7 +146,7 @@ def _fits(groups: dict[Key, list[SweepRun]]) -> dict[Key, FitResult]:
             for run in runs
         ]
     )
-    fits = fit_parabolas(runs_from_frame(frame, "sweep"), RESIDUALS._replace(draws=_DRAWS))
+    fits = fit_parabolas(read_runs(frame, "sweep"), RESIDUALS._replace(draws=_DRAWS))
     by_context = {
         (
             fit.context["tokenization"],

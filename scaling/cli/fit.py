@@ -12,7 +12,7 @@ from corpora.output import emit
 from scaling.cli.output import HOW, OUTPUT, AsJson, print_json, print_rows
 
 if TYPE_CHECKING:
-    from scaling.read_runs import Table
+    from scaling.load_table import LoadedTable
     from scaling.result import FitResult
 
 _WHAT = "What is fitted"
@@ -68,6 +68,14 @@ def fit(
         str,
         typer.Option(help="column of losses in nats per token", rich_help_panel=_WHAT),
     ] = "",
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=THEIRS",
+            help="what the table calls a column, e.g. bits_per_byte=val_bpb",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
     budget: Annotated[
         list[float] | None, typer.Option(help="only these budgets C", rich_help_panel=_WHAT)
     ] = None,
@@ -133,12 +141,20 @@ def fit(
     from scaling.engine.bootstrap import RESAMPLING, Bootstrap
     from scaling.fits.fit import LAWS, Options
     from scaling.fits.fit import fit as run
-    from scaling.read_runs import load_table, runs_from_table
+    from scaling.load_table import load_table
+    from scaling.read_runs import read_runs
 
     if law not in LAWS:
         raise InputError(f"--law {law}: unknown{did_you_mean(law, LAWS)} ({', '.join(LAWS)})")
     loaded = load_table(runs)
-    table = runs_from_table(loaded, str(runs), params, flops_convention, keep_short, loss)
+    table = read_runs(
+        loaded,
+        columns=_columns(column or []),
+        params=params,
+        flops_convention=flops_convention,
+        keep_short=keep_short,
+        loss=loss,
+    )
     if budget:
         compute = table.column("compute_flops", law)
         table = table.only(sum(compute == one for one in budget) > 0)
@@ -205,6 +221,16 @@ def reproduce(
     typer.echo(f"{agree} of {judged} figures agree as they should", err=True)
 
 
+def _columns(pairs: list[str]) -> dict[str, str]:
+    columns = {}
+    for pair in pairs:
+        name, equals, theirs = pair.partition("=")
+        if not (name and equals and theirs):
+            raise InputError(f"--column {pair}: give NAME=THEIRS, e.g. bits_per_byte=val_bpb")
+        columns[name] = theirs
+    return columns
+
+
 def _base(name: str) -> dict[str, float]:
     """Return the coefficients of a Chinchilla law, from a file or by a published name."""
     from scaling.published.coefficients import PUBLISHED
@@ -237,7 +263,7 @@ def read_fit(path: Path) -> "FitResult":
         raise InputError(f"{path}: not a fit ({where}: {first['msg']})") from error
 
 
-def _write(out: Path, table: "Table", law: str, results: "list[FitResult]") -> None:
+def _write(out: Path, table: "LoadedTable", law: str, results: "list[FitResult]") -> None:
     """Write the fits, their report and the table they are of to `out/laws`."""
     from corpora.files import write_text, written_whole
 

@@ -66,7 +66,7 @@ def fit_chinchilla(
     """
     if charge not in CHARGES:
         raise InputError(f"chinchilla has no charge {charge!r}{did_you_mean(charge, CHARGES)}")
-    unit = unit or ("tokens" if "nats_per_token" in runs.frame.columns else "bytes")
+    unit = unit or ("tokens" if "nats_per_token" in runs.rows.columns else "bytes")
     if unit not in ("tokens", "bytes"):
         raise InputError(f"chinchilla is fitted in tokens or in bytes, not in {unit!r}")
     name = "chinchilla" if unit == "tokens" else "chinchilla-bytes"

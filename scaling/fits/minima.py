@@ -84,11 +84,11 @@ def make_cells(runs: Runs, law: str) -> tuple[tuple[Cell, ...], Runs]:
     Raises:
         InputError: no curve has three sizes, or a column is missing.
     """
-    thin, row = thin_curves(runs, law), runs.frame["row"].to_numpy()
+    thin, row = thin_curves(runs, law), runs.rows["row"].to_numpy()
     if thin and np.any([one.rows for one in thin], axis=0).all():
         raise InputError(f"{runs.name}: {law}: {thin[0].reason}{runs.remedy_of_few}")
     for one in thin:
-        left = ~np.isin(runs.frame["row"].to_numpy(), row[one.rows])
+        left = ~np.isin(runs.rows["row"].to_numpy(), row[one.rows])
         runs = runs.where(left, one.reason)
     data = np.log(runs.column(data_column(runs), law))
     params = np.log(runs.column("params", law))

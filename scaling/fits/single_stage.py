@@ -111,7 +111,7 @@ def fit_stage(
     residuals = stage.observed - stage.formula(estimates)
     leverage = leverages(problem.model.jacobian(theta)[0])
     notes = list(findings) + starts_agree(agree, len(stage.starts))
-    notes += outliers(residuals, leverage, len(names), runs.frame["row"].to_numpy())
+    notes += outliers(residuals, leverage, len(names), runs.rows["row"].to_numpy())
     draws = None
     if bootstrap.kind != "none" and n < len(names) + SPARE:
         notes.append(

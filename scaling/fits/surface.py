@@ -47,7 +47,7 @@ def _fit_surface(runs: Runs, context: Context, bootstrap: Bootstrap) -> FitResul
     residuals = loss - design @ coefficients
     leverage = leverages(design)
     findings = _surface_findings(estimates, rate, ratio)
-    findings += outliers(residuals, leverage, 6, runs.frame["row"].to_numpy())
+    findings += outliers(residuals, leverage, 6, runs.rows["row"].to_numpy())
     draws = None
     if bootstrap.resamples:
         targets, weights = _surface_replicates(

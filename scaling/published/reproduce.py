@@ -52,7 +52,7 @@ def _cost_rows() -> Iterator[Row]:
     ]
     yield row("table 6", "shares of the global module, exact", "168", float(sum(shares)))
     shapes = {paper_blt(layers).global_params: paper_blt(layers) for layers in range(1, 41)}
-    frame = tables.isoflop_runs(exact_params=True).frame
+    frame = tables.isoflop_runs(exact_params=True).rows
     errors = [
         abs(
             train_bytes(

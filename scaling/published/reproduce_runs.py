@@ -19,7 +19,7 @@ from scaling.published.coefficients import (
     TAKANO_LOWER_EDGE,
 )
 from scaling.published.figure import Row, row
-from scaling.read_runs import read_runs, runs_from_frame
+from scaling.read_runs import read_runs
 
 PORIAN_PAIRS, PORIAN_POINTS = "porian_optimal_pairs.csv", "porian_isoflop_points.csv"
 GADRE = "gadre_overtraining.csv"
@@ -91,7 +91,7 @@ def _porian(folder: Path, bootstrap: Bootstrap) -> Iterator[Row]:
         given = pairs.filter(*same)
         columns = (given[name].to_numpy() for name in ("flops", "n_opt", "n_star_logstd"))
         exponent = fit_given_optima(*columns)["a"]
-        runs = runs_from_frame(points.filter(*same).drop("source"), f"{data}, {setting}")
+        runs = read_runs(points.filter(*same).drop("source"), f"{data}, {setting}")
         fit = fit_with_seed_noise(runs, SEED_NOISE[dataset], bootstrap)
         ours, theirs = fit.intervals["a"], published.intervals["a"]
         group = f"Porian, {data}, {setting}"
@@ -124,7 +124,7 @@ def _gadre(folder: Path) -> Iterator[Row]:
     five = ((ratio == 20) & model.is_in(_GADRE_SMALL)) | (
         (ratio == 320) & (model == _GADRE_SMALL[0])
     )
-    fit = fit_overtraining(runs_from_frame(frame.filter(five), "RedPajama, 5 models"), NO_BOOTSTRAP)
+    fit = fit_overtraining(read_runs(frame.filter(five), "RedPajama, 5 models"), NO_BOOTSTRAP)
     group = "Gadre, RedPajama, 5 models"
     for name, printed in (("a", "166.21"), ("b", "366.69"), ("eta", "-.27285"), ("E", "1.8366")):
         assert float(printed) == GADRE_REDPAJAMA.estimates[name]

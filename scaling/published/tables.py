@@ -56,11 +56,11 @@ def isoflop_runs(exact_params: bool = False) -> Runs:
     if not exact_params:
         return runs
     sizes = [paper_blt(layers).global_params for layers in range(1, LARGEST_LAYERS + 1)]
-    printed = runs.frame["global_params"].to_list()
+    printed = runs.rows["global_params"].to_list()
     exact = [float(min(sizes, key=lambda size: abs(size - one))) for one in printed]
-    frame = runs.frame.with_columns(pl.Series("global_params", exact))
+    frame = runs.rows.with_columns(pl.Series("global_params", exact))
     note = "global_params are the exact counts of the paper's shapes, not the printed ones"
-    return replace(runs, frame=frame, notes=(*runs.notes, note))
+    return replace(runs, rows=frame, notes=(*runs.notes, note))
 
 
 def optima() -> Runs:
@@ -142,7 +142,7 @@ def convention_sensitivity() -> tuple[Sensitivity, ...]:
 
 def _counted(runs: Runs, params: Array) -> Runs:
     """Return the runs with another parameter count."""
-    frame = runs.frame.with_columns(global_params=params)
+    frame = runs.rows.with_columns(global_params=params)
     return Runs(frame, runs.name, runs.sha256, "global_params")
 
 

@@ -325,10 +325,10 @@ def with_another_language(laws: Laws, language: str, **more: object) -> Laws:
     """The same runs and fits once more, as those of another language."""
     tables = {}
     for sha256, table in laws.tables.items():
-        frame = table.frame
+        frame = table.rows
         if "language" in frame.columns:
             frame = pl.concat([frame, frame.with_columns(pl.lit(language).alias("language"))])
-        tables[sha256] = replace(table, frame=frame)
+        tables[sha256] = replace(table, rows=frame)
     others = [
         fit.model_copy(update={"context": {**fit.context, "language": language}, **more})
         for fit in laws.fits

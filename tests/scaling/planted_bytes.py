@@ -43,7 +43,7 @@ def surface() -> Planted:
     rate, data = runs.column("compression_rate", "test"), runs.column("train_bytes", "test")
     ratio = data / runs.column("params", "test")
     loss = isoflop.surface(SURFACE, rate, ratio)
-    frame = runs.frame.with_columns(pl.Series("bits_per_byte", loss))
+    frame = runs.rows.with_columns(pl.Series("bits_per_byte", loss))
 
     def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
         return fit_surfaces(noisy, bootstrap)[0]
@@ -58,7 +58,7 @@ def parabola() -> Planted:
     runs = runs.only((compute == 1e20) & (rate >= 4))
     data = runs.column("train_bytes", "test")
     truth = {"train_bytes_opt": 6e10, "bits_per_byte_opt": 0.96, "curvature": 0.02}
-    frame = runs.frame.with_columns(pl.Series("bits_per_byte", isoflop.parabola(truth, data)))
+    frame = runs.rows.with_columns(pl.Series("bits_per_byte", isoflop.parabola(truth, data)))
 
     def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
         return fit_parabolas(noisy, bootstrap)[0]
@@ -121,7 +121,7 @@ def law_1() -> Planted:
         base = law2.loss(LAW2, np.array(cell.compute), np.array(cell.rate))
         loss[cell.rows] = base + 0.03 * (cell.x + cell.centre - place) ** 2
     kept = compute < 2e21  # there the law's minimum lies outside the grid of sizes
-    frame = runs.frame.with_columns(pl.Series("bits_per_byte", loss)).filter(pl.Series(kept))
+    frame = runs.rows.with_columns(pl.Series("bits_per_byte", loss)).filter(pl.Series(kept))
     planted = Runs(frame, "planted", "", runs.params_column)
     noise = _budget_noise(compute[kept])
 
@@ -142,7 +142,7 @@ def _meeting(p: Truth, ln_bytes: Array, ln_params: Array, rate: float) -> float:
 def law_2() -> Planted:
     runs = tables.optima()
     compute, rate = runs.column("compute_flops", "test"), runs.column("compression_rate", "test")
-    frame = runs.frame.with_columns(pl.Series("bits_per_byte", law2.loss(LAW2, compute, rate)))
+    frame = runs.rows.with_columns(pl.Series("bits_per_byte", law2.loss(LAW2, compute, rate)))
     planted = Runs(frame, "planted", "")
 
     def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
@@ -176,7 +176,7 @@ def law_2_from_runs() -> Planted:
         middle = float(np.mean(cell.path[0]))
         base = law2.loss(LAW2, np.array(cell.compute), np.array(cell.rate))
         loss[cell.rows] = base + 0.03 * (cell.x - middle) ** 2
-    frame = runs.frame.with_columns(pl.Series("bits_per_byte", loss))
+    frame = runs.rows.with_columns(pl.Series("bits_per_byte", loss))
     planted = Runs(frame, "planted", "", runs.params_column)
 
     def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
@@ -191,7 +191,7 @@ def joint_law() -> Planted:
         runs.column(name, "test") for name in ("compute_flops", "compression_rate", "train_bytes")
     )
     loss = joint.loss(JOINT, compute, rate, data)
-    frame = runs.frame.with_columns(pl.Series("bits_per_byte", loss))
+    frame = runs.rows.with_columns(pl.Series("bits_per_byte", loss))
     planted = Runs(frame, "planted", "", runs.params_column)
 
     def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
@@ -217,7 +217,7 @@ def joint_rival() -> Planted:
         runs.column(name, "test") for name in ("params", "train_bytes", "compression_rate")
     )
     loss = joint_terms.loss(truth, params, data, rate)
-    frame = runs.frame.with_columns(pl.Series("bits_per_byte", loss))
+    frame = runs.rows.with_columns(pl.Series("bits_per_byte", loss))
     planted = Runs(frame, "planted", "", runs.params_column)
 
     def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:

@@ -8,7 +8,7 @@ import polars as pl
 
 from scaling.engine.bootstrap import Bootstrap
 from scaling.engine.newton import Array
-from scaling.read_runs import runs_from_frame
+from scaling.read_runs import read_runs
 from scaling.result import FitResult
 from scaling.runs import Runs
 
@@ -36,16 +36,16 @@ class Planted(NamedTuple):
 
     def noisy(self, generator: np.random.Generator) -> Runs:
         """Return the runs with fresh noise on their losses."""
-        exact = self.runs.frame[self.column].to_numpy()
+        exact = self.runs.rows[self.column].to_numpy()
         losses = exact + self.noise * generator.standard_normal(len(exact))
         return self.with_losses(losses)
 
     def with_losses(self, losses: Array) -> Runs:
         """Return the runs with other losses."""
-        frame = self.runs.frame.with_columns(pl.Series(self.column, losses))
+        frame = self.runs.rows.with_columns(pl.Series(self.column, losses))
         return Runs(frame, "planted", "", self.runs.params_column)
 
 
 def runs_of(columns: Mapping[str, Array]) -> Runs:
     frame = pl.DataFrame({name: list(one) for name, one in columns.items()})
-    return runs_from_frame(frame, "planted")
+    return read_runs(frame, "planted")

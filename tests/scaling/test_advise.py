@@ -77,7 +77,7 @@ def test_it_says_what_the_laws_say(english: Advice) -> None:
     assert english.bits_per_byte_opt.value == pytest.approx(float(loss.value))
     # Law II misses single optima by more than its coefficients are unsure: the interval says so.
     assert loss.low is not None and (english.bits_per_byte_opt.low or 1) < loss.low
-    lowest = tables.optima().frame.filter(compute_flops=1e21)["bits_per_byte"].min()
+    lowest = tables.optima().rows.filter(compute_flops=1e21)["bits_per_byte"].min()
     assert english.bits_per_byte_opt.high is not None and isinstance(lowest, float)
     second = english.second_opinion
     assert second is not None and inside(second.bits_per_byte_opt)

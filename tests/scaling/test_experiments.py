@@ -44,7 +44,7 @@ def test_every_cell_is_below_the_prototype_s() -> None:
         4: (2.312, 2.282, 2.297, 2.388, 2.559),
         8: (2.302, 2.288, 2.305, 2.367, 2.454),
     }
-    table = read_runs(ENGLISH).frame.sort("compression_rate", "global_params")
+    table = read_runs(ENGLISH).rows.sort("compression_rate", "global_params")
     ours = table["bits_per_byte"].to_numpy().reshape(4, 5)
     assert (ours < np.array(list(prototype.values()))).all()
 

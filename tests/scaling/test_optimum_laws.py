@@ -190,10 +190,10 @@ def test_flat_and_few_are_findings() -> None:
     runs = tables.isoflop_runs()
     rate = runs.column("compression_rate", "test")
     here = runs.only((budgets(runs) == 1e20) & (rate == 4))
-    loss = here.frame["bits_per_byte"].to_numpy().copy()
+    loss = here.rows["bits_per_byte"].to_numpy().copy()
     noise = np.random.default_rng(0).normal(size=len(loss))
-    flat = here.frame.with_columns(bits_per_byte=loss.mean() + 0.001 * noise + 1e-5 * np.arange(11))
-    (fit,) = fit_parabolas(replace(here, frame=flat), NO_BOOTSTRAP)
+    flat = here.rows.with_columns(bits_per_byte=loss.mean() + 0.001 * noise + 1e-5 * np.arange(11))
+    (fit,) = fit_parabolas(replace(here, rows=flat), NO_BOOTSTRAP)
     assert {"flat minimum", "concave parabola"} & {one.name for one in fit.findings}
     (few,) = fit_parabolas(here.only(np.arange(len(here)) < 4), NO_BOOTSTRAP)
     assert "few sizes" in {one.name for one in few.findings}

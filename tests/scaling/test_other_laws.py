@@ -13,7 +13,7 @@ from scaling.fits.repeated import make_problem as repeated_problem
 from scaling.fits.vocabulary import fit_vocabulary
 from scaling.laws import chinchilla, repeated, vocabulary
 from scaling.published.coefficients import MUENNIGHOFF_REPEATED, TAO_VOCABULARY
-from scaling.read_runs import runs_from_frame
+from scaling.read_runs import read_runs
 from scaling.runs import Runs
 
 
@@ -35,7 +35,7 @@ def vocabulary_runs(form: str, noise: float) -> Runs:
         "train_characters",
         "unigram_normalized_loss",
     ]
-    return runs_from_frame(pl.DataFrame(rows, schema=schema, orient="row"), form)
+    return read_runs(pl.DataFrame(rows, schema=schema, orient="row"), form)
 
 
 @pytest.mark.parametrize("form", vocabulary.FORMS)
@@ -100,7 +100,7 @@ def repeated_runs(noise: float) -> Runs:
                 loss = float(repeated.loss(p, *(np.array(one) for one in (params, tokens, unique))))
                 rows.append((params, tokens, unique, loss * math.exp(noise * rng.normal())))
     schema = ["params", "train_tokens", "unique_tokens", "nats_per_token"]
-    return runs_from_frame(pl.DataFrame(rows, schema=schema, orient="row"), "repeated")
+    return read_runs(pl.DataFrame(rows, schema=schema, orient="row"), "repeated")
 
 
 def test_planted_decays_are_recovered() -> None:
@@ -159,6 +159,6 @@ def test_what_they_need() -> None:
     first = once.column("train_tokens", "test") == once.column("unique_tokens", "test")
     with pytest.raises(InputError, match="at least 3 numbers of epochs, and there is 1"):
         fit_repeated(once.only(first), MUENNIGHOFF_REPEATED.estimates)
-    once = runs_from_frame(once.only(first).frame.drop("unique_tokens", "row"), "once")
+    once = read_runs(once.only(first).rows.drop("unique_tokens", "row"), "once")
     with pytest.raises(InputError, match="repeated needs unique_tokens"):
         fit_repeated(once, {})

@@ -21,7 +21,7 @@ from scaling.fits.law2 import fit_law2
 from scaling.fits.powers import fit_approach2
 from scaling.fits.surface import fit_surfaces
 from scaling.published import tables
-from scaling.read_runs import runs_from_frame
+from scaling.read_runs import read_runs
 from scaling.result import FitResult
 from scaling.runs import Runs
 
@@ -86,7 +86,7 @@ def test_a_budget_of_two_rates_has_no_surface_and_the_others_have() -> None:
 def two_families() -> Runs:
     """Return the published runs, and three runs of another language."""
     runs = tables.isoflop_runs()
-    frame = runs.frame.with_columns(language=pl.lit("eng_Latn"))
+    frame = runs.rows.with_columns(language=pl.lit("eng_Latn"))
     other = frame.head(3).with_columns(language=pl.lit("hin_Deva"))
     return Runs(pl.concat([frame, other]), runs.name, runs.sha256, runs.params_column)
 
@@ -112,7 +112,7 @@ def test_where_nothing_can_be_fitted_it_is_an_error() -> None:
 
 def test_the_command_writes_what_could_be_fitted(tmp_path: Path) -> None:
     table = tmp_path / "runs.csv"
-    two_families().frame.drop("row").write_csv(table)
+    two_families().rows.drop("row").write_csv(table)
     words = ["fit", str(table), "--law", "law2", "--draws", "40", "--out", str(tmp_path), "--json"]
     done = CliRunner().invoke(app, words, catch_exceptions=False)
     assert done.exit_code == 1
@@ -136,14 +136,14 @@ def test_too_few_runs_are_told_from_runs_too_short() -> None:
         InputError, match=r"there are 2; train more \(of the whole table \d+ runs are"
     ):
         fit_parabolas(thin.only(here))
-    with pytest.raises(InputError, match=r"and there is 1; train more .* kept by --keep-short"):
+    with pytest.raises(InputError, match=r"and there is 1; train more .* kept by keep_short"):
         fit_surfaces(thin.only(here))
 
 
 def test_a_curve_without_a_minimum_says_that_and_how_far_off_its_parabola_is() -> None:
     frame = tables.table(tables.ISOFLOP).filter(pl.col("compute_flops") == 1e20)
     dome = frame.with_columns(bits_per_byte=2 - pl.col("bits_per_byte"))
-    for one in fit_parabolas(runs_from_frame(dome, "dome"), NO_BOOTSTRAP):
+    for one in fit_parabolas(read_runs(dome, "dome"), NO_BOOTSTRAP):
         (failure,) = (finding for finding in one.findings if finding.severity == "failure")
         assert failure.message == "the losses bend downwards over ln B, so there is no minimum"
         assert "iterations" not in one.report() and one.rmse

@@ -141,7 +141,7 @@ def test_a_table_of_records_can_be_fitted(tmp_path: Path) -> None:
     assert len(runs) == len(records) and len(runs.excluded) == 1
     assert runs.flops_convention == "full" and runs.params_column == "global_params"
     for name in ("compute_flops", "compression_rate", "bits_per_byte", "global_params"):
-        read = sorted(float(value) for value in runs.frame[name])
+        read = sorted(float(value) for value in runs.rows[name])
         assert read == pytest.approx(sorted(row[name] for row in rows[:-1]), rel=1e-15)
 
 

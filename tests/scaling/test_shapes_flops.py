@@ -89,7 +89,7 @@ def test_table_6_share_of_the_global_module() -> None:
 
 
 def test_train_bytes_of_the_311_models() -> None:
-    frame = tables.isoflop_runs(exact_params=True).frame
+    frame = tables.isoflop_runs(exact_params=True).rows
     shapes = {paper_blt(layers).global_params: paper_blt(layers) for layers in range(1, 41)}
     errors = []
     for row in frame.iter_rows(named=True):

@@ -15,7 +15,7 @@ from scaling.fits.porian import SEED_NOISE, fit_given_optima, fit_with_seed_nois
 from scaling.fits.powers import fit_approach1, fit_approach2, fit_envelope
 from scaling.laws.chinchilla import loss as loss_of
 from scaling.published import tables
-from scaling.read_runs import read_runs, runs_from_frame
+from scaling.read_runs import read_runs
 from scaling.runs import Runs
 
 KEYS = ["source", "dataset", "hparams", "warmup", "decay", "param_count", "split"]
@@ -113,7 +113,7 @@ def test_gadre_from_five_models(runs_folder: Path) -> None:
     frame = frame.rename({"loss_c4_val": "loss"})
     ratio, model = pl.col("token_multiplier"), pl.col("model")
     five = ((ratio == 20) & model.is_in(SMALL)) | ((ratio == 320) & (model == SMALL[0]))
-    fit = fit_overtraining(runs_from_frame(frame.filter(five), "five models"))
+    fit = fit_overtraining(read_runs(frame.filter(five), "five models"))
     assert fit.n == 5 and fit.status == "converged"
     assert f"{fit.estimates['a']:.2f}" == "166.21"
     assert f"{fit.estimates['b']:.2f}" == "366.69"
@@ -140,7 +140,7 @@ def test_porian_exponents(runs_folder: Path) -> None:
         )
         assert f"{exact['a']:.6f}" == f"{row['a_bs_median_weighted']:.6f}"
         assert exact["n0"] == pytest.approx(row["n_coef"], rel=1e-9)
-        runs = runs_from_frame(points.filter(*same).drop("source"), "points")
+        runs = read_runs(points.filter(*same).drop("source"), "points")
         fit = fit_with_seed_noise(runs, SEED_NOISE[row["dataset"]], Bootstrap(draws=1000))
         interval = fit.intervals["a"]
         assert interval is not None
@@ -175,9 +175,7 @@ def planted(noise: float = 0.0) -> Runs:
             tokens = compute / 6 / params
             loss = 1.7 + 480 * params**-0.35 + 2100 * tokens**-0.37
             rows.append((compute, params, tokens, loss + noise * rng.standard_normal()))
-    return runs_from_frame(
-        pl.DataFrame(rows, schema=["C", "N", "D", "loss"], orient="row"), "planted"
-    )
+    return read_runs(pl.DataFrame(rows, schema=["C", "N", "D", "loss"], orient="row"), "planted")
 
 
 def test_three_approaches_agree_on_planted_runs() -> None:
@@ -225,6 +223,6 @@ def test_too_little_for_the_token_laws() -> None:
     with pytest.raises(InputError, match="give an E below it"):
         fit_envelope(runs, 9.0)
     rows = [(1e8 * k, 2e9 * k, 3.0 - 0.1 * k) for k in range(1, 7)]
-    same = runs_from_frame(pl.DataFrame(rows, schema=["N", "D", "loss"], orient="row"), "same")
+    same = read_runs(pl.DataFrame(rows, schema=["N", "D", "loss"], orient="row"), "same")
     with pytest.raises(InputError, match="needs at least 2 ratios of tokens"):
         fit_overtraining(same)
