@@ -1,6 +1,6 @@
 """A corpus: a name, and documents that can be read as often as needed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -34,6 +34,12 @@ class Corpus(Protocol):
             InputError: naming file, line and remedy, at the first document that cannot be read.
         """
         ...
+
+
+def total_bytes(corpora: Iterable[Corpus]) -> int | None:
+    """Return how many bytes the corpora hold, about; None where that of one is not known."""
+    sizes = [corpus.size_bytes for corpus in corpora]
+    return None if None in sizes else sum(size or 0 for size in sizes)
 
 
 class ReadCorpus(Corpus, Protocol):

@@ -9,12 +9,13 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from corpora.bootstrap import DocumentBootstrap, Interval
 from reports.charts.svg import SeriesStyle, series_style
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.counts.schema import MOST_UNITS, Group, GroupCounts, aligned_languages, merged
 from tokenize_lab.rates import gini
 from tokenize_lab.results import Results, load_results
-from tokenize_lab.rows import Bootstrap, Interval, Row, RowSettings, measure_rows
+from tokenize_lab.rows import Row, RowSettings, measure_rows
 
 # What the replicates let one claim: which is the largest, and which cannot be told from it.
 #
@@ -57,13 +58,13 @@ class Resamples:
         bootstrap: how they are made, or None for none.
     """
 
-    bootstrap: Bootstrap | None
+    bootstrap: DocumentBootstrap | None
     _made: dict[int, tuple[GroupCounts, dict[str, Estimate]]] = field(default_factory=dict)
 
     def count(self, name: str, part: GroupCounts) -> Estimate:
         """Return a group's bytes or tokens."""
         if id(part) not in self._made:
-            sums = self.bootstrap.sums(part) if self.bootstrap else None
+            sums = part.resampled(self.bootstrap) if self.bootstrap else None
             total = part.total
             self._made[id(part)] = (  # the group is kept too, so that its id stays its own
                 part,
@@ -262,7 +263,7 @@ def measured(results: Results) -> Measured:
     record = results.provenance
     settings = record["settings"]
     replicates, seed = settings["replicates"], settings["seed"]
-    bootstrap = Bootstrap(replicates, seed) if replicates else None
+    bootstrap = DocumentBootstrap(replicates, seed) if replicates else None
     series = [
         Series(facts["name"], facts, series_style(i))
         for i, facts in enumerate(record["tokenizers"])

@@ -5,14 +5,13 @@ over the same text share it and an interrupted preparation goes on.
 """
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.corpus import Corpus, InflatedCorpus, MixedCorpus
+from corpora.corpus import Corpus, InflatedCorpus, MixedCorpus, total_bytes
 from corpora.errors import InputError
 from corpora.files import write_text
 from corpora.open import open_corpus
@@ -24,13 +23,12 @@ from scaling.model.patching import space_starts, static_starts
 from scaling.record import RECORD, SPEC
 from scaling.spec import Patching, RunSpec
 from tokenize_lab.load import NAMES, PREFIXES, cuts_of, load_tokenizer
+from tokenize_lab.progress import Stage
 from tokenize_lab.tokenizer import Tokenizer
 
 TOKENIZER = "tokenizer.txt"
 ENTROPY_MODEL = "entropy_model"
 _TAKEN = (TOKENIZER, ENTROPY_MODEL, SPEC, RECORD, "metrics.jsonl")
-
-Stage = Callable[[str, int | None], Callable[[int], object]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +83,7 @@ def prepare_text(data: DataRequest, folder: Path, stage: Stage) -> Path:
         InputError: it cannot be read, or there is too little of it.
     """
     corpora = corpora_of(data)
-    sizes = [corpus.size_bytes for corpus in corpora]
-    total = None if None in sizes else sum(size or 0 for size in sizes)
+    total = total_bytes(corpora)
     return build_text(
         corpora,
         folder,

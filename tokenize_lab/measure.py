@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import Corpus
 from corpora.errors import did_you_mean
 from corpora.files import written_whole
@@ -23,8 +24,9 @@ from tokenize_lab.counts.cache import COUNTING_VERSION
 from tokenize_lab.counts.fields import TEXT_INDEX
 from tokenize_lab.counts.schema import Group, GroupCounts, merged
 from tokenize_lab.counts.serving import unshared
+from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.results import Results, SampleText, sample_texts, save_results, tokenized_samples
-from tokenize_lab.rows import Bootstrap, Row, RowSettings, iterate_rows
+from tokenize_lab.rows import Row, RowSettings, iterate_rows
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.workers import Counted, Workbench, counted_here
 
@@ -84,7 +86,7 @@ def measure(
     *,
     by_document: bool = False,
     jobs: int | None = None,
-    progress: Callable[[Corpus, int], None] | None = None,
+    progress: ReportProgress = silent,
     counted: Counted | None = None,
 ) -> Measurement:
     """Count every corpus under every tokenizer of the workbench.
@@ -94,7 +96,7 @@ def measure(
         workbench: the tokenizers, with distinct names; what to look for; the cache.
         by_document: keep each document's counts apart. Memory then grows with their number.
         jobs: worker processes; by default one a core, and none for a small corpus.
-        progress: called with the corpus and the bytes of text just counted.
+        progress: told of each corpus, and of the bytes of text just counted.
         counted: has the batches counted and yields them in order; by default this machine does.
 
     Raises:
@@ -153,8 +155,7 @@ def measure(
                 speed.encoded_bytes[name] += size
                 speed.encode_seconds[name] += result.encode_seconds[i]
         speed.bytes += size
-        if progress:
-            progress(corpus, size)
+        progress(f"measuring {corpus.name}", size)
     speed.seconds = time.perf_counter() - begin
     hashes = {name: digest.hexdigest() for name, digest in digests.items()}
     return Measurement(counts, hashes, speed, samples, from_cache, encoded, list(notices))
@@ -257,7 +258,7 @@ def measure_into(
     command: Sequence[str],
     *,
     jobs: int | None = None,
-    progress: Callable[[Corpus, int], None] | None = None,
+    progress: ReportProgress = silent,
     counted: Counted | None = None,
 ) -> Results:
     """Measure the corpora and write the results to `out`; see `measure` for the rest.
@@ -301,7 +302,7 @@ def rows_of(results: Results, settings: JobSettings) -> Iterator[Row]:
             record["settings"]["word_segmenter"],
             settings.reference,
             settings.baseline,
-            Bootstrap(settings.replicates, settings.seed) if settings.replicates else None,
+            DocumentBootstrap(settings.replicates, settings.seed) if settings.replicates else None,
         ),
     )
 

@@ -5,7 +5,7 @@ language over the lines that both have; Gini sets all languages of a tokenizer b
 difference sets a tokenizer beside the baseline on the same text. All replicates are paired.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -13,77 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from corpora.bootstrap import DocumentBootstrap
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.counts.schema import Group, GroupCounts, aligned_languages, place_of, references
 from tokenize_lab.rates import RATES, RENYI_ORDERS, gini, renyi_efficiency, zipf_slope
-
-# Paired bootstrap over documents or aligned lines.
-#
-# One matrix of resamples serves every tokenizer and every language with the same number of units,
-# so a difference between two of them is the difference of their paired replicates (Efron and
-# Tibshirani 1993, chapter 16), and its interval is narrower than their own.
-
-
-Interval = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Bootstrap:
-    """How intervals are made.
-
-    Attributes:
-        replicates: number of resamples.
-        seed: of the resamples.
-        level: coverage of the interval between percentiles.
-    """
-
-    replicates: int = 1000
-    seed: int = 0
-    level: float = 0.95
-
-    def sums(
-        self, group: GroupCounts, columns: Sequence[int] | None = None
-    ) -> NDArray[np.float64] | None:
-        """Return resampled counts, [replicates, len(FIELDS)]; None for fewer than two units.
-
-        Only `columns` are filled in, where they are given.
-        """
-        # A domain of a parallel corpus leaves the units of other domains empty.
-        units = group.units[group.units[:, FIELD_INDEX["documents"]] > 0]
-        counted = units.any(0) if columns is None else np.asarray(columns)
-        resampled = self.resampled(units[:, counted])
-        if resampled is None:
-            return None
-        sums = np.zeros((self.replicates, units.shape[1]))
-        sums[:, counted] = resampled
-        return sums
-
-    def resampled(self, units: NDArray[np.int64]) -> NDArray[np.float64] | None:
-        """Return resampled sums of [units, columns], [replicates, columns]; None for fewer than
-        two units."""
-        if len(units) < 2:
-            return None
-        weights = _weights(self.replicates, self.seed, len(units))
-        # Counts are far below 2^53, so sums in floating point are exact.
-        sums: NDArray[np.float64] = weights @ units.astype(np.float64)
-        return sums
-
-    def interval(self, replicates: NDArray[np.float64] | None) -> Interval | None:
-        """Return the percentile interval, or None where a replicate is undefined or none exist."""
-        if replicates is None or not np.isfinite(replicates).all():
-            return None
-        tail = (1 - self.level) / 2
-        low, high = np.quantile(replicates, [tail, 1 - tail])
-        return float(low), float(high)
-
-
-@lru_cache(maxsize=4)  # most groups of a corpus share one
-def _weights(replicates: int, seed: int, units: int) -> NDArray[np.float64]:
-    """[replicates, units] how often each unit is drawn; the same for the same number of units."""
-    random = np.random.default_rng([seed, units])
-    draws = random.multinomial(units, np.full(units, 1 / units), size=replicates)
-    return draws.astype(np.float64)
-
 
 Row = dict[str, Any]
 
@@ -110,7 +43,7 @@ class RowSettings:
     word_segmenter: str
     reference: str = "eng"
     baseline: str | None = None
-    bootstrap: Bootstrap | None = field(default_factory=Bootstrap)
+    bootstrap: DocumentBootstrap | None = field(default_factory=DocumentBootstrap)
 
 
 @dataclass(frozen=True)
@@ -140,7 +73,7 @@ def iterate_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> Ite
 
     @lru_cache(maxsize=128)  # references and baselines come again; the rest need not be kept
     def sums_of(group: Group) -> _Sums:
-        replicates = bootstrap.sums(counts[group]) if bootstrap else None
+        replicates = counts[group].resampled(bootstrap) if bootstrap else None
         return _Sums(totals[index[group]], replicates)
 
     ginis = _ginis(counts, bootstrap)
@@ -170,7 +103,7 @@ def iterate_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> Ite
 
 
 def _intervals(
-    values: Row, replicates: NDArray[np.float64] | None, bootstrap: Bootstrap | None
+    values: Row, replicates: NDArray[np.float64] | None, bootstrap: DocumentBootstrap | None
 ) -> Row:
     intervals: Row = dict.fromkeys(RATES)
     if bootstrap and replicates is not None:
@@ -180,7 +113,7 @@ def _intervals(
     return intervals
 
 
-def _difference(sums: _Sums, baseline: _Sums, bootstrap: Bootstrap | None) -> Row:
+def _difference(sums: _Sums, baseline: _Sums, bootstrap: DocumentBootstrap | None) -> Row:
     result: Row = {}
     for name, rate in RATES.items():
         value = _number(rate.of(sums.total) - rate.of(baseline.total))
@@ -192,7 +125,9 @@ def _difference(sums: _Sums, baseline: _Sums, bootstrap: Bootstrap | None) -> Ro
 
 
 def _over_common_lines(
-    one: tuple[GroupCounts, _Sums], two: tuple[GroupCounts, _Sums], bootstrap: Bootstrap | None
+    one: tuple[GroupCounts, _Sums],
+    two: tuple[GroupCounts, _Sums],
+    bootstrap: DocumentBootstrap | None,
 ) -> tuple[_Sums, _Sums] | None:
     """Return the sums of two languages over the lines that both have, None if that is unknown."""
     (part, sums), (other_part, other_sums) = one, two
@@ -202,7 +137,7 @@ def _over_common_lines(
     if both is None:
         return None
     common = [GroupCounts(units) for units in both]
-    above, below = (_Sums(c.total, bootstrap.sums(c) if bootstrap else None) for c in common)
+    above, below = (_Sums(c.total, c.resampled(bootstrap) if bootstrap else None) for c in common)
     return above, below
 
 
@@ -225,7 +160,7 @@ def _documents(part: GroupCounts) -> NDArray[np.int64]:
 
 
 def _ratio(
-    pair: tuple[_Sums, _Sums] | None, counted: str, bootstrap: Bootstrap | None
+    pair: tuple[_Sums, _Sums] | None, counted: str, bootstrap: DocumentBootstrap | None
 ) -> tuple[float | None, Any]:
     if pair is None:
         return None, None
@@ -241,7 +176,7 @@ def _ratio(
 
 
 def _ginis(
-    counts: dict[Group, GroupCounts], bootstrap: Bootstrap | None
+    counts: dict[Group, GroupCounts], bootstrap: DocumentBootstrap | None
 ) -> dict[Group, tuple[float | None, Any]]:
     """Return Gini and its interval for every language that is part of one."""
     result: dict[Group, tuple[float | None, Any]] = {}
@@ -250,7 +185,7 @@ def _ginis(
         value = _number(gini([counts[group].units[:, tokens].sum() for group in groups]))
         interval = None
         if bootstrap and value is not None:
-            sums = [bootstrap.sums(counts[group], [tokens]) for group in groups]
+            sums = [counts[group].resampled(bootstrap, [tokens]) for group in groups]
             columns = [one[:, tokens] for one in sums if one is not None]
             if columns:
                 interval = bootstrap.interval(gini(np.stack(columns, axis=-1)))

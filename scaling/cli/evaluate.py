@@ -10,7 +10,8 @@ import typer
 
 from corpora.errors import InputError
 from corpora.output import drawn, emit
-from scaling.cli.output import HOW, OUTPUT, AsJson, print_json, require_torch, stages
+from scaling.cli.output import HOW, OUTPUT, AsJson, print_json, require_torch
+from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:
     from scaling.evaluate.evaluate_text import Evaluation
@@ -74,8 +75,13 @@ def evaluate(
         open_corpus(spec, language=language, text_field=text_field, unit=unit)  # type: ignore[arg-type]
         for spec in corpus
     ]
-    with tempfile.TemporaryDirectory(prefix="tokenize-lab-") as folder, stages() as stage:
-        found = evaluated(opened, corpora, Path(folder), stage, chosen, machine.autocast(chosen))
+    with (
+        tempfile.TemporaryDirectory(prefix="tokenize-lab-") as folder,
+        progress(bytes=False) as bars,
+    ):
+        found = evaluated(
+            opened, corpora, Path(folder), bars.stage, chosen, machine.autocast(chosen)
+        )
         answer = evaluation_json(opened, found, level, draws)
     if out is not None:
         write_json(out, answer)

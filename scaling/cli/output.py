@@ -1,9 +1,6 @@
 """How the scaling commands print: strict JSON, or tables for people."""
 
-import contextlib
 import importlib.util
-import sys
-from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,29 +66,6 @@ def print_rows(rows: "tuple[Row, ...]") -> None:
         table.add_row(*cells)
     notes = dict.fromkeys(f"{one.group}: {one.note}" for one in rows if one.note)
     emit(drawn([table, *(Text(note, style="dim") for note in (_LEGEND, *notes))]))
-
-
-# Progress of commands that work in stretches: a bar for each, on stderr, only on a terminal.
-
-
-Stage = Callable[[str, int | None], Callable[[int], object]]
-
-
-@contextlib.contextmanager
-def stages() -> Iterator[Stage]:
-    """Yield a function that begins a stretch: given its name and bytes, if known, it returns a
-    function to be told of bytes done."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-
-        def stage(name: str, size: int | None) -> Callable[[int], object]:
-            task = bar.add_task(name, total=size)
-            return lambda done: bar.advance(task, done)
-
-        yield stage
 
 
 # Whether what trains and runs models is installed.

@@ -12,8 +12,9 @@ import typer
 
 from corpora.errors import InputError
 from corpora.output import drawn, emit
-from scaling.cli.output import HOW, OUTPUT, AsJson, Stage, print_json, require_torch, stages
+from scaling.cli.output import HOW, OUTPUT, AsJson, print_json, require_torch
 from scaling.cli.train import Device, MicroRows, Precision
+from tokenize_lab.progress import Stage, progress
 
 # Options of `scaling sweep` that say where its runs are trained.
 
@@ -176,8 +177,10 @@ def plan(
 
     tables, path, folder = _read(spec, corpus, out)
     many = _workers(device, workers)
-    with stages() as stage:
-        runs, speed = _priced(tables, path, folder, device, many, stage, not no_calibration, None)
+    with progress(bytes=False) as bars:
+        runs, speed = _priced(
+            tables, path, folder, device, many, bars.stage, not no_calibration, None
+        )
     if suggest is not None:
         _print_suggestion(tables, path, runs, speed, suggest, device, many, as_json)
         return
@@ -230,8 +233,10 @@ def sweep(
 
     tables, path, folder = _read(spec, corpus, out)
     many = _workers(device, workers)
-    with stages() as stage:
-        runs, _ = _priced(tables, path, folder, device, many, stage, not no_calibration, _train)
+    with progress(bytes=False) as bars:
+        runs, _ = _priced(
+            tables, path, folder, device, many, bars.stage, not no_calibration, _train
+        )
     if not as_json:
         # Not what was asked for, but what is about to happen.
         Console(stderr=True).print(*plan_text(tables.name, runs, many), sep="\n", highlight=False)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from corpora.output import emit
-from scaling.cli.output import HOW, OUTPUT, AsJson, print_json, require_torch, shown, stages
+from scaling.cli.output import HOW, OUTPUT, AsJson, print_json, require_torch, shown
+from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:
     from scaling.config.train_file import TrainFile
@@ -162,8 +163,8 @@ def _run(
     from scaling.train.run import train as trained
 
     machine.checked()  # a wrong one shows before the text is read
-    with stages() as stage:
-        prepared = prepared_from(asked, out / "shards", stage)
+    with progress(bytes=False) as bars:
+        prepared = prepared_from(asked, out / "shards", bars.stage)
     folder = out / "runs" / prepared.spec.run_id
     keep_beside(prepared, folder)
     if prepare_only:

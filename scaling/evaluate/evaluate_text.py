@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from corpora.corpus import Corpus
+from corpora.corpus import Corpus, total_bytes
 from corpora.errors import InputError
 from scaling.data.build_text import build_text
 from scaling.data.build_units import Part, build_starts, build_tokens
@@ -21,8 +21,7 @@ from scaling.evaluate.trained_run import TrainedRun
 from scaling.flops import forward_flops_per_byte
 from scaling.model.blt import ByteLatentTransformer
 from scaling.model.patching import Starts, split_entropy_starts
-
-Stage = Callable[[str, int | None], Callable[[int], object]]
+from tokenize_lab.progress import Stage
 
 ROWS = 16
 
@@ -60,8 +59,7 @@ def evaluate(
     Raises:
         InputError: there is no text, it cannot be read, or the tokenizer loses some of it.
     """
-    sizes = [corpus.size_bytes for corpus in corpora]
-    total = None if None in sizes else sum(size or 0 for size in sizes)
+    total = total_bytes(corpora)
     reading = stage("reading the text", total)
     text = build_text(corpora, folder, held_out_bytes=0, advance=reading)
     shards = open_shards(text)

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from corpora.bootstrap import DocumentBootstrap, Interval
 from scaling.data.shards import Stream
 from scaling.data.starts import Patches
 from scaling.data.windows import Batch, EvaluationBatch, evaluation_windows
 from scaling.model.weights import AnyModel
 
 _MOST_LOGITS = 1 << 26  # a quarter of a gigabyte in float32
-_MOST_WEIGHTS = 1 << 22  # of the bootstrap, at a time
 
 
 @dataclass(frozen=True)
@@ -204,24 +204,11 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 
 def interval(
     scores: Scores, level: float = 0.95, draws: int = 1000, seed: int = 0
-) -> tuple[float, float] | None:
+) -> Interval | None:
     """Return the interval of the bits per byte between percentiles of a bootstrap over documents.
 
-    Nats and bytes are drawn together (Efron and Tibshirani 1993, chapter 13). None for fewer than
-    two documents, or where the score is not finite.
+    None for fewer than two documents, or where the score is not finite.
     """
-    documents = len(scores.document_bytes)
-    if documents < 2 or not math.isfinite(scores.nats):
-        return None
-    random = np.random.default_rng([seed, documents])
-    shares = np.full(documents, 1 / documents)
-    both = np.stack([scores.document_nats, scores.document_bytes.astype(np.float64)], axis=1)
-    at_once = max(1, _MOST_WEIGHTS // documents)
-    sums = [
-        random.multinomial(documents, shares, size=min(at_once, draws - done)) @ both
-        for done in range(0, draws, at_once)
-    ]
-    nats, sizes = np.concatenate(sums).T
-    tail = (1 - level) / 2
-    low, high = np.quantile(nats / (math.log(2) * sizes), [tail, 1 - tail])
-    return float(low), float(high)
+    bootstrap = DocumentBootstrap(draws, seed, level)
+    sums = bootstrap.sums(np.column_stack([scores.document_nats, scores.document_bytes]))
+    return None if sums is None else bootstrap.interval(sums[:, 0] / (math.log(2) * sums[:, 1]))

@@ -17,11 +17,12 @@ from scaling.data.build_text import StreamCorpus
 from scaling.data.folders import lock
 from scaling.data.shards import open_shards, read_manifest
 from scaling.prepare import Prepared as Run
-from scaling.prepare import Source, Stage, keep_beside, prepare_source, prepare_text, run_of
+from scaling.prepare import Source, keep_beside, prepare_source, prepare_text, run_of
 from scaling.spec import Model, Patching, Training, default_learning_rate
 from scaling.sweep.folder import SweepFolder
 from scaling.sweep.queue import LOCK, remove_torn
 from tokenize_lab.load import cuts_of
+from tokenize_lab.progress import Stage
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
 

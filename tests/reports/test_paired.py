@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from corpora.bootstrap import DocumentBootstrap
 from reports.measured import Estimate, Measured, Resamples, extreme, read_measured
-from tokenize_lab.rows import Bootstrap
 
-RESAMPLES = Resamples(Bootstrap())
+RESAMPLES = Resamples(DocumentBootstrap())
 
 
 def around(value: float, noise: NDArray[np.float64]) -> Estimate:

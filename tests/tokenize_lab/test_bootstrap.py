@@ -1,12 +1,13 @@
 """Intervals that cover a planted truth, and pairs that share their resamples."""
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from corpora.bootstrap import DocumentBootstrap
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.counts.schema import GroupCounts
 from tokenize_lab.rates import RATES
-from tokenize_lab.rows import Bootstrap
 
 
 def group_of(byte_counts: NDArray[np.int64], tokens: NDArray[np.int64]) -> GroupCounts:
@@ -23,13 +24,13 @@ def test_a_95_percent_interval_covers_the_truth_that_often() -> None:
     rate = RATES["bytes_per_token"]
     covered = 0
     trials = 400
-    bootstrap = Bootstrap(replicates=400)
+    bootstrap = DocumentBootstrap(replicates=400)
     for seed in range(trials):
         random = np.random.default_rng(seed)
         tokens = random.poisson(30, 200) + 1
         byte_counts = random.poisson(4 * tokens)
         group = group_of(byte_counts, tokens)
-        replicates = bootstrap.sums(group)
+        replicates = group.resampled(bootstrap)
         assert replicates is not None
         interval = bootstrap.interval(rate.of(replicates))
         assert interval is not None
@@ -44,9 +45,9 @@ def test_differences_are_paired() -> None:
     one = group_of(4 * tokens, tokens)
     # Always one token fewer on the same text: the ratio differs, its noise is shared.
     other = group_of(4 * tokens, tokens - 1)
-    bootstrap = Bootstrap()
+    bootstrap = DocumentBootstrap()
     rate = RATES["bytes_per_token"]
-    a, b = bootstrap.sums(one), bootstrap.sums(other)
+    a, b = one.resampled(bootstrap), other.resampled(bootstrap)
     assert a is not None
     assert b is not None
     difference = bootstrap.interval(rate.of(b) - rate.of(a))
@@ -61,12 +62,12 @@ def test_differences_are_paired() -> None:
 def test_same_seed_same_interval_and_one_document_none() -> None:
     tokens = np.arange(1, 40)
     group = group_of(tokens * 3, tokens)
-    first, again, other = (Bootstrap(seed=s).sums(group) for s in (0, 0, 1))
+    first, again, other = (group.resampled(DocumentBootstrap(seed=s)) for s in (0, 0, 1))
     assert np.array_equal(first, again)  # type: ignore[arg-type]  # none of them is None
     assert not np.array_equal(first, other)  # type: ignore[arg-type]  # none of them is None
-    assert Bootstrap().sums(group_of(np.array([3]), np.array([1]))) is None
-    assert Bootstrap().interval(None) is None
-    assert Bootstrap().interval(np.array([1.0, np.nan])) is None
+    assert group_of(np.array([3]), np.array([1])).resampled(DocumentBootstrap()) is None
+    assert DocumentBootstrap().interval(None) is None
+    assert DocumentBootstrap().interval(np.array([1.0, np.nan])) is None
 
 
 def test_units_left_empty_by_other_domains_are_not_resampled() -> None:
@@ -74,4 +75,14 @@ def test_units_left_empty_by_other_domains_are_not_resampled() -> None:
     whole = group_of(tokens * 3, tokens)
     late = GroupCounts()
     late.add(100, whole.units)
-    assert np.array_equal(Bootstrap().sums(whole), Bootstrap().sums(late))  # type: ignore[arg-type]  # none of them is None
+    assert np.array_equal(whole.resampled(DocumentBootstrap()), late.resampled(DocumentBootstrap()))  # type: ignore[arg-type]  # none of them is None
+
+
+def test_many_units_are_resampled_by_and_by_to_the_same_sums(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    units = np.arange(60).reshape(30, 2)
+    bootstrap = DocumentBootstrap(replicates=50, seed=3)
+    at_once = bootstrap.sums(units)
+    monkeypatch.setattr("corpora.bootstrap._MOST_WEIGHTS", 200)
+    assert np.array_equal(bootstrap.sums(units), at_once)  # type: ignore[arg-type]  # none of them is None

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from tokenize_lab.counts.schema import merged
@@ -12,7 +13,7 @@ from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import measure
 from tokenize_lab.rates import RATES, gini
-from tokenize_lab.rows import RELATIVE_RATES, Bootstrap, Row, RowSettings, measure_rows
+from tokenize_lab.rows import RELATIVE_RATES, Row, RowSettings, measure_rows
 from tokenize_lab.workers import Workbench
 
 ENGLISH = ["The house is old.", "It has 12345 windows.", "Nobody lives there now."]
@@ -158,7 +159,9 @@ def test_a_single_document_has_no_interval_and_zero_replicates_none_at_all() -> 
 
 
 def test_what_was_not_counted_is_null() -> None:
-    (row,) = rows_of(aligned("eng_Latn", ["no numbers here"]), "byte", bootstrap=Bootstrap(10))
+    (row,) = rows_of(
+        aligned("eng_Latn", ["no numbers here"]), "byte", bootstrap=DocumentBootstrap(10)
+    )
     for name in ("graphemes_per_token", "digit_grouping_f1", "indentation_bytes_per_token"):
         assert row[name] is None
     assert row["bytes_per_pretoken"] is None  # bytes are not split first

@@ -1,6 +1,5 @@
 """`tokenize-lab tokenizers audit | diff | mixture`: what tokenizers give away."""
 
-import contextlib
 import json
 import re
 from pathlib import Path
@@ -8,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from corpora.corpus import total_bytes
 from corpora.errors import InputError
 from corpora.files import write_json
 from corpora.readers.settings import OnInvalid, Unit
 from tokenize_lab.cli.options import Invalid, Json, TextField, TxtUnit
+from tokenize_lab.progress import progress
 
 # Findings on disk, one JSON file each, where `tokenize-lab report` finds them.
 
@@ -75,8 +76,6 @@ def _short(tokenizer: dict[str, Any]) -> str:
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from rich.table import Table
 
     from corpora.corpus import ReadCorpus
@@ -114,7 +113,6 @@ def audit(
     tokenize-lab tokenizers audit mistral:v3
     tokenize-lab tokenizers audit out/bpe embedded --out out/audit
     """
-    from tokenize_lab.cli.options import counting_progress
     from tokenize_lab.counts.cache import CountsCache
     from tokenize_lab.forensics.audit import audit as audited
     from tokenize_lab.forensics.audit_tables import audit_tables
@@ -125,10 +123,13 @@ def audit(
     tokenizer = load_tokenizer(spec)
     usage = None
     if opened:
-        with counting_progress(opened) as progress:
+        with progress("reading", total_bytes(opened)) as bars:
             kept = None if no_cache else CountsCache(cache)
-            usage = count_usage(tokenizer, opened, cache=kept, jobs=jobs or None, progress=progress)
-    with busy("looking at every token"):
+            usage = count_usage(
+                tokenizer, opened, cache=kept, jobs=jobs or None, progress=bars.report
+            )
+    with progress("looking at every token", bytes=False) as bars:
+        bars.advance(0)
         finding = audited(tokenizer, usage)
     deliver(finding, audit_tables(finding), as_json, out)
 
@@ -151,7 +152,6 @@ def diff(
     \b
     tokenize-lab tokenizers diff mistral:v3 mistral:tekken embedded
     """
-    from tokenize_lab.cli.options import counting_progress
     from tokenize_lab.forensics.diff import compare_cuts
     from tokenize_lab.forensics.diff import diff as compared
     from tokenize_lab.forensics.diff_tables import diff_tables
@@ -161,8 +161,8 @@ def diff(
     a, b = load_tokenizers([first, second])
     cuts = None
     if opened:
-        with counting_progress(opened) as progress:
-            cuts = compare_cuts(a, b, opened, progress)
+        with progress("reading", total_bytes(opened)) as bars:
+            cuts = compare_cuts(a, b, opened, bars.report)
     finding = compared(a, b, cuts)
     deliver(finding, diff_tables(finding), as_json, out)
 
@@ -195,18 +195,17 @@ def mixture(
     \b
     tokenize-lab tokenizers mixture mistral:tekken embedded:eng_Latn,fra_Latn,rus_Cyrl
     """
-    from tokenize_lab.cli.options import counting_progress
     from tokenize_lab.forensics.mixture import count_words, infer_mixture
     from tokenize_lab.forensics.mixture_tables import mixture_tables
     from tokenize_lab.load import load_tokenizer
 
     opened = open_corpora(corpora, text_field, unit, on_invalid)
     tokenizer = load_tokenizer(spec)
-    with counting_progress(opened) as reading:
-        words = count_words(tokenizer, opened, most_bytes, reading)
-    with busy("replaying merges") as tell:
+    with progress("reading", total_bytes(opened)) as bars:
+        words = count_words(tokenizer, opened, most_bytes, bars.report)
+    with progress(bytes=False) as bars:
         finding = infer_mixture(
-            tokenizer, words, merges=merges, replicates=replicates, seed=seed, progress=tell
+            tokenizer, words, merges=merges, replicates=replicates, seed=seed, progress=bars.report
         )
     deliver(finding, mixture_tables(finding), as_json, out)
 
@@ -240,18 +239,3 @@ def deliver(
         emit(json_object(finding))
         return
     emit(drawn(tables))
-
-
-@contextlib.contextmanager
-def busy(doing: str) -> "Iterator[Callable[[str, int], None]]":
-    """Show on stderr, and only to a terminal, that work goes on; yield a function to be told what
-    is being done and how much of it is done."""
-    import sys
-
-    from rich.console import Console
-
-    if not sys.stderr.isatty():
-        yield lambda *_: None
-        return
-    with Console(stderr=True).status(doing) as status:
-        yield lambda what, done: status.update(f"{what}: {done:,}")

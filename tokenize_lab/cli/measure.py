@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from corpora.corpus import total_bytes
 from corpora.errors import InputError, did_you_mean
 from corpora.readers.settings import OnInvalid, Unit
 from tokenize_lab.counts.fields import WordSegmenter
+from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:
     from corpora.corpus import ReadCorpus
@@ -178,7 +180,6 @@ def measure(
     """
     from corpora.open import open_corpus
     from corpora.output import drawn, emit, json_list
-    from tokenize_lab.cli.options import counting_progress
     from tokenize_lab.counts.cache import CountsCache
     from tokenize_lab.counts.text import TextSettings
     from tokenize_lab.load import load_tokenizers
@@ -222,7 +223,7 @@ def measure(
     workbench = Workbench(loaded, TextSettings(words, graphemes), kept)
     command = ["tokenize-lab", *sys.argv[1:]]
     counted = _counted(engine, address, jobs or None)
-    with counting_progress(opened) as progress:
+    with progress("measuring", total_bytes(opened)) as bars:
         results = measure_into(
             out,
             opened,
@@ -230,7 +231,7 @@ def measure(
             settings,
             command,
             jobs=jobs or None,
-            progress=progress,
+            progress=bars.report,
             counted=counted,
         )
     for line in [

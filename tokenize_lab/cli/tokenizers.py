@@ -9,6 +9,7 @@ import typer
 from corpora.errors import InputError
 from tokenize_lab.cli.forensics import audit, diff, mixture
 from tokenize_lab.cli.options import Invalid, Json, TextField, TxtUnit
+from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -88,7 +89,6 @@ def train(
     from corpora.open import open_corpus
     from corpora.output import drawn, emit, json_object
     from tokenize_lab.train.settings import SEARCHED_SIZE, SEARCHED_SUPERBPE, TrainSettings
-    from tokenize_lab.train.text import training_progress
     from tokenize_lab.train.train import train_tokenizer
 
     if (vocab_size is None) == (target_compression is None):
@@ -106,8 +106,8 @@ def train(
         math.nan if target_compression == 0 else target_compression or 0,  # 0 is no target
     )
     text = open_corpus(corpus, text_field=text_field, unit=unit, on_invalid=on_invalid)
-    with training_progress(text) as progress:
-        path, card = train_tokenizer(text, settings, out, progress)
+    with progress(total=text.size_bytes) as bars:
+        path, card = train_tokenizer(text, settings, out, bars.report)
     for warning in card.warnings:
         typer.echo(f"warning: {warning}", err=True)
     if as_json:

@@ -8,6 +8,7 @@ import typer
 
 from corpora.errors import InputError
 from tokenize_lab.cli.options import Invalid, TextField, TxtUnit
+from tokenize_lab.progress import progress
 
 _OUTPUT = "What comes out"
 
@@ -76,7 +77,6 @@ def vocab_curve(
     """
     from corpora.open import open_corpus
     from corpora.output import drawn, emit, json_list
-    from tokenize_lab.cli.options import counting_progress
     from tokenize_lab.load import load_tokenizers
     from tokenize_lab.tables import csv_lines
     from tokenize_lab.vocab_curve.job import CurveSettings, save_curves, vocabulary_curves
@@ -91,8 +91,8 @@ def vocab_curve(
     )
     loaded = load_tokenizers(tokenizers)
     settings = CurveSettings(tuple(at or ()), replicates, seed)
-    with counting_progress([text]) as progress:
-        curves = vocabulary_curves(text, loaded, settings, progress)
+    with progress("measuring", text.size_bytes) as bars:
+        curves = vocabulary_curves(text, loaded, settings, bars.report)
     path = save_curves(out, text, curves, loaded, settings, ["tokenize-lab", *sys.argv[1:]])
     typer.echo(f"curves: {path} (then: tokenize-lab report {out})", err=True)
     asked = [

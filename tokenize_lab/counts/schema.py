@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from corpora.bootstrap import DocumentBootstrap
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
 
 MOST_UNITS = 2048
@@ -84,6 +85,23 @@ class GroupCounts:
     def total(self) -> NDArray[np.int64]:
         """[len(FIELDS)] int64, the sum over all units."""
         return np.asarray(self.units.sum(0))
+
+    def resampled(
+        self, bootstrap: DocumentBootstrap, columns: Sequence[int] | None = None
+    ) -> NDArray[np.float64] | None:
+        """Return resampled counts, [replicates, len(FIELDS)]; None for fewer than two units.
+
+        Only `columns` are filled in, where they are given.
+        """
+        # A domain of a parallel corpus leaves the units of other domains empty.
+        units = self.units[self.units[:, FIELD_INDEX["documents"]] > 0]
+        counted = units.any(0) if columns is None else np.asarray(columns)
+        resampled = bootstrap.sums(units[:, counted])
+        if resampled is None:
+            return None
+        sums = np.zeros((bootstrap.replicates, units.shape[1]))
+        sums[:, counted] = resampled
+        return sums
 
     def add(self, first_document: int, table: NDArray[np.int64]) -> None:
         """Add documents' counts, [documents, len(FIELDS)], numbered on from `first_document`."""

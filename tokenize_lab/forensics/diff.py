@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from tokenize_lab.backends.sentencepiece import SentencePieceTokenizer, model_se
 from tokenize_lab.counts.bytes import Runs, TextBytes
 from tokenize_lab.counts.tokens import TokenBoundaries, token_boundaries
 from tokenize_lab.forensics.audit import identity, script_counts, token
+from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import TokenBytes, Tokenizer, readable
 from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
 
@@ -87,7 +88,7 @@ def compare_cuts(
     a: Tokenizer,
     b: Tokenizer,
     corpora: Sequence[Corpus],
-    progress: Callable[[Corpus, int], None] | None = None,
+    progress: ReportProgress = silent,
 ) -> Cuts:
     """Encode the corpora with both and compare where they cut.
 
@@ -110,8 +111,7 @@ def compare_cuts(
             counts.tokens_a += int(encodings[0].lengths[exact].sum())
             counts.tokens_b += int(encodings[1].lengths[exact].sum())
             _add(counts, cuts.words, text, one, other)
-            if progress:
-                progress(corpus, len(text.raw))
+            progress(f"reading {corpus.name}", len(text.raw))
     return cuts
 
 

@@ -7,11 +7,13 @@ method's own error on planted mixtures stands in LOG.md.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import Corpus
 from corpora.document import UNKNOWN_LANGUAGE, utf8_length
 from corpora.errors import InputError
@@ -21,6 +23,7 @@ from tokenize_lab.forensics.audit import identity
 from tokenize_lab.forensics.merges import MergeRules, merge_rules
 from tokenize_lab.forensics.program import Costs, Solution, relative_costs, solve
 from tokenize_lab.forensics.replay import PairHistory, replay
+from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
 
@@ -75,7 +78,7 @@ def count_words(
     tokenizer: Tokenizer,
     corpora: Sequence[Corpus],
     most_bytes: int,
-    progress: Callable[[Corpus, int], None] | None = None,
+    progress: ReportProgress = silent,
 ) -> Words:
     """Split the corpora as the tokenizer does and count the pieces by language.
 
@@ -108,8 +111,7 @@ def count_words(
                 sizes[own][part] += size
                 documents[own] += 1
                 read += size
-            if progress:
-                progress(corpus, read)
+            progress(f"reading {corpus.name}", read)
     entries: list[tuple[int, int, int, int]] = []
     for (own, part), counter in counters.items():
         for piece, times in counter.items():
@@ -155,7 +157,6 @@ def splitter(tokenizer: Tokenizer) -> Callable[[str], list[bytes]]:
 
 
 INTERVAL = 1.96  # standard errors either side: 95 % of a normal distribution
-Progress = Callable[[str, int], None]
 
 
 def infer_mixture(
@@ -165,7 +166,7 @@ def infer_mixture(
     merges: int,
     replicates: int = 0,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: ReportProgress = silent,
 ) -> dict[str, Any]:
     """Return the languages' shares with all that is needed to judge them, ready for JSON.
 
@@ -178,7 +179,7 @@ def infer_mixture(
         replicates: resamples of each language's documents, in blocks, for the intervals; 0 for
             none. They say what a different sample of our text would have given, and nothing of how
             far the trainer's text was of another kind.
-        progress: called with what is being done and how much of it is done.
+        progress: called with what is being done and how much more of it is done.
 
     Raises:
         InputError: fewer than two languages; no BPE; none of its merges occurs in the text.
@@ -194,19 +195,17 @@ def infer_mixture(
     if rules is None or not chosen:
         raise InputError(f"{tokenizer.spec}: is no BPE, so it has no order of merges to read")
 
-    def tell(doing: str) -> Callable[[int], None]:
-        return lambda done: progress(doing, done) if progress else None
-
-    history = replay(symbols(rules, words), chosen, tell("merges replayed"))
+    history = replay(symbols(rules, words), chosen, partial(progress, "replaying merges"))
     if not (history.merged >= 0).any():
         raise InputError(
             f"{tokenizer.spec}: none of its merges occurs in the text; give other text"
         )
     counts = history.counts(words.weights(np.ones((len(known), BLOCKS))))
-    published = solve(history, counts, progress=tell("constraints"))
+    constraints = partial(progress, "choosing constraints")
+    published = solve(history, counts, progress=constraints)
     costs = relative_costs(history, counts, published.shares)
-    solution = solve(history, counts, costs, published.chosen, tell("constraints"))
-    draws = _resampled(history, words, solution, costs, replicates, seed, tell("resamples"))
+    solution = solve(history, counts, costs, published.chosen, constraints)
+    draws = _resampled(history, words, solution, costs, replicates, seed, progress)
     merged = counts[history.merged[history.merged >= 0]] @ published.shares
     return {
         "kind": "mixture",
@@ -243,20 +242,21 @@ def _resampled(
     costs: Costs,
     replicates: int,
     seed: int,
-    progress: Callable[[int], None],
+    progress: ReportProgress,
 ) -> NDArray[np.float64]:
     """Return the shares of each resample: [replicates, languages]."""
-    random = np.random.default_rng([seed, len(words.languages)])
+    bootstrap = DocumentBootstrap(replicates, seed)
     filled = words.bytes > 0
+    # Languages are resampled independently of one another.
+    drawn = [bootstrap.draws(n, stratum) for stratum, n in enumerate(filled.sum(1).tolist(), 1)]
     draws = np.zeros((replicates, len(words.languages)))
     for replicate in range(replicates):
         blocks = np.zeros(filled.shape)
-        for own, present in enumerate(filled):
-            size = int(present.sum())
-            blocks[own, present] = random.multinomial(size, np.full(size, 1 / size))
+        for language, present in enumerate(filled):
+            blocks[language, present] = drawn[language][replicate]
         counts = history.counts(words.weights(blocks))
         draws[replicate] = solve(history, counts, costs, solution.chosen).shares
-        progress(replicate + 1)
+        progress("resampling", 1)
     return draws
 
 

@@ -52,12 +52,12 @@ class PairHistory:
 def replay(
     words: Sequence[Sequence[int]],
     merges: Sequence[Merge],
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] = lambda _: None,
 ) -> PairHistory:
     """Apply the merges in order to words given as ids of their smallest symbols.
 
     Arguments:
-        progress: called with the number of merges done.
+        progress: called with 1 for each merge done.
     """
     text = _Text(words)
     changes: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
@@ -80,8 +80,7 @@ def replay(
             fresh = text.open(np.concatenate([text.before[places], places]))
             note(step, fresh, 1)
             text.index(fresh)
-        if progress:
-            progress(step)
+        progress(1)
     keys = np.concatenate([part[0] for part in changes])
     word = np.concatenate([part[1] for part in changes])
     sign = np.concatenate([part[2] for part in changes])

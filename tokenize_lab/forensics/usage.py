@@ -1,6 +1,6 @@
 """Which tokens a corpus uses, and which of them only some of its languages use."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.counts.fields import FIELD_INDEX
 from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.measure import measure
+from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.workers import Workbench
 
@@ -46,7 +47,7 @@ def count_usage(
     *,
     cache: CountsCache | None = None,
     jobs: int | None = None,
-    progress: Callable[[Corpus, int], None] | None = None,
+    progress: ReportProgress = silent,
 ) -> Usage:
     """Encode the corpora and count every token by language.
 

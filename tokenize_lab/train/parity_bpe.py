@@ -67,7 +67,7 @@ def aligned_words(text: TrainingText, pattern: str) -> AlignedWords:
             words.update(filter(None, split(line)))
         numbers = range(batch.first_alignment, batch.first_alignment + len(batch.texts))
         lines.setdefault(batch.language, set()).update(numbers)
-        text.tell("counting words", sum(map(utf8_length, batch.texts)))
+        text.progress("counting words", sum(map(utf8_length, batch.texts)))
     languages = sorted(found)
     if len(languages) < 2:
         raise InputError(f"{name}: only {languages[0]}; parity takes two languages or more")
@@ -104,7 +104,7 @@ def train_parity_bpe(text: TrainingText, settings: TrainSettings) -> bytes:
         InputError: the corpus is not aligned.
     """
     learner = ParityLearner(aligned_words(text, pattern_named(settings.pattern)))
-    text.tell("learning merges", 0)
+    text.progress("learning merges", 0)
     merges = list(learner.merges(settings.vocab_size))
     vocab = {spelt(token): token_id for token_id, token in enumerate(learner.tokens)}
     content = untrained_json(settings)
@@ -310,5 +310,5 @@ def parity_of(text: TrainingText, tokenizer: Tokenizer, plain: Tokenizer) -> Par
             before.tokens + len(tokenizer.encode_batch(batch.texts).ids),
             before.plain_tokens + len(plain.encode_batch(batch.texts).ids),
         )
-        text.tell("comparing with plain BPE", size)
+        text.progress("comparing with plain BPE", size)
     return Parity(dict(sorted(sums.items())))

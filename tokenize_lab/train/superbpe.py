@@ -184,7 +184,7 @@ def with_superwords(
     wanted = settings.vocab_size - len(pieces)
     spare = 64 + int(wanted * _SPARE)
     while True:
-        text.tell("learning superwords", 0)
+        text.progress("learning superwords", 0)
         merges = learned_merges(words, symbols, wanted + spare)
         appended = superword_merges(merges, symbols, pieces, settings.superword_words, wanted)
         enough = len(appended.tokens) == wanted or len(merges) < wanted + spare

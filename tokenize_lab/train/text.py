@@ -1,9 +1,7 @@
 """The text a tokenizer is trained on: read from its corpus as often as a trainer needs."""
 
-import contextlib
 import hashlib
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,9 +11,9 @@ from numpy.typing import NDArray
 from corpora.corpus import Corpus
 from corpora.document import utf8_length
 from corpora.errors import InputError
+from tokenize_lab.progress import ReportProgress, silent
 
 CODE_POINTS = 0x110000
-Progress = Callable[[str, int], None]
 
 
 class TextFacts(NamedTuple):
@@ -42,23 +40,18 @@ class TrainingText:
     """
 
     corpus: Corpus
-    progress: Progress | None = None
+    progress: ReportProgress = silent
 
     def batches(self, doing: str) -> Iterator[list[str]]:
         """Yield the texts, about a megabyte at a time."""
         for batch in self.corpus.batches():
             yield list(batch.texts)
-            self.tell(doing, sum(map(utf8_length, batch.texts)))
+            self.progress(doing, sum(map(utf8_length, batch.texts)))
 
     def texts(self, doing: str) -> Iterator[str]:
         """Yield the texts one by one."""
         for texts in self.batches(doing):
             yield from texts
-
-    def tell(self, doing: str, size: int) -> None:
-        """Say what is being done, and how many bytes were just read for it."""
-        if self.progress:
-            self.progress(doing, size)
 
     def spelt_with(self, alphabet: NDArray[np.int64], other: str) -> Iterator[str]:
         """Yield the texts with `other` in place of every character outside the alphabet."""
@@ -137,44 +130,3 @@ def countable(text: TrainingText, doing: str) -> Iterator[str]:
                 f"than {LARGEST_COUNT:,} times, which the trainer cannot count; give a part of it"
             )
         yield from texts
-
-
-Report = Progress
-
-
-# Progress of a training: what is being read; on stderr, and only to a terminal.
-
-
-@contextlib.contextmanager
-def training_progress(corpus: Corpus) -> Iterator[Report]:
-    """Yield a function to be told what is being done and the bytes just read for it."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TaskID,
-        TextColumn,
-        TimeElapsedColumn,
-        TransferSpeedColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeElapsedColumn(),
-    )
-    tasks: dict[str, TaskID] = {}
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not sys.stderr.isatty()
-    ) as bar:
-
-        def report(doing: str, size: int) -> None:
-            if doing not in tasks:
-                tasks[doing] = bar.add_task(doing, total=corpus.size_bytes)
-            bar.update(tasks[doing], advance=size)
-
-        yield report

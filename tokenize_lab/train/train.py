@@ -16,6 +16,7 @@ from corpora.files import write_text, written_whole
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
 from tokenize_lab.backends.sentencepiece import sentencepiece_from_bytes
 from tokenize_lab.merges.truncate import truncated
+from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.train.byte_level import train_bpe, train_unigram, written
 from tokenize_lab.train.characters import train_character
@@ -23,7 +24,7 @@ from tokenize_lab.train.parity_bpe import Parity, parity_of, train_parity_bpe
 from tokenize_lab.train.sentencepiece_unigram import train_sentencepiece
 from tokenize_lab.train.settings import BYTES, TrainSettings
 from tokenize_lab.train.superbpe import train_superbpe, with_superwords
-from tokenize_lab.train.text import Progress, TextDigest, TextFacts, TrainingText
+from tokenize_lab.train.text import TextDigest, TextFacts, TrainingText
 from tokenize_lab.train.wordpiece import train_wordpiece
 from tokenize_lab.vocab_curve.curve import token_curve
 
@@ -225,7 +226,7 @@ class Trained(NamedTuple):
 
 
 def train_tokenizer(
-    corpus: Corpus, settings: TrainSettings, out: Path, progress: Progress | None = None
+    corpus: Corpus, settings: TrainSettings, out: Path, progress: ReportProgress = silent
 ) -> Trained:
     """Train a tokenizer and write it to `out` with its card; the same input, the same bytes.
 

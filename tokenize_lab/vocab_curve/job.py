@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import Corpus
 from corpora.document import Batch, utf8_length
 from corpora.errors import InputError
 from corpora.files import write_json
 from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import merges_of
-from tokenize_lab.rows import Bootstrap
+from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.vocab_curve.curve import CurveCounter, TokenCurve
 
@@ -45,7 +46,7 @@ def log_grid(first: int, last: int) -> list[int]:
 
 
 def curve_rows(
-    place: Row, curve: TokenCurve, sizes: Sequence[int], bootstrap: Bootstrap | None
+    place: Row, curve: TokenCurve, sizes: Sequence[int], bootstrap: DocumentBootstrap | None
 ) -> Iterator[Row]:
     """Yield a row for each vocabulary size, ascending.
 
@@ -90,11 +91,13 @@ def curve_rows(
         before = size
 
 
-def _replicates(curve: TokenCurve, bootstrap: Bootstrap | None) -> dict[int, NDArray[np.float64]]:
+def _replicates(
+    curve: TokenCurve, bootstrap: DocumentBootstrap | None
+) -> dict[int, NDArray[np.float64]]:
     """Return replicates of bytes per token, [replicates], by size; paired over sizes."""
     if bootstrap is None:
         return {}
-    sums = bootstrap.resampled(curve.units[curve.units[:, 0] > 0])
+    sums = bootstrap.sums(curve.units[curve.units[:, 0] > 0])
     if sums is None:
         return {}
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -130,9 +133,9 @@ class CurveSettings:
         return sorted({*self.at})
 
     @property
-    def bootstrap(self) -> Bootstrap | None:
+    def bootstrap(self) -> DocumentBootstrap | None:
         """How intervals are made."""
-        return Bootstrap(self.replicates, self.seed) if self.replicates else None
+        return DocumentBootstrap(self.replicates, self.seed) if self.replicates else None
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ def vocabulary_curves(
     corpus: Corpus,
     tokenizers: Sequence[Tokenizer],
     settings: CurveSettings,
-    progress: Callable[[Corpus, int], None] | None = None,
+    progress: ReportProgress = silent,
 ) -> list[Curve]:
     """Return each tokenizer's curve over each language, in one pass over the corpus.
 
@@ -188,8 +191,7 @@ def vocabulary_curves(
         for counter in counters.values():
             counter.add(batch.language, number, batch.texts)
         seen += len(batch.texts)
-        if progress:
-            progress(corpus, _bytes(batch))
+        progress(f"measuring {corpus.name}", _bytes(batch))
     return [
         Curve(
             {"tokenizer": tokenizer.name, "corpus": corpus.name, "language": language},
