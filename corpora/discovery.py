@@ -148,7 +148,7 @@ def common_lines(files: Sequence[TextFile]) -> int:
         if found != lines:
             raise InputError(
                 f"{other.path}: {found} lines, but {first.path} has {lines}; parallel files must"
-                " align line by line (to read them as separate texts, say --no-parallel)"
+                " align line by line (to read them as separate texts, say `parallel=False`)"
             )
     return lines
 

@@ -10,12 +10,14 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 # Control characters, line and paragraph separators, what turns the reading direction around, and
 # surrogates, which have no UTF-8 form. Joiners and wide spaces stay: names are spelt with them.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_ARGUMENT = re.compile(r"`([a-z]\w*)(?:=([^`]*))?`")
 
 
 class InputError(ValueError):
@@ -32,6 +34,29 @@ def one_line(text: object) -> str:
     UTF-8 (`\xff`, held by Python as surrogates). Any other text comes back as it is.
     """
     return _UNSAFE.sub(_escaped, str(text))
+
+
+def as_options(text: str, options: Mapping[str, str]) -> str:
+    """Return a message with the arguments it names as options of a command.
+
+    The library writes `vocab_size`, `on_invalid="skip"` or `parallel=False`, in backticks; the
+    command says --vocab-size, --on-invalid skip, --no-parallel. What the command has no option for
+    stays as it is.
+
+    Args:
+        options: the option by the argument's name; the option of a switch turned off by
+            `name=False`.
+    """
+
+    def option(match: re.Match[str]) -> str:
+        name, value = match[1], (match[2] or "").strip("\"'")
+        if f"{name}={value}" in options:
+            return options[f"{name}={value}"]
+        if name not in options:
+            return match[0]
+        return options[name] + (f" {value}" if value and value != "True" else "")
+
+    return _ARGUMENT.sub(option, text)
 
 
 def at(path: str | Path, line: int | None = None, byte: int | None = None) -> str:

@@ -1,24 +1,34 @@
-"""Writing a file so that it is either whole or absent."""
+"""Files that several processes share: written whole, synced, hashed, locked.
+
+Only the standard library, since training on a bare machine uses it too.
+"""
 
 import contextlib
+import errno
+import fcntl
+import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from corpora.errors import InputError
+from corpora.errors import InputError, unreadable
+
+_LOOK_SECONDS = 0.05  # between two looks at a lock that another process holds
 
 
 @contextlib.contextmanager
-def written_whole(path: str | Path, option: str = "--out") -> Iterator[Path]:
+def written_whole(path: str | Path, argument: str = "out") -> Iterator[Path]:
     """Yield a temporary path in `path`'s folder; on a clean exit it is synced and takes the name.
 
-    An interrupt, a kill or a full disk leaves the old file, or none, and never half of one.
+    An interrupt, a kill, a full disk or a loss of power leaves the old file, or none, and never
+    half of one.
 
     Args:
-        option: that named the place, for the message.
+        argument: that named the place, for the message.
 
     Raises:
         InputError: the folder cannot be made or written, or the disk is full.
@@ -30,15 +40,15 @@ def written_whole(path: str | Path, option: str = "--out") -> Iterator[Path]:
         os.close(handle)
     except OSError as error:
         raise InputError(
-            f"{target}: cannot be written ({error.strerror}); name another {option}"
+            f"{target}: cannot be written ({error.strerror}); name another `{argument}`"
         ) from error
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        sync(temporary)
+        temporary.chmod(0o666 & ~umask())
         temporary.replace(target)
+        sync(target.parent)
     except OSError as error:
         # Libraries that write for us raise it with a text alone.
         why = error.strerror or error
@@ -60,7 +70,80 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
 
 
-def _umask() -> int:
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of the file's bytes, in hexadecimal.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def sync(path: Path) -> None:
+    """Wait until the disk has the file's content, or the folder's names."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network disks cannot sync a folder
+            raise
+    finally:
+        os.close(handle)
+
+
+def umask() -> int:
+    """Return the permissions that new files do not get."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+@contextlib.contextmanager
+def lock(path: Path, give_up: Callable[[], bool] = lambda: False) -> Iterator[bool]:
+    """Hold the lock of the file `path`, made if absent; yield whether it is held.
+
+    The lock ends with the process that holds it, however it ends. It counts only while the file is
+    still the one of that name, so its holder may remove it. It is not held where `give_up` said so
+    or the folder of the file is gone.
+
+    Args:
+        give_up: asked again and again while another process holds the lock.
+
+    Raises:
+        InputError: the file cannot be made or locked.
+    """
+    handle = None
+    try:
+        while (handle := _locked(path)) is None and path.parent.is_dir() and not give_up():
+            time.sleep(_LOOK_SECONDS)
+        yield handle is not None
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _locked(path: Path) -> int | None:
+    """Return a handle that holds the lock, or None while another process does."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be made ({error.strerror}); it keeps two processes from one work"
+        ) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(handle), path.stat()):
+            return handle
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except OSError as error:
+        os.close(handle)
+        raise InputError(f"{path}: cannot be locked ({error.strerror})") from error
+    os.close(handle)
+    return None

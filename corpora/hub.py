@@ -71,7 +71,7 @@ class HubCorpus:
                 if not isinstance(text, str):
                     raise InputError(
                         f"{source}: row {number} has no text in column {hub.text_column!r};"
-                        " name the column that holds the text with --text-field"
+                        " name the column that holds the text with `text_field`"
                     )
                 if label and self.languages and label not in self.languages:
                     continue
@@ -152,7 +152,7 @@ def _check_columns(hub: HubSet, wanted: Sequence[str], present: Sequence[str]) -
             raise InputError(
                 f"hub:{hub.dataset}: no column {column!r}; it has"
                 f" {', '.join(map(repr, present))}"
-                f"{did_you_mean(column, present) or '; name the right one with --text-field'}"
+                f"{did_you_mean(column, present) or '; name the right one with `text_field`'}"
             )
 
 

@@ -4,7 +4,6 @@ A manifest is a TOML file. It names either files in its own folder, each with it
 data set of the Hugging Face hub and the configuration that holds each language.
 """
 
-import hashlib
 import json
 import tomllib
 from pathlib import Path, PurePosixPath
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from corpora.discovery import language_of
 from corpora.errors import InputError, did_you_mean, names_in, regular_file, status, unreadable
-from corpora.files import write_text
+from corpora.files import file_sha256, write_text
 from corpora.readers.settings import Unit
 
 _SHA256 = r"^[0-9a-f]{64}$"
@@ -165,7 +164,7 @@ def checked_file(folder: Path, file: DeclaredFile) -> Path:
         InputError: as `file_inside`, or the file cannot be read, or is not what was declared.
     """
     path = file_inside(folder, file)
-    found = sha256_of(path)
+    found = file_sha256(path)
     if found != file.sha256:
         raise InputError(
             f"{path}: expected SHA-256 {file.sha256}, found {found}; fetch the file again, or"
@@ -187,19 +186,6 @@ def verify(manifest: Manifest, folder: Path) -> list[Path]:
             f" revision is {f'pinned to {pinned}' if pinned else 'not pinned'}"
         )
     return [checked_file(folder, file) for file in manifest.files]
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of the file's bytes, in hexadecimal.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise unreadable(path, error) from error
 
 
 def manifest_of(
@@ -228,7 +214,7 @@ def manifest_of(
             DeclaredFile(
                 path=path.relative_to(folder).as_posix(),
                 language=language,
-                sha256=sha256_of(path),
+                sha256=file_sha256(path),
                 domain=domain,
             )
             for path, language in sorted(files.items())

@@ -91,13 +91,14 @@ def main() -> None:
     # Encoders run one to a process; this also keeps the libraries from warning about it.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        from corpora.errors import InputError, unreadable
+        from corpora.errors import InputError, as_options, unreadable
         from corpora.output import silence
 
+        app = build_app()
         try:
-            build_app()()
+            app()
         except InputError as error:
-            sys.stderr.write(f"error: {error}\n")
+            sys.stderr.write(f"error: {as_options(str(error), _options(app))}\n")
             sys.exit(2)
         except OSError as error:
             if error.errno == errno.ENOSPC and error.filename is None:
@@ -114,6 +115,22 @@ def main() -> None:
     except Interrupted:
         sys.stderr.write("interrupted; what was finished is kept, the same command goes on\n")
         sys.exit(130)
+
+
+def _options(app: "typer.Typer") -> dict[str, str]:
+    """Return the options of the command that runs, by the name of the argument they set."""
+    from typer.main import get_command
+
+    command = get_command(app)
+    for word in sys.argv[1:]:
+        command = getattr(command, "commands", {}).get(word, command)
+    options = {}
+    for parameter in command.params:
+        long = [text for text in parameter.opts if text.startswith("--")]
+        if parameter.name and long:
+            options[parameter.name] = long[0]
+            options.update({f"{parameter.name}=False": off for off in parameter.secondary_opts})
+    return options
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

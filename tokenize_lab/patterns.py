@@ -77,7 +77,7 @@ def pattern_named(name: str) -> str:
     """
     if name not in PATTERNS:
         raise InputError(
-            f"--pattern {name}: no such pattern{did_you_mean(name, PATTERNS)} "
+            f"`pattern` {name}: no such pattern{did_you_mean(name, PATTERNS)} "
             f"(known: {', '.join(PATTERNS)})"
         )
     return PATTERNS[name]

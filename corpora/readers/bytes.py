@@ -180,7 +180,7 @@ def _without_signature(block: LineBlock) -> LineBlock:
 # Bytes to text: whole blocks at once, and line by line only where something is wrong.
 
 
-_REMEDY = "repair the file, or rerun with --on-invalid replace or --on-invalid skip"
+_REMEDY = "repair the file, or rerun with `on_invalid=replace` or `on_invalid=skip`"
 
 
 def decoded_lines(block: LineBlock, reading: Reading) -> Sequence[str | None]:

@@ -134,12 +134,12 @@ def _text(record: dict[str, Any], number: int, byte: int, reading: Reading) -> s
         fields = ", ".join(map(repr, record)) or "none"
         raise InputError(
             f"{at(path, number)}: no field {field!r}; the record has {fields}"
-            f"{did_you_mean(field, record) or '; name the right one with --text-field'}"
+            f"{did_you_mean(field, record) or '; name the right one with `text_field`'}"
         )
     if not isinstance(text, str):
         raise InputError(
             f"{at(path, number)}: field {field!r} is a JSON {_kind(text)}, not a string;"
-            " name the field that holds the text with --text-field"
+            " name the field that holds the text with `text_field`"
         )
     return without_surrogates(text, at(path, number, byte), reading)
 

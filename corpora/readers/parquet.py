@@ -66,13 +66,13 @@ def _is_bytes(schema: "pl.Schema", path: Path, field: str) -> bool:
         columns = ", ".join(map(repr, schema)) or "none"
         raise InputError(
             f"{path}: no column {field!r}; the table has {columns}"
-            f"{did_you_mean(field, schema) or '; name the right one with --text-field'}"
+            f"{did_you_mean(field, schema) or '; name the right one with `text_field`'}"
         )
     dtype = schema[field]
     if dtype not in (pl.String, pl.Binary, pl.Categorical, pl.Enum):
         raise InputError(
             f"{path}: column {field!r} holds {dtype}, not text; name the column that holds"
-            " the text with --text-field"
+            " the text with `text_field`"
         )
     return dtype == pl.Binary
 

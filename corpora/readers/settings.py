@@ -112,7 +112,7 @@ class SeenLabels:
             raise InputError(
                 f"{place}: more than {MOST_LABELS:,} different values of {name!r}, such as"
                 f" {example!r}, are too many to measure apart; give all text one with"
-                f" --{name} NAME, or rename that field"
+                f" `{name}=NAME`, or rename that field"
             )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
+from corpora.files import file_sha256
 from scaling.json_file import (
     AMOUNT,
     COUNT,
@@ -195,7 +196,6 @@ def content_key(content: Mapping[str, object]) -> str:
 
 
 _REMEDY = "delete the folder and it is built again"
-_CHUNK = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -317,15 +317,6 @@ def check_files(folder: Path, manifest: Manifest, *, verify: bool) -> None:
                 raise InputError(f"{path}: its content has changed (SHA-256 differs); {_REMEDY}")
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror}); {_REMEDY}") from error
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _stream(folder: Path, manifest: Manifest, split: Split) -> Stream:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from corpora.files import lock
 from scaling.config.tables import ArmTable, ByteModelTable, SweepTables, TextTable, recipe_of
 from scaling.config.train_file import (
     DataRequest,
@@ -14,7 +15,6 @@ from scaling.config.train_file import (
     tokenizer_beside,
 )
 from scaling.data.build_text import StreamCorpus
-from scaling.data.folders import lock
 from scaling.data.shards import open_shards, read_manifest
 from scaling.prepare import Prepared as Run
 from scaling.prepare import Source, keep_beside, prepare_source, prepare_text, run_of
@@ -266,7 +266,7 @@ def _byte_model(
     run = run_of(request, prepare_source(request, text, folder.shards, stage))
     out = folder.path / "byte_models" / run.spec.run_id
     keep_beside(run, out)
-    with lock(out / LOCK, lambda: False):  # another process may be planning the same sweep
+    with lock(out / LOCK):  # another process may be planning the same sweep
         try:
             remove_torn(out)
             train(run, out)

@@ -171,7 +171,7 @@ def write_events(folder: SweepFolder, records: Records, out: Path) -> int:
             raise unreadable(run / METRICS, error) from error
         spec = read_spec(run / SPEC) if record is None else record.spec
         target = out / run_name(job, spec) / f"{_EVENTS}{job.run_id}"
-        with written_whole(target, option="--tensorboard") as temporary:
+        with written_whole(target, argument="tensorboard") as temporary:
             temporary.write_bytes(content)
         written[target.name] = target
     _remove_stale(out, written)

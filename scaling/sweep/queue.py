@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from corpora.errors import InputError, one_line
-from corpora.files import write_text
-from scaling.data.folders import lock
+from corpora.files import lock, write_text
 from scaling.json_file import COUNT, TEXT, check_fields, read_object
 from scaling.record import (
     RECORD,

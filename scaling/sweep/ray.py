@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from corpora.errors import InputError
-from scaling.data.folders import lock
+from corpora.files import lock
 from scaling.record import SPEC
 from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.queue import LOCK, Docket, Watch, drive, remove_torn

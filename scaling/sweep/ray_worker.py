@@ -15,8 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from corpora.errors import InputError
-from corpora.files import write_text, written_whole
-from scaling.data.folders import lock
+from corpora.files import lock, write_text, written_whole
 from scaling.data.shards import MANIFEST, open_shards, read_manifest
 from scaling.record import RECORD, SPEC, Status
 from scaling.sweep.folder import Job, SweepFolder
@@ -85,7 +84,7 @@ def unpack(ray: Any, text: PackedText, shards: Path) -> bool:
         InputError: the files are not what their manifest says, or cannot be written.
     """
     whole, torn = shards / text.key, shards / "unpacking" / text.key
-    with lock(shards / f"{text.key}.lock", lambda: False):
+    with lock(shards / f"{text.key}.lock"):
         if whole.is_dir():
             return False
         try:
@@ -236,7 +235,7 @@ def run_errand(errand: Errand, post: Any) -> Outcome:
         folder.shards.mkdir(parents=True, exist_ok=True)
         folder.runs.mkdir(parents=True, exist_ok=True)
         # Whoever had it before, for a driver that is gone, is about to end.
-        with lock(folder.runs / f"{run_id}.lock", lambda: False):
+        with lock(folder.runs / f"{run_id}.lock"):
             try:
                 unpacked = unpack(ray, errand.text, folder.shards)
                 status, reason = _train(ray, errand, folder, post)

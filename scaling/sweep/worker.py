@@ -26,7 +26,7 @@ from types import FrameType
 from typing import Any
 
 from corpora.errors import InputError
-from scaling.data.folders import lock
+from corpora.files import lock
 from scaling.data.shards import open_shards
 from scaling.record import SPEC, RunRecord, read_spec
 from scaling.sweep.folder import Job, SweepFolder, read_sweep

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from corpora.cli import app
 from corpora.errors import InputError
-from corpora.manifest import sha256_of
+from corpora.files import file_sha256
 
 
 def run(*arguments: str) -> str:
@@ -33,7 +33,7 @@ def declared(folder: Path, name: str, content: str) -> str:
     path = folder / "mine.toml"
     path.write_text(
         'name = "mine"\ntitle = "t"\nsource = "s"\nlicence = "l"\n'
-        f'[[files]]\npath = "{name}"\nlanguage = "eng"\nsha256 = "{sha256_of(file)}"\n'
+        f'[[files]]\npath = "{name}"\nlanguage = "eng"\nsha256 = "{file_sha256(file)}"\n'
     )
     return str(path)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpora.errors import InputError, one_line
+from corpora.errors import InputError, as_options, one_line
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,26 @@ def test_the_error_passes_between_processes() -> None:
     error = pickle.loads(pickle.dumps(InputError("a\nb")))
     assert isinstance(error, InputError)
     assert str(error) == r"a\nb"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("`vocab_size` 4: must be over 256", "--vocab-size 4: must be over 256"),
+        ('say `on_invalid="skip"` or `parallel=False`', "say --on-invalid skip or --no-parallel"),
+        ("say `graphemes=True`", "say --graphemes"),
+        ("name another `out`", "name another -o"),
+        ("run `ray start --head`, or see `no_such`", "run `ray start --head`, or see `no_such`"),
+        ("[training] vocab_size: unknown key; out", "[training] vocab_size: unknown key; out"),
+    ],
+)
+def test_arguments_are_named_as_options(text: str, shown: str) -> None:
+    options = {
+        "vocab_size": "--vocab-size",
+        "on_invalid": "--on-invalid",
+        "parallel": "--parallel",
+        "parallel=False": "--no-parallel",
+        "graphemes": "--graphemes",
+        "out": "-o",
+    }
+    assert as_options(text, options) == shown

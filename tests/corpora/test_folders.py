@@ -52,7 +52,7 @@ def test_misaligned_files_are_refused_unless_told_they_are_separate(tmp_path: Pa
     folder = folder_of(tmp_path, {"eng_Latn.txt": "a\nb\n", "fra_Latn.txt": "a\nb\nc\n"})
     message = refusal(folder)
     assert f"{folder / 'fra_Latn.txt'}: 3 lines, but {folder / 'eng_Latn.txt'} has 2" in message
-    assert "--no-parallel" in message
+    assert "`parallel=False`" in message
     separate = open_corpus(str(folder), parallel=False)
     assert not separate.parallel
     assert [(d.text, d.alignment) for d in documents(separate)] == [

@@ -92,7 +92,7 @@ def test_a_field_that_is_no_label_is_refused(tmp_path: Path, suffix: str, field:
     written(path, rows)
     message = refusal(path)
     assert message.startswith(f"{path}: more than 1,000 different values of '{field}', such as 'v")
-    assert f"--{field} NAME" in message
+    assert f"`{field}=NAME`" in message
     forced = documents(open_corpus(str(path), **{field: "one"}))  # type: ignore[arg-type]  # either
     assert len(forced) == MOST_LABELS + 1
 

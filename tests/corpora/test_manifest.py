@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from corpora.errors import InputError
-from corpora.manifest import manifest_of, read_manifest, sha256_of, to_toml, verify
+from corpora.files import file_sha256
+from corpora.manifest import manifest_of, read_manifest, to_toml, verify
 from corpora.open import declared_names, manifest_path, open_corpus, open_manifest
 from corpora.readers.settings import ReadSettings
 from tests.corpora.reading import documents, refusal, texts
@@ -55,11 +56,11 @@ def test_a_changed_file_is_refused_with_both_checksums(tmp_path: Path) -> None:
     path = corpus_folder(tmp_path)
     manifest = read_manifest(path)
     changed = tmp_path / "texts" / "hin_Deva.txt"
-    expected = sha256_of(changed)
+    expected = file_sha256(changed)
     changed.write_text("क\nग\n", encoding="utf-8")
     with pytest.raises(InputError) as caught:
         verify(manifest, tmp_path)
-    said = f"{changed}: expected SHA-256 {expected}, found {sha256_of(changed)}; fetch the file"
+    said = f"{changed}: expected SHA-256 {expected}, found {file_sha256(changed)}; fetch the file"
     assert said in str(caught.value)
     assert said in refusal(path)  # and so it is not measured either
 
@@ -74,9 +75,9 @@ def test_languages_not_asked_for_are_not_checked(tmp_path: Path) -> None:
 def test_missing_and_misaligned_files_are_refused(tmp_path: Path) -> None:
     path = corpus_folder(tmp_path)
     english = tmp_path / "texts" / "eng_Latn.txt"
-    old = sha256_of(english)
+    old = file_sha256(english)
     english.write_text("a\n")
-    path.write_text(path.read_text().replace(old, sha256_of(english)))
+    path.write_text(path.read_text().replace(old, file_sha256(english)))
     assert "hin_Deva.txt: 2 lines, but" in refusal(path)
     (tmp_path / "texts" / "eng_Latn.txt").rename(tmp_path / "texts" / "eng_Latin.txt")
     assert "declared in the manifest, but missing; did you mean 'eng_Latin.txt'?" in refusal(path)
@@ -89,7 +90,7 @@ def test_records_cannot_be_parallel(tmp_path: Path, suffix: str) -> None:
         file = tmp_path / f"{language}{suffix}"
         file.write_text('{"text": "a"}\n')
         entries += f'[[files]]\npath = "{file.name}"\nlanguage = "{language}"\n'
-        entries += f'sha256 = "{sha256_of(file)}"\n'
+        entries += f'sha256 = "{file_sha256(file)}"\n'
     path = tmp_path / "m.toml"
     path.write_text(HEAD + "parallel = true\n" + entries)
     message = refusal(path)
@@ -110,7 +111,7 @@ def test_links_out_of_the_folder_are_refused(tmp_path: Path) -> None:
     inside.mkdir()
     (inside / "a.txt").symlink_to(secret)
     path = inside / "m.toml"
-    sha256 = sha256_of(secret)
+    sha256 = file_sha256(secret)
     path.write_text(f'{HEAD}[[files]]\npath = "a.txt"\nlanguage = "und"\nsha256 = "{sha256}"\n')
     assert "a link that leads out of the manifest's folder" in refusal(path)
     with pytest.raises(InputError, match="a link that leads out"):

@@ -109,7 +109,7 @@ def test_invalid_utf8_is_refused_with_line_and_byte(tmp_path: Path) -> None:
     path.write_bytes("héllo\n".encode() + b"caf\xe9\nfine\n")
     message = refusal(path)
     assert f"{path}:2 (byte 10): invalid UTF-8 (e9: " in message
-    assert "--on-invalid replace" in message
+    assert "`on_invalid=replace`" in message
 
 
 def test_invalid_utf8_far_into_a_large_file_is_placed_right(tmp_path: Path) -> None:

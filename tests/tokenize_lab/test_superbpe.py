@@ -188,7 +188,7 @@ def test_every_id_has_a_character_of_its_own() -> None:
     assert points[:137_468] == sorted(points[:137_468])
     assert all(0xE000 <= p < 0xF900 or p >= 0xF0000 for p in points[:137_468])
     assert points[137_468] == 0x40000
-    with pytest.raises(InputError, match=r"--stage-split 800000: must be at most 792,828"):
+    with pytest.raises(InputError, match=r"`stage_split` 800000: must be at most 792,828"):
         Symbols(800_000)
 
 
@@ -247,15 +247,15 @@ def test_measured_like_any_other(trained: dict[str, Path], embedded: DocumentCor
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"stage_split": 400}, "--stage-split 400: must be below the vocabulary's size, 400"),
+        ({"stage_split": 400}, "`stage_split` 400: must be below the vocabulary's size, 400"),
         ({"stage_split": 401}, "must be below the vocabulary's size"),
         ({"stage_split": -1}, "must be below the vocabulary's size"),
         ({"stage_split": float("nan")}, "must be below the vocabulary's size"),
         ({"stage_split": 256}, "256 ids for the first stage; must be over 256"),
         ({"stage_split": 0.1}, "40 ids for the first stage; must be over 256"),
-        ({"superword_words": -1}, "--superword-words -1: must be at least 1"),
-        ({"kind": "bpe", "stage_split": 300}, "--stage-split: bpe has no second stage"),
-        ({"kind": "bpe", "superword_words": 3}, "--superword-words: bpe has no second stage"),
+        ({"superword_words": -1}, "`superword_words` -1: must be at least 1"),
+        ({"kind": "bpe", "stage_split": 300}, "`stage_split`: bpe has no second stage"),
+        ({"kind": "bpe", "superword_words": 3}, "`superword_words`: bpe has no second stage"),
     ],
 )
 def test_stages_that_cannot_be(arguments: dict[str, Any], says: str) -> None:

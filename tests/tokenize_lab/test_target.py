@@ -84,7 +84,7 @@ def test_parity_aware_merges_to_a_target(tmp_path: Path) -> None:
 
 def test_a_target_out_of_reach_is_refused_with_what_can_be_had(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"^--target-compression 9: out of reach on .*from 1\.0"
+        InputError, match=r"^`target_compression` 9: out of reach on .*from 1\.0"
     ) as no:
         _to(9, tmp_path)
     assert "(257 ids) to" in str(no.value) and "(2000 ids) can be had" in str(no.value)
@@ -103,12 +103,12 @@ def test_a_target_out_of_reach_is_refused_with_what_can_be_had(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ({"target_compression": 1}, "--target-compression 1: must be over 1"),
+        ({"target_compression": 1}, "`target_compression` 1: must be over 1"),
         ({"target_compression": -3}, "must be over 1"),
         ({"target_compression": float("nan")}, "must be over 1"),
         ({"target_compression": float("inf")}, "must be over 1"),
-        ({"kind": "unigram"}, "only a BPE can be cut to a size .* not unigram; give --vocab-size"),
-        ({"kind": "superbpe", "stage_split": 0.5}, "--stage-split 0.5: must be a number of ids"),
+        ({"kind": "unigram"}, "only a BPE can be cut to a size .* not unigram; give `vocab_size`"),
+        ({"kind": "superbpe", "stage_split": 0.5}, "`stage_split` 0.5: must be a number of ids"),
         ({"kind": "superbpe", "stage_split": SEARCHED_SIZE}, "must be below the vocabulary's size"),
     ],
 )

@@ -63,7 +63,7 @@ def train_sentencepiece(text: TrainingText, settings: TrainSettings) -> bytes:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{text.corpus.name}: SentencePiece cannot learn {settings.vocab_size} ids from it "
-            f"({reason}); give more text or another --vocab-size"
+            f"({reason}); give more text or another `vocab_size`"
         ) from error
     return model.getvalue()
 

@@ -73,32 +73,32 @@ class TrainSettings:
         if self.kind not in ENGINES:
             near = did_you_mean(self.kind, ENGINES)
             raise InputError(
-                f"--kind {self.kind}: no such kind{near} (known: {', '.join(ENGINES)})"
+                f"`kind` {self.kind}: no such kind{near} (known: {', '.join(ENGINES)})"
             )
         engines = ENGINES[self.kind]
         object.__setattr__(self, "engine", self.engine or engines[0])
         if self.engine not in engines:
             raise InputError(
-                f"--engine {self.engine}: does not train {self.kind} (known: {', '.join(engines)})"
+                f"`engine` {self.engine}: does not train {self.kind} (known: {', '.join(engines)})"
             )
         splits = self.kind in BPE_KINDS or (self.kind == "unigram" and self.engine == "huggingface")
         if splits:
             object.__setattr__(self, "pattern", self.pattern or DEFAULT_PATTERN)
             pattern_named(self.pattern)
         elif self.pattern:
-            raise InputError(f"--pattern: {self.kind} by {self.engine} does not split by a pattern")
+            raise InputError(f"`pattern`: {self.kind} by {self.engine} does not split by a pattern")
         if self.vocab_size <= BYTES:
             raise InputError(
-                f"--vocab-size {self.vocab_size}: must be over {BYTES}, an id for every byte"
+                f"`vocab_size` {self.vocab_size}: must be over {BYTES}, an id for every byte"
             )
         if self.vocab_size > LARGEST_VOCABULARY:
             raise InputError(
-                f"--vocab-size {self.vocab_size}: must be at most {LARGEST_VOCABULARY:,}"
+                f"`vocab_size` {self.vocab_size}: must be at most {LARGEST_VOCABULARY:,}"
             )
         if self.seed < 0:
-            raise InputError(f"--seed {self.seed}: must not be negative")
+            raise InputError(f"`seed` {self.seed}: must not be negative")
         if self.seed > LARGEST_SEED:
-            raise InputError(f"--seed {self.seed}: must be at most {LARGEST_SEED}")
+            raise InputError(f"`seed` {self.seed}: must be at most {LARGEST_SEED}")
         self._check_target()
         self._settle_stages()
 
@@ -108,41 +108,40 @@ class TrainSettings:
             return
         if self.kind not in BPE_KINDS:
             raise InputError(
-                f"--target-compression: only a BPE can be cut to a size ({', '.join(BPE_KINDS)}), "
-                f"not {self.kind}; give --vocab-size"
+                f"`target_compression`: only a BPE can be cut to a size ({', '.join(BPE_KINDS)}), "
+                f"not {self.kind}; give `vocab_size`"
             )
         if not 1 < target < math.inf:
             raise InputError(
-                f"--target-compression {target:g}: must be over 1, which is a byte per token"
+                f"`target_compression` {target:g}: must be over 1, which is a byte per token"
             )
         if 0 < self.stage_split < 1:
             raise InputError(
-                f"--stage-split {self.stage_split:g}: must be a number of ids where "
-                "--target-compression is to find the vocabulary's size, or be left out"
+                f"`stage_split` {self.stage_split:g}: must be a number of ids where "
+                "`target_compression` is to find the vocabulary's size, or be left out"
             )
 
     def _settle_stages(self) -> None:
         if self.kind != "superbpe":
             for name in ("stage_split", "superword_words"):
                 if getattr(self, name):
-                    option = name.replace("_", "-")
-                    raise InputError(f"--{option}: {self.kind} has no second stage; only superbpe")
+                    raise InputError(f"`{name}`: {self.kind} has no second stage; only superbpe")
             return
         if not 0 <= self.stage_split < self.vocab_size:
             raise InputError(
-                f"--stage-split {self.stage_split:g}: must be below the vocabulary's size, "
+                f"`stage_split` {self.stage_split:g}: must be below the vocabulary's size, "
                 f"{self.vocab_size}; it counts ids of the first stage, or below 1 their share"
             )
         object.__setattr__(self, "superword_words", self.superword_words or SUPERWORD_WORDS)
         if self.superword_words < 1:
-            raise InputError(f"--superword-words {self.superword_words}: must be at least 1")
+            raise InputError(f"`superword_words` {self.superword_words}: must be at least 1")
         if self.target_compression and not self.stage_split:
             return
         split = self.stage_split or DEFAULT_SPLIT
         ids = int(split if split >= 1 else split * self.vocab_size)
         if self.stage_split and ids <= BYTES:
             raise InputError(
-                f"--stage-split {self.stage_split:g}: {ids} ids for the first stage; must be over "
+                f"`stage_split` {self.stage_split:g}: {ids} ids for the first stage; must be over "
                 f"{BYTES}, an id for every byte"
             )
         # A vocabulary of hardly more than the bytes has hardly a first stage.

@@ -57,7 +57,7 @@ class Symbols:
         points = np.concatenate([np.arange(*ends, dtype=np.uint32) for ends in RANGES])
         if ids > len(points):
             raise InputError(
-                f"--stage-split {ids}: must be at most {len(points):,}, the characters that "
+                f"`stage_split` {ids}: must be at most {len(points):,}, the characters that "
                 "Unicode leaves free to write the first stage's tokens with"
             )
         self._points = points[:ids]

@@ -118,7 +118,7 @@ def _cut(tokenizer: HuggingFaceTokenizer, size: int) -> dict[str, Any]:
 
 
 def _missed(name: str, target: float, sizes: NDArray[np.int64], rates: NDArray[np.float64]) -> str:
-    asked = f"--target-compression {target:g}"
+    asked = f"`target_compression` {target:g}"
     if rates[0] <= target <= rates[-1]:
         after = int(np.searchsorted(rates, target))
         return (
@@ -243,7 +243,7 @@ def train_tokenizer(
     name = FILES[settings.engine]
     for other in FILES.values():
         if other != name and is_present(out / other):
-            raise InputError(f"{out}: already has a {other} of another engine; name another --out")
+            raise InputError(f"{out}: already has a {other} of another engine; name another `out`")
     text = TrainingText(corpus, progress)
     if not any(text.texts("reading")):
         raise InputError(f"{corpus.name}: has no text to train on")
@@ -287,7 +287,7 @@ def _card(
     assert size <= settings.vocab_size
     fewer = (
         f"{size} ids, not the {settings.vocab_size} asked for: the text has no more to learn; "
-        "give more text or a smaller --vocab-size"
+        "give more text or a smaller `vocab_size`"
     )
     return Card(
         settings=settings,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from corpora.errors import InputError
-from scaling.data.folders import lock
+from corpora.files import lock
 from scaling.record import (
     SPEC,
     RunRecord,

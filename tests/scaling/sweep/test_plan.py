@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from corpora.files import lock
 from scaling.cli.app import app
 from scaling.config.sweep_file import read_sweep_file
-from scaling.data.folders import lock
 from scaling.data.shards import open_shards
 from scaling.evaluate.trained_run import open_run
 from scaling.prepare import Prepared

@@ -158,7 +158,7 @@ def test_a_target_that_is_a_file_is_refused_by_its_option(tmp_path: Path) -> Non
     folder, (job,) = planned(tmp_path / "sweep", [tiny(0)])
     measured(folder, job)
     (tmp_path / "events").write_text("mine")
-    with pytest.raises(InputError, match=r"cannot be written.*; name another --tensorboard"):
+    with pytest.raises(InputError, match=r"cannot be written.*; name another `tensorboard`"):
         write_events(folder, tmp_path / "events")
     assert (tmp_path / "events").read_text() == "mine"
 
