@@ -32,36 +32,32 @@ _TAKEN = (TOKENIZER, ENTROPY_MODEL, SPEC, RECORD, "metrics.jsonl")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class PreparedText:
     """Text as a model reads it: in tokens, or in bytes with their patches.
 
     Models of any size share one, so a sweep prepares it once.
 
     Attributes:
-        shards: its folder. compression_rate: T realised on the training text.
+        shards: its folder. unique_bytes: of its training side.
+        compression_rate: T realised there.
         patching: with all that was found; None of a subword model.
         patching_flops: training the byte model and reading the text with it; 0 without one.
         tokenizer: of a subword model. entropy_model: folder of the byte model.
+        patches_found: False where patches are those that were asked for, and still to be found.
     """
 
     shards: Path
+    unique_bytes: int
     compression_rate: float
     patching: Patching | None = None
     patching_flops: float = 0.0
     tokenizer: Tokenizer | None = None
     entropy_model: Path | None = None
+    patches_found: bool = True
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A run, ready to be trained: what it is, and the text it reads."""
-
-    spec: RunSpec
-    source: Source
-
-
-def prepare(asked: TrainFile, folder: Path, stage: Stage) -> Prepared:
-    """Read the text, split it, encode it or find its patches, and return the run.
+def prepare(asked: TrainFile, folder: Path, stage: Stage) -> tuple[RunSpec, PreparedText]:
+    """Read the text, split it, encode it or find its patches, and return the run and its text.
 
     Args:
         asked: what the file says.
@@ -73,7 +69,8 @@ def prepare(asked: TrainFile, folder: Path, stage: Stage) -> Prepared:
         InputError: text, tokenizer or entropy model cannot be read or do not fit together.
     """
     text = prepare_text(asked.data, folder, stage)
-    return run_of(asked, prepare_source(asked, text, folder, stage))
+    prepared = tokenize_text(asked, text, folder, stage)
+    return spec_of(asked, prepared), prepared
 
 
 def prepare_text(data: DataRequest, folder: Path, stage: Stage) -> Path:
@@ -92,7 +89,7 @@ def prepare_text(data: DataRequest, folder: Path, stage: Stage) -> Path:
     )
 
 
-def prepare_source(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Source:
+def tokenize_text(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> PreparedText:
     """Encode the text of `prepare_text`, or find its patches.
 
     Raises:
@@ -104,20 +101,25 @@ def prepare_source(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> 
     if asked.patching.kind.startswith("entropy"):
         return _by_entropy(asked, text, folder, stage)
     rate = _realised_rate(text, asked.patching, asked.data.context_bytes)
-    return Source(shards=text, compression_rate=rate, patching=asked.patching)
+    return PreparedText(
+        shards=text,
+        unique_bytes=train_bytes(text),
+        compression_rate=rate,
+        patching=asked.patching,
+    )
 
 
-def run_of(asked: TrainFile, source: Source) -> Prepared:
-    """Return the run that trains what is asked for on a source of its text."""
-    data, tokenizer, model = asked.data, source.tokenizer, asked.model
+def spec_of(asked: TrainFile, text: PreparedText) -> RunSpec:
+    """Return the run that trains what is asked for on its text."""
+    data, tokenizer, model = asked.data, text.tokenizer, asked.model
     if tokenizer is not None:
         model = replace(model, vocabulary_size=tokenizer.vocabulary_size)
-    spec = RunSpec(
+    return RunSpec(
         model=model,
-        patching=source.patching,
-        training=asked.training(model, source.compression_rate),
-        shards=source.shards.name,
-        compression_rate=source.compression_rate,
+        patching=text.patching,
+        training=asked.training(model, text.compression_rate),
+        shards=text.shards.name,
+        compression_rate=text.compression_rate,
         context_bytes=data.context_bytes,
         window_bytes=data.window_bytes,
         tokenizer=tokenizer.sha256 if tokenizer is not None else "",
@@ -125,7 +127,6 @@ def run_of(asked: TrainFile, source: Source) -> Prepared:
         compute_flops=asked.compute_flops,
         name=asked.name,
     )
-    return Prepared(spec, source)
 
 
 def corpora_of(data: DataRequest) -> list[Corpus]:
@@ -141,7 +142,7 @@ def corpora_of(data: DataRequest) -> list[Corpus]:
     return [InflatedCorpus(corpus, data.inflate) for corpus in opened]
 
 
-def keep_beside(prepared: Prepared, run: Path) -> None:
+def keep_beside(text: PreparedText, run: Path) -> None:
     """Put into a run's folder what scoring and generating need besides its weights.
 
     Raises:
@@ -149,29 +150,34 @@ def keep_beside(prepared: Prepared, run: Path) -> None:
     """
     try:
         run.mkdir(parents=True, exist_ok=True)
-        if prepared.source.tokenizer is not None:
-            _keep_tokenizer(prepared.source.tokenizer.spec, run)
-        if prepared.source.entropy_model is not None:
+        if text.tokenizer is not None:
+            _keep_tokenizer(text.tokenizer.spec, run)
+        if text.entropy_model is not None:
             from scaling.model.byte_model import copy_byte_model
 
-            copy_byte_model(prepared.source.entropy_model, run / ENTROPY_MODEL)
+            copy_byte_model(text.entropy_model, run / ENTROPY_MODEL)
     except OSError as error:
         raise InputError(f"{run}: cannot be written ({error.strerror}); name another --out") from (
             error
         )
 
 
-def _encoded(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Source:
+def _encoded(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> PreparedText:
     assert asked.data.tokenizer is not None
     tokenizer = load_tokenizer(asked.data.tokenizer)
     tokens = build_tokens(
         text, tokenizer, folder, advance=stage(f"encoding with {tokenizer.name}", _bytes(text))
     )
     rate = _realised_rate(tokens, None, asked.data.context_bytes)
-    return Source(shards=tokens, compression_rate=rate, tokenizer=tokenizer)
+    return PreparedText(
+        shards=tokens,
+        unique_bytes=train_bytes(text),
+        compression_rate=rate,
+        tokenizer=tokenizer,
+    )
 
 
-def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Source:
+def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> PreparedText:
     from scaling.model.byte_model import find_threshold, open_byte_model
     from scaling.model.patching import split_entropy_starts
 
@@ -217,8 +223,9 @@ def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Sou
         advance=stage("cutting patches", _bytes(text)),
     )
     spent = byte_model.training_flops + byte_model.reading_flops * train.byte_count
-    return Source(
+    return PreparedText(
         shards=starts,
+        unique_bytes=train_bytes(text),
         compression_rate=_realised_rate(starts, patching, asked.data.context_bytes),
         patching=patching,
         patching_flops=spent,
@@ -247,6 +254,11 @@ def _entropies(shards: Shards, split: Split) -> NDArray[np.float32]:
     stream = shards.train if split == "train" else shards.held_out
     assert stream.entropies is not None
     return stream.entropies
+
+
+def train_bytes(text: Path) -> int:
+    """Return the bytes of a text's training side."""
+    return read_manifest(text).splits["train"].bytes
 
 
 def _bytes(text: Path) -> int:

@@ -122,7 +122,8 @@ class Where:
 
 if TYPE_CHECKING:
     from scaling.config.tables import SweepTables
-    from scaling.prepare import Prepared
+    from scaling.prepare import PreparedText
+    from scaling.spec import RunSpec
     from scaling.sweep.plan import PlannedRun
     from scaling.sweep.state import SweepState
     from scaling.train.machine import MachineSettings
@@ -225,7 +226,7 @@ def sweep(
     from rich.console import Console
 
     from scaling.sweep.folder import SweepFolder
-    from scaling.sweep.plan import enlist
+    from scaling.sweep.plan import write_plan
     from scaling.sweep.plan_text import plan_text
     from scaling.sweep.status_text import Told
     from scaling.train.machine import MachineSettings
@@ -241,7 +242,7 @@ def sweep(
         # Not what was asked for, but what is about to happen.
         Console(stderr=True).print(*plan_text(tables.name, runs, many), sep="\n", highlight=False)
     sweep_folder = SweepFolder(folder)
-    listed = enlist(sweep_folder, tables.name, runs)
+    listed = write_plan(sweep_folder, tables.name, runs)
     settings = MachineSettings(
         precision=precision.value if precision else None, micro_rows=micro_rows, threads=1
     )
@@ -286,14 +287,14 @@ def _priced(
     calibrate: bool,
     train_byte_model: Any,
 ) -> tuple[list["PlannedRun"], Any]:
-    from scaling.sweep.cells import cells_of, readings_of
+    from scaling.sweep.cells import cells_of, prepare_texts
     from scaling.sweep.folder import SweepFolder
     from scaling.sweep.plan import calibrated, planned, with_memory_marks
 
     machine = _machine(device)
     cells = cells_of(tables, path)
-    readings = readings_of(cells, SweepFolder(folder), stage, train_byte_model)
-    runs = with_memory_marks(planned(cells, readings), machine, workers)
+    texts = prepare_texts(cells, SweepFolder(folder), stage, train_byte_model)
+    runs = with_memory_marks(planned(cells, texts), machine, workers)
     if not calibrate:
         return runs, None
     advance = stage("timing a few steps", round(_CALIBRATION_SECONDS))
@@ -308,17 +309,17 @@ def _machine(device: str) -> "MachineSettings":
     return MachineSettings(device=device, threads=1).checked()
 
 
-def _train(run: "Prepared", folder: Path) -> None:
+def _train(spec: "RunSpec", text: "PreparedText", folder: Path) -> None:
     """Train a byte model to its end."""
     from scaling.data.shards import open_shards
     from scaling.train.progress import LogWatch, heard
     from scaling.train.run import train
 
     watch = LogWatch()
-    sys.stderr.write(f"training the {run.spec.name}\n")
+    sys.stderr.write(f"training the {spec.name}\n")
     with heard() as stop:
-        shards = open_shards(run.source.shards)
-        record = train(run.spec, shards, folder, _machine("cpu"), watch, stop=stop)
+        shards = open_shards(text.shards)
+        record = train(spec, shards, folder, _machine("cpu"), watch, stop=stop)
     watch.close()
     if record.status == "interrupted":
         raise typer.Exit(stop.exit_code)
@@ -351,12 +352,12 @@ def _print_suggestion(
 
     if speed is None:
         raise InputError("--suggest needs the machine's speed; leave out --no-calibration")
-    readings = {run.cell.view: run.reading for run in runs}
+    texts = {run.cell.tokenization: run.text for run in runs}
     machine = _machine(device)
 
     def price(budgets: Sequence[float]) -> list["PlannedRun"]:
         other = tables.model_copy(update={"compute_flops": list(budgets)})
-        others = planned(cells_of(other, path), readings)
+        others = planned(cells_of(other, path), texts)
         timed: list[PlannedRun] = speed.timed(with_memory_marks(others, machine, workers))
         return timed
 

@@ -14,8 +14,9 @@ from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:
     from scaling.config.train_file import TrainFile
-    from scaling.prepare import Prepared
+    from scaling.prepare import PreparedText
     from scaling.record import RunRecord
+    from scaling.spec import RunSpec
     from scaling.train.machine import MachineSettings
 
 OUT = Path("out/train")
@@ -164,22 +165,22 @@ def _run(
 
     machine.checked()  # a wrong one shows before the text is read
     with progress(bytes=False) as bars:
-        prepared = prepared_from(asked, out / "shards", bars.stage)
-    folder = out / "runs" / prepared.spec.run_id
-    keep_beside(prepared, folder)
+        spec, text = prepared_from(asked, out / "shards", bars.stage)
+    folder = out / "runs" / spec.run_id
+    keep_beside(text, folder)
     if prepare_only:
-        write_spec(folder, prepared.spec)
-        _print_prepared(prepared, folder, as_json)
+        write_spec(folder, spec)
+        _print_prepared(spec, text, folder, as_json)
         return
     watch = LogWatch()
     with heard() as stop:
         record = trained(
-            prepared.spec,
-            open_shards(prepared.source.shards, verify=True),
+            spec,
+            open_shards(text.shards, verify=True),
             folder,
             machine,
             watch,
-            prepared.source.patching_flops,
+            text.patching_flops,
             stop,
         )
     watch.close()
@@ -194,14 +195,14 @@ def _run(
         raise typer.Exit(1)
 
 
-def _print_prepared(prepared: "Prepared", folder: Path, as_json: bool) -> None:
+def _print_prepared(spec: "RunSpec", text: "PreparedText", folder: Path, as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                **prepared.spec.to_json(),
-                "shards": str(prepared.source.shards),
+                **spec.to_json(),
+                "shards": str(text.shards),
                 "folder": str(folder),
-                "patching_flops": prepared.source.patching_flops,
+                "patching_flops": text.patching_flops,
             }
         )
         return
@@ -210,15 +211,15 @@ def _print_prepared(prepared: "Prepared", folder: Path, as_json: bool) -> None:
         "-m",
         "scaling.train",
         str(folder / "spec.json"),
-        str(prepared.source.shards),
+        str(text.shards),
     ]
     words += ["--out", str(folder)]
-    if prepared.source.patching_flops:  # the bare box cannot know, and the record would say 0
-        words += ["--patching-flops", repr(prepared.source.patching_flops)]
+    if text.patching_flops:  # the bare box cannot know, and the record would say 0
+        words += ["--patching-flops", repr(text.patching_flops)]
     emit(
         [
-            f"run {prepared.spec.run_id}: {prepared.spec.training.steps:,} steps,"
-            f" {prepared.spec.compression_rate:.4g} bytes per token\n",
+            f"run {spec.run_id}: {spec.training.steps:,} steps,"
+            f" {spec.compression_rate:.4g} bytes per token\n",
             "train it here, or where there is only PyTorch:\n",
             f"{shlex.join(words)}\n",
         ]

@@ -15,10 +15,16 @@ from scaling.config.train_file import (
     tokenizer_beside,
 )
 from scaling.data.build_text import StreamCorpus
-from scaling.data.shards import open_shards, read_manifest
-from scaling.prepare import Prepared as Run
-from scaling.prepare import Source, keep_beside, prepare_source, prepare_text, run_of
-from scaling.spec import Model, Patching, Training, default_learning_rate
+from scaling.data.shards import open_shards
+from scaling.prepare import (
+    PreparedText,
+    keep_beside,
+    prepare_text,
+    spec_of,
+    tokenize_text,
+    train_bytes,
+)
+from scaling.spec import Model, Patching, RunSpec, Training, default_learning_rate
 from scaling.sweep.folder import SweepFolder
 from scaling.sweep.queue import LOCK, remove_torn
 from tokenize_lab.load import cuts_of
@@ -28,11 +34,11 @@ from tokenize_lab.train.train import train_tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
+class Tokenization:
     """How models see a text: what has to be prepared once for all that share it.
 
     Attributes:
-        text: name of the text. label: of the tokenization, for tables.
+        text: name of the text. label: what tables call the tokenization.
         compression_rate: T asked for; None where tokenizer or words decide.
         tokenizer: recipe of one to be trained on the text, before the label cuts it; None else.
         byte_model: recipe of the byte model to be trained on it, of the two entropy kinds.
@@ -51,12 +57,12 @@ class Cell:
 
     Attributes:
         asked: as a specification file would; tokenizer or entropy model are yet to be filled in
-            where the view has a recipe for them.
-        view: how it sees its text.
+            where the tokenization has a recipe for them.
+        tokenization: how it sees its text.
     """
 
     asked: TrainFile
-    view: View
+    tokenization: Tokenization
 
 
 def cells_of(tables: SweepTables, path: Path) -> list[Cell]:
@@ -66,47 +72,51 @@ def cells_of(tables: SweepTables, path: Path) -> list[Cell]:
         path: of the file; corpora and tokenizers are named relative to its folder.
     """
     return [
-        _cell(tables, path, arm, view, size, budget, seed)
+        _cell(tables, path, arm, tokenization, size, budget, seed)
         for arm in tables.arms
         for name in arm.texts or tables.texts
-        for view in _views(arm, name)
+        for tokenization in _tokenizations(arm, name)
         for budget in tables.compute_flops
         for size in arm.sizes
         for seed in tables.seeds
     ]
 
 
-def _views(arm: ArmTable, text: str) -> Iterator[View]:
+def _tokenizations(arm: ArmTable, text: str) -> Iterator[Tokenization]:
     if arm.family == "subword":
         for spec in arm.tokenizers or ():
-            yield View(text=text, label=spec, tokenizer=recipe_of(spec))
+            yield Tokenization(text=text, label=spec, tokenizer=recipe_of(spec))
         return
     byte_model = arm.entropy_model if isinstance(arm.entropy_model, ByteModelTable) else None
     for rate in arm.compression_rates or (None,):
-        yield View(text=text, label=str(arm.patching), compression_rate=rate, byte_model=byte_model)
+        yield Tokenization(
+            text=text, label=str(arm.patching), compression_rate=rate, byte_model=byte_model
+        )
 
 
 def _cell(
     tables: SweepTables,
     path: Path,
     arm: ArmTable,
-    view: View,
+    tokenization: Tokenization,
     size: list[int],
     budget: float,
     seed: int,
 ) -> Cell:
-    text, (layers, dim) = tables.texts[view.text], size
+    text, (layers, dim) = tables.texts[tokenization.text], size
     optimiser = optimiser_of(tables.training, dim)
     patching = None
     if arm.patching is not None:
         patching = Patching(
-            kind=arm.patching, compression_rate=view.compression_rate, most_bytes=arm.most_bytes
+            kind=arm.patching,
+            compression_rate=tokenization.compression_rate,
+            most_bytes=arm.most_bytes,
         )
     folder = path.parent
     given = arm.entropy_model if isinstance(arm.entropy_model, str) else None
     asked = TrainFile(
         path=path,
-        name=f"{tables.name} {view.text} {view.label}",
+        name=f"{tables.name} {tokenization.text} {tokenization.label}",
         model=Model(
             family=arm.family,
             layers=layers,
@@ -117,18 +127,18 @@ def _cell(
         ),
         patching=patching,
         entropy_model=Path(beside(folder, given)) if given is not None else None,
-        data=_data(tables, text, arm, view, folder),
+        data=_data(tables, text, arm, tokenization, folder),
         compute_flops=budget,
         train_bytes=None,
         steps=None,
         seed=seed,
         optimiser=replace(optimiser, batch_bytes=optimiser.batch_bytes * text.inflate),
     )
-    return Cell(asked=asked, view=view)
+    return Cell(asked=asked, tokenization=tokenization)
 
 
 def _data(
-    tables: SweepTables, text: TextTable, arm: ArmTable, view: View, folder: Path
+    tables: SweepTables, text: TextTable, arm: ArmTable, tokenization: Tokenization, folder: Path
 ) -> DataRequest:
     training, blt = tables.training, arm.family == "blt"
     # A language spelt in more bytes says as much in as many more: it is seen as far.
@@ -137,7 +147,8 @@ def _data(
     )
     tokenizer = None
     if not blt:
-        tokenizer = view.label if view.tokenizer else tokenizer_beside(folder, view.label)
+        label = tokenization.label
+        tokenizer = label if tokenization.tokenizer else tokenizer_beside(folder, label)
     return DataRequest(
         corpus=tuple(corpus_beside(folder, spec) for spec in text.corpus),
         text_field=text.text_field,
@@ -156,30 +167,15 @@ def _data(
 
 
 # Trains a byte model in a folder, to its end.
-TrainByteModel = Callable[[Run, Path], object]
+TrainByteModel = Callable[[RunSpec, PreparedText, Path], object]
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What the cells of one view read.
-
-    Attributes:
-        source: the text as their models read it.
-        unique_bytes: of its training text.
-        prepared: False where patches are those that were asked for, and still to be found.
-    """
-
-    source: Source
-    unique_bytes: int
-    prepared: bool = True
-
-
-def readings_of(
+def prepare_texts(
     cells: Iterable[Cell],
     folder: SweepFolder,
     stage: Stage,
     train_byte_model: TrainByteModel | None,
-) -> Mapping[View, Reading]:
+) -> Mapping[Tokenization, PreparedText]:
     """Prepare what the cells read; what is there already is not made again.
 
     Args:
@@ -190,33 +186,36 @@ def readings_of(
         InputError: text or a tokenizer cannot be read, or they do not fit together.
     """
     texts: dict[str, Path] = {}
-    readings: dict[View, Reading] = {}
+    prepared: dict[Tokenization, PreparedText] = {}
     byte_models: dict[tuple[str, ByteModelTable], Path] = {}
     for cell in cells:
-        view, asked = cell.view, cell.asked
-        if view in readings:
+        tokenization, asked = cell.tokenization, cell.asked
+        if tokenization in prepared:
             continue
-        if view.text not in texts:
-            texts[view.text] = prepare_text(asked.data, folder.shards, stage)
-        text = texts[view.text]
-        unique = read_manifest(text).splits["train"].bytes
-        if view.tokenizer is not None:
-            cut = cuts_of(view.label)[0]
-            asked = _with_tokenizer(asked, view.tokenizer, cut, text, folder, stage)
-        if view.byte_model is not None:
+        name, rate = tokenization.text, tokenization.compression_rate
+        if name not in texts:
+            texts[name] = prepare_text(asked.data, folder.shards, stage)
+        text = texts[name]
+        if tokenization.tokenizer is not None:
+            cut = cuts_of(tokenization.label)[0]
+            asked = _with_tokenizer(asked, tokenization.tokenizer, cut, text, folder, stage)
+        if tokenization.byte_model is not None:
             if train_byte_model is None:
-                assert view.compression_rate is not None
-                nominal = Source(
-                    shards=text, compression_rate=view.compression_rate, patching=asked.patching
+                assert rate is not None
+                prepared[tokenization] = PreparedText(
+                    shards=text,
+                    unique_bytes=train_bytes(text),
+                    compression_rate=rate,
+                    patching=asked.patching,
+                    patches_found=False,
                 )
-                readings[view] = Reading(nominal, unique, prepared=False)
                 continue
-            key = (view.text, view.byte_model)
+            key = (name, tokenization.byte_model)
             if key not in byte_models:
                 byte_models[key] = _byte_model(cell, text, folder, stage, train_byte_model)
             asked = replace(asked, entropy_model=byte_models[key])
-        readings[view] = Reading(prepare_source(asked, text, folder.shards, stage), unique)
-    return readings
+        prepared[tokenization] = tokenize_text(asked, text, folder.shards, stage)
+    return prepared
 
 
 def _with_tokenizer(
@@ -247,12 +246,12 @@ def _byte_model(
     cell: Cell, text: Path, folder: SweepFolder, stage: Stage, train: TrainByteModel
 ) -> Path:
     """Train the byte model on the text, if that has not been done; return its folder."""
-    recipe, asked = cell.view.byte_model, cell.asked
+    recipe, asked = cell.tokenization.byte_model, cell.asked
     assert recipe is not None
     data, batch = asked.data, asked.optimiser.batch_bytes
     request = replace(
         asked,
-        name=f"byte model of {cell.view.text}",
+        name=f"byte model of {cell.tokenization.text}",
         model=Model(family="subword", layers=recipe.layers, dim=recipe.dim),
         patching=None,
         data=replace(data, tokenizer="byte", window_bytes=data.context_bytes),
@@ -263,13 +262,14 @@ def _byte_model(
             steps=0, batch_bytes=batch, learning_rate=default_learning_rate(recipe.dim)
         ),
     )
-    run = run_of(request, prepare_source(request, text, folder.shards, stage))
-    out = folder.path / "byte_models" / run.spec.run_id
-    keep_beside(run, out)
+    prepared = tokenize_text(request, text, folder.shards, stage)
+    spec = spec_of(request, prepared)
+    out = folder.path / "byte_models" / spec.run_id
+    keep_beside(prepared, out)
     with lock(out / LOCK):  # another process may be planning the same sweep
         try:
             remove_torn(out)
-            train(run, out)
+            train(spec, prepared, out)
         finally:
             (out / LOCK).unlink(missing_ok=True)
     return out

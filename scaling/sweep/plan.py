@@ -12,11 +12,11 @@ from corpora.errors import InputError
 from scaling.data.shards import open_shards, read_manifest
 from scaling.flops import latent_share, training_flops_per_byte
 from scaling.laws import law1
-from scaling.prepare import Prepared, keep_beside, run_of
+from scaling.prepare import PreparedText, keep_beside, spec_of
 from scaling.published.coefficients import PUBLISHED
 from scaling.record import SPEC, write_spec
 from scaling.spec import RunSpec
-from scaling.sweep.cells import Cell, Reading, View
+from scaling.sweep.cells import Cell, Tokenization
 from scaling.sweep.folder import (
     SWEEP,
     Job,
@@ -26,7 +26,7 @@ from scaling.sweep.folder import (
     the_same_twice,
     write_sweep,
 )
-from scaling.sweep.queue import driving
+from scaling.sweep.queue import driver_lock
 from scaling.train.machine import MachineSettings
 from scaling.train.memory import available_bytes, state_bytes, step_bytes
 from scaling.train.step import seconds_per_byte
@@ -40,10 +40,8 @@ class PlannedRun:
     """A cell with its price.
 
     Attributes:
-        cell: what was asked for. spec: the run; of unfound patches, as if they were as asked.
-        reading: what it reads.
-        train_bytes: text it reads in all. compute_flops: for that, by our count.
-        epochs: times it goes over its text. latent_share: of the FLOPs, in the global module.
+        cell: what was asked for. text: what it reads.
+        spec: the run; of unfound patches, as if they were as asked.
         seconds: expected; None where the machine was not timed, or the run does not fit.
         marks: too short, repeats its text, does not fit.
         fits: False where a worker's share of the memory is known to be too small for it.
@@ -51,14 +49,36 @@ class PlannedRun:
 
     cell: Cell
     spec: RunSpec
-    reading: Reading
-    train_bytes: int
-    compute_flops: float
-    epochs: float
-    latent_share: float
-    marks: tuple[str, ...]
+    text: PreparedText
+    marks: tuple[str, ...] = ()
     seconds: float | None = None
     fits: bool = True
+
+    @property
+    def train_bytes(self) -> int:
+        """Text that it reads in all."""
+        return self.spec.training.steps * self.spec.training.batch_bytes
+
+    @property
+    def compute_flops(self) -> float:
+        """Training FLOPs of that text, by the `full` convention."""
+        return self.flops_per_byte * self.train_bytes
+
+    @property
+    def flops_per_byte(self) -> float:
+        """Training FLOPs of a byte of text."""
+        return training_flops_per_byte(self.spec.model.shape, self.spec.setting)
+
+    @property
+    def epochs(self) -> float:
+        """Times that it goes over its text."""
+        unique = self.text.unique_bytes
+        return self.train_bytes / unique if unique else math.inf
+
+    @property
+    def latent_share(self) -> float:
+        """Share of the FLOPs that the global module takes."""
+        return latent_share(self.spec.model.shape, self.spec.setting)
 
     @property
     def bytes_per_param(self) -> float:
@@ -67,58 +87,47 @@ class PlannedRun:
 
 
 class IsoFlop(NamedTuple):
-    """The sizes of one view at one budget.
+    """The sizes of one tokenization at one budget.
 
     Attributes:
-        view: how they see their text. compute_flops: the budget.
+        tokenization: how they see their text. compute_flops: the budget.
         runs: one for each size and seed.
         expected: bytes per parameter at which Law I as published expects the minimum.
         brackets: whether some size is below that and some above.
     """
 
-    view: View
+    tokenization: Tokenization
     compute_flops: float
     runs: tuple[PlannedRun, ...]
     expected: float
     brackets: bool
 
 
-def planned(cells: Iterable[Cell], readings: Mapping[View, Reading]) -> list[PlannedRun]:
+def planned(cells: Iterable[Cell], texts: Mapping[Tokenization, PreparedText]) -> list[PlannedRun]:
     """Return the cells with their prices, in their order."""
-    return [_planned(cell, readings[cell.view]) for cell in cells]
+    return [_planned(cell, texts[cell.tokenization]) for cell in cells]
 
 
-def _planned(cell: Cell, reading: Reading) -> PlannedRun:
-    spec = run_of(cell.asked, reading.source).spec
-    shape, setting, training = spec.model.shape, spec.setting, spec.training
-    train_bytes = training.steps * training.batch_bytes
-    epochs = train_bytes / reading.unique_bytes if reading.unique_bytes else math.inf
-    marks = []
-    if training.steps < FEWEST_STEPS:
-        marks.append(f"too short: {training.steps:,} steps, fits leave out those below 300")
-    if epochs > MOST_EPOCHS:
-        marks.append(f"repeats its text: {epochs:.3g} epochs, 4 at most count as fresh")
-    return PlannedRun(
-        cell=cell,
-        spec=spec,
-        reading=reading,
-        train_bytes=train_bytes,
-        compute_flops=training_flops_per_byte(shape, setting) * train_bytes,
-        epochs=epochs,
-        latent_share=latent_share(shape, setting),
-        marks=tuple(marks),
-    )
+def _planned(cell: Cell, text: PreparedText) -> PlannedRun:
+    run = PlannedRun(cell=cell, spec=spec_of(cell.asked, text), text=text)
+    steps, marks = run.spec.training.steps, []
+    if steps < FEWEST_STEPS:
+        marks.append(f"too short: {steps:,} steps, fits leave out those below 300")
+    if run.epochs > MOST_EPOCHS:
+        marks.append(f"repeats its text: {run.epochs:.3g} epochs, 4 at most count as fresh")
+    return replace(run, marks=tuple(marks))
 
 
 def isoflops(runs: Sequence[PlannedRun]) -> Iterator[IsoFlop]:
-    """Yield the runs of each view and budget, with where Law I expects their minimum."""
-    groups: dict[tuple[View, float], list[PlannedRun]] = {}
+    """Yield the runs of each tokenization and budget, with where Law I expects their minimum."""
+    groups: dict[tuple[Tokenization, float], list[PlannedRun]] = {}
     for run in runs:
         assert run.cell.asked.compute_flops is not None
-        groups.setdefault((run.cell.view, run.cell.asked.compute_flops), []).append(run)
-    for (view, budget), members in groups.items():
-        expected, ratios = _expected(members), [run.bytes_per_param for run in members]
-        yield IsoFlop(view, budget, tuple(members), expected, min(ratios) < expected < max(ratios))
+        key = run.cell.tokenization, run.cell.asked.compute_flops
+        groups.setdefault(key, []).append(run)
+    for key, runs in groups.items():
+        expected, ratios = _expected(runs), [run.bytes_per_param for run in runs]
+        yield IsoFlop(*key, tuple(runs), expected, min(ratios) < expected < max(ratios))
 
 
 def _expected(runs: Sequence[PlannedRun]) -> float:
@@ -157,7 +166,7 @@ class Speed:
                 out.append(run)
                 continue
             curve = self.curves[run.spec.model.family]
-            per_byte = float(np.exp(np.interp(np.log(_flops(run)), *curve)))
+            per_byte = float(np.exp(np.interp(np.log(run.flops_per_byte), *curve)))
             scored = run.cell.asked.data.held_out_bytes / 3  # forward only
             out.append(replace(run, seconds=per_byte * (run.train_bytes + scored)))
         return out
@@ -189,27 +198,23 @@ def calibrated(
             speeds.append(_seconds_per_byte(run, machine, share))
             advance(round(share))
         if some:
-            curves[family] = (np.log([_flops(run) for run in some]), np.log(speeds))
+            curves[family] = (np.log([run.flops_per_byte for run in some]), np.log(speeds))
     return Speed(curves)
 
 
 def _spread(runs: list[PlannedRun]) -> list[PlannedRun]:
     """Return a few of the runs, of evenly spread cost of a byte, in its order, no cost twice."""
-    by_cost = sorted({_flops(run): run for run in reversed(runs)}.items())
+    by_cost = sorted({run.flops_per_byte: run for run in reversed(runs)}.items())
     places = np.unique(np.linspace(0, len(by_cost) - 1, _TIMED).round().astype(int))
     return [by_cost[place][1] for place in places] if by_cost else []
 
 
-def _flops(run: PlannedRun) -> float:
-    return training_flops_per_byte(run.spec.model.shape, run.spec.setting)
-
-
 def _seconds_per_byte(run: PlannedRun, machine: MachineSettings, seconds: float) -> float:
     spec = run.spec
-    if not run.reading.prepared:  # unfound patches take about as long as even ones
+    if not run.text.patches_found:  # unfound patches take about as long as even ones
         assert spec.patching is not None
         spec = replace(spec, patching=replace(spec.patching, kind="static"))
-    return seconds_per_byte(spec, open_shards(run.reading.source.shards), machine, seconds)
+    return seconds_per_byte(spec, open_shards(run.text.shards), machine, seconds)
 
 
 # Budgets that fill the time there is.
@@ -290,7 +295,7 @@ def with_memory_marks(
 # From a plan to a sweep's folder: a specification beside each run, and the list of jobs.
 
 
-def enlist(folder: SweepFolder, name: str, runs: Sequence[PlannedRun]) -> Sweep:
+def write_plan(folder: SweepFolder, name: str, runs: Sequence[PlannedRun]) -> Sweep:
     """Write what is to be run; runs that an earlier plan had and this one has not are kept.
 
     Raises:
@@ -299,16 +304,16 @@ def enlist(folder: SweepFolder, name: str, runs: Sequence[PlannedRun]) -> Sweep:
     """
     jobs = tuple(_job(run) for run in runs)
     if twice := the_same_twice(jobs):
-        one = next(run for run in runs if run.spec.run_id == twice[0].run_id)
-        model = one.spec.model
+        same = next(run for run in runs if run.spec.run_id == twice[0].run_id)
+        model = same.spec.model
         raise InputError(
-            f"{one.cell.asked.path}: two cells are one run, {one.spec.run_id}"
+            f"{same.cell.asked.path}: two cells are one run, {same.spec.run_id}"
             f" ({twice[0].text}, {twice[0].label} and {twice[1].label}, size"
-            f" [{model.layers}, {model.dim}], {one.cell.asked.compute_flops:g} FLOPs); ask for it"
+            f" [{model.layers}, {model.dim}], {same.cell.asked.compute_flops:g} FLOPs); ask for it"
             " once"
         )
     sweep = Sweep(name, jobs, _tokenizers(runs))
-    with driving(folder):  # its workers would be given runs that the list no longer has
+    with driver_lock(folder):  # its workers would be given runs that the list no longer has
         _refuse_other_tokenizers(folder, sweep.tokenizers)
         for torn in folder.path.glob(f".{SWEEP}.*"):  # of killed planners
             torn.unlink(missing_ok=True)
@@ -316,7 +321,7 @@ def enlist(folder: SweepFolder, name: str, runs: Sequence[PlannedRun]) -> Sweep:
         for run in runs:
             out = folder.run(run.spec.run_id)
             if not (out / SPEC).exists():
-                keep_beside(Prepared(run.spec, run.reading.source), out)
+                keep_beside(run.text, out)
                 write_spec(out, run.spec)
     return sweep
 
@@ -334,21 +339,20 @@ def _refuse_other_tokenizers(folder: SweepFolder, tokenizers: Mapping[str, str])
 
 
 def _job(run: PlannedRun) -> Job:
-    view, source = run.cell.view, run.reading.source
-    languages = read_manifest(source.shards).languages
+    languages = read_manifest(run.text.shards).languages
     language = run.cell.asked.data.language or (languages[0] if len(languages) == 1 else "")
     return Job(
         run_id=run.spec.run_id,
         shards=run.spec.shards,
-        text=view.text,
+        text=run.cell.tokenization.text,
         language=language,
-        label=view.label,
+        label=run.cell.tokenization.label,
         seconds=run.seconds,
-        patching_flops=source.patching_flops,
+        patching_flops=run.text.patching_flops,
         marks=run.marks,
     )
 
 
 def _tokenizers(runs: Sequence[PlannedRun]) -> dict[str, str]:
-    found = (run.reading.source.tokenizer for run in runs)
-    return {one.spec: one.sha256 for one in found if one is not None}
+    found = (run.text.tokenizer for run in runs)
+    return {tokenizer.spec: tokenizer.sha256 for tokenizer in found if tokenizer is not None}

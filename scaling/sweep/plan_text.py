@@ -18,9 +18,9 @@ def plan_row(run: PlannedRun) -> dict[str, Any]:
     """Return a planned run as plain JSON values."""
     spec = run.spec
     return {
-        "run_id": spec.run_id if run.reading.prepared else None,
-        "text": run.cell.view.text,
-        "label": run.cell.view.label,
+        "run_id": spec.run_id if run.text.patches_found else None,
+        "text": run.cell.tokenization.text,
+        "label": run.cell.tokenization.label,
         "compression_rate": spec.compression_rate,
         "budget_flops": run.cell.asked.compute_flops,
         "layers": spec.model.layers,
@@ -40,7 +40,7 @@ def plan_row(run: PlannedRun) -> dict[str, Any]:
 
 
 def plan_text(name: str, runs: Sequence[PlannedRun], workers: int) -> list["Table | Text"]:
-    """Return the plan, a row for each view and budget, and lines of what is to be said of it."""
+    """Return the plan, a row for each tokenization and budget, and remarks as lines."""
     from rich.markup import escape
     from rich.table import Table
     from rich.text import Text
@@ -87,8 +87,8 @@ def _marks(runs: Sequence[PlannedRun]) -> list[str]:
 def _columns(groups: Sequence[IsoFlop]) -> dict[str, list[str]]:
     """Return the table's columns, those left out in which all cells would say the same."""
     columns = {
-        "text": [group.view.text for group in groups],
-        "patches": [group.view.label for group in groups],
+        "text": [group.tokenization.text for group in groups],
+        "patches": [group.tokenization.label for group in groups],
         "T": [f"{group.runs[0].spec.compression_rate:.3g}" for group in groups],
         "FLOPs": [f"{group.compute_flops:.3g}" for group in groups],
         "runs": [str(len(group.runs)) for group in groups],

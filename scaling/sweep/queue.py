@@ -43,7 +43,7 @@ def remove_torn(run: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: SweepFolder, ended: Iterable[str]) -> None:
+def cleanup(folder: SweepFolder, ended: Iterable[str]) -> None:
     """Remove from the folders of runs that have ended what only a running one needs.
 
     A run that failed keeps its checkpoint, so that it can go on once the cause is gone. A folder
@@ -164,7 +164,7 @@ class Docket:
         open_ones = [run_id for run_id in work if not self.has_ended(run_id)]
         self._attempts = {run_id: read_attempts(folder.run(run_id)) for run_id in open_ones}
         self.waiting = deque(sorted(open_ones, key=lambda run_id: -work[run_id]))
-        self.clear_up()
+        self.cleanup()
         for run_id in open_ones:
             self._judge(run_id)  # a driver may have been killed before it could
 
@@ -190,14 +190,14 @@ class Docket:
         """Note a fault of the run's own."""
         self._again(run_id, self._attempts[run_id].failed(reason))
 
-    def clear_up(self) -> None:
+    def cleanup(self) -> None:
         """Remove what runs that have ended left."""
         ended = [
             run_id
             for run_id, cell in self.board.cells.items()
             if cell.phase in ENDS.values() and run_id not in self.board.unwritten
         ]
-        remove_leftovers(self.folder, ended)
+        cleanup(self.folder, ended)
 
     def _again(self, run_id: str, attempts: Attempts) -> None:
         """Put a run behind the others, unless it was tried often enough."""
@@ -262,10 +262,10 @@ def drive(
     """
     if twice := the_same_twice(jobs):
         raise InputError(f"{folder.file}: run {twice[0].run_id} is there twice; plan it again")
-    with driving(folder):
+    with driver_lock(folder):
         docket = Docket(folder, jobs, retry_failed=retry_failed)
         train(docket)
-        docket.clear_up()
+        docket.cleanup()
         state = docket.board.state(0)
     if watch is not None:
         watch(state)
@@ -273,7 +273,7 @@ def drive(
 
 
 @contextlib.contextmanager
-def driving(folder: SweepFolder) -> Iterator[None]:
+def driver_lock(folder: SweepFolder) -> Iterator[None]:
     """Keep other drivers out of the sweep, until this one ends or dies.
 
     Raises:

@@ -17,7 +17,8 @@ from scaling.config.train_file import TrainFile, read_train_file
 from scaling.data.shards import open_shards
 from scaling.data.starts import patches_of
 from scaling.data.windows import Windows
-from scaling.prepare import TOKENIZER, Prepared, keep_beside, prepare
+from scaling.prepare import TOKENIZER, PreparedText, keep_beside, prepare
+from scaling.spec import RunSpec
 from tests.scaling.data.texts import sentences
 from tests.scaling.train.runs import run
 from tests.scaling.train.truth import write_jsonl
@@ -49,15 +50,14 @@ def asked(
     return read_train_file(path)
 
 
-def ready(wanted: TrainFile, shards: Path) -> Prepared:
+def ready(wanted: TrainFile, shards: Path) -> tuple[RunSpec, PreparedText]:
     return prepare(wanted, shards, lambda name, size: lambda done: None)
 
 
-def realised(prepared: Prepared) -> float:
+def realised(spec: RunSpec, text: PreparedText) -> float:
     """Return bytes per patch or token of an epoch of training windows, counted."""
-    spec = prepared.spec
     windows = Windows(
-        open_shards(prepared.source.shards).train, spec.window_units, spec.seed, patches_of(spec)
+        open_shards(text.shards).train, spec.window_units, spec.seed, patches_of(spec)
     )
     batch = windows.batch(0, windows.per_epoch)
     units = batch.targets.size if batch.starts is None else int(batch.starts.sum())
@@ -67,28 +67,28 @@ def realised(prepared: Prepared) -> float:
 @pytest.mark.parametrize("rate", [1, 2, 3.5, 4, 8, 64])
 def test_static_rates_are_those_of_whole_windows(tmp_path: Path, rate: float) -> None:
     wanted = asked(tmp_path, patching=f'kind = "static"\ncompression_rate = {rate}')
-    prepared = ready(wanted, tmp_path / "shards")
-    assert prepared.spec.compression_rate == 64 / math.ceil(64 / rate)
-    assert prepared.source.patching_flops == 0
+    spec, text = ready(wanted, tmp_path / "shards")
+    assert spec.compression_rate == 64 / math.ceil(64 / rate)
+    assert text.patching_flops == 0
     # Documents end within windows, too, so patches are a little shorter where there are many ends.
-    assert realised(prepared) < 1.01 * rate
+    assert realised(spec, text) < 1.01 * rate
 
 
 def test_words_are_counted(tmp_path: Path) -> None:
-    prepared = ready(asked(tmp_path, patching='kind = "space"'), tmp_path / "shards")
-    train = open_shards(prepared.source.shards).train
+    spec, text = ready(asked(tmp_path, patching='kind = "space"'), tmp_path / "shards")
+    train = open_shards(text.shards).train
     words = sum(
         len(np.asarray(train.document(i)).tobytes().split()) for i in range(train.document_count)
     )
-    assert prepared.spec.compression_rate == train.byte_count / words
+    assert spec.compression_rate == train.byte_count / words
 
 
 @pytest.fixture(scope="module")
 def byte_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a byte model that has taken a few steps."""
     folder = tmp_path_factory.mktemp("byte_model")
-    prepared = ready(asked(folder, SUBWORD, "", 'tokenizer = "byte"'), folder / "shards")
-    assert run(prepared.spec, prepared.source.shards, folder / "run").status == "finished"
+    spec, text = ready(asked(folder, SUBWORD, "", 'tokenizer = "byte"'), folder / "shards")
+    assert run(spec, text.shards, folder / "run").status == "finished"
     return folder / "run"
 
 
@@ -98,22 +98,21 @@ def test_entropy_patches_are_as_long_as_asked(
     tmp_path: Path, byte_model: Path, kind: str, rate: float
 ) -> None:
     patching = f'kind = "{kind}"\ncompression_rate = {rate}\nentropy_model = "{byte_model}"'
-    prepared = ready(asked(tmp_path, patching=patching), tmp_path / "shards")
-    spec = prepared.spec
+    spec, text = ready(asked(tmp_path, patching=patching), tmp_path / "shards")
     assert spec.patching is not None and spec.patching.threshold is not None
     # The file's T is asked for, and the spec's is what came out of it.
     assert spec.patching.compression_rate == rate
     assert spec.compression_rate == pytest.approx(rate, rel=0.1)
-    train = open_shards(prepared.source.shards).train
+    train = open_shards(text.shards).train
     assert train.starts is not None
     assert spec.compression_rate == train.byte_count / int(train.starts.sum())
-    assert prepared.source.patching_flops > 0
+    assert text.patching_flops > 0
     # Another T reads no text again: text, entropies, and two kinds of starts.
-    again = ready(
+    _, again = ready(
         asked(tmp_path, patching=patching.replace(f"rate = {rate}", "rate = 3")),
         tmp_path / "shards",
     )
-    assert again.source.patching_flops == prepared.source.patching_flops
+    assert again.patching_flops == text.patching_flops
     kinds = sorted(
         json.loads(path.read_text())["kind"] for path in (tmp_path / "shards").glob("*/shards.json")
     )
@@ -125,7 +124,7 @@ def test_the_budget_buys_steps_at_the_rate_that_came_out(tmp_path: Path) -> None
 
     for patching in ('kind = "static"\ncompression_rate = 4', 'kind = "space"'):
         wanted = asked(tmp_path, patching=patching, training="compute_flops = 1e9")
-        spec = ready(wanted, tmp_path / "shards").spec
+        spec, _ = ready(wanted, tmp_path / "shards")
         per_step = 256 * training_flops_per_byte(spec.model.shape, spec.setting)
         assert spec.training.steps == round(1e9 / per_step) > 1
 
@@ -134,17 +133,17 @@ def test_the_same_file_elsewhere_is_the_same_run(tmp_path: Path) -> None:
     ids = set()
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        ids.add(ready(asked(tmp_path / name), tmp_path / name / "shards").spec.run_id)
+        ids.add(ready(asked(tmp_path / name), tmp_path / name / "shards")[0].run_id)
     assert len(ids) == 1
-    other = ready(asked(tmp_path, training="steps = 3"), tmp_path / "shards").spec.run_id
-    assert other not in ids
+    other, _ = ready(asked(tmp_path, training="steps = 3"), tmp_path / "shards")
+    assert other.run_id not in ids
 
 
 def test_inflated_text_is_longer_and_another(tmp_path: Path) -> None:
-    plain = ready(asked(tmp_path), tmp_path / "shards")
-    double = ready(asked(tmp_path, data="window_bytes = 16\ninflate = 2"), tmp_path / "shards")
-    assert plain.spec.shards != double.spec.shards
-    one, two = open_shards(plain.source.shards), open_shards(double.source.shards)
+    _, plain = ready(asked(tmp_path), tmp_path / "shards")
+    _, double = ready(asked(tmp_path, data="window_bytes = 16\ninflate = 2"), tmp_path / "shards")
+    assert plain.shards.name != double.shards.name
+    one, two = open_shards(plain.shards), open_shards(double.shards)
     size = one.train.byte_count + one.held_out.byte_count
     assert two.train.byte_count + two.held_out.byte_count == 2 * size
 
@@ -199,10 +198,10 @@ def test_a_runs_folder_keeps_its_tokenizer(tmp_path: Path, form: str) -> None:
     spec, lost = own_tokenizer(tmp_path / "own", form)
     wanted = asked(tmp_path, SUBWORD, "", 'tokenizer = "byte"')
     wanted = replace(wanted, data=replace(wanted.data, tokenizer=spec))
-    prepared = ready(wanted, tmp_path / "shards")
-    assert prepared.source.tokenizer is not None
-    ids = prepared.source.tokenizer.encode_batch(TEXTS[:5])
-    keep_beside(prepared, tmp_path / "run")
+    run_spec, text = ready(wanted, tmp_path / "shards")
+    assert text.tokenizer is not None
+    ids = text.tokenizer.encode_batch(TEXTS[:5])
+    keep_beside(text, tmp_path / "run")
     assert not (tmp_path / "run" / "record.json").exists()
     if lost.is_dir():
         shutil.rmtree(lost)
@@ -211,15 +210,15 @@ def test_a_runs_folder_keeps_its_tokenizer(tmp_path: Path, form: str) -> None:
     cut, kept = cuts_of((tmp_path / "run" / TOKENIZER).read_text().strip())
     prefix = next((p for p in ("hf:", "sp:", "tiktoken:") if kept.startswith(p)), "")
     again = load_tokenizer(f"{cut}{prefix}{tmp_path / 'run'}/{kept.removeprefix(prefix)}")
-    assert again.sha256 == prepared.spec.tokenizer
+    assert again.sha256 == run_spec.tokenizer
     assert np.array_equal(again.encode_batch(TEXTS[:5]).ids, ids.ids)
 
 
 def test_a_run_that_cannot_be_written(tmp_path: Path) -> None:
-    prepared = ready(asked(tmp_path), tmp_path / "shards")
+    _, text = ready(asked(tmp_path), tmp_path / "shards")
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="name another --out"):
-        keep_beside(prepared, tmp_path / "file" / "run")
+        keep_beside(text, tmp_path / "file" / "run")
 
 
 def test_a_tokenizer_that_loses_text_is_refused(tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ from scaling.sweep.queue import (
     LOCK,
     Attempts,
     Docket,
-    driving,
+    cleanup,
+    driver_lock,
     read_attempts,
-    remove_leftovers,
     write_attempts,
 )
 from scaling.train.machine import MachineSettings
@@ -161,7 +161,7 @@ def test_a_folder_that_takes_no_change_any_more(
 
 def test_attempts_outlive_the_driver(tmp_path: Path) -> None:
     folder, (job,) = planned(tmp_path, [tiny(0)])
-    with driving(folder):
+    with driver_lock(folder):
         first = Docket(folder, [job], retry_failed=False)
         first.waiting.popleft()
         first.failed(job.run_id, "once")
@@ -200,6 +200,6 @@ def test_leftovers_of_runs_that_ended_go_unless_another_process_is_there(tmp_pat
     first, second = (folder.run(job.run_id) for job in jobs)
     with lock(second / LOCK, lambda: True) as held:
         assert held
-        remove_leftovers(folder, [job.run_id for job in jobs])
+        cleanup(folder, [job.run_id for job in jobs])
     assert names(first) == FAILED | {CHECKPOINT, "notes.txt"}  # it may go on from there
     assert ".record.json.ab12cd34" in names(second)

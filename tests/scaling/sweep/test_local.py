@@ -12,7 +12,7 @@ from corpora.errors import InputError
 from scaling.record import SPEC, read_spec
 from scaling.sweep import local
 from scaling.sweep.local import run_local
-from scaling.sweep.queue import driving
+from scaling.sweep.queue import driver_lock
 from scaling.sweep.state import SweepState
 from tests.conftest import ROOT
 from tests.scaling.sweep.sweeps import ENDED, all_remains, names, planned, six, tiny
@@ -76,7 +76,7 @@ def test_what_has_ended_is_not_trained_again(
 
 def test_a_second_driver_is_refused(tmp_path: Path) -> None:
     folder, jobs = planned(tmp_path, [tiny(0)])
-    with driving(folder), pytest.raises(InputError, match=r"process \d+ on .* is running this"):
+    with driver_lock(folder), pytest.raises(InputError, match=r"process \d+ on .* is running this"):
         run_local(folder, jobs)
     assert names(folder.path) == {"runs", "shards", "sweep.json"}
 

@@ -16,12 +16,13 @@ from scaling.cli.app import app
 from scaling.config.sweep_file import read_sweep_file
 from scaling.data.shards import open_shards
 from scaling.evaluate.trained_run import open_run
-from scaling.prepare import Prepared
+from scaling.prepare import PreparedText
 from scaling.record import read_record
-from scaling.sweep.cells import cells_of, readings_of
+from scaling.spec import RunSpec
+from scaling.sweep.cells import cells_of, prepare_texts
 from scaling.sweep.folder import SweepFolder, read_sweep
 from scaling.sweep.plan import isoflops, planned
-from scaling.sweep.queue import LOCK, driving
+from scaling.sweep.queue import LOCK, driver_lock
 from scaling.sweep.state import CellState, SweepState
 from scaling.sweep.status_text import Told
 from scaling.train.memory import state_bytes, step_bytes
@@ -144,7 +145,7 @@ def test_a_byte_model_is_trained_by_one_process_at_a_time(tmp_path: Path) -> Non
     file = file_of(tmp_path, SMALL + ENTROPY + TRAINING)
     trained: list[Path] = []
 
-    def train(run: Prepared, out: Path) -> None:
+    def train(_: RunSpec, __: PreparedText, out: Path) -> None:
         with lock(out / LOCK, lambda: True) as held:
             assert not held
         trained.append(out)
@@ -152,7 +153,7 @@ def test_a_byte_model_is_trained_by_one_process_at_a_time(tmp_path: Path) -> Non
 
     cells = cells_of(read_sweep_file(file), file)
     with pytest.raises(KeyboardInterrupt):
-        readings_of(cells, SweepFolder(tmp_path), lambda *_: lambda _: 0, train)
+        prepare_texts(cells, SweepFolder(tmp_path), lambda *_: lambda _: 0, train)
     (out,) = trained
     assert not (out / LOCK).exists()
 
@@ -169,7 +170,7 @@ def test_a_sweep_that_runs_is_not_planned_anew(swept: Path, tmp_path: Path) -> N
     before = folder.file.read_bytes(), {path.name for path in folder.runs.iterdir()}
     more = file_of(tmp_path, GRID.replace("[2e7]", "[3e7]"))
     words = ("--no-calibration", "--device", "cpu", "--workers", "1")
-    with driving(folder):
+    with driver_lock(folder):
         result = RUNNER.invoke(app, ["sweep", str(more), "--out", str(swept), *words])
     assert "is running this sweep" in str(result.exception)
     assert (folder.file.read_bytes(), {path.name for path in folder.runs.iterdir()}) == before
@@ -215,7 +216,7 @@ def test_a_tokenizer_that_changed_since_the_plan(tmp_path: Path, swept: Path) ->
 def test_a_machine_is_timed_and_hours_are_filled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scaling.cli_plan._CALIBRATION_SECONDS", 0.5)
+    monkeypatch.setattr("scaling.cli.sweep._CALIBRATION_SECONDS", 0.5)
     file = file_of(tmp_path, SMALL + BLT + TRAINING)
     words = ("plan", file, "--device", "cpu", "--workers", "2", "--out", tmp_path / "out", "--json")
     rows = json.loads(invoked(*words).stdout)
@@ -234,7 +235,7 @@ def test_what_does_not_fit_is_marked(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_is_not_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scaling.cli_plan._CALIBRATION_SECONDS", 0.2)
+    monkeypatch.setattr("scaling.cli.sweep._CALIBRATION_SECONDS", 0.2)
     file = file_of(tmp_path, SMALL + BLT.replace("[2, 32]", "[60, 60000]") + TRAINING)
     words = ("plan", file, "--device", "cpu", "--out", tmp_path / "out", "--json")
     rows = json.loads(invoked(*words).stdout)
@@ -264,8 +265,8 @@ def test_where_law_one_expects_the_minimum(tmp_path: Path) -> None:
     text = SMALL + BLT.replace("[[1, 16], [2, 32]]", "[[1, 16], [2, 32], [3, 96]]") + TRAINING
     file = file_of(tmp_path, text.replace("2e7", "1e12"))
     cells = cells_of(read_sweep_file(file), file)
-    readings = readings_of(cells, SweepFolder(tmp_path), lambda *_: lambda _: 0, None)
-    groups = list(isoflops(planned(cells, readings)))
+    texts = prepare_texts(cells, SweepFolder(tmp_path), lambda *_: lambda _: 0, None)
+    groups = list(isoflops(planned(cells, texts)))
     assert len(groups) == 3 and all(len(group.runs) == 3 for group in groups)
     for group in groups:
         ratios = [run.bytes_per_param for run in group.runs]
@@ -281,8 +282,8 @@ def test_ten_thousand_cells_are_planned_in_no_time(tmp_path: Path) -> None:
     begun = time.process_time()
     cells = cells_of(read_sweep_file(file), file)
     assert len(cells) == 2 * 834 * 6 > 10_000
-    readings = readings_of(cells, SweepFolder(tmp_path), lambda *_: lambda _: 0, None)
-    runs = planned(cells, readings)
+    texts = prepare_texts(cells, SweepFolder(tmp_path), lambda *_: lambda _: 0, None)
+    runs = planned(cells, texts)
     assert {run.spec.run_id for run in runs} and list(isoflops(runs))
     # Five seconds are asked for; a machine that is ten times as slow has not gone wrong.
     assert time.process_time() - begun < 50

@@ -239,7 +239,7 @@ def test_a_cluster_begun_by_ray_start_is_joined_with_its_token(
         "from pathlib import Path\n"
         "from corpora.errors import InputError\n"
         "from scaling.sweep.folder import SweepFolder, read_sweep\n"
-        "from scaling.sweep.ray_engine import run_ray\n"
+        "from scaling.sweep.ray import run_ray\n"
         f"folder = SweepFolder(Path({str(folder.path)!r}))\n"
         "try:\n"
         f"    run_ray(folder, read_sweep(folder).jobs, address={address!r}, gpus_per_run=0)\n"

@@ -60,20 +60,23 @@ def test_cells_are_every_size_rate_budget_and_seed_of_every_text(tmp_path: Path)
     cells = cells_of(read_sweep_file(file), file)
     assert len(cells) == 2 * 3 * 2 * 2 * 2 + 3 * 2 * 1 * 2
     assert len({repr(cell) for cell in cells}) == len(cells)
-    labels = {(cell.view.text, cell.view.label) for cell in cells}
+    labels = {(cell.tokenization.text, cell.tokenization.label) for cell in cells}
     assert labels == {
         *((text, "static") for text in ("english", "double")),
         *(("english", tokenizer) for tokenizer in ("byte", "bpe:300", "own.json")),
     }
     # A text in twice the bytes is seen as far, and as much of it in a step.
-    double = next(cell.asked for cell in cells if cell.view.text == "double")
+    double = next(cell.asked for cell in cells if cell.tokenization.text == "double")
     assert (double.data.context_bytes, double.data.window_bytes) == (128, 32)
     assert (double.optimiser.batch_bytes, double.data.weights) == (512, (3, 1))
     assert double.data.corpus == (f"{tmp_path}/a.txt", f"{tmp_path}/b.txt")
-    own = next(cell.asked for cell in cells if cell.view.label == "own.json")
+    own = next(cell.asked for cell in cells if cell.tokenization.label == "own.json")
     assert own.data.tokenizer == f"{tmp_path}/own.json"
-    trained = next(cell for cell in cells if cell.view.label == "bpe:300")
-    assert trained.view.tokenizer is not None and trained.view.tokenizer.vocab_size == 300
+    trained = next(cell for cell in cells if cell.tokenization.label == "bpe:300")
+    assert (
+        trained.tokenization.tokenizer is not None
+        and trained.tokenization.tokenizer.vocab_size == 300
+    )
 
 
 def test_a_cell_is_what_a_file_of_one_run_would_ask_for(tmp_path: Path) -> None:
@@ -82,7 +85,9 @@ def test_a_cell_is_what_a_file_of_one_run_would_ask_for(tmp_path: Path) -> None:
     cell = next(
         cell
         for cell in cells_of(read_sweep_file(file), file)
-        if cell.view.text == "english" and cell.view.compression_rate == 4 and cell.asked.seed == 1
+        if cell.tokenization.text == "english"
+        and cell.tokenization.compression_rate == 4
+        and cell.asked.seed == 1
     )
     one = tmp_path / "one.toml"
     one.write_text("""\

@@ -45,12 +45,10 @@ def trained(folder: Path, toml: str) -> tuple[RunRecord, list[str]]:
     """Train what a specification file asks for; return the record and the held-out texts."""
     file = folder / "spec.toml"
     file.write_text(toml)
-    prepared = prepare(read_train_file(file), folder / "shards", lambda name, size: lambda done: 0)
-    out = folder / "runs" / prepared.spec.run_id
+    spec, prepared = prepare(read_train_file(file), folder / "shards", lambda *_: lambda _: 0)
+    out = folder / "runs" / spec.run_id
     keep_beside(prepared, out)
-    record = run(prepared.spec, prepared.source.shards, out, CPU)
-    text = open_shards(
-        folder / "shards" / open_shards(prepared.source.shards).manifest.text
-    ).held_out
+    record = run(spec, prepared.shards, out, CPU)
+    text = open_shards(folder / "shards" / open_shards(prepared.shards).manifest.text).held_out
     documents = (np.asarray(text.document(i)).tobytes() for i in range(text.document_count))
     return record, [document.decode() for document in documents]
