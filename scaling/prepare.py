@@ -15,10 +15,12 @@ from corpora.corpus import Corpus, InflatedCorpus, MixedCorpus, total_bytes
 from corpora.errors import InputError
 from corpora.files import write_text
 from corpora.open import open_corpus
-from scaling.config.train_file import DataRequest, TrainFile
+from scaling.config.tables import DataTable
+from scaling.config.train_file import TrainFile
 from scaling.data.build_text import build_text
 from scaling.data.build_units import build_entropies, build_starts, build_tokens
 from scaling.data.shards import Shards, Split, Stream, open_shards, read_manifest
+from scaling.flops import BYTE_VOCABULARY
 from scaling.model.patching import space_starts, static_starts
 from scaling.record import RECORD, SPEC
 from scaling.spec import Patching, RunSpec
@@ -73,7 +75,7 @@ def prepare(asked: TrainFile, folder: Path, stage: Stage) -> tuple[RunSpec, Prep
     return spec_of(asked, prepared), prepared
 
 
-def prepare_text(data: DataRequest, folder: Path, stage: Stage) -> Path:
+def prepare_text(data: DataTable, folder: Path, stage: Stage) -> Path:
     """Read the text and split it; return the folder of its shards.
 
     Raises:
@@ -100,36 +102,35 @@ def tokenize_text(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> P
     assert asked.patching is not None
     if asked.patching.kind.startswith("entropy"):
         return _by_entropy(asked, text, folder, stage)
-    rate = _realised_rate(text, asked.patching, asked.data.context_bytes)
+    patching = asked.patching.build()
     return PreparedText(
         shards=text,
         unique_bytes=train_bytes(text),
-        compression_rate=rate,
-        patching=asked.patching,
+        compression_rate=_realised_rate(text, patching, asked.data.context_bytes),
+        patching=patching,
     )
 
 
 def spec_of(asked: TrainFile, text: PreparedText) -> RunSpec:
     """Return the run that trains what is asked for on its text."""
-    data, tokenizer, model = asked.data, text.tokenizer, asked.model
-    if tokenizer is not None:
-        model = replace(model, vocabulary_size=tokenizer.vocabulary_size)
+    tokenizer = text.tokenizer
+    model = asked.model.build(BYTE_VOCABULARY if tokenizer is None else tokenizer.vocabulary_size)
     return RunSpec(
         model=model,
         patching=text.patching,
-        training=asked.training(model, text.compression_rate),
+        training=asked.build_training(model, text.compression_rate),
         shards=text.shards.name,
         compression_rate=text.compression_rate,
-        context_bytes=data.context_bytes,
-        window_bytes=data.window_bytes,
+        context_bytes=asked.data.context_bytes,
+        window_bytes=asked.window_bytes,
         tokenizer=tokenizer.sha256 if tokenizer is not None else "",
-        seed=asked.seed,
-        compute_flops=asked.compute_flops,
+        seed=asked.training.seed,
+        compute_flops=asked.training.compute_flops,
         name=asked.name,
     )
 
 
-def corpora_of(data: DataRequest) -> list[Corpus]:
+def corpora_of(data: DataTable) -> list[Corpus]:
     """Open the corpora, mixed or inflated where that is asked for."""
     opened: list[Corpus] = [
         open_corpus(spec, language=data.language, text_field=data.text_field, unit=data.unit)
@@ -181,10 +182,11 @@ def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Pre
     from scaling.model.byte_model import find_threshold, open_byte_model
     from scaling.model.patching import split_entropy_starts
 
-    assert asked.patching is not None and asked.entropy_model is not None
-    patching, monotonic = asked.patching, asked.patching.kind == "entropy-monotonic"
+    assert asked.patching is not None and asked.patching.entropy_model is not None
+    entropy_model = Path(asked.patching.entropy_model)
+    patching, monotonic = asked.patching.build(), asked.patching.kind == "entropy-monotonic"
     assert patching.compression_rate is not None
-    byte_model = open_byte_model(asked.entropy_model)
+    byte_model = open_byte_model(entropy_model)
     entropies = build_entropies(
         text,
         folder,
@@ -229,7 +231,7 @@ def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Pre
         compression_rate=_realised_rate(starts, patching, asked.data.context_bytes),
         patching=patching,
         patching_flops=spent,
-        entropy_model=asked.entropy_model,
+        entropy_model=entropy_model,
     )
 
 

@@ -121,7 +121,7 @@ class Where:
 
 
 if TYPE_CHECKING:
-    from scaling.config.tables import SweepTables
+    from scaling.config.sweep_file import SweepFile
     from scaling.prepare import PreparedText
     from scaling.spec import RunSpec
     from scaling.sweep.plan import PlannedRun
@@ -256,16 +256,14 @@ def sweep(
         raise typer.Exit(1)
 
 
-def _read(
-    spec: Path, corpus: list[str] | None, out: Path | None
-) -> tuple["SweepTables", Path, Path]:
-    from scaling.config.sweep_file import packaged, read_sweep_file, with_corpus
+def _read(spec: Path, corpus: list[str] | None, out: Path | None) -> tuple["SweepFile", Path, Path]:
+    from scaling.config.sweep_file import read_sweep_file
+    from scaling.config.toml_file import example
     from scaling.config.train_file import corpus_beside
 
-    path = packaged(spec)  # whose corpora are relative to its folder; one typed, to where one is
-    tables = read_sweep_file(path)
-    if corpus:
-        tables = with_corpus(tables, [corpus_beside(Path.cwd(), one) for one in corpus])
+    tables, path = read_sweep_file(spec), example(spec)
+    if corpus:  # one typed is relative to where one is, and the file's to its folder
+        tables = tables.with_corpus([corpus_beside(Path.cwd(), typed) for typed in corpus])
     return tables, path, out if out is not None else Path("out/sweep") / folder_name(tables.name)
 
 
@@ -278,7 +276,7 @@ def folder_name(name: str) -> str:
 
 
 def _priced(
-    tables: "SweepTables",
+    tables: "SweepFile",
     path: Path,
     folder: Path,
     device: str,
@@ -338,7 +336,7 @@ def _workers(device: str, workers: int | None) -> int:
 
 
 def _print_suggestion(
-    tables: "SweepTables",
+    tables: "SweepFile",
     path: Path,
     runs: Sequence["PlannedRun"],
     speed: Any,
@@ -356,7 +354,7 @@ def _print_suggestion(
     machine = _machine(device)
 
     def price(budgets: Sequence[float]) -> list["PlannedRun"]:
-        other = tables.model_copy(update={"compute_flops": list(budgets)})
+        other = tables.with_budgets(budgets)
         others = planned(cells_of(other, path), texts)
         timed: list[PlannedRun] = speed.timed(with_memory_marks(others, machine, workers))
         return timed

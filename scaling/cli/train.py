@@ -77,15 +77,15 @@ def train(
     tokenize-lab scaling train spec.toml
     torchrun --nproc-per-node 2 -m tokenize_lab scaling train spec.toml
     """
+    from scaling.config.toml_file import example, read_text
     from scaling.config.train_file import read_train_file
 
-    spec = _packaged(spec)
+    file = read_train_file(spec)
     if show:
-        read_train_file(spec)  # what cannot be trained is not shown as if it could
-        emit([spec.read_text("utf-8")])
+        emit([read_text(example(spec))])
         return
     machine = _machine(device, precision, threads, micro_rows)
-    _run(read_train_file(spec), out, machine, prepare_only=prepare, as_json=as_json)
+    _run(file, out, machine, prepare_only=prepare, as_json=as_json)
 
 
 def train_entropy_model(
@@ -112,9 +112,9 @@ def train_entropy_model(
     \b
     tokenize-lab scaling train-entropy-model novels.jsonl.xz
     """
-    from scaling.config.train_file import entropy_model_request
+    from scaling.config.train_file import byte_model_file
 
-    asked = entropy_model_request(
+    asked = byte_model_file(
         corpus,
         layers=layers,
         dim=dim,
@@ -127,15 +127,6 @@ def train_entropy_model(
     )
     machine = _machine(device, precision, threads, micro_rows)
     _run(asked, out, machine, prepare_only=False, as_json=as_json)
-
-
-def _packaged(spec: Path) -> Path:
-    """Return the path of an example that comes with the package, where it is one's bare name."""
-    examples = Path(__file__).parents[1] / "experiments"
-    # Looked up in the list, since a name may be longer than any file's.
-    packaged = {path.stem: path for path in sorted(examples.glob("*.toml"))}
-    example = packaged.get(str(spec))
-    return example if example is not None and not spec.exists() else spec
 
 
 def _machine(

@@ -1,77 +1,188 @@
-"""What is wrong with a specification file, in a sentence, and on which line.
+"""What is wrong with a file, in one line: which file, which line, which key, what to do about it.
 
 TOML's reader does not tell where a key stood, so lines are looked up in the text: what is written
 plainly (a key at the beginning of its line, under its table) is found, and nothing else is needed.
 """
 
 import re
-from typing import Any, get_args
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
-from corpora.errors import InputError, did_you_mean
-from scaling.config.tables import TABLES
-from scaling.model.patching import refuse_bpe_boundaries
-from scaling.spec import PatchingKind
+from corpora.errors import InputError, at, did_you_mean
+from scaling.config.checks import CONTRADICTION
+from scaling.spec import BPE_BOUNDARIES_REFUSED, PatchingKind
 
-_KEY_LINE = re.compile(r"\s*(?:\"([^\"]+)\"|'([^']+)'|([A-Za-z0-9_-]+))\s*=")
-_TABLE_LINE = re.compile(r"\s*\[\[?\s*([^\]\s]+)\s*\]")
+_HEADER_LINE = re.compile(r"\s*(\[\[?)\s*([^\[\],]+?)\s*\]\]?\s*(?:#.*)?$")
+_KEY_LINE = re.compile(r"\s*((?:\"[^\"]*\"|'[^']*'|[\w-]+)(?:\s*\.\s*[\w-]+)*)\s*=")
+_KEY = re.compile(r"\"([^\"]*)\"|'([^']*)'|([\w-]+)")
+_BARE_KEY = re.compile(r"[\w-]+", re.ASCII)  # what TOML takes without quotes
 _SHOWN = 40  # characters shown of a wrong value
+_TYPES = {
+    "int_type": "a valid integer",
+    "float_type": "a valid number",
+    "string_type": "a valid string",
+    "bool_type": "true or false",
+    "finite_number": "a finite number",
+    "multiple_of": "even, for heads are of even width",
+    "string_pattern_mismatch": "text without control characters",
+    "tuple_type": "a list",
+    "list_type": "a list",
+}
+_BOUNDS = {
+    "greater_than": ("gt", "greater than"),
+    "greater_than_equal": ("ge", "greater than or equal to"),
+    "less_than": ("lt", "less than"),
+    "less_than_equal": ("le", "less than or equal to"),
+}
+_EMPTY = ("too_short", "string_too_short")
+_NO_TABLE = ("model_type", "dict_type", "list_type", "model_attributes_type")
 
 
-def line_of(text: str, table: str, key: str) -> int | None:
-    """Return the line of a key, or else of its table; None where neither is written plainly."""
-    inside, found = "", None
+def refusal(file: Path, text: str, error: ValidationError, root: type[BaseModel]) -> InputError:
+    """Return the first thing that is wrong with a file, as one line.
+
+    Args:
+        text: of the file. root: what it was to be.
+    """
+    first, place = _first(error, root)
+    line = _line_of(text, place.path)
+    return InputError(f"{at(file, line)}: {place.words}: {_sentence(first, place)}")
+
+
+def argument_refusal(error: ValidationError, root: type[BaseModel]) -> InputError:
+    """Return the first thing that is wrong with values that stand in no file, as one line."""
+    first, place = _first(error, root)
+    return InputError(f"{place.path[-1]}: {_sentence(first, place)}")
+
+
+class _Place(NamedTuple):
+    """Where something is wrong.
+
+    Attributes:
+        words: as the file writes it: `[texts.english] inflate`.
+        path: keys and numbers that lead there from the root.
+        table: what the last key stands in, or is, if `is_table`.
+        is_name: whether the last key's name is wrong, and not what it holds.
+    """
+
+    words: str
+    path: tuple[str | int, ...]
+    table: type[BaseModel]
+    is_table: bool
+    is_name: bool
+
+
+def _first(error: ValidationError, root: type[BaseModel]) -> tuple[ErrorDetails, _Place]:
+    # A misspelt key is unknown, and the one meant is missing; the first of these says more. Of what
+    # may be a table or else a value, a value's fault says more than that it is no table.
+    def precedence(details: ErrorDetails) -> tuple[bool, bool]:
+        return details["type"] != "extra_forbidden", details["type"] in _NO_TABLE
+
+    first = min(error.errors(include_url=False), key=precedence)
+    return first, _place(root, (*first["loc"], *first.get("ctx", {}).get("place", ())))
+
+
+def _place(root: type[BaseModel], loc: Sequence[str | int]) -> _Place:
+    """Walk from the root along what pydantic calls a location."""
+    table, header, keys, path = root, "", list[str](), list[str | int]()
+    is_table = False
+    pieces = iter(loc)
+    for piece in pieces:
+        if piece == "[key]":
+            return _Place(header, tuple(path), table, is_table, is_name=True)
+        if piece == table.__name__:  # which of several types a value was taken for
+            continue
+        field = table.model_fields.get(str(piece))
+        inner = _table_in(field.annotation) if field is not None else None
+        path.append(piece)
+        is_table = inner is not None
+        if inner is None:  # a value, or no key at all; what follows is within the value
+            keys.append(_written(piece))
+            break
+        table, container = inner, get_origin(field.annotation) if field is not None else None
+        if container in (dict, list) and (which := next(pieces, None)) is not None:
+            path.append(which)
+            named = f"[{piece}.{_written(which)}]"
+            header = named if container is dict else f"[[{piece}]] number {int(which) + 1}"
+        elif not header:
+            header = f"[[{piece}]]" if container is list else f"[{piece}]"
+        else:
+            keys.append(_written(piece))
+    words = " ".join(part for part in (header, ".".join(keys)) if part)
+    return _Place(words, tuple(path), table, is_table, is_name=False)
+
+
+def _table_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the table that a key holds: itself, or by name, by number, or as one of its types."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((table for part in get_args(annotation) if (table := _table_in(part))), None)
+
+
+def _written(key: str | int) -> str:
+    return str(key) if _BARE_KEY.fullmatch(str(key)) else f'"{key}"'
+
+
+def _sentence(error: ErrorDetails, place: _Place) -> str:
+    given, kind, context = error["input"], error["type"], error.get("ctx", {})
+    text = str(given)
+    shown = repr(text[:_SHOWN] + "..." if len(text) > _SHOWN else given)
+    subject = "its name " if place.is_name else ""
+    if kind == CONTRADICTION:
+        return str(context["what"])
+    if kind == "extra_forbidden":
+        known = list(place.table.model_fields)
+        near = did_you_mean(str(place.path[-1]), known)
+        return f"unknown key{near or '; the keys here are ' + ', '.join(known)}"
+    if kind == "missing":
+        return f"missing; add {'the table' if place.is_table else 'it'}"
+    if kind in _EMPTY:
+        return f"{subject}is empty; fill it, or remove it if it need not be there"
+    if kind in _NO_TABLE and place.is_table:
+        return "must be one table of keys and values; write it as such"
+    if kind == "literal_error":
+        return f"is {shown}; {_choice(str(given), context['expected'])}"
+    if kind in _BOUNDS:
+        name, words = _BOUNDS[kind]
+        return f"is {shown}; it must be {words} {context[name]:.15g}"
+    if kind in _TYPES:
+        return f"{subject}is {shown}; it must be {_TYPES[kind]}"
+    return f"{subject}is {shown}: {error['msg']}"
+
+
+def _choice(given: str, expected: str) -> str:
+    choices = re.findall(r"'([^']*)'", expected)
+    if given in ("bpe", "bpe-boundaries") and choices == list(get_args(PatchingKind)):
+        return BPE_BOUNDARIES_REFUSED
+    return f"it must be {expected}{did_you_mean(given, choices)}"
+
+
+def _line_of(text: str, path: Sequence[str | int]) -> int | None:
+    """Return the line of a key, or else of the nearest table around it, if written plainly."""
+    lines: dict[tuple[str | int, ...], int] = {}
+    inside: tuple[str | int, ...] = ()
+    arrays = Counter[tuple[str | int, ...]]()
     for number, line in enumerate(text.split("\n"), start=1):
-        if opened := _TABLE_LINE.match(line):
-            inside = opened[1].strip("\"'")
-            if inside == (table or key) and found is None:
-                found = number
-        elif inside == table and (pair := _KEY_LINE.match(line)) and key in pair.groups():
-            return number
-    return found
+        if header := _HEADER_LINE.match(line):
+            inside = ()
+            for key in _keys(header[2]):
+                if inside in arrays:  # a table of the last one of an array
+                    inside = (*inside, arrays[inside] - 1)
+                inside = (*inside, key)
+            if header[1] == "[[":
+                arrays[inside] += 1
+                inside = (*inside, arrays[inside] - 1)
+            lines.setdefault(inside, number)
+        elif pair := _KEY_LINE.match(line):
+            lines.setdefault((*inside, *_keys(pair[1])), number)
+    prefixes = (tuple(path[:length]) for length in range(len(path), 0, -1))
+    return next((lines[prefix] for prefix in prefixes if prefix in lines), None)
 
 
-def sentence(error: ValidationError) -> tuple[str, str, str]:
-    """Return table, key and what is wrong, of the first thing that is."""
-    # A key misspelt is unknown, and the one meant is missing; the first of these says more.
-    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    places = [str(place) or '""' for place in first["loc"]]  # TOML has keys without a letter
-    table, key = (places[0], places[1]) if len(places) > 1 else ("", places[0])
-    if len(places) == 1 and key in TABLES:
-        if first["type"] == "missing":
-            return key, "", "missing; add the table"
-        return key, "", "must be one table of keys and values; write it as such"
-    known = list(TABLES[table].model_fields)
-    given = str(first["input"])
-    shown = repr(given[:_SHOWN] + "..." if len(given) > _SHOWN else first["input"])
-    match first["type"]:
-        case "extra_forbidden":
-            near = did_you_mean(key, known) or f"; the keys here are {', '.join(known)}"
-            return table, key, f"unknown key{near}"
-        case "missing":
-            return table, key, "missing; add it"
-        case "literal_error" if key == "kind":
-            return table, key, _kind_refused(first["input"], shown)
-        case "literal_error":
-            expected = first["ctx"]["expected"]
-            near = did_you_mean(given, re.findall(r"'([^']*)'", expected))
-            return table, key, f"is {shown}; it must be {expected}{near}"
-        case "too_short" | "string_too_short":
-            return table, key, "is empty; fill it, or remove it if it need not be there"
-        case "multiple_of":
-            return table, key, f"is {shown}; it must be even, for heads are of even width"
-        case "string_pattern_mismatch":
-            return table, key, f"is {shown}; it must be text without control characters"
-    what = first["msg"].replace("Input should be", "it must be").replace("'", "")
-    return table, key, f"is {shown}; {what[0].lower()}{what[1:]}"
-
-
-def _kind_refused(given: Any, shown: str) -> str:
-    if str(given) in ("bpe", "bpe-boundaries"):
-        try:
-            refuse_bpe_boundaries()
-        except InputError as error:
-            return f"is {shown}; {error}"
-    kinds = get_args(PatchingKind)
-    return f"is {shown}; it must be one of {', '.join(kinds)}{did_you_mean(str(given), kinds)}"
+def _keys(written: str) -> list[str]:
+    return ["".join(groups) for groups in _KEY.findall(written)]

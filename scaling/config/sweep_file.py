@@ -1,131 +1,257 @@
-"""A sweep as a person writes it: a TOML file of texts, arms and budgets, read and checked."""
+"""The file of a sweep: texts, arms and budgets, whose product are its runs."""
 
 import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BeforeValidator, Field, model_validator
 
-from corpora.errors import InputError, at, did_you_mean
-from scaling.config.tables import ArmTable, ByteModelTable, ScheduleTable, SweepTables, TextTable
-from scaling.config.train_file import parsed_toml, read_toml_text
-from scaling.sweep.contradictions import contradictions
+from corpora.errors import InputError, did_you_mean
+from scaling.config.checks import (
+    check_batch,
+    check_local_sizes,
+    check_patching,
+    check_rate,
+    check_window,
+    contradiction,
+)
+from scaling.config.tables import (
+    MOST_LAYERS,
+    MOST_WIDTH,
+    ContextValue,
+    CountValue,
+    FamilyTable,
+    FlopsValue,
+    LayersValue,
+    OptimiserTable,
+    PlainText,
+    RateValue,
+    SeedValue,
+    StrictTable,
+    TextBytesValue,
+    TextTable,
+    WidthValue,
+    WindowValue,
+)
+from scaling.config.toml_file import read_toml_file
+from scaling.spec import PatchingKind
+from tokenize_lab.load import cuts_of
+from tokenize_lab.train.settings import ENGINES, TrainSettings
 
-_HEADER = re.compile(r"\s*\[\[?\s*([^\]]+?)\s*\]")
-_MODELS: dict[str, type[BaseModel]] = {
-    "texts": TextTable,
-    "arms": ArmTable,
-    "training": ScheduleTable,
-}
-_BARE = re.compile(r"[\w-]+", re.ASCII)  # a key that TOML takes without quotes
-_SHOWN = 40
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
-
-
-def read_sweep_file(path: str | Path) -> SweepTables:
-    """Return the tables of a sweep's file.
-
-    Raises:
-        InputError: it cannot be read, is not TOML, has an unknown key, a value out of bounds, or
-            keys that contradict one another. The message names file, line, table and key.
-    """
-    file = Path(path)
-    text = read_toml_text(file)
-    value = parsed_toml(file, text)
-    try:
-        tables = SweepTables.model_validate(value)
-    except ValidationError as error:
-        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-        place = tuple(first["loc"])
-        if place[0] not in _MODELS:
-            place = place[:1]  # of a list, the list
-        what = _sentence(first, place)
-        if place[-1] == "[key]":  # what is wrong is the name of a table
-            place, what = place[:-1], f"its name {what}"
-        raise _refusal(file, text, place, what) from error
-    for place, what in contradictions(tables):
-        raise _refusal(file, text, place, what)
-    return tables
+_RECIPE = re.compile(rf"({'|'.join(ENGINES)}):(\d{{1,20}})")
 
 
-def packaged(path: Path) -> Path:
-    """Return the path of a sweep that comes with the package, where `path` is its bare name."""
-    known = {file.stem: file for file in sorted(EXPERIMENTS.glob("*.toml"))}
-    example = known.get(str(path))
-    return example if example is not None and not path.exists() else path
-
-
-def with_corpus(tables: SweepTables, corpus: list[str]) -> SweepTables:
-    """Return the tables with another corpus for their text.
+def recipe_of(spec: str) -> TrainSettings | None:
+    """Return how to train the tokenizer of a spec, written KIND:SIZE, as bpe:1024; None where the
+    spec names one that is there.
 
     Raises:
-        InputError: there is more than one text.
+        InputError: none has so few or so many ids.
     """
-    if len(tables.texts) != 1:
-        raise InputError("--corpus is for a sweep of one text; write the others' into the file")
-    ((name, text),) = tables.texts.items()
-    other = text.model_copy(update={"corpus": corpus, "weights": None})
-    return tables.model_copy(update={"texts": {name: other}})
+    recipe = _RECIPE.fullmatch(cuts_of(spec)[1])
+    return TrainSettings(recipe[1], int(recipe[2])) if recipe else None
 
 
-def _sentence(first: object, place: tuple[int | str, ...]) -> str:
-    assert isinstance(first, dict)
-    known = list(_model_at(place).model_fields)
-    given = str(first["input"])
-    shown = repr(given[:_SHOWN] + "..." if len(given) > _SHOWN else first["input"])
-    if place[2:3] == ("sizes",) and len(place) == 4:
-        return f"has {shown}; a size is [layers, width], such as [2, 128]"
-    match first["type"]:
-        case "extra_forbidden":
-            near = did_you_mean(str(place[-1]), known) or f"; the keys here are {', '.join(known)}"
-            return f"unknown key{near}"
-        case "missing":
-            return "missing; add it"
-        case "too_short" | "string_too_short":
-            return "is empty; fill it"
-        case "string_pattern_mismatch":
-            return f"is {shown}; it must be text without control characters"
-    what = first["msg"].replace("Input should be", "it must be").replace("'", "")
-    return f"is {shown}; {what[0].lower()}{what[1:]}"
+def _size(value: Any) -> Any:
+    if not isinstance(value, list) or [type(number) for number in value] != [int, int]:
+        raise contradiction(f"has {value!r}; a size is [layers, width], such as [2, 128]")
+    layers, dim = value
+    if not (1 <= layers <= MOST_LAYERS and 2 <= dim <= MOST_WIDTH) or dim % 2:
+        what = f"layers are 1 to {MOST_LAYERS:,}, a width is even and 2 to {MOST_WIDTH:,}"
+        raise contradiction(f"has [{layers}, {dim}]; {what}")
+    return layers, dim
 
 
-def _model_at(place: tuple[int | str, ...]) -> type[BaseModel]:
-    if len(place) > 2 and place[2] == "entropy_model":
-        return ByteModelTable
-    return _MODELS.get(str(place[0]), SweepTables) if len(place) > 1 else SweepTables
+_Size = Annotated[tuple[int, int], BeforeValidator(_size)]
 
 
-def _refusal(file: Path, text: str, place: tuple[int | str, ...], what: str) -> InputError:
-    words = [f"[[arms]] number {p + 1}" if isinstance(p, int) else _key(p) for p in place[:3]]
-    if place[0] == "arms" and len(place) > 1:
-        words = words[1:]
-    elif place[0] == "texts" and len(place) > 1:
-        words = [f"[texts.{words[1]}]", *words[2:]]
-    elif len(place) > 1:
-        words = [f"[{place[0]}]", *words[1:]]
-    return InputError(f"{at(file, _line(text, place))}: {' '.join(words)}: {what}")
+class ByteModelTable(StrictTable):
+    """entropy_model = {...}: the byte model of entropy patches, trained once for each text."""
+
+    layers: LayersValue = 1
+    dim: WidthValue = 64
+    train_bytes: TextBytesValue = 5e6
 
 
-def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else f'"{name}"'
+class ArmTable(FamilyTable):
+    """[[arms]]: one family of models, its sizes and its compression rates.
+
+    Attributes:
+        sizes: layers and width of the global module, or of the subword model.
+        patching, compression_rates, most_bytes: of a `blt`; no rates where patches are words.
+        entropy_model: of the two entropy kinds: how to train it, or the folder of its run.
+        tokenizers: of a `subword` model: specs of `tokenize_lab.load`, or KIND:SIZE to train one
+            on the text, as bpe:1024.
+        texts: names of [texts.NAME]; None for all.
+    """
+
+    sizes: Annotated[list[_Size], Field(min_length=1)]
+    patching: PatchingKind | None = None
+    compression_rates: Annotated[list[RateValue], Field(min_length=1)] | None = None
+    most_bytes: CountValue = 64
+    entropy_model: ByteModelTable | PlainText | None = None
+    tokenizers: Annotated[list[PlainText], Field(min_length=1)] | None = None
+    texts: Annotated[list[PlainText], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.family == "subword":
+            for key in ("patching", "compression_rates", "entropy_model"):
+                if getattr(self, key) is not None:
+                    what = 'belongs to family = "blt"; remove it, or change the family'
+                    raise contradiction(what, key)
+            if self.tokenizers is None:
+                what = 'missing, and a subword model needs some, as ["bpe:1024"]'
+                raise contradiction(what, "tokenizers")
+        elif self.tokenizers is not None:
+            what = 'belongs to family = "subword"; remove it, or change that'
+            raise contradiction(what, "tokenizers")
+        check_local_sizes(self.family, self.local_sizes)
+        for spec in self.tokenizers or ():
+            try:
+                recipe_of(spec)
+            except InputError as error:
+                # What is wrong with a recipe is said for a command's options.
+                what = f"has {spec!r}; its size {str(error).partition(': ')[2]}"
+                raise contradiction(what, "tokenizers") from error
+        if self.family == "blt":
+            self._check_patching()
+        for key in ("sizes", "tokenizers", "texts", "compression_rates"):
+            _refuse_twice(getattr(self, key) or (), key)
+        return self
+
+    def _check_patching(self) -> None:
+        if self.patching is None:
+            raise contradiction("missing, and a blt needs it; add it", "patching")
+        add = "{ layers = 1, dim = 64 } to train one on the text"
+        rates, model = self.compression_rates, self.entropy_model
+        check_patching(self.patching, rates, "compression_rates", model, add)
 
 
-def _line(text: str, place: tuple[int | str, ...]) -> int | None:
-    """Return the line of what is wrong, where it is written plainly."""
-    header, nth = "", 0
-    key: str | None = str(place[0])
-    if len(place) > 1:
-        header, key = str(place[0]), str(place[-1])
-    if place[0] == "texts" and len(place) > 1:
-        header, key = f"texts.{place[1]}", str(place[2]) if len(place) > 2 else None
-    if place[0] == "arms" and len(place) > 1:
-        nth, key = int(place[1]), str(place[2]) if len(place) > 2 else None
-    inside, seen, found = header == "", 0, None
-    for number, line in enumerate(text.split("\n"), start=1):
-        if opened := _HEADER.match(line):
-            here = opened[1].replace('"', "").replace("'", "") == header
-            inside = here and seen == nth
-            seen += here
-            found = number if inside else found
-        elif inside and key is not None and re.match(rf"\s*([\"']?){re.escape(key)}\1\s*=", line):
-            return number
-    return found
+class ScheduleTable(OptimiserTable):
+    """[training] of a sweep: what all runs share.
+
+    Attributes:
+        context_bytes, window_bytes: text the model, and its local modules, see at once.
+    """
+
+    context_bytes: ContextValue
+    window_bytes: WindowValue
+
+    @model_validator(mode="after")
+    def _check_batch(self) -> Self:
+        check_batch(self.batch_bytes, self.context_bytes, "batch_bytes")
+        return self
+
+
+class SweepFile(StrictTable):
+    """The whole file: every size of every arm at every rate, budget and seed, on its texts."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    compute_flops: Annotated[list[FlopsValue], Field(min_length=1)]
+    seeds: Annotated[list[SeedValue], Field(min_length=1, default_factory=lambda: [0])]
+    texts: Annotated[dict[PlainText, TextTable], Field(min_length=1)]
+    arms: Annotated[list[ArmTable], Field(min_length=1)]
+    training: ScheduleTable
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _refuse_twice(self.compute_flops, "compute_flops")
+        _refuse_twice(self.seeds, "seeds")
+        if any(arm.family == "blt" for arm in self.arms):  # others have no local modules
+            window, context = self.training.window_bytes, self.training.context_bytes
+            check_window(window, context, "training", "window_bytes")
+        for number, arm in enumerate(self.arms):
+            for name in arm.texts or ():
+                if name not in self.texts:
+                    near = did_you_mean(name, self.texts) or f"; there is {', '.join(self.texts)}"
+                    what = f"names {name!r}, and there is no [texts.{name}]{near}"
+                    raise contradiction(what, "arms", number, "texts")
+            self._check_rates(number, arm)
+        _refuse_equal_runs(self)
+        return self
+
+    def _check_rates(self, number: int, arm: ArmTable) -> None:
+        # A language spelt in more bytes is seen as far: its context is as many times as long.
+        inflate = min(self.texts[name].inflate for name in arm.texts or self.texts)
+        context = self.training.context_bytes
+        words = f"context_bytes = {context}"
+        if inflate > 1:
+            words = f"{words} times inflate = {inflate}"
+        for rate in arm.compression_rates or ():
+            place = ("arms", number, "compression_rates")
+            check_rate(rate, context * inflate, words, arm.most_bytes, *place)
+
+    def with_corpus(self, corpus: Sequence[str]) -> Self:
+        """Return the file with another corpus for its text.
+
+        Raises:
+            InputError: there is more than one text.
+        """
+        if len(self.texts) != 1:
+            raise InputError("corpus: is for a sweep of one text; write the others' into the file")
+        ((name, text),) = self.texts.items()
+        other = text.model_copy(update={"corpus": tuple(corpus), "weights": None})
+        return self.with_texts({name: other})
+
+    def with_texts(self, texts: Mapping[str, TextTable]) -> Self:
+        """Return the file with other texts."""
+        return self.model_copy(update={"texts": dict(texts)})
+
+    def with_budgets(self, compute_flops: Sequence[float]) -> Self:
+        """Return the file with other budgets."""
+        return self.model_copy(update={"compute_flops": list(compute_flops)})
+
+
+def read_sweep_file(path: str | Path) -> SweepFile:
+    """Return what a sweep's file, or an example, asks for.
+
+    Raises:
+        InputError: see `read_toml_file`.
+    """
+    return read_toml_file(path, SweepFile)
+
+
+def _refuse_twice(values: Sequence[Any], *place: str) -> None:
+    for value, count in Counter(values).items():
+        if count > 1:
+            shown = list(value) if isinstance(value, tuple) else value
+            words = f"{shown:.15g}" if isinstance(shown, float) else repr(shown)
+            raise contradiction(f"has {words} twice; ask for it once", *place)
+
+
+def _refuse_equal_runs(file: SweepFile) -> None:
+    """See that no two cells would be one run, as far as the file tells without its texts."""
+    seen: dict[tuple[Any, ...], tuple[int, str]] = {}
+    texts = list(file.texts.values())
+    for number, name, cell in _cells(file):
+        key = (*cell[:-2], texts.index(file.texts[name]), *cell[-2:])  # whatever its name
+        before, other = seen.setdefault(key, (number, name))
+        if (before, other) == (number, name):
+            continue
+        if before == number:
+            what = f"says what [texts.{other}] says, and both are trained on; keep one of them"
+            raise contradiction(what, "texts", name)
+        size, seen_as = cell[-2:]
+        patching = cell[-3]
+        as_what = f"{patching} {seen_as:g}" if isinstance(seen_as, float) else seen_as or patching
+        raise contradiction(
+            f"size {list(size)} of {as_what} on {name} is in [[arms]] number {before + 1} too; ask"
+            " for it once",
+            "arms",
+            number,
+        )
+
+
+def _cells(file: SweepFile) -> Iterator[tuple[int, str, tuple[Any, ...]]]:
+    """Yield, of each cell, its arm's number, its text, and all else that tells its run: at the end,
+    the kind of its patches, its size, and its rate or tokenizer."""
+    for number, arm in enumerate(file.arms):
+        patches = (arm.most_bytes, arm.entropy_model) if arm.patching else (0, None)
+        shared = (arm.family, *arm.local_sizes.values(), *patches, arm.patching)
+        rates: Sequence[Any] = arm.tokenizers or arm.compression_rates or [None]
+        for name, size, rate in product(arm.texts or file.texts, arm.sizes, rates):
+            yield number, name, (*shared, size, rate)

@@ -1,50 +1,59 @@
-"""The tables of a specification file, one class each: their keys, defaults and bounds.
+"""The tables that train files and sweep files are made of: their keys, defaults and bounds.
 
-What only shows when keys are seen together is for `scaling.spec_contradictions`. The upper bounds
-are far beyond use; they catch slips of the keyboard before memory runs out.
+A table checks what shows in it alone; `scaling.config.train_file` and `sweep_file` check what only
+shows in several. Tables build the parts of a `scaling.spec.RunSpec`. The upper bounds are far
+beyond use; they catch slips of the keyboard before memory runs out.
 """
 
-import re
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from corpora.readers.settings import Unit
-from scaling.spec import Family, PatchingKind, Training
-from tokenize_lab.load import cuts_of
-from tokenize_lab.train.settings import ENGINES, TrainSettings
+from scaling.config.checks import (
+    check_heads,
+    check_local_sizes,
+    check_patching,
+    check_shares,
+    check_window,
+    contradiction,
+)
+from scaling.flops import BYTE_VOCABULARY
+from scaling.spec import Family, Model, Patching, PatchingKind, Training, default_learning_rate
 
 MOST_LAYERS = 1000
 MOST_WIDTH = 1 << 16
 _MOST_CONTEXT = 1 << 24  # bytes
-_MOST_BATCH = 1 << 32  # bytes
-MOST_TEXT = 1 << 50  # bytes, a petabyte
+_MOST_TEXT = 1 << 50  # bytes, a petabyte
+_BUDGETS = ("compute_flops", "train_bytes", "steps")
 
 
-def whole(value: Any) -> Any:
+def _whole(value: Any) -> Any:
     # 2e6 is a float to TOML, and the plainest way to write two million.
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+def _several(value: Any) -> Any:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
 
 
-Layers = Annotated[int, BeforeValidator(whole), Field(ge=1, le=MOST_LAYERS)]
-Width = Annotated[int, BeforeValidator(whole), Field(ge=2, le=MOST_WIDTH, multiple_of=2)]
-Count = Annotated[int, BeforeValidator(whole), Field(ge=1, le=MOST_WIDTH)]
-Context = Annotated[int, BeforeValidator(whole), Field(ge=2, le=_MOST_CONTEXT)]
-Window = Annotated[int, BeforeValidator(whole), Field(ge=1, le=_MOST_CONTEXT)]
-Bytes = Annotated[int, BeforeValidator(whole), Field(ge=1, le=MOST_TEXT)]
-Factor = Annotated[int, BeforeValidator(whole), Field(ge=1, le=16)]  # of inflation
-Slots = Annotated[int, BeforeValidator(whole), Field(ge=1, le=64)]  # of a latent
-Seed = Annotated[int, BeforeValidator(whole), Field(ge=0, le=(1 << 63) - 1)]
-Budget = Annotated[float, Field(gt=0, le=1e30)]
-Rate = Annotated[float, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Beta = Annotated[float, Field(ge=0, lt=1)]
-Words = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
+_Whole = BeforeValidator(_whole)
+LayersValue = Annotated[int, _Whole, Field(ge=1, le=MOST_LAYERS)]
+WidthValue = Annotated[int, _Whole, Field(ge=2, le=MOST_WIDTH, multiple_of=2)]
+CountValue = Annotated[int, _Whole, Field(ge=1, le=MOST_WIDTH)]
+ContextValue = Annotated[int, _Whole, Field(ge=2, le=_MOST_CONTEXT)]
+WindowValue = Annotated[int, _Whole, Field(ge=1, le=_MOST_CONTEXT)]
+SeedValue = Annotated[int, _Whole, Field(ge=0, le=(1 << 63) - 1)]
+FlopsValue = Annotated[float, Field(gt=0, le=1e30)]
+RateValue = Annotated[float, Field(ge=1)]
+TextBytesValue = Annotated[float, Field(gt=0, le=_MOST_TEXT)]
+PlainText = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
+# One or several, written as a list or, where it is one, alone.
+SpecsValue = Annotated[tuple[PlainText, ...], BeforeValidator(_several), Field(min_length=1)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class StrictTable(BaseModel):
@@ -52,17 +61,40 @@ class StrictTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class ModelTable(StrictTable):
-    """[model]: the network, as `scaling.spec.Model`."""
+class FamilyTable(StrictTable):
+    """Which models, and how large the local modules of a `blt` are."""
 
     family: Family
-    layers: Layers
-    dim: Width
-    local_layers: Layers | None = None
-    local_dim: Width | None = None
-    cross_factor: Slots | None = None
-    heads: Count | None = None
+    local_layers: LayersValue | None = None
+    local_dim: WidthValue | None = None
+    cross_factor: Annotated[int, _Whole, Field(ge=1, le=64)] | None = None
+
+    @property
+    def local_sizes(self) -> dict[str, int | None]:
+        """The keys of a `blt` alone."""
+        return self.model_dump(include={"local_layers", "local_dim", "cross_factor"})
+
+
+class ModelTable(FamilyTable):
+    """[model]: the network, as `scaling.spec.Model`."""
+
+    layers: LayersValue
+    dim: WidthValue
+    heads: CountValue | None = None
     tied_head: bool | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_local_sizes(self.family, self.local_sizes)
+        if self.family == "blt" and self.tied_head is not None:
+            what = 'a blt has no head to tie; remove it, or ask for family = "subword"'
+            raise contradiction(what, "tied_head")
+        check_heads(self.dim, self.heads)
+        return self
+
+    def build(self, vocabulary_size: int = BYTE_VOCABULARY) -> Model:
+        """Return the network, with the vocabulary of its tokenizer."""
+        return Model(**self.model_dump(exclude_none=True), vocabulary_size=vocabulary_size)
 
 
 class PatchingTable(StrictTable):
@@ -73,170 +105,112 @@ class PatchingTable(StrictTable):
     """
 
     kind: PatchingKind
-    compression_rate: Rate | None = None
-    most_bytes: Count = 64
-    entropy_model: Words | None = None
+    compression_rate: RateValue | None = None
+    most_bytes: CountValue = 64
+    entropy_model: PlainText | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        add = "the folder of the run that trained the byte model"
+        rate, model = self.compression_rate, self.entropy_model
+        check_patching(self.kind, rate, "compression_rate", model, add)
+        return self
+
+    def build(self) -> Patching:
+        """Return how bytes are grouped; the two entropy kinds lack threshold and hash."""
+        return Patching(**self.model_dump(exclude={"entropy_model"}))
 
 
-class DataTable(StrictTable):
-    """[data]: the text, and how much of it is seen at once.
+class TextTable(StrictTable):
+    """[texts.NAME] of a sweep: a language, or a mixture of several.
 
     Attributes:
         corpus: specs of `corpora.open`; text_field, unit and language as there.
-        tokenizer: spec of `tokenize_lab.load`.
+        weights: shares of the bytes, one for each corpus; None to read them one after another.
         held_out_bytes: text at the end that is not trained on.
-        context_bytes: text the model sees at once. window_bytes: that of the local modules.
-        inflate: bytes that a byte of the text becomes; 2 makes "English x2".
+        inflate: bytes that a byte of the text becomes; 2 makes "English x2". A sweep's context,
+            window and batch grow with it.
     """
 
-    corpus: Annotated[list[Words], BeforeValidator(listed), Field(min_length=1)]
-    text_field: Words = "text"
+    corpus: SpecsValue
+    weights: (
+        Annotated[tuple[Annotated[float, Field(gt=0)], ...], BeforeValidator(_several)] | None
+    ) = None
+    text_field: PlainText = "text"
     unit: Unit = "line"
-    language: Words | None = None
-    tokenizer: Words | None = None
-    held_out_bytes: Bytes
-    context_bytes: Context
-    window_bytes: Window | None = None
-    inflate: Factor = 1
+    language: PlainText | None = None
+    held_out_bytes: Annotated[int, _Whole, Field(ge=1, le=_MOST_TEXT)]
+    inflate: Annotated[int, _Whole, Field(ge=1, le=16)] = 1
+
+    @model_validator(mode="after")
+    def _check_weights(self) -> Self:
+        if self.weights is not None and len(self.weights) != len(self.corpus):
+            what = f"{len(self.weights)} weights for {len(self.corpus)} corpora; give one for each"
+            raise contradiction(what, "weights")
+        return self
+
+
+class DataTable(TextTable):
+    """[data]: the text of a run, and how much of it is seen at once.
+
+    Attributes:
+        tokenizer: spec of `tokenize_lab.load`, of a `subword` model.
+        context_bytes: text the model sees at once. window_bytes: that of the local modules.
+    """
+
+    tokenizer: PlainText | None = None
+    context_bytes: ContextValue
+    window_bytes: WindowValue | None = None
+
+    @model_validator(mode="after")
+    def _check_window(self) -> Self:
+        if self.window_bytes is not None:
+            check_window(self.window_bytes, self.context_bytes, "window_bytes")
+        return self
 
 
 class OptimiserTable(StrictTable):
     """How to train, as `scaling.spec.Training`; of runs and of sweeps.
 
     Attributes:
+        batch_bytes: text per step, a multiple of the context.
         learning_rate: None for the rule of the width, 3e-3 (128 / d) ** .5.
     """
 
-    batch_bytes: Annotated[int, BeforeValidator(whole), Field(ge=1, le=_MOST_BATCH)]
+    batch_bytes: Annotated[int, _Whole, Field(ge=1, le=1 << 32)]
     learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
-    warmup: Share = Training.warmup
-    decay: Share = Training.decay
+    warmup: _Share = Training.warmup
+    decay: _Share = Training.decay
     weight_decay: Annotated[float, Field(ge=0, le=10)] = Training.weight_decay
-    beta1: Beta = Training.beta1
-    beta2: Beta = Training.beta2
+    beta1: _Beta = Training.beta1
+    beta2: _Beta = Training.beta2
     clip: Annotated[float, Field(gt=0, le=1e6)] = Training.clip
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> Self:
+        check_shares(self.warmup, self.decay)
+        return self
+
+    def build(self, steps: int, dim: int) -> Training:
+        """Return the optimisation of so many steps of a model so wide."""
+        settings = self.model_dump(include=set(OptimiserTable.model_fields), exclude_none=True)
+        return Training(**{"learning_rate": default_learning_rate(dim), **settings}, steps=steps)
 
 
 class TrainingTable(OptimiserTable):
-    """[training]: how, and how long; one of three says how long."""
+    """[training] of a run: how, and how long; one of three says how long."""
 
-    compute_flops: Budget | None = None
-    train_bytes: Annotated[float, Field(gt=0, le=MOST_TEXT)] | None = None
-    steps: Annotated[int, BeforeValidator(whole), Field(ge=1, le=1_000_000_000)] | None = None
-    seed: Seed = 0
+    compute_flops: FlopsValue | None = None
+    train_bytes: TextBytesValue | None = None
+    steps: Annotated[int, _Whole, Field(ge=1, le=1_000_000_000)] | None = None
+    seed: SeedValue = 0
 
-
-class Tables(StrictTable):
-    """The whole file."""
-
-    name: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
-    model: ModelTable
-    patching: PatchingTable | None = None
-    data: DataTable
-    training: TrainingTable
-
-
-TABLES: Mapping[str, type[BaseModel]] = {
-    "": Tables,
-    "model": ModelTable,
-    "patching": PatchingTable,
-    "data": DataTable,
-    "training": TrainingTable,
-}
-
-
-# The tables of a sweep's file, one class each: their keys, defaults and bounds.
-
-
-Size = Annotated[list[int], Field(min_length=2, max_length=2)]
-
-
-class TextTable(StrictTable):
-    """[texts.NAME]: a language, or a mixture of several.
-
-    Attributes:
-        corpus: specs of `corpora.open`; text_field, unit and language as there.
-        weights: shares of the bytes, one for each corpus; None to read them one after another.
-        held_out_bytes: text at the end that is not trained on.
-        inflate: bytes that a byte of the text becomes; context, window and batch grow with it.
-    """
-
-    corpus: Annotated[list[Words], BeforeValidator(listed), Field(min_length=1)]
-    weights: list[Annotated[float, Field(gt=0)]] | None = None
-    text_field: Words = "text"
-    unit: Unit = "line"
-    language: Words | None = None
-    held_out_bytes: Bytes
-    inflate: Factor = 1
-
-
-class ByteModelTable(StrictTable):
-    """entropy_model = {...}: the byte model of entropy patches, trained once for each text."""
-
-    layers: Layers = 1
-    dim: Width = 64
-    train_bytes: Annotated[float, Field(gt=0, le=MOST_TEXT)] = 5e6
-
-
-class ArmTable(StrictTable):
-    """[[arms]]: one family of models, its sizes and its compression rates.
-
-    Attributes:
-        sizes: layers and width of the global module, or of the subword model.
-        local_layers, local_dim, cross_factor: of a `blt`.
-        patching, compression_rates, most_bytes: of a `blt`; no rates where patches are words.
-        entropy_model: of the two entropy kinds: how to train it, or the folder of its run.
-        tokenizers: of a `subword` model: specs of `tokenize_lab.load`, or KIND:SIZE to train one
-            on the text, as bpe:1024.
-        texts: names of [texts.NAME]; None for all.
-    """
-
-    family: Family
-    sizes: Annotated[list[Size], Field(min_length=1)]
-    local_layers: Layers | None = None
-    local_dim: Width | None = None
-    cross_factor: Slots | None = None
-    patching: PatchingKind | None = None
-    compression_rates: Annotated[list[Rate], Field(min_length=1)] | None = None
-    most_bytes: Count = 64
-    entropy_model: ByteModelTable | Words | None = None
-    tokenizers: Annotated[list[Words], Field(min_length=1)] | None = None
-    texts: Annotated[list[Words], Field(min_length=1)] | None = None
-
-
-class ScheduleTable(OptimiserTable):
-    """[training]: what all runs share.
-
-    Attributes:
-        context_bytes, window_bytes: text the model, and its local modules, see at once.
-    """
-
-    context_bytes: Context
-    window_bytes: Window
-
-
-class SweepTables(StrictTable):
-    """The whole file: every size of every arm at every rate, budget and seed, on its texts."""
-
-    name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-    compute_flops: Annotated[list[Budget], Field(min_length=1)]
-    seeds: Annotated[list[Seed], Field(min_length=1, default_factory=lambda: [0])]
-    texts: Annotated[dict[Words, TextTable], Field(min_length=1)]
-    arms: Annotated[list[ArmTable], Field(min_length=1)]
-    training: ScheduleTable
-
-
-# Tokenizers that a sweep trains on its texts, written KIND:SIZE, as bpe:1024.
-
-
-_RECIPE = re.compile(rf"({'|'.join(ENGINES)}):(\d{{1,20}})")
-
-
-def recipe_of(spec: str) -> TrainSettings | None:
-    """Return how to train the tokenizer of a spec; None where the spec names one that is there.
-
-    Raises:
-        InputError: none has so few or so many ids.
-    """
-    recipe = _RECIPE.fullmatch(cuts_of(spec)[1])
-    return TrainSettings(recipe[1], int(recipe[2])) if recipe else None
+    @model_validator(mode="after")
+    def _check_budget(self) -> Self:
+        given = [key for key in _BUDGETS if getattr(self, key) is not None]
+        if not given:
+            raise contradiction(f"says not how long to train; add one of {', '.join(_BUDGETS)}")
+        if len(given) > 1:
+            what = f"given beside {given[0]}, which says how long to train too; keep one of them"
+            raise contradiction(what, given[1])
+        return self

@@ -10,7 +10,6 @@ of documents laid end to end; `offsets` [documents + 1] says where each begins a
 """
 
 from collections.abc import Sequence
-from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,19 +164,6 @@ def patch_count(flagged: Starts, most_bytes: int) -> int:
     lengths = np.diff(opened, append=len(flagged))
     long = lengths[lengths > most_bytes]
     return len(opened) + int(((long - 1) // most_bytes).sum())
-
-
-def refuse_bpe_boundaries() -> NoReturn:
-    """Say why patches cannot be the tokens of a byte pair encoding.
-
-    Raises:
-        InputError: always.
-    """
-    raise InputError(
-        "patches at BPE token boundaries are refused for language modelling: where a token ends"
-        " depends on the bytes after it, so a boundary would tell the model what it is to predict;"
-        " use static, entropy, entropy-monotonic or space"
-    )
 
 
 def _hashed(places: NDArray[np.uint64]) -> NDArray[np.float64]:

@@ -1,19 +1,19 @@
 """The cells of a sweep: every size of every arm at every rate, budget and seed, on its texts."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from corpora.files import lock
-from scaling.config.tables import ArmTable, ByteModelTable, SweepTables, TextTable, recipe_of
-from scaling.config.train_file import (
-    DataRequest,
-    TrainFile,
-    beside,
-    corpus_beside,
-    optimiser_of,
-    tokenizer_beside,
+from scaling.config.sweep_file import ArmTable, ByteModelTable, SweepFile, recipe_of
+from scaling.config.tables import (
+    DataTable,
+    ModelTable,
+    OptimiserTable,
+    PatchingTable,
+    TrainingTable,
 )
+from scaling.config.train_file import TrainFile, beside, corpus_beside, tokenizer_beside
 from scaling.data.build_text import StreamCorpus
 from scaling.data.shards import open_shards
 from scaling.prepare import (
@@ -24,7 +24,7 @@ from scaling.prepare import (
     tokenize_text,
     train_bytes,
 )
-from scaling.spec import Model, Patching, RunSpec, Training, default_learning_rate
+from scaling.spec import RunSpec
 from scaling.sweep.folder import SweepFolder
 from scaling.sweep.queue import LOCK, remove_torn
 from tokenize_lab.load import cuts_of
@@ -39,14 +39,14 @@ class Tokenization:
 
     Attributes:
         text: name of the text. label: what tables call the tokenization.
-        compression_rate: T asked for; None where tokenizer or words decide.
+        patching: of a `blt`, as asked for.
         tokenizer: recipe of one to be trained on the text, before the label cuts it; None else.
         byte_model: recipe of the byte model to be trained on it, of the two entropy kinds.
     """
 
     text: str
     label: str
-    compression_rate: float | None = None
+    patching: PatchingTable | None = None
     tokenizer: TrainSettings | None = None
     byte_model: ByteModelTable | None = None
 
@@ -65,102 +65,77 @@ class Cell:
     tokenization: Tokenization
 
 
-def cells_of(tables: SweepTables, path: Path) -> list[Cell]:
+def cells_of(file: SweepFile, path: Path) -> list[Cell]:
     """Return the cells of a sweep's file, in the order of the file.
 
     Args:
         path: of the file; corpora and tokenizers are named relative to its folder.
     """
     return [
-        _cell(tables, path, arm, tokenization, size, budget, seed)
-        for arm in tables.arms
-        for name in arm.texts or tables.texts
-        for tokenization in _tokenizations(arm, name)
-        for budget in tables.compute_flops
+        _cell(file, path.parent, arm, tokenization, size, budget, seed)
+        for arm in file.arms
+        for name in arm.texts or file.texts
+        for tokenization in _tokenizations(arm, name, path.parent)
+        for budget in file.compute_flops
         for size in arm.sizes
-        for seed in tables.seeds
+        for seed in file.seeds
     ]
 
 
-def _tokenizations(arm: ArmTable, text: str) -> Iterator[Tokenization]:
-    if arm.family == "subword":
-        for spec in arm.tokenizers or ():
-            yield Tokenization(text=text, label=spec, tokenizer=recipe_of(spec))
+def _tokenizations(arm: ArmTable, text: str, folder: Path) -> Iterator[Tokenization]:
+    for spec in arm.tokenizers or ():
+        yield Tokenization(text=text, label=spec, tokenizer=recipe_of(spec))
+    if arm.patching is None:
         return
-    byte_model = arm.entropy_model if isinstance(arm.entropy_model, ByteModelTable) else None
+    recipe = arm.entropy_model if isinstance(arm.entropy_model, ByteModelTable) else None
+    given = arm.entropy_model if isinstance(arm.entropy_model, str) else None
     for rate in arm.compression_rates or (None,):
-        yield Tokenization(
-            text=text, label=str(arm.patching), compression_rate=rate, byte_model=byte_model
+        patching = PatchingTable.model_construct(
+            kind=arm.patching,
+            compression_rate=rate,
+            most_bytes=arm.most_bytes,
+            entropy_model=None if given is None else beside(folder, given),
         )
+        yield Tokenization(text=text, label=arm.patching, patching=patching, byte_model=recipe)
 
 
 def _cell(
-    tables: SweepTables,
-    path: Path,
+    file: SweepFile,
+    folder: Path,
     arm: ArmTable,
     tokenization: Tokenization,
-    size: list[int],
+    size: tuple[int, int],
     budget: float,
     seed: int,
 ) -> Cell:
-    text, (layers, dim) = tables.texts[tokenization.text], size
-    optimiser = optimiser_of(tables.training, dim)
-    patching = None
-    if arm.patching is not None:
-        patching = Patching(
-            kind=arm.patching,
-            compression_rate=tokenization.compression_rate,
-            most_bytes=arm.most_bytes,
-        )
-    folder = path.parent
-    given = arm.entropy_model if isinstance(arm.entropy_model, str) else None
-    asked = TrainFile(
-        path=path,
-        name=f"{tables.name} {tokenization.text} {tokenization.label}",
-        model=Model(
-            family=arm.family,
-            layers=layers,
-            dim=dim,
-            local_layers=arm.local_layers or 0,
-            local_dim=arm.local_dim or 0,
-            cross_factor=arm.cross_factor or 0,
-        ),
-        patching=patching,
-        entropy_model=Path(beside(folder, given)) if given is not None else None,
-        data=_data(tables, text, arm, tokenization, folder),
-        compute_flops=budget,
-        train_bytes=None,
-        steps=None,
-        seed=seed,
-        optimiser=replace(optimiser, batch_bytes=optimiser.batch_bytes * text.inflate),
-    )
-    return Cell(asked=asked, tokenization=tokenization)
-
-
-def _data(
-    tables: SweepTables, text: TextTable, arm: ArmTable, tokenization: Tokenization, folder: Path
-) -> DataRequest:
-    training, blt = tables.training, arm.family == "blt"
-    # A language spelt in more bytes says as much in as many more: it is seen as far.
-    context, window = (
-        size * text.inflate for size in (training.context_bytes, training.window_bytes)
-    )
+    layers, dim = size
+    text, schedule = file.texts[tokenization.text], file.training
+    optimiser = {key: getattr(schedule, key) for key in OptimiserTable.model_fields}
     tokenizer = None
-    if not blt:
+    if tokenization.patching is None:
         label = tokenization.label
         tokenizer = label if tokenization.tokenizer else tokenizer_beside(folder, label)
-    return DataRequest(
-        corpus=tuple(corpus_beside(folder, spec) for spec in text.corpus),
-        text_field=text.text_field,
-        unit=text.unit,
-        language=text.language,
-        tokenizer=tokenizer,
-        held_out_bytes=text.held_out_bytes,
-        context_bytes=context,
-        window_bytes=window if blt else context,
-        inflate=text.inflate,
-        weights=tuple(text.weights) if text.weights is not None else None,
+    # A language spelt in more bytes says as much in as many more: it is seen as far, and as much of
+    # it in a step. What a sweep's file holds has been checked.
+    asked = TrainFile.model_construct(
+        name=f"{file.name} {tokenization.text} {tokenization.label}",
+        model=ModelTable.model_construct(
+            None, **{**arm.local_sizes, "family": arm.family, "layers": layers, "dim": dim}
+        ),
+        patching=tokenization.patching,
+        data=DataTable.model_construct(
+            **{**dict(text), "corpus": tuple(corpus_beside(folder, spec) for spec in text.corpus)},
+            tokenizer=tokenizer,
+            context_bytes=schedule.context_bytes * text.inflate,
+            window_bytes=schedule.window_bytes * text.inflate,
+        ),
+        training=TrainingTable.model_construct(
+            **{**optimiser, "batch_bytes": schedule.batch_bytes * text.inflate},
+            compute_flops=budget,
+            seed=seed,
+        ),
     )
+    return Cell(asked=asked, tokenization=tokenization)
 
 
 # What the cells of a sweep read: every text, tokenizer and byte model is made just once.
@@ -192,7 +167,7 @@ def prepare_texts(
         tokenization, asked = cell.tokenization, cell.asked
         if tokenization in prepared:
             continue
-        name, rate = tokenization.text, tokenization.compression_rate
+        name = tokenization.text
         if name not in texts:
             texts[name] = prepare_text(asked.data, folder.shards, stage)
         text = texts[name]
@@ -200,20 +175,23 @@ def prepare_texts(
             cut = cuts_of(tokenization.label)[0]
             asked = _with_tokenizer(asked, tokenization.tokenizer, cut, text, folder, stage)
         if tokenization.byte_model is not None:
+            assert asked.patching is not None
+            patching = asked.patching.build()
             if train_byte_model is None:
-                assert rate is not None
+                assert patching.compression_rate is not None
                 prepared[tokenization] = PreparedText(
                     shards=text,
                     unique_bytes=train_bytes(text),
-                    compression_rate=rate,
-                    patching=asked.patching,
+                    compression_rate=patching.compression_rate,
+                    patching=patching,
                     patches_found=False,
                 )
                 continue
             key = (name, tokenization.byte_model)
             if key not in byte_models:
                 byte_models[key] = _byte_model(cell, text, folder, stage, train_byte_model)
-            asked = replace(asked, entropy_model=byte_models[key])
+            found = {"entropy_model": str(byte_models[key])}
+            asked = asked.model_copy(update={"patching": asked.patching.model_copy(update=found)})
         prepared[tokenization] = tokenize_text(asked, text, folder.shards, stage)
     return prepared
 
@@ -239,7 +217,8 @@ def _with_tokenizer(
             advance(size)
 
         made = [train_tokenizer(corpus, settings, out, progress).path]
-    return replace(asked, data=replace(asked.data, tokenizer=f"{cut}{made[0]}"))
+    data = asked.data.model_copy(update={"tokenizer": f"{cut}{made[0]}"})
+    return asked.model_copy(update={"data": data})
 
 
 def _byte_model(
@@ -248,18 +227,12 @@ def _byte_model(
     """Train the byte model on the text, if that has not been done; return its folder."""
     recipe, asked = cell.tokenization.byte_model, cell.asked
     assert recipe is not None
-    data, batch = asked.data, asked.optimiser.batch_bytes
-    request = replace(
-        asked,
+    request = TrainFile(
         name=f"byte model of {cell.tokenization.text}",
-        model=Model(family="subword", layers=recipe.layers, dim=recipe.dim),
-        patching=None,
-        data=replace(data, tokenizer="byte", window_bytes=data.context_bytes),
-        compute_flops=None,
-        train_bytes=recipe.train_bytes,
-        seed=0,
-        optimiser=Training(
-            steps=0, batch_bytes=batch, learning_rate=default_learning_rate(recipe.dim)
+        model=ModelTable(family="subword", layers=recipe.layers, dim=recipe.dim),
+        data=asked.data.model_copy(update={"tokenizer": "byte"}),
+        training=TrainingTable(
+            batch_bytes=asked.training.batch_bytes, train_bytes=recipe.train_bytes
         ),
     )
     prepared = tokenize_text(request, text, folder.shards, stage)

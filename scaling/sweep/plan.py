@@ -122,8 +122,8 @@ def isoflops(runs: Sequence[PlannedRun]) -> Iterator[IsoFlop]:
     """Yield the runs of each tokenization and budget, with where Law I expects their minimum."""
     groups: dict[tuple[Tokenization, float], list[PlannedRun]] = {}
     for run in runs:
-        assert run.cell.asked.compute_flops is not None
-        key = run.cell.tokenization, run.cell.asked.compute_flops
+        assert run.cell.asked.training.compute_flops is not None
+        key = run.cell.tokenization, run.cell.asked.training.compute_flops
         groups.setdefault(key, []).append(run)
     for key, runs in groups.items():
         expected, ratios = _expected(runs), [run.bytes_per_param for run in runs]
@@ -307,9 +307,9 @@ def write_plan(folder: SweepFolder, name: str, runs: Sequence[PlannedRun]) -> Sw
         same = next(run for run in runs if run.spec.run_id == twice[0].run_id)
         model = same.spec.model
         raise InputError(
-            f"{same.cell.asked.path}: two cells are one run, {same.spec.run_id}"
+            f"{name}: two cells are one run, {same.spec.run_id}"
             f" ({twice[0].text}, {twice[0].label} and {twice[1].label}, size"
-            f" [{model.layers}, {model.dim}], {same.cell.asked.compute_flops:g} FLOPs); ask for it"
+            f" [{model.layers}, {model.dim}], {same.spec.compute_flops:g} FLOPs); ask for it"
             " once"
         )
     sweep = Sweep(name, jobs, _tokenizers(runs))

@@ -22,7 +22,7 @@ def plan_row(run: PlannedRun) -> dict[str, Any]:
         "text": run.cell.tokenization.text,
         "label": run.cell.tokenization.label,
         "compression_rate": spec.compression_rate,
-        "budget_flops": run.cell.asked.compute_flops,
+        "budget_flops": run.spec.compute_flops,
         "layers": spec.model.layers,
         "dim": spec.model.dim,
         "seed": spec.seed,

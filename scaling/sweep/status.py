@@ -20,7 +20,7 @@ from scaling.json_file import read_object
 from scaling.record import RECORD, REMEDY, SPEC, check_version, read_spec
 from scaling.spec import RunSpec
 from scaling.sweep.folder import Job, SweepFolder, read_sweep
-from scaling.train.metrics import METRICS, values_of
+from scaling.train.checkpoint import METRICS, values_of
 
 Phase = Literal["waiting", "running", "finished", "diverged", "failed", "unreadable"]
 PHASES: tuple[Phase, ...] = (

@@ -4,7 +4,6 @@ import base64
 import json
 import math
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -197,7 +196,8 @@ def own_tokenizer(folder: Path, form: str) -> tuple[str, Path]:
 def test_a_runs_folder_keeps_its_tokenizer(tmp_path: Path, form: str) -> None:
     spec, lost = own_tokenizer(tmp_path / "own", form)
     wanted = asked(tmp_path, SUBWORD, "", 'tokenizer = "byte"')
-    wanted = replace(wanted, data=replace(wanted.data, tokenizer=spec))
+    data = wanted.data.model_copy(update={"tokenizer": spec})
+    wanted = wanted.model_copy(update={"data": data})
     run_spec, text = ready(wanted, tmp_path / "shards")
     assert text.tokenizer is not None
     ids = text.tokenizer.encode_batch(TEXTS[:5])

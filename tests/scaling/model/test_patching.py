@@ -14,7 +14,6 @@ from scaling.model.patching import (
     entropy_keys,
     entropy_starts,
     patch_count,
-    refuse_bpe_boundaries,
     space_starts,
     split_entropy_starts,
     static_starts,
@@ -188,8 +187,3 @@ def test_nothing_has_no_patches() -> None:
     assert len(space_starts(nothing.astype(np.uint8), 8)) == 0
     assert len(entropy_starts(nothing, 1.0, 8)) == 0
     assert patch_count(nothing.astype(bool), 8) == 0
-
-
-def test_bpe_boundaries_are_refused_with_the_reason() -> None:
-    with pytest.raises(InputError, match="depends on the bytes after it"):
-        refuse_bpe_boundaries()

@@ -27,7 +27,7 @@ from scaling.sweep.state import CellState, SweepState
 from scaling.sweep.status_text import Told
 from scaling.train.memory import state_bytes, step_bytes
 from scaling.train.step import seconds_per_byte
-from tests.scaling.sweep.test_sweep_file import BLT, TRAINING
+from tests.scaling.config.test_sweep_file import BLT, TRAINING
 from tests.scaling.train.runs import CPU, blt_spec, rows_tried, small_shards
 
 RUNNER = CliRunner()

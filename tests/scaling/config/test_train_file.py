@@ -6,11 +6,17 @@ from pathlib import Path
 import pytest
 
 from corpora.errors import InputError
-from scaling.config.tables import TABLES
-from scaling.config.train_file import TrainFile, entropy_model_request, read_train_file
+from scaling.config.tables import DataTable, ModelTable, PatchingTable, StrictTable, TrainingTable
+from scaling.config.train_file import TrainFile, byte_model_file, read_train_file
 from scaling.flops import BltShape, Setting, train_bytes
 from scaling.spec import Model, Patching, default_learning_rate
 
+TABLES: dict[str, type[StrictTable]] = {
+    "model": ModelTable,
+    "patching": PatchingTable,
+    "data": DataTable,
+    "training": TrainingTable,
+}
 BLT = """\
 name = "first"
 [model]
@@ -77,30 +83,34 @@ def refused(file: Path, text: str) -> str:
 def test_a_byte_model_is_read(file: Path) -> None:
     asked = read(file, BLT)
     assert asked.name == "first"
-    assert asked.model == Model(
+    assert asked.model.build() == Model(
         family="blt", layers=2, dim=32, local_layers=1, local_dim=32, cross_factor=1
     )
-    assert asked.patching == Patching(kind="static", compression_rate=4.0)
+    assert asked.patching is not None
+    assert asked.patching.build() == Patching(kind="static", compression_rate=4.0)
     assert (asked.data.held_out_bytes, asked.data.context_bytes) == (2_000_000, 512)
-    assert (asked.data.window_bytes, asked.data.inflate, asked.seed) == (64, 1, 0)
-    assert asked.entropy_model is None
+    assert (asked.window_bytes, asked.data.inflate, asked.training.seed) == (64, 1, 0)
+    assert asked.patching.entropy_model is None
 
 
 def test_a_subword_model_is_read(file: Path) -> None:
     asked = read(file, SUBWORD)
-    assert (asked.model.family, asked.model.tied_head, asked.patching) == ("subword", False, None)
+    assert asked.model.build(300) == Model(
+        family="subword", layers=2, dim=32, vocabulary_size=300, tied_head=False
+    )
+    assert asked.patching is None
     assert asked.data.held_out_bytes == 2_000_000
-    assert asked.data.window_bytes == 512
+    assert asked.window_bytes == 512
 
 
 def test_a_window_changes_nothing_of_a_subword_model(file: Path) -> None:
     windowed = SUBWORD.replace("context_bytes = 512", "context_bytes = 512\nwindow_bytes = 64")
-    assert read(file, windowed) == read(file, SUBWORD)
+    assert read(file, windowed).window_bytes == read(file, SUBWORD).window_bytes == 512
 
 
 def test_a_budget_of_compute_pays_for_what_the_formulas_say(file: Path) -> None:
     asked = read(file, BLT)
-    training = asked.training(asked.model, 3.9)
+    training = asked.build_training(asked.model.build(), 3.9)
     shape, setting = BltShape(2, 32, 1, 32, 1), Setting(3.9, 512, 64)
     assert training.steps == round(train_bytes(3e12, shape, setting) / 4096)
     assert training.learning_rate == default_learning_rate(32) == pytest.approx(6e-3)
@@ -108,18 +118,18 @@ def test_a_budget_of_compute_pays_for_what_the_formulas_say(file: Path) -> None:
 
 def test_budgets_of_text_and_of_steps(file: Path) -> None:
     asked = read(file, SUBWORD)
-    assert asked.training(asked.model, 4.0).steps == 2441
+    assert asked.build_training(asked.model.build(), 4.0).steps == 2441
     steps = changed(SUBWORD, "train_bytes", "steps = 2000\nlearning_rate = 1e-3\nseed = 7")
     asked = read(file, steps)
-    training = asked.training(asked.model, 4.0)
-    assert (training.steps, training.learning_rate, asked.seed) == (2000, 1e-3, 7)
+    training = asked.build_training(asked.model.build(), 4.0)
+    assert (training.steps, training.learning_rate, asked.training.seed) == (2000, 1e-3, 7)
 
 
 def test_a_number_is_the_same_written_whole_or_with_a_point(file: Path) -> None:
     # 4 and 4.0 are equal and would still hash to two run ids.
     asked = read(file, changed(BLT, "compression_rate", "compression_rate = 4"))
     assert asked.patching is not None
-    assert isinstance(asked.patching.compression_rate, float)
+    assert isinstance(asked.patching.build().compression_rate, float)
     pointed = read(file, changed(BLT, "batch_bytes", "batch_bytes = 4096.0\nclip = 1"))
     assert repr(pointed) == repr(read(file, BLT))
 
@@ -167,8 +177,8 @@ def test_a_path_in_the_folder_of_the_command_still_shows_that_it_is_one(
 def test_an_entropy_model_is_a_folder_beside_the_file(file: Path, kind: str) -> None:
     line = f'kind = "{kind}"\nentropy_model = "bytes/run"\nmost_bytes = 32'
     asked = read(file, changed(BLT, "kind", line))
-    assert asked.entropy_model == file.parent / "bytes/run"
     assert asked.patching is not None
+    assert asked.patching.entropy_model == str(file.parent / "bytes/run")
     assert (asked.patching.kind, asked.patching.most_bytes) == (kind, 32)
 
 
@@ -240,7 +250,7 @@ def test_what_cannot_be_is_refused(
     assert re.match(r":\d+: ", message), "its table stands in the file, so a line is known"
 
 
-@pytest.mark.parametrize("table", [name for name in TABLES if name])
+@pytest.mark.parametrize("table", TABLES)
 def test_an_unknown_key_is_named_with_its_line_and_the_one_meant(file: Path, table: str) -> None:
     known = max(TABLES[table].model_fields, key=len)
     lines = BLT.split("\n")
@@ -286,9 +296,8 @@ def test_toml_that_python_itself_cannot_read_is_refused(file: Path) -> None:
     assert "not TOML" in refused(file, f"name = {'[' * 20_000}")
 
 
-def test_keys_without_a_letter_or_without_end_are_refused(file: Path) -> None:
+def test_a_key_without_a_letter_is_refused(file: Path) -> None:
     assert '"": unknown key; the keys here are name' in refused(file, '"" = 1\n' + BLT)
-    assert "nested over 100 deep" in refused(file, ".".join("a" * 3000) + " = 1\n")
 
 
 def test_a_byte_order_mark_is_no_text(file: Path) -> None:
@@ -309,7 +318,7 @@ def test_files_that_cannot_be_read_are_refused(file: Path) -> None:
 @pytest.mark.parametrize(("batch", "near"), [(1, 64), (65, 64), (97, 128), (200, 192)])
 def test_a_batch_that_is_no_whole_number_of_windows(batch: int, near: int) -> None:
     with pytest.raises(InputError) as refused:
-        entropy_model_request(
+        byte_model_file(
             ["a.txt"],
             layers=1,
             dim=16,
@@ -317,9 +326,7 @@ def test_a_batch_that_is_no_whole_number_of_windows(batch: int, near: int) -> No
             context_bytes=64,
             batch_bytes=batch,
             held_out_bytes=100,
-            text_field="text",
-            seed=0,
         )
     assert str(refused.value) == (
-        f"--batch-bytes: {batch} is no multiple of --context-bytes 64; {near} is"
+        f"batch_bytes: {batch} is no multiple of context_bytes = 64; {near} is"
     )
