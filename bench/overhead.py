@@ -29,7 +29,7 @@ from tokenize_lab.rows import RowSettings, measure_rows
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
-from tokenize_lab.workers import Workbench
+from tokenize_lab.workers import CountJob
 
 _MISTRAL = Path(importlib.util.find_spec("mistral_common").origin or "").parent / "data"  # type: ignore[union-attr]  # it is a dependency
 
@@ -68,7 +68,7 @@ def bare_call(spec: str) -> Callable[[list[str]], int]:
 
 def measured(corpus: Corpus, tokenizer: Tokenizer) -> int:
     """Measure the whole corpus and return its number of tokens."""
-    measurement = measure([corpus], Workbench([tokenizer], TextSettings(), None), jobs=1)
+    measurement = measure([corpus], CountJob([tokenizer], TextSettings(), None), jobs=1)
     settings = RowSettings({tokenizer.name: tokenizer.vocabulary_size}, "whitespace")
     rows = measure_rows(merged(measurement.counts, ["language"]), settings)
     return sum(row["tokens"] for row in rows)

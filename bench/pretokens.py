@@ -34,7 +34,7 @@ from tokenize_lab.rows import RowSettings, measure_rows
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
-from tokenize_lab.workers import Workbench
+from tokenize_lab.workers import CountJob
 
 SIZES = (2048, 4096, 6144, 8192, 12288, 16384, 24576, 32768)
 PATTERN = "gpt4"
@@ -80,8 +80,8 @@ def measured(
     corpus: Corpus, tokenizers: Sequence[Tokenizer], jobs: int | None, sharing: bool = True
 ) -> int:
     """Measure the whole corpus and return the number of tokens of all."""
-    workbench = Workbench(tokenizers, TextSettings(), None, sharing)
-    measurement = measure([corpus], workbench, jobs=jobs)
+    counting = CountJob(tokenizers, TextSettings(), None, sharing)
+    measurement = measure([corpus], counting, jobs=jobs)
     sizes = {t.name: t.vocabulary_size for t in tokenizers}
     rows = measure_rows(merged(measurement.counts, ["language"]), RowSettings(sizes, "whitespace"))
     return sum(row["tokens"] for row in rows)

@@ -28,7 +28,7 @@ from corpora.open import open_corpus
 from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizers
 from tokenize_lab.measure import measure
-from tokenize_lab.workers import Workbench
+from tokenize_lab.workers import CountJob
 
 PART = 64 << 20
 
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("-t", "--tokenizer", action="append")
     arguments = parser.parse_args()
     specs = arguments.tokenizer or ["mistral:tekken", "mistral:tekken-240718"]
-    workbench = Workbench(load_tokenizers(specs), TextSettings(), None)
+    counting = CountJob(load_tokenizers(specs), TextSettings(), None)
     samples: list[float] = []
     done = threading.Event()
 
@@ -96,7 +96,7 @@ def main() -> None:
     thread.start()
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        speed = measure([Stream(Path(folder), arguments.size)], workbench).throughput
+        speed = measure([Stream(Path(folder), arguments.size)], counting).throughput
     seconds, times = time.perf_counter() - begin, os.times()
     done.set()
     thread.join()

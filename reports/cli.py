@@ -69,7 +69,7 @@ def run_demo(out: Path, say: Callable[[str], None]) -> Demo:
     from tokenize_lab.train.settings import TrainSettings
     from tokenize_lab.train.train import train_tokenizer
     from tokenize_lab.vocab_curve.job import CurveSettings, save_curves, vocabulary_curves
-    from tokenize_lab.workers import Workbench
+    from tokenize_lab.workers import CountJob
 
     embedded = open_corpus("embedded")
     training, held_out = half(embedded, odd=True), half(embedded, odd=False)
@@ -82,9 +82,9 @@ def run_demo(out: Path, say: Callable[[str], None]) -> Demo:
     corpora = [held_out, open_corpus("embedded-code")]
     tokenizers = load_tokenizers([*IN_USE, "byte", "character", *specs])
     say(f"measuring the other half, and code, with {len(tokenizers)} tokenizers")
-    workbench = Workbench(tokenizers, TextSettings(), CountsCache(out / "cache"))
+    counting = CountJob(tokenizers, TextSettings(), CountsCache(out / "cache"))
     settings = JobSettings(baseline="mistral:v3")
-    measure_into(out, corpora, workbench, settings, ["tokenize-lab", "demo"])
+    measure_into(out, corpora, counting, settings, ["tokenize-lab", "demo"])
     say(f"cutting {' and '.join(CURVES)} to every vocabulary size")
     whole = [one for one in tokenizers if one.name in CURVES]
     asked = CurveSettings()

@@ -15,11 +15,11 @@ from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.counts.schema import MOST_UNITS, Group, GroupCounts, aligned_languages, merged
 from tokenize_lab.rates import gini
 from tokenize_lab.results import Results, load_results
-from tokenize_lab.rows import Row, RowSettings, measure_rows
+from tokenize_lab.rows import MeasureRow, RowSettings, measure_rows
 
 # What the replicates let one claim: which is the largest, and which cannot be told from it.
 #
-# All replicates are paired (see `tokenize_lab.bootstrap`), so a difference has an interval of its
+# All replicates are paired (see `corpora.bootstrap`), so a difference has an interval of its
 # own, narrower than those of what it compares. Intervals are not adjusted for the number of
 # comparisons; the report says so.
 
@@ -156,7 +156,7 @@ class CorpusResults:
         rows: one for each of these.
         overall: by tokenizer, over all languages and domains.
         domains: one row for each tokenizer and domain; empty unless there are several.
-        samples: see `tokenize_lab.samples`.
+        samples: see `tokenize_lab.results`.
     """
 
     index: int
@@ -164,9 +164,9 @@ class CorpusResults:
     parallel: bool
     tokenizers: Sequence[str]
     counts: dict[Group, GroupCounts]
-    rows: Sequence[Row]
-    overall: dict[str, Row]
-    domains: Sequence[Row]
+    rows: Sequence[MeasureRow]
+    overall: dict[str, MeasureRow]
+    domains: Sequence[MeasureRow]
     samples: Sequence[dict[str, Any]]
 
     @cached_property
@@ -180,7 +180,7 @@ class CorpusResults:
         return sorted(logs, key=lambda language: (-np.mean(logs[language]), language))
 
     @cached_property
-    def cells(self) -> dict[tuple[str, str], Row]:
+    def cells(self) -> dict[tuple[str, str], MeasureRow]:
         """Rows by language and tokenizer."""
         return {(row["language"], row["tokenizer"]): row for row in self.rows}
 

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from reports import numbers
 from tokenize_lab.rates import RATES
-from tokenize_lab.rows import RELATIVE_RATES, Row
+from tokenize_lab.rows import RELATIVE_RATES, MeasureRow
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Measure:
         """Return value and interval as text."""
         return " ".join(part for part in self._parts(value, ends, "%") if part)
 
-    def cell(self, row: Row | None) -> Markup:
+    def cell(self, row: MeasureRow | None) -> Markup:
         """Return a row's value with its interval, as HTML."""
         if row is None:
             return Markup(numbers.UNMEASURED)

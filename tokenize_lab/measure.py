@@ -22,13 +22,13 @@ from corpora.errors import did_you_mean
 from corpora.files import written_whole
 from tokenize_lab.counts.cache import COUNTING_VERSION
 from tokenize_lab.counts.fields import TEXT_INDEX
+from tokenize_lab.counts.plan import unshared
 from tokenize_lab.counts.schema import Group, GroupCounts, merged
-from tokenize_lab.counts.serving import unshared
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.results import Results, SampleText, sample_texts, save_results, tokenized_samples
-from tokenize_lab.rows import Row, RowSettings, iterate_rows
+from tokenize_lab.rows import MeasureRow, RowSettings, iterate_rows
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.workers import Counted, Workbench, counted_here
+from tokenize_lab.workers import Counted, CountJob, counted_here
 
 # Of a corpus with more languages and domains than this, the later ones have no samples.
 _MOST_SAMPLED = 200
@@ -82,18 +82,18 @@ class Measurement:
 
 def measure(
     corpora: Sequence[Corpus],
-    workbench: Workbench,
+    counting: CountJob,
     *,
     by_document: bool = False,
     jobs: int | None = None,
     progress: ReportProgress = silent,
     counted: Counted | None = None,
 ) -> Measurement:
-    """Count every corpus under every tokenizer of the workbench.
+    """Count every corpus under every tokenizer of the counting.
 
     Arguments:
         corpora: with distinct names.
-        workbench: the tokenizers, with distinct names; what to look for; the cache.
+        counting: the tokenizers, with distinct names; what to look for; the cache.
         by_document: keep each document's counts apart. Memory then grows with their number.
         jobs: worker processes; by default one a core, and none for a small corpus.
         progress: told of each corpus, and of the bytes of text just counted.
@@ -104,7 +104,7 @@ def measure(
             are kept, as they are after an interrupt: the next run goes on from there.
     """
     begin = time.perf_counter()
-    names = [tokenizer.name for tokenizer in workbench.tokenizers]
+    names = [tokenizer.name for tokenizer in counting.tokenizers]
     counts: dict[Group, GroupCounts] = {}
     documents_seen = dict.fromkeys((corpus.name for corpus in corpora), 0)
     places: set[tuple[str, str, str]] = set()
@@ -115,12 +115,12 @@ def measure(
     samples: list[SampleText] = []
     encoded = from_cache = 0
     notices = dict.fromkeys(
-        unshared(workbench.tokenizers, workbench.settings) if workbench.sharing else ()
+        unshared(counting.tokenizers, counting.settings) if counting.sharing else ()
     )
     stream = ((corpus, batch) for corpus in corpora for batch in corpus.batches())
     if counted is None:
         counted = partial(counted_here, jobs=jobs or os.cpu_count() or 1)
-    for corpus, batch, result in counted(stream, workbench):
+    for corpus, batch, result in counted(stream, counting):
         notices.update(dict.fromkeys(result.notices))
         size = int(result.text[:, TEXT_INDEX["bytes"]].sum())
         digests[corpus.name].update(
@@ -253,7 +253,7 @@ class JobSettings:
 def measure_into(
     out: Path,
     corpora: Sequence[Corpus],
-    workbench: Workbench,
+    counting: CountJob,
     settings: JobSettings,
     command: Sequence[str],
     *,
@@ -271,12 +271,12 @@ def measure_into(
     (out / ".writable").unlink()
     by_document = "document" in settings.group_by
     measurement = measure(
-        corpora, workbench, by_document=by_document, jobs=jobs, progress=progress, counted=counted
+        corpora, counting, by_document=by_document, jobs=jobs, progress=progress, counted=counted
     )
-    looked_for = workbench.settings
+    looked_for = counting.settings
     record = provenance(
         corpora,
-        workbench.tokenizers,
+        counting.tokenizers,
         {
             "word_segmenter": looked_for.segmenter.value,
             "graphemes": looked_for.graphemes,
@@ -286,13 +286,13 @@ def measure_into(
         measurement,
         command,
     )
-    samples = tokenized_samples(measurement.samples, workbench.tokenizers)
+    samples = tokenized_samples(measurement.samples, counting.tokenizers)
     results = Results(measurement.counts, record, samples)
     save_results(out, results)
     return results
 
 
-def rows_of(results: Results, settings: JobSettings) -> Iterator[Row]:
+def rows_of(results: Results, settings: JobSettings) -> Iterator[MeasureRow]:
     """Yield the rows of a measurement, grouped as asked."""
     record = results.provenance
     return iterate_rows(

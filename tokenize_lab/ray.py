@@ -23,7 +23,7 @@ from typing import Any
 
 from corpora.document import Batch
 from corpora.errors import InputError
-from tokenize_lab.workers import BatchCounter, BatchCounts, CountedWork, Work, Workbench
+from tokenize_lab.workers import BatchCounter, BatchCounts, CountedWork, CountJob, Work
 
 # Joining a Ray cluster, or starting one on this machine, without Ray's own talk.
 
@@ -193,7 +193,7 @@ _MOST_TRIES = 8  # of a batch whose node or process dies: one that kills them mu
 
 
 def counted_on_ray(
-    stream: Iterable[Work], workbench: Workbench, *, address: str | None, cpus: int | None
+    stream: Iterable[Work], counting: CountJob, *, address: str | None, cpus: int | None
 ) -> Iterator[CountedWork]:
     """Yield the batches with their counts, in order.
 
@@ -205,10 +205,10 @@ def counted_on_ray(
         InputError: Ray or the cluster is not there, no node has a CPU, a node lacks this program,
             or a batch was lost again and again.
     """
-    keeper = BatchCounter(workbench)
+    keeper = BatchCounter(counting)
     with cluster(address, cpus) as ray:
         task = ray.remote(num_cpus=1, max_retries=_MOST_TRIES)(_count)
-        bench = ray.put(replace(workbench, cache=None))
+        bench = ray.put(replace(counting, cache=None))
         waiting: deque[tuple[Work, Any]] = deque()
         room, looked = 0, -_COUNT_SECONDS
         for corpus, batch in stream:
@@ -217,7 +217,7 @@ def counted_on_ray(
                 if not room and not waiting:
                     raise InputError("no node of the Ray cluster has a CPU; add one that has")
             known = keeper.recalled(batch)
-            # In a list, a reference is sent as it is; a process fetches the workbench once.
+            # In a list, a reference is sent as it is; a process fetches the counting once.
             found = known or task.remote([bench], batch)
             waiting.append(((corpus, batch), found))
             if len(waiting) > max(room, _AHEAD):

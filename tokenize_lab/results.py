@@ -39,8 +39,8 @@ class Results:
 
     Attributes:
         counts: by group, as finely as they were kept.
-        provenance: see `tokenize_lab.provenance`.
-        samples: see `tokenize_lab.samples`.
+        provenance: where they came from; see `tokenize_lab.measure.provenance`.
+        samples: heads of documents with their tokens; see `tokenized_samples`.
     """
 
     counts: dict[Group, GroupCounts]

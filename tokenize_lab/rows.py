@@ -18,13 +18,26 @@ from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.counts.schema import Group, GroupCounts, aligned_languages, place_of, references
 from tokenize_lab.rates import RATES, RENYI_ORDERS, gini, renyi_efficiency, zipf_slope
 
-Row = dict[str, Any]
+MeasureRow = dict[str, Any]
 
 RELATIVE_RATES = {
     "parity": "bytes of this language / bytes of the reference over the same aligned lines",
     "premium": "tokens of this language / tokens of the reference over the same aligned lines",
     "gini": "Gini coefficient of tokens per aligned line over the tokenizer's languages",
 }
+
+
+def flat_row(row: MeasureRow) -> MeasureRow:
+    """Return a row without rows inside: an interval as two values, a difference as three."""
+    flat = {k: v for k, v in row.items() if not isinstance(v, dict)}
+    for name, interval in row["intervals"].items():
+        flat[f"{name}_low"], flat[f"{name}_high"] = interval or (None, None)
+    for name, difference in row.get("difference", {}).items():
+        if isinstance(difference, dict):
+            flat[f"{name}_difference"] = difference["value"]
+            interval = difference["interval"] or (None, None)
+            flat[f"{name}_difference_low"], flat[f"{name}_difference_high"] = interval
+    return flat
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,7 @@ class _Sums:
     replicates: NDArray[np.float64] | None
 
 
-def measure_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> list[Row]:
+def measure_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> list[MeasureRow]:
     """Return one row of counts, rates and intervals for each group, in order.
 
     NaN never appears: what is not defined or was not measured is None.
@@ -62,7 +75,7 @@ def measure_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> lis
     return list(iterate_rows(counts, settings))
 
 
-def iterate_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> Iterator[Row]:
+def iterate_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> Iterator[MeasureRow]:
     """Yield what `measure_rows` returns, one row at a time."""
     bootstrap = settings.bootstrap
     if not counts:
@@ -80,9 +93,9 @@ def iterate_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> Ite
     reference_of = references(counts, settings.reference)
     for i, (group, part) in enumerate(counts.items()):
         sums = sums_of(group)
-        row: Row = {**group._asdict(), "word_segmenter": settings.word_segmenter}
+        row: MeasureRow = {**group._asdict(), "word_segmenter": settings.word_segmenter}
         row |= dict(zip(FIELDS, totals[i].tolist(), strict=True))
-        values: Row = {name: column[i] for name, column in rates.items()}
+        values: MeasureRow = {name: column[i] for name, column in rates.items()}
         intervals = _intervals(values, sums.replicates, bootstrap)
         pair = None
         reference = reference_of.get(place_of(group))
@@ -103,9 +116,9 @@ def iterate_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> Ite
 
 
 def _intervals(
-    values: Row, replicates: NDArray[np.float64] | None, bootstrap: DocumentBootstrap | None
-) -> Row:
-    intervals: Row = dict.fromkeys(RATES)
+    values: MeasureRow, replicates: NDArray[np.float64] | None, bootstrap: DocumentBootstrap | None
+) -> MeasureRow:
+    intervals: MeasureRow = dict.fromkeys(RATES)
     if bootstrap and replicates is not None:
         for name, rate in RATES.items():
             if values[name] is not None:
@@ -113,8 +126,8 @@ def _intervals(
     return intervals
 
 
-def _difference(sums: _Sums, baseline: _Sums, bootstrap: DocumentBootstrap | None) -> Row:
-    result: Row = {}
+def _difference(sums: _Sums, baseline: _Sums, bootstrap: DocumentBootstrap | None) -> MeasureRow:
+    result: MeasureRow = {}
     for name, rate in RATES.items():
         value = _number(rate.of(sums.total) - rate.of(baseline.total))
         interval = None
@@ -193,12 +206,15 @@ def _ginis(
     return result
 
 
-def _distribution(part: GroupCounts, vocabulary_size: int) -> Row:
+def _distribution(part: GroupCounts, vocabulary_size: int) -> MeasureRow:
     """Measures of the id distribution. They have no interval: resampled text holds fewer distinct
     ids than the text itself, so replicates of an entropy are biased, not spread about it."""
     histogram = part.histogram.settle().occurrences
     used = len(histogram)
-    row: Row = {"vocabulary_size": vocabulary_size, "distinct_tokens": used if used else None}
+    row: MeasureRow = {
+        "vocabulary_size": vocabulary_size,
+        "distinct_tokens": used if used else None,
+    }
     row["vocabulary_use"] = used / vocabulary_size if used else None
     row["zipf_slope"] = zipf_slope(histogram) if used else None
     for order in RENYI_ORDERS:

@@ -21,11 +21,11 @@ from corpora.corpus import Corpus
 from corpora.document import Batch
 from corpora.errors import InputError
 from tokenize_lab.counts.cache import CountsCache, content_sha256, counts_key, tokenizer_key
-from tokenize_lab.counts.serving import servings
-from tokenize_lab.counts.sharing import Sharing
+from tokenize_lab.counts.plan import encoding_plans
+from tokenize_lab.counts.sharing import ChunkCounter
 from tokenize_lab.counts.text import CODE_DOMAIN, AnnotatedText, TextSettings
 from tokenize_lab.counts.tokens import (
-    Pretokens,
+    SampledPretokens,
     TokenCounts,
     add_pretokens,
     count_encoded,
@@ -37,7 +37,7 @@ from tokenize_lab.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
-class Workbench:
+class CountJob:
     """Everything a worker needs, sent to it once.
 
     Attributes:
@@ -77,10 +77,10 @@ class BatchCounts:
 class BatchCounter:
     """Counts batches, one after the other, in one process."""
 
-    def __init__(self, workbench: Workbench) -> None:
-        self._workbench = workbench
-        self._servings = servings(workbench.tokenizers, workbench.settings)
-        self._sharing = Sharing(workbench.settings)
+    def __init__(self, counting: CountJob) -> None:
+        self._counting = counting
+        self._plans = encoding_plans(counting.tokenizers, counting.settings)
+        self._chunk_counter = ChunkCounter(counting.settings)
 
     def count(self, batch: Batch) -> BatchCounts:
         """Return the batch's counts, from the cache where they are there."""
@@ -90,21 +90,21 @@ class BatchCounter:
             text_counts = text.counts()
             self._keep([text_counts], key)
         seconds = [float("nan")] * len(tokens)
-        off = set(self._sharing.switched_off)
+        off = set(self._chunk_counter.switched_off)
         missing = [i for i, counts in enumerate(tokens) if counts is None]
         for i, (counts, taken) in self._counted(text, batch, missing).items():
             tokens[i], seconds[i] = counts, taken
             self._keep_tokens(i, counts, key)
         notices = [
             f"{name}: {why}; it encodes whole texts from here on"
-            for name, why in self._sharing.switched_off.items()
+            for name, why in self._chunk_counter.switched_off.items()
             if name not in off
         ]
         return BatchCounts(text_counts, _all_of(tokens), seconds, content, notices)
 
     def recalled(self, batch: Batch) -> BatchCounts | None:
         """Return the batch's counts if the cache has all of them."""
-        if self._workbench.cache is None:
+        if self._counting.cache is None:
             return None
         _, content, key = self._text(batch)
         text_counts, tokens = self._stored(key)
@@ -114,24 +114,24 @@ class BatchCounter:
 
     def remember(self, batch: Batch, counts: BatchCounts) -> None:
         """Put into the cache what was counted elsewhere."""
-        if self._workbench.cache is None:
+        if self._counting.cache is None:
             return
         is_code = batch.domain == CODE_DOMAIN
-        key = counts_key(counts.content_sha256, self._workbench.settings, is_code)
+        key = counts_key(counts.content_sha256, self._counting.settings, is_code)
         self._keep([counts.text], key)
         for i, tokens in enumerate(counts.tokens):
             self._keep_tokens(i, tokens, key)
 
     def _text(self, batch: Batch) -> tuple[AnnotatedText, str, str]:
         """Return the text, its hash, and the name of what is counted in it."""
-        settings = self._workbench.settings
+        settings = self._counting.settings
         text = AnnotatedText(batch.texts, settings, batch.domain == CODE_DOMAIN)
         content = content_sha256(text.text_bytes)
         return text, content, counts_key(content, settings, text.is_code)
 
     def _stored(self, key: str) -> tuple[NDArray[np.int64] | None, list[TokenCounts | None]]:
         """Return what the cache has of a text's counts, and of each tokenizer's."""
-        tokenizers, cache = self._workbench.tokenizers, self._workbench.cache
+        tokenizers, cache = self._counting.tokenizers, self._counting.cache
         if cache is None:
             return None, [None] * len(tokenizers)
         of_text = cache.get(key)
@@ -146,35 +146,35 @@ class BatchCounter:
         return None if of_text is None else of_text[0], tokens
 
     def _keep(self, arrays: list[NDArray[np.int64]], *key: str) -> None:
-        if self._workbench.cache is not None:
-            self._workbench.cache.put(arrays, *key)
+        if self._counting.cache is not None:
+            self._counting.cache.put(arrays, *key)
 
     def _keep_tokens(self, i: int, counts: TokenCounts, key: str) -> None:
         arrays = [counts.per_text, counts.ids.astype(np.int64), counts.occurrences]
-        self._keep(arrays, key, tokenizer_key(self._workbench.tokenizers[i]))
+        self._keep(arrays, key, tokenizer_key(self._counting.tokenizers[i]))
 
     def _counted(
         self, text: AnnotatedText, batch: Batch, wanted: Sequence[int]
     ) -> dict[int, tuple[TokenCounts, float]]:
         """Return the counts of the tokenizers wanted, and the seconds their encoders took."""
         result: dict[int, tuple[TokenCounts, float]] = {}
-        samples: dict[tuple[str, ...], Pretokens | None] = {}
-        for rule in CutRule if self._workbench.sharing else ():
+        samples: dict[tuple[str, ...], SampledPretokens | None] = {}
+        for rule in CutRule if self._counting.sharing else ():
             alike = [i for i in wanted if self._may_share(i, rule, batch.texts)]
             if not alike:
                 continue
             begin = time.perf_counter()
-            shared = self._sharing.begin(text, batch, rule)
+            shared = self._chunk_counter.begin(text, batch, rule)
             cutting = (time.perf_counter() - begin) / len(alike)
             for i in alike if shared else ():
                 assert shared is not None
                 begin = time.perf_counter()
-                tokenizer = self._workbench.tokenizers[i]
-                counts = shared.counts(tokenizer, self._servings[i].literals)
+                tokenizer = self._counting.tokenizers[i]
+                counts = shared.counts(tokenizer, self._plans[i].literals)
                 if counts is not None:
                     result[i] = counts, cutting + time.perf_counter() - begin
         for i in wanted:
-            tokenizer = self._workbench.tokenizers[i]
+            tokenizer = self._counting.tokenizers[i]
             if i not in result:
                 tokenizer.encode_batch([])  # builds the engine, which is no time of its own
                 begin = time.perf_counter()
@@ -183,16 +183,16 @@ class BatchCounter:
                 boundaries = token_boundaries(text.text_bytes, encoding, tokenizer)
                 result[i] = count_encoded(text, encoding, tokenizer, boundaries), taken
             # Tokenizers that are known to split alike need not all split the sample.
-            split = type(tokenizer).__name__, *(self._servings[i].patterns or (tokenizer.name,))
+            split = type(tokenizer).__name__, *(self._plans[i].patterns or (tokenizer.name,))
             if split not in samples:
                 samples[split] = pretokens_sampled(text, tokenizer)
             add_pretokens(result[i][0], samples[split])
         return result
 
     def _may_share(self, i: int, rule: CutRule, texts: Sequence[str]) -> bool:
-        serving = self._servings[i]
-        return serving.rule is rule and not any(
-            literal in text for literal in serving.literals for text in texts
+        plan = self._plans[i]
+        return plan.rule is rule and not any(
+            literal in text for literal in plan.literals for text in texts
         )
 
 
@@ -205,7 +205,7 @@ def _all_of(tokens: Sequence[TokenCounts | None]) -> list[TokenCounts]:
 _counter: BatchCounter | None = None
 
 
-def start_worker(workbench: Workbench) -> None:
+def start_worker(counting: CountJob) -> None:
     """Prepare a worker process: one thread, Ctrl-C left to the parent, no life without it."""
     import signal
     import threading
@@ -213,7 +213,7 @@ def start_worker(workbench: Workbench) -> None:
     global _counter
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    _counter = BatchCounter(workbench)
+    _counter = BatchCounter(counting)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
 
@@ -257,7 +257,7 @@ def interrupt_deferred() -> Iterator[None]:
 
 Work = tuple[Corpus, Batch]
 CountedWork = tuple[Corpus, Batch, BatchCounts]
-Counted = Callable[[Iterable[Work], Workbench], Iterator[CountedWork]]
+Counted = Callable[[Iterable[Work], CountJob], Iterator[CountedWork]]
 
 # Below this much encoding (bytes x tokenizers) starting processes costs more than it saves.
 _WORTH_PROCESSES = 24 << 20
@@ -266,9 +266,7 @@ _WORTH_PROCESSES = 24 << 20
 _SHARED, _CUTTING = 0.2, 0.5
 
 
-def counted_here(
-    stream: Iterable[Work], workbench: Workbench, *, jobs: int
-) -> Iterator[CountedWork]:
+def counted_here(stream: Iterable[Work], counting: CountJob, *, jobs: int) -> Iterator[CountedWork]:
     """Yield the batches with their counts, in order.
 
     Arguments:
@@ -280,7 +278,7 @@ def counted_here(
     stream = iter(stream)
     head: list[Work] = []
     work = 0.0
-    cost = _cost(workbench)
+    cost = _cost(counting)
     for corpus, batch in stream:
         head.append((corpus, batch))
         work += sum(map(len, batch.texts)) * cost
@@ -288,13 +286,13 @@ def counted_here(
             break
     everything = chain(head, stream)
     if jobs <= 1 or work <= _WORTH_PROCESSES:
-        counter = BatchCounter(workbench)
+        counter = BatchCounter(counting)
         for corpus, batch in everything:
             yield corpus, batch, counter.count(batch)
         return
     # Spawned, not forked: encoders and array libraries hold threads and locks.
     pool = ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn"), start_worker, (workbench,)
+        jobs, multiprocessing.get_context("spawn"), start_worker, (counting,)
     )
     waiting: deque[tuple[Corpus, Batch, Future[BatchCounts]]] = deque()
     try:
@@ -318,8 +316,8 @@ def counted_here(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _cost(workbench: Workbench) -> float:
+def _cost(counting: CountJob) -> float:
     """Return about what a byte costs, in units of one tokenizer's plain encoding."""
-    plans = servings(workbench.tokenizers, workbench.settings) if workbench.sharing else ()
+    plans = encoding_plans(counting.tokenizers, counting.settings) if counting.sharing else ()
     shared = sum(plan.rule is not None for plan in plans)
-    return len(workbench.tokenizers) - shared + shared * _SHARED + bool(shared) * _CUTTING
+    return len(counting.tokenizers) - shared + shared * _SHARED + bool(shared) * _CUTTING

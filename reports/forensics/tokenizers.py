@@ -12,7 +12,7 @@ from reports.figures.dot_plot import Dot, dot_plot
 from reports.html import Column, language_cell, sortable_table, strong, visible
 from reports.languages import language_name
 from reports.page import Section, behind, figure
-from tokenize_lab.forensics.audit_tables import REASONS
+from tokenize_lab.forensics.tables import REASONS
 
 # Tokens as a page can show them: their characters, and bytes of no character in hexadecimal.
 

@@ -10,7 +10,7 @@ from reports.measured import CorpusResults, Measured
 from reports.measures import MEASURES
 from reports.page import Section, absent, behind, figure, for_each_corpus, subheading
 from tokenize_lab.rates import RATES
-from tokenize_lab.rows import Row
+from tokenize_lab.rows import MeasureRow
 
 _RATE = MEASURES["bytes_per_token"]
 
@@ -47,7 +47,7 @@ def _overall(measured: Measured, corpus: CorpusResults) -> Markup:
     )
 
 
-def _difference(row: Row | None, rate: str) -> Cell:
+def _difference(row: MeasureRow | None, rate: str) -> Cell:
     own = (row or {}).get("difference", {}).get(rate)
     if own is None or own["value"] is None:
         return Cell("–", "none")

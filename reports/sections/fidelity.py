@@ -10,7 +10,7 @@ from reports.html import Column, language_cell, name, sortable_table
 from reports.measured import CorpusResults, Measured
 from reports.measures import MEASURES, Measure
 from reports.page import Section, absent, for_each_corpus, subheading
-from tokenize_lab.rows import Row
+from tokenize_lab.rows import MeasureRow
 
 _SHARES = (
     "exact_share",
@@ -136,7 +136,7 @@ def _digits(corpus: CorpusResults) -> Markup:
 
 
 def _code(corpus: CorpusResults) -> Markup:
-    rows: Sequence[Row] = [
+    rows: Sequence[MeasureRow] = [
         row for row in corpus.rows if any(row[measure] is not None for measure in _CODE)
     ]
     if not rows:

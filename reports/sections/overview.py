@@ -10,7 +10,7 @@ from reports.measured import CorpusResults, Estimate, Measured, Resamples, extre
 from reports.measures import MEASURES
 from reports.page import Section, for_each_corpus
 from tokenize_lab.counts.schema import GroupCounts
-from tokenize_lab.rows import Row
+from tokenize_lab.rows import MeasureRow
 
 _PREMIUM, _PARITY, _GINI = MEASURES["premium"], MEASURES["parity"], MEASURES["gini"]
 
@@ -265,14 +265,14 @@ def fidelity_sentences(measured: Measured, corpus: CorpusResults) -> list[Markup
     return sentences
 
 
-def _worth_saying(row: Row, rate: str) -> bool:
+def _worth_saying(row: MeasureRow, rate: str) -> bool:
     """Bytes cut characters by definition, and so do the tokens of byte fallback, said before."""
     if rate != "split_character_share":
         return True
     return bool(row["bytes_per_token"] != 1 and row[rate] != row["byte_fallback_share"])
 
 
-def _lossy(measured: Measured, tokenizer: str, row: Row) -> Markup:
+def _lossy(measured: Measured, tokenizer: str, row: MeasureRow) -> Markup:
     documents, exact = row["documents"], row["exact_documents"]
     reasons = [one.facts["lossy_reason"] for one in measured.series if one.name == tokenizer]
     sentence = Markup("{} loses text: {} of {} do not come back exactly").format(

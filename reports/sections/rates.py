@@ -9,7 +9,7 @@ from reports.html import Column, language_cell, name, sortable_table
 from reports.measured import CorpusResults, Measured
 from reports.measures import MEASURES, Measure
 from reports.page import Section, for_each_corpus, subheading
-from tokenize_lab.rows import Row
+from tokenize_lab.rows import MeasureRow
 
 _RATES = (
     "bytes_per_token",
@@ -87,6 +87,6 @@ def _domains(corpus: CorpusResults) -> Markup:
     )
 
 
-def _shown(rows: Sequence[Row]) -> list[Measure]:
+def _shown(rows: Sequence[MeasureRow]) -> list[Measure]:
     """Return the measures that were measured anywhere."""
     return [MEASURES[one] for one in _RATES if any(row[one] is not None for row in rows)]

@@ -26,7 +26,7 @@ from reports.languages import language_name
 from reports.laws.text import significant, with_ends
 from reports.measured import Series
 from reports.page import Section, absent, behind, paragraphs
-from tokenize_lab.vocab_curve.job import FILE, Row, load_curves
+from tokenize_lab.vocab_curve.job import FILE, CurveRow, load_curves
 
 # Vocabulary curves as pages need them: by language and tokenizer, with a style for each.
 
@@ -47,7 +47,7 @@ class DrawnCurve:
 
     series: Series
     language: str
-    rows: Sequence[Row]
+    rows: Sequence[CurveRow]
 
     @property
     def ceiling(self) -> float:
@@ -272,7 +272,7 @@ def _ceiling_labels(
     return marks
 
 
-def _gained(curve: DrawnCurve) -> list[tuple[float, Row]]:
+def _gained(curve: DrawnCurve) -> list[tuple[float, CurveRow]]:
     """Return sizes with rows that gained something, which a logarithm can show."""
     return [
         (float(row["vocabulary_size"]), row)
@@ -374,7 +374,7 @@ def _at(curve: DrawnCurve, size: int) -> Markup | str:
     return numbers.UNMEASURED if row is None else _cell(row)
 
 
-def _cell(row: Row) -> Markup:
+def _cell(row: CurveRow) -> Markup:
     low, high = row["intervals"]["bytes_per_token"] or (None, None)
     return with_ends(row["bytes_per_token"], low, high)
 

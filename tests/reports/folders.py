@@ -11,7 +11,7 @@ from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.measure import measure, provenance
 from tokenize_lab.results import Results, save_results, tokenized_samples
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.workers import Workbench
+from tokenize_lab.workers import CountJob
 
 # What a name or a text must not be able to do to a page, nor a bidi override to a line.
 HOSTILE = (
@@ -28,7 +28,7 @@ def measured_folder(
     """Measure and save; `settings` are those of provenance."""
     by_document = settings.pop("by_document", False)
     measurement = measure(
-        corpora, Workbench(tokenizers, TextSettings(), None), by_document=by_document
+        corpora, CountJob(tokenizers, TextSettings(), None), by_document=by_document
     )
     chosen = {
         "word_segmenter": "whitespace",

@@ -16,7 +16,7 @@ from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.counts.fields import WordSegmenter
 from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.workers import BatchCounter, BatchCounts, Workbench
+from tokenize_lab.workers import BatchCounter, BatchCounts, CountJob
 
 TEXTS = ["one line of text", "नमस्ते दुनिया", "", "x = 12345;"]
 
@@ -28,7 +28,7 @@ def batch_of(texts: list[str], **other: str) -> Batch:
 
 def count(cache: CountsCache | None, batch: Batch, **settings: object) -> BatchCounts:
     tokenizers = [load_tokenizer("byte"), load_tokenizer("mistral:v3")]
-    return BatchCounter(Workbench(tokenizers, TextSettings(**settings), cache)).count(batch)  # type: ignore[arg-type]  # its fields
+    return BatchCounter(CountJob(tokenizers, TextSettings(**settings), cache)).count(batch)  # type: ignore[arg-type]  # its fields
 
 
 def encoded(result: BatchCounts) -> int:
@@ -68,7 +68,7 @@ def test_another_version_of_an_engine_is_another_key(tmp_path: Path) -> None:
         ("sentencepiece 1", 0),
     ):
         renewed = dataclasses.replace(tokenizer, engine=engine)  # type: ignore[type-var]  # a dataclass behind the protocol
-        result = BatchCounter(Workbench([renewed], TextSettings(), cache)).count(batch)
+        result = BatchCounter(CountJob([renewed], TextSettings(), cache)).count(batch)
         assert encoded(result) == expected
 
 

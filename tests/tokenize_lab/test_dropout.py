@@ -22,7 +22,7 @@ from tokenize_lab.merges.apply import merge_piece
 from tokenize_lab.merges.dropout import DropoutTokenizer, with_dropout
 from tokenize_lab.merges.read import merges_of
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.workers import Workbench
+from tokenize_lab.workers import CountJob
 
 LINES = [*list(embedded_lines())[::20], *HARD, *SPECIAL_LOOKING]
 KINDS = ["bpe", "bpe-unsplit", "superbpe", "tekken"]
@@ -135,7 +135,7 @@ def test_measured_in_any_number_of_processes(trained: dict[str, Path]) -> None:
     documents = [Document(line) for _ in range(3) for line in embedded_lines()]
     corpus = DocumentCorpus("lines", documents)
     found = [
-        measure([corpus], Workbench([tokenizer], TextSettings(), None), jobs=jobs).counts
+        measure([corpus], CountJob([tokenizer], TextSettings(), None), jobs=jobs).counts
         for jobs in (1, 2)
     ]
     (one,), (two,) = (list(counts.values()) for counts in found)

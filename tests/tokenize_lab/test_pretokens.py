@@ -21,8 +21,8 @@ from tests.tokenize_lab.texts import HARD, embedded_lines, parallel_lines
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
 from tokenize_lab.counts.bytes import WIDE_SPACES, TextBytes
 from tokenize_lab.counts.chunks import LONGEST, ChunkTable, PretokenIndex
-from tokenize_lab.counts.serving import serving_of
-from tokenize_lab.counts.sharing import Sharing
+from tokenize_lab.counts.plan import encoding_plan
+from tokenize_lab.counts.sharing import ChunkCounter
 from tokenize_lab.counts.text import AnnotatedText, TextSettings
 from tokenize_lab.counts.tokens import TokenCounts, count_encoded, token_boundaries
 from tokenize_lab.load import load_tokenizer
@@ -32,7 +32,7 @@ from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer, table_of_ranks
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
-from tokenize_lab.workers import BatchCounter, Workbench
+from tokenize_lab.workers import BatchCounter, CountJob
 
 SETTINGS = TextSettings()
 BYTE_LEVEL = {
@@ -81,14 +81,14 @@ def from_chunks(
     tokenizer: Tokenizer,
     texts: Sequence[str],
     is_code: bool = False,
-    sharing: Sharing | None = None,
+    sharing: ChunkCounter | None = None,
 ) -> TokenCounts | None:
     """Return the counts from chunks; None where there are none."""
-    serving = serving_of(tokenizer, SETTINGS)
-    assert serving.rule is not None, serving.reason
+    plan = encoding_plan(tokenizer, SETTINGS)
+    assert plan.rule is not None, plan.reason
     text = AnnotatedText(texts, SETTINGS, is_code)
-    batch = (sharing or Sharing(SETTINGS, 1.0)).begin(text, batch_of(texts), serving.rule)
-    return None if batch is None else batch.counts(tokenizer, serving.literals)
+    batch = (sharing or ChunkCounter(SETTINGS, 1.0)).begin(text, batch_of(texts), plan.rule)
+    return None if batch is None else batch.counts(tokenizer, plan.literals)
 
 
 def plain(tokenizer: Tokenizer, texts: Sequence[str], is_code: bool = False) -> TokenCounts:
@@ -117,7 +117,7 @@ def test_any_text_counts_the_same(
         assert_same(found, plain(tokenizer, texts, is_code))
         return
     indented = is_code and any(text[:1] in (" ", "\t") for text in texts)
-    rule = serving_of(tokenizer, SETTINGS).rule
+    rule = encoding_plan(tokenizer, SETTINGS).rule
     assert rule is not None
     text = TextBytes.of(texts)
     sizes = np.diff(chunk_starts(text, rule), append=len(text.raw))
@@ -154,7 +154,7 @@ def test_parallel_languages_count_the_same(
     shared: Path, bpe: Callable[[str], HuggingFaceTokenizer]
 ) -> None:
     tekken = load_tokenizer("mistral:tekken")
-    kept = Sharing(SETTINGS, 1.0)
+    kept = ChunkCounter(SETTINGS, 1.0)
     languages = 0
     for _, lines in parallel_lines(shared / "data" / "parallel", 3):
         assert_same(from_chunks(tekken, lines, sharing=kept), plain(tekken, lines))
@@ -175,7 +175,7 @@ def test_code_counts_the_same(bpe: Callable[[str], HuggingFaceTokenizer]) -> Non
 def test_a_whole_measurement_is_the_same_without_sharing(
     bpe: Callable[[str], HuggingFaceTokenizer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tokenize_lab.pretokens.sharing._MOST_NEW", 1.0)
+    monkeypatch.setattr("tokenize_lab.counts.sharing._MOST_NEW", 1.0)
     tokenizers = [replace(bpe(name), name=name) for name in ("gpt2", "gpt4", "whitespace")] + [
         load_tokenizer("mistral:tekken")
     ]
@@ -183,7 +183,7 @@ def test_a_whole_measurement_is_the_same_without_sharing(
     documents = [Document(text, f"l{i // 200}") for i, text in enumerate(lines[:1000])]
     corpus = DocumentCorpus("lines", documents)
     one, other = (
-        measure([corpus], Workbench(tokenizers, SETTINGS, None, sharing=sharing))
+        measure([corpus], CountJob(tokenizers, SETTINGS, None, sharing=sharing))
         for sharing in (True, False)
     )
     assert list(one.counts) == list(other.counts)
@@ -204,13 +204,13 @@ def test_one_pattern_but_two_normalisers_do_not_share(
     bpe: Callable[[str], HuggingFaceTokenizer],
 ) -> None:
     composed = with_normaliser(bpe("gpt4"), "NFC")
-    serving = serving_of(composed, SETTINGS)
-    assert serving.rule is None
-    assert "normaliser NFC" in serving.reason
+    plan = encoding_plan(composed, SETTINGS)
+    assert plan.rule is None
+    assert "normaliser NFC" in plan.reason
     assert isinstance(composed.fast, str)
     texts = ["e\u0301te\u0301 e\u0301t"] * 50
     first, second = (
-        BatchCounter(Workbench([bpe("gpt4"), composed], SETTINGS, None))
+        BatchCounter(CountJob([bpe("gpt4"), composed], SETTINGS, None))
         .count(batch_of(texts))
         .tokens
     )
@@ -224,14 +224,14 @@ def test_a_pattern_without_proven_places_is_encoded_whole(
     content = json.loads(bpe("gpt4").serialized)
     content["pre_tokenizer"]["pretokenizers"][0]["pattern"] = {"Regex": "th| |[^ ]"}
     own = huggingface_from_text(json.dumps(content), "own", "own", "own")
-    serving = serving_of(own, SETTINGS)
-    assert serving.rule is None
-    assert "no places are proven" in serving.reason
+    plan = encoding_plan(own, SETTINGS)
+    assert plan.rule is None
+    assert "no places are proven" in plan.reason
     documents = DocumentCorpus("own", [Document("the other thing")])
-    (notice,) = measure([documents], Workbench([own], SETTINGS, None)).notices
+    (notice,) = measure([documents], CountJob([own], SETTINGS, None)).notices
     assert notice.startswith("own encodes every text whole: no places are proven")
     texts = ["the other thing"] * 9
-    (counts,) = BatchCounter(Workbench([own], SETTINGS, None)).count(batch_of(texts)).tokens
+    (counts,) = BatchCounter(CountJob([own], SETTINGS, None)).count(batch_of(texts)).tokens
     assert_same(counts._replace(per_text=counts.per_text[:, :3]), _first(plain(own, texts)))
 
 
@@ -254,19 +254,19 @@ def test_what_may_cross_pieces_is_refused(
     bpe: Callable[[str], HuggingFaceTokenizer], change: dict[str, Any], reason: str
 ) -> None:
     content = {**json.loads(bpe("gpt4").serialized), **change}
-    serving = serving_of(huggingface_from_text(json.dumps(content), "x", "x", "x"), SETTINGS)
-    assert serving.rule is None
-    assert reason in serving.reason
+    plan = encoding_plan(huggingface_from_text(json.dumps(content), "x", "x", "x"), SETTINGS)
+    assert plan.rule is None
+    assert reason in plan.reason
 
 
 def test_unigram_is_shared_only_where_white_space_splits_it(
     trained_unigram: HuggingFaceTokenizer,
 ) -> None:
-    assert serving_of(trained_unigram, SETTINGS).rule is not None
+    assert encoding_plan(trained_unigram, SETTINGS).rule is not None
     assert isinstance(trained_unigram.fast, str)
     lines = [line for line in embedded_lines() if line][:300]
     assert_same(from_chunks(trained_unigram, lines), plain(trained_unigram, lines))
-    assert serving_of(load_tokenizer("mistral:v3"), SETTINGS).rule is None
+    assert encoding_plan(load_tokenizer("mistral:v3"), SETTINGS).rule is None
 
 
 @pytest.fixture(scope="module")
@@ -289,11 +289,11 @@ def test_a_split_that_does_not_hold_is_found_out(
     vocab["eĠ"] = max(vocab.values()) + 1
     merges.insert(0, "e Ġ" if isinstance(merges[0], str) else ["e", "Ġ"])
     crossing = huggingface_from_text(json.dumps(content), "x", "crossing", "x")
-    assert serving_of(crossing, SETTINGS).rule is None
+    assert encoding_plan(crossing, SETTINGS).rule is None
     claimed = replace(crossing, splitting=bpe("gpt4").splitting)
-    assert serving_of(claimed, SETTINGS).rule is CutRule.GPT
+    assert encoding_plan(claimed, SETTINGS).rule is CutRule.GPT
     texts = ["the one time we came here " * 20] * 40
-    result = BatchCounter(Workbench([claimed], SETTINGS, None)).count(batch_of(texts))
+    result = BatchCounter(CountJob([claimed], SETTINGS, None)).count(batch_of(texts))
     (notice,) = result.notices
     assert notice.startswith("crossing: tokens of its pieces are not those of whole texts")
     np.testing.assert_array_equal(result.tokens[0].per_text[:, 0], claimed.encode_batch(texts)[1])
@@ -307,8 +307,8 @@ def test_added_tokens_are_looked_for_in_whole_texts(
     added |= {"lstrip": False, "rstrip": False, "normalized": False}
     content["added_tokens"] = [added]
     tokenizer = huggingface_from_text(json.dumps(content), "x", "x", "x")
-    assert serving_of(tokenizer, SETTINGS).literals == ("one two",)
-    counter = BatchCounter(Workbench([tokenizer], SETTINGS, None))
+    assert encoding_plan(tokenizer, SETTINGS).literals == ("one two",)
+    counter = BatchCounter(CountJob([tokenizer], SETTINGS, None))
     for texts in (["zero one two three"] * 60, ["one three two"] * 60, [" two", "one"] * 60):
         (counts,) = counter.count(batch_of(texts)).tokens
         whole = replace(tokenizer, fast="").encode_batch(texts)
@@ -320,7 +320,7 @@ def test_memory_is_bounded_and_counts_are_not_touched(
     bpe: Callable[[str], HuggingFaceTokenizer],
 ) -> None:
     most = 600_000
-    sharing, tokenizer, emptied = Sharing(SETTINGS, 1.0, most), bpe("gpt4"), 0
+    sharing, tokenizer, emptied = ChunkCounter(SETTINGS, 1.0, most), bpe("gpt4"), 0
     for batch in batched([Document(line) for line in embedded_lines() if line], 8000):
         before = sharing.nbytes
         assert_same(
@@ -335,7 +335,7 @@ def test_text_that_repeats_little_is_encoded_whole(
     bpe: Callable[[str], HuggingFaceTokenizer],
 ) -> None:
     random = np.random.default_rng(0)
-    sharing, tokenizer = Sharing(SETTINGS), bpe("gpt4")
+    sharing, tokenizer = ChunkCounter(SETTINGS), bpe("gpt4")
     texts = ["".join(map(chr, random.integers(0x4E00, 0x9000, 300))) for _ in range(20)]
     assert from_chunks(tokenizer, texts, sharing=sharing) is None
     assert sharing.nbytes < 300_000

@@ -20,7 +20,7 @@ from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import JobSettings, measure_into, rows_of
 from tokenize_lab.ray import counted_on_ray
-from tokenize_lab.workers import Workbench
+from tokenize_lab.workers import CountJob
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="needs Ray: pip install ray"
@@ -47,14 +47,14 @@ def corpus() -> CutCorpus:
     return CutCorpus(documents, 4000)
 
 
-def bench(cache: CountsCache | None = None) -> Workbench:
+def bench(cache: CountsCache | None = None) -> CountJob:
     tokenizers = [load_tokenizer("mistral:tekken"), load_tokenizer("byte")]
-    return Workbench(tokenizers, TextSettings(), cache)
+    return CountJob(tokenizers, TextSettings(), cache)
 
 
-def rows(out: Path, workbench: Workbench, **how: Any) -> list[dict[str, Any]]:
+def rows(out: Path, counting: CountJob, **how: Any) -> list[dict[str, Any]]:
     settings = JobSettings("byte", "l0", replicates=50)
-    return list(rows_of(measure_into(out, [corpus()], workbench, settings, [], **how), settings))
+    return list(rows_of(measure_into(out, [corpus()], counting, settings, [], **how), settings))
 
 
 @needs_ray

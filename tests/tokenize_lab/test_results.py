@@ -12,7 +12,7 @@ from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import measure, provenance
 from tokenize_lab.results import Results, load_results, save_results, tokenized_samples
-from tokenize_lab.workers import Workbench
+from tokenize_lab.workers import CountJob
 
 
 def results() -> Results:
@@ -26,7 +26,7 @@ def results() -> Results:
             for i, text in enumerate(["a line", "नदी ▁ ", "1234 <script>"])
         ],
     )
-    measurement = measure([corpus], Workbench(tokenizers, TextSettings(), None))
+    measurement = measure([corpus], CountJob(tokenizers, TextSettings(), None))
     settings = {"word_segmenter": "whitespace"}
     record = provenance([corpus], tokenizers, settings, measurement, ["tokenize-lab", "measure"])
     return Results(measurement.counts, record, tokenized_samples(measurement.samples, tokenizers))

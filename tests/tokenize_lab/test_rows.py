@@ -13,8 +13,8 @@ from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import measure
 from tokenize_lab.rates import RATES, gini
-from tokenize_lab.rows import RELATIVE_RATES, Row, RowSettings, measure_rows
-from tokenize_lab.workers import Workbench
+from tokenize_lab.rows import RELATIVE_RATES, MeasureRow, RowSettings, measure_rows
+from tokenize_lab.workers import CountJob
 
 ENGLISH = ["The house is old.", "It has 12345 windows.", "Nobody lives there now."]
 GERMAN = ["Das Haus ist alt.", "Es hat 12345 Fenster.", "Niemand wohnt jetzt dort, glaube ich."]
@@ -27,22 +27,22 @@ def aligned(language: str, lines: list[str], domain: str = "") -> list[Document]
 
 def rows_of(
     documents: list[Document], *specs: str, group_by: tuple[str, ...] = ("language",), **more: Any
-) -> list[Row]:
+) -> list[MeasureRow]:
     tokenizers = [load_tokenizer(spec) for spec in specs]
-    workbench = Workbench(tokenizers, TextSettings(), None)
-    measurement = measure([DocumentCorpus("c", documents)], workbench)
+    counting = CountJob(tokenizers, TextSettings(), None)
+    measurement = measure([DocumentCorpus("c", documents)], counting)
     sizes = {t.name: t.vocabulary_size for t in tokenizers}
     settings = RowSettings(sizes, "whitespace", **more)
     return measure_rows(merged(measurement.counts, group_by), settings)
 
 
-def by(rows: list[Row], **wanted: str) -> Row:
+def by(rows: list[MeasureRow], **wanted: str) -> MeasureRow:
     (row,) = [r for r in rows if all(r[k] == v for k, v in wanted.items())]
     return row
 
 
 @pytest.fixture(scope="module")
-def parallel() -> list[Row]:
+def parallel() -> list[MeasureRow]:
     documents = [
         *aligned("eng_Latn", ENGLISH),
         *aligned("deu_Latn", GERMAN),
@@ -51,7 +51,7 @@ def parallel() -> list[Row]:
     return rows_of(documents, "byte", "mistral:v3", baseline="byte")
 
 
-def test_parity_and_premium_by_hand(parallel: list[Row]) -> None:
+def test_parity_and_premium_by_hand(parallel: list[MeasureRow]) -> None:
     row = by(parallel, language="deu_Latn", tokenizer="byte")
     english, german = (sum(len(x.encode()) for x in lines) for lines in (ENGLISH, GERMAN))
     assert row["parity"] == german / english
@@ -65,13 +65,13 @@ def test_parity_and_premium_by_hand(parallel: list[Row]) -> None:
     assert other["parity"] == row["parity"]
 
 
-def test_gini_is_over_the_languages_of_a_tokenizer(parallel: list[Row]) -> None:
+def test_gini_is_over_the_languages_of_a_tokenizer(parallel: list[MeasureRow]) -> None:
     own = [row for row in parallel if row["tokenizer"] == "mistral:v3"]
     expected = pytest.approx(float(gini([row["tokens"] for row in own])))
     assert [row["gini"] for row in own] == [expected] * 3
 
 
-def test_differences_are_to_the_baseline_on_the_same_text(parallel: list[Row]) -> None:
+def test_differences_are_to_the_baseline_on_the_same_text(parallel: list[MeasureRow]) -> None:
     row = by(parallel, language="deu_Latn", tokenizer="mistral:v3")
     difference = row["difference"]
     assert difference["baseline"] == "byte"
@@ -81,7 +81,7 @@ def test_differences_are_to_the_baseline_on_the_same_text(parallel: list[Row]) -
     assert "difference" not in by(parallel, language="deu_Latn", tokenizer="byte")
 
 
-def test_words_are_null_where_the_script_writes_no_spaces(parallel: list[Row]) -> None:
+def test_words_are_null_where_the_script_writes_no_spaces(parallel: list[MeasureRow]) -> None:
     thai = by(parallel, language="tha_Thai", tokenizer="byte")
     assert thai["words"] > 0  # counted, and not used
     assert thai["fertility"] is None
@@ -90,14 +90,14 @@ def test_words_are_null_where_the_script_writes_no_spaces(parallel: list[Row]) -
     assert by(parallel, language="eng_Latn", tokenizer="byte")["fertility"] is not None
 
 
-def test_bytes_per_token_of_bytes_is_exactly_one(parallel: list[Row]) -> None:
+def test_bytes_per_token_of_bytes_is_exactly_one(parallel: list[MeasureRow]) -> None:
     for row in parallel:
         if row["tokenizer"] == "byte":
             assert row["bytes_per_token"] == 1
             assert row["intervals"]["bytes_per_token"] == (1, 1)
 
 
-def test_rows_are_strict_json_and_hold_every_measure(parallel: list[Row]) -> None:
+def test_rows_are_strict_json_and_hold_every_measure(parallel: list[MeasureRow]) -> None:
     again = json.loads(json.dumps(parallel, allow_nan=False))
     for row in again:
         assert {*RATES, *RELATIVE_RATES} <= set(row)

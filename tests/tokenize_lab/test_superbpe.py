@@ -35,7 +35,7 @@ from tokenize_lab.train.superbpe import (
 )
 from tokenize_lab.train.text import TrainingText
 from tokenize_lab.train.train import train_tokenizer
-from tokenize_lab.workers import Workbench
+from tokenize_lab.workers import CountJob
 
 SAID = "It was one of the things that one of the men said to one of the others, and so it was. "
 
@@ -235,7 +235,7 @@ def test_text_too_long_to_count_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_measured_like_any_other(trained: dict[str, Path], embedded: DocumentCorpus) -> None:
     tokenizer = _loaded(trained["superbpe"])
-    measurement = measure([embedded], Workbench([tokenizer], TextSettings(), None), jobs=1)
+    measurement = measure([embedded], CountJob([tokenizer], TextSettings(), None), jobs=1)
     settings = RowSettings({tokenizer.name: tokenizer.vocabulary_size}, "whitespace")
     (row,) = measure_rows(merged(measurement.counts, ["language"]), settings)
     assert row["exact_share"] == 1.0

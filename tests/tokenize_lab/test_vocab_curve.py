@@ -21,8 +21,8 @@ from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.vocab_curve import curve as curve_module
 from tokenize_lab.vocab_curve.curve import TokenCurve, token_curve
 from tokenize_lab.vocab_curve.job import (
-    Curve,
     CurveSettings,
+    VocabCurve,
     load_curves,
     log_grid,
     save_curves,
@@ -109,20 +109,20 @@ def corpus_of(*languages: str) -> DocumentCorpus:
 
 
 @pytest.fixture(scope="module")
-def curves(trained: dict[str, Path]) -> list[Curve]:
+def curves(trained: dict[str, Path]) -> list[VocabCurve]:
     tokenizer = load_tokenizer(str(trained["bpe"]))
     return vocabulary_curves(corpus_of(*LANGUAGES), [tokenizer], CurveSettings(at=(1000,)))
 
 
 def test_rows_are_those_of_measuring_the_cut_tokenizer(
-    curves: list[Curve], trained: dict[str, Path]
+    curves: list[VocabCurve], trained: dict[str, Path]
 ) -> None:
     from tokenize_lab.counts.text import TextSettings
     from tokenize_lab.rows import RowSettings, measure_rows
-    from tokenize_lab.workers import Workbench
+    from tokenize_lab.workers import CountJob
 
     cut = load_tokenizer(f"truncated:1000:{trained['bpe']}")
-    measured = measure([corpus_of(*LANGUAGES)], Workbench([cut], TextSettings(), None))
+    measured = measure([corpus_of(*LANGUAGES)], CountJob([cut], TextSettings(), None))
     wanted = measure_rows(measured.counts, RowSettings({cut.name: 1000}, "whitespace"))
     assert [curve.place["language"] for curve in curves] == list(LANGUAGES)
     for curve, row in zip(curves, wanted, strict=True):
@@ -134,7 +134,7 @@ def test_rows_are_those_of_measuring_the_cut_tokenizer(
         )
 
 
-def test_what_more_ids_gain(curves: list[Curve]) -> None:
+def test_what_more_ids_gain(curves: list[VocabCurve]) -> None:
     rows = list(curves[0].rows(CurveSettings()))
     assert rows[0]["marginal_bytes_per_token"] is None
     for before, row in pairwise(rows):
@@ -149,7 +149,7 @@ def test_what_more_ids_gain(curves: list[Curve]) -> None:
     assert rows[-1]["bytes_per_token"] < rows[-1]["bytes_per_pretoken"]
 
 
-def test_every_size_and_none_without_intervals(curves: list[Curve]) -> None:
+def test_every_size_and_none_without_intervals(curves: list[VocabCurve]) -> None:
     every = list(curves[1].rows(CurveSettings(), curves[1].every_size))
     assert [row["vocabulary_size"] for row in every] == list(range(256, 2001))
     known = {row["vocabulary_size"] for row in every if row["intervals"]["bytes_per_token"]}
@@ -177,7 +177,7 @@ def test_no_text_has_no_rate(trained: dict[str, Path]) -> None:
 
 
 def test_a_file_is_read_back_and_a_damaged_one_is_refused(
-    curves: list[Curve], trained: dict[str, Path], tmp_path: Path
+    curves: list[VocabCurve], trained: dict[str, Path], tmp_path: Path
 ) -> None:
     tokenizer = load_tokenizer(str(trained["bpe"]))
     corpus = corpus_of(*LANGUAGES)

@@ -80,29 +80,31 @@ if TYPE_CHECKING:
 
     from corpora.corpus import ReadCorpus
 
-Spec = Annotated[str, typer.Argument(metavar="SPEC", help="as for measure -t, e.g. mistral:v3")]
-Out = Annotated[
+SpecOption = Annotated[
+    str, typer.Argument(metavar="SPEC", help="as for measure -t, e.g. mistral:v3")
+]
+OutOption = Annotated[
     Path | None, typer.Option(help="folder for the JSON (then: tokenize-lab report DIR)")
 ]
-Cache = Annotated[Path, typer.Option(help="folder of counts already made")]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="count everything afresh")]
-Jobs = Annotated[int, typer.Option(min=0, help="processes; 0 for one a core")]
+CacheOption = Annotated[Path, typer.Option(help="folder of counts already made")]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="count everything afresh")]
+JobsOption = Annotated[int, typer.Option(min=0, help="processes; 0 for one a core")]
 
 
 def audit(
-    spec: Spec,
+    spec: SpecOption,
     corpora: Annotated[
         list[str] | None,
         typer.Argument(metavar="[CORPUS]...", help="text that shows which tokens are used"),
     ] = None,
     as_json: Json = False,
-    out: Out = None,
+    out: OutOption = None,
     text_field: TextField = "text",
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
-    jobs: Jobs = 0,
-    cache: Cache = Path("out/cache"),
-    no_cache: NoCache = False,
+    jobs: JobsOption = 0,
+    cache: CacheOption = Path("out/cache"),
+    no_cache: NoCacheOption = False,
 ) -> None:
     """Look at every token: can it come out of a text at all, is it whole characters, which script;
     and on a corpus, is it ever used, and by which languages.
@@ -115,7 +117,7 @@ def audit(
     """
     from tokenize_lab.counts.cache import CountsCache
     from tokenize_lab.forensics.audit import audit as audited
-    from tokenize_lab.forensics.audit_tables import audit_tables
+    from tokenize_lab.forensics.tables import audit_tables
     from tokenize_lab.forensics.usage import count_usage
     from tokenize_lab.load import load_tokenizer
 
@@ -142,7 +144,7 @@ def diff(
         typer.Argument(metavar="[CORPUS]...", help="text to be cut by both"),
     ] = None,
     as_json: Json = False,
-    out: Out = None,
+    out: OutOption = None,
     text_field: TextField = "text",
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
@@ -154,7 +156,7 @@ def diff(
     """
     from tokenize_lab.forensics.diff import compare_cuts
     from tokenize_lab.forensics.diff import diff as compared
-    from tokenize_lab.forensics.diff_tables import diff_tables
+    from tokenize_lab.forensics.tables import diff_tables
     from tokenize_lab.load import load_tokenizers
 
     opened = open_corpora(corpora or [], text_field, unit, on_invalid)
@@ -168,7 +170,7 @@ def diff(
 
 
 def mixture(
-    spec: Spec,
+    spec: SpecOption,
     corpora: Annotated[
         list[str], typer.Argument(metavar="CORPUS...", help="text of every language it may be of")
     ],
@@ -181,7 +183,7 @@ def mixture(
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="of the resamples")] = 0,
     as_json: Json = False,
-    out: Out = None,
+    out: OutOption = None,
     text_field: TextField = "text",
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
@@ -196,7 +198,7 @@ def mixture(
     tokenize-lab tokenizers mixture mistral:tekken embedded:eng_Latn,fra_Latn,rus_Cyrl
     """
     from tokenize_lab.forensics.mixture import count_words, infer_mixture
-    from tokenize_lab.forensics.mixture_tables import mixture_tables
+    from tokenize_lab.forensics.tables import mixture_tables
     from tokenize_lab.load import load_tokenizer
 
     opened = open_corpora(corpora, text_field, unit, on_invalid)

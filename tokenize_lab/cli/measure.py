@@ -27,7 +27,7 @@ class GroupBy(StrEnum):
     DOCUMENT = "document"
 
 
-class Engine(StrEnum):
+class CountEngine(StrEnum):
     """Where batches are counted."""
 
     LOCAL = "local"
@@ -145,8 +145,8 @@ def measure(
         bool, typer.Option("--no-cache", help="count everything afresh", rich_help_panel=_HOW)
     ] = False,
     engine: Annotated[
-        Engine, typer.Option(help="this machine, or a Ray cluster", rich_help_panel=_HOW)
-    ] = Engine.LOCAL,
+        CountEngine, typer.Option(help="this machine, or a Ray cluster", rich_help_panel=_HOW)
+    ] = CountEngine.LOCAL,
     address: Annotated[
         str | None,
         typer.Option(
@@ -184,7 +184,7 @@ def measure(
     from tokenize_lab.counts.text import TextSettings
     from tokenize_lab.load import load_tokenizers
     from tokenize_lab.measure import JobSettings, measure_into, remarks, rows_of
-    from tokenize_lab.workers import Workbench
+    from tokenize_lab.workers import CountJob
 
     if as_json and as_csv:
         raise InputError("--json and --csv both write to stdout; give one of them")
@@ -205,10 +205,11 @@ def measure(
     )
     loaded = load_tokenizers(tokenizers)
     if explain:
-        from tokenize_lab.counts.serving import plan_rows, plan_text, servings
+        from tokenize_lab.cli.tables import plan_table
+        from tokenize_lab.counts.plan import encoding_plans, plan_rows
 
-        plan = servings(loaded, TextSettings(words, graphemes))
-        emit(json_list(plan_rows(plan)) if as_json else [plan_text(plan)])
+        plan = plan_rows(encoding_plans(loaded, TextSettings(words, graphemes)))
+        emit(json_list(plan) if as_json else drawn([plan_table(plan)]))
         return
     names = dict(zip(tokenizers, (tokenizer.name for tokenizer in loaded), strict=True))
     chosen = names.get(baseline or tokenizers[0], baseline or "")
@@ -220,14 +221,14 @@ def measure(
 
     settings = JobSettings(chosen, reference, tuple(g.value for g in group_by), replicates, seed)
     kept = None if no_cache else CountsCache(cache)
-    workbench = Workbench(loaded, TextSettings(words, graphemes), kept)
+    counting = CountJob(loaded, TextSettings(words, graphemes), kept)
     command = ["tokenize-lab", *sys.argv[1:]]
     counted = _counted(engine, address, jobs or None)
     with progress("measuring", total_bytes(opened)) as bars:
         results = measure_into(
             out,
             opened,
-            workbench,
+            counting,
             settings,
             command,
             jobs=jobs or None,
@@ -249,18 +250,18 @@ def measure(
     if as_json:
         emit(json_list(rows))
     elif as_csv:
-        from tokenize_lab.tables import csv_lines
+        from tokenize_lab.cli.tables import csv_lines
 
         emit(csv_lines(rows))
     else:
-        from tokenize_lab.tables import rows_tables
+        from tokenize_lab.cli.tables import measure_tables
 
-        emit(drawn(rows_tables(list(rows), results.provenance)))
+        emit(drawn(measure_tables(list(rows), results.provenance)))
 
 
-def _counted(engine: Engine, address: str | None, cpus: int | None) -> "Counted | None":
+def _counted(engine: CountEngine, address: str | None, cpus: int | None) -> "Counted | None":
     """Return what has batches counted, None for this machine itself."""
-    if engine is Engine.LOCAL:
+    if engine is CountEngine.LOCAL:
         if address is not None:
             raise InputError("--address: is for --engine ray; give both or neither")
         return None

@@ -77,10 +77,9 @@ def vocab_curve(
     """
     from corpora.open import open_corpus
     from corpora.output import drawn, emit, json_list
+    from tokenize_lab.cli.tables import csv_lines, curve_tables
     from tokenize_lab.load import load_tokenizers
-    from tokenize_lab.tables import csv_lines
     from tokenize_lab.vocab_curve.job import CurveSettings, save_curves, vocabulary_curves
-    from tokenize_lab.vocab_curve.tables import curves_tables
 
     if as_json and as_csv:
         raise InputError("--json and --csv both write to stdout; give one of them")
@@ -103,4 +102,4 @@ def vocab_curve(
     elif as_csv:
         emit(csv_lines((row for rows in asked for row in rows), differing=()))
     else:
-        emit(drawn(curves_tables([list(rows) for rows in asked])))
+        emit(drawn(curve_tables([list(rows) for rows in asked])))

@@ -31,8 +31,8 @@ def _membership(wanted: bytes) -> bytes:
     return bytes(byte in wanted for byte in range(256))
 
 
-class Runs:
-    """Runs of bytes: `first[i]` to `last[i]`, both included, in order and not overlapping."""
+class ByteRuns:
+    """ByteRuns of bytes: `first[i]` to `last[i]`, both included, in order and not overlapping."""
 
     def __init__(self, first: NDArray[np.int64], last: NDArray[np.int64]) -> None:
         assert first.shape == last.shape
@@ -43,13 +43,13 @@ class Runs:
         return len(self.first)
 
     @classmethod
-    def none(cls) -> "Runs":
+    def none(cls) -> "ByteRuns":
         """Return no runs."""
         return cls(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
-    def select(self, keep: NDArray[np.bool_]) -> "Runs":
+    def select(self, keep: NDArray[np.bool_]) -> "ByteRuns":
         """Return the runs for which `keep` is true."""
-        return Runs(self.first[keep], self.last[keep])
+        return ByteRuns(self.first[keep], self.last[keep])
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -116,12 +116,12 @@ class TextBytes:
                 space[hits + offset] = True
         return space
 
-    def digit_runs(self, least: int) -> Runs:
+    def digit_runs(self, least: int) -> ByteRuns:
         """Return the maximal runs of at least `least`, two or more, ASCII digits within a text."""
         assert least >= 2
         digits = members(self.raw, DIGITS)
         if len(digits) < least:
-            return Runs.none()
+            return ByteRuns.none()
         # begins[i]: digits from i to i + least - 1, none of them in the next text.
         begins = digits[: len(digits) - least + 1].copy()
         for offset in range(1, least):
@@ -131,12 +131,12 @@ class TextBytes:
         at = np.flatnonzero(begins)
         first = np.diff(at, prepend=-2) > 1
         last = np.diff(at, append=len(self.raw) + 1) > 1
-        return Runs(at[first], at[last] + least - 1)
+        return ByteRuns(at[first], at[last] + least - 1)
 
-    def runs(self, member: NDArray[np.bool_]) -> Runs:
+    def runs(self, member: NDArray[np.bool_]) -> ByteRuns:
         """Return the maximal runs of bytes for which `member` is true; none crosses two texts."""
         if len(member) == 0:
-            return Runs.none()
+            return ByteRuns.none()
         inner = self.starts[1:-1]
         inner = inner[inner < len(member)]
         opens = member.copy()
@@ -146,7 +146,7 @@ class TextBytes:
         closes[:-1] &= ~member[1:]
         before = inner[inner > 0] - 1
         closes[before] = member[before]
-        return Runs(np.flatnonzero(opens), np.flatnonzero(closes))
+        return ByteRuns(np.flatnonzero(opens), np.flatnonzero(closes))
 
     def per_text(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return how many of the sorted byte positions fall in each text: [texts] int64."""

@@ -31,7 +31,7 @@ class NumberLists:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory it takes."""
+        """ByteArray of memory it takes."""
         return self._starts.nbytes + self._values.nbytes
 
     def extend(self, values: NDArray[np.uint32], lengths: NDArray[np.int64]) -> None:
@@ -75,9 +75,9 @@ _MIX = np.uint64(0xFF51AFD7ED558CCD)
 _LENGTH = np.uint64(0xC4CEB9FE1A85EC53)
 _HALF = np.uint64(32)
 
-Bytes = NDArray[np.uint8]
-Integers = NDArray[np.int64]
-Words = NDArray[np.uint64]
+ByteArray = NDArray[np.uint8]
+IntegerArray = NDArray[np.int64]
+WordArray = NDArray[np.uint64]
 
 
 class ChunkTable:
@@ -86,17 +86,17 @@ class ChunkTable:
     def __init__(self) -> None:
         self._size = 0
         self._slots: NDArray[np.int32] = np.full(_FIRST_SLOTS, -1, np.int32)
-        self._hashes: Words = np.zeros(0, np.uint64)
-        self._starts: Integers = np.zeros(1, np.int64)
+        self._hashes: WordArray = np.zeros(0, np.uint64)
+        self._starts: IntegerArray = np.zeros(1, np.int64)
         self._lengths: NDArray[np.int32] = np.zeros(0, np.int32)
-        self._data: Bytes = np.zeros(WINDOW, np.uint8)
+        self._data: ByteArray = np.zeros(WINDOW, np.uint8)
 
     def __len__(self) -> int:
         return self._size
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory it takes."""
+        """ByteArray of memory it takes."""
         arrays = (self._slots, self._hashes, self._starts, self._lengths, self._data)
         return sum(array.nbytes for array in arrays)
 
@@ -107,7 +107,7 @@ class ChunkTable:
         return [raw[begin:end] for begin, end in pairwise((starts - starts[0]).tolist())]
 
     def numbers(
-        self, raw: bytes, starts: Integers, most_new: float = 1.0
+        self, raw: bytes, starts: IntegerArray, most_new: float = 1.0
     ) -> NDArray[np.int32] | None:
         """Return the number of each chunk of a text, new ones added: [n] int32.
 
@@ -136,7 +136,9 @@ class ChunkTable:
             numbers[new] = self._probe(hashes[new])
         return numbers if self._holds(numbers, views, starts, lengths) else None
 
-    def _add(self, text: Bytes, starts: Integers, lengths: Integers, hashes: Words) -> None:
+    def _add(
+        self, text: ByteArray, starts: IntegerArray, lengths: IntegerArray, hashes: WordArray
+    ) -> None:
         """Number chunks of a text, no two of one hash, that are not in the table yet."""
         size, begin = self._size + len(starts), int(self._starts[self._size])
         ends = begin + np.cumsum(lengths)
@@ -156,7 +158,7 @@ class ChunkTable:
             unplaced = 0
         self._place(np.arange(unplaced, size))
 
-    def _place(self, numbers: Integers) -> None:
+    def _place(self, numbers: IntegerArray) -> None:
         """Put numbers into free slots, each at or after the one its hash points to."""
         slots = self._slots_of(self._hashes[numbers])
         while len(numbers):
@@ -165,7 +167,7 @@ class ChunkTable:
             lost = self._slots[slots] != numbers
             numbers, slots = numbers[lost], (slots[lost] + 1) % len(self._slots)
 
-    def _probe(self, hashes: Words) -> NDArray[np.int32]:
+    def _probe(self, hashes: WordArray) -> NDArray[np.int32]:
         """Return the number stored under each hash, or -1."""
         if not self._size:
             return np.full(len(hashes), -1, np.int32)
@@ -179,12 +181,16 @@ class ChunkTable:
             pending = pending[(self._hashes[found] != hashes[pending]) & (found >= 0)]
         return numbers
 
-    def _slots_of(self, hashes: Words) -> Integers:
+    def _slots_of(self, hashes: WordArray) -> IntegerArray:
         bits = len(self._slots).bit_length() - 1
         return (hashes >> np.uint64(64 - bits)).astype(np.int64)
 
     def _holds(
-        self, numbers: NDArray[np.int32], views: Words, starts: Integers, lengths: Integers
+        self,
+        numbers: NDArray[np.int32],
+        views: WordArray,
+        starts: IntegerArray,
+        lengths: IntegerArray,
     ) -> bool:
         """Whether every chunk is, byte by byte, the one stored under its number.
 
@@ -206,7 +212,7 @@ class ChunkTable:
         return True
 
 
-def _hashes(views: Words, starts: Integers, lengths: Integers) -> Words:
+def _hashes(views: WordArray, starts: IntegerArray, lengths: IntegerArray) -> WordArray:
     """Return a 64-bit hash of each chunk: [n].
 
     Every step is one to one, so up to `WINDOW` bytes the hash and the length are the chunk.
@@ -235,7 +241,7 @@ def _hashes(views: Words, starts: Integers, lengths: Integers) -> Words:
 # included.
 
 
-class Pretokens(NamedTuple):
+class PretokenNumbers(NamedTuple):
     """The pre-tokens of several texts, one after the other.
 
     Attributes:
@@ -268,7 +274,7 @@ class PretokenIndex:
         self._table = ChunkTable()
         self._of_chunk = NumberLists()
 
-    def add(self, texts: Sequence[str]) -> Pretokens:
+    def add(self, texts: Sequence[str]) -> PretokenNumbers:
         """Split the texts, each on its own."""
         if self._rule is None:
             return self._split(texts)
@@ -281,9 +287,9 @@ class PretokenIndex:
         self._of_chunk.extend(*self._split([chunk.decode() for chunk in unsplit]))
         pieces, per_chunk = self._of_chunk.read(numbers)
         running = np.append(0, np.cumsum(per_chunk))
-        return Pretokens(pieces, np.diff(running[np.searchsorted(starts, text.starts)]))
+        return PretokenNumbers(pieces, np.diff(running[np.searchsorted(starts, text.starts)]))
 
-    def _split(self, texts: Sequence[str]) -> Pretokens:
+    def _split(self, texts: Sequence[str]) -> PretokenNumbers:
         """Split with the pattern itself."""
         numbers = self._numbers
         found: list[int] = []
@@ -296,4 +302,4 @@ class PretokenIndex:
                     self.pieces.append(piece.encode())
                 found.append(number)
             ends[i + 1] = len(found)
-        return Pretokens(np.array(found, np.uint32), np.diff(ends))
+        return PretokenNumbers(np.array(found, np.uint32), np.diff(ends))

@@ -46,7 +46,7 @@ FIELD_INDEX = {name: i for i, name in enumerate(FIELDS)}
 
 
 class WordSegmenter(StrEnum):
-    """How words are told apart; `tokenize_lab.words` says how each does it."""
+    """How words are told apart; `tokenize_lab.counts.text` says how each does it."""
 
     WHITESPACE = "whitespace"
     UAX29 = "uax29"

@@ -33,7 +33,7 @@ _LEAST_SKIPPED, _MOST_SKIPPED = 4, 64
 
 
 @dataclass
-class _Stock:
+class _ChunkStore:
     """Chunks cut by one rule, of code or of other text, and what tokenizers make of them."""
 
     rule: CutRule
@@ -76,7 +76,7 @@ class _Skipping:
     next: int = _LEAST_SKIPPED
 
 
-class Sharing:
+class ChunkCounter:
     """Counts from distinct chunks, within one process.
 
     Attributes:
@@ -91,14 +91,14 @@ class Sharing:
         self.switched_off: dict[str, str] = {}
         self._most_new, self._most_bytes = most_new, most_bytes
         self._settings = settings
-        self._stocks: dict[tuple[CutRule, bool], _Stock] = {}
+        self._stores: dict[tuple[CutRule, bool], _ChunkStore] = {}
         self._skipping: dict[tuple[CutRule, str, str], _Skipping] = {}
         self._seen: dict[tuple[CutRule, str, str], int] = {}
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory that is kept."""
-        return sum(stock.nbytes for stock in self._stocks.values())
+        return sum(store.nbytes for store in self._stores.values())
 
     def begin(self, text: AnnotatedText, batch: Batch, rule: CutRule) -> "SharedBatch | None":
         """Cut a batch; None where it is better, or only possible, to encode it whole."""
@@ -109,23 +109,23 @@ class Sharing:
             return None
         if text.is_code and any(string[:1] in (" ", "\t") for string in text.texts):
             return None  # blanks that open a text are indentation, and those before a word are not
-        stock = self._stock(rule, text.is_code)
-        cut = stock.chunked(text.text_bytes, self._most_new)
+        store = self._store(rule, text.is_code)
+        cut = store.chunked(text.text_bytes, self._most_new)
         if cut is None:
             skipping.left, skipping.next = skipping.next, min(2 * skipping.next, _MOST_SKIPPED)
             return None
         skipping.next = _LEAST_SKIPPED
         seen = self._seen[place] = self._seen.get(place, -1) + 1
         heads = _heads(text.texts) if seen % CHECK_EVERY == 0 else []
-        return SharedBatch(self, stock, text, cut, heads)
+        return SharedBatch(self, store, text, cut, heads)
 
-    def _stock(self, rule: CutRule, is_code: bool) -> _Stock:
+    def _store(self, rule: CutRule, is_code: bool) -> _ChunkStore:
         if self.nbytes > self._most_bytes:
-            self._stocks.clear()
+            self._stores.clear()
         key = rule, is_code
-        if key not in self._stocks:
-            self._stocks[key] = _Stock(rule, self._settings, is_code)
-        return self._stocks[key]
+        if key not in self._stores:
+            self._stores[key] = _ChunkStore(rule, self._settings, is_code)
+        return self._stores[key]
 
 
 class SharedBatch:
@@ -133,13 +133,13 @@ class SharedBatch:
 
     def __init__(
         self,
-        sharing: Sharing,
-        stock: _Stock,
+        sharing: ChunkCounter,
+        store: _ChunkStore,
         text: AnnotatedText,
         cut: ChunkedText,
         heads: Sequence[str],
     ) -> None:
-        self._sharing, self._stock, self._cut, self._heads = sharing, stock, cut, heads
+        self._chunk_counter, self._store, self._cut, self._heads = sharing, store, cut, heads
         self._words = text.text_bytes.per_text(text.words.first)
         self._sizes = text.text_bytes.byte_counts
 
@@ -149,13 +149,13 @@ class SharedBatch:
         Arguments:
             literals: added tokens of the tokenizer, none of which the batch holds.
         """
-        off = self._sharing.switched_off
+        off = self._chunk_counter.switched_off
         if tokenizer.name in off:
             return None
         if self._heads and not self._agrees(tokenizer, literals):
             off[tokenizer.name] = "tokens of its pieces are not those of whole texts"
             return None
-        table = self._stock.table(tokenizer, literals)
+        table = self._store.table(tokenizer, literals)
         if table is None:
             off[tokenizer.name] = "its tokens do not give a piece of text back"
             return None
@@ -163,8 +163,8 @@ class SharedBatch:
 
     def _agrees(self, tokenizer: Tokenizer, literals: Sequence[str]) -> bool:
         """Compare ids from chunks with those of whole texts."""
-        cut = self._stock.chunked(TextBytes.of(self._heads), 1.0)
-        table = self._stock.table(tokenizer, literals)
+        cut = self._store.chunked(TextBytes.of(self._heads), 1.0)
+        table = self._store.table(tokenizer, literals)
         if cut is None or table is None:
             return cut is None
         shared, plain = table.encoding(cut), tokenizer.encode_batch(self._heads)

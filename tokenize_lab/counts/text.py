@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenize_lab.counts.bytes import Runs, TextBytes, members
+from tokenize_lab.counts.bytes import ByteRuns, TextBytes, members
 from tokenize_lab.counts.fields import TEXT_FIELDS, TEXT_INDEX, WordSegmenter
 
 # Words, by a named segmenter; and the writing that has none to find.
@@ -35,7 +35,7 @@ _NO_SPACES = [
 ]
 
 
-def word_runs(text: TextBytes, texts: Sequence[str], segmenter: WordSegmenter) -> Runs:
+def word_runs(text: TextBytes, texts: Sequence[str], segmenter: WordSegmenter) -> ByteRuns:
     """Return every word as a run of bytes."""
     if segmenter is WordSegmenter.WHITESPACE:
         return text.runs(~text.whitespace)
@@ -73,7 +73,7 @@ def _unspaced_leads(segmenter: WordSegmenter) -> tuple[bytes, NDArray[np.bool_]]
     return bytes(sorted(leads)), table
 
 
-def _uax29_runs(text: TextBytes, texts: Sequence[str]) -> Runs:
+def _uax29_runs(text: TextBytes, texts: Sequence[str]) -> ByteRuns:
     import regex
 
     boundary = regex.compile(r"\b", flags=regex.WORD | regex.VERSION1)
@@ -95,7 +95,7 @@ def _uax29_runs(text: TextBytes, texts: Sequence[str]) -> Runs:
     # From characters to bytes: the byte at which each character of the batch begins.
     leads = np.flatnonzero((text.data & 0xC0) != 0x80)
     char_starts = np.append(leads, len(text.data))
-    return Runs(
+    return ByteRuns(
         char_starts[np.asarray(first, np.int64)], char_starts[np.asarray(last, np.int64)] - 1
     )
 
@@ -142,17 +142,17 @@ class AnnotatedText:
         return TextBytes.of(self.texts)
 
     @cached_property
-    def words(self) -> Runs:
+    def words(self) -> ByteRuns:
         """Every word."""
         return word_runs(self.text_bytes, self.texts, self.settings.segmenter)
 
     @cached_property
-    def long_numbers(self) -> Runs:
+    def long_numbers(self) -> ByteRuns:
         """Every run of four or more ASCII digits."""
         return self.text_bytes.digit_runs(LONG_NUMBER_DIGITS)
 
     @cached_property
-    def indentation(self) -> Runs:
+    def indentation(self) -> ByteRuns:
         """Spaces and tabs that open a line (code only)."""
         text = self.text_bytes
         runs = text.runs(members(text.raw, b" \t"))
@@ -162,7 +162,7 @@ class AnnotatedText:
         return runs.select(opens_line[runs.first])
 
     @cached_property
-    def operators(self) -> Runs:
+    def operators(self) -> ByteRuns:
         """Operators of two or more characters (code only)."""
         text = self.text_bytes
         runs = text.runs(members(text.raw, b"+-*/%=<>!&|^~?:.@"))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenize_lab.counts.bytes import Runs, TextBytes
+from tokenize_lab.counts.bytes import ByteRuns, TextBytes
 from tokenize_lab.counts.fields import TOKEN_FIELDS, TOKEN_INDEX
 from tokenize_lab.counts.text import AnnotatedText
 from tokenize_lab.tokenizer import HEAD_MASKS, WINDOW, Encoding, TokenBytes, Tokenizer, windows
@@ -35,7 +35,7 @@ class TokenBoundaries:
         """[bytes + 1] int32, how many tokens begin at or before each byte."""
         return np.cumsum(self.opens, dtype=np.int32)
 
-    def inside(self, runs: Runs) -> NDArray[np.int32]:
+    def inside(self, runs: ByteRuns) -> NDArray[np.int32]:
         """Return how many boundaries cut each run: [runs] int32."""
         return self.opened[runs.last] - self.opened[runs.first]
 
@@ -146,7 +146,7 @@ class TokenCounts(NamedTuple):
     occurrences: NDArray[np.int64]
 
 
-class Pretokens(NamedTuple):
+class SampledPretokens(NamedTuple):
     """Pre-tokens of a sample of a batch.
 
     Attributes:
@@ -208,7 +208,7 @@ def count_encoded(
     return TokenCounts(table, used.astype(np.uint32), histogram[used].astype(np.int64))
 
 
-def in_exact_texts(text: AnnotatedText, boundaries: TokenBoundaries, runs: Runs) -> Runs:
+def in_exact_texts(text: AnnotatedText, boundaries: TokenBoundaries, runs: ByteRuns) -> ByteRuns:
     """Return the runs that lie in texts whose tokens give them back."""
     if boundaries.exact.all():
         return runs
@@ -217,14 +217,14 @@ def in_exact_texts(text: AnnotatedText, boundaries: TokenBoundaries, runs: Runs)
 
 
 def _sum_per_text(
-    text: AnnotatedText, runs: Runs, values: NDArray[np.integer] | NDArray[np.bool_]
+    text: AnnotatedText, runs: ByteRuns, values: NDArray[np.integer] | NDArray[np.bool_]
 ) -> NDArray[np.int64]:
     running = np.zeros(len(runs) + 1, np.int64)
     np.cumsum(values, out=running[1:])
     return np.diff(running[np.searchsorted(runs.first, text.text_bytes.starts)])
 
 
-def single_tokens(words: Runs, boundaries: TokenBoundaries) -> NDArray[np.bool_]:
+def single_tokens(words: ByteRuns, boundaries: TokenBoundaries) -> NDArray[np.bool_]:
     """Return which words, one or more, are one token: no boundary cuts it, and no token reaches
     into a neighbour."""
     opened = boundaries.opened
@@ -252,7 +252,7 @@ def _count_digits(text: AnnotatedText, boundaries: TokenBoundaries, put: _Put) -
     put("digit_boundaries_hit", _sum_per_text(text, numbers, hits))
 
 
-def pretokens_sampled(text: AnnotatedText, tokenizer: Tokenizer) -> Pretokens | None:
+def pretokens_sampled(text: AnnotatedText, tokenizer: Tokenizer) -> SampledPretokens | None:
     """Split a sample of the documents, evenly spaced; None where there is nothing to split."""
     sizes = text.text_bytes.byte_counts
     total = int(sizes.sum())
@@ -261,7 +261,7 @@ def pretokens_sampled(text: AnnotatedText, tokenizer: Tokenizer) -> Pretokens | 
     budget = max(PRETOKEN_SAMPLE_LEAST, int(total * PRETOKEN_SAMPLE_SHARE))
     wanted = max(1, min(len(sizes), round(budget * len(sizes) / total)))
     chosen = np.unique(np.linspace(0, len(sizes) - 1, wanted).round().astype(np.int64))
-    sample = Pretokens(np.zeros(len(sizes), np.int64), np.zeros(len(sizes), np.int64))
+    sample = SampledPretokens(np.zeros(len(sizes), np.int64), np.zeros(len(sizes), np.int64))
     for i in chosen.tolist():
         head = whole_words(text.texts[i], budget)
         count = tokenizer.pretoken_count(head)
@@ -272,7 +272,7 @@ def pretokens_sampled(text: AnnotatedText, tokenizer: Tokenizer) -> Pretokens | 
     return sample
 
 
-def add_pretokens(counts: TokenCounts, sample: Pretokens | None) -> None:
+def add_pretokens(counts: TokenCounts, sample: SampledPretokens | None) -> None:
     """Put a sample's pre-tokens into a batch's counts."""
     if sample is not None:
         counts.per_text[:, TOKEN_INDEX["pretokens"]] = sample.pieces

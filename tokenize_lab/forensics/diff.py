@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from corpora.corpus import Corpus
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.sentencepiece import SentencePieceTokenizer, model_settings
-from tokenize_lab.counts.bytes import Runs, TextBytes
+from tokenize_lab.counts.bytes import ByteRuns, TextBytes
 from tokenize_lab.counts.tokens import TokenBoundaries, token_boundaries
 from tokenize_lab.forensics.audit import identity, script_counts, token
 from tokenize_lab.progress import ReportProgress, silent
@@ -177,7 +177,7 @@ def _note_words(
         words[raw, own, its] += 1
 
 
-def _pairs(runs: Runs) -> list[tuple[int, int]]:
+def _pairs(runs: ByteRuns) -> list[tuple[int, int]]:
     return list(zip(runs.first.tolist(), runs.last.tolist(), strict=True))
 
 

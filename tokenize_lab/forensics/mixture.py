@@ -37,7 +37,7 @@ BLOCKS = 64  # per language; the units of a bootstrap
 
 
 @dataclass(frozen=True)
-class Words:
+class MixtureWords:
     """Distinct pieces and their counts.
 
     Attributes:
@@ -79,7 +79,7 @@ def count_words(
     corpora: Sequence[Corpus],
     most_bytes: int,
     progress: ReportProgress = silent,
-) -> Words:
+) -> MixtureWords:
     """Split the corpora as the tokenizer does and count the pieces by language.
 
     Arguments:
@@ -117,7 +117,7 @@ def count_words(
         for piece, times in counter.items():
             entries.append((index.setdefault(piece, len(index)), own, part, times))
     word, language, block, count = np.array(entries, np.int64).reshape(-1, 4).T
-    return Words(
+    return MixtureWords(
         list(index),
         list(languages),
         word,
@@ -161,7 +161,7 @@ INTERVAL = 1.96  # standard errors either side: 95 % of a normal distribution
 
 def infer_mixture(
     tokenizer: Tokenizer,
-    words: Words,
+    words: MixtureWords,
     *,
     merges: int,
     replicates: int = 0,
@@ -224,7 +224,7 @@ def infer_mixture(
     }
 
 
-def symbols(rules: MergeRules, words: Words) -> list[list[int]]:
+def symbols(rules: MergeRules, words: MixtureWords) -> list[list[int]]:
     """Return each word as the ids of its bytes."""
     of_byte = {text[0]: i for i, text in enumerate(rules.texts) if len(text) == 1}
     missing = next((b for piece in words.pieces for b in piece if b not in of_byte), None)
@@ -237,7 +237,7 @@ def symbols(rules: MergeRules, words: Words) -> list[list[int]]:
 
 def _resampled(
     history: PairHistory,
-    words: Words,
+    words: MixtureWords,
     solution: Solution,
     costs: Costs,
     replicates: int,
@@ -261,7 +261,7 @@ def _resampled(
 
 
 def _rows(
-    words: Words, solution: Solution, published: Solution, draws: NDArray[np.float64]
+    words: MixtureWords, solution: Solution, published: Solution, draws: NDArray[np.float64]
 ) -> list[dict[str, Any]]:
     errors = draws.std(0, ddof=1) if len(draws) > 1 else None
     rows = []

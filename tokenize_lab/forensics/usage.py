@@ -14,7 +14,7 @@ from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.measure import measure
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.workers import Workbench
+from tokenize_lab.workers import CountJob
 
 MAINLY = 0.9  # of a token's occurrences per byte of each language
 
@@ -54,7 +54,7 @@ def count_usage(
     Raises:
         InputError: from the corpora, or a cache that cannot be written.
     """
-    bench = Workbench([tokenizer], TextSettings(), cache)
+    bench = CountJob([tokenizer], TextSettings(), cache)
     measured = measure(corpora, bench, jobs=jobs, progress=progress)
     languages = sorted({str(group.language) for group in measured.counts})
     place = {language: i for i, language in enumerate(languages)}

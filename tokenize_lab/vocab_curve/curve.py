@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.document import utf8_length
-from tokenize_lab.counts.chunks import Pretokens
+from tokenize_lab.counts.chunks import PretokenNumbers
 from tokenize_lab.counts.schema import with_documents
 from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import merges_of
@@ -66,7 +66,7 @@ class _Part:
     group: str
     first_document: int
     bytes: NDArray[np.int64]
-    pieces: Pretokens
+    pieces: PretokenNumbers
 
 
 class CurveCounter:

@@ -14,17 +14,17 @@ from corpora.errors import InputError
 from tokenize_lab.backends.common import PROBES
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.simple import UTF8_BYTES, byte_to_character
-from tokenize_lab.counts.chunks import PretokenIndex, Pretokens
+from tokenize_lab.counts.chunks import PretokenIndex, PretokenNumbers
 from tokenize_lab.merges.apply import Merger
 from tokenize_lab.merges.merge_list import NONE, Merges
 from tokenize_lab.tokenizer import Tokenizer, TokenKind
 from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
-from tokenize_lab.vocab_curve.splitting import Split, Splitting, splittings_of
+from tokenize_lab.vocab_curve.splitting import CurveSplit, CurveSplitting, splittings_of
 
 # The symbols that merging a piece starts from, and the pieces that are tokens as they stand.
 
 
-class Symbols(NamedTuple):
+class FollowedSymbols(NamedTuple):
     """Pieces as merging finds them.
 
     Attributes:
@@ -46,12 +46,12 @@ class ByteSymbols:
         """Take [256] ids of bytes, and the sizes from which pieces are taken whole."""
         self._ids, self._whole = byte_ids, whole
 
-    def of(self, pieces: Sequence[str] | Sequence[bytes]) -> Symbols:
+    def of(self, pieces: Sequence[str] | Sequence[bytes]) -> FollowedSymbols:
         """Return the pieces' symbols."""
         encoded = [piece.encode() if isinstance(piece, str) else piece for piece in pieces]
         data = np.frombuffer(b"".join(encoded), np.uint8)
         lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
-        return Symbols(self._ids[data], lengths, _whole_sizes(encoded, self._whole))
+        return FollowedSymbols(self._ids[data], lengths, _whole_sizes(encoded, self._whole))
 
 
 class CharacterSymbols:
@@ -71,7 +71,7 @@ class CharacterSymbols:
         self._unknown = self._vocab.get(model.get("unk_token") or "")
         self._whole = whole
 
-    def of(self, pieces: Sequence[str] | Sequence[bytes]) -> Symbols:
+    def of(self, pieces: Sequence[str] | Sequence[bytes]) -> FollowedSymbols:
         """Return the symbols of pieces of characters."""
         ids: list[int] = []
         ends = np.zeros(len(pieces) + 1, np.int64)
@@ -79,7 +79,9 @@ class CharacterSymbols:
             assert isinstance(piece, str)
             self._add(piece, ids)
             ends[index + 1] = len(ids)
-        return Symbols(np.asarray(ids, np.int32), np.diff(ends), _whole_sizes(pieces, self._whole))
+        return FollowedSymbols(
+            np.asarray(ids, np.int32), np.diff(ends), _whole_sizes(pieces, self._whole)
+        )
 
     def _add(self, piece: str, ids: list[int]) -> None:
         last = len(piece) - 1
@@ -145,7 +147,7 @@ def _whole_sizes(pieces: Sequence[Any], whole: Mapping[Any, int]) -> NDArray[np.
 class DistinctPieces:
     """The distinct pieces of all texts added so far, as `PretokenIndex` has them of a pattern."""
 
-    def __init__(self, split: Split) -> None:
+    def __init__(self, split: CurveSplit) -> None:
         """`split` cuts a text into its pieces."""
         self._split = split
         # Each new piece is given the next number.
@@ -156,8 +158,8 @@ class DistinctPieces:
         """Each distinct piece, at the place of its number."""
         return list(self._numbers)
 
-    def add(self, texts: Sequence[str]) -> Pretokens:
-        """Split the texts, each on its own."""
+    def add(self, texts: Sequence[str]) -> PretokenNumbers:
+        """CurveSplit the texts, each on its own."""
         number, split = self._numbers.__getitem__, self._split
         found = array("I")
         ends = np.zeros(len(texts) + 1, np.int64)
@@ -165,7 +167,7 @@ class DistinctPieces:
             found.extend(map(number, split(text)))
             ends[index + 1] = len(found)
         numbers = np.frombuffer(found, np.uint32) if found else np.zeros(0, np.uint32)
-        return Pretokens(numbers, np.diff(ends))
+        return PretokenNumbers(numbers, np.diff(ends))
 
 
 class Losses(NamedTuple):
@@ -209,7 +211,7 @@ class Followed:
         self.base_size = merges.base_size
         self._merger = Merger(merges)
         self._symbols: ByteSymbols | CharacterSymbols
-        self._way: Splitting
+        self._way: CurveSplitting
         tried = [*PROBES, *texts]
         wanted = tokenizer.encode_batch(tried).lengths
         of_bytes = byte_symbols(tokenizer, merges)
@@ -231,7 +233,7 @@ class Followed:
             f"-t truncated:V:{tokenizer.spec}"
         )
 
-    def symbols_of(self, text: str) -> Symbols:
+    def symbols_of(self, text: str) -> FollowedSymbols:
         """Return what merging the text's pieces starts from."""
         return self._symbols.of(self._way.split(text))
 

@@ -25,16 +25,8 @@ from tokenize_lab.vocab_curve.curve import CurveCounter, TokenCurve
 # From curves to the rows that people read: rates at chosen sizes, and what more ids gain.
 
 
-Row = dict[str, Any]
+CurveRow = dict[str, Any]
 STEPS_AN_OCTAVE = 4
-
-MEANINGS = {
-    "vocabulary_size": "ids in all: special tokens, alphabet, and as many merges as fit",
-    "bytes_per_token": "compression rate T at that size: UTF-8 bytes of the raw text / tokens",
-    "marginal_bytes_per_token": "bytes per token gained by each id added since the row before",
-    "bytes_per_pretoken": "pre-token ceiling: bytes per piece that merges cannot cross, the most "
-    "bytes per token that any vocabulary could reach behind this splitter",
-}
 
 
 def log_grid(first: int, last: int) -> list[int]:
@@ -46,8 +38,8 @@ def log_grid(first: int, last: int) -> list[int]:
 
 
 def curve_rows(
-    place: Row, curve: TokenCurve, sizes: Sequence[int], bootstrap: DocumentBootstrap | None
-) -> Iterator[Row]:
+    place: CurveRow, curve: TokenCurve, sizes: Sequence[int], bootstrap: DocumentBootstrap | None
+) -> Iterator[CurveRow]:
     """Yield a row for each vocabulary size, ascending.
 
     Intervals are of the sizes that the curve has units at, and None elsewhere; a row's marginal
@@ -65,7 +57,7 @@ def curve_rows(
     before: int | None = None
     for size in sizes:
         rate = _number(rates[size - curve.first_size])
-        row: Row = {
+        row: CurveRow = {
             **place,
             "vocabulary_size": size,
             "tokens": curve.at(size),
@@ -76,7 +68,7 @@ def curve_rows(
             "bytes_per_pretoken": ceiling,
         }
         own = replicates.get(size)
-        intervals: Row = {"bytes_per_token": None, "marginal_bytes_per_token": None}
+        intervals: CurveRow = {"bytes_per_token": None, "marginal_bytes_per_token": None}
         if bootstrap and rate is not None:
             intervals["bytes_per_token"] = bootstrap.interval(own)
         if before is not None and rate is not None:
@@ -139,7 +131,7 @@ class CurveSettings:
 
 
 @dataclass(frozen=True)
-class Curve:
+class VocabCurve:
     """A tokenizer's curve over one language of a corpus.
 
     Attributes:
@@ -149,7 +141,7 @@ class Curve:
         counts: at every size.
     """
 
-    place: Row
+    place: CurveRow
     declared: int
     sizes: Sequence[int]
     counts: TokenCurve
@@ -159,7 +151,7 @@ class Curve:
         """All sizes that the tokenizer can be cut to."""
         return range(self.counts.first_size, self.declared + 1)
 
-    def rows(self, settings: CurveSettings, sizes: Sequence[int] = ()) -> Iterator[Row]:
+    def rows(self, settings: CurveSettings, sizes: Sequence[int] = ()) -> Iterator[CurveRow]:
         """Yield rows at some sizes, ascending; by default at the curve's own."""
         return curve_rows(self.place, self.counts, sizes or self.sizes, settings.bootstrap)
 
@@ -169,7 +161,7 @@ def vocabulary_curves(
     tokenizers: Sequence[Tokenizer],
     settings: CurveSettings,
     progress: ReportProgress = silent,
-) -> list[Curve]:
+) -> list[VocabCurve]:
     """Return each tokenizer's curve over each language, in one pass over the corpus.
 
     Raises:
@@ -193,7 +185,7 @@ def vocabulary_curves(
         seen += len(batch.texts)
         progress(f"measuring {corpus.name}", _bytes(batch))
     return [
-        Curve(
+        VocabCurve(
             {"tokenizer": tokenizer.name, "corpus": corpus.name, "language": language},
             tokenizer.vocabulary_size,
             sizes[tokenizer.name],
@@ -207,7 +199,7 @@ def vocabulary_curves(
 def save_curves(
     folder: Path,
     corpus: Corpus,
-    curves: Sequence[Curve],
+    curves: Sequence[VocabCurve],
     tokenizers: Sequence[Tokenizer],
     settings: CurveSettings,
     command: Sequence[str],
@@ -282,7 +274,7 @@ def _sizes(name: str, merges: Merges, settings: CurveSettings) -> list[int]:
     return sorted({*settings.shown, *log_grid(merges.base_size, merges.vocabulary_size)})
 
 
-def _without(row: Row, place: Row) -> Row:
+def _without(row: CurveRow, place: CurveRow) -> CurveRow:
     return {key: value for key, value in row.items() if key not in place}
 
 

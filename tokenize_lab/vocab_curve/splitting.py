@@ -16,10 +16,10 @@ from tokenize_lab.backends.huggingface_json import TextPath, parts_of, text_path
 from tokenize_lab.patterns import GPT2, rule_of
 from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
 
-Split = Callable[[str], list[str]]
+CurveSplit = Callable[[str], list[str]]
 
 
-class Splitting(NamedTuple):
+class CurveSplitting(NamedTuple):
     """A way to cut texts.
 
     Attributes:
@@ -28,29 +28,29 @@ class Splitting(NamedTuple):
         pattern: what alone splits the text, where the engine of pre-tokens knows it; else empty.
     """
 
-    split: Split
+    split: CurveSplit
     raw: bool
     pattern: str = ""
 
 
-def splittings_of(tokenizer: TiktokenTokenizer | HuggingFaceTokenizer) -> list[Splitting]:
+def splittings_of(tokenizer: TiktokenTokenizer | HuggingFaceTokenizer) -> list[CurveSplitting]:
     """Return ways to split as the tokenizer does, the fastest first.
 
     Raises:
         InputError: it has added tokens that change the text beside them.
     """
     if isinstance(tokenizer, TiktokenTokenizer):
-        return [Splitting(_matches(tokenizer.pattern), True, _known(tokenizer.pattern))]
+        return [CurveSplitting(_matches(tokenizer.pattern), True, _known(tokenizer.pattern))]
     content = json.loads(tokenizer.serialized)
     path = text_path(content.get("normalizer"), content.get("pre_tokenizer"))
     engine = tokenizer.library_tokenizer
-    found: list[Splitting] = []
+    found: list[CurveSplitting] = []
     if (fast := _by_expression(content, path)) is not None:
         raw = bool(content.get("pre_tokenizer"))
         declared = tokenizer.splitting
         alone = len(declared.patterns) == 1 and not declared.literals and not declared.obstacle
-        found.append(Splitting(fast, raw, _known(declared.patterns[0]) if alone else ""))
-    found.append(Splitting(_by_library(engine.pre_tokenizer), raw=False))
+        found.append(CurveSplitting(fast, raw, _known(declared.patterns[0]) if alone else ""))
+    found.append(CurveSplitting(_by_library(engine.pre_tokenizer), raw=False))
     normalise = None if engine.normalizer is None else engine.normalizer.normalize_str
     return [
         one._replace(split=_around_added(content, _normalised(one.split, normalise), tokenizer))
@@ -62,7 +62,7 @@ def _known(pattern: str) -> str:
     return pattern if rule_of(pattern) is not None else ""
 
 
-def _by_expression(content: dict[str, Any], path: TextPath) -> Split | None:
+def _by_expression(content: dict[str, Any], path: TextPath) -> CurveSplit | None:
     """Return a splitter by `regex`, None where it takes the library."""
     parts = list(parts_of(content.get("pre_tokenizer")))
     if not parts:
@@ -83,7 +83,7 @@ def _by_expression(content: dict[str, Any], path: TextPath) -> Split | None:
     return None
 
 
-def _matches(pattern: str) -> Split:
+def _matches(pattern: str) -> CurveSplit:
     import regex
 
     compiled = regex.compile(pattern)
@@ -92,7 +92,7 @@ def _matches(pattern: str) -> Split:
     return compiled.findall  # type: ignore[no-any-return]  # no groups: a list of strings
 
 
-def _isolated(pattern: str) -> Split | None:
+def _isolated(pattern: str) -> CurveSplit | None:
     """Return a splitter whose pieces are the matches, and what lies between them."""
     import regex
 
@@ -119,7 +119,7 @@ def _whole(text: str) -> list[str]:
     return [text] if text else []
 
 
-def _at_marks(vocab: dict[str, int], mark: str) -> Split:
+def _at_marks(vocab: dict[str, int], mark: str) -> CurveSplit:
     """Return a splitter for a tokenizer that has none: before marks of a space, where no token
     holds one after anything else, so that no merge can join the two."""
     inside = (mark in piece.lstrip(mark) for piece in vocab)
@@ -128,17 +128,19 @@ def _at_marks(vocab: dict[str, int], mark: str) -> Split:
     return _matches(f"{mark}+[^{mark}]*|[^{mark}]+")
 
 
-def _by_library(pre_tokenizer: Any) -> Split:
+def _by_library(pre_tokenizer: Any) -> CurveSplit:
     if pre_tokenizer is None:
         return _whole
     return lambda text: [piece for piece, _ in pre_tokenizer.pre_tokenize_str(text)]
 
 
-def _normalised(split: Split, normalise: Callable[[str], str] | None) -> Split:
+def _normalised(split: CurveSplit, normalise: Callable[[str], str] | None) -> CurveSplit:
     return split if normalise is None else lambda text: split(normalise(text))
 
 
-def _around_added(content: dict[str, Any], split: Split, tokenizer: HuggingFaceTokenizer) -> Split:
+def _around_added(
+    content: dict[str, Any], split: CurveSplit, tokenizer: HuggingFaceTokenizer
+) -> CurveSplit:
     """Return a splitter that finds added tokens first.
 
     One of them is a piece of its own and one token at any size, as any single symbol is: such a
@@ -177,7 +179,7 @@ def _around_added(content: dict[str, Any], split: Split, tokenizer: HuggingFaceT
     return split
 
 
-def _between(found: Any, specials: set[str], symbol: str, split: Split) -> Split:
+def _between(found: Any, specials: set[str], symbol: str, split: CurveSplit) -> CurveSplit:
     def around(text: str) -> list[str]:
         pieces: list[str] = []
         end = 0

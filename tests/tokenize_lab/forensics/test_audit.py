@@ -14,7 +14,7 @@ from tests.tokenize_lab.forensics.made import byte_level, id_of
 from tests.tokenize_lab.texts import SAMPLES
 from tokenize_lab.cli.forensics import load_findings, save_finding
 from tokenize_lab.forensics.audit import audit, script_of, token_script
-from tokenize_lab.forensics.audit_tables import audit_tables
+from tokenize_lab.forensics.tables import audit_tables
 from tokenize_lab.forensics.usage import count_usage, language_rows, sharing
 from tokenize_lab.load import load_tokenizer
 

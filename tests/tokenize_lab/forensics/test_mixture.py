@@ -18,9 +18,9 @@ from tests.tokenize_lab.forensics.planting import novels, planted
 from tests.tokenize_lab.texts import SAMPLES
 from tokenize_lab.forensics.merges import Merge
 from tokenize_lab.forensics.mixture import BLOCKS, count_words, infer_mixture, splitter
-from tokenize_lab.forensics.mixture_tables import mixture_tables
 from tokenize_lab.forensics.program import solve
 from tokenize_lab.forensics.replay import PairHistory, replay
+from tokenize_lab.forensics.tables import mixture_tables
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.patterns import GPT4
 from tokenize_lab.tokenizer import Tokenizer

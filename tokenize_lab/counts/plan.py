@@ -9,7 +9,7 @@ from tokenize_lab.patterns import PATTERNS, CutRule, Splitting, rule_of
 from tokenize_lab.tokenizer import Tokenizer
 
 
-class Serving(NamedTuple):
+class EncodingPlan(NamedTuple):
     """How one tokenizer's counts come about.
 
     Attributes:
@@ -32,12 +32,12 @@ class Serving(NamedTuple):
     reason: str
 
 
-def serving_of(tokenizer: Tokenizer, settings: TextSettings) -> Serving:
+def encoding_plan(tokenizer: Tokenizer, settings: TextSettings) -> EncodingPlan:
     """Return how a tokenizer is served."""
     facts = _splitting(tokenizer)
     rule, reason = _rule(facts, tokenizer, settings)
     names = {pattern: name for name, pattern in PATTERNS.items()}
-    return Serving(
+    return EncodingPlan(
         tokenizer.name,
         *_encoder(tokenizer),
         rule,
@@ -47,21 +47,21 @@ def serving_of(tokenizer: Tokenizer, settings: TextSettings) -> Serving:
     )
 
 
-def servings(tokenizers: Sequence[Tokenizer], settings: TextSettings) -> list[Serving]:
+def encoding_plans(tokenizers: Sequence[Tokenizer], settings: TextSettings) -> list[EncodingPlan]:
     """Return how each tokenizer is served."""
-    return [serving_of(tokenizer, settings) for tokenizer in tokenizers]
+    return [encoding_plan(tokenizer, settings) for tokenizer in tokenizers]
 
 
 def unshared(tokenizers: Sequence[Tokenizer], settings: TextSettings) -> list[str]:
     """Return a line for each tokenizer whose pattern is known and yet of no use here."""
     return [
         f"{one.tokenizer} encodes every text whole: {one.reason}"
-        for tokenizer, one in zip(tokenizers, servings(tokenizers, settings), strict=True)
+        for tokenizer, one in zip(tokenizers, encoding_plans(tokenizers, settings), strict=True)
         if one.patterns and one.rule is None and tokenizer.lossless
     ]
 
 
-def plan_rows(plan: Sequence[Serving]) -> list[dict[str, Any]]:
+def plan_rows(plan: Sequence[EncodingPlan]) -> list[dict[str, Any]]:
     """Return the plan as rows for `--json`."""
     return [
         {
@@ -80,22 +80,6 @@ def plan_rows(plan: Sequence[Serving]) -> list[dict[str, Any]]:
         }
         for one in plan
     ]
-
-
-def plan_text(plan: Sequence[Serving]) -> str:
-    """Return the plan as a table for people."""
-    rows = [("tokenizer", "encoder", "splits by", "counts", "why")]
-    for one in plan:
-        by = " + ".join(name if len(name) <= 16 else "own pattern" for name in one.patterns) or "-"
-        how = "whole texts" if one.rule is None else f"chunks ({one.rule.value})"
-        rows.append((one.tokenizer, one.encoder, by, how, one.reason))
-        rows.append(("", "", "", "", f"encoder: {one.encoder_reason}"))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
-    return "\n".join(lines) + "\n"
 
 
 def _splitting(tokenizer: Tokenizer) -> Splitting:
