@@ -1,4 +1,7 @@
-"""What became of one run: one JSON file, whole or absent, beside the run's weights."""
+"""What a run is and what became of it: `spec.json` and `record.json`, beside the run's weights.
+
+Each is whole or absent.
+"""
 
 import json
 import math
@@ -6,51 +9,21 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from corpora.errors import InputError
 from corpora.files import write_json, write_text
+from corpora.json_file import Amount, NewerError, from_fields, read_file, read_object
 from scaling.flops import CONVENTIONS, TRAINING_FACTOR, forward_flops_per_byte
-from scaling.json_file import (
-    AMOUNT,
-    COUNT,
-    NUMBER,
-    TEXT,
-    check_fields,
-    list_of,
-    object_of,
-    one_of,
-    optional,
-    read_object,
-    refuse_newer,
-)
-from scaling.spec import SPEC_VERSION, RunSpec
+from scaling.spec import RunSpec
 
 RECORD_VERSION = 1
 RECORD = "record.json"
-REMEDY = "delete it and run again"  # a damaged record costs its run, and nothing else
-Status = Literal["finished", "diverged", "interrupted", "failed"]
-# Fields of a record's file; the specification and what was derived are seen to by themselves.
-_FIELDS = {
-    "status": one_of(get_args(Status)),
-    "reason": TEXT,
-    "params": object_of(COUNT, needed=("global", "total")),
-    "steps": COUNT,
-    "train_bytes": COUNT,
-    "train_tokens": COUNT,
-    "unique_bytes": COUNT,
-    "epochs": AMOUNT,
-    "validation_nats": optional(AMOUNT),
-    "validation_bytes": COUNT,
-    "validation_tokens": COUNT,
-    "validation_interval": optional(list_of(NUMBER, 2)),
-    "patching_flops": AMOUNT,
-    "seconds": AMOUNT,
-    "device": TEXT,
-    "versions": object_of(TEXT),
-    "commit": TEXT,
-    "host": TEXT,
-}
+SPEC = "spec.json"
+_WHAT = "a record"
+_REMEDY = "delete it and run again"  # a damaged record costs its run, and nothing else
+_SPEC_REMEDY = "restore the file, or plan the run again"
+RunOutcome = Literal["finished", "diverged", "interrupted", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,24 +47,28 @@ class RunRecord:
     """
 
     spec: RunSpec
-    status: Status
+    status: RunOutcome
     reason: str
     params: Mapping[str, int]
     steps: int
     train_bytes: int
     train_tokens: int
     unique_bytes: int
-    epochs: float
-    validation_nats: float | None
+    epochs: Amount
+    validation_nats: Amount | None
     validation_bytes: int
     validation_tokens: int
     validation_interval: tuple[float, float] | None
-    patching_flops: float
-    seconds: float
+    patching_flops: Amount
+    seconds: Amount
     device: str
     versions: Mapping[str, str]
     commit: str
     host: str
+
+    def __post_init__(self) -> None:
+        if not {"global", "total"} <= self.params.keys():
+            raise ValueError("'params' is not counts of which one is global, and one total")
 
     @property
     def bits_per_byte(self) -> float | None:
@@ -138,6 +115,17 @@ class RunRecord:
         """Return plain JSON values; what follows from others stands under `derived`."""
         value = {**asdict(self), "spec": self.spec.to_json(), "version": RECORD_VERSION}
         return {**value, "derived": {**self.row(), "flops": self.flops}}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "RunRecord":
+        """Return what `to_json` gave, its version taken out.
+
+        Raises:
+            ValueError: it is not that; naming the field.
+        """
+        if "derived" not in value:
+            raise ValueError("'derived' is missing")
+        return from_fields(cls, {name: part for name, part in value.items() if name != "derived"})
 
 
 def failed_record(spec: RunSpec, reason: str) -> RunRecord:
@@ -187,52 +175,60 @@ def read_record(folder: Path) -> RunRecord | None:
     Raises:
         InputError: it is torn, altered, of another version, or no record; naming the field.
     """
-    path = folder / RECORD
-    value = read_object(path, REMEDY)
-    if value is None:
-        return None
-    try:
-        check_version(path, value)
-        del value["derived"]
-        spec = value.pop("spec")
-        if isinstance(spec, dict):
-            refuse_newer(path, spec.get("version"), SPEC_VERSION)
-        check_fields(value, _FIELDS)
-        interval = value.pop("validation_interval")
-        return RunRecord(
-            spec=RunSpec.from_json(spec),
-            validation_interval=None if interval is None else (interval[0], interval[1]),
-            **value,
-        )
-    except InputError:
-        raise
-    except KeyError as error:
-        raise InputError(
-            f"{path}: not a record of this program ({error} is missing); {REMEDY}"
-        ) from error
-    except ValueError as error:
-        raise InputError(f"{path}: not a record of this program ({error}); {REMEDY}") from error
+    return read_file(folder / RECORD, RunRecord, version=RECORD_VERSION, what=_WHAT, remedy=_REMEDY)
 
 
-def check_version(path: Path, value: dict[str, Any]) -> None:
-    """Take the version out of a record's file, if it is this program's.
+@dataclass(frozen=True, kw_only=True)
+class RecordSummary:
+    """What a record says of how its run ended, as it was derived when it was written.
+
+    Attributes:
+        run_id: of the run.
+        status, reason, steps, seconds: as of `RunRecord`.
+        planned_steps: of its specification.
+        compression_rate: T of its specification.
+        bits_per_byte: of held-out text; None unless finished.
+        compute_flops: spent on training, by the `full` convention.
+    """
+
+    run_id: str
+    status: RunOutcome
+    reason: str
+    steps: int
+    planned_steps: int
+    compression_rate: Amount
+    bits_per_byte: Amount | None
+    compute_flops: Amount
+    seconds: Amount
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "RecordSummary":
+        """Return the summary of a record's object; the rest of it is not looked at.
+
+        Raises:
+            ValueError: it is not a record's; naming the field.
+        """
+        derived, spec = value.get("derived"), value.get("spec")
+        training = spec.get("training") if isinstance(spec, dict) else None
+        if not isinstance(derived, dict) or not isinstance(training, dict):
+            raise ValueError("'derived' or 'spec' is missing")
+        names = ("run_id", "compression_rate", "bits_per_byte", "compute_flops")
+        chosen = {name: derived.get(name) for name in names}
+        chosen |= {name: value.get(name) for name in ("status", "reason", "steps", "seconds")}
+        return from_fields(cls, {**chosen, "planned_steps": training.get("steps")})
+
+
+def summary(folder: Path) -> RecordSummary | None:
+    """Return the summary of a run's record, or None where there is none yet.
+
+    It is for those who look at many runs: what follows from the specification is not derived anew.
 
     Raises:
-        InputError: it is a later one.
-        ValueError: it is another, or none.
+        InputError: it is torn, of another version, or no record; naming the field.
     """
-    version = value.pop("version", None)
-    refuse_newer(path, version, RECORD_VERSION)
-    if version != RECORD_VERSION:
-        raise ValueError(f"version {version}, where this program reads {RECORD_VERSION}")
-
-
-# A run's specification as a file, `spec.json`, beside what became of the run.
-
-
-SPEC = "spec.json"
-_DAMAGED = "not a run's specification"
-_REMEDY = "restore the file, or plan the run again"
+    return read_file(
+        folder / RECORD, RecordSummary, version=RECORD_VERSION, what=_WHAT, remedy=_REMEDY
+    )
 
 
 def write_spec(folder: Path, spec: RunSpec) -> None:
@@ -253,11 +249,12 @@ def read_spec(path: Path) -> RunSpec:
     Raises:
         InputError: it is missing, torn, altered, or of another version.
     """
-    value = read_object(path, _REMEDY, _DAMAGED)
+    value = read_object(path, _SPEC_REMEDY)
     if value is None:
         raise InputError(f"{path}: there is no such file; name a run's folder")
-    refuse_newer(path, value.get("version"), SPEC_VERSION)
     try:
         return RunSpec.from_json(value)
+    except NewerError as error:
+        raise InputError(f"{path}: {error}") from error
     except ValueError as error:
-        raise InputError(f"{path}: {_DAMAGED} ({error}); {_REMEDY}") from error
+        raise InputError(f"{path}: not a run's specification ({error}); {_SPEC_REMEDY}") from error

@@ -12,8 +12,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from corpora.json_file import from_fields, take_version
 from scaling.flops import BYTE_VOCABULARY, BltShape, Setting, Shape, SubwordShape, train_bytes
-from scaling.json_file import TEXT, check_fields
 
 SPEC_VERSION = 1
 Family = Literal["blt", "subword"]
@@ -166,26 +166,12 @@ class RunSpec:
         Raises:
             ValueError: another version, missing or unknown keys, or an altered content.
         """
-        if not isinstance(value, dict):
-            raise ValueError("the specification is not an object")
         content = dict(value)
-        version, run_id = content.pop("version", None), content.pop("run_id", None)
-        if version != SPEC_VERSION:
-            raise ValueError(f"a specification of version {version}, not {SPEC_VERSION}")
-        try:
-            patching = content.pop("patching")
-            spec = cls(
-                model=Model(**content.pop("model")),
-                patching=Patching(**patching) if patching is not None else None,
-                training=Training(**content.pop("training")),
-                **content,
-            )
-        except (KeyError, TypeError, OverflowError) as error:
-            raise ValueError(f"not a specification ({error})") from error
+        run_id = content.pop("run_id", None)
+        take_version(content, SPEC_VERSION)
+        spec = from_fields(cls, content)
         if spec.run_id != run_id:
             raise ValueError(f"its content is that of run {spec.run_id}, its run_id says {run_id}")
-        # The one field that the run's id does not vouch for.
-        check_fields({"name": spec.name}, {"name": TEXT})
         return spec
 
 

@@ -22,7 +22,7 @@ from scaling.data.shards import (
     LANGUAGES,
     MANIFEST,
     SPLITS,
-    Manifest,
+    ShardManifest,
     Split,
     SplitCounts,
     Stream,
@@ -157,7 +157,7 @@ def build_text(
             _write_side(made / split, text, keep, spool)
             splits[split] = _counts(text, keep)
         neither = ~(sides.train | sides.held_out)
-        manifest = Manifest(
+        manifest = ShardManifest(
             kind="text",
             key=key,
             text=key,

@@ -30,8 +30,8 @@ from scaling.data.shards import (
     TOKEN_DOCUMENTS,
     TOKEN_LENGTHS,
     TOKENS,
-    Kind,
-    Manifest,
+    ShardKind,
+    ShardManifest,
     Shards,
     Split,
     Stream,
@@ -90,7 +90,7 @@ class Product:
         about: further fields of the manifest.
     """
 
-    kind: Kind
+    kind: ShardKind
     made_of: Mapping[str, Any]
     files: Sequence[str]
     links: Sequence[str]
@@ -186,7 +186,7 @@ def _join(work: Path, text: Shards, key: str, product: Product, part_bytes: int)
         splits[split] = replace(text.manifest.splits[split], units=product.complete(side))
     for name, array in product.top.items():
         (made / name).write_bytes(array.astype(_dtype(name)).tobytes())
-    manifest: Manifest = replace(
+    manifest: ShardManifest = replace(
         text.manifest,
         kind=product.kind,
         key=key,
@@ -289,7 +289,7 @@ def build_entropies(
 
 
 def _per_byte(
-    kind: Kind,
+    kind: ShardKind,
     file: str,
     values_of: Callable[[Part], NDArray[Any]],
     description: Mapping[str, Any],

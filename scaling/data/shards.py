@@ -13,19 +13,7 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from corpora.files import file_sha256
-from scaling.json_file import (
-    AMOUNT,
-    COUNT,
-    OBJECT,
-    TEXT,
-    check_fields,
-    list_of,
-    object_of,
-    one_of,
-    optional,
-    read_object,
-    refuse_newer,
-)
+from corpora.json_file import from_fields, read_file
 
 # How shards lie on disk.
 #
@@ -51,8 +39,8 @@ KEY_DIGITS = 16
 
 Split = Literal["train", "held_out"]
 SPLITS: tuple[Split, ...] = get_args(Split)
-Kind = Literal["text", "tokens", "starts", "entropies"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+ShardKind = Literal["text", "tokens", "starts", "entropies"]
+KINDS: tuple[ShardKind, ...] = get_args(ShardKind)
 
 DOCUMENTS = "documents.i64"
 LANGUAGES = "languages.u16"
@@ -62,27 +50,6 @@ TOKEN_DOCUMENTS = "token_documents.i64"
 STARTS = "starts.u8"
 ENTROPIES = "entropies.f32"
 TOKEN_LENGTHS = "token_lengths.i32"
-_FIELDS = {
-    "kind": one_of(KINDS),
-    "key": TEXT,
-    "text": TEXT,
-    "languages": list_of(TEXT),
-    "splits": OBJECT,
-    "files": OBJECT,
-    "made_of": OBJECT,
-    "left_out": object_of(COUNT),
-    "vocabulary_size": COUNT,
-    "prefix_bytes": COUNT,
-}
-_DEFAULTS = ("left_out", "vocabulary_size", "prefix_bytes")
-_COUNTS = {
-    "documents": COUNT,
-    "bytes": COUNT,
-    "units": COUNT,
-    "bytes_by_language": object_of(COUNT),
-    "compression_rate": optional(AMOUNT),
-}
-_ENTRY = {"bytes": COUNT, "sha256": TEXT}
 # What NumPy calls the numbers of a file, by the end of its name.
 DTYPES = {"u8": "<u1", "u16": "<u2", "u32": "<u4", "i32": "<i4", "i64": "<i8", "f32": "<f4"}
 
@@ -107,6 +74,12 @@ class SplitCounts:
         """T, bytes per unit; nan where there is no text."""
         return self.bytes / self.units if self.units else math.nan
 
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "SplitCounts":
+        """Return the counts of a manifest's object; the compression rate follows from them."""
+        known = {name: part for name, part in value.items() if name != "compression_rate"}
+        return from_fields(cls, known)
+
 
 @dataclass(frozen=True)
 class FileEntry:
@@ -117,7 +90,7 @@ class FileEntry:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class ShardManifest:
     """The content of `shards.json`.
 
     Attributes:
@@ -133,7 +106,7 @@ class Manifest:
         prefix_bytes: bytes of a document's first token that are no text (tokens).
     """
 
-    kind: Kind
+    kind: ShardKind
     key: str
     text: str
     languages: tuple[str, ...]
@@ -151,37 +124,6 @@ class Manifest:
             rate = counts.compression_rate
             value["splits"][split]["compression_rate"] = None if math.isnan(rate) else rate
         return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> "Manifest":
-        """Return what `to_json` wrote, from its plain JSON values.
-
-        Raises:
-            ValueError: it is of another version, or not a manifest; naming the field.
-        """
-        value = dict(value)
-        version = value.pop("version", None)
-        if version != SHARDS_VERSION:
-            raise ValueError(f"version {version}, where this program reads {SHARDS_VERSION}")
-        try:
-            check_fields(value, _FIELDS, may_lack=_DEFAULTS)
-            check_fields(value["splits"], dict.fromkeys(SPLITS, OBJECT))
-            for counts in value["splits"].values():
-                check_fields(counts, _COUNTS)
-            for entry in value["files"].values():
-                check_fields(entry, _ENTRY)
-        except ValueError as error:
-            raise ValueError(f"not a manifest of shards ({error})") from error
-        return cls(
-            languages=tuple(value.pop("languages")),
-            splits={name: _counts(counts) for name, counts in value.pop("splits").items()},
-            files={name: FileEntry(**entry) for name, entry in value.pop("files").items()},
-            **value,
-        )
-
-
-def _counts(value: dict[str, Any]) -> SplitCounts:
-    return SplitCounts(**{name: one for name, one in value.items() if name != "compression_rate"})
 
 
 def content_key(content: Mapping[str, object]) -> str:
@@ -263,7 +205,7 @@ class Shards:
     """
 
     folder: Path
-    manifest: Manifest
+    manifest: ShardManifest
     train: Stream
     held_out: Stream
 
@@ -284,24 +226,22 @@ def open_shards(folder: Path, *, verify: bool = False) -> Shards:
     )
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> ShardManifest:
     """Read `shards.json`.
 
     Raises:
         InputError: it is missing or cannot be read by this version.
     """
     path = folder / MANIFEST
-    value = read_object(path, _REMEDY)
-    if value is None:
+    manifest = read_file(
+        path, ShardManifest, version=SHARDS_VERSION, what="a manifest of shards", remedy=_REMEDY
+    )
+    if manifest is None:
         raise InputError(f"{path}: there is no such file; name a folder of shards")
-    refuse_newer(path, value.get("version"), SHARDS_VERSION)
-    try:
-        return Manifest.from_json(value)
-    except ValueError as error:
-        raise InputError(f"{path}: {error}; {_REMEDY}") from error
+    return manifest
 
 
-def check_files(folder: Path, manifest: Manifest, *, verify: bool) -> None:
+def check_files(folder: Path, manifest: ShardManifest, *, verify: bool) -> None:
     """Compare every file with the manifest: its size, and its SHA-256 if `verify`.
 
     Raises:
@@ -319,7 +259,7 @@ def check_files(folder: Path, manifest: Manifest, *, verify: bool) -> None:
             raise InputError(f"{path}: cannot be read ({error.strerror}); {_REMEDY}") from error
 
 
-def _stream(folder: Path, manifest: Manifest, split: Split) -> Stream:
+def _stream(folder: Path, manifest: ShardManifest, split: Split) -> Stream:
     def column(name: str) -> NDArray[Any]:
         return _mapped(folder, manifest, f"{split}/{name}")
 
@@ -342,7 +282,7 @@ def _stream(folder: Path, manifest: Manifest, split: Split) -> Stream:
     )
 
 
-def _mapped(folder: Path, manifest: Manifest, name: str) -> NDArray[Any]:
+def _mapped(folder: Path, manifest: ShardManifest, name: str) -> NDArray[Any]:
     entry, dtype = manifest.files.get(name), np.dtype(DTYPES[name.rpartition(".")[2]])
     if entry is None or entry.bytes % dtype.itemsize:
         what = "is not listed" if entry is None else f"has {entry.bytes} bytes, no whole numbers"

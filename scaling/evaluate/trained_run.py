@@ -7,10 +7,8 @@ tokenizer.txt                   of a subword model: its tokenizer, by name, or b
 entropy_model/                  of entropy patches: the byte model's own run folder
 """
 
-import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import torch
 from torch import Tensor
@@ -20,11 +18,12 @@ from scaling.model.byte_model import ByteModel, open_byte_model
 from scaling.model.weights import WEIGHTS, AnyModel, build_model, load_weights, read_tensors
 from scaling.prepare import ENTROPY_MODEL, TOKENIZER
 from scaling.record import RECORD, SPEC, RunRecord, read_record, read_spec
-from scaling.spec import Model, Patching, PatchingKind, RunSpec
+from scaling.spec import RunSpec
 from tokenize_lab.load import NAMES, PREFIXES, cuts_of, load_tokenizer
 from tokenize_lab.tokenizer import Tokenizer
 
 _MOST = 1 << 24  # layers, widths, ids: beyond any model there is
+_ENTROPY_KINDS = ("entropy", "entropy-monotonic")
 
 
 @dataclass(frozen=True)
@@ -72,11 +71,7 @@ def open_run(folder: Path, device: torch.device | None = None) -> TrainedRun:
 
 
 def _weights(folder: Path, spec: RunSpec) -> dict[str, Tensor]:
-    """Read the weights, and require enough of them before room is made for the model.
-
-    Raises:
-        InputError: there are none, or far too few.
-    """
+    """Read the weights, and require enough of them before room is made for the model."""
     path = folder / WEIGHTS
     if not path.exists():
         if (record := read_record(folder)) is not None and record.status == "finished":
@@ -97,67 +92,43 @@ def _weights(folder: Path, spec: RunSpec) -> dict[str, Tensor]:
 
 
 def _check_sizes(spec: RunSpec, path: Path) -> None:
-    """Require numbers that a model can be built from: the file may be anyone's.
-
-    Raises:
-        InputError: naming the first that is not.
-    """
-    model = spec.model
-    optional = ("heads",) if model.heads is None else ()
-    local = ("local_layers", "local_dim", "cross_factor") if model.family == "subword" else ()
-    sizes = {
-        **{
-            field.name: getattr(model, field.name)
-            for field in fields(Model)
-            if field.name not in ("family", "tied_head", *optional, *local)
-        },
+    """Require numbers that a model can be built from: the file may be anyone's."""
+    model, patching = spec.model, spec.patching
+    sizes: dict[str, float | None] = {
+        "layers": model.layers,
+        "dim": model.dim,
+        "vocabulary_size": model.vocabulary_size,
         "context_bytes": spec.context_bytes,
         "window_bytes": spec.window_bytes,
     }
+    if model.family == "blt":
+        sizes |= {name: getattr(model, name) for name in ("local_layers", "local_dim")}
+        sizes["cross_factor"] = model.cross_factor
+    if model.heads is not None:
+        sizes["heads"] = model.heads
+    if patching is not None:
+        sizes["most_bytes"] = patching.most_bytes
+        if patching.kind == "static" or patching.compression_rate is not None:
+            sizes["patching's compression_rate"] = patching.compression_rate
     for name, size in sizes.items():
-        if type(size) is not int or not 1 <= size <= _MOST:
+        if size is None or not 1 <= size <= _MOST:
             raise InputError(f"{path}: {name} is {size!r}; no run has that, so train it again")
-    heads = model.heads
-    if heads is not None and model.dim % (2 * heads):
+    if not 0 < spec.compression_rate < _MOST:
         raise InputError(
-            f"{path}: {heads} heads do not split {model.dim} channels evenly; train it again"
+            f"{path}: compression_rate is {spec.compression_rate!r}; no run has that, so train it"
+            " again"
         )
-    rate = spec.compression_rate
-    if not isinstance(rate, int | float) or not 0 < rate < _MOST:
-        raise InputError(f"{path}: compression_rate is {rate!r}; no run has that; train it again")
-    if model.family not in ("blt", "subword") or (model.family == "blt") != bool(spec.patching):
+    if model.heads is not None and model.dim % (2 * model.heads):
         raise InputError(
-            f"{path}: family {model.family!r} with{'' if spec.patching else 'out'} patching is no"
-            " model of ours; train it again"
+            f"{path}: {model.heads} heads do not split {model.dim} channels evenly; train it again"
         )
-    if spec.patching is not None:
-        _check_patching(spec.patching, path)
-    if type(spec.seed) is not int or not 0 <= spec.seed < 1 << 63:
-        raise InputError(f"{path}: seed is {spec.seed!r}; no run has that; train it again")
-
-
-def _check_patching(patching: Patching, path: Path) -> None:
-    rate, most, threshold = patching.compression_rate, patching.most_bytes, patching.threshold
-    entropy = patching.kind in ("entropy", "entropy-monotonic")
-    fits = {
-        "kind": patching.kind in get_args(PatchingKind),
-        "compression_rate": (
-            patching.kind != "static" if rate is None else _is_number(rate) and 1 <= rate < _MOST
-        ),
-        "most_bytes": type(most) is int and 1 <= most <= _MOST,
-        "threshold": _is_number(threshold) if threshold is not None else not entropy,
-        "entropy_model": isinstance(patching.entropy_model, str),
-    }
-    for name, fit in fits.items():
-        if not fit:
-            raise InputError(
-                f"{path}: patching's {name} is {getattr(patching, name)!r}; no run has that, so"
-                " train it again"
-            )
-
-
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    if (model.family == "blt") != (patching is not None):
+        raise InputError(
+            f"{path}: family {model.family!r} with{'' if patching else 'out'} patching is no model"
+            " of ours; train it again"
+        )
+    if patching is not None and patching.kind in _ENTROPY_KINDS and patching.threshold is None:
+        raise InputError(f"{path}: patching's threshold is missing; train it again")
 
 
 def _tokenizer(folder: Path, spec: RunSpec) -> Tokenizer:
@@ -186,11 +157,7 @@ def _tokenizer(folder: Path, spec: RunSpec) -> Tokenizer:
 
 
 def _inside(folder: Path, name: str, path: Path) -> str:
-    """Return the tokenizer's spec: a known name, or the path of a file in the run's folder.
-
-    Raises:
-        InputError: it would be read from elsewhere, or fetched.
-    """
+    """Return the tokenizer's spec: a known name, or the path of a file in the run's folder."""
     cut, whole = cuts_of(name)
     if whole in NAMES:
         return name
@@ -209,17 +176,17 @@ def _inside(folder: Path, name: str, path: Path) -> str:
 
 def _byte_model(folder: Path, spec: RunSpec, device: torch.device) -> ByteModel | None:
     patching = spec.patching
-    if patching is None or patching.kind in ("static", "space"):
+    if patching is None or patching.kind not in _ENTROPY_KINDS:
         return None
-    own = folder / ENTROPY_MODEL
-    if (own / SPEC).is_file():
-        its_spec = read_spec(own / SPEC)
-        _check_sizes(its_spec, own / SPEC)
-        _weights(own, its_spec)
-    found = open_byte_model(own, device)
+    inner = folder / ENTROPY_MODEL
+    if (inner / SPEC).is_file():
+        inner_spec = read_spec(inner / SPEC)
+        _check_sizes(inner_spec, inner / SPEC)
+        _weights(inner, inner_spec)
+    found = open_byte_model(inner, device)
     if found.sha256 != patching.entropy_model:
         raise InputError(
-            f"{own}: the entropy model has changed since the run was trained (SHA-256"
+            f"{inner}: the entropy model has changed since the run was trained (SHA-256"
             f" {found.sha256[:12]}, was {patching.entropy_model[:12]}); restore the one it had"
         )
     found.model.eval()

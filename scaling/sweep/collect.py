@@ -11,7 +11,7 @@ import polars as pl
 
 from corpora.errors import InputError, unreadable
 from corpora.files import written_whole
-from scaling.json_file import NUMBER
+from corpora.json_file import is_number
 from scaling.record import SPEC, RunRecord, read_record, read_spec
 from scaling.spec import RunSpec
 from scaling.sweep.folder import Job, SweepFolder, read_sweep
@@ -251,7 +251,7 @@ class _Events:
         known = [
             self._summary.Value(tag=tag, simple_value=value)
             for tag, value in values.items()
-            if NUMBER.holds(value) and abs(value) <= _MOST
+            if is_number(value) and abs(value) <= _MOST
         ]
         event = self._event(wall_time=seconds, step=step, summary=self._summary(value=known))
         content: bytes = event.SerializeToString(deterministic=True)
@@ -263,5 +263,5 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
     with path.open("rb") as file:
         for raw in file:
             line = values_of(raw)
-            if line is not None and NUMBER.holds(line.get("seconds")):
+            if line is not None and is_number(line.get("seconds")):
                 yield line

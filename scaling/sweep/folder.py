@@ -12,42 +12,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from corpora.errors import InputError
 from corpora.files import write_json
-from scaling.json_file import (
-    AMOUNT,
-    TEXT,
-    Kind,
-    check_fields,
-    list_of,
-    object_of,
-    optional,
-    read_object,
-    refuse_newer,
-)
+from corpora.json_file import Amount, read_file
 
 SWEEP = "sweep.json"
 SWEEP_VERSION = 1
 _RUN_ID = re.compile(r"[0-9a-f]{16}")
-_REMEDY = "plan it again"
-_JOB = {
-    "run_id": TEXT,
-    "shards": TEXT,
-    "text": TEXT,
-    "language": TEXT,
-    "label": TEXT,
-    "seconds": optional(AMOUNT),
-    "patching_flops": AMOUNT,
-    "marks": list_of(TEXT),
-}
-_SWEEP = {
-    "name": TEXT,
-    "tokenizers": object_of(TEXT),
-    "jobs": Kind("a list", lambda value: isinstance(value, list)),
-}
-_JOB_DEFAULTS = ("language", "label", "seconds", "patching_flops", "marks")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +41,14 @@ class Job:
     text: str
     language: str = ""
     label: str = ""
-    seconds: float | None = None
-    patching_flops: float = 0.0
+    seconds: Amount | None = None
+    patching_flops: Amount = 0.0
     marks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # Names of folders: nothing in a file may lead out of the sweep's.
+        if not _RUN_ID.fullmatch(self.run_id) or not _RUN_ID.fullmatch(self.shards):
+            raise ValueError(f"{self.run_id!r}, {self.shards!r} are no names of a run and its text")
 
 
 @dataclass(frozen=True)
@@ -140,34 +117,14 @@ def read_sweep(folder: SweepFolder) -> Sweep:
     Raises:
         InputError: there is none, or it is torn, altered, or of another version.
     """
-    path = folder.file
-    value = read_object(path, _REMEDY)
-    if value is None:
+    sweep = read_file(
+        folder.file, Sweep, version=SWEEP_VERSION, what="a sweep", remedy="plan it again"
+    )
+    if sweep is None:
         raise InputError(
             f"{folder.path}: no {SWEEP} in it; name the folder that `scaling sweep` made"
         )
-    version = value.pop("version", None)
-    refuse_newer(path, version, SWEEP_VERSION)
-    try:
-        if version != SWEEP_VERSION:
-            raise ValueError(f"version {version}, where this program reads {SWEEP_VERSION}")
-        check_fields(value, _SWEEP)
-        jobs = tuple(_job(number, one) for number, one in enumerate(value["jobs"], 1))
-    except ValueError as error:
-        raise InputError(f"{path}: not a sweep of this program ({error}); {_REMEDY}") from error
-    return Sweep(value["name"], jobs, value["tokenizers"])
-
-
-def _job(number: int, value: Any) -> Job:
-    try:
-        check_fields(value, _JOB, may_lack=_JOB_DEFAULTS)
-    except ValueError as error:
-        raise ValueError(f"job {number}: {error}") from error
-    job = Job(**{**value, "marks": tuple(value.get("marks", ()))})
-    # Names of folders: nothing in a file may lead out of the sweep's.
-    if not _RUN_ID.fullmatch(job.run_id) or not _RUN_ID.fullmatch(job.shards):
-        raise ValueError(f"{job.run_id!r}, {job.shards!r} are no names of a run and its text")
-    return job
+    return sweep
 
 
 def the_same_twice(jobs: Sequence[Job]) -> tuple[Job, Job] | None:

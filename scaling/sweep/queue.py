@@ -12,7 +12,7 @@ from pathlib import Path
 
 from corpora.errors import InputError, one_line
 from corpora.files import lock, write_text
-from scaling.json_file import COUNT, TEXT, check_fields, read_object
+from corpora.json_file import from_fields, read_object
 from scaling.record import (
     RECORD,
     SPEC,
@@ -85,7 +85,6 @@ def _has_leftovers(run: Path) -> bool:
 
 MOST_FAILURES = 1
 MOST_DEATHS = 5
-_FIELDS = {"failures": COUNT, "deaths": COUNT, "reason": TEXT}
 
 
 @dataclass(frozen=True)
@@ -122,11 +121,9 @@ class Attempts:
 def read_attempts(run: Path) -> Attempts:
     """Return what is kept; none, if nothing is or it cannot be read."""
     try:
-        value = read_object(run / ATTEMPTS, "delete it") or {}
-        check_fields(value, _FIELDS)
+        return from_fields(Attempts, read_object(run / ATTEMPTS, "delete it") or {})
     except ValueError:
         return Attempts()
-    return Attempts(**value)
 
 
 def write_attempts(run: Path, attempts: Attempts) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from corpora.errors import InputError
 from corpora.files import lock, write_text, written_whole
 from scaling.data.shards import MANIFEST, open_shards, read_manifest
-from scaling.record import RECORD, SPEC, Status
+from scaling.record import RECORD, SPEC, RunOutcome
 from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.queue import CHECKPOINT, WEIGHTS
 from scaling.sweep.worker import fault_line
@@ -159,7 +159,7 @@ class Outcome:
         node: id of it. unpacked: whether the text had to come for this run.
     """
 
-    status: Status | Literal["refused"]
+    status: RunOutcome | Literal["refused"]
     reason: str = ""
     seconds: float = 0.0
     files: dict[str, bytes] = field(default_factory=dict)
@@ -230,7 +230,7 @@ def run_errand(errand: Errand, post: Any) -> Outcome:
         return Outcome(status="refused", reason=reason, node=node)
     folder, run_id = _folder(ray, errand.sweep), errand.job.run_id
     run, unpacked = folder.run(run_id), False
-    status: Status | Literal["refused"]
+    status: RunOutcome | Literal["refused"]
     try:
         folder.shards.mkdir(parents=True, exist_ok=True)
         folder.runs.mkdir(parents=True, exist_ok=True)
@@ -262,7 +262,7 @@ def forget(sweep: str) -> None:
 
 def _train(
     ray: Any, errand: Errand, folder: SweepFolder, post: Any
-) -> tuple[Status | Literal["refused"], str]:
+) -> tuple[RunOutcome | Literal["refused"], str]:
     from scaling.sweep.worker import train_cell
     from scaling.train.progress import Report
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scaling.record import Status
+from scaling.record import RunOutcome
 
 Phase = Literal["waiting", "running", "finished", "diverged", "failed"]
-ENDS: dict[Status, Phase] = {"finished": "finished", "diverged": "diverged", "failed": "failed"}
+ENDS: dict[RunOutcome, Phase] = {"finished": "finished", "diverged": "diverged", "failed": "failed"}
 
 
 @dataclass(frozen=True, kw_only=True)

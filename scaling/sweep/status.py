@@ -16,8 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from corpora.errors import InputError, one_line
 from scaling.flops import training_flops_per_byte
-from scaling.json_file import read_object
-from scaling.record import RECORD, REMEDY, SPEC, check_version, read_spec
+from scaling.record import RECORD, SPEC, RecordSummary, read_spec, summary
 from scaling.spec import RunSpec
 from scaling.sweep.folder import Job, SweepFolder, read_sweep
 from scaling.train.checkpoint import METRICS, values_of
@@ -166,48 +165,31 @@ def sweep_status(folder: SweepFolder, now: float | None = None) -> SweepStatus:
 
 def _status(folder: SweepFolder, job: Job, now: float) -> RunStatus:
     run = folder.run(job.run_id)
-    path = run / RECORD
     try:
-        record = read_object(path, REMEDY)
+        record = summary(run)
         if record is None:
             return _under_way(run, job, now)
-        ended = _ended(path, record, job)
-        stop = _Stop(_written(path), _number(record.get("steps")) or 0.0)
-        return ended or _under_way(run, job, now, stop)
+        if record.run_id != job.run_id:
+            raise InputError(f"{run / RECORD}: of run {record.run_id}; plan the sweep again")
+        if record.status != "interrupted":
+            return _ended(record, job)
+        return _under_way(run, job, now, _Stop(_written(run / RECORD), record.steps))
     except InputError as error:
         return RunStatus(job=job, phase="unreadable", reason=str(error))
 
 
-def _ended(path: Path, value: dict[str, Any], job: Job) -> RunStatus | None:
-    """Return the status of a run that has ended, from what its record derived when written.
-
-    None of a run that was interrupted.
-
-    Raises:
-        InputError: the record is altered, of another version, or another run's.
-    """
-    try:
-        check_version(path, value)
-        derived, training = value["derived"], value["spec"]["training"]
-        if derived["run_id"] != job.run_id:
-            raise ValueError(f"of run {derived['run_id']}")
-        if value["status"] == "interrupted":
-            return None
-        return RunStatus(
-            job=job,
-            phase=_ENDS[value["status"]],
-            step=int(value["steps"]),
-            steps=int(training["steps"]),
-            compression_rate=_number(derived["compression_rate"]),
-            bits_per_byte=_number(derived["bits_per_byte"]),
-            flops=_number(derived["compute_flops"]) or 0.0,
-            seconds=_number(value["seconds"]) or 0.0,
-            reason=one_line(value["reason"]),
-        )
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise InputError(f"{path}: its record cannot be read ({error}); {REMEDY}") from error
+def _ended(record: RecordSummary, job: Job) -> RunStatus:
+    return RunStatus(
+        job=job,
+        phase=_ENDS[record.status],
+        step=record.steps,
+        steps=record.planned_steps,
+        compression_rate=record.compression_rate,
+        bits_per_byte=record.bits_per_byte,
+        flops=record.compute_flops,
+        seconds=record.seconds,
+        reason=one_line(record.reason),
+    )
 
 
 class _Stop(NamedTuple):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from corpora.errors import InputError, regular_file, unreadable
 from corpora.files import write_text
-from scaling.json_file import is_count
+from corpora.json_file import is_count
 from scaling.model.weights import check_like, load_weights, read_tensors, write_tensors
 
 CHECKPOINT = "checkpoint.safetensors"

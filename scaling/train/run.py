@@ -16,7 +16,7 @@ from scaling.data.windows import Windows
 from scaling.evaluate.score import Scores, interval, score
 from scaling.flops import training_flops_per_byte
 from scaling.model.weights import WEIGHTS, AnyModel, build_model, parameter_counts, write_tensors
-from scaling.record import RunRecord, Status, read_record, write_record, write_spec
+from scaling.record import RunOutcome, RunRecord, read_record, write_record, write_spec
 from scaling.spec import RunSpec
 from scaling.train.checkpoint import (
     CHECKPOINT,
@@ -159,7 +159,7 @@ class _Run:
                 (self.folder / CHECKPOINT).unlink(missing_ok=True)
         return record
 
-    def train(self) -> tuple[Status, str]:
+    def train(self) -> tuple[RunOutcome, str]:
         """Take the steps that are left."""
         log = MetricsLog(self.folder / METRICS, self.progress.step) if self.leads else None
         saved = flushed = time.perf_counter()
@@ -314,7 +314,7 @@ class _Run:
         )
 
     def record(
-        self, status: Status, reason: str, scores: Scores | None, patching_flops: float
+        self, status: RunOutcome, reason: str, scores: Scores | None, patching_flops: float
     ) -> RunRecord:
         """Return what became of the run."""
         progress, spec = self.progress, self.spec

@@ -222,7 +222,7 @@ def test_wrong_types_are_named(tmp_path: Path, field: str, wrong: Any) -> None:
     path = write_record(tmp_path, record_of())
     path.write_text(json.dumps({**json.loads(path.read_text()), field: wrong}))
     with pytest.raises(
-        InputError, match=f"'{field}' is not .*; delete it and run again"
+        InputError, match=rf"'{field}(\.\w+)?' is not .*; delete it and run again"
     ) as refused:
         read_record(tmp_path)
     assert str(refused.value).startswith(f"{path}: not a record of this program")
@@ -234,7 +234,7 @@ def test_the_specs_name_is_checked_though_no_hash_holds_it(tmp_path: Path, name:
     value = json.loads(path.read_text())
     value["spec"]["name"] = name
     path.write_text(json.dumps(value))
-    with pytest.raises(InputError, match="'name' is not text"):
+    with pytest.raises(InputError, match="spec: 'name' is not text"):
         read_record(tmp_path)
 
 
@@ -256,7 +256,7 @@ def test_one_that_is_removed_while_it_is_looked_for_is_none(
         return regular_file(path, remedy)
 
     write_record(tmp_path, record_of())
-    monkeypatch.setattr("scaling.json_file.regular_file", removed)
+    monkeypatch.setattr("corpora.json_file.regular_file", removed)
     assert read_record(tmp_path) is None
 
 

@@ -65,16 +65,15 @@ def test_a_truncated_file_is_always_named(text: Path, name: str) -> None:
     [
         ({"version": 0}, "version 0, where this program reads 1"),
         ({"version": None}, "version None"),
-        ({"kind": "pictures"}, r"not a manifest of shards \('kind' is not one of text, tokens"),
-        ({"splits": {}}, r"not a manifest of shards \('train' is missing\)"),
-        ({"splits": 3}, r"not a manifest of shards \('splits' is not an object\)"),
-        ({"splits": {"train": {}, "held_out": {}}}, r"not a .* \('documents' is missing\)"),
-        ({"files": {"a": 1}}, r"not a manifest of shards \(not an object\)"),
-        ({"files": {"a": {"bytes": "1", "sha256": ""}}}, "not a .*'bytes' is not a whole number"),
-        ({"files": {}}, "train/documents.i64 is not listed"),
-        ({"languages": "eng"}, "not a manifest of shards .*'languages' is not a list"),
-        ({"vocabulary_size": "256"}, "not a manifest of shards .*'vocabulary_size'"),
-        ({"more": 1}, "not a manifest of shards .*'more'"),
+        ({"kind": "pictures"}, "'kind' is not one of text, tokens"),
+        ({"splits": {}}, "'splits.train' is missing"),
+        ({"splits": 3}, "'splits' is not an object"),
+        ({"splits": {"train": {}, "held_out": {}}}, "splits.train: 'documents' is missing"),
+        ({"files": {"a": 1}}, "'files.a' is not an object"),
+        ({"files": {"a": {"bytes": "1", "sha256": ""}}}, "'files.a.bytes' is not a whole number"),
+        ({"languages": "eng"}, "'languages' is not a list"),
+        ({"vocabulary_size": "256"}, "'vocabulary_size' is not a whole number"),
+        ({"more": 1}, "'more' is none of its fields"),
     ],
 )
 def test_a_manifest_of_another_make_is_refused(
@@ -82,7 +81,16 @@ def test_a_manifest_of_another_make_is_refused(
 ) -> None:
     path = text / "shards.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(InputError, match=f"{path}: {says}.*; delete the folder and it is built"):
+    with pytest.raises(
+        InputError, match=rf"{path}: not a manifest of shards .*\({says}.*; delete the"
+    ):
+        open_shards(text)
+
+
+def test_a_file_that_the_manifest_does_not_list_is_refused(text: Path) -> None:
+    path = text / "shards.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "files": {}}))
+    with pytest.raises(InputError, match=r"train/documents\.i64 is not listed; delete the folder"):
         open_shards(text)
 
 

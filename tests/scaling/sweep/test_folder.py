@@ -63,7 +63,7 @@ def test_wrong_types_in_a_job_are_named(tmp_path: Path, field: str, wrong: Any) 
     changed(folder)
     first, second = json.loads(folder.file.read_text())["jobs"]
     changed(folder, jobs=[first, {**second, field: wrong}])
-    assert f"(job 2: '{field}' is not " in refusal(folder)
+    assert f"('jobs.2.{field}" in (said := refusal(folder)) and " is not " in said
 
 
 @pytest.mark.parametrize(
@@ -72,10 +72,10 @@ def test_wrong_types_in_a_job_are_named(tmp_path: Path, field: str, wrong: Any) 
         ({"name": 3}, "'name' is not text"),
         ({"name": "\ud800"}, "'name' is not text"),
         ({"tokenizers": []}, "'tokenizers' is not"),
-        ({"tokenizers": {"byte": 1}}, "'tokenizers' is not"),
+        ({"tokenizers": {"byte": 1}}, "'tokenizers.byte' is not text"),
         ({"jobs": {}}, "'jobs' is not a list"),
-        ({"jobs": [3]}, "job 1: not an object"),
-        ({"jobs": [{}]}, "job 1: 'run_id' is missing"),
+        ({"jobs": [3]}, "'jobs.1' is not an object"),
+        ({"jobs": [{}]}, "'jobs.1.run_id' is missing"),
         ({"jobs": [{"run_id": "../..", "shards": "a", "text": ""}]}, "no names of a run"),
         ({"version": 0}, "version 0, where this program reads 1"),
     ],

@@ -1,0 +1,243 @@
+"""JSON files that hold a dataclass, read from folders that people copy, edit and damage.
+
+What a field may hold follows from its annotation, so what comes back has the types it declares:
+
+    str                     text that UTF-8 can spell
+    int                     a whole number from 0 that 64 bits hold
+    float, Amount           a finite number; a finite number from 0. Whole numbers stay whole
+    Literal["a", "b"]       one of the words
+    X | None                X, or null
+    tuple[X, ...]           a list; tuple[X, Y] is one of that length
+    Mapping[str, X]         an object; of a Literal in place of str, all of its words are needed
+    a dataclass             an object of its fields; those with defaults may be missing
+
+A dataclass whose file says more than its fields, or less, brings a class method `from_json`. Only
+the standard library is needed: a machine that only trains can read its files.
+"""
+
+import functools
+import json
+import math
+import re
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from corpora.errors import InputError, regular_file, status, unreadable
+
+T = TypeVar("T")
+Amount = Annotated[float, "from 0"]
+_Reader = Callable[[Any, str], Any]  # of a value and its place in the file; raises ValueError
+
+_MOST = 2**63  # counts stay below it: tables hold them in 64 bits
+_SHOWN = 60  # characters of a name that is none of ours
+_SURROGATES = re.compile("[\ud800-\udfff]")  # JSON can spell them, UTF-8 cannot
+
+
+class NewerError(ValueError):
+    """The file is not damaged but of a later version than this program knows."""
+
+
+def read_file(path: Path, kind: type[T], *, version: int, what: str, remedy: str) -> T | None:
+    """Return what a file holds, an object with the fields of `kind` and a `version`.
+
+    None where there is no file.
+
+    Args:
+        version: that this program writes and reads.
+        what: the file should be, for the message of one that is not, as `a record`.
+        remedy: what to do about that.
+
+    Raises:
+        InputError: it cannot be read, or is not that; naming the field.
+    """
+    value = read_object(path, remedy)
+    if value is None:
+        return None
+    try:
+        take_version(value, version)
+        return from_json(kind, value)
+    except NewerError as error:
+        raise InputError(f"{path}: {error}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not {what} of this program ({error}); {remedy}") from error
+
+
+def read_object(path: Path, remedy: str) -> dict[str, Any] | None:
+    """Return the object that a file holds; None where there is no file.
+
+    Args:
+        remedy: what to do about a damaged file, for the message.
+
+    Raises:
+        InputError: it cannot be read, is a folder or a pipe, is not UTF-8, or no JSON object.
+    """
+    if status(path) is None:
+        return None
+    try:
+        value = json.loads(regular_file(path, remedy).read_text("utf-8"))
+    except FileNotFoundError:  # it was removed just now
+        return None
+    except InputError:
+        if status(path) is None:  # likewise
+            return None
+        raise
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (ValueError, RecursionError) as error:  # brackets by the thousand
+        raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: cannot be read (not an object); {remedy}")
+    return value
+
+
+def take_version(value: dict[str, Any], known: int) -> None:
+    """Take the version out of an object, if it is the one that this program knows.
+
+    Raises:
+        NewerError: it is a later one.
+        ValueError: it is another, or none.
+    """
+    version = value.pop("version", None)
+    if isinstance(version, int | float) and version > known:
+        raise NewerError(
+            f"version {version}, where this program reads {known}: a newer tokenize-lab wrote it;"
+            " update this one, and leave the file as it is"
+        )
+    if version != known:
+        raise ValueError(f"version {version}, where this program reads {known}")
+
+
+def from_json(kind: type[T], value: Any, place: str = "") -> T:
+    """Return the dataclass that a JSON object spells, read by its own `from_json` if it has one.
+
+    Args:
+        place: of the object in its file, as `splits.train`, for messages.
+
+    Raises:
+        ValueError: it does not; naming the field.
+    """
+    read = getattr(kind, "from_json", None)
+    if read is None or not isinstance(value, dict):
+        return from_fields(kind, value, place)
+    try:
+        found: T = read(value)
+    except NewerError:
+        raise
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}" if place else str(error)) from error
+    return found
+
+
+def from_fields(kind: type[T], value: Any, place: str = "") -> T:
+    """Return the dataclass `kind` of an object with just its fields; as `from_json`.
+
+    Raises:
+        ValueError: a field is missing, unknown or of the wrong type.
+    """
+    readers, needed = _fields(kind)  # type: ignore[arg-type]  # mypy: a class may have no hash
+    _check_keys(value, needed, readers, place)
+    return kind(**{name: readers[name](item, _in(place, name)) for name, item in value.items()})
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value is a whole number from 0 that 64 bits hold."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number, a whole one being of 64 bits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) if isinstance(value, float) else abs(value) < _MOST
+
+
+@functools.cache
+def _fields(kind: type) -> tuple[dict[str, _Reader], list[str]]:
+    """Return the readers of a dataclass's fields, and the names of those without a default."""
+    hints = get_type_hints(kind, include_extras=True)
+    parts: tuple[Field[Any], ...] = fields(kind)
+    needed = [p.name for p in parts if p.default is MISSING and p.default_factory is MISSING]
+    return {part.name: _reader(hints[part.name]) for part in parts}, needed
+
+
+def _reader(hint: Any) -> _Reader:
+    """Return the reader of what an annotation describes."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if hint in _PLAIN:
+        return _PLAIN[hint]
+    if isinstance(hint, type) and is_dataclass(hint):
+        return functools.partial(from_json, hint)
+    if origin is Literal:
+        words = f"one of {', '.join(inner)}"
+        return _checked(words, lambda value: isinstance(value, str) and value in inner)
+    if origin in (Union, UnionType):
+        (some,) = (_reader(part) for part in inner if part is not NoneType)
+        return lambda value, place: None if value is None else some(value, place)
+    if origin is tuple:
+        return _tuple(*inner)
+    if origin in (dict, Mapping):
+        return _mapping(*inner)
+    raise TypeError(f"{hint}: no annotation that JSON is read by")
+
+
+def _tuple(*inner: Any) -> _Reader:
+    some = _reader(inner[0])
+    length = None if inner[1:] == (...,) else len(inner)
+
+    def read(value: Any, place: str) -> tuple[Any, ...]:
+        if not isinstance(value, list) or length not in (None, len(value)):
+            raise ValueError(f"{place!r} is not a list{f' of {length}' if length else ''}")
+        return tuple(some(item, _in(place, number)) for number, item in enumerate(value, 1))
+
+    return read
+
+
+def _mapping(key: Any, item: Any) -> _Reader:
+    some, needed = _reader(item), get_args(key)  # the words of a Literal; none of str
+
+    def read(value: Any, place: str) -> dict[str, Any]:
+        _check_keys(value, needed, needed or value, place)
+        return {name: some(part, _in(place, name)) for name, part in value.items()}
+
+    return read
+
+
+def _check_keys(value: Any, needed: Iterable[str], known: Container[str], place: str) -> None:
+    if not isinstance(value, dict) or not all(map(_is_text, value)):
+        raise ValueError(f"{place!r} is not an object" if place else "not an object")
+    for name in needed:
+        if name not in value:
+            raise ValueError(f"{_in(place, name)!r} is missing")
+    for name in value:
+        if name not in known:
+            raise ValueError(f"{_in(place, name[:_SHOWN])!r} is none of its fields")
+
+
+def _in(place: str, name: str | int) -> str:
+    return f"{place}.{name}" if place else str(name)
+
+
+def _checked(words: str, holds: Callable[[Any], bool]) -> _Reader:
+    def read(value: Any, place: str) -> Any:
+        if not holds(value):
+            raise ValueError(f"{place!r} is not {words}")
+        return value
+
+    return read
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not _SURROGATES.search(value)
+
+
+_PLAIN: dict[Any, _Reader] = {
+    Any: lambda value, place: value,
+    str: _checked("text", _is_text),
+    bool: _checked("true or false", lambda value: isinstance(value, bool)),
+    int: _checked("a whole number from 0", is_count),
+    float: _checked("a finite number", is_number),
+    Amount: _checked("a finite number from 0", lambda value: is_number(value) and value >= 0),
+}
