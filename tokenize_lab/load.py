@@ -90,7 +90,7 @@ def load_tokenizer(spec: str) -> Tokenizer:
 
             return load_sentencepiece(Path(rest), spec)
         case "tiktoken:":
-            from tokenize_lab.tokenizers.tiktoken_files import load_tiktoken
+            from tokenize_lab.backends.tiktoken import load_tiktoken
 
             return load_tiktoken(rest, spec)
         case "mistral:":

@@ -20,7 +20,7 @@ from scaling.runs import FEWEST_STEPS
 from scaling.spec import RunSpec
 from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.status import RunStatus, SweepStatus, sweep_status
-from scaling.train.checkpoint import METRICS, values_of
+from scaling.train.metrics import METRICS, values_of
 
 # The training loss of a run, from its metrics: at most a few hundred points, whatever its length.
 #

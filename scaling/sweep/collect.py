@@ -15,7 +15,7 @@ from corpora.json_file import is_number
 from scaling.record import SPEC, RunRecord, read_record, read_spec
 from scaling.spec import RunSpec
 from scaling.sweep.folder import Job, SweepFolder, read_sweep
-from scaling.train.checkpoint import METRICS, values_of
+from scaling.train.metrics import METRICS, values_of
 
 _NEAR = 0.05  # of its budget: steps are whole, and so are the tokens of a window
 # Of every row; a table without rows, or with nulls only, has the same types as any other.

@@ -21,8 +21,8 @@ from scaling.record import RECORD, SPEC, RunOutcome
 from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.queue import CHECKPOINT, WEIGHTS
 from scaling.sweep.worker import fault_line
-from scaling.train.checkpoint import METRICS
 from scaling.train.machine import MachineSettings
+from scaling.train.metrics import METRICS
 from scaling.train.progress import StopRequest
 
 # Texts travel to each node of a cluster once, as the bytes of their files.

@@ -19,7 +19,7 @@ from scaling.flops import training_flops_per_byte
 from scaling.record import RECORD, SPEC, RecordSummary, read_spec, summary
 from scaling.spec import RunSpec
 from scaling.sweep.folder import Job, SweepFolder, read_sweep
-from scaling.train.checkpoint import METRICS, values_of
+from scaling.train.metrics import METRICS, values_of
 
 Phase = Literal["waiting", "running", "finished", "diverged", "failed", "unreadable"]
 PHASES: tuple[Phase, ...] = (

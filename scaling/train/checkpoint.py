@@ -3,19 +3,15 @@
 The order of the text follows from seed and step, so its place is the step itself.
 """
 
-import json
 import math
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO, get_type_hints
+from typing import get_type_hints
 
 import torch
 from torch import Tensor, nn
 
-from corpora.errors import InputError, regular_file, unreadable
-from corpora.files import write_text
-from corpora.json_file import is_count
+from corpora.errors import InputError
 from scaling.model.weights import check_like, load_weights, read_tensors, write_tensors
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -143,94 +139,3 @@ def _progress(notes: dict[str, str], path: Path, steps: int) -> Progress:
             f"{path}: stands at step {progress.step:,} of a run of {steps:,}; {_REMEDY}"
         )
     return progress
-
-
-# Values of every step, one JSON object a line.
-#
-# Times stand in a field of their own, `seconds`, so that two runs of one specification can be
-# compared line by line without it.
-
-
-METRICS = "metrics.jsonl"
-
-
-class MetricsLog:
-    """An open file of metrics, cut back to the steps that a checkpoint holds."""
-
-    def __init__(self, path: Path, steps: int) -> None:
-        """Open `path`; lines of steps beyond the first `steps`, or torn ones, are dropped.
-
-        Raises:
-            InputError: it cannot be read or written, or is no regular file.
-        """
-        self.path = path
-        if path.exists():
-            try:
-                there = regular_file(path, "move it away").read_bytes()
-            except OSError as error:
-                raise unreadable(path, error) from error
-            kept = [line for line in there.split(b"\n") if _step(line) <= steps]
-            write_text(path, b"".join(line + b"\n" for line in kept).decode("utf-8"))
-        try:
-            self._file: TextIO = path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-
-    def append(self, values: dict[str, Any]) -> None:
-        """Write a line; what is not finite becomes null.
-
-        Raises:
-            InputError: the disk is full.
-        """
-        clean = {
-            name: None if isinstance(value, float) and not abs(value) < float("inf") else value
-            for name, value in values.items()
-        }
-        line = json.dumps(clean, allow_nan=False) + "\n"
-        try:
-            self._file.write(line)  # now and then this writes what was held back
-        except OSError as error:
-            raise self._full(error) from error
-
-    def flush(self) -> None:
-        """Bring what was written to the disk.
-
-        Raises:
-            InputError: the disk is full.
-        """
-        try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            raise self._full(error) from error
-
-    def _full(self, error: OSError) -> InputError:
-        return InputError(
-            f"{self.path}: could not be written ({error.strerror}); free some space and run"
-            " again, the run goes on from its checkpoint"
-        )
-
-    def close(self) -> None:
-        """Close the file, with what reached it."""
-        try:
-            self._file.close()
-        except OSError:
-            self._file = None  # type: ignore[assignment]  # the disk is full, and was said to be
-
-
-def values_of(line: bytes) -> dict[str, Any] | None:
-    """Return what a line of metrics says; None of one that is torn or none of ours.
-
-    Its step is a whole number that 64 bits hold. The other fields are as they stand.
-    """
-    try:
-        value = json.loads(line.decode("utf-8"))
-    except (ValueError, RecursionError):  # brackets by the thousand
-        return None
-    return value if isinstance(value, dict) and is_count(value.get("step")) else None
-
-
-def _step(line: bytes) -> float:
-    """Return a line's step; infinity for one that is torn or empty."""
-    value = values_of(line)
-    return math.inf if value is None else value["step"]

@@ -18,17 +18,11 @@ from scaling.flops import training_flops_per_byte
 from scaling.model.weights import WEIGHTS, AnyModel, build_model, parameter_counts, write_tensors
 from scaling.record import RunOutcome, RunRecord, read_record, write_record, write_spec
 from scaling.spec import RunSpec
-from scaling.train.checkpoint import (
-    CHECKPOINT,
-    METRICS,
-    MetricsLog,
-    Progress,
-    load_checkpoint,
-    save_checkpoint,
-)
+from scaling.train.checkpoint import CHECKPOINT, Progress, load_checkpoint, save_checkpoint
 from scaling.train.device import World, commit, device_name, joined, peak_flops, summed, versions
 from scaling.train.machine import MachineSettings
 from scaling.train.memory import rows_that_fit
+from scaling.train.metrics import METRICS, MetricsLog
 from scaling.train.progress import Report, StopRequest, Watch
 from scaling.train.step import Stepper, StepResult, adamw, set_learning_rate, wsd
 

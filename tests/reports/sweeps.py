@@ -13,7 +13,7 @@ from pathlib import Path
 from scaling.record import RunRecord, failed_record, write_record, write_spec
 from scaling.spec import Model, Patching, RunSpec, Training, steps_for_budget
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
-from scaling.train.checkpoint import METRICS
+from scaling.train.metrics import METRICS
 from tests.reports.folders import HOSTILE
 
 SHARDS = "0" * 16

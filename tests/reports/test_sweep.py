@@ -35,7 +35,7 @@ from reports.sweep.results import (
 from scaling.record import failed_record, write_record
 from scaling.spec import RunSpec
 from scaling.sweep.folder import SweepFolder
-from scaling.train.checkpoint import METRICS
+from scaling.train.metrics import METRICS
 from tests.reports.folders import HOSTILE
 from tests.reports.sweeps import (
     BEST_RATE,

@@ -194,7 +194,7 @@ def test_counts_are_tiktokens_own(tiktoken_file: Path) -> None:
 
 
 def test_long_blanks_are_encoded_as_the_engine_would(tiktoken_file: Path) -> None:
-    from tokenize_lab.tokenizers.tiktoken import LONG_BLANK
+    from tokenize_lab.backends.tiktoken import LONG_BLANK
 
     tokenizer = load_tokenizer(str(tiktoken_file))
     text = "Hello  world\n\n  'tis 1234 " + " " * LONG_BLANK + "\n end"

@@ -207,7 +207,7 @@ def test_an_encoding_by_name_is_the_librarys_own(
 ) -> None:
     import tiktoken
 
-    from tokenize_lab.tokenizers.tiktoken_files import read_ranks
+    from tokenize_lab.backends.tiktoken import read_ranks
 
     ranks = read_ranks(tiktoken_file, tiktoken_file.read_bytes())
     own = tiktoken.Encoding(

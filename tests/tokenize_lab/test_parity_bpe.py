@@ -15,7 +15,7 @@ from corpora.errors import InputError
 from corpora.open import open_corpus
 from tests.tokenize_lab.texts import bytes_per_text, embedded_lines
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.train.byte_level import train_bpe
+from tokenize_lab.train.engines import train_bpe
 from tokenize_lab.train.parity_bpe import AlignedWords, ParityLearner, byte_order, train_parity_bpe
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.text import TrainingText

@@ -19,6 +19,7 @@ from corpora.document import Batch, Document, batched
 from corpora.open import stdlib_files
 from tests.tokenize_lab.texts import HARD, embedded_lines, parallel_lines
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
+from tokenize_lab.backends.tiktoken import TiktokenTokenizer, table_of_ranks
 from tokenize_lab.counts.bytes import WIDE_SPACES, TextBytes
 from tokenize_lab.counts.chunks import LONGEST, ChunkTable, PretokenIndex
 from tokenize_lab.counts.plan import encoding_plan
@@ -29,7 +30,6 @@ from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import measure
 from tokenize_lab.patterns import GPT4, PATTERNS, RULES, CutRule, chunk_starts
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer, table_of_ranks
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
 from tokenize_lab.workers import BatchCounter, CountJob

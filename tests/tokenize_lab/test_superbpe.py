@@ -22,13 +22,13 @@ from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import measure
 from tokenize_lab.patterns import SUPERWORDS
 from tokenize_lab.rows import RowSettings, measure_rows
-from tokenize_lab.train import superbpe as superword_text
+from tokenize_lab.train import superbpe
 from tokenize_lab.train import text as countable
-from tokenize_lab.train.byte_level import train_bpe
+from tokenize_lab.train.engines import train_bpe
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.superbpe import (
+    SuperwordSymbols,
     SuperwordText,
-    Symbols,
     learned_merges,
     superword_merges,
     word_count,
@@ -163,7 +163,7 @@ def test_words_of_a_token() -> None:
 
 
 def test_merges_left_out_take_what_builds_upon_them_along() -> None:
-    symbols = Symbols(6)
+    symbols = SuperwordSymbols(6)
     a, b, c, d, e, f = symbols.characters
     pieces = [b"a", b" b", b" c", b"a b c", b"x", b"y"]
     learned = [
@@ -182,25 +182,25 @@ def test_merges_left_out_take_what_builds_upon_them_along() -> None:
 
 
 def test_every_id_has_a_character_of_its_own() -> None:
-    symbols = Symbols(137_468 + 10)
+    symbols = SuperwordSymbols(137_468 + 10)
     points = [ord(character) for character in symbols.characters]
     assert len(set(points)) == len(points)
     assert points[:137_468] == sorted(points[:137_468])
     assert all(0xE000 <= p < 0xF900 or p >= 0xF0000 for p in points[:137_468])
     assert points[137_468] == 0x40000
     with pytest.raises(InputError, match=r"`stage_split` 800000: must be at most 792,828"):
-        Symbols(800_000)
+        SuperwordSymbols(800_000)
 
 
-def _stage2_text(corpus: DocumentCorpus) -> tuple[SuperwordText, Symbols]:
+def _stage2_text(corpus: DocumentCorpus) -> tuple[SuperwordText, SuperwordSymbols]:
     text = TrainingText(corpus)
     model = json.loads(train_bpe(text, TrainSettings("bpe", 300)))["model"]
-    symbols = Symbols(len(model["vocab"]))
+    symbols = SuperwordSymbols(len(model["vocab"]))
     return SuperwordText(text, model, symbols), symbols
 
 
 def test_the_sample_is_bounded_and_even(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(superword_text, "BLOCK_CHARACTERS", 50)
+    monkeypatch.setattr(superbpe, "BLOCK_CHARACTERS", 50)
     text, symbols = _stage2_text(_corpus(*(f"part {chr(97 + i)}x. " * 30 for i in range(16))))
     whole = text.lines()
     sample = text.lines(most_tokens=sum(map(len, whole)) // 3)
@@ -216,7 +216,7 @@ def test_lines_are_the_pieces_in_stretches_that_can_be_held() -> None:
     long = "".join(chr(0x4E00 + i * 7919 % 5000) for i in range(9000))
     text, symbols = _stage2_text(_corpus(f"{SAID}42, 7 {long}"))
     lines = "".join(text.lines()).split("\n")
-    assert max(map(len, lines)) <= superword_text.LONGEST_WORD
+    assert max(map(len, lines)) <= superbpe.LONGEST_WORD
     place = {character: i for i, character in enumerate(symbols.characters)}
     back = np.array([place[character] for line in lines for character in line])
     assert len(back) > 9000 and back.max() < 300

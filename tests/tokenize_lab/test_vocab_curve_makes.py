@@ -13,10 +13,10 @@ from tests.tokenize_lab.test_vocab_curve import assert_followed, encoded, lines_
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.simple import byte_to_character
+from tokenize_lab.backends.tiktoken import read_ranks
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.merges.truncate import truncated
 from tokenize_lab.patterns import LLAMA3
-from tokenize_lab.tokenizers.tiktoken_files import read_ranks
 from tokenize_lab.vocab_curve.curve import token_curve
 
 FLAGS = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}

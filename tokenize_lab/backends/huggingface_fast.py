@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 
 from tokenize_lab.backends.huggingface_json import written_merges
 from tokenize_lab.backends.simple import character_to_byte
+from tokenize_lab.backends.tiktoken import TiktokenTokenizer, table_of_ranks
 from tokenize_lab.patterns import PATTERNS, Splitting
 from tokenize_lab.tokenizer import Encoding
-from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer, table_of_ranks
 
 # What a case-insensitive expression takes for an ASCII letter in some libraries.
 _FOLDED = "\u0130\u0131\u017f\u212a"

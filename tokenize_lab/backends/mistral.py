@@ -15,8 +15,8 @@ from typing import Any
 from corpora.errors import InputError, did_you_mean
 from tokenize_lab.backends.common import refuse_gaps
 from tokenize_lab.backends.sentencepiece import load_sentencepiece
+from tokenize_lab.backends.tiktoken import TiktokenTokenizer, table_of_ranks
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer, table_of_ranks
 
 SENTENCEPIECE_FILES = {
     "v1": "tokenizer.model.v1",

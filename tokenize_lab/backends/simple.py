@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -126,6 +126,7 @@ PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 UTF8_BYTES = [*range(0x80), *range(0x80, 0xC0), *range(0xC2, 0xF5)]  # those any text can contain
 
 
+@cache
 def byte_to_character() -> dict[int, str]:
     """Return the character that stands for each of the 256 bytes."""
     hidden = [byte for byte in range(256) if byte not in set(PRINTABLE)]

@@ -86,7 +86,7 @@ def _splitting(tokenizer: Tokenizer) -> Splitting:
     from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
     from tokenize_lab.backends.sentencepiece import SentencePieceTokenizer
     from tokenize_lab.backends.simple import ByteTokenizer, CharacterTokenizer
-    from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
+    from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 
     match tokenizer:
         case TiktokenTokenizer():

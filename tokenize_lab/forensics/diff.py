@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from corpora.corpus import Corpus
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.sentencepiece import SentencePieceTokenizer, model_settings
+from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.counts.bytes import ByteRuns, TextBytes
 from tokenize_lab.counts.tokens import TokenBoundaries, token_boundaries
 from tokenize_lab.forensics.audit import identity, script_counts, token
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import TokenBytes, Tokenizer, readable
-from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
 
 # How two tokenizers cut the same text: where both cut, and which words they cut otherwise.
 

@@ -23,8 +23,8 @@ import numpy as np
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.huggingface_json import written_merges
 from tokenize_lab.backends.sentencepiece import SentencePieceTokenizer, model_settings
+from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.tokenizer import Tokenizer, TokenKind
-from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
 
 
 class Merge(NamedTuple):

@@ -19,13 +19,13 @@ from corpora.document import UNKNOWN_LANGUAGE, utf8_length
 from corpora.errors import InputError
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.simple import character_to_byte
+from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.forensics.audit import identity
 from tokenize_lab.forensics.merges import MergeRules, merge_rules
 from tokenize_lab.forensics.program import Costs, Solution, relative_costs, solve
 from tokenize_lab.forensics.replay import PairHistory, replay
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
 
 # The distinct pieces that merges stay inside, with how often each language holds them.
 #

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from corpora.errors import InputError
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.huggingface_json import BYTE_TOKEN, written_merges
+from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.merges.merge_list import Merges, listed_merges, ranked_merges
 from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer, TokenKind
-from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
 
 # A vocabulary of which only the first part is used.
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from corpora.errors import InputError
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
 from tokenize_lab.backends.huggingface_json import written_merges
+from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import MaskedTokenizer, bpe_model, merges_of
 from tokenize_lab.tokenizer import TokenBytes, Tokenizer, TokenKind
-from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
 
 
 def truncated(tokenizer: Tokenizer, vocabulary_size: int) -> Tokenizer:

@@ -22,11 +22,9 @@ from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.patterns import pattern_named
 from tokenize_lab.rates import gini
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.train.byte_level import spelt, untrained_json, written
+from tokenize_lab.train.engines import spelt, untrained_json, written
 from tokenize_lab.train.settings import BYTES, TrainSettings
 from tokenize_lab.train.text import TrainingText
-
-# What parity-aware BPE learns from: the distinct words of an aligned corpus, by language.
 
 
 class AlignedWords(NamedTuple):
@@ -159,7 +157,7 @@ class ParityLearner:
 
     def _next(self) -> Pair | None:
         """Return the best pair of the language worst off, or of the next where it has none."""
-        for language in sorted(range(len(self.costs)), key=lambda one: (-self.costs[one], one)):
+        for language in sorted(range(len(self.costs)), key=lambda n: (-self.costs[n], n)):
             heap, pairs = self._heaps[language], self._pairs[language]
             while heap and pairs.get(heap[0][1], 0) != -heap[0][0]:
                 heappop(heap)
@@ -178,17 +176,17 @@ class ParityLearner:
             change, merged = self._replace(number, pair, token)
             for language, times in self._counts[number]:
                 self.costs[language] -= merged * times
-                own = changes[language]
-                for one, difference in change.items():
-                    own[one] = own.get(one, 0) + difference * times
-        for pairs, heap, own in zip(self._pairs, self._heaps, changes, strict=True):
-            for one, difference in own.items():
-                count = pairs.get(one, 0) + difference
+                total = changes[language]
+                for changed, difference in change.items():
+                    total[changed] = total.get(changed, 0) + difference * times
+        for pairs, heap, total in zip(self._pairs, self._heaps, changes, strict=True):
+            for changed, difference in total.items():
+                count = pairs.get(changed, 0) + difference
                 if count > 0:
-                    pairs[one] = count
-                    heappush(heap, (-count, one))
+                    pairs[changed] = count
+                    heappush(heap, (-count, changed))
                 else:
-                    pairs.pop(one, None)
+                    pairs.pop(changed, None)
 
     def _replace(self, number: int, pair: Pair, token: int) -> tuple[dict[Pair, int], int]:
         """Put a token in place of a word's pair, leftmost first.
@@ -229,9 +227,6 @@ def byte_order() -> list[int]:
     """Return the bytes in the order of their ids, the stock trainer's: by their characters."""
     characters = byte_to_character()
     return sorted(range(BYTES), key=lambda byte: characters[byte])
-
-
-# What parity-aware merges give each language, and cost it, beside plain BPE of the same size.
 
 
 class LanguageCost(NamedTuple):

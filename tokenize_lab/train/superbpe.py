@@ -9,6 +9,9 @@ Encoding in one pass does the same as encoding in two steps, stage 1 to its end 
 merges go by rank, and no merge of stage 2 makes what stage 1 could merge further. For the latter, a
 merge whose bytes are a token already is left out, as is one of too many words, and with it every
 merge that builds upon it.
+
+Stage 2's words are long and seldom alike, so what the trainer holds grows with the text: it learns
+from an even sample of bounded size.
 """
 
 import json
@@ -24,16 +27,9 @@ from corpora.errors import InputError
 from tokenize_lab.backends.huggingface import threads
 from tokenize_lab.backends.simple import character_to_byte
 from tokenize_lab.patterns import SUPERWORDS
-from tokenize_lab.train.byte_level import spelt, split_by, train_bpe, written
+from tokenize_lab.train.engines import spelt, split_by, train_bpe, written
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.text import TrainingText
-
-# Text as SuperBPE's second stage sees it: tokens of the first stage, one character each.
-#
-# Tokens are written with characters that no text need contain, so that a stock BPE trainer takes
-# them for letters and whole stretches of text for words. These words are long and seldom alike, so
-# what the trainer holds grows with the text: hence an even sample of bounded size.
-
 
 # Private use areas, 137,468 code points; beyond them planes 4 to 13, to which Unicode has assigned
 # nothing, 655,360 more.
@@ -45,15 +41,10 @@ LONGEST_WORD = 64  # tokens; a merge costs the trainer the length of every word 
 _NEWLINE = 0x0A
 
 
-class Symbols:
+class SuperwordSymbols:
     """One character for each id of the first stage, in ascending order within the private areas."""
 
     def __init__(self, ids: int) -> None:
-        """Choose them.
-
-        Raises:
-            InputError: there are not so many.
-        """
         points = np.concatenate([np.arange(*ends, dtype=np.uint32) for ends in RANGES])
         if ids > len(points):
             raise InputError(
@@ -72,7 +63,9 @@ class Symbols:
 class SuperwordText:
     """A corpus under stage 2's pattern, encoded with stage 1's merges."""
 
-    def __init__(self, text: TrainingText, model: dict[str, Any], symbols: Symbols) -> None:
+    def __init__(
+        self, text: TrainingText, model: dict[str, Any], symbols: SuperwordSymbols
+    ) -> None:
         from tokenizers import Tokenizer, models
 
         self._text = text
@@ -117,7 +110,7 @@ class SuperwordText:
     def _encoded(self, pieces: list[str]) -> str:
         with threads(True):
             encoded = self._encoder.encode_batch_fast(pieces, add_special_tokens=False)
-        words: list[list[int]] = [one.ids for one in encoded if len(one) > 1]  # else no pair
+        words: list[list[int]] = [word.ids for word in encoded if len(word) > 1]  # else no pair
         lengths = np.fromiter(map(len, words), np.int64, len(words))
         ids = np.fromiter((i for word in words for i in word), np.int64, int(lengths.sum()))
         starts = np.cumsum(lengths) - lengths
@@ -125,7 +118,9 @@ class SuperwordText:
         return self._symbols.written(ids, np.flatnonzero(place % LONGEST_WORD == 0))
 
 
-def learned_merges(lines: Sequence[str], symbols: Symbols, count: int) -> list[tuple[str, str]]:
+def learned_merges(
+    lines: Sequence[str], symbols: SuperwordSymbols, count: int
+) -> list[tuple[str, str]]:
     """Return stock BPE's first `count` merges over the lines, fewer where there are no more."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
@@ -139,9 +134,6 @@ def learned_merges(lines: Sequence[str], symbols: Symbols, count: int) -> list[t
     with threads(True):
         tokenizer.train_from_iterator(lines, trainer)
     return [(left, right) for left, right in json.loads(tokenizer.to_str())["model"]["merges"]]
-
-
-_SPARE = 1 / 16  # of the merges needed, asked for beyond them at first: some are left out
 
 
 class Appended(NamedTuple):
@@ -159,7 +151,7 @@ class Appended(NamedTuple):
 def train_superbpe(text: TrainingText, settings: TrainSettings) -> bytes:
     """Return the tokenizer.json of a SuperBPE vocabulary.
 
-    Memory: what BPE takes, or for stage 2 `superword_text.MOST_TOKENS` tokens of stage 1 at about
+    Memory: what BPE takes, or for stage 2 `MOST_TOKENS` tokens of stage 1 at about
     160 bytes each, 1.3 GB. Of more text an even sample of blocks is learned from.
 
     Raises:
@@ -170,6 +162,9 @@ def train_superbpe(text: TrainingText, settings: TrainSettings) -> bytes:
     return written(with_superwords(text, json.loads(train_bpe(text, plain)), settings))
 
 
+_SPARE = 1 / 16  # of the merges needed, asked for beyond them at first: some are left out
+
+
 def with_superwords(
     text: TrainingText, content: Mapping[str, Any], settings: TrainSettings
 ) -> dict[str, Any]:
@@ -178,8 +173,11 @@ def with_superwords(
     Raises:
         InputError: as `train_superbpe`.
     """
-    pieces: list[bytes] = [_bytes_of(piece) for piece in content["model"]["vocab"]]
-    symbols = Symbols(len(pieces))
+    byte_of = character_to_byte()
+    pieces = [
+        bytes(byte_of[character] for character in piece) for piece in content["model"]["vocab"]
+    ]
+    symbols = SuperwordSymbols(len(pieces))
     words = SuperwordText(text, content["model"], symbols).lines()
     wanted = settings.vocab_size - len(pieces)
     spare = 64 + int(wanted * _SPARE)
@@ -196,7 +194,7 @@ def with_superwords(
 
 def superword_merges(
     merges: Sequence[tuple[str, str]],
-    symbols: Symbols,
+    symbols: SuperwordSymbols,
     pieces: Sequence[bytes],
     most_words: int,
     wanted: int,
@@ -249,10 +247,3 @@ def _appended(content: Mapping[str, Any], appended: Appended) -> dict[str, Any]:
         "pre_tokenizer": json.loads(split_by(SUPERWORDS).__getstate__()),
         "model": {**model, "vocab": vocab, "merges": merges},
     }
-
-
-_BYTES = character_to_byte()
-
-
-def _bytes_of(piece: str) -> bytes:
-    return bytes(_BYTES[character] for character in piece)

@@ -102,9 +102,6 @@ def by_frequency(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return present[np.argsort(-counts[present], kind="stable")]
 
 
-# A guard for trainers that count pairs in 32 bits.
-
-
 # Hugging Face's BPE trainer takes words' 64-bit counts into signed 32-bit counts of pairs; past
 # the largest, pairs that occur most often would come last, without a word.
 LARGEST_COUNT = (1 << 31) - 1

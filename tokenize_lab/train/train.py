@@ -1,4 +1,9 @@
-"""From a corpus and a recipe to a tokenizer's file, with its card."""
+"""From a corpus and a recipe to a tokenizer's file, with its card.
+
+A vocabulary that is to reach a given compression takes one training: merges are learned in order,
+so a large one holds every smaller one, and one pass over the text gives its tokens at every size
+(`tokenize_lab.vocab_curve`).
+"""
 
 import hashlib
 import json
@@ -18,27 +23,196 @@ from tokenize_lab.backends.sentencepiece import sentencepiece_from_bytes
 from tokenize_lab.merges.truncate import truncated
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.train.byte_level import train_bpe, train_unigram, written
-from tokenize_lab.train.characters import train_character
+from tokenize_lab.train.engines import (
+    train_bpe,
+    train_character,
+    train_sentencepiece,
+    train_unigram,
+    train_wordpiece,
+    written,
+)
 from tokenize_lab.train.parity_bpe import Parity, parity_of, train_parity_bpe
-from tokenize_lab.train.sentencepiece_unigram import train_sentencepiece
 from tokenize_lab.train.settings import BYTES, TrainSettings
 from tokenize_lab.train.superbpe import train_superbpe, with_superwords
 from tokenize_lab.train.text import TextDigest, TextFacts, TrainingText
-from tokenize_lab.train.wordpiece import train_wordpiece
 from tokenize_lab.vocab_curve.curve import token_curve
 
-# A vocabulary that reaches a given compression: one training, cut where the text says.
-#
-# Merges are learned in order, so one large training holds every smaller one, and one pass over the
-# text gives its tokens at every size (`tokenize_lab.vocab_curve`).
+CARD = "card.json"
+FILES = {
+    "huggingface": "tokenizer.json",
+    "sentencepiece": "tokenizer.model",
+    "tokenize-lab": "tokenizer.json",
+}
+Train = Callable[[TrainingText, TrainSettings], bytes]
+_TRAINERS: dict[tuple[str, str], Train] = {
+    ("bpe", "huggingface"): train_bpe,
+    ("unigram", "huggingface"): train_unigram,
+    ("unigram", "sentencepiece"): train_sentencepiece,
+    ("wordpiece", "huggingface"): train_wordpiece,
+    ("character", "huggingface"): train_character,
+    ("superbpe", "huggingface"): train_superbpe,
+    ("parity-bpe", "tokenize-lab"): train_parity_bpe,
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything needed to make the tokenizer again, and to see that it is the same.
+
+    Attributes:
+        settings: the recipe.
+        library: who trained it, with version.
+        corpus: the training corpus's name.
+        text: the training text's facts.
+        file: the tokenizer's file, beside the card.
+        sha256: of that file.
+        vocabulary_size: ids it has, which may be fewer than were asked for.
+        tokens: of the training text.
+        vocabulary_used: distinct ids in the training text.
+        lossless: whether every text survives it.
+        lossy_reason: why not.
+        warnings: what the person who asked for it should know.
+        parity: of parity-aware BPE, what it costs and gives each language.
+    """
+
+    settings: TrainSettings
+    library: str
+    corpus: str
+    text: TextFacts
+    file: str
+    sha256: str
+    vocabulary_size: int
+    tokens: int
+    vocabulary_used: int
+    lossless: bool
+    lossy_reason: str
+    warnings: tuple[str, ...] = ()
+    parity: Parity | None = None
+
+    @property
+    def bytes_per_token(self) -> float | None:
+        """Compression rate on the training text; None if it has no tokens."""
+        return self.text.bytes / self.tokens if self.tokens else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the card as what is written to `card.json`."""
+        return {
+            "settings": asdict(self.settings),
+            "library": self.library,
+            "corpus": {"name": self.corpus, **self.text._asdict()},
+            "tokenizer": {
+                "file": self.file,
+                "sha256": self.sha256,
+                "vocabulary_size": self.vocabulary_size,
+                "lossless": self.lossless,
+                "lossy_reason": self.lossy_reason,
+            },
+            "on_training_text": {
+                "tokens": self.tokens,
+                "bytes_per_token": self.bytes_per_token,
+                "vocabulary_used": self.vocabulary_used,
+                "vocabulary_use": self.vocabulary_used / self.vocabulary_size,
+            },
+            "warnings": list(self.warnings),
+            **({"parity": self.parity.as_json()} if self.parity else {}),
+        }
+
+    def to_text(self) -> str:
+        """Return the content of `card.json`; the same for the same training, to the byte."""
+        return json.dumps(self.as_json(), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+class Trained(NamedTuple):
+    """Where a trained tokenizer lies, and its card."""
+
+    path: Path
+    card: Card
+
+
+def train_tokenizer(
+    corpus: Corpus, settings: TrainSettings, out: Path, progress: ReportProgress = silent
+) -> Trained:
+    """Train a tokenizer and write it to `out` with its card; the same input, the same bytes.
+
+    Args:
+        corpus: the text to learn from; it is read several times.
+        settings: the recipe.
+        out: folder for `tokenizer.json` or `tokenizer.model`, and `card.json`.
+        progress: called with what is being done and the bytes just read.
+
+    Raises:
+        InputError: the corpus has no text, the vocabulary is too small, the target out of reach, or
+            `out` cannot be written or holds a tokenizer of another engine.
+    """
+    name = FILES[settings.engine]
+    for other in FILES.values():
+        if other != name and is_present(out / other):
+            raise InputError(f"{out}: already has a {other} of another engine; name another `out`")
+    text = TrainingText(corpus, progress)
+    if not any(text.texts("reading")):
+        raise InputError(f"{corpus.name}: has no text to train on")
+    path = out / name
+    train = _TRAINERS[settings.kind, settings.engine]
+    if settings.target_compression:
+        content, settings = train_to_target(text, settings, train, path)
+    else:
+        content = train(text, settings)
+    tokenizer = _loaded(content, path)
+    card = _card(text, settings, content, tokenizer, name)
+    if settings.kind == "parity-bpe":
+        plain = _loaded(
+            train_bpe(text, replace(settings, kind="bpe", engine="", target_compression=0)), path
+        )
+        card = replace(card, parity=parity_of(text, tokenizer, plain))
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content)
+    write_text(out / CARD, card.to_text())
+    return Trained(path, card)
+
+
+def _loaded(content: bytes, path: Path) -> Tokenizer:
+    if path.suffix == ".model":
+        return sentencepiece_from_bytes(content, f"sp:{path}", path.parent.name, str(path))
+    return huggingface_from_text(content.decode("utf-8"), f"hf:{path}", path.parent.name, str(path))
+
+
+def _card(
+    text: TrainingText, settings: TrainSettings, content: bytes, tokenizer: Tokenizer, name: str
+) -> Card:
+    """Encode the training text with the new tokenizer and note what comes of it."""
+    digest, tokens = TextDigest(), 0
+    used = np.zeros(tokenizer.vocabulary_size, np.bool_)
+    for texts in text.batches("measuring"):
+        digest.add(texts)
+        ids = tokenizer.encode_batch(texts).ids
+        tokens += len(ids)
+        used[ids] = True
+    size = tokenizer.vocabulary_size
+    assert size <= settings.vocab_size
+    fewer = (
+        f"{size} ids, not the {settings.vocab_size} asked for: the text has no more to learn; "
+        "give more text or a smaller `vocab_size`"
+    )
+    return Card(
+        settings=settings,
+        library=tokenizer.engine,
+        corpus=text.corpus.name,
+        text=digest.facts(),
+        file=name,
+        sha256=hashlib.sha256(content).hexdigest(),
+        vocabulary_size=size,
+        tokens=tokens,
+        vocabulary_used=int(used.sum()),
+        lossless=tokenizer.lossless,
+        lossy_reason=tokenizer.lossy_reason,
+        warnings=(fewer,) if size < settings.vocab_size else (),
+    )
 
 
 TOLERANCE = 0.01
 # Of a target, what SuperBPE's first stage is to reach alone: about what half of the ids do, the
 # default split, on English at 8,192.
 FIRST_STAGE = 0.75
-Train = Callable[[TrainingText, TrainSettings], bytes]
 
 
 class Found(NamedTuple):
@@ -128,178 +302,4 @@ def _missed(name: str, target: float, sizes: NDArray[np.int64], rates: NDArray[n
     return (
         f"{asked}: out of reach on {name}; from {rates[0]:.3f} bytes per token ({sizes[0]} ids) to "
         f"{rates[-1]:.3f} ({sizes[-1]} ids) can be had"
-    )
-
-
-# The card beside a trained tokenizer: what it was made from, how, and what it is.
-
-
-@dataclass(frozen=True)
-class Card:
-    """Everything needed to make the tokenizer again, and to see that it is the same.
-
-    Attributes:
-        settings: the recipe.
-        library: who trained it, with version.
-        corpus: the training corpus's name.
-        text: the training text's facts.
-        file: the tokenizer's file, beside the card.
-        sha256: of that file.
-        vocabulary_size: ids it has, which may be fewer than were asked for.
-        tokens: of the training text.
-        vocabulary_used: distinct ids in the training text.
-        lossless: whether every text survives it.
-        lossy_reason: why not.
-        warnings: what the person who asked for it should know.
-        parity: of parity-aware BPE, what it costs and gives each language.
-    """
-
-    settings: TrainSettings
-    library: str
-    corpus: str
-    text: TextFacts
-    file: str
-    sha256: str
-    vocabulary_size: int
-    tokens: int
-    vocabulary_used: int
-    lossless: bool
-    lossy_reason: str
-    warnings: tuple[str, ...] = ()
-    parity: Parity | None = None
-
-    @property
-    def bytes_per_token(self) -> float | None:
-        """Compression rate on the training text; None if it has no tokens."""
-        return self.text.bytes / self.tokens if self.tokens else None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the card as what is written to `card.json`."""
-        return {
-            "settings": asdict(self.settings),
-            "library": self.library,
-            "corpus": {"name": self.corpus, **self.text._asdict()},
-            "tokenizer": {
-                "file": self.file,
-                "sha256": self.sha256,
-                "vocabulary_size": self.vocabulary_size,
-                "lossless": self.lossless,
-                "lossy_reason": self.lossy_reason,
-            },
-            "on_training_text": {
-                "tokens": self.tokens,
-                "bytes_per_token": self.bytes_per_token,
-                "vocabulary_used": self.vocabulary_used,
-                "vocabulary_use": self.vocabulary_used / self.vocabulary_size,
-            },
-            "warnings": list(self.warnings),
-            **({"parity": self.parity.as_json()} if self.parity else {}),
-        }
-
-    def to_text(self) -> str:
-        """Return the content of `card.json`; the same for the same training, to the byte."""
-        return json.dumps(self.as_json(), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-
-
-CARD = "card.json"
-FILES = {
-    "huggingface": "tokenizer.json",
-    "sentencepiece": "tokenizer.model",
-    "tokenize-lab": "tokenizer.json",
-}
-_TRAINERS: dict[tuple[str, str], Train] = {
-    ("bpe", "huggingface"): train_bpe,
-    ("unigram", "huggingface"): train_unigram,
-    ("unigram", "sentencepiece"): train_sentencepiece,
-    ("wordpiece", "huggingface"): train_wordpiece,
-    ("character", "huggingface"): train_character,
-    ("superbpe", "huggingface"): train_superbpe,
-    ("parity-bpe", "tokenize-lab"): train_parity_bpe,
-}
-
-
-class Trained(NamedTuple):
-    """Where a trained tokenizer lies, and its card."""
-
-    path: Path
-    card: Card
-
-
-def train_tokenizer(
-    corpus: Corpus, settings: TrainSettings, out: Path, progress: ReportProgress = silent
-) -> Trained:
-    """Train a tokenizer and write it to `out` with its card; the same input, the same bytes.
-
-    Args:
-        corpus: the text to learn from; it is read several times.
-        settings: the recipe.
-        out: folder for `tokenizer.json` or `tokenizer.model`, and `card.json`.
-        progress: called with what is being done and the bytes just read.
-
-    Raises:
-        InputError: the corpus has no text, the vocabulary is too small, the target out of reach, or
-            `out` cannot be written or holds a tokenizer of another engine.
-    """
-    name = FILES[settings.engine]
-    for other in FILES.values():
-        if other != name and is_present(out / other):
-            raise InputError(f"{out}: already has a {other} of another engine; name another `out`")
-    text = TrainingText(corpus, progress)
-    if not any(text.texts("reading")):
-        raise InputError(f"{corpus.name}: has no text to train on")
-    path = out / name
-    train = _TRAINERS[settings.kind, settings.engine]
-    if settings.target_compression:
-        content, settings = train_to_target(text, settings, train, path)
-    else:
-        content = train(text, settings)
-    tokenizer = _loaded(content, path)
-    card = _card(text, settings, content, tokenizer, name)
-    if settings.kind == "parity-bpe":
-        plain = _loaded(
-            train_bpe(text, replace(settings, kind="bpe", engine="", target_compression=0)), path
-        )
-        card = replace(card, parity=parity_of(text, tokenizer, plain))
-    with written_whole(path) as temporary:
-        temporary.write_bytes(content)
-    write_text(out / CARD, card.to_text())
-    return Trained(path, card)
-
-
-def _loaded(content: bytes, path: Path) -> Tokenizer:
-    if path.suffix == ".model":
-        return sentencepiece_from_bytes(content, f"sp:{path}", path.parent.name, str(path))
-    return huggingface_from_text(content.decode("utf-8"), f"hf:{path}", path.parent.name, str(path))
-
-
-def _card(
-    text: TrainingText, settings: TrainSettings, content: bytes, tokenizer: Tokenizer, name: str
-) -> Card:
-    """Encode the training text with the new tokenizer and note what comes of it."""
-    digest, tokens = TextDigest(), 0
-    used = np.zeros(tokenizer.vocabulary_size, np.bool_)
-    for texts in text.batches("measuring"):
-        digest.add(texts)
-        ids = tokenizer.encode_batch(texts).ids
-        tokens += len(ids)
-        used[ids] = True
-    size = tokenizer.vocabulary_size
-    assert size <= settings.vocab_size
-    fewer = (
-        f"{size} ids, not the {settings.vocab_size} asked for: the text has no more to learn; "
-        "give more text or a smaller `vocab_size`"
-    )
-    return Card(
-        settings=settings,
-        library=tokenizer.engine,
-        corpus=text.corpus.name,
-        text=digest.facts(),
-        file=name,
-        sha256=hashlib.sha256(content).hexdigest(),
-        vocabulary_size=size,
-        tokens=tokens,
-        vocabulary_used=int(used.sum()),
-        lossless=tokenizer.lossless,
-        lossy_reason=tokenizer.lossy_reason,
-        warnings=(fewer,) if size < settings.vocab_size else (),
     )

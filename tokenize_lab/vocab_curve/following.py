@@ -14,11 +14,11 @@ from corpora.errors import InputError
 from tokenize_lab.backends.common import PROBES
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.simple import UTF8_BYTES, byte_to_character
+from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.counts.chunks import PretokenIndex, PretokenNumbers
 from tokenize_lab.merges.apply import Merger
 from tokenize_lab.merges.merge_list import NONE, Merges
 from tokenize_lab.tokenizer import Tokenizer, TokenKind
-from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
 from tokenize_lab.vocab_curve.splitting import CurveSplit, CurveSplitting, splittings_of
 
 # The symbols that merging a piece starts from, and the pieces that are tokens as they stand.

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from corpora.errors import InputError
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.huggingface_json import TextPath, parts_of, text_path
+from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.patterns import GPT2, rule_of
-from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer
 
 CurveSplit = Callable[[str], list[str]]
 

@@ -25,9 +25,9 @@ BUILD = """
 import os, signal, sys
 from pathlib import Path
 from scaling.data.build_text import build_text
-from scaling.data.build_tokens import build_tokens
+from scaling.data.build_units import build_tokens
 from tests.scaling.data.texts import corpus_of, sentences
-from tokenize_lab.tokenizers.byte import ByteTokenizer
+from tokenize_lab.backends.simple import ByteTokenizer
 
 folder, last = Path(sys.argv[1]), int(sys.argv[2])
 done = 0

@@ -27,7 +27,7 @@ from scaling.sweep.queue import CHECKPOINT, Docket
 from scaling.sweep.ray import run_ray
 from scaling.sweep.ray_worker import Outcome, PackedText, unpack
 from scaling.sweep.state import SweepState
-from scaling.train.checkpoint import METRICS
+from scaling.train.metrics import METRICS
 from scaling.train.progress import StopRequest
 from tests.conftest import ROOT
 from tests.scaling.sweep.sweeps import ENDED, all_remains, names, planned, six, statuses, tiny

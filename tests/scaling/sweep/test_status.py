@@ -21,7 +21,7 @@ from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from scaling.sweep.status import RunStatus, SweepStatus, sweep_status
 from scaling.sweep.status_text import MOST_RUNS, duration, status_text
 from scaling.sweep.worker import train_cell
-from scaling.train.checkpoint import METRICS
+from scaling.train.metrics import METRICS
 from scaling.train.progress import StopRequest
 from tests.scaling.sweep.records import ended, record_of
 from tests.scaling.sweep.sweeps import planned, tiny

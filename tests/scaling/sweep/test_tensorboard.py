@@ -19,7 +19,7 @@ from scaling.sweep.collect import HELD_OUT, STEP_TAGS, read_records, run_name
 from scaling.sweep.collect import write_events as write_events_of
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from scaling.sweep.local import run_local
-from scaling.train.checkpoint import METRICS
+from scaling.train.metrics import METRICS
 from tests.scaling.sweep.records import reads, record_of
 from tests.scaling.sweep.sweeps import planned, tiny
 

@@ -19,8 +19,8 @@ from scaling.data.shards import open_shards
 from scaling.model.weights import WEIGHTS
 from scaling.record import RECORD, RunRecord
 from scaling.spec import Model, Patching, RunSpec, Training
-from scaling.train.checkpoint import METRICS
 from scaling.train.machine import MachineSettings
+from scaling.train.metrics import METRICS
 from scaling.train.progress import StopRequest
 from scaling.train.run import train
 from scaling.train.step import Stepper, StepResult

@@ -15,8 +15,9 @@ from scaling.model.weights import WEIGHTS
 from scaling.record import RECORD, read_record, write_spec
 from scaling.spec import RunSpec
 from scaling.train.__main__ import main
-from scaling.train.checkpoint import CHECKPOINT, METRICS, MetricsLog
+from scaling.train.checkpoint import CHECKPOINT
 from scaling.train.machine import MachineSettings
+from scaling.train.metrics import METRICS, MetricsLog
 from scaling.train.progress import Report, StopRequest
 from scaling.train.run import train
 from tests.scaling.train.runs import CPU, blt_spec, byte_tokens, metrics, run, small_shards

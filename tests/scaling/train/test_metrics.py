@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from corpora.errors import InputError
-from scaling.train.checkpoint import METRICS, MetricsLog, values_of
+from scaling.train.metrics import METRICS, MetricsLog, values_of
 
 GOOD = b'{"step": 2, "seconds": 1.5}'
 FOREIGN = [

@@ -11,7 +11,8 @@ import torch
 from scaling.model.weights import WEIGHTS
 from scaling.record import RECORD, write_spec
 from scaling.spec import RunSpec
-from scaling.train.checkpoint import CHECKPOINT, METRICS
+from scaling.train.checkpoint import CHECKPOINT
+from scaling.train.metrics import METRICS
 from tests.scaling.train.comparing import close
 from tests.scaling.train.runs import blt_spec, ended, python, remains, run, small_shards, started
 

@@ -14,7 +14,8 @@ from scaling.data.shards import open_shards
 from scaling.model.weights import WEIGHTS
 from scaling.record import RECORD, write_spec
 from scaling.spec import RunSpec
-from scaling.train.checkpoint import CHECKPOINT, METRICS
+from scaling.train.checkpoint import CHECKPOINT
+from scaling.train.metrics import METRICS
 from scaling.train.progress import Report, StopRequest
 from scaling.train.run import train
 from tests.scaling.train.runs import (

@@ -1,4 +1,4 @@
-"""OpenAI's encodings by name, and `.tiktoken` files.
+"""Vocabularies that tiktoken's engine encodes: OpenAI's encodings, `.tiktoken` files, and tekken.
 
 A `.tiktoken` file is a line `base64(token) rank` per token. It holds neither the pattern that
 splits text nor the special tokens; OpenAI's own files are recognised by their SHA-256, and any
@@ -9,17 +9,107 @@ import base64
 import binascii
 import codecs
 import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from corpora.errors import InputError, at, did_you_mean, is_file, is_present
-from tokenize_lab.backends.common import MOST_UNUSED
+from tokenize_lab.backends.common import MOST_UNUSED, declared_fields, encoding_of
 from tokenize_lab.patterns import GPT2, GPT4, GPT4O
-from tokenize_lab.tokenizers.tiktoken import TiktokenTokenizer, table_of_ranks
+from tokenize_lab.tokenizer import Encoding, TokenBytes, TokenKind
+
+# tiktoken's regular expressions end in `\s+(?!\S)`, and its matcher keeps a note of every space it
+# might have to give back: at 400,000 in a row it works, at a million its stack overflows.
+LONG_BLANK = 100_000
+_LONG_BLANK = re.compile(rf"\s{{{LONG_BLANK}}}")
 
 
-class Encoding(NamedTuple):
-    """What an encoding has besides its ranks.
+@dataclass(frozen=True)
+class TiktokenTokenizer:
+    """A byte-level BPE vocabulary in tiktoken's engine.
+
+    The table is all a worker is sent: a token's rank is its id less `first_id`.
+
+    Attributes:
+        pattern: the regular expression that splits a text into the pieces merges stay inside.
+        first_id: id of the token of rank 0.
+    """
+
+    spec: str
+    name: str
+    sha256: str
+    vocabulary_size: int
+    token_bytes: TokenBytes
+    engine: str
+    pattern: str
+    first_id: int = 0
+    prefix: bytes = b""
+    lossless: bool = True
+    lossy_reason: str = ""
+
+    @cached_property
+    def _core(self) -> Any:
+        import tiktoken
+
+        table, first = self.token_bytes, self.first_id
+        ranks = {
+            table[i]: i - first for i in np.flatnonzero(table.kinds == TokenKind.TEXT).tolist()
+        }
+        encoding = tiktoken.Encoding(
+            self.name, pat_str=self.pattern, mergeable_ranks=ranks, special_tokens={}
+        )
+        return encoding._core_bpe
+
+    @cached_property
+    def _splitter(self) -> Any:
+        import regex
+
+        return regex.compile(self.pattern)
+
+    def encode_batch(self, texts: Sequence[str]) -> Encoding:
+        """Encode each text; no special token is known to the engine, so none is recognised."""
+        encode = self._core.encode_ordinary
+        if any(len(text) >= LONG_BLANK and _LONG_BLANK.search(text) for text in texts):
+            encode = self._encode_by_pieces
+        encoding = encoding_of(encode, texts)
+        if not self.first_id:
+            return encoding
+        return Encoding(encoding.ids + np.uint32(self.first_id), encoding.lengths)
+
+    def pretoken_count(self, text: str) -> int | None:
+        """Return into how many pieces the pattern splits the text."""
+        return sum(1 for _ in self._splitter.finditer(text))
+
+    def _encode_by_pieces(self, text: str) -> list[int]:
+        """Encode as the engine does, the pattern matched by a library that does not recurse."""
+        encode = self._core.encode_single_piece
+        pieces = (match[0].encode("utf-8") for match in self._splitter.finditer(text))
+        return [token_id for piece in pieces for token_id in encode(piece)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return declared_fields(self)
+
+
+def table_of_ranks(ranks: Mapping[bytes, int], size: int, first_id: int = 0) -> TokenBytes:
+    """Return the table of `size` ids in which a token of rank r has id `first_id + r`.
+
+    Ids that no token has (special ones, and gaps) have no bytes.
+    """
+    pieces = [b""] * size
+    kinds = np.full(size, TokenKind.SPECIAL, np.uint8)
+    for piece, rank in ranks.items():
+        pieces[first_id + rank] = piece
+        kinds[first_id + rank] = TokenKind.TEXT
+    return TokenBytes.from_pieces(pieces, kinds)
+
+
+class TiktokenEncoding(NamedTuple):
+    """What one of OpenAI's encodings has besides its ranks.
 
     Attributes:
         pattern: what splits a text.
@@ -34,21 +124,21 @@ class Encoding(NamedTuple):
 
 # Sizes and hashes: tiktoken_ext/openai_public.py.
 ENCODINGS = {
-    "gpt2": Encoding(GPT2, 50257, ""),
-    "r50k_base": Encoding(
+    "gpt2": TiktokenEncoding(GPT2, 50257, ""),
+    "r50k_base": TiktokenEncoding(
         GPT2, 50257, "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
     ),
-    "p50k_base": Encoding(
+    "p50k_base": TiktokenEncoding(
         GPT2, 50281, "94b5ca7dff4d00767bc256fdd1b27e5b17361d7b8a5f968547f9f23eb70d2069"
     ),
-    "cl100k_base": Encoding(
+    "cl100k_base": TiktokenEncoding(
         GPT4, 100277, "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"
     ),
-    "o200k_base": Encoding(
+    "o200k_base": TiktokenEncoding(
         GPT4O, 200019, "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
     ),
 }
-DEFAULT = "cl100k_base"
+_DEFAULT = "cl100k_base"
 
 
 def load_tiktoken(where: str, spec: str) -> TiktokenTokenizer:
@@ -111,7 +201,7 @@ def _from_file(path: Path, spec: str, pattern_of: str) -> TiktokenTokenizer:
     ranks = read_ranks(path, content)
     digest = hashlib.sha256(content).hexdigest()
     official = next((name for name, known in ENCODINGS.items() if known.sha256 == digest), "")
-    encoding = pattern_of or official or DEFAULT
+    encoding = pattern_of or official or _DEFAULT
     size = ENCODINGS[official].vocabulary_size if official else max(ranks.values()) + 1
     name = path.stem if encoding == path.stem else f"{path.stem}@{encoding}"
     return _tokenizer(spec, name, ranks, ENCODINGS[encoding].pattern, size)
