@@ -173,8 +173,7 @@ def _one_convention(frame: pl.DataFrame, source: str, wanted: str) -> tuple[pl.D
     if "flops_convention" not in frame.columns:
         if wanted:
             raise InputError(
-                f"{source}: no column says how FLOPs are counted; leave flops_convention out, or"
-                " add a column of that name"
+                f"{source}: has no column flops_convention; leave the choice out, or add the column"
             )
         return frame, "undeclared"
     found = sorted({str(name) for name in frame["flops_convention"].to_list()})
