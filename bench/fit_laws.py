@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from scaling.advise.advise import advise
-from scaling.advise.answer import Question, Tokenized
+from scaling.advise.answer import MeasuredTokenizer
 from scaling.engine.bootstrap import CASES, RESIDUALS
 from scaling.fits.joint import fit_joint
 from scaling.fits.joint_rivals import score_forms
@@ -26,7 +26,7 @@ def main() -> None:
     draws = parser.parse_args().draws
     runs, optima = tables.isoflop_runs(), tables.optima()
     two_stage, cases = RESIDUALS._replace(draws=draws), CASES._replace(draws=draws)
-    question = Question(1e21, "hin_Deva", tokenizers=[Tokenized("one", 4.6)])
+    tokenizers = [MeasuredTokenizer("one", 4.6)]
     fit_law2(optima, bootstrap=RESIDUALS._replace(draws=20))  # the first call pays for imports
 
     def both() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
         f"six isoFLOP surfaces, {draws} bootstraps each": lambda: fit_surfaces(runs, cases),
         f"joint law, 311 runs, {draws} bootstraps": lambda: fit_joint(runs, bootstrap=cases),
         "joint law's seven forms, each leaving every budget out": lambda: score_forms(runs),
-        "advise, one tokenizer": lambda: advise(question),
+        "advise, one tokenizer": lambda: advise(1e21, "hin_Deva", tokenizers=tokenizers),
         "reproduce, what is shipped": lambda: reproduce(bootstrap=cases),
     }
     for name, task in tasks.items():

@@ -18,9 +18,8 @@ from reports.laws.text import estimated, power, significant, with_ends
 from reports.measured import CorpusResults, Measured, Series
 from reports.numbers import UNMEASURED
 from reports.page import Section, absent, behind, figure, for_each_corpus
-from scaling.advise.allocate import price
 from scaling.advise.answer import Estimate, Question
-from scaling.advise.forecast import Desk, estimate, set_out
+from scaling.advise.forecast import Forecast, forecast
 from scaling.advise.laws import FamilyLaws, anchor_spread, family_laws
 from scaling.advise.placement import Placement, place
 from scaling.published import tables
@@ -115,33 +114,33 @@ def _one(
     where: Placement,
     laws: FamilyLaws,
 ) -> Placed:
-    desk = set_out(Question(BUDGET, where.language), laws, where)
-    later = set_out(Question(10 * BUDGET, where.language), laws, where)
+    ahead = forecast(Question(BUDGET, where.language), laws, where)
+    later = forecast(Question(10 * BUDGET, where.language), laws, where)
     distances = []
     for tokenizer in corpus.tokenizers:
         row = corpus.cells.get((language, tokenizer))
         if row is not None and row["bytes_per_token"]:
-            distances.append(_distance(desk, tokenizer, row["bytes_per_token"]))
+            distances.append(_distance(ahead, tokenizer, row["bytes_per_token"]))
     return Placed(
         language,
         parity,
         where.basis,
-        estimate(desk.best_rate, "bytes per token"),
-        estimate(later.best_rate, "bytes per token"),
+        Estimate.of(ahead.best_rate, "bytes per token"),
+        Estimate.of(later.best_rate, "bytes per token"),
         tuple(distances),
     )
 
 
-def _distance(desk: Desk, tokenizer: str, rate: float) -> Distance:
-    rates = np.full_like(desk.best_rate, rate)
-    cost = price(desk.law2, desk.budget, rates / desk.rate_ratio, desk.loss_ratio)
+def _distance(ahead: Forecast, tokenizer: str, rate: float) -> Distance:
+    rates = np.full_like(ahead.best_rate, rate)
+    cost = ahead.price(rates)
     return Distance(
         tokenizer,
         rate,
-        estimate(rates / desk.best_rate, "of T*"),
-        estimate(cost.bits_per_byte, "bits per byte"),
-        estimate(cost.multiplier, "times the budget"),
-        desk.outside(rates).get("compression_rate", 1.0),
+        Estimate.of(rates / ahead.best_rate, "of T*"),
+        Estimate.of(cost.bits_per_byte, "bits per byte"),
+        Estimate.of(cost.multiplier, "times the budget"),
+        ahead.outside(rates).get("compression_rate", 1.0),
     )
 
 

@@ -25,7 +25,7 @@ from reports.vocabulary.curves import (
 )
 from scaling.advise.allocate import vocabulary_for_rate
 from scaling.advise.answer import Estimate, Question
-from scaling.advise.forecast import estimate, set_out
+from scaling.advise.forecast import forecast
 from scaling.advise.laws import FamilyLaws, anchor_spread, family_laws
 from scaling.advise.placement import Placement, place
 from scaling.laws.vocabulary import best_vocabulary
@@ -158,12 +158,13 @@ def _place(curves: Curves, language: str) -> Placement | None:
 def _wanted(
     budget: float, language: str, where: Placement, latent: FamilyLaws, subword: FamilyLaws
 ) -> Wanted:
-    desks = [
-        set_out(Question(budget, language, laws.family), laws, where) for laws in (latent, subword)
+    ahead = [
+        forecast(Question(budget, language, family), laws, where)
+        for family, laws in (("latent", latent), ("subword", subword))
     ]
-    rates = [estimate(desk.best_rate, "bytes per token") for desk in desks]
-    alone = desks[1].alone()
-    params = float(alone.spend(alone.best_rate, alone.vocabulary).params[0])
+    rates = [Estimate.of(of_family.best_rate, "bytes per token") for of_family in ahead]
+    point = ahead[1].point_estimate()
+    params = float(point.allocate(point.best_rate, point.vocabulary_size).params[0])
     return Wanted(budget, rates[0], rates[1], params, best_size(params, budget))
 
 

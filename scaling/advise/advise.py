@@ -5,66 +5,130 @@ for every draw of the language's place), so that each number carries the interva
 chain.
 """
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
 import numpy as np
 
+from corpora.corpus import Corpus
 from corpora.errors import InputError
-from scaling.advise.allocate import price, vocabulary_for_rate
-from scaling.advise.answer import Advice, Estimate, Point, Question, Tokenized, TokenizerPrice
-from scaling.advise.forecast import (
-    Desk,
-    estimate,
-    interval,
-    joint_cloud,
-    joint_price,
-    second_opinion,
-    set_out,
+from scaling.advise.allocate import vocabulary_for_rate
+from scaling.advise.answer import (
+    Advice,
+    Estimate,
+    FrontierPoint,
+    MeasuredTokenizer,
+    Question,
+    TokenizerPrice,
+    outside_notes,
 )
-from scaling.advise.laws import Cloud, FamilyLaws, anchor_spread, family_laws
-from scaling.advise.placement import Placement, place, trained
-from scaling.engine.newton import Array
+from scaling.advise.forecast import Forecast, forecast, joint_law_forecast, joint_law_price
+from scaling.advise.laws import Draws, FamilyLaws, anchor_spread, family_laws, joint_law_draws
+from scaling.advise.placement import ENGLISH, Placement, place, trained
+from scaling.advise.sample import measure_sample
 from scaling.flops import TRAINING_FACTOR, training_days
 from scaling.published import tables
+from scaling.result import FitResult
+from tokenize_lab.tokenizer import Tokenizer
 
 BUDGETS = (1e12, 1e30)  # FLOPs; beyond them no law here means anything
 LONGEST = 1e4  # bytes per token
 FRONTIER = 2.0 ** np.arange(-1.0, 2.01, 0.5)  # rates shown, over T*
 
 
-def advise(question: Question) -> Advice:
-    """Return the decision for a budget, a language and a family.
+def advise(
+    compute_flops: float,
+    language: str = ENGLISH,
+    *,
+    tokenizers: Sequence[str | Tokenizer | MeasuredTokenizer] = (),
+    corpus: str | Path | Corpus | None = None,
+    family: str = "latent",
+    setting: str = "monolingual",
+    parity: float | None = None,
+    curve: Sequence[tuple[int, float]] | None = None,
+    laws: Sequence[FitResult] | Mapping[str, FitResult] = (),
+    gpu: str = "h100",
+    utilisation: float = 0.4,
+    gpus: int = 1,
+) -> Advice:
+    """Return what to train with a budget, and what tokenizers cost.
+
+    A language that was never trained is placed by its parity; the answer then says that it is an
+    analogy, and is less sure.
+
+    Args:
+        compute_flops: training budget C, FLOPs.
+        language: its code, e.g. `hin_Deva`.
+        tokenizers: those whose price is wanted: specs, loaded ones, or what was measured elsewhere.
+        corpus: text in that language, to measure tokenizers on; the embedded corpus by default. Its
+            parity is used where it is parallel to English.
+        family: `latent` (byte latent transformers) or `subword`.
+        setting: `monolingual`, or `joint` for one model of many languages.
+        parity: bytes per byte of English, for a language without runs.
+        curve: (vocabulary size, bytes per token) on the corpus; measured there if not given.
+        laws: fits of Law I and Law II (or either) of one's own runs, in place of the shipped ones.
+        gpu, utilisation, gpus: what trains, at which share of its bf16 peak, and how many.
+
+    Raises:
+        InputError: a number that cannot be, an unknown name, or a language that cannot be placed.
+    """
+    if not isinstance(laws, Mapping):
+        laws = {fit.law: fit for fit in laws}
+    for law in laws:
+        if law not in ("law1", "law2"):
+            raise InputError(f"laws: a fit of {law}; give fits of law1 and law2")
+    measured = measure_sample(language, corpus, tokenizers, with_curve=family == "subword")
+    return answer(
+        Question(
+            compute_flops=compute_flops,
+            language=language,
+            family=family,
+            setting=setting,
+            parity=measured.parity if parity is None else parity,
+            tokenizers=measured.tokenizers,
+            curve=measured.curve if curve is None else curve,
+            gpu=gpu,
+            utilisation=utilisation,
+            gpus=gpus,
+            law1=laws.get("law1"),
+            law2=laws.get("law2"),
+        )
+    )
+
+
+def answer(question: Question) -> Advice:
+    """Return the answer to a question whose tokenizers are measured.
 
     Raises:
         InputError: a number that cannot be, an unknown name, or a language that cannot be placed.
     """
     _check(question)
     laws = family_laws(question.family, question.law1, question.law2, question.language)
-    if laws.own1 and laws.own2:
+    if laws.law1.of_language and laws.law2.of_language:
         placement = trained(question.language, "both laws are of the language's own runs")
     else:
+        languages = tables.table(tables.LANGUAGES)
         placement = place(
-            tables.table(tables.LANGUAGES),
-            question.language,
-            question.parity,
-            question.setting,
-            anchor_spread(),
+            languages, question.language, question.parity, question.setting, anchor_spread()
         )
-    desk = set_out(question, laws, placement)
-    rate = desk.best_rate
-    best = desk.spend(rate, desk.vocabulary)
+    ahead = forecast(question, laws, placement)
+    rate = ahead.best_rate
+    best = ahead.allocate(rate, ahead.vocabulary_size)
     days = training_days(question.compute_flops, question.gpu, question.utilisation, question.gpus)
-    size, size_note = _granularity(question, rate)
+    best_rate = Estimate.of(rate, "bytes per token")
+    granularity, granularity_note = _granularity(question, best_rate)
     shipped = question.law1 is None and question.law2 is None
-    joint = joint_cloud() if question.family == "latent" and shipped else None
+    joint = joint_law_draws() if question.family == "latent" and shipped else None
     return Advice(
         question=question,
         placement=placement,
         laws=laws.note,
-        compression_rate_opt=estimate(rate, "bytes per token"),
-        params_opt=estimate(best.params, "parameters of the global module"),
-        train_bytes_opt=estimate(best.train_bytes, "bytes"),
-        tokens=estimate(best.train_bytes / rate, "tokens"),
-        bytes_per_param_opt=estimate(best.train_bytes / best.params, "bytes per parameter"),
-        bits_per_byte_opt=estimate(desk.loss(rate), "bits per byte"),
+        compression_rate_opt=best_rate,
+        params_opt=Estimate.of(best.params, "parameters of the global module"),
+        train_bytes_opt=Estimate.of(best.train_bytes, "bytes"),
+        tokens=Estimate.of(best.train_bytes / rate, "tokens"),
+        bytes_per_param_opt=Estimate.of(best.train_bytes / best.params, "bytes per parameter"),
+        bits_per_byte_opt=Estimate.of(ahead.loss(rate), "bits per byte"),
         training_days=Estimate(
             days,
             None,
@@ -72,13 +136,13 @@ def advise(question: Question) -> Advice:
             f"days on {question.gpus} {question.gpu} at {question.utilisation:.0%} of the peak, "
             "exact for that budget and utilisation",
         ),
-        inference_flops_per_byte=estimate(best.forward_flops_per_byte, "FLOPs per byte"),
-        granularity=size,
-        granularity_note=size_note,
-        tokenizers=tuple(_price(desk, one, joint) for one in question.tokenizers),
-        frontier=_frontier(desk),
-        second_opinion=None if joint is None else second_opinion(joint, desk),
-        outside=desk.outside(rate),
+        inference_flops_per_byte=Estimate.of(best.forward_flops_per_byte, "FLOPs per byte"),
+        granularity=granularity,
+        granularity_note=granularity_note,
+        tokenizers=tuple(_price(ahead, tokenizer, joint) for tokenizer in question.tokenizers),
+        frontier=_frontier(ahead.point_estimate()),
+        second_opinion=None if joint is None else joint_law_forecast(joint, ahead),
+        outside=ahead.outside(rate),
         notes=_notes(question, placement, laws, float(rate[0])),
     )
 
@@ -87,98 +151,95 @@ def _check(question: Question) -> None:
     low, high = BUDGETS
     if not low <= question.compute_flops <= high:
         raise InputError(
-            f"--compute {question.compute_flops:g}: a positive number of FLOPs, {low:g} to {high:g}"
+            f"compute_flops {question.compute_flops:g}: a positive number of FLOPs, {low:g} to"
+            f" {high:g}"
         )
-    names = [one.name for one in question.tokenizers]
-    for one in question.tokenizers:
-        if not 1 <= one.bytes_per_token <= LONGEST:
+    names = [tokenizer.name for tokenizer in question.tokenizers]
+    for name, bytes_per_token, size in question.tokenizers:
+        if not 1 <= bytes_per_token <= LONGEST:
             raise InputError(
-                f"{one.name}: {one.bytes_per_token} bytes per token cannot be (1 to {LONGEST:g})"
+                f"{name}: {bytes_per_token} bytes per token cannot be (1 to {LONGEST:g})"
             )
-        if one.vocabulary_size is not None and one.vocabulary_size < 1:
-            raise InputError(f"{one.name}: a vocabulary of {one.vocabulary_size} ids cannot be")
-        if names.count(one.name) > 1:
-            raise InputError(f"{one.name}: two tokenizers of that name; name them apart")
+        if size is not None and size < 1:
+            raise InputError(f"{name}: a vocabulary of {size} ids cannot be")
+        if names.count(name) > 1:
+            raise InputError(f"{name}: two tokenizers of that name; name them apart")
 
 
-def _price(desk: Desk, tokenizer: Tokenized, joint: Cloud | None) -> TokenizerPrice:
-    rate = np.full_like(desk.best_rate, tokenizer.bytes_per_token)
-    cost = price(desk.law2, desk.budget, rate / desk.rate_ratio, desk.loss_ratio)
-    vocabulary = desk.vocabulary
-    if vocabulary is not None and tokenizer.vocabulary_size is not None:
-        vocabulary = tokenizer.vocabulary_size
-    served = desk.spend(rate, vocabulary).forward_flops_per_byte
-    notes = [
-        f"{name} lies outside the fitted data by a factor of {factor:.3g}"
-        for name, factor in desk.outside(rate).items()
-    ]
+def _price(ahead: Forecast, tokenizer: MeasuredTokenizer, joint: Draws | None) -> TokenizerPrice:
+    rate = np.full_like(ahead.best_rate, tokenizer.bytes_per_token)
+    cost = ahead.price(rate)
+    vocabulary_size = ahead.vocabulary_size
+    if vocabulary_size is not None and tokenizer.vocabulary_size is not None:
+        vocabulary_size = tokenizer.vocabulary_size
+    served = ahead.allocate(rate, vocabulary_size).forward_flops_per_byte
+    notes = outside_notes(ahead.outside(rate))
     if not np.isfinite(cost.multiplier[0]):
         notes.append("no budget a million times as large reaches the best rate's bits per byte")
-    second = None
+    joint_price = None
     if joint is not None:
-        second = estimate(joint_price(joint, desk, tokenizer.bytes_per_token), "bits per byte")
+        lost = joint_law_price(joint, ahead, tokenizer.bytes_per_token)
+        joint_price = Estimate.of(lost, "bits per byte")
     return TokenizerPrice(
         name=tokenizer.name,
         bytes_per_token=tokenizer.bytes_per_token,
-        rate_over_best=estimate(rate / desk.best_rate, "of T*"),
-        price_bits_per_byte=estimate(cost.bits_per_byte, "bits per byte"),
-        compute_multiplier=estimate(cost.multiplier, "times the budget"),
-        bits_per_byte=estimate(desk.loss(rate), "bits per byte"),
-        inference_flops_per_byte=estimate(served, "FLOPs per byte"),
-        joint_price_bits_per_byte=second,
+        rate_over_best=Estimate.of(rate / ahead.best_rate, "of T*"),
+        price_bits_per_byte=Estimate.of(cost.bits_per_byte, "bits per byte"),
+        compute_multiplier=Estimate.of(cost.multiplier, "times the budget"),
+        bits_per_byte=Estimate.of(ahead.loss(rate), "bits per byte"),
+        inference_flops_per_byte=Estimate.of(served, "FLOPs per byte"),
+        joint_price_bits_per_byte=joint_price,
         note="; ".join(notes),
     )
 
 
-def _frontier(desk: Desk) -> tuple[Point, ...]:
+def _frontier(ahead: Forecast) -> tuple[FrontierPoint, ...]:
     """Return better loss against cheaper serving, at rates around T*."""
-    alone = desk.alone()
     points = []
     for factor in FRONTIER:
-        rate = alone.best_rate * factor
+        rate = ahead.best_rate * factor
         if rate[0] < 1:
             continue  # no token is shorter than a byte
-        spent = alone.spend(rate, desk.vocabulary)
+        chosen = ahead.allocate(rate, ahead.vocabulary_size)
         points.append(
-            Point(
-                float(rate[0]),
-                float(alone.loss(rate)[0]),
-                float(spent.params[0]),
-                float(spent.train_bytes[0]),
-                float(spent.forward_flops_per_byte[0]),
-                True,
+            FrontierPoint(
+                compression_rate=float(rate[0]),
+                bits_per_byte=float(ahead.loss(rate)[0]),
+                params=float(chosen.params[0]),
+                train_bytes=float(chosen.train_bytes[0]),
+                inference_flops_per_byte=float(chosen.forward_flops_per_byte[0]),
             )
         )
-    return tuple(one._replace(efficient=not _beaten(one, points)) for one in points)
+    return tuple(point._replace(efficient=not _beaten(point, points)) for point in points)
 
 
-def _beaten(one: Point, points: list[Point]) -> bool:
+def _beaten(point: FrontierPoint, points: list[FrontierPoint]) -> bool:
     return any(
-        other.bits_per_byte <= one.bits_per_byte
-        and other.inference_flops_per_byte < one.inference_flops_per_byte
+        other.bits_per_byte <= point.bits_per_byte
+        and other.inference_flops_per_byte < point.inference_flops_per_byte
         for other in points
     )
 
 
-def _granularity(question: Question, rate: Array) -> tuple[Estimate, str]:
+def _granularity(question: Question, rate: Estimate) -> tuple[Estimate, str]:
     """Return the patch size, or the vocabulary, that gives T* on the corpus."""
     if question.family == "latent":
-        return estimate(rate, "bytes per patch"), "patches of T* bytes; entropy patches on average"
+        note = "patches of T* bytes; entropy patches on average"
+        return rate._replace(unit="bytes per patch"), note
     nothing = Estimate(None, None, None, "ids")
     if question.curve is None:
         return nothing, "needs a corpus, and a tokenizer whose vocabulary can be cut to sizes"
-    sizes = [
-        None if one is None else vocabulary_for_rate(one, question.curve)
-        for one in (float(rate[0]), *interval(rate))
-    ]
-    if sizes[0] is None:
-        ends = [one for _, one in question.curve]
-        note = (
-            f"T* {rate[0]:.3g} lies outside what its vocabularies reach on this corpus, "
-            f"{min(ends):.3g} to {max(ends):.3g} bytes per token"
+    size, low, high = (
+        None if end is None else vocabulary_for_rate(end, question.curve)
+        for end in (rate.value, rate.low, rate.high)
+    )
+    if size is None:
+        reached = [bytes_per_token for _, bytes_per_token in question.curve]
+        return nothing, (
+            f"T* {rate.value:.3g} lies outside what its vocabularies reach on this corpus, "
+            f"{min(reached):.3g} to {max(reached):.3g} bytes per token"
         )
-        return nothing, note
-    return Estimate(sizes[0], sizes[1], sizes[2], "ids"), "read off the vocabulary curve at T*"
+    return Estimate(size, low, high, "ids"), "read off the vocabulary curve at T*"
 
 
 def _notes(
@@ -189,13 +250,13 @@ def _notes(
         notes.append(f"T* of {best_rate:.3g} lies outside what a tokenizer can be: 1 byte or more")
     if question.tokenizers and question.family == "latent":
         notes.append(
-            "the latent law is of byte patches; `--family subword` asks that of subword tokenizers"
+            "the latent law is of byte patches; the family `subword` is of subword tokenizers"
         )
-    if laws.own1 != laws.own2:
-        own, other = ("Law I", "Law II") if laws.own1 else ("Law II", "Law I")
+    if laws.law1.of_language != laws.law2.of_language:
+        names = ("Law I", "Law II") if laws.law1.of_language else ("Law II", "Law I")
         notes.append(
-            f"{own} is of the language's own runs; "
-            f"its ratios to English are applied to {other} only"
+            f"{names[0]} is of the language's own runs; "
+            f"its ratios to English are applied to {names[1]} only"
         )
     elif placement.basis != "runs":
         notes.append("T*'s drift, Law I's exponents and the shape of the price are English's")

@@ -1,7 +1,8 @@
-"""From a total budget and a rate to model size and data: Law I, with every module paid for.
+"""From a total budget and a rate to model and data, and what another rate would cost.
 
 Law I speaks of the latent module's compute, 6 N B / T. A budget pays for the whole model, so the
-latent compute is found whose model and data cost the budget together.
+latent compute is found whose model and data cost the budget together. Law II tells the bits per
+byte that another compression rate loses, and the compute that would buy them back.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scaling.advise.laws import Cloud
+from scaling.advise.laws import Draws
 from scaling.engine.newton import Array
 from scaling.flops import (
     PAPER_VOCABULARIES,
@@ -43,7 +44,7 @@ class Allocation(NamedTuple):
 
 
 def allocate(
-    cloud: Cloud,
+    draws: Draws,
     compute_flops: float,
     rate: Array,
     english_rate: Array,
@@ -53,7 +54,7 @@ def allocate(
     """Spend a budget at a rate as Law I advises.
 
     Args:
-        cloud: [R] coefficients of Law I.
+        draws: [R] coefficients of Law I.
         rate: [R] T, bytes per token.
         english_rate: [R] the rate at which Law I's English rho* is read.
         ratio: [R] rho* of the language over English's.
@@ -63,22 +64,22 @@ def allocate(
     high = np.full(rate.shape, np.log(compute_flops))
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        found = _at(cloud, np.exp(middle), rate, english_rate, ratio, vocabulary_size)
+        found = _at(draws, np.exp(middle), rate, english_rate, ratio, vocabulary_size)
         spent = TRAINING_FACTOR * found.train_bytes * found.forward_flops_per_byte
         above = spent > compute_flops
         low, high = np.where(above, low, middle), np.where(above, middle, high)
-    return _at(cloud, np.exp((low + high) / 2), rate, english_rate, ratio, vocabulary_size)
+    return _at(draws, np.exp((low + high) / 2), rate, english_rate, ratio, vocabulary_size)
 
 
 def _at(
-    cloud: Cloud,
+    draws: Draws,
     latent_flops: Array,
     rate: Array,
     english_rate: Array,
     ratio: Array,
     vocabulary_size: int | None,
 ) -> Allocation:
-    bytes_per_param = ratio * law1.bytes_per_param(cloud, latent_flops, english_rate)
+    bytes_per_param = ratio * law1.bytes_per_param(draws, latent_flops, english_rate)
     params = np.sqrt(latent_flops * rate / (6 * bytes_per_param))
     return Allocation(params, bytes_per_param * params, _forward(params, rate, vocabulary_size))
 
@@ -117,12 +118,8 @@ def default_vocabulary(family: str) -> int | None:
     return None if family == "latent" else PAPER_VOCABULARIES["bpe"]
 
 
-# What another compression rate costs: bits per byte, and the compute that would buy them back.
-
-
 MOST = 1e6  # no multiplier beyond this is looked for
 STEPS = 400  # each 3.5 % more compute than the last
-HALVINGS = 60
 
 
 class Price(NamedTuple):
@@ -138,20 +135,20 @@ class Price(NamedTuple):
     multiplier: Array
 
 
-def price(cloud: Cloud, compute_flops: float, english_rate: Array, loss_ratio: Array) -> Price:
+def price(draws: Draws, compute_flops: float, english_rate: Array, loss_ratio: Array) -> Price:
     """Return what a rate costs by Law II.
 
     Args:
-        cloud: [R] coefficients of Law II.
+        draws: [R] coefficients of Law II.
         english_rate: [R] the rate, in English's terms.
         loss_ratio: [R] bits per byte of the language over English's.
     """
     budget = np.asarray(compute_flops, np.float64)
-    lost = law2.price(cloud, budget, english_rate)
-    goal = law2.best_loss(cloud, budget)
+    lost = law2.price(draws, budget, english_rate)
+    goal = law2.best_loss(draws, budget)
 
     def loss(ln_multiplier: Array) -> Array:
-        return law2.loss(cloud, budget * np.exp(ln_multiplier), english_rate)
+        return law2.loss(draws, budget * np.exp(ln_multiplier), english_rate)
 
     # T* drifts with the budget, so a rate that a few times the budget would redeem may be far off
     # again at many times: the first crossing is looked for, not any.
@@ -178,7 +175,7 @@ def vocabulary_for_rate(rate: float, curve: Sequence[tuple[int, float]]) -> floa
         the size, interpolated in its logarithm; None where the rate lies outside the curve.
     """
     points = sorted(curve)
-    rates = np.maximum.accumulate([one for _, one in points])
+    rates = np.maximum.accumulate([bytes_per_token for _, bytes_per_token in points])
     if not points or not rates[0] <= rate <= rates[-1]:
         return None
     return float(np.exp(np.interp(rate, rates, np.log([size for size, _ in points]))))

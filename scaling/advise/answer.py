@@ -1,13 +1,21 @@
-"""A question about what to train, and its answer."""
+"""A question about what to train, and its answer: fields, JSON, a frame and text."""
 
-from collections.abc import Sequence
+import html
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+import polars as pl
+
 from scaling.advise.placement import ENGLISH, Placement
+from scaling.engine.newton import Array
 from scaling.result import FitResult
 
+TAIL = 0.025  # of the draws, left out at either end of an interval
 
-class Tokenized(NamedTuple):
+
+class MeasuredTokenizer(NamedTuple):
     """A tokenizer as measured on the corpus in question.
 
     Attributes:
@@ -34,7 +42,7 @@ class Question(NamedTuple):
         curve: (vocabulary size, bytes per token) on the corpus, from which the vocabulary that
             gives T* is read; None where it was not measured.
         gpu, utilisation, gpus: what trains.
-        law1, law2: own fits, in place of the shipped laws.
+        law1, law2: the user's fits, in place of the shipped laws.
     """
 
     compute_flops: float
@@ -42,7 +50,7 @@ class Question(NamedTuple):
     family: str = "latent"
     setting: str = "monolingual"
     parity: float | None = None
-    tokenizers: Sequence[Tokenized] = ()
+    tokenizers: Sequence[MeasuredTokenizer] = ()
     curve: Sequence[tuple[int, float]] | None = None
     gpu: str = "h100"
     utilisation: float = 0.4
@@ -59,8 +67,30 @@ class Estimate(NamedTuple):
     high: float | None
     unit: str
 
+    @classmethod
+    def of(cls, draws: Array, unit: str) -> "Estimate":
+        """Return the first draw, and the middle 95 % of the others; infinities are None.
 
-class Point(NamedTuple):
+        Without a number, without draws, or where more of them are NaN than the interval leaves
+        out, there is no interval.
+        """
+        value, others = float(draws[0]), draws[1:]
+        ends = np.array([np.nan, np.nan])
+        if not np.isnan(value) and len(others) and np.isnan(others).mean() <= TAIL:
+            ends = np.nanpercentile(others, [100 * TAIL, 100 - 100 * TAIL], method="nearest")
+        low, high = (float(end) if np.isfinite(end) else None for end in ends)
+        return cls(value if np.isfinite(value) else None, low, high, unit)
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"unknown ({self.unit})"
+        if self.low is None and self.high is None:
+            return f"{self.value:.4g} {self.unit}"
+        low, high = ("unbounded" if x is None else f"{x:.4g}" for x in (self.low, self.high))
+        return f"{self.value:.4g} [{low}, {high}] {self.unit}"
+
+
+class FrontierPoint(NamedTuple):
     """One rate of the frontier between training and serving.
 
     Attributes:
@@ -75,7 +105,7 @@ class Point(NamedTuple):
     params: float
     train_bytes: float
     inference_flops_per_byte: float
-    efficient: bool
+    efficient: bool = True
 
 
 class TokenizerPrice(NamedTuple):
@@ -105,7 +135,7 @@ class TokenizerPrice(NamedTuple):
     note: str
 
 
-class SecondOpinion(NamedTuple):
+class JointLawForecast(NamedTuple):
     """What the joint law, fitted to every run, says of the same question."""
 
     compression_rate_opt: Estimate
@@ -113,7 +143,8 @@ class SecondOpinion(NamedTuple):
     bits_per_byte_opt: Estimate
 
 
-class Advice(NamedTuple):
+@dataclass(frozen=True, repr=False)
+class Advice:
     """The answer.
 
     Attributes:
@@ -142,35 +173,122 @@ class Advice(NamedTuple):
     granularity: Estimate
     granularity_note: str
     tokenizers: tuple[TokenizerPrice, ...]
-    frontier: tuple[Point, ...]
-    second_opinion: SecondOpinion | None
+    frontier: tuple[FrontierPoint, ...]
+    second_opinion: JointLawForecast | None
     outside: dict[str, float]
     notes: tuple[str, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer as the command prints it; a fit is named by its data."""
+        found = _plain(vars(self))
+        assert isinstance(found, dict)
+        return found
 
-def advice_json(advice: Advice) -> dict[str, Any]:
-    """Return the answer as the command prints it."""
-    question = advice.question._asdict()
-    for law in ("law1", "law2"):
-        fit = question[law]
-        question[law] = None if fit is None else fit.data
-    question["tokenizers"] = [one._asdict() for one in advice.question.tokenizers]
-    plain = {
-        name: value._asdict() if isinstance(value, Estimate) else value
-        for name, value in advice._asdict().items()
-    }
-    return {
-        **plain,
-        "question": question,
-        "placement": advice.placement._asdict(),
-        "tokenizers": [_nested(one) for one in advice.tokenizers],
-        "frontier": [one._asdict() for one in advice.frontier],
-        "second_opinion": None if advice.second_opinion is None else _nested(advice.second_opinion),
-    }
+    def frame(self) -> pl.DataFrame:
+        """Return one row per number: tokenizer (null for the budget's best), quantity, value, its
+        interval `low`, `high`, and unit."""
+        rows: list[tuple[str | None, str, Estimate]] = [
+            (None, *entry) for entry in _estimates(self)
+        ]
+        for tokenizer in self.tokenizers:
+            rows += [(tokenizer.name, *entry) for entry in _estimates(tokenizer)]
+        names = ("tokenizer", "quantity", "value", "low", "high", "unit")
+        types = (pl.String, pl.String, pl.Float64, pl.Float64, pl.Float64, pl.String)
+        flat = [(tokenizer, quantity, *estimate) for tokenizer, quantity, estimate in rows]
+        return pl.DataFrame(flat, dict(zip(names, types, strict=True)), orient="row")
+
+    def __repr__(self) -> str:
+        best = (self.compression_rate_opt, self.params_opt, self.train_bytes_opt)
+        numbers = (*best, self.bits_per_byte_opt)
+        shown = ", ".join(
+            f"{name} {'unknown' if estimate.value is None else f'{estimate.value:.4g}'}"
+            for name, estimate in zip(("T*", "N*", "B*", "L*"), numbers, strict=True)
+        )
+        count = len(self.tokenizers)
+        priced = f"; {count} tokenizer{'s' * (count > 1)}" if count else ""
+        return f"Advice({self._heading()}: {shown}{priced})"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>{self.frame()._repr_html_()}"
+
+    def summary(self) -> str:
+        """Return the answer for people."""
+        lines = [f"{self._heading()}, {self.question.setting}"]
+        lines += _entries(self, _ANSWER)
+        lines.append(f"  {self.granularity_note}")
+        if self.second_opinion is not None:
+            lines.append("by the joint law of all runs:")
+            lines += _entries(self.second_opinion, _ANSWER)
+        for tokenizer in self.tokenizers:
+            lines.append(f"{tokenizer.name}: {tokenizer.bytes_per_token:.4g} bytes per token")
+            lines += _entries(tokenizer, _PRICE)
+            if tokenizer.note:
+                lines.append(f"  {tokenizer.note}")
+        lines.append("loss against serving (rate, bits per byte, FLOPs per byte):")
+        for point in self.frontier:
+            mark = "" if point.efficient else "  (beaten)"
+            lines.append(
+                f"  {point.compression_rate:8.2f}{point.bits_per_byte:10.4f}"
+                f"{point.inference_flops_per_byte:12.3g}{mark}"
+            )
+        return "\n".join([*lines, *outside_notes(self.outside), *self.notes])
+
+    def _heading(self) -> str:
+        place = f"{self.placement.language} ({self.placement.basis})"
+        return f"{self.question.compute_flops:g} FLOPs, {place}, {self.question.family} models"
 
 
-def _nested(one: TokenizerPrice | SecondOpinion) -> dict[str, Any]:
-    return {
-        name: value._asdict() if isinstance(value, Estimate) else value
-        for name, value in one._asdict().items()
-    }
+# Labels of the text, by field.
+_ANSWER = {
+    "compression_rate_opt": "compression rate T*",
+    "params_opt": "parameters N*",
+    "train_bytes_opt": "training bytes B*",
+    "tokens": "tokens",
+    "bytes_per_param_opt": "bytes per parameter",
+    "bits_per_byte_opt": "loss L*",
+    "training_days": "training",
+    "inference_flops_per_byte": "serving",
+    "granularity": "granularity",
+}
+_PRICE = {
+    "rate_over_best": "distance",
+    "price_bits_per_byte": "price",
+    "compute_multiplier": "bought back by",
+    "inference_flops_per_byte": "serving",
+    "joint_price_bits_per_byte": "price, joint law",
+}
+
+
+def _entries(
+    holder: Advice | JointLawForecast | TokenizerPrice, labels: dict[str, str]
+) -> list[str]:
+    known = dict(_estimates(holder))
+    return [f"  {label:<22}{known[name]}" for name, label in labels.items() if name in known]
+
+
+def _estimates(
+    holder: Advice | JointLawForecast | TokenizerPrice,
+) -> Iterator[tuple[str, Estimate]]:
+    fields = vars(holder) if isinstance(holder, Advice) else holder._asdict()
+    return ((name, value) for name, value in fields.items() if isinstance(value, Estimate))
+
+
+def outside_notes(outside: dict[str, float]) -> list[str]:
+    """Return by how much an answer leaves the fitted data, in words."""
+    return [
+        f"{name} lies outside the fitted data by a factor of {factor:.3g}"
+        for name, factor in outside.items()
+    ]
+
+
+def _plain(value: object) -> object:
+    """Return dictionaries and lists for what has fields or items."""
+    if isinstance(value, FitResult):
+        return value.data
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value

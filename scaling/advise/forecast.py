@@ -1,167 +1,131 @@
-"""The laws, the language and the budget together, as clouds: what an answer is computed from."""
+"""The laws, the language and the budget together, as draws: what an answer is computed from."""
 
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scaling.advise.allocate import Allocation, allocate, default_vocabulary
-from scaling.advise.answer import Estimate, Question, SecondOpinion
-from scaling.advise.laws import Cloud, FamilyLaws
+from scaling.advise.allocate import Allocation, Price, allocate, default_vocabulary, price
+from scaling.advise.answer import Estimate, JointLawForecast, Question
+from scaling.advise.laws import Draws, FamilyLaws
 from scaling.advise.placement import Placement
-from scaling.engine.bootstrap import CASES, SEED
+from scaling.engine.bootstrap import SEED
 from scaling.engine.newton import Array
-from scaling.fits.joint import fit_joint
 from scaling.laws import joint, law2
-from scaling.published import tables
 from scaling.result import beyond
 
-TAIL = 0.025  # left out at either end of an interval
 
-
-class Desk(NamedTuple):
-    """Clouds of [1 + draws]; the first of each is the estimate.
+@dataclass(frozen=True)
+class Forecast:
+    """What a budget reaches in a language, for the estimate and for every draw.
 
     Attributes:
-        budget: C. vocabulary: V of the family's models; None for byte latent ones.
-        law1, law2: coefficients.
-        rate_ratio, size_ratio, loss_ratio: T*, rho* and bits per byte of the language over those
-            of the runs the laws are of; law1_rate_ratio: T* where Law I is read (Laws I and II may
-            be of different languages).
-        misfit: [draws + 1] what Law II misses an optimum by; 0 for the estimate.
+        compute_flops: the budget C.
+        vocabulary_size: V of the family's models; None for byte latent ones.
+        draws: [1 + draws] each, the first the estimate: the coefficients of Laws I and II by name;
+            `rate_ratio`, `size_ratio` and `loss_ratio`, T*, rho* and bits per byte of the language
+            over those of the runs the laws are of; `law1_rate_ratio`, T* where Law I is read (the
+            laws may be of different languages); `misfit`, what Law II misses an optimum by, 0 for
+            the estimate.
         fitted: lowest and highest value of what Law II was fitted to.
     """
 
-    budget: float
-    vocabulary: int | None
-    law1: Cloud
-    law2: Cloud
-    rate_ratio: Array
-    size_ratio: Array
-    loss_ratio: Array
-    law1_rate_ratio: Array
-    misfit: Array
+    compute_flops: float
+    vocabulary_size: int | None
+    draws: Draws
     fitted: dict[str, tuple[float, float]]
 
     @property
+    def _budget(self) -> Array:
+        return np.asarray(self.compute_flops, np.float64)
+
+    @property
     def best_rate(self) -> Array:
-        """Return T* of the language."""
-        budget = np.asarray(self.budget, np.float64)
-        return law2.best_rate(self.law2, budget) * self.rate_ratio
+        """T* of the language, bytes per token."""
+        return law2.best_rate(self.draws, self._budget) * self.draws["rate_ratio"]
 
     def loss(self, rate: Array) -> Array:
         """Return bits per byte of the language at T, the law's own misfit included."""
-        budget = np.asarray(self.budget, np.float64)
-        english = law2.loss(self.law2, budget, rate / self.rate_ratio)
-        return self.loss_ratio * (english + self.misfit)
+        english = law2.loss(self.draws, self._budget, rate / self.draws["rate_ratio"])
+        return self.draws["loss_ratio"] * (english + self.draws["misfit"])
 
-    def spend(self, rate: Array, vocabulary: int | None) -> Allocation:
+    def price(self, rate: Array) -> Price:
+        """Return what training at T instead of T* costs."""
+        english_rate = rate / self.draws["rate_ratio"]
+        return price(self.draws, self.compute_flops, english_rate, self.draws["loss_ratio"])
+
+    def allocate(self, rate: Array, vocabulary_size: int | None) -> Allocation:
         """Return N, B and the cost of serving at T."""
-        english = rate / self.law1_rate_ratio
-        return allocate(self.law1, self.budget, rate, english, self.size_ratio, vocabulary)
+        english_rate = rate / self.draws["law1_rate_ratio"]
+        ratio = self.draws["size_ratio"]
+        return allocate(self.draws, self.compute_flops, rate, english_rate, ratio, vocabulary_size)
 
     def outside(self, rate: Array) -> dict[str, float]:
         """Return by what factor budget and rate leave what the laws were fitted to."""
-        english = float(rate[0] / self.rate_ratio[0])
-        inputs = {"compute_flops": np.array(self.budget), "compression_rate": np.array(english)}
+        english_rate = np.array(rate[0] / self.draws["rate_ratio"][0])
+        inputs = {"compute_flops": self._budget, "compression_rate": english_rate}
         return beyond(inputs, self.fitted)
 
-    def alone(self) -> "Desk":
+    def first(self, count: int) -> "Forecast":
+        """Return the estimate and the draws after it, `count` in all."""
+        return replace(self, draws={name: column[:count] for name, column in self.draws.items()})
+
+    def point_estimate(self) -> "Forecast":
         """Return the estimate without its draws."""
-        return self._replace(
-            law1={name: column[:1] for name, column in self.law1.items()},
-            law2={name: column[:1] for name, column in self.law2.items()},
-            rate_ratio=self.rate_ratio[:1],
-            size_ratio=self.size_ratio[:1],
-            loss_ratio=self.loss_ratio[:1],
-            law1_rate_ratio=self.law1_rate_ratio[:1],
-            misfit=self.misfit[:1],
-        )
+        return self.first(1)
 
 
-def set_out(question: Question, laws: FamilyLaws, placement: Placement) -> Desk:
-    """Return the desk for a question."""
-    draws = min(len(laws.cloud1["B0"]), len(laws.cloud2["E"]))
+def forecast(question: Question, laws: FamilyLaws, placement: Placement) -> Forecast:
+    """Return the forecast for a question."""
+    of_language1, of_language2 = laws.law1.of_language, laws.law2.of_language
+    coefficients = {**laws.law1.draws, **laws.law2.draws}
+    count = min(len(column) for column in coefficients.values())
     generator = np.random.default_rng(SEED)
-    rate, size, loss = placement.draw(draws - 1, generator)
-    missed = np.asarray(laws.law2.residuals or (0.0,))
-    misfit = np.concatenate([[0.0], generator.choice(missed, draws - 1)])
-    same = np.ones(draws)
-    return Desk(
+    rate, size, loss = placement.draw(count - 1, generator)
+    missed = np.asarray(laws.law2.fit.residuals or (0.0,))
+    same = np.ones(count)
+    ratios = {
+        "rate_ratio": same if of_language2 else rate,
+        "size_ratio": same if of_language1 else size,
+        "loss_ratio": same if of_language2 else loss,
+        "law1_rate_ratio": same if of_language1 else rate,
+        "misfit": np.concatenate([[0.0], generator.choice(missed, count - 1)]),
+    }
+    return Forecast(
         question.compute_flops,
         default_vocabulary(question.family),
-        {name: column[:draws] for name, column in laws.cloud1.items()},
-        {name: column[:draws] for name, column in laws.cloud2.items()},
-        same if laws.own2 else rate,
-        same if laws.own1 else size,
-        same if laws.own2 else loss,
-        same if laws.own1 else rate,
-        misfit,
-        dict(laws.law2.data_range),
-    )
-
-
-def estimate(cloud: Array, unit: str) -> Estimate:
-    """Return the first as the estimate, and the middle 95 % of the rest; infinities are None.
-
-    Without a number, without draws, or where more draws are NaN than the interval leaves out, there
-    is no interval.
-    """
-    ends = [float(cloud[0]) if np.isfinite(cloud[0]) else None, *interval(cloud)]
-    return Estimate(ends[0], ends[1], ends[2], unit)
-
-
-def interval(cloud: Array) -> tuple[float | None, float | None]:
-    """Return the ends of the middle 95 % of all but the first; see `estimate`."""
-    draws = cloud[1:]
-    if np.isnan(cloud[0]) or not len(draws) or np.isnan(draws).mean() > TAIL:
-        return None, None
-    low, high = np.nanpercentile(draws, [100 * TAIL, 100 - 100 * TAIL], method="nearest")
-    return (
-        float(low) if np.isfinite(low) else None,
-        float(high) if np.isfinite(high) else None,
-    )
+        {**coefficients, **ratios},
+        dict(laws.law2.fit.data_range),
+    ).first(count)
 
 
 # What the joint law says of the same question: every run in one formula, half the error.
 
 
-DRAWS = 300
-
-
-def joint_cloud() -> Cloud:
-    """Return [1 + draws] coefficients of the joint law on the shipped runs."""
-    fit = fit_joint(tables.isoflop_runs(), bootstrap=CASES._replace(draws=DRAWS))
-    draws = np.asarray(fit.draws).T
-    return {
-        name: np.concatenate([[value], column])
-        for (name, value), column in zip(fit.estimates.items(), draws, strict=True)
-    }
-
-
-def second_opinion(cloud: Cloud, desk: Desk) -> SecondOpinion:
+def joint_law_forecast(draws: Draws, by_two_laws: Forecast) -> JointLawForecast:
     """Return T*, B* and L* of the language by the joint law.
 
     Its B* is of effective parameters; the language's share of rho* is applied to it as to Law I's.
+
+    Args:
+        draws: of the joint law's coefficients. by_two_laws: the budget, and the language's ratios.
     """
-    n = len(cloud["E"])
-    budget = np.asarray(desk.budget, np.float64)
-    english = joint.best_rate(cloud, budget)
-    rate = english * desk.rate_ratio[:n]
-    data = joint.best_bytes(cloud, budget, english) * np.sqrt(
-        desk.rate_ratio[:n] * desk.size_ratio[:n]
-    )
-    loss = joint.best_loss(cloud, budget, english) * desk.loss_ratio[:n]
-    return SecondOpinion(
-        estimate(rate, "bytes per token"),
-        estimate(data, "bytes"),
-        estimate(loss, "bits per byte"),
+    budget = np.asarray(by_two_laws.compute_flops, np.float64)
+    ratios = by_two_laws.first(len(draws["E"])).draws
+    english_rate = joint.best_rate(draws, budget)
+    data = joint.best_bytes(draws, budget, english_rate)
+    loss = joint.best_loss(draws, budget, english_rate)
+    size_ratio = np.sqrt(ratios["rate_ratio"] * ratios["size_ratio"])
+    return JointLawForecast(
+        Estimate.of(english_rate * ratios["rate_ratio"], "bytes per token"),
+        Estimate.of(data * size_ratio, "bytes"),
+        Estimate.of(loss * ratios["loss_ratio"], "bits per byte"),
     )
 
 
-def joint_price(cloud: Cloud, desk: Desk, rate: float) -> Array:
+def joint_law_price(draws: Draws, by_two_laws: Forecast, rate: float) -> Array:
     """Return [1 + draws] bits per byte lost at a rate, by the joint law."""
-    n = len(cloud["E"])
-    budget = np.asarray(desk.budget, np.float64)
-    english = rate / desk.rate_ratio[:n]
-    best = joint.best_loss(cloud, budget, joint.best_rate(cloud, budget))
-    return np.asarray((joint.best_loss(cloud, budget, english) - best) * desk.loss_ratio[:n])
+    budget = np.asarray(by_two_laws.compute_flops, np.float64)
+    ratios = by_two_laws.first(len(draws["E"])).draws
+    best = joint.best_loss(draws, budget, joint.best_rate(draws, budget))
+    reached = joint.best_loss(draws, budget, rate / ratios["rate_ratio"])
+    return np.asarray((reached - best) * ratios["loss_ratio"])

@@ -1,14 +1,16 @@
-"""The two laws an answer stands on, for a family of models, as clouds of coefficients."""
+"""The two laws an answer stands on, for a family of models, as draws of their coefficients."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
 from corpora.errors import InputError, did_you_mean
 from scaling.advise.placement import BUDGET, COLUMNS, ENGLISH
-from scaling.engine.bootstrap import RESIDUALS
+from scaling.engine.bootstrap import CASES, RESIDUALS
 from scaling.engine.newton import Array
+from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
 from scaling.fits.surface import fit_surfaces
@@ -16,34 +18,35 @@ from scaling.published import tables
 from scaling.published.coefficients import COT_LAW1_SUBWORD, COT_LAW2_SUBWORD
 from scaling.result import FitResult
 
-Cloud = Mapping[str, Array]
+Draws = Mapping[str, Array]  # [1 + draws] of each coefficient; the first is the estimate
 DRAWS = 1000
+JOINT_DRAWS = 300
 FEWEST_DRAWS = 100  # the ends of a 95 % interval are the outermost two or three of them
 FAMILIES = ("latent", "subword")
-_SHIFTED = ("alpha", "beta", "gamma", "delta", "E")
+
+
+class SampledLaw(NamedTuple):
+    """A law as an answer uses it.
+
+    Attributes:
+        fit: the law.
+        draws: of its coefficients; no more than the estimate for a user's fit that carries fewer
+            than `FEWEST_DRAWS`.
+        of_language: whether it is of runs of the language asked, where that is not English: the
+            language's ratios to English are not for such a law.
+    """
+
+    fit: FitResult
+    draws: Draws
+    of_language: bool
 
 
 class FamilyLaws(NamedTuple):
-    """Laws I and II of a family.
+    """Laws I and II of a family, and where they come from."""
 
-    Attributes:
-        family: `latent` (byte latent transformers) or `subword`.
-        law1, law2: the fits themselves.
-        cloud1, cloud2: [1 + draws] of each coefficient; the first is the estimate. No draws for a
-            fit of one's own that carries fewer than `FEWEST_DRAWS`.
-        note: where they come from.
-        own1, own2: whether the law is of runs of the language asked, where that is not English:
-            the language's ratios to English are not for such a law.
-    """
-
-    family: str
-    law1: FitResult
-    law2: FitResult
-    cloud1: Cloud
-    cloud2: Cloud
+    law1: SampledLaw
+    law2: SampledLaw
     note: str
-    own1: bool = False
-    own2: bool = False
 
 
 def family_laws(
@@ -52,14 +55,14 @@ def family_laws(
     law2: FitResult | None = None,
     language: str = ENGLISH,
 ) -> FamilyLaws:
-    """Return the laws of a family: one's own fits where given, the shipped ones otherwise.
+    """Return the laws of a family: the user's fits where given, the shipped ones otherwise.
 
     The latent laws are fitted here to the shipped runs and optima. For subword models only
-    published coefficients exist; their clouds borrow the scatter of the latent ones.
+    published coefficients exist; their draws borrow the scatter of the latent ones.
 
     Args:
         family: one of `FAMILIES`.
-        law1, law2: one's own fits.
+        law1, law2: the user's fits.
         language: which is asked about; a fit may be of its runs or of English ones.
 
     Raises:
@@ -67,67 +70,115 @@ def family_laws(
             converge, or has no best rate.
     """
     if family not in FAMILIES:
-        raise InputError(f"--family {family}: unknown{did_you_mean(family, FAMILIES)}")
-    for given, wanted in ((law1, "law1"), (law2, "law2")):
-        if given is not None:
-            _refuse(given, wanted, language)
-    if law2 is not None:
-        if "T0" not in law2.estimates:
-            raise InputError(f"--law2: its form {law2.form!r} has no best rate; fit another")
-        if not law2.estimates["F"] > 0:
-            raise InputError(
-                f"--law2: F is {law2.estimates['F']:.3g}, so no rate is best; fit more rates"
-            )
-    bootstrap = RESIDUALS._replace(draws=DRAWS)
-    latent1 = fit_law1(tables.isoflop_runs(exact_params=True), bootstrap)
-    latent2 = fit_law2(tables.optima(), bootstrap=bootstrap)
-    if family == "latent":
-        first, second = law1 or latent1, law2 or latent2
-        note = "fitted here to 311 published runs and 48 published optima of byte latent models"
-    else:
-        first, second = law1 or COT_LAW1_SUBWORD, law2 or COT_LAW2_SUBWORD
-        note = (
-            "coefficients as published for subword models, which have no interval; the scatter of "
-            "the latent models' is borrowed"
-        )
-    if law1 is not None or law2 is not None:
-        both = (("Law I", law1), ("Law II", law2))
-        own = "; ".join(_own_note(name, one) for name, one in both if one is not None)
-        shipped = next(
-            (f"; {name} is the shipped one, {note}" for name, one in both if not one), ""
-        )
-        note = f"own fits: {own}{shipped}"
+        raise InputError(f"family {family}: unknown{did_you_mean(family, FAMILIES)}")
+    _check(law1, "law1", language)
+    _check(law2, "law2", language)
     return FamilyLaws(
-        family,
-        first,
-        second,
-        _cloud(first, latent1, own=law1 is not None),
-        _cloud(second, latent2, own=law2 is not None),
-        note,
-        _of(law1) == language != ENGLISH,
-        _of(law2) == language != ENGLISH,
+        _shipped(family, "law1") if law1 is None else _given(law1, language),
+        _shipped(family, "law2") if law2 is None else _given(law2, language),
+        _note(family, law1, law2),
     )
 
 
-def _of(fit: FitResult | None) -> str:
+def language_of(fit: FitResult) -> str:
     """Return the language of a fit; one that names none is taken for English."""
-    return ENGLISH if fit is None else str(fit.context.get("language", ENGLISH))
+    return str(fit.context.get("language", ENGLISH))
 
 
-def _refuse(fit: FitResult, wanted: str, language: str) -> None:
+def _check(fit: FitResult | None, wanted: str, language: str) -> None:
+    if fit is None:
+        return
     if fit.law != wanted:
-        raise InputError(f"--{wanted}: the fit given is of {fit.law}")
+        raise InputError(f"{wanted}: the fit given is of {fit.law}")
     if not fit.ok:
-        failed = [one.message for one in fit.findings if one.severity == "failure"]
-        raise InputError(f"--{wanted}: not to be used: {'; '.join([fit.status, *failed])}")
-    if _of(fit) not in (ENGLISH, language):
+        failed = [finding.message for finding in fit.findings if finding.severity == "failure"]
+        raise InputError(f"{wanted}: not to be used: {'; '.join([fit.status, *failed])}")
+    if language_of(fit) not in (ENGLISH, language):
         raise InputError(
-            f"--{wanted}: the fit given is of {_of(fit)} runs, and --language is {language}; give "
-            f"a fit of {language} or of {ENGLISH}"
+            f"{wanted}: the fit given is of {language_of(fit)} runs, and the language asked is"
+            f" {language}; give a fit of {language} or of {ENGLISH}"
         )
+    if wanted == "law1":
+        return
+    if "T0" not in fit.estimates:
+        raise InputError(f"law2: its form {fit.form!r} has no best rate; fit another")
+    if not fit.estimates["F"] > 0:
+        raise InputError(f"law2: F is {fit.estimates['F']:.3g}, so no rate is best; fit more rates")
 
 
-def _own_note(name: str, fit: FitResult) -> str:
+def _given(fit: FitResult, language: str) -> SampledLaw:
+    # It borrows no scatter: with too few draws it is its estimate alone.
+    draws = np.asarray(fit.draws)[:DRAWS].T if len(fit.draws) >= FEWEST_DRAWS else None
+    return SampledLaw(fit, _with_estimates(fit, draws), language_of(fit) == language != ENGLISH)
+
+
+def _shipped(family: str, law: str) -> SampledLaw:
+    latent = _latent_law1() if law == "law1" else _latent_law2()
+    if family == "latent":
+        return SampledLaw(latent, _with_estimates(latent, np.asarray(latent.draws).T), False)
+    published = COT_LAW1_SUBWORD if law == "law1" else COT_LAW2_SUBWORD
+    return SampledLaw(published, _borrowed(published, latent), False)
+
+
+@cache
+def _latent_law1() -> FitResult:
+    return fit_law1(tables.isoflop_runs(exact_params=True), RESIDUALS._replace(draws=DRAWS))
+
+
+@cache
+def _latent_law2() -> FitResult:
+    return fit_law2(tables.optima(), bootstrap=RESIDUALS._replace(draws=DRAWS))
+
+
+@cache
+def joint_law_draws() -> Draws:
+    """Return [1 + `JOINT_DRAWS`] coefficients of the joint law on the shipped runs."""
+    fit = fit_joint(tables.isoflop_runs(), bootstrap=CASES._replace(draws=JOINT_DRAWS))
+    return _with_estimates(fit, np.asarray(fit.draws).T)
+
+
+def _with_estimates(fit: FitResult, draws: Array | None) -> Draws:
+    """Return each coefficient's estimate and its row of [coefficients][draws], if there are any."""
+    if draws is None:
+        return {name: np.array([value]) for name, value in fit.estimates.items()}
+    return {
+        name: np.concatenate([[value], column])
+        for (name, value), column in zip(fit.estimates.items(), draws, strict=True)
+    }
+
+
+def _borrowed(fit: FitResult, lender: FitResult) -> Draws:
+    """Return the fit's estimates, moved as the lender's draws move.
+
+    Exponents and floors move by as much, amplitudes by as large a factor: so what the coefficients
+    predict together moves as the lender's prediction does.
+    """
+    draws = _with_estimates(lender, np.asarray(lender.draws).T)
+    moved = {}
+    for name, value in fit.estimates.items():
+        centre, column = lender.estimates[name], draws[name]
+        moves_by_sum = name in ("alpha", "beta", "gamma", "delta", "E")
+        moved[name] = value + (column - centre) if moves_by_sum else value * column / centre
+    return moved
+
+
+def _note(family: str, law1: FitResult | None, law2: FitResult | None) -> str:
+    """Return where the laws come from."""
+    shipped = (
+        "fitted here to 311 published runs and 48 published optima of byte latent models"
+        if family == "latent"
+        else "coefficients as published for subword models, which have no interval; the scatter of "
+        "the latent models' is borrowed"
+    )
+    if law1 is None and law2 is None:
+        return shipped
+    both = (("Law I", law1), ("Law II", law2))
+    given = "; ".join(_note_of(name, fit) for name, fit in both if fit is not None)
+    rest = "".join(f"; {name} is the shipped one, {shipped}" for name, fit in both if fit is None)
+    return f"own fits: {given}{rest}"
+
+
+def _note_of(name: str, fit: FitResult) -> str:
     language = fit.context.get("language", f"names no language, taken for {ENGLISH}")
     note = f"{name} of {fit.data} ({language})"
     if len(fit.draws) < FEWEST_DRAWS:
@@ -138,30 +189,7 @@ def _own_note(name: str, fit: FitResult) -> str:
     return note
 
 
-def _cloud(fit: FitResult, spare: FitResult, own: bool) -> Cloud:
-    """Return the fit's draws, or its estimates moved as the spare's draws move.
-
-    Exponents and floors move by as much, amplitudes by as large a factor: so what the coefficients
-    predict together moves as the spare's prediction does. One's own fit borrows nothing: with too
-    few draws its cloud is the estimate alone.
-    """
-    if own and len(fit.draws) < FEWEST_DRAWS:
-        return {name: np.array([value]) for name, value in fit.estimates.items()}
-    source = fit if fit.draws else spare
-    table = np.asarray(source.draws)[:DRAWS]
-    columns = dict(zip(source.estimates, table.T, strict=True))
-    if fit.draws:
-        return {
-            name: np.concatenate([[value], columns[name]]) for name, value in fit.estimates.items()
-        }
-    moved = {}
-    for name, value in fit.estimates.items():
-        centre, column = spare.estimates[name], np.concatenate([[0.0], columns[name]])
-        column[0] = centre
-        moved[name] = value + (column - centre) if name in _SHIFTED else value * column / centre
-    return moved
-
-
+@cache
 def anchor_spread() -> dict[str, float]:
     """Return the standard deviation of ln T*, ln rho* and ln L* of one trained language.
 

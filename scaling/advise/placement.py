@@ -9,7 +9,7 @@ on it, and the answer is an analogy with the wider interval of such a regression
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -61,7 +61,17 @@ class Placement(NamedTuple):
 
 def trained(language: str, note: str, parity: float | None = None) -> Placement:
     """Return the place of a language whose own runs the laws are of."""
-    return Placement(language, "runs", parity, 1.0, 1.0, 1.0, (0.0, 0.0, 0.0), None, note)
+    return Placement(
+        language,
+        basis="runs",
+        parity=parity,
+        rate=1.0,
+        ratio=1.0,
+        loss=1.0,
+        spread=(0.0, 0.0, 0.0),
+        freedom=None,
+        note=note,
+    )
 
 
 def place(
@@ -86,53 +96,59 @@ def place(
     rows = {row["language"]: row for row in languages.filter(setting=setting).iter_rows(named=True)}
     if not rows:
         raise InputError(f"setting {setting!r} is unknown: monolingual or joint")
-    english = rows[ENGLISH]
     if parity is not None and not (parity > 0 and math.isfinite(parity)):
         raise InputError(f"parity {parity:g}: bytes per byte of English is a positive number")
-    own = tuple(anchor_spread[name] for name in COLUMNS)
     if language == ENGLISH and setting == "monolingual":
         return trained(language, "the laws are of English runs", 1.0)
-    base = english
-    if setting == "joint":
-        # One model of many languages is placed against English on its own, where the laws are.
-        base = next(languages.filter(language=ENGLISH, setting="monolingual").iter_rows(named=True))
+    # One model of many languages is placed against English on its own, where the laws are.
+    base = next(languages.filter(language=ENGLISH, setting="monolingual").iter_rows(named=True))
     if language in rows:
-        row = rows[language]
-        rate, ratio, loss = (row[name] / base[name] for name in COLUMNS)
-        note = (
-            f"{language} was trained at {BUDGET:g} FLOPs; its ratios to English there are "
-            "assumed at every budget"
+        rate, ratio, loss = (rows[language][name] / base[name] for name in COLUMNS)
+        at_rate, at_size, at_loss = (anchor_spread[name] for name in COLUMNS)
+        return Placement(
+            language,
+            basis="measured",
+            parity=rows[language]["parity"],
+            rate=rate,
+            ratio=ratio,
+            loss=loss,
+            spread=(at_rate, at_size, at_loss),
+            freedom=None,
+            note=f"{language} was trained at {BUDGET:g} FLOPs; its ratios to English there are "
+            "assumed at every budget",
         )
-        spread = (own[0], own[1], own[2])
-        return Placement(language, "measured", row["parity"], rate, ratio, loss, spread, None, note)
     if parity is None:
         near = did_you_mean(language, rows)
         raise InputError(
-            f"language {language!r} has no runs{near} ({', '.join(rows)}); give --parity, the "
+            f"language {language!r} has no runs{near} ({', '.join(rows)}); give parity, the "
             "bytes it needs per byte of English, or a corpus that is parallel to English"
         )
+    return _by_analogy(language, parity, rows, base)
+
+
+def _by_analogy(
+    language: str, parity: float, rows: Mapping[str, dict[str, Any]], base: dict[str, Any]
+) -> Placement:
+    english = rows[ENGLISH]
     others = [row for name, row in rows.items() if name != ENGLISH]
     x = np.log([row["parity"] for row in others])
-    centre, wide = [], []
+    ratios, spreads = [], []
     for name in COLUMNS:
         y = np.log([row[name] / english[name] for row in others])
         slope, spread_at = _through_origin(x, y, math.log(parity))
-        centre.append(math.exp(slope * math.log(parity)) * english[name] / base[name])
-        wide.append(spread_at)
-    note = (
-        f"{language} has no runs: an analogy with {len(others)} trained languages by its parity "
-        f"{parity:.3g}"
-    )
+        ratios.append(math.exp(slope * math.log(parity)) * english[name] / base[name])
+        spreads.append(spread_at)
     return Placement(
         language,
-        "analogy",
-        parity,
-        centre[0],
-        centre[1],
-        centre[2],
-        (wide[0], wide[1], wide[2]),
-        len(others) - 1,
-        note,
+        basis="analogy",
+        parity=parity,
+        rate=ratios[0],
+        ratio=ratios[1],
+        loss=ratios[2],
+        spread=(spreads[0], spreads[1], spreads[2]),
+        freedom=len(others) - 1,
+        note=f"{language} has no runs: an analogy with {len(others)} trained languages by its "
+        f"parity {parity:.3g}",
     )
 
 

@@ -6,18 +6,21 @@ measure` counts all of it, with intervals.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.open import open_corpus
-from scaling.advise.answer import Tokenized
+from scaling.advise.answer import MeasuredTokenizer
 from scaling.advise.placement import ENGLISH
+from tokenize_lab.load import load_tokenizer, load_tokenizers
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.vocab_curve.curve import token_curve
 from tokenize_lab.vocab_curve.job import log_grid
 
 EMBEDDED = "embedded"
+CURVE_TOKENIZER = "mistral:tekken"  # its merges, cut at sizes, where no tokenizer asked has any
 SAMPLE_BYTES = 4 << 20
 
 
@@ -46,7 +49,59 @@ class _Lines(NamedTuple):
     alignments: list[int]
 
 
-def sample_of(spec: str, language: str) -> Sample:
+class MeasuredSample(NamedTuple):
+    """What a question needs of its corpus.
+
+    Attributes:
+        tokenizers: those asked about, with their bytes per token.
+        curve: (vocabulary size, bytes per token); None where it was not asked for.
+        parity: of the language; None where nothing tells it.
+    """
+
+    tokenizers: tuple[MeasuredTokenizer, ...]
+    curve: list[tuple[int, float]] | None
+    parity: float | None
+
+
+def measure_sample(
+    language: str,
+    corpus: str | Path | Corpus | None,
+    tokenizers: Sequence[str | Tokenizer | MeasuredTokenizer],
+    with_curve: bool,
+) -> MeasuredSample:
+    """Return tokenizers, vocabulary curve and parity as the corpus has them.
+
+    Args:
+        corpus: its spec, or the corpus; the embedded one by default.
+        tokenizers: specs, loaded ones, and those that were measured elsewhere.
+        with_curve: whether the curve is wanted, of the first tokenizer that can be cut to sizes.
+
+    Raises:
+        InputError: the corpus or a tokenizer cannot be read, or it holds other languages only.
+    """
+    measured = [t for t in tokenizers if isinstance(t, MeasuredTokenizer)]
+    if corpus is None and len(measured) == len(tokenizers):
+        return MeasuredSample(tuple(measured), None, embedded_parity(language))
+    if corpus is None and embedded_parity(language) is None:
+        raise InputError(f"the embedded corpus has no {language}; give corpus, text in it")
+    sample = sample_of(EMBEDDED if corpus is None else corpus, language)
+    by_spec = load_tokenizers([spec for spec in tokenizers if isinstance(spec, str)])
+    in_order = iter(by_spec)
+    loaded = [next(in_order) if isinstance(t, str) else t for t in tokenizers]
+    curve = None
+    if with_curve:
+        curves = (
+            vocabulary_curve(sample, tokenizer)
+            for tokenizer in loaded
+            if not isinstance(tokenizer, MeasuredTokenizer)
+        )
+        known = next((curve for curve in curves if curve is not None), None)
+        curve = known or vocabulary_curve(sample, load_tokenizer(CURVE_TOKENIZER))
+    parity = embedded_parity(language) if sample.parity is None else sample.parity
+    return MeasuredSample(tuple(_rate(sample, tokenizer) for tokenizer in loaded), curve, parity)
+
+
+def sample_of(source: str | Path | Corpus, language: str) -> Sample:
     """Return the corpus's text in the language.
 
     A corpus whose documents do not say their language, or are all of one, is taken to be of it.
@@ -54,18 +109,18 @@ def sample_of(spec: str, language: str) -> Sample:
     Raises:
         InputError: it cannot be read, or holds other languages only.
     """
-    corpus = open_corpus(spec)
+    corpus = open_corpus(str(source)) if isinstance(source, str | Path) else source
     found = _by_language(corpus, {language, ENGLISH} if corpus.parallel else None)
     if language in found:
-        own = found[language]
+        lines = found[language]
     elif len(found) == 1 and not corpus.parallel:
-        own = next(iter(found.values()))
+        lines = next(iter(found.values()))
     else:
         held = ", ".join(sorted(found)) or "none of its lines"
-        raise InputError(f"{spec}: holds no {language} ({held}); name the language it is in")
+        raise InputError(f"{corpus.name}: holds no {language} ({held}); name the language it is in")
     english = found.get(ENGLISH)
-    parity = _parity(own, english) if corpus.parallel and english else None
-    return Sample(corpus.name, own.texts, parity)
+    parity = _parity(lines, english) if corpus.parallel and english else None
+    return Sample(corpus.name, lines.texts, parity)
 
 
 def embedded_parity(language: str) -> float | None:
@@ -92,34 +147,25 @@ def _by_language(corpus: Corpus, wanted: set[str] | None) -> dict[str, _Lines]:
     return found
 
 
-def _parity(own: _Lines, english: _Lines) -> float | None:
+def _parity(lines: _Lines, english: _Lines) -> float | None:
     reference = dict(zip(english.alignments, english.texts, strict=True))
     pairs = [
         (len(text.encode()), len(reference[line].encode()))
-        for line, text in zip(own.alignments, own.texts, strict=True)
+        for line, text in zip(lines.alignments, lines.texts, strict=True)
         if line in reference
     ]
     below = sum(size for _, size in pairs)
     return sum(size for size, _ in pairs) / below if below else None
 
 
-def tokenized(sample: Sample, tokenizers: Sequence[Tokenizer]) -> list[Tokenized]:
-    """Return each tokenizer's bytes per token on the sample.
-
-    Raises:
-        InputError: there is no text to tokenize.
-    """
-    return [
-        Tokenized(tokenizer.name, _rate(sample, tokenizer), tokenizer.vocabulary_size)
-        for tokenizer in tokenizers
-    ]
-
-
-def _rate(sample: Sample, tokenizer: Tokenizer) -> float:
+def _rate(sample: Sample, tokenizer: Tokenizer | MeasuredTokenizer) -> MeasuredTokenizer:
+    if isinstance(tokenizer, MeasuredTokenizer):
+        return tokenizer
     tokens = int(tokenizer.encode_batch(sample.texts).lengths.sum())
     if not tokens:
         raise InputError(f"{sample.name}: has no text to tokenize")
-    return sample.bytes / tokens
+    rate = sample.bytes / tokens
+    return MeasuredTokenizer(tokenizer.name, rate, tokenizer.vocabulary_size)
 
 
 def vocabulary_curve(sample: Sample, tokenizer: Tokenizer) -> list[tuple[int, float]] | None:

@@ -4,8 +4,10 @@ import json
 import math
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,11 +17,12 @@ from corpora.errors import InputError
 from corpora.open import open_corpus
 from scaling.advise.advise import advise
 from scaling.advise.allocate import price, vocabulary_for_rate
-from scaling.advise.answer import Advice, Estimate, Question, Tokenized
+from scaling.advise.answer import Advice, Estimate, MeasuredTokenizer
 from scaling.advise.laws import FamilyLaws, family_laws
-from scaling.advise.sample import embedded_parity, sample_of, tokenized, vocabulary_curve
+from scaling.advise.sample import embedded_parity, measure_sample, sample_of, vocabulary_curve
 from scaling.cli.app import app
-from scaling.engine.bootstrap import Bootstrap
+from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap
+from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
 from scaling.flops import Setting, paper_blt, training_flops_per_byte
@@ -27,6 +30,7 @@ from scaling.laws import law2
 from scaling.published import tables
 from scaling.result import FitResult
 from tokenize_lab.load import load_tokenizer
+from tokenize_lab.tokenizer import Tokenizer
 
 RUNNER = CliRunner()
 
@@ -38,12 +42,29 @@ def latent() -> FamilyLaws:
 
 @pytest.fixture(scope="module")
 def english() -> Advice:
-    tokenizers = (Tokenized("near", 3.5), Tokenized("far", 8.0), Tokenized("bytes", 1.0))
-    return advise(Question(1e21, tokenizers=tokenizers))
+    tokenizers = (
+        MeasuredTokenizer("near", 3.5),
+        MeasuredTokenizer("far", 8.0),
+        MeasuredTokenizer("bytes", 1.0),
+    )
+    return advise(1e21, tokenizers=tokenizers)
 
 
 def inside(one: Estimate) -> bool:
     return one.value is not None and (one.low or 0) <= one.value <= (one.high or math.inf)
+
+
+def test_the_answer_is_shown_short_and_as_a_frame(english: Advice) -> None:
+    shown = repr(english)
+    assert shown.startswith("Advice(1e+21 FLOPs, eng_Latn (runs), latent models: T* 3.4")
+    assert shown.endswith("; 3 tokenizers)") and "\n" not in shown
+    frame = english.frame()
+    assert frame.columns == ["tokenizer", "quantity", "value", "low", "high", "unit"]
+    best = frame.filter(pl.col("tokenizer").is_null(), quantity="params_opt").row(0, named=True)
+    assert (best["value"], best["low"], best["high"]) == english.params_opt[:3]
+    near = frame.filter(tokenizer="near", quantity="price_bits_per_byte")["value"].item()
+    assert near == english.tokenizers[0].price_bits_per_byte.value
+    assert "<table" in english._repr_html_() and "T*" in english._repr_html_()
 
 
 def test_numbers_hang_together(english: Advice) -> None:
@@ -96,7 +117,7 @@ def test_allocation_lies_between_the_papers_shapes() -> None:
 
 @pytest.mark.parametrize("budget", [1e15, 1e21, 1e28, 1e30])
 def test_the_whole_budget_is_spent(budget: float) -> None:
-    answer = advise(Question(budget))
+    answer = advise(budget)
     size, data = answer.inference_flops_per_byte.value, answer.train_bytes_opt.value
     assert size is not None and data is not None
     assert 3 * size * data == pytest.approx(budget, rel=1e-6)
@@ -121,7 +142,7 @@ def test_prices_rise_with_distance(english: Advice) -> None:
 @settings(max_examples=25)
 @given(st.floats(1, 30), st.floats(18, 23))
 def test_the_multiplier_buys_the_price_back(rate: float, ln10: float) -> None:
-    cloud = {name: column[:3] for name, column in latent().cloud2.items()}
+    cloud = {name: column[:3] for name, column in latent().law2.draws.items()}
     budget = 10.0**ln10
     cost = price(cloud, budget, np.full(3, rate), np.ones(3))
     for draw in range(3):
@@ -146,11 +167,11 @@ def test_frontier_trades_loss_for_serving(english: Advice) -> None:
 
 
 def test_languages_measured_and_by_analogy() -> None:
-    hindi = advise(Question(1e20, "hin_Deva"))
+    hindi = advise(1e20, "hin_Deva")
     assert hindi.placement.basis == "measured"
     # Anchored where it was trained: English's 3.70 by the ratio of the measured optima.
     assert hindi.compression_rate_opt.value == pytest.approx(3.7033 * 8.09 / 3.71, rel=1e-3)
-    analogy = advise(Question(1e20, "tel_Telu", parity=2.6))
+    analogy = advise(1e20, "tel_Telu", parity=2.6)
     assert analogy.placement.basis == "analogy"
     assert any("analogy" in note for note in analogy.notes)
 
@@ -162,12 +183,12 @@ def test_languages_measured_and_by_analogy() -> None:
     assert width(analogy) > 3 * width(hindi)
     low, high = analogy.compression_rate_opt.low, analogy.compression_rate_opt.high
     assert low is not None and high is not None and low < 8.09 < high
-    many = advise(Question(1e20, "hin_Deva", setting="joint"))
+    many = advise(1e20, "hin_Deva", setting="joint")
     assert (many.compression_rate_opt.value or 0) < (hindi.compression_rate_opt.value or 0)
 
 
 def test_far_outside_is_said() -> None:
-    far = advise(Question(1e25, tokenizers=[Tokenized("words", 60.0)]))
+    far = advise(1e25, tokenizers=[MeasuredTokenizer("words", 60.0)])
     assert far.outside["compute_flops"] == pytest.approx(5000)
     note = far.tokenizers[0].note
     assert "outside the fitted data" in note and "millionfold" not in note
@@ -180,15 +201,15 @@ def test_vocabulary_is_read_off_the_curve() -> None:
     assert vocabulary_for_rate(3.0, curve) == pytest.approx(10_000)
     assert vocabulary_for_rate(2.5, curve) == pytest.approx(math.sqrt(1000 * 10_000), rel=1e-9)
     assert vocabulary_for_rate(1.0, curve) is None and vocabulary_for_rate(9.0, curve) is None
-    answer = advise(Question(1e20, family="subword", curve=curve))
+    answer = advise(1e20, family="subword", curve=curve)
     assert answer.granularity.unit == "ids" and inside(answer.granularity)
-    flat = advise(Question(1e20, family="subword", curve=[(1000, 1.1), (9000, 1.2)]))
+    flat = advise(1e20, family="subword", curve=[(1000, 1.1), (9000, 1.2)])
     assert flat.granularity.value is None and "lies outside" in flat.granularity_note
-    assert advise(Question(1e20, family="subword")).granularity.value is None
+    assert advise(1e20, family="subword").granularity.value is None
 
 
 def test_subword_borrows_intervals_and_says_so() -> None:
-    answer = advise(Question(1e20, family="subword"))
+    answer = advise(1e20, family="subword")
     assert f"{answer.compression_rate_opt.value:.2f}" == "4.15"  # 1577 C^-.129
     assert inside(answer.compression_rate_opt) and answer.second_opinion is None
     assert any("borrowed" in note for note in answer.notes)
@@ -199,18 +220,18 @@ def test_own_fits_take_the_place_of_the_shipped() -> None:
     few = Bootstrap("residuals", 100)
     law1 = fit_law1(runs, few)
     law2 = fit_law2(runs, bootstrap=few)
-    answer = advise(Question(1e20, law1=law1, law2=law2))
+    answer = advise(1e20, laws=[law1, law2])
     own = law2.predict("compression_rate_opt", compute_flops=1e20)
     assert answer.compression_rate_opt.value == pytest.approx(float(own.value))
     assert answer.notes[0].startswith("own fits") and answer.second_opinion is None
     # A fit does not know the shapes of its runs; the answer is of the paper's.
     assert any("N*, B* and serving are of the paper's shapes" in note for note in answer.notes)
-    assert not any("N*, B* and" in note for note in advise(Question(1e20)).notes)
-    with pytest.raises(InputError, match="--law1: the fit given is of law2"):
-        advise(Question(1e20, law1=law2))
+    assert not any("N*, B* and" in note for note in advise(1e20).notes)
+    with pytest.raises(InputError, match="law1: the fit given is of law2"):
+        advise(1e20, laws={"law1": law2})
     flat = fit_law2(runs, "mean", few)
     with pytest.raises(InputError, match="has no best rate"):
-        advise(Question(1e20, law2=flat))
+        advise(1e20, laws=[flat])
 
 
 def test_own_fits_are_used_as_what_they_are() -> None:
@@ -218,28 +239,28 @@ def test_own_fits_are_used_as_what_they_are() -> None:
     hindi = {"language": "hin_Deva"}
     law1, law2 = fit_law1(runs, few).within(hindi), fit_law2(runs, bootstrap=few).within(hindi)
     # A law of the language's own runs is not moved by the language's ratios to English.
-    both = advise(Question(1e20, "hin_Deva", law1=law1, law2=law2))
+    both = advise(1e20, "hin_Deva", laws=[law1, law2])
     own = law2.predict("compression_rate_opt", compute_flops=1e20)
     assert both.compression_rate_opt.value == pytest.approx(float(own.value))
     assert both.placement.basis == "runs" and both.placement.rate == 1
-    plain = advise(Question(1e20, law1=fit_law1(runs, few), law2=fit_law2(runs, bootstrap=few)))
+    plain = advise(1e20, laws=[fit_law1(runs, few), fit_law2(runs, bootstrap=few)])
     assert both.params_opt.value == pytest.approx(plain.params_opt.value or 0)
-    one = advise(Question(1e20, "hin_Deva", law2=law2))
+    one = advise(1e20, "hin_Deva", laws=[law2])
     assert one.compression_rate_opt.value == pytest.approx(float(own.value))
     assert "Law I is the shipped one" in one.notes[0] and "Law II of" in one.notes[0]
     assert any("applied to Law I only" in note for note in one.notes)
     # Law I is English's then, read at the English rate that corresponds, and moved.
     assert one.bytes_per_param_opt.value != pytest.approx(plain.bytes_per_param_opt.value or 0)
-    unplaced = advise(Question(1e20, "tel_Telu", law1=_in(law1, "tel_Telu"), law2=_in(law2)))
+    unplaced = advise(1e20, "tel_Telu", laws=[_in(law1, "tel_Telu"), _in(law2)])
     assert unplaced.placement.note == "both laws are of the language's own runs"
-    with pytest.raises(InputError, match="is of hin_Deva runs, and --language is fra_Latn"):
-        advise(Question(1e20, "fra_Latn", law2=law2))
+    with pytest.raises(InputError, match="is of hin_Deva runs, and the language asked is fra_Latn"):
+        advise(1e20, "fra_Latn", laws=[law2])
     failed = law2.model_copy(update={"status": "not converged"})
-    with pytest.raises(InputError, match="--law2: not to be used: not converged"):
-        advise(Question(1e20, "hin_Deva", law2=failed))
+    with pytest.raises(InputError, match="law2: not to be used: not converged"):
+        advise(1e20, "hin_Deva", laws=[failed])
     upside_down = law2.model_copy(update={"estimates": {**law2.estimates, "F": -0.01}})
     with pytest.raises(InputError, match=r"F is -0\.01, so no rate is best"):
-        advise(Question(1e20, "hin_Deva", law2=upside_down))
+        advise(1e20, "hin_Deva", laws=[upside_down])
 
 
 def _in(fit: FitResult, language: str = "tel_Telu") -> FitResult:
@@ -247,17 +268,17 @@ def _in(fit: FitResult, language: str = "tel_Telu") -> FitResult:
 
 
 def test_no_token_is_shorter_than_a_byte() -> None:
-    answer = advise(Question(1e20, "xyz_Latn", parity=0.1, tokenizers=[Tokenized("t", 2.0)]))
+    answer = advise(1e20, "xyz_Latn", parity=0.1, tokenizers=[MeasuredTokenizer("t", 2.0)])
     assert (answer.compression_rate_opt.value or 1) < 1
     assert all(one.compression_rate >= 1 for one in answer.frontier)
     assert any("outside what a tokenizer can be" in note for note in answer.notes)
-    assert any("--family subword" in note for note in answer.notes)
+    assert any("the family `subword`" in note for note in answer.notes)
 
 
 def test_few_draws_give_no_interval() -> None:
     runs = tables.isoflop_runs()
     law2 = fit_law2(runs, bootstrap=Bootstrap("residuals", 20))
-    answer = advise(Question(1e20, law2=law2, tokenizers=[Tokenized("t", 5.0)]))
+    answer = advise(1e20, laws=[law2], tokenizers=[MeasuredTokenizer("t", 5.0)])
     rate = answer.compression_rate_opt
     assert rate.value is not None and rate.low is None and rate.high is None
     assert answer.tokenizers[0].price_bits_per_byte.low is None
@@ -265,26 +286,38 @@ def test_few_draws_give_no_interval() -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "said"),
+    ("words", "said"),
     [
-        (Question(-1.0), "a positive number of FLOPs"),
-        (Question(1e-300), r"1e\+12 to 1e\+30"),
-        (Question(1e20, tokenizers=[Tokenized("x", 0.5)]), "x: 0.5 bytes per token cannot be"),
-        (Question(1e20, tokenizers=[Tokenized("x", 2.0, 0)]), "a vocabulary of 0 ids"),
-        (Question(1e20, tokenizers=[Tokenized("x", 2.0)] * 2), "two tokenizers of that name"),
-        (Question(1e20, "hin_Dev"), "did you mean 'hin_Deva'"),
-        (Question(1e20, "tel_Telu", parity=-2.0), "parity -2"),
-        (Question(1e20, gpu="h1000"), "did you mean 'h100'"),
-        (Question(1e20, utilisation=40.0), r"\(0, 1\]"),
-        (Question(1e20, gpus=0), "at least one"),
-        (Question(1e20, family="latnt"), "did you mean 'latent'"),
-        (Question(1e20, setting="both"), "monolingual or joint"),
-        (Question(1e20, tokenizers=[Tokenized("x", 0.0)]), "x: 0.0 bytes per token cannot be"),
+        ({"compute_flops": -1.0}, "a positive number of FLOPs"),
+        ({"compute_flops": 1e-300}, r"1e\+12 to 1e\+30"),
+        (
+            {"compute_flops": 1e20, "tokenizers": [MeasuredTokenizer("x", 0.5)]},
+            "x: 0.5 bytes per token cannot be",
+        ),
+        (
+            {"compute_flops": 1e20, "tokenizers": [MeasuredTokenizer("x", 2.0, 0)]},
+            "a vocabulary of 0 ids",
+        ),
+        (
+            {"compute_flops": 1e20, "tokenizers": [MeasuredTokenizer("x", 2.0)] * 2},
+            "two tokenizers of that name",
+        ),
+        ({"compute_flops": 1e20, "language": "hin_Dev"}, "did you mean 'hin_Deva'"),
+        ({"compute_flops": 1e20, "language": "tel_Telu", "parity": -2.0}, "parity -2"),
+        ({"compute_flops": 1e20, "gpu": "h1000"}, "did you mean 'h100'"),
+        ({"compute_flops": 1e20, "utilisation": 40.0}, r"\(0, 1\]"),
+        ({"compute_flops": 1e20, "gpus": 0}, "at least one"),
+        ({"compute_flops": 1e20, "family": "latnt"}, "did you mean 'latent'"),
+        ({"compute_flops": 1e20, "setting": "both"}, "monolingual or joint"),
+        (
+            {"compute_flops": 1e20, "tokenizers": [MeasuredTokenizer("x", 0.0)]},
+            "x: 0.0 bytes per token cannot be",
+        ),
     ],
 )
-def test_impossible_questions(question: Question, said: str) -> None:
+def test_impossible_questions(words: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said) as caught:
-        advise(question)
+        advise(**words)
     assert "\n" not in str(caught.value)
 
 
@@ -373,6 +406,23 @@ def test_a_corpus_and_tokenizers_are_measured(tmp_path: Path) -> None:
     assert tekken["compute_multiplier"]["value"] > 1
 
 
+def test_tokenizers_may_be_specs_loaded_or_measured_elsewhere() -> None:
+    corpus = open_corpus("embedded:hin_Deva,eng_Latn")
+    asked: list[str | Tokenizer | MeasuredTokenizer] = [
+        "mistral:v3",
+        MeasuredTokenizer("mine", 4.1),
+        load_tokenizer("byte"),
+    ]
+    answer = advise(1e21, "hin_Deva", tokenizers=asked, corpus=corpus)
+    assert [one.name for one in answer.tokenizers] == ["mistral:v3", "mine", "byte"]
+    assert [one.bytes_per_token for one in answer.tokenizers[1:]] == [4.1, 1]
+    assert answer.tokenizers[0].bytes_per_token == pytest.approx(2.41, abs=0.01)
+    with pytest.raises(InputError, match="the embedded corpus has no xyz_Latn; give corpus"):
+        advise(1e21, "xyz_Latn", tokenizers=["byte"], parity=2.0)
+    with pytest.raises(InputError, match="laws: a fit of joint; give fits of law1 and law2"):
+        advise(1e21, laws=[fit_joint(tables.isoflop_runs(), bootstrap=NO_BOOTSTRAP)])
+
+
 def test_parity_comes_from_a_parallel_corpus_or_the_embedded_one(tmp_path: Path) -> None:
     (tmp_path / "eng_Latn.txt").write_text("ab\ncd\n")
     (tmp_path / "xyz_Latn.txt").write_text("abcd\nefgh\n")
@@ -391,6 +441,6 @@ def test_the_vocabulary_curve_ends_at_the_whole_vocabulary() -> None:
     sizes, rates = zip(*curve, strict=True)
     assert list(sizes) == sorted(sizes)
     assert list(rates) == sorted(rates)
-    (whole,) = tokenized(sample, [tokenizer])
+    (whole,), _, _ = measure_sample("eng_Latn", None, [tokenizer], with_curve=False)
     assert rates[-1] == whole.bytes_per_token
     assert vocabulary_curve(sample, load_tokenizer("byte")) is None
