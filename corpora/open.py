@@ -190,6 +190,20 @@ def open_corpus(
     return _path_corpus(path, settings, parallel)
 
 
+def corpus_relative_to(folder: Path, spec: str) -> str:
+    """Return a corpus's spec as seen from here, of one that stands in a file of `folder`."""
+    if spec.startswith(HUB) or spec == STDLIB or spec.partition(":")[0] in declared_names():
+        return spec
+    return beside(folder, spec)
+
+
+def beside(folder: Path, name: str) -> str:
+    """Return a path relative to `folder` as one that cannot be taken for a bare name."""
+    # A bare word would be looked up as a name first, so a path always shows that it is one.
+    path = str(folder / name)
+    return path if "/" in path else f"./{path}"
+
+
 def _path_corpus(path: Path, settings: ReadSettings, parallel: bool | None) -> ReadCorpus:
     name = one_line(path.resolve().name or path)
     if settings.unit == "file" and parallel is None:

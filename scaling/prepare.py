@@ -4,7 +4,6 @@ Everything made on the way is kept in the shards' folder under the key of its co
 over the same text share it and an interrupted preparation goes on.
 """
 
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from scaling.flops import BYTE_VOCABULARY
 from scaling.model.patching import space_starts, static_starts
 from scaling.record import RECORD, SPEC
 from scaling.spec import Patching, RunSpec
-from tokenize_lab.load import NAMES, PREFIXES, cuts_of, load_tokenizer
+from tokenize_lab.load import TokenizerSpec, load_tokenizer
 from tokenize_lab.progress import Stage
 from tokenize_lab.tokenizer import Tokenizer
 
@@ -152,7 +151,9 @@ def keep_beside(text: PreparedText, run: Path) -> None:
     try:
         run.mkdir(parents=True, exist_ok=True)
         if text.tokenizer is not None:
-            _keep_tokenizer(text.tokenizer.spec, run)
+            # A run's folder has names of its own, which no tokenizer may take.
+            kept = TokenizerSpec.parse(text.tokenizer.spec).copy_into(run, _TAKEN)
+            write_text(run / TOKENIZER, f"{kept}\n")
         if text.entropy_model is not None:
             from scaling.model.byte_model import copy_byte_model
 
@@ -265,21 +266,3 @@ def train_bytes(text: Path) -> int:
 
 def _bytes(text: Path) -> int:
     return sum(counts.bytes for counts in read_manifest(text).splits.values())
-
-
-def _keep_tokenizer(spec: str, run: Path) -> None:
-    """Copy the tokenizer's file into the run's folder, where it has one, and say which it is."""
-    cut, spec = cuts_of(spec)
-    prefix = next((prefix for prefix in PREFIXES if spec.startswith(prefix)), "")
-    where, at_sign, pattern = spec.removeprefix(prefix), "", ""
-    if prefix == "tiktoken:" and not Path(where).exists():
-        where, at_sign, pattern = where.partition("@")  # a file, and whose pattern it takes
-    source = Path(where)
-    if source.is_dir():
-        source = source / "tokenizer.json"
-    if spec not in NAMES and source.is_file():
-        # A run's folder has names of its own, which no tokenizer may take.
-        name = f"own-{source.name}" if source.name in _TAKEN else source.name
-        shutil.copyfile(source, run / name)
-        spec = f"{prefix}{name}{at_sign}{pattern}"
-    write_text(run / TOKENIZER, f"{cut}{spec}\n")

@@ -1,13 +1,16 @@
 """From the string a person types to a tokenizer."""
 
-import dataclasses
+import os
 import re
+import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from corpora.errors import InputError, did_you_mean, is_file, is_folder
+from corpora.errors import InputError, did_you_mean, is_file, is_folder, is_present
+from corpora.open import beside
 from tokenize_lab.tokenizer import Tokenizer
 
 PREFIXES = ("hf:", "sp:", "tiktoken:", "mistral:")
@@ -20,40 +23,136 @@ NAMES = (
 FORMS = (
     "byte, character, mistral:v3, tiktoken:cl100k_base, hf:NAME, or a tokenizer's file or folder"
 )
-# What may stand before any BPE's spec, once or more: `truncated:4096:SPEC`, `masked:.75:SPEC`,
-# `dropout:.1:SPEC`.
+# What may stand before any BPE's spec, once or more.
 _CUTS = re.compile(r"(?:(?:truncated|masked|dropout):[^:]*:)*")
+_NAME = re.compile(r"([^:/=]+)=(?=.)")  # a file of such a name is written ./a=b.json
+_FILES = ("tokenizer.json", "tokenizer.model")  # named by their folders
+
+
+@dataclass(frozen=True)
+class TokenizerSpec:
+    """What a tokenizer is asked for by: `[NAME=][CUTS][PREFIX]WHERE`, as `mine=hf:out/bpe`.
+
+    Attributes:
+        name: what to call it; empty for its own short name. One given to what is cut has the cuts
+            before it: `truncated:4096:mine=SPEC` is called `truncated:4096:mine`.
+        cuts: what cuts the tokenizer down, as `truncated:4096:masked:.75:`, or empty.
+        prefix: one of `PREFIXES`, or empty.
+        where: a name, or the path of a file or folder; `FILE@ENCODING` of a `.tiktoken` file.
+    """
+
+    name: str
+    cuts: str
+    prefix: str
+    where: str
+
+    @classmethod
+    def parse(cls, text: str) -> "TokenizerSpec":
+        """Read a spec; whether there is such a tokenizer is not looked at."""
+        outer, rest = _named(text)
+        match = _CUTS.match(rest)
+        assert match is not None
+        cuts = match[0]
+        inner, whole = _named(rest[match.end() :]) if cuts else ("", rest)
+        name = outer or (f"{cuts}{inner}" if inner else "")
+        prefix = next((prefix for prefix in PREFIXES if whole.startswith(prefix)), "")
+        return cls(name, cuts, prefix, whole.removeprefix(prefix))
+
+    def __str__(self) -> str:
+        if self.cuts and self.name.startswith(self.cuts):
+            return f"{self.name}={self.whole}"
+        return f"{self.name}={self.unnamed}" if self.name else self.unnamed
+
+    @property
+    def unnamed(self) -> str:
+        """The spec without the name."""
+        return self.cuts + self.whole
+
+    @property
+    def whole(self) -> str:
+        """The spec of what the cuts cut."""
+        return self.prefix + self.where
+
+    @property
+    def label(self) -> str:
+        """What it is called before it is loaded."""
+        return self.name or self.unnamed
+
+    @property
+    def file(self) -> Path | None:
+        """The file that holds it; None where it is a name, or there is no such file."""
+        if self.whole in NAMES or not self.where:
+            return None
+        path = Path(self.where)
+        if self.prefix == "tiktoken:" and not is_present(path):
+            path = Path(self.where.partition("@")[0])
+        if is_folder(path):
+            names = _FILES[1:] if self.prefix == "sp:" else _FILES
+            path = next((path / name for name in names if is_file(path / name)), path)
+        return path if is_file(path) else None
+
+    def relative_to(self, folder: Path) -> "TokenizerSpec":
+        """Return the spec as seen from here, of one that stands in a file of `folder`."""
+        if self.whole in NAMES or not self.where:
+            return self
+        # Another word may be a name or a file's; it is a file's where there is that file.
+        there = is_present(folder / self.where.partition("@")[0])
+        if there or (not self.prefix and ("/" in self.where or Path(self.where).suffix)):
+            return replace(self, where=beside(folder, self.where))
+        return self
+
+    def copy_into(self, folder: Path, taken: Collection[str] = ()) -> "TokenizerSpec":
+        """Copy the file that holds it into `folder`; return the spec as seen from there.
+
+        Args:
+            taken: names of files that it must not have there.
+        """
+        source = self.file
+        if source is None:
+            return self
+        name = f"own-{source.name}" if source.name in taken else source.name
+        shutil.copyfile(source, folder / name)
+        encoding = "" if Path(self.where).exists() else "".join(self.where.rpartition("@")[1:])
+        return replace(self, where=f"{name}{encoding}")
+
+    def inside(self, folder: Path) -> "TokenizerSpec | None":
+        """Return the spec as seen from here, of one whose file `folder` holds, or a known name.
+
+        None where it would be read from elsewhere, or fetched.
+        """
+        if self.whole in NAMES:
+            return self
+        root = folder.resolve()
+        seen = replace(self, where=str(root / self.where))
+        file = seen.file if len(self.where.splitlines()) == 1 else None
+        return seen if file is not None and file.resolve().parent == root else None
 
 
 def load_tokenizers(specs: Sequence[str]) -> list[Tokenizer]:
     """Load the tokenizers that `specs` name, in order, so that no two have the same name.
 
     A tokenizer keeps its short name where that is its own alone; those that would share one are
-    named by the specs that asked for them.
+    told apart by the least of their path, or else named by the specs that asked for them.
 
     Raises:
-        InputError: a spec is given twice, or one of them cannot be loaded.
+        InputError: a spec or a name is given twice, or one of them cannot be loaded.
     """
     for spec, times in Counter(specs).items():
         if times > 1:
             raise InputError(f"{spec}: given twice; give each once")
     loaded = [load_tokenizer(spec) for spec in specs]
-    # A spec taken for a name can be the short name of a third one, hence again until all differ.
-    while twins := {n for n, times in Counter(t.name for t in loaded).items() if times > 1}:
-        loaded = [
-            _renamed(tokenizer, spec) if tokenizer.name in twins else tokenizer
-            for spec, tokenizer in zip(specs, loaded, strict=True)
-        ]
-    return loaded
-
-
-def _renamed(tokenizer: Any, name: str) -> Tokenizer:
-    renamed: Tokenizer = dataclasses.replace(tokenizer, name=name)  # all adapters are dataclasses
-    return renamed
+    # The names that each may have, the shortest first.
+    names = [_names(*pair) for pair in zip(loaded, map(TokenizerSpec.parse, specs), strict=True)]
+    while twins := {n for n, times in Counter(own[0] for own in names).items() if times > 1}:
+        longer = [len(own) > 1 and own[0] in twins for own in names]
+        if not any(longer):
+            raise InputError(f"{min(twins)}: the name of two tokenizers; give each one of its own")
+        names = [own[1:] if move else own for own, move in zip(names, longer, strict=True)]
+    return [_renamed(tokenizer, own[0]) for tokenizer, own in zip(loaded, names, strict=True)]
 
 
 def load_tokenizer(spec: str) -> Tokenizer:
-    """Load the tokenizer that `spec` names.
+    """Load the tokenizer that `spec` names, `NAME=SPEC` under a name of one's choice.
 
     `byte`; `character`; `hf:` a tokenizer.json, a folder with one, or a hub name; `sp:` a
     SentencePiece .model; `tiktoken:` an encoding's name or a .tiktoken file (`FILE@NAME` takes the
@@ -67,6 +166,12 @@ def load_tokenizer(spec: str) -> Tokenizer:
     Raises:
         InputError: the spec is unknown, or its file is missing, torn, or no way back to bytes.
     """
+    asked = TokenizerSpec.parse(spec)
+    loaded = _load(asked.unnamed)
+    return _renamed(loaded, asked.name) if asked.name else loaded
+
+
+def _load(spec: str) -> Tokenizer:
     prefix, colon, rest = spec.partition(":")
     if colon and not rest and f"{prefix}:" in PREFIXES:
         raise InputError(f"{spec}: names no tokenizer after the colon (try {FORMS})")
@@ -102,14 +207,7 @@ def load_tokenizer(spec: str) -> Tokenizer:
         from tokenize_lab.backends.mistral import load_tekken
 
         return load_tekken(path, spec, path.stem)
-    return load_tokenizer(f"{_prefix_of_file(path, spec)}{spec}")
-
-
-def cuts_of(spec: str) -> tuple[str, str]:
-    """Return what cuts a tokenizer down, `masked:.75:` or nothing, and the spec of the whole."""
-    match = _CUTS.match(spec)
-    assert match is not None
-    return match[0], spec[match.end() :]
+    return _load(f"{_prefix_of_file(path, spec)}{spec}")
 
 
 def _cut(how: str, rest: str, spec: str) -> Tokenizer:
@@ -125,10 +223,10 @@ def _cut(how: str, rest: str, spec: str) -> Tokenizer:
     try:
         if how == "dropout":
             share, _, seed = number.partition("@")
-            return with_dropout(load_tokenizer(inner), float(share), int(seed or 0))
+            return with_dropout(_load(inner), float(share), int(seed or 0))
         if how == "truncated":
-            return truncated(load_tokenizer(inner), int(number))
-        return masked(load_tokenizer(inner), float(number))
+            return truncated(_load(inner), int(number))
+        return masked(_load(inner), float(number))
     except InputError:
         raise
     except ValueError as error:
@@ -158,3 +256,28 @@ def _prefix_of_file(path: Path, spec: str) -> str:
     raise InputError(
         f"{path}: its name does not say what it is; put {', '.join(PREFIXES)} before it"
     )
+
+
+def _named(text: str) -> tuple[str, str]:
+    """Return the name before a spec, or nothing, and the spec."""
+    match = _NAME.match(text)
+    return (match[1], text[match.end() :]) if match and not os.path.exists(text) else ("", text)
+
+
+def _names(tokenizer: Tokenizer, spec: TokenizerSpec) -> list[str]:
+    """Return the names a tokenizer may have, the shortest first."""
+    if spec.name:
+        return [spec.name]
+    names, file = [tokenizer.name], spec.file
+    if file is not None:
+        above = (file.parent if file.name in _FILES else file).parent.parts
+        short = tokenizer.name.removeprefix(spec.cuts)
+        folders = [part for part in above if part not in ("/", "..")]
+        names += ["/".join((*folders[-depth:], short)) for depth in range(1, len(folders) + 1)]
+        names[1:] = [spec.cuts + name for name in names[1:]]
+    return list(dict.fromkeys((*names, spec.unnamed)))
+
+
+def _renamed(tokenizer: Any, name: str) -> Tokenizer:
+    renamed: Tokenizer = replace(tokenizer, name=name)  # all adapters are dataclasses
+    return renamed

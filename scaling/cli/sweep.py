@@ -257,13 +257,13 @@ def sweep(
 
 
 def _read(spec: Path, corpus: list[str] | None, out: Path | None) -> tuple["SweepFile", Path, Path]:
+    from corpora.open import corpus_relative_to
     from scaling.config.sweep_file import read_sweep_file
     from scaling.config.toml_file import example
-    from scaling.config.train_file import corpus_beside
 
     tables, path = read_sweep_file(spec), example(spec)
     if corpus:  # one typed is relative to where one is, and the file's to its folder
-        tables = tables.with_corpus([corpus_beside(Path.cwd(), typed) for typed in corpus])
+        tables = tables.with_corpus([corpus_relative_to(Path.cwd(), typed) for typed in corpus])
     return tables, path, out if out is not None else Path("out/sweep") / folder_name(tables.name)
 
 

@@ -38,20 +38,20 @@ from scaling.config.tables import (
 )
 from scaling.config.toml_file import read_toml_file
 from scaling.spec import PatchingKind
-from tokenize_lab.load import cuts_of
+from tokenize_lab.load import TokenizerSpec
 from tokenize_lab.train.settings import ENGINES, TrainSettings
 
 _RECIPE = re.compile(rf"({'|'.join(ENGINES)}):(\d{{1,20}})")
 
 
-def recipe_of(spec: str) -> TrainSettings | None:
+def recipe_of(spec: TokenizerSpec) -> TrainSettings | None:
     """Return how to train the tokenizer of a spec, written KIND:SIZE, as bpe:1024; None where the
     spec names one that is there.
 
     Raises:
         InputError: none has so few or so many ids.
     """
-    recipe = _RECIPE.fullmatch(cuts_of(spec)[1])
+    recipe = _RECIPE.fullmatch(spec.whole)
     return TrainSettings(recipe[1], int(recipe[2])) if recipe else None
 
 
@@ -112,7 +112,7 @@ class ArmTable(FamilyTable):
         check_local_sizes(self.family, self.local_sizes)
         for spec in self.tokenizers or ():
             try:
-                recipe_of(spec)
+                recipe_of(TokenizerSpec.parse(spec))
             except InputError as error:
                 # What is wrong with a recipe is said for a command's options.
                 what = f"has {spec!r}; its size {str(error).partition(': ')[2]}"

@@ -10,9 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from corpora.errors import status
-from corpora.open import HUB, declared_names
-from corpora.open import NAME as STDLIB
+from corpora.open import beside, corpus_relative_to
 from scaling.config.checks import check_batch, check_rate, contradiction
 from scaling.config.messages import argument_refusal
 from scaling.config.tables import (
@@ -25,7 +23,7 @@ from scaling.config.tables import (
 from scaling.config.toml_file import example, read_toml_file
 from scaling.flops import Setting
 from scaling.spec import Model, Training, steps_for_budget
-from tokenize_lab.load import NAMES, PREFIXES, cuts_of
+from tokenize_lab.load import TokenizerSpec
 
 
 class TrainFile(StrictTable):
@@ -110,8 +108,9 @@ def read_train_file(path: str | Path) -> TrainFile:
     folder = example(path).parent
     data = file.data.model_copy(
         update={
-            "corpus": tuple(corpus_beside(folder, spec) for spec in file.data.corpus),
-            "tokenizer": file.data.tokenizer and tokenizer_beside(folder, file.data.tokenizer),
+            "corpus": tuple(corpus_relative_to(folder, spec) for spec in file.data.corpus),
+            "tokenizer": file.data.tokenizer
+            and str(TokenizerSpec.parse(file.data.tokenizer).relative_to(folder)),
         }
     )
     patching = file.patching
@@ -155,32 +154,3 @@ def byte_model_file(
         return TrainFile.model_validate(value)
     except ValidationError as error:
         raise argument_refusal(error, TrainFile) from error
-
-
-def corpus_beside(folder: Path, spec: str) -> str:
-    """Return a corpus's spec as seen from anywhere, of one that stands in a file of `folder`."""
-    if spec.startswith(HUB) or spec == STDLIB or spec.partition(":")[0] in declared_names():
-        return spec
-    return beside(folder, spec)
-
-
-def tokenizer_beside(folder: Path, spec: str) -> str:
-    """Return a tokenizer's spec as seen from anywhere, of one in a file of `folder`."""
-    cut, spec = cuts_of(spec)
-    if spec in NAMES:
-        return f"{cut}{spec}"
-    # Another word may be a name or a file's; it is a file's where there is that file.
-    prefix = next((prefix for prefix in PREFIXES if spec.startswith(prefix)), "")
-    name = spec.removeprefix(prefix)
-    # `tiktoken:FILE@NAME` is a file, too; one of no suffix that is missing is taken for a name.
-    is_path = bool(name) and status(folder / name.partition("@")[0]) is not None
-    if is_path or (not prefix and ("/" in spec or Path(spec).suffix)):
-        return f"{cut}{prefix}{beside(folder, name)}"
-    return f"{cut}{spec}"
-
-
-def beside(folder: Path, name: str) -> str:
-    """Return a path relative to `folder` as one that cannot be taken for a bare name."""
-    # A bare word would be looked up as a name first, so a path always shows that it is one.
-    path = str(folder / name)
-    return path if "/" in path else f"./{path}"

@@ -19,7 +19,7 @@ from scaling.model.weights import WEIGHTS, AnyModel, build_model, load_weights, 
 from scaling.prepare import ENTROPY_MODEL, TOKENIZER
 from scaling.record import RECORD, SPEC, RunRecord, read_record, read_spec
 from scaling.spec import RunSpec
-from tokenize_lab.load import NAMES, PREFIXES, cuts_of, load_tokenizer
+from tokenize_lab.load import TokenizerSpec, load_tokenizer
 from tokenize_lab.tokenizer import Tokenizer
 
 _MOST = 1 << 24  # layers, widths, ids: beyond any model there is
@@ -142,7 +142,13 @@ def _tokenizer(folder: Path, spec: RunSpec) -> Tokenizer:
         ) from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); restore it") from error
-    tokenizer = load_tokenizer(_inside(folder, name, path))
+    there = TokenizerSpec.parse(name).inside(folder)
+    if there is None:
+        raise InputError(
+            f"{path}: {name!r} is neither a tokenizer's name nor a file in the run's folder; copy"
+            " the file there and name it here"
+        )
+    tokenizer = load_tokenizer(str(there))
     if tokenizer.sha256 != spec.tokenizer:
         raise InputError(
             f"{path}: the tokenizer has changed since the run was trained (SHA-256"
@@ -154,24 +160,6 @@ def _tokenizer(folder: Path, spec: RunSpec) -> Tokenizer:
             f" {spec.model.vocabulary_size:,}; restore the tokenizer it had"
         )
     return tokenizer
-
-
-def _inside(folder: Path, name: str, path: Path) -> str:
-    """Return the tokenizer's spec: a known name, or the path of a file in the run's folder."""
-    cut, whole = cuts_of(name)
-    if whole in NAMES:
-        return name
-    prefix, colon, rest = whole.partition(":")
-    if prefix + colon not in PREFIXES:
-        prefix, colon, rest = "", "", whole
-    root = folder.resolve()
-    file = (root / rest).resolve()
-    if not rest or len(name.splitlines()) != 1 or file.parent != root or not file.is_file():
-        raise InputError(
-            f"{path}: {name!r} is neither a tokenizer's name nor a file in the run's folder; copy"
-            " the file there and name it here"
-        )
-    return f"{cut}{prefix}{colon}{file}"
 
 
 def _byte_model(folder: Path, spec: RunSpec, device: torch.device) -> ByteModel | None:

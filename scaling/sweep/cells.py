@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from corpora.files import lock
+from corpora.open import beside, corpus_relative_to
 from scaling.config.sweep_file import ArmTable, ByteModelTable, SweepFile, recipe_of
 from scaling.config.tables import (
     DataTable,
@@ -13,7 +14,7 @@ from scaling.config.tables import (
     PatchingTable,
     TrainingTable,
 )
-from scaling.config.train_file import TrainFile, beside, corpus_beside, tokenizer_beside
+from scaling.config.train_file import TrainFile
 from scaling.data.build_text import StreamCorpus
 from scaling.data.shards import open_shards
 from scaling.prepare import (
@@ -27,7 +28,7 @@ from scaling.prepare import (
 from scaling.spec import RunSpec
 from scaling.sweep.folder import SweepFolder
 from scaling.sweep.queue import LOCK, remove_torn
-from tokenize_lab.load import cuts_of
+from tokenize_lab.load import TokenizerSpec
 from tokenize_lab.progress import Stage
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
@@ -40,13 +41,15 @@ class Tokenization:
     Attributes:
         text: name of the text. label: what tables call the tokenization.
         patching: of a `blt`, as asked for.
-        tokenizer: recipe of one to be trained on the text, before the label cuts it; None else.
+        spec: of the tokenizer, of a `subword` model.
+        tokenizer: recipe of one to be trained on the text, before the spec cuts it; None else.
         byte_model: recipe of the byte model to be trained on it, of the two entropy kinds.
     """
 
     text: str
     label: str
     patching: PatchingTable | None = None
+    spec: TokenizerSpec | None = None
     tokenizer: TrainSettings | None = None
     byte_model: ByteModelTable | None = None
 
@@ -83,8 +86,8 @@ def cells_of(file: SweepFile, path: Path) -> list[Cell]:
 
 
 def _tokenizations(arm: ArmTable, text: str, folder: Path) -> Iterator[Tokenization]:
-    for spec in arm.tokenizers or ():
-        yield Tokenization(text=text, label=spec, tokenizer=recipe_of(spec))
+    for spec in map(TokenizerSpec.parse, arm.tokenizers or ()):
+        yield Tokenization(text=text, label=spec.label, spec=spec, tokenizer=recipe_of(spec))
     if arm.patching is None:
         return
     recipe = arm.entropy_model if isinstance(arm.entropy_model, ByteModelTable) else None
@@ -112,9 +115,10 @@ def _cell(
     text, schedule = file.texts[tokenization.text], file.training
     optimiser = {key: getattr(schedule, key) for key in OptimiserTable.model_fields}
     tokenizer = None
-    if tokenization.patching is None:
-        label = tokenization.label
-        tokenizer = label if tokenization.tokenizer else tokenizer_beside(folder, label)
+    if tokenization.spec is not None:
+        given = tokenization.spec
+        tokenizer = str(given if tokenization.tokenizer else given.relative_to(folder))
+    corpora = tuple(corpus_relative_to(folder, spec) for spec in text.corpus)
     # A language spelt in more bytes says as much in as many more: it is seen as far, and as much of
     # it in a step. What a sweep's file holds has been checked.
     asked = TrainFile.model_construct(
@@ -124,7 +128,10 @@ def _cell(
         ),
         patching=tokenization.patching,
         data=DataTable.model_construct(
-            **{**dict(text), "corpus": tuple(corpus_beside(folder, spec) for spec in text.corpus)},
+            **{
+                **dict(text),
+                "corpus": corpora,
+            },
             tokenizer=tokenizer,
             context_bytes=schedule.context_bytes * text.inflate,
             window_bytes=schedule.window_bytes * text.inflate,
@@ -172,8 +179,9 @@ def prepare_texts(
             texts[name] = prepare_text(asked.data, folder.shards, stage)
         text = texts[name]
         if tokenization.tokenizer is not None:
-            cut = cuts_of(tokenization.label)[0]
-            asked = _with_tokenizer(asked, tokenization.tokenizer, cut, text, folder, stage)
+            assert tokenization.spec is not None
+            cuts = tokenization.spec.cuts
+            asked = _with_tokenizer(asked, tokenization.tokenizer, cuts, text, folder, stage)
         if tokenization.byte_model is not None:
             assert asked.patching is not None
             patching = asked.patching.build()

@@ -21,7 +21,7 @@ from scaling.spec import RunSpec
 from tests.scaling.data.texts import sentences
 from tests.scaling.train.runs import run
 from tests.scaling.train.truth import write_jsonl
-from tokenize_lab.load import cuts_of, load_tokenizer
+from tokenize_lab.load import TokenizerSpec, load_tokenizer
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
 
@@ -207,9 +207,10 @@ def test_a_runs_folder_keeps_its_tokenizer(tmp_path: Path, form: str) -> None:
         shutil.rmtree(lost)
     else:
         lost.unlink()
-    cut, kept = cuts_of((tmp_path / "run" / TOKENIZER).read_text().strip())
-    prefix = next((p for p in ("hf:", "sp:", "tiktoken:") if kept.startswith(p)), "")
-    again = load_tokenizer(f"{cut}{prefix}{tmp_path / 'run'}/{kept.removeprefix(prefix)}")
+    kept = TokenizerSpec.parse((tmp_path / "run" / TOKENIZER).read_text().strip())
+    there = kept.inside(tmp_path / "run")
+    assert there is not None
+    again = load_tokenizer(str(there))
     assert again.sha256 == run_spec.tokenizer
     assert np.array_equal(again.encode_batch(TEXTS[:5]).ids, ids.ids)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from corpora.errors import InputError
-from tokenize_lab.load import load_tokenizer, load_tokenizers
+from tokenize_lab.load import TokenizerSpec, load_tokenizer, load_tokenizers
 
 
 def test_a_file_or_folder_says_what_it_is(
@@ -50,7 +50,7 @@ def test_names_are_short_where_they_are_alone(trained: dict[str, Path]) -> None:
     assert load_tokenizers([]) == []
 
 
-def test_names_that_two_would_share_are_their_specs(
+def test_names_that_two_would_share_have_the_least_of_their_path(
     trained: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -60,7 +60,7 @@ def test_names_that_two_would_share_are_their_specs(
     shutil.copytree(trained["character"], tmp_path / "out" / "character")
     specs = ["tkx/m.json", "byte", "tky/m.json", "character", "out/character"]
     loaded = load_tokenizers(specs)
-    assert [t.name for t in loaded] == specs
+    assert [t.name for t in loaded] == ["tkx/m", "byte", "tky/m", "character", "out/character"]
     assert [t.sha256 for t in loaded] == [load_tokenizer(spec).sha256 for spec in specs]
     assert [t.spec for t in loaded] == [load_tokenizer(spec).spec for spec in specs]
     texts = ["", "the rye bread", "☃"]
@@ -83,6 +83,77 @@ def test_a_spec_may_be_the_short_name_of_another(
     specs = ["sp:m", "m", "x/sp:m"]
     assert [load_tokenizer(spec).name for spec in specs] == ["m", "m", "sp:m"]
     assert [t.name for t in load_tokenizers(specs)] == specs
+
+
+def test_a_name_of_ones_own(trained: dict[str, Path]) -> None:
+    bpe = trained["bpe"]
+    specs = [f"mine={bpe}", str(bpe), f"truncated:300:mine={bpe}"]
+    named = [load_tokenizer(specs[0]), load_tokenizer(specs[2])]
+    assert [t.name for t in named] == ["mine", "truncated:300:mine"]
+    assert [t.spec for t in named] == [f"hf:{bpe}", f"truncated:300:hf:{bpe}"]
+    assert [t.name for t in load_tokenizers([specs[0], specs[1], "byte"])] == [
+        "mine",
+        "bpe",
+        "byte",
+    ]
+    # The name one gives stays; what would have had it by itself gives way.
+    loaded = load_tokenizers([f"bpe={trained['character']}", str(bpe)])
+    assert [t.name for t in loaded] == ["bpe", f"{bpe.parent.name}/bpe"]
+    for twins in (["a=byte", "a=character"], ["byte=character", "byte"]):
+        with pytest.raises(InputError, match="the name of two tokenizers; give each"):
+            load_tokenizers(twins)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("byte", ("", "", "", "byte")),
+        ("mine=hf:a/b", ("mine", "", "hf:", "a/b")),
+        ("m=truncated:9:sp:x", ("m", "truncated:9:", "sp:", "x")),
+        (
+            "masked:.5:dropout:.1:m=x.json",
+            ("masked:.5:dropout:.1:m", "masked:.5:dropout:.1:", "", "x.json"),
+        ),
+        ("tiktoken:f@gpt2", ("", "", "tiktoken:", "f@gpt2")),
+        ("./a=b.json", ("", "", "", "./a=b.json")),
+        ("x=", ("", "", "", "x=")),
+    ],
+)
+def test_a_spec_is_read_once_and_written_as_it_was(text: str, parts: tuple[str, ...]) -> None:
+    spec = TokenizerSpec.parse(text)
+    assert (spec.name, spec.cuts, spec.prefix, spec.where) == parts
+    assert str(spec) == text
+
+
+def test_a_spec_in_a_file_is_seen_from_its_folder(trained: dict[str, Path], tmp_path: Path) -> None:
+    folder = trained["bpe"].parent
+
+    def seen(spec: str) -> str:
+        return str(TokenizerSpec.parse(spec).relative_to(folder))
+
+    assert seen("byte") == "byte" and seen("mistral:tekken") == "mistral:tekken"
+    assert seen("m=truncated:300:bpe") == f"m=truncated:300:{folder}/bpe"
+    assert seen("hf:owner/name") == "hf:owner/name"
+    assert seen("none/such.json") == f"{folder}/none/such.json"
+
+
+def test_a_spec_and_its_file_are_copied(
+    trained: dict[str, Path], tiktoken_file: Path, tmp_path: Path
+) -> None:
+    for form, copied in (
+        (f"m={trained['bpe']}", "m=tokenizer.json"),
+        (f"masked:.5:hf:{trained['bpe']}/tokenizer.json", "masked:.5:hf:tokenizer.json"),
+        (f"sp:{trained['unigram-sp']}", "sp:tokenizer.model"),
+        (f"tiktoken:{tiktoken_file}@gpt2", f"tiktoken:own-{tiktoken_file.name}@gpt2"),
+    ):
+        spec = TokenizerSpec.parse(form).copy_into(tmp_path, [tiktoken_file.name])
+        assert str(spec) == copied
+        there = spec.inside(tmp_path)
+        assert there is not None
+        assert load_tokenizer(str(there)).sha256 == load_tokenizer(form).sha256
+    assert str(TokenizerSpec.parse("mistral:v3").copy_into(tmp_path)) == "mistral:v3"
+    for outside in ("../x.json", "hf:owner/name", str(trained["bpe"]), "none.json"):
+        assert TokenizerSpec.parse(outside).inside(tmp_path) is None
 
 
 def test_a_tokenizer_given_twice() -> None:
