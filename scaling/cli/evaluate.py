@@ -41,6 +41,15 @@ def evaluate(
     draws: Annotated[
         int, typer.Option(min=1, max=100_000, help="of the bootstrap", rich_help_panel=HOW)
     ] = 1000,
+    exact: Annotated[
+        bool,
+        typer.Option(
+            "--exact", help="also sum over all encodings of a text, not only the tokenizer's own"
+        ),
+    ] = False,
+    exact_bytes: Annotated[
+        int, typer.Option(min=4, help="first bytes of each document, with --exact")
+    ] = 100,
     device: Device = "auto",
     out: Annotated[
         Path | None, typer.Option(help="file for the JSON, too", rich_help_panel=OUTPUT)
@@ -53,8 +62,14 @@ def evaluate(
     all, with the interval of a bootstrap over documents, the bytes per token or patch that the text
     came to, and the forward FLOPs that reading a byte of it costs.
 
+    With --exact, a model of tokens is also asked for the probability of the bytes themselves, the
+    first of each document, over every way of cutting them into tokens; what the tokenizer's own
+    encoding gives away is set beside it. This takes a while: seconds a document for large
+    vocabularies.
+
     \b
     tokenize-lab scaling evaluate out/train/runs/RUN_ID embedded
+    tokenize-lab scaling evaluate out/train/runs/RUN_ID novel.txt --exact --exact-bytes 60
     """
     if not 0 < level < 1:
         raise InputError(f"--level {level:g}: must lie between 0 and 1, as 0.95")
@@ -80,15 +95,25 @@ def evaluate(
         progress(bytes=False) as bars,
     ):
         found = evaluated(
-            opened, corpora, Path(folder), bars.stage, chosen, machine.autocast(chosen)
+            opened,
+            corpora,
+            Path(folder),
+            bars.stage,
+            chosen,
+            machine.autocast(chosen),
+            exact_bytes=exact_bytes if exact else None,
         )
         answer = evaluation_json(opened, found, level, draws)
+    if exact:
+        answer["exact_bytes"] = exact_bytes
     if out is not None:
         write_json(out, answer)
     if as_json:
         print_json(answer)
     else:
         _print_table(answer)
+        if exact:
+            _print_exact(answer)
 
 
 def generate(
@@ -157,6 +182,10 @@ def evaluation_json(
     by_language = found.scores.by_language(found.languages)
     if len(by_language) > 1:
         by_language[ALL] = found.scores
+    rows = [_row(run, language, scores, level, draws) for language, scores in by_language.items()]
+    if found.exact is not None:
+        for row in rows:
+            row["exact"] = _exact(found, row["language"], level, draws)
     return {
         "run_id": run.spec.run_id,
         "name": run.spec.name,
@@ -165,9 +194,7 @@ def evaluation_json(
         "entropy_model_flops_per_byte": (
             0.0 if run.byte_model is None else run.byte_model.reading_flops
         ),
-        "rows": [
-            _row(run, language, scores, level, draws) for language, scores in by_language.items()
-        ],
+        "rows": rows,
     }
 
 
@@ -189,6 +216,44 @@ def _row(
         "compression_rate": rate,
         "forward_flops_per_byte": inference_flops_per_byte(run, rate),
     }
+
+
+def _exact(found: "Evaluation", language: str, level: float, draws: int) -> dict[str, Any]:
+    from corpora.bootstrap import DocumentBootstrap
+
+    assert found.exact is not None
+    chosen = found.exact if language == ALL else found.exact.of(found.languages.index(language))
+    canonical, exact = chosen.bits_per_byte()
+    return {
+        "documents": len(chosen.document_bytes),
+        "bytes": int(chosen.document_bytes.sum()),
+        "canonical_bits_per_byte": canonical,
+        "exact_bits_per_byte": exact,
+        "given_away": canonical - exact,
+        "given_away_interval": chosen.given_away(DocumentBootstrap(draws, level=level)),
+    }
+
+
+def _print_exact(answer: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    title = f"The first {answer['exact_bytes']} bytes of each document, in bits per byte"
+    table = Table(title=title, title_justify="left")
+    heads = ("the tokenizer's encoding", "all encodings", "given away")
+    for column in ("language", *heads, f"{answer['level']:.0%} interval", "bytes"):
+        table.add_column(column, justify="left" if column == "language" else "right")
+    for row in answer["rows"]:
+        exact = row["exact"]
+        ends = exact["given_away_interval"]
+        table.add_row(
+            row["language"],
+            f"{exact['canonical_bits_per_byte']:.4f}",
+            f"{exact['exact_bits_per_byte']:.4f}",
+            f"{exact['given_away']:.4f}",
+            "" if ends is None else f"{ends[0]:.4f}–{ends[1]:.4f}",
+            f"{exact['bytes']:,}",
+        )
+    emit(drawn([table]))
 
 
 def _print_table(answer: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from corpora.corpus import Corpus, total_bytes
@@ -15,12 +16,14 @@ from scaling.data.shards import Stream, open_shards
 from scaling.data.starts import patches_of
 from scaling.evaluate.byte_caches import CachedBytes, Whole, next_starts
 from scaling.evaluate.caches import CachedTokens
+from scaling.evaluate.exact_bytes import ExactScores, score_exactly
 from scaling.evaluate.generate import Reader, Sampling, generate_bytes, generate_units
 from scaling.evaluate.score import Scores, score
 from scaling.evaluate.trained_run import TrainedRun
 from scaling.flops import forward_flops_per_byte
 from scaling.model.blt import ByteLatentTransformer
 from scaling.model.patching import Starts, split_entropy_starts
+from scaling.model.transformer import SubwordTransformer
 from tokenize_lab.progress import Stage
 
 ROWS = 16
@@ -34,11 +37,13 @@ class Evaluation:
         scores: by document.
         languages: what the numbers of their languages stand for.
         text: key of the text's content.
+        exact: of the beginnings of the documents, where that was asked for.
     """
 
     scores: Scores
     languages: tuple[str, ...]
     text: str
+    exact: ExactScores | None = None
 
 
 def evaluate(
@@ -48,6 +53,8 @@ def evaluate(
     stage: Stage,
     device: torch.device,
     autocast: torch.dtype | None = None,
+    *,
+    exact_bytes: int | None = None,
 ) -> Evaluation:
     """Score all documents of `corpora`, cut into tokens or patches as the run does it.
 
@@ -55,14 +62,22 @@ def evaluate(
         folder: where the text's shards are kept.
         stage: told the name of each stretch of work and its bytes, if known, returns a function to
             be told of bytes done.
+        exact_bytes: of each document, the first so many are also scored over all encodings; None
+            for no such score.
 
     Raises:
-        InputError: there is no text, it cannot be read, or the tokenizer loses some of it.
+        InputError: there is no text, it cannot be read, or the tokenizer loses some of it; exact
+            scores are asked of a model of bytes, or of more bytes than the model sees at once.
     """
+    if exact_bytes is not None and run.tokenizer is None:
+        raise InputError(
+            f"{run.folder}: predicts bytes, not tokens, so its bits per byte are exact already;"
+            " leave out `exact`"
+        )
     total = total_bytes(corpora)
     reading = stage("reading the text", total)
     text = build_text(corpora, folder, held_out_bytes=0, advance=reading)
-    shards = open_shards(text)
+    plain = shards = open_shards(text)
     size = shards.held_out.byte_count
     if not size:
         names = ", ".join(corpus.name for corpus in corpora)
@@ -73,7 +88,10 @@ def evaluate(
     elif run.byte_model is not None:
         shards = open_shards(_patched(run, text, folder, stage("cutting patches", size)))
     scores = _scored(run, shards.held_out, stage("scoring", size), device, autocast)
-    return Evaluation(scores, shards.manifest.languages, text.name)
+    exact = None
+    if exact_bytes is not None:
+        exact = _scored_exactly(run, plain.held_out, exact_bytes, stage)
+    return Evaluation(scores, shards.manifest.languages, text.name, exact)
 
 
 def inference_flops_per_byte(run: TrainedRun, compression_rate: float) -> float:
@@ -105,6 +123,19 @@ def _scored(
     if not math.isfinite(scores.nats):
         raise InputError(f"{run.folder}: its loss on this text is not finite; train the run again")
     return scores
+
+
+def _scored_exactly(run: TrainedRun, stream: Stream, exact_bytes: int, stage: Stage) -> ExactScores:
+    assert isinstance(run.model, SubwordTransformer) and run.tokenizer is not None
+    size = int(np.minimum(stream.document_bytes, exact_bytes).sum())
+    return score_exactly(
+        run.model,
+        run.tokenizer,
+        run.spec.window_units,
+        stream,
+        exact_bytes,
+        stage("summing over encodings", size),
+    )
 
 
 def _patched(run: TrainedRun, text: Path, folder: Path, advance: Callable[[int], object]) -> Path:

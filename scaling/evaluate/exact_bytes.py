@@ -4,26 +4,32 @@ A model of tokens gives a text the probability of one encoding, the tokenizer's 
 may also end later than the text does. What the model says of the bytes s is the sum over all valid
 cover encodings of s: tokens that a tokenizer would give some text, of which all but the last lie
 within s and the last reaches its end or beyond (Phan et al., arXiv 2410.09303). P(b | s) is then
-P(s b) / P(s). The canonical encoding is one of the covers, so bits per byte as `score` reckons them
+P(s b) / P(s). The canonical encoding is one of the covers, so bits per byte as `score` counts them
 are never below the exact ones.
 
 The tokens before the last are taken to be the tokenizer's own encoding of their bytes, which holds
 of byte pair encoding; of a tokenizer where it does not, covers are missed and the sum is a lower
 bound. A diagnostic for short texts: each byte may ask for a look at the whole vocabulary.
+
+`score_exactly` sets both beside each other for the beginnings of documents. What a beginning costs
+exactly is what the model says of a document that begins with these bytes, however it goes on.
 """
 
 import codecs
 import itertools
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from corpora.bootstrap import DocumentBootstrap, Interval
 from corpora.errors import InputError
+from scaling.data.shards import Stream
 from scaling.evaluate.byte_caches import piece_batch
 from scaling.model.transformer import SubwordTransformer
 from tokenize_lab.tokenizer import Tokenizer
@@ -31,6 +37,86 @@ from tokenize_lab.tokenizer import Tokenizer
 Ids = tuple[int, ...]
 
 _AT_ONCE = 64  # completions of a character tried together; the first few nearly always decide
+FEWEST_BYTES = 4  # any character is whole
+
+
+@dataclass(frozen=True)
+class ExactScores:
+    """What the beginnings of documents cost: by the tokenizer's encoding, and by all of them.
+
+    Attributes:
+        document_bytes: int64 [documents], bytes of each beginning.
+        canonical_nats: float64 [documents], minus the log probability of the tokenizer's encoding.
+        exact_nats: float64 [documents], minus that of the bytes; never above the former.
+        languages: uint16 [documents], number of its language.
+    """
+
+    document_bytes: NDArray[np.int64]
+    canonical_nats: NDArray[np.float64]
+    exact_nats: NDArray[np.float64]
+    languages: NDArray[np.uint16]
+
+    def of(self, language: int) -> "ExactScores":
+        """Return the scores of one language."""
+        which = self.languages == language
+        parts = (self.document_bytes, self.canonical_nats, self.exact_nats, self.languages)
+        return ExactScores(*(part[which] for part in parts))
+
+    def bits_per_byte(self) -> tuple[float, float]:
+        """Return the canonical and the exact bits per byte."""
+        over = math.log(2) * float(self.document_bytes.sum())
+        return float(self.canonical_nats.sum()) / over, float(self.exact_nats.sum()) / over
+
+    def given_away(self, bootstrap: DocumentBootstrap) -> Interval | None:
+        """Return the interval of the difference of the two, over documents; None of fewer than two.
+
+        It is what counting one encoding alone gives away.
+        """
+        nats = self.canonical_nats - self.exact_nats
+        sums = bootstrap.sums(np.column_stack([nats, self.document_bytes]))
+        return None if sums is None else bootstrap.interval(sums[:, 0] / (math.log(2) * sums[:, 1]))
+
+
+def score_exactly(
+    model: SubwordTransformer,
+    tokenizer: Tokenizer,
+    window: int,
+    stream: Stream,
+    exact_bytes: int,
+    advance: Callable[[int], object] = lambda size: None,
+) -> ExactScores:
+    """Score the first bytes of each document of a stream of text.
+
+    Args:
+        model: of tokens, evaluating. window: tokens that it sees at once.
+        stream: of bytes.
+        exact_bytes: of each document, at most, cut where a character ends; 4 or more.
+        advance: called with the bytes of each document that is done.
+
+    Raises:
+        InputError: a beginning takes more tokens than the model sees at once.
+    """
+    if exact_bytes < FEWEST_BYTES:
+        raise InputError(f"`exact_bytes={exact_bytes}`: give {FEWEST_BYTES} or more")
+    exact = ExactBytes(model, tokenizer, window)
+    sizes, canonical, marginal = [], [], []
+    for number in range(stream.document_count):
+        text = stream.document(number)[:exact_bytes].tobytes().decode(errors="ignore")
+        data = text.encode()
+        exact.forget()
+        try:
+            canonical.append(-exact.canonical_log_probability(text))
+            # Where a tokenizer is no BPE, its own encoding may be among the covers that are missed.
+            marginal.append(min(canonical[-1], -exact.log_probability(data)))
+        except InputError as error:
+            raise InputError(
+                f"document {number}: its first {len(data):,} bytes: {error}, with `exact_bytes`"
+            ) from error
+        sizes.append(len(data))
+        advance(len(data))
+    return ExactScores(
+        np.array(sizes, np.int64), np.array(canonical), np.array(marginal), stream.languages[:]
+    )
 
 
 class ExactBytes:
@@ -71,13 +157,21 @@ class ExactBytes:
             raise InputError(f"no text begins with {text!r}: it is not UTF-8; give text")
         data = self.tokenizer.prefix + text
         logs: list[list[float]] = [[] for _ in range(256)]
-        for byte, one in self._covers(data, longer=True):
-            logs[byte].append(one)
+        for byte, log in self._covers(data, longer=True):
+            logs[byte].append(log)
         return np.exp([_log_sum(of_byte) - whole for of_byte in logs])
 
     def canonical_log_probability(self, text: str) -> float:
         """Return the logarithm of the probability of the tokenizer's own encoding, in nats."""
-        return self._reading(self._encoded([text])[0])[0]
+        if not text:
+            return 0.0
+        *before, last = self._encoded([text])[0]
+        total, following = self._reading(tuple(before))
+        return total + float(following[last])
+
+    def forget(self) -> None:
+        """Drop what was read for earlier texts: it is kept for questions about the same one."""
+        self._read.clear()
 
     def _covers(self, data: bytes, *, longer: bool) -> Iterator[tuple[int, float]]:
         """Yield, of each valid cover, the first byte beyond `data` and its log probability.

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from corpora.errors import InputError
 from scaling.cli.app import app
 from scaling.data.shards import open_shards
 from scaling.data.starts import patches_of
@@ -85,3 +86,20 @@ def test_a_trained_run_is_opened_and_used(tmp_path: Path, kind: str) -> None:
     assert row["bytes"] > scores.bytes
     assert row["bits_per_byte"] == pytest.approx(scores.bits_per_byte, rel=0.2)
     assert answer("generate", folder, "It was", "--bytes", 20)["bytes"] == 20
+    text = tmp_path / "text.txt"
+    text.write_text("To be, or not to be,\nthat is the question:\n")
+    words = ("evaluate", folder, text, "--exact", "--exact-bytes", 12)
+    if kind != "subword":
+        with pytest.raises(InputError, match=r"predicts bytes, .* leave out `exact`"):
+            answer(*words)
+        return
+    found = answer(*words)
+    exact = found["rows"][0].pop("exact")
+    assert found.pop("exact_bytes") == 12
+    assert found == answer("evaluate", folder, text)
+    assert (exact["documents"], exact["bytes"]) == (2, 24)
+    # A text may end within a token.
+    assert 0 < exact["exact_bits_per_byte"] < exact["canonical_bits_per_byte"]
+    assert exact["given_away_interval"][0] <= exact["given_away"] <= exact["given_away_interval"][1]
+    printed = RUNNER.invoke(app, [*map(str, words), "--device", "cpu"], catch_exceptions=False)
+    assert f"{exact['exact_bits_per_byte']:.4f}" in printed.stdout

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from corpora.bootstrap import DocumentBootstrap
 from corpora.errors import InputError
 from corpora.open import open_corpus
 from scaling.evaluate.byte_caches import Whole
-from scaling.evaluate.exact_bytes import ExactBytes
+from scaling.evaluate.exact_bytes import ExactBytes, score_exactly
 from scaling.flops import SubwordShape
 from scaling.model.transformer import SubwordTransformer
+from tests.scaling.evaluate.streams import byte_stream
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer, TokenKind
 from tokenize_lab.train.settings import TrainSettings
@@ -208,3 +210,36 @@ def test_what_cannot_be_asked() -> None:
     with pytest.raises(InputError, match="not UTF-8"):
         exact.next_bytes(b"a\xff")
     assert exact.log_probability(b"") == 0
+
+
+def test_beginnings_of_documents_against_all_sequences() -> None:
+    tokenizer = Merging()
+    model = _model(tokenizer.vocabulary_size)
+    texts = ["abab", "b a and more", "bé", "aéb"]
+    beginnings = ["abab", "b a ", "bé", "aéb"]
+    stream = byte_stream([text.encode() for text in texts], languages=[0, 1, 1, 0])
+    seen: list[int] = []
+    scores = score_exactly(model, tokenizer, WINDOW, stream, 4, seen.append)
+    brute = [-math.log(_brute(model, tokenizer, text.encode())) for text in beginnings]
+    own = [-_log_probability(model, tokenizer._encode(text.encode())) for text in beginnings]
+    assert scores.exact_nats == pytest.approx(brute, rel=1e-10)
+    assert scores.canonical_nats == pytest.approx(own, rel=1e-10)
+    assert (scores.exact_nats <= scores.canonical_nats).all()
+    assert seen == scores.document_bytes.tolist() == [4, 4, 3, 4]
+    canonical, exact = scores.bits_per_byte()
+    assert canonical - exact == pytest.approx((sum(own) - sum(brute)) / (15 * math.log(2)))
+    ends = scores.given_away(DocumentBootstrap())
+    assert ends is not None and 0 <= ends.low < canonical - exact < ends.high
+    part = scores.of(1)
+    assert part.exact_nats == pytest.approx(brute[1:3]) and part.document_bytes.tolist() == [4, 3]
+
+
+def test_beginnings_that_are_too_long_or_too_short() -> None:
+    model, tokenizer = _model(256), load_tokenizer("byte")
+    stream = byte_stream([b"abc", b"longer"])
+    with pytest.raises(InputError, match=r"document 1: its first 6 bytes: .* over 5 tokens"):
+        score_exactly(model, tokenizer, 5, stream, 8)
+    with pytest.raises(InputError, match="`exact_bytes=3`: give 4 or more"):
+        score_exactly(model, tokenizer, 5, stream, 3)
+    scores = score_exactly(model, tokenizer, 5, stream, 4)
+    assert scores.exact_nats == pytest.approx(scores.canonical_nats, rel=1e-12)
