@@ -286,9 +286,9 @@ def training_days(compute_flops: float, gpu: str, utilisation: float, count: int
         InputError: the accelerator is not listed, or utilisation is not in (0, 1].
     """
     if gpu not in GPUS:
-        raise InputError(f"gpu {gpu}: unknown{did_you_mean(gpu, GPUS)} ({', '.join(GPUS)})")
+        raise InputError(f"`gpu` {gpu}: unknown{did_you_mean(gpu, GPUS)} ({', '.join(GPUS)})")
     if not 0 < utilisation <= 1:
-        raise InputError(f"utilisation {utilisation:g}: a share of the peak lies in (0, 1]")
+        raise InputError(f"`utilisation` {utilisation:g}: a share of the peak lies in (0, 1]")
     if count < 1:
-        raise InputError(f"gpus {count}: at least one")
+        raise InputError(f"`gpus` {count}: at least one")
     return compute_flops / (GPUS[gpu].peak_flops * utilisation * count * SECONDS_PER_DAY)

@@ -108,7 +108,7 @@ def _polars(source: object) -> pl.DataFrame:
     if isinstance(source, ArrowFrame):
         return pl.DataFrame(source)
     raise InputError(
-        f"runs: a {type(source).__name__}, not a table; give a path or a data frame of polars or"
+        f"`runs`: a {type(source).__name__}, not a table; give a path or a data frame of polars or"
         " pandas"
     )
 

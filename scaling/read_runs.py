@@ -81,13 +81,13 @@ def _as_told(frame: pl.DataFrame, columns: Mapping[str, str], source: str) -> pl
     for column, given in columns.items():
         if column not in COLUMNS:
             raise InputError(
-                f"columns: no column {column!r} in a runs table{did_you_mean(column, COLUMNS)}"
+                f"`columns`: no column {column!r} in a runs table{did_you_mean(column, COLUMNS)}"
             )
         if given not in frame.columns:
             raise InputError(f"{source}: no column {given!r}{did_you_mean(given, frame.columns)}")
     given_names = set(columns.values())
     if len(given_names) < len(columns):
-        raise InputError("columns: each column of the table can stand for one thing only")
+        raise InputError("`columns`: each column of the table can stand for one thing only")
     clashing = [column for column in columns if column not in given_names]
     return frame.drop(clashing, strict=False).rename(
         {given: column for column, given in columns.items()}
@@ -186,7 +186,7 @@ def _one_convention(frame: pl.DataFrame, source: str, wanted: str) -> tuple[pl.D
     if len(found) > 1:
         raise InputError(
             f"{source}: mixed FLOPs conventions ({', '.join(found)}); "
-            "choose one with flops_convention"
+            "choose one with `flops_convention`"
         )
     return frame, found[0]
 

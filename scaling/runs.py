@@ -183,7 +183,7 @@ class Runs:
         if not short:
             return "; train more"
         were = "run is" if short == 1 else "runs are"
-        return f"; train more (of the whole table {short} {were} too short, kept by keep_short)"
+        return f"; train more (of the whole table {short} {were} too short, kept by `keep_short`)"
 
     def _derived(self, column: str) -> Array | None:
         if column == "params":

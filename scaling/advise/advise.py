@@ -76,7 +76,7 @@ def advise(
         laws = {fit.law: fit for fit in laws}
     for law in laws:
         if law not in ("law1", "law2"):
-            raise InputError(f"laws: a fit of {law}; give fits of law1 and law2")
+            raise InputError(f"`laws`: a fit of {law}; give fits of law1 and law2")
     measured = measure_sample(language, corpus, tokenizers, with_curve=family == "subword")
     return answer(
         Question(
@@ -151,7 +151,7 @@ def _check(question: Question) -> None:
     low, high = BUDGETS
     if not low <= question.compute_flops <= high:
         raise InputError(
-            f"compute_flops {question.compute_flops:g}: a positive number of FLOPs, {low:g} to"
+            f"`compute_flops` {question.compute_flops:g}: a positive number of FLOPs, {low:g} to"
             f" {high:g}"
         )
     names = [tokenizer.name for tokenizer in question.tokenizers]

@@ -70,7 +70,7 @@ def family_laws(
             converge, or has no best rate.
     """
     if family not in FAMILIES:
-        raise InputError(f"family {family}: unknown{did_you_mean(family, FAMILIES)}")
+        raise InputError(f"`family` {family}: unknown{did_you_mean(family, FAMILIES)}")
     _check(law1, "law1", language)
     _check(law2, "law2", language)
     return FamilyLaws(
@@ -89,21 +89,23 @@ def _check(fit: FitResult | None, wanted: str, language: str) -> None:
     if fit is None:
         return
     if fit.law != wanted:
-        raise InputError(f"{wanted}: the fit given is of {fit.law}")
+        raise InputError(f"`{wanted}`: the fit given is of {fit.law}")
     if not fit.ok:
         failed = [finding.message for finding in fit.findings if finding.severity == "failure"]
-        raise InputError(f"{wanted}: not to be used: {'; '.join([fit.status, *failed])}")
+        raise InputError(f"`{wanted}`: not to be used: {'; '.join([fit.status, *failed])}")
     if language_of(fit) not in (ENGLISH, language):
         raise InputError(
-            f"{wanted}: the fit given is of {language_of(fit)} runs, and the language asked is"
-            f" {language}; give a fit of {language} or of {ENGLISH}"
+            f"`{wanted}`: the fit given is of {language_of(fit)} runs, and `language`"
+            f" is {language}; give a fit of {language} or of {ENGLISH}"
         )
     if wanted == "law1":
         return
     if "T0" not in fit.estimates:
-        raise InputError(f"law2: its form {fit.form!r} has no best rate; fit another")
+        raise InputError(f"`law2`: its form {fit.form!r} has no best rate; fit another")
     if not fit.estimates["F"] > 0:
-        raise InputError(f"law2: F is {fit.estimates['F']:.3g}, so no rate is best; fit more rates")
+        raise InputError(
+            f"`law2`: F is {fit.estimates['F']:.3g}, so no rate is best; fit more rates"
+        )
 
 
 def _given(fit: FitResult, language: str) -> SampledLaw:

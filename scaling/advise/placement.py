@@ -95,9 +95,9 @@ def place(
     """
     rows = {row["language"]: row for row in languages.filter(setting=setting).iter_rows(named=True)}
     if not rows:
-        raise InputError(f"setting {setting!r} is unknown: monolingual or joint")
+        raise InputError(f"`setting` {setting!r} is unknown: monolingual or joint")
     if parity is not None and not (parity > 0 and math.isfinite(parity)):
-        raise InputError(f"parity {parity:g}: bytes per byte of English is a positive number")
+        raise InputError(f"`parity` {parity:g}: bytes per byte of English is a positive number")
     if language == ENGLISH and setting == "monolingual":
         return trained(language, "the laws are of English runs", 1.0)
     # One model of many languages is placed against English on its own, where the laws are.
@@ -120,7 +120,7 @@ def place(
     if parity is None:
         near = did_you_mean(language, rows)
         raise InputError(
-            f"language {language!r} has no runs{near} ({', '.join(rows)}); give parity, the "
+            f"`language` {language!r} has no runs{near} ({', '.join(rows)}); give `parity`, the "
             "bytes it needs per byte of English, or a corpus that is parallel to English"
         )
     return _by_analogy(language, parity, rows, base)

@@ -83,7 +83,7 @@ def measure_sample(
     if corpus is None and len(measured) == len(tokenizers):
         return MeasuredSample(tuple(measured), None, embedded_parity(language))
     if corpus is None and embedded_parity(language) is None:
-        raise InputError(f"the embedded corpus has no {language}; give corpus, text in it")
+        raise InputError(f"the embedded corpus has no {language}; give `corpus`, text in it")
     sample = sample_of(EMBEDDED if corpus is None else corpus, language)
     by_spec = load_tokenizers([spec for spec in tokenizers if isinstance(spec, str)])
     in_order = iter(by_spec)

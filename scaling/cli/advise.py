@@ -31,9 +31,7 @@ class Setting(StrEnum):
 
 
 def advise(
-    compute: Annotated[
-        float, typer.Option("--compute", "--compute-flops", help="training budget C, FLOPs")
-    ],
+    compute_flops: Annotated[float, typer.Option("--compute", help="training budget C, FLOPs")],
     language: Annotated[str, typer.Option(help="code, e.g. hin_Deva")] = "eng_Latn",
     family: Annotated[ModelFamily, typer.Option(help="kind of model")] = ModelFamily.LATENT,
     setting: Annotated[
@@ -92,7 +90,7 @@ def advise(
 
     own = {"law1": law1, "law2": law2}
     advice = run(
-        compute,
+        compute_flops,
         language,
         tokenizers=[*(tokenizers or ()), *(_measured(text) for text in bytes_per_token or ())],
         corpus=corpus,

@@ -68,9 +68,10 @@ def fit(
         str,
         typer.Option(help="column of losses in nats per token", rich_help_panel=_WHAT),
     ] = "",
-    column: Annotated[
+    columns: Annotated[
         list[str] | None,
         typer.Option(
+            "--column",
             metavar="NAME=THEIRS",
             help="what the table calls a column, e.g. bits_per_byte=val_bpb",
             rich_help_panel=_WHAT,
@@ -149,7 +150,7 @@ def fit(
     loaded = load_table(runs)
     table = read_runs(
         loaded,
-        columns=_columns(column or []),
+        columns=_columns(columns or []),
         params=params,
         flops_convention=flops_convention,
         keep_short=keep_short,

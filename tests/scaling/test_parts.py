@@ -136,7 +136,7 @@ def test_too_few_runs_are_told_from_runs_too_short() -> None:
         InputError, match=r"there are 2; train more \(of the whole table \d+ runs are"
     ):
         fit_parabolas(thin.only(here))
-    with pytest.raises(InputError, match=r"and there is 1; train more .* kept by keep_short"):
+    with pytest.raises(InputError, match=r"and there is 1; train more .* kept by `keep_short`"):
         fit_surfaces(thin.only(here))
 
 

@@ -14,6 +14,7 @@ import pytest
 from corpora.errors import InputError
 from scaling.published import tables
 from scaling.read_runs import read_runs
+from tests.cli import answer, mistake
 
 HEADER = "compute_flops,compression_rate,global_params,train_bytes,bits_per_byte"
 
@@ -290,6 +291,11 @@ def test_columns_of_other_names(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=said):
             read_runs(path, columns=columns)
+    optima = f"scaling fit {tables.path(tables.OPTIMA)} --law law2 --draws 0 --column"
+    own = answer(f"{optima} bits_per_byte=bits_per_byte")
+    assert own["estimates"]["gamma"] == pytest.approx(-0.190, abs=1e-3)
+    assert "no column 'bpb'" in mistake(f"{optima} bits_per_byte=bpb")
+    assert "give NAME=THEIRS" in mistake(f"{optima} bits_per_byte")
 
 
 def test_runs_are_shown_in_a_line() -> None:

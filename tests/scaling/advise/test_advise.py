@@ -1,43 +1,20 @@
 """The decision: it follows the laws, carries their intervals, and says where it stands on sand."""
 
-import json
 import math
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from typer.testing import CliRunner
 
 from corpora.errors import InputError
-from corpora.open import open_corpus
 from scaling.advise.advise import advise
-from scaling.advise.allocate import price, vocabulary_for_rate
+from scaling.advise.allocate import vocabulary_for_rate
 from scaling.advise.answer import Advice, Estimate, MeasuredTokenizer
-from scaling.advise.laws import FamilyLaws, family_laws
-from scaling.advise.sample import embedded_parity, measure_sample, sample_of, vocabulary_curve
-from scaling.cli.app import app
-from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap
-from scaling.fits.joint import fit_joint
+from scaling.engine.bootstrap import Bootstrap
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
-from scaling.flops import Setting, paper_blt, training_flops_per_byte
-from scaling.laws import law2
 from scaling.published import tables
 from scaling.result import FitResult
-from tokenize_lab.load import load_tokenizer
-from tokenize_lab.tokenizer import Tokenizer
-
-RUNNER = CliRunner()
-
-
-@cache
-def latent() -> FamilyLaws:
-    return family_laws("latent")
 
 
 @pytest.fixture(scope="module")
@@ -105,16 +82,6 @@ def test_it_says_what_the_laws_say(english: Advice) -> None:
     assert abs((second.bits_per_byte_opt.value or 0) - lowest) < 0.002
 
 
-def test_allocation_lies_between_the_papers_shapes() -> None:
-    """At a shape's own size the interpolated cost is that shape's."""
-    from scaling.advise.allocate import _forward
-
-    for layers, rate in ((8, 4.0), (20, 2.5), (32, 9.0)):
-        shape = paper_blt(layers)
-        ours = _forward(np.array([float(shape.global_params)]), np.array([rate]), None)
-        assert 3 * ours[0] == pytest.approx(training_flops_per_byte(shape, Setting(rate)), rel=1e-6)
-
-
 @pytest.mark.parametrize("budget", [1e15, 1e21, 1e28, 1e30])
 def test_the_whole_budget_is_spent(budget: float) -> None:
     answer = advise(budget)
@@ -137,22 +104,6 @@ def test_prices_rise_with_distance(english: Advice) -> None:
         reached = (english.bits_per_byte_opt.value or 0) + (one.price_bits_per_byte.value or 0)
         assert one.bits_per_byte.value == pytest.approx(reached)
         assert one.joint_price_bits_per_byte is not None
-
-
-@settings(max_examples=25)
-@given(st.floats(1, 30), st.floats(18, 23))
-def test_the_multiplier_buys_the_price_back(rate: float, ln10: float) -> None:
-    cloud = {name: column[:3] for name, column in latent().law2.draws.items()}
-    budget = 10.0**ln10
-    cost = price(cloud, budget, np.full(3, rate), np.ones(3))
-    for draw in range(3):
-        if not np.isfinite(cost.multiplier[draw]):
-            continue
-        p = {name: column[draw] for name, column in cloud.items()}
-        best = p["L0"] * budget ** p["gamma"] + p["E"]
-        more = budget * cost.multiplier[draw]
-        away = math.log(rate) - math.log(p["T0"] * more ** -p["delta"])
-        assert p["L0"] * more ** p["gamma"] + p["E"] + p["F"] * away**2 == pytest.approx(best)
 
 
 def test_frontier_trades_loss_for_serving(english: Advice) -> None:
@@ -227,7 +178,7 @@ def test_own_fits_take_the_place_of_the_shipped() -> None:
     # A fit does not know the shapes of its runs; the answer is of the paper's.
     assert any("N*, B* and serving are of the paper's shapes" in note for note in answer.notes)
     assert not any("N*, B* and" in note for note in advise(1e20).notes)
-    with pytest.raises(InputError, match="law1: the fit given is of law2"):
+    with pytest.raises(InputError, match="`law1`: the fit given is of law2"):
         advise(1e20, laws={"law1": law2})
     flat = fit_law2(runs, "mean", few)
     with pytest.raises(InputError, match="has no best rate"):
@@ -253,10 +204,10 @@ def test_own_fits_are_used_as_what_they_are() -> None:
     assert one.bytes_per_param_opt.value != pytest.approx(plain.bytes_per_param_opt.value or 0)
     unplaced = advise(1e20, "tel_Telu", laws=[_in(law1, "tel_Telu"), _in(law2)])
     assert unplaced.placement.note == "both laws are of the language's own runs"
-    with pytest.raises(InputError, match="is of hin_Deva runs, and the language asked is fra_Latn"):
+    with pytest.raises(InputError, match="is of hin_Deva runs, and `language` is fra_Latn"):
         advise(1e20, "fra_Latn", laws=[law2])
     failed = law2.model_copy(update={"status": "not converged"})
-    with pytest.raises(InputError, match="law2: not to be used: not converged"):
+    with pytest.raises(InputError, match="`law2`: not to be used: not converged"):
         advise(1e20, "hin_Deva", laws=[failed])
     upside_down = law2.model_copy(update={"estimates": {**law2.estimates, "F": -0.01}})
     with pytest.raises(InputError, match=r"F is -0\.01, so no rate is best"):
@@ -303,7 +254,7 @@ def test_few_draws_give_no_interval() -> None:
             "two tokenizers of that name",
         ),
         ({"compute_flops": 1e20, "language": "hin_Dev"}, "did you mean 'hin_Deva'"),
-        ({"compute_flops": 1e20, "language": "tel_Telu", "parity": -2.0}, "parity -2"),
+        ({"compute_flops": 1e20, "language": "tel_Telu", "parity": -2.0}, "`parity` -2"),
         ({"compute_flops": 1e20, "gpu": "h1000"}, "did you mean 'h100'"),
         ({"compute_flops": 1e20, "utilisation": 40.0}, r"\(0, 1\]"),
         ({"compute_flops": 1e20, "gpus": 0}, "at least one"),
@@ -319,128 +270,3 @@ def test_impossible_questions(words: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said) as caught:
         advise(**words)
     assert "\n" not in str(caught.value)
-
-
-def test_command() -> None:
-    words = ["advise", "--compute", "1e21", "--language", "hin_Deva", "--bytes-per-token", "t=4.6"]
-    result = RUNNER.invoke(app, [*words, "--json"], catch_exceptions=False)
-    answer = json.loads(result.stdout)
-    assert answer["placement"]["basis"] == "measured"
-    price_of_t = answer["tokenizers"][0]["price_bits_per_byte"]
-    assert price_of_t["low"] < price_of_t["value"] < price_of_t["high"]
-    assert answer["training_days"]["value"] == pytest.approx(29.245, abs=1e-3)
-    text = RUNNER.invoke(app, words, catch_exceptions=False).stdout
-    for piece in ("compression rate T*", "bought back by", "hin_Deva was trained"):
-        assert piece in text
-    with pytest.raises(InputError, match="give NAME=X or NAME=X/V"):
-        RUNNER.invoke(
-            app, ["advise", "--compute", "1e21", "--bytes-per-token", "t"], catch_exceptions=False
-        )
-
-
-@pytest.mark.parametrize(("language", "used"), [("hin_Deva", False), ("tel_Telu", True)])
-def test_a_parity_that_is_not_used_is_said_not_to_be(language: str, used: bool) -> None:
-    words = ["advise", "--compute", "1e21", "--language", language]
-    done = RUNNER.invoke(app, [*words, "--parity", "9"], catch_exceptions=False)
-    assert done.exit_code == 0
-    assert ("warning: --parity 9 is not used" not in done.stderr) is used
-    without = RUNNER.invoke(app, [*words, "--parity", "3"], catch_exceptions=False)
-    assert (without.stdout != done.stdout) is used
-
-
-def test_a_price_is_bought_back_at_the_first_budget_that_does() -> None:
-    # With a strong drift of T*, a rate just below T* is soon redeemed, and lost again far beyond.
-    cloud = {
-        name: np.array([value])
-        for name, value in {
-            "L0": 1087.0,
-            "gamma": -0.181,
-            "F": 0.0575,
-            "T0": 1577.0,
-            "delta": 0.129,
-            "E": 0.68,
-        }.items()
-    }
-    best = 1577.0 * 1e21**-0.129
-    cost = price(cloud, 1e21, np.array([0.98 * best]), np.array([1.0]))
-    assert 1 < cost.multiplier[0] < 1.2
-    goal = law2.best_loss(cloud, np.array(1e21))
-    again = law2.loss(cloud, 1e21 * cost.multiplier, np.array([0.98 * best]))
-    assert again == pytest.approx(goal, rel=1e-9)
-    far = law2.loss(cloud, np.array([1e27]), np.array([0.98 * best]))
-    assert far > goal
-
-
-def test_a_corpus_and_tokenizers_are_measured(tmp_path: Path) -> None:
-    text = tmp_path / "hindi.txt"
-    lines = next(
-        batch.texts
-        for batch in open_corpus("embedded:hin_Deva,eng_Latn").batches()
-        if batch.language == "hin_Deva"
-    )
-    text.write_text("\n".join(lines) + "\n", "utf-8")
-    done = RUNNER.invoke(
-        app,
-        [
-            "advise",
-            "--compute",
-            "1e21",
-            "--language",
-            "hin_Deva",
-            "--corpus",
-            str(text),
-            "-t",
-            "mistral:tekken",
-            "-t",
-            "byte",
-            "--json",
-        ],
-    )
-    assert done.exit_code == 0, done.output
-    tekken, byte = json.loads(done.stdout)["tokenizers"]
-    assert byte["bytes_per_token"] == 1
-    own = load_tokenizer("mistral:tekken")
-    tokens = int(own.encode_batch(lines).lengths.sum())
-    assert tekken["bytes_per_token"] == sum(len(x.encode()) for x in lines) / tokens
-    assert 0 < tekken["price_bits_per_byte"]["value"] < byte["price_bits_per_byte"]["value"]
-    assert tekken["compute_multiplier"]["value"] > 1
-
-
-def test_tokenizers_may_be_specs_loaded_or_measured_elsewhere() -> None:
-    corpus = open_corpus("embedded:hin_Deva,eng_Latn")
-    asked: list[str | Tokenizer | MeasuredTokenizer] = [
-        "mistral:v3",
-        MeasuredTokenizer("mine", 4.1),
-        load_tokenizer("byte"),
-    ]
-    answer = advise(1e21, "hin_Deva", tokenizers=asked, corpus=corpus)
-    assert [one.name for one in answer.tokenizers] == ["mistral:v3", "mine", "byte"]
-    assert [one.bytes_per_token for one in answer.tokenizers[1:]] == [4.1, 1]
-    assert answer.tokenizers[0].bytes_per_token == pytest.approx(2.41, abs=0.01)
-    with pytest.raises(InputError, match="the embedded corpus has no xyz_Latn; give corpus"):
-        advise(1e21, "xyz_Latn", tokenizers=["byte"], parity=2.0)
-    with pytest.raises(InputError, match="laws: a fit of joint; give fits of law1 and law2"):
-        advise(1e21, laws=[fit_joint(tables.isoflop_runs(), bootstrap=NO_BOOTSTRAP)])
-
-
-def test_parity_comes_from_a_parallel_corpus_or_the_embedded_one(tmp_path: Path) -> None:
-    (tmp_path / "eng_Latn.txt").write_text("ab\ncd\n")
-    (tmp_path / "xyz_Latn.txt").write_text("abcd\nefgh\n")
-    assert sample_of(str(tmp_path), "xyz_Latn").parity == 2
-    assert embedded_parity("tha_Thai") == pytest.approx(2.4, abs=0.05)
-    assert embedded_parity("xyz_Latn") is None
-    with pytest.raises(InputError, match="holds no fra_Latn"):
-        sample_of(str(tmp_path), "fra_Latn")
-
-
-def test_the_vocabulary_curve_ends_at_the_whole_vocabulary() -> None:
-    sample = sample_of("embedded", "eng_Latn")
-    tokenizer = load_tokenizer("mistral:tekken")
-    curve = vocabulary_curve(sample, tokenizer)
-    assert curve is not None
-    sizes, rates = zip(*curve, strict=True)
-    assert list(sizes) == sorted(sizes)
-    assert list(rates) == sorted(rates)
-    (whole,), _, _ = measure_sample("eng_Latn", None, [tokenizer], with_curve=False)
-    assert rates[-1] == whole.bytes_per_token
-    assert vocabulary_curve(sample, load_tokenizer("byte")) is None

@@ -1,0 +1,46 @@
+"""`scaling advise`: what it measures, prints and warns of."""
+
+from pathlib import Path
+
+import pytest
+
+from corpora.open import open_corpus
+from tests.cli import answer, command, mistake
+from tokenize_lab.load import load_tokenizer
+
+
+def test_command() -> None:
+    line = "scaling advise --compute 1e21 --language hin_Deva --bytes-per-token t=4.6"
+    found = answer(line)
+    assert found["placement"]["basis"] == "measured"
+    price = found["tokenizers"][0]["price_bits_per_byte"]
+    assert price["low"] < price["value"] < price["high"]
+    assert found["training_days"]["value"] == pytest.approx(29.245, abs=1e-3)
+    text = command(line).stdout
+    for piece in ("compression rate T*", "bought back by", "hin_Deva was trained"):
+        assert piece in text
+    said = mistake("scaling advise --compute 1e21 --bytes-per-token t")
+    assert "give NAME=X or NAME=X/V" in said
+
+
+@pytest.mark.parametrize(("language", "used"), [("hin_Deva", False), ("tel_Telu", True)])
+def test_a_parity_that_is_not_used_is_said_not_to_be(language: str, used: bool) -> None:
+    line = f"scaling advise --compute 1e21 --language {language} --parity"
+    done, other = command(f"{line} 9"), command(f"{line} 3")
+    assert done.exit_code == 0
+    assert ("warning: --parity 9 is not used" not in done.stderr) is used
+    assert (other.stdout != done.stdout) is used
+
+
+def test_a_corpus_and_tokenizers_are_measured(tmp_path: Path) -> None:
+    text = tmp_path / "hindi.txt"
+    corpus = open_corpus("embedded:hin_Deva,eng_Latn")
+    lines = next(batch.texts for batch in corpus.batches() if batch.language == "hin_Deva")
+    text.write_text("\n".join(lines) + "\n", "utf-8")
+    words = "--compute 1e21 --language hin_Deva -t mistral:tekken -t byte"
+    tekken, byte = answer(f"scaling advise {words} --corpus", text)["tokenizers"]
+    assert byte["bytes_per_token"] == 1
+    tokens = int(load_tokenizer("mistral:tekken").encode_batch(lines).lengths.sum())
+    assert tekken["bytes_per_token"] == sum(len(line.encode()) for line in lines) / tokens
+    assert 0 < tekken["price_bits_per_byte"]["value"] < byte["price_bits_per_byte"]["value"]
+    assert tekken["compute_multiplier"]["value"] > 1
