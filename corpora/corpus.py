@@ -61,6 +61,7 @@ class DocumentCorpus:
     documents: Sequence[Document]
     parallel: bool = False
     size_bytes: int | None = field(default=None, init=False)
+    invalid: InvalidText = field(default_factory=InvalidText, init=False)  # strings are valid
 
     def batches(self) -> Iterator[Batch]:
         """Yield the documents in order, in batches."""

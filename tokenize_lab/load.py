@@ -128,21 +128,26 @@ class TokenizerSpec:
         return seen if file is not None and file.resolve().parent == root else None
 
 
-def load_tokenizers(specs: Sequence[str]) -> list[Tokenizer]:
+def load_tokenizers(specs: Sequence[object]) -> list[Tokenizer]:
     """Load the tokenizers that `specs` name, in order, so that no two have the same name.
 
     A tokenizer keeps its short name where that is its own alone; those that would share one are
     told apart by the least of their path, or else named by the specs that asked for them.
 
+    Args:
+        specs: as `load_tokenizer` takes them; what is no string, as `tokenizer_of` takes it.
+
     Raises:
         InputError: a spec or a name is given twice, or one of them cannot be loaded.
     """
-    for spec, times in Counter(specs).items():
+    from tokenize_lab.backends.objects import tokenizer_of
+
+    for spec, times in Counter(spec for spec in specs if isinstance(spec, str)).items():
         if times > 1:
             raise InputError(f"{spec}: given twice; give each once")
-    loaded = [load_tokenizer(spec) for spec in specs]
+    loaded = [load_tokenizer(s) if isinstance(s, str) else tokenizer_of(s) for s in specs]
     # The names that each may have, the shortest first.
-    names = [_names(*pair) for pair in zip(loaded, map(TokenizerSpec.parse, specs), strict=True)]
+    names = [_names(*pair) for pair in zip(loaded, specs, strict=True)]
     while twins := {n for n, times in Counter(own[0] for own in names).items() if times > 1}:
         longer = [len(own) > 1 and own[0] in twins for own in names]
         if not any(longer):
@@ -264,8 +269,11 @@ def _named(text: str) -> tuple[str, str]:
     return (match[1], text[match.end() :]) if match and not os.path.exists(text) else ("", text)
 
 
-def _names(tokenizer: Tokenizer, spec: TokenizerSpec) -> list[str]:
+def _names(tokenizer: Tokenizer, asked: object) -> list[str]:
     """Return the names a tokenizer may have, the shortest first."""
+    if not isinstance(asked, str):
+        return [tokenizer.name, f"{tokenizer.name} {tokenizer.sha256[:8]}"]
+    spec = TokenizerSpec.parse(asked)
     if spec.name:
         return [spec.name]
     names, file = [tokenizer.name], spec.file

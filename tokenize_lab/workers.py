@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from corpora.corpus import Corpus
 from corpora.document import Batch
 from corpora.errors import InputError
+from tokenize_lab.backends.objects import ObjectTokenizer
 from tokenize_lab.counts.cache import CountsCache, content_sha256, counts_key, tokenizer_key
 from tokenize_lab.counts.plan import encoding_plans
 from tokenize_lab.counts.sharing import ChunkCounter
@@ -285,7 +286,9 @@ def counted_here(stream: Iterable[Work], counting: CountJob, *, jobs: int) -> It
         if work > _WORTH_PROCESSES:
             break
     everything = chain(head, stream)
-    if jobs <= 1 or work <= _WORTH_PROCESSES:
+    # An object of another program's may be of a class that no new process can find.
+    at_home = any(isinstance(t, ObjectTokenizer) for t in counting.tokenizers)
+    if jobs <= 1 or work <= _WORTH_PROCESSES or at_home:
         counter = BatchCounter(counting)
         for corpus, batch in everything:
             yield corpus, batch, counter.count(batch)

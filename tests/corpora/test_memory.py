@@ -1,53 +1,39 @@
-"""Memory does not grow with what is read."""
+"""Strings as a corpus."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
-import polars as pl
 import pytest
 
-from corpora.open import open_corpus
-
-READ = """
-import sys
-from corpora.open import open_corpus
-documents = sum(len(batch.texts) for batch in open_corpus(sys.argv[1]).batches())
-# Not getrusage: its peak is at least that of the process this one was started from.
-status = open("/proc/self/status").read()
-print(documents, int(status.split("VmHWM:")[1].split()[0]) // 1024)
-"""
+from corpora.errors import InputError
+from corpora.memory import corpus_of
 
 
-def cost(path: Path) -> tuple[int, int]:
-    """Return documents read and peak resident memory in MiB, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-c", READ, str(path)],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-    documents, peak = map(int, done.stdout.split())
-    return documents, peak
+def test_a_list_of_strings() -> None:
+    corpus = corpus_of(["one", "two", ""], name="mine", domain="news")
+    (batch,) = corpus.batches()
+    assert list(batch.texts) == ["one", "two", ""] and list(batch.document_ids) == ["1", "2", "3"]
+    assert (batch.language, batch.domain, batch.source) == ("und", "news", "mine")
+    assert batch.first_alignment is None and not corpus.parallel
+    assert list(corpus.batches()) == [batch]  # as often as needed
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
-@pytest.mark.parametrize("suffix", [".jsonl", ".txt", ".parquet"])
-def test_ten_times_the_text_takes_no_more_memory(tmp_path: Path, suffix: str) -> None:
-    sentences = [text for batch in open_corpus("embedded").batches() for text in batch.texts]
-    peaks = []
-    for count in (20, 200):
-        path = tmp_path / f"{count}{suffix}"
-        if suffix == ".parquet":
-            pl.DataFrame({"text": sentences * count}).write_parquet(path, row_group_size=50_000)
-        else:
-            lines = [json.dumps({"text": s}) if suffix == ".jsonl" else s for s in sentences]
-            path.write_text("".join(f"{line}\n" for line in lines) * count, encoding="utf-8")
-        documents, peak = cost(path)
-        assert documents == len(sentences) * count
-        peaks.append(peak)
-    # The parquet reader's slice of 16 MiB is full only in the larger file.
-    assert peaks[1] < peaks[0] + (100 if suffix == ".parquet" else 16)
+def test_a_list_for_each_language() -> None:
+    corpus = corpus_of({"deu_Latn": iter(["eins", "zwei"]), "eng_Latn": ["one", "two"]})
+    assert [(b.language, len(b.texts)) for b in corpus.batches()] == [
+        ("deu_Latn", 2),
+        ("eng_Latn", 2),
+    ]
+    aligned = corpus_of({"deu_Latn": ["eins"], "eng_Latn": ["one"]}, parallel=True)
+    assert aligned.parallel and {b.first_alignment for b in aligned.batches()} == {1}
+
+
+def test_what_is_no_corpus() -> None:
+    for texts, said in (
+        ("text", "a single string"),
+        ({"eng": "text"}, "eng has a single string"),
+        ([], "no text"),
+        (["a", b"b"], "document 2 of und: bytes, not a string"),
+        (["a\ud800"], "document 1 of und: character 1 is a surrogate"),
+    ):
+        with pytest.raises(InputError, match=said):
+            corpus_of(texts)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="hin has 1 documents, but eng has 2"):
+        corpus_of({"eng": ["a", "b"], "hin": ["a"]}, parallel=True)

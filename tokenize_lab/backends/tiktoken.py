@@ -217,8 +217,20 @@ def _named(name: str, spec: str) -> TiktokenTokenizer:
             f"{spec}: tiktoken cannot fetch it ({type(error).__name__}); set TIKTOKEN_CACHE_DIR to "
             f"a folder that has it, or give the file: tiktoken:{name}.tiktoken"
         ) from error
-    ranks, pattern = loaded._mergeable_ranks, loaded._pat_str
-    return _tokenizer(spec, name, ranks, pattern, ENCODINGS[name].vocabulary_size)
+    return tiktoken_from_encoding(loaded, spec, name, ENCODINGS[name].vocabulary_size)
+
+
+def tiktoken_from_encoding(
+    encoding: Any, spec: str, name: str = "", size: int = 0
+) -> TiktokenTokenizer:
+    """Return a `tiktoken.Encoding` as a tokenizer; its special tokens are ids without bytes.
+
+    Args:
+        name: for tables, its own by default.
+        size: of the vocabulary, special tokens included; as it says itself by default.
+    """
+    ranks, pattern = encoding._mergeable_ranks, encoding._pat_str
+    return _tokenizer(spec, name or encoding.name, ranks, pattern, size or encoding.n_vocab)
 
 
 def _tokenizer(
