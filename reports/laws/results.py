@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -14,9 +13,9 @@ from scaling.cli.fit import LAWS_FOLDER
 from scaling.fits.findings import OUTSIDE
 from scaling.fits.single_stage import FAMILY
 from scaling.load_table import TABLES
-from scaling.published.figure import Row
+from scaling.published.figure import PublishedFigure
 from scaling.read_runs import read_runs
-from scaling.result import FitResult, Interval
+from scaling.result import FitResult
 from scaling.runs import Runs
 
 CONVENTIONS = "conventions"
@@ -37,7 +36,7 @@ class Laws:
     tables: Mapping[str, Runs]
     fits: Sequence[FitResult]
     rivals: Sequence[FitResult] = ()
-    reproduced: Sequence[Row] = ()
+    reproduced: Sequence[PublishedFigure] = ()
 
     def of(self, law: str) -> list[FitResult]:
         """Return the fits of a law that found something, in the order of budget, then rate."""
@@ -154,21 +153,15 @@ def _read_fit(path: Path) -> FitResult:
         ) from error
 
 
-def _read_rows(path: Path) -> tuple[Row, ...]:
+def _read_rows(path: Path) -> tuple[PublishedFigure, ...]:
     try:
-        return tuple(_row(one) for one in json.loads(path.read_text("utf-8")))
+        return tuple(
+            PublishedFigure.from_json(record) for record in json.loads(path.read_text("utf-8"))
+        )
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"{path}: not what `scaling reproduce --out` writes ({error}); run that again"
         ) from error
-
-
-def _row(record: dict[str, Any]) -> Row:
-    ends = {
-        name: None if record[name] is None else Interval(low=record[name][0], high=record[name][1])
-        for name in ("theirs", "interval")
-    }
-    return Row(**{name: record[name] for name in Row._fields} | ends)
 
 
 # Coefficients by the letters that papers write them with.

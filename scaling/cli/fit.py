@@ -1,4 +1,4 @@
-"""`tokenize-lab scaling fit` and `reproduce`: laws from runs, and published figures beside ours."""
+"""`tokenize-lab scaling fit`: laws from runs."""
 
 import re
 from enum import StrEnum
@@ -9,7 +9,7 @@ import typer
 
 from corpora.errors import InputError, did_you_mean
 from corpora.output import emit
-from scaling.cli.output import HOW, OUTPUT, AsJson, print_json, print_rows
+from scaling.cli.output import HOW, OUTPUT, AsJson, print_json
 
 if TYPE_CHECKING:
     from scaling.load_table import LoadedTable
@@ -184,42 +184,6 @@ def fit(
         which = "the fit is" if len(results) == 1 else f"{unusable} of {len(results)} fits are"
         typer.echo(f"{which} not to be used: see status and findings", err=True)
         raise typer.Exit(1)
-
-
-def reproduce(
-    runs: Annotated[
-        Path | None,
-        typer.Option(help="folder of other projects' published runs; without it, what is shipped"),
-    ] = None,
-    draws: Annotated[int, typer.Option(min=20, help="bootstrap replicates")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="of the draws")] = 20261121,
-    out: Annotated[
-        Path | None, typer.Option(help="folder for reproduce.json", rich_help_panel=OUTPUT)
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Set published figures beside ours: difference, digits, and whose interval holds whose.
-
-    \b
-    tokenize-lab scaling reproduce
-    tokenize-lab scaling reproduce --runs published_runs --json
-    """
-    from corpora.files import write_json
-    from scaling.engine.bootstrap import Bootstrap
-    from scaling.published.figure import row_json
-    from scaling.published.reproduce import reproduce as run
-    from scaling.published.reproduce import summary
-
-    rows = run(runs, Bootstrap(draws=draws, seed=seed))
-    agree, judged = summary(rows)
-    listed = [row_json(one) for one in rows]
-    if out is not None:
-        write_json(out / "reproduce.json", listed)
-    if as_json:
-        print_json(listed)
-    else:
-        print_rows(rows)
-    typer.echo(f"{agree} of {judged} figures agree as they should", err=True)
 
 
 def _columns(pairs: list[str]) -> dict[str, str]:

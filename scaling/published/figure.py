@@ -1,90 +1,150 @@
-"""One published figure beside ours."""
+"""One published figure beside what the project reproduces."""
 
-from typing import Literal, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
 
-from scaling.result import Interval
+from scaling.compare import compare
+from scaling.result import FitResult, Interval
 
-# How a row is judged: `digits` (ours must round to the figure printed), `scatter` (both carry the
-# noise of random draws), `bar` (ours must not exceed the figure), `context` (from other data, or of
-# another kind: no agreement is expected).
+# How a figure is judged: `digits` (what is reproduced must round to the figure printed), `scatter`
+# (the end of an interval: both carry the noise of random draws), `bar` (what is reproduced must not
+# exceed the figure), `context` (from other data, or of another kind: no agreement is expected).
 Judged = Literal["digits", "scatter", "bar", "context"]
 SCATTER = 0.1  # of an interval's width: what the ends of two intervals of 1000 draws may differ by
 
+# Figures as they are printed, e.g. `.9884` or `-.190`: by group and name.
+Printed = Mapping[str, Mapping[str, str]]
 
-class Row(NamedTuple):
-    """One published figure and ours.
+
+class PublishedFigure(NamedTuple):
+    """One published figure, and the same figure reproduced.
 
     Attributes:
         group: whose figure, from which data.
         name: what it is.
         published: as printed.
-        ours: at full precision.
-        difference: ours less the published value.
-        judged: how agreement is judged; agrees: whether they do, None for `context`.
-        theirs: the published interval, if there is one; in_theirs: whether ours lies in it.
-        interval: our interval, if there is one; in_ours: whether the published value lies in it.
+        reproduced: at full precision.
+        judged: how agreement is judged.
+        published_interval: as published, if there is one; of `scatter`, there must be.
+        interval: of what is reproduced, if there is one.
         note: why the two differ, where that is known.
     """
 
     group: str
     name: str
     published: str
-    ours: float
-    difference: float
-    judged: Judged
-    agrees: bool | None
-    theirs: Interval | None = None
-    in_theirs: bool | None = None
+    reproduced: float
+    judged: Judged = "digits"
+    published_interval: Interval | None = None
     interval: Interval | None = None
-    in_ours: bool | None = None
     note: str = ""
 
+    @property
+    def difference(self) -> float:
+        """What is reproduced, less what is published."""
+        return self.reproduced - float(self.published)
 
-def row(
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the two agree as they should; None for `context`."""
+        if self.judged == "digits":
+            decimals = len(self.published.partition(".")[2])
+            return f"{self.reproduced:.{decimals}f}" == f"{float(self.published):.{decimals}f}"
+        if self.judged == "bar":
+            return self.reproduced <= float(self.published)
+        if self.judged == "scatter":
+            assert self.published_interval is not None
+            width = self.published_interval.high - self.published_interval.low
+            return abs(self.difference) <= SCATTER * width
+        return None
+
+    @property
+    def in_published_interval(self) -> bool | None:
+        """Whether the published interval holds what is reproduced; None where there is none."""
+        if self.published_interval is None or self.judged == "scatter":
+            return None
+        return self.reproduced in self.published_interval
+
+    @property
+    def in_interval(self) -> bool | None:
+        """Whether the reproduced interval holds what is published; None where there is none."""
+        if self.interval is None or self.judged == "scatter":
+            return None
+        return float(self.published) in self.interval
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figure as the command prints it."""
+        return {
+            "group": self.group,
+            "name": self.name,
+            "published": self.published,
+            "ours": self.reproduced,
+            "difference": self.difference,
+            "judged": self.judged,
+            "agrees": self.agrees,
+            "theirs": _ends(self.published_interval),
+            "in_theirs": self.in_published_interval,
+            "interval": _ends(self.interval),
+            "in_ours": self.in_interval,
+            "note": self.note,
+            "published_value": float(self.published),
+        }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "PublishedFigure":
+        """Read what `to_json` returned.
+
+        Raises:
+            ValueError, TypeError, KeyError: it is something else.
+        """
+        return cls(
+            record["group"],
+            record["name"],
+            record["published"],
+            float(record["ours"]),
+            record["judged"],
+            _interval(record["theirs"]),
+            _interval(record["interval"]),
+            record["note"],
+        )
+
+
+def _ends(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]
+
+
+def _interval(ends: list[float] | None) -> Interval | None:
+    return None if ends is None else Interval(low=ends[0], high=ends[1])
+
+
+def figures(
+    printed: Printed,
     group: str,
-    name: str,
-    published: str,
-    ours: float,
-    *,
+    reproduced: Mapping[str, float | None],
+    intervals: Mapping[str, Interval | None] | None = None,
     judged: Judged = "digits",
-    theirs: Interval | None = None,
-    interval: Interval | None = None,
     note: str = "",
-) -> Row:
-    """Return the row of a figure printed as `published`, e.g. `.9884` or `-.190`.
-
-    A `scatter` row is the end of an interval and needs both intervals.
-    """
-    value = float(published)
-    decimals = len(published.split(".")[1]) if "." in published else 0
-    agrees: bool | None = None
-    if judged == "digits":
-        agrees = f"{ours:.{decimals}f}" == f"{value:.{decimals}f}"
-    elif judged == "bar":
-        agrees = ours <= value
-    elif judged == "scatter":
-        assert theirs is not None
-        agrees = abs(ours - value) <= SCATTER * (theirs.high - theirs.low)
-    return Row(
-        group,
-        name,
-        published,
-        ours,
-        ours - value,
-        judged,
-        agrees,
-        theirs,
-        None if theirs is None or judged == "scatter" else ours in theirs,
-        interval,
-        None if interval is None or judged == "scatter" else value in interval,
-        note,
-    )
+) -> Iterator[PublishedFigure]:
+    """Yield the figures of a group, in the order in which they are printed."""
+    for name, text in printed[group].items():
+        value = reproduced[name]
+        assert value is not None, (group, name)
+        interval = (intervals or {}).get(name)
+        yield PublishedFigure(group, name, text, value, judged, interval=interval, note=note)
 
 
-def row_json(one: Row) -> dict[str, object]:
-    """Return the row as the command prints it."""
-    ends = {
-        name: None if interval is None else [interval.low, interval.high]
-        for name, interval in (("theirs", one.theirs), ("interval", one.interval))
-    }
-    return {**one._asdict(), "published_value": float(one.published), **ends}
+def for_context(
+    group: str, published: FitResult, fit: FitResult, note: str
+) -> Iterator[PublishedFigure]:
+    """Yield the coefficients of a published law beside those of a fit to other data."""
+    for beside in compare(published, fit):
+        yield PublishedFigure(
+            group,
+            beside.name,
+            f"{beside.first:g}",
+            beside.second,
+            "context",
+            published.intervals[beside.name],
+            fit.intervals[beside.name],
+            note,
+        )

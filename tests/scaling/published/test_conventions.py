@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from scaling.flops import CONVENTIONS
-from scaling.published.tables import PARAMS, Sensitivity, convention_sensitivity
+from scaling.published.conventions import PARAMS, Sensitivity, convention_sensitivity
 
 
 @pytest.fixture(scope="module")

@@ -8,18 +8,21 @@ from corpora.errors import InputError
 from scaling.compare import compare, weigh
 from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap
 from scaling.fits.law2 import fit_law2
-from scaling.published import reproduce_runs as golden_runs
-from scaling.published import tables
+from scaling.published import reproduce_runs, tables
 from scaling.published.coefficients import (
     BESIROGLU_REFIT,
     COT_LAW2_LATENT,
     COT_LAW2_SUBWORD,
+    GADRE_REDPAJAMA,
     HOFFMANN_APPROACH1,
     HOFFMANN_APPROACH3,
     KAPLAN_ENVELOPE,
     KAPLAN_LOSS,
+    MARIN_ENVELOPE,
     PUBLISHED,
+    TAKANO_LOWER_EDGE,
 )
+from scaling.published.figure import PublishedFigure
 from scaling.published.reproduce import reproduce, summary
 from scaling.result import FitResult
 
@@ -90,10 +93,25 @@ def test_reproduce_what_is_shipped() -> None:
     rows = reproduce(bootstrap=Bootstrap(draws=100))
     agree, judged = summary(rows)
     assert agree == judged >= 35
+    assert [PublishedFigure.from_json(one.to_json()) for one in rows] == list(rows)
     by_name = {(one.group, one.name): one for one in rows}
     best = by_name["Law II, 48 optima", "T*(1e+20)"]
-    assert best.published == "3.70" and best.agrees and best.in_ours
+    assert best.published == "3.70" and best.agrees and best.in_interval
     assert by_name["Law I, as the paper prints it", "alpha"].agrees is None
+
+
+def test_what_is_printed_is_what_the_coefficients_say() -> None:
+    printed = reproduce_runs.PRINTED
+    for group, law in (
+        ("Gadre, RedPajama, 5 models", GADRE_REDPAJAMA),
+        ("Takano, lower edge", TAKANO_LOWER_EDGE),
+        ("Marin, envelope of 6 budgets", MARIN_ENVELOPE),
+    ):
+        shared = printed[group].keys() & law.estimates.keys()
+        assert len(shared) >= 2
+        assert {name: float(printed[group][name]) for name in shared} == {
+            name: law.estimates[name] for name in shared
+        }
 
 
 def test_reproduce_other_projects_runs(shared: Path) -> None:
@@ -103,10 +121,10 @@ def test_reproduce_other_projects_runs(shared: Path) -> None:
     rows = reproduce(folder, Bootstrap(draws=1000))
     groups = {one.group.split(",")[0] for one in rows}
     assert {"Porian", "Gadre", "Takano", "Besiroglu", "Marin"} <= groups
-    failed = [(one.group, one.name, one.published, one.ours) for one in rows if one.agrees is False]
-    assert failed == []
-    porian = [one for one in rows if one.group.startswith("Porian") and one.name == "a"]
-    assert len(porian) == 14 and all(one.in_theirs and one.in_ours for one in porian)
+    assert [one for one in rows if one.agrees is False] == []
+    exponents = [one for one in rows if one.group.startswith("Porian") and one.name == "a"]
+    assert len(exponents) == 14
+    assert all(one.in_published_interval and one.in_interval for one in exponents)
 
 
 def test_a_folder_without_the_files(tmp_path: Path) -> None:
@@ -115,10 +133,10 @@ def test_a_folder_without_the_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "a,b\n1,2\n"])
-@pytest.mark.parametrize("name", [golden_runs.GADRE, golden_runs.PORIAN_PAIRS])
+@pytest.mark.parametrize("name", [reproduce_runs.GADRE, reproduce_runs.PORIAN_PAIRS])
 def test_a_folder_of_other_tables_is_one_line(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content)
-    if name == golden_runs.PORIAN_PAIRS:
-        (tmp_path / golden_runs.PORIAN_POINTS).write_text(content)
+    if name == reproduce_runs.PORIAN_PAIRS:
+        (tmp_path / reproduce_runs.PORIAN_POINTS).write_text(content)
     with pytest.raises(InputError, match=name):
-        list(golden_runs.runs_rows(tmp_path))
+        list(reproduce_runs.figures_of_runs(tmp_path))
