@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import typer
 from typer.testing import CliRunner
 
-from corpora.errors import InputError
+from corpora.errors import InputError, as_options
 from tests.conftest import ROOT
-from tokenize_lab.__main__ import build_app
+from tokenize_lab.__main__ import build_app, options_of
 
 PLAIN = {"COLUMNS": "200", "NO_COLOR": "1"}
 
@@ -53,7 +53,8 @@ def command(
     result = CliRunner().invoke(_app(), words, input=stdin, env={**PLAIN, **(env or {})})
     error = result.exception
     if isinstance(error, InputError):  # as `tokenize_lab.__main__.main` does
-        return Done(2, result.stdout, f"{result.stderr}error: {error}\n")
+        message = as_options(str(error), options_of(_app(), words))
+        return Done(2, result.stdout, f"{result.stderr}error: {message}\n")
     if error is not None and not isinstance(error, SystemExit):
         raise error
     return Done(result.exit_code, result.stdout, result.stderr)

@@ -98,7 +98,7 @@ def main() -> None:
         try:
             app()
         except InputError as error:
-            sys.stderr.write(f"error: {as_options(str(error), _options(app))}\n")
+            sys.stderr.write(f"error: {as_options(str(error), options_of(app, sys.argv[1:]))}\n")
             sys.exit(2)
         except OSError as error:
             if error.errno == errno.ENOSPC and error.filename is None:
@@ -117,12 +117,12 @@ def main() -> None:
         sys.exit(130)
 
 
-def _options(app: "typer.Typer") -> dict[str, str]:
-    """Return the options of the command that runs, by the name of the argument they set."""
+def options_of(app: "typer.Typer", words: list[str]) -> dict[str, str]:
+    """Return the options of the command that words run, by the name of the argument they set."""
     from typer.main import get_command
 
     command = get_command(app)
-    for word in sys.argv[1:]:
+    for word in words:
         command = getattr(command, "commands", {}).get(word, command)
     options = {}
     for parameter in command.params:

@@ -3,7 +3,6 @@
 import hashlib
 import importlib.metadata
 import math
-import os
 import platform
 import sys
 import time
@@ -28,7 +27,7 @@ from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.results import Results, SampleText, sample_texts, save_results, tokenized_samples
 from tokenize_lab.rows import MeasureRow, RowSettings, iterate_rows
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.workers import Counted, CountJob, counted_here
+from tokenize_lab.workers import Counted, CountJob, counted_here, cpu_count
 
 # Of a corpus with more languages and domains than this, the later ones have no samples.
 _MOST_SAMPLED = 200
@@ -119,7 +118,7 @@ def measure(
     )
     stream = ((corpus, batch) for corpus in corpora for batch in corpus.batches())
     if counted is None:
-        counted = partial(counted_here, jobs=jobs or os.cpu_count() or 1)
+        counted = partial(counted_here, jobs=jobs or cpu_count())
     for corpus, batch, result in counted(stream, counting):
         notices.update(dict.fromkeys(result.notices))
         size = int(result.text[:, TEXT_INDEX["bytes"]].sum())

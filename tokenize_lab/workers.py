@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from types import FrameType
 
 import numpy as np
@@ -35,6 +36,21 @@ from tokenize_lab.counts.tokens import (
 )
 from tokenize_lab.patterns import CutRule
 from tokenize_lab.tokenizer import Tokenizer
+
+
+def cpu_count(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Return how many CPUs this process may use: those it is bound to, and no more than what its
+    container is given.
+
+    Arguments:
+        quota: where Linux says of a control group how many microseconds of how many it may run.
+    """
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        given, period = quota.read_text().split()
+        return max(1, min(bound or 1, -(-int(given) // int(period))))
+    except (OSError, ValueError):  # no control group, or one without bound: `max 100000`
+        return bound or 1
 
 
 @dataclass(frozen=True)

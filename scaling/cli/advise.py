@@ -8,7 +8,7 @@ import typer
 
 from corpora.errors import InputError
 from corpora.output import emit
-from scaling.cli.output import HOW, AsJson, print_json
+from scaling.cli.options import HOW, AsJson, print_json
 
 if TYPE_CHECKING:
     from scaling.advise.answer import MeasuredTokenizer

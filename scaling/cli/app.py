@@ -5,10 +5,11 @@ import typer
 from scaling.cli.advise import advise
 from scaling.cli.evaluate import evaluate, generate
 from scaling.cli.fit import fit
-from scaling.cli.output import flops
+from scaling.cli.flops import flops
+from scaling.cli.plan import plan
 from scaling.cli.reproduce import reproduce
 from scaling.cli.status import collect, status
-from scaling.cli.sweep import plan, sweep
+from scaling.cli.sweep import sweep
 from scaling.cli.train import train, train_entropy_model
 
 app = typer.Typer(

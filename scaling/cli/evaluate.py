@@ -10,7 +10,7 @@ import typer
 
 from corpora.errors import InputError
 from corpora.output import drawn, emit
-from scaling.cli.output import HOW, OUTPUT, AsJson, print_json, require_torch
+from scaling.cli.options import HOW, OUTPUT, AsJson, print_json, require_torch
 from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:

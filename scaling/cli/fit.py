@@ -9,7 +9,7 @@ import typer
 
 from corpora.errors import InputError, did_you_mean
 from corpora.output import emit
-from scaling.cli.output import HOW, OUTPUT, AsJson, print_json
+from scaling.cli.options import HOW, OUTPUT, AsJson, print_json
 
 if TYPE_CHECKING:
     from scaling.load_table import LoadedTable

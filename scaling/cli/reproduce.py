@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from corpora.output import drawn, emit
-from scaling.cli.output import OUTPUT, AsJson, print_json
+from scaling.cli.options import OUTPUT, AsJson, print_json
 
 if TYPE_CHECKING:
     from scaling.published.figure import PublishedFigure

@@ -9,7 +9,7 @@ import typer
 
 from corpora.errors import InputError
 from corpora.output import emit
-from scaling.cli.output import OUTPUT, AsJson, print_json
+from scaling.cli.options import OUTPUT, AsJson, print_json
 
 SweepDir = Annotated[Path, typer.Argument(metavar="DIR", help="folder of a sweep")]
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"

@@ -2,14 +2,26 @@
 
 import shlex
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from corpora.output import emit
-from scaling.cli.output import HOW, OUTPUT, AsJson, print_json, require_torch, shown
+from scaling.cli.options import (
+    HOW,
+    OUTPUT,
+    AsJson,
+    DeviceOption,
+    MicroRowsOption,
+    PrecisionOption,
+    ShowOption,
+    ThreadsOption,
+    machine_settings,
+    print_json,
+    require_torch,
+    shown,
+)
 from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:
@@ -22,22 +34,8 @@ if TYPE_CHECKING:
 OUT = Path("out/train")
 
 
-class PrecisionChoice(StrEnum):
-    """Of matrix products."""
-
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
-
-
-Out = Annotated[Path, typer.Option(help="folder: shards/ and runs/RUN_ID/", rich_help_panel=OUTPUT)]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto", rich_help_panel=HOW)]
-Precision = Annotated[
-    PrecisionChoice | None,
-    typer.Option(help="bfloat16 on a GPU, else float32", show_default=False, rich_help_panel=HOW),
-]
-Threads = Annotated[int | None, typer.Option(min=1, help="of the CPU", rich_help_panel=HOW)]
-MicroRows = Annotated[
-    int | None, typer.Option(min=1, help="windows computed at once", rich_help_panel=HOW)
+OutOption = Annotated[
+    Path, typer.Option(help="folder: shards/ and runs/RUN_ID/", rich_help_panel=OUTPUT)
 ]
 
 
@@ -46,15 +44,15 @@ def train(
         Path,
         typer.Argument(help="SPEC.toml: model, patching, data, training; `first` for an example"),
     ],
-    out: Out = OUT,
+    out: OutOption = OUT,
     prepare: Annotated[
         bool, typer.Option("--prepare", help="make spec.json and shards, train nothing")
     ] = False,
-    show: Annotated[bool, typer.Option("--show", help="print SPEC.toml, do nothing else")] = False,
-    device: Device = "auto",
-    precision: Precision = None,
-    threads: Threads = None,
-    micro_rows: MicroRows = None,
+    show: ShowOption = False,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = None,
+    threads: ThreadsOption = None,
+    micro_rows: MicroRowsOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Train one model and score it on held-out text, in bits per byte.
@@ -84,13 +82,13 @@ def train(
     if show:
         emit([read_text(example(spec))])
         return
-    machine = _machine(device, precision, threads, micro_rows)
+    machine = machine_settings(device, precision, threads, micro_rows)
     _run(file, out, machine, prepare_only=prepare, as_json=as_json)
 
 
 def train_entropy_model(
     corpus: Annotated[list[str], typer.Argument(help="text, as `measure` takes it")],
-    out: Out = OUT,
+    out: OutOption = OUT,
     layers: Annotated[int, typer.Option(min=1, max=1000, help="of the byte model")] = 2,
     dim: Annotated[int, typer.Option(min=2, max=1 << 16, help="its width")] = 128,
     train_bytes: Annotated[float, typer.Option(help="text to train on")] = 2e7,
@@ -99,10 +97,10 @@ def train_entropy_model(
     held_out_bytes: Annotated[int, typer.Option(min=1, help="text to score it on")] = 100_000,
     text_field: Annotated[str, typer.Option(help="of records", rich_help_panel=HOW)] = "text",
     seed: Annotated[int, typer.Option(min=0, max=(1 << 63) - 1, help="of weights and order")] = 0,
-    device: Device = "auto",
-    precision: Precision = None,
-    threads: Threads = None,
-    micro_rows: MicroRows = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = None,
+    threads: ThreadsOption = None,
+    micro_rows: MicroRowsOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Train the small byte model whose uncertainty cuts entropy patches.
@@ -125,21 +123,8 @@ def train_entropy_model(
         text_field=text_field,
         seed=seed,
     )
-    machine = _machine(device, precision, threads, micro_rows)
+    machine = machine_settings(device, precision, threads, micro_rows)
     _run(asked, out, machine, prepare_only=False, as_json=as_json)
-
-
-def _machine(
-    device: str, precision: PrecisionChoice | None, threads: int | None, micro_rows: int | None
-) -> "MachineSettings":
-    from scaling.train.machine import MachineSettings
-
-    return MachineSettings(
-        device=device,
-        precision=precision.value if precision else None,
-        threads=threads,
-        micro_rows=micro_rows,
-    )
 
 
 def _run(

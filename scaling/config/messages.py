@@ -57,7 +57,7 @@ def refusal(file: Path, text: str, error: ValidationError, root: type[BaseModel]
 def argument_refusal(error: ValidationError, root: type[BaseModel]) -> InputError:
     """Return the first thing that is wrong with values that stand in no file, as one line."""
     first, place = _first(error, root)
-    return InputError(f"{place.path[-1]}: {_sentence(first, place)}")
+    return InputError(f"`{place.path[-1]}`: {_sentence(first, place)}")
 
 
 class _Place(NamedTuple):

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -41,6 +41,7 @@ from scaling.spec import PatchingKind
 from tokenize_lab.load import TokenizerSpec
 from tokenize_lab.train.settings import ENGINES, TrainSettings
 
+_LONGEST_FOLDER = 200  # bytes; file systems take 255
 _RECIPE = re.compile(rf"({'|'.join(ENGINES)}):(\d{{1,20}})")
 
 
@@ -185,6 +186,14 @@ class SweepFile(StrictTable):
             place = ("arms", number, "compression_rates")
             check_rate(rate, context * inflate, words, arm.most_bytes, *place)
 
+    @property
+    def folder_name(self) -> str:
+        """The name as one of a folder, at most 200 bytes of it."""
+        kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in self.name).strip(".")
+        # File systems count bytes, and a letter may have four. Two sweeps that are one beyond these
+        # are still told apart: a folder takes no other sweep than its own.
+        return (kept or "sweep").encode()[:_LONGEST_FOLDER].decode(errors="ignore")
+
     def with_corpus(self, corpus: Sequence[str]) -> Self:
         """Return the file with another corpus for its text.
 
@@ -192,14 +201,10 @@ class SweepFile(StrictTable):
             InputError: there is more than one text.
         """
         if len(self.texts) != 1:
-            raise InputError("corpus: is for a sweep of one text; write the others' into the file")
+            raise InputError("`corpus` is for a sweep of one text; write the others' into the file")
         ((name, text),) = self.texts.items()
         other = text.model_copy(update={"corpus": tuple(corpus), "weights": None})
-        return self.with_texts({name: other})
-
-    def with_texts(self, texts: Mapping[str, TextTable]) -> Self:
-        """Return the file with other texts."""
-        return self.model_copy(update={"texts": dict(texts)})
+        return self.model_copy(update={"texts": {name: other}})
 
     def with_budgets(self, compute_flops: Sequence[float]) -> Self:
         """Return the file with other budgets."""

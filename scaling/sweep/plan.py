@@ -1,22 +1,26 @@
-"""What a sweep will cost, cell by cell, and what is to be said of each before anything runs."""
+"""A sweep's file, priced run by run, and what is to be said of it before anything runs.
+
+A plan becomes a sweep's folder: a specification beside each run, and the list of jobs.
+"""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corpora.errors import InputError
+from scaling.config.sweep_file import SweepFile
 from scaling.data.shards import open_shards, read_manifest
-from scaling.flops import latent_share, training_flops_per_byte
 from scaling.laws import law1
-from scaling.prepare import PreparedText, keep_beside, spec_of
+from scaling.prepare import PreparedText, keep_beside
 from scaling.published.coefficients import PUBLISHED
 from scaling.record import SPEC, write_spec
 from scaling.spec import RunSpec
-from scaling.sweep.cells import Cell, Tokenization
+from scaling.sweep.cells import Tokenization, TrainByteModel, cells_of, prepare_texts
 from scaling.sweep.folder import (
     SWEEP,
     Job,
@@ -26,64 +30,166 @@ from scaling.sweep.folder import (
     the_same_twice,
     write_sweep,
 )
+from scaling.sweep.price import (
+    FEWEST_STEPS,
+    PlannedRun,
+    Speed,
+    calibrated,
+    planned,
+    with_memory_marks,
+)
 from scaling.sweep.queue import driver_lock
+from scaling.train.device import device_names
 from scaling.train.machine import MachineSettings
-from scaling.train.memory import available_bytes, state_bytes, step_bytes
-from scaling.train.step import seconds_per_byte
+from scaling.train.progress import LogWatch, heard
+from scaling.train.run import train
+from tokenize_lab.progress import Stage
+from tokenize_lab.workers import cpu_count
 
-FEWEST_STEPS = 300
-MOST_EPOCHS = 4.0  # Muennighoff et al. 2023: up to there repeated text is worth nearly as much
+CALIBRATION_SECONDS = 20.0
+
+
+class PlanningStoppedError(Exception):
+    """A signal ended the training of a byte model, which is saved and goes on when run again.
+
+    Attributes:
+        exit_code: what a shell expects of a process that the signal ended.
+    """
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
+class Suggestion(NamedTuple):
+    """Budgets for the grid of a file.
+
+    Attributes:
+        compute_flops: in place of the file's, in its proportions.
+        seconds: of all runs, over the workers.
+        short: runs that would take fewer than 300 steps.
+    """
+
+    compute_flops: tuple[float, ...]
+    seconds: float
+    short: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlannedRun:
-    """A cell with its price.
+class SweepPlan:
+    """The runs of a sweep's file with their prices.
 
     Attributes:
-        cell: what was asked for. text: what it reads.
-        spec: the run; of unfound patches, as if they were as asked.
-        seconds: expected; None where the machine was not timed, or the run does not fit.
-        marks: too short, repeats its text, does not fit.
-        fits: False where a worker's share of the memory is known to be too small for it.
+        file: what was asked for. path: of the file.
+        runs: one for each cell. speed: what they are timed by; None where nothing was timed.
+        machine: settings of it. workers: that train at once on each device.
     """
 
-    cell: Cell
-    spec: RunSpec
-    text: PreparedText
-    marks: tuple[str, ...] = ()
-    seconds: float | None = None
-    fits: bool = True
+    file: SweepFile
+    path: Path
+    runs: Sequence[PlannedRun]
+    speed: Speed | None
+    machine: MachineSettings
+    workers: int
 
     @property
-    def train_bytes(self) -> int:
-        """Text that it reads in all."""
-        return self.spec.training.steps * self.spec.training.batch_bytes
+    def seconds(self) -> float | None:
+        """Time that all runs will take; None where none was timed."""
+        return _seconds(self.runs, self.workers)
 
-    @property
-    def compute_flops(self) -> float:
-        """Training FLOPs of that text, by the `full` convention."""
-        return self.flops_per_byte * self.train_bytes
+    def with_budgets(self, compute_flops: Sequence[float]) -> Sequence[PlannedRun]:
+        """Return the runs of other budgets, which read the same texts."""
+        file = self.file.with_budgets(compute_flops)
+        texts = {run.cell.tokenization: run.text for run in self.runs}
+        runs = planned(cells_of(file, self.path), texts)
+        runs = with_memory_marks(runs, self.machine, self.workers)
+        return runs if self.speed is None else self.speed.timed(runs)
 
-    @property
-    def flops_per_byte(self) -> float:
-        """Training FLOPs of a byte of text."""
-        return training_flops_per_byte(self.spec.model.shape, self.spec.setting)
+    def suggest(self, hours: float) -> Suggestion:
+        """Return the file's budgets times the one factor with which all runs take so long.
 
-    @property
-    def epochs(self) -> float:
-        """Times that it goes over its text."""
-        unique = self.text.unique_bytes
-        return self.train_bytes / unique if unique else math.inf
+        Raises:
+            InputError: nothing was timed, or no run fits into the memory.
+        """
+        if self.speed is None:
+            raise InputError("`suggest` needs the machine's speed; leave out `no_calibration`")
 
-    @property
-    def latent_share(self) -> float:
-        """Share of the FLOPs that the global module takes."""
-        return latent_share(self.spec.model.shape, self.spec.setting)
+        def scaled(factor: float) -> tuple[float, ...]:
+            return tuple(float(f"{budget * factor:.2g}") for budget in self.file.compute_flops)
 
-    @property
-    def bytes_per_param(self) -> float:
-        """Training bytes over parameters of the global module."""
-        return self.train_bytes / self.spec.model.shape.global_params
+        factor, runs = 1.0, self.runs
+        for _ in range(8):  # time is nearly linear in the budget; scoring is not
+            seconds = _seconds(runs, self.workers)
+            if seconds is None:
+                raise InputError(
+                    "`suggest`: no run of this sweep fits into the memory; make its models"
+                    " smaller, or ask for fewer `workers`"
+                )
+            factor *= 3600 * hours / seconds
+            runs = self.with_budgets(scaled(factor))
+        short = sum(run.spec.training.steps < FEWEST_STEPS for run in runs)
+        return Suggestion(scaled(factor), _seconds(runs, self.workers) or 0.0, short)
+
+
+def plan_sweep(
+    file: SweepFile,
+    path: Path,
+    folder: SweepFolder,
+    stage: Stage,
+    *,
+    device: str = "auto",
+    workers: int | None = None,
+    calibration_seconds: float = CALIBRATION_SECONDS,
+    train_byte_model: TrainByteModel | None = None,
+) -> SweepPlan:
+    """Prepare the texts of a sweep and price its runs.
+
+    Args:
+        file: what is asked for. path: where it says so.
+        folder: where texts, tokenizers and byte models are kept.
+        workers: at once on each device; None for one on a GPU, one for each core of a CPU.
+        calibration_seconds: to time steps for; 0 to time nothing.
+        train_byte_model: trains the byte models of entropy patches; None to take the compression
+            rate asked for as the one there will be.
+
+    Raises:
+        InputError: there is no such device, or text and tokenizers cannot be read.
+        PlanningStoppedError: a signal ended the training of a byte model.
+    """
+    machine = MachineSettings(device=device, threads=1).checked()
+    if workers is None:
+        workers = cpu_count() if device_names(device) == ["cpu"] else 1
+    cells = cells_of(file, path)
+    texts = prepare_texts(cells, folder, stage, train_byte_model)
+    runs, speed = with_memory_marks(planned(cells, texts), machine, workers), None
+    if calibration_seconds:
+        advance = stage("timing a few steps", round(calibration_seconds))
+        speed = calibrated(runs, machine, calibration_seconds, advance)
+        runs = speed.timed(runs)
+    return SweepPlan(file=file, path=path, runs=runs, speed=speed, machine=machine, workers=workers)
+
+
+def train_byte_model(spec: RunSpec, text: PreparedText, folder: Path) -> None:
+    """Train a byte model to its end, and say on stderr how far it has come.
+
+    Raises:
+        InputError: it diverged.
+        PlanningStoppedError: a signal ended it.
+    """
+    sys.stderr.write(f"training the {spec.name}\n")
+    machine, watch = MachineSettings(device="cpu", threads=1), LogWatch()
+    with heard() as stop:
+        record = train(spec, open_shards(text.shards), folder, machine, watch, stop=stop)
+    watch.close()
+    if record.status == "interrupted":
+        raise PlanningStoppedError(stop.exit_code)
+    if record.status != "finished":
+        raise InputError(f"{folder}: the byte model {record.status}: {record.reason}")
+
+
+def _seconds(runs: Sequence[PlannedRun], workers: int) -> float | None:
+    times = [run.seconds for run in runs if run.seconds is not None]
+    return max(math.fsum(times) / workers, max(times)) if times else None
 
 
 class IsoFlop(NamedTuple):
@@ -101,21 +207,6 @@ class IsoFlop(NamedTuple):
     runs: tuple[PlannedRun, ...]
     expected: float
     brackets: bool
-
-
-def planned(cells: Iterable[Cell], texts: Mapping[Tokenization, PreparedText]) -> list[PlannedRun]:
-    """Return the cells with their prices, in their order."""
-    return [_planned(cell, texts[cell.tokenization]) for cell in cells]
-
-
-def _planned(cell: Cell, text: PreparedText) -> PlannedRun:
-    run = PlannedRun(cell=cell, spec=spec_of(cell.asked, text), text=text)
-    steps, marks = run.spec.training.steps, []
-    if steps < FEWEST_STEPS:
-        marks.append(f"too short: {steps:,} steps, fits leave out those below 300")
-    if run.epochs > MOST_EPOCHS:
-        marks.append(f"repeats its text: {run.epochs:.3g} epochs, 4 at most count as fresh")
-    return replace(run, marks=tuple(marks))
 
 
 def isoflops(runs: Sequence[PlannedRun]) -> Iterator[IsoFlop]:
@@ -140,159 +231,6 @@ def _expected(runs: Sequence[PlannedRun]) -> float:
     rate = np.asarray(runs[0].spec.compression_rate)
     law = "cot-law1-latent" if runs[0].spec.model.family == "blt" else "cot-law1-subword"
     return float(law1.bytes_per_param(PUBLISHED[law].estimates, latent, rate))
-
-
-# How long runs will take here: a few real steps of a few of them, and what lies between.
-
-
-_TIMED = 4  # of each family
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Seconds that a byte of training takes, by the FLOPs it takes.
-
-    Attributes:
-        curves: for each family, the logarithms of FLOPs and of seconds per byte.
-    """
-
-    curves: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
-
-    def timed(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
-        """Return the runs that fit with the time each is expected to take on one such device."""
-        out = []
-        for run in runs:
-            if not run.fits:
-                out.append(run)
-                continue
-            curve = self.curves[run.spec.model.family]
-            per_byte = float(np.exp(np.interp(np.log(run.flops_per_byte), *curve)))
-            scored = run.cell.asked.data.held_out_bytes / 3  # forward only
-            out.append(replace(run, seconds=per_byte * (run.train_bytes + scored)))
-        return out
-
-
-def calibrated(
-    runs: Sequence[PlannedRun],
-    machine: MachineSettings,
-    seconds: float,
-    advance: Callable[[int], object],
-) -> Speed:
-    """Time steps of up to four runs of each family, from the cheapest byte to the dearest.
-
-    Those that do not fit are not made, here as little as anywhere.
-
-    Args:
-        seconds: to spend on it in all, about.
-        advance: called with the whole seconds just spent.
-    """
-    chosen = {
-        family: _spread([run for run in runs if run.fits and run.spec.model.family == family])
-        for family in ("blt", "subword")
-    }
-    share = seconds / max(1, sum(map(len, chosen.values())))
-    curves = {}
-    for family, some in chosen.items():
-        speeds = []
-        for run in some:
-            speeds.append(_seconds_per_byte(run, machine, share))
-            advance(round(share))
-        if some:
-            curves[family] = (np.log([run.flops_per_byte for run in some]), np.log(speeds))
-    return Speed(curves)
-
-
-def _spread(runs: list[PlannedRun]) -> list[PlannedRun]:
-    """Return a few of the runs, of evenly spread cost of a byte, in its order, no cost twice."""
-    by_cost = sorted({run.flops_per_byte: run for run in reversed(runs)}.items())
-    places = np.unique(np.linspace(0, len(by_cost) - 1, _TIMED).round().astype(int))
-    return [by_cost[place][1] for place in places] if by_cost else []
-
-
-def _seconds_per_byte(run: PlannedRun, machine: MachineSettings, seconds: float) -> float:
-    spec = run.spec
-    if not run.text.patches_found:  # unfound patches take about as long as even ones
-        assert spec.patching is not None
-        spec = replace(spec, patching=replace(spec.patching, kind="static"))
-    return seconds_per_byte(spec, open_shards(run.text.shards), machine, seconds)
-
-
-# Budgets that fill the time there is.
-
-
-class Suggestion(NamedTuple):
-    """Budgets for the grid of a file.
-
-    Attributes:
-        compute_flops: in place of the file's, in its proportions.
-        seconds: of all runs, over the workers.
-        short: runs that would take fewer than 300 steps.
-    """
-
-    compute_flops: tuple[float, ...]
-    seconds: float
-    short: int
-
-
-def suggest(
-    budgets: Sequence[float],
-    price: Callable[[Sequence[float]], Sequence[PlannedRun]],
-    seconds: float,
-    workers: int,
-) -> Suggestion:
-    """Return the file's budgets times the one factor with which all runs take `seconds`.
-
-    Args:
-        budgets: the file's. price: the runs of other budgets, timed where they fit.
-
-    Raises:
-        InputError: none fits.
-    """
-
-    def scaled(factor: float) -> tuple[float, ...]:
-        return tuple(float(f"{budget * factor:.2g}") for budget in budgets)
-
-    def total(runs: Sequence[PlannedRun]) -> float:
-        times = [run.seconds or 0.0 for run in runs]
-        return max(math.fsum(times) / workers, max(times))
-
-    runs = price(scaled(1.0))
-    if not any(run.fits for run in runs):
-        raise InputError(
-            "--suggest: no run of this sweep fits into the memory; make its models smaller, or ask"
-            " for fewer --workers"
-        )
-    factor = 1.0
-    for _ in range(8):  # time is nearly linear in the budget; scoring is not
-        factor *= seconds / total(runs)
-        runs = price(scaled(factor))
-    short = sum(run.spec.training.steps < FEWEST_STEPS for run in runs)
-    return Suggestion(scaled(factor), total(runs), short)
-
-
-# Which runs do not fit into a device's memory beside the others that run there at once.
-
-
-def with_memory_marks(
-    runs: Sequence[PlannedRun], machine: MachineSettings, workers: int
-) -> list[PlannedRun]:
-    """Return the runs, those marked that need more than one worker's share of the free memory.
-
-    Args:
-        workers: at once on the device.
-    """
-    free = available_bytes(machine.torch_device()) / workers
-    out = []
-    for run in runs:
-        needed = state_bytes(run.spec) + step_bytes(run.spec, 1)
-        if needed > free:
-            mark = f"does not fit: {needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB for each worker"
-            run = replace(run, fits=False, marks=(*run.marks, mark))
-        out.append(run)
-    return out
-
-
-# From a plan to a sweep's folder: a specification beside each run, and the list of jobs.
 
 
 def write_plan(folder: SweepFolder, name: str, runs: Sequence[PlannedRun]) -> Sweep:

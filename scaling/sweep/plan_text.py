@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from scaling.sweep.plan import IsoFlop, PlannedRun, isoflops
+from scaling.sweep.plan import IsoFlop, SweepPlan, isoflops
+from scaling.sweep.price import PlannedRun
 from scaling.sweep.status_text import duration
 
 if TYPE_CHECKING:
@@ -39,26 +40,21 @@ def plan_row(run: PlannedRun) -> dict[str, Any]:
     }
 
 
-def plan_text(name: str, runs: Sequence[PlannedRun], workers: int) -> list["Table | Text"]:
-    """Return the plan, a row for each tokenization and budget, and remarks as lines."""
-    from rich.markup import escape
-    from rich.table import Table
+def plan_text(plan: SweepPlan) -> list["Table | Text"]:
+    """Return the plan, a row for each tokenization and budget, and lines of what is to be said."""
     from rich.text import Text
 
-    groups = list(isoflops(runs))
-    title = f"Plan of the sweep {escape(name)}"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    from tokenize_lab.cli.tables import text_table
+
+    groups = list(isoflops(plan.runs))
     columns = _columns(groups)
-    for header in columns:
-        table.add_column(header, justify="left" if header in _LEFT else "right", no_wrap=True)
-    for cells in zip(*columns.values(), strict=True):
-        table.add_row(*(escape(cell) for cell in cells))
-    total = math.fsum(run.compute_flops for run in runs)
+    title, rows = f"Plan of the sweep {plan.file.name}", zip(*columns.values(), strict=True)
+    total = math.fsum(run.compute_flops for run in plan.runs)
     return [
-        table,
+        text_table(title, list(columns), rows, left=_LEFT, lines=False),
         *(Text(line) for line in _notes(groups)),
-        *(Text(line, style="yellow") for line in _marks(runs)),
-        Text(f"{len(runs)} runs, {total:.3g} FLOPs{_time_of(runs, workers)}"),
+        *(Text(line, style="yellow") for line in _marks(plan.runs)),
+        Text(f"{len(plan.runs)} runs, {total:.3g} FLOPs{_time_of(plan)}"),
     ]
 
 
@@ -117,9 +113,8 @@ def _short(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.2g}"
 
 
-def _time_of(runs: Sequence[PlannedRun], workers: int) -> str:
-    times = [run.seconds for run in runs if run.seconds is not None]
-    if not times:
+def _time_of(plan: SweepPlan) -> str:
+    if plan.seconds is None:
         return ""
-    left = duration(max(math.fsum(times) / workers, max(times)))
-    return f", about {left} with {workers} worker{'s' if workers > 1 else ''}"
+    workers = f"{plan.workers} worker{'s' if plan.workers > 1 else ''}"
+    return f", about {duration(plan.seconds)} with {workers}"

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from corpora.errors import InputError
-from scaling.cli.sweep import folder_name
 from scaling.config.sweep_file import read_sweep_file
 from scaling.config.tables import PatchingTable
 from scaling.config.toml_file import EXAMPLES, example
@@ -214,7 +213,9 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("letter", ["a", "ß", "語", "𝒳"])
 def test_a_long_name_gives_a_folder_that_can_be(tmp_path: Path, letter: str) -> None:
-    folder = tmp_path / folder_name(letter * 200)
+    file = tmp_path / "sweep.toml"
+    file.write_text(WHOLE.replace('"grid"', f'"{letter * 200}"'), "utf-8")
+    folder = tmp_path / read_sweep_file(file).folder_name
     folder.mkdir()
     assert set(folder.name) == {letter}
 

@@ -328,5 +328,5 @@ def test_a_batch_that_is_no_whole_number_of_windows(batch: int, near: int) -> No
             held_out_bytes=100,
         )
     assert str(refused.value) == (
-        f"batch_bytes: {batch} is no multiple of context_bytes = 64; {near} is"
+        f"`batch_bytes`: {batch} is no multiple of context_bytes = 64; {near} is"
     )

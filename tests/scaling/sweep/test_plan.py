@@ -21,7 +21,8 @@ from scaling.record import read_record
 from scaling.spec import RunSpec
 from scaling.sweep.cells import cells_of, prepare_texts
 from scaling.sweep.folder import SweepFolder, read_sweep
-from scaling.sweep.plan import isoflops, planned
+from scaling.sweep.plan import isoflops
+from scaling.sweep.price import planned
 from scaling.sweep.queue import LOCK, driver_lock
 from scaling.sweep.state import CellState, SweepState
 from scaling.sweep.status_text import Told
@@ -216,7 +217,7 @@ def test_a_tokenizer_that_changed_since_the_plan(tmp_path: Path, swept: Path) ->
 def test_a_machine_is_timed_and_hours_are_filled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scaling.cli.sweep._CALIBRATION_SECONDS", 0.5)
+    monkeypatch.setattr("scaling.sweep.plan.CALIBRATION_SECONDS", 0.5)
     file = file_of(tmp_path, SMALL + BLT + TRAINING)
     words = ("plan", file, "--device", "cpu", "--workers", "2", "--out", tmp_path / "out", "--json")
     rows = json.loads(invoked(*words).stdout)
@@ -235,7 +236,7 @@ def test_what_does_not_fit_is_marked(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_is_not_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scaling.cli.sweep._CALIBRATION_SECONDS", 0.2)
+    monkeypatch.setattr("scaling.sweep.plan.CALIBRATION_SECONDS", 0.2)
     file = file_of(tmp_path, SMALL + BLT.replace("[2, 32]", "[60, 60000]") + TRAINING)
     words = ("plan", file, "--device", "cpu", "--out", tmp_path / "out", "--json")
     rows = json.loads(invoked(*words).stdout)

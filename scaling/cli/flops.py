@@ -1,58 +1,19 @@
-"""How the scaling commands print: strict JSON, or tables for people."""
+"""`tokenize-lab scaling flops`: what one model counts and costs."""
 
-import importlib.util
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from corpora.errors import InputError, did_you_mean
-from corpora.output import emit, json_object
-
-HOW, OUTPUT = "How", "Output"
-AsJson = Annotated[
-    bool, typer.Option("--json", help="strict JSON on stdout", rich_help_panel=OUTPUT)
-]
-
-
-def print_json(value: Any) -> None:
-    """Write strict JSON to stdout: no NaN, no Infinity."""
-    emit(json_object(value))
-
-
-def shown(value: Any) -> str:
-    """Return a number, or a mapping of numbers, for people."""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {shown(one)}" for name, one in value.items())
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-# Whether what trains and runs models is installed.
-
-
-def require_torch() -> None:
-    """Look for the extra `[train]`, without loading it.
-
-    Raises:
-        InputError: it is not installed.
-    """
-    for name in ("torch", "safetensors"):
-        if importlib.util.find_spec(name) is None:
-            raise InputError(
-                f"models need {name}; install it with: pip install 'tokenize-lab[train]'"
-            )
-
-
-# `tokenize-lab scaling flops`: what one model counts and costs.
-
+from corpora.output import emit
+from scaling.cli.options import HOW, AsJson, print_json, shown
 
 if TYPE_CHECKING:
     from scaling.flops import Shape
 
 
-class Family(StrEnum):
+class FlopsFamily(StrEnum):
     """Which models."""
 
     BLT = "blt"
@@ -62,7 +23,7 @@ class Family(StrEnum):
 
 
 def flops(
-    family: Annotated[Family, typer.Option(help="kind of model")],
+    family: Annotated[FlopsFamily, typer.Option(help="kind of model")],
     layers: Annotated[int, typer.Option(min=1, help="global layers L; the paper's d is 128 L")],
     compression_rate: Annotated[float, typer.Option(help="T, bytes per token or patch")],
     dim: Annotated[
@@ -115,14 +76,14 @@ def flops(
 
     if not 1 <= compression_rate < float("inf"):
         raise InputError(
-            f"--compression-rate {compression_rate:g}: bytes per token are at least 1, and finite"
+            f"`compression_rate` {compression_rate:g}: bytes per token are at least 1, and finite"
         )
     if convention not in CONVENTIONS:
         hint = did_you_mean(convention, CONVENTIONS)
-        raise InputError(f"--convention {convention}: unknown{hint} ({', '.join(CONVENTIONS)})")
+        raise InputError(f"`convention` {convention}: unknown{hint} ({', '.join(CONVENTIONS)})")
     setting = Setting(compression_rate, context_bytes, window_bytes)
     shape: Shape
-    if family is Family.BLT:
+    if family is FlopsFamily.BLT:
         shape = (
             paper_blt(layers)
             if dim is None
@@ -149,7 +110,7 @@ def flops(
     }
     if compute is not None:
         if not 0 < compute < float("inf"):
-            raise InputError(f"--compute {compute:g}: a budget is a positive number of FLOPs")
+            raise InputError(f"`compute` {compute:g}: a budget is a positive number of FLOPs")
         answer["compute_flops"] = compute
         answer["train_bytes"] = compute / (TRAINING_FACTOR * forward)
     if as_json:

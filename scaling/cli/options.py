@@ -1,0 +1,105 @@
+"""What several scaling commands share: their options, and how they print."""
+
+import importlib.util
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from corpora.errors import InputError
+from corpora.output import emit, json_object
+
+if TYPE_CHECKING:
+    from scaling.train.machine import MachineSettings
+
+# Panels of the help.
+HOW, OUTPUT = "How", "Output"
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="strict JSON on stdout", rich_help_panel=OUTPUT)
+]
+ShowOption = Annotated[bool, typer.Option("--show", help="print the file, do nothing else")]
+
+
+class PrecisionChoice(StrEnum):
+    """Of matrix products."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+# The settings of the machine, which `machine_settings` takes.
+DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto", rich_help_panel=HOW)]
+PrecisionOption = Annotated[
+    PrecisionChoice | None,
+    typer.Option(help="bfloat16 on a GPU, else float32", show_default=False, rich_help_panel=HOW),
+]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="of the CPU", rich_help_panel=HOW)]
+MicroRowsOption = Annotated[
+    int | None, typer.Option(min=1, help="windows computed at once", rich_help_panel=HOW)
+]
+
+# Of `plan` and `sweep`.
+SweepFileArgument = Annotated[
+    Path, typer.Argument(help="SWEEP.toml: texts, arms, budgets; `micro` for an example")
+]
+CorpusOption = Annotated[
+    list[str] | None,
+    typer.Option("--corpus", "-c", help="read this in place of the file's only text"),
+]
+SweepOutOption = Annotated[
+    Path | None,
+    typer.Option(help="folder of the sweep; out/sweep/NAME if left out", rich_help_panel=OUTPUT),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="for each device; one for each core of a CPU", rich_help_panel=HOW),
+]
+NoCalibrationOption = Annotated[
+    bool, typer.Option("--no-calibration", help="time nothing beforehand", rich_help_panel=HOW)
+]
+
+
+def machine_settings(
+    device: str,
+    precision: PrecisionChoice | None = None,
+    threads: int | None = None,
+    micro_rows: int | None = None,
+) -> "MachineSettings":
+    """Return the options of the machine as its settings."""
+    from scaling.train.machine import MachineSettings
+
+    return MachineSettings(
+        device=device,
+        precision=precision.value if precision else None,
+        threads=threads,
+        micro_rows=micro_rows,
+    )
+
+
+def require_torch() -> None:
+    """Look for the extra `[train]`, without loading it.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    for name in ("torch", "safetensors"):
+        if importlib.util.find_spec(name) is None:
+            raise InputError(
+                f"models need {name}; install it with: pip install 'tokenize-lab[train]'"
+            )
+
+
+def print_json(value: Any) -> None:
+    """Write strict JSON to stdout: no NaN, no Infinity."""
+    emit(json_object(value))
+
+
+def shown(value: Any) -> str:
+    """Return a number, or a mapping of numbers, for people."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {shown(number)}" for name, number in value.items())
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,108 @@
+"""`tokenize-lab scaling plan`: a grid of runs, priced."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from corpora.output import drawn, emit
+from scaling.cli.options import (
+    AsJson,
+    CorpusOption,
+    DeviceOption,
+    NoCalibrationOption,
+    ShowOption,
+    SweepFileArgument,
+    SweepOutOption,
+    WorkersOption,
+    print_json,
+    require_torch,
+)
+
+if TYPE_CHECKING:
+    from scaling.config.sweep_file import SweepFile
+    from scaling.sweep.plan import SweepPlan
+
+
+def plan(
+    spec: SweepFileArgument,
+    corpus: CorpusOption = None,
+    out: SweepOutOption = None,
+    suggest: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="hours there are: print budgets that fill them"),
+    ] = None,
+    show: ShowOption = False,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = None,
+    no_calibration: NoCalibrationOption = False,
+    as_json: AsJson = False,
+) -> None:
+    """Price every run of a sweep, and train none.
+
+    Text and tokenizers are prepared, since they say how many bytes a token holds; a few steps of a
+    few models are timed for 20 seconds. Entropy patches are taken to be as long as asked for.
+
+    \b
+    tokenize-lab scaling plan micro
+    tokenize-lab scaling plan micro --show > sweep.toml
+    tokenize-lab scaling plan sweep.toml --suggest 2
+    """
+    from scaling.config.toml_file import read_text
+
+    file, path, folder = read_sweep(spec, corpus, out)
+    if show:
+        emit([read_text(path)])
+        return
+    require_torch()
+    from scaling.sweep.folder import SweepFolder
+    from scaling.sweep.plan import CALIBRATION_SECONDS, plan_sweep
+    from scaling.sweep.plan_text import plan_row, plan_text
+    from tokenize_lab.progress import progress
+
+    with progress(bytes=False) as bars:
+        priced = plan_sweep(
+            file,
+            path,
+            SweepFolder(folder),
+            bars.stage,
+            device=device,
+            workers=workers,
+            calibration_seconds=0 if no_calibration else CALIBRATION_SECONDS,
+        )
+    if suggest is not None:
+        _print_suggestion(priced, suggest, as_json)
+    elif as_json:
+        print_json([plan_row(run) for run in priced.runs])
+    else:
+        emit(drawn(plan_text(priced)))
+
+
+def read_sweep(
+    spec: Path, corpus: list[str] | None, out: Path | None
+) -> tuple["SweepFile", Path, Path]:
+    """Return a sweep's file, where it is, and the folder that the sweep is kept in."""
+    from corpora.open import corpus_relative_to
+    from scaling.config.sweep_file import read_sweep_file
+    from scaling.config.toml_file import example
+
+    file, path = read_sweep_file(spec), example(spec)
+    if corpus:  # one typed is relative to where one is, and the file's to its folder
+        file = file.with_corpus([corpus_relative_to(Path.cwd(), typed) for typed in corpus])
+    return file, path, out if out is not None else Path("out/sweep") / file.folder_name
+
+
+def _print_suggestion(plan: "SweepPlan", hours: float, as_json: bool) -> None:
+    found = plan.suggest(hours)
+    if as_json:
+        print_json(found._asdict())
+        return
+    budgets = ", ".join(f"{budget:.2g}" for budget in found.compute_flops)
+    workers = f"{plan.workers} worker{'s' if plan.workers > 1 else ''}"
+    short = f"; {found.short} runs would be too short for fits" if found.short else ""
+    emit(
+        [
+            f"compute_flops = [{budgets}]\n",
+            f"# about {found.seconds / 3600:.2g} hours with {workers}{short}\n",
+        ]
+    )

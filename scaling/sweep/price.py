@@ -1,0 +1,178 @@
+"""What the runs of a sweep will cost: compute, text, memory, and time on this machine.
+
+Time is measured: a few real steps of a few of the runs, and what lies between.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scaling.data.shards import open_shards
+from scaling.flops import latent_share, training_flops_per_byte
+from scaling.prepare import PreparedText, spec_of
+from scaling.spec import RunSpec
+from scaling.sweep.cells import Cell, Tokenization
+from scaling.train.machine import MachineSettings
+from scaling.train.memory import available_bytes, state_bytes, step_bytes
+from scaling.train.step import seconds_per_byte
+
+FEWEST_STEPS = 300
+MOST_EPOCHS = 4.0  # Muennighoff et al. 2023: up to there repeated text is worth nearly as much
+_TIMED = 4  # of each family
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedRun:
+    """A cell with its price.
+
+    Attributes:
+        cell: what was asked for. text: what it reads.
+        spec: the run; of unfound patches, as if they were as asked.
+        seconds: expected; None where the machine was not timed, or the run does not fit.
+        marks: too short, repeats its text, does not fit.
+        fits: False where a worker's share of the memory is known to be too small for it.
+    """
+
+    cell: Cell
+    spec: RunSpec
+    text: PreparedText
+    marks: tuple[str, ...] = ()
+    seconds: float | None = None
+    fits: bool = True
+
+    @property
+    def train_bytes(self) -> int:
+        """Text that it reads in all."""
+        return self.spec.training.steps * self.spec.training.batch_bytes
+
+    @property
+    def compute_flops(self) -> float:
+        """Training FLOPs of that text, by the `full` convention."""
+        return self.flops_per_byte * self.train_bytes
+
+    @property
+    def flops_per_byte(self) -> float:
+        """Training FLOPs of a byte of text."""
+        return training_flops_per_byte(self.spec.model.shape, self.spec.setting)
+
+    @property
+    def epochs(self) -> float:
+        """Times that it goes over its text."""
+        unique = self.text.unique_bytes
+        return self.train_bytes / unique if unique else math.inf
+
+    @property
+    def latent_share(self) -> float:
+        """Share of the FLOPs that the global module takes."""
+        return latent_share(self.spec.model.shape, self.spec.setting)
+
+    @property
+    def bytes_per_param(self) -> float:
+        """Training bytes over parameters of the global module."""
+        return self.train_bytes / self.spec.model.shape.global_params
+
+
+def planned(cells: Iterable[Cell], texts: Mapping[Tokenization, PreparedText]) -> list[PlannedRun]:
+    """Return the cells with their prices, in their order."""
+    return [_planned(cell, texts[cell.tokenization]) for cell in cells]
+
+
+def _planned(cell: Cell, text: PreparedText) -> PlannedRun:
+    run = PlannedRun(cell=cell, spec=spec_of(cell.asked, text), text=text)
+    steps, marks = run.spec.training.steps, []
+    if steps < FEWEST_STEPS:
+        marks.append(f"too short: {steps:,} steps, fits leave out those below 300")
+    if run.epochs > MOST_EPOCHS:
+        marks.append(f"repeats its text: {run.epochs:.3g} epochs, 4 at most count as fresh")
+    return replace(run, marks=tuple(marks))
+
+
+def with_memory_marks(
+    runs: Sequence[PlannedRun], machine: MachineSettings, workers: int
+) -> list[PlannedRun]:
+    """Return the runs, those marked that need more than one worker's share of the free memory.
+
+    Args:
+        workers: at once on the device.
+    """
+    free = available_bytes(machine.torch_device()) / workers
+    out = []
+    for run in runs:
+        needed = state_bytes(run.spec) + step_bytes(run.spec, 1)
+        if needed > free:
+            mark = f"does not fit: {needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB for each worker"
+            run = replace(run, fits=False, marks=(*run.marks, mark))
+        out.append(run)
+    return out
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds that a byte of training takes, by the FLOPs it takes.
+
+    Attributes:
+        curves: for each family, the logarithms of FLOPs and of seconds per byte.
+    """
+
+    curves: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
+
+    def timed(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+        """Return the runs that fit with the time each is expected to take on one such device."""
+        out = []
+        for run in runs:
+            if not run.fits:
+                out.append(run)
+                continue
+            curve = self.curves[run.spec.model.family]
+            per_byte = float(np.exp(np.interp(np.log(run.flops_per_byte), *curve)))
+            scored = run.cell.asked.data.held_out_bytes / 3  # forward only
+            out.append(replace(run, seconds=per_byte * (run.train_bytes + scored)))
+        return out
+
+
+def calibrated(
+    runs: Sequence[PlannedRun],
+    machine: MachineSettings,
+    seconds: float,
+    advance: Callable[[int], object],
+) -> Speed:
+    """Time steps of up to four runs of each family, from the cheapest byte to the dearest.
+
+    Those that do not fit are not made, here as little as anywhere.
+
+    Args:
+        seconds: to spend on it in all, about.
+        advance: called with the whole seconds just spent.
+    """
+    chosen = {
+        family: _spread([run for run in runs if run.fits and run.spec.model.family == family])
+        for family in ("blt", "subword")
+    }
+    share = seconds / max(1, sum(map(len, chosen.values())))
+    curves = {}
+    for family, some in chosen.items():
+        speeds = []
+        for run in some:
+            speeds.append(_seconds_per_byte(run, machine, share))
+            advance(round(share))
+        if some:
+            curves[family] = (np.log([run.flops_per_byte for run in some]), np.log(speeds))
+    return Speed(curves)
+
+
+def _spread(runs: list[PlannedRun]) -> list[PlannedRun]:
+    """Return a few of the runs, of evenly spread cost of a byte, in its order, no cost twice."""
+    by_cost = sorted({run.flops_per_byte: run for run in reversed(runs)}.items())
+    places = np.unique(np.linspace(0, len(by_cost) - 1, _TIMED).round().astype(int))
+    return [by_cost[place][1] for place in places] if by_cost else []
+
+
+def _seconds_per_byte(run: PlannedRun, machine: MachineSettings, seconds: float) -> float:
+    spec = run.spec
+    if not run.text.patches_found:  # unfound patches take about as long as even ones
+        assert spec.patching is not None
+        spec = replace(spec, patching=replace(spec.patching, kind="static"))
+    return seconds_per_byte(spec, open_shards(run.text.shards), machine, seconds)
