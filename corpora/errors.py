@@ -75,6 +75,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def install_hint(extra: str) -> str:
+    """Return how to install an extra: from a clone, since no index holds this project."""
+    return f"install it with: pip install '.[{extra}]' (in tokenize-lab's own folder)"
+
+
 def _escaped(match: re.Match[str]) -> str:
     code = ord(match[0])
     if 0xDC80 <= code <= 0xDCFF:

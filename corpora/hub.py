@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from corpora.document import UNKNOWN_LANGUAGE, Batch, Document, batched, gathered
-from corpora.errors import InputError, did_you_mean, one_line
+from corpora.errors import InputError, did_you_mean, install_hint, one_line
 from corpora.manifest import HubSet
 from corpora.readers.settings import InvalidText, ReadSettings, SeenLabels, record_id
 
@@ -103,13 +103,13 @@ def streamed_rows(hub: HubSet, config: str | None) -> Iterator[Rows]:
     except ImportError as error:
         raise InputError(
             f"hub:{hub.dataset}: reading from the hub needs the datasets library ({error});"
-            " pip install 'tokenize-lab[hub]'"
+            f" {install_hint('hub')}"
         ) from error
     if int(datasets.__version__.split(".")[0]) < 4:
         # Older versions can run a loading script that comes with the data.
         raise InputError(
             f"hub:{hub.dataset}: needs datasets 4 or newer, which runs no code from a data set;"
-            f" {datasets.__version__} is installed: pip install -U 'tokenize-lab[hub]'"
+            f" {datasets.__version__} is installed; {install_hint('hub')}"
         )
     datasets.disable_progress_bars()
     try:

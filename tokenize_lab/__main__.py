@@ -2,15 +2,153 @@
 
 import contextlib
 import errno
+import importlib.util
 import io
 import os
 import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
-# Standard streams on which nothing that is said can break what is being done.
+if TYPE_CHECKING:
+    import typer
+
+PACKAGES = ("corpora", "tokenize_lab", "scaling", "reports")
+HOME = Path(__file__).resolve().parent.parent  # where all four lie
+
+
+class Interrupted(BaseException):
+    """Ctrl-C, under a name that no library on the way takes for its own."""
+
+
+def build_app() -> "typer.Typer":
+    """Return the `tokenize-lab` command."""
+    import typer
+
+    from corpora.cli import app as corpora
+    from reports.cli import demo, report
+    from scaling.cli.app import app as scaling
+    from tokenize_lab.cli.measure import measure
+    from tokenize_lab.cli.tokenizers import app as tokenizers
+    from tokenize_lab.cli.vocab_curve import vocab_curve
+
+    app = typer.Typer(
+        name="tokenize-lab",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        help="How many bytes should one token hold? Measure, train, fit, decide.",
+    )
+    app.command()(demo)
+    app.command()(measure)
+    app.command()(report)
+    app.command()(vocab_curve)
+    app.add_typer(corpora, name="corpora")
+    app.add_typer(tokenizers, name="tokenizers")
+    app.add_typer(scaling, name="scaling")
+
+    @app.callback()
+    def every_command(
+        version: Annotated[
+            bool,
+            typer.Option(
+                "--version",
+                help="Show the version and exit.",
+                callback=_print_version,
+                is_eager=True,
+            ),
+        ] = False,
+    ) -> None:
+        pass
+
+    return app
+
+
+def main() -> None:
+    """Run the command. Exit codes: 0 done, 1 a fault, 2 bad input, 130 interrupted."""
+    # Before anything slow is imported, so that Ctrl-C is one line at any moment.
+    signal.signal(signal.SIGINT, _interrupt)
+    prepare_streams()
+    # Encoders run one to a process; this also keeps the libraries from warning about it.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        if stranger := foreign_package():
+            sys.exit(_refused(stranger))
+        from corpora.errors import InputError, as_options, unreadable
+        from corpora.output import silence
+
+        app = build_app()
+        try:
+            app()
+        except InputError as error:
+            sys.exit(_refused(as_options(str(error), options_of(app, sys.argv[1:]))))
+        except OSError as error:
+            if error.errno == errno.ENOSPC and error.filename is None:
+                # What we write is named where it is written; this is most likely typer's help.
+                silence()
+                sys.exit(_refused(f"{error.strerror}; make room and run this again"))
+            if error.errno == errno.ENAMETOOLONG and error.filename is not None:
+                # The system says so of a name that was typed, wherever it was first looked at.
+                sys.exit(_refused(unreadable(Path(os.fsdecode(error.filename)), error)))
+            raise
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in PACKAGES:
+            raise
+        sys.exit(
+            _refused(
+                f"{error}; another project's package of that name lies over tokenize-lab's:"
+                " install it again, in a virtual environment of its own"
+            )
+        )
+    except Interrupted:
+        sys.stderr.write("interrupted; what was finished is kept, the same command goes on\n")
+        sys.exit(130)
+
+
+def foreign_package() -> str:
+    """Return what is wrong where another project's package is found by one of our names, or ""."""
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is None:
+            return f"its package {name} is missing from {HOME}; install it again"
+        found = Path((spec.submodule_search_locations or [spec.origin or ""])[0]).resolve()
+        if found.parent != HOME:
+            asked = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+            if found.parent in {Path(folder).resolve() for folder in asked}:
+                remedy = f"leave {found.parent} out of PYTHONPATH"
+            else:
+                remedy = "install tokenize-lab in a virtual environment of its own"
+            return f"{found} is found in place of tokenize-lab's own package {name}; {remedy}"
+    return ""
+
+
+def leave_working_folder() -> None:
+    """Take the working folder, which `python -m` puts first, off the path that modules are found
+    on: a `reports` of the user's own may lie in it. Worker processes inherit the path."""
+    if not sys.flags.safe_path and Path(sys.path[0]).resolve() != HOME:
+        del sys.path[0]
+
+
+def _refused(message: object) -> int:
+    sys.stderr.write(f"error: {message}\n")
+    return 2
+
+
+def _print_version(asked: bool) -> None:
+    if not asked:
+        return
+    import importlib.metadata
+
+    import typer
+
+    from corpora.output import emit
+
+    try:
+        version = importlib.metadata.version("tokenize-lab")
+    except importlib.metadata.PackageNotFoundError:
+        version = "(not installed)"
+    emit([f"tokenize-lab {version}\n"])
+    raise typer.Exit
 
 
 class Unfailing(io.TextIOWrapper):
@@ -48,75 +186,6 @@ def prepare_streams() -> None:
         sys.stderr = Unfailing(raw, encoding, "backslashreplace", line_buffering=True)
 
 
-if TYPE_CHECKING:
-    import typer
-
-
-class Interrupted(BaseException):
-    """Ctrl-C, under a name that no library on the way takes for its own."""
-
-
-def build_app() -> "typer.Typer":
-    """Return the `tokenize-lab` command."""
-    import typer
-
-    from corpora.cli import app as corpora
-    from reports.cli import demo, report
-    from scaling.cli.app import app as scaling
-    from tokenize_lab.cli.measure import measure
-    from tokenize_lab.cli.tokenizers import app as tokenizers
-    from tokenize_lab.cli.vocab_curve import vocab_curve
-
-    app = typer.Typer(
-        name="tokenize-lab",
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        help="How many bytes should one token hold? Measure, train, fit, decide.",
-    )
-    app.command()(demo)
-    app.command()(measure)
-    app.command()(report)
-    app.command()(vocab_curve)
-    app.add_typer(corpora, name="corpora")
-    app.add_typer(tokenizers, name="tokenizers")
-    app.add_typer(scaling, name="scaling")
-    return app
-
-
-def main() -> None:
-    """Run the command. Exit codes: 0 done, 1 a fault, 2 bad input, 130 interrupted."""
-    # Before anything slow is imported, so that Ctrl-C is one line at any moment.
-    signal.signal(signal.SIGINT, _interrupt)
-    prepare_streams()
-    # Encoders run one to a process; this also keeps the libraries from warning about it.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    try:
-        from corpora.errors import InputError, as_options, unreadable
-        from corpora.output import silence
-
-        app = build_app()
-        try:
-            app()
-        except InputError as error:
-            sys.stderr.write(f"error: {as_options(str(error), options_of(app, sys.argv[1:]))}\n")
-            sys.exit(2)
-        except OSError as error:
-            if error.errno == errno.ENOSPC and error.filename is None:
-                # What we write is named where it is written; this is most likely typer's help.
-                silence()
-                sys.stderr.write(f"error: {error.strerror}; make room and run this again\n")
-            elif error.errno == errno.ENAMETOOLONG and error.filename is not None:
-                # The system says so of a name anybody gave, wherever it was first looked at.
-                line = unreadable(Path(os.fsdecode(error.filename)), error)
-                sys.stderr.write(f"error: {line}\n")
-            else:
-                raise
-            sys.exit(2)
-    except Interrupted:
-        sys.stderr.write("interrupted; what was finished is kept, the same command goes on\n")
-        sys.exit(130)
-
-
 def options_of(app: "typer.Typer", words: list[str]) -> dict[str, str]:
     """Return the options of the command that words run, by the name of the argument they set."""
     from typer.main import get_command
@@ -140,4 +209,5 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 if __name__ == "__main__":
+    leave_working_folder()
     main()

@@ -22,7 +22,7 @@ from dataclasses import replace
 from typing import Any
 
 from corpora.document import Batch
-from corpora.errors import InputError
+from corpora.errors import InputError, install_hint
 from tokenize_lab.workers import BatchCounter, BatchCounts, CountedWork, CountJob, Work
 
 # Joining a Ray cluster, or starting one on this machine, without Ray's own talk.
@@ -116,9 +116,7 @@ def _imported() -> Any:
     try:
         return importlib.import_module("ray")
     except ImportError as error:
-        raise InputError(
-            '--engine ray needs Ray; install it with: pip install "tokenize-lab[ray]"'
-        ) from error
+        raise InputError(f"`engine=ray` needs Ray; {install_hint('ray')}") from error
 
 
 def _connect(ray: Any, address: str | None, cpus: int | None, temporary: str | None) -> None:
@@ -239,7 +237,7 @@ def _landed(ray: Any, keeper: BatchCounter, work: Work, found: Any) -> CountedWo
         last = str(error).strip().splitlines()[-1]
         raise InputError(
             f"a node of the Ray cluster cannot run this program ({last}); each needs the same"
-            " tokenize-lab[ray]"
+            " version of it, with the extra [ray]"
         ) from error
     except errors.RayError as error:
         first = str(error).strip().splitlines()[0]

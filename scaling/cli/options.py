@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from corpora.errors import InputError
+from corpora.errors import InputError, install_hint
 from corpora.output import emit, json_object
 
 if TYPE_CHECKING:
@@ -86,9 +86,7 @@ def require_torch() -> None:
     """
     for name in ("torch", "safetensors"):
         if importlib.util.find_spec(name) is None:
-            raise InputError(
-                f"models need {name}; install it with: pip install 'tokenize-lab[train]'"
-            )
+            raise InputError(f"models need {name}; {install_hint('train')}")
 
 
 def print_json(value: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from corpora.errors import InputError, unreadable
+from corpora.errors import InputError, install_hint, unreadable
 from corpora.files import written_whole
 from corpora.json_file import is_number
 from scaling.record import SPEC, RunRecord, read_record, read_spec
@@ -225,8 +225,7 @@ class _Events:
             records = importlib.import_module("tensorboard.summary.writer.record_writer")
         except ImportError as error:
             raise InputError(
-                '--tensorboard needs TensorBoard; install it with: pip install "tokenize-lab'
-                '[tensorboard]"'
+                f"`tensorboard` needs TensorBoard; {install_hint('tensorboard')}"
             ) from error
         self._event: Any = proto.Event
         self._summary: Any = summary.Summary

@@ -179,7 +179,7 @@ class RayDriver:
                 last = str(error).strip().splitlines()[-1]
                 raise InputError(
                     f"a node of the Ray cluster cannot run this program ({last}); each needs the"
-                    " same tokenize-lab[train,ray]"
+                    " same version of it, with the extras [train,ray]"
                 ) from error
             except errors.RuntimeEnvSetupError as error:
                 raise RuntimeError(f"Ray starts no task: {error}") from error

@@ -49,7 +49,7 @@ def data_set(folder: Path) -> Path:
 def test_without_the_library_the_extra_is_named(spec: str) -> None:
     message = refusal(spec)
     assert "needs the datasets library" in message
-    assert "pip install 'tokenize-lab[hub]'" in message
+    assert "pip install '.[hub]'" in message
 
 
 @pytest.mark.parametrize("spec", ["hub:", "hub:a:b:c:d"])

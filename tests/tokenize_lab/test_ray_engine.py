@@ -99,7 +99,7 @@ def test_without_ray_one_line_says_how_to_have_it(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(importlib, "import_module", absent)
     work = [(corpus(), batch) for batch in corpus().batches()]
-    with pytest.raises(InputError, match=r'pip install "tokenize-lab\[ray\]"'):
+    with pytest.raises(InputError, match=r"pip install '\.\[ray\]'"):
         next(counted_on_ray(work, bench(), address=None, cpus=1))
 
 

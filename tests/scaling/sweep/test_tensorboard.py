@@ -232,5 +232,5 @@ def test_without_tensorboard_one_line_says_how_to_install_it(
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(importlib, "import_module", absent)
-    with pytest.raises(InputError, match=r'pip install "tokenize-lab\[tensorboard\]"'):
+    with pytest.raises(InputError, match=r"pip install '\.\[tensorboard\]'"):
         write_events(folder, tmp_path / "events")
