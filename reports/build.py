@@ -1,30 +1,49 @@
-"""From a folder of results, of whatever kinds, to its report."""
+"""From a folder of results, of whatever kinds, to its report.
 
-from collections.abc import Sequence
+A report is a list of parts, and a part is a list of sections: to add one, write it in a file of its
+own and name it in the list of its part below.
+"""
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from corpora.errors import InputError
 from corpora.files import write_text
-from reports.forensics.pages import forensic_sections
-from reports.laws.pages import law_sections
-from reports.laws.results import read_laws
-from reports.measured import Measured, Series, read_measured
+from reports.forensics.diff import diff_section
+from reports.forensics.tokenizers import audit_section, mixture_section
+from reports.laws.allocation import allocation, isoflops
+from reports.laws.bowl import bowls
+from reports.laws.doubt import doubt
+from reports.laws.joint import joint
+from reports.laws.optimal import optimal
+from reports.laws.overview import law_overview
+from reports.laws.profiles import profiles
+from reports.laws.results import Laws, read_laws
+from reports.laws.shipped import reproduced
+from reports.measured import Measured, read_measured
 from reports.page import Section, render_page
 from reports.sections.boundaries import boundaries
-from reports.sections.compression import compression
-from reports.sections.differences import differences
+from reports.sections.compression import compression, differences, rates
 from reports.sections.fairness import fairness
 from reports.sections.fidelity import digits_code, fidelity
 from reports.sections.overview import overview
-from reports.sections.rates import rates
 from reports.sections.tokenizers import definitions, provenance, tokenizers
-from reports.sweep.pages import sweep_sections
-from reports.sweep.results import read_sweep_results
-from reports.vocabulary.curves import read_curves
-from reports.vocabulary.pages import vocabulary_sections
+from reports.sweep.curves import curves
+from reports.sweep.grid import grid
+from reports.sweep.inference import inference
+from reports.sweep.isoflops import sweep_isoflops
+from reports.sweep.learning import learning
+from reports.sweep.overview import runs_table, sweep_overview
+from reports.sweep.rates import best_rates
+from reports.sweep.results import SweepResults, read_sweep_results
+from reports.vocabulary.best import best_vocabulary_section
+from reports.vocabulary.curves import Curves, gains, read_curves, sizes
 from scaling.sweep.folder import SWEEP
+from tokenize_lab.cli.forensics import load_findings
 from tokenize_lab.results import RECORD
-from tokenize_lab.vocab_curve.job import FILE
+
+Results = TypeVar("Results")
 
 REPORT_NAME = "report.html"
 TITLE = "What tokenizers make of this text"
@@ -32,6 +51,22 @@ LAWS_TITLE = "What these runs obey"
 SWEEP_TITLE = "What this sweep shows"
 VOCABULARY_TITLE = "What a larger vocabulary gains"
 FORENSICS_TITLE = "What these tokenizers give away"
+# A page of several parts has the title of the first of these.
+_TITLES = (SWEEP_TITLE, TITLE, LAWS_TITLE, VOCABULARY_TITLE, FORENSICS_TITLE)
+
+OF_SWEEP: Sequence[Callable[[SweepResults], Section]] = (
+    sweep_overview, grid, curves, sweep_isoflops, best_rates, learning, inference, runs_table,
+)  # fmt: skip
+OF_MEASUREMENT: Sequence[Callable[[Measured], Section]] = (
+    overview, tokenizers, compression, boundaries, fairness, differences, fidelity, digits_code,
+    rates,
+)  # fmt: skip
+OF_VOCABULARY: Sequence[Callable[[Curves], Section]] = (sizes, gains, best_vocabulary_section)
+OF_FINDING = {"audit": audit_section, "diff": diff_section, "mixture": mixture_section}
+OF_LAWS: Sequence[Callable[[Laws], Section | None]] = (
+    law_overview, bowls, isoflops, allocation, profiles, optimal, joint, doubt, reproduced,
+)  # fmt: skip
+AT_THE_END: Sequence[Callable[[Measured], Section]] = (definitions, provenance)
 
 
 def build_report(folder: Path, out: Path | None = None) -> Path:
@@ -48,58 +83,50 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
     Raises:
         InputError: the folder holds none of these, or a damaged one; the file cannot be written.
     """
-    laws, forensics = read_laws(folder), forensic_sections(folder)
-    trained = _sweep(folder)
-    there = {
-        SWEEP_TITLE: bool(trained),
-        TITLE: (folder / RECORD).exists(),
-        LAWS_TITLE: laws is not None,
-        VOCABULARY_TITLE: (folder / FILE).exists(),
-        FORENSICS_TITLE: bool(forensics),
+    measured = read_measured(folder) if (folder / RECORD).exists() else None
+    sweep = read_sweep_results(folder) if (folder / SWEEP).exists() else None
+    laws = read_laws(folder, measured)
+    vocabulary = read_curves(folder, measured.series if measured is not None else ())
+    parts = {
+        SWEEP_TITLE: sections_of(OF_SWEEP, sweep),
+        TITLE: sections_of(OF_MEASUREMENT, measured),
+        VOCABULARY_TITLE: sections_of(OF_VOCABULARY, vocabulary),
+        FORENSICS_TITLE: _findings(folder),
+        LAWS_TITLE: sections_of(OF_LAWS, laws),
+        "": sections_of(AT_THE_END, measured),
     }
-    title = next((title for title, present in there.items() if present), None)
+    title = next((title for title in _TITLES if parts[title]), None)
     if title is None:
         raise InputError(
             f"{folder}: {'holds no results' if folder.is_dir() else 'no such folder'}; name what"
             " measure, vocab-curve, scaling fit or tokenizers audit wrote to --out, or a sweep's"
         )
-    measured = read_measured(folder) if there[TITLE] else None
-    about = measurement_sections(measured) if measured is not None else []
-    sections = [
-        *trained,
-        *about[:-2],
-        *_vocabulary(folder, measured.series if measured is not None else ()),
-        *forensics,
-        *(law_sections(laws, measured) if laws is not None else []),
-        *about[-2:],  # definitions and provenance
-    ]
+    sections = [section for part in parts.values() for section in part]
     corpora = [corpus.name for corpus in measured.corpora] if measured is not None else []
     target = out or folder / REPORT_NAME
     write_text(target, render_page(title, sections, corpora))
     return target
 
 
-def _sweep(folder: Path) -> list[Section]:
-    return sweep_sections(read_sweep_results(folder)) if (folder / SWEEP).exists() else []
+def sections_of(
+    declared: Sequence[Callable[[Results], Section | None]], results: Results | None
+) -> list[Section]:
+    """Return the declared sections on some results; none where there are no results."""
+    if results is None:
+        return []
+    return [made for section in declared if (made := section(results)) is not None]
 
 
-def _vocabulary(folder: Path, known: Sequence[Series] = ()) -> list[Section]:
-    curves = read_curves(folder, known)
-    return vocabulary_sections(curves) if curves is not None else []
-
-
-def measurement_sections(measured: Measured) -> list[Section]:
-    """Return the sections on what was measured, in their order."""
-    return [
-        overview(measured),
-        tokenizers(measured),
-        compression(measured),
-        boundaries(measured),
-        fairness(measured),
-        differences(measured),
-        fidelity(measured),
-        digits_code(measured),
-        rates(measured),
-        definitions(measured),
-        provenance(measured),
-    ]
+def _findings(folder: Path) -> list[Section]:
+    """Return a section for each audit, comparison and mixture that a folder holds."""
+    sections = []
+    for kind, findings in load_findings(folder).items():
+        for place, finding in enumerate(findings):
+            try:
+                sections.append(OF_FINDING[kind](finding, place))
+            except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+                raise InputError(
+                    f"{folder}: a {kind} in it is damaged or of another version ({error!r}); make "
+                    f"it again with tokenize-lab tokenizers {kind} --out"
+                ) from error
+    return sections

@@ -1,4 +1,4 @@
-"""HTML that cannot be broken by what is written in it.
+"""HTML that cannot be broken by what is written in it: fragments, tables, names in sentences.
 
 Every fragment is a `Markup`: templates escape what they are given, and `visible` shows what
 escaping does not touch, characters that would act on the page instead of being read.
@@ -77,9 +77,6 @@ def csp_hash(inline: str) -> str:
     return f"'sha256-{b64encode(hashlib.sha256(inline.encode()).digest()).decode()}'"
 
 
-# Tables that sort by click and by keyboard, and scroll inside their own frame.
-
-
 @dataclass(frozen=True)
 class Column:
     """A column.
@@ -96,7 +93,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A cell with a style of its own.
 
     Attributes:
@@ -110,43 +107,54 @@ class Cell:
     hint: str = ""
 
 
+Cells = Sequence[str | Markup | TableCell]
+
+
+def columns(headings: str) -> list[Column]:
+    """Return columns without hints from their headings, parted by ` | `; a colon at the end of one
+    says that its cells are text: `language: | bytes | tokens`."""
+    return [
+        Column(heading.removesuffix(":"), numeric=not heading.endswith(":"))
+        for heading in headings.split(" | ")
+    ]
+
+
 def sortable_table(
     caption: str | Markup,
-    columns: Sequence[Column],
-    rows: Sequence[Sequence[str | Markup | Cell]],
+    heads: str | Sequence[Column],
+    rows: Sequence[Cells],
     *,
     row_headers: int = 1,
     style: str = "",
 ) -> Markup:
-    """Return a table; its first `row_headers` columns name the row.
+    """Return a table that sorts by click and by keyboard and scrolls inside its own frame.
 
     Without script it stands in the given order, and everything in it can be read.
+
+    Arguments:
+        heads: columns, or their headings as `columns` takes them.
+        row_headers: how many of the first columns name the row.
+        style: further classes of its frame.
     """
-    for row in rows:
-        assert len(row) == len(columns), (row, columns)
-    body = Markup("\n").join(_row(row, columns, row_headers) for row in rows)
-    return render("table.html", caption=caption, columns=columns, body=body, style=style)
+    shown = columns(heads) if isinstance(heads, str) else heads
+    body = Markup("\n").join(_row(row, shown, row_headers) for row in rows)
+    return render("table.html", caption=caption, columns=shown, body=body, style=style)
 
 
-def _row(row: Sequence[str | Markup | Cell], columns: Sequence[Column], row_headers: int) -> Markup:
+def _row(row: Cells, heads: Sequence[Column], row_headers: int) -> Markup:
     cells = []
-    for i, (cell, column) in enumerate(zip(row, columns, strict=True)):
-        own = cell if isinstance(cell, Cell) else Cell(cell)
-        style = own.style if column.numeric else f"t {own.style}".strip()
-        tag = Markup('th scope="row"') if i < row_headers else Markup("td")
-        extra = Markup(' class="{}"').format(style) if style else Markup("")
-        if own.hint:
-            extra += Markup(' title="{}"').format(visible(own.hint))
-        content = own.content if isinstance(own.content, Markup) else escape(visible(own.content))
-        end = Markup("</th>") if i < row_headers else Markup("</td>")
-        cells.append(Markup("<{}{}>{}{}").format(tag, extra, content, end))
+    for i, (content, column) in enumerate(zip(row, heads, strict=True)):
+        cell = content if isinstance(content, TableCell) else TableCell(content)
+        style = cell.style if column.numeric else f"t {cell.style}".strip()
+        tag = Markup("th" if i < row_headers else "td")
+        extra = Markup(' scope="row"') if i < row_headers else Markup("")
+        extra += attributes(class_=style or None, title=cell.hint or None)
+        shown = cell.content if isinstance(cell.content, Markup) else visible(cell.content)
+        cells.append(Markup("<{0}{1}>{2}</{0}>").format(tag, extra, shown))
     return Markup("<tr>{}</tr>").format(Markup("").join(cells))
 
 
-# Names and lists in sentences, safe to put on a page.
-
-
-_MOST_NAMED = 4
+_MOST_NAMED = 4  # in a list of names
 
 
 def name(text: str) -> Markup:

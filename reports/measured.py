@@ -1,6 +1,12 @@
-"""A measured folder as reports need it: rows by language, over everything and by domain."""
+"""A measured folder as reports need it: rows by language, over everything and by domain, and what
+the replicates let one claim: which is the largest, and which cannot be told from it.
 
-from collections.abc import Hashable, Mapping, Sequence
+All replicates are paired (see `corpora.bootstrap`), so a difference has an interval of its own,
+narrower than those of what it compares. Intervals are not adjusted for the number of comparisons;
+the report says so.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,19 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.bootstrap import DocumentBootstrap, Interval
-from reports.charts.svg import SeriesStyle, series_style
+from reports.charts.svg import Series, series_style
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.counts.schema import MOST_UNITS, Group, GroupCounts, aligned_languages, merged
 from tokenize_lab.rates import gini
 from tokenize_lab.results import Results, load_results
 from tokenize_lab.rows import MeasureRow, RowSettings, measure_rows
-
-# What the replicates let one claim: which is the largest, and which cannot be told from it.
-#
-# All replicates are paired (see `corpora.bootstrap`), so a difference has an interval of its
-# own, narrower than those of what it compares. Intervals are not adjusted for the number of
-# comparisons; the report says so.
-
 
 K = TypeVar("K", bound=Hashable)
 
@@ -30,24 +29,24 @@ _KEPT = ("bytes", "tokens")
 
 
 @dataclass(frozen=True)
-class Estimate:
+class MeasuredValue:
     """A value, and its replicates where there are any: [replicates] or None."""
 
     value: float
     replicates: NDArray[np.float64] | None = None
 
-    def minus(self, other: "Estimate") -> "Estimate":
+    def minus(self, other: "MeasuredValue") -> "MeasuredValue":
         """Return the paired difference."""
         if self.replicates is None or other.replicates is None:
-            return Estimate(self.value - other.value)
-        return Estimate(self.value - other.value, self.replicates - other.replicates)
+            return MeasuredValue(self.value - other.value)
+        return MeasuredValue(self.value - other.value, self.replicates - other.replicates)
 
-    def over(self, other: "Estimate") -> "Estimate":
+    def over(self, other: "MeasuredValue") -> "MeasuredValue":
         """Return the paired ratio. The other's value must not be 0."""
         value = self.value / other.value
         if self.replicates is None or other.replicates is None or (other.replicates == 0).any():
-            return Estimate(value)
-        return Estimate(value, self.replicates / other.replicates)
+            return MeasuredValue(value)
+        return MeasuredValue(value, self.replicates / other.replicates)
 
 
 @dataclass
@@ -59,9 +58,9 @@ class Resamples:
     """
 
     bootstrap: DocumentBootstrap | None
-    _made: dict[int, tuple[GroupCounts, dict[str, Estimate]]] = field(default_factory=dict)
+    _made: dict[int, tuple[GroupCounts, dict[str, MeasuredValue]]] = field(default_factory=dict)
 
-    def count(self, name: str, part: GroupCounts) -> Estimate:
+    def count(self, name: str, part: GroupCounts) -> MeasuredValue:
         """Return a group's bytes or tokens."""
         if id(part) not in self._made:
             sums = part.resampled(self.bootstrap) if self.bootstrap else None
@@ -69,27 +68,27 @@ class Resamples:
             self._made[id(part)] = (  # the group is kept too, so that its id stays its own
                 part,
                 {
-                    one: Estimate(
-                        float(total[FIELD_INDEX[one]]),
-                        None if sums is None else sums[:, FIELD_INDEX[one]].copy(),
+                    counted: MeasuredValue(
+                        float(total[FIELD_INDEX[counted]]),
+                        None if sums is None else sums[:, FIELD_INDEX[counted]].copy(),
                     )
-                    for one in _KEPT
+                    for counted in _KEPT
                 },
             )
         return self._made[id(part)][1][name]
 
-    def interval(self, estimate: Estimate) -> Interval | None:
+    def interval(self, estimate: MeasuredValue) -> Interval | None:
         """Return an estimate's interval, or None."""
         return self.bootstrap.interval(estimate.replicates) if self.bootstrap else None
 
-    def gini(self, parts: Sequence[GroupCounts]) -> Estimate:
+    def gini(self, parts: Sequence[GroupCounts]) -> MeasuredValue:
         """Return the Gini coefficient of tokens over aligned languages."""
         costs = [self.count("tokens", part) for part in parts]
         value = float(gini([cost.value for cost in costs]))
         columns = [cost.replicates for cost in costs if cost.replicates is not None]
         if len(columns) < len(costs):
-            return Estimate(value)
-        return Estimate(value, gini(np.stack(columns, axis=-1)))
+            return MeasuredValue(value)
+        return MeasuredValue(value, gini(np.stack(columns, axis=-1)))
 
 
 @dataclass(frozen=True)
@@ -107,40 +106,25 @@ class Extreme(Generic[K]):
     best: K
     tied: Sequence[K] | None
     next: K | None
-    gap: Estimate | None
+    gap: MeasuredValue | None
 
 
 def extreme(
-    estimates: Mapping[K, Estimate], resamples: Resamples, *, largest: bool = True
+    estimates: Mapping[K, MeasuredValue], resamples: Resamples, *, largest: bool = True
 ) -> Extreme[K]:
     """Return the largest (or smallest) of at least one estimate, and what ties with it."""
     sign = 1 if largest else -1
-    order = sorted(estimates, key=lambda key: -sign * estimates[key].value)
-    best, others = order[0], order[1:]
-    gaps = {
-        other: (
-            estimates[best].minus(estimates[other])
-            if largest
-            else estimates[other].minus(estimates[best])
-        )
-        for other in others
-    }
+    best, *others = sorted(estimates, key=lambda key: -sign * estimates[key].value)
+    gaps = {}
+    for other in others:
+        above, below = (best, other) if largest else (other, best)
+        gaps[other] = estimates[above].minus(estimates[below])
     intervals = {other: resamples.interval(gap) for other, gap in gaps.items()}
     known = all(ends is not None for ends in intervals.values())
     tied = [other for other, ends in intervals.items() if ends is not None and ends[0] <= 0]
     following = next((other for other in others if not known or other not in tied), None)
-    return Extreme(
-        best, tied if known else None, following, None if following is None else gaps[following]
-    )
-
-
-@dataclass(frozen=True)
-class Series:
-    """One tokenizer: what provenance says of it, and how it is drawn."""
-
-    name: str
-    facts: dict[str, Any]
-    style: SeriesStyle
+    gap = None if following is None else gaps[following]
+    return Extreme(best, tied if known else None, following, gap)
 
 
 @dataclass(frozen=True)
@@ -187,7 +171,9 @@ class CorpusResults:
     @cached_property
     def aligned(self) -> dict[str, Sequence[Group]]:
         """By tokenizer, the languages that hold the same aligned lines; empty if fewer than 2."""
-        return {tokenizer: own for (tokenizer, _), own in aligned_languages(self.counts).items()}
+        return {
+            tokenizer: groups for (tokenizer, _), groups in aligned_languages(self.counts).items()
+        }
 
     @cached_property
     def pooled(self) -> dict[str, GroupCounts]:
@@ -198,6 +184,17 @@ class CorpusResults:
     def lossy(self) -> set[str]:
         """Tokenizers under which some text of this corpus did not come back exactly."""
         return {name for name, row in self.overall.items() if (row["exact_share"] or 0) < 1}
+
+    def reader(self, rate: str) -> Callable[[str, str], tuple[float, Interval | None] | None]:
+        """Return what tells a rate and its interval by language and tokenizer, if measured."""
+
+        def read(language: str, tokenizer: str) -> tuple[float, Interval | None] | None:
+            row = self.cells.get((language, tokenizer))
+            if row is None or row[rate] is None:
+                return None
+            return row[rate], row["intervals"].get(rate)
+
+        return read
 
     @property
     def compared(self) -> bool:
@@ -265,11 +262,11 @@ def measured(results: Results) -> Measured:
     replicates, seed = settings["replicates"], settings["seed"]
     bootstrap = DocumentBootstrap(replicates, seed) if replicates else None
     series = [
-        Series(facts["name"], facts, series_style(i))
+        Series(facts["name"], series_style(i), facts)
         for i, facts in enumerate(record["tokenizers"])
     ]
     row_settings = RowSettings(
-        {one.name: one.facts["vocabulary_size"] for one in series},
+        {tokenizer.name: tokenizer.facts["vocabulary_size"] for tokenizer in series},
         settings["word_segmenter"],
         settings["reference"],
         settings["baseline"],
@@ -290,7 +287,7 @@ def measured(results: Results) -> Measured:
                 index,
                 name,
                 facts["parallel"],
-                [one.name for one in series],
+                [tokenizer.name for tokenizer in series],
                 {group: part for group, part in by_language.items() if group.corpus == name},
                 [row for row in rows if row["corpus"] == name],
                 {row["tokenizer"]: row for row in overall if row["corpus"] == name},

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from reports import numbers
+from reports.html import Column
+from reports.numbers import Ends, with_small
 from tokenize_lab.rates import RATES
 from tokenize_lab.rows import RELATIVE_RATES, MeasureRow
 
@@ -34,11 +36,16 @@ class Measure:
             return self.more
         return RATES[self.name].meaning if self.name in RATES else RELATIVE_RATES[self.name]
 
+    @property
+    def column(self) -> Column:
+        """The column of a table that holds it."""
+        return Column(self.heading, hint=self.meaning)
+
     def text(self, value: float | None) -> str:
         """Return the value as text."""
         return numbers.share(value) if self.is_share else numbers.rate(value, None, self.places)
 
-    def full(self, value: float | None, ends: numbers.Interval | None) -> str:
+    def full(self, value: float | None, ends: Ends) -> str:
         """Return value and interval as text."""
         return " ".join(part for part in self._parts(value, ends, "%") if part)
 
@@ -46,27 +53,19 @@ class Measure:
         """Return a row's value with its interval, as HTML."""
         if row is None:
             return Markup(numbers.UNMEASURED)
-        return _cell(*self._parts(row[self.name], row["intervals"].get(self.name), "%"))
+        return with_small(*self._parts(row[self.name], row["intervals"].get(self.name), "%"))
 
-    def difference_cell(self, value: float, ends: numbers.Interval | None) -> Markup:
+    def difference_cell(self, value: float, ends: Ends) -> Markup:
         """Return a difference with its interval, as HTML; of shares, in percentage points."""
-        return _cell(*self._parts(value, ends, "pp"))
+        return with_small(*self._parts(value, ends, "pp"))
 
-    def _parts(
-        self, value: float | None, ends: numbers.Interval | None, unit: str
-    ) -> tuple[str, str]:
+    def _parts(self, value: float | None, ends: Ends, unit: str) -> tuple[str, str]:
         if value is None:
             return numbers.UNMEASURED, ""
         if self.is_share:
             return numbers.share(value, ends, unit), numbers.share_interval(value, ends, unit)
         places = self.places
         return numbers.rate(value, ends, places), numbers.rate_interval(value, ends, places)
-
-
-def _cell(value: str, between: str) -> Markup:
-    if not between:
-        return Markup(value)
-    return Markup("{} <small>{}</small>").format(value, between)
 
 
 _MEASURES = [

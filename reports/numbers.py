@@ -1,19 +1,42 @@
-"""Numbers as people read them: as many places as the interval supports, shares in per cent."""
+"""Numbers as people read them: as many places as the interval supports, shares in per cent, FLOPs
+in powers of ten, what a law found to significant digits."""
 
+import math
 from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from markupsafe import Markup
 
 UNMEASURED = "–"
-Interval = Sequence[float]
+Ends = Sequence[float] | None  # of an interval
+_RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
-def rate(value: float | None, ends: Interval | None = None, places: int = 2) -> str:
+@runtime_checkable
+class Spread(Protocol):
+    """What has the ends of an interval, or None for each: of a coefficient, a prediction."""
+
+    @property
+    def low(self) -> Any: ...
+    @property
+    def high(self) -> Any: ...
+
+
+class Estimated(Spread, Protocol):
+    """A value with the ends of its interval."""
+
+    @property
+    def value(self) -> Any: ...
+
+
+def rate(value: float | None, ends: Ends = None, places: int = 2) -> str:
     """Return `3.25`, with as many places as it takes to tell the interval's ends apart."""
     if value is None:
         return UNMEASURED
     return _signed(value, _places([value, *(ends or ())], places))
 
 
-def share(value: float | None, ends: Interval | None = None, unit: str = "%") -> str:
+def share(value: float | None, ends: Ends = None, unit: str = "%") -> str:
     """Return `12.3 %`; 100 % and 0 % are said only where they are exact."""
     if value is None:
         return UNMEASURED
@@ -22,7 +45,7 @@ def share(value: float | None, ends: Interval | None = None, unit: str = "%") ->
     return f"{_signed(100 * value, _share_places(value, ends))} {unit}"
 
 
-def rate_interval(value: float, ends: Interval | None, places: int = 2) -> str:
+def rate_interval(value: float, ends: Ends, places: int = 2) -> str:
     """Return `[3.22, 3.27]`, or nothing where there is no interval or it has no width."""
     if ends is None or not _wide(ends):
         return ""
@@ -30,7 +53,7 @@ def rate_interval(value: float, ends: Interval | None, places: int = 2) -> str:
     return f"[{_signed(ends[0], places)}, {_signed(ends[1], places)}]"
 
 
-def share_interval(value: float, ends: Interval | None, unit: str = "%") -> str:
+def share_interval(value: float, ends: Ends, unit: str = "%") -> str:
     """Return `[12.1, 12.5 %]`, or nothing."""
     if ends is None or not _wide(ends):
         return ""
@@ -38,10 +61,10 @@ def share_interval(value: float, ends: Interval | None, unit: str = "%") -> str:
     return f"[{_signed(100 * ends[0], places)}, {_signed(100 * ends[1], places)} {unit}]"
 
 
-def _share_places(value: float, ends: Interval | None) -> int:
-    percents = [100 * one for one in (value, *(ends or ()))]
+def _share_places(value: float, ends: Ends) -> int:
+    percents = [100 * number for number in (value, *(ends or ()))]
     # What is not whole must not read as whole, nor what is not nothing as nothing.
-    return max(_places(percents, 1), _places([100 - one for one in percents], 1))
+    return max(_places(percents, 1), _places([100 - percent for percent in percents], 1))
 
 
 def _places(values: Sequence[float], least: int) -> int:
@@ -55,13 +78,13 @@ def _places(values: Sequence[float], least: int) -> int:
     return least + 6
 
 
-def _wide(ends: Interval | None) -> bool:
+def _wide(ends: Ends) -> bool:
     return ends is not None and ends[0] != ends[1]
 
 
-def count(value: int) -> str:
+def count(value: int | None) -> str:
     """Return `1,114,112`."""
-    return f"{value:,}"
+    return UNMEASURED if value is None else f"{value:,}"
 
 
 def size(value: int) -> str:
@@ -92,3 +115,67 @@ def _signed(value: float, places: int) -> str:
     if text.startswith("-"):
         return "\u2212" + text[1:] if float(text) else text[1:]
     return text
+
+
+def power(value: float) -> str:
+    """Return `10²⁰`, `2×10²¹` or, of nothing, `0`, for axes and sentences."""
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(value) + 1e-9)
+    factor = f"{value / 10**exponent:.3g}"
+    raised = f"10{str(exponent).translate(_RAISED)}"
+    return raised if factor == "1" else f"{factor}×{raised}"
+
+
+def compact(value: float) -> str:
+    """Return `2e21`, for cells of tables, which sort as numbers."""
+    return f"{value:g}".replace("e+0", "e").replace("e+", "e")
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """Return `3.70`, `0.0312` or `1.4e9`, to that many digits, none of them dropped."""
+    if value is None or not math.isfinite(value):
+        return UNMEASURED
+    if value == 0:
+        return "0"
+    size = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
+    if -4 <= size < 6:
+        text = f"{value:.{max(0, digits - 1 - size)}f}"
+    else:
+        text = f"{value:.{digits - 1}e}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
+    # The exponent keeps its hyphen, so that tables can sort by it.
+    return text.replace("-", "\u2212", 1) if text.startswith("-") else text
+
+
+def ends_of(spread: Spread | Ends) -> tuple[float, float] | None:
+    """Return both ends of an interval, or None where one is missing."""
+    if spread is None:
+        return None
+    low, high = (spread.low, spread.high) if isinstance(spread, Spread) else spread
+    return None if low is None or high is None else (float(low), float(high))
+
+
+def ends_text(spread: Spread | Ends, digits: int = 3) -> str:
+    """Return `[3.60, 3.80]`, or nothing where an end is missing."""
+    ends = ends_of(spread)
+    return f"[{', '.join(significant(end, digits) for end in ends)}]" if ends else ""
+
+
+def with_interval(value: float | None, spread: Spread | Ends, digits: int = 3) -> Markup:
+    """Return a value with its interval in small print, for a cell."""
+    return with_small(significant(value, digits), ends_text(spread, digits))
+
+
+def with_small(value: str, small: str) -> Markup:
+    """Return a text with another in small print, if there is one."""
+    return Markup("{} <small>{}</small>").format(value, small) if small else Markup(value)
+
+
+def cell(estimate: Estimated, digits: int = 3) -> Markup:
+    """Return a law's estimate or single prediction with its interval, for a cell."""
+    return with_interval(estimate.value, estimate, digits)
+
+
+def said(estimate: Estimated, digits: int = 3) -> str:
+    """Return `3.70 [3.60, 3.80]`, for a sentence."""
+    return f"{significant(estimate.value, digits)} {ends_text(estimate, digits)}".strip()

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports.charts.svg import OKABE_ITO, heat_colours
+from reports.charts.svg import colour_rules, heat_colours
 from reports.html import csp_hash, render, text_file
 from reports.measured import CorpusResults, Measured
 
-# A report is a list of sections.
+_STYLES = ("page.css", "figures.css", "chart.css", "laws.css", "sweep.css")
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,6 @@ class Section:
         title: its heading.
         body: HTML, headings from h3 on.
         script: JavaScript that it needs, or empty; run once, after the page's own.
-        style: style sheet that it needs, or empty; written once.
         plotting: whether its script is a plotting library, which sets styles on what it draws.
     """
 
@@ -29,7 +28,6 @@ class Section:
     title: str
     body: Markup
     script: str = ""
-    style: str = ""
     plotting: bool = False
 
 
@@ -41,14 +39,40 @@ def for_each_corpus(measured: Measured, part: Callable[[CorpusResults], Markup])
     )
 
 
-def paragraphs(sentences: Sequence[Markup | str]) -> Markup:
-    """Return each sentence as a paragraph."""
-    return Markup("").join(Markup("<p>{}</p>").format(sentence) for sentence in sentences)
+def paragraphs(*sentences: Markup | str) -> Markup:
+    """Return each text that is not empty as a paragraph."""
+    return Markup("").join(Markup("<p>{}</p>").format(text) for text in sentences if text)
+
+
+def lead(words: Markup | str) -> Markup:
+    """Return the paragraph that a section opens with, in larger letters."""
+    return Markup('<p class="lead">{}</p>').format(words)
+
+
+def note(words: Markup | str) -> Markup:
+    """Return how a figure is to be read, in smaller letters."""
+    return Markup('<p class="note">{}</p>').format(words)
 
 
 def absent(reason: str) -> Markup:
     """Return a note that says why something is not there."""
     return Markup('<p class="absent">{}</p>').format(reason)
+
+
+def bullets(sentences: Sequence[Markup | str]) -> Markup:
+    """Return findings as a list; nothing where there are none."""
+    items = Markup("").join(Markup("<li>{}</li>").format(sentence) for sentence in sentences)
+    return Markup('<ul class="findings">{}</ul>').format(items) if items else items
+
+
+def heading(text: str, level: int = 3) -> Markup:
+    """Return a heading inside a section."""
+    return Markup("<h{0}>{1}</h{0}>").format(level, text)
+
+
+def subheading(measured: Measured, text: str) -> Markup:
+    """Return a heading inside a corpus's part of a section."""
+    return heading(text, 4 if measured.several else 3)
 
 
 def behind(summary: str, table: Markup) -> Markup:
@@ -59,11 +83,6 @@ def behind(summary: str, table: Markup) -> Markup:
 def figure(picture: Markup, caption: str | Markup, key: Markup | str = "") -> Markup:
     """Return a picture with its key above and its caption below."""
     return render("figure.html", picture=picture, caption=caption, key=key or Markup(""))
-
-
-def subheading(measured: Measured, text: str) -> Markup:
-    """Return a heading inside a corpus's part of a section."""
-    return Markup("<{0}>{1}</{0}>").format("h4" if measured.several else "h3", text)
 
 
 def render_page(title: str, sections: Sequence[Section], corpora: Sequence[str] = ()) -> str:
@@ -77,8 +96,7 @@ def render_page(title: str, sections: Sequence[Section], corpora: Sequence[str] 
     """
     identities = [section.identity for section in sections]
     assert len(set(identities)) == len(identities), identities
-    style = text_file("page.css") + text_file("figures.css") + _colours()
-    style += "".join(dict.fromkeys(section.style for section in sections))
+    style = "".join(map(text_file, _STYLES)) + colour_rules() + _heat_rules()
     scripts = [text_file("page.js"), *(section.script for section in sections if section.script)]
     policy = "; ".join(
         [
@@ -108,11 +126,9 @@ def _style_sources(style: str, plotting: bool) -> list[str]:
     return [f"style-src {csp_hash(style)} {csp_hash('')}", "style-src-attr 'unsafe-inline'"]
 
 
-def _colours() -> str:
-    """Return the rules of series and of heat map steps."""
-    series = [f".s{i}{{--series:{colour}}}" for i, colour in enumerate(OKABE_ITO)]
-    heat = [
-        f".h{i}{{background:{background};color:{text}}}"
+def _heat_rules() -> str:
+    """Return the rules of cells of a heat map."""
+    return "".join(
+        f".h{i}{{background:{background};color:{text}}}\n"
         for i, (background, text) in enumerate(heat_colours())
-    ]
-    return "\n".join(series + heat) + "\n"
+    )

@@ -1,91 +1,37 @@
-"""A chart with two axes: lines, bands, markers with intervals, rules; SVG without script."""
+"""A chart: a frame with two axes and their ticks, and the marks in it; SVG without script.
+
+Every figure of a report is one: charts of two quantities, and charts of rows (`rows.py`), whose
+upward axis counts rows. Marks are made by their values; the chart knows where these lie.
+"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from markupsafe import Markup
 
+from reports.charts.key import hint_of, marker
 from reports.charts.svg import (
     Scale,
     SeriesStyle,
     drawing,
-    heat_colours,
     log_ticks,
     padded,
-    series_style,
     tag,
     tick_text,
     ticks,
 )
-from reports.html import text_file
-from reports.laws.text import power
-from reports.measured import Series
-
-# Markers of series: a shape and a colour each, so that neither is needed alone.
-
-
-RADIUS = 4.2
-
-# Outlines in units of the radius.
-_POLYGONS = {
-    "square": "-.85,-.85 .85,-.85 .85,.85 -.85,.85",
-    "triangle": "0,-1.15 1.05,.75 -1.05,.75",
-    "down": "0,1.15 1.05,-.75 -1.05,-.75",
-    "diamond": "0,-1.2 1.2,0 0,1.2 -1.2,0",
-    "plus": "-.35,-1.1 .35,-1.1 .35,-.35 1.1,-.35 1.1,.35 .35,.35 .35,1.1 -.35,1.1 -.35,.35 "
-    "-1.1,.35 -1.1,-.35 -.35,-.35",
-    "cross": "-1,-.6 -.6,-1 0,-.4 .6,-1 1,-.6 .4,0 1,.6 .6,1 0,.4 -.6,1 -1,.6 -.4,0",
-    "hexagon": "-.55,-.95 .55,-.95 1.1,0 .55,.95 -.55,.95 -1.1,0",
-}
-
-
-def marker(style: SeriesStyle, x: float, y: float, hint: str = "") -> Markup:
-    """Return a marker centred at (x, y), with a text shown on hover."""
-    title = (tag("title", hint),) if hint else ()
-    name = f"m s{style.colour}"
-    if style.shape == "circle":
-        return tag("circle", *title, class_=name, cx=float(x), cy=float(y), r=RADIUS)
-    points = " ".join(
-        f"{x + RADIUS * float(a):.1f},{y + RADIUS * float(b):.1f}"
-        for a, b in (pair.split(",") for pair in _POLYGONS[style.shape].split())
-    )
-    return tag("polygon", *title, class_=name, points=points)
-
-
-def legend(series: list[Series], *, lines: bool = False) -> Markup:
-    """Return the key to a figure's series, as a list."""
-    items = []
-    for one in series:
-        line = Markup("")
-        width = 28 if lines else 14
-        if lines:
-            line = tag(
-                "line",
-                class_=f"curve s{one.style.colour}",
-                stroke_dasharray=one.style.dashes,
-                x1=0, x2=width, y1=7, y2=7,
-            )  # fmt: skip
-        sample = tag(
-            "svg",
-            line,
-            marker(one.style, width / 2, 7),
-            viewBox=f"0 0 {width} 14",
-            width=width,
-            height=14,
-            aria_hidden="true",
-        )
-        items.append(tag("li", sample, " ", tag("bdi", one.name)))
-    return tag("ul", *items, class_="legend")
-
+from reports.numbers import power
 
 Points = Sequence[tuple[float, float]]
+Ends = Sequence[float] | None  # of an interval
+
 # Ticks within a decade, the finer the less of it is shown.
 _STEPS_OF_DECADES = ((1,), (1, 3), (1, 2, 5), tuple(range(1, 10)))
 _LINEAR_BELOW = 3.0  # a ratio of an axis's ends so small that equal steps are as good as any
 _FEWEST_TICKS = 3  # that tell a scale
 _HALF_LETTER = 3.4  # pixels; half of what a letter of a tick's label is wide, at most
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 10.0, 42.0
 
 
 @dataclass(frozen=True)
@@ -102,20 +48,25 @@ class Axis:
     label: str
     low: float
     high: float
-    ticks: Sequence[tuple[float, str]]
+    ticks: Sequence[tuple[float, str]] = ()
     log: bool = False
+
+
+def round_ticks(low: float, high: float, about: int) -> list[tuple[float, str]]:
+    """Return about so many round values between two ends, with their texts."""
+    return [(value, tick_text(value)) for value in ticks(low, high, about)]
 
 
 def linear(label: str, values: Sequence[float], about: int = 8) -> Axis:
     """Return an axis that holds the values, with round ticks."""
     low, high = padded(values)
-    return Axis(label, low, high, [(one, tick_text(one)) for one in ticks(low, high, about)])
+    return Axis(label, low, high, round_ticks(low, high, about))
 
 
 def octaves(label: str, values: Sequence[float]) -> Axis:
     """Return a logarithmic axis with ticks at powers of two, for ratios such as bytes per token."""
     low, high = _widened(values)
-    return Axis(label, low, high, [(one, tick_text(one)) for one in log_ticks(low, high)], True)
+    return Axis(label, low, high, [(v, tick_text(v)) for v in log_ticks(low, high)], True)
 
 
 def decades(label: str, values: Sequence[float]) -> Axis:
@@ -134,12 +85,24 @@ def decades(label: str, values: Sequence[float]) -> Axis:
         ]
         if len(places) >= _FEWEST_TICKS:
             break
-    return Axis(label, low, high, [(one, power(one)) for one in places], True)
+    return Axis(label, low, high, [(value, power(value)) for value in places], True)
 
 
 def _widened(values: Sequence[float]) -> tuple[float, float]:
     low, high = padded([math.log(value) for value in values], share=0.05)
     return math.exp(low), math.exp(high)
+
+
+class Margins(NamedTuple):
+    """Pixels around the plotting area, for ticks and labels."""
+
+    left: float = 52.0
+    right: float = 12.0
+    top: float = 10.0
+    bottom: float = 42.0
+
+
+_MARGINS = Margins()
 
 
 @dataclass(frozen=True)
@@ -149,42 +112,65 @@ class Chart:
     Attributes:
         x, y: its axes.
         width, height: in pixels.
+        margins: around the plotting area.
+        tick_rows: `below` the plotting area, `above` it, or both: where x has its ticks; its label
+            stands at the first.
     """
 
     x: Axis
     y: Axis
     width: float = 340.0
     height: float = 300.0
+    margins: Margins = _MARGINS
+    tick_rows: tuple[str, ...] = ("below",)
+
+    @property
+    def left(self) -> float:
+        """Where the plotting area begins."""
+        return self.margins.left
 
     @property
     def right(self) -> float:
-        """Where the plotting area ends."""
-        return self.width - _RIGHT
+        """Where it ends."""
+        return self.width - self.margins.right
+
+    @property
+    def top(self) -> float:
+        """Its upper edge."""
+        return self.margins.top
 
     @property
     def bottom(self) -> float:
-        """Where the plotting area ends."""
-        return self.height - _BOTTOM
+        """Its lower edge."""
+        return self.height - self.margins.bottom
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Return the pixels of a value."""
-        return self._x(x), self._y(y)
+        return (
+            Scale(self.x.low, self.x.high, self.left, self.right, self.x.log)(x),
+            Scale(self.y.low, self.y.high, self.bottom, self.top, self.y.log)(y),
+        )
 
-    def line(self, style: SeriesStyle, points: Points, hint: str = "", more: str = "") -> Markup:
+    def line(
+        self, style: SeriesStyle | None, points: Points, hint: str = "", more: str = ""
+    ) -> Markup:
         """Return a line through the points; `more` names further classes."""
-        title = (tag("title", hint),) if hint else ()
+        known = (f"curve s{style.colour}", style.dashes) if style else ("", None)
         return tag(
             "polyline",
-            *title,
-            class_=f"curve s{style.colour} {more}".strip(),
-            stroke_dasharray=style.dashes,
+            *hint_of(hint),
+            class_=f"{known[0]} {more}".strip(),
+            stroke_dasharray=known[1],
             points=self._path(points),
         )
 
+    def area(self, outline: Points, classes: str) -> Markup:
+        """Return the area within a line that ends where it begins."""
+        return tag("polygon", class_=classes, points=self._path(outline))
+
     def band(self, style: SeriesStyle, low: Points, high: Points) -> Markup:
         """Return the area between two lines."""
-        outline = [*low, *reversed(high)]
-        return tag("polygon", class_=f"band s{style.colour}", points=self._path(outline))
+        return self.area([*low, *reversed(high)], f"band s{style.colour}")
 
     def mark(
         self,
@@ -193,37 +179,65 @@ class Chart:
         y: float,
         hint: str = "",
         *,
-        x_ends: Sequence[float] | None = None,
-        y_ends: Sequence[float] | None = None,
+        x_ends: Ends = None,
+        y_ends: Ends = None,
     ) -> Markup:
         """Return a marker with the intervals it has."""
+        name = f"whisker s{style.colour}"
+        lines = [
+            self._segment((ends[0], y), (ends[1], y), name)
+            if across
+            else self._segment((x, ends[0]), (x, ends[1]), name)
+            for ends, across in ((x_ends, True), (y_ends, False))
+            if ends is not None and ends[0] != ends[1]
+        ]
+        return Markup("").join([*lines, marker(style, *self.at(x, y), hint)])
+
+    def dot(self, x: float, y: float, classes: str, radius: float, hint: str = "") -> Markup:
+        """Return a circle of some classes of the style sheet."""
         px, py = self.at(x, y)
-        parts = []
-        for low, high, across in (
-            *((self._x(a), self._x(b), True) for a, b in _pair(x_ends)),
-            *((self._y(a), self._y(b), False) for a, b in _pair(y_ends)),
-        ):
-            ends = (
-                {"x1": low, "x2": high, "y1": py, "y2": py}
-                if across
-                else {"x1": px, "x2": px, "y1": low, "y2": high}
-            )
-            parts.append(tag("line", class_=f"whisker s{style.colour}", **ends))
-        return Markup("").join([*parts, marker(style, px, py, hint)])
+        return tag("circle", *hint_of(hint), class_=classes, cx=px, cy=py, r=radius)
 
     def ring(self, x: float, y: float, hint: str = "") -> Markup:
         """Return a ring that marks a minimum."""
-        px, py = self.at(x, y)
-        return tag("circle", tag("title", hint), class_="ring", cx=px, cy=py, r=5.5)
+        return self.dot(x, y, "ring", 5.5, hint)
 
-    def rule(self, x: float | None = None, y: float | None = None) -> Markup:
-        """Return a dashed line across the chart."""
+    def cross(
+        self,
+        x: float,
+        y: float,
+        more: str = "",
+        *,
+        arm: float = 7.0,
+        x_ends: Ends = None,
+        y_ends: Ends = None,
+    ) -> Markup:
+        """Return a cross that marks a best place; its arms reach as far as the intervals, and at
+        least `arm` pixels."""
+        px, py = self.at(x, y)
+        across = [px - arm, px + arm, *(self.at(end, y)[0] for end in x_ends or ())]
+        upward = [py - arm, py + arm, *(self.at(x, end)[1] for end in y_ends or ())]
+        name = f"best {more}".strip()
+        return Markup("").join(
+            [
+                tag("line", class_=name, x1=min(across), x2=max(across), y1=py, y2=py),
+                tag("line", class_=name, x1=px, x2=px, y1=min(upward), y2=max(upward)),
+            ]
+        )
+
+    def rule(
+        self, x: float | None = None, y: float | None = None, classes: str = "diagonal"
+    ) -> Markup:
+        """Return a line across the chart, dashed unless other classes are named."""
         if x is not None:
-            px = self._x(x)
-            return tag("line", class_="diagonal", x1=px, x2=px, y1=_TOP, y2=self.bottom)
+            return self._segment((x, self.y.low), (x, self.y.high), classes)
         assert y is not None
-        py = self._y(y)
-        return tag("line", class_="diagonal", x1=_LEFT, x2=self.right, y1=py, y2=py)
+        return self._segment((self.x.low, y), (self.x.high, y), classes)
+
+    def diagonal(self) -> Markup:
+        """Return the line on which both quantities are equal, of axes that are."""
+        low, high = self.x.low, self.x.high
+        return self._segment((low, low), (high, high), "diagonal")
 
     def text(
         self, x: float, y: float, words: str, *, up: float = 8, anchor: str = "middle"
@@ -232,96 +246,98 @@ class Chart:
         px, py = self.at(x, y)
         return tag("text", words, class_="label", x=px, y=py - up, text_anchor=anchor)
 
-    def draw(self, identity: str, title: str, description: str, *marks: Markup) -> Markup:
-        """Return the chart; what leaves the plotting area is cut off there."""
+    def draw(
+        self,
+        identity: str,
+        title: str,
+        description: str,
+        marks: Iterable[Markup],
+        *,
+        under: Iterable[Markup] = (),
+        beside: Iterable[Markup] = (),
+    ) -> Markup:
+        """Return the chart.
+
+        Arguments:
+            identity: unique on the page.
+            title, description: for those who do not see it.
+            marks: what leaves the plotting area of them is cut off there.
+            under: drawn before the lines of the grid.
+            beside: drawn last, and not cut off.
+        """
         clip = f"{identity}-clip"
-        area = tag("rect", x=_LEFT, y=_TOP, width=self.right - _LEFT, height=self.bottom - _TOP)
-        middle = (_TOP + self.bottom) / 2
+        area = tag(
+            "rect", x=self.left, y=self.top, width=self.right - self.left,
+            height=self.bottom - self.top,
+        )  # fmt: skip
+        middle = (self.top + self.bottom) / 2
         parts = [
+            *under,
             tag("clipPath", area, id=clip),
             *self._ticks(),
             tag("g", *marks, clip_path=f"url(#{clip})"),
             tag("text", self.x.label, class_="axis", text_anchor="middle",
-                x=(_LEFT + self.right) / 2, y=self.height - 8),
-            tag("text", self.y.label, class_="axis", text_anchor="middle",
-                transform=f"translate(12 {middle:g}) rotate(-90)"),
+                x=(self.left + self.right) / 2,
+                y=12 if self.tick_rows[0] == "above" else self.height - 8),
         ]  # fmt: skip
-        return drawing(identity, title, description, self.width, self.height, *parts)
+        if self.y.label:
+            turn = f"translate(12 {middle:g}) rotate(-90)"
+            parts.append(
+                tag("text", self.y.label, class_="axis", text_anchor="middle", transform=turn)
+            )
+        return drawing(identity, title, description, self.width, self.height, *parts, *beside)
+
+    def panel(
+        self,
+        caption: str | Markup,
+        identity: str,
+        title: str,
+        description: str,
+        marks: Iterable[Markup],
+    ) -> "Panel":
+        """Return the chart under a caption, to stand beside others."""
+        return Panel(caption, self.draw(identity, title, description, marks))
 
     def _ticks(self) -> list[Markup]:
         parts = []
+        heights = {"above": self.top - 7, "below": self.bottom + 16}
         for value, text in self.x.ticks:
-            x = self._x(value)
+            x, _ = self.at(value, self.y.low)
+            parts.append(tag("line", class_="grid", x1=x, x2=x, y1=self.top, y2=self.bottom))
             # A tick at the very end would be cut off with half of its label.
+            shown = min(x, self.width - _HALF_LETTER * len(text))
             parts += [
-                tag("line", class_="grid", x1=x, x2=x, y1=_TOP, y2=self.bottom),
-                tag(
-                    "text",
-                    text,
-                    class_="tick",
-                    y=self.bottom + 16,
-                    text_anchor="middle",
-                    x=min(x, self.width - _HALF_LETTER * len(text)),
-                ),
+                tag("text", text, class_="tick", x=shown, y=heights[row], text_anchor="middle")
+                for row in self.tick_rows
             ]
         for value, text in self.y.ticks:
-            y = self._y(value)
+            _, y = self.at(self.x.low, value)
             parts += [
-                tag("line", class_="grid", x1=_LEFT, x2=self.right, y1=y, y2=y),
-                tag("text", text, class_="tick", x=_LEFT - 6, y=y + 4, text_anchor="end"),
+                tag("line", class_="grid", x1=self.left, x2=self.right, y1=y, y2=y),
+                tag("text", text, class_="tick", x=self.left - 6, y=y + 4, text_anchor="end"),
             ]
         return parts
+
+    def _segment(self, begin: tuple[float, float], end: tuple[float, float], name: str) -> Markup:
+        (x1, y1), (x2, y2) = self.at(*begin), self.at(*end)
+        return tag("line", class_=name, x1=x1, x2=x2, y1=y1, y2=y2)
 
     def _path(self, points: Points) -> str:
         return " ".join(f"{px:.1f},{py:.1f}" for px, py in (self.at(x, y) for x, y in points))
 
-    def _x(self, value: float) -> float:
-        return Scale(self.x.low, self.x.high, _LEFT, self.right, self.x.log)(value)
 
-    def _y(self, value: float) -> float:
-        return Scale(self.y.low, self.y.high, self.bottom, _TOP, self.y.log)(value)
+class Panel(NamedTuple):
+    """One of several charts side by side, and the caption over it."""
 
-
-def _pair(ends: Sequence[float] | None) -> list[tuple[float, float]]:
-    return [] if ends is None or ends[0] == ends[1] else [(ends[0], ends[1])]
+    caption: str | Markup
+    picture: Markup
 
 
-def panel(caption: str | Markup, picture: Markup) -> Markup:
-    """Return one of several charts side by side, under its caption."""
-    return Markup('<figure class="panel"><figcaption>{}</figcaption>{}</figure>').format(
-        caption, picture
-    )
-
-
-def panels(*parts: Markup, wide: bool = False) -> Markup:
+def panels(parts: Iterable[Panel], *, wide: bool = False) -> Markup:
     """Return charts side by side, as many as the page is wide for."""
+    drawn = Markup("").join(
+        Markup('<figure class="panel"><figcaption>{}</figcaption>{}</figure>').format(*part)
+        for part in parts
+    )
     style = "panels wide" if wide else "panels"
-    return Markup('<div class="{}">{}</div>').format(style, Markup("").join(parts))
-
-
-# The style sheet of the pages on laws.
-
-
-def laws_style() -> str:
-    """Return the sheet, with a fill for every step of the heat scale."""
-    fills = [f"svg .f{i}{{fill:{colour}}}" for i, (colour, _) in enumerate(heat_colours())]
-    return text_file("laws.css") + "\n".join(fills) + "\n"
-
-
-# Series of the pages on laws: a style for every budget, every rate.
-
-
-def of_budgets(budgets: Sequence[float]) -> dict[float, Series]:
-    """Return a series for every budget, from the smallest."""
-    return {
-        one: Series(f"{power(one)} FLOPs", {}, series_style(i))
-        for i, one in enumerate(sorted(set(budgets)))
-    }
-
-
-def of_rates(rates: Sequence[float]) -> dict[float, Series]:
-    """Return a series for every compression rate, from the lowest."""
-    return {
-        one: Series(f"{one:.3g} bytes per token", {}, series_style(i))
-        for i, one in enumerate(sorted(set(rates)))
-    }
+    return Markup('<div class="{}">{}</div>').format(style, drawn)

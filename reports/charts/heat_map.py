@@ -7,7 +7,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from reports.charts.svg import HEAT_STEPS, heat_step, tag
-from reports.html import Cell, Column, sortable_table
+from reports.html import Column, TableCell, sortable_table
 from reports.numbers import UNMEASURED
 
 
@@ -42,10 +42,12 @@ def heat_map(
         assert all(value > 0 for value in values)
     low, high = _spread(values, log)
 
-    def cell_of(heat: Heat) -> Cell:
+    def cell_of(heat: Heat) -> TableCell:
         if heat.value is None:
-            return Cell(UNMEASURED, "none", heat.hint)
-        return Cell(heat.text, f"h{heat_step(_spread_one(heat.value, log), low, high)}", heat.hint)
+            return TableCell(UNMEASURED, "none", heat.hint)
+        return TableCell(
+            heat.text, f"h{heat_step(_spread_one(heat.value, log), low, high)}", heat.hint
+        )
 
     table = sortable_table(
         caption,

@@ -1,13 +1,17 @@
-"""Small parts of inline SVG: elements, scales and ticks.
+"""Small parts of inline SVG: elements, scales, ticks and the palette.
 
 Colours come from classes of the style sheet (`s0`.. for series), so that figures follow light,
 dark and print. Coordinates are rounded to a tenth of a pixel.
+
+Categories have the colours of Okabe and Ito 2008, "Color Universal Design", each with a shape of
+its own, so that neither is needed alone; ordered values those of cividis (Nuñez, Anderton and
+Renslow 2018, doi:10.1371/journal.pone.0199239).
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
 
@@ -66,10 +70,6 @@ class Scale:
             low, high, value = math.log(low), math.log(high), math.log(value)
         return self.start + (value - low) / (high - low) * (self.stop - self.start)
 
-    def ticks(self, about: int) -> list[float]:
-        """Return round values in the scale's range, about as many as asked for."""
-        return log_ticks(self.low, self.high) if self.log else ticks(self.low, self.high, about)
-
 
 def ticks(low: float, high: float, about: int) -> list[float]:
     """Return multiples of 1, 2 or 5 times a power of ten between low and high."""
@@ -103,12 +103,6 @@ def padded(values: Sequence[float], *, share: float = 0.04) -> tuple[float, floa
     return low - margin, high + margin
 
 
-# Colours that colour-blind readers can tell apart, with the contrast of text upon them.
-#
-# Categories: Okabe and Ito 2008, "Color Universal Design", each with a shape of its own. Ordered
-# values: cividis (Nuñez, Anderton and Renslow 2018, doi:10.1371/journal.pone.0199239).
-
-
 HEAT_STEPS = 24
 
 # Blue, vermillion, green, purple, orange, sky blue, grey, yellow: the most legible first.
@@ -125,10 +119,10 @@ _CIVIDIS = (
 
 
 class SeriesStyle(NamedTuple):
-    """How one tokenizer is drawn everywhere on the page.
+    """How one series is drawn everywhere on a page.
 
     Attributes:
-        colour: index into `OKABE_ITO`.
+        colour: index into `OKABE_ITO`, or `INK` or `QUIET`.
         shape: of its marker.
         dashes: an SVG dash pattern, for lines.
     """
@@ -138,6 +132,7 @@ class SeriesStyle(NamedTuple):
     dashes: str
 
 
+INK, QUIET = 90, 91  # colours outside the palette: that of text, and of text of less weight
 _DASHES = ("none", "7 3", "2 2", "9 3 2 3", "5 5", "1 3", "12 4", "4 2 1 2")
 
 
@@ -146,6 +141,21 @@ def series_style(index: int) -> SeriesStyle:
     turn, colour = divmod(index, len(OKABE_ITO))
     other = (colour + turn) % len(SHAPES)
     return SeriesStyle(colour, SHAPES[other], _DASHES[other])
+
+
+@dataclass(frozen=True)
+class Series:
+    """What is drawn in one style: a tokenizer, a budget, a rate.
+
+    Attributes:
+        name: as the legend has it.
+        style: how it is drawn.
+        facts: what provenance says of it, if it is a tokenizer.
+    """
+
+    name: str
+    style: SeriesStyle
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def heat_step(value: float, low: float, high: float) -> int:
@@ -166,9 +176,9 @@ def heat_colours() -> list[tuple[str, str]]:
     return result
 
 
-def contrast(one: str, other: str) -> float:
+def contrast(colour: str, other: str) -> float:
     """Return the WCAG 2 contrast ratio of two `#rrggbb` colours, 1 to 21."""
-    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    light, dark = sorted((_luminance(colour), _luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -189,3 +199,10 @@ def _between(part: float) -> str:
 
 def _channels(colour: str) -> list[int]:
     return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+def colour_rules() -> str:
+    """Return the style sheet's rules of series and of fills by the steps of the heat scale."""
+    series = [f".s{i}{{--series:{colour}}}" for i, colour in enumerate(OKABE_ITO)]
+    fills = [f"svg .f{i}{{fill:{fill}}}" for i, (fill, _) in enumerate(heat_colours())]
+    return "\n".join(series + fills) + "\n"

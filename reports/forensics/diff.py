@@ -6,9 +6,10 @@ from typing import Any
 from markupsafe import Markup
 
 from reports import numbers
-from reports.figures.bars import Part, bars, bars_key
+from reports.charts.key import bars_key
+from reports.charts.rows import BarPart, bars
 from reports.forensics.tokenizers import piece, token, tokens
-from reports.html import Column, language_cell, sortable_table, strong, visible
+from reports.html import Column, columns, language_cell, sortable_table, strong, visible
 from reports.languages import language_name
 from reports.page import Section, behind, figure
 
@@ -74,8 +75,20 @@ def _vocabulary(finding: dict[str, Any], place: int) -> Markup:
         "Two bars of tokens: those shared, then those that the one tokenizer has alone.",
         "tokens",
         [
-            ("A", [Part(shared, _BOTH, f"shared: {shared:,}"), Part(own, _A, f"A alone: {own:,}")]),
-            ("B", [Part(shared, _BOTH, f"shared: {shared:,}"), Part(its, _B, f"B alone: {its:,}")]),
+            (
+                "A",
+                [
+                    BarPart(shared, _BOTH, f"shared: {shared:,}"),
+                    BarPart(own, _A, f"A alone: {own:,}"),
+                ],
+            ),
+            (
+                "B",
+                [
+                    BarPart(shared, _BOTH, f"shared: {shared:,}"),
+                    BarPart(its, _B, f"B alone: {its:,}"),
+                ],
+            ),
         ],
     )
     key = bars_key([(_BOTH, "shared"), (_A, "A alone"), (_B, "B alone")])
@@ -90,7 +103,7 @@ def _vocabulary(finding: dict[str, Any], place: int) -> Markup:
     if vocabulary["moves"]:
         moves = sortable_table(
             "Shared tokens whose rank among the shared ones differs most",
-            [Column("token", numeric=False), Column("rank in A"), Column("rank in B")],
+            "token: | rank in A | rank in B",
             [
                 [token(one), *(numbers.count(rank) for rank in one["ranks"])]
                 for one in vocabulary["moves"][:_MOVES]
@@ -115,8 +128,7 @@ def _cuts(finding: dict[str, Any], place: int) -> Markup:
     table = sortable_table(
         "How text is cut, by language",
         [
-            Column("language", numeric=False),
-            Column("bytes"),
+            *columns("language: | bytes"),
             Column("same documents", hint="cut at the same places throughout"),
             Column("same bytes", hint="in tokens that both have at the same place"),
             Column("shared cuts", hint="places where both cut, of those where either does"),
@@ -141,9 +153,9 @@ def _cuts(finding: dict[str, Any], place: int) -> Markup:
     return Markup("<h3>How text is cut</h3>") + figure(picture, caption) + table
 
 
-def _same_bytes(row: dict[str, Any]) -> tuple[str, list[Part]]:
+def _same_bytes(row: dict[str, Any]) -> tuple[str, list[BarPart]]:
     called, share = language_name(row["language"]), row["same_byte_share"]
-    return called, [Part(100 * share, _BOTH, f"{called}: {numbers.share(share)}")]
+    return called, [BarPart(100 * share, _BOTH, f"{called}: {numbers.share(share)}")]
 
 
 def _words(finding: dict[str, Any]) -> Markup:
@@ -158,13 +170,7 @@ def _words(finding: dict[str, Any]) -> Markup:
     return sortable_table(
         f"Words cut differently, where most tokens are at stake: the first {len(words)} of "
         f"{numbers.count(finding['text']['words_cut_differently'])}",
-        [
-            Column("word", numeric=False),
-            Column("times"),
-            Column("cut by A", numeric=False),
-            Column("cut by B", numeric=False),
-            Column("tokens saved by A"),
-        ],
+        "word: | times | cut by A: | cut by B: | tokens saved by A",
         [
             [
                 token(row),

@@ -1,4 +1,4 @@
-"""What is known of every token of a vocabulary."""
+"""What is known of every token of a vocabulary, and of the text that its merges came from."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,23 +6,20 @@ from typing import Any
 from markupsafe import Markup
 
 from reports import numbers
+from reports.charts.key import bars_key
+from reports.charts.rows import BarPart, Dot, bars, dot_plot
 from reports.charts.svg import series_style
-from reports.figures.bars import Part, bars, bars_key
-from reports.figures.dot_plot import Dot, dot_plot
-from reports.html import Column, language_cell, sortable_table, strong, visible
+from reports.html import Column, columns, language_cell, sortable_table, strong, visible
 from reports.languages import language_name
 from reports.page import Section, behind, figure
 from tokenize_lab.forensics.tables import REASONS
 
-# Tokens as a page can show them: their characters, and bytes of no character in hexadecimal.
-
-
 _LONGEST = 60  # characters
 
 
-def token(one: dict[str, Any]) -> Markup:
+def token(entry: dict[str, Any]) -> Markup:
     """Return a token of a finding, by its bytes."""
-    return piece(bytes.fromhex(one["hex"]).decode("utf-8", "surrogateescape"))
+    return piece(bytes.fromhex(entry["hex"]).decode("utf-8", "surrogateescape"))
 
 
 def piece(text: str) -> Markup:
@@ -42,7 +39,7 @@ def piece(text: str) -> Markup:
 
 def tokens(several: Sequence[dict[str, Any]], most: int) -> Markup:
     """Return the first few tokens, side by side."""
-    return Markup(" ").join(token(one) for one in several[:most])
+    return Markup(" ").join(token(entry) for entry in several[:most])
 
 
 def _byte(character: str) -> str:
@@ -100,12 +97,7 @@ def _reach(finding: dict[str, Any]) -> Markup:
     table = sortable_table(
         "Tokens that no text was found for"
         + (f", the first {_LISTED} of {numbers.count(total)}" if total > _LISTED else ""),
-        [
-            Column("id"),
-            Column("token", numeric=False),
-            Column("comes out as", numeric=False),
-            Column("why", numeric=False),
-        ],
+        "id | token: | comes out as: | why:",
         [
             [
                 str(one["id"]),
@@ -127,7 +119,7 @@ def _scripts(finding: dict[str, Any], place: int) -> Markup:
     if not total:
         return Markup("")
     rows = [
-        (name, [Part(100 * number / total, 0, f"{name}: {numbers.count(number)} ids")])
+        (name, [BarPart(100 * number / total, 0, f"{name}: {numbers.count(number)} ids")])
         for name, number in scripts[:_SCRIPTS]
     ]
     picture = bars(
@@ -139,7 +131,7 @@ def _scripts(finding: dict[str, Any], place: int) -> Markup:
     )
     table = sortable_table(
         "Vocabulary by script",
-        [Column("script", numeric=False), Column("ids"), Column("share")],
+        "script: | ids | share",
         [[name, numbers.count(number), numbers.share(number / total)] for name, number in scripts],
     )
     caption = "Scripts of the tokens' whole characters; digits, punctuation and spaces have none."
@@ -182,11 +174,13 @@ def _languages(finding: dict[str, Any], place: int) -> Markup:
             (
                 called,
                 [
-                    Part(100 * own / size, _OWN, f"{called}: {numbers.count(own)} ids of its own"),
-                    Part(
+                    BarPart(
+                        100 * own / size, _OWN, f"{called}: {numbers.count(own)} ids of its own"
+                    ),
+                    BarPart(
                         100 * main / size, _MAIN, f"{called}: {numbers.count(main)} mainly its own"
                     ),
-                    Part(100 * rest / size, _SHARED, f"{called}: {numbers.count(rest)} shared"),
+                    BarPart(100 * rest / size, _SHARED, f"{called}: {numbers.count(rest)} shared"),
                 ],
             )
         )
@@ -203,9 +197,7 @@ def _languages(finding: dict[str, Any], place: int) -> Markup:
     table = sortable_table(
         "What each language uses of the vocabulary",
         [
-            Column("language", numeric=False),
-            Column("bytes"),
-            Column("used"),
+            *columns("language: | bytes | used"),
             Column("own", hint="ids that no other language of this corpus uses"),
             Column("mainly own", hint="ids with nine tenths of their occurrences per byte"),
             Column("for 90 %", hint="ids that its commonest nine tenths of tokens take"),
@@ -226,9 +218,6 @@ def _languages(finding: dict[str, Any], place: int) -> Markup:
     )
     caption = "All of these grow with how much text there is of a language."
     return Markup("<h3>Whose tokens</h3>") + figure(picture, caption, key) + table
-
-
-# Shares of languages that the order of merges gives away.
 
 
 def mixture_section(finding: dict[str, Any], place: int) -> Section:
@@ -268,12 +257,10 @@ def _body(finding: dict[str, Any], place: int) -> Markup:
     table = sortable_table(
         "Inferred shares",
         [
-            Column("language", numeric=False),
-            Column("share"),
+            *columns("language: | share"),
             Column("95 %", hint="from resampling the documents of our text"),
             Column("published programme", hint="slack counted in occurrences, not in per cent"),
-            Column("our text, bytes"),
-            Column("our text, documents"),
+            *columns("our text, bytes | our text, documents"),
         ],
         [
             [

@@ -1,33 +1,152 @@
-"""Law I: how data and model size grow with compute, at every compression rate."""
+"""How data and model size share a budget: the isoFLOP parabolas, and Law I through their minima."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from markupsafe import Markup
 
-from reports.charts.chart import Chart, decades, legend, of_rates, panel, panels
-from reports.html import Column, sortable_table
-from reports.laws.results import Laws, alike, of_family, rate
-from reports.laws.text import compact, power, significant, with_interval
-from reports.measured import Series
-from reports.page import Section, absent, behind
+from reports.charts.chart import Chart, Panel, decades, linear, octaves, panels
+from reports.charts.key import legend, of_budgets, of_rates
+from reports.charts.svg import Series, SeriesStyle
+from reports.html import sortable_table
+from reports.laws.results import Laws, alike, budget, family, of_family, rate
+from reports.numbers import compact, ends_of, power, significant, with_interval
+from reports.page import Section, absent, behind, note
 from scaling.result import FitResult
+from scaling.runs import Runs
 
-LAW = "law1"
+_STEPS = 48  # of a parabola
 _USUAL = 1e20  # latent FLOPs of which is told, where runs came near
+_RATES = (1.0, 2.0, 4.0, 8.0)  # of which Law I is drawn where no minima are there
 _QUANTITIES = (
     ("train_bytes_opt", "B*, training bytes", "Training bytes B*"),
     ("params_opt", "N*, parameters", "Parameters N*"),
 )
 
+Fitted = tuple[FitResult, Runs]
+
+
+def isoflops(laws: Laws) -> Section:
+    """Show one panel for each compression rate, one curve for each budget."""
+    title = "IsoFLOP parabolas"
+    found = laws.with_runs("isoflop")
+    if not found:
+        reason = (
+            "No curve was fitted: tokenize-lab scaling fit RUNS.csv --law isoflop --out DIR/laws "
+            "makes them, and RUNS.csv belongs beside them."
+        )
+        return Section("laws-isoflop", title, absent(reason))
+    drawn, series = parabola_panels(found)
+    words = (
+        "Every curve is one budget spent on models of several sizes: to the left too large a model "
+        "on too little text, to the right too small a model on too much. Markers are trained "
+        "models, lines the parabolas in ln B fitted to them, drawn over the bytes per parameter "
+        "of the same models, and rings their minima."
+    )
+    table = behind("Table: the minimum of every curve", _minima([fit for fit, _ in found]))
+    body = legend(series, lines=True) + panels(drawn) + note(words) + table
+    return Section("laws-isoflop", title, body)
+
+
+def parabola_panels(found: Sequence[Fitted]) -> tuple[list[Panel], list[Series]]:
+    """Return a panel for each compression rate, and what the key names."""
+    series = of_budgets(budget(fit) for fit, _ in found)
+    keys = sorted({(family(fit), rate(fit)) for fit, _ in found})
+    several = len({name for name, _ in keys}) > 1
+    drawn = []
+    for i, (name, t) in enumerate(keys):
+        curves = [(fit, runs) for fit, runs in found if (family(fit), rate(fit)) == (name, t)]
+        words = f"T = {t:g} bytes per token" if t else "any rate"
+        drawn.append(_parabolas(i, f"{name}, {words}" if several else words, curves, series))
+    return drawn, list(series.values())
+
+
+def _parabolas(
+    place: int, name: str, curves: Sequence[Fitted], series: dict[float, Series]
+) -> Panel:
+    sizes = [_columns(runs) for _, runs in curves]
+    chart = Chart(
+        octaves("bytes per parameter", [x for _, ratio, _ in sizes for x in ratio]),
+        linear("bits per byte", [y for _, _, loss in sizes for y in loss]),
+    )
+    marks = [
+        mark
+        for (fit, _), (data, ratio, loss) in zip(curves, sizes, strict=True)
+        for mark in fitted_curve(chart, fit, series[budget(fit)].style, data, ratio, loss)
+    ]
+    said = f"{len(curves)} budgets; the table below holds the minima."
+    return chart.panel(name, f"isoflop-{place}", f"IsoFLOP curves, {name}", said, marks)
+
+
+def _columns(runs: Runs) -> tuple[list[float], list[float], list[float]]:
+    """Return B, rho and L, by rising B."""
+    data, size = runs.column("train_bytes", "isoflop"), runs.column("params", "isoflop")
+    order = np.argsort(data, kind="stable")
+    loss = runs.column("bits_per_byte", "isoflop")
+    return data[order].tolist(), (data / size)[order].tolist(), loss[order].tolist()
+
+
+def fitted_curve(
+    chart: Chart,
+    fit: FitResult,
+    style: SeriesStyle,
+    data: list[float],
+    ratio: list[float],
+    loss: list[float],
+) -> list[Markup]:
+    """Return the marks of one curve: parabola, models and minimum.
+
+    Arguments:
+        data: bytes that the models read, rising. ratio: bytes per parameter. loss: bits per byte.
+    """
+    at = np.geomspace(data[0], data[-1], _STEPS)
+    there = np.exp(np.interp(np.log(at), np.log(data), np.log(ratio)))
+    fitted = fit.predict("bits_per_byte", train_bytes=at).value
+    place = f"C = {power(budget(fit))}"
+    x, y = fit.estimates["bytes_per_param_opt"], fit.estimates["bits_per_byte_opt"]
+    return [
+        chart.line(style, list(zip(there.tolist(), fitted.tolist(), strict=True)), place, "thin"),
+        *(
+            chart.mark(
+                style, r, value, f"{place}: {significant(r)} bytes per parameter, {value:.4f}"
+            )
+            for r, value in zip(ratio, loss, strict=True)
+        ),
+        chart.ring(x, y, f"{place}: lowest at {significant(x)} bytes per parameter, {y:.4f}"),
+    ]
+
+
+def _minima(fits: Sequence[FitResult]) -> Markup:
+    names = ("train_bytes_opt", "params_opt", "bytes_per_param_opt", "bits_per_byte_opt")
+    return sortable_table(
+        "Minimum of every isoFLOP curve, with 95 % intervals",
+        "budget, FLOPs | bytes per token | models | B*, bytes | N*, parameters | "
+        "ρ*, bytes per parameter | bits per byte",
+        [
+            [
+                compact(budget(fit)),
+                f"{rate(fit):g}",
+                str(fit.n),
+                *(_estimate(fit, name, 4 if name == "bits_per_byte_opt" else 3) for name in names),
+            ]
+            for fit in fits
+        ],
+        row_headers=2,
+        style="tall",
+    )
+
+
+def _estimate(fit: FitResult, name: str, digits: int = 3) -> Markup:
+    return with_interval(fit.estimates[name], fit.intervals.get(name), digits)
+
 
 def allocation(laws: Laws) -> Section:
     """Show B* and N* over compute, with Law I's lines, and its coefficients."""
     title = "Law I: how much text, how large a model"
-    fit = laws.one(LAW)
+    fit = laws.one("law1")
     if fit is None:
-        note = absent(
-            "Law I was not fitted: tokenize-lab scaling fit RUNS.csv --law law1 --out DIR/laws"
-        )
-        return Section("laws-one", title, note)
+        reason = "Law I was not fitted: tokenize-lab scaling fit RUNS.csv --law law1 --out DIR/laws"
+        return Section("laws-one", title, absent(reason))
     minima = [one for one in laws.of("isoflop") if rate(one) and alike(one, fit)]
     body = Markup(
         '<p class="formula">B* = B<sub>0</sub> C<sup>α</sup> T<sup>β</sup>, &emsp; '
@@ -35,10 +154,9 @@ def allocation(laws: Laws) -> Section:
         "<p>C is what the latent module alone spends, 6&nbsp;N&nbsp;B&nbsp;/&nbsp;T. {}</p>"
     ).format(_sentence(fit, laws))
     if minima:
-        series = of_rates([rate(one) for one in minima])
-        body += legend(list(series.values()), lines=True)
-        body += panels(*(_panel(fit, minima, series, *one) for one in _QUANTITIES), wide=True)
-        body += Markup('<p class="note">{}</p>').format(
+        drawn, series = allocation_panels(fit, minima)
+        body += legend(series, lines=True) + panels(drawn, wide=True)
+        body += note(
             "Markers are the minima of the isoFLOP curves, with 95 % intervals; lines are Law I. "
             "The higher the compression rate, the more text and the larger a model the same "
             "compute pays for."
@@ -50,8 +168,7 @@ def _sentence(fit: FitResult, laws: Laws) -> str:
     low, high = fit.data_range.get("latent_flops", (_USUAL, _USUAL))
     spent = _USUAL if low <= _USUAL <= high else float(f"{high:.2g}")
     best = fit.predict("bytes_per_param_opt", latent_flops=spent, compression_rate=4.0)
-    alpha, beta = (with_interval(fit.estimates[one], fit.intervals[one]).striptags()
-                   for one in ("alpha", "beta"))  # fmt: skip
+    alpha, beta = (_estimate(fit, name).striptags() for name in ("alpha", "beta"))
     return (
         f"Text grows with the power α = {alpha} of compute and with the power β = {beta} of the "
         f"compression rate{of_family(fit, laws.fits)}; at 4 bytes per token and {power(spent)} "
@@ -65,57 +182,48 @@ def latent_flops(minimum: FitResult) -> float:
     return 6 * best["params_opt"] * best["train_bytes_opt"] / rate(minimum)
 
 
-def _panel(
-    fit: FitResult,
-    minima: list[FitResult],
-    series: dict[float, Series],
-    name: str,
-    label: str,
-    caption: str,
-) -> Markup:
-    spent = [latent_flops(one) for one in minima]
-    chart = Chart(
-        decades("compute of the latent module, FLOPs", spent),
-        decades(label, [one.estimates[name] for one in minima]),
-        width=440,
-        height=340,
-    )
-    marks = []
-    at = np.geomspace(chart.x.low, chart.x.high, 2)
-    for of_rate, one in series.items():
-        fitted = fit.predict(name, latent_flops=at, compression_rate=of_rate).value
-        line = list(zip(at.tolist(), fitted.tolist(), strict=True))
-        marks.append(chart.line(one.style, line, f"Law I at {one.name}", "thin"))
-    for compute, minimum in zip(spent, minima, strict=True):
-        value, own = minimum.estimates[name], minimum.intervals.get(name)
-        marks.append(
-            chart.mark(
-                series[rate(minimum)].style,
-                compute,
-                value,
-                f"T = {rate(minimum):g}, {compact(compute)} FLOPs: {significant(value)}",
-                y_ends=None if own is None else (own.low, own.high),
-            )
+def allocation_panels(
+    fit: FitResult, minima: Sequence[FitResult]
+) -> tuple[list[Panel], list[Series]]:
+    """Return B* and N* over compute, and what the key names."""
+    series = of_rates([rate(minimum) for minimum in minima] or _RATES)
+    spent = [latent_flops(minimum) for minimum in minima]
+    range_ = spent or list(fit.data_range.get("latent_flops", (1e19, 1e21)))
+    drawn = []
+    for name, label, caption in _QUANTITIES:
+        values = [minimum.estimates[name] for minimum in minima] or [
+            float(fit.predict(name, latent_flops=compute, compression_rate=t).value)
+            for compute in range_
+            for t in series
+        ]
+        chart = Chart(
+            decades("compute of the latent module, FLOPs", range_), decades(label, values),
+            width=440, height=340,
+        )  # fmt: skip
+        at = np.geomspace(chart.x.low, chart.x.high, 2)
+        marks = []
+        for t, entry in series.items():
+            fitted = fit.predict(name, latent_flops=at, compression_rate=t).value
+            line = list(zip(at.tolist(), fitted.tolist(), strict=True))
+            marks.append(chart.line(entry.style, line, f"Law I at {entry.name}", "thin"))
+        for compute, minimum in zip(spent, minima, strict=True):
+            value, t = minimum.estimates[name], rate(minimum)
+            hint = f"T = {t:g}, {compact(compute)} FLOPs: {significant(value)}"
+            ends = ends_of(minimum.intervals.get(name))
+            marks.append(chart.mark(series[t].style, compute, value, hint, y_ends=ends))
+        said = (
+            f"{len(minima)} isoFLOP minima at {len(series)} compression rates, and Law I's lines. "
+            "The table of isoFLOP curves holds the minima."
         )
-    picture = chart.draw(
-        f"law1-{name}",
-        f"{caption} over compute",
-        f"{len(minima)} isoFLOP minima at {len(series)} compression rates, and Law I's lines. The "
-        "table of isoFLOP curves holds the minima.",
-        *marks,
-    )
-    return panel(caption, picture)
+        drawn.append(chart.panel(caption, f"law1-{name}", f"{caption} over compute", said, marks))
+    return drawn, list(series.values())
 
 
 def coefficients(fit: FitResult, name: str) -> Markup:
     """Return a fit's coefficients with intervals and units."""
+    more = f", with {fit.level:.0%} intervals" if any(fit.intervals.values()) else ""
     return sortable_table(
-        f"{name}: coefficients, with {fit.level:.0%} intervals"
-        if any(fit.intervals.values())
-        else f"{name}: coefficients",
-        [Column("coefficient", numeric=False), Column("estimate"), Column("unit", numeric=False)],
-        [
-            [key, with_interval(value, fit.intervals.get(key), 4), fit.units.get(key, "")]
-            for key, value in fit.estimates.items()
-        ],
+        f"{name}: coefficients{more}",
+        "coefficient: | estimate | unit:",
+        [[key, _estimate(fit, key, 4), fit.units.get(key, "")] for key in fit.estimates],
     )

@@ -3,22 +3,18 @@
 import numpy as np
 from markupsafe import Markup
 
-from reports.charts.chart import Axis, Chart, legend, linear, octaves, of_budgets, panel, panels
-from reports.charts.svg import series_style, tag
-from reports.html import Column, sortable_table
+from reports.charts.chart import Axis, Chart, Panel, linear, octaves, panels
+from reports.charts.key import legend, of_budgets
+from reports.charts.svg import Series, series_style
+from reports.html import Column, columns, sortable_table
 from reports.laws.profiles import law2_of
 from reports.laws.results import GREEK, Laws, budget, shown_name
-from reports.laws.text import compact, power, significant, with_interval
-from reports.measured import Series
-from reports.numbers import UNMEASURED
-from reports.page import Section, absent, behind
+from reports.numbers import UNMEASURED, compact, power, significant, with_interval
+from reports.page import Section, absent, behind, heading, note, paragraphs
 from scaling.engine.newton import Array
 from scaling.laws.joint import DEFAULT_FORM
 from scaling.result import FitResult
 from scaling.runs import Runs
-
-# Bootstrap clouds: which coefficients the data fix only together.
-
 
 _MOST_DRAWS = 400
 _CLOUDS = (
@@ -31,7 +27,7 @@ _CLOUDS = (
 
 def clouds(laws: Laws) -> Markup:
     """Show pairs of coefficients over the draws, and how they correlate."""
-    charts: list[Markup] = []
+    charts: list[Panel] = []
     rows: list[list[str | Markup]] = []
     for law, x, y in _CLOUDS:
         fit = law2_of(laws) if law == "law2" else _typical(laws.of(law))
@@ -55,27 +51,21 @@ def clouds(laws: Laws) -> Markup:
         return absent("No fit carries bootstrap draws.")
     table_ = sortable_table(
         "How coefficients move together over the bootstrap",
-        [
-            Column("fit", numeric=False),
-            Column("coefficients", numeric=False),
-            Column("correlation"),
-            Column("the first"),
-            Column("the second"),
-        ],
+        "fit: | coefficients: | correlation | the first | the second",
         rows,
         row_headers=2,
     )
-    note = Markup('<p class="note">{}</p>').format(
+    words = note(
         f"Every dot is the whole pipeline run again on resampled data (up to {_MOST_DRAWS} are "
         "drawn), the cross the estimate. A long thin cloud says that the data fix a combination of "
         "the two, not either alone: quote their joint prediction."
     )
-    return panels(*charts, wide=True) + note + behind("Table: correlations", table_)
+    return panels(charts, wide=True) + words + behind("Table: correlations", table_)
 
 
 def _typical(fits: list[FitResult]) -> FitResult | None:
     """Return the fit at 1e20 FLOPs, or the first."""
-    return next((one for one in fits if budget(one) == 1e20), next(iter(fits), None))
+    return next((fit for fit in fits if budget(fit) == 1e20), next(iter(fits), None))
 
 
 def _axis(name: str, values: list[float]) -> Axis:
@@ -84,9 +74,7 @@ def _axis(name: str, values: list[float]) -> Axis:
     return octaves(label, values) if wide else linear(label, values, 4)
 
 
-def _cloud(
-    place: int, fit: FitResult, fit_name: str, names: tuple[str, str], pair: Array
-) -> Markup:
+def _cloud(place: int, fit: FitResult, fit_name: str, names: tuple[str, str], pair: Array) -> Panel:
     # The outermost draws would shrink the rest to a dot.
     low, high = np.percentile(pair, [0.5, 99.5], axis=0)
     inner = pair[((pair >= low) & (pair <= high)).all(axis=1)][:_MOST_DRAWS]
@@ -95,30 +83,17 @@ def _cloud(
         _axis(names[0], [*inner[:, 0].tolist(), estimate[0]]),
         _axis(names[1], [*inner[:, 1].tolist(), estimate[1]]),
     )
-    style = series_style(0)
-    marks = []
-    for a, b in inner.tolist():
-        x, y = chart.at(a, b)
-        marks.append(tag("circle", class_=f"cloud s{style.colour}", cx=x, cy=y, r=2))
-    x, y = chart.at(*estimate)
-    marks += [
-        tag("line", class_="best", x1=x - 7, x2=x + 7, y1=y, y2=y),
-        tag("line", class_="best", x1=x, x2=x, y1=y - 7, y2=y + 7),
-    ]
-    first, second = (GREEK.get(one, one).split(",")[0] for one in names)
+    style = f"cloud s{series_style(0).colour}"
+    marks = [*(chart.dot(x, y, style, 2) for x, y in inner.tolist()), chart.cross(*estimate)]
+    first, second = (GREEK.get(name, name).split(",")[0] for name in names)
     caption = f"{fit_name}: {first} and {second}"
-    picture = chart.draw(
-        f"cloud-{place}", caption, f"{len(inner)} bootstrap draws and the estimate.", *marks
-    )
-    return panel(caption, picture)
-
-
-# What the fits leave unexplained, run by run.
+    said = f"{len(inner)} bootstrap draws and the estimate."
+    return chart.panel(caption, f"cloud-{place}", caption, said, marks)
 
 
 def residuals(laws: Laws) -> Markup:
     """Show residuals of the joint law and of Law II over rate and budget."""
-    joint = next((one for one in laws.of("joint") if one.form == DEFAULT_FORM), laws.one("joint"))
+    joint = laws.one("joint", DEFAULT_FORM)
     drawn: list[tuple[str, FitResult, Runs]] = []
     budgets: list[float] = []
     rows: list[list[str]] = []
@@ -136,69 +111,63 @@ def residuals(laws: Laws) -> Markup:
         charts.append(_residual_panel(title, fit, runs, series))
         compute = runs.column("compute_flops", fit.law)
         errors = np.array(fit.residuals)
-        for one in np.unique(compute):
-            own = errors[compute == one]
+        for spent in np.unique(compute):
+            there = errors[compute == spent]
             rows.append(
                 [
                     title,
-                    compact(float(one)),
-                    str(len(own)),
-                    significant(float(own.mean()), 2),
-                    significant(float(np.sqrt((own**2).mean())), 2),
-                    significant(float(np.abs(own).max()), 2),
+                    compact(float(spent)),
+                    str(len(there)),
+                    significant(float(there.mean()), 2),
+                    significant(float(np.sqrt((there**2).mean())), 2),
+                    significant(float(np.abs(there).max()), 2),
                 ]
             )
     table = sortable_table(
         "Residuals by budget, in bits per byte",
         [
-            Column("law", numeric=False),
-            Column("budget, FLOPs"),
-            Column("rows"),
+            *columns("law: | budget, FLOPs | rows"),
             Column("mean", hint="observed less fitted"),
-            Column("RMSE"),
-            Column("largest"),
+            *columns("RMSE | largest"),
         ],
         rows,
         row_headers=2,
     )
-    note = Markup('<p class="note">{}</p>').format(
+    words = note(
         "Observed less fitted, over the compression rate; within a rate, budgets lie side by side, "
         "from the smallest. What bends in the same way at every budget is the form's fault, not "
         "noise."
     )
     return (
         legend(list(series.values()))
-        + panels(*charts, wide=True)
-        + note
+        + panels(charts, wide=True)
+        + words
         + behind("Table: residuals by budget", table)
     )
 
 
-def _residual_panel(title: str, fit: FitResult, runs: Runs, series: dict[float, Series]) -> Markup:
+def _residual_panel(title: str, fit: FitResult, runs: Runs, series: dict[float, Series]) -> Panel:
     compute = runs.column("compute_flops", fit.law).tolist()
     rates = runs.column("compression_rate", fit.law).tolist()
-    places = {one: i - (len(series) - 1) / 2 for i, one in enumerate(series)}
-    moved = [one * 1.028 ** places[c] for one, c in zip(rates, compute, strict=True)]
+    places = {spent: i - (len(series) - 1) / 2 for i, spent in enumerate(series)}
+    moved = [rate * 1.028 ** places[c] for rate, c in zip(rates, compute, strict=True)]
     chart = Chart(
         octaves("bytes per token", moved),
         linear("residual, bits per byte", [0.0, *fit.residuals]),
         width=440,
-        height=300,
     )
     marks = [chart.rule(y=0.0)]
     for x, t, c, error in zip(moved, rates, compute, fit.residuals, strict=True):
         hint = f"{power(c)} FLOPs, {t:g} bytes per token: {significant(error, 2)}"
         marks.append(chart.mark(series[c].style, x, error, hint))
-    picture = chart.draw(
+    rmse = f"RMSE {significant(fit.rmse, 2)}"
+    return chart.panel(
+        f"{title}: {rmse}",
         f"residuals-{fit.law}",
         f"Residuals of {title}",
-        f"{fit.n} residuals over the compression rate; RMSE {significant(fit.rmse, 2)}.",
-        *marks,
+        f"{fit.n} residuals over the compression rate; {rmse}.",
+        marks,
     )
-    return panel(f"{title}: RMSE {significant(fit.rmse, 2)}", picture)
-
-
-# The same runs under every convention of counting parameters and FLOPs.
 
 
 def conventions(laws: Laws) -> Markup:
@@ -206,42 +175,41 @@ def conventions(laws: Laws) -> Markup:
     if not laws.rivals:
         return absent("The same runs were fitted under one convention only.")
     tables = []
-    for law in sorted({one.law for one in laws.rivals}):
-        fits = [one for one in laws.rivals if one.law == law]
-        names = [one for one in fits[0].estimates if not one.startswith("curvature")]
-        names.sort(key=lambda one: one != "T0")  # what the laws are for comes first
+    for law in sorted({fit.law for fit in laws.rivals}):
+        fits = [fit for fit in laws.rivals if fit.law == law]
+        names = [name for name in fits[0].estimates if not name.startswith("curvature")]
+        names.sort(key=lambda name: name != "T0")  # what the laws are for comes first
         tables.append(
             sortable_table(
                 f"{law}: the same runs, counted otherwise",
                 [
-                    Column("parameters", numeric=False),
-                    Column("FLOPs", numeric=False),
-                    *(Column(GREEK.get(one, one)) for one in names),
+                    *columns("parameters: | FLOPs:"),
+                    *(Column(GREEK.get(name, name)) for name in names),
                     Column("RMSE"),
                 ],
                 [
                     [
-                        one.conventions.get("params", ""),
-                        one.conventions.get("flops", ""),
+                        fit.conventions.get("params", ""),
+                        fit.conventions.get("flops", ""),
                         *(
-                            with_interval(one.estimates[name], one.intervals.get(name))
-                            if name in one.estimates
+                            with_interval(fit.estimates[name], fit.intervals.get(name))
+                            if name in fit.estimates
                             else UNMEASURED
                             for name in names
                         ),
-                        significant(one.rmse, 3),
+                        significant(fit.rmse, 3),
                     ]
-                    for one in fits
+                    for fit in fits
                 ],
                 row_headers=2,
             )
         )
-    note = Markup("<p>{}</p>").format(
+    words = paragraphs(
         "Papers disagree on what counts as a parameter and what as a FLOP. Each row is the same "
         "runs and the same law; a coefficient that moves from row to row by more than its interval "
         "means nothing without the convention beside it."
     )
-    return note + Markup("").join(tables)
+    return words + Markup("").join(tables)
 
 
 _SEVERITIES = ("failure", "warning", "note")
@@ -255,28 +223,23 @@ def doubt(laws: Laws) -> Section:
         ("By which convention", conventions(laws)),
         ("Named findings", _findings(laws)),
     ]
-    body = Markup("").join(Markup("<h3>{}</h3>{}").format(*part) for part in parts)
+    body = Markup("").join(heading(title) + part for title, part in parts)
     return Section("laws-doubt", "What speaks against the fits", body)
 
 
 def _findings(laws: Laws) -> Markup:
     said: dict[tuple[str, str, str], list[str]] = {}
     for fit in laws.fits:
-        for one in fit.findings:
-            said.setdefault((one.severity, one.name, one.message), []).append(
+        for finding in fit.findings:
+            said.setdefault((finding.severity, finding.name, finding.message), []).append(
                 shown_name(fit, laws.fits)
             )
     if not said:
-        return Markup("<p>{}</p>").format("No check had anything to say.")
+        return paragraphs("No check had anything to say.")
     ordered = sorted(said.items(), key=lambda item: (_SEVERITIES.index(item[0][0]), item[0]))
     return sortable_table(
         "What the checks of every fit had to say",
-        [
-            Column("severity", numeric=False),
-            Column("check", numeric=False),
-            Column("what was found", numeric=False),
-            Column("fit", numeric=False),
-        ],
+        "severity: | check: | what was found: | fit:",
         [[severity, name, message, _some(who)] for (severity, name, message), who in ordered],
         row_headers=2,
     )

@@ -2,12 +2,12 @@
 
 from markupsafe import Markup
 
-from reports.html import Cell, Column, sortable_table
+from reports.html import Column, TableCell, columns, sortable_table
 from reports.laws.allocation import coefficients
 from reports.laws.profiles import law2_of
 from reports.laws.results import Laws
-from reports.laws.text import power, significant, with_interval
-from reports.page import Section, absent, behind
+from reports.numbers import UNMEASURED, power, significant, with_interval
+from reports.page import Section, absent, behind, paragraphs
 from scaling.fits.joint_rivals import FormScore, score_forms
 from scaling.laws.joint import DEFAULT_FORM
 from scaling.result import FitResult
@@ -27,23 +27,23 @@ _WORDS = {
 def joint(laws: Laws) -> Section:
     """Show the forms side by side, with what each predicts of a budget it has not seen."""
     title = "The joint law: every run in one formula"
-    fit = next((one for one in laws.of("joint") if one.form == DEFAULT_FORM), laws.one("joint"))
+    fit = laws.one("joint", DEFAULT_FORM)
     runs = None if fit is None else laws.runs_of(fit)
     if fit is None:
-        note = absent(
+        reason = (
             "The joint law was not fitted: tokenize-lab scaling fit RUNS.csv --law joint --out "
             "DIR/laws"
         )
-        return Section("laws-joint", title, note)
+        return Section("laws-joint", title, absent(reason))
     body = Markup(
         '<p class="formula">L = E + L<sub>0</sub> C<sup>γ</sup> · exp(F (ln T − ln T*)²) · '
         "valley(ln ρ − ln ρ*), &emsp; ρ* = ρ<sub>0</sub> T<sup>g</sup></p>"
     )
-    body += Markup("").join(Markup("<p>{}</p>").format(one) for one in _reasons(fit))
+    body += paragraphs(*_reasons(fit))
     body += behind("Table: coefficients of the joint law", coefficients(fit, "Joint law"))
     if runs is not None:
         scores = score_forms(runs)
-        body += Markup("<p>{}</p><p>{}</p>").format(_verdict(scores), _drift(laws, fit))
+        body += paragraphs(_verdict(scores), _drift(laws, fit))
         body += _forms(scores, law2_of(laws)) + behind(
             "Table: every budget left out in turn", _left_out(scores, runs)
         )
@@ -65,10 +65,10 @@ def _reasons(fit: FitResult) -> list[str]:
 
 
 def _verdict(scores: tuple[FormScore, ...]) -> str:
-    ahead = min(scores, key=lambda one: one.holdout_rmse)
-    known = [one for one in scores if one.aicc is not None]
-    least = min(known, key=lambda one: one.aicc or 0.0)
-    every = min(scores, key=lambda one: one.left_out_mean)
+    ahead = min(scores, key=lambda score: score.holdout_rmse)
+    known = [score for score in scores if score.aicc is not None]
+    least = min(known, key=lambda score: score.aicc or 0.0)
+    every = min(scores, key=lambda score: score.left_out_mean)
     return (
         f"Of the forms below, {ahead.form} ({ahead.coefficients} coefficients) predicts the "
         f"largest budget best when it has not seen it (RMSE {significant(ahead.holdout_rmse)}); "
@@ -87,7 +87,7 @@ def _drift(laws: Laws, fit: FitResult) -> str:
     if "delta" in fit.estimates or "T0" not in fit.estimates:
         return ""
     text = f"This form holds T* at {_estimate(fit, 'T0')} bytes per token at every budget."
-    drifting = next((one for one in laws.of("joint") if one.form == "drift"), None)
+    drifting = next((other for other in laws.of("joint") if other.form == "drift"), None)
     if drifting is not None:
         text += (
             f" With a drift of its own, the same law gives T* = T₀ C to the −δ, "
@@ -105,19 +105,19 @@ def _estimate(fit: FitResult, name: str) -> str:
 
 
 def _forms(scores: tuple[FormScore, ...], law2: FitResult | None) -> Markup:
-    best = min((one.aicc for one in scores if one.aicc is not None), default=0.0)
-    rows: list[list[str | Markup | Cell]] = [
+    best = min((score.aicc for score in scores if score.aicc is not None), default=0.0)
+    rows: list[list[str | Markup | TableCell]] = [
         [
-            one.form,
-            str(one.coefficients),
-            significant(one.rmse),
-            "–" if one.aicc is None else f"{one.aicc - best:.1f}",
-            significant(one.holdout_rmse),
-            significant(one.holdout_lowest_rmse),
-            significant(one.left_out_mean),
-            _WORDS.get(one.form, ""),
+            score.form,
+            str(score.coefficients),
+            significant(score.rmse),
+            UNMEASURED if score.aicc is None else f"{score.aicc - best:.1f}",
+            significant(score.holdout_rmse),
+            significant(score.holdout_lowest_rmse),
+            significant(score.left_out_mean),
+            _WORDS.get(score.form, ""),
         ]
-        for one in scores
+        for score in scores
     ]
     if law2 is not None and law2.holdout is not None:
         rows.append(
@@ -125,19 +125,17 @@ def _forms(scores: tuple[FormScore, ...], law2: FitResult | None) -> Markup:
                 f"Law II ({law2.form})",
                 str(len(law2.estimates)),
                 significant(law2.rmse),
-                Cell("–", hint="fitted to other rows, so AICc does not compare"),
-                "–",
+                TableCell(UNMEASURED, hint="fitted to other rows, so AICc does not compare"),
+                UNMEASURED,
                 significant(law2.holdout.rmse),
-                "–",
+                UNMEASURED,
                 "optima alone, so only the lowest losses can be predicted",
             ]
         )
     return sortable_table(
         "Forms of the joint law and their rivals on the same runs; errors in bits per byte",
         [
-            Column("form", numeric=False),
-            Column("coefficients"),
-            Column("RMSE"),
+            *columns("form: | coefficients | RMSE"),
             Column("ΔAICc", hint="above the lowest of the table"),
             Column("hold-out RMSE", hint="of the largest budget, predicted from the others"),
             Column("of its lowest", hint="the lowest loss at each rate of the largest budget"),
@@ -153,9 +151,9 @@ def _left_out(scores: tuple[FormScore, ...], runs: Runs) -> Markup:
     budgets = sorted(scores[0].left_out_rmse)
     return sortable_table(
         f"RMSE of each budget of {len(runs)} runs, predicted from the others",
-        [Column("form", numeric=False), *(Column(power(one)) for one in budgets)],
+        [Column("form", numeric=False), *(Column(power(budget)) for budget in budgets)],
         [
-            [one.form, *(significant(one.left_out_rmse[budget]) for budget in budgets)]
-            for one in scores
+            [score.form, *(significant(score.left_out_rmse[budget]) for budget in budgets)]
+            for score in scores
         ],
     )

@@ -1,4 +1,5 @@
-"""Optimal against measured compression: T* of every language beside what tokenizers do there."""
+"""Optimal against measured compression: T* of every language beside what tokenizers do there, how
+far they are from it, and what that costs."""
 
 from typing import NamedTuple
 
@@ -6,27 +7,31 @@ import numpy as np
 import polars as pl
 from markupsafe import Markup
 
-from reports.charts.chart import legend
 from reports.charts.heat_map import Heat, heat_map
-from reports.charts.svg import SeriesStyle
-from reports.figures.dot_plot import Dot, dot_plot
-from reports.html import Cell, Column, language_cell, name, sortable_table
+from reports.charts.key import legend
+from reports.charts.rows import Dot, dot_plot
+from reports.charts.svg import INK, QUIET, Series, SeriesStyle
+from reports.html import Column, TableCell, columns, language_cell, name, sortable_table
 from reports.languages import language_name
 from reports.laws.profiles import law2_of
 from reports.laws.results import Laws
-from reports.laws.text import estimated, power, significant, with_ends
-from reports.measured import CorpusResults, Measured, Series
-from reports.numbers import UNMEASURED
-from reports.page import Section, absent, behind, figure, for_each_corpus
+from reports.measured import CorpusResults, Measured
+from reports.numbers import (
+    UNMEASURED,
+    cell,
+    ends_of,
+    power,
+    said,
+    significant,
+)
+from reports.page import Section, absent, behind, figure, for_each_corpus, paragraphs
 from scaling.advise.answer import Estimate, Question
 from scaling.advise.forecast import Forecast, forecast
 from scaling.advise.laws import FamilyLaws, anchor_spread, family_laws
-from scaling.advise.placement import Placement, place
+from scaling.advise.placement import Placement
+from scaling.advise.placement import place as place_language
 from scaling.published import tables
 from scaling.result import FitResult
-
-# How far measured tokenizers are from the best compression rate, and what that costs.
-
 
 BUDGET = 1e20  # at which the languages of the shipped table were trained
 _SETTING = "monolingual"
@@ -88,9 +93,9 @@ def placed(measured: Measured, corpus: CorpusResults, law2: FitResult) -> list[P
         if known is None:
             continue
         code, parity = known
-        where = place(table, code, parity, _SETTING, spread)
-        found.append(_one(corpus, language, parity, where, laws))
-    return sorted(found, key=lambda one: (one.best.value or 0.0, one.language))
+        where = place_language(table, code, parity, _SETTING, spread)
+        found.append(_placed(corpus, language, parity, where, laws))
+    return sorted(found, key=lambda found: (found.best.value or 0.0, found.language))
 
 
 def _place_of(
@@ -107,7 +112,7 @@ def _place_of(
     return (language, parity) if parity else None
 
 
-def _one(
+def _placed(
     corpus: CorpusResults,
     language: str,
     parity: float | None,
@@ -146,13 +151,16 @@ def _distance(ahead: Forecast, tokenizer: str, rate: float) -> Distance:
 
 IDENTITY, TITLE = "laws-optimal", "Optimal against measured compression"
 # In ink, which no tokenizer is drawn in.
-_TRAINED = Series("T*, language was trained", {}, SeriesStyle(90, "diamond", "none"))
-_BY_PARITY = Series("T*, by its parity", {}, SeriesStyle(91, "diamond", "none"))
+_TRAINED = Series("T*, language was trained", SeriesStyle(INK, "diamond", "none"))
+_BY_PARITY = Series("T*, by its parity", SeriesStyle(QUIET, "diamond", "none"))
 _BASIS = {"runs": "English runs", "measured": f"trained at {power(BUDGET)}", "analogy": "parity"}
 
 
-def optimal(laws: Laws, measured: Measured) -> Section:
-    """Show, for every language, the best rate, the measured rates, and what lies between."""
+def optimal(laws: Laws) -> Section | None:
+    """Show, for every language, the best rate, the measured rates, and what lies between; None
+    where no tokenizer was measured."""
+    if (measured := laws.measured) is None:
+        return None
     fit = law2_of(laws)
     if fit is None:
         return Section(IDENTITY, TITLE, absent("Without Law II there is no best rate."))
@@ -167,7 +175,7 @@ def optimal(laws: Laws, measured: Measured) -> Section:
             )
         return _body(measured, corpus, languages)
 
-    introduction = Markup("<p>{}</p>").format(
+    introduction = paragraphs(
         f"T* is the compression rate at which {power(BUDGET)} FLOPs reach the lowest loss. It was "
         "found with byte latent models, whose patches stand for tokens; that a tokenizer with as "
         "many bytes per token does as well or as badly is assumed here, not measured. English and "
@@ -188,17 +196,17 @@ def _body(measured: Measured, corpus: CorpusResults, languages: list[Placed]) ->
             "Diamonds: the best rate with its interval; other markers: tokenizers. The table below "
             "holds the values.",
             f"bytes per token; T* at {power(BUDGET)} FLOPs",
-            [(_row_name(one), _dots(measured, one)) for one in languages],
+            [(_row_name(place), _dots(measured, place)) for place in languages],
         ),
         "Diamonds are T* with its 95 % interval: dark where the language was trained, grey where "
         "it is placed by its parity (the number: bytes over English's on the same lines).",
         legend(series),
     )
-    rows = [(language_cell(one.language), _heats(measured, one)) for one in languages]
+    rows = [(language_cell(place.language), _heats(measured, place)) for place in languages]
     heat = heat_map(
         "Distance to optimal: measured bytes per token over T*; the hint holds interval and price",
         "language",
-        [one.name for one in measured.series],
+        [tokenizer.name for tokenizer in measured.series],
         rows,
         ("below T*", "above T*"),
         log=True,
@@ -206,31 +214,31 @@ def _body(measured: Measured, corpus: CorpusResults, languages: list[Placed]) ->
     return drawn + heat + behind("Table: best rate, distance and price", _table(languages))
 
 
-def _row_name(one: Placed) -> str:
-    shown = language_name(one.language)
+def _row_name(place: Placed) -> str:
+    shown = language_name(place.language)
     # "Chinese, simplified" would leave no room for the number.
-    return shown if one.parity is None else f"{shown.split(',')[0]} {one.parity:.2f}"
+    return shown if place.parity is None else f"{shown.split(',')[0]} {place.parity:.2f}"
 
 
-def _dots(measured: Measured, one: Placed) -> list[Dot]:
-    lane = {series.name: (i + 1, series.style) for i, series in enumerate(measured.series)}
-    style = (_BY_PARITY if one.basis == "analogy" else _TRAINED).style
-    shown = language_name(one.language)
-    assert one.best.value is not None
-    hint = f"{shown}: T* {estimated(one.best)}, by {_BASIS[one.basis]}"
-    dots = [Dot(style, 0, one.best.value, _ends(one.best), hint)]
-    for distance in one.distances:
-        place, own = lane[distance.tokenizer]
+def _dots(measured: Measured, place: Placed) -> list[Dot]:
+    lanes = {series.name: (i + 1, series.style) for i, series in enumerate(measured.series)}
+    style = (_BY_PARITY if place.basis == "analogy" else _TRAINED).style
+    shown = language_name(place.language)
+    assert place.best.value is not None
+    hint = f"{shown}: T* {said(place.best)}, by {_BASIS[place.basis]}"
+    dots = [Dot(style, 0, place.best.value, ends_of(place.best), hint)]
+    for distance in place.distances:
+        lane, style = lanes[distance.tokenizer]
         words = f"{shown}, {distance.tokenizer}: {significant(distance.rate)}; {_words(distance)}"
-        dots.append(Dot(own, place, distance.rate, None, words))
+        dots.append(Dot(style, lane, distance.rate, None, words))
     return dots
 
 
-def _heats(measured: Measured, one: Placed) -> list[Heat]:
-    own = {distance.tokenizer: distance for distance in one.distances}
+def _heats(measured: Measured, place: Placed) -> list[Heat]:
+    known = {distance.tokenizer: distance for distance in place.distances}
     cells = []
     for series in measured.series:
-        distance = own.get(series.name)
+        distance = known.get(series.name)
         if distance is None or distance.over_best.value is None:
             cells.append(Heat(None, "", "not measured"))
         else:
@@ -240,20 +248,8 @@ def _heats(measured: Measured, one: Placed) -> list[Heat]:
 
 
 def _words(distance: Distance) -> str:
-    said = (
-        f"{estimated(distance.over_best)} of T*, price {estimated(distance.price, 2)} bits per byte"
-    )
-    if distance.outside > 1:
-        said += f"; {significant(distance.outside, 2)} times beyond the rates fitted"
-    return said
-
-
-def _ends(one: Estimate) -> tuple[float, float] | None:
-    return None if one.low is None or one.high is None else (one.low, one.high)
-
-
-def _cell(one: Estimate, digits: int = 3) -> Markup:
-    return with_ends(one.value, one.low, one.high, digits)
+    words = f"{said(distance.over_best)} of T*, price {said(distance.price, 2)} bits per byte"
+    return "; ".join(part for part in (words, _beyond(distance)) if part)
 
 
 def _table(languages: list[Placed]) -> Markup:
@@ -261,34 +257,29 @@ def _table(languages: list[Placed]) -> Markup:
         f"Measured compression beside T* at {power(BUDGET)} FLOPs, with 95 % intervals of the law "
         "and of the language's place",
         [
-            Column("language", numeric=False),
-            Column("tokenizer", numeric=False),
-            Column("parity"),
-            Column("T*, by", numeric=False),
+            *columns("language: | tokenizer: | parity | T*, by:"),
             Column(f"T*, {power(BUDGET)}"),
             Column(f"T*, {power(10 * BUDGET)}"),
-            Column("bytes per token"),
-            Column("over T*"),
-            Column("price, bits per byte"),
+            *columns("bytes per token | over T* | price, bits per byte"),
             Column("compute multiplier", hint="of the budget, to buy the price back at this rate"),
         ],
         [
             [
-                language_cell(one.language),
+                language_cell(place.language),
                 name(distance.tokenizer),
-                UNMEASURED if one.parity is None else f"{one.parity:.2f}",
-                _BASIS[one.basis],
-                _cell(one.best),
-                _cell(one.best_later),
-                Cell(significant(distance.rate), hint=_beyond(distance)),
-                _cell(distance.over_best),
-                _cell(distance.price, 2),
-                _cell(distance.multiplier)
+                UNMEASURED if place.parity is None else f"{place.parity:.2f}",
+                _BASIS[place.basis],
+                cell(place.best),
+                cell(place.best_later),
+                TableCell(significant(distance.rate), hint=_beyond(distance)),
+                cell(distance.over_best),
+                cell(distance.price, 2),
+                cell(distance.multiplier)
                 if distance.multiplier.value is not None
-                else Cell(UNMEASURED, hint="no budget a million times as large buys it back"),
+                else TableCell(UNMEASURED, hint="no budget a million times as large buys it back"),
             ]
-            for one in languages
-            for distance in one.distances
+            for place in languages
+            for distance in place.distances
         ],
         row_headers=2,
         style="tall",

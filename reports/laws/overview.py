@@ -4,35 +4,41 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from reports.charts.chart import laws_style
-from reports.html import Cell, Column, sortable_table
+from reports.html import Column, TableCell, columns, sortable_table
 from reports.languages import language_name
 from reports.laws.optimal import BUDGET, placed
 from reports.laws.profiles import best_rates_sentence, law2_of
 from reports.laws.results import Laws, alike, budget, inside, label, shown_name
-from reports.laws.text import ends_text, estimated, power, significant
 from reports.measured import Measured
-from reports.numbers import UNMEASURED, listed, plural
-from reports.page import Section, behind
+from reports.numbers import (
+    UNMEASURED,
+    ends_of,
+    ends_text,
+    listed,
+    plural,
+    power,
+    said,
+    significant,
+)
+from reports.page import Section, behind, bullets, lead
 from scaling.result import FitResult
 
+_RATE = "compression_rate_opt"
 _SINGLE = ("isoflop", "isoflop-surface")  # many fits each, shown in their own sections
 
 
-def opening(laws: Laws) -> Section:
+def law_overview(laws: Laws) -> Section:
     """Say what was fitted and found."""
-    points = law_sentences(laws)
-    body = Markup('<p class="lead">{}</p>').format(
+    body = lead(
         "At a given training budget, how many bytes should a token hold, how large should the "
         "model be, and how much text should it read? The laws below answer from trained models, "
         "each number with the interval that the runs allow."
     )
-    if points:
-        items = Markup("").join(Markup("<li>{}</li>").format(one) for one in points)
-        body += Markup('<ul class="findings">{}</ul>').format(items)
-    fits = [one for one in laws.fits if one.law not in _SINGLE]
-    body += behind("Table: every law that was fitted", _table(laws, fits))
-    return Section("laws", "Scaling laws", body, style=laws_style())
+    fits = [fit for fit in laws.fits if fit.law not in _SINGLE]
+    body += bullets(law_sentences(laws)) + behind(
+        "Table: every law that was fitted", _table(laws, fits)
+    )
+    return Section("laws", "Scaling laws", body)
 
 
 def law_sentences(laws: Laws) -> list[str]:
@@ -42,9 +48,9 @@ def law_sentences(laws: Laws) -> list[str]:
     if fit is not None:
         sentences.append(best_rates_sentence(fit, laws))
         apart = [
-            power(budget(one))
-            for one in laws.of("isoflop-surface")
-            if alike(one, fit) and _apart(one, fit)
+            power(budget(bowl))
+            for bowl in laws.of("isoflop-surface")
+            if alike(bowl, fit) and _apart(bowl, fit)
         ]
         if apart:
             sentences.append(
@@ -53,7 +59,7 @@ def law_sentences(laws: Laws) -> list[str]:
                 "two ways of finding T* differ by more than either admits."
             )
     sentences += _bowl_sentences(laws, alone=fit is None)
-    failed = [shown_name(one, laws.fits) for one in laws.fits if not one.ok]
+    failed = [shown_name(fit, laws.fits) for fit in laws.fits if not fit.ok]
     if failed:
         sentences.append(f"Not to be used, see the findings: {', '.join(failed)}.")
     return sentences
@@ -63,14 +69,13 @@ def _bowl_sentences(laws: Laws, alone: bool) -> list[str]:
     """Say which bowls have no optimum, and, where no law says it better, what the others have."""
     bowls = laws.of("isoflop-surface")
     sentences = []
-    for one in bowls:
-        if alone and one.ok and inside(one):
-            own = one.intervals.get("compression_rate_opt")
-            best = significant(one.estimates["compression_rate_opt"])
-            ends = "" if own is None else f" {ends_text(own.low, own.high)}"
-            where = label(one, bowls)
-            sentences.append(f"At {where}, the best compression rate is {best}{ends} bytes.")
-    outside = [label(one, bowls) for one in bowls if not inside(one)]
+    for bowl in bowls:
+        if alone and bowl.ok and inside(bowl):
+            best = significant(bowl.estimates[_RATE])
+            best = f"{best} {ends_text(bowl.intervals.get(_RATE))}".strip()
+            where = label(bowl, bowls)
+            sentences.append(f"At {where}, the best compression rate is {best} bytes.")
+    outside = [label(bowl, bowls) for bowl in bowls if not inside(bowl)]
     if outside:
         sentences.append(
             f"At {listed(outside)}, the bowl's lowest place lies outside the rates or sizes"
@@ -81,47 +86,36 @@ def _bowl_sentences(laws: Laws, alone: bool) -> list[str]:
 
 def _apart(bowl: FitResult, law2: FitResult) -> bool:
     """Whether the intervals of T* of a bowl and of Law II do not meet."""
-    own = bowl.intervals.get("compression_rate_opt")
-    theirs = law2.predict("compression_rate_opt", compute_flops=budget(bowl))
-    if own is None or theirs.low is None or theirs.high is None:
-        return False
-    return bool(own.high < theirs.low or own.low > theirs.high)
+    alone = ends_of(bowl.intervals.get(_RATE))
+    by_law = ends_of(law2.predict(_RATE, compute_flops=budget(bowl)))
+    return bool(alone and by_law and (alone[1] < by_law[0] or alone[0] > by_law[1]))
 
 
 def _table(laws: Laws, fits: list[FitResult]) -> Markup:
     return sortable_table(
         f"{plural(len(fits), 'fit')}, and what each stands on",
         [
-            Column("law", numeric=False),
-            Column("status", numeric=False),
-            Column("rows"),
-            Column("left out"),
-            Column("R²"),
+            *columns("law: | status: | rows | left out | R²"),
             Column("RMSE", hint="in the unit of what is fitted: bits per byte, or ln bytes"),
-            Column("hold-out RMSE"),
-            Column("intervals", numeric=False),
-            Column("data", numeric=False),
+            *columns("hold-out RMSE | intervals: | data:"),
         ],
         [
             [
-                shown_name(one, laws.fits),
-                one.status,
-                str(one.n),
-                str(len(one.excluded)),
-                significant(one.r2, 4),
-                significant(one.rmse, 3),
-                UNMEASURED
-                if one.holdout is None
-                else Cell(significant(one.holdout.rmse, 3), hint=one.holdout.rule),
-                one.interval_method if one.draws else one.interval_reason,
-                Cell(Path(one.data).name, hint=f"SHA-256 {one.data_sha256}"),
+                shown_name(fit, laws.fits),
+                fit.status,
+                str(fit.n),
+                str(len(fit.excluded)),
+                significant(fit.r2, 4),
+                significant(fit.rmse, 3),
+                TableCell(significant(fit.holdout.rmse, 3), hint=fit.holdout.rule)
+                if fit.holdout
+                else UNMEASURED,
+                fit.interval_method if fit.draws else fit.interval_reason,
+                TableCell(Path(fit.data).name, hint=f"SHA-256 {fit.data_sha256}"),
             ]
-            for one in fits
+            for fit in fits
         ],
     )
-
-
-# What the demo prints of the laws: sentences that the fits and the counts support.
 
 
 _LANGUAGES = ("eng", "hin")  # one that the laws were fitted to, one that has a T* of its own
@@ -132,15 +126,13 @@ def best_rate_sentences(laws: Laws, measured: Measured, tokenizer: str) -> list[
     fit = law2_of(laws)
     if fit is None or not measured.corpora:
         return []
-    parts = []
-    for one in placed(measured, measured.corpora[0], fit):
-        own = next((each for each in one.distances if each.tokenizer == tokenizer), None)
-        if one.language[:3] in _LANGUAGES and own is not None:
-            parts.append(
-                f"{significant(own.rate)} bytes per token of {language_name(one.language)}, where "
-                f"the best rate is {estimated(one.best)} (price {estimated(own.price, 2)} bits per "
-                "byte)"
-            )
+    parts = [
+        f"{significant(distance.rate)} bytes per token of {language_name(place.language)}, where "
+        f"the best rate is {said(place.best)} (price {said(distance.price, 2)} bits per byte)"
+        for place in placed(measured, measured.corpora[0], fit)
+        for distance in place.distances
+        if place.language[:3] in _LANGUAGES and distance.tokenizer == tokenizer
+    ]
     sentences = [best_rates_sentence(fit, laws)]
     if parts:
         sentences.append(

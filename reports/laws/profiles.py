@@ -1,23 +1,38 @@
 """Law II: what a compression rate costs, and the best rate over compute."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from markupsafe import Markup
 
-from reports.charts.chart import Chart, decades, legend, linear, octaves, of_budgets, panel, panels
-from reports.charts.svg import series_style
-from reports.html import Column, sortable_table
+from reports.charts.chart import Axis, Chart, Panel, decades, linear, octaves, panels
+from reports.charts.key import legend, of_budgets
+from reports.charts.svg import Series, series_style
+from reports.html import Column, columns, sortable_table
 from reports.laws.allocation import coefficients
 from reports.laws.results import Laws, alike, budget, of_family
-from reports.laws.text import compact, power, predicted, said, significant, with_interval
-from reports.measured import Series
-from reports.page import Section, absent, behind
+from reports.numbers import (
+    UNMEASURED,
+    cell,
+    compact,
+    ends_of,
+    power,
+    said,
+    significant,
+    with_interval,
+)
+from reports.page import Section, absent, behind, note, paragraphs
 from scaling.result import FitResult
-from scaling.runs import Runs
 
 LAW = "law2"
 _STEPS = 60
 _USUAL = (1e20, 1e21)  # budgets of which is told, where runs came near
 _BUDGETS = (1e19, 1e20, 1e21, 1e22, 1e24)
+_COLUMNS = ("compute_flops", "compression_rate", "bits_per_byte")
+_RATE = "compression_rate_opt"
+_CAPTIONS = {_RATE: "Best compression rate over budgets"}
+
+Optima = Sequence[tuple[float, float, float]]  # budget, rate, loss
 
 
 def law2_of(laws: Laws) -> FitResult | None:
@@ -26,26 +41,21 @@ def law2_of(laws: Laws) -> FitResult | None:
     return next((fit for fit in fits if "delta" in fit.estimates), next(iter(fits), None))
 
 
-def optima_of(laws: Laws, fit: FitResult) -> list[tuple[float, float, float]]:
-    """Return budget, rate and loss of the optima that Law II was fitted to, where they are known.
-
-    Those of its table, if that holds optima; else the minima of the isoFLOP curves.
-    """
+def optima_of(laws: Laws, fit: FitResult) -> Optima:
+    """Return the optima that Law II was fitted to, where they are known: those of its table, if
+    that holds optima; else the minima of the isoFLOP curves."""
     runs = laws.runs_of(fit)
     if runs is not None and len(runs) == fit.n:
-        return list(zip(*(_column(runs, name) for name in _COLUMNS), strict=True))
+        return list(zip(*(runs.column(name, LAW).tolist() for name in _COLUMNS), strict=True))
     return [
-        (budget(one), float(one.context["compression_rate"]), one.estimates["bits_per_byte_opt"])
-        for one in laws.of("isoflop")
-        if "compression_rate" in one.context and alike(one, fit)
+        (
+            budget(curve),
+            float(curve.context["compression_rate"]),
+            curve.estimates["bits_per_byte_opt"],
+        )
+        for curve in laws.of("isoflop")
+        if "compression_rate" in curve.context and alike(curve, fit)
     ]
-
-
-_COLUMNS = ("compute_flops", "compression_rate", "bits_per_byte")
-
-
-def _column(runs: Runs, name: str) -> list[float]:
-    return [float(one) for one in runs.column(name, LAW)]
 
 
 def profiles(laws: Laws) -> Section:
@@ -53,23 +63,23 @@ def profiles(laws: Laws) -> Section:
     title = "Law II: the price of a compression rate"
     fit = law2_of(laws)
     if fit is None:
-        note = absent(
+        reason = (
             "Law II was not fitted: tokenize-lab scaling fit OPTIMA.csv --law law2 --out DIR/laws"
         )
-        return Section("laws-two", title, note)
+        return Section("laws-two", title, absent(reason))
     body = Markup(
         '<p class="formula">L*(C, T) = L<sub>0</sub> C<sup>γ</sup> + F (ln T − ln T*(C))² + E, '
         "&emsp; T*(C) = T<sub>0</sub> C<sup>−δ</sup></p><p>{}</p>"
     ).format(best_rates_sentence(fit, laws))
-    optima = optima_of(laws, fit)
-    drawn = []
+    optima, drawn = optima_of(laws, fit), []
     if optima:
-        series = of_budgets([compute for compute, _, _ in optima])
-        body += legend(list(series.values()), lines=True)
-        drawn.append(_losses(fit, optima, series))
-    drawn.append(_best(fit, [one for one in laws.of("isoflop-surface") if alike(one, fit)]))
-    body += panels(*drawn, wide=True)
-    body += Markup('<p class="note">{}</p>').format(
+        losses, series = losses_panel(fit, "Law II", optima)
+        body += legend(series, lines=True)
+        drawn.append(losses)
+    bowls = [bowl for bowl in laws.of("isoflop-surface") if alike(bowl, fit)]
+    drawn.append(best_rate_panel(fit, "Law II", bowls))
+    body += panels(drawn, wide=True)
+    body += note(
         "Left: the optimum of each budget and rate, where it was found from runs the lowest place "
         "of a parabola, which may lie beyond the sizes trained, and the fitted law. Right: the "
         "best rate by the law, with its 95 % interval, and the lowest places of the bowls, "
@@ -77,9 +87,9 @@ def profiles(laws: Laws) -> Section:
     )
     body += behind("Table: best rate and loss over budgets", _predictions(fit))
     body += behind("Table: coefficients of Law II", coefficients(fit, "Law II"))
-    forms = [one for one in laws.of(LAW) if one.n == fit.n and one.data_sha256 == fit.data_sha256]
+    forms = [one for one in laws.of(LAW) if (one.n, one.data_sha256) == (fit.n, fit.data_sha256)]
     if len(forms) > 1:
-        body += Markup("<p>{}</p>").format(
+        body += paragraphs(
             "Whether compression matters, and whether its best rate moves with compute, is what "
             "the nested forms tell: each is fitted to all optima, and once more without the "
             "largest budget, which it must then predict."
@@ -96,21 +106,25 @@ def _near(fit: FitResult) -> bool:
 
 def best_rates_sentence(fit: FitResult, laws: Laws) -> str:
     """Return what Law II says of the best rate, in plain text, within the budgets fitted."""
-    low, high = fit.data_range.get("compute_flops", _USUAL)
-    one, other = _USUAL if _near(fit) else (low, high)
-    best = [said(fit.predict("compression_rate_opt", compute_flops=c)) for c in (one, other)]
+    ends = _USUAL if _near(fit) else fit.data_range.get("compute_flops", _USUAL)
+    best = [
+        f"{said(fit.predict(_RATE, compute_flops=compute))}{words} {power(compute)}"
+        for compute, words in zip(ends, (" bytes per token for", " for"), strict=True)
+    ]
     return (
         f"Law II, fitted to {fit.n} optima{of_family(fit, laws.fits)}, puts the best compression "
-        f"rate at {best[0]} bytes per token for {power(one)} FLOPs and {best[1]} for "
-        f"{power(other)}."
+        f"rate at {best[0]} FLOPs and {best[1]}."
     )
 
 
-def _losses(
-    fit: FitResult, optima: list[tuple[float, float, float]], series: dict[float, Series]
-) -> Markup:
-    at_best = fit.predict("bits_per_byte_opt", compute_flops=np.array(list(series)))
-    lowest = at_best.value.tolist()
+def losses_panel(fit: FitResult, law: str, optima: Optima) -> tuple[Panel, list[Series]]:
+    """Return loss over compression rate at the best size: a law's curves, a budget each, and the
+    optima that it was fitted to; and what the key names."""
+    series = of_budgets(compute for compute, _, _ in optima)
+    budgets = np.array(list(series))
+    loss = "bits_per_byte" if fit.law == LAW else "bits_per_byte_opt"
+    rates = np.broadcast_to(fit.predict(_RATE, compute_flops=budgets).value, budgets.shape)
+    lowest = fit.predict(loss, compute_flops=budgets, compression_rate=rates).value.tolist()
     chart = Chart(
         octaves("bytes per token", [rate for _, rate, _ in optima]),
         linear("bits per byte at the best size", [*(loss for _, _, loss in optima), *lowest]),
@@ -119,139 +133,126 @@ def _losses(
     )
     at = np.geomspace(chart.x.low, chart.x.high, _STEPS)
     marks = []
-    for compute, one in series.items():
-        fitted = fit.predict("bits_per_byte", compute_flops=compute, compression_rate=at).value
+    for (compute, entry), best, low in zip(series.items(), rates.tolist(), lowest, strict=True):
+        fitted = fit.predict(loss, compute_flops=compute, compression_rate=at).value
         line = list(zip(at.tolist(), fitted.tolist(), strict=True))
-        marks.append(chart.line(one.style, line, f"Law II at {one.name}", "thin"))
-        best = float(fit.predict("compression_rate_opt", compute_flops=compute).value)
-        low = float(fit.predict("bits_per_byte_opt", compute_flops=compute).value)
-        hint = f"{one.name}: best at {significant(best)} bytes per token, {low:.4f}"
+        marks.append(chart.line(entry.style, line, f"{law} at {entry.name}", "thin"))
+        hint = f"{entry.name}: best at {significant(best)} bytes per token, {low:.4f}"
         marks.append(chart.ring(best, low, hint))
-    marks += [
-        chart.mark(
-            series[compute].style,
-            rate,
-            loss,
-            f"{power(compute)}: {rate:g} bytes per token, {loss:g}",
-        )
-        for compute, rate, loss in optima
-    ]
-    picture = chart.draw(
-        "law2-losses",
-        "Loss over compression rate",
-        f"{len(optima)} optima of {len(series)} budgets, Law II's curves through them, and a ring "
-        "at the best rate of each budget.",
-        *marks,
+    for compute, rate, value in optima:
+        hint = f"{power(compute)}: {rate:g} bytes per token, {value:g}"
+        marks.append(chart.mark(series[compute].style, rate, value, hint))
+    caption = "Loss over compression rate"
+    description = (
+        f"{len(optima)} optima of {len(series)} budgets, {law}'s curves through them, and a ring "
+        "at the best rate of each budget."
     )
-    return panel("Loss over compression rate", picture)
+    drawn = chart.panel(caption, f"{fit.law}-losses", caption, description, marks)
+    return drawn, list(series.values())
 
 
-def _best(fit: FitResult, bowls: list[FitResult]) -> Markup:
-    low, high = fit.data_range.get("compute_flops", (1e19, 1e21))
+def best_rate_panel(fit: FitResult, law: str, bowls: Sequence[FitResult] = ()) -> Panel:
+    """Return the best rate over budgets by a law, with its interval, and the lowest places of
+    bowls, fitted to each budget alone."""
+    places = [(budget(bowl), bowl.estimates[_RATE], ends_of(bowl.intervals.get(_RATE)),
+               f"bowl at {power(budget(bowl))}: {significant(bowl.estimates[_RATE])}")
+              for bowl in bowls]  # fmt: skip
+    description = f"{law}'s best rate with its interval" + (
+        ", and the optima of the bowls. The table below holds the values." if bowls else "."
+    )
+    return compute_panel(
+        fit, _RATE, law, linear, ("best rate T*, bytes per token", description), places
+    )
+
+
+def compute_panel(
+    fit: FitResult,
+    quantity: str,
+    law: str,
+    axis: Callable[[str, Sequence[float]], Axis],
+    words: tuple[str, str],
+    places: Sequence[tuple[float, float, tuple[float, float] | None, str]] = (),
+) -> Panel:
+    """Return a quantity that compute alone decides over budgets, with its interval, to ten times
+    the largest budget fitted.
+
+    Arguments:
+        axis: makes the upward axis. words: its label, and the description.
+        places: found otherwise, to be marked: budget, value, interval, hint.
+    """
+    low, high = compute_range(fit)
     at = np.geomspace(low, high * 10, _STEPS)
-    line = fit.predict("compression_rate_opt", compute_flops=at)
-    name = "compression_rate_opt"
-    seen = [
-        value
-        for one in bowls
-        for own in [one.intervals.get(name)]
-        for value in (one.estimates[name], *((own.low, own.high) if own else ()))
-    ]
-    edges = [line.value] if line.low is None or line.high is None else [line.low, line.high]
-    values = [float(x) for edge in edges for x in (edge.min(), edge.max())]
-    chart = Chart(
-        decades("budget, FLOPs", [float(at[0]), float(at[-1])]),
-        linear("best rate T*, bytes per token", [*values, *seen]),
-        width=440,
-        height=400,
+    predicted = fit.predict(quantity, compute_flops=at)
+    best, *edges = (
+        list(zip(at.tolist(), np.broadcast_to(values, at.shape).tolist(), strict=True))
+        for values in (predicted.value, predicted.low, predicted.high)
+        if values is not None
     )
-    x, style = at.tolist(), series_style(0)
-    marks = []
-    if line.low is not None and line.high is not None:
-        marks.append(
-            chart.band(
-                style,
-                list(zip(x, line.low.tolist(), strict=True)),
-                list(zip(x, line.high.tolist(), strict=True)),
-            )
-        )
+    values = [value for edge in edges or [best] for _, value in edge]
+    for _, value, ends, _ in places:
+        values += [value, *(ends or ())]
+    chart = Chart(
+        decades("budget, FLOPs", [float(at[0]), float(at[-1])]), axis(words[0], values),
+        width=440, height=400,
+    )  # fmt: skip
+    style = series_style(0)
+    marks = [chart.band(style, *edges)] if len(edges) == 2 else []
     marks += [
-        chart.line(style, list(zip(x, line.value.tolist(), strict=True)), "Law II"),
+        chart.line(style, best, law),
         chart.rule(x=high),
         chart.text(high, chart.y.low, "largest budget fitted", up=8, anchor="end"),
     ]
-    for one in bowls:
-        own = one.intervals.get(name)
-        marks.append(
-            chart.mark(
-                series_style(1),
-                budget(one),
-                one.estimates[name],
-                f"bowl at {power(budget(one))}: {significant(one.estimates[name])}",
-                y_ends=None if own is None else (own.low, own.high),
-            )
-        )
-    picture = chart.draw(
-        "law2-best",
-        "Best compression rate over budgets",
-        "Law II's best rate with its interval, and the optima of the bowls. The table below holds "
-        "the values.",
-        *marks,
-    )
-    return panel("Best compression rate over budgets", picture)
+    for compute, value, ends, hint in places:
+        marks.append(chart.mark(series_style(1), compute, value, hint, y_ends=ends))
+    caption = _CAPTIONS.get(quantity, quantity)
+    return chart.panel(caption, f"{fit.law}-{quantity}", caption, words[1], marks)
+
+
+def compute_range(fit: FitResult) -> tuple[float, float]:
+    """Return the least and the largest budget that a law was fitted to."""
+    known = fit.data_range
+    if "compute_flops" not in known and {"params", "tokens"} <= set(known):
+        ends = zip(known["params"], known["tokens"], strict=True)
+        low, high = (6 * params * tokens for params, tokens in ends)
+        return low, high
+    return known.get("compute_flops", (1e19, 1e21))
 
 
 def _predictions(fit: FitResult) -> Markup:
     rows = []
     _, high = fit.data_range.get("compute_flops", _USUAL)
     for compute in _BUDGETS if _near(fit) else (high / 10, high, 10 * high, 100 * high):
-        rate = fit.predict("compression_rate_opt", compute_flops=compute)
+        rate = fit.predict(_RATE, compute_flops=compute)
         loss = fit.predict("bits_per_byte_opt", compute_flops=compute)
         beyond = rate.outside.get("compute_flops")
-        rows.append(
-            [
-                compact(compute),
-                predicted(rate),
-                predicted(loss, 4),
-                "within" if beyond is None else f"{significant(beyond, 2)} times beyond",
-            ]
-        )
+        where = "within" if beyond is None else f"{significant(beyond, 2)} times beyond"
+        rows.append([compact(compute), cell(rate), cell(loss, 4), where])
     return sortable_table(
         "Best rate and the loss there, by Law II",
-        [
-            Column("budget, FLOPs"),
-            Column("T*, bytes per token"),
-            Column("bits per byte"),
-            Column("the budgets fitted", numeric=False),
-        ],
+        "budget, FLOPs | T*, bytes per token | bits per byte | the budgets fitted:",
         rows,
     )
 
 
-def _forms(forms: list[FitResult]) -> Markup:
+def _forms(forms: Sequence[FitResult]) -> Markup:
     return sortable_table(
         "The nested forms of Law II on the same optima",
         [
-            Column("form", numeric=False),
-            Column("coefficients"),
-            Column("δ"),
-            Column("R²"),
-            Column("RMSE"),
-            Column("AICc"),
+            *columns("form: | coefficients | δ | R² | RMSE | AICc"),
             Column("hold-out RMSE", hint="of the largest budget, predicted from the others"),
         ],
         [
             [
-                one.form,
-                str(len(one.estimates)),
-                with_interval(one.estimates["delta"], one.intervals.get("delta"))
-                if "delta" in one.estimates
-                else "–",
-                significant(one.r2, 4),
-                significant(one.rmse, 3),
-                significant(one.aicc, 5),
-                "–" if one.holdout is None else significant(one.holdout.rmse, 3),
+                fit.form,
+                str(len(fit.estimates)),
+                with_interval(fit.estimates["delta"], fit.intervals.get("delta"))
+                if "delta" in fit.estimates
+                else UNMEASURED,
+                significant(fit.r2, 4),
+                significant(fit.rmse, 3),
+                significant(fit.aicc, 5),
+                UNMEASURED if fit.holdout is None else significant(fit.holdout.rmse, 3),
             ]
-            for one in forms
+            for fit in forms
         ],
     )

@@ -8,7 +8,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from corpora.errors import InputError
-from reports.laws.text import compact, power
+from reports.measured import Measured
+from reports.numbers import compact, power
 from scaling.cli.fit import LAWS_FOLDER
 from scaling.fits.findings import OUTSIDE
 from scaling.fits.single_stage import FAMILY
@@ -31,21 +32,28 @@ class Laws:
         fits: one law each, in the order of their files' names.
         rivals: the same laws under other conventions of counting, for the table of those alone.
         reproduced: published figures beside ours; empty where `scaling reproduce` was not run.
+        measured: tokenizers measured on text, to be set beside the laws; None where there are none.
     """
 
     tables: Mapping[str, Runs]
     fits: Sequence[FitResult]
     rivals: Sequence[FitResult] = ()
     reproduced: Sequence[PublishedFigure] = ()
+    measured: Measured | None = None
 
     def of(self, law: str) -> list[FitResult]:
         """Return the fits of a law that found something, in the order of budget, then rate."""
         found = [fit for fit in self.fits if fit.law == law and fit.estimates]
         return sorted(found, key=lambda fit: (budget(fit), rate(fit)))
 
-    def one(self, law: str) -> FitResult | None:
-        """Return the first fit of a law, or None."""
-        return next(iter(self.of(law)), None)
+    def one(self, law: str, form: str = "") -> FitResult | None:
+        """Return the first fit of a law, of a form if it was fitted; or None."""
+        fits = self.of(law)
+        return next((fit for fit in fits if fit.form == form), next(iter(fits), None))
+
+    def with_runs(self, law: str) -> list[tuple[FitResult, Runs]]:
+        """Return the fits of a law whose runs are here, with these."""
+        return [(fit, runs) for fit in self.of(law) if (runs := self.runs_of(fit)) is not None]
 
     def runs_of(self, fit: FitResult) -> Runs | None:
         """Return the runs that a fit was made from, if its table is here.
@@ -71,16 +79,16 @@ def family(fit: FitResult) -> str:
     return ", ".join(str(fit.context[name]) for name in FAMILY if name in fit.context)
 
 
-def alike(one: FitResult, other: FitResult) -> bool:
+def alike(fit: FitResult, other: FitResult) -> bool:
     """Whether two fits are of the same tokenization, language and data set, as far as both say."""
-    shared = [name for name in FAMILY if name in one.context and name in other.context]
-    return all(one.context[name] == other.context[name] for name in shared)
+    shared = [name for name in FAMILY if name in fit.context and name in other.context]
+    return all(fit.context[name] == other.context[name] for name in shared)
 
 
 def label(fit: FitResult, fits: Sequence[FitResult]) -> str:
     """Return the budget of one of several fits, and its family where they have more than one."""
-    own = f"{power(budget(fit))} FLOPs"
-    return f"{own}, {family(fit)}" if len({family(one) for one in fits}) > 1 else own
+    words = f"{power(budget(fit))} FLOPs"
+    return f"{words}, {family(fit)}" if len(set(map(family, fits))) > 1 else words
 
 
 def budget(fit: FitResult) -> float:
@@ -95,13 +103,13 @@ def rate(fit: FitResult) -> float:
 
 def of_family(fit: FitResult, fits: Sequence[FitResult]) -> str:
     """Return ` (entropy, eng_Latn)` where fits of one law are of several families, else nothing."""
-    families = {family(one) for one in fits if one.law == fit.law}
+    families = {family(other) for other in fits if other.law == fit.law}
     return f" ({family(fit)})" if len(families) > 1 else ""
 
 
 def inside(fit: FitResult) -> bool:
     """Whether what a fit calls the best lies among the sizes and rates that were trained."""
-    return all(one.name != OUTSIDE for one in fit.findings)
+    return all(finding.name != OUTSIDE for finding in fit.findings)
 
 
 def shown_name(fit: FitResult, fits: Sequence[FitResult]) -> str:
@@ -120,11 +128,14 @@ def shown_name(fit: FitResult, fits: Sequence[FitResult]) -> str:
     return " ".join(words) + of_family(fit, fits)
 
 
-def read_laws(folder: Path) -> Laws | None:
+def read_laws(folder: Path, measured: Measured | None = None) -> Laws | None:
     """Read `laws/` of a folder; None where there is none.
 
     It holds fits (`*.json`), the tables they were made from (`*.csv`, `*.parquet`), what
     `scaling reproduce --out` wrote, and under `conventions/` the same fits by other conventions.
+
+    Arguments:
+        measured: tokenizers measured on text, to be set beside the laws.
 
     Raises:
         InputError: a file is neither, naming it.
@@ -139,6 +150,7 @@ def read_laws(folder: Path) -> Laws | None:
         [_read_fit(path) for path in sorted(laws.glob("*.json")) if path != reproduced],
         [_read_fit(path) for path in sorted((laws / CONVENTIONS).glob("*.json"))],
         _read_rows(reproduced) if reproduced.is_file() else (),
+        measured,
     )
 
 
@@ -155,9 +167,8 @@ def _read_fit(path: Path) -> FitResult:
 
 def _read_rows(path: Path) -> tuple[PublishedFigure, ...]:
     try:
-        return tuple(
-            PublishedFigure.from_json(record) for record in json.loads(path.read_text("utf-8"))
-        )
+        records = json.loads(path.read_text("utf-8"))
+        return tuple(map(PublishedFigure.from_json, records))
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"{path}: not what `scaling reproduce --out` writes ({error}); run that again"
@@ -165,7 +176,6 @@ def _read_rows(path: Path) -> tuple[PublishedFigure, ...]:
 
 
 # Coefficients by the letters that papers write them with.
-
 GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "kappa": "κ", "rho0": "ρ₀", "T0": "T₀",
     "L0": "L₀", "B0": "B₀", "N0": "N₀", "compression_rate_opt": "T*, bytes per token",

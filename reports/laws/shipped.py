@@ -9,10 +9,9 @@ from pathlib import Path
 from markupsafe import Markup
 
 from corpora.files import write_json, write_text
-from reports.html import Cell, Column, sortable_table
+from reports.html import TableCell, sortable_table
 from reports.laws.results import CONVENTIONS, REPRODUCED, Laws
-from reports.laws.text import ends_text, significant
-from reports.numbers import plural
+from reports.numbers import ends_text, plural, significant
 from reports.page import Section, absent
 from scaling.cli.fit import LAWS_FOLDER
 from scaling.engine.bootstrap import RESIDUALS
@@ -114,16 +113,7 @@ def reproduced(laws: Laws) -> Section:
         body += Markup("<p>Not in agreement: {}.</p>").format(names)
     table = sortable_table(
         "Published figures, ours, and whether the published lies in our interval",
-        [
-            Column("source", numeric=False),
-            Column("figure", numeric=False),
-            Column("published"),
-            Column("ours"),
-            Column("difference"),
-            Column("agrees", numeric=False),
-            Column("in our interval", numeric=False),
-            Column("note", numeric=False),
-        ],
+        "source: | figure: | published | ours | difference | agrees: | in our interval: | note:",
         [_row(one) for one in laws.reproduced],
         row_headers=2,
         style="tall",
@@ -131,7 +121,7 @@ def reproduced(laws: Laws) -> Section:
     return Section("laws-reproduced", title, body + table)
 
 
-def _row(one: PublishedFigure) -> list[str | Markup | Cell]:
+def _row(one: PublishedFigure) -> list[str | Markup | TableCell]:
     ours = one.reproduced
     return [
         one.group,
@@ -139,10 +129,10 @@ def _row(one: PublishedFigure) -> list[str | Markup | Cell]:
         one.published.replace("-", "\u2212"),
         f"{ours:g}" if ours == int(ours) else significant(ours, 4),
         significant(one.difference, 2),
-        Cell(_agrees(one), "no" if one.agrees is False else "", _JUDGED[one.judged]),
-        Cell(
+        TableCell(_agrees(one), "no" if one.agrees is False else "", _JUDGED[one.judged]),
+        TableCell(
             _yes(one.in_interval),
-            hint="" if one.interval is None else ends_text(one.interval.low, one.interval.high, 4),
+            hint=ends_text(one.interval, 4),
         ),
         one.note,
     ]

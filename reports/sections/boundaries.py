@@ -1,4 +1,10 @@
-"""The same sentence in many languages, cut where each tokenizer cuts it."""
+"""The same sentence in many languages, cut where each tokenizer cuts it.
+
+A token may end inside a character (between its UTF-8 bytes) or inside a written cluster (between a
+letter and its vowel sign). Neither place can be drawn: half a character is not a character. So text
+is cut only where a token's end is also the end of a cluster, and a piece that holds several tokens
+says so.
+"""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,14 +17,6 @@ from reports.html import render, visible
 from reports.languages import language_name, language_tag
 from reports.measured import CorpusResults, Measured
 from reports.page import Section, absent, for_each_corpus
-
-# Where tokens end in a text, as far as it can be drawn without tearing what is written.
-#
-# A token may end inside a character (between its UTF-8 bytes) or inside a written cluster (between
-# a letter and its vowel sign). Neither place can be drawn: half a character is not a character. So
-# text is cut only where a token's end is also the end of a cluster, and a piece that holds several
-# tokens says so.
-
 
 _CLUSTER = regex.compile(r"\X")
 
@@ -94,7 +92,7 @@ _PICK_OTHERWISE = 3
 _PICK = ("eng", "arb", "hin", "zho", "tha", "rus", "vie", "amh")
 
 
-class Line(NamedTuple):
+class TokenizedLine(NamedTuple):
     """One text under one tokenizer.
 
     Attributes:
@@ -112,7 +110,7 @@ class Line(NamedTuple):
     note: str
 
 
-class Text(NamedTuple):
+class SampleText(NamedTuple):
     """One language's text.
 
     Attributes:
@@ -129,7 +127,7 @@ class Text(NamedTuple):
     tag: str | None
     is_code: bool
     picked: bool
-    lines: Sequence[Line]
+    lines: Sequence[TokenizedLine]
 
 
 def boundaries(measured: Measured) -> Section:
@@ -181,11 +179,11 @@ def _picked(samples: Sequence[dict[str, Any]]) -> set[str]:
     languages = [str(sample["language"]) for sample in samples]
     picked = []
     for code in _PICK:
-        picked += [one for one in languages if one[:3] == code][:1]
+        picked += [language for language in languages if language[:3] == code][:1]
     return set(picked if len(picked) > 1 else languages[:_PICK_OTHERWISE])
 
 
-def _text(sample: dict[str, Any], measured: Measured, picked: set[str]) -> Text:
+def _text(sample: dict[str, Any], measured: Measured, picked: set[str]) -> SampleText:
     language = sample["language"]
     is_code = sample["domain"] == "code"
     lines = [
@@ -194,10 +192,10 @@ def _text(sample: dict[str, Any], measured: Measured, picked: set[str]) -> Text:
         if series.name in sample["tokens"]
     ]
     tag = None if is_code else language_tag(language)
-    return Text(language_name(language), language, tag, is_code, language in picked, lines)
+    return SampleText(language_name(language), language, tag, is_code, language in picked, lines)
 
 
-def _line(sample: dict[str, Any], tokenizer: str, place: int) -> Line:
+def _line(sample: dict[str, Any], tokenizer: str, place: int) -> TokenizedLine:
     tokens = sample["tokens"][tokenizer]
     text: bytes = sample["text"].encode("utf-8", "surrogatepass")
     raw = text if tokens["bytes"] is None else bytes.fromhex(tokens["bytes"])
@@ -213,7 +211,7 @@ def _line(sample: dict[str, Any], tokenizer: str, place: int) -> Line:
         if ends:
             facts.append(f"{numbers.count(ends)} of them {'ends' if ends == 1 else 'end'} {where}")
     note = "" if tokens["bytes"] is None else "Lossy: this is what its tokens stand for."
-    return Line(tokenizer, place, ", ".join(facts), _marked(drawn), note)
+    return TokenizedLine(tokenizer, place, ", ".join(facts), _marked(drawn), note)
 
 
 def _marked(drawn: Sequence[Piece]) -> Markup:

@@ -1,91 +1,271 @@
-"""Bytes per token by language and tokenizer: as a heat map, and as dots with intervals."""
+"""Compression by language and tokenizer: heat map, dots with intervals, differences from the
+baseline, and every main rate in one long table."""
+
+from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
-from reports.charts.chart import legend
+from reports import numbers
+from reports.charts.chart import Ends
 from reports.charts.heat_map import Heat, heat_map
-from reports.figures.dot_plot import Dot, dot_plot
-from reports.html import language_cell
+from reports.charts.key import legend
+from reports.charts.rows import Dot, dot_plot
+from reports.charts.svg import Series
+from reports.html import Column, TableCell, columns, language_cell, name, sortable_table
 from reports.languages import language_name
 from reports.measured import CorpusResults, Measured
-from reports.measures import MEASURES
-from reports.page import Section, absent, figure, for_each_corpus, subheading
+from reports.measures import MEASURES, Measure
+from reports.page import Section, absent, behind, figure, for_each_corpus, subheading
+from tokenize_lab.rates import RATES
+from tokenize_lab.rows import MeasureRow
 
 _RATE = MEASURES["bytes_per_token"]
+_RATES = (
+    "bytes_per_token", "characters_per_token", "graphemes_per_token", "fertility",
+    "single_token_word_share", "premium", "parity",
+)  # fmt: skip
+
+Read = Callable[[str, str], tuple[float, Ends] | None]  # (language, tokenizer) -> value, interval
 
 
 def compression(measured: Measured) -> Section:
     """Show bytes per token by language and tokenizer."""
-    return Section(
-        "compression",
-        "Bytes per token by language",
-        for_each_corpus(measured, lambda corpus: _figures(measured, corpus)),
+
+    def part(corpus: CorpusResults) -> Markup:
+        series = measured.series
+        plot = dots_by_language(
+            f"dots-{corpus.index}", _RATE, corpus.languages, series, corpus.reader(_RATE.name)
+        )
+        if plot is None:
+            return absent("There is no text to measure.")
+        caption = "Bytes per token, from the best compressed language to the worst"
+        return (
+            subheading(measured, "Heat map")
+            + heat_by_language(
+                measured, corpus, _RATE, caption, ("fewer bytes per token", "more"), log=True
+            )
+            + subheading(measured, "Beside one another")
+            + figure(
+                plot,
+                "Each marker is one tokenizer in one language; the line through it is its "
+                "interval, often narrower than the marker. Rows stand as in the heat map.",
+                legend(series),
+            )
+        )
+
+    return Section("compression", "Bytes per token by language", for_each_corpus(measured, part))
+
+
+def dots_by_language(
+    identity: str,
+    measure: Measure,
+    languages: Sequence[str],
+    series: Sequence[Series],
+    read: Read,
+    *,
+    more_than: str = "",
+) -> Markup | None:
+    """Return a row for each language and in it a marker for each tokenizer that `read` has a value
+    for; None where it has none at all.
+
+    Arguments:
+        more_than: the tokenizer that values are differences from, if they are.
+    """
+    percent = 100 if measure.is_share else 1
+    rows = []
+    for language in languages:
+        dots, shown = [], language_name(language)
+        for lane, tokenizer in enumerate(series):
+            if (found := read(language, tokenizer.name)) is None:
+                continue
+            value, ends = found
+            hint = f"{shown}, {tokenizer.name}: {measure.full(value, ends)}"
+            interval = ends and [percent * end for end in ends]
+            dots.append(Dot(tokenizer.style, lane, percent * value, interval, hint))
+        rows.append((shown, dots))
+    if not any(dots for _, dots in rows):
+        return None
+    unit = measure.heading + (", per cent" if measure.is_share else "")
+    title = f"{measure.heading.capitalize()} by language and tokenizer"
+    if more_than:
+        title = f"{measure.heading.capitalize()} more than {more_than}, by language"
+        unit += f", minus those of {more_than}"
+    return dot_plot(
+        identity,
+        title,
+        "One row for each language, one marker for each tokenizer, with its interval. A table of "
+        "this page holds the values.",
+        unit,
+        rows,
+        origin=0.0 if more_than else None,
     )
 
 
-def _figures(measured: Measured, corpus: CorpusResults) -> Markup:
+def heat_by_language(
+    measured: Measured,
+    corpus: CorpusResults,
+    measure: Measure,
+    caption: str,
+    ends: tuple[str, str],
+    *,
+    log: bool = False,
+) -> Markup:
+    """Return a measure of every language under every tokenizer, in colour."""
+    read = corpus.reader(measure.name)
+
+    def cell(language: str, tokenizer: str) -> Heat:
+        found = read(language, tokenizer)
+        if found is None or (log and not found[0]):
+            return Heat(None, "", "not measured")
+        return Heat(found[0], measure.text(found[0]), measure.full(*found))
+
+    names = [series.name for series in measured.series]
     rows = [
-        (
-            language_name(language),
-            [
-                Dot(
-                    series.style,
-                    lane,
-                    row[_RATE.name],
-                    row["intervals"][_RATE.name],
-                    f"{language_name(language)}, {series.name}: "
-                    f"{_RATE.full(row[_RATE.name], row['intervals'][_RATE.name])}",
-                )
-                for lane, series in enumerate(measured.series)
-                if (row := corpus.cells.get((language, series.name)))
-                and row[_RATE.name] is not None
-            ],
-        )
+        (language_cell(language), [cell(language, tokenizer) for tokenizer in names])
         for language in corpus.languages
     ]
-    if not any(dots for _, dots in rows):
-        return absent("There is no text to measure.")
-    plot = dot_plot(
-        f"dots-{corpus.index}",
-        "Bytes per token by language and tokenizer",
-        "One row for each language, one marker for each tokenizer. The table "
-        "above holds the same values.",
-        "bytes per token",
+    return heat_map(caption, "language", names, rows, ends, log=log)
+
+
+def differences(measured: Measured) -> Section:
+    """Show what changes when a tokenizer takes the baseline's place."""
+    if len(measured.series) < 2:
+        body = absent("Only one tokenizer was measured, so there is nothing to compare it with.")
+    else:
+        body = for_each_corpus(
+            measured,
+            lambda corpus: _overall_differences(measured, corpus) + _differences(measured, corpus),
+        )
+    return Section("differences", "Differences from the baseline", body)
+
+
+def _others(measured: Measured) -> list[Series]:
+    return [series for series in measured.series if series.name != measured.baseline]
+
+
+def _overall_differences(measured: Measured, corpus: CorpusResults) -> Markup:
+    rows: list[list[str | Markup | TableCell]] = []
+    base = corpus.overall[measured.baseline]
+    for rate in RATES:
+        cells = [_difference(corpus.overall.get(s.name), rate) for s in _others(measured)]
+        if any(cell.style != "none" for cell in cells):
+            rows.append([MEASURES[rate].heading, MEASURES[rate].cell(base), *cells])
+    heads = [measured.baseline, *(f"{series.name} − baseline" for series in _others(measured))]
+    return sortable_table(
+        f"Over all the text: the baseline {measured.baseline}, and what each other tokenizer has "
+        "more (with a minus: less; pp: percentage points); bold where the paired 95 % interval "
+        "leaves out 0",
+        [*columns("measure:"), *map(Column, heads)],
         rows,
     )
-    return (
-        subheading(measured, "Heat map")
-        + _heat(measured, corpus)
-        + subheading(measured, "Beside one another")
-        + figure(
-            plot,
-            "Each marker is one tokenizer in one language; the line through it is its interval, "
-            "often narrower than the marker. Rows stand as in the heat map.",
-            legend(list(measured.series)),
-        )
+
+
+def _difference_of(row: MeasureRow | None, rate: str) -> tuple[float, Ends] | None:
+    found = (row or {}).get("difference", {}).get(rate)
+    return None if found is None or found["value"] is None else (found["value"], found["interval"])
+
+
+def _difference(row: MeasureRow | None, rate: str) -> TableCell:
+    found = _difference_of(row, rate)
+    if found is None:
+        return TableCell(numbers.UNMEASURED, "none")
+    value, ends = found
+    sure = ends is not None and (ends[0] > 0 or ends[1] < 0)
+    return TableCell(MEASURES[rate].difference_cell(value, ends), "sure" if sure else "")
+
+
+def _differences(measured: Measured, corpus: CorpusResults) -> Markup:
+    series = _others(measured)
+    picture = dots_by_language(
+        f"differences-{corpus.index}",
+        _RATE,
+        corpus.languages,
+        series,
+        lambda *key: _difference_of(corpus.cells.get(key), _RATE.name),
+        more_than=measured.baseline,
     )
-
-
-def _heat(measured: Measured, corpus: CorpusResults) -> Markup:
-    return heat_map(
-        "Bytes per token, from the best compressed language to the worst",
-        "language",
-        [series.name for series in measured.series],
+    if picture is None:
+        return absent("No language was measured under the baseline and another tokenizer.")
+    table = sortable_table(
+        f"Bytes per token, minus those of {measured.baseline}{corpus.with_intervals}",
+        [*columns("language:"), *(Column(other.name) for other in series)],
         [
-            (
+            [
                 language_cell(language),
-                [_cell(corpus, language, series.name) for series in measured.series],
-            )
+                *(_difference(corpus.cells.get((language, s.name)), _RATE.name) for s in series),
+            ]
             for language in corpus.languages
         ],
-        ("fewer bytes per token", "more"),
-        log=True,
+        style="tall",
+    )
+    return (
+        subheading(measured, "Bytes per token by language")
+        + figure(
+            picture,
+            "Right of the line at 0 a tokenizer holds more text in a token than the baseline.",
+            legend(series),
+        )
+        + behind("Table: differences by language", table)
     )
 
 
-def _cell(corpus: CorpusResults, language: str, tokenizer: str) -> Heat:
-    row = corpus.cells.get((language, tokenizer))
-    if row is None or not row[_RATE.name]:
-        return Heat(None, "", "not measured")
-    value = row[_RATE.name]
-    return Heat(value, _RATE.text(value), _RATE.full(value, row["intervals"][_RATE.name]))
+def rates(measured: Measured) -> Section:
+    """Show every language under every tokenizer, and the domains where there are several."""
+
+    def part(corpus: CorpusResults) -> Markup:
+        body = _all_rates(measured, corpus)
+        if corpus.domains:
+            body += subheading(measured, "By domain") + _domains(corpus)
+        return body
+
+    return Section("rates", "All rates by language and tokenizer", for_each_corpus(measured, part))
+
+
+def _all_rates(measured: Measured, corpus: CorpusResults) -> Markup:
+    segmenter = measured.provenance["settings"]["word_segmenter"]
+    shown = _measured(corpus.rows)
+    note = "" if corpus.compared else f" {corpus.incomparable(measured.reference)}"
+    return sortable_table(
+        f"Rates by language and tokenizer{corpus.with_intervals}; words by {segmenter}.{note}",
+        [
+            *columns("language: | tokenizer: | bytes | tokens"),
+            *(measure.column for measure in shown),
+        ],
+        [
+            [
+                language_cell(language),
+                name(series.name),
+                numbers.count(row["bytes"]),
+                numbers.count(row["tokens"]),
+                *(measure.cell(row) for measure in shown),
+            ]
+            for language in corpus.languages
+            for series in measured.series
+            if (row := corpus.cells.get((language, series.name)))
+        ],
+        row_headers=2,
+        style="tall",
+    )
+
+
+def _domains(corpus: CorpusResults) -> Markup:
+    shown = [measure for measure in _measured(corpus.domains) if measure.name != "parity"]
+    return sortable_table(
+        f"Rates by domain and tokenizer, over all languages{corpus.with_intervals}",
+        [*columns("domain: | tokenizer: | bytes"), *(measure.column for measure in shown)],
+        [
+            [
+                name(row["domain"] or "none named"),
+                name(row["tokenizer"]),
+                numbers.count(row["bytes"]),
+                *(measure.cell(row) for measure in shown),
+            ]
+            for row in sorted(corpus.domains, key=lambda row: str(row["domain"]))
+        ],
+        row_headers=2,
+    )
+
+
+def _measured(rows: Sequence[MeasureRow]) -> list[Measure]:
+    """Return the measures that were measured anywhere."""
+    return [MEASURES[rate] for rate in _RATES if any(row[rate] is not None for row in rows)]

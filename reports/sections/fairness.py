@@ -2,15 +2,16 @@
 
 from markupsafe import Markup
 
-from reports.charts.chart import legend
-from reports.figures.lorenz import lorenz_curves
-from reports.figures.scatter import Point, scatter
-from reports.html import Column, language_cell, name, sortable_table
+from reports.charts.chart import Panel, panels
+from reports.charts.key import legend
+from reports.charts.scatter import ScatterPoint, lorenz_curves, scatter
+from reports.charts.svg import Series
+from reports.html import Column, columns, language_cell, name, sortable_table
 from reports.languages import language_name
-from reports.measured import CorpusResults, Measured, Series
+from reports.measured import CorpusResults, Measured
 from reports.measures import MEASURES
 from reports.numbers import share
-from reports.page import Section, absent, behind, figure, for_each_corpus, subheading
+from reports.page import Section, absent, behind, figure, for_each_corpus, note, subheading
 from tokenize_lab.counts.fields import FIELD_INDEX
 
 _PARITY, _PREMIUM, _GINI = MEASURES["parity"], MEASURES["premium"], MEASURES["gini"]
@@ -38,49 +39,39 @@ def _panels(measured: Measured, corpus: CorpusResults) -> Markup:
     rows = [row for row in corpus.rows if row["premium"] and row["parity"]]
     if not rows:
         return absent("The aligned lines are empty.")
-    values = [row[one] for row in rows for one in ("parity", "premium")]
+    values = [row[measure] for row in rows for measure in ("parity", "premium")]
     extent = (min(values) / 1.15, max(values) * 1.15)
-    panels = Markup("").join(
-        _panel(corpus, series, extent, measured.reference) for series in measured.series
-    )
     table = sortable_table(
         f"Parity and premium{corpus.with_intervals}",
         [
-            Column("language", numeric=False),
-            Column(_PARITY.heading, hint=_PARITY.meaning),
-            *(
-                Column(f"premium, {series.name}", hint=_PREMIUM.meaning)
-                for series in measured.series
-            ),
+            *columns("language:"),
+            _PARITY.column,
+            *(Column(f"premium, {s.name}", hint=_PREMIUM.meaning) for s in measured.series),
         ],
         [
             [
                 language_cell(language),
                 _PARITY.cell(corpus.cells.get((language, measured.series[0].name))),
-                *(
-                    _PREMIUM.cell(corpus.cells.get((language, series.name)))
-                    for series in measured.series
-                ),
+                *(_PREMIUM.cell(corpus.cells.get((language, s.name))) for s in measured.series),
             ]
             for language in corpus.languages
         ],
         style="tall",
     )
-    note = (
+    words = (
         f"Across: parity, a language's bytes over those of the reference ({measured.reference}) "
         "on the same lines. Up: premium, the same for tokens. On the diagonal a tokenizer costs "
         "exactly what bytes cost; above it, the language pays more than its bytes account for. "
         "Both axes are logarithmic and the same in every panel; labels are written where there is "
         "room, and the table names all."
     )
-    return Markup('<div class="panels">{}</div><p class="note">{}</p>').format(
-        panels, note
-    ) + behind("Table: parity and premium by language", table)
+    drawn = panels(_panel(corpus, s, extent, measured.reference) for s in measured.series)
+    return drawn + note(words) + behind("Table: parity and premium by language", table)
 
 
 def _panel(
     corpus: CorpusResults, series: Series, extent: tuple[float, float], reference: str
-) -> Markup:
+) -> Panel:
     points = []
     for language in corpus.languages:
         row = corpus.cells.get((language, series.name))
@@ -92,7 +83,7 @@ def _panel(
             f"{shown}: premium {_PREMIUM.full(row['premium'], ends['premium'])}, "
             f"parity {_PARITY.full(row['parity'], ends['parity'])}"
         )
-        points.append(Point(row["parity"], row["premium"], ends["premium"], shown, hint))
+        points.append(ScatterPoint(row["parity"], row["premium"], ends["premium"], shown, hint))
     identity = f"scatter-{corpus.index}-{series.style.colour}{series.style.shape}"
     picture = scatter(
         identity,
@@ -103,9 +94,7 @@ def _panel(
         series.style,
         extent,
     )
-    return Markup('<figure class="panel"><figcaption>{}</figcaption>{}</figure>').format(
-        name(series.name), picture
-    )
+    return Panel(name(series.name), picture)
 
 
 def _evenness(measured: Measured, corpus: CorpusResults) -> Markup:
@@ -133,8 +122,8 @@ def _evenness(measured: Measured, corpus: CorpusResults) -> Markup:
     table = sortable_table(
         f"Gini coefficient of tokens per aligned line over languages{corpus.with_intervals}",
         [
-            Column("tokenizer", numeric=False),
-            Column("Gini", hint=_GINI.meaning),
+            *columns("tokenizer:"),
+            _GINI.column,
             Column("costliest tenth", hint="share of all tokens that the costliest tenth of "
                    "languages takes; a tenth of the tokens if all cost the same"),
             Column("languages"),

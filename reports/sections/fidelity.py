@@ -1,15 +1,16 @@
-"""Whether text survives: exact round trips, unknown tokens, byte fallback, torn characters."""
+"""Whether text survives: exact round trips, unknown tokens, byte fallback, torn characters; and
+how numbers and programs are cut, where the text holds any."""
 
 from collections.abc import Sequence
 
 from markupsafe import Markup
 
 from reports import numbers
-from reports.charts.heat_map import Heat, heat_map
-from reports.html import Column, language_cell, name, sortable_table
+from reports.html import columns, language_cell, name, sortable_table
 from reports.measured import CorpusResults, Measured
-from reports.measures import MEASURES, Measure
+from reports.measures import MEASURES
 from reports.page import Section, absent, for_each_corpus, subheading
+from reports.sections.compression import heat_by_language
 from tokenize_lab.rows import MeasureRow
 
 _SHARES = (
@@ -26,11 +27,13 @@ def fidelity(measured: Measured) -> Section:
 
     def part(corpus: CorpusResults) -> Markup:
         body = _overall(measured, corpus)
-        for one in _SHARES:
-            values = {row[one] for row in corpus.rows if row[one] is not None}
-            if len(values) > 1:
-                body += subheading(measured, MEASURES[one].heading.capitalize())
-                body += _by_language(measured, corpus, MEASURES[one])
+        for measure in (MEASURES[rate] for rate in _SHARES):
+            values = {row[measure.name] for row in corpus.rows}
+            if len(values - {None}) > 1:
+                heading = measure.heading.capitalize()
+                body += subheading(measured, heading) + heat_by_language(
+                    measured, corpus, measure, f"{heading} by language", ("smaller share", "larger")
+                )
         return body
 
     return Section("fidelity", "Fidelity and UTF-8 integrity", for_each_corpus(measured, part))
@@ -41,14 +44,14 @@ def _overall(measured: Measured, corpus: CorpusResults) -> Markup:
     return sortable_table(
         f"What comes back from the tokens, over all the text{corpus.with_intervals}",
         [
-            Column("tokenizer", numeric=False),
-            *(Column(MEASURES[one].heading, hint=MEASURES[one].meaning) for one in _SHARES),
-            Column("lossless by construction", numeric=False),
+            *columns("tokenizer:"),
+            *(MEASURES[rate].column for rate in _SHARES),
+            *columns("lossless by construction:"),
         ],
         [
             [
                 name(tokenizer),
-                *(MEASURES[one].cell(row) for one in _SHARES),
+                *(MEASURES[rate].cell(row) for rate in _SHARES),
                 "yes"
                 if facts[tokenizer]["lossless"]
                 else f"no: {facts[tokenizer]['lossy_reason']}",
@@ -58,32 +61,7 @@ def _overall(measured: Measured, corpus: CorpusResults) -> Markup:
     )
 
 
-def _by_language(measured: Measured, corpus: CorpusResults, measure: Measure) -> Markup:
-    def cell(language: str, tokenizer: str) -> Heat:
-        row = corpus.cells.get((language, tokenizer))
-        if row is None or row[measure.name] is None:
-            return Heat(None, "", "not measured")
-        value = row[measure.name]
-        return Heat(value, measure.text(value), measure.full(value, row["intervals"][measure.name]))
-
-    return heat_map(
-        f"{measure.heading.capitalize()} by language",
-        "language",
-        [series.name for series in measured.series],
-        [
-            (
-                language_cell(language),
-                [cell(language, series.name) for series in measured.series],
-            )
-            for language in corpus.languages
-        ],
-        ("smaller share", "larger"),
-    )
-
-
-# Numbers and programs, where the text holds any.
-
-
+_BOUNDARIES = ("", "_expected", "_hit")
 _CODE = ("indentation_bytes_per_token", "operator_bytes_per_token")
 
 
@@ -111,24 +89,15 @@ def _digits(corpus: CorpusResults) -> Markup:
         "where groups of three from the right do? (1 if always and nowhere else)"
         f"{corpus.with_intervals}",
         [
-            Column("tokenizer", numeric=False),
-            Column(measure.heading, hint=measure.meaning),
-            Column("boundaries in numbers"),
-            Column("expected"),
-            Column("in both"),
+            *columns("tokenizer:"),
+            measure.column,
+            *columns("boundaries in numbers | expected | in both"),
         ],
         [
             [
                 name(tokenizer),
                 measure.cell(row),
-                *(
-                    numbers.count(row[one])
-                    for one in (
-                        "digit_boundaries",
-                        "digit_boundaries_expected",
-                        "digit_boundaries_hit",
-                    )
-                ),
+                *(numbers.count(row[f"digit_boundaries{which}"]) for which in _BOUNDARIES),
             ]
             for tokenizer, row in corpus.overall.items()
         ],
@@ -144,17 +113,16 @@ def _code(corpus: CorpusResults) -> Markup:
     return sortable_table(
         f"Code by language and tokenizer{corpus.with_intervals}",
         [
-            Column("language", numeric=False),
-            Column("tokenizer", numeric=False),
-            Column(MEASURES["bytes_per_token"].heading),
-            *(Column(MEASURES[one].heading, hint=MEASURES[one].meaning) for one in _CODE),
+            *columns("language: | tokenizer:"),
+            *columns("bytes per token"),
+            *(MEASURES[rate].column for rate in _CODE),
         ],
         [
             [
                 language_cell(row["language"]),
                 name(row["tokenizer"]),
                 MEASURES["bytes_per_token"].cell(row),
-                *(MEASURES[one].cell(row) for one in _CODE),
+                *(MEASURES[rate].cell(row) for rate in _CODE),
             ]
             for row in sorted(rows, key=lambda row: str(row["language"]))
         ],

@@ -1,4 +1,5 @@
-"""Sentences about what languages pay: premium, what bytes explain of it, and Gini."""
+"""The overview in plain words: sentences that the data support, and no others. What languages pay
+and what bytes explain of it; who holds most text in a token; what comes back from tokens."""
 
 from collections.abc import Mapping
 
@@ -6,7 +7,7 @@ from markupsafe import Markup
 
 from reports import numbers
 from reports.html import language, listed, name, render, strong, together
-from reports.measured import CorpusResults, Estimate, Measured, Resamples, extreme
+from reports.measured import CorpusResults, Measured, MeasuredValue, Resamples, extreme
 from reports.measures import MEASURES
 from reports.page import Section, for_each_corpus
 from tokenize_lab.counts.schema import GroupCounts
@@ -59,8 +60,8 @@ def _charges(measured: Measured, corpus: CorpusResults, tokenizer: str) -> Marku
     below = parts.pop(reference, None)
     if below is None or not parts:
         return None
-    premiums = {one: _ratio("tokens", part, below, resamples) for one, part in parts.items()}
-    parities = {one: _ratio("bytes", part, below, resamples) for one, part in parts.items()}
+    premiums = {code: _ratio("tokens", part, below, resamples) for code, part in parts.items()}
+    parities = {code: _ratio("bytes", part, below, resamples) for code, part in parts.items()}
     top = extreme(premiums, resamples)
     premium = premiums[top.best]
     ends = resamples.interval(premium)
@@ -69,13 +70,13 @@ def _charges(measured: Measured, corpus: CorpusResults, tokenizer: str) -> Marku
     sentence = Markup("{} pays most: {} tokens for each token of {} on the same lines").format(
         language(top.best), _PREMIUM.full(premium.value, ends), language(reference)
     )
-    as_bytes = all(premiums[one].value == parities[one].value for one in premiums)
+    as_bytes = all(premiums[code].value == parities[code].value for code in premiums)
     if not as_bytes:
         bytes_alone = _PARITY.text(parities[top.best].value)
         sentence += Markup(", where its bytes are {} to 1").format(bytes_alone)
     sentence += "."
     if top.tied:
-        others = listed([language(one) for one in top.tied])
+        others = listed([language(code) for code in top.tied])
         sentence += Markup(" Not told apart from it: {}.").format(others)
     if tokenizer in corpus.lossy:
         return sentence + " But it loses text, so its tokens do not stand for the same content."
@@ -85,12 +86,12 @@ def _charges(measured: Measured, corpus: CorpusResults, tokenizer: str) -> Marku
 
 
 def _beside_bytes(
-    premiums: dict[str, Estimate], parities: dict[str, Estimate], resamples: Resamples
+    premiums: dict[str, MeasuredValue], parities: dict[str, MeasuredValue], resamples: Resamples
 ) -> Markup:
     """Say for how many languages the tokenizer widens or narrows the gap that bytes leave."""
     more = less = 0
-    for one, premium in premiums.items():
-        ends = resamples.interval(premium.over(parities[one]))
+    for code, premium in premiums.items():
+        ends = resamples.interval(premium.over(parities[code]))
         if ends is None:
             return Markup("")
         more += ends[0] > 1
@@ -112,7 +113,9 @@ def _beside_bytes(
     return Markup(" Of {} other languages, {}.").format(len(premiums), numbers.listed(said))
 
 
-def _ratio(counted: str, above: GroupCounts, below: GroupCounts, resamples: Resamples) -> Estimate:
+def _ratio(
+    counted: str, above: GroupCounts, below: GroupCounts, resamples: Resamples
+) -> MeasuredValue:
     return resamples.count(counted, above).over(resamples.count(counted, below))
 
 
@@ -132,9 +135,9 @@ def evenness(measured: Measured, corpus: CorpusResults) -> Markup | None:
         return Markup("No tokenizer is told apart from another by how evenly its tokens fall.")
     phrases = []
     for end in tops:
-        one = estimates[end.best]
+        estimate = estimates[end.best]
         phrase = Markup("{} (Gini {}").format(
-            strong(end.best), _GINI.full(one.value, resamples.interval(one))
+            strong(end.best), _GINI.full(estimate.value, resamples.interval(estimate))
         )
         if end.tied:
             tied = listed([name(other) for other in end.tied])
@@ -143,9 +146,6 @@ def evenness(measured: Measured, corpus: CorpusResults) -> Markup | None:
     return Markup("Tokens are spread over languages most evenly by {}, least evenly by {}.").format(
         *phrases
     )
-
-
-# Sentences about compression: which tokenizer holds most text in a token, and where least.
 
 
 _RATE = MEASURES["bytes_per_token"]
@@ -158,8 +158,10 @@ def compression_sentences(measured: Measured, corpus: CorpusResults) -> list[Mar
     if not everyone:
         return []
     # Who leaves text out needs fewer tokens for it: that is no compression.
-    estimates = {one: rate for one, rate in everyone.items() if one not in corpus.lossy} or everyone
-    unranked = [one for one in everyone if one not in estimates]
+    estimates = {
+        tokenizer: rate for tokenizer, rate in everyone.items() if tokenizer not in corpus.lossy
+    } or everyone
+    unranked = [tokenizer for tokenizer in everyone if tokenizer not in estimates]
     top = extreme(estimates, resamples)
     best = estimates[top.best]
     value = _RATE.full(best.value, resamples.interval(best))
@@ -174,7 +176,7 @@ def compression_sentences(measured: Measured, corpus: CorpusResults) -> list[Mar
         sentence = Markup(
             "The most text per token is held by {} ({} bytes over all the text); not told apart "
             "from it: {}."
-        ).format(strong(top.best), value, listed([name(one) for one in top.tied]))
+        ).format(strong(top.best), value, listed([name(tokenizer) for tokenizer in top.tied]))
     if top.next is not None and top.gap is not None:
         gap = _RATE.full(top.gap.value, resamples.interval(top.gap))
         sentence += Markup(" That is {} more than {}, the next.").format(gap, name(top.next))
@@ -184,8 +186,8 @@ def compression_sentences(measured: Measured, corpus: CorpusResults) -> list[Mar
         sentence += Markup(" Not ranked, for losing text: {}.").format(
             listed(
                 [
-                    Markup("{} ({})").format(name(one), _RATE.text(everyone[one].value))
-                    for one in unranked
+                    Markup("{} ({})").format(name(tokenizer), _RATE.text(everyone[tokenizer].value))
+                    for tokenizer in unranked
                 ]
             )
         )
@@ -209,8 +211,8 @@ def _range(measured: Measured, corpus: CorpusResults, tokenizer: str) -> Markup:
         ).format(name(tokenizer))
     ends = []
     for end in tops:
-        one = estimates[end.best]
-        value = _RATE.full(one.value, measured.resamples.interval(one))
+        estimate = estimates[end.best]
+        value = _RATE.full(estimate.value, measured.resamples.interval(estimate))
         text = Markup("{} ({}").format(language(end.best), value)
         if end.tied:
             text += Markup("; not told apart: {}").format(listed([language(t) for t in end.tied]))
@@ -220,15 +222,14 @@ def _range(measured: Measured, corpus: CorpusResults, tokenizer: str) -> Markup:
     )
 
 
-def _bytes_per_token(parts: Mapping[str, GroupCounts], resamples: Resamples) -> dict[str, Estimate]:
+def _bytes_per_token(
+    parts: Mapping[str, GroupCounts], resamples: Resamples
+) -> dict[str, MeasuredValue]:
     return {
         key: resamples.count("bytes", part).over(tokens)
         for key, part in parts.items()
         if (tokens := resamples.count("tokens", part)).value
     }
-
-
-# Sentences about what comes back: lossless or not, byte fallback, torn characters.
 
 
 def fidelity_sentences(measured: Measured, corpus: CorpusResults) -> list[Markup]:
@@ -274,7 +275,9 @@ def _worth_saying(row: MeasureRow, rate: str) -> bool:
 
 def _lossy(measured: Measured, tokenizer: str, row: MeasureRow) -> Markup:
     documents, exact = row["documents"], row["exact_documents"]
-    reasons = [one.facts["lossy_reason"] for one in measured.series if one.name == tokenizer]
+    reasons = [
+        series.facts["lossy_reason"] for series in measured.series if series.name == tokenizer
+    ]
     sentence = Markup("{} loses text: {} of {} do not come back exactly").format(
         strong(tokenizer), numbers.count(documents - exact), numbers.plural(documents, "text")
     )
@@ -286,16 +289,13 @@ def _where(corpus: CorpusResults, tokenizer: str, rate: str, phrase: str) -> Mar
     row = corpus.overall[tokenizer]
     share = measure.full(row[rate], row["intervals"][rate])
     sentence = Markup("{} {}").format(share, phrase)
-    own = [r for r in corpus.rows if r["tokenizer"] == tokenizer and r[rate] is not None]
-    if len(own) < 2:
+    rows = [r for r in corpus.rows if r["tokenizer"] == tokenizer and r[rate] is not None]
+    if len(rows) < 2:
         return sentence + "."
-    most = max(own, key=lambda r: (r[rate], r["language"]))
+    most = max(rows, key=lambda r: (r[rate], r["language"]))
     return sentence + Markup("; the largest share measured is in {}, {}.").format(
         language(most["language"]), measure.full(most[rate], most["intervals"][rate])
     )
-
-
-# Overview in plain words: sentences that the data support, and no others.
 
 
 def overview(measured: Measured) -> Section:

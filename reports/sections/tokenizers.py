@@ -1,4 +1,5 @@
-"""The key table: each tokenizer over all the text."""
+"""Each tokenizer over all the text; what every measure means; and where the numbers come from:
+enough to make them again and to see that they are the same."""
 
 import shlex
 from typing import Any
@@ -6,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from reports import numbers
-from reports.html import Column, name, render, sortable_table
+from reports.html import Column, columns, name, render, sortable_table
 from reports.measured import CorpusResults, Measured
 from reports.measures import MEASURES
 from reports.page import Section, for_each_corpus, subheading
@@ -39,14 +40,13 @@ def _tables(measured: Measured, corpus: CorpusResults) -> Markup:
         if any(row[rate] is not None for row in corpus.overall.values())
     ]
     ginis = {row["tokenizer"]: row for row in corpus.rows}
-    with_gini = any(row["gini"] is not None for row in corpus.rows)
-    gini = [MEASURES["gini"]] if with_gini else []
+    gini = [MEASURES["gini"]] if any(row["gini"] is not None for row in corpus.rows) else []
     main = sortable_table(
         f"Rates over all languages, each weighing by its text{corpus.with_intervals}",
         [
-            Column("tokenizer", numeric=False),
+            *columns("tokenizer:"),
             Column("V", hint="declared vocabulary size, special tokens included"),
-            *(Column(measure.heading, hint=measure.meaning) for measure in [*shown, *gini]),
+            *(measure.column for measure in [*shown, *gini]),
         ],
         [
             [
@@ -61,18 +61,12 @@ def _tables(measured: Measured, corpus: CorpusResults) -> Markup:
     vocabulary = sortable_table(
         "How the vocabulary is used over all the text (no intervals: resampled text holds fewer "
         "distinct tokens than the text itself)",
-        [
-            Column("tokenizer", numeric=False),
-            Column("distinct tokens"),
-            *(Column(MEASURES[one].heading, hint=MEASURES[one].meaning) for one in _VOCABULARY),
-        ],
+        [*columns("tokenizer: | distinct tokens"), *(MEASURES[m].column for m in _VOCABULARY)],
         [
             [
                 name(tokenizer),
-                numbers.UNMEASURED
-                if row["distinct_tokens"] is None
-                else numbers.count(row["distinct_tokens"]),
-                *(MEASURES[one].text(row[one]) for one in _VOCABULARY),
+                numbers.count(row["distinct_tokens"]),
+                *(MEASURES[rate].text(row[rate]) for rate in _VOCABULARY),
             ]
             for tokenizer, row in corpus.overall.items()
         ],
@@ -80,21 +74,12 @@ def _tables(measured: Measured, corpus: CorpusResults) -> Markup:
     return main + subheading(measured, "Vocabulary") + vocabulary
 
 
-# Where the numbers come from: enough to make them again and to see that they are the same.
-
-
 def provenance(measured: Measured) -> Section:
     """Show the command, settings, hashes and versions; times in a block of their own."""
     record = measured.provenance
     tokenizers = sortable_table(
         "Tokenizers",
-        [
-            Column("tokenizer", numeric=False),
-            Column("given as", numeric=False),
-            Column("V"),
-            Column("engine", numeric=False),
-            Column("SHA-256", numeric=False),
-        ],
+        "tokenizer: | given as: | V | engine: | SHA-256:",
         [
             [
                 name(series.name),
@@ -108,11 +93,7 @@ def provenance(measured: Measured) -> Section:
     )
     corpora = sortable_table(
         "Corpora",
-        [
-            Column("corpus", numeric=False),
-            Column("aligned", numeric=False),
-            Column("SHA-256 of the text", numeric=False),
-        ],
+        "corpus: | aligned: | SHA-256 of the text:",
         [
             [
                 name(corpus["name"]),
@@ -157,9 +138,6 @@ def _plain(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-
-
-# Every measure on the page, defined.
 
 
 def definitions(measured: Measured) -> Section:

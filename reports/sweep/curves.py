@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from markupsafe import Markup
-
-from reports.charts.chart import Axis, Chart, decades, legend, linear, panel, panels
-from reports.laws.text import power, significant
-from reports.numbers import plural
-from reports.page import Section, absent
+from reports.charts.chart import Axis, Chart, Panel, decades, linear, panels
+from reports.charts.key import legend
+from reports.numbers import plural, power, significant
+from reports.page import Section, absent, note
 from reports.sweep.results import Styles, SweepResults, SweepRun, budgets, sizes, view, views
 
 IDENTITY, TITLE = "sweep-curves", "Loss curves"
@@ -25,20 +23,18 @@ def curves(sweep: SweepResults) -> Section:
     begin = max(run.curve[-1][0] for run in found) / _SHOWN
     seen = [run for run in found if len(_shown(run, begin)) > 1]
     chosen = views(seen)[:MOST_PANELS]
-    parts = {one: chosen_curves([run for run in seen if view(run) == one]) for one in chosen}
+    parts = {key: chosen_curves([run for run in seen if view(run) == key]) for key in chosen}
     runs = [run for part in parts.values() for run in part]
     styles = Styles(sizes(runs), budgets(runs))
     axes = _axes(runs, begin)
     drawn = panels(
-        *(
-            _panel(i, _name(sweep, part[0]), part, begin, axes, styles)
-            for i, part in enumerate(parts.values())
-        )
+        _panel(i, _name(sweep, part[0]), part, begin, axes, styles)
+        for i, part in enumerate(parts.values())
     )
     key = legend(
         styles.key(
-            [f"{one} (global layers × width)" for one in styles.colours],
-            [f"{power(one)} FLOPs" for one in styles.shapes],
+            [f"{size} (global layers × width)" for size in styles.colours],
+            [f"{power(budget)} FLOPs" for budget in styles.shapes],
         ),
         lines=True,
     )
@@ -50,7 +46,7 @@ def curves(sweep: SweepResults) -> Section:
         "trained for long, runs of this length say nothing."
         + _left_out(len(found), len(seen), len(runs))
     )
-    body = key + drawn + Markup('<p class="note">{}</p>').format(words)
+    body = key + drawn + note(words)
     return Section(IDENTITY, TITLE, body)
 
 
@@ -66,7 +62,7 @@ def chosen_curves(runs: Sequence[SweepRun]) -> list[SweepRun]:
         for _, group in groupby(sorted(runs, key=key), key)
         for rank, run in enumerate(sorted(group, key=lambda run: run.spec.seed))
     ]
-    return [run for _, run in sorted(ranked, key=lambda one: one[0])][:MOST_CURVES]
+    return [run for _, run in sorted(ranked, key=lambda pair: pair[0])][:MOST_CURVES]
 
 
 def _name(sweep: SweepResults, run: SweepRun) -> str:
@@ -90,7 +86,7 @@ def _panel(
     begin: float,
     axes: tuple[Axis, Axis],
     styles: Styles[str, float],
-) -> Markup:
+) -> Panel:
     chart = Chart(*axes)
     marks = [
         chart.line(
@@ -103,13 +99,8 @@ def _panel(
         )
         for run in runs
     ]
-    picture = chart.draw(
-        f"sweep-curve-{place}",
-        f"Loss curves, {caption}",
-        f"{len(marks)} runs; where they ended stands in the table of all runs.",
-        *marks,
-    )
-    return panel(caption, picture)
+    said = f"{len(marks)} runs; where they ended stands in the table of all runs."
+    return chart.panel(caption, f"sweep-curve-{place}", f"Loss curves, {caption}", said, marks)
 
 
 def _left_out(found: int, seen: int, drawn: int) -> str:

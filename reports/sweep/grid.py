@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from reports.html import Cell, Column, name, sortable_table
-from reports.laws.text import compact
+from reports.html import Column, TableCell, name, sortable_table
+from reports.numbers import compact
 from reports.page import Section, absent, paragraphs
 from reports.sweep.results import TOKENS, SweepResults, SweepRun, arms, lowest, sizes
 from scaling.sweep.status import RunStatus
@@ -22,12 +22,10 @@ def grid(sweep: SweepResults) -> Section:
         note = absent("No run of this sweep has a specification that can be read.")
         return Section(IDENTITY, TITLE, note + _faults(sweep))
     introduction = paragraphs(
-        [
-            "Each cell is a run: what became of it, and the bits per byte of held-out text that it "
-            "reached. Where a cell holds several runs (seeds, learning rates) it shows the lowest, "
-            "and the worst state. A run that is too short is shown, and left out of everything "
-            "that is compared or fitted. One seed says nothing of what another would have given."
-        ]
+        "Each cell is a run: what became of it, and the bits per byte of held-out text that it "
+        "reached. Where a cell holds several runs (seeds, learning rates) it shows the lowest, "
+        "and the worst state. A run that is too short is shown, and left out of everything "
+        "that is compared or fitted. One seed says nothing of what another would have given."
     )
     tables = [_table(sweep, text, arm) for text, arm in arms(sweep.runs)]
     return Section(IDENTITY, TITLE, introduction + Markup("").join(tables) + _faults(sweep))
@@ -40,10 +38,10 @@ def state(run: RunStatus, short: bool = False) -> str:
     return "short" if short and run.phase == "finished" else run.phase
 
 
-def state_cell(run: SweepRun) -> Cell:
+def state_cell(run: SweepRun) -> TableCell:
     """Return a run's state for a table of runs."""
     found = state(run.status, run.short)
-    return Cell(_WORDS.get(found, found), f"state-{found}", remarks(run))
+    return TableCell(_WORDS.get(found, found), f"state-{found}", remarks(run))
 
 
 def remarks(run: SweepRun) -> str:
@@ -53,7 +51,7 @@ def remarks(run: SweepRun) -> str:
 
 def _table(sweep: SweepResults, text: str, arm: str) -> Markup:
     runs = [run for run in sweep.runs if (run.job.text, run.arm) == (text, arm)]
-    columns = sizes(runs)
+    shown = sizes(runs)
     tokens = arm == TOKENS
     rows = sorted({_row(run) for run in runs})
     params = {run.size: run.params for run in runs}
@@ -67,7 +65,7 @@ def _table(sweep: SweepResults, text: str, arm: str) -> Markup:
         [
             *heads,
             Column("budget, FLOPs"),
-            *(Column(one, hint=f"{params[one]:,} global parameters") for one in columns),
+            *(Column(size, hint=f"{params[size]:,} global parameters") for size in shown),
         ],
         [
             [
@@ -75,8 +73,8 @@ def _table(sweep: SweepResults, text: str, arm: str) -> Markup:
                 f"{rate:.3g}",
                 compact(budget),
                 *(
-                    _cell([run for run in runs if _row(run) == row and run.size == one])
-                    for one in columns
+                    _cell([run for run in runs if _row(run) == row and run.size == size])
+                    for size in shown
                 ),
             ]
             for row in rows
@@ -91,9 +89,9 @@ def _row(run: SweepRun) -> tuple[float, float, str]:
     return run.rate, run.budget, run.tokenization if run.arm == TOKENS else ""
 
 
-def _cell(runs: Sequence[SweepRun]) -> Cell:
+def _cell(runs: Sequence[SweepRun]) -> TableCell:
     if not runs:
-        return Cell("", "none", "not in this sweep")
+        return TableCell("", "none", "not in this sweep")
     states = [state(run.status, run.short) for run in runs]
     worst = min(states, key=_ORDER.index)
     word = _WORDS.get(worst, worst)
@@ -109,7 +107,7 @@ def _cell(runs: Sequence[SweepRun]) -> Cell:
         shown = "–"
     hints = [f"{run.job.run_id}: {said}" for run in runs if (said := remarks(run))]
     content = Markup('{} <span class="state">{}</span>').format(shown, word)
-    return Cell(content, f"state-{worst}", "; ".join(hints))
+    return TableCell(content, f"state-{worst}", "; ".join(hints))
 
 
 def _faults(sweep: SweepResults) -> Markup:
@@ -127,15 +125,7 @@ def _faults(sweep: SweepResults) -> Markup:
         return Markup("")
     return sortable_table(
         "Runs that something is to be said of",
-        [
-            Column("run", numeric=False),
-            Column("text", numeric=False),
-            Column("tokenization", numeric=False),
-            Column("T"),
-            Column("size", numeric=False),
-            Column("state", numeric=False),
-            Column("why", numeric=False),
-        ],
+        "run: | text: | tokenization: | T | size: | state: | why:",
         [
             [
                 one.job.run_id,
@@ -143,7 +133,7 @@ def _faults(sweep: SweepResults) -> Markup:
                 name(one.job.label),
                 rate,
                 size,
-                Cell(_WORDS.get(word, word), f"state-{word}"),
+                TableCell(_WORDS.get(word, word), f"state-{word}"),
                 why,
             ]
             for one, word, why, size, rate in said

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from reports.charts.chart import Chart, decades, legend, linear, panel, panels
-from reports.charts.svg import tag
-from reports.html import Column, name, sortable_table
-from reports.laws.text import compact, power, significant
-from reports.page import Section, absent, behind
+from reports.charts.chart import Chart, Panel, decades, linear, panels
+from reports.charts.key import legend
+from reports.html import name, sortable_table
+from reports.numbers import compact, power, significant
+from reports.page import Section, absent, behind, note
 from reports.sweep.results import Styles, SweepResults, SweepRun, budgets, reading_flops
 
 IDENTITY, TITLE = "sweep-inference", "Bits per byte against the cost of inference"
@@ -22,7 +22,7 @@ def inference(sweep: SweepResults) -> Section:
     styles = Styles(
         sorted({run.asked_rate for run in runs}), list(dict.fromkeys(r.arm for r in runs))
     )
-    key = legend(styles.key([f"T = {one:.3g}" for one in styles.colours], styles.shapes))
+    key = legend(styles.key([f"T = {rate:.3g}" for rate in styles.colours], styles.shapes))
     groups = {
         (text, budget): part
         for text in sweep.texts
@@ -30,7 +30,7 @@ def inference(sweep: SweepResults) -> Section:
         if (part := [run for run in runs if (run.job.text, run.budget) == (text, budget)])
     }
     drawn = panels(
-        *(
+        (
             _panel(i, sweep.named(text, f"{power(budget)} training FLOPs"), part, styles)
             for i, ((text, budget), part) in enumerate(groups.items())
         ),
@@ -42,7 +42,7 @@ def inference(sweep: SweepResults) -> Section:
         "full, attention and head with them)." + _uncounted(runs) + " This scale does not say "
         "where the front of large models lies."
     )
-    body = key + drawn + Markup('<p class="note">{}</p>').format(words)
+    body = key + drawn + note(words)
     body += behind("Table: the fronts", _table(sweep, list(groups.values())))
     return Section(IDENTITY, TITLE, body)
 
@@ -76,9 +76,7 @@ def front(runs: Sequence[SweepRun]) -> list[SweepRun]:
     return kept
 
 
-def _panel(
-    place: int, caption: str, runs: Sequence[SweepRun], styles: Styles[float, str]
-) -> Markup:
+def _panel(place: int, caption: str, runs: Sequence[SweepRun], styles: Styles[float, str]) -> Panel:
     chart = Chart(
         decades("forward FLOPs per byte of text", [run.forward_flops for run in runs]),
         linear("bits per byte", [run.loss for run in runs]),
@@ -86,9 +84,7 @@ def _panel(
         height=360,
     )
     best = front(runs)
-    places = [chart.at(run.forward_flops, run.loss) for run in best]
-    steps = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    marks = [tag("polyline", class_="front", points=steps)]
+    marks = [chart.line(None, [(run.forward_flops, run.loss) for run in best], more="front")]
     marks += [
         chart.mark(styles(run.asked_rate, run.arm), run.forward_flops, run.loss, _hint(run))
         for run in runs
@@ -96,13 +92,13 @@ def _panel(
     marks += [
         chart.ring(run.forward_flops, run.loss, f"{_hint(run)}, on the front") for run in best
     ]
-    picture = chart.draw(
+    return chart.panel(
+        name(caption),
         f"sweep-inference-{place}",
         f"Bits per byte against inference FLOPs, {caption}",
         f"{len(runs)} runs, {len(best)} on the front; the table below holds these.",
-        *marks,
+        marks,
     )
-    return panel(name(caption), picture)
 
 
 def _hint(run: SweepRun) -> str:
@@ -115,14 +111,7 @@ def _hint(run: SweepRun) -> str:
 def _table(sweep: SweepResults, groups: Sequence[Sequence[SweepRun]]) -> Markup:
     return sortable_table(
         "Runs on the front of their budget",
-        [
-            Column("tokenization", numeric=False),
-            Column("T"),
-            Column("size", numeric=False),
-            Column("budget, FLOPs"),
-            Column("forward FLOPs per byte"),
-            Column("bits per byte"),
-        ],
+        "tokenization: | T | size: | budget, FLOPs | forward FLOPs per byte | bits per byte",
         [
             [
                 name(sweep.named(run.job.text, run.tokenization)),

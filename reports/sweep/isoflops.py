@@ -4,43 +4,40 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from reports.charts.chart import Axis, Chart, legend, linear, octaves, of_budgets, panel, panels
-from reports.charts.svg import SeriesStyle
-from reports.html import Column, name, sortable_table
-from reports.laws.isoflops import fitted_curve
-from reports.laws.text import compact, power, significant, with_interval
-from reports.measured import Series
-from reports.numbers import UNMEASURED
-from reports.page import Section, absent, behind
-from reports.sweep.minima import IsoFlop, beside_published, isoflops_of
-from reports.sweep.results import QUIET, SweepResults, SweepRun, budgets, lowest
+from reports.charts.chart import Axis, Chart, Panel, linear, octaves, panels
+from reports.charts.key import legend, of_budgets
+from reports.charts.svg import QUIET, Series, SeriesStyle
+from reports.html import name, sortable_table
+from reports.laws.allocation import fitted_curve
+from reports.numbers import UNMEASURED, compact, power, significant, with_interval
+from reports.page import Section, absent, behind, note
+from reports.sweep.minima import IsoflopCurve, beside_published, isoflops_of
+from reports.sweep.results import SweepResults, SweepRun, budgets, lowest
 from scaling.flops import latent_share
 
 IDENTITY, TITLE = "sweep-isoflop", "IsoFLOP curves"
 _SHORT = SeriesStyle(QUIET, "cross", "none")
 
 
-def isoflops(sweep: SweepResults) -> Section:
+def sweep_isoflops(sweep: SweepResults) -> Section:
     """Show one panel for each text, tokenization and rate, one curve for each budget."""
     found = isoflops_of(sweep.runs)
     if not found:
         return Section(IDENTITY, TITLE, absent("No run has finished yet."))
-    everything = [run for one in found for run in (*one.runs, *one.short)]
+    everything = [run for curve in found for run in (*curve.runs, *curve.short)]
     series = of_budgets(budgets(everything))
     # Runs too short to be fitted lie so high that what is fitted would be drawn flat.
-    ranged = [run for one in found for run in one.runs] or everything
+    ranged = [run for curve in found for run in curve.runs] or everything
     axes = (
         octaves("bytes per parameter", [run.bytes_per_param for run in ranged]),
         linear("bits per byte", [*(run.loss for run in ranged), *_lowest_fitted(found)]),
     )
-    groups: dict[tuple[str, str, str, float], list[IsoFlop]] = {}
-    for one in found:
-        run = one.first
+    groups: dict[tuple[str, str, str, float], list[IsoflopCurve]] = {}
+    for curve in found:
+        run = curve.first
         key = run.job.text, run.arm, run.tokenization, run.rate
-        groups.setdefault(key, []).append(one)
-    drawn = panels(
-        *(_panel(i, sweep, part, axes, series) for i, part in enumerate(groups.values()))
-    )
+        groups.setdefault(key, []).append(curve)
+    drawn = panels(_panel(i, sweep, part, axes, series) for i, part in enumerate(groups.values()))
     words = (
         "Every curve is one budget spent on models of several sizes: large models on little text "
         "to the left, small models on much text to the right. Markers are trained models. Where "
@@ -51,70 +48,74 @@ def isoflops(sweep: SweepResults) -> Section:
         f"took {_shares(everything)} of the FLOPs here, and more in large models, so that a "
         "minimum here need not lie where theirs do."
     )
-    if any(one.short for one in found):
+    if any(curve.short for curve in found):
         words += " Grey crosses are runs too short to be fitted; those beyond the axes are cut off."
     body = (
         legend(list(series.values()), lines=True)
         + drawn
-        + Markup('<p class="note">{}</p>').format(words)
+        + note(words)
         + behind("Table: every curve and its minimum", _table(sweep, found))
         + beside_published(sweep, found)
     )
     return Section(IDENTITY, TITLE, body)
 
 
-def _lowest_fitted(found: Sequence[IsoFlop]) -> list[float]:
-    return [one.fit.estimates["bits_per_byte_opt"] for one in found if one.fit and one.interior]
+def _lowest_fitted(found: Sequence[IsoflopCurve]) -> list[float]:
+    return [
+        curve.fit.estimates["bits_per_byte_opt"] for curve in found if curve.fit and curve.interior
+    ]
 
 
 def _panel(
     place: int,
     sweep: SweepResults,
-    part: Sequence[IsoFlop],
+    part: Sequence[IsoflopCurve],
     axes: tuple[Axis, Axis],
     series: dict[float, Series],
-) -> Markup:
+) -> Panel:
     run = part[0].first
     caption = sweep.named(run.job.text, f"{run.tokenization}, T = {run.rate_text}")
     chart = Chart(*axes)
-    marks = [mark for one in part for mark in _marks(chart, one, series[one.first.budget].style)]
-    said = "; ".join(f"{power(one.first.budget)}: {one.verdict}" for one in part)
-    picture = chart.draw(
+    marks = [
+        mark for curve in part for mark in _marks(chart, curve, series[curve.first.budget].style)
+    ]
+    said = "; ".join(f"{power(curve.first.budget)}: {curve.verdict}" for curve in part)
+    return chart.panel(
+        Markup('{} <span class="verdict">{}</span>').format(name(caption), said),
         f"sweep-isoflop-{place}",
         f"IsoFLOP curves, {caption}",
         f"{said}. The table below holds the minima.",
-        *marks,
+        marks,
     )
-    return panel(Markup('{} <span class="verdict">{}</span>').format(name(caption), said), picture)
 
 
-def _marks(chart: Chart, one: IsoFlop, style: SeriesStyle) -> list[Markup]:
-    place = f"C = {power(one.first.budget)}"
+def _marks(chart: Chart, curve: IsoflopCurve, style: SeriesStyle) -> list[Markup]:
+    place = f"C = {power(curve.first.budget)}"
     marks = [
         chart.mark(_SHORT, run.bytes_per_param, run.loss, f"{_hint(place, run)}, too short")
-        for run in one.short
+        for run in curve.short
     ]
-    if not one.runs:
+    if not curve.runs:
         return marks
-    if one.interior:
-        assert one.fit is not None
-        runs = sorted(one.runs, key=lambda run: run.train_bytes)
+    if curve.interior:
+        assert curve.fit is not None
+        runs = sorted(curve.runs, key=lambda run: run.train_bytes)
         data = [float(run.train_bytes) for run in runs]
         ratio, loss = [run.bytes_per_param for run in runs], [run.loss for run in runs]
-        return marks + fitted_curve(chart, one.fit, style, data, ratio, loss)
-    sizes = {run.params: [other for other in one.runs if other.params == run.params]
-             for run in one.runs}  # fmt: skip
+        return marks + fitted_curve(chart, curve.fit, style, data, ratio, loss)
+    sizes = {run.params: [other for other in curve.runs if other.params == run.params]
+             for run in curve.runs}  # fmt: skip
     best = [lowest(group) for group in sizes.values()]
     joined = [(run.bytes_per_param, run.loss) for run in best]
-    marks.append(chart.line(style, joined, f"{place}: {one.verdict}", "thin"))
+    marks.append(chart.line(style, joined, f"{place}: {curve.verdict}", "thin"))
     return marks + [
-        chart.mark(style, run.bytes_per_param, run.loss, _hint(place, run)) for run in one.runs
+        chart.mark(style, run.bytes_per_param, run.loss, _hint(place, run)) for run in curve.runs
     ]
 
 
 def _shares(runs: Sequence[SweepRun]) -> str:
     found = [latent_share(run.spec.model.shape, run.spec.setting) for run in runs]
-    least, most = (significant(100 * one, 2) for one in (min(found), max(found)))
+    least, most = (significant(100 * share, 2) for share in (min(found), max(found)))
     return f"{least} to {most} %" if least != most else f"{least} %"
 
 
@@ -125,38 +126,28 @@ def _hint(place: str, run: SweepRun) -> str:
     )
 
 
-def _table(sweep: SweepResults, found: Sequence[IsoFlop]) -> Markup:
+def _table(sweep: SweepResults, found: Sequence[IsoflopCurve]) -> Markup:
     return sortable_table(
         "Every isoFLOP curve; minima, with 95 % intervals of the fit, where they lie inside",
-        [
-            Column("tokenization", numeric=False),
-            Column("T"),
-            Column("budget, FLOPs"),
-            Column("sizes"),
-            Column("lowest trained"),
-            Column("minimum", numeric=False),
-            Column("ρ*, bytes per parameter"),
-            Column("N*, parameters"),
-            Column("bits per byte"),
-            Column("to be known", numeric=False),
-        ],
-        [_line(sweep, one) for one in found],
+        "tokenization: | T | budget, FLOPs | sizes | lowest trained | minimum: | "
+        "ρ*, bytes per parameter | N*, parameters | bits per byte | to be known:",
+        [_line(sweep, curve) for curve in found],
         style="tall",
     )
 
 
-def _line(sweep: SweepResults, one: IsoFlop) -> list[Markup | str]:
-    run = one.first
+def _line(sweep: SweepResults, curve: IsoflopCurve) -> list[Markup | str]:
+    run = curve.first
     cells: list[Markup | str] = [
         name(sweep.named(run.job.text, run.tokenization)),
         run.rate_text,
         compact(run.budget),
-        str(len({run.params for run in one.runs})),
-        f"{lowest(one.runs).loss:.4f}" if one.runs else UNMEASURED,
-        one.verdict,
+        str(len({run.params for run in curve.runs})),
+        f"{lowest(curve.runs).loss:.4f}" if curve.runs else UNMEASURED,
+        curve.verdict,
     ]
-    fit = one.fit
-    if fit is None or not one.interior:
+    fit = curve.fit
+    if fit is None or not curve.interior:
         return [*cells, *[UNMEASURED] * 3, ""]
     cells += [
         with_interval(fit.estimates[key], fit.intervals.get(key), digits)

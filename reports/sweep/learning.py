@@ -5,13 +5,12 @@ from dataclasses import replace
 
 from markupsafe import Markup
 
-from reports.charts.chart import Chart, decades, legend, linear, panel, panels
-from reports.charts.svg import series_style
-from reports.html import Column, name, sortable_table
-from reports.laws.text import power
-from reports.measured import Series
-from reports.numbers import plural
-from reports.page import Section, behind, paragraphs
+from reports.charts.chart import Chart, decades, linear, panels
+from reports.charts.key import legend
+from reports.charts.svg import Series, series_style
+from reports.html import name, sortable_table
+from reports.numbers import UNMEASURED, plural, power
+from reports.page import Section, behind, note, paragraphs
 from reports.sweep.grid import state_cell
 from reports.sweep.results import SweepResults, SweepRun, lowest
 from scaling.spec import RunSpec
@@ -28,20 +27,19 @@ def learning(sweep: SweepResults) -> Section:
             "No two runs of this sweep differ by learning rate alone, so nothing here tells "
             "whether the learning rates suit the sizes; a wrong one bends isoFLOP curves."
         )
-        return Section(IDENTITY, TITLE, paragraphs([sentence]))
+        return Section(IDENTITY, TITLE, paragraphs(sentence))
     shown = [group for group in groups if any(run.usable for run in group)]
     parts = [shown[i : i + _MOST] for i in range(0, len(shown), _MOST)]
-    drawn = Markup("").join(_panel(i, sweep, part) for i, part in enumerate(parts))
+    drawn = Markup("").join(_chart(i, sweep, part) for i, part in enumerate(parts))
     words = (
         "Each line is one size, text and seed trained at several learning rates, all else equal; "
         "runs that diverged are in the table alone. A line that falls towards its end has its best "
         "rate beyond; a line of two points has no shape."
     )
-    note = Markup('<p class="note">{}</p>').format(words)
     inside = sum(not _at_end(group) for group in shown)
-    said = paragraphs([f"Lowest between their ends: {inside} of {plural(len(shown), 'line')}."])
+    said = paragraphs(f"Lowest between their ends: {inside} of {plural(len(shown), 'line')}.")
     table = behind("Table: learning rates", _table(sweep, groups))
-    return Section(IDENTITY, TITLE, said + drawn + note + table)
+    return Section(IDENTITY, TITLE, said + drawn + note(words) + table)
 
 
 def differing(runs: Sequence[SweepRun]) -> list[list[SweepRun]]:
@@ -62,7 +60,7 @@ def _at_end(group: Sequence[SweepRun]) -> bool:
     return lowest(usable) in (usable[0], usable[-1])
 
 
-def _panel(place: int, sweep: SweepResults, groups: Sequence[Sequence[SweepRun]]) -> Markup:
+def _chart(place: int, sweep: SweepResults, groups: Sequence[Sequence[SweepRun]]) -> Markup:
     usable = [[run for run in group if run.usable] for group in groups]
     runs = [run for group in usable for run in group]
     chart = Chart(
@@ -74,18 +72,14 @@ def _panel(place: int, sweep: SweepResults, groups: Sequence[Sequence[SweepRun]]
     marks, key = [], []
     for number, group in enumerate(usable):
         style = series_style(number)
-        key.append(Series(_name(sweep, group[0]), {}, style))
+        key.append(Series(_name(sweep, group[0]), style))
         points = [(run.spec.training.learning_rate, run.loss) for run in group]
         if len(points) > 1:
             marks.append(chart.line(style, points, key[-1].name, "thin"))
         marks += [chart.mark(style, x, y, f"{key[-1].name}: {x:g}, {y:.4f}") for x, y in points]
-    picture = chart.draw(
-        f"sweep-learning-{place}",
-        "Bits per byte by learning rate",
-        f"{len(runs)} runs; the table below holds the values.",
-        *marks,
-    )
-    return legend(key, lines=True) + panels(panel("", picture), wide=True)
+    title, said = "Bits per byte by learning rate", "the table below holds the values."
+    drawn = chart.panel("", f"sweep-learning-{place}", title, f"{len(runs)} runs; {said}", marks)
+    return legend(key, lines=True) + panels([drawn], wide=True)
 
 
 def _name(sweep: SweepResults, run: SweepRun) -> str:
@@ -96,17 +90,12 @@ def _name(sweep: SweepResults, run: SweepRun) -> str:
 def _table(sweep: SweepResults, groups: Sequence[Sequence[SweepRun]]) -> Markup:
     return sortable_table(
         "Runs that differ by learning rate alone",
-        [
-            Column("runs", numeric=False),
-            Column("learning rate"),
-            Column("bits per byte"),
-            Column("state", numeric=False),
-        ],
+        "runs: | learning rate | bits per byte | state:",
         [
             [
                 name(_name(sweep, run)),
                 f"{run.spec.training.learning_rate:g}",
-                "–" if run.bits_per_byte is None else f"{run.bits_per_byte:.4f}",
+                UNMEASURED if run.bits_per_byte is None else f"{run.bits_per_byte:.4f}",
                 state_cell(run),
             ]
             for group in groups

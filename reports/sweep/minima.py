@@ -1,4 +1,5 @@
-"""The isoFLOP minima of a sweep: parabolas by `scaling.fits.isoflop`, and where they may be read.
+"""The isoFLOP minima of a sweep: parabolas by `scaling.fits.isoflop`, where they may be read, and
+the published ones beside them.
 
 A curve has a minimum only where the parabola opens upwards and turns between the smallest and the
 largest model trained. Where it has none, and the best model is one end of the grid and the worst
@@ -12,14 +13,13 @@ from functools import cache
 import polars as pl
 from markupsafe import Markup
 
-from reports.charts.chart import Chart, legend, octaves
-from reports.charts.svg import SeriesStyle, tag
+from reports.charts.chart import Chart, octaves
+from reports.charts.key import legend
+from reports.charts.svg import QUIET, Series, SeriesStyle, tag
 from reports.laws.results import budget, inside, rate
-from reports.laws.text import power, significant
-from reports.measured import Series
-from reports.numbers import plural
-from reports.page import figure
-from reports.sweep.results import QUIET, Styles, SweepResults, SweepRun, lowest, views
+from reports.numbers import ends_of, plural, power, significant
+from reports.page import figure, heading, paragraphs
+from reports.sweep.results import Styles, SweepResults, SweepRun, lowest, views
 from scaling.engine.bootstrap import NO_BOOTSTRAP, RESIDUALS
 from scaling.fits.isoflop import fit_parabolas
 from scaling.fits.minima import FEWEST_SIZES
@@ -33,7 +33,7 @@ Key = tuple[str, str, str, float, float]
 
 
 @dataclass(frozen=True)
-class IsoFlop:
+class IsoflopCurve:
     """The sizes of one view at one budget.
 
     Attributes:
@@ -85,7 +85,7 @@ class IsoFlop:
         return f"lowest at the {'smallest' if above else 'largest'} model, {best.size}: no optimum"
 
 
-def isoflops_of(runs: Sequence[SweepRun]) -> list[IsoFlop]:
+def isoflops_of(runs: Sequence[SweepRun]) -> list[IsoflopCurve]:
     """Return every view and budget of runs that finished, in the order of views and budgets.
 
     Of runs that differ in learning rate or the like the best one counts, as for each size it would
@@ -96,10 +96,10 @@ def isoflops_of(runs: Sequence[SweepRun]) -> list[IsoFlop]:
     for run in ended:
         groups.setdefault(_key(run), []).append(run)
     chosen = {key: _best(group) for key, group in groups.items()}
-    order = {one: place for place, one in enumerate(views(ended))}
+    order = {key: place for place, key in enumerate(views(ended))}
     fits = _fits({key: [run for run in part if not run.short] for key, part in chosen.items()})
     return [
-        IsoFlop(
+        IsoflopCurve(
             [run for run in chosen[key] if not run.short],
             [run for run in chosen[key] if run.short],
             fits.get(key),
@@ -158,54 +158,50 @@ def _fits(groups: dict[Key, list[SweepRun]]) -> dict[Key, FitResult]:
     return {key: by_context[places[key[:3]], key[3], key[4]] for key in enough}
 
 
-# Bytes per parameter at the minimum: those of a sweep beside those of the published runs.
-
-
 _PUBLISHED = SeriesStyle(QUIET, "circle", "none")
 _ARROW, _BESIDE = 18.0, 9.0  # pixels
 
 
-def beside_published(sweep: SweepResults, found: Sequence[IsoFlop]) -> Markup:
+def beside_published(sweep: SweepResults, found: Sequence[IsoflopCurve]) -> Markup:
     """Show the minima and bounds of a sweep over the compression rate, and the published ones."""
-    placed = [one for one in found if one.interior or one.bound is not None]
+    placed = [curve for curve in found if curve.interior or curve.bound is not None]
     if not placed:
-        return Markup("<h3>{}</h3><p>{}</p>").format(
-            "Bytes per parameter at the minimum",
+        return heading("Bytes per parameter at the minimum") + paragraphs(
             "No curve has a minimum, or an end that bounds it, so there is nothing to set beside "
-            "the published runs.",
+            "the published runs."
         )
     published = published_minima()
-    arms = list(dict.fromkeys((one.first.job.text, one.first.arm) for one in placed))
-    budgets = sorted({one.first.budget for one in placed})
+    arms = list(dict.fromkeys((curve.first.job.text, curve.first.arm) for curve in placed))
+    budgets = sorted({curve.first.budget for curve in placed})
     styles = Styles(budgets, arms)
     chart = Chart(
         octaves(
             "compression rate T, bytes per patch or token",
-            [*(one.first.rate for one in placed), *(rate(fit) for fit in published)],
+            [*(curve.first.rate for curve in placed), *(rate(fit) for fit in published)],
         ),
         octaves("bytes per parameter at the minimum", _extent(placed, published)),
         width=720,
         height=380,
     )
     marks = [tag("g", *_published_marks(chart, published), class_="context")]
-    for one, x in zip(placed, _side_by_side(chart, placed), strict=True):
-        run = one.first
-        marks += _own_marks(chart, one, x, styles(run.budget, (run.job.text, run.arm)))
+    for curve, x in zip(placed, _side_by_side(chart, placed), strict=True):
+        run = curve.first
+        marks += _marks(chart, curve, x, styles(run.budget, (run.job.text, run.arm)))
     picture = chart.draw(
         "sweep-minima",
         "Bytes per parameter at the minimum, by compression rate",
         f"{len(placed)} curves of this sweep, {len(published)} published ones; the table above "
         "holds the values.",
-        *marks,
+        marks,
     )
     spent = sorted({budget(fit) for fit in published})
     key = legend(
         [
             *styles.key(
-                [f"{power(one)} FLOPs, this sweep" for one in budgets],
+                [f"{power(spent)} FLOPs, this sweep" for spent in budgets],
                 [sweep.named(text, arm) for text, arm in arms],
             ),
-            Series(f"published, {power(spent[0])} to {power(spent[-1])} FLOPs", {}, _PUBLISHED),
+            Series(f"published, {power(spent[0])} to {power(spent[-1])} FLOPs", _PUBLISHED),
         ]
     )
     times = min(spent) / max(budgets)
@@ -220,23 +216,23 @@ def beside_published(sweep: SweepResults, found: Sequence[IsoFlop]) -> Markup:
         "modules, context and text are others here too, and these minima neither confirm nor "
         "refute the published law."
     )
-    heading = Markup("<h3>{}</h3>").format("Bytes per parameter at the minimum, beside published")
-    return heading + figure(picture, caption, key)
+    title = "Bytes per parameter at the minimum, beside published"
+    return heading(title) + figure(picture, caption, key)
 
 
-def _without_interval(placed: Sequence[IsoFlop]) -> str:
-    bare = sum(one.interior and _ends(one) is None for one in placed)
+def _without_interval(placed: Sequence[IsoflopCurve]) -> str:
+    bare = sum(curve.interior and _ends(curve) is None for curve in placed)
     if not bare:
         return ""
     return f"{plural(bare, 'minimum', 'minima')} without one may be noise: too few runs tell. "
 
 
-def _side_by_side(chart: Chart, placed: Sequence[IsoFlop]) -> list[float]:
+def _side_by_side(chart: Chart, placed: Sequence[IsoflopCurve]) -> list[float]:
     """Return where on the axis each curve is drawn: those of one rate beside one another."""
     groups: dict[str, list[int]] = {}
-    for i, one in enumerate(placed):
-        groups.setdefault(one.first.rate_text, []).append(i)
-    places = [one.first.rate for one in placed]
+    for i, curve in enumerate(placed):
+        groups.setdefault(curve.first.rate_text, []).append(i)
+    places = [curve.first.rate for curve in placed]
     left, right = (chart.at(end, chart.y.low)[0] for end in (chart.x.low, chart.x.high))
     pixel = (chart.x.high / chart.x.low) ** (1 / (right - left))
     for group in groups.values():
@@ -252,41 +248,41 @@ def published_minima() -> tuple[FitResult, ...]:
     return tuple(fit for fit in fits if fit.estimates and inside(fit))
 
 
-def _extent(placed: Sequence[IsoFlop], published: Sequence[FitResult]) -> list[float]:
+def _extent(placed: Sequence[IsoflopCurve], published: Sequence[FitResult]) -> list[float]:
     values = [fit.estimates["bytes_per_param_opt"] for fit in published]
-    for one in placed:
-        if one.interior:
-            assert one.fit is not None
-            values.append(one.fit.estimates["bytes_per_param_opt"])
-            values += _ends(one) or ()
+    for curve in placed:
+        if curve.interior:
+            assert curve.fit is not None
+            values.append(curve.fit.estimates["bytes_per_param_opt"])
+            values += _ends(curve) or ()
         else:
-            assert one.bound is not None
-            best, above = one.bound
+            assert curve.bound is not None
+            best, above = curve.bound
             # Room for the arrow.
             values.append(best.bytes_per_param * (2 if above else 0.5))
     return values
 
 
-def _ends(one: IsoFlop) -> tuple[float, float] | None:
+def _ends(curve: IsoflopCurve) -> tuple[float, float] | None:
     """Return the interval of the place of a minimum, held to the sizes trained."""
-    assert one.fit is not None
-    interval = one.fit.intervals.get("bytes_per_param_opt")
-    if interval is None:
+    assert curve.fit is not None
+    ends = ends_of(curve.fit.intervals.get("bytes_per_param_opt"))
+    if ends is None:
         return None
-    ratios = [run.bytes_per_param for run in one.runs]
-    return max(interval.low, min(ratios)), min(interval.high, max(ratios))
+    ratios = [run.bytes_per_param for run in curve.runs]
+    return max(ends[0], min(ratios)), min(ends[1], max(ratios))
 
 
-def _own_marks(chart: Chart, one: IsoFlop, place_x: float, style: SeriesStyle) -> list[Markup]:
-    run = one.first
+def _marks(chart: Chart, curve: IsoflopCurve, place_x: float, style: SeriesStyle) -> list[Markup]:
+    run = curve.first
     place = f"{run.tokenization}, T = {run.rate_text}, C = {power(run.budget)}"
-    if one.interior:
-        assert one.fit is not None
-        value = one.fit.estimates["bytes_per_param_opt"]
+    if curve.interior:
+        assert curve.fit is not None
+        value = curve.fit.estimates["bytes_per_param_opt"]
         hint = f"{place}: {significant(value)} bytes per parameter"
-        return [chart.mark(style, place_x, value, hint, y_ends=_ends(one))]
-    assert one.bound is not None
-    best, above = one.bound
+        return [chart.mark(style, place_x, value, hint, y_ends=_ends(curve))]
+    assert curve.bound is not None
+    best, above = curve.bound
     x, y = chart.at(place_x, best.bytes_per_param)
     words = "or more" if above else "or less"
     hint = f"{place}: {significant(best.bytes_per_param)} bytes per parameter {words}"

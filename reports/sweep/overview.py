@@ -1,35 +1,41 @@
-"""What a sweep is, how it stands, and what it found."""
+"""What a sweep is, how it stands and what it found; and every run of it in one table, with the
+machines and programs that trained them."""
 
 from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from reports.charts.chart import laws_style
-from reports.html import Cell, Column, name, sortable_table, strong, text_file, visible
-from reports.laws.text import compact, power, significant, with_ends
-from reports.numbers import UNMEASURED, count, listed, plural
-from reports.page import Section, absent
+from reports.html import Column, TableCell, columns, name, sortable_table, strong, visible
+from reports.numbers import (
+    UNMEASURED,
+    compact,
+    count,
+    listed,
+    plural,
+    power,
+    significant,
+    with_interval,
+)
+from reports.page import Section, absent, bullets, heading, lead
 from reports.sweep.grid import remarks, state_cell
-from reports.sweep.minima import IsoFlop, isoflops_of
+from reports.sweep.minima import IsoflopCurve, isoflops_of
 from reports.sweep.rates import rate_sentences
 from reports.sweep.results import SweepResults, SweepRun, budgets, byte_models, lowest
 from scaling.runs import FEWEST_STEPS
 from scaling.sweep.status_text import duration
 
 
-def opening(sweep: SweepResults) -> Section:
+def sweep_overview(sweep: SweepResults) -> Section:
     """Say how the sweep stands and what its runs show."""
-    lead = Markup('<p class="lead">{} {}</p>').format(strong(sweep.status.name), _stands(sweep))
-    items = Markup("").join(Markup("<li>{}</li>").format(one) for one in findings(sweep))
-    body = lead + (Markup('<ul class="findings">{}</ul>').format(items) if items else Markup(""))
-    return Section("sweep", "This sweep", body, style=laws_style() + text_file("sweep.css"))
+    opened = lead(Markup("{} {}").format(strong(sweep.status.name), _stands(sweep)))
+    return Section("sweep", "This sweep", opened + bullets(findings(sweep)))
 
 
 def _stands(sweep: SweepResults) -> str:
     status = sweep.status
     counts = [f"{count:,} {phase}" for phase, count in status.counts.items() if count]
     words = f"is {plural(len(status.runs), 'run')}: {listed(counts)}." if counts else "has no runs."
-    spent = [power(one) for one in budgets(sweep.runs)]
+    spent = [power(budget) for budget in budgets(sweep.runs)]
     if 0 < len(spent) <= 6:
         words += f" Each was given {listed(spent).replace(' and ', ' or ')} training FLOPs;"
         total = power(float(f"{status.flops:.3g}")) if status.flops else "none"
@@ -53,13 +59,13 @@ def _too_short(runs: Sequence[SweepRun]) -> list[str]:
     ]
 
 
-def _curves(found: Sequence[IsoFlop]) -> list[str]:
+def _curves(found: Sequence[IsoflopCurve]) -> list[str]:
     """Return of how many isoFLOP curves a best size can be read, or the side on which it lies."""
-    curves = [one for one in found if one.fit is not None]
+    curves = [curve for curve in found if curve.fit is not None]
     if not curves:
         return []
-    inside = sum(one.interior for one in curves)
-    bounded = sum(one.bound is not None for one in curves)
+    inside = sum(curve.interior for curve in curves)
+    bounded = sum(curve.bound is not None for curve in curves)
     words = f"{inside or 'None'} of {plural(len(curves), 'isoFLOP curve')} "
     words += f"{'turns' if inside < 2 else 'turn'} inside the sizes trained."
     if bounded:
@@ -96,30 +102,19 @@ def findings(sweep: SweepResults) -> list[str]:
     return sentences
 
 
-# Every run of a sweep in one table, and the machines and programs that trained them.
-
-
 IDENTITY, TITLE = "sweep-runs", "All runs"
 
 _COLUMNS = (
-    Column("text", numeric=False),
-    Column("tokenization", numeric=False),
+    *columns("text: | tokenization:"),
     Column("T", hint="bytes per patch or token, on the training text"),
     Column("budget, FLOPs"),
     Column("size", numeric=False, hint="global layers × width"),
     Column("global parameters"),
     Column("bits per byte", hint="of held-out text, with its 95 % interval over documents"),
-    Column("state", numeric=False),
-    Column("steps"),
-    Column("training bytes"),
-    Column("bytes per parameter"),
-    Column("epochs"),
-    Column("forward FLOPs per byte"),
-    Column("learning rate"),
-    Column("seed"),
-    Column("seconds"),
-    Column("remarks", numeric=False),
-    Column("run", numeric=False),
+    *columns(
+        "state: | steps | training bytes | bytes per parameter | epochs | "
+        "forward FLOPs per byte | learning rate | seed | seconds | remarks: | run:"
+    ),
 )
 
 
@@ -137,7 +132,7 @@ def runs_table(sweep: SweepResults) -> Section:
     return Section(IDENTITY, TITLE, table + _provenance(sweep))
 
 
-def _row(run: SweepRun) -> list[str | Markup | Cell]:
+def _row(run: SweepRun) -> list[str | Markup | TableCell]:
     status, record = run.status, run.record
     return [
         name(run.job.text),
@@ -146,7 +141,7 @@ def _row(run: SweepRun) -> list[str | Markup | Cell]:
         compact(run.budget),
         run.size,
         count(run.params),
-        with_ends(run.bits_per_byte, *run.ends, digits=5),
+        with_interval(run.bits_per_byte, run.interval, 5),
         state_cell(run),
         f"{status.step:,} of {status.steps:,}"
         if status.step < status.steps
@@ -177,11 +172,11 @@ def _provenance(sweep: SweepResults) -> Markup:
     }
     rows = Markup("").join(
         Markup("<dt>{}</dt><dd>{}</dd>").format(
-            what, Markup("<br>").join(visible(one) for one in sorted(values - {""}))
+            what, Markup("<br>").join(visible(value) for value in sorted(values - {""}))
         )
         for what, values in facts.items()
         if values - {""}
     )
     if not rows:
         return Markup("")
-    return Markup('<h3>Trained with</h3><dl class="facts">{}</dl>').format(rows)
+    return heading("Trained with") + Markup('<dl class="facts">{}</dl>').format(rows)

@@ -4,26 +4,28 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from reports.charts.chart import Chart, legend, linear, octaves, panel, panels
-from reports.html import Column, name, sortable_table
-from reports.laws.text import compact, power, with_ends
-from reports.page import Section, absent, behind, paragraphs
+from reports.charts.chart import Chart, Panel, linear, octaves, panels
+from reports.charts.key import legend
+from reports.html import Column, columns, name, sortable_table
+from reports.numbers import compact, power, with_interval
+from reports.page import Section, absent, behind, note, paragraphs
 from reports.sweep.results import Styles, SweepResults, SweepRun, arms, budgets, byte_models, lowest
 
 IDENTITY, TITLE = "sweep-rates", "Bits per byte by compression rate"
 
 
-def rates(sweep: SweepResults) -> Section:
+def best_rates(sweep: SweepResults) -> Section:
     """Show one panel for each text, one line for each arm and budget."""
     if not sweep.usable:
         return Section(IDENTITY, TITLE, absent("No run long enough to be compared has finished."))
     best = best_by_rate(sweep.usable)
     styles = Styles(budgets(best), list(dict.fromkeys(run.arm for run in best)))
     key = legend(
-        styles.key([f"{power(one)} FLOPs" for one in styles.colours], styles.shapes), lines=True
+        styles.key([f"{power(budget)} FLOPs" for budget in styles.colours], styles.shapes),
+        lines=True,
     )
     drawn = panels(
-        *(
+        (
             _panel(i, sweep, text, [run for run in best if run.job.text == text], styles)
             for i, text in enumerate(dict.fromkeys(run.job.text for run in best))
         ),
@@ -38,8 +40,8 @@ def rates(sweep: SweepResults) -> Section:
         "have done better, and the line may have another shape."
     )
     words = " ".join(part for part in (words, byte_models(best)) if part)
-    body = paragraphs(rate_sentences(sweep)) + key + drawn
-    body += Markup('<p class="note">{}</p>').format(words)
+    body = paragraphs(*rate_sentences(sweep)) + key + drawn
+    body += note(words)
     return Section(IDENTITY, TITLE, body + behind("Table: lowest by rate", _table(sweep, best)))
 
 
@@ -48,8 +50,8 @@ def best_by_rate(runs: Sequence[SweepRun]) -> list[SweepRun]:
     groups: dict[tuple[str, str, float, float], list[SweepRun]] = {}
     for run in runs:
         groups.setdefault((run.job.text, run.arm, run.budget, run.rate), []).append(run)
-    order = {one: place for place, one in enumerate(arms(runs))}
-    keys = sorted(groups, key=lambda one: (order[one[:2]], *one[2:]))
+    order = {key: place for place, key in enumerate(arms(runs))}
+    keys = sorted(groups, key=lambda key: (order[key[:2]], *key[2:]))
     return [lowest(groups[key]) for key in keys]
 
 
@@ -73,9 +75,9 @@ def rate_sentences(sweep: SweepResults) -> list[str]:
 def _lowest_words(line: Sequence[SweepRun]) -> str:
     run = lowest(line)
     words = f"{run.loss:.4f} bits per byte at T = {run.rate_text}"
-    if run.rate == max(one.rate for one in line):
+    if run.rate == max(other.rate for other in line):
         return f"{words}, the highest rate trained, so that the best one may lie beyond"
-    if run.rate == min(one.rate for one in line):
+    if run.rate == min(other.rate for other in line):
         return f"{words}, the lowest rate trained, so that the best one may lie below"
     return f"{words}, between the rates trained"
 
@@ -86,7 +88,7 @@ def _panel(
     text: str,
     best: Sequence[SweepRun],
     styles: Styles[float, str],
-) -> Markup:
+) -> Panel:
     ends = [end for run in best for end in run.interval or ()]
     chart = Chart(
         octaves("compression rate T, bytes per patch or token", [run.rate for run in best]),
@@ -107,13 +109,13 @@ def _panel(
                 for run in line
             ]
     caption = sweep.named(text) or "every arm"
-    picture = chart.draw(
+    return chart.panel(
+        name(sweep.named(text)),
         f"sweep-rates-{place}",
         f"Lowest bits per byte by compression rate, {caption}",
         f"{len(best)} rates and budgets; the table below holds the values.",
-        *marks,
+        marks,
     )
-    return panel(name(sweep.named(text)), picture)
 
 
 def _hint(run: SweepRun) -> str:
@@ -127,11 +129,7 @@ def _table(sweep: SweepResults, best: Sequence[SweepRun]) -> Markup:
     return sortable_table(
         "Lowest bits per byte by rate and budget, with 95 % intervals over held-out documents",
         [
-            Column("tokenization", numeric=False),
-            Column("T"),
-            Column("budget, FLOPs"),
-            Column("bits per byte"),
-            Column("size", numeric=False),
+            *columns("tokenization: | T | budget, FLOPs | bits per byte | size:"),
             Column("where", numeric=False, hint="among the sizes long enough to be compared"),
             Column("of runs", hint="long enough to be compared"),
         ],
@@ -140,7 +138,7 @@ def _table(sweep: SweepResults, best: Sequence[SweepRun]) -> Markup:
                 name(sweep.named(run.job.text, run.tokenization)),
                 run.rate_text,
                 compact(run.budget),
-                with_ends(run.loss, *run.ends, digits=5),
+                with_interval(run.loss, run.interval, 5),
                 run.size,
                 _where(run, peers),
                 str(len(peers)),
@@ -153,14 +151,14 @@ def _table(sweep: SweepResults, best: Sequence[SweepRun]) -> Markup:
 
 
 def _peers(sweep: SweepResults, run: SweepRun) -> list[SweepRun]:
-    def key(one: SweepRun) -> tuple[str, str, float, float]:
-        return one.job.text, one.arm, one.rate, one.budget
+    def key(run: SweepRun) -> tuple[str, str, float, float]:
+        return run.job.text, run.arm, run.rate, run.budget
 
-    return [one for one in sweep.usable if key(one) == key(run)]
+    return [other for other in sweep.usable if key(other) == key(run)]
 
 
 def _where(run: SweepRun, peers: Sequence[SweepRun]) -> str:
-    params = {one.params for one in peers}
+    params = {peer.params for peer in peers}
     if len(params) < 2:
         return "the only size"
     if run.params == min(params):

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from corpora.errors import InputError
-from reports.charts.svg import OKABE_ITO, SHAPES, SeriesStyle, series_style
-from reports.laws.text import power
-from reports.measured import Series
+from reports.charts.svg import INK, OKABE_ITO, SHAPES, Series, SeriesStyle, series_style
+from reports.numbers import power
 from scaling.flops import forward_flops_per_byte, training_flops_per_byte
 from scaling.record import SPEC, RunRecord, read_record, read_spec
 from scaling.runs import FEWEST_STEPS
@@ -22,20 +21,18 @@ from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.status import RunStatus, SweepStatus, sweep_status
 from scaling.train.metrics import METRICS, values_of
 
-# The training loss of a run, from its metrics: at most a few hundred points, whatever its length.
-#
-# The axis is logarithmic, so the steps are put into stretches of equal ratio of bytes read, and
-# each stretch is one point, the mean of its steps. That smooths where steps are many and leaves the
-# first ones as they are.
-
-
-Curve = Sequence[tuple[float, float]]
+LearningCurve = Sequence[tuple[float, float]]
 
 PER_DECADE = 30  # stretches: each is 8 % longer than the one before
 
 
-def read_curve(path: Path) -> Curve:
-    """Return bytes read and bits per byte, by rising bytes; nothing where there are no metrics.
+def read_curve(path: Path) -> LearningCurve:
+    """Return the training loss of a run: bytes read and bits per byte, by rising bytes; nothing
+    where there are no metrics.
+
+    At most a few hundred points, whatever its length: the axis is logarithmic, so the steps are put
+    into stretches of equal ratio of bytes read, and each stretch is one point, the mean of its
+    steps. That smooths where steps are many and leaves the first ones as they are.
 
     Lines that are torn, or hold no finite loss, are passed over, and so is what is no regular file.
     """
@@ -53,7 +50,7 @@ def read_curve(path: Path) -> Curve:
                 sums[stretch] = n + 1, data + found[0], loss + found[1]
     except OSError:
         pass
-    stretches = [one for _, one in sorted(sums.items())]
+    stretches = [stretch for _, stretch in sorted(sums.items())]
     if len(stretches) > 1 and stretches[-1][0] < stretches[-2][0]:
         # The run ended within its last stretch, whose few steps would be a hook on the line.
         (n, data, loss), (more, further, rest) = stretches.pop(-2), stretches.pop(-1)
@@ -72,9 +69,8 @@ def _point(line: bytes) -> tuple[float, float] | None:
     return (data, loss) if 0 < data < math.inf and math.isfinite(loss) else None
 
 
-TOKENS = (
-    "tokens"  # the arm of all tokenizers: each has a rate of its own, as patches of one kind do
-)
+# The arm of all tokenizers: each has a rate of its own, as patches of one kind do.
+TOKENS = "tokens"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +85,7 @@ class SweepRun:
     status: RunStatus
     spec: RunSpec
     record: RunRecord | None
-    curve: Curve
+    curve: LearningCurve
 
     @property
     def job(self) -> Job:
@@ -176,11 +172,6 @@ class SweepRun:
         return None if self.record is None else self.record.validation_interval
 
     @property
-    def ends(self) -> tuple[float | None, float | None]:
-        """The ends of that interval, for text."""
-        return self.interval or (None, None)
-
-    @property
     def short(self) -> bool:
         """Whether it has too few steps to be fitted."""
         return self.spec.training.steps < FEWEST_STEPS
@@ -207,7 +198,7 @@ class SweepResults:
     def unread(self) -> list[RunStatus]:
         """Runs of the plan that nothing can be said of but their state."""
         known = {run.job.run_id for run in self.runs}
-        return [one for one in self.status.runs if one.job.run_id not in known]
+        return [run for run in self.status.runs if run.job.run_id not in known]
 
     @property
     def texts(self) -> list[str]:
@@ -237,7 +228,7 @@ def read_sweep_results(path: Path) -> SweepResults:
     """
     folder = SweepFolder(path)
     status = sweep_status(folder)
-    found = (_run(folder.run(one.job.run_id), one) for one in status.runs)
+    found = (_run(folder.run(run.job.run_id), run) for run in status.runs)
     return SweepResults(status, [run for run in found if run is not None])
 
 
@@ -261,9 +252,9 @@ def arms(runs: Iterable[SweepRun]) -> list[tuple[str, str]]:
 
 def views(runs: Sequence[SweepRun]) -> list[tuple[str, str, str, float]]:
     """Return every text, arm, tokenization and rate, by rising rate within an arm."""
-    order = {one: place for place, one in enumerate(arms(runs))}
+    order = {arm: place for place, arm in enumerate(arms(runs))}
     found = {(run.job.text, run.arm, run.tokenization, run.rate) for run in runs}
-    return sorted(found, key=lambda one: (order[one[:2]], one[3], one[2]))
+    return sorted(found, key=lambda key: (order[key[:2]], key[3], key[2]))
 
 
 def view(run: SweepRun) -> tuple[str, str, str, float]:
@@ -286,17 +277,13 @@ def lowest(runs: Iterable[SweepRun]) -> SweepRun:
     return min(runs, key=lambda run: run.loss)
 
 
-# How runs are drawn: one thing told by colour, another by shape and dashes.
-
-
-INK, QUIET = 90, 91  # colours of the laws' style sheet: text, and text of less weight
-
 C = TypeVar("C", bound=Hashable)
 S = TypeVar("S", bound=Hashable)
 
 
 class Styles(Generic[C, S]):
-    """Styles of series that are told apart by two things.
+    """Styles of series that are told apart by two things: one by colour, the other by shape and
+    dashes.
 
     Attributes:
         colours: values that have a colour each. shapes: values that have a shape and dashes each.
@@ -316,21 +303,19 @@ class Styles(Generic[C, S]):
     def key(self, colour_names: Sequence[str], shape_names: Sequence[str]) -> list[Series]:
         """Return a legend: every colour, then every shape in ink."""
         named = [
-            Series(name, {}, self(one, self.shapes[0]))
-            for one, name in zip(self.colours, colour_names, strict=True)
+            Series(name, self(colour, self.shapes[0]))
+            for colour, name in zip(self.colours, colour_names, strict=True)
         ]
         if len(self.shapes) == 1:
             return named
         plain = [
-            Series(one.name, {}, one.style._replace(shape="circle", dashes="none")) for one in named
+            Series(entry.name, entry.style._replace(shape="circle", dashes="none"))
+            for entry in named
         ]
         return plain + [
-            Series(name, {}, self(self.colours[0], one)._replace(colour=INK))
-            for one, name in zip(self.shapes, shape_names, strict=True)
+            Series(name, self(self.colours[0], shape)._replace(colour=INK))
+            for shape, name in zip(self.shapes, shape_names, strict=True)
         ]
-
-
-# What entropy patches cost beside the budgets: the byte model that places them.
 
 
 def byte_models(runs: Sequence[SweepRun]) -> str:

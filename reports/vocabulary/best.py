@@ -6,14 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from reports.charts.chart import Chart, laws_style, legend, linear, panel, panels
-from reports.charts.svg import SeriesStyle
-from reports.html import Cell, Column, language_cell, name, sortable_table
+from reports.charts.chart import Chart, Panel, linear, panels
+from reports.charts.key import legend
+from reports.charts.svg import INK, Series, SeriesStyle
+from reports.html import Column, TableCell, columns, language_cell, name, sortable_table
 from reports.languages import language_name
-from reports.laws.text import power, significant, with_ends
-from reports.measured import Series
-from reports.numbers import UNMEASURED
-from reports.page import Section, absent, behind
+from reports.numbers import UNMEASURED, cell, power, significant
+from reports.page import Section, absent, behind, note, paragraphs
 from reports.vocabulary.curves import (
     HEADROOM,
     MOST_PANELS,
@@ -31,9 +30,6 @@ from scaling.advise.placement import Placement, place
 from scaling.laws.vocabulary import best_vocabulary
 from scaling.published import tables
 from scaling.published.coefficients import TAO_VOCABULARY
-
-# Where laws would put the vocabulary: the size that reaches T*, and the vocabulary law's.
-
 
 BUDGETS = (1e19, 1e20, 1e21)  # within what Law II was fitted to
 _SETTING = "monolingual"
@@ -57,7 +53,7 @@ class Wanted(NamedTuple):
     vocabulary: float
 
 
-class Reached(NamedTuple):
+class ReachedSizes(NamedTuple):
     """Where a curve meets what is wanted.
 
     Attributes:
@@ -105,16 +101,16 @@ def placed_curves(curves: Curves) -> list[PlacedCurves]:
         for language, where in places.items()
         if where is not None
     ]
-    return sorted(found, key=lambda one: one.basis == "analogy")
+    return sorted(found, key=lambda place: place.basis == "analogy")
 
 
-def reached(curve: DrawnCurve, wanted: Wanted) -> Reached:
+def reached(curve: DrawnCurve, wanted: Wanted) -> ReachedSizes:
     """Return where a curve meets what is wanted."""
     points = curve.points
     sizes, rates = zip(*points, strict=True)
     inside = sizes[0] <= wanted.vocabulary <= sizes[-1]
     rate = float(np.interp(np.log(wanted.vocabulary), np.log(sizes), rates))
-    return Reached(
+    return ReachedSizes(
         _sizes(wanted.latent, points), _sizes(wanted.subword, points), rate if inside else None
     )
 
@@ -170,12 +166,12 @@ def _wanted(
 
 IDENTITY, TITLE = "vocabulary-best", "Where the best rate falls"
 # In ink, which no tokenizer is drawn in.
-_BY_LAW = Series("the vocabulary law's size", {}, SeriesStyle(90, "diamond", "none"))
-_BEST = SeriesStyle(90, "circle", "4 3")
+_BY_LAW = Series("the vocabulary law's size", SeriesStyle(INK, "diamond", "none"))
+_BEST = SeriesStyle(INK, "circle", "4 3")
 _BASIS = {"runs": "English runs", "measured": "trained", "analogy": "parity"}
 
 
-def wanted(curves: Curves) -> Section:
+def best_vocabulary_section(curves: Curves) -> Section:
     """Show T* of Law II and the vocabulary law's optimum on the curves."""
     languages = placed_curves(curves)
     if not languages:
@@ -187,7 +183,7 @@ def wanted(curves: Curves) -> Section:
                 "that takes lines parallel to English."
             ),
         )
-    introduction = Markup("<p>{}</p>").format(
+    introduction = paragraphs(
         "Two laws answer two questions. Law II says at which compression rate, T*, a budget "
         "reaches the lowest loss; where a curve crosses it is the vocabulary that gives this "
         "tokenizer that rate on this text. The vocabulary law (Tao et al. 2024) weighs what a "
@@ -197,7 +193,7 @@ def wanted(curves: Curves) -> Section:
     )
     drawn = languages[:MOST_PANELS]
     key = legend([*curves.series, _BY_LAW], lines=True)
-    pictures = panels(*(_panel(i, one) for i, one in enumerate(drawn)), wide=True)
+    pictures = panels((_panel(i, place) for i, place in enumerate(drawn)), wide=True)
     words = (
         "Dashed: T* of Law II for byte latent models, whose patches stand for tokens; lowest for "
         "the largest budget. Diamonds: the vocabulary law's best size for the same budgets, "
@@ -214,32 +210,31 @@ def wanted(curves: Curves) -> Section:
         introduction
         + key
         + pictures
-        + Markup('<p class="note">{}</p>').format(words)
+        + note(words)
         + behind("Table: best rates and the sizes that reach them", _table(languages)),
-        style=laws_style(),
     )
 
 
-def _panel(place: int, one: PlacedCurves) -> Markup:
-    best = [want.latent.value for want in one.wanted if want.latent.value is not None]
+def _panel(place: int, found: PlacedCurves) -> Panel:
+    best = [want.latent.value for want in found.wanted if want.latent.value is not None]
     highest = [HEADROOM * rate for rate in best]
     chart = Chart(
-        size_axis(one.curves),
-        linear("bytes per token", [*rates_in(one.curves), *best, *highest]),
+        size_axis(found.curves),
+        linear("bytes per token", [*rates_in(found.curves), *best, *highest]),
         width=480,
     )
     marks = []
-    for want in one.wanted:
+    for want in found.wanted:
         value = want.latent.value
         if value is None:
             continue
         words = f"T* {significant(value)} at {power(want.budget)} FLOPs"
         ends = [(chart.x.low, value), (chart.x.high, value)]
         marks.append(chart.line(_BEST, ends, words, "thin"))
-    marks += rate_lines(chart, one.curves)
-    marks += _labels(chart, one.wanted)
-    for curve in one.curves:
-        for want in one.wanted:
+    marks += rate_lines(chart, found.curves)
+    marks += _labels(chart, found.wanted)
+    for curve in found.curves:
+        for want in found.wanted:
             rate = reached(curve, want).rate
             if rate is not None:
                 hint = (
@@ -247,22 +242,22 @@ def _panel(place: int, one: PlacedCurves) -> Markup:
                     f"{want.vocabulary:,.0f} ids give {rate:.3f} bytes per token"
                 )
                 marks.append(chart.mark(_BY_LAW.style, want.vocabulary, rate, hint))
-    shown = language_name(one.language)
-    picture = chart.draw(
+    shown = language_name(found.language)
+    return chart.panel(
+        _caption(found),
         f"vocabulary-best-{place}",
         f"{shown}: T* and the vocabulary law on the curve",
         "Dashed rules are T*, diamonds the vocabulary law; the table holds the values.",
-        *marks,
+        marks,
     )
-    return panel(_caption(one), picture)
 
 
-def _caption(one: PlacedCurves) -> Markup:
+def _caption(found: PlacedCurves) -> Markup:
     """Return the language, and how it was placed beside English."""
-    if one.basis != "analogy":
-        return name(language_name(one.language))
+    if found.basis != "analogy":
+        return name(language_name(found.language))
     return Markup("{}, by its parity of {}").format(
-        name(language_name(one.language)), significant(one.parity)
+        name(language_name(found.language)), significant(found.parity)
     )
 
 
@@ -287,12 +282,9 @@ def _table(languages: Sequence[PlacedCurves]) -> Markup:
         "T* with 95 % intervals of the law and of the language's place, the sizes at which each "
         "curve reaches it, and the vocabulary law's size",
         [
-            Column("language", numeric=False),
-            Column("tokenizer", numeric=False),
-            Column("budget, FLOPs"),
+            *columns("language: | tokenizer: | budget, FLOPs"),
             Column("T*, by", numeric=False, hint="what places the language beside English"),
-            Column("T*, byte latent"),
-            Column("ids for it"),
+            *columns("T*, byte latent | ids for it"),
             Column("T*, subword", hint="published coefficients; their scatter is borrowed"),
             Column("ids for it"),
             Column("vocabulary law, ids", hint="Tao et al. 2024, approach 3, as published"),
@@ -300,20 +292,22 @@ def _table(languages: Sequence[PlacedCurves]) -> Markup:
         ],
         [
             [
-                language_cell(one.language),
+                language_cell(found.language),
                 name(curve.series.name),
                 f"{want.budget:.0e}".replace("e+", "e"),
-                _BASIS[one.basis],
-                _rate(want.latent),
+                _BASIS[found.basis],
+                cell(want.latent),
                 _ids(met.latent, want.latent, curve.points),
-                _rate(want.subword),
+                cell(want.subword),
                 _ids(met.subword, want.subword, curve.points),
-                Cell(f"{want.vocabulary:,.0f}", hint=f"for {significant(want.params)} parameters"),
+                TableCell(
+                    f"{want.vocabulary:,.0f}", hint=f"for {significant(want.params)} parameters"
+                ),
                 UNMEASURED if met.rate is None else significant(met.rate),
             ]
-            for one in languages
-            for curve in one.curves
-            for want in one.wanted
+            for found in languages
+            for curve in found.curves
+            for want in found.wanted
             for met in [reached(curve, want)]
         ],
         row_headers=2,
@@ -321,16 +315,14 @@ def _table(languages: Sequence[PlacedCurves]) -> Markup:
     )
 
 
-def _rate(one: Estimate) -> Markup:
-    return with_ends(one.value, one.low, one.high)
-
-
-def _ids(found: Estimate, rate: Estimate, points: Sequence[tuple[int, float]]) -> Markup | Cell:
+def _ids(
+    found: Estimate, rate: Estimate, points: Sequence[tuple[int, float]]
+) -> Markup | TableCell:
     if found.value is not None:
         ends = (found.low, found.high)
         known = [f"{end:,.0f}" if end is not None else "beyond" for end in ends]
         interval = "" if found.low is found.high is None else f"[{known[0]}, {known[1]}]"
         return Markup("{} <small>{}</small>").format(f"{found.value:,.0f}", interval)
     if rate.value is not None and rate.value > points[-1][1]:
-        return Cell("more", hint=f"all {points[-1][0]:,} ids reach {points[-1][1]:.3g}")
-    return Cell("fewer", hint="the alphabet alone reaches more")
+        return TableCell("more", hint=f"all {points[-1][0]:,} ids reach {points[-1][1]:.3g}")
+    return TableCell("fewer", hint="the alphabet alone reaches more")

@@ -1,7 +1,7 @@
 """Bytes per token at every vocabulary size, and what each further id gains."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,27 +9,14 @@ from typing import Any
 from markupsafe import Markup
 
 from reports import numbers
-from reports.charts.chart import (
-    Axis,
-    Chart,
-    decades,
-    laws_style,
-    legend,
-    linear,
-    octaves,
-    panel,
-    panels,
-)
-from reports.charts.svg import series_style
-from reports.html import Column, language_cell, name, sortable_table
+from reports.charts.chart import Axis, Chart, Panel, decades, linear, octaves, panels
+from reports.charts.key import legend
+from reports.charts.svg import Series, series_style
+from reports.html import Column, columns, language_cell, name, sortable_table
 from reports.languages import language_name
-from reports.laws.text import significant, with_ends
-from reports.measured import Series
-from reports.page import Section, absent, behind, paragraphs
+from reports.numbers import significant, with_interval
+from reports.page import Section, absent, behind, lead, note, paragraphs
 from tokenize_lab.vocab_curve.job import FILE, CurveRow, load_curves
-
-# Vocabulary curves as pages need them: by language and tokenizer, with a style for each.
-
 
 MOST_PANELS = 12
 ENGLISH = "eng"  # how the codes begin of what parity compares with
@@ -100,12 +87,12 @@ class Curves:
 
     def parity(self, language: str) -> float | None:
         """Return bytes over English's; None where documents are not the same."""
-        english = next((one for one in self.languages if one.startswith(ENGLISH)), None)
+        english = next((code for code in self.languages if code.startswith(ENGLISH)), None)
         if not self.parallel or english is None:
             return None
-        own, other = (self.languages[one][0].rows[0] for one in (language, english))
-        same = own["documents"] == other["documents"]
-        return own["bytes"] / other["bytes"] if same else None
+        row, reference = (self.languages[code][0].rows[0] for code in (language, english))
+        same = row["documents"] == reference["documents"]
+        return row["bytes"] / reference["bytes"] if same else None
 
 
 def read_curves(folder: Path, known: Sequence[Series] = ()) -> Curves | None:
@@ -120,9 +107,9 @@ def read_curves(folder: Path, known: Sequence[Series] = ()) -> Curves | None:
     if not (folder / FILE).exists():
         return None
     content: dict[str, Any] = load_curves(folder)
-    series = {one.name: one for one in known}
+    series = {tokenizer.name: tokenizer for tokenizer in known}
     for facts in content["tokenizers"]:
-        new = Series(facts["name"], facts, series_style(len(series)))
+        new = Series(facts["name"], series_style(len(series)), facts)
         series.setdefault(facts["name"], new)
     found = [
         DrawnCurve(
@@ -140,6 +127,18 @@ def read_curves(folder: Path, known: Sequence[Series] = ()) -> Curves | None:
     )
 
 
+def curves_of(rows: Sequence[CurveRow]) -> Curves:
+    """Return curves from their rows, those of a place in any order of size."""
+    names = dict.fromkeys(str(row["tokenizer"]) for row in rows)
+    series = {name: Series(name, series_style(i)) for i, name in enumerate(names)}
+    places: dict[tuple[str, str], list[CurveRow]] = {}
+    for row in sorted(rows, key=lambda row: row["vocabulary_size"]):
+        if row["bytes_per_token"]:
+            places.setdefault((row["language"], row["tokenizer"]), []).append(row)
+    found = [DrawnCurve(series[name], language, part) for (language, name), part in places.items()]
+    return Curves("", False, list(series.values()), found)
+
+
 _SHOWN_CEILING = 1.5  # of the highest rate: one further up would flatten the curves
 _PER_IDS = 1000
 _APART = 11.0  # pixels between labels
@@ -151,7 +150,7 @@ def sizes(curves: Curves) -> Section:
     title = "Bytes per token by vocabulary size"
     if not curves.curves:
         return Section("vocabulary", title, absent("There is no text to measure."))
-    introduction = Markup('<p class="lead">{}</p>').format(
+    introduction = lead(
         "Byte pair encoding learns its merges in order, so the first of them are a tokenizer of "
         "their own. Each line below is one training, cut to every size there is: the counts are "
         "those of encoding the text anew with the first merges only."
@@ -162,10 +161,9 @@ def sizes(curves: Curves) -> Section:
         introduction
         + _findings(curves)
         + legend(list(curves.series), lines=True)
-        + _panels(curves, "vocabulary", "bytes per token", _rates)
+        + panels(size_panels(curves))
         + Markup('<p class="note">Text: {}. {}</p>').format(name(curves.corpus), _words(curves))
         + behind("Table: bytes per token by vocabulary size", _table(curves)),
-        style=laws_style(),
     )
 
 
@@ -184,34 +182,34 @@ def gains(curves: Curves) -> Section:
         "vocabulary-gains",
         title,
         legend(list(curves.series), lines=True)
-        + _panels(curves, "gains", f"gained per {_PER_IDS:,} ids", _gains)
-        + Markup('<p class="note">{}</p>').format(words),
-        style=laws_style(),
+        + panels(_panels(curves, "gains", f"gained per {_PER_IDS:,} ids", _gains))
+        + note(words),
     )
 
 
 _Draw = Callable[[Sequence[DrawnCurve], str], tuple[Chart, list[Markup]]]
 
 
-def _panels(curves: Curves, identity: str, label: str, draw: _Draw) -> Markup:
+def _panels(curves: Curves, identity: str, label: str, draw: _Draw) -> list[Panel]:
     parts = []
-    for place, (language, own) in enumerate(curves.shown.items()):
-        chart, marks = draw(own, label)
+    for place, (language, drawn) in enumerate(curves.shown.items()):
+        chart, marks = draw(drawn, label)
         shown = language_name(language)
-        picture = chart.draw(
-            f"{identity}-{place}",
-            f"{shown}: {label} by vocabulary size",
-            "One line for each tokenizer; the table holds the values.",
-            *marks,
-        )
-        parts.append(panel(name(shown), picture))
-    return panels(*parts)
+        title = f"{shown}: {label} by vocabulary size"
+        said = "One line for each tokenizer; the table holds the values."
+        parts.append(chart.panel(name(shown), f"{identity}-{place}", title, said, marks))
+    return parts
+
+
+def size_panels(curves: Curves) -> list[Panel]:
+    """Return a chart of bytes per token over vocabulary size for each language that is shown."""
+    return _panels(curves, "vocabulary", "bytes per token", _rates)
 
 
 def size_axis(curves: Sequence[DrawnCurve]) -> Axis:
     """Return the axis of vocabulary sizes, ticks at powers of two."""
-    axis = octaves("ids in the vocabulary", [float(v) for one in curves for v, _ in one.points])
-    return Axis(axis.label, axis.low, axis.high, [(v, _short(v)) for v, _ in axis.ticks], True)
+    axis = octaves("ids in the vocabulary", [float(v) for curve in curves for v, _ in curve.points])
+    return replace(axis, ticks=[(v, _short(v)) for v, _ in axis.ticks])
 
 
 def rates_in(curves: Sequence[DrawnCurve]) -> list[float]:
@@ -240,19 +238,19 @@ def rate_lines(chart: Chart, curves: Sequence[DrawnCurve]) -> list[Markup]:
     return marks
 
 
-def _rates(own: Sequence[DrawnCurve], label: str) -> tuple[Chart, list[Markup]]:
-    highest = max(rate for curve in own for _, rate in curve.points)
-    ceilings = sorted({c for curve in own if (c := curve.ceiling) <= _SHOWN_CEILING * highest})
+def _rates(drawn: Sequence[DrawnCurve], label: str) -> tuple[Chart, list[Markup]]:
+    highest = max(rate for curve in drawn for _, rate in curve.points)
+    ceilings = sorted({c for curve in drawn if (c := curve.ceiling) <= _SHOWN_CEILING * highest})
     chart = Chart(
-        size_axis(own), linear(label, [*rates_in(own), *(HEADROOM * one for one in ceilings)])
+        size_axis(drawn), linear(label, [*rates_in(drawn), *(HEADROOM * rate for rate in ceilings)])
     )
-    marks = rate_lines(chart, own)
+    marks = rate_lines(chart, drawn)
     marks += [chart.rule(y=ceiling) for ceiling in ceilings]
-    return chart, marks + _ceiling_labels(chart, own, ceilings)
+    return chart, marks + _ceiling_labels(chart, drawn, ceilings)
 
 
 def _ceiling_labels(
-    chart: Chart, own: Sequence[DrawnCurve], ceilings: Sequence[float]
+    chart: Chart, drawn: Sequence[DrawnCurve], ceilings: Sequence[float]
 ) -> list[Markup]:
     """Return what stands over the rules; rules too close for a line of text share one."""
     groups: list[list[float]] = []
@@ -264,9 +262,9 @@ def _ceiling_labels(
             groups.append([ceiling])
     marks = []
     for group in groups:
-        words = f"ceiling {', '.join(f'{one:.2f}' for one in group)}"
-        under = [curve.series.name for curve in own if curve.ceiling in group]
-        if len(under) < len(own):
+        words = f"ceiling {', '.join(f'{rate:.2f}' for rate in group)}"
+        under = [curve.series.name for curve in drawn if curve.ceiling in group]
+        if len(under) < len(drawn):
             words += f" ({', '.join(under)})"
         marks.append(chart.text(chart.x.low * 1.1, group[-1], words, up=4, anchor="start"))
     return marks
@@ -281,12 +279,12 @@ def _gained(curve: DrawnCurve) -> list[tuple[float, CurveRow]]:
     ]
 
 
-def _gains(own: Sequence[DrawnCurve], label: str) -> tuple[Chart, list[Markup]]:
-    found = {curve.series.name: _gained(curve) for curve in own}
+def _gains(drawn: Sequence[DrawnCurve], label: str) -> tuple[Chart, list[Markup]]:
+    found = {curve.series.name: _gained(curve) for curve in drawn}
     values = [_PER_IDS * r["marginal_bytes_per_token"] for rows in found.values() for _, r in rows]
-    chart = Chart(size_axis(own), decades(label, values or [1.0]))
+    chart = Chart(size_axis(drawn), decades(label, values or [1.0]))
     marks = []
-    for curve in own:
+    for curve in drawn:
         rows = found[curve.series.name]
         ends = [(v, r["intervals"]["marginal_bytes_per_token"]) for v, r in rows]
         known = [(v, interval) for v, interval in ends if interval and interval[1] > 0]
@@ -302,9 +300,9 @@ def _gains(own: Sequence[DrawnCurve], label: str) -> tuple[Chart, list[Markup]]:
 
 def _findings(curves: Curves) -> Markup:
     """Say of each tokenizer what its last doubling gained, in the first language."""
-    language, own = next(iter(curves.languages.items()))
+    language, drawn = next(iter(curves.languages.items()))
     sentences: list[Markup | str] = []
-    for curve in own:
+    for curve in drawn:
         last, rate = curve.points[-1]
         half = min(curve.points, key=lambda point: abs(point[0] - last / 2))
         if half[0] == last:
@@ -316,7 +314,7 @@ def _findings(curves: Curves) -> Markup:
             f"{rate:.2f}, by {numbers.share(gained)}; the ceiling that its pre-tokens set is "
             f"{curve.ceiling:.2f}, of which it reaches {numbers.share(rate / curve.ceiling)}."
         )
-    return paragraphs(sentences)
+    return paragraphs(*sentences)
 
 
 def _words(curves: Curves) -> str:
@@ -347,11 +345,9 @@ def _table(curves: Curves) -> Markup:
     return sortable_table(
         "Bytes per token by vocabulary size, with 95 % intervals, and the ceiling",
         [
-            Column("language", numeric=False),
-            Column("tokenizer", numeric=False),
+            *columns("language: | tokenizer:"),
             *(Column(f"{size:,}") for size in shown),
-            Column("all ids"),
-            Column("ceiling"),
+            *columns("all ids | ceiling"),
         ],
         [
             [
@@ -361,8 +357,8 @@ def _table(curves: Curves) -> Markup:
                 _cell(curve.rows[-1]),
                 significant(curve.ceiling),
             ]
-            for language, own in curves.languages.items()
-            for curve in own
+            for language, drawn in curves.languages.items()
+            for curve in drawn
         ],
         row_headers=2,
         style="tall",
@@ -375,8 +371,7 @@ def _at(curve: DrawnCurve, size: int) -> Markup | str:
 
 
 def _cell(row: CurveRow) -> Markup:
-    low, high = row["intervals"]["bytes_per_token"] or (None, None)
-    return with_ends(row["bytes_per_token"], low, high)
+    return with_interval(row["bytes_per_token"], row["intervals"]["bytes_per_token"])
 
 
 def _short(size: float) -> str:

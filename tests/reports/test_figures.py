@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.charts.chart import legend
+from reports.charts.chart import Chart, octaves
 from reports.charts.heat_map import Heat, heat_map
-from reports.charts.svg import HEAT_STEPS, SHAPES, Scale, log_ticks, series_style, ticks
-from reports.figures.dot_plot import Dot, dot_plot
-from reports.figures.lorenz import lorenz_curves
-from reports.figures.scatter import Point, place_labels, scatter
-from reports.measured import Series
+from reports.charts.key import legend
+from reports.charts.rows import Dot, dot_plot
+from reports.charts.scatter import ScatterPoint, lorenz_curves, place_labels, scatter
+from reports.charts.svg import HEAT_STEPS, SHAPES, Scale, Series, log_ticks, series_style, ticks
 
 CIRCLE = series_style(0)
 
@@ -93,8 +92,8 @@ def test_long_names_are_cut_and_told_on_hover() -> None:
 
 
 def test_scatter_puts_equal_ratios_on_the_diagonal() -> None:
-    points = [Point(x, x, None, f"p{x}", "") for x in (0.5, 1, 3.3)]
-    points.append(Point(1.0, 2.0, (1.5, 2.6), "above", ""))
+    points = [ScatterPoint(x, x, None, f"p{x}", "") for x in (0.5, 1, 3.3)]
+    points.append(ScatterPoint(1.0, 2.0, (1.5, 2.6), "above", ""))
     root = drawn(scatter("s", "t", "d", ("x", "y"), points, CIRCLE, (0.4, 4)))
     (diagonal,) = of_class(root, "diagonal")
     x1, y1, x2, y2 = (number(diagonal, key) for key in ("x1", "y1", "x2", "y2"))
@@ -111,10 +110,9 @@ def test_scatter_puts_equal_ratios_on_the_diagonal() -> None:
 
 @given(st.lists(st.tuples(st.floats(0.5, 8), st.floats(0.5, 8), st.text(max_size=20)), max_size=60))
 def test_labels_never_lie_upon_one_another(cases: list[tuple[float, float, str]]) -> None:
-    scale = Scale(0.4, 10, 44, 328, log=True)
-    points = [Point(x, y, None, name, "") for x, y, name in cases]
-    placed = [(scale(point.x), 340 - scale(point.y)) for point in points]
-    labels = place_labels(points, placed)
+    chart = Chart(octaves("x", [0.4, 10]), octaves("y", [0.4, 10]), height=340)
+    points = [ScatterPoint(x, y, None, name, "") for x, y, name in cases]
+    labels = place_labels(chart, points)
     boxes = [box for _, box in labels]
     assert not any(a.meets(b) for i, a in enumerate(boxes) for b in boxes[:i])
     assert len({i for i, _ in labels}) == len(labels)
@@ -123,7 +121,7 @@ def test_labels_never_lie_upon_one_another(cases: list[tuple[float, float, str]]
 
 
 def series(index: int) -> Series:
-    return Series(f"t{index}", {}, series_style(index))
+    return Series(f"t{index}", series_style(index))
 
 
 def test_lorenz_curve_hangs_as_deep_as_the_costs_say() -> None:

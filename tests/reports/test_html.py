@@ -4,8 +4,8 @@ import pytest
 from markupsafe import Markup
 
 from reports.html import (
-    Cell,
     Column,
+    TableCell,
     attributes,
     csp_hash,
     listed,
@@ -46,7 +46,7 @@ def test_table_cells_are_escaped_unless_markup() -> None:
     table = sortable_table(
         "a <caption>",
         [Column("<b>", numeric=False), Column("n", hint='"h"')],
-        [["<i>", Markup("<small>1</small>")], ["x", Cell("<u>", "h3", "<t>")]],
+        [["<i>", Markup("<small>1</small>")], ["x", TableCell("<u>", "h3", "<t>")]],
     )
     assert '<th scope="row" class="t">&lt;i&gt;</th><td><small>1</small></td>' in table
     assert '<td class="h3" title="&lt;t&gt;">&lt;u&gt;</td>' in table

@@ -13,17 +13,16 @@ import polars as pl
 import pytest
 
 from corpora.errors import InputError
-from reports.build import build_report
+from reports.build import OF_LAWS, build_report, sections_of
 from reports.charts.chart import Chart, decades, linear, octaves
 from reports.charts.svg import series_style
 from reports.laws.bowl import LEVELS, bowls
 from reports.laws.optimal import BUDGET, placed
 from reports.laws.overview import best_rate_sentences, law_sentences
-from reports.laws.pages import law_sections
 from reports.laws.profiles import law2_of, optima_of
 from reports.laws.results import Laws, budget, inside, read_laws
-from reports.laws.text import compact, power, significant
 from reports.measured import read_measured
+from reports.numbers import compact, power, significant
 from reports.page import render_page
 from scaling.engine.bootstrap import NO_BOOTSTRAP
 from scaling.fits.surface import fit_surfaces
@@ -88,7 +87,7 @@ def test_budgets_in_cells_are_numbers_to_sort_by() -> None:
 def test_marks_lie_at_their_values() -> None:
     chart = Chart(octaves("x", [1, 16]), linear("y", [0, 10], 3))
     root = drawn(
-        chart.draw("c", "t", "d", chart.mark(STYLE, 4, 5, "hint", y_ends=(4, 7)), chart.rule(y=5))
+        chart.draw("c", "t", "d", [chart.mark(STYLE, 4, 5, "hint", y_ends=(4, 7)), chart.rule(y=5)])
     )
     (circle,) = root.iter("circle")
     (four,) = {one.get("x") for one in of_class(root, "tick") if one.text == "4"}
@@ -103,7 +102,7 @@ def test_marks_lie_at_their_values() -> None:
 
 def test_a_label_at_the_end_of_an_axis_is_not_cut_off() -> None:
     chart = Chart(decades("C", [8.3e4, 1.28e5]), linear("y", [0, 1]))
-    root = drawn(chart.draw("c", "t", "d"))
+    root = drawn(chart.draw("c", "t", "d", []))
     last = [one for one in of_class(root, "tick") if one.get("text-anchor") == "middle"][-1]
     assert last.text == "1.3×10⁵"
     assert float(last.get("x", "nan")) + 3.4 * len(last.text) <= chart.width
@@ -169,7 +168,7 @@ def test_the_turning_bowl_is_given_the_fit(laws: Laws) -> None:
 
 
 def test_every_number_of_the_published_figures_is_there(laws: Laws) -> None:
-    sections = {one.identity: str(one.body) for one in law_sections(laws, None)}
+    sections = {one.identity: str(one.body) for one in sections_of(OF_LAWS, laws)}
     assert list(sections) == [
         "laws", "laws-bowl", "laws-isoflop", "laws-one", "laws-two", "laws-joint", "laws-doubt",
         "laws-reproduced",
@@ -187,7 +186,7 @@ def test_every_number_of_the_published_figures_is_there(laws: Laws) -> None:
 
 
 def test_what_the_forms_are_said_to_do_is_so(laws: Laws) -> None:
-    body = next(str(one.body) for one in law_sections(laws, None) if one.identity == "laws-joint")
+    body = next(str(one.body) for one in sections_of(OF_LAWS, laws) if one.identity == "laws-joint")
     said = re.search(
         r"one-exponent \(8 coefficients\) predicts the largest budget best .*RMSE (\S+)\)", body
     )
@@ -291,7 +290,7 @@ def test_a_page_without_bowls_does_not_carry_plotly(embedded_report: Path, laws:
     assert "plotly" not in embedded_report.read_text("utf-8").lower()
     fit = law2_of(laws)
     assert fit is not None
-    page = render_page("x", law_sections(Laws(laws.tables, [fit]), None))
+    page = render_page("x", sections_of(OF_LAWS, Laws(laws.tables, [fit])))
     assert "plotly" not in page.lower()
     assert len(page) < 300_000
     assert "--law isoflop-surface" in page  # what is missing, and how to make it
@@ -343,7 +342,7 @@ def test_names_of_users_cannot_act(laws: Laws) -> None:
     hostile = with_another_language(
         laws, script, data=style, interval_method=quotes, findings=(finding,), form=controls
     )
-    page = render_page("x", law_sections(hostile, None))
+    page = render_page("x", sections_of(OF_LAWS, hostile))
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page  # it was there to act
     for text in (script, "<img src=x", "<svg onload", "\u202e", "\x07"):
         assert text not in page
@@ -359,7 +358,7 @@ def test_several_languages_are_told_apart(laws: Laws) -> None:
     assert body.count("blt_entropy, hin_Deva</option>") == 6
     drawn_points = body.count('class="model ')
     assert drawn_points == 2 * 311  # each bowl its own runs
-    curves = next(one for one in law_sections(both, None) if one.identity == "laws-isoflop")
+    curves = next(one for one in sections_of(OF_LAWS, both) if one.identity == "laws-isoflop")
     assert str(curves.body).count("hin_Deva, T = ") >= 6
 
 

@@ -7,13 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from corpora.bootstrap import DocumentBootstrap
-from reports.measured import Estimate, Measured, Resamples, extreme, read_measured
+from reports.measured import Measured, MeasuredValue, Resamples, extreme, read_measured
 
 RESAMPLES = Resamples(DocumentBootstrap())
 
 
-def around(value: float, noise: NDArray[np.float64]) -> Estimate:
-    return Estimate(value, value + noise)
+def around(value: float, noise: NDArray[np.float64]) -> MeasuredValue:
+    return MeasuredValue(value, value + noise)
 
 
 def test_a_shared_noise_does_not_hide_a_difference() -> None:
@@ -44,7 +44,7 @@ def test_equal_values_are_tied() -> None:
 
 
 def test_without_replicates_nothing_is_said_of_ties() -> None:
-    top = extreme({"a": Estimate(2.0), "b": Estimate(1.0)}, Resamples(None))
+    top = extreme({"a": MeasuredValue(2.0), "b": MeasuredValue(1.0)}, Resamples(None))
     assert top.best == "a" and top.tied is None and top.next == "b"
 
 

@@ -11,17 +11,16 @@ from pathlib import Path
 import pytest
 
 from corpora.errors import InputError
-from reports.build import build_report
-from reports.laws.text import power
+from reports.build import OF_SWEEP, build_report, sections_of
+from reports.numbers import power
 from reports.sweep.curves import MOST_CURVES, chosen_curves, curves
 from reports.sweep.grid import grid as grid_section
 from reports.sweep.inference import front, inference
-from reports.sweep.isoflops import isoflops
+from reports.sweep.isoflops import sweep_isoflops
 from reports.sweep.learning import differing, learning
 from reports.sweep.minima import isoflops_of, published_minima
-from reports.sweep.overview import findings, opening
-from reports.sweep.pages import sweep_sections
-from reports.sweep.rates import best_by_rate, rate_sentences, rates
+from reports.sweep.overview import findings, sweep_overview
+from reports.sweep.rates import best_by_rate, best_rates, rate_sentences
 from reports.sweep.results import (
     PER_DECADE,
     Styles,
@@ -103,7 +102,7 @@ def test_the_planted_minimum_is_found_at_every_rate_and_budget(sweep: SweepResul
         assert one.fit.estimates["bytes_per_param_opt"] == pytest.approx(
             best.bytes_per_param, rel=0.02
         )
-    assert 'class="ring"' in isoflops(sweep).body
+    assert 'class="ring"' in sweep_isoflops(sweep).body
 
 
 def test_where_no_minimum_lies_inside_none_is_given(tmp_path: Path) -> None:
@@ -113,7 +112,7 @@ def test_where_no_minimum_lies_inside_none_is_given(tmp_path: Path) -> None:
         best, above = one.bound
         assert best.size == "1×16" and above
         assert one.verdict == "lowest at the smallest model, 1×16: no optimum"
-    body = isoflops(sweep).body
+    body = sweep_isoflops(sweep).body
     assert 'class="ring"' not in body and "no optimum" in body
     assert body.count(" or more</title>") == len(RATES) * len(BUDGETS)
     assert any(sentence.startswith("None of 8") for sentence in findings(sweep))
@@ -125,7 +124,7 @@ def test_two_sizes_make_no_parabola(tmp_path: Path) -> None:
     (one,) = isoflops_of(sweep.runs)
     assert one.fit is None and not one.interior and one.bound is None
     assert one.verdict == "2 sizes long enough, and a parabola needs 3"
-    assert "nothing to set beside" in isoflops(sweep).body
+    assert "nothing to set beside" in sweep_isoflops(sweep).body
 
 
 def hump(spec: RunSpec) -> float:
@@ -143,7 +142,7 @@ def test_a_curve_that_falls_towards_both_ends_bounds_nothing(tmp_path: Path) -> 
     assert said == (
         "None of 1 isoFLOP curve turns inside the sizes trained. Of 1, no best size can be read."
     )
-    assert "nothing to set beside" in isoflops(sweep).body
+    assert "nothing to set beside" in sweep_isoflops(sweep).body
 
 
 def test_short_runs_are_shown_and_not_fitted(sweep: SweepResults) -> None:
@@ -152,7 +151,7 @@ def test_short_runs_are_shown_and_not_fitted(sweep: SweepResults) -> None:
     fitted = {run.job.run_id for one in isoflops_of(sweep.runs) for run in one.runs}
     assert not fitted & {run.job.run_id for run in short}
     assert not {run.job.run_id for run in sweep.usable} & {run.job.run_id for run in short}
-    assert isoflops(sweep).body.count(", too short</title>") == len(short)
+    assert sweep_isoflops(sweep).body.count(", too short</title>") == len(short)
     assert grid_section(sweep).body.count(">too short<") >= len(short)
 
 
@@ -165,7 +164,7 @@ def test_short_runs_do_not_flatten_what_is_fitted(tmp_path: Path) -> None:
 
     sweep = read_sweep_results(planted_sweep(tmp_path, specs, planted).path)
     assert any(run.short for run in sweep.runs) and sweep.usable
-    body = isoflops(sweep).body.split("<details")[0]
+    body = sweep_isoflops(sweep).body.split("<details")[0]
     ticks = [
         float(one)
         for one in re.findall(r'class="tick"[^>]* text-anchor="end"[^>]*>([\d.]+)<', body)
@@ -193,17 +192,17 @@ def test_what_entropy_patches_cost_is_said(tmp_path: Path, sweep: SweepResults) 
         "The byte model that places the entropy patches took 1.5×10¹³ FLOPs more, which no budget "
         "here counts: 5 times the least of them."
     )
-    assert words in findings(placed) and words in rates(placed).body
+    assert words in findings(placed) and words in best_rates(placed).body
     body = inference(placed).body
     read = 1.5e13 / min(run.record.unique_bytes for run in placed.usable if run.record)
     assert f"at most {power(float(f'{read:.3g}'))} FLOPs per byte" in body
     # Where none was paid for, nothing is said.
-    assert "byte model" not in inference(sweep).body + rates(sweep).body
+    assert "byte model" not in inference(sweep).body + best_rates(sweep).body
 
 
 def test_a_share_of_flops_that_is_not_nothing_does_not_read_as_nothing(tmp_path: Path) -> None:
     sweep = results(tmp_path, [spec_of((1, dim), 8.0, 3e12) for dim in (4, 8, 16)])
-    found = re.search(r"took ([\d.]+) to ([\d.]+) % of the FLOPs", isoflops(sweep).body)
+    found = re.search(r"took ([\d.]+) to ([\d.]+) % of the FLOPs", sweep_isoflops(sweep).body)
     assert found and 0 < float(found[1]) < 0.5 < float(found[2])
 
 
@@ -214,7 +213,7 @@ def test_the_best_rate_is_the_planted_one(sweep: SweepResults) -> None:
     said = rate_sentences(sweep)
     assert len(said) == 2 and said[0].startswith("static: at 10¹² FLOPs")
     assert said[0].count(f"at T = {BEST_RATE:g}, between the rates trained") == len(BUDGETS)
-    assert rates(sweep).body.count("whisker") == len(best)
+    assert best_rates(sweep).body.count("whisker") == len(best)
 
 
 def test_the_front_holds_what_nothing_beats(sweep: SweepResults) -> None:
@@ -259,7 +258,7 @@ def test_a_sweep_that_runs_is_shown_as_far_as_it_is(unfinished: SweepFolder) -> 
     assert "the loss is not finite &amp; &lt;b&gt;was&lt;/b&gt; 9.1" in body
     assert "its specification is not there" in body
     assert str(unfinished.path) not in body
-    assert "It has not ended" in opening(sweep).body
+    assert "It has not ended" in sweep_overview(sweep).body
     page = Page(build_report(unfinished.path).read_text("utf-8"))
     assert page.faults == [] and page.open == []
 
@@ -270,7 +269,7 @@ def test_a_sweep_without_results_has_every_section(tmp_path: Path, keep: int) ->
     for run in sorted(folder.runs.iterdir())[keep:]:
         shutil.rmtree(run)
     sweep = read_sweep_results(tmp_path)
-    assert [section.identity for section in sweep_sections(sweep)] == SECTIONS
+    assert [section.identity for section in sections_of(OF_SWEEP, sweep)] == SECTIONS
     assert len(sweep.unread) == len(SIZES) - keep
     build_report(tmp_path)
 
@@ -323,7 +322,7 @@ def test_a_sweep_that_spent_nothing_has_a_report(tmp_path: Path) -> None:
     folder = planted_sweep(tmp_path, specs)
     for spec in specs:
         write_record(folder.run(spec.run_id), failed_record(spec, "out of memory"))
-    assert "; none were spent in all." in opening(read_sweep_results(tmp_path)).body
+    assert "; none were spent in all." in sweep_overview(read_sweep_results(tmp_path)).body
     build_report(tmp_path)
 
 
@@ -353,7 +352,7 @@ def test_a_panel_without_room_keeps_the_largest_budgets(tmp_path: Path) -> None:
 
 
 def test_curves_of_one_rate_are_drawn_side_by_side(sweep: SweepResults) -> None:
-    figure = isoflops(sweep).body.split('id="sweep-minima-title"')[1]
+    figure = sweep_isoflops(sweep).body.split('id="sweep-minima-title"')[1]
     places = re.findall(r'<circle[^>]* cx="([\d.]+)"[^>]*><title>static, T = 4,', figure)
     assert len(places) == len(set(places)) == len(BUDGETS)
     tick = float(re.findall(r'class="tick"[^>]* x="([\d.]+)"[^>]*>4<', figure)[0])
