@@ -22,6 +22,9 @@ AsJson = Annotated[
 ShowOption = Annotated[bool, typer.Option("--show", help="print the file, do nothing else")]
 
 
+RunArgument = Annotated[Path, typer.Argument(help="folder of a trained run", show_default=False)]
+
+
 class PrecisionChoice(StrEnum):
     """Of matrix products."""
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 OUT = Path("out/train")
 
 
-OutOption = Annotated[
+RunsOutOption = Annotated[
     Path, typer.Option(help="folder: shards/ and runs/RUN_ID/", rich_help_panel=OUTPUT)
 ]
 
@@ -44,7 +44,7 @@ def train(
         Path,
         typer.Argument(help="SPEC.toml: model, patching, data, training; `first` for an example"),
     ],
-    out: OutOption = OUT,
+    out: RunsOutOption = OUT,
     prepare: Annotated[
         bool, typer.Option("--prepare", help="make spec.json and shards, train nothing")
     ] = False,
@@ -88,7 +88,7 @@ def train(
 
 def train_entropy_model(
     corpus: Annotated[list[str], typer.Argument(help="text, as `measure` takes it")],
-    out: OutOption = OUT,
+    out: RunsOutOption = OUT,
     layers: Annotated[int, typer.Option(min=1, max=1000, help="of the byte model")] = 2,
     dim: Annotated[int, typer.Option(min=2, max=1 << 16, help="its width")] = 128,
     train_bytes: Annotated[float, typer.Option(help="text to train on")] = 2e7,

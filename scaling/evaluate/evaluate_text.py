@@ -4,10 +4,12 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import Corpus, total_bytes
 from corpora.errors import InputError
 from scaling.data.build_text import build_text
@@ -18,7 +20,7 @@ from scaling.evaluate.byte_caches import CachedBytes, Whole, next_starts
 from scaling.evaluate.caches import CachedTokens
 from scaling.evaluate.exact_bytes import ExactScores, score_exactly
 from scaling.evaluate.generate import Reader, Sampling, generate_bytes, generate_units
-from scaling.evaluate.score import Scores, score
+from scaling.evaluate.score import Scores, interval, score
 from scaling.evaluate.trained_run import TrainedRun
 from scaling.flops import forward_flops_per_byte
 from scaling.model.blt import ByteLatentTransformer
@@ -27,6 +29,7 @@ from scaling.model.transformer import SubwordTransformer
 from tokenize_lab.progress import Stage
 
 ROWS = 16
+ALL = "all"  # in place of a language
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,54 @@ class Evaluation:
         scores: by document.
         languages: what the numbers of their languages stand for.
         text: key of the text's content.
-        exact: of the beginnings of the documents, where that was asked for.
+        exact: of the first `exact_bytes` of each document, where that was asked for.
     """
 
     scores: Scores
     languages: tuple[str, ...]
     text: str
     exact: ExactScores | None = None
+    exact_bytes: int | None = None
+
+    def to_json(self, run: TrainedRun, level: float, draws: int) -> dict[str, Any]:
+        """Return plain JSON values: a row for each language, and one for all of several.
+
+        Args:
+            run: that was scored. level: of the intervals. draws: of the bootstrap.
+        """
+        by_language = self.scores.by_language(self.languages)
+        if len(by_language) > 1:
+            by_language[ALL] = self.scores
+        rows = [_row(run, *of_language, level, draws) for of_language in by_language.items()]
+        value = {
+            "run_id": run.spec.run_id,
+            "name": run.spec.name,
+            "text": self.text,
+            "level": level,
+            "entropy_model_flops_per_byte": (
+                0.0 if run.byte_model is None else run.byte_model.reading_flops
+            ),
+            "rows": rows,
+        }
+        if self.exact is not None:
+            for row in rows:
+                row["exact"] = self._exact_json(self.exact, row["language"], level, draws)
+            value["exact_bytes"] = self.exact_bytes
+        return value
+
+    def _exact_json(
+        self, exact: ExactScores, language: str, level: float, draws: int
+    ) -> dict[str, Any]:
+        scores = exact if language == ALL else exact.of(self.languages.index(language))
+        canonical, summed = scores.bits_per_byte()
+        return {
+            "documents": len(scores.document_bytes),
+            "bytes": int(scores.document_bytes.sum()),
+            "canonical_bits_per_byte": canonical,
+            "exact_bits_per_byte": summed,
+            "given_away": canonical - summed,
+            "given_away_interval": scores.given_away(DocumentBootstrap(draws, level=level)),
+        }
 
 
 def evaluate(
@@ -91,7 +135,7 @@ def evaluate(
     exact = None
     if exact_bytes is not None:
         exact = _scored_exactly(run, plain.held_out, exact_bytes, stage)
-    return Evaluation(scores, shards.manifest.languages, text.name, exact)
+    return Evaluation(scores, shards.manifest.languages, text.name, exact, exact_bytes)
 
 
 def inference_flops_per_byte(run: TrainedRun, compression_rate: float) -> float:
@@ -101,6 +145,23 @@ def inference_flops_per_byte(run: TrainedRun, compression_rate: float) -> float:
     """
     setting = run.spec.setting._replace(compression_rate=compression_rate)
     return forward_flops_per_byte(run.spec.model.shape, setting)
+
+
+def _row(
+    run: TrainedRun, language: str, scores: Scores, level: float, draws: int
+) -> dict[str, Any]:
+    rate = scores.compression_rate
+    return {
+        "language": language,
+        "bits_per_byte": scores.bits_per_byte,
+        "interval": interval(scores, level, draws),
+        "nats": scores.nats,
+        "documents": len(scores.document_bytes),
+        "bytes": scores.bytes,
+        "tokens": scores.patches or scores.units,
+        "compression_rate": rate,
+        "forward_flops_per_byte": inference_flops_per_byte(run, rate),
+    }
 
 
 def _scored(

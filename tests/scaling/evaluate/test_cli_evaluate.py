@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from corpora.errors import InputError
 from scaling.cli.app import app
-from scaling.cli.evaluate import shown_text
+from scaling.cli.generate import shown_text
 from scaling.data.starts import StaticPatches
 from scaling.evaluate.score import score
 from scaling.evaluate.trained_run import open_run
