@@ -1,9 +1,13 @@
 """One published figure beside what the project reproduces."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Literal, NamedTuple
 
+import polars as pl
+
 from scaling.compare import compare
+from scaling.published.tables import FIGURES, path
 from scaling.result import FitResult, Interval
 
 # How a figure is judged: `digits` (what is reproduced must round to the figure printed), `scatter`
@@ -11,9 +15,6 @@ from scaling.result import FitResult, Interval
 # exceed the figure), `context` (from other data, or of another kind: no agreement is expected).
 Judged = Literal["digits", "scatter", "bar", "context"]
 SCATTER = 0.1  # of an interval's width: what the ends of two intervals of 1000 draws may differ by
-
-# Figures as they are printed, e.g. `.9884` or `-.190`: by group and name.
-Printed = Mapping[str, Mapping[str, str]]
 
 
 class PublishedFigure(NamedTuple):
@@ -117,20 +118,23 @@ def _interval(ends: list[float] | None) -> Interval | None:
     return None if ends is None else Interval(low=ends[0], high=ends[1])
 
 
+@cache
+def printed_figures() -> pl.DataFrame:
+    """Return the shipped table of figures, all text: group, name, published, judged and note."""
+    return pl.read_csv(path(FIGURES), infer_schema=False).fill_null("")
+
+
 def figures(
-    printed: Printed,
     group: str,
     reproduced: Mapping[str, float | None],
     intervals: Mapping[str, Interval | None] | None = None,
-    judged: Judged = "digits",
-    note: str = "",
 ) -> Iterator[PublishedFigure]:
     """Yield the figures of a group, in the order in which they are printed."""
-    for name, text in printed[group].items():
-        value = reproduced[name]
-        assert value is not None, (group, name)
-        interval = (intervals or {}).get(name)
-        yield PublishedFigure(group, name, text, value, judged, interval=interval, note=note)
+    for row in printed_figures().filter(group=group).iter_rows(named=True):
+        value = reproduced[row["name"]]
+        assert value is not None, row
+        interval = (intervals or {}).get(row["name"])
+        yield PublishedFigure(**row, reproduced=value, interval=interval)
 
 
 def for_context(

@@ -14,61 +14,9 @@ from scaling.flops import Setting, latent_share, paper_blt, train_bytes
 from scaling.laws.joint import DEFAULT_FORM
 from scaling.published import tables
 from scaling.published.coefficients import COT_LAW1_LATENT, COT_LAW2_LATENT
-from scaling.published.figure import Printed, PublishedFigure, figures, for_context
+from scaling.published.figure import PublishedFigure, figures, for_context
 from scaling.published.reproduce_runs import figures_of_runs
 from scaling.result import Interval, Prediction
-
-_SHARES, _MODELS = "table 6", "figure 19"
-_LAW1, _LAW2 = "Law I, 36 minima", "Law II, 48 optima"
-PRINTED: Printed = {
-    _SHARES: {"shares of the global module, exact": "168"},
-    _MODELS: {
-        "models": "311",
-        "train_bytes within 1 %": "311",
-        "median error of train_bytes, %": "0.0",
-    },
-    "isoFLOP surface, C = 1e+20": {
-        "compression_rate_opt": "3.71",
-        "bytes_per_param_opt": "62.1",
-        "bits_per_byte_opt": ".960",
-        "R2": ".9884",
-        "RMSE": ".0028",
-    },
-    "isoFLOP surface, C = 2e+20": {
-        "compression_rate_opt": "3.62",
-        "bytes_per_param_opt": "58.8",
-        "R2": ".9847",
-    },
-    "isoFLOP surface, C = 1e+21": {
-        "compression_rate_opt": "3.37",
-        "bytes_per_param_opt": "65.5",
-        "R2": ".9942",
-    },
-    "isoFLOP surface, C = 2e+21": {
-        "compression_rate_opt": "3.17",
-        "bytes_per_param_opt": "63.8",
-        "R2": ".9944",
-    },
-    _LAW1: {"B0": "7.06", "alpha": ".484", "beta": ".495", "N0": ".0236"},
-    _LAW2: {
-        "gamma": "-.190",
-        "F": ".0312",
-        "delta": ".0361",
-        "E": ".683",
-        "T*(1e+20)": "3.70",
-        "T*(2e+21)": "3.32",
-        "R2": ".9971",
-    },
-    "Law II (mean), 42 optima up to 1e21": {"R2": ".9411", "hold-out RMSE at 2e21": ".0133"},
-    "Law II (constant), 42 optima up to 1e21": {"R2": ".9963", "hold-out RMSE at 2e21": ".0102"},
-    "Law II (compute-dependent), 42 optima up to 1e21": {
-        "R2": ".9971",
-        "hold-out RMSE at 2e21": ".0074",
-    },
-    # Not published: the project's law beside the bar it had to stay under.
-    "joint law": {"hold-out RMSE at 2e21": ".0061", "hold-out RMSE of its six lowest": ".0064"},
-}
-_BUDGETS = (1e20, 2e20, 1e21, 2e21)
 
 
 def reproduce(
@@ -103,7 +51,7 @@ def _costs() -> Iterator[PublishedFigure]:
         for name, share in row.items()
         if name.startswith("blt_T")
     ]
-    yield from figures(PRINTED, _SHARES, {"shares of the global module, exact": float(sum(shares))})
+    yield from figures("table 6", {"shares of the global module, exact": float(sum(shares))})
     rows = tables.isoflop_runs(exact_params=True).rows.iter_rows(named=True)
     errors = [
         abs(
@@ -118,23 +66,19 @@ def _costs() -> Iterator[PublishedFigure]:
         "train_bytes within 1 %": float(sum(error < 0.01 for error in errors)),
         "median error of train_bytes, %": 100 * float(np.median(errors)),
     }
-    yield from figures(PRINTED, _MODELS, counted)
+    yield from figures("figure 19", counted)
 
 
 def _surfaces(bootstrap: Bootstrap) -> Iterator[PublishedFigure]:
     for fit in fit_surfaces(tables.isoflop_runs(), bootstrap):
-        compute = float(fit.context["compute_flops"])
-        if compute in _BUDGETS:
-            found = {**fit.estimates, "R2": fit.r2, "RMSE": fit.rmse}
-            group = f"isoFLOP surface, C = {compute:g}"
-            yield from figures(PRINTED, group, found, fit.intervals)
+        found = {**fit.estimates, "R2": fit.r2, "RMSE": fit.rmse}
+        group = f"isoFLOP surface, C = {fit.context['compute_flops']:g}"
+        yield from figures(group, found, fit.intervals)
 
 
 def _law1(bootstrap: Bootstrap) -> Iterator[PublishedFigure]:
     fit = fit_law1(tables.isoflop_runs(exact_params=True), bootstrap._replace(kind="residuals"))
-    note = "from the exact parameter counts of the shapes; printed counts (1.3B) give 7.04, .0237"
-    for figure in figures(PRINTED, _LAW1, fit.estimates, fit.intervals):
-        yield figure._replace(note=note) if figure.name in ("B0", "N0") else figure
+    yield from figures("Law I, 36 minima", fit.estimates, fit.intervals)
     # What the paper prints is from nine budgets, of which two are not among the shipped 311 runs.
     note = "the paper fits nine budgets; six of them can be read off its figure 19"
     yield from for_context("Law I, as the paper prints it", COT_LAW1_LATENT, fit, note)
@@ -150,14 +94,14 @@ def _law2(bootstrap: Bootstrap) -> Iterator[PublishedFigure]:
     values = {name: float(prediction.value) for name, prediction in best.items()}
     ends = {name: _interval(prediction) for name, prediction in best.items()}
     found = {**fit.estimates, **values, "R2": fit.r2}
-    yield from figures(PRINTED, _LAW2, found, {**fit.intervals, **ends})
+    yield from figures("Law II, 48 optima", found, {**fit.intervals, **ends})
     compute_flops = optima.column("compute_flops", "law2")
     rest = optima.only(compute_flops < compute_flops.max())
     for form in ("mean", "constant", "compute-dependent"):
         holdout = fit_law2(optima, form, NO_BOOTSTRAP).holdout
         assert holdout is not None
         found = {"R2": fit_law2(rest, form, NO_BOOTSTRAP).r2, "hold-out RMSE at 2e21": holdout.rmse}
-        yield from figures(PRINTED, f"Law II ({form}), 42 optima up to 1e21", found)
+        yield from figures(f"Law II ({form}), 42 optima up to 1e21", found)
     note = "the paper's own fit, of the same optima by its own method"
     yield from for_context("Law II, as the paper prints it", COT_LAW2_LATENT, fit, note)
 
@@ -168,10 +112,7 @@ def _joint_law() -> Iterator[PublishedFigure]:
         "hold-out RMSE at 2e21": score.holdout_rmse,
         "hold-out RMSE of its six lowest": score.holdout_lowest_rmse,
     }
-    note = "not published: the bar the law had to stay under"
-    group = f"joint law ({DEFAULT_FORM}, {score.coefficients} coefficients)"
-    for figure in figures(PRINTED, "joint law", found, judged="bar", note=note):
-        yield figure._replace(group=group)
+    yield from figures(f"joint law ({DEFAULT_FORM}, {score.coefficients} coefficients)", found)
 
 
 def _interval(prediction: Prediction) -> Interval | None:

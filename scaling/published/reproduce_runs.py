@@ -13,7 +13,7 @@ from scaling.fits.porian import SEED_NOISE, fit_given_optima, fit_with_seed_nois
 from scaling.fits.powers import fit_envelope
 from scaling.load_table import load_table
 from scaling.published.coefficients import BESIROGLU_REFIT, MARIN_ENVELOPE, PORIAN_POWERS
-from scaling.published.figure import Printed, PublishedFigure, figures, for_context
+from scaling.published.figure import PublishedFigure, figures, for_context
 from scaling.read_runs import read_runs
 from scaling.result import FitResult
 
@@ -22,26 +22,6 @@ GADRE = "gadre_overtraining.csv"
 TAKANO = "kyotakano_chinchilla.csv"
 MARIN = "marin_envelope_4447.csv"
 FILES = (PORIAN_PAIRS, PORIAN_POINTS, GADRE, TAKANO, MARIN)
-
-_GADRE, _TAKANO = "Gadre, RedPajama, 5 models", "Takano, lower edge"
-_MARIN = "Marin, envelope of 6 budgets"
-PRINTED: Printed = {
-    _GADRE: {
-        "a": "166.21",
-        "b": "366.69",
-        "eta": "-.27285",
-        "E": "1.8366",
-        "hold-out error, open_lm_1b, M = 640, %": ".7103",
-        "hold-out error, open_lm_7b, M = 20, %": ".7320",
-    },
-    _TAKANO: {"E": "1.7002", "A": "184.69", "B": "1633.5", "alpha": ".2890", "beta": ".3558"},
-    _MARIN: {
-        "A": "95.25",
-        "alpha": ".0941",
-        "loss predicted at 1e21, rounded coefficients": "2.606",
-        "loss predicted at 1e21": "2.606",
-    },
-}
 
 
 def figures_of_runs(folder: Path, bootstrap: Bootstrap = CASES) -> Iterator[PublishedFigure]:
@@ -130,16 +110,13 @@ def _gadre(folder: Path) -> Iterator[PublishedFigure]:
         loss = fit.predict("loss", params=large["N"], tokens_per_param=multiplier).value
         error = 100 * abs(float(loss) / large["loss"] - 1)
         found[f"hold-out error, {name}, M = {multiplier}, %"] = error
-    yield from figures(PRINTED, _GADRE, found)
+    yield from figures("Gadre, RedPajama, 5 models", found)
 
 
 def _takano(folder: Path, bootstrap: Bootstrap) -> Iterator[PublishedFigure]:
     runs = read_runs(folder / TAKANO)
     fit = fit_chinchilla(runs, "lower-edge", bootstrap._replace(kind="none"))
-    note = "ours is the exact optimum (objective lower by 4e-7); L-BFGS stopped beside the kink"
-    for figure in figures(PRINTED, _TAKANO, fit.estimates):
-        amplitude = figure.name in ("A", "B")
-        yield figure._replace(judged="context", note=note) if amplitude else figure
+    yield from figures("Takano, lower edge", fit.estimates)
     huber = fit_chinchilla(runs, "log-huber", bootstrap)
     note = "theirs from 240 of Chinchilla's points, ours from 234"
     yield from for_context("Besiroglu, Chinchilla refitted", BESIROGLU_REFIT, huber, note)
@@ -149,15 +126,12 @@ def _marin(folder: Path) -> Iterator[PublishedFigure]:
     runs = read_runs(folder / MARIN, loss="loss_min_measured")
     six = runs.only(runs.column("compute_flops", "envelope") < 1e21)
     fit = fit_envelope(six, 1.6, NO_BOOTSTRAP)
-    unrounded = "loss predicted at 1e21"
     found = {
         **fit.estimates,
-        f"{unrounded}, rounded coefficients": _loss(MARIN_ENVELOPE),
-        unrounded: _loss(fit),
+        "loss predicted at 1e21, rounded coefficients": _loss(MARIN_ENVELOPE),
+        "loss predicted at 1e21": _loss(fit),
     }
-    note = "2.606 comes from the rounded coefficients; unrounded ones give 2.6055"
-    for figure in figures(PRINTED, _MARIN, found):
-        yield figure._replace(judged="context", note=note) if figure.name == unrounded else figure
+    yield from figures("Marin, envelope of 6 budgets", found)
 
 
 def _loss(fit: FitResult) -> float:
