@@ -27,7 +27,7 @@ from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from scaling.sweep.local import run_local
 
 
-def planned(path: Path, cells: int, steps: int) -> tuple[SweepFolder, list[Job]]:
+def planned(path: Path, cells: int, steps: int) -> SweepFolder:
     """Plan a sweep of cells that differ in their seed only."""
     folder = SweepFolder(path)
     texts = MarkovSource(order=1, alphabet="abcdefgh", document_bytes=300).texts(200)
@@ -47,7 +47,7 @@ def planned(path: Path, cells: int, steps: int) -> tuple[SweepFolder, list[Job]]
         write_spec(folder.run(spec.run_id), spec)
     jobs = [Job(run_id=spec.run_id, shards=shards.name, text="planted") for spec in specs]
     write_sweep(folder, Sweep("bench", tuple(jobs), {}))
-    return folder, jobs
+    return folder
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,14 @@ class Driven:
 def driven(cells: int, steps: int, workers: int) -> Driven:
     """Run a sweep."""
     with tempfile.TemporaryDirectory() as path:
-        folder, jobs = planned(Path(path), cells, steps)
+        folder = planned(Path(path), cells, steps)
         children = _children()
         begun, busy = time.monotonic(), time.process_time()
-        state = run_local(folder, jobs, workers_per_device=workers, watch=lambda _: None)
+        state = run_local(folder, workers_per_device=workers, watch=lambda _: None)
         seconds, busy = time.monotonic() - begun, time.process_time() - busy
     if state.counts["finished"] != cells:
         raise SystemExit(f"not all cells finished: {state.counts}")
-    runs = sum(cell.seconds for cell in state.runs.values())
+    runs = sum(run.seconds for run in state.runs)
     return Driven(seconds, runs, busy, _children() - children)
 
 

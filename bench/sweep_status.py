@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from corpora.output import drawn
 from scaling.record import RECORD, SPEC, RunRecord
 from scaling.spec import Model, Patching, RunSpec, Training
 from scaling.sweep.collect import load_runs
@@ -115,7 +116,7 @@ def main() -> None:
             folder = SweepFolder(Path(name))
             make(folder, asked.runs, finished)
             print(f"{asked.runs:,} runs, {100 * finished:.0f} % finished")
-            timed("status", folder, lambda folder: status_text(sweep_status(folder)))
+            timed("status", folder, lambda folder: list(drawn(status_text(sweep_status(folder)))))
             timed(
                 "status as JSON", folder, lambda folder: json.dumps(sweep_status(folder).to_json())
             )

@@ -11,6 +11,8 @@ from corpora.errors import InputError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+_UNFOLDED = 10_000  # columns of a file or a pipe: nothing in them needs folding
+
 
 def emit(parts: Iterable[str]) -> None:
     """Write the parts to standard output.
@@ -58,6 +60,8 @@ def drawn(parts: "Iterable[RenderableType]") -> Iterator[str]:
     from rich.console import Console
 
     console = Console()
+    if not console.is_terminal:
+        console.width = _UNFOLDED
     with console.capture() as capture:
         console.print(*parts, sep="\n")
     yield capture.get()

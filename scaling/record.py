@@ -185,8 +185,7 @@ class RecordSummary:
     Attributes:
         run_id: of the run.
         status, reason, steps, seconds: as of `RunRecord`.
-        planned_steps: of its specification.
-        compression_rate: T of its specification.
+        planned_steps, batch_bytes, compression_rate: of its specification.
         bits_per_byte: of held-out text; None unless finished.
         compute_flops: spent on training, by the `full` convention.
     """
@@ -196,6 +195,7 @@ class RecordSummary:
     reason: str
     steps: int
     planned_steps: int
+    batch_bytes: int
     compression_rate: Amount
     bits_per_byte: Amount | None
     compute_flops: Amount
@@ -215,7 +215,11 @@ class RecordSummary:
         names = ("run_id", "compression_rate", "bits_per_byte", "compute_flops")
         chosen = {name: derived.get(name) for name in names}
         chosen |= {name: value.get(name) for name in ("status", "reason", "steps", "seconds")}
-        return from_fields(cls, {**chosen, "planned_steps": training.get("steps")})
+        planned = {
+            "planned_steps": training.get("steps"),
+            "batch_bytes": training.get("batch_bytes"),
+        }
+        return from_fields(cls, {**chosen, **planned})
 
 
 def summary(folder: Path) -> RecordSummary | None:

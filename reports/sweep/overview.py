@@ -22,7 +22,7 @@ from reports.sweep.minima import IsoflopCurve, isoflops_of
 from reports.sweep.rates import rate_sentences
 from reports.sweep.results import SweepResults, SweepRun, budgets, byte_models, lowest
 from scaling.runs import FEWEST_STEPS
-from scaling.sweep.status_text import duration
+from scaling.train.progress import duration
 
 
 def sweep_overview(sweep: SweepResults) -> Section:

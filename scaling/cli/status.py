@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from corpora.errors import InputError
-from corpora.output import emit
+from corpora.output import drawn, emit
 from scaling.cli.options import OUTPUT, AsJson, print_json
 
 SweepDir = Annotated[Path, typer.Argument(metavar="DIR", help="folder of a sweep")]
@@ -44,14 +44,14 @@ def status(
         if as_json:
             print_json(found.to_json())
         else:
-            emit([status_text(found)])
+            emit(drawn(status_text(found)))
         return
     if as_json or sys.stdout is None or not sys.stdout.isatty():
         raise InputError("--watch is for a terminal; leave it out to print once")
     try:
         while True:
             found = sweep_status(folder)
-            emit([_HOME_AND_CLEAR, status_text(found)])
+            emit([_HOME_AND_CLEAR, *drawn(status_text(found))])
             if found.ended:
                 return
             time.sleep(every)

@@ -1,6 +1,7 @@
 """`tokenize-lab scaling sweep`: a grid of runs, trained here or on a Ray cluster."""
 
 import sys
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,7 +28,7 @@ from scaling.cli.options import (
 from scaling.cli.plan import read_sweep
 
 if TYPE_CHECKING:
-    from scaling.sweep.state import SweepState
+    from scaling.sweep.status import SweepStatus
 
 
 class SweepEngine(StrEnum):
@@ -95,9 +96,9 @@ def sweep(
         write_plan,
     )
     from scaling.sweep.plan_text import plan_text
-    from scaling.sweep.status_text import Told
+    from scaling.sweep.status_text import status_line
     from scaling.train.device import device_names
-    from scaling.train.progress import heard
+    from scaling.train.progress import ProgressPrinter, heard
     from tokenize_lab.progress import progress
 
     file, path, out = read_sweep(spec, corpus, out)
@@ -119,40 +120,44 @@ def sweep(
     if not as_json:
         # Not what was asked for, but what is about to happen.
         Console(stderr=True).print(*plan_text(plan), sep="\n", highlight=False)
-    jobs = write_plan(folder, file.name, plan.runs).jobs
+    write_plan(folder, file.name, plan.runs)
     settings = machine_settings(device, precision, threads=1, micro_rows=micro_rows)
-    with heard() as stop, Told() as told:
+    begun = time.monotonic()
+
+    def live_line(status: "SweepStatus") -> str:
+        return status_line(status, time.monotonic() - begun)
+
+    with heard() as stop, ProgressPrinter(live_line) as printer:
         if engine is SweepEngine.RAY:
             from scaling.sweep.ray import run_ray
 
             gpus = {"auto": None, "cpu": 0.0}.get(device, 1.0)
-            state = run_ray(
+            status = run_ray(
                 folder,
-                jobs,
                 address=address,
                 gpus_per_run=gpus if gpus_per_run is None else gpus_per_run,
                 at_once=workers,
                 settings=settings,
                 retry_failed=retry_failed,
-                watch=told,
+                watch=printer,
                 stop=stop,
             )
         else:
-            state = run_local(
+            status = run_local(
                 folder,
-                jobs,
                 devices=device_names(device),
                 workers_per_device=plan.workers,
                 settings=settings,
                 retry_failed=retry_failed,
-                watch=told,
+                watch=printer,
                 stop=stop,
             )
-    if stop.signal is not None and not state.ended:
+        printer.write(status)
+    if stop.signal is not None and not status.ended:
         sys.stderr.write(f"{out}: saved; run again to go on\n")
         raise typer.Exit(stop.exit_code)
-    _print_end(out, state, as_json)
-    if state.counts["failed"] or not state.ended:
+    _print_end(out, status, time.monotonic() - begun, as_json)
+    if status.counts["failed"] or not status.ended:
         raise typer.Exit(1)
 
 
@@ -167,19 +172,17 @@ def _check_engine(engine: SweepEngine, address: str | None, gpus_per_run: float 
             raise InputError(f'`{option}` is for `engine="ray"`; give both or neither')
 
 
-def _print_end(folder: Path, state: "SweepState", as_json: bool) -> None:
+def _print_end(folder: Path, status: "SweepStatus", seconds: float, as_json: bool) -> None:
     if as_json:
-        counts = {str(phase): count for phase, count in state.counts.items()}
-        print_json({**counts, "folder": str(folder), "seconds": state.seconds})
-    for run_id, cell in state.runs.items():
-        if cell.phase in ("failed", "diverged"):
-            sys.stderr.write(f"{folder / 'runs' / run_id}: {cell.phase}: {cell.reason}\n")
-    for run_id, why in state.unwritten.items():
-        sys.stderr.write(f"{folder / 'runs' / run_id}: no record could be written: {why}\n")
+        counts = {str(phase): count for phase, count in status.counts.items()}
+        print_json({**counts, "folder": str(folder), "seconds": seconds})
+    for run in status.runs:
+        if run.phase in ("failed", "diverged"):
+            sys.stderr.write(f"{folder / 'runs' / run.job.run_id}: {run.phase}: {run.reason}\n")
     if not as_json:
         emit(
             [
-                f"{folder}: {state.counts['finished']} of {len(state.runs)} runs finished\n",
+                f"{folder}: {status.counts['finished']} of {len(status.runs)} runs finished\n",
                 f"see it:  tokenize-lab scaling status {folder}\n",
                 f"fit it:  tokenize-lab scaling fit {folder} --law isoflop-surface"
                 f" --out {folder}\n",

@@ -136,7 +136,7 @@ def _run(
 
     require_torch()
     from scaling.data.shards import open_shards
-    from scaling.train.progress import LogWatch, heard
+    from scaling.train.progress import ProgressPrinter, heard, report_line
     from scaling.train.run import train as trained
 
     machine.checked()  # a wrong one shows before the text is read
@@ -148,8 +148,7 @@ def _run(
         write_spec(folder, spec)
         _print_prepared(spec, text, folder, as_json)
         return
-    watch = LogWatch()
-    with heard() as stop:
+    with heard() as stop, ProgressPrinter(report_line) as watch:
         record = trained(
             spec,
             open_shards(text.shards, verify=True),
@@ -159,7 +158,6 @@ def _run(
             text.patching_flops,
             stop,
         )
-    watch.close()
     if record.status == "interrupted" and stop.signal is not None:
         sys.stderr.write(f"{folder}: saved at step {record.steps:,}; run again to go on\n")
         raise typer.Exit(stop.exit_code)

@@ -27,7 +27,7 @@ from scaling.prepare import (
 )
 from scaling.spec import RunSpec
 from scaling.sweep.folder import SweepFolder
-from scaling.sweep.queue import LOCK, remove_torn
+from scaling.sweep.run_folder import LOCK, remove_torn
 from tokenize_lab.load import TokenizerSpec
 from tokenize_lab.progress import Stage
 from tokenize_lab.train.settings import TrainSettings

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from scaling.sweep.plan import IsoFlop, SweepPlan, isoflops
 from scaling.sweep.price import PlannedRun
-from scaling.sweep.status_text import duration
+from scaling.train.progress import duration
 
 if TYPE_CHECKING:
     from rich.table import Table

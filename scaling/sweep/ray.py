@@ -1,38 +1,101 @@
-"""Handing the runs of a sweep to a Ray cluster, and taking what comes back."""
+"""Training the runs of a sweep on a Ray cluster, whose nodes may die and need share no disk.
+
+Each run is one task of Ray. What it needs goes along, its files come back, and only this process
+writes in the sweep's folder: so a run ends exactly once, wherever and however often it was begun,
+and the folder says at any time how far each is.
+
+When the head of a cluster dies, Ray ends this process after a minute; the same call goes on.
+"""
 
 import contextlib
 import hashlib
+import itertools
 import math
 import platform
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from corpora.errors import InputError
-from corpora.files import lock
+from corpora.files import lock, written_whole
 from scaling.record import SPEC
-from scaling.sweep.folder import Job, SweepFolder
-from scaling.sweep.queue import LOCK, Docket, Watch, drive, remove_torn
+from scaling.sweep.folder import SweepFolder
+from scaling.sweep.queue import RunQueue, WatchSweep, drive
 from scaling.sweep.ray_worker import (
     KEPT,
-    Errand,
     Outcome,
-    Post,
-    Texts,
+    PackedTexts,
+    ProgressActor,
+    Task,
     forget,
-    run_errand,
+    run_task,
     version,
     write_files,
 )
-from scaling.sweep.state import ENDS, SweepState
+from scaling.sweep.run_folder import LOCK, remove_torn
+from scaling.sweep.status import SweepStatus
 from scaling.train.machine import MachineSettings
+from scaling.train.metrics import METRICS
 from scaling.train.progress import StopRequest
 from tokenize_lab.ray import cluster, has_gpus, on_every_node, slots
 
 _TICK_SECONDS = 0.2
 _COUNT_SECONDS = 2.0
 _AHEAD = 2  # runs that wait at the cluster, so that one that grows by demand sees some
+
+
+def run_ray(
+    folder: SweepFolder,
+    *,
+    address: str | None = None,
+    gpus_per_run: float | None = None,
+    cpus_per_run: float = 1.0,
+    at_once: int | None = None,
+    settings: MachineSettings | None = None,
+    retry_failed: bool = False,
+    watch: WatchSweep | None = None,
+    stop: StopRequest | None = None,
+) -> SweepStatus:
+    """Train every run that has not ended, the longest first, and return how the sweep stands.
+
+    As `run_local`, with the same bits on CPUs: a run that fails is tried once more, one whose node
+    died is trained again elsewhere, and a request to stop has every run saved and fetched first.
+
+    Args:
+        address: `auto` or HOST:PORT of a cluster; None to start one on this machine.
+        gpus_per_run: of a node, also a part of one; 0 for CPUs; None for one where there are any.
+        cpus_per_run: of a node.
+        at_once: runs, at most; None for as many as there is room for.
+        retry_failed: whether runs whose record says `failed` are taken up again.
+        watch: told how the sweep stands, now and then and at the end.
+        stop: where a request to stop is noted, as by `scaling.train.progress.heard`.
+
+    Raises:
+        InputError: Ray or the cluster is not there, or a node lacks this program or a device;
+            another process drives the sweep, a run is there twice, its specification or record
+            cannot be read, or the folder cannot be written.
+        RuntimeError: tasks do not start, for no reason a person could put right.
+    """
+    if cpus_per_run <= 0 or (gpus_per_run or 0) < 0 or (at_once is not None and at_once < 1):
+        raise ValueError("a run needs some of a CPU, and no less than no GPU")
+
+    def train(queue: RunQueue) -> None:
+        with cluster(address, at_once) as ray:
+            gpus = float(has_gpus(ray)) if gpus_per_run is None else gpus_per_run
+            machine = replace(
+                settings or MachineSettings(threads=1),
+                device="cuda" if gpus else "cpu",
+                # How many runs a node's CPUs hold at once is Ray's to decide.
+                processes=math.floor(1 / gpus) if 0 < gpus < 1 else 1,
+            )
+            driver = RayDriver(ray, queue, Needs(cpus_per_run, gpus, at_once), machine)
+            try:
+                driver.run()
+            finally:
+                driver.release()
+
+    return drive(folder, train, retry_failed=retry_failed, watch=watch, stop=stop)
 
 
 @dataclass(frozen=True)
@@ -50,31 +113,24 @@ class Needs:
 
 
 @dataclass
-class _Flight:
-    """A run that was handed to the cluster, with the lock of its folder."""
+class InFlight:
+    """A run that was handed to the cluster as a task, with the lock of its folder."""
 
     run_id: str
-    held: contextlib.ExitStack
+    task: int
+    lock: contextlib.ExitStack
     begun: bool = False
 
 
 class RayDriver:
     """The runs at the cluster, and what becomes of them."""
 
-    def __init__(
-        self,
-        ray: Any,
-        folder: SweepFolder,
-        docket: Docket,
-        jobs: Mapping[str, Job],
-        needs: Needs,
-        settings: MachineSettings,
-        stop: StopRequest,
-    ) -> None:
-        self.ray, self.folder, self.docket, self.jobs = ray, folder, docket, jobs
-        self.needs, self.settings, self.stop = needs, settings, stop
-        self.texts = Texts(ray, folder)
-        self.flights: dict[Any, _Flight] = {}  # by the reference to what will come of it
+    def __init__(self, ray: Any, queue: RunQueue, needs: Needs, machine: MachineSettings) -> None:
+        self.ray, self.queue, self.needs, self.machine = ray, queue, needs, machine
+        self.folder = queue.folder
+        self.texts = PackedTexts(ray, self.folder)
+        self.in_flight: dict[Any, InFlight] = {}  # by the reference to what will come of it
+        self.numbers = itertools.count()
         self.room, self.counted = 0, -_COUNT_SECONDS
         self.count()
         if not self.room:
@@ -83,32 +139,32 @@ class RayDriver:
                 f"no node of the Ray cluster has {needs.cpus:g} CPUs{gpus} for a run; add such a"
                 " node, or ask for less"
             )
-        self.post = ray.remote(num_cpus=0, max_restarts=-1)(Post).remote()
-        # A task that ends with its node is begun again by the docket, which counts.
-        task = ray.remote(num_cpus=needs.cpus, num_gpus=needs.gpus, max_retries=0)
-        self.begin = task(run_errand).remote
-        path = f"{platform.node()}:{folder.path.resolve()}"
+        self.actor = ray.remote(num_cpus=0, max_restarts=-1)(ProgressActor).remote()
+        # A task that ends with its node is begun again by the queue, which counts.
+        remote = ray.remote(num_cpus=needs.cpus, num_gpus=needs.gpus, max_retries=0)
+        self.begin = remote(run_task).remote
+        path = f"{platform.node()}:{self.folder.path.resolve()}"
         self.name = hashlib.sha256(path.encode()).hexdigest()[:16]
         self.news: Any = None
 
-    def run(self, watch: Watch | None) -> None:
+    def run(self) -> None:
         """Keep the cluster busy until every run has ended, or all that were begun are saved."""
-        while self.flights or (self.docket.waiting and self.stop.signal is None):
-            if self.stop.signal is None:
+        queue = self.queue
+        while self.in_flight or (queue.waiting and queue.stop.signal is None):
+            if queue.stop.signal is None:
                 self.count()
-                self.send_off()
+                self.submit()
             else:
-                self.call_back()
-            if self.flights:
-                done, _ = self.ray.wait(list(self.flights), timeout=_TICK_SECONDS)
+                self.cancel()
+            if self.in_flight:
+                done, _ = self.ray.wait(list(self.in_flight), timeout=_TICK_SECONDS)
                 for reference in done:
-                    self.land(reference, self.flights.pop(reference))
+                    self.collect(reference, self.in_flight.pop(reference))
             else:
                 time.sleep(_TICK_SECONDS)  # other processes hold what is left
             self.hear()
-            if watch is not None:
-                watch(self.docket.board.state(sum(one.begun for one in self.flights.values())))
-        if not self.docket.waiting:
+            queue.tell()
+        if not queue.waiting:
             on_every_node(self.ray, forget, self.name)
 
     def count(self) -> None:
@@ -118,11 +174,11 @@ class RayDriver:
             self.counted = now
             self.room = slots(self.ray, self.needs.cpus, self.needs.gpus)
 
-    def send_off(self) -> None:
+    def submit(self) -> None:
         """Hand runs to the cluster, the longest first, as many as it has room for."""
-        waiting, busy = self.docket.waiting, []
+        waiting, busy = self.queue.waiting, []
         most = self.needs.at_once or self.room + _AHEAD
-        while waiting and len(self.flights) < most:
+        while waiting and len(self.in_flight) < most:
             run_id = waiting.popleft()
             held = contextlib.ExitStack()
             try:
@@ -131,17 +187,18 @@ class RayDriver:
                     busy.append(run_id)
                     continue
                 remove_torn(self.folder.run(run_id))
-                reference = self.begin(self.errand(run_id), self.post)
+                task = self.task(run_id)
+                reference = self.begin(task, self.actor)
             except InputError as error:
                 held.close()
-                self.docket.failed(run_id, str(error))
+                self.queue.failed(run_id, str(error))
                 continue
-            self.flights[reference] = _Flight(run_id, held)
+            self.in_flight[reference] = InFlight(run_id, task.number, held)
         waiting.extendleft(reversed(busy))
 
-    def errand(self, run_id: str) -> Errand:
+    def task(self, run_id: str) -> Task:
         """Return what a node needs to train a run, or to go on with it."""
-        job, run = self.jobs[run_id], self.folder.run(run_id)
+        job, run = self.queue.jobs[run_id], self.folder.run(run_id)
         try:
             # The checkpoint first: metrics may run ahead of it, and not fall behind.
             names = [name for name in reversed(KEPT) if (run / name).exists()]
@@ -149,32 +206,32 @@ class RayDriver:
             spec = (run / SPEC).read_text("utf-8")
         except OSError as error:
             raise InputError(f"{run}: cannot be read ({error.strerror})") from error
-        return Errand(
+        return Task(
+            number=next(self.numbers),
             sweep=self.name,
             version=version(),
             job=job,
             spec=spec,
-            text=self.texts.packed(job.shards),
+            text=self.texts.get(job.shards),
             kept=kept,
-            device="cuda" if self.needs.gpus else "cpu",
-            settings=self.settings,
+            machine=self.machine,
         )
 
-    def call_back(self) -> None:
+    def cancel(self) -> None:
         """Have runs that were begun saved, and the others not begun."""
-        self.post.stop.remote()
-        for reference, flight in self.flights.items():
+        self.actor.stop.remote()
+        for reference, flight in self.in_flight.items():
             if not flight.begun:
                 self.ray.cancel(reference)
 
-    def land(self, reference: Any, flight: _Flight) -> None:
+    def collect(self, reference: Any, flight: InFlight) -> None:
         """Take what came of a run."""
         errors, run_id = self.ray.exceptions, flight.run_id
-        with flight.held:
+        with flight.lock:
             try:
                 outcome: Outcome = self.ray.get(reference)
             except errors.TaskCancelledError:
-                self.docket.put_back(run_id)
+                self.queue.requeue(run_id)
             except errors.RayTaskError as error:
                 last = str(error).strip().splitlines()[-1]
                 raise InputError(
@@ -185,132 +242,63 @@ class RayDriver:
                 raise RuntimeError(f"Ray starts no task: {error}") from error
             except errors.RayError as error:
                 what, _, _ = str(error).partition("\n")
-                self.lost(run_id, f"{type(error).__name__}: {what}")
+                how = f"a node of the cluster lost it: {type(error).__name__}: {what}"
+                self.queue.killed(run_id, how)
             else:
                 self.keep(run_id, outcome)
 
-    def lost(self, run_id: str, how: str) -> None:
-        """Take a run back whose node, or process there, is gone."""
-        if self.stop.signal is not None:
-            self.docket.put_back(run_id)
-        else:
-            self.docket.killed(run_id, f"a node of the cluster lost it: {how}")
-
     def keep(self, run_id: str, outcome: Outcome) -> None:
-        """Write the files of a run, and note how it stands."""
+        """Write the files of a run, and note what became of it."""
         if outcome.status == "refused":
             raise InputError(outcome.reason)
         try:
             write_files(self.folder.run(run_id), outcome.files)
         except InputError as error:
-            self.failed(run_id, str(error))
+            self.queue.failed(run_id, str(error))
             return
-        if outcome.status in ("finished", "diverged"):
-            phase = ENDS[outcome.status]
-            self.docket.board.ended(run_id, phase, outcome.reason, outcome.seconds)
-        elif outcome.status == "failed":
-            self.failed(run_id, outcome.reason)
+        if outcome.status == "failed":
+            self.queue.failed(run_id, outcome.reason)
+        elif outcome.status == "interrupted":
+            self.queue.requeue(run_id)
         else:
-            self.docket.put_back(run_id)
-
-    def failed(self, run_id: str, reason: str) -> None:
-        """Note a fault of a run's own, unless it only could not be saved when all were stopped."""
-        if self.stop.signal is not None:
-            self.docket.put_back(run_id, reason)
-        else:
-            self.docket.failed(run_id, reason)
+            self.queue.released(run_id)
 
     def hear(self) -> None:
-        """Note what nodes told of their runs."""
+        """Write the metrics that came of runs under way."""
         if self.news is not None and self.ray.wait([self.news], timeout=0)[0]:
             with contextlib.suppress(self.ray.exceptions.RayError):
                 self.note(self.ray.get(self.news))
             self.news = None
         if self.news is None:
-            self.news = self.post.read.remote()
+            self.news = self.actor.read.remote()
 
-    def note(self, news: dict[str, tuple[str, int, int]]) -> None:
-        """Note where runs are, and how far."""
-        flying = {flight.run_id: flight for flight in self.flights.values()}
-        for run_id, (where, step, steps) in news.items():
-            flight = flying.get(run_id)
-            if flight is None:
+    def note(self, news: dict[int, tuple[int, bytes]]) -> None:
+        """Note which runs have begun, and write how far they are where their status is read."""
+        for flight in self.in_flight.values():
+            if flight.task not in news:
                 continue
             if not flight.begun:
                 flight.begun = True
-                self.docket.board.started(run_id, where)
-            if step:
-                self.docket.board.progressed(run_id, step, steps)
+                self.queue.started(flight.run_id)
+            add_metrics(self.folder.run(flight.run_id) / METRICS, *news[flight.task])
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Open the locks of runs that are still away."""
-        for flight in self.flights.values():
-            flight.held.close()
+        for flight in self.in_flight.values():
+            flight.lock.close()
 
 
-# Training the runs of a sweep on a Ray cluster, whose nodes may die and need share no disk.
-#
-# Each run is one task of Ray. What it needs goes along, its files come back, and only this process
-# writes in the sweep's folder: so a run ends exactly once, wherever and however often it was begun.
-#
-# When the head of a cluster dies, Ray ends this process after a minute; the same call goes on.
+def add_metrics(path: Path, begin: int, lines: bytes) -> None:
+    """Add to a run's metrics what a node has sent of them, beginning at a byte.
 
-
-def run_ray(
-    folder: SweepFolder,
-    jobs: Sequence[Job],
-    *,
-    address: str | None = None,
-    gpus_per_run: float | None = None,
-    cpus_per_run: float = 1.0,
-    at_once: int | None = None,
-    settings: MachineSettings | None = None,
-    retry_failed: bool = False,
-    watch: Watch | None = None,
-    stop: StopRequest | None = None,
-) -> SweepState:
-    """Train every run that has not ended, the longest first, and return how the sweep stands.
-
-    As `run_local`, with the same bits on CPUs: a run that fails is tried once more, one whose node
-    died is trained again elsewhere, and a request to stop has every run saved and fetched first.
-
-    Args:
-        address: `auto` or HOST:PORT of a cluster; None to start one on this machine.
-        gpus_per_run: of a node, also a part of one; 0 for CPUs; None for one where there are any.
-        cpus_per_run: of a node.
-        at_once: runs, at most; None for as many as there is room for.
-        retry_failed: whether runs whose record says `failed` are taken up again.
-        watch: told how the sweep stands, a few times a second.
-        stop: where a request to stop is noted, as by `scaling.train.stop.heard`.
-
-    Raises:
-        InputError: Ray or the cluster is not there, or a node lacks this program or a device;
-            another process drives the sweep, a run is there twice, its specification or record
-            cannot be read, or the folder cannot be written.
-        RuntimeError: tasks do not start, for no reason a person could put right.
+    What does not follow what is there, or cannot be written, comes with the end of the run.
     """
-    if cpus_per_run <= 0 or (gpus_per_run or 0) < 0 or (at_once is not None and at_once < 1):
-        raise ValueError("a run needs some of a CPU, and no less than no GPU")
-
-    def work_off(docket: Docket) -> None:
-        if not docket.waiting:
-            return
-        with cluster(address, at_once) as ray:
-            gpus = float(has_gpus(ray)) if gpus_per_run is None else gpus_per_run
-            # How many runs a node's CPUs hold at once is Ray's to decide.
-            processes = math.floor(1 / gpus) if 0 < gpus < 1 else 1
-            driver = RayDriver(
-                ray,
-                folder,
-                docket,
-                {job.run_id: job for job in jobs},
-                Needs(cpus_per_run, gpus, at_once),
-                replace(settings or MachineSettings(threads=1), processes=processes),
-                stop or StopRequest(),
-            )
-            try:
-                driver.run(watch)
-            finally:
-                driver.let_go()
-
-    return drive(folder, jobs, work_off, retry_failed=retry_failed, watch=watch)
+    with contextlib.suppress(OSError, InputError):
+        if not lines:
+            path.touch()
+        elif begin == 0:
+            with written_whole(path) as temporary:
+                temporary.write_bytes(lines)
+        elif path.stat().st_size == begin:
+            with path.open("ab") as file:
+                file.write(lines)

@@ -1,16 +1,19 @@
 """What a node of a Ray cluster does: trains one run in a folder of its own, and sends files back.
 
 Ray pickles what goes to and fro. That is these functions by name, the small classes of this
-package, and bytes of files; of what a corpus holds, only bytes, which are read as files.
+package, and bytes of files; of what a corpus holds, only bytes, which are read as files. Texts
+travel to each node once.
 """
 
 import contextlib
 import importlib.metadata
+import os
 import platform
 import shutil
 import signal
-import time
-from dataclasses import dataclass, field, replace
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -19,16 +22,17 @@ from corpora.files import lock, write_text, written_whole
 from scaling.data.shards import MANIFEST, open_shards, read_manifest
 from scaling.record import RECORD, SPEC, RunOutcome
 from scaling.sweep.folder import Job, SweepFolder
-from scaling.sweep.queue import CHECKPOINT, WEIGHTS
-from scaling.sweep.worker import fault_line
+from scaling.sweep.run_folder import CHECKPOINT, WEIGHTS
 from scaling.train.machine import MachineSettings
 from scaling.train.metrics import METRICS
 from scaling.train.progress import StopRequest
 
-# Texts travel to each node of a cluster once, as the bytes of their files.
-
-
+# In the order to be written: metrics may run ahead of a checkpoint, and a record comes last.
+FILES = (METRICS, CHECKPOINT, WEIGHTS, RECORD)
+KEPT = (METRICS, CHECKPOINT)
 _PIECE = 1 << 26  # bytes of an object
+_TELL_SECONDS = 0.5
+_REPLY_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -43,14 +47,14 @@ class PackedText:
     files: dict[str, tuple[Any, ...]]
 
 
-class Texts:
-    """The texts of a sweep, put into the store when first asked for."""
+class PackedTexts:
+    """The texts of a sweep, put into the store when first asked for, so that each travels once."""
 
     def __init__(self, ray: Any, folder: SweepFolder) -> None:
         self._ray, self._folder = ray, folder
         self._packed: dict[str, PackedText] = {}
 
-    def packed(self, key: str) -> PackedText:
+    def get(self, key: str) -> PackedText:
         """Return a text; what is wrong with its files shows where they are unpacked.
 
         Raises:
@@ -120,70 +124,73 @@ def _inside(name: str) -> PurePosixPath:
     return path
 
 
-# In the order to be written: metrics may run ahead of a checkpoint, and a record comes last.
-FILES = (METRICS, CHECKPOINT, WEIGHTS, RECORD)
-KEPT = (METRICS, CHECKPOINT)
-_TELL_SECONDS = 0.5
-
-
 @dataclass(frozen=True, kw_only=True)
-class Errand:
+class Task:
     """A run to be trained.
 
     Attributes:
+        number: of the task; a run that is trained anew is another one.
         sweep: names the sweep on a node, whatever else runs there.
         version: of this program, at the driver.
         job: of the run. spec: the text of its specification.
         text: that it reads. kept: files of an earlier start, by name: checkpoint and metrics.
-        device: `cpu` or `cuda`. settings: of the machine.
+        machine: how to train it.
     """
 
+    number: int
     sweep: str
     version: str
     job: Job
     spec: str
     text: PackedText
     kept: dict[str, bytes]
-    device: str
-    settings: MachineSettings
+    machine: MachineSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of an errand.
+    """What became of a task.
 
     Attributes:
-        status: of the record; `failed` for a fault of the run's own, `refused` for one of the node.
-        reason: why, unless it finished. seconds: it took.
+        status: of the record; `failed` for a fault of the run, `refused` for one of the node.
+        reason: why, unless it finished.
         files: of the run, by name.
         node: id of it. unpacked: whether the text had to come for this run.
     """
 
     status: RunOutcome | Literal["refused"]
     reason: str = ""
-    seconds: float = 0.0
     files: dict[str, bytes] = field(default_factory=dict)
     node: str
     unpacked: bool = False
 
 
-class Post:
-    """An actor through which nodes tell how far they are, and learn that they are to stop.
+class ProgressActor:
+    """An actor that takes the metrics of runs under way, and tells nodes that they are to stop.
 
-    It may die with its node and be started anew: the driver repeats itself, and so do nodes.
+    It may die with its node and be started anew: nodes then send their metrics from the beginning,
+    and the driver repeats itself.
     """
 
     def __init__(self) -> None:
-        self.news: dict[str, tuple[str, int, int]] = {}
+        self.received: dict[int, int] = {}  # bytes of a task's metrics
+        self.news: dict[int, tuple[int, bytes]] = {}
         self.stopping = False
 
-    def tell(self, run_id: str, where: str, step: int, steps: int) -> bool:
-        """Note how far a run is; return whether it is to stop."""
-        self.news[run_id] = (where, step, steps)
-        return self.stopping
+    def tell(self, number: int, begin: int, lines: bytes) -> tuple[bool, int]:
+        """Take a task's metrics from byte `begin`; return whether it is to stop, and what is had.
 
-    def read(self) -> dict[str, tuple[str, int, int]]:
-        """Return node, step and steps of the runs that told of themselves since last asked."""
+        Metrics that begin anew, as those cut back to a checkpoint, take the place of the others.
+        """
+        received = self.received.get(number, 0)
+        if begin in (0, received):
+            first, before = self.news.get(number, (begin, b"")) if begin else (0, b"")
+            self.news[number] = first, before + lines
+            self.received[number] = received = begin + len(lines)
+        return self.stopping, received
+
+    def read(self) -> dict[int, tuple[int, bytes]]:
+        """Return what came since last asked, by task: where it begins in the metrics, and bytes."""
         news, self.news = self.news, {}
         return news
 
@@ -192,24 +199,33 @@ class Post:
         self.stopping = True
 
 
-class _Telling:
-    """Tells the post how a run stands, and never waits for it."""
+@contextlib.contextmanager
+def _reported(ray: Any, actor: Any, number: int, path: Path, stop: StopRequest) -> Iterator[None]:
+    """Send a task's metrics to the actor while the block runs, and pass on a request to stop."""
+    over = threading.Event()
 
-    def __init__(self, ray: Any, post: Any, run_id: str, stop: StopRequest) -> None:
-        self._ray, self._post, self._run_id, self._stop = ray, post, run_id, stop
-        self._told = 0.0
-        self._reply: Any = None
+    def report() -> None:
+        begin, inode = 0, 0
+        while True:
+            lines = b""
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                if os.fstat(file.fileno()).st_ino != inode:  # it was cut back to a checkpoint
+                    begin, inode = 0, os.fstat(file.fileno()).st_ino
+                file.seek(begin)
+                lines = file.read()
+            with contextlib.suppress(ray.exceptions.RayError):
+                reply = actor.tell.remote(number, begin, lines)
+                stopping, begin = ray.get(reply, timeout=_REPLY_SECONDS)
+                if stopping and stop.signal is None:
+                    stop.signal = signal.SIGTERM
+            if over.wait(_TELL_SECONDS):
+                return
 
-    def __call__(self, step: int, steps: int) -> None:
-        now = time.monotonic()
-        if self._reply is not None and self._ray.wait([self._reply], timeout=0)[0]:
-            with contextlib.suppress(self._ray.exceptions.RayError):
-                if self._ray.get(self._reply) and self._stop.signal is None:
-                    self._stop.signal = signal.SIGTERM
-            self._reply = None
-        if self._reply is None and now - self._told >= _TELL_SECONDS:
-            self._told = now
-            self._reply = self._post.tell.remote(self._run_id, platform.node(), step, steps)
+    threading.Thread(target=report, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def version() -> str:
@@ -220,25 +236,27 @@ def version() -> str:
         return ""
 
 
-def run_errand(errand: Errand, post: Any) -> Outcome:
+def run_task(task: Task, actor: Any) -> Outcome:
     """Train a run on this node, as a task of Ray."""
     import ray
 
-    begun, node = time.monotonic(), ray.get_runtime_context().get_node_id()
-    if errand.version != version():
-        reason = f"node {platform.node()}: has tokenize-lab {version()}, not {errand.version}"
+    from scaling.sweep.worker import fault_line
+
+    node = ray.get_runtime_context().get_node_id()
+    if task.version != version():
+        reason = f"node {platform.node()}: has tokenize-lab {version()}, not {task.version}"
         return Outcome(status="refused", reason=reason, node=node)
-    folder, run_id = _folder(ray, errand.sweep), errand.job.run_id
+    folder, run_id = _folder(ray, task.sweep), task.job.run_id
     run, unpacked = folder.run(run_id), False
     status: RunOutcome | Literal["refused"]
     try:
         folder.shards.mkdir(parents=True, exist_ok=True)
         folder.runs.mkdir(parents=True, exist_ok=True)
-        # Whoever had it before, for a driver that is gone, is about to end.
+        # A task of a driver that is gone may still have it, and is about to end.
         with lock(folder.runs / f"{run_id}.lock"):
             try:
-                unpacked = unpack(ray, errand.text, folder.shards)
-                status, reason = _train(ray, errand, folder, post)
+                unpacked = unpack(ray, task.text, folder.shards)
+                status, reason = _train(ray, task, folder, actor)
             except InputError as error:
                 status, reason = "failed", str(error)
             except Exception as error:
@@ -247,10 +265,7 @@ def run_errand(errand: Errand, post: Any) -> Outcome:
             shutil.rmtree(run, ignore_errors=True)
     except (OSError, InputError) as error:
         return Outcome(status="refused", reason=f"node {platform.node()}: {error}", node=node)
-    seconds = time.monotonic() - begun
-    return Outcome(
-        status=status, reason=reason, seconds=seconds, files=files, node=node, unpacked=unpacked
-    )
+    return Outcome(status=status, reason=reason, files=files, node=node, unpacked=unpacked)
 
 
 def forget(sweep: str) -> None:
@@ -261,29 +276,22 @@ def forget(sweep: str) -> None:
 
 
 def _train(
-    ray: Any, errand: Errand, folder: SweepFolder, post: Any
+    ray: Any, task: Task, folder: SweepFolder, actor: Any
 ) -> tuple[RunOutcome | Literal["refused"], str]:
-    from scaling.sweep.worker import train_cell
-    from scaling.train.progress import Report
+    from scaling.sweep.worker import train_job
 
-    job, run = errand.job, folder.run(errand.job.run_id)
-    machine = replace(errand.settings, device=errand.device)
+    job, run = task.job, folder.run(task.job.run_id)
     try:
-        machine.torch_device()
+        task.machine.checked()
     except InputError as error:
         return "refused", f"node {platform.node()}: {error}"
-    write_text(run / SPEC, errand.spec)
+    write_text(run / SPEC, task.spec)
     if not (run / CHECKPOINT).exists() and not (run / RECORD).exists():
-        write_files(run, errand.kept)
+        write_files(run, task.kept)
     stop = StopRequest()
-    telling = _Telling(ray, post, job.run_id, stop)
-    telling(0, 0)
-
-    def watch(report: Report) -> None:
-        telling(report.step, report.steps)
-
-    # Verified when it was unpacked.
-    record = train_cell(folder, job, machine, verified={job.shards}, watch=watch, stop=stop)
+    with _reported(ray, actor, task.number, run / METRICS, stop):
+        # The text was verified when it was unpacked.
+        record = train_job(folder, job, task.machine, stop, {job.shards})
     assert record is not None
     return record.status, record.reason
 

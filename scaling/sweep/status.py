@@ -1,9 +1,10 @@
-"""How the runs of a sweep stand, from its files alone.
+"""How the runs of a sweep stand, from its files alone, and how long the others will take.
 
-Any machine that shares the folder can ask, whoever trains. A run is taken to be running if its
-metrics were touched lately, unless a record written since says that it was stopped; of a file of
-metrics only the end is read. Clocks of other machines may differ and jump: what lies in the future
-was touched now, and steps beyond those of the record were taken after it.
+Any machine that shares the folder can ask, whoever trains; the driver's live line asks here, too.
+A run is taken to be running if its metrics were touched lately, unless a record or a failed attempt
+written since says that it was stopped; of a file of metrics only the end is read. Clocks of other
+machines may differ and jump: what lies in the future was touched now, and steps beyond those of the
+record were taken after it.
 """
 
 import math
@@ -19,13 +20,13 @@ from scaling.flops import training_flops_per_byte
 from scaling.record import RECORD, SPEC, RecordSummary, read_spec, summary
 from scaling.spec import RunSpec
 from scaling.sweep.folder import Job, SweepFolder, read_sweep
+from scaling.sweep.run_folder import ATTEMPTS, read_attempts
 from scaling.train.metrics import METRICS, values_of
 
-Phase = Literal["waiting", "running", "finished", "diverged", "failed", "unreadable"]
+Phase = Literal["finished", "running", "waiting", "diverged", "failed", "unreadable"]
 PHASES: tuple[Phase, ...] = (
-    *("finished", "running", "waiting"),
-    *("diverged", "failed", "unreadable"),
-)
+    "finished", "running", "waiting", "diverged", "failed", "unreadable",
+)  # fmt: skip
 _ENDS: Mapping[str, Phase] = {"finished": "finished", "diverged": "diverged", "failed": "failed"}
 _LATELY = 60.0  # seconds; metrics are written every five, or after each step that takes longer
 _STEPS_MISSED = 5  # a run that has been silent for so many of its steps has stopped
@@ -38,27 +39,39 @@ class RunStatus:
     """How one run stands.
 
     Attributes:
-        job: of the sweep.
-        phase: of it; a run that was stopped waits, with the steps it has.
+        job: its line of the plan.
+        phase: a run that was stopped waits, with the steps it has.
         step, steps: taken and in all; steps is 0 where nothing says.
+        planned_bytes: text that it reads in all; 0 where nothing says.
         compression_rate: T of its specification; None where nothing says.
         bits_per_byte: of held-out text; None unless finished.
         flops: spent on training so far, by the `full` convention.
         seconds: of training so far.
         silent_seconds: since its metrics were written, of a run that has not ended; else None.
-        reason: why it diverged, failed or cannot be read.
+        reason: why it diverged, failed or cannot be read, or why it waits for another attempt.
     """
 
     job: Job
     phase: Phase
     step: int = 0
     steps: int = 0
+    planned_bytes: int = 0
     compression_rate: float | None = None
     bits_per_byte: float | None = None
     flops: float = 0.0
     seconds: float = 0.0
     silent_seconds: float | None = None
     reason: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether its last record is written."""
+        return self.phase in _ENDS
+
+    @property
+    def share_done(self) -> float:
+        """Share of its steps that it has taken."""
+        return 1.0 if self.phase == "finished" else self.step / max(self.steps, self.step, 1)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -75,7 +88,7 @@ class RunStatus:
             "bits_per_byte": self.bits_per_byte,
             "flops": self.flops,
             "seconds": self.seconds,
-            "expected_seconds": _number(self.job.seconds),
+            "expected_seconds": self.job.seconds,
             "silent_seconds": self.silent_seconds,
             "reason": self.reason,
         }
@@ -87,10 +100,13 @@ class SweepStatus:
 
     Attributes:
         name: of the sweep. runs: in the order of the plan.
+        worker_seconds: that its present driver's workers have spent on runs, those of lost workers
+            too; None where no driver says.
     """
 
     name: str
     runs: tuple[RunStatus, ...]
+    worker_seconds: float | None = None
 
     @property
     def counts(self) -> dict[Phase, int]:
@@ -106,37 +122,46 @@ class SweepStatus:
     @property
     def ended(self) -> bool:
         """Whether no run is left to train."""
-        return not self.counts["waiting"] and not self.counts["running"]
+        return not any(run.phase in ("waiting", "running") for run in self.runs)
+
+    def expected_work(self) -> list[float]:
+        """Return what each run takes in all: seconds where any was timed, bytes of text otherwise.
+
+        A run that was not timed takes what the timed ones do for as much text.
+        """
+        timed = [run for run in self.runs if run.job.seconds]
+        seconds = math.fsum(run.job.seconds or 0.0 for run in timed)
+        text = sum(run.planned_bytes for run in timed)
+        per_byte = seconds / text if text else 0.0 if timed else 1.0
+        work = [run.job.seconds or per_byte * run.planned_bytes for run in self.runs]
+        known = [amount for amount in work if amount]
+        usual = math.fsum(known) / len(known) if known else 1.0
+        return [amount or usual for amount in work]
 
     @property
     def seconds_left(self) -> float | None:
         """Expected, with as many runs at once as run now (one, if none does); None if unknown.
 
-        What jobs were expected to take is scaled by what finished runs took. A job without an
-        expectation is expected to take what the others do on average.
+        The pace is that at which runs, ended or not, got through the work expected of them; before
+        any has, the one that the plan was timed at.
         """
-        if self.ended:
+        work = self.expected_work()
+        left, done, spent = [], 0.0, 0.0
+        for run, amount in zip(self.runs, work, strict=True):
+            if run.phase in ("waiting", "running"):
+                left.append(amount * (1 - run.share_done))
+            if run.seconds:
+                done += amount * run.share_done
+                spent += run.seconds
+        if not left:
             return 0.0
-        known = [one for run in self.runs if (one := _number(run.job.seconds))]
-        ends = [run for run in self.runs if run.phase == "finished" and run.seconds > 0]
-        pairs = [(run.seconds, one) for run in ends if (one := _number(run.job.seconds))]
-        pace = 1.0
-        if known:
-            usual = math.fsum(known) / len(known)
-            if pairs:
-                pace = math.fsum(p[0] for p in pairs) / math.fsum(p[1] for p in pairs)
-        elif ends:
-            usual = math.fsum(run.seconds for run in ends) / len(ends)
+        if done:
+            pace = spent / done
+        elif any(run.job.seconds for run in self.runs):
+            pace = 1.0
         else:
             return None
-        left = [
-            pace
-            * (_number(run.job.seconds) or usual)
-            * (1 - run.step / max(run.steps, run.step, 1))
-            for run in self.runs
-            if run.phase in ("waiting", "running")
-        ]
-        return max(max(left), math.fsum(left) / max(1, self.counts["running"]))
+        return pace * max(max(left), math.fsum(left) / max(1, self.counts["running"]))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -158,24 +183,88 @@ def sweep_status(folder: SweepFolder, now: float | None = None) -> SweepStatus:
     Raises:
         InputError: there is no sweep, or its list of jobs cannot be read.
     """
-    sweep = read_sweep(folder)
-    clock = time.time() if now is None else now
-    return SweepStatus(sweep.name, tuple(_status(folder, job, clock) for job in sweep.jobs))
+    return StatusReader(folder).read(now)
 
 
-def _status(folder: SweepFolder, job: Job, now: float) -> RunStatus:
-    run = folder.run(job.run_id)
-    try:
-        record = summary(run)
-        if record is None:
-            return _under_way(run, job, now)
-        if record.run_id != job.run_id:
-            raise InputError(f"{run / RECORD}: of run {record.run_id}; plan the sweep again")
-        if record.status != "interrupted":
-            return _ended(record, job)
-        return _under_way(run, job, now, _Stop(_written(run / RECORD), record.steps))
-    except InputError as error:
-        return RunStatus(job=job, phase="unreadable", reason=str(error))
+class StatusReader:
+    """Reads how a sweep stands, again and again; what cannot change is read once.
+
+    Attributes:
+        folder: of the sweep. sweep: its list of jobs.
+    """
+
+    def __init__(self, folder: SweepFolder) -> None:
+        """Read the list of jobs.
+
+        Raises:
+            InputError: there is none, or it cannot be read.
+        """
+        self.folder, self.sweep = folder, read_sweep(folder)
+        self._ended: dict[str, RunStatus] = {}
+        self._specs: dict[str, RunSpec] = {}
+
+    @property
+    def ended(self) -> list[str]:
+        """Ids of runs that had ended when they were last read."""
+        return list(self._ended)
+
+    def read(self, now: float | None = None) -> SweepStatus:
+        """Return how the runs stand, by this machine's clock or another's."""
+        clock = time.time() if now is None else now
+        return SweepStatus(
+            self.sweep.name, tuple(self.read_run(job, clock) for job in self.sweep.jobs)
+        )
+
+    def read_run(self, job: Job, now: float) -> RunStatus:
+        """Return how one run stands; where its files cannot be read, that is its phase."""
+        if job.run_id in self._ended:
+            return self._ended[job.run_id]
+        run = self.folder.run(job.run_id)
+        try:
+            record = summary(run)
+            if record is None:
+                return self._under_way(job, now)
+            if record.run_id != job.run_id:
+                raise InputError(f"{run / RECORD}: of run {record.run_id}; plan the sweep again")
+            if record.status == "interrupted":
+                return self._under_way(job, now, _Stop(_written(run / RECORD), record.steps))
+            self._ended[job.run_id] = _ended(record, job)
+            return self._ended[job.run_id]
+        except InputError as error:
+            return RunStatus(job=job, phase="unreadable", reason=str(error))
+
+    def spec(self, run_id: str) -> RunSpec:
+        """Return a run's specification.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        if run_id not in self._specs:
+            self._specs[run_id] = read_spec(self.folder.run(run_id) / SPEC)
+        return self._specs[run_id]
+
+    def _under_way(self, job: Job, now: float, stop: "_Stop | None" = None) -> RunStatus:
+        """Return the status of a run that has not ended; `stop` is what its record tells of."""
+        run = self.folder.run(job.run_id)
+        if not (run / SPEC).exists():
+            return RunStatus(job=job, phase="waiting")
+        spec = self.spec(job.run_id)
+        training = spec.training
+        tried = _written(run / ATTEMPTS)
+        latest = _latest(run / METRICS)
+        waits = latest is None or _stopped(latest, stop, tried) or _silent(latest, spec, now)
+        return RunStatus(
+            job=job,
+            phase="waiting" if waits else "running",
+            step=latest.step if latest else 0,
+            steps=training.steps,
+            planned_bytes=training.steps * training.batch_bytes,
+            compression_rate=spec.compression_rate,
+            flops=_flops(spec, latest.train_bytes) if latest else 0.0,
+            seconds=latest.seconds if latest else 0.0,
+            silent_seconds=max(0.0, now - latest.time) if latest else None,
+            reason=read_attempts(run).reason if waits and tried else "",
+        )
 
 
 def _ended(record: RecordSummary, job: Job) -> RunStatus:
@@ -184,6 +273,7 @@ def _ended(record: RecordSummary, job: Job) -> RunStatus:
         phase=_ENDS[record.status],
         step=record.steps,
         steps=record.planned_steps,
+        planned_bytes=record.planned_steps * record.batch_bytes,
         compression_rate=record.compression_rate,
         bits_per_byte=record.bits_per_byte,
         flops=record.compute_flops,
@@ -199,49 +289,6 @@ class _Stop(NamedTuple):
     step: float
 
 
-def _written(path: Path) -> float:
-    """Return when a file was last written, in seconds since 1970; 0 where that is unknown."""
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _under_way(run: Path, job: Job, now: float, stop: _Stop | None = None) -> RunStatus:
-    """Return the status of a run that has not ended.
-
-    Args:
-        stop: the latest that a record tells of.
-
-    Raises:
-        InputError: its specification cannot be read.
-    """
-    if not (run / SPEC).exists():
-        return RunStatus(job=job, phase="waiting")
-    spec = read_spec(run / SPEC)
-    steps, rate = spec.training.steps, spec.compression_rate
-    latest = _latest(run / METRICS)
-    if latest is None:
-        return RunStatus(job=job, phase="waiting", steps=steps, compression_rate=rate)
-    silent = max(0.0, now - latest.time)
-    patience = max(_LATELY, _STEPS_MISSED * latest.seconds / max(latest.step, 1))
-    if latest.step >= steps:
-        patience = max(patience, _SCORING_SECONDS)
-    # A run that goes on opens its metrics, and so writes them, before anything else.
-    stopped = stop is not None and stop.time >= latest.time and stop.step >= latest.step
-    waits = stopped or silent > patience
-    return RunStatus(
-        job=job,
-        phase="waiting" if waits else "running",
-        step=latest.step,
-        steps=steps,
-        compression_rate=rate,
-        flops=_flops(spec, latest.train_bytes),
-        seconds=latest.seconds,
-        silent_seconds=silent,
-    )
-
-
 class _Latest(NamedTuple):
     """The last whole line of a run's metrics, and when they were written."""
 
@@ -249,6 +296,31 @@ class _Latest(NamedTuple):
     step: int
     train_bytes: float
     seconds: float
+
+
+def _stopped(latest: _Latest, stop: _Stop | None, tried: float) -> bool:
+    """Whether a record, or an attempt that failed, is newer than the metrics.
+
+    A run that goes on opens its metrics, and so writes them, before anything else.
+    """
+    recorded = stop is not None and stop.time >= latest.time and stop.step >= latest.step
+    return recorded or tried >= latest.time
+
+
+def _silent(latest: _Latest, spec: RunSpec, now: float) -> bool:
+    """Whether the metrics were not written for so long that nobody trains the run."""
+    patience = max(_LATELY, _STEPS_MISSED * latest.seconds / max(latest.step, 1))
+    if latest.step >= spec.training.steps:
+        patience = max(patience, _SCORING_SECONDS)
+    return now - latest.time > patience
+
+
+def _written(path: Path) -> float:
+    """Return when a file was last written, in seconds since 1970; 0 where there is none."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _latest(path: Path) -> _Latest | None:

@@ -3,14 +3,12 @@
     python -m scaling.sweep.worker SWEEP --device cpu
 
 Run ids come in as lines; what becomes of them goes out as lines of JSON, each with an `event`:
-`ready`, or `refused` with a reason; then of a run `started`, `progress` with step and steps,
-`ended` with status, reason and seconds, or `failed` with a reason, and whether the worker `leaves`
-because of it. The end of the input, a SIGTERM, or the end of the process that started it: the run
-under way is saved, and it ends.
+`ready`, or `refused` with a reason; then of a run `started`, `ended`, or `failed` with a reason,
+and whether the worker `leaves` because of it. The end of the input, which comes with that of the
+driver, or a SIGTERM: the run under way is saved, and the worker ends.
 """
 
 import argparse
-import ctypes
 import faulthandler
 import json
 import os
@@ -18,9 +16,7 @@ import queue
 import signal
 import sys
 import threading
-import time
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -30,22 +26,16 @@ from corpora.files import lock
 from scaling.data.shards import open_shards
 from scaling.record import SPEC, RunRecord, read_spec
 from scaling.sweep.folder import Job, SweepFolder, read_sweep
-from scaling.sweep.queue import LOCK, remove_torn
+from scaling.sweep.run_folder import LOCK, remove_torn
 from scaling.train.machine import MachineSettings
-from scaling.train.progress import Report, StopRequest
+from scaling.train.progress import StopRequest
 from scaling.train.run import train
 
-# One run of a sweep, in its folder, by one process at a time.
+_FAULT_LINES = 5
 
 
-def train_cell(
-    folder: SweepFolder,
-    job: Job,
-    machine: MachineSettings,
-    *,
-    verified: set[str],
-    watch: Callable[[Report], object] | None,
-    stop: StopRequest,
+def train_job(
+    folder: SweepFolder, job: Job, machine: MachineSettings, stop: StopRequest, verified: set[str]
 ) -> RunRecord | None:
     """Train the run of `job`, or go on with it; None if told to stop while another process had it.
 
@@ -67,42 +57,17 @@ def train_cell(
             raise InputError(f"{run}: holds run {spec.run_id}; plan the sweep again")
         shards = open_shards(folder.shards / job.shards, verify=job.shards not in verified)
         verified.add(job.shards)
-        return train(spec, shards, run, machine, watch, job.patching_flops, stop)
-
-
-# Ending with the process that started this one, however that one ended.
-
-
-_PR_SET_PDEATHSIG = 1
-
-
-def end_with(parent: int) -> bool:
-    """Have the system send SIGTERM once the parent's thread is gone; return whether it is there.
-
-    Only Linux can. Elsewhere a worker learns of it by the end of its input.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    return os.getppid() == parent  # it may have died before it was asked for
-
-
-# What a fault of a program's own says of itself where there is room for a line.
-
-
-_LINES = 5
+        return train(spec, shards, run, machine, None, job.patching_flops, stop)
 
 
 def fault_line(error: Exception) -> str:
-    """Return the last lines of a traceback as one."""
+    """Return the last lines of a traceback as one line, for where there is room for no more."""
     lines = "".join(traceback.format_exception(error)).splitlines()
-    return " | ".join(line.strip() for line in lines[-_LINES:] if line.strip(" ^~"))
+    return " | ".join(line.strip() for line in lines[-_FAULT_LINES:] if line.strip(" ^~"))
 
 
-_PROGRESS_SECONDS = 0.3
-
-
-class Line:
-    """The line to the driver: run ids come in, events go out, and its end is a request to stop."""
+class DriverPipe:
+    """The pipes to the driver: run ids come in, events go out; their end is a request to stop."""
 
     def __init__(self) -> None:
         self.inbox: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -114,12 +79,12 @@ class Line:
         signal.signal(signal.SIGTERM, self._on_signal)
         threading.Thread(target=self._read, daemon=True).start()
 
-    def hang_up(self) -> None:
+    def close(self) -> None:
         """Finish the step under way, save, and take no other run."""
         self.stop.signal = signal.SIGTERM
         self.inbox.put(None)
 
-    def say(self, event: str, **values: Any) -> None:
+    def send(self, event: str, **values: Any) -> None:
         """Send an event."""
         text = json.dumps({"event": event, **values}, allow_nan=False) + "\n"
         data = text.encode()
@@ -127,11 +92,11 @@ class Line:
             while data:
                 data = data[os.write(self._out, data) :]
         except OSError:
-            self.hang_up()
+            self.close()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.terminated = True
-        self.hang_up()
+        self.close()
 
     def _read(self) -> None:
         # Not by sys.stdin, whose lock a thread that is still reading would keep from the exit.
@@ -140,7 +105,7 @@ class Line:
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 self.inbox.put(line.decode("ascii", "replace"))
-        self.hang_up()
+        self.close()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -150,58 +115,37 @@ def main(arguments: list[str] | None = None) -> int:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("sweep", type=Path, help="folder of the sweep")
     MachineSettings.add_options(parser)
-    parser.add_argument("--parent", type=int, help="process to end with")
     asked = parser.parse_args(arguments)
     faulthandler.enable()
-    line = Line()
-    if asked.parent is not None and not end_with(asked.parent):
-        return 143
-    return _work(SweepFolder(asked.sweep), asked, line)
+    return _work(SweepFolder(asked.sweep), MachineSettings.parsed(asked), DriverPipe())
 
 
-def _work(folder: SweepFolder, asked: argparse.Namespace, line: Line) -> int:
-    from scaling.train.progress import Report
-
+def _work(folder: SweepFolder, machine: MachineSettings, driver: DriverPipe) -> int:
     try:
-        machine = MachineSettings.parsed(asked).checked()
+        machine.checked()
         jobs = {job.run_id: job for job in read_sweep(folder).jobs}
     except InputError as error:
-        line.say("refused", reason=str(error))
+        driver.send("refused", reason=str(error))
         return 2
     verified: set[str] = set()
-    told = 0.0
-
-    def watch(report: Report) -> None:
-        nonlocal told
-        now = time.monotonic()
-        if now - told >= _PROGRESS_SECONDS:
-            told = now
-            line.say("progress", run_id=run_id, step=report.step, steps=report.steps)
-
-    line.say("ready")
-    while (run_id := line.inbox.get()) is not None:
-        told, begun = 0.0, time.monotonic()
-        line.say("started", run_id=run_id)
+    driver.send("ready")
+    while (run_id := driver.inbox.get()) is not None:
+        driver.send("started", run_id=run_id)
         try:
             if run_id not in jobs:
                 raise InputError(f"{folder.file}: has no run {run_id}")
-            record = train_cell(
-                folder, jobs[run_id], machine, verified=verified, watch=watch, stop=line.stop
-            )
+            record = train_job(folder, jobs[run_id], machine, driver.stop, verified)
         except InputError as error:
-            line.say("failed", run_id=run_id, reason=str(error), leaves=False)
+            driver.send("failed", run_id=run_id, reason=str(error), leaves=False)
             continue
         except Exception as error:
             # Whatever broke, memory or a device's state, goes with the process.
-            line.say("failed", run_id=run_id, reason=fault_line(error), leaves=True)
+            driver.send("failed", run_id=run_id, reason=fault_line(error), leaves=True)
             return 1
         if record is None or record.status == "interrupted":
             return 143
-        seconds = time.monotonic() - begun
-        line.say(
-            "ended", run_id=run_id, status=record.status, reason=record.reason, seconds=seconds
-        )
-    return 143 if line.terminated else 0
+        driver.send("ended", run_id=run_id)
+    return 143 if driver.terminated else 0
 
 
 if __name__ == "__main__":

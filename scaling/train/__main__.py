@@ -16,7 +16,7 @@ from corpora.errors import InputError
 from scaling.data.shards import open_shards
 from scaling.record import read_spec
 from scaling.train.machine import MachineSettings
-from scaling.train.progress import LogWatch, heard
+from scaling.train.progress import ProgressPrinter, heard, report_line
 from scaling.train.run import train
 
 
@@ -30,9 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     MachineSettings.add_options(parser)
     parser.add_argument("--patching-flops", type=_flops, default=0.0, help="for the record")
     asked = parser.parse_args(arguments)
-    watch = LogWatch()
     try:
-        with heard() as stop:
+        with heard() as stop, ProgressPrinter(report_line) as watch:
             record = train(
                 read_spec(asked.spec),
                 open_shards(asked.shards, verify=True),  # they may have come a long way
@@ -43,10 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
                 stop,
             )
     except InputError as error:
-        watch.close()
         sys.stderr.write(f"{error}\n")
         return 2
-    watch.close()
     if stop.signal is not None and record.status == "interrupted":
         sys.stderr.write(f"{asked.out}: saved at step {record.steps:,}; run again to go on\n")
         return stop.exit_code

@@ -1,6 +1,7 @@
-"""Telling a person, or a log file, how a run stands."""
+"""Telling a person, or a log, how work stands; and being told to stop."""
 
 import math
+import shutil
 import signal
 import sys
 import threading
@@ -9,9 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import NoReturn
+from typing import Generic, NoReturn, Self, TypeVar
 
-# How a run stands, for those who watch it.
+State = TypeVar("State")
+_LOG_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,7 @@ class Report:
 Watch = Callable[[Report], object]
 
 
-_LOG_SECONDS = 30.0
-
-
-def told(report: Report) -> str:
+def report_line(report: Report) -> str:
     """Return a report as a line."""
     if report.scored_bytes:
         return f"scoring held-out text: {report.scored_bytes / 1e6:.1f} MB"
@@ -50,42 +49,61 @@ def told(report: Report) -> str:
         f"  {report.bits_per_byte:.3f} bits per byte"
         f"  {report.bytes_per_second / 1e3:,.1f} KB/s"
         f"  {100 * report.utilisation:.0f} % of peak"
-        f"  {_clock(report.seconds_left)} left"
+        f"  {duration(report.seconds_left)} left"
     )
 
 
-class LogWatch:
-    """Writes a line to stderr now and then, for a log; a terminal has its line written over."""
-
-    def __init__(self, seconds: float | None = None) -> None:
-        """Write every so many seconds; None for often on a terminal and seldom elsewhere."""
-        self.terminal = sys.stderr.isatty()
-        self.seconds = seconds or (0.5 if self.terminal else _LOG_SECONDS)
-        self.latest = time.monotonic() - self.seconds + 2  # nothing for what takes two seconds
-        self.shown = False
-
-    def __call__(self, report: Report) -> None:
-        """Write a report, if it is time."""
-        now = time.monotonic()
-        if now - self.latest < self.seconds:
-            return
-        self.latest, self.shown = now, True
-        line = told(report)
-        sys.stderr.write(f"\r{line:<79}" if self.terminal else line + "\n")
-        sys.stderr.flush()
-
-    def close(self) -> None:
-        """Leave the terminal on a line of its own."""
-        if self.terminal and self.shown:
-            sys.stderr.write("\r" + " " * 79 + "\r")
-
-
-def _clock(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return seconds for people, to two units: `45 s`, `12 min`, `3 h 05 min`, `2 d 04 h`."""
     if not math.isfinite(seconds):
         return "?"
-    minutes, rest = divmod(round(seconds), 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    days, hours = divmod(hours, 24)
+    return f"{days:,} d {hours:02} h"
+
+
+class ProgressPrinter(Generic[State]):
+    """Writes a line on how work stands to stderr: over the last on a terminal, seldom in a log."""
+
+    def __init__(self, line: Callable[[State], str], seconds: float | None = None) -> None:
+        """Write what `line` says of a state.
+
+        Args:
+            seconds: between two lines; None for often on a terminal and seldom elsewhere.
+        """
+        self.line, self.terminal, self.shown = line, sys.stderr.isatty(), False
+        self.seconds = seconds or (0.5 if self.terminal else _LOG_SECONDS)
+        self.latest = time.monotonic() - self.seconds + 2  # nothing for what takes two seconds
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.terminal and self.shown:
+            sys.stderr.write("\n")
+
+    def __call__(self, state: State) -> None:
+        """Write how the work stands, if it is time."""
+        if time.monotonic() - self.latest >= self.seconds:
+            self.write(state)
+
+    def write(self, state: State) -> None:
+        """Write how the work stands."""
+        self.latest, self.shown = time.monotonic(), True
+        line = self.line(state)
+        if self.terminal:
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write(f"\r{line[:width]:<{width}}")
+        else:
+            sys.stderr.write(line + "\n")
+        sys.stderr.flush()
 
 
 # Being told to stop: the step under way is finished, then the run is saved.

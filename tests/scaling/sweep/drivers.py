@@ -42,7 +42,7 @@ DRIVER = """
 import sys
 from pathlib import Path
 import scaling.sweep.local as processes
-from scaling.sweep.folder import SweepFolder, read_sweep
+from scaling.sweep.folder import SweepFolder
 from scaling.sweep.local import run_local
 from scaling.train.machine import MachineSettings
 from scaling.train.progress import heard
@@ -53,12 +53,9 @@ if code:
 folder = SweepFolder(Path(path))
 settings = MachineSettings(threads=1, checkpoint_seconds=0.05)
 with heard() as stop:
-    jobs = read_sweep(folder).jobs
-    state = run_local(
-        folder, jobs, workers_per_device=int(workers), settings=settings, stop=stop
-    )
+    status = run_local(folder, workers_per_device=int(workers), settings=settings, stop=stop)
 assert "torch" not in sys.modules
-print(state.counts)
+print(status.counts)
 if stop.signal is not None:
     sys.exit(stop.exit_code)
 """
@@ -69,8 +66,8 @@ def faulty_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have drivers of this process start workers with planted faults."""
     plain = worker_process.command
 
-    def faulty(folder: SweepFolder, device: str, settings: MachineSettings) -> list[str]:
-        return [sys.executable, "-c", FAULTY, *plain(folder, device, settings)[4:]]
+    def faulty(folder: SweepFolder, settings: MachineSettings) -> list[str]:
+        return [sys.executable, "-c", FAULTY, *plain(folder, settings)[4:]]
 
     monkeypatch.setattr(worker_process, "command", faulty)
 

@@ -8,6 +8,7 @@ from typing import Any
 from scaling.record import read_record, write_spec
 from scaling.spec import RunSpec
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
+from scaling.sweep.status import RunStatus, SweepStatus
 from tests.scaling.train.runs import blt_spec, remains, small_shards
 
 ENDED = {"metrics.jsonl", "model.safetensors", "record.json", "spec.json"}
@@ -46,6 +47,12 @@ def statuses(folder: SweepFolder, jobs: Iterable[Job]) -> dict[str, str]:
     """Return what each run's record says."""
     found = {job.run_id: read_record(folder.run(job.run_id)) for job in jobs}
     return {run_id: "none" if record is None else record.status for run_id, record in found.items()}
+
+
+def run_of(status: SweepStatus, job: Job) -> RunStatus:
+    """Return how a job's run stands."""
+    (found,) = (run for run in status.runs if run.job.run_id == job.run_id)
+    return found
 
 
 def names(folder: Path) -> set[str]:

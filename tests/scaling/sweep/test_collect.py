@@ -17,7 +17,7 @@ from scaling.read_runs import read_runs
 from scaling.record import RECORD, failed_record, read_record
 from scaling.sweep.collect import load_runs
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
-from scaling.sweep.worker import train_cell
+from scaling.sweep.worker import train_job
 from scaling.train.progress import StopRequest
 from tests.scaling.sweep.records import ended, reads, record_of, sized
 from tests.scaling.sweep.sweeps import planned, tiny
@@ -28,7 +28,7 @@ DIMS, BUDGETS, RATES = (16, 32, 48, 64, 96), (2e12, 4e12), (2.0, 4.0)
 
 
 def trained(folder: SweepFolder, job: Job) -> None:
-    train_cell(folder, job, CPU, verified=set(), watch=None, stop=StopRequest())
+    train_job(folder, job, CPU, StopRequest(), set())
 
 
 def bowl(dim: int, lowest: float) -> float:

@@ -17,23 +17,31 @@ from scaling.record import (
     write_record,
     write_spec,
 )
-from scaling.sweep import queue as docket
+from scaling.sweep import queue as run_queue
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from scaling.sweep.local import run_local
-from scaling.sweep.queue import (
+from scaling.sweep.queue import RunQueue, driver_lock
+from scaling.sweep.run_folder import (
     ATTEMPTS,
     CHECKPOINT,
     LOCK,
     Attempts,
-    Docket,
     cleanup,
-    driver_lock,
     read_attempts,
     write_attempts,
 )
 from scaling.train.machine import MachineSettings
 from tests.scaling.sweep.drivers import BROKEN, DEADLY, FULL, faulty_workers
-from tests.scaling.sweep.sweeps import DIVERGED, ENDED, FAILED, names, planned, statuses, tiny
+from tests.scaling.sweep.sweeps import (
+    DIVERGED,
+    ENDED,
+    FAILED,
+    names,
+    planned,
+    run_of,
+    statuses,
+    tiny,
+)
 from tests.scaling.train.runs import text_shards
 
 __all__ = ["faulty_workers"]
@@ -67,24 +75,24 @@ def test_each_fault_in_the_record_of_its_run(
     jobs = with_altered_text(folder, jobs)
     good, nan, full, broken, altered = jobs
     faults: list[str] = []
-    count = Docket.failed
+    count = RunQueue.failed
 
-    def counted(self: Docket, run_id: str, reason: str) -> None:
+    def counted(self: RunQueue, run_id: str, reason: str) -> None:
         faults.append(run_id)
         count(self, run_id, reason)
 
-    monkeypatch.setattr(Docket, "failed", counted)
+    monkeypatch.setattr(RunQueue, "failed", counted)
     settings = MachineSettings(threads=1, checkpoint_seconds=0.05)
-    state = run_local(folder, jobs, workers_per_device=2, settings=settings)
+    state = run_local(folder, workers_per_device=2, settings=settings)
     assert list(statuses(folder, jobs).values()) == ["finished", "diverged", *["failed"] * 3]
-    assert [state.runs[job.run_id].phase for job in jobs] == list(statuses(folder, jobs).values())
+    assert [run.phase for run in state.runs] == list(statuses(folder, jobs).values())
     # Each was tried once more.
     assert sorted(faults) == sorted(2 * [full.run_id, broken.run_id, altered.run_id])
     assert "not finite" in record_of(folder, nan).reason
     assert "File too large" in record_of(folder, full).reason
     assert "RuntimeError: planted" in record_of(folder, broken).reason
     assert "SHA-256 differs" in record_of(folder, altered).reason
-    assert state.runs[altered.run_id].reason == record_of(folder, altered).reason
+    assert run_of(state, altered).reason == record_of(folder, altered).reason
     assert record_of(folder, broken).row()["status"] == "failed"
     assert names(folder.run(good.run_id)) == ENDED
     assert names(folder.run(nan.run_id)) == DIVERGED
@@ -96,7 +104,7 @@ def test_each_fault_in_the_record_of_its_run(
 @pytest.mark.usefixtures("faulty_workers")
 def test_a_run_whose_worker_is_killed_every_time_is_given_up(tmp_path: Path) -> None:
     folder, jobs = planned(tmp_path, [tiny(0), tiny(DEADLY)])
-    state = run_local(folder, jobs, workers_per_device=2)
+    state = run_local(folder, workers_per_device=2)
     assert list(statuses(folder, jobs).values()) == ["finished", "failed"]
     reason = record_of(folder, jobs[1]).reason
     assert "killed 6 times" in reason and "SIGKILL" in reason
@@ -108,8 +116,8 @@ def test_failed_runs_are_taken_up_again_only_when_asked(tmp_path: Path) -> None:
     folder, (job,) = planned(tmp_path, [tiny(0)])
     spec = read_spec(folder.run(job.run_id) / "spec.json")
     write_record(folder.run(job.run_id), failed_record(spec, "planted"))
-    assert run_local(folder, [job]).counts["failed"] == 1
-    assert run_local(folder, [job], retry_failed=True).counts["finished"] == 1
+    assert run_local(folder).counts["failed"] == 1
+    assert run_local(folder, retry_failed=True).counts["finished"] == 1
     assert names(folder.run(job.run_id)) == ENDED
 
 
@@ -123,13 +131,13 @@ def test_a_failure_that_cannot_be_recorded_is_told_and_tried_afresh(
         raise InputError("record.json: could not be written (No space left on device)")
 
     with monkeypatch.context() as patched:
-        patched.setattr(docket, "write_record", full)
-        state = run_local(folder, [job])
+        patched.setattr(run_queue, "write_record", full)
+        state = run_local(folder)
     assert state.counts["failed"] == 1 and state.ended
-    assert "No space left" in state.unwritten[job.run_id]
-    assert state.runs[job.run_id].reason == "the disk was full"
+    (run,) = state.runs
+    assert run.reason.startswith("the disk was full; ") and "No space left" in run.reason
     assert read_record(folder.run(job.run_id)) is None
-    assert run_local(folder, [job]).counts["finished"] == 1
+    assert run_local(folder).counts["finished"] == 1
     assert names(folder.run(job.run_id)) == ENDED
 
 
@@ -146,27 +154,27 @@ def test_a_folder_that_takes_no_change_any_more(
         raise InputError("record.json: could not be written (Read-only file system)")
 
     with monkeypatch.context() as patched:
-        patched.setattr(docket, "write_record", unwritten)
+        patched.setattr(run_queue, "write_record", unwritten)
         patched.setattr(Path, "unlink", refused)
-        state = run_local(folder, [job])
-    assert state.counts["failed"] == 1 and "Read-only" in state.unwritten[job.run_id]
+        state = run_local(folder)
+    assert state.counts["failed"] == 1 and "Read-only" in state.runs[0].reason
     write_record(
         folder.run(job.run_id), failed_record(read_spec(folder.run(job.run_id) / SPEC), "planted")
     )
     with monkeypatch.context() as patched:
         patched.setattr(Path, "unlink", refused)
         with pytest.raises(InputError, match=r"cannot be written \(Read-only"):
-            run_local(folder, [job], retry_failed=True)
+            run_local(folder, retry_failed=True)
 
 
 def test_attempts_outlive_the_driver(tmp_path: Path) -> None:
     folder, (job,) = planned(tmp_path, [tiny(0)])
     with driver_lock(folder):
-        first = Docket(folder, [job], retry_failed=False)
+        first = RunQueue(folder)
         first.waiting.popleft()
         first.failed(job.run_id, "once")
     assert read_attempts(folder.run(job.run_id)) == Attempts(1, 0, "once")
-    second = Docket(folder, [job], retry_failed=False)
+    second = RunQueue(folder)
     for _ in range(5):
         second.waiting.popleft()
         second.killed(job.run_id, "SIGKILL")
@@ -180,10 +188,10 @@ def test_attempts_outlive_the_driver(tmp_path: Path) -> None:
 
 def test_a_fault_is_recorded_whatever_it_says(tmp_path: Path) -> None:
     folder, (job,) = planned(tmp_path, [tiny(0)])
-    one = Docket(folder, [job], retry_failed=False)
+    queue = RunQueue(folder)
     for _ in range(2):
-        one.waiting.popleft()
-        one.failed(job.run_id, "no such file: a\udcffb\x1b[2J")  # of a name that is no UTF-8
+        queue.waiting.popleft()
+        queue.failed(job.run_id, "no such file: a\udcffb\x1b[2J")  # of a name that is no UTF-8
     assert record_of(folder, job).reason == r"no such file: a\xffb\x1b[2J"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from corpora.errors import InputError
 from scaling.sweep.folder import Job, Sweep, SweepFolder, read_sweep, write_sweep
-from scaling.sweep.queue import ATTEMPTS, Attempts, read_attempts, write_attempts
+from scaling.sweep.run_folder import ATTEMPTS, Attempts, read_attempts, write_attempts
 
 JOBS = tuple(
     Job(run_id=digit * 16, shards="0" * 16, text="प्र", seconds=3.5, marks=("short",))

@@ -15,7 +15,8 @@ from corpora.errors import InputError
 from scaling.record import SPEC, read_record, read_spec
 from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.local import run_local
-from scaling.sweep.queue import CHECKPOINT, DRIVER_LOCK
+from scaling.sweep.queue import DRIVER_LOCK
+from scaling.sweep.run_folder import CHECKPOINT
 from tests.scaling.sweep.drivers import FAULTY, FULL, drive, workers_of
 from tests.scaling.sweep.sweeps import (
     DIVERGED,
@@ -77,7 +78,7 @@ def test_stopped_it_saves_and_goes_on(
     try:
         until(lambda: saved(folder))
         with pytest.raises(InputError, match="is running this sweep"):
-            run_local(folder, jobs)
+            run_local(folder)
         workers = workers_of(driver)
         assert len(workers) == 2
         for worker in workers:
@@ -97,7 +98,7 @@ def test_stopped_it_saves_and_goes_on(
     assert open_ones
     if times == 1:
         assert not (tmp_path / DRIVER_LOCK).exists()
-    assert run_local(folder, jobs, workers_per_device=2).counts["finished"] == 3
+    assert run_local(folder, workers_per_device=2).counts["finished"] == 3
     assert all_remains(folder, jobs) == whole
     assert all(names(folder.run(job.run_id)) == ENDED for job in jobs)
     assert names(tmp_path) == {"runs", "shards", "sweep.json"}

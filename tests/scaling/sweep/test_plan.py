@@ -1,10 +1,8 @@
 """A plan's prices are those of the runs it becomes."""
 
-import io
 import json
 import re
 import time
-from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +21,8 @@ from scaling.sweep.cells import cells_of, prepare_texts
 from scaling.sweep.folder import SweepFolder, read_sweep
 from scaling.sweep.plan import isoflops
 from scaling.sweep.price import planned
-from scaling.sweep.queue import LOCK, driver_lock
-from scaling.sweep.state import CellState, SweepState
-from scaling.sweep.status_text import Told
+from scaling.sweep.queue import driver_lock
+from scaling.sweep.run_folder import LOCK
 from scaling.train.memory import state_bytes, step_bytes
 from scaling.train.step import seconds_per_byte
 from tests.scaling.config.test_sweep_file import BLT, TRAINING
@@ -300,12 +297,3 @@ def test_a_plan_explains_its_columns_and_marks(tmp_path: Path) -> None:
         r"\d+ of \d+ runs: too short \(the first: \d+ steps, fits leave out those below 300\)",
         short,
     )
-
-
-def test_how_long_a_sweep_takes_is_told_as_elsewhere() -> None:
-    err = io.StringIO()
-    told = Told()
-    state = SweepState({"a": CellState(phase="running")}, 4000.0, 30.0, 2, {}, 8000.0)
-    with redirect_stderr(err):
-        told(state)
-    assert err.getvalue() == "1 running; 67 min (2 h 13 min of workers), about 30 s left\n"

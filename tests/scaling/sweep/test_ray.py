@@ -23,14 +23,24 @@ from scaling.record import read_record
 from scaling.sweep import ray as ray_driver
 from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.local import run_local
-from scaling.sweep.queue import CHECKPOINT, Docket
+from scaling.sweep.queue import RunQueue
 from scaling.sweep.ray import run_ray
 from scaling.sweep.ray_worker import Outcome, PackedText, unpack
-from scaling.sweep.state import SweepState
+from scaling.sweep.run_folder import CHECKPOINT
+from scaling.sweep.status import SweepStatus
 from scaling.train.metrics import METRICS
 from scaling.train.progress import StopRequest
 from tests.conftest import ROOT
-from tests.scaling.sweep.sweeps import ENDED, all_remains, names, planned, six, statuses, tiny
+from tests.scaling.sweep.sweeps import (
+    ENDED,
+    all_remains,
+    names,
+    planned,
+    run_of,
+    six,
+    statuses,
+    tiny,
+)
 from tests.scaling.train.runs import text_shards
 from tokenize_lab import ray as ray_cluster
 
@@ -100,26 +110,25 @@ def test_a_node_dies_and_every_run_ends_once_with_the_same_bits(
 ) -> None:
     here, jobs = six_long(tmp_path / "here")
     there, _ = six_long(tmp_path / "there")
-    run_local(here, jobs, workers_per_device=2)
+    run_local(here, workers_per_device=2)
     deaths: list[str] = []
-    lost = Docket.killed
+    lost = RunQueue.killed
 
-    def noted(self: Docket, run_id: str, how: str) -> None:
+    def noted(self: RunQueue, run_id: str, how: str) -> None:
         deaths.append(run_id)
         lost(self, run_id, how)
 
-    monkeypatch.setattr(Docket, "killed", noted)
+    monkeypatch.setattr(RunQueue, "killed", noted)
     killed: list[str] = []
 
-    def watch(state: SweepState) -> None:
+    def watch(state: SweepStatus) -> None:
         # Both nodes have trained a run and are at another.
         at_work = {outcome.node for _, outcome in outcomes}
-        running = [cell for cell in state.runs.values() if cell.phase == "running" and cell.step]
-        if not killed and at_work >= set(nodes.nodes) and len(running) == 2:
+        if not killed and at_work >= set(nodes.nodes) and state.counts["running"] == 2:
             killed.append(outcomes[0][1].node)
             nodes.kill(killed[0])
 
-    state = run_ray(there, jobs, address=nodes.address, watch=watch)
+    state = run_ray(there, address=nodes.address, watch=watch)
     assert killed and deaths
     assert state.counts["finished"] == 6 and state.ended
     assert Counter(run_id for run_id, _ in outcomes) == {job.run_id: 1 for job in jobs}
@@ -141,11 +150,11 @@ def test_told_to_stop_every_run_is_saved_here_and_goes_on_there(
     long, short = jobs
     stop = StopRequest()
 
-    def watch(state: SweepState) -> None:
-        if state.runs[long.run_id].step > 20:
+    def watch(state: SweepStatus) -> None:
+        if run_of(state, long).phase == "running":
             stop.signal = signal.SIGINT
 
-    state = run_ray(folder, jobs, address=nodes.address, watch=watch, stop=stop)
+    state = run_ray(folder, address=nodes.address, watch=watch, stop=stop)
     assert statuses(folder, jobs) == {long.run_id: "interrupted", short.run_id: "none"}
     assert state.counts["waiting"] == 2
     assert CHECKPOINT in names(folder.run(long.run_id))
@@ -153,13 +162,12 @@ def test_told_to_stop_every_run_is_saved_here_and_goes_on_there(
     seen: list[int] = []
     run_ray(
         folder,
-        jobs,
         address=nodes.address,
-        watch=lambda state: seen.append(state.runs[long.run_id].step),
+        watch=lambda state: seen.append(run_of(state, long).step),
     )
-    assert min(filter(None, seen)) > step  # it did not begin anew
+    assert min(seen) >= step > 0  # it did not begin anew
     whole, _ = planned(tmp_path / "whole", [tiny(0, 800), tiny(1, 20)])
-    run_local(whole, jobs, workers_per_device=2)
+    run_local(whole, workers_per_device=2)
     assert all_remains(folder, jobs) == all_remains(whole, jobs)
 
 
@@ -172,16 +180,16 @@ def test_faults_of_runs_are_recorded_and_faults_of_nodes_are_one_line(
 ) -> None:
     folder, (job,) = planned(tmp_path, [tiny(0)])
     with pytest.raises(InputError, match="no node of the Ray cluster has 64 CPUs"):
-        run_ray(folder, [job], address=nodes.address, cpus_per_run=64)
+        run_ray(folder, address=nodes.address, cpus_per_run=64)
     if importlib.import_module("torch").cuda.is_available() is False:
         nodes.cluster.add_node(num_cpus=1, num_gpus=1)
         with pytest.raises(InputError, match=r"node .*: device 'cuda': this machine has no CUDA"):
-            run_ray(folder, [job], address=nodes.address, gpus_per_run=0.25)
+            run_ray(folder, address=nodes.address, gpus_per_run=0.25)
     assert statuses(folder, [job]) == {job.run_id: "none"}
     text = folder.shards / job.shards / "train" / "bytes.u8"
     text.write_bytes(b"x" + text.read_bytes()[1:])
     outcomes.clear()
-    run_ray(folder, [job], address=nodes.address, gpus_per_run=0)
+    run_ray(folder, address=nodes.address, gpus_per_run=0)
     record = read_record(folder.run(job.run_id))
     assert record is not None and record.status == "failed"
     assert f"shards/{job.shards}/train/bytes.u8: its content has changed" in record.reason
@@ -194,10 +202,10 @@ def test_faults_of_runs_are_recorded_and_faults_of_nodes_are_one_line(
 def test_a_cluster_is_started_for_a_sweep_and_ends_with_it(tmp_path: Path) -> None:
     ray = importlib.import_module("ray")
     folder, jobs = six(tmp_path / "there")
-    assert run_ray(folder, jobs, at_once=1).counts["finished"] == 6
+    assert run_ray(folder, at_once=1).counts["finished"] == 6
     assert not ray.is_initialized()
     here, _ = six(tmp_path / "here")
-    run_local(here, jobs)
+    run_local(here)
     assert all_remains(folder, jobs) == all_remains(here, jobs)
 
 
@@ -238,11 +246,11 @@ def test_a_cluster_begun_by_ray_start_is_joined_with_its_token(
     call = (
         "from pathlib import Path\n"
         "from corpora.errors import InputError\n"
-        "from scaling.sweep.folder import SweepFolder, read_sweep\n"
+        "from scaling.sweep.folder import SweepFolder\n"
         "from scaling.sweep.ray import run_ray\n"
         f"folder = SweepFolder(Path({str(folder.path)!r}))\n"
         "try:\n"
-        f"    run_ray(folder, read_sweep(folder).jobs, address={address!r}, gpus_per_run=0)\n"
+        f"    run_ray(folder, address={address!r}, gpus_per_run=0)\n"
         "except InputError as error:\n"
         "    raise SystemExit(f'error: {error}')\n"
     )
@@ -276,12 +284,12 @@ def test_a_cluster_begun_by_ray_start_is_joined_with_its_token(
     [("127.0.0.1:{port}", "refused"), ("ray://head:10001", "HOST:PORT"), ("nonsense", "HOST:PORT")],
 )
 def test_no_cluster_is_one_line(tmp_path: Path, address: str, why: str) -> None:
-    folder, jobs = planned(tmp_path, [tiny(0)])
+    folder, _ = planned(tmp_path, [tiny(0)])
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # nobody listens
         address = address.format(port=unused.getsockname()[1])
         with pytest.raises(InputError, match="no Ray cluster there") as caught:
-            run_ray(folder, jobs, address=address)
+            run_ray(folder, address=address)
     told = str(caught.value)
     assert why in told and "ray start --head" in told and "\n" not in told
     assert names(folder.path) == {"runs", "shards", "sweep.json"}
@@ -290,21 +298,21 @@ def test_no_cluster_is_one_line(tmp_path: Path, address: str, why: str) -> None:
 def test_without_ray_one_line_says_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, jobs = planned(tmp_path, [tiny(0)])
+    folder, _ = planned(tmp_path, [tiny(0)])
 
     def absent(name: str) -> Any:
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(importlib, "import_module", absent)
-    with pytest.raises(InputError, match=r"pip install '\.\[ray\]'"):
-        run_ray(folder, jobs)
+    with pytest.raises(InputError, match=r"pip install '\\.\\[ray\\]'"):
+        run_ray(folder)
 
 
 def test_what_has_ended_needs_no_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, jobs = planned(tmp_path, [tiny(0)])
-    assert run_local(folder, jobs).ended
+    folder, _ = planned(tmp_path, [tiny(0)])
+    assert run_local(folder).ended
     monkeypatch.setattr(ray_cluster, "_imported", None)
-    assert run_ray(folder, jobs).counts["finished"] == 1
+    assert run_ray(folder).counts["finished"] == 1
 
 
 class Store:

@@ -8,21 +8,25 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from typer.testing import CliRunner
 
 from corpora.errors import InputError
 from corpora.files import write_text
+from corpora.output import drawn
 from scaling.cli import status as cli_sweep
 from scaling.cli.app import app
 from scaling.record import RECORD, SPEC, failed_record, read_spec, write_record
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
+from scaling.sweep.queue import RunQueue
+from scaling.sweep.run_folder import Attempts, write_attempts
 from scaling.sweep.status import RunStatus, SweepStatus, sweep_status
-from scaling.sweep.status_text import MOST_RUNS, duration, status_text
-from scaling.sweep.worker import train_cell
+from scaling.sweep.status_text import MOST_RUNS, status_line, status_text
+from scaling.sweep.worker import train_job
 from scaling.train.metrics import METRICS
-from scaling.train.progress import StopRequest
+from scaling.train.progress import StopRequest, duration
 from tests.scaling.sweep.records import ended, record_of
 from tests.scaling.sweep.sweeps import planned, tiny
 from tests.scaling.train.runs import CPU
@@ -31,7 +35,7 @@ RUNNER = CliRunner()
 
 
 def trained(folder: SweepFolder, job: Job, stop: StopRequest | None = None) -> None:
-    train_cell(folder, job, CPU, verified=set(), watch=None, stop=stop or StopRequest())
+    train_job(folder, job, CPU, stop or StopRequest(), set())
 
 
 def answer(folder: SweepFolder) -> Any:
@@ -56,6 +60,10 @@ def under_way(folder: SweepFolder, job: Job, lines: str, silent: float = 0.0) ->
     then = time.time() - silent
     os.utime(path, (then, then))
     return path
+
+
+def text_of(status: SweepStatus) -> str:
+    return "".join(drawn(status_text(status)))
 
 
 def line(step: int, seconds: float = 1.0) -> str:
@@ -89,13 +97,13 @@ def test_real_runs(tmp_path: Path) -> None:
     assert value["flops"] == pytest.approx(sum(run["flops"] for run in value["runs"]))
     later = sweep_status(folder, time.time() + 3600)
     assert [run.phase for run in later.runs] == ["finished", "diverged", "waiting", "waiting"]
-    assert "stopped" in status_text(later)
+    assert "stopped" in text_of(later)
     text = RUNNER.invoke(app, ["status", str(tmp_path)]).stdout
     assert "1 finished, 2 waiting, 1 diverged" in text and "not finite" in text
     # Rows of one tokenization and T are told apart by what they cost.
     head, *rows = text.splitlines()
-    place = head.index("FLOPs")
-    assert float(rows[0][place:].split()[0]) == pytest.approx(finished["flops"], rel=0.01)
+    end = head.index("FLOPs") + len("FLOPs")
+    assert float(rows[0][:end].split()[-1]) == pytest.approx(finished["flops"], rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -242,26 +250,70 @@ def of_job(expected: float | None, **status: Any) -> RunStatus:
     return RunStatus(job=job, **{"phase": "waiting", **status})
 
 
+RUNNING = {"phase": "running", "steps": 10}
+HALF = {**RUNNING, "step": 5}
+
+
 @pytest.mark.parametrize(
     ("runs", "left"),
     [
         ([of_job(10.0), of_job(20.0)], 30),
         # Finished runs took twice what was expected.
         ([of_job(10.0, phase="finished", seconds=20.0), of_job(30.0)], 60),
-        ([of_job(10.0, phase="running", step=3, steps=12), of_job(30.0)], 37.5),
+        # A third of it was done in the time expected of that.
+        ([of_job(9.0, **RUNNING, step=3, seconds=2.7), of_job(30.0)], 36.3),
+        # A running run is three times as slow as expected, after what it had done before a stop.
+        ([of_job(10.0, **HALF, seconds=15.0), of_job(20.0)], 75),
+        ([of_job(10.0, phase="diverged", step=1, steps=10, seconds=2.0), of_job(10.0)], 20),
         # Two at once; and never less than the longest.
         ([of_job(40.0, phase="running"), of_job(20.0, phase="running"), of_job(20.0)], 40),
         ([of_job(10.0, phase="running"), of_job(90.0, phase="running")], 90),
+        # One that was not timed takes as long as the others; for as much text, where that is known.
         ([of_job(None), of_job(10.0)], 20),
+        ([of_job(None, planned_bytes=20), of_job(10.0, planned_bytes=10)], 30),
         ([of_job(None), of_job(None, phase="finished", seconds=7.0)], 7),
+        ([of_job(None, planned_bytes=9), of_job(None, planned_bytes=3, **HALF, seconds=2)], 14),
+        # Nothing is promised before anything is known.
         ([of_job(None)], None),
-        ([of_job(float("nan"))], None),
+        ([of_job(None, **RUNNING)], None),
         ([of_job(1.0, phase="failed"), of_job(9.0, phase="diverged")], 0),
         ([], 0),
     ],
-)
+)  # fmt: skip
 def test_time_left(runs: list[RunStatus], left: float | None) -> None:
-    assert SweepStatus("planted", tuple(runs)).seconds_left == left
+    expected = None if left is None else pytest.approx(left)
+    assert SweepStatus("planted", tuple(runs)).seconds_left == expected
+
+
+def test_the_live_line_says_what_status_says(tmp_path: Path) -> None:
+    folder, jobs = planned(tmp_path, [tiny(seed) for seed in range(4)])
+    timed = tuple(replace(job, seconds=20.0) for job in jobs)
+    write_sweep(folder, Sweep("tiny", timed, {}))
+    trained(folder, jobs[0])
+    under_way(folder, jobs[1], line(6, 150.0))
+    queue = RunQueue(folder)
+    queue.started(jobs[1].run_id)
+    counts, left = "1 finished, 1 running, 2 waiting", " left with 1 at once"
+    live, summary = (
+        status_line(queue.status(), 4000.0),
+        text_of(sweep_status(folder)).splitlines()[-1],
+    )
+    assert live.startswith(f"{counts}; 67 min (0 s of workers); some ") and live.endswith(left)
+    assert summary.startswith(f"tiny: {counts}; ") and summary.endswith(left)
+    assert live.rpartition("; ")[2] == summary.rpartition("; ")[2]
+    assert queue.status().to_json() == sweep_status(folder).to_json() | {"runs": ANY}
+
+
+def test_what_went_wrong_is_said_of_a_run_that_waits_for_another_attempt(tmp_path: Path) -> None:
+    folder, (job,) = planned(tmp_path, [tiny(0)])
+    metrics = under_way(folder, job, line(3))
+    assert sweep_status(folder).runs[0].phase == "running"
+    write_attempts(folder.run(job.run_id), Attempts(0, 1, "worker ended by SIGKILL"))
+    (run,) = sweep_status(folder).runs
+    assert (run.phase, run.step, run.reason) == ("waiting", 3, "worker ended by SIGKILL")
+    os.utime(metrics, (time.time() + 1, time.time() + 1))
+    (run,) = sweep_status(folder).runs
+    assert (run.phase, run.reason) == ("running", "")  # it was taken up again
 
 
 @pytest.mark.parametrize(
@@ -286,9 +338,9 @@ def test_many_runs_are_counted_by_text_tokenization_and_rate(tmp_path: Path) -> 
         label = "static" if seed < 30 else "entropy"
         jobs.append(ended(folder, record_of(spec, 2 + seed / 100), label=label, text="a\x1bb"))
     write_sweep(folder, Sweep("many", tuple(jobs[:MOST_RUNS]), {}))
-    assert jobs[3].run_id in status_text(sweep_status(folder))
+    assert jobs[3].run_id in text_of(sweep_status(folder))
     write_sweep(folder, Sweep("many", tuple(jobs), {}))
-    text = status_text(sweep_status(folder))
+    text = text_of(sweep_status(folder))
     rows = text.splitlines()
     assert len(rows) == 1 + 4 + 2 and jobs[3].run_id not in text
     head, first, second, *_ = rows
@@ -303,7 +355,7 @@ def test_many_faults_are_not_all_printed(tmp_path: Path) -> None:
     folder, jobs = planned(tmp_path, [tiny(seed) for seed in range(15)])
     for job in jobs:
         (folder.run(job.run_id) / SPEC).write_text("{")
-    text = status_text(sweep_status(folder))
+    text = text_of(sweep_status(folder))
     assert "and 5 more" in text
 
 

@@ -43,7 +43,9 @@ def read_back(path: Path) -> dict[str, list[tuple[int, float, float]]]:
 
 def test_it_reads_back_what_the_metrics_say(tmp_path: Path) -> None:
     folder, jobs = planned(tmp_path / "sweep", [tiny(0, 20), tiny(1, 30), tiny(2, 10)])
-    run_local(folder, jobs[:2])
+    renamed(folder, *jobs[:2])
+    run_local(folder)
+    renamed(folder, *jobs)
     out = tmp_path / "events"
     assert write_events(folder, out) == 2
     paths = sorted(out.iterdir())
@@ -205,8 +207,8 @@ def test_names_do_not_lead_out_of_the_folder(tmp_path: Path) -> None:
 
 
 def test_the_command_writes_them_beside_the_table(tmp_path: Path) -> None:
-    folder, jobs = planned(tmp_path / "sweep", [tiny(0, 5)])
-    run_local(folder, jobs)
+    folder, _ = planned(tmp_path / "sweep", [tiny(0, 5)])
+    run_local(folder)
     words = ["collect", str(folder.path), "--tensorboard", str(tmp_path / "events")]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
@@ -215,8 +217,8 @@ def test_the_command_writes_them_beside_the_table(tmp_path: Path) -> None:
 
 
 def test_the_command_reads_every_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, jobs = planned(tmp_path / "sweep", [tiny(0, 5), tiny(1, 5)])
-    run_local(folder, jobs)
+    folder, _ = planned(tmp_path / "sweep", [tiny(0, 5), tiny(1, 5)])
+    run_local(folder)
     counts = reads(monkeypatch)
     words = ["collect", str(folder.path), "--tensorboard", str(tmp_path / "events")]
     assert CliRunner().invoke(app, words).exit_code == 0

@@ -1,0 +1,115 @@
+"""What a run's folder holds while the run is worked on: a lock, failed attempts, torn files.
+
+A fault of the run itself gets it one more attempt. A worker that something killed, as the system
+does for want of memory, says little of the run, so there are more of those.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from corpora.errors import InputError, one_line
+from corpora.files import lock, write_text
+from corpora.json_file import from_fields, read_object
+from scaling.record import read_record
+from scaling.sweep.folder import SweepFolder
+
+LOCK = "lock"
+ATTEMPTS = "attempts.json"
+# As the modules that write them name them, which cannot be asked without PyTorch.
+CHECKPOINT = "checkpoint.safetensors"
+WEIGHTS = "model.safetensors"
+MOST_FAILURES = 1
+MOST_DEATHS = 5
+_TORN = re.compile(r"\..+\.[a-z0-9_]{8}")  # of `corpora.files.written_whole`, whatever it wrote
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """What went wrong with a run so far, kept beside it so that the next driver knows.
+
+    Attributes:
+        failures: exceptions and crashes of the run itself.
+        deaths: workers that were killed while they trained it.
+        reason: of the latest.
+    """
+
+    failures: int = 0
+    deaths: int = 0
+    reason: str = ""
+
+    def failed(self, reason: str) -> "Attempts":
+        """Return them with one more failure of the run itself."""
+        return replace(self, failures=self.failures + 1, reason=one_line(reason))
+
+    def killed(self, how: str) -> "Attempts":
+        """Return them with one more worker killed."""
+        return replace(self, deaths=self.deaths + 1, reason=one_line(how))
+
+    @property
+    def verdict(self) -> str:
+        """Why the run is not tried again; empty while it is."""
+        if self.failures > MOST_FAILURES:
+            return self.reason
+        if self.deaths > MOST_DEATHS:
+            return f"its worker was killed {self.deaths} times; the last: {self.reason}"
+        return ""
+
+
+def read_attempts(run: Path) -> Attempts:
+    """Return what is kept of a run; no attempts where nothing is, or it cannot be read."""
+    try:
+        return from_fields(Attempts, read_object(run / ATTEMPTS, "delete it") or {})
+    except ValueError:
+        return Attempts()
+
+
+def write_attempts(run: Path, attempts: Attempts) -> None:
+    """Keep them, if they can be: a driver that goes on remembers anyway."""
+    try:
+        write_text(run / ATTEMPTS, json.dumps(asdict(attempts), ensure_ascii=False) + "\n")
+    except InputError:
+        return
+
+
+def remove_torn(run: Path) -> None:
+    """Remove what killed writers left; only for the process that holds the run's lock."""
+    for path in run.iterdir():
+        if _TORN.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+def cleanup(folder: SweepFolder, ended: Iterable[str]) -> None:
+    """Remove from the folders of runs that have ended what only a running one needs.
+
+    A run that failed keeps its checkpoint, so that it can go on once the cause is gone. A folder
+    that another process works in is left alone.
+
+    Raises:
+        InputError: a record cannot be read, or the folder cannot be written.
+    """
+    for run_id in ended:
+        run = folder.run(run_id)
+        if not _has_leftovers(run):
+            continue
+        with lock(run / LOCK, lambda: True) as held:
+            if not held:
+                continue
+            try:
+                remove_torn(run)
+                (run / ATTEMPTS).unlink(missing_ok=True)
+                record = read_record(run)
+                if record is not None and record.status in ("finished", "diverged"):
+                    (run / CHECKPOINT).unlink(missing_ok=True)
+                (run / LOCK).unlink(missing_ok=True)
+            except OSError as error:
+                raise InputError(f"{run}: cannot be written ({error.strerror})") from error
+
+
+def _has_leftovers(run: Path) -> bool:
+    names = {LOCK, ATTEMPTS, CHECKPOINT}
+    return run.is_dir() and any(
+        path.name in names or _TORN.fullmatch(path.name) for path in run.iterdir()
+    )
