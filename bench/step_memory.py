@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from scaling.data.windows import Batch
+from scaling.data.windows import TokenBatch
 from scaling.model.weights import build_model
 from scaling.spec import Model, Patching, RunSpec, Training
 from scaling.train.memory import state_bytes, step_bytes
@@ -106,21 +106,21 @@ CASES = {
 }
 
 
-def batch(case: Case, random: np.random.Generator) -> Batch:
+def batch(case: Case, random: np.random.Generator) -> TokenBatch:
     """Return noise with as many documents and patches as the case asks for."""
     shape, most_id = (case.rows, case.width), case.spec.model.vocabulary_size
     inputs, targets = random.integers(0, most_id, (2, *shape))
-    pieces = np.zeros(shape, np.int32)
-    for row in pieces:
+    segments = np.zeros(shape, np.int32)
+    for row in segments:
         for cut in random.choice(np.arange(1, case.width), case.documents - 1, replace=False):
             row[cut:] += 1
     if case.spec.patching is None:
-        return Batch(inputs, targets, pieces, None, inputs.size)
+        return TokenBatch(inputs, targets, segments, None, inputs.size)
     at = np.arange(case.width)
     opens = random.random(shape) < 1 / case.rate if case.most else at % round(case.rate) == 0
     starts = np.broadcast_to(opens, shape) | (at % (case.most or case.width) == 0)
-    starts[:, 1:] |= pieces[:, 1:] != pieces[:, :-1]
-    return Batch(inputs, targets, pieces, starts, inputs.size)
+    starts[:, 1:] |= segments[:, 1:] != segments[:, :-1]
+    return TokenBatch(inputs, targets, segments, starts, inputs.size)
 
 
 def train(case: Case) -> None:

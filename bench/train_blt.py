@@ -37,11 +37,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from scaling.data.windows import Batch
+from scaling.data.windows import TokenBatch
 from scaling.flops import (
     BYTE_VOCABULARY,
     BltShape,
-    Setting,
+    CostContext,
     micro_blt,
     paper_blt,
     training_flops_per_byte,
@@ -83,12 +83,12 @@ class Contender(NamedTuple):
 
     name: str
     model: nn.Module
-    loss: Callable[[Batch], Tensor]
+    loss: Callable[[TokenBatch], Tensor]
     optimizer: torch.optim.Optimizer
 
 
-def batches(case: Case) -> list[Batch]:
-    """Return batches of the standard library's sources, each row one piece."""
+def batches(case: Case) -> list[TokenBatch]:
+    """Return batches of the standard library's sources, each row one segment."""
     size = case.rows * case.context
     text = b""
     for file in sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py")):
@@ -98,12 +98,12 @@ def batches(case: Case) -> list[Batch]:
     stream: NDArray[np.int64] = np.frombuffer(text, dtype=np.uint8).astype(np.int64)
     stream = np.resize(stream, (BATCHES, case.rows, case.context))
     starts = np.tile(np.arange(case.context) % RATE == 0, (case.rows, 1))
-    pieces = np.zeros((case.rows, case.context), dtype=np.int32)
+    segments = np.zeros((case.rows, case.context), dtype=np.int32)
     out = []
     for targets in stream:
         inputs = np.roll(targets, 1, axis=1)
         inputs[:, 0] = BYTE_VOCABULARY
-        out.append(Batch(inputs, targets, pieces, starts, size))
+        out.append(TokenBatch(inputs, targets, segments, starts, size))
     return out
 
 
@@ -124,7 +124,7 @@ def ours(case: Case, device: torch.device, compiled: bool) -> Contender:
     model = ByteLatentTransformer(case.shape, case.window).to(device)
     call = torch.compile(model) if compiled else model
 
-    def loss(batch: Batch) -> Tensor:
+    def loss(batch: TokenBatch) -> Tensor:
         nats, count = loss_of(call, batch, device)
         return nats / count
 
@@ -177,7 +177,7 @@ def library(case: Case, device: torch.device, compiled: bool, attention: str) ->
     model.train()
     call = torch.compile(model) if compiled else model
 
-    def loss(batch: Batch) -> Tensor:
+    def loss(batch: TokenBatch) -> Tensor:
         assert batch.starts is not None
         ids = torch.from_numpy(batch.inputs).to(device)
         lengths = patch_lengths(batch.starts).to(device)
@@ -188,7 +188,7 @@ def library(case: Case, device: torch.device, compiled: bool, attention: str) ->
     return Contender(f"transformers, {attention}", model, loss, adamw(model, TRAINING))
 
 
-def step(contender: Contender, batch: Batch, device: torch.device) -> Tensor:
+def step(contender: Contender, batch: TokenBatch, device: torch.device) -> Tensor:
     """Take one training step and return its loss, nats per byte."""
     contender.optimizer.zero_grad()
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
@@ -254,7 +254,7 @@ def report(
         f" h {shape.local_dim} k {shape.cross_factor}, T {RATE}, {case.rows} rows of"
         f" {case.context} bytes, window {case.window}"
     )
-    flops = training_flops_per_byte(shape, Setting(RATE, case.context, case.window))
+    flops = training_flops_per_byte(shape, CostContext(RATE, case.context, case.window))
     for contender, column, loss in zip(contenders, speeds.T, losses, strict=True):
         params = sum(p.numel() for p in contender.model.parameters())
         speed = statistics.median(column)

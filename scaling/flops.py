@@ -122,7 +122,7 @@ BYTE_VOCABULARY = 256
 TRAINING_FACTOR = 3  # one forward pass, and two for the gradients of inputs and of weights
 
 
-class Setting(NamedTuple):
+class CostContext(NamedTuple):
     """What the cost depends on besides the shape.
 
     Attributes:
@@ -156,69 +156,69 @@ class Cost(NamedTuple):
     head: float
 
 
-def cost(shape: Shape, setting: Setting) -> Cost:
+def cost(shape: Shape, context: CostContext) -> Cost:
     """Return the forward FLOPs per byte of a byte latent or subword model, part by part."""
-    return _blt(shape, setting) if isinstance(shape, BltShape) else _subword(shape, setting)
+    return _blt(shape, context) if isinstance(shape, BltShape) else _subword(shape, context)
 
 
-def _blt(shape: BltShape, setting: Setting) -> Cost:
+def _blt(shape: BltShape, context: CostContext) -> Cost:
     rate, h, layers, k = (
-        setting.compression_rate,
+        context.compression_rate,
         shape.local_dim,
         shape.local_layers,
         shape.cross_factor,
     )
     return Cost(
         latent=2 * shape.global_params / rate,
-        latent_attention=_latent_attention(shape.global_layers, shape.global_dim, setting),
+        latent_attention=_latent_attention(shape.global_layers, shape.global_dim, context),
         local=2 * 24 * layers * h**2,
-        local_attention=2 * 2 * layers * h * (setting.window_bytes + 1),
+        local_attention=2 * 2 * layers * h * (context.window_bytes + 1),
         cross=4 * h**2 * (1 + k / rate) * (1 + layers),
         cross_attention=2 * h * (rate + 1) * k / rate + layers * 2 * h * (k + 1),
         head=2 * BYTE_VOCABULARY * h,
     )
 
 
-def _subword(shape: SubwordShape, setting: Setting) -> Cost:
-    rate = setting.compression_rate
-    attention = _latent_attention(shape.layers, shape.dim, setting)
+def _subword(shape: SubwordShape, context: CostContext) -> Cost:
+    rate = context.compression_rate
+    attention = _latent_attention(shape.layers, shape.dim, context)
     return Cost(
         2 * shape.global_params / rate, attention, 0, 0, 0, 0, 2 * shape.local_params / rate
     )
 
 
-def _latent_attention(layers: int, dim: int, setting: Setting) -> float:
-    rate = setting.compression_rate
-    return 2 * layers * dim * (setting.context_bytes / rate + 1) / rate
+def _latent_attention(layers: int, dim: int, context: CostContext) -> float:
+    rate = context.compression_rate
+    return 2 * layers * dim * (context.context_bytes / rate + 1) / rate
 
 
-def _full(shape: Shape, setting: Setting) -> float:
-    return sum(cost(shape, setting))
+def _full(shape: Shape, context: CostContext) -> float:
+    return sum(cost(shape, context))
 
 
-def _attention_ignored(shape: Shape, setting: Setting) -> float:
-    parts = cost(shape, setting)
+def _attention_ignored(shape: Shape, context: CostContext) -> float:
+    parts = cost(shape, context)
     return parts.latent + parts.local + parts.cross + parts.head
 
 
-def _head_excluded(shape: Shape, setting: Setting) -> float:
-    return _full(shape, setting) - cost(shape, setting).head
+def _head_excluded(shape: Shape, context: CostContext) -> float:
+    return _full(shape, context) - cost(shape, context).head
 
 
-def _embedding_counted(shape: Shape, setting: Setting) -> float:
+def _embedding_counted(shape: Shape, context: CostContext) -> float:
     # As if the look-up of the input were a product with a one-hot vector: as dear as the head.
-    return _full(shape, setting) + cost(shape, setting).head
+    return _full(shape, context) + cost(shape, context).head
 
 
-def _6nd_total(shape: Shape, setting: Setting) -> float:
-    return 2 * shape.total_params / setting.compression_rate
+def _6nd_total(shape: Shape, context: CostContext) -> float:
+    return 2 * shape.total_params / context.compression_rate
 
 
-def _6nd_global(shape: Shape, setting: Setting) -> float:
-    return 2 * shape.global_params / setting.compression_rate
+def _6nd_global(shape: Shape, context: CostContext) -> float:
+    return 2 * shape.global_params / context.compression_rate
 
 
-CONVENTIONS: Mapping[str, Callable[[Shape, Setting], float]] = {
+CONVENTIONS: Mapping[str, Callable[[Shape, CostContext], float]] = {
     "full": _full,
     "attention-ignored": _attention_ignored,
     "head-excluded": _head_excluded,
@@ -228,29 +228,29 @@ CONVENTIONS: Mapping[str, Callable[[Shape, Setting], float]] = {
 }
 
 
-def forward_flops_per_byte(shape: Shape, setting: Setting, convention: str = "full") -> float:
+def forward_flops_per_byte(shape: Shape, context: CostContext, convention: str = "full") -> float:
     """Return forward FLOPs per byte of text by a named convention (`CONVENTIONS`).
 
     The two `6nd` conventions count 6 N per token for training, with N all parameters or the global
     module's alone; their forward third is 2 N / T per byte.
     """
-    return float(CONVENTIONS[convention](shape, setting))
+    return float(CONVENTIONS[convention](shape, context))
 
 
-def training_flops_per_byte(shape: Shape, setting: Setting, convention: str = "full") -> float:
+def training_flops_per_byte(shape: Shape, context: CostContext, convention: str = "full") -> float:
     """Return training FLOPs per byte of text: three times forward."""
-    return TRAINING_FACTOR * forward_flops_per_byte(shape, setting, convention)
+    return TRAINING_FACTOR * forward_flops_per_byte(shape, context, convention)
 
 
-def latent_share(shape: Shape, setting: Setting) -> float:
+def latent_share(shape: Shape, context: CostContext) -> float:
     """Return the fraction of forward FLOPs spent in the global module (table 6 of CoT)."""
-    parts = cost(shape, setting)
+    parts = cost(shape, context)
     return (parts.latent + parts.latent_attention) / sum(parts)
 
 
-def train_bytes(compute_flops: float, shape: Shape, setting: Setting) -> float:
+def train_bytes(compute_flops: float, shape: Shape, context: CostContext) -> float:
     """Return B, the bytes of text a training budget pays for: C / (3 F)."""
-    return compute_flops / training_flops_per_byte(shape, setting)
+    return compute_flops / training_flops_per_byte(shape, context)
 
 
 # How long a budget takes on a named accelerator.

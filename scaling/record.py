@@ -80,14 +80,14 @@ class RunRecord:
     @property
     def flops(self) -> dict[str, float]:
         """Training FLOPs of the text that was read, by every convention of `scaling.flops`."""
-        shape, setting = self.spec.model.shape, self.spec.setting
+        shape, setting = self.spec.model.shape, self.spec.cost_context
         return {
             name: TRAINING_FACTOR * forward_flops_per_byte(shape, setting, name) * self.train_bytes
             for name in CONVENTIONS
         }
 
     def row(self) -> dict[str, Any]:
-        """Return the record as one row of a runs table, its columns as `scaling.schema` names."""
+        """Return the record as one row of a runs table, its columns as `scaling.runs` names."""
         flops = self.flops
         return {
             "run_id": self.spec.run_id,

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from corpora.json_file import from_fields, take_version
-from scaling.flops import BYTE_VOCABULARY, BltShape, Setting, Shape, SubwordShape, train_bytes
+from scaling.flops import BYTE_VOCABULARY, BltShape, CostContext, Shape, SubwordShape, train_bytes
 
 SPEC_VERSION = 1
 Family = Literal["blt", "subword"]
@@ -50,7 +50,7 @@ class Model:
 
     @property
     def shape(self) -> Shape:
-        """What the counting formulas of `scaling.shapes` and `scaling.flops` take."""
+        """What the counting formulas of `scaling.flops` take."""
         if self.family == "subword":
             return SubwordShape(self.layers, self.dim, self.vocabulary_size)
         return BltShape(self.layers, self.dim, self.local_layers, self.local_dim, self.cross_factor)
@@ -139,9 +139,9 @@ class RunSpec:
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
-    def setting(self) -> Setting:
+    def cost_context(self) -> CostContext:
         """What the run's cost depends on besides its shape."""
-        return Setting(self.compression_rate, self.context_bytes, self.window_bytes)
+        return CostContext(self.compression_rate, self.context_bytes, self.window_bytes)
 
     @property
     def rows(self) -> int:
@@ -188,6 +188,8 @@ def default_learning_rate(dim: int) -> float:
     return 3e-3 * math.sqrt(128 / dim)
 
 
-def steps_for_budget(compute_flops: float, model: Model, setting: Setting, batch_bytes: int) -> int:
+def steps_for_budget(
+    compute_flops: float, model: Model, context: CostContext, batch_bytes: int
+) -> int:
     """Return the whole number of steps nearest to what a training budget pays for, at least 1."""
-    return max(1, round(train_bytes(compute_flops, model.shape, setting) / batch_bytes))
+    return max(1, round(train_bytes(compute_flops, model.shape, context) / batch_bytes))

@@ -114,7 +114,7 @@ def _marks(chart: Chart, curve: IsoflopCurve, style: SeriesStyle) -> list[Markup
 
 
 def _shares(runs: Sequence[SweepRun]) -> str:
-    found = [latent_share(run.spec.model.shape, run.spec.setting) for run in runs]
+    found = [latent_share(run.spec.model.shape, run.spec.cost_context) for run in runs]
     least, most = (significant(100 * share, 2) for share in (min(found), max(found)))
     return f"{least} to {most} %" if least != most else f"{least} %"
 

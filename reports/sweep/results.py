@@ -127,7 +127,7 @@ class SweepRun:
         if self.spec.compute_flops is not None:
             return self.spec.compute_flops
         training = self.spec.training
-        per_byte = training_flops_per_byte(self.spec.model.shape, self.spec.setting)
+        per_byte = training_flops_per_byte(self.spec.model.shape, self.spec.cost_context)
         return float(f"{per_byte * training.steps * training.batch_bytes:.2g}")
 
     @property
@@ -153,7 +153,7 @@ class SweepRun:
     @property
     def forward_flops(self) -> float:
         """Per byte of text, by the full count; the byte model of entropy patches left out."""
-        return forward_flops_per_byte(self.spec.model.shape, self.spec.setting)
+        return forward_flops_per_byte(self.spec.model.shape, self.spec.cost_context)
 
     @property
     def bits_per_byte(self) -> float | None:

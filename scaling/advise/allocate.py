@@ -16,7 +16,7 @@ from scaling.engine.newton import Array
 from scaling.flops import (
     PAPER_VOCABULARIES,
     TRAINING_FACTOR,
-    Setting,
+    CostContext,
     Shape,
     forward_flops_per_byte,
     paper_blt,
@@ -104,7 +104,7 @@ def _cost_table(vocabulary_size: int | None) -> tuple[Array, tuple[Array, Array,
     at = np.array([1.0, 2.0, 4.0])
     powers = np.stack([np.ones(3), 1 / at, 1 / at**2], axis=1)
     costs = np.array(
-        [[forward_flops_per_byte(shape, Setting(rate)) for rate in at] for shape in shapes]
+        [[forward_flops_per_byte(shape, CostContext(rate)) for rate in at] for shape in shapes]
     )
     solved = np.linalg.solve(powers, costs.T)
     # A subword model pays nothing that does not shrink with T; a floor keeps its logarithm.

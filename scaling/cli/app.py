@@ -78,7 +78,7 @@ def flops(
         CONVENTIONS,
         PAPER_VOCABULARIES,
         TRAINING_FACTOR,
-        Setting,
+        CostContext,
         SubwordShape,
         forward_flops_per_byte,
         latent_share,
@@ -93,7 +93,7 @@ def flops(
     if convention not in CONVENTIONS:
         hint = did_you_mean(convention, CONVENTIONS)
         raise InputError(f"`convention` {convention}: unknown{hint} ({', '.join(CONVENTIONS)})")
-    setting = Setting(compression_rate, context_bytes, window_bytes)
+    setting = CostContext(compression_rate, context_bytes, window_bytes)
     shape: Shape
     if family is FlopsFamily.BLT:
         shape = (

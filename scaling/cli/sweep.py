@@ -98,7 +98,7 @@ def sweep(
     from scaling.sweep.plan_text import plan_text
     from scaling.sweep.status_text import status_line
     from scaling.train.device import device_names
-    from scaling.train.progress import ProgressPrinter, heard
+    from scaling.train.progress import ProgressPrinter, stop_on_signal
     from tokenize_lab.progress import progress
 
     file, path, out = read_sweep(spec, corpus, out)
@@ -127,7 +127,7 @@ def sweep(
     def live_line(status: "SweepStatus") -> str:
         return status_line(status, time.monotonic() - begun)
 
-    with heard() as stop, ProgressPrinter(live_line) as printer:
+    with stop_on_signal() as stop, ProgressPrinter(live_line) as printer:
         if engine is SweepEngine.RAY:
             from scaling.sweep.ray import run_ray
 

@@ -136,7 +136,7 @@ def _run(
 
     require_torch()
     from scaling.data.shards import open_shards
-    from scaling.train.progress import ProgressPrinter, heard, report_line
+    from scaling.train.progress import ProgressPrinter, report_line, stop_on_signal
     from scaling.train.run import train as trained
 
     machine.checked()  # a wrong one shows before the text is read
@@ -148,7 +148,7 @@ def _run(
         write_spec(folder, spec)
         _print_prepared(spec, text, folder, as_json)
         return
-    with heard() as stop, ProgressPrinter(report_line) as watch:
+    with stop_on_signal() as stop, ProgressPrinter(report_line) as watch:
         record = trained(
             spec,
             open_shards(text.shards, verify=True),

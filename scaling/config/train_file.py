@@ -21,7 +21,7 @@ from scaling.config.tables import (
     TrainingTable,
 )
 from scaling.config.toml_file import example, read_toml_file
-from scaling.flops import Setting
+from scaling.flops import CostContext
 from scaling.spec import Model, Training, steps_for_budget
 from tokenize_lab.load import TokenizerSpec
 
@@ -93,7 +93,7 @@ class TrainFile(StrictTable):
             steps = max(1, round(budget.train_bytes / budget.batch_bytes))
         else:
             assert budget.compute_flops is not None
-            setting = Setting(compression_rate, self.data.context_bytes, self.window_bytes)
+            setting = CostContext(compression_rate, self.data.context_bytes, self.window_bytes)
             steps = steps_for_budget(budget.compute_flops, model, setting, budget.batch_bytes)
         return budget.build(steps, model.dim)
 

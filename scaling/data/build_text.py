@@ -135,7 +135,7 @@ def build_text(
     Args:
         corpora: their documents follow one another; empty ones are left out.
         held_out_bytes: to hold out at least, from the end of each language
-            (`scaling.data.split`); 0 to hold out everything, for a corpus to evaluate on.
+            (`split_documents`); 0 to hold out everything, for a corpus to evaluate on.
         advance: called with the number of bytes just read.
 
     Raises:

@@ -46,7 +46,7 @@ PART_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Part:
+class TextPart:
     """Some documents of one split, side by side.
 
     Attributes:
@@ -94,7 +94,7 @@ class Product:
     made_of: Mapping[str, Any]
     files: Sequence[str]
     links: Sequence[str]
-    arrays_of: Callable[[Part], Mapping[str, NDArray[Any]]]
+    arrays_of: Callable[[TextPart], Mapping[str, NDArray[Any]]]
     complete: Callable[[Path], int]
     top: Mapping[str, NDArray[Any]]
     about: Mapping[str, Any]
@@ -143,12 +143,12 @@ def build_by_parts(
     return target
 
 
-def _parts(text: Shards, part_bytes: int) -> Iterator[Part]:
+def _parts(text: Shards, part_bytes: int) -> Iterator[TextPart]:
     for split in SPLITS:
         yield from parts_of(text.held_out if split == "held_out" else text.train, split, part_bytes)
 
 
-def parts_of(stream: Stream, split: Split, part_bytes: int = PART_BYTES) -> Iterator[Part]:
+def parts_of(stream: Stream, split: Split, part_bytes: int = PART_BYTES) -> Iterator[TextPart]:
     """Yield a text stream as parts: a new one begins with the first document past each step."""
     offsets = stream.byte_documents
     steps = np.arange(0, int(offsets[-1]), part_bytes)
@@ -156,10 +156,10 @@ def parts_of(stream: Stream, split: Split, part_bytes: int = PART_BYTES) -> Iter
     for first, last in itertools.pairwise(edges):
         begin, end = int(offsets[first]), int(offsets[last])
         data = np.asarray(stream.units[begin:end], np.uint8)
-        yield Part(split, first, begin, data, offsets[first : last + 1] - begin)
+        yield TextPart(split, first, begin, data, offsets[first : last + 1] - begin)
 
 
-def _keep(path: Path, part: Part, product: Product) -> None:
+def _keep(path: Path, part: TextPart, product: Product) -> None:
     if path.exists():
         return
     arrays = product.arrays_of(part)
@@ -221,7 +221,7 @@ def _dtype(name: str) -> np.dtype[Any]:
 def build_starts(
     text_folder: Path,
     folder: Path,
-    starts_of: Callable[[Part], NDArray[np.bool_]],
+    starts_of: Callable[[TextPart], NDArray[np.bool_]],
     description: Mapping[str, Any],
     *,
     advance: Callable[[int], object] | None = None,
@@ -244,7 +244,7 @@ def build_starts(
         InputError: the folders cannot be read or written.
     """
 
-    def flags(part: Part) -> NDArray[np.uint8]:
+    def flags(part: TextPart) -> NDArray[np.uint8]:
         starts = np.array(starts_of(part), np.bool_)
         assert starts.shape == part.data.shape
         starts[part.offsets[:-1]] = True
@@ -257,7 +257,7 @@ def build_starts(
 def build_entropies(
     text_folder: Path,
     folder: Path,
-    entropies_of: Callable[[Part], NDArray[np.floating]],
+    entropies_of: Callable[[TextPart], NDArray[np.floating]],
     description: Mapping[str, Any],
     *,
     advance: Callable[[int], object] | None = None,
@@ -273,7 +273,7 @@ def build_entropies(
         InputError: an entropy is not finite, or the folders cannot be read or written.
     """
 
-    def entropies(part: Part) -> NDArray[np.float32]:
+    def entropies(part: TextPart) -> NDArray[np.float32]:
         values = np.asarray(entropies_of(part), np.float32)
         assert values.shape == part.data.shape
         finite = np.isfinite(values)
@@ -291,7 +291,7 @@ def build_entropies(
 def _per_byte(
     kind: ShardKind,
     file: str,
-    values_of: Callable[[Part], NDArray[Any]],
+    values_of: Callable[[TextPart], NDArray[Any]],
     description: Mapping[str, Any],
     complete: Callable[[Path], int],
 ) -> Product:
@@ -374,7 +374,7 @@ def build_tokens(
     return build_by_parts(text_folder, folder, product, advance=advance, part_bytes=part_bytes)
 
 
-def _encoded(part: Part, tokenizer: Tokenizer) -> dict[str, NDArray[np.generic]]:
+def _encoded(part: TextPart, tokenizer: Tokenizer) -> dict[str, NDArray[np.generic]]:
     texts = [document.tobytes().decode() for document in part.documents()]
     encoding = tokenizer.encode_batch(texts)
     laid = token_boundaries(TextBytes.of(texts), encoding, tokenizer)

@@ -150,7 +150,7 @@ class Stream:
         documents: [D + 1] int64, first unit of each document, and U at the end.
         byte_documents: [D + 1] int64, first byte of each, and the number of bytes at the end.
         languages: [D] uint16, index into the manifest's languages.
-        bos: id that stands before a piece: the vocabulary's size.
+        bos: id that stands before a segment: the vocabulary's size.
         unit_bytes: [V] int32, raw bytes of each token id; None where a unit is one byte.
         prefix_bytes: bytes that a document's first token holds beyond the text.
         starts: [U] bool, where patches open, if the shards say; else None.

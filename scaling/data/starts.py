@@ -16,7 +16,7 @@ D = TypeVar("D", bound=np.generic)
 _NO_WHITE_SPACE = 0  # a byte that ends no word
 
 
-class Rows(NamedTuple):
+class TextRows(NamedTuple):
     """Stretches of one stream, one a row.
 
     Attributes:
@@ -24,7 +24,7 @@ class Rows(NamedTuple):
         begins: int64 [rows], first unit of each.
         lengths: int64 [rows], units of each, at most W; the rest of its row is padding.
         targets: int64 [rows, W], the units; 0 on padding.
-        opens: bool [rows, W], where pieces begin.
+        opens: bool [rows, W], where segments begin.
     """
 
     stream: Stream
@@ -42,14 +42,14 @@ class Rows(NamedTuple):
 class Patches(Protocol):
     """A rule that opens patches."""
 
-    def __call__(self, rows: Rows) -> NDArray[np.bool_]:
-        """Return starts [rows, W]: True at every piece's first unit, anything on padding."""
+    def __call__(self, rows: TextRows) -> NDArray[np.bool_]:
+        """Return starts [rows, W]: True at every segment's first unit, anything on padding."""
         ...
 
 
 @dataclass(frozen=True)
 class StaticPatches:
-    """A patch every `rate` bytes, counted from the beginning of each piece.
+    """A patch every `rate` bytes, counted from the beginning of each segment.
 
     Raises:
         ValueError: the rate is below one byte, or no number.
@@ -61,12 +61,12 @@ class StaticPatches:
         if not 1 <= self.rate < np.inf:
             raise ValueError(f"{self.rate} bytes per patch; a patch holds 1 or more")
 
-    def __call__(self, rows: Rows) -> NDArray[np.bool_]:
+    def __call__(self, rows: TextRows) -> NDArray[np.bool_]:
         """Return starts [rows, W]."""
         count, width = rows.targets.shape
         pattern = static_starts([width], self.rate)
         starts = np.repeat(pattern[None], count, axis=0)
-        # Where a row holds more than one piece, by each unit's place in its piece.
+        # Where a row holds more than one segment, by each unit's place in its segment.
         mixed = np.flatnonzero(rows.opens[:, 1:].any(axis=1))
         places = np.arange(width)
         began = np.maximum.accumulate(np.where(rows.opens[mixed], places, 0), axis=1)
@@ -88,10 +88,10 @@ class SpacePatches:
         if self.most_bytes < 1:
             raise ValueError(f"patches of at most {self.most_bytes} bytes; must be 1 or more")
 
-    def __call__(self, rows: Rows) -> NDArray[np.bool_]:
+    def __call__(self, rows: TextRows) -> NDArray[np.bool_]:
         """Return starts [rows, W]."""
         opens = rows.opens.reshape(-1)
-        # All pieces in one go: a byte before each keeps what lies before it out of its words.
+        # All segments in one go: a byte before each keeps what lies before it out of its words.
         places = np.arange(opens.size) + np.cumsum(opens)
         spaced = np.full(opens.size + int(opens.sum()), _NO_WHITE_SPACE, np.uint8)
         spaced[places] = rows.targets.reshape(-1)
@@ -101,9 +101,9 @@ class SpacePatches:
 
 @dataclass(frozen=True)
 class StoredPatches:
-    """Patches as the shards hold them, found over whole documents; a piece opens one more."""
+    """Patches as the shards hold them, found over whole documents; a segment opens one more."""
 
-    def __call__(self, rows: Rows) -> NDArray[np.bool_]:
+    def __call__(self, rows: TextRows) -> NDArray[np.bool_]:
         """Return starts [rows, W].
 
         Raises:

@@ -8,51 +8,51 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from scaling.data.shards import Stream
-from scaling.data.starts import Patches, Rows, stretches
+from scaling.data.starts import Patches, TextRows, stretches
 
 # What a model is given at each step.
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Rows of text, each one window of the stream.
+class TokenBatch:
+    """TextRows of text, each one window of the stream.
 
-    A row holds one or more pieces, each the part of one document that fell into the window. Every
-    piece begins with BOS as its input, so each of its units is predicted once, and nothing attends
-    from one piece to another.
+    A row holds one or more segments, each the part of one document that fell into the window.
+    Every segment begins with BOS as its input, so each of its units is predicted once, and nothing
+    attends from one segment to another.
 
     Attributes:
-        inputs: int64 [rows, W], what the model reads; BOS at the first position of a piece, 0 on
+        inputs: int64 [rows, W], what the model reads; BOS at the first position of a segment, 0 on
             padding.
         targets: int64 [rows, W], what it is to predict there; 0 on padding.
-        pieces: int32 [rows, W], 0, 1, 2 .. within a row; -1 on padding.
-        starts: bool [rows, W], whether the target opens a patch: so each piece's first does; False
+        segments: int32 [rows, W], 0, 1, 2 .. within a row; -1 on padding.
+        starts: bool [rows, W], whether the target opens a patch: each segment's first does; False
             on padding. None for a model without patches.
         scored_bytes: bytes of raw text that the targets stand for.
     """
 
     inputs: NDArray[np.int64]
     targets: NDArray[np.int64]
-    pieces: NDArray[np.int32]
+    segments: NDArray[np.int32]
     starts: NDArray[np.bool_] | None
     scored_bytes: int
 
     @property
     def has_boundaries(self) -> bool:
-        """Whether any row holds more than one piece, or padding."""
-        return bool(self.pieces.any())
+        """Whether any row holds more than one segment, or padding."""
+        return bool(self.segments.any())
 
 
 @dataclass(frozen=True)
 class EvaluationBatch:
-    """Rows of text to be scored, and whose they are.
+    """TextRows of text to be scored, and whose they are.
 
     Attributes:
         batch: the rows.
         document: int64 [rows, W], number of the target's document in its stream; -1 on padding.
     """
 
-    batch: Batch
+    batch: TokenBatch
     document: NDArray[np.int64]
 
 
@@ -61,7 +61,7 @@ class EvaluationBatch:
 
 def cut_rows(
     stream: Stream, begins: NDArray[np.int64], lengths: NDArray[np.int64], width: int
-) -> Rows:
+) -> TextRows:
     """Return stretches of the stream as rows.
 
     Args:
@@ -78,29 +78,29 @@ def cut_rows(
         row = np.repeat(np.arange(len(begins)), counts)
         within = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
         opens[row, stream.documents[first[row] + within] - begins[row]] = True
-    return Rows(stream, begins, lengths, targets, opens)
+    return TextRows(stream, begins, lengths, targets, opens)
 
 
-def batch_of(rows: Rows, patches: Patches | None) -> Batch:
+def batch_of(rows: TextRows, patches: Patches | None) -> TokenBatch:
     """Return the rows as a model reads them."""
     stream, targets, opens = rows.stream, rows.targets, rows.opens
     inputs = np.empty_like(targets)
     inputs[:, 1:] = targets[:, :-1]
     inputs[opens] = stream.bos
-    pieces = np.zeros(targets.shape, np.int32)
+    segments = np.zeros(targets.shape, np.int32)
     if opens[:, 1:].any():
-        np.cumsum(opens[:, 1:], axis=1, dtype=np.int32, out=pieces[:, 1:])
+        np.cumsum(opens[:, 1:], axis=1, dtype=np.int32, out=segments[:, 1:])
     starts = patches(rows) if patches is not None else None
     if (rows.lengths < targets.shape[1]).any():
         padding = ~rows.text
         inputs[padding] = 0
-        pieces[padding] = -1
+        segments[padding] = -1
         if starts is not None:
             starts[padding] = False
-    return Batch(inputs, targets, pieces, starts, scored_bytes(rows))
+    return TokenBatch(inputs, targets, segments, starts, scored_bytes(rows))
 
 
-def scored_bytes(rows: Rows) -> int:
+def scored_bytes(rows: TextRows) -> int:
     """Return the bytes of raw text in the rows."""
     units = int(rows.lengths.sum())
     stream = rows.stream
@@ -114,10 +114,10 @@ def scored_bytes(rows: Rows) -> int:
     return scored - stream.prefix_bytes * int((last - first).sum())
 
 
-def documents_of(rows: Rows, pieces: NDArray[np.int32]) -> NDArray[np.int64]:
+def documents_of(rows: TextRows, segments: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return the number of each unit's document: int64 [rows, W], -1 on padding."""
     first = np.searchsorted(rows.stream.documents, rows.begins, side="right") - 1
-    return np.where(pieces >= 0, first[:, None] + pieces, -1)
+    return np.where(segments >= 0, first[:, None] + segments, -1)
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class Windows:
             known[epoch] = phase + order * self.window_units
         return known[epoch]
 
-    def batch(self, step: int, rows: int, row_range: tuple[int, int] | None = None) -> Batch:
+    def batch(self, step: int, rows: int, row_range: tuple[int, int] | None = None) -> TokenBatch:
         """Return the batch of a step.
 
         Args:
@@ -236,7 +236,7 @@ def evaluation_windows(
         if len(begins) == rows or end == stream.unit_count:
             cut = cut_rows(stream, np.array(begins), np.array(lengths), window_units)
             batch = batch_of(cut, patches)
-            yield EvaluationBatch(batch, documents_of(cut, batch.pieces))
+            yield EvaluationBatch(batch, documents_of(cut, batch.segments))
             begins, lengths = [], []
 
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from scaling.data.windows import Batch
-from scaling.evaluate.caches import CachedTokens, KeyValues, piece_begin
+from scaling.data.windows import TokenBatch
+from scaling.evaluate.caches import CachedTokens, KeyValues, segment_begin
 from scaling.model.blt import ByteLatentTransformer
 from scaling.model.byte_model import block_begin, entropies_of_documents, entropy_bits
 from scaling.model.cross_attention import Pools
@@ -26,7 +26,7 @@ from scaling.spec import Patching
 
 # Does the next byte open a patch? The rules of `scaling.model.patching`, for text that grows.
 #
-# Each rule gives the flags of the piece that is being read, and that of the byte that is to come,
+# Each rule gives the flags of the segment that is being read, and that of the byte that is to come,
 # which follows from the bytes so far: it is the one flag of look-ahead that the model is given.
 
 
@@ -36,15 +36,15 @@ class NextStarts(Protocol):
     def __call__(self, text: bytes, begin: int) -> NDArray[np.bool_]:
         """Return bool [len(text) - begin + 1]: which bytes from `begin` on open a patch.
 
-        The last flag is of the byte after `text`; the first is True, as a piece begins there. Each
-        call's text begins with the text of the call before.
+        The last flag is of the byte after `text`; the first is True, as a segment begins there.
+        Each call's text begins with the text of the call before.
         """
         ...
 
 
 @dataclass(frozen=True)
 class NextStatic:
-    """A patch every `rate` bytes, counted from the beginning of the piece."""
+    """A patch every `rate` bytes, counted from the beginning of the segment."""
 
     rate: float
 
@@ -66,7 +66,7 @@ class NextSpace:
 
 
 class NextEntropy:
-    """A patch at a byte that is hard to guess; found over the document, not the piece."""
+    """A patch at a byte that is hard to guess; found over the document, not the segment."""
 
     def __init__(self, patching: Patching, model: SubwordTransformer, window: int) -> None:
         """Prepare to read one document.
@@ -125,18 +125,18 @@ def next_starts(
 # The next unit's logits from a whole forward pass, nothing kept: what caches are compared with.
 
 
-def piece_batch(
+def segment_batch(
     units: Sequence[int], rows_of_embedding: int, starts: NDArray[np.bool_] | None
-) -> Batch:
-    """Return one piece as a row of inputs: BOS and `units`; the last target is yet to come.
+) -> TokenBatch:
+    """Return one segment as a row of inputs: BOS and `units`; the last target is yet to come.
 
     Args:
         rows_of_embedding: V + 1; the last is BOS.
         starts: [len(units) + 1] for a model with patches.
     """
     inputs = np.array([[rows_of_embedding - 1, *units]], np.int64)
-    pieces = np.zeros(inputs.shape, np.int32)
-    return Batch(inputs, inputs, pieces, None if starts is None else starts[None], 0)
+    segments = np.zeros(inputs.shape, np.int32)
+    return TokenBatch(inputs, inputs, segments, None if starts is None else starts[None], 0)
 
 
 class Whole:
@@ -152,15 +152,15 @@ class Whole:
     def logits(self) -> Tensor:
         """Return [V] logits of the next unit."""
         model, units = self._model, self._units
-        begin = piece_begin(len(units), self._window)
+        begin = segment_begin(len(units), self._window)
         device = model.head.device
         with torch.inference_mode():
             if isinstance(model, ByteLatentTransformer):
                 assert self._starts is not None
                 starts = self._starts(bytes(units), begin)
-                batch = piece_batch(units[begin:], len(model.embedding), starts)
+                batch = segment_batch(units[begin:], len(model.embedding), starts)
             else:
-                batch = piece_batch(units[begin:], model.shape.vocabulary_size + 1, None)
+                batch = segment_batch(units[begin:], model.shape.vocabulary_size + 1, None)
             logits_RWV: Tensor = model(model.inputs(batch, device))
             return logits_RWV[0, -1]
 
@@ -172,7 +172,8 @@ class Whole:
 class CachedBytes:
     """Logits of the next byte, from what is kept of those before it.
 
-    When `window` bytes are used up, a new piece begins with the last half of them (`piece_begin`).
+    When `window` bytes are used up, a new segment begins with the last half of them; see
+    `segment_begin`.
     """
 
     def __init__(
@@ -189,23 +190,23 @@ class CachedBytes:
     def push(self, unit: int) -> None:
         """Let the byte `unit` be the next one."""
         self._text += bytes([unit])
-        if piece_begin(len(self._text), self._window) != self._begin:
+        if segment_begin(len(self._text), self._window) != self._begin:
             self._restart()
         else:
             self._read(unit, opens=bool(self._starts(self._text, self._begin)[-1]))
 
     def _restart(self) -> None:
-        """Read the piece so far, as `ByteLatentTransformer.forward` would."""
+        """Read the segment so far, as `ByteLatentTransformer.forward` would."""
         model, text = self._model, self._text
         device = model.head.device
-        self._begin = begin = piece_begin(len(text), self._window)
+        self._begin = begin = segment_begin(len(text), self._window)
         local = len(model.encoder)
         self._encoder = KeyValues(local, self._window, model.window)
         self._decoder = KeyValues(local, self._window, model.window)
         self._global = KeyValues(len(model.blocks), self._window)
         starts = self._starts(text, begin)
         batch = model.inputs(
-            piece_batch(list(text[begin:]), model.embedding.shape[0], starts), device
+            segment_batch(list(text[begin:]), model.embedding.shape[0], starts), device
         )
         with torch.inference_mode():
             self._length = batch.inputs.shape[1]

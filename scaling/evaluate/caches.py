@@ -13,7 +13,7 @@ from scaling.model.transformer import SubwordTransformer
 
 
 class KeyValues:
-    """Attention of one stack of blocks over one piece of text that grows by a position at a time.
+    """Attention of one stack of blocks over one segment of text that grows by a position at a time.
 
     It stands in for the functions of `scaling.model.attention`: blocks call it one after the
     other, so it knows by counting which of them is calling. The first call of each block may bring
@@ -56,13 +56,13 @@ class KeyValues:
         )
 
 
-# Text longer than a model's context: where the piece begins that it is read in.
+# Text longer than a model's context: where the segment begins that it is read in.
 
 
-def piece_begin(length: int, window: int) -> int:
-    """Return where the piece begins in which unit number `length` of a document is predicted.
+def segment_begin(length: int, window: int) -> int:
+    """Return where the segment begins in which unit number `length` of a document is predicted.
 
-    A piece of `window` units is full; the next begins with the last window // 2 of them.
+    A segment of `window` units is full; the next begins with the last window // 2 of them.
     """
     if length < window:
         return 0
@@ -73,7 +73,7 @@ def piece_begin(length: int, window: int) -> int:
 class CachedTokens:
     """Logits of the next token, from keys and values of those before it.
 
-    When `window` units are used up, a new piece begins with the last of them.
+    When `window` units are used up, a new segment begins with the last of them.
     """
 
     def __init__(
@@ -81,13 +81,13 @@ class CachedTokens:
         model: SubwordTransformer,
         units: Sequence[int],
         window: int,
-        begin: Callable[[int, int], int] = piece_begin,
+        begin: Callable[[int, int], int] = segment_begin,
     ) -> None:
         """Read the document so far.
 
         Args:
             window: how many units the model sees at once.
-            begin: rule of pieces, like `piece_begin`.
+            begin: rule of segments, like `segment_begin`.
         """
         self._model, self._units, self._window = model, list(units), window
         self._begin_of = begin

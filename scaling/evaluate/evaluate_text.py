@@ -13,7 +13,7 @@ from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import Corpus, total_bytes
 from corpora.errors import InputError
 from scaling.data.build_text import build_text
-from scaling.data.build_units import Part, build_starts, build_tokens
+from scaling.data.build_units import TextPart, build_starts, build_tokens
 from scaling.data.shards import Stream, open_shards
 from scaling.data.starts import patches_of
 from scaling.evaluate.byte_caches import CachedBytes, Whole, next_starts
@@ -143,7 +143,7 @@ def inference_flops_per_byte(run: TrainedRun, compression_rate: float) -> float:
 
     By the project's convention; the entropy model's are not among them.
     """
-    setting = run.spec.setting._replace(compression_rate=compression_rate)
+    setting = run.spec.cost_context._replace(compression_rate=compression_rate)
     return forward_flops_per_byte(run.spec.model.shape, setting)
 
 
@@ -205,7 +205,7 @@ def _patched(run: TrainedRun, text: Path, folder: Path, advance: Callable[[int],
     threshold, most_bytes = patching.threshold, patching.most_bytes
     monotonic = patching.kind == "entropy-monotonic"
 
-    def starts_of(part: Part) -> Starts:
+    def starts_of(part: TextPart) -> Starts:
         bits = byte_model.entropies(part.data, part.offsets)
         return split_entropy_starts(
             bits, part.offsets, threshold, most_bytes, monotonic, part.first

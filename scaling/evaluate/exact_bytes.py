@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from corpora.bootstrap import DocumentBootstrap, Interval
 from corpora.errors import InputError
 from scaling.data.shards import Stream
-from scaling.evaluate.byte_caches import piece_batch
+from scaling.evaluate.byte_caches import segment_batch
 from scaling.model.transformer import SubwordTransformer
 from tokenize_lab.tokenizer import Tokenizer
 
@@ -246,7 +246,7 @@ class ExactBytes:
                     f"the text takes over {self.window:,} tokens, the model's context; ask about a"
                     " shorter one"
                 )
-            batch = piece_batch(ids, self.model.shape.vocabulary_size + 1, None)
+            batch = segment_batch(ids, self.model.shape.vocabulary_size + 1, None)
             device = self.model.head.device
             with torch.inference_mode():
                 logits = self.model(self.model.inputs(batch, device))[0]

@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 from corpora.bootstrap import DocumentBootstrap, Interval
 from scaling.data.shards import Stream
 from scaling.data.starts import Patches
-from scaling.data.windows import Batch, EvaluationBatch, evaluation_windows
+from scaling.data.windows import EvaluationBatch, TokenBatch, evaluation_windows
 from scaling.model.weights import AnyModel
 
 _MOST_LOGITS = 1 << 26  # a quarter of a gigabyte in float32
@@ -35,7 +35,7 @@ class Scores:
             where the model has diverged.
         document_bytes: int64 [documents], bytes of its raw text that were scored.
         document_units: int64 [documents], tokens or bytes that were scored.
-        document_patches: int64 [documents], patches they were read in, one more wherever a piece
+        document_patches: int64 [documents], patches they were read in, one more wherever a segment
             began; noughts of a model without patches.
         languages: uint16 [documents], number of its language.
     """
@@ -141,7 +141,7 @@ def score(
 
 
 def unit_nats(
-    model: AnyModel, batch: Batch, device: torch.device, autocast: torch.dtype | None = None
+    model: AnyModel, batch: TokenBatch, device: torch.device, autocast: torch.dtype | None = None
 ) -> NDArray[np.float64]:
     """Return [rows, W] nats of every target; anything on padding. The model must be evaluating."""
     computing = (

@@ -1,9 +1,9 @@
-"""Who attends to whom: causal within a piece, and in the local modules within a window of bytes.
+"""Who attends to whom: causal within a segment, and in the local modules within a window of bytes.
 
 Scores come from torch's fused attention. A window is attended to in chunks of its own length: a
 chunk sees itself and the one before, so the work grows with the window, not with the context.
 Pieces (documents, or parts of them) are told apart by their numbers; the mask for that is built
-only for batches that hold more than one piece in a row.
+only for batches that hold more than one segment in a row.
 """
 
 import math
@@ -47,18 +47,18 @@ class Masked:
         return self._bias
 
 
-def causal(pieces_RW: Tensor | None) -> Masked:
-    """Return attention to all earlier positions of the same piece.
+def causal(segments_RW: Tensor | None) -> Masked:
+    """Return attention to all earlier positions of the same segment.
 
     Args:
-        pieces_RW: the piece of each position, -1 on padding; None where each row is one piece.
+        segments_RW: the segment of each position, -1 on padding; None where each row is just one.
     """
-    if pieces_RW is None:
+    if segments_RW is None:
         return Masked(
             lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
             lambda positions: torch.ones(1, 1, positions, positions, dtype=torch.bool).tril(),
         )
-    same = pieces_RW[:, :, None] == pieces_RW[:, None, :]  # padding attends to padding: no NaN
+    same = segments_RW[:, :, None] == segments_RW[:, None, :]  # padding attends to padding: no NaN
     mask_R1WW = same.tril()[:, None]
     return Masked(
         lambda q, k, v: F.scaled_dot_product_attention(q, k, v, attn_mask=mask_R1WW),
@@ -66,21 +66,23 @@ def causal(pieces_RW: Tensor | None) -> Masked:
     )
 
 
-def windowed(positions: int, window: int, pieces_RW: Tensor | None, device: torch.device) -> Masked:
-    """Return attention to the last `window` positions, one's own included, of the same piece.
+def windowed(
+    positions: int, window: int, segments_RW: Tensor | None, device: torch.device
+) -> Masked:
+    """Return attention to the last `window` positions, one's own included, of the same segment.
 
     Args:
         positions: W, of a row. window: in positions.
-        pieces_RW: as `causal`.
+        segments_RW: as `causal`.
     """
     if positions <= window:
-        return causal(pieces_RW)
+        return causal(segments_RW)
     chunks = math.ceil(positions / window)
     padding = chunks * window - positions
     # [R or 1, chunks, w, 2 w]: fused kernels want four axes, chunks where they expect heads.
     mask = _band(chunks, window, device)[None]
-    if pieces_RW is not None:
-        own = F.pad(pieces_RW, (0, padding), value=-2).unflatten(1, (chunks, window, 1))
+    if segments_RW is not None:
+        own = F.pad(segments_RW, (0, padding), value=-2).unflatten(1, (chunks, window, 1))
         seen = _after_chunk_before(own)
         mask = mask & (own == seen.transpose(-1, -2))  # a query always sees itself
 
@@ -98,11 +100,11 @@ def windowed(positions: int, window: int, pieces_RW: Tensor | None, device: torc
         out_RHWC: Tensor = mixed.unflatten(0, (rows, heads)).flatten(2, 3)[:, :, :positions]
         return out_RHWC
 
-    return Masked(attend, lambda _: _seen_by_half_chunks(positions, window, pieces_RW, device))
+    return Masked(attend, lambda _: _seen_by_half_chunks(positions, window, segments_RW, device))
 
 
 def _seen_by_half_chunks(
-    positions: int, window: int, pieces_RW: Tensor | None, device: torch.device
+    positions: int, window: int, segments_RW: Tensor | None, device: torch.device
 ) -> Tensor:
     """Return [R or 1, N, Q, K]: chunks of half a window, of which each query sees more of its keys.
 
@@ -115,11 +117,11 @@ def _seen_by_half_chunks(
     query_NQ1 = at[before:].view(-1, queries, 1)
     key_N1K = at.unfold(0, before + queries, queries)[:, None]
     seen = (key_N1K <= query_NQ1) & (key_N1K > query_NQ1 - window) & (key_N1K >= 0)
-    if pieces_RW is None:
+    if segments_RW is None:
         return seen[None]
-    pieces = F.pad(pieces_RW, (before, padding), value=-2)
-    of_query = pieces[:, before:].unflatten(1, query_NQ1.shape)
-    of_key = pieces.unfold(1, before + queries, queries)[:, :, None]
+    segments = F.pad(segments_RW, (before, padding), value=-2)
+    of_query = segments[:, before:].unflatten(1, query_NQ1.shape)
+    of_key = segments.unfold(1, before + queries, queries)[:, :, None]
     both: Tensor = seen & (of_query == of_key)  # a query always sees itself
     return both
 

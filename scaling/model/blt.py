@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaling.data.windows import Batch
+from scaling.data.windows import TokenBatch
 from scaling.flops import BYTE_VOCABULARY, BltShape
 from scaling.model.attention import Attend, causal, windowed
 from scaling.model.blocks import (
@@ -54,7 +54,7 @@ class ByteLatentTransformer(nn.Module):
         self.norm = RMSNorm(h)
         self.head = matrix(BYTE_VOCABULARY, h, HEAD_SCALE)
 
-    def inputs(self, batch: Batch, device: torch.device) -> PatchedBytes:
+    def inputs(self, batch: TokenBatch, device: torch.device) -> PatchedBytes:
         """Return what `forward` takes."""
         return patched_bytes(batch, device)
 
@@ -67,13 +67,13 @@ class ByteLatentTransformer(nn.Module):
                 returned instead of logits.
         """
         width, device = batch.inputs.shape[1], batch.inputs.device
-        attend = windowed(width, self.window, batch.pieces, device)
+        attend = windowed(width, self.window, batch.segments, device)
         x_RWD = F.embedding(batch.inputs, self.embedding)
         rotary = self.local_rotary(torch.arange(width, device=device), x_RWD)
         x_RWD = self.encode(x_RWD, rotary, attend)
         slots_RPKD = self.pooling(x_RWD, batch.pools)
         latents = torch.arange(batch.members_shape[1], device=device)
-        slots_RPKD = self.think(slots_RPKD, latents, causal(batch.latent_pieces))
+        slots_RPKD = self.think(slots_RPKD, latents, causal(batch.latent_segments))
         x_RWD = self.decode(x_RWD, slots_RPKD, batch.latent_of_byte, rotary, attend)
         if targets is not None:
             return norm_head_nats(x_RWD, self.norm.gain, self.head, targets)

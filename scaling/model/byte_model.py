@@ -32,7 +32,7 @@ REREAD = 4  # a block begins this fraction of the context before the bytes it is
 _MOST_LOGITS = 1 << 22  # at a time: 16 MB
 
 
-class Block(NamedTuple):
+class EntropyBlock(NamedTuple):
     """Bytes begin .. end of a document are read together for the sake of wanted .. end."""
 
     begin: int
@@ -40,13 +40,13 @@ class Block(NamedTuple):
     end: int
 
 
-def blocks(size: int, context: int) -> Iterator[Block]:
+def blocks(size: int, context: int) -> Iterator[EntropyBlock]:
     """Yield the blocks of a document of `size` bytes."""
     back = context // REREAD
     wanted = 0
     while wanted < size:
         begin = max(0, wanted - back)
-        yield Block(begin, wanted, min(begin + context, size))
+        yield EntropyBlock(begin, wanted, min(begin + context, size))
         wanted = begin + context
 
 
@@ -77,7 +77,7 @@ def entropies_of_documents(
     assert model.shape.vocabulary_size == 256, "entropies are those of a byte model"
     out = np.zeros(len(data), np.float32)
     todo = [
-        Block(begin + block.begin, begin + block.wanted, begin + block.end)
+        EntropyBlock(begin + block.begin, begin + block.wanted, begin + block.end)
         for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
         for block in blocks(end - begin, context)
     ]
@@ -104,8 +104,8 @@ def entropy_bits(logits: Tensor) -> Tensor:
     return -(logs.exp() * logs).sum(dim=-1) / math.log(2)
 
 
-def _groups(todo: list[Block], at_once: int) -> Iterator[list[Block]]:
-    group: list[Block] = []
+def _groups(todo: list[EntropyBlock], at_once: int) -> Iterator[list[EntropyBlock]]:
+    group: list[EntropyBlock] = []
     for block in todo:
         if group and (
             len(group) == at_once or block.end - block.begin != group[0].end - group[0].begin
@@ -135,7 +135,7 @@ class ByteModel:
     @property
     def reading_flops(self) -> float:
         """FLOPs per byte of finding entropies, what is read twice counted twice."""
-        once = forward_flops_per_byte(self.spec.model.shape, self.spec.setting)
+        once = forward_flops_per_byte(self.spec.model.shape, self.spec.cost_context)
         return once * REREAD / (REREAD - 1)
 
     def entropies(self, data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.float32]:

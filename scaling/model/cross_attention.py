@@ -169,11 +169,11 @@ def _exact(scores: Tensor) -> Tensor:
 # Where patches lie in a batch: which latent a byte reads, and which bytes a latent pools.
 #
 # The shift rule of byte latent transformers, stated over targets. Position p reads the bytes before
-# target p (BOS at a piece's first position) and predicts target p. Latent j of a row stands before
-# patch j of the targets: it may hold every byte before that patch's first target, and nothing else.
-# So position p reads the latent of its own target's patch, and with b(j) the position at which
-# patch j opens, latent j pools the inputs b(j-1) + 1 .. b(j); at a piece's first patch, its BOS
-# alone. The bytes of a piece's last patch are never pooled: nothing is left to predict from them.
+# target p (BOS at a segment's first position) and predicts target p. Latent j of a row stands
+# before patch j of the targets: it may hold every byte before that patch's first target, and no
+# more. So p reads the latent of its own target's patch, and with b(j) the position at which
+# patch j opens, latent j pools the inputs b(j-1) + 1 .. b(j); at a segment's first patch, its BOS
+# alone. The bytes of a segment's last patch are never pooled: nothing is left to predict from them.
 
 
 PAD_LATENTS_TO = 8  # so that shapes seldom change from step to step
@@ -186,26 +186,26 @@ class PatchLayout(NamedTuple):
         latent_of_byte: [rows, W] int64, the latent in its row that each position reads.
         members: [rows, P, M] int64, the positions each latent pools, padded with its last one.
         is_member: [rows, P, M] bool, False on that padding.
-        latent_pieces: [rows, P] int32, the piece of each latent, -1 on padded ones.
+        latent_segments: [rows, P] int32, the segment of each latent, -1 on padded ones.
     """
 
     latent_of_byte: NDArray[np.int64]
     members: NDArray[np.int64]
     is_member: NDArray[np.bool_]
-    latent_pieces: NDArray[np.int32]
+    latent_segments: NDArray[np.int32]
 
     @property
     def whole(self) -> bool:
-        """Whether every row is one piece without padded latents."""
-        return bool((self.latent_pieces == 0).all())
+        """Whether every row is one segment without padded latents."""
+        return bool((self.latent_segments == 0).all())
 
 
-def patch_layout(starts: NDArray[np.bool_], pieces: NDArray[np.int32]) -> PatchLayout:
+def patch_layout(starts: NDArray[np.bool_], segments: NDArray[np.int32]) -> PatchLayout:
     """Lay out the patches that open where `starts` says.
 
     Args:
-        starts: [rows, W] whether a target opens a patch; True at the first of each piece.
-        pieces: [rows, W] the piece of each position, -1 on padding.
+        starts: [rows, W] whether a target opens a patch; True at the first of each segment.
+        segments: [rows, W] the segment of each position, -1 on padding.
     """
     rows = starts.shape[0]
     counts = starts.sum(axis=1)
@@ -217,13 +217,13 @@ def patch_layout(starts: NDArray[np.bool_], pieces: NDArray[np.int32]) -> PatchL
     latent = latent_of_byte[row, opened_at]
     ends = np.zeros((rows, most), dtype=np.int64)
     ends[row, latent] = opened_at
-    latent_pieces = np.full((rows, most), -1, dtype=np.int32)
-    latent_pieces[row, latent] = pieces[row, opened_at]
+    latent_segments = np.full((rows, most), -1, dtype=np.int32)
+    latent_segments[row, latent] = segments[row, opened_at]
     lengths = np.ones((rows, most), dtype=np.int64)  # of a padded latent, too: an empty pool is NaN
-    follows = (latent_pieces[:, 1:] == latent_pieces[:, :-1]) & (latent_pieces[:, 1:] >= 0)
+    follows = (latent_segments[:, 1:] == latent_segments[:, :-1]) & (latent_segments[:, 1:] >= 0)
     lengths[:, 1:] = np.where(follows, ends[:, 1:] - ends[:, :-1], 1)
     back = np.arange(int(lengths.max()) - 1, -1, -1)
     members = np.maximum(ends[:, :, None] - back, 0)
     is_member = back < lengths[:, :, None]
     members = np.where(is_member, members, ends[:, :, None])
-    return PatchLayout(latent_of_byte, members, is_member, latent_pieces)
+    return PatchLayout(latent_of_byte, members, is_member, latent_segments)

@@ -27,9 +27,9 @@ _AT_ONCE = 1 << 22  # numbers; bounds the memory of what is only passed through
 
 
 def static_starts(lengths: Sequence[int] | NDArray[np.integer], rate: float) -> Starts:
-    """Return starts [sum of lengths] of patches of `rate` bytes, counted anew in every piece.
+    """Return starts [sum of lengths] of patches of `rate` bytes, counted anew in every segment.
 
-    Byte i of a piece opens a patch where floor(i / T) differs from floor((i - 1) / T), so that a
+    Byte i of a segment opens a patch where floor(i / T) differs from floor((i - 1) / T), so that a
     fractional rate T mixes patches of the two nearest whole lengths, evenly.
     """
     assert rate >= 1, "a patch holds at least one byte"

@@ -16,7 +16,7 @@ from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
 from scaling.fits.minima import find_minima, make_cells
 from scaling.fits.surface import fit_surfaces
-from scaling.flops import CONVENTIONS, BltShape, Setting, training_flops_per_byte
+from scaling.flops import CONVENTIONS, BltShape, CostContext, training_flops_per_byte
 from scaling.published import tables
 from scaling.read_runs import read_runs
 from scaling.result import FitResult
@@ -92,7 +92,7 @@ def convention_fits(printed: Runs, exact: Runs) -> Iterator[tuple[str, FitResult
     frame = exact.rows.drop("row")
     for flops in CONVENTIONS:
         costs = [
-            training_flops_per_byte(shape, Setting(rate), flops)
+            training_flops_per_byte(shape, CostContext(rate), flops)
             for shape, rate in zip(
                 tables.isoflop_shapes(), frame["compression_rate"].to_list(), strict=True
             )
@@ -131,7 +131,7 @@ def _exponents(
     minima = find_minima(cells, loss[None], np.ones((1, len(loss))))
     ln_compute = []
     for number, cell in enumerate(cells):
-        setting = Setting(cell.rate)
+        setting = CostContext(cell.rate)
         costs = np.log([training_flops_per_byte(shapes[row], setting, flops) for row in cell.rows])
         order = np.argsort(data[cell.rows])
         place = minima.ln_bytes[0, number]

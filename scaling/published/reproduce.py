@@ -10,7 +10,7 @@ from scaling.fits.joint_rivals import score_forms
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
 from scaling.fits.surface import fit_surfaces
-from scaling.flops import Setting, latent_share, paper_blt, train_bytes
+from scaling.flops import CostContext, latent_share, paper_blt, train_bytes
 from scaling.laws.joint import DEFAULT_FORM
 from scaling.published import tables
 from scaling.published.coefficients import COT_LAW1_LATENT, COT_LAW2_LATENT
@@ -46,7 +46,7 @@ def summary(found: Iterable[PublishedFigure]) -> tuple[int, int]:
 
 def _costs() -> Iterator[PublishedFigure]:
     shares = [
-        round(100 * latent_share(paper_blt(row["scale"]), Setting(float(name[5:])))) == share
+        round(100 * latent_share(paper_blt(row["scale"]), CostContext(float(name[5:])))) == share
         for row in tables.table(tables.BLT_SHARES).iter_rows(named=True)
         for name, share in row.items()
         if name.startswith("blt_T")
@@ -55,7 +55,7 @@ def _costs() -> Iterator[PublishedFigure]:
     rows = tables.isoflop_runs(exact_params=True).rows.iter_rows(named=True)
     errors = [
         abs(
-            train_bytes(row["compute_flops"], shape, Setting(row["compression_rate"]))
+            train_bytes(row["compute_flops"], shape, CostContext(row["compression_rate"]))
             / row["train_bytes"]
             - 1
         )

@@ -47,7 +47,7 @@ def run_local(
         devices: `cpu`, `cuda:0`, ...; each has so many workers, which share its memory.
         retry_failed: whether runs whose record says `failed` are taken up again.
         watch: told how the sweep stands, now and then and at the end.
-        stop: where a request to stop is noted, as by `scaling.train.progress.heard`.
+        stop: where a request to stop is noted, as by `scaling.train.progress.stop_on_signal`.
 
     Raises:
         InputError: another process drives the sweep, a run is there twice, its specification or

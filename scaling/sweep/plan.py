@@ -41,7 +41,7 @@ from scaling.sweep.price import (
 from scaling.sweep.queue import driver_lock
 from scaling.train.device import device_names
 from scaling.train.machine import MachineSettings
-from scaling.train.progress import ProgressPrinter, heard, report_line
+from scaling.train.progress import ProgressPrinter, report_line, stop_on_signal
 from scaling.train.run import train
 from tokenize_lab.progress import Stage
 from tokenize_lab.workers import cpu_count
@@ -178,7 +178,7 @@ def train_byte_model(spec: RunSpec, text: PreparedText, folder: Path) -> None:
     """
     sys.stderr.write(f"training the {spec.name}\n")
     machine = MachineSettings(device="cpu", threads=1)
-    with heard() as stop, ProgressPrinter(report_line) as watch:
+    with stop_on_signal() as stop, ProgressPrinter(report_line) as watch:
         record = train(spec, open_shards(text.shards), folder, machine, watch, stop=stop)
     if record.status == "interrupted":
         raise PlanningStoppedError(stop.exit_code)

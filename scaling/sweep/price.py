@@ -56,7 +56,7 @@ class PlannedRun:
     @property
     def flops_per_byte(self) -> float:
         """Training FLOPs of a byte of text."""
-        return training_flops_per_byte(self.spec.model.shape, self.spec.setting)
+        return training_flops_per_byte(self.spec.model.shape, self.spec.cost_context)
 
     @property
     def epochs(self) -> float:
@@ -67,7 +67,7 @@ class PlannedRun:
     @property
     def latent_share(self) -> float:
         """Share of the FLOPs that the global module takes."""
-        return latent_share(self.spec.model.shape, self.spec.setting)
+        return latent_share(self.spec.model.shape, self.spec.cost_context)
 
     @property
     def bytes_per_param(self) -> float:

@@ -345,7 +345,7 @@ def _latest(path: Path) -> _Latest | None:
 
 
 def _flops(spec: RunSpec, train_bytes: float) -> float:
-    return training_flops_per_byte(spec.model.shape, spec.setting) * train_bytes
+    return training_flops_per_byte(spec.model.shape, spec.cost_context) * train_bytes
 
 
 def _number(value: object) -> float | None:

@@ -16,7 +16,7 @@ from corpora.errors import InputError
 from scaling.data.shards import open_shards
 from scaling.record import read_spec
 from scaling.train.machine import MachineSettings
-from scaling.train.progress import ProgressPrinter, heard, report_line
+from scaling.train.progress import ProgressPrinter, report_line, stop_on_signal
 from scaling.train.run import train
 
 
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--patching-flops", type=_flops, default=0.0, help="for the record")
     asked = parser.parse_args(arguments)
     try:
-        with heard() as stop, ProgressPrinter(report_line) as watch:
+        with stop_on_signal() as stop, ProgressPrinter(report_line) as watch:
             record = train(
                 read_spec(asked.spec),
                 open_shards(asked.shards, verify=True),  # they may have come a long way

@@ -20,7 +20,7 @@ _MODEL, _MEAN, _SQUARE, _RANDOM = "model.", "mean.", "square.", "random"
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """What a run has behind it.
 
     Attributes:
@@ -38,7 +38,7 @@ class Progress:
 
 
 def save_checkpoint(
-    path: Path, run_id: str, model: nn.Module, optimizer: torch.optim.AdamW, progress: Progress
+    path: Path, run_id: str, model: nn.Module, optimizer: torch.optim.AdamW, progress: RunProgress
 ) -> None:
     """Write the state; until it is whole, the one before stays.
 
@@ -58,7 +58,7 @@ def save_checkpoint(
 
 def load_checkpoint(
     path: Path, run_id: str, steps: int, model: nn.Module, optimizer: torch.optim.AdamW
-) -> Progress:
+) -> RunProgress:
     """Put a run of `steps` steps back into the state that was saved, on the model's device.
 
     Raises:
@@ -124,14 +124,14 @@ def _moments(
     return moments
 
 
-def _progress(notes: dict[str, str], path: Path, steps: int) -> Progress:
+def _progress(notes: dict[str, str], path: Path, steps: int) -> RunProgress:
     try:
-        values = {name: kind(notes[name]) for name, kind in get_type_hints(Progress).items()}
+        values = {name: kind(notes[name]) for name, kind in get_type_hints(RunProgress).items()}
     except (KeyError, ValueError) as error:
         raise InputError(f"{path}: says nothing of where the run stood ({error}); {_REMEDY}") from (
             error
         )
-    progress = Progress(**values)
+    progress = RunProgress(**values)
     if not all(0 <= value < math.inf for value in values.values()):
         raise InputError(f"{path}: says impossible numbers of where the run stood; {_REMEDY}")
     if not 1 <= progress.step <= steps:

@@ -17,7 +17,7 @@ _LOG_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Report:
+class RunReport:
     """How a run stands, for those who watch it.
 
     Attributes:
@@ -37,10 +37,10 @@ class Report:
     scored_bytes: int = 0
 
 
-Watch = Callable[[Report], object]
+RunWatch = Callable[[RunReport], object]
 
 
-def report_line(report: Report) -> str:
+def report_line(report: RunReport) -> str:
     """Return a report as a line."""
     if report.scored_bytes:
         return f"scoring held-out text: {report.scored_bytes / 1e6:.1f} MB"
@@ -126,7 +126,7 @@ class StopRequest:
 
 
 @contextmanager
-def heard() -> Iterator[StopRequest]:
+def stop_on_signal() -> Iterator[StopRequest]:
     """Note Ctrl-C and SIGTERM instead of obeying them at once; the second one is obeyed at once.
 
     Only the main thread hears signals; elsewhere nothing changes.

@@ -18,12 +18,12 @@ from scaling.flops import training_flops_per_byte
 from scaling.model.weights import WEIGHTS, AnyModel, build_model, parameter_counts, write_tensors
 from scaling.record import RunOutcome, RunRecord, read_record, write_record, write_spec
 from scaling.spec import RunSpec
-from scaling.train.checkpoint import CHECKPOINT, Progress, load_checkpoint, save_checkpoint
+from scaling.train.checkpoint import CHECKPOINT, RunProgress, load_checkpoint, save_checkpoint
 from scaling.train.device import World, commit, device_name, joined, peak_flops, summed, versions
 from scaling.train.machine import MachineSettings
 from scaling.train.memory import rows_that_fit
 from scaling.train.metrics import METRICS, MetricsLog
-from scaling.train.progress import Report, StopRequest, Watch
+from scaling.train.progress import RunReport, RunWatch, StopRequest
 from scaling.train.step import Stepper, StepResult, adamw, set_learning_rate, wsd
 
 _SMOOTHING = 0.98
@@ -35,7 +35,7 @@ def train(
     shards: Shards,
     folder: Path,
     machine: MachineSettings | None = None,
-    watch: Watch | None = None,
+    watch: RunWatch | None = None,
     patching_flops: float = 0.0,
     stop: StopRequest | None = None,
 ) -> RunRecord:
@@ -50,7 +50,7 @@ def train(
         shards: text of the key that the specification names.
         folder: the run's own; it gets spec.json, metrics.jsonl, model.safetensors, record.json.
         patching_flops: what finding the patches cost, for the record.
-        stop: where a request to stop is noted, as by `scaling.train.stop.heard`.
+        stop: where a request to stop is noted, as by `scaling.train.progress.stop_on_signal`.
 
     Raises:
         InputError: the shards are others, the folder holds another run, its checkpoint cannot be
@@ -89,7 +89,7 @@ class _Run:
         machine: MachineSettings,
         device: torch.device,
         world: World,
-        watch: Watch | None,
+        watch: RunWatch | None,
         stop: StopRequest,
     ) -> None:
         self.spec, self.shards, self.folder, self.machine = spec, shards, folder, machine
@@ -99,7 +99,7 @@ class _Run:
         self.windows = Windows(shards.train, spec.window_units, spec.seed, self.patches)
         self.windows.batch(0, spec.rows, (0, 1))  # too little text shows before anything is made
         rows = rows_that_fit(spec, machine, device, world)
-        self.progress = Progress(micro_rows=rows)
+        self.progress = RunProgress(micro_rows=rows)
         self.model: AnyModel = build_model(spec).to(device)
         self.optimizer = adamw(self.model, spec.training)
         checkpoint = folder / CHECKPOINT
@@ -232,14 +232,14 @@ class _Run:
             "seconds": round(self.progress.seconds, 3),
         }
 
-    def report(self, result: StepResult) -> Report:
+    def report(self, result: StepResult) -> RunReport:
         """Return how the run stands."""
         progress, steps = self.progress, self.spec.training.steps
         done = progress.step - self.first_step
         per_step = (time.perf_counter() - self.begun) / done
         speed = result.bytes / per_step
-        flops = training_flops_per_byte(self.spec.model.shape, self.spec.setting)
-        return Report(
+        flops = training_flops_per_byte(self.spec.model.shape, self.spec.cost_context)
+        return RunReport(
             progress.step,
             steps,
             progress.smoothed * result.targets / (math.log(2) * result.bytes),
@@ -294,7 +294,7 @@ class _Run:
                 raise _StoppedError
             if self.watch is not None and self.leads:
                 steps = self.progress.step
-                self.watch(Report(steps, steps, math.nan, math.nan, math.nan, math.nan, done))
+                self.watch(RunReport(steps, steps, math.nan, math.nan, math.nan, math.nan, done))
 
         return score(
             self.model,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from corpora.errors import InputError
 from scaling.data.shards import Shards
 from scaling.data.starts import patches_of
-from scaling.data.windows import Batch, Windows
+from scaling.data.windows import TokenBatch, Windows
 from scaling.model.weights import AnyModel, build_model
 from scaling.spec import RunSpec, Training
 from scaling.train.device import World, synchronize
@@ -42,7 +42,7 @@ class StepResult:
     gradient_norm: float
 
 
-def loss_of(model: Any, batch: Batch, device: torch.device) -> tuple[Tensor, int]:
+def loss_of(model: Any, batch: TokenBatch, device: torch.device) -> tuple[Tensor, int]:
     """Return nats summed over the batch's targets, in float32, and their number.
 
     Args:
@@ -53,9 +53,9 @@ def loss_of(model: Any, batch: Batch, device: torch.device) -> tuple[Tensor, int
     targets = torch.from_numpy(batch.targets).to(device)
     count = batch.targets.size
     if batch.has_boundaries:
-        padding = torch.from_numpy(batch.pieces < 0).to(device)
+        padding = torch.from_numpy(batch.segments < 0).to(device)
         targets = targets.masked_fill(padding, -1)
-        count -= int((batch.pieces < 0).sum())
+        count -= int((batch.segments < 0).sum())
     nats: Tensor = model(inner.inputs(batch, device), targets)
     return nats, count
 

@@ -55,7 +55,7 @@ def spec_of(
         seed=seed,
         compute_flops=budget,
     )
-    steps = steps_for_budget(budget, model, spec.setting, 4096)
+    steps = steps_for_budget(budget, model, spec.cost_context, 4096)
     return replace(spec, training=replace(spec.training, steps=steps))
 
 
@@ -63,7 +63,7 @@ def bowl(spec: RunSpec) -> float:
     """Return bits per byte that are lowest at `BEST_RATE` and, in ln B, at `BEST_SIZE`."""
     assert spec.compute_flops is not None
     best = replace(spec.model, layers=BEST_SIZE[0], dim=BEST_SIZE[1])
-    steps = steps_for_budget(spec.compute_flops, best, spec.setting, 4096)
+    steps = steps_for_budget(spec.compute_flops, best, spec.cost_context, 4096)
     away = math.log(spec.training.steps / steps)
     return (
         FLOOR

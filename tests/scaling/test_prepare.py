@@ -124,7 +124,7 @@ def test_the_budget_buys_steps_at_the_rate_that_came_out(tmp_path: Path) -> None
     for patching in ('kind = "static"\ncompression_rate = 4', 'kind = "space"'):
         wanted = asked(tmp_path, patching=patching, training="compute_flops = 1e9")
         spec, _ = ready(wanted, tmp_path / "shards")
-        per_step = 256 * training_flops_per_byte(spec.model.shape, spec.setting)
+        per_step = 256 * training_flops_per_byte(spec.model.shape, spec.cost_context)
         assert spec.training.steps == round(1e9 / per_step) > 1
 
 

@@ -102,7 +102,7 @@ def test_bits_per_byte_are_of_raw_bytes() -> None:
 def test_flops_by_every_convention_are_of_the_bytes_that_were_read(model: Model) -> None:
     record = record_of(model)
     assert set(record.flops) == set(CONVENTIONS)
-    full = training_flops_per_byte(model.shape, record.spec.setting) * record.train_bytes
+    full = training_flops_per_byte(model.shape, record.spec.cost_context) * record.train_bytes
     assert record.flops["full"] == pytest.approx(full, rel=1e-12)
     # A run cut short is priced by what it read, not by what it was to read.
     half = replace(record, train_bytes=record.train_bytes // 2, status="interrupted")

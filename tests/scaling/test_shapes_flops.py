@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scaling.flops import (
     CONVENTIONS,
     PAPER_VOCABULARIES,
-    Setting,
+    CostContext,
     cost,
     forward_flops_per_byte,
     latent_share,
@@ -82,7 +82,7 @@ def test_table_6_share_of_the_global_module() -> None:
         for name, share in row.items():
             if not name.startswith("blt_T"):
                 continue
-            setting = Setting(float(name.removeprefix("blt_T")))
+            setting = CostContext(float(name.removeprefix("blt_T")))
             exact += round(100 * latent_share(paper_blt(row["scale"]), setting)) == share
             total += 1
     assert (exact, total) == (168, 168)
@@ -94,7 +94,7 @@ def test_train_bytes_of_the_311_models() -> None:
     errors = []
     for row in frame.iter_rows(named=True):
         shape = shapes[int(row["global_params"])]
-        ours = train_bytes(row["compute_flops"], shape, Setting(row["compression_rate"]))
+        ours = train_bytes(row["compute_flops"], shape, CostContext(row["compression_rate"]))
         errors.append(abs(ours / row["train_bytes"] - 1))
     assert len(errors) == 311
     assert max(errors) < 0.01
@@ -102,7 +102,7 @@ def test_train_bytes_of_the_311_models() -> None:
 
 
 def test_conventions_differ_as_they_say() -> None:
-    shape, setting = paper_subword(16, 128_000), Setting(4.0)
+    shape, setting = paper_subword(16, 128_000), CostContext(4.0)
     by_name = {name: forward_flops_per_byte(shape, setting, name) for name in CONVENTIONS}
     head = 2 * 128_000 * 2048 / 4
     assert by_name["full"] - by_name["head-excluded"] == pytest.approx(head)
@@ -118,7 +118,7 @@ def test_conventions_differ_as_they_say() -> None:
 
 @given(st.integers(1, 12), st.integers(1, 8), st.floats(1, 16))
 def test_costs_are_parts_of_a_whole(layers: int, width: int, rate: float) -> None:
-    shape, setting = micro_blt(layers, 32 * width, 1, 64, 2), Setting(rate, 512, 64)
+    shape, setting = micro_blt(layers, 32 * width, 1, 64, 2), CostContext(rate, 512, 64)
     assert all(part > 0 for part in cost(shape, setting))
     assert sum(cost(shape, setting)) == pytest.approx(forward_flops_per_byte(shape, setting))
     assert 0 < latent_share(shape, setting) < 1
@@ -126,5 +126,5 @@ def test_costs_are_parts_of_a_whole(layers: int, width: int, rate: float) -> Non
         3 * forward_flops_per_byte(shape, setting)
     )
     # More bytes per patch make the same model cheaper per byte.
-    longer = Setting(rate * 1.1, 512, 64)
+    longer = CostContext(rate * 1.1, 512, 64)
     assert forward_flops_per_byte(shape, longer) < forward_flops_per_byte(shape, setting)

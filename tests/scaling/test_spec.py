@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scaling.flops import BltShape, Setting, SubwordShape, train_bytes
+from scaling.flops import BltShape, CostContext, SubwordShape, train_bytes
 from scaling.spec import Model, Patching, RunSpec, Training, default_learning_rate, steps_for_budget
 
 BLT = RunSpec(
@@ -141,17 +141,17 @@ def test_reading_leaves_what_was_read_alone() -> None:
 def test_what_it_costs_follows_from_it() -> None:
     assert BLT.model.shape == BltShape(2, 32, 1, 32, 1)
     assert SUBWORD.model.shape == SubwordShape(3, 48, 4096)
-    assert BLT.setting == Setting(4.0, 512, 64)
+    assert BLT.cost_context == CostContext(4.0, 512, 64)
     assert (BLT.rows, BLT.window_units) == (8, 512)
     assert (SUBWORD.rows, SUBWORD.window_units) == (16, round(512 / 3.7))
 
 
 def test_steps_spend_the_budget_to_half_a_step() -> None:
     for compute in (1e10, 3e11, 3e12):
-        steps = steps_for_budget(compute, BLT.model, BLT.setting, 4096)
-        paid = train_bytes(compute, BLT.model.shape, BLT.setting)
+        steps = steps_for_budget(compute, BLT.model, BLT.cost_context, 4096)
+        paid = train_bytes(compute, BLT.model.shape, BLT.cost_context)
         assert abs(steps * 4096 - paid) <= 2048
-    assert steps_for_budget(1.0, BLT.model, BLT.setting, 4096) == 1
+    assert steps_for_budget(1.0, BLT.model, BLT.cost_context, 4096) == 1
 
 
 def test_the_learning_rate_falls_with_the_root_of_the_width() -> None:

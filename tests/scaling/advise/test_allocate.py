@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scaling.advise.allocate import _forward, price
 from scaling.advise.laws import family_laws
-from scaling.flops import Setting, paper_blt, training_flops_per_byte
+from scaling.flops import CostContext, paper_blt, training_flops_per_byte
 from scaling.laws import law2
 
 
@@ -18,7 +18,9 @@ def test_allocation_lies_between_the_papers_shapes() -> None:
     for layers, rate in ((8, 4.0), (20, 2.5), (32, 9.0)):
         shape = paper_blt(layers)
         ours = _forward(np.array([float(shape.global_params)]), np.array([rate]), None)
-        assert 3 * ours[0] == pytest.approx(training_flops_per_byte(shape, Setting(rate)), rel=1e-6)
+        assert 3 * ours[0] == pytest.approx(
+            training_flops_per_byte(shape, CostContext(rate)), rel=1e-6
+        )
 
 
 @settings(max_examples=25)

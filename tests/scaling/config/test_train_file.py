@@ -8,7 +8,7 @@ import pytest
 from corpora.errors import InputError
 from scaling.config.tables import DataTable, ModelTable, PatchingTable, StrictTable, TrainingTable
 from scaling.config.train_file import TrainFile, byte_model_file, read_train_file
-from scaling.flops import BltShape, Setting, train_bytes
+from scaling.flops import BltShape, CostContext, train_bytes
 from scaling.spec import Model, Patching, default_learning_rate
 
 TABLES: dict[str, type[StrictTable]] = {
@@ -111,7 +111,7 @@ def test_a_window_changes_nothing_of_a_subword_model(file: Path) -> None:
 def test_a_budget_of_compute_pays_for_what_the_formulas_say(file: Path) -> None:
     asked = read(file, BLT)
     training = asked.build_training(asked.model.build(), 3.9)
-    shape, setting = BltShape(2, 32, 1, 32, 1), Setting(3.9, 512, 64)
+    shape, setting = BltShape(2, 32, 1, 32, 1), CostContext(3.9, 512, 64)
     assert training.steps == round(train_bytes(3e12, shape, setting) / 4096)
     assert training.learning_rate == default_learning_rate(32) == pytest.approx(6e-3)
 

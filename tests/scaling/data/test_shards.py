@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from scaling.data.build_text import build_text
-from scaling.data.build_units import Part, build_entropies, build_starts, build_tokens
+from scaling.data.build_units import TextPart, build_entropies, build_starts, build_tokens
 from scaling.data.shards import open_shards
 from scaling.data.starts import StoredPatches
 from scaling.data.windows import Windows
@@ -28,7 +28,7 @@ def text(tmp_path: Path) -> Path:
     return build_text([corpus_of(sentences(200))], tmp_path, held_out_bytes=4000)
 
 
-def spaces_of(part: Part) -> NDArray[np.bool_]:
+def spaces_of(part: TextPart) -> NDArray[np.bool_]:
     return np.concatenate([space_starts(document, 64) for document in part.documents()])
 
 
@@ -159,7 +159,7 @@ def test_patches_are_kept_beside_the_text_with_their_rate(text: Path) -> None:
     # Another description is another key, and the first one is not computed again.
     assert build_starts(text, shards.folder.parent, spaces_of, {"kind": "x"}) != shards.folder
 
-    def not_again(part: Part) -> NDArray[np.bool_]:
+    def not_again(part: TextPart) -> NDArray[np.bool_]:
         raise AssertionError("made again")
 
     again = build_starts(text, shards.folder.parent, not_again, {"kind": "space"})
@@ -176,7 +176,7 @@ def test_the_first_byte_of_a_document_opens_a_patch_whatever_the_rule_says(text:
 
 
 def test_entropies_are_kept_beside_the_text(text: Path) -> None:
-    def sizes(part: Part) -> NDArray[np.float64]:
+    def sizes(part: TextPart) -> NDArray[np.float64]:
         side = getattr(open_shards(text), part.split)
         assert np.array_equal(part.data, side.units[part.begin : part.begin + len(part.data)])
         assert part.offsets[0] == 0 and part.offsets[-1] == len(part.data)

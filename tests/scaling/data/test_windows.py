@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from corpora.errors import InputError
 from scaling.data.shards import Stream
 from scaling.data.starts import Patches, SpacePatches, StaticPatches, StoredPatches
-from scaling.data.windows import Batch, Windows, evaluation_windows
+from scaling.data.windows import TokenBatch, Windows, evaluation_windows
 from scaling.model.patching import space_starts, static_starts
 
 BOS = 256
@@ -46,9 +46,9 @@ RULES = st.sampled_from(
 )
 
 
-def pieces_by_hand(batch: Batch) -> Iterator[tuple[int, int, int]]:
-    """Yield row, begin and end of each piece, and assert that the rows are well formed."""
-    for row, numbers in enumerate(batch.pieces.tolist()):
+def segments_by_hand(batch: TokenBatch) -> Iterator[tuple[int, int, int]]:
+    """Yield row, begin and end of each segment, and assert that the rows are well formed."""
+    for row, numbers in enumerate(batch.segments.tolist()):
         text = [number for number in numbers if number >= 0]
         assert numbers == text + [-1] * (len(numbers) - len(text))
         assert sorted(set(text)) == list(range(max(text) + 1)) and text == sorted(text)
@@ -56,14 +56,14 @@ def pieces_by_hand(batch: Batch) -> Iterator[tuple[int, int, int]]:
             yield row, text.index(number), text.index(number) + text.count(number)
 
 
-def assert_well_formed(batch: Batch, bos: int, patches: Patches | None) -> None:
+def assert_well_formed(batch: TokenBatch, bos: int, patches: Patches | None) -> None:
     """Assert what every batch promises, position by position."""
     assert batch.inputs.dtype == batch.targets.dtype == np.int64
-    assert batch.pieces.dtype == np.int32
+    assert batch.segments.dtype == np.int32
     expected = np.zeros_like(batch.inputs)
     starts = np.zeros(batch.inputs.shape, np.bool_)
-    pieces = list(pieces_by_hand(batch))
-    for row, begin, end in pieces:
+    segments = list(segments_by_hand(batch))
+    for row, begin, end in segments:
         targets = batch.targets[row, begin:end]
         expected[row, begin] = bos
         expected[row, begin + 1 : end] = targets[:-1]
@@ -72,9 +72,9 @@ def assert_well_formed(batch: Batch, bos: int, patches: Patches | None) -> None:
         elif isinstance(patches, SpacePatches):
             starts[row, begin:end] = space_starts(targets.astype(np.uint8), patches.most_bytes)
     assert np.array_equal(batch.inputs, expected)
-    assert not batch.targets[batch.pieces < 0].any()
+    assert not batch.targets[batch.segments < 0].any()
     assert batch.has_boundaries == (
-        len(pieces) > len(batch.pieces) or bool((batch.pieces < 0).any())
+        len(segments) > len(batch.segments) or bool((batch.segments < 0).any())
     )
     if patches is None:
         assert batch.starts is None
@@ -105,8 +105,8 @@ def test_an_epoch_reads_every_window_once_and_cuts_at_documents(
             batch = windows.batch(epoch * count + row, 1)
             assert_well_formed(batch, BOS, patches)
             assert bytes(batch.targets[0].tolist()) == text[begin : begin + width]
-            # A new piece where, and only where, a document begins.
-            new = np.flatnonzero(np.diff(batch.pieces[0], prepend=-1)).tolist()
+            # A new segment where, and only where, a document begins.
+            new = np.flatnonzero(np.diff(batch.segments[0], prepend=-1)).tolist()
             within = [at for at in range(width) if begin + at in opens]
             assert new == sorted({0, *within})
             assert batch.scored_bytes == width
@@ -147,7 +147,7 @@ def test_ranks_share_a_batch_without_overlap() -> None:
         assert whole.scored_bytes == sum(part.scored_bytes for part in parts)
 
 
-def test_stored_patches_are_those_of_the_documents_and_of_pieces() -> None:
+def test_stored_patches_are_those_of_the_documents_and_of_segments() -> None:
     rng = np.random.default_rng(1)
     documents = [rng.bytes(int(n)) for n in rng.integers(1, 90, 60)]
     stored = rng.random(sum(map(len, documents))) < 0.3
@@ -157,12 +157,12 @@ def test_stored_patches_are_those_of_the_documents_and_of_pieces() -> None:
     for row, begin in enumerate(begins.tolist()):
         batch = windows.batch(row, 1)
         expected = stored[begin : begin + 32].copy()
-        for _, opens, _ in pieces_by_hand(batch):
+        for _, opens, _ in segments_by_hand(batch):
             expected[opens] = True
         assert batch.starts is not None and np.array_equal(batch.starts[0], expected)
     for evaluated in evaluation_windows(stream, 32, 4, StoredPatches()):
-        starts, pieces = evaluated.batch.starts, evaluated.batch.pieces
-        assert starts is not None and not starts[pieces < 0].any()
+        starts, segments = evaluated.batch.starts, evaluated.batch.segments
+        assert starts is not None and not starts[segments < 0].any()
     with pytest.raises(InputError, match="planted: these shards hold no patches"):
         Windows(stream_of(documents), 32, 0, StoredPatches()).batch(0, 1)
 
@@ -177,9 +177,9 @@ def test_evaluation_scores_every_byte_once_under_its_document(
         batch = evaluated.batch
         assert len(batch.targets) <= rows
         assert_well_formed(batch, BOS, patches)
-        assert np.array_equal(evaluated.document < 0, batch.pieces < 0)
+        assert np.array_equal(evaluated.document < 0, batch.segments < 0)
         scored += batch.scored_bytes
-        for row, begin, end in pieces_by_hand(batch):
+        for row, begin, end in segments_by_hand(batch):
             (number,) = set(evaluated.document[row, begin:end].tolist())
             # Only a document longer than a window is cut, every `width` bytes from its start.
             assert len(found[number]) % width == 0

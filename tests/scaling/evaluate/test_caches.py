@@ -14,9 +14,9 @@ from scaling.evaluate.byte_caches import (
     NextStarts,
     NextStatic,
     Whole,
-    piece_batch,
+    segment_batch,
 )
-from scaling.evaluate.caches import CachedTokens, piece_begin
+from scaling.evaluate.caches import CachedTokens, segment_begin
 from scaling.flops import BltShape, SubwordShape
 from scaling.model.blt import ByteLatentTransformer
 from scaling.model.byte_model import block_begin, entropies_of_documents, entropy_bits
@@ -79,10 +79,10 @@ RULES: dict[str, Callable[[], NextStarts]] = {
 @pytest.mark.parametrize(
     ("dtype", "tolerance", "known"),
     [(torch.float64, EXACT, 0), (torch.float64, EXACT, 50), (torch.float32, SINGLE, 24)],
-    ids=["from nothing", "from the middle of a piece", "from the end of one, float32"],
+    ids=["from nothing", "from the middle of a segment", "from the end of one, float32"],
 )
 def test_a_byte_latent_model(rule: str, dtype: torch.dtype, tolerance: float, known: int) -> None:
-    """From each beginning, over the ends of several pieces; one starts in the middle of one."""
+    """From each beginning, over the ends of several segments; one starts in the middle of one."""
     model = latent_model().to(dtype)
     cached = CachedBytes(model, TEXT[:known], WINDOW, RULES[rule]())
     whole = Whole(model, TEXT[:known], WINDOW, RULES[rule]())
@@ -111,7 +111,7 @@ def test_a_token_model(
 
 
 def test_the_latest_latent_matters_and_only_once_its_patch_has_opened() -> None:
-    """The caches' pieces are no bystanders: without the latent, the logits are others."""
+    """The caches' segments are no bystanders: without the latent, the logits are others."""
     model = latent_model()
     reader = CachedBytes(model, TEXT[:10], WINDOW, NextStatic(4))
     before = reader.logits()
@@ -129,7 +129,7 @@ def test_pieces_overlap_by_half(window: int) -> None:
     for place in range(60):
         if length == window:  # full: the last half stays
             begin, length = place - window // 2, window // 2
-        assert piece_begin(place, window) == begin
+        assert segment_begin(place, window) == begin
         length += 1
 
 
@@ -149,15 +149,15 @@ def test_starts_byte_by_byte_are_those_of_the_whole_document(kind: str) -> None:
     """However the text came, in one go or byte by byte, and caps included."""
     rule = _entropy(kind, most_bytes=4)
     for place in range(len(TEXT)):
-        begin = piece_begin(place, WINDOW)
-        piece = rule(TEXT[:place], begin)
-        assert len(piece) == place - begin + 1
+        begin = segment_begin(place, WINDOW)
+        segment = rule(TEXT[:place], begin)
+        assert len(segment) == place - begin + 1
     bits = _bits(rule._model)
     whole = entropy_starts(bits, rule._threshold, 4, kind == "entropy-monotonic")
     assert 0.2 < whole.mean() < 0.7
     whole[begin] = True
-    assert piece.tolist() == whole[begin : len(TEXT)].tolist()
+    assert segment.tolist() == whole[begin : len(TEXT)].tolist()
 
 
-def test_the_batch_of_a_piece_begins_with_bos() -> None:
-    assert piece_batch([7, 8], 257, None).inputs.tolist() == [[256, 7, 8]]
+def test_the_batch_of_a_segment_begins_with_bos() -> None:
+    assert segment_batch([7, 8], 257, None).inputs.tolist() == [[256, 7, 8]]

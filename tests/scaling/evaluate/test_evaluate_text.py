@@ -14,7 +14,7 @@ from scaling.evaluate.byte_caches import next_starts
 from scaling.evaluate.evaluate_text import continue_text, evaluate, inference_flops_per_byte
 from scaling.evaluate.generate import Sampling
 from scaling.evaluate.trained_run import TrainedRun, open_run
-from scaling.flops import Setting, forward_flops_per_byte
+from scaling.flops import CostContext, forward_flops_per_byte
 from scaling.spec import RunSpec
 from tests.scaling.evaluate.runs import CONTEXT, latent_run, subword_run
 from tests.scaling.evaluate.streams import CPU
@@ -69,11 +69,11 @@ def test_raw_bytes_are_counted_by_language(tmp_path: Path, which: str, bpe: Path
     guessing = found.scores.units * np.log2(run.spec.model.vocabulary_size) / found.scores.bytes
     assert found.scores.bits_per_byte == pytest.approx(guessing, rel=0.5)
     rate = found.scores.compression_rate
-    expected = forward_flops_per_byte(run.spec.model.shape, Setting(rate, CONTEXT, 16))
+    expected = forward_flops_per_byte(run.spec.model.shape, CostContext(rate, CONTEXT, 16))
     assert inference_flops_per_byte(run, rate) == expected
     assert rate >= 1
     if which == "static":
-        assert rate == pytest.approx(3, rel=0.05)  # each piece's last patch may be short
+        assert rate == pytest.approx(3, rel=0.05)  # each segment's last patch may be short
 
 
 @pytest.mark.parametrize("which", KINDS)

@@ -33,7 +33,7 @@ def _subword(vocabulary: int, seed: int = 1) -> SubwordTransformer:
 
 
 def _one_by_one(model: SubwordTransformer, stream: Stream, width: int) -> list[float]:
-    """Nats of each document, its windows fed one at a time, without rows, pieces or padding."""
+    """Nats of each document, its windows fed one at a time, without rows, segments or padding."""
     out = []
     for number in range(stream.document_count):
         units = torch.tensor(stream.document(number).astype(np.int64))

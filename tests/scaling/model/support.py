@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scaling.data.shards import Stream
 from scaling.data.starts import Patches, StoredPatches
-from scaling.data.windows import Batch, batch_of, cut_rows
+from scaling.data.windows import TokenBatch, batch_of, cut_rows
 from scaling.flops import BltShape, SubwordShape
 from scaling.model.blt import ByteLatentTransformer
 from scaling.model.byte_model import entropies_of_documents
@@ -96,7 +96,7 @@ class Cut:
     lengths: tuple[int, ...]
     width: int
 
-    def batch(self, stream: Stream, patches: Patches | None) -> Batch:
+    def batch(self, stream: Stream, patches: Patches | None) -> TokenBatch:
         """Return the rows as a model reads them."""
         begins, lengths = np.array(self.begins), np.array(self.lengths)
         return batch_of(cut_rows(stream, begins, lengths, self.width), patches)
@@ -109,13 +109,13 @@ class Cut:
         return np.where(along < np.array(self.lengths)[:, None], places, -1)
 
 
-def stacked(batches: Sequence[Batch]) -> Batch:
+def stacked(batches: Sequence[TokenBatch]) -> TokenBatch:
     """Return the rows of several batches as those of one."""
     starts = [batch.starts for batch in batches if batch.starts is not None]
-    return Batch(
+    return TokenBatch(
         inputs=np.concatenate([batch.inputs for batch in batches]),
         targets=np.concatenate([batch.targets for batch in batches]),
-        pieces=np.concatenate([batch.pieces for batch in batches]),
+        segments=np.concatenate([batch.segments for batch in batches]),
         starts=np.concatenate(starts) if starts else None,
         scored_bytes=sum(batch.scored_bytes for batch in batches),
     )

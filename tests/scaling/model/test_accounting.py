@@ -5,7 +5,7 @@ is a row of it), the head 256 h, the pooling projection k h h, and the norms' ga
 has BOS, d, and gains; untied, a second V d.
 
 FLOPs. PyTorch's counter sees products of matrices, with plain attention ("math") its scores and
-mixtures too. For R rows of W bytes, each one piece, P = W / T patches a row, it finds what `cost`
+mixtures too. For R rows of W bytes, each one segment, P = W / T patches a row, it finds what `cost`
 says, except:
 
 | part              | `cost`, times R W                | counted as it runs, per row            |
@@ -31,11 +31,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from scaling.data.starts import StaticPatches
-from scaling.data.windows import Batch
+from scaling.data.windows import TokenBatch
 from scaling.flops import (
     TRAINING_FACTOR,
     BltShape,
-    Setting,
+    CostContext,
     SubwordShape,
     cost,
     forward_flops_per_byte,
@@ -118,8 +118,8 @@ def test_a_feed_forward_layer_has_eight_d_squared_parameters(width: int) -> None
     assert layer.plain <= 2
 
 
-def text_batch(rows: int, width: int, rate: int | None) -> Batch:
-    """Return rows of one piece each."""
+def text_batch(rows: int, width: int, rate: int | None) -> TokenBatch:
+    """Return rows of one segment each."""
     text = bytes(np.random.default_rng(0).integers(0, 256, width + rows, dtype=np.uint8))
     cut = Cut(tuple(range(rows)), (width,) * rows, width)
     patches = StaticPatches(rate) if rate is not None else None
@@ -127,7 +127,7 @@ def text_batch(rows: int, width: int, rate: int | None) -> Batch:
 
 
 def counted_by_torch(
-    model: AnyModel, batch: Batch, plain: bool = True, backward: bool = False
+    model: AnyModel, batch: TokenBatch, plain: bool = True, backward: bool = False
 ) -> int:
     """Return the FLOPs of one pass, done plainly, or by hand as on a CPU."""
     inputs = model.inputs(batch, CPU)
@@ -176,7 +176,7 @@ def test_a_byte_latent_model_takes_the_flops_that_are_counted(
 ) -> None:
     rows, patches = 3, width // rate
     layers, d, local_layers, h, k = shape
-    parts = cost(shape, Setting(rate, width, window))
+    parts = cost(shape, CostContext(rate, width, window))
     # The halved counts are those of the table.
     assert exactly(parts.latent_attention * width) == (2 * layers * d * (patches + 1) * patches)
     assert exactly(parts.local_attention * width) == 4 * local_layers * h * (window + 1) * width
@@ -202,7 +202,7 @@ def test_a_byte_latent_model_takes_the_flops_that_are_counted(
 def test_a_subword_model_takes_the_flops_that_are_counted(
     shape: SubwordShape, width: int, tied: bool, plain: bool
 ) -> None:
-    rows, setting = 2, Setting(4, 4 * width)
+    rows, setting = 2, CostContext(4, 4 * width)
     parts = cost(shape, setting)
     text = rows * width * 4  # bytes: a token holds four
     halved = exactly(parts.latent_attention * text)

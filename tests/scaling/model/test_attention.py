@@ -1,4 +1,4 @@
-"""Attention in chunks, and over pieces, is what a dense mask of who sees whom gives."""
+"""Attention in chunks, and over segments, is what a dense mask of who sees whom gives."""
 
 import math
 from collections.abc import Callable
@@ -22,14 +22,14 @@ class Case(NamedTuple):
     """What is attended to, and how far.
 
     Attributes:
-        q, k, v: [R, H, W, C] float64. pieces: [R, W], or None where each row is one.
+        q, k, v: [R, H, W, C] float64. segments: [R, W], or None where each row is one.
         window: in positions.
     """
 
     q: Tensor
     k: Tensor
     v: Tensor
-    pieces: Tensor | None
+    segments: Tensor | None
     window: int
 
 
@@ -38,14 +38,14 @@ def cases(draw: st.DrawFn) -> Case:
     rows, heads, width = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 40))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 99)))
     q, k, v = torch.randn(3, rows, heads, width, 2, generator=generator, dtype=torch.float64) * 2
-    pieces = None
+    segments = None
     if draw(st.booleans()):
         opens = torch.rand(rows, width, generator=generator) < draw(st.sampled_from([0.05, 0.3]))
         opens[:, 0] = False
-        pieces = opens.cumsum(dim=1)
+        segments = opens.cumsum(dim=1)
         lengths = torch.randint(1, width + 1, (rows, 1), generator=generator)
-        pieces[torch.arange(width) >= lengths] = -1  # padding
-    return Case(q, k, v, pieces, draw(st.integers(1, 45)))
+        segments[torch.arange(width) >= lengths] = -1  # padding
+    return Case(q, k, v, segments, draw(st.integers(1, 45)))
 
 
 def dense(case: Case, window: int) -> Tensor:
@@ -53,8 +53,8 @@ def dense(case: Case, window: int) -> Tensor:
     width = case.q.shape[2]
     distance = torch.arange(width)[:, None] - torch.arange(width)
     sees = (distance >= 0) & (distance < window)
-    if case.pieces is not None:
-        sees = sees & (case.pieces[:, None, :, None] == case.pieces[:, None, None, :])
+    if case.segments is not None:
+        sees = sees & (case.segments[:, None, :, None] == case.segments[:, None, None, :])
     scores = case.q @ case.k.transpose(-1, -2) / math.sqrt(case.q.shape[-1])
     return scores.masked_fill(~sees, -math.inf).softmax(dim=-1) @ case.v
 
@@ -70,7 +70,7 @@ def with_gradients(attend: Callable[[Tensor, Tensor, Tensor], Tensor], case: Cas
 @settings(max_examples=300, deadline=None)
 @given(cases())
 def test_windows_are_read_as_a_dense_mask_says(case: Case) -> None:
-    attend = windowed(case.q.shape[2], case.window, case.pieces, CPU)
+    attend = windowed(case.q.shape[2], case.window, case.segments, CPU)
     expected = with_gradients(lambda q, k, v: dense(Case(q, k, v, *case[3:]), case.window), case)
     for own, other in zip(with_gradients(attend, case), expected, strict=True):
         torch.testing.assert_close(own, other, rtol=0, atol=EXACT)
@@ -80,12 +80,12 @@ def test_windows_are_read_as_a_dense_mask_says(case: Case) -> None:
 def test_whole_rows_are_read_as_a_dense_mask_says(case: Case) -> None:
     width = case.q.shape[2]
     expected = with_gradients(lambda q, k, v: dense(Case(q, k, v, *case[3:]), width), case)
-    for own, other in zip(with_gradients(causal(case.pieces), case), expected, strict=True):
+    for own, other in zip(with_gradients(causal(case.segments), case), expected, strict=True):
         torch.testing.assert_close(own, other, rtol=0, atol=EXACT)
 
 
 @given(cases())
-def test_a_row_of_one_piece_is_read_alike_with_its_number_and_without(case: Case) -> None:
+def test_a_row_of_one_segment_is_read_alike_with_its_number_and_without(case: Case) -> None:
     rows, _, width, _ = case.q.shape
     numbered = torch.zeros(rows, width, dtype=torch.int32)
     for one, other in (

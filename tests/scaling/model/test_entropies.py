@@ -120,7 +120,7 @@ def test_entropies_do_not_depend_on_what_is_read_beside(order: list[int], at_onc
     model = byte_model()
     alone = [entropies(model, [text]) for text in TEXTS]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scaling.model.entropies._MOST_LOGITS", at_once * 256 * CONTEXT)
+        patch.setattr("scaling.model.byte_model._MOST_LOGITS", at_once * 256 * CONTEXT)
         together = entropies(model, [TEXTS[i] for i in order])
     expected = np.concatenate([alone[i] for i in order])
     np.testing.assert_allclose(together, expected, rtol=0, atol=1e-6)

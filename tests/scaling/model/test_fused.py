@@ -121,7 +121,7 @@ def test_nats_of_huge_logits_are_finite() -> None:
 
 
 def attention_case(
-    positions: int, window: int, pieces: bool, dtype: torch.dtype
+    positions: int, window: int, segments: bool, dtype: torch.dtype
 ) -> tuple[Callable[..., Tensor], tuple[Tensor, ...]]:
     """Return attention of a block of two heads, as a function of its inputs and weights."""
     layer = SelfAttention(8, 2, 1.0)
@@ -129,7 +129,7 @@ def attention_case(
     rotary = Rotary(torch.arange(positions), 4).to(torch.empty(0, dtype=dtype))
 
     def work(x: Tensor, gain: Tensor, qkv: Tensor, out: Tensor) -> Tensor:
-        attend = windowed(positions, window, which if pieces else None, x.device)
+        attend = windowed(positions, window, which if segments else None, x.device)
         given = {"qkv": qkv, "out": out}
         after: Tensor = functional_call(layer, given, (x, gain, rotary, attend))
         return after
@@ -144,14 +144,14 @@ WINDOWS = [(8, 4), (11, 4), (5, 1), (7, 9), (1, 1)]
 
 
 @pytest.mark.usefixtures("slices")
-@pytest.mark.parametrize("pieces", [False, True])
+@pytest.mark.parametrize("segments", [False, True])
 @pytest.mark.parametrize(("positions", "window"), WINDOWS)
 def test_attention_by_hand_and_plain_agree(
-    positions: int, window: int, pieces: bool, monkeypatch: pytest.MonkeyPatch
+    positions: int, window: int, segments: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(3)
-    work, given = attention_case(positions, window, pieces, torch.float64)
-    single_work, _ = attention_case(positions, window, pieces, torch.float32)
+    work, given = attention_case(positions, window, segments, torch.float64)
+    single_work, _ = attention_case(positions, window, segments, torch.float32)
     single = tuple(x.detach().float().requires_grad_() for x in given)
     exact, rounded = values_and_gradients(work, given), values_and_gradients(single_work, single)
     with monkeypatch.context() as patched:
@@ -166,10 +166,10 @@ def test_attention_by_hand_and_plain_agree(
 
 
 @pytest.mark.usefixtures("slices")
-@pytest.mark.parametrize("pieces", [False, True])
-def test_gradients_of_attention_are_those_of_finite_differences(pieces: bool) -> None:
+@pytest.mark.parametrize("segments", [False, True])
+def test_gradients_of_attention_are_those_of_finite_differences(segments: bool) -> None:
     torch.manual_seed(4)
-    work, given = attention_case(11, 4, pieces, torch.float64)
+    work, given = attention_case(11, 4, segments, torch.float64)
     assert torch.autograd.gradcheck(work, given, fast_mode=True)
 
 

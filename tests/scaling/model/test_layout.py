@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from scaling.data.starts import StaticPatches
-from scaling.data.windows import Batch
+from scaling.data.windows import TokenBatch
 from scaling.model.cross_attention import PAD_LATENTS_TO, patch_layout
 from scaling.model.transformer import patched_bytes, tokens
 from tests.scaling.evaluate.streams import CPU
@@ -22,31 +22,31 @@ class RowPatches(NamedTuple):
 
     Attributes:
         reads: the latent of each position. pools: the positions of each latent.
-        pieces: the piece of each latent.
+        segments: the segment of each latent.
     """
 
     reads: list[int]
     pools: list[list[int]]
-    pieces: list[int]
+    segments: list[int]
 
 
-def by_hand(starts: list[bool], pieces: list[int]) -> RowPatches:
-    """Walk along a row. Latent j pools the bytes of the patch before; a piece's first, its BOS.
+def by_hand(starts: list[bool], segments: list[int]) -> RowPatches:
+    """Walk along a row. Latent j pools the bytes of the patch before; a segment's first, its BOS.
 
-    The byte at place i of a piece is the input of position i + 1 of the piece.
+    The byte at place i of a segment is the input of position i + 1 of the segment.
     """
     row = RowPatches([], [], [])
     patch_before: list[int] = []  # the places, in the row, of the targets of the patch so far
-    for position, piece in enumerate(pieces):
-        if piece < 0:
+    for position, segment in enumerate(segments):
+        if segment < 0:
             continue
-        if position == 0 or pieces[position - 1] != piece:
+        if position == 0 or segments[position - 1] != segment:
             row.pools.append([position])  # where BOS is read
-            row.pieces.append(piece)
+            row.segments.append(segment)
             patch_before = []
         elif starts[position]:
             row.pools.append([target + 1 for target in patch_before])
-            row.pieces.append(piece)
+            row.segments.append(segment)
             patch_before = []
         patch_before.append(position)
         row.reads.append(len(row.pools) - 1)
@@ -54,10 +54,10 @@ def by_hand(starts: list[bool], pieces: list[int]) -> RowPatches:
 
 
 @st.composite
-def rows_of_pieces(draw: st.DrawFn) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
-    """Draw starts and pieces [rows, W]; each row holds text, and padding at most at its end."""
+def rows_of_segments(draw: st.DrawFn) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
+    """Draw starts and segments [rows, W]; each row holds text, and padding at most at its end."""
     width = draw(st.integers(1, 24))
-    starts, pieces = [], []
+    starts, segments = [], []
     for _ in range(draw(st.integers(1, 4))):
         length = draw(st.integers(1, width))
         opens = [False, *draw(st.lists(st.booleans(), min_size=length - 1, max_size=length - 1))]
@@ -65,24 +65,24 @@ def rows_of_pieces(draw: st.DrawFn) -> tuple[NDArray[np.bool_], NDArray[np.int32
         padding = width - length
         first = [place == 0 or opened for place, opened in enumerate(opens)]
         starts.append([a or b for a, b in zip(first, flags, strict=True)] + [False] * padding)
-        pieces.append(np.cumsum(opens).tolist() + [-1] * padding)
-    return np.array(starts, dtype=np.bool_), np.array(pieces, dtype=np.int32)
+        segments.append(np.cumsum(opens).tolist() + [-1] * padding)
+    return np.array(starts, dtype=np.bool_), np.array(segments, dtype=np.int32)
 
 
-@given(rows_of_pieces())
+@given(rows_of_segments())
 def test_patches_lie_where_the_shift_rule_says(
     drawn: tuple[NDArray[np.bool_], NDArray[np.int32]],
 ) -> None:
-    starts, pieces = drawn
-    layout = patch_layout(starts, pieces)
+    starts, segments = drawn
+    layout = patch_layout(starts, segments)
     rows, latents, most = layout.members.shape
     assert layout.is_member.shape == (rows, latents, most)
     longest = 1
     for r in range(rows):
-        expected = by_hand(starts[r].tolist(), pieces[r].tolist())
+        expected = by_hand(starts[r].tolist(), segments[r].tolist())
         real = len(expected.pools)
         assert layout.latent_of_byte[r, : len(expected.reads)].tolist() == expected.reads
-        assert layout.latent_pieces[r].tolist() == expected.pieces + [-1] * (latents - real)
+        assert layout.latent_segments[r].tolist() == expected.segments + [-1] * (latents - real)
         for j in range(latents):
             pooled = layout.members[r, j][layout.is_member[r, j]].tolist()
             if j < real:
@@ -97,48 +97,48 @@ def test_patches_lie_where_the_shift_rule_says(
     assert 0 <= layout.latent_of_byte.min() <= layout.latent_of_byte.max() < latents
 
 
-@given(rows_of_pieces())
+@given(rows_of_segments())
 def test_no_position_reads_a_latent_that_pools_what_it_is_to_predict(
     drawn: tuple[NDArray[np.bool_], NDArray[np.int32]],
 ) -> None:
-    starts, pieces = drawn
-    layout = patch_layout(starts, pieces)
-    row, position = np.nonzero(pieces >= 0)
+    starts, segments = drawn
+    layout = patch_layout(starts, segments)
+    row, position = np.nonzero(segments >= 0)
     latent = layout.latent_of_byte[row, position]
     seen = layout.members[row, latent]
     # The input at position p is target p - 1, so pooling up to p is pooling what is before it.
     assert (seen <= position[:, None]).all()
-    assert (pieces[row[:, None], seen] == pieces[row, position][:, None]).all()
-    assert (layout.latent_pieces[row, latent] == pieces[row, position]).all()
+    assert (segments[row[:, None], seen] == segments[row, position][:, None]).all()
+    assert (layout.latent_segments[row, latent] == segments[row, position]).all()
 
 
-@given(rows_of_pieces())
+@given(rows_of_segments())
 def test_every_byte_but_those_of_last_patches_is_pooled_once(
     drawn: tuple[NDArray[np.bool_], NDArray[np.int32]],
 ) -> None:
-    starts, pieces = drawn
-    layout = patch_layout(starts, pieces)
+    starts, segments = drawn
+    layout = patch_layout(starts, segments)
     for r in range(len(starts)):
-        real = layout.latent_pieces[r] >= 0
+        real = layout.latent_segments[r] >= 0
         pooled = sorted(layout.members[r, real][layout.is_member[r, real]].tolist())
         expected = []
-        for piece in range(pieces[r].max() + 1):
-            places = np.flatnonzero(pieces[r] == piece)
+        for segment in range(segments[r].max() + 1):
+            places = np.flatnonzero(segments[r] == segment)
             last_opened = places[starts[r, places]].max()
             expected += list(range(places[0], last_opened + 1))
         assert pooled == expected
 
 
-@given(rows_of_pieces())
+@given(rows_of_segments())
 def test_flat_indices_stay_in_their_row(
     drawn: tuple[NDArray[np.bool_], NDArray[np.int32]],
 ) -> None:
-    starts, pieces = drawn
+    starts, segments = drawn
     inputs = np.zeros(starts.shape, np.int64)
-    batch = Batch(inputs, inputs, pieces, starts, scored_bytes=0)
+    batch = TokenBatch(inputs, inputs, segments, starts, scored_bytes=0)
     given_to_model = patched_bytes(batch, CPU, always_indexed=True)
     assert given_to_model.latent_of_byte is not None
-    layout = patch_layout(starts, pieces)
+    layout = patch_layout(starts, segments)
     rows, latents, most = given_to_model.members_shape
     width = starts.shape[1]
     members = given_to_model.members.view(rows, latents, most).numpy()
@@ -147,24 +147,24 @@ def test_flat_indices_stay_in_their_row(
     assert (members % width == layout.members).all()
     assert (reads // latents == np.arange(rows)[:, None]).all()
     assert (reads % latents == layout.latent_of_byte).all()
-    assert (given_to_model.pieces is None) == bool((pieces == 0).all())
+    assert (given_to_model.segments is None) == bool((segments == 0).all())
     # Masks may be left out only where that changes nothing.
     if given_to_model.is_member is None:
         distinct = [len(set(one)) for one in members.reshape(-1, most).tolist()]
         assert all(count in (1, most) for count in distinct)
-    if given_to_model.latent_pieces is None:
-        assert (layout.latent_pieces == 0).all()
+    if given_to_model.latent_segments is None:
+        assert (layout.latent_segments == 0).all()
 
 
 def test_rows_of_as_many_patches_are_not_padded_and_others_are_to_a_few_sizes() -> None:
     text = [b"x" * 200]
     equal = Cut((0, 40), (40, 40), 40).batch(*patched_by(StaticPatches(4))(text))
     assert patched_bytes(equal, CPU).members_shape == (2, 10, 4)
-    assert patched_bytes(equal, CPU).latent_pieces is None
+    assert patched_bytes(equal, CPU).latent_segments is None
     other = Cut((0, 40), (40, 30), 40).batch(*patched_by(StaticPatches(4))(text))
     padded = patched_bytes(other, CPU)
     assert padded.members_shape == (2, 2 * PAD_LATENTS_TO, 4)
-    assert padded.latent_pieces is not None
+    assert padded.latent_segments is not None
 
 
 def test_a_batch_without_starts_is_no_batch_for_patches() -> None:

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scaling.data.starts import Rows, SpacePatches, StaticPatches
-from scaling.data.windows import Batch
+from scaling.data.starts import SpacePatches, StaticPatches, TextRows
+from scaling.data.windows import TokenBatch
 from scaling.model.blt import ByteLatentTransformer
 from scaling.model.transformer import PatchedBytes, SubwordTransformer, patched_bytes
 from tests.scaling.evaluate.streams import CPU
@@ -34,8 +34,8 @@ from tests.scaling.model.support import (
 
 Moves = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Forward = Callable[[Batch], Tensor]
-Breakage = Callable[[PatchedBytes, Batch], PatchedBytes]
+Forward = Callable[[TokenBatch], Tensor]
+Breakage = Callable[[PatchedBytes, TokenBatch], PatchedBytes]
 
 ROUNDING = 1e-12  # logits are of size 1
 
@@ -51,7 +51,7 @@ class Layout:
     cut: Cut
 
 
-# Rows overlap, and begin and end inside documents.
+# TextRows overlap, and begin and end inside documents.
 LAYOUTS = {
     "one document": Layout(ONE, Cut((0, 5, 13), (16, 16, 16), 16)),
     "several documents": Layout(SEVERAL, Cut((0, 14, 25), (20, 20, 20), 20)),
@@ -99,7 +99,7 @@ class Relation:
 
     Attributes:
         at_or_before: in the stream. apart: after it, in another document, or in another row.
-        following: the very next position of the same piece.
+        following: the very next position of the same segment.
     """
 
     at_or_before: Flags
@@ -134,7 +134,7 @@ def leaks(found: Moves, layout: Layout) -> int:
 def reading(model: ByteLatentTransformer, broken: Breakage | None = None) -> Forward:
     """Return the model's forward pass, of inputs that `broken` has tampered with."""
 
-    def forward(batch: Batch) -> Tensor:
+    def forward(batch: TokenBatch) -> Tensor:
         if broken is None:
             logits: Tensor = model(model.inputs(batch, CPU))
             return logits
@@ -208,7 +208,7 @@ def test_a_byte_far_outside_the_window_is_heard_through_the_latents() -> None:
 def test_what_stands_on_padding_is_heard_nowhere(name: str) -> None:
     layout = LAYOUTS["padding"]
     batch = layout.cut.batch(*RULES[name](layout.texts)(layout.texts))
-    padding = batch.pieces < 0
+    padding = batch.segments < 0
     other = replace(batch, inputs=np.where(padding, 77, batch.inputs))
     for forward in (reading(latent_model(2, 2)), of_tokens(token_model(window=6))):
         with torch.no_grad():
@@ -227,29 +227,29 @@ def test_a_row_reads_the_same_with_padding_and_without(name: str) -> None:
             torch.testing.assert_close(forward(padded)[:1, :13], forward(bare), rtol=0, atol=1e-12)
 
 
-def one_latent_late(inputs: PatchedBytes, batch: Batch) -> PatchedBytes:
-    """Read the latent after one's own patch's, where the piece has one: the shift left out."""
+def one_latent_late(inputs: PatchedBytes, batch: TokenBatch) -> PatchedBytes:
+    """Read the latent after one's own patch's, where the segment has one: the shift left out."""
     rows, latents, _ = inputs.members_shape
     assert inputs.latent_of_byte is not None
     own = inputs.latent_of_byte.view(rows, -1) - latents * torch.arange(rows)[:, None]
     assert batch.starts is not None
-    last = np.zeros_like(batch.pieces)
-    for row, piece in zip(*np.nonzero(batch.starts), strict=True):
-        same = batch.pieces[row] == batch.pieces[row, piece]
+    last = np.zeros_like(batch.segments)
+    for row, segment in zip(*np.nonzero(batch.starts), strict=True):
+        same = batch.segments[row] == batch.segments[row, segment]
         last[row, same] = int(own[row, same].max())
     late = torch.minimum(own + 1, torch.from_numpy(last).long())
     flat = late + latents * torch.arange(rows)[:, None]
     return inputs._replace(latent_of_byte=flat.flatten())
 
 
-def one_byte_far(inputs: PatchedBytes, batch: Batch) -> PatchedBytes:
-    """Pool, beside a patch's bytes, the one after them, where the piece has it."""
+def one_byte_far(inputs: PatchedBytes, batch: TokenBatch) -> PatchedBytes:
+    """Pool, beside a patch's bytes, the one after them, where the segment has it."""
     rows, latents, most = inputs.members_shape
     members = inputs.members.view(rows, latents, most)
     last = members.amax(dim=-1, keepdim=True)
-    pieces = torch.from_numpy(batch.pieces).flatten()
-    after = (last + 1).clamp(max=len(pieces) - 1)
-    more = torch.where(pieces[after] == pieces[last], after, last)
+    segments = torch.from_numpy(batch.segments).flatten()
+    after = (last + 1).clamp(max=len(segments) - 1)
+    more = torch.where(segments[after] == segments[last], after, last)
     known = inputs.is_member
     mask = torch.ones(rows, latents, most, dtype=torch.bool) if known is None else known
     return inputs._replace(
@@ -259,11 +259,11 @@ def one_byte_far(inputs: PatchedBytes, batch: Batch) -> PatchedBytes:
     )
 
 
-def one_byte_on(inputs: PatchedBytes, batch: Batch) -> PatchedBytes:
-    """Pool every byte's successor in its place, where the piece has one: targets for inputs."""
-    pieces = torch.from_numpy(batch.pieces).flatten()
-    after = (inputs.members + 1).clamp(max=len(pieces) - 1)
-    same = pieces[after] == pieces[inputs.members]
+def one_byte_on(inputs: PatchedBytes, batch: TokenBatch) -> PatchedBytes:
+    """Pool every byte's successor in its place, where the segment has one: targets for inputs."""
+    segments = torch.from_numpy(batch.segments).flatten()
+    after = (inputs.members + 1).clamp(max=len(segments) - 1)
+    same = segments[after] == segments[inputs.members]
     return inputs._replace(members=torch.where(same, after, inputs.members))
 
 
@@ -271,7 +271,7 @@ def one_byte_on(inputs: PatchedBytes, batch: Batch) -> PatchedBytes:
 class OwnByte:
     """Patches that open at white space: the rule of `space`, one byte early."""
 
-    def __call__(self, rows: Rows) -> NDArray[np.bool_]:
+    def __call__(self, rows: TextRows) -> NDArray[np.bool_]:
         """Return starts [rows, W]."""
         starts: NDArray[np.bool_] = (rows.targets == ord(" ")) | rows.opens
         return starts
@@ -293,13 +293,13 @@ def test_the_probe_catches_patches_that_look_at_their_own_byte(layout: Layout) -
     assert leaks(found, layout) > 0
 
 
-@pytest.mark.parametrize("field", ["pieces", "latent_pieces"])
+@pytest.mark.parametrize("field", ["segments", "latent_segments"])
 @pytest.mark.parametrize("name", ["several documents", "padding"])
 def test_the_probe_catches_documents_that_attend_to_each_other(name: str, field: str) -> None:
-    def unmasked(inputs: PatchedBytes, _: Batch) -> PatchedBytes:
-        kept = None if field == "pieces" else inputs.pieces
-        kept_latents = None if field == "latent_pieces" else inputs.latent_pieces
-        return inputs._replace(pieces=kept, latent_pieces=kept_latents)
+    def unmasked(inputs: PatchedBytes, _: TokenBatch) -> PatchedBytes:
+        kept = None if field == "segments" else inputs.segments
+        kept_latents = None if field == "latent_segments" else inputs.latent_segments
+        return inputs._replace(segments=kept, latent_segments=kept_latents)
 
     layout = LAYOUTS[name]
     found = movements(reading(latent_model(), unmasked), layout, patched_by(StaticPatches(2)))

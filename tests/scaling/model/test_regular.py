@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from scaling.data.windows import Batch
+from scaling.data.windows import TokenBatch
 from scaling.model.patching import static_starts
 from scaling.model.transformer import patched_bytes
 from tests.scaling.evaluate.streams import CPU
 from tests.scaling.model.support import latent_model
 
 
-def batch(rows: int, width: int, rate: float) -> Batch:
+def batch(rows: int, width: int, rate: float) -> TokenBatch:
     targets = np.random.default_rng(0).integers(0, 256, (rows, width))
     inputs = np.concatenate([np.full((rows, 1), 256), targets[:, :-1]], axis=1)
     starts = np.repeat(static_starts([width], rate)[None], rows, axis=0)
-    return Batch(inputs, targets, np.zeros((rows, width), np.int32), starts, rows * width)
+    return TokenBatch(inputs, targets, np.zeros((rows, width), np.int32), starts, rows * width)
 
 
 @pytest.mark.parametrize("rate", [1, 2, 4])

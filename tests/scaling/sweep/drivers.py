@@ -45,14 +45,14 @@ import scaling.sweep.local as processes
 from scaling.sweep.folder import SweepFolder
 from scaling.sweep.local import run_local
 from scaling.train.machine import MachineSettings
-from scaling.train.progress import heard
+from scaling.train.progress import stop_on_signal
 path, workers, code = sys.argv[1:]
 if code:
     plain = processes.command
     processes.command = lambda *asked: [sys.executable, "-c", code, *plain(*asked)[4:]]
 folder = SweepFolder(Path(path))
 settings = MachineSettings(threads=1, checkpoint_seconds=0.05)
-with heard() as stop:
+with stop_on_signal() as stop:
     status = run_local(folder, workers_per_device=int(workers), settings=settings, stop=stop)
 assert "torch" not in sys.modules
 print(status.counts)

@@ -48,7 +48,7 @@ def sized(dim: int, budget: float, rate: float, seed: int = 0) -> RunSpec:
     """Return a run of STEPS steps that spends about a budget, as a grid's runs do."""
     model = Model(family="blt", layers=1, dim=dim, local_layers=1, local_dim=16, cross_factor=1)
     spec = replace(tiny(seed, STEPS), model=model, compression_rate=rate, compute_flops=budget)
-    per_step = STEPS * training_flops_per_byte(model.shape, spec.setting)
+    per_step = STEPS * training_flops_per_byte(model.shape, spec.cost_context)
     rows = max(1, round(budget / per_step / spec.context_bytes))
     training = replace(spec.training, batch_bytes=rows * spec.context_bytes)
     return replace(spec, training=training)

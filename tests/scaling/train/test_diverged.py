@@ -18,7 +18,7 @@ from scaling.train.__main__ import main
 from scaling.train.checkpoint import CHECKPOINT
 from scaling.train.machine import MachineSettings
 from scaling.train.metrics import METRICS, MetricsLog
-from scaling.train.progress import Report, StopRequest
+from scaling.train.progress import RunReport, StopRequest
 from scaling.train.run import train
 from tests.scaling.train.runs import CPU, blt_spec, byte_tokens, metrics, run, small_shards
 from tests.scaling.train.runs import subword_spec as subword
@@ -100,7 +100,7 @@ def test_it_diverges_at_the_same_step_however_often_it_was_stopped(
     for at in (60, 180):
         stop = StopRequest()
 
-        def watch(report: Report, stop: StopRequest = stop, at: int = at) -> None:
+        def watch(report: RunReport, stop: StopRequest = stop, at: int = at) -> None:
             if report.step == at:
                 stop.signal = signal.SIGTERM
 

@@ -16,7 +16,7 @@ from scaling.record import RECORD, write_spec
 from scaling.spec import RunSpec
 from scaling.train.checkpoint import CHECKPOINT
 from scaling.train.metrics import METRICS
-from scaling.train.progress import Report, StopRequest
+from scaling.train.progress import RunReport, StopRequest
 from scaling.train.run import train
 from tests.scaling.train.runs import (
     CPU,
@@ -58,7 +58,7 @@ def stopped_at(whole: Path, folder: Path, *steps: int) -> None:
     for step in steps:
         stop = StopRequest()
 
-        def watch(report: Report, stop: StopRequest = stop, step: int = step) -> None:
+        def watch(report: RunReport, stop: StopRequest = stop, step: int = step) -> None:
             if report.step == step and not report.scored_bytes:
                 stop.signal = signal.SIGTERM
 
@@ -85,7 +85,7 @@ def test_stopped_while_scoring(whole: Path, tmp_path: Path) -> None:
     spec, shards = spec_of(whole)
     stop, scored = StopRequest(), []
 
-    def watch(report: Report) -> None:
+    def watch(report: RunReport) -> None:
         if report.scored_bytes:
             scored.append(report.scored_bytes)
             stop.signal = signal.SIGINT
@@ -94,7 +94,7 @@ def test_stopped_while_scoring(whole: Path, tmp_path: Path) -> None:
     assert (record.status, record.reason) == ("interrupted", "told to stop (SIGINT)")
     assert (record.steps, record.bits_per_byte, len(scored)) == (STEPS, None, 1)
     assert (tmp_path / CHECKPOINT).exists() and not (tmp_path / WEIGHTS).exists()
-    reports: list[Report] = []
+    reports: list[RunReport] = []
     train(spec, open_shards(shards), tmp_path, CPU, reports.append)
     assert all(report.scored_bytes for report in reports)  # no step was taken again
     assert max(report.scored_bytes for report in reports) > scored[0]

@@ -91,7 +91,7 @@ def test_the_loss_is_the_mean_over_targets_and_padding_is_none(text: Path) -> No
         nats, count = loss_of(model, one.batch, device)
         logits = model(model.inputs(one.batch, device)).double()
         own = torch.log_softmax(logits, -1).detach().numpy()
-        real = one.batch.pieces >= 0
+        real = one.batch.segments >= 0
         chosen = np.take_along_axis(own, one.batch.targets[..., None], -1)[..., 0]
         assert count == real.sum()
         assert nats.item() == pytest.approx(-chosen[real].sum(), rel=1e-5)
