@@ -21,7 +21,7 @@ from reports.measures import MEASURES
 from reports.numbers import significant
 from reports.sections.compression import dots_by_language
 from reports.vocabulary.curves import Curves, curves_of, read_curves, size_panels
-from scaling.laws.registry import QUANTITIES
+from scaling.laws.registry import quantities
 from scaling.result import FitResult
 from scaling.runs import LOSSES, Runs
 from tokenize_lab.results import Results
@@ -130,7 +130,7 @@ def fit_figure(fits: FitResult | Sequence[FitResult], runs: Runs | None = None) 
         return Figure(f"{title}: the best compression rate", panels, series, lines=True)
     panels = [
         compute_panel(fit, name, title)
-        for name, quantity in QUANTITIES.get(fit.law, {}).items()
+        for name, quantity in quantities(fit.law).items()
         if quantity.inputs == _COMPUTE and name != "compression_rate_opt"
     ]
     if fit.residuals:

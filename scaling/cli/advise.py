@@ -86,7 +86,7 @@ def advise(
     tokenize-lab scaling advise --compute 1e22 --family subword --bytes-per-token mine=4.1/128000
     """
     from scaling.advise.advise import advise as run
-    from scaling.cli.fit import read_fit
+    from scaling.result import read_fit
 
     fits = {"law1": law1, "law2": law2}
     advice = run(
