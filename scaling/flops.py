@@ -1,8 +1,13 @@
-"""What a model costs: forward FLOPs per byte of text, by every convention in use.
+"""Shapes of models, and what they cost: forward FLOPs per byte of text, by every convention in use.
 
 Training is three times forward. Papers disagree on what counts, so each convention has a name and
 none is hidden: `full` is the project's (it reproduces table 6 of arXiv 2605.01188), the others are
-options for comparison with other work, never defaults.
+options for comparison with other work, never defaults. Time follows from a named accelerator.
+
+The paper's recipe for shapes is that of "Compute Optimal Tokenization" (Limisiewicz et al. 2026,
+arXiv 2605.01188, tables 4 and 5): one dial, the number of global layers, sets everything else. It
+does not shrink: below five layers the local modules swamp the model, so micro shapes name theirs
+and keep them over a whole grid.
 """
 
 import math
@@ -10,14 +15,6 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from corpora.errors import InputError, did_you_mean
-
-# What a model is: its shape, and how many parameters it has.
-#
-# The paper's recipe is that of "Compute Optimal Tokenization" (Limisiewicz et al. 2026, arXiv
-# 2605.01188, tables 4 and 5): one dial, the number of global layers, sets everything else. It does
-# not shrink: below five layers the local modules swamp the model, so micro shapes name theirs and
-# keep them over a whole grid.
-
 
 HEAD_DIM = 64
 PAPER_VOCABULARIES: Mapping[str, int] = {
@@ -162,12 +159,8 @@ def cost(shape: Shape, context: CostContext) -> Cost:
 
 
 def _blt(shape: BltShape, context: CostContext) -> Cost:
-    rate, h, layers, k = (
-        context.compression_rate,
-        shape.local_dim,
-        shape.local_layers,
-        shape.cross_factor,
-    )
+    rate, h = context.compression_rate, shape.local_dim
+    layers, k = shape.local_layers, shape.cross_factor
     return Cost(
         latent=2 * shape.global_params / rate,
         latent_attention=_latent_attention(shape.global_layers, shape.global_dim, context),
@@ -192,40 +185,21 @@ def _latent_attention(layers: int, dim: int, context: CostContext) -> float:
     return 2 * layers * dim * (context.context_bytes / rate + 1) / rate
 
 
-def _full(shape: Shape, context: CostContext) -> float:
-    return sum(cost(shape, context))
-
-
-def _attention_ignored(shape: Shape, context: CostContext) -> float:
-    parts = cost(shape, context)
-    return parts.latent + parts.local + parts.cross + parts.head
-
-
-def _head_excluded(shape: Shape, context: CostContext) -> float:
-    return _full(shape, context) - cost(shape, context).head
-
-
-def _embedding_counted(shape: Shape, context: CostContext) -> float:
-    # As if the look-up of the input were a product with a one-hot vector: as dear as the head.
-    return _full(shape, context) + cost(shape, context).head
-
-
-def _6nd_total(shape: Shape, context: CostContext) -> float:
-    return 2 * shape.total_params / context.compression_rate
-
-
-def _6nd_global(shape: Shape, context: CostContext) -> float:
-    return 2 * shape.global_params / context.compression_rate
-
-
 CONVENTIONS: Mapping[str, Callable[[Shape, CostContext], float]] = {
-    "full": _full,
-    "attention-ignored": _attention_ignored,
-    "head-excluded": _head_excluded,
-    "embedding-counted": _embedding_counted,
-    "6nd-total": _6nd_total,
-    "6nd-global": _6nd_global,
+    "full": lambda shape, context: sum(cost(shape, context)),
+    "attention-ignored": lambda shape, context: _without_attention(cost(shape, context)),
+    "head-excluded": lambda shape, context: sum(cost(shape, context)) - cost(shape, context).head,
+    # As if the look-up of the input were a product with a one-hot vector: as dear as the head.
+    "embedding-counted": lambda shape, context: (
+        sum(cost(shape, context)) + cost(shape, context).head
+    ),
+    "6nd-total": lambda shape, context: 2 * shape.total_params / context.compression_rate,
+    "6nd-global": lambda shape, context: 2 * shape.global_params / context.compression_rate,
 }
+
+
+def _without_attention(parts: Cost) -> float:
+    return parts.latent + parts.local + parts.cross + parts.head
 
 
 def forward_flops_per_byte(shape: Shape, context: CostContext, convention: str = "full") -> float:
@@ -251,9 +225,6 @@ def latent_share(shape: Shape, context: CostContext) -> float:
 def train_bytes(compute_flops: float, shape: Shape, context: CostContext) -> float:
     """Return B, the bytes of text a training budget pays for: C / (3 F)."""
     return compute_flops / training_flops_per_byte(shape, context)
-
-
-# How long a budget takes on a named accelerator.
 
 
 SECONDS_PER_DAY = 86_400
