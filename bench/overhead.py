@@ -21,15 +21,15 @@ from pathlib import Path
 
 from corpora.corpus import Corpus
 from corpora.open import open_corpus
+from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.schema import merged
 from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.measure import measure
+from tokenize_lab.measure import count_corpora
 from tokenize_lab.rows import RowSettings, measure_rows
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
-from tokenize_lab.workers import CountJob
 
 _MISTRAL = Path(importlib.util.find_spec("mistral_common").origin or "").parent / "data"  # type: ignore[union-attr]  # it is a dependency
 
@@ -68,7 +68,7 @@ def bare_call(spec: str) -> Callable[[list[str]], int]:
 
 def measured(corpus: Corpus, tokenizer: Tokenizer) -> int:
     """Measure the whole corpus and return its number of tokens."""
-    measurement = measure([corpus], CountJob([tokenizer], TextSettings(), None), jobs=1)
+    measurement = count_corpora([corpus], CountJob([tokenizer], TextSettings(), None), jobs=1)
     settings = RowSettings({tokenizer.name: tokenizer.vocabulary_size}, "whitespace")
     rows = measure_rows(merged(measurement.counts, ["language"]), settings)
     return sum(row["tokens"] for row in rows)

@@ -26,15 +26,15 @@ from corpora.document import Document
 from corpora.open import open_corpus
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.huggingface_fast import FastPath
+from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.schema import merged
 from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizers
-from tokenize_lab.measure import measure
+from tokenize_lab.measure import count_corpora
 from tokenize_lab.rows import RowSettings, measure_rows
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
-from tokenize_lab.workers import CountJob
 
 SIZES = (2048, 4096, 6144, 8192, 12288, 16384, 24576, 32768)
 PATTERN = "gpt4"
@@ -81,7 +81,7 @@ def measured(
 ) -> int:
     """Measure the whole corpus and return the number of tokens of all."""
     counting = CountJob(tokenizers, TextSettings(), None, sharing)
-    measurement = measure([corpus], counting, jobs=jobs)
+    measurement = count_corpora([corpus], counting, jobs=jobs)
     sizes = {t.name: t.vocabulary_size for t in tokenizers}
     rows = measure_rows(merged(measurement.counts, ["language"]), RowSettings(sizes, "whitespace"))
     return sum(row["tokens"] for row in rows)

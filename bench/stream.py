@@ -25,10 +25,10 @@ import psutil
 
 from corpora.document import Batch
 from corpora.open import open_corpus
+from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizers
-from tokenize_lab.measure import measure
-from tokenize_lab.workers import CountJob
+from tokenize_lab.measure import count_corpora
 
 PART = 64 << 20
 
@@ -96,7 +96,7 @@ def main() -> None:
     thread.start()
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        speed = measure([Stream(Path(folder), arguments.size)], counting).throughput
+        speed = count_corpora([Stream(Path(folder), arguments.size)], counting).throughput
     seconds, times = time.perf_counter() - begin, os.times()
     done.set()
     thread.join()

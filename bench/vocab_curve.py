@@ -21,7 +21,7 @@ from tokenize_lab.load import load_tokenizer
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
-from tokenize_lab.vocab_curve.job import CurveSettings, vocabulary_curves
+from tokenize_lab.vocab_curve.job import vocab_curve
 
 
 def plain(corpus: Corpus, tokenizer: Tokenizer) -> int:
@@ -31,9 +31,8 @@ def plain(corpus: Corpus, tokenizer: Tokenizer) -> int:
 
 def curve(corpus: Corpus, tokenizer: Tokenizer) -> int:
     """Return the last of the curve's token counts, all rows and intervals made."""
-    settings = CurveSettings()
-    curves = vocabulary_curves(corpus, [tokenizer], settings)
-    return sum(list(one.rows(settings))[-1]["tokens"] for one in curves)
+    curves = vocab_curve(corpus, [tokenizer]).curves
+    return sum(list(one.rows())[-1]["tokens"] for one in curves)
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ from reports.sweep.results import SweepResults, read_sweep_results
 from reports.vocabulary.best import best_vocabulary_section
 from reports.vocabulary.curves import Curves, gains, read_curves, sizes
 from scaling.sweep.folder import SWEEP
-from tokenize_lab.cli.forensics import load_findings
+from tokenize_lab.forensics.finding import load_findings
 from tokenize_lab.results import RECORD
 
 Results = TypeVar("Results")

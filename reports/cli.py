@@ -62,14 +62,11 @@ def run_demo(out: Path, say: Callable[[str], None]) -> Demo:
     from reports.laws.results import read_laws
     from reports.laws.shipped import write_shipped_laws
     from reports.measured import read_measured
-    from tokenize_lab.counts.cache import CountsCache
-    from tokenize_lab.counts.text import TextSettings
     from tokenize_lab.load import load_tokenizers
-    from tokenize_lab.measure import JobSettings, measure_into
+    from tokenize_lab.measure import measure
     from tokenize_lab.train.settings import TrainSettings
     from tokenize_lab.train.train import train_tokenizer
-    from tokenize_lab.vocab_curve.job import CurveSettings, save_curves, vocabulary_curves
-    from tokenize_lab.workers import CountJob
+    from tokenize_lab.vocab_curve.job import vocab_curve
 
     embedded = open_corpus("embedded")
     training, held_out = half(embedded, odd=True), half(embedded, odd=False)
@@ -82,14 +79,18 @@ def run_demo(out: Path, say: Callable[[str], None]) -> Demo:
     corpora = [held_out, open_corpus("embedded-code")]
     tokenizers = load_tokenizers([*IN_USE, "byte", "character", *specs])
     say(f"measuring the other half, and code, with {len(tokenizers)} tokenizers")
-    counting = CountJob(tokenizers, TextSettings(), CountsCache(out / "cache"))
-    settings = JobSettings(baseline="mistral:v3")
-    measure_into(out, corpora, counting, settings, ["tokenize-lab", "demo"])
+    measure(
+        corpora,
+        tokenizers,
+        baseline="mistral:v3",
+        jobs=0,
+        cache=out / "cache",
+        out=out,
+        command=["tokenize-lab", "demo"],
+    )
     say(f"cutting {' and '.join(CURVES)} to every vocabulary size")
     whole = [one for one in tokenizers if one.name in CURVES]
-    asked = CurveSettings()
-    curves = vocabulary_curves(held_out, whole, asked)
-    save_curves(out, held_out, curves, whole, asked, ["tokenize-lab", "demo"])
+    vocab_curve(held_out, whole).save(out, ["tokenize-lab", "demo"])
     say("fitting the laws to published runs, and setting them beside the published figures")
     write_shipped_laws(out)
     laws, measured = read_laws(out), read_measured(out)

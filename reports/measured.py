@@ -21,7 +21,7 @@ from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.counts.schema import MOST_UNITS, Group, GroupCounts, aligned_languages, merged
 from tokenize_lab.rates import gini
 from tokenize_lab.results import Results, load_results
-from tokenize_lab.rows import MeasureRow, RowSettings, measure_rows
+from tokenize_lab.rows import MeasureRow, measure_rows
 
 K = TypeVar("K", bound=Hashable)
 
@@ -258,20 +258,11 @@ def read_measured(folder: Path) -> Measured:
 def measured(results: Results) -> Measured:
     """Derive every row from the counts."""
     record = results.provenance
-    settings = record["settings"]
-    replicates, seed = settings["replicates"], settings["seed"]
-    bootstrap = DocumentBootstrap(replicates, seed) if replicates else None
     series = [
         Series(facts["name"], series_style(i), facts)
         for i, facts in enumerate(record["tokenizers"])
     ]
-    row_settings = RowSettings(
-        {tokenizer.name: tokenizer.facts["vocabulary_size"] for tokenizer in series},
-        settings["word_segmenter"],
-        settings["reference"],
-        settings["baseline"],
-        bootstrap,
-    )
+    row_settings = results.row_settings
     counts = documents_as_units(results.counts)
     by_language = merged(counts, ["language"])
     rows = measure_rows(by_language, row_settings)
@@ -295,7 +286,7 @@ def measured(results: Results) -> Measured:
                 [sample for sample in results.samples if sample["corpus"] == name],
             )
         )
-    return Measured(series, corpora, Resamples(bootstrap), record)
+    return Measured(series, corpora, Resamples(row_settings.bootstrap), record)
 
 
 def documents_as_units(counts: dict[Group, GroupCounts]) -> dict[Group, GroupCounts]:

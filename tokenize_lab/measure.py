@@ -6,31 +6,138 @@ import math
 import platform
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import Corpus
-from corpora.errors import did_you_mean
-from corpora.files import written_whole
-from tokenize_lab.counts.cache import COUNTING_VERSION
-from tokenize_lab.counts.fields import TEXT_INDEX
+from corpora.document import Batch
+from corpora.errors import InputError, did_you_mean
+from tokenize_lab.counts.batches import CountJob
+from tokenize_lab.counts.cache import COUNTING_VERSION, CountsCache
+from tokenize_lab.counts.fields import TEXT_INDEX, WordSegmenter
 from tokenize_lab.counts.plan import unshared
-from tokenize_lab.counts.schema import Group, GroupCounts, merged
+from tokenize_lab.counts.schema import Group, GroupCounts
+from tokenize_lab.counts.text import TextSettings
+from tokenize_lab.load import load_tokenizers
 from tokenize_lab.progress import ReportProgress, silent
-from tokenize_lab.results import Results, SampleText, sample_texts, save_results, tokenized_samples
-from tokenize_lab.rows import MeasureRow, RowSettings, iterate_rows
+from tokenize_lab.results import (
+    Results,
+    SampleText,
+    check_writable,
+    sample_texts,
+    save_results,
+    tokenized_samples,
+)
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.workers import Counted, CountJob, counted_here, cpu_count
+from tokenize_lab.workers import CountBatches, count_here, cpu_count
 
+GROUPS = ("language", "domain", "document")
 # Of a corpus with more languages and domains than this, the later ones have no samples.
 _MOST_SAMPLED = 200
+_LIBRARIES = (
+    *("tokenizers", "sentencepiece", "tiktoken", "mistral-common", "numpy", "polars", "regex"),
+)
+
+
+def measure(
+    corpora: Sequence[Corpus],
+    tokenizers: Sequence[object],
+    *,
+    baseline: str | None = None,
+    reference: str = "eng",
+    group_by: Sequence[str] = ("language",),
+    words: str = WordSegmenter.WHITESPACE,
+    graphemes: bool = False,
+    replicates: int = 1000,
+    seed: int = 0,
+    jobs: int = 1,
+    cache: Path | None = None,
+    progress: ReportProgress = silent,
+    count_batches: CountBatches | None = None,
+    out: Path | None = None,
+    command: Sequence[str] = (),
+) -> Results:
+    """Measure bytes per token, and what it does to languages.
+
+    Arguments:
+        corpora: text, under distinct names.
+        tokenizers: specs, or objects, as `load_tokenizers` takes them.
+        baseline: name or spec of the tokenizer that differences are taken to; by default the first.
+        reference: language of parity and premium, or how its code begins.
+        group_by: one row for each `language`, `domain`, `document`. Documents kept apart take
+            memory that grows with their number.
+        words: how words are told apart: `whitespace` or `uax29`.
+        graphemes: whether grapheme clusters are counted too, which is slower.
+        replicates: bootstrap resamples for the intervals; 0 for none.
+        seed: of the resamples.
+        jobs: processes; 1 for this one alone, 0 for one a core. A script that asks for more must
+            have its own work under `if __name__ == "__main__":`, as `multiprocessing` says.
+        cache: folder of counts already made, so that the same text is not encoded twice.
+        progress: told of each corpus, and of the bytes of text just counted.
+        count_batches: has the batches counted, on a cluster say; by default this machine does.
+        out: folder to save the results in, which is seen to be writable before the text is read.
+        command: to be kept in the record.
+
+    Raises:
+        InputError: from a corpus or tokenizer; names that are not distinct; an unknown word;
+            a folder that cannot be written.
+    """
+    for part in group_by:
+        if part not in GROUPS:
+            near = did_you_mean(part, GROUPS) or f" ({', '.join(GROUPS)})"
+            raise InputError(f"`group_by`: {part!r} is nothing to group by{near}")
+    if words not in list(WordSegmenter):
+        raise InputError(f"`words`: {words!r} is no segmenter ({', '.join(WordSegmenter)})")
+    loaded = load_tokenizers(tokenizers)
+    for name, times in Counter(corpus.name for corpus in corpora).items():
+        if times > 1:
+            raise InputError(f"{times} corpora are named {name}; give each a name of its own")
+    settings = {
+        "word_segmenter": str(words),
+        "graphemes": graphemes,
+        "baseline": _baseline(loaded, baseline),
+        "reference": reference,
+        "group_by": list(group_by),
+        "replicates": replicates,
+        "seed": seed,
+    }
+    looked_for = TextSettings(WordSegmenter(words), graphemes)
+    counting = CountJob(loaded, looked_for, None if cache is None else CountsCache(cache))
+    if out is not None:
+        check_writable(out)
+    counts = count_corpora(
+        corpora,
+        counting,
+        by_document="document" in group_by,
+        jobs=jobs,
+        progress=progress,
+        count_batches=count_batches,
+    )
+    record = provenance(corpora, loaded, settings, counts, command)
+    results = Results(counts.counts, record, tokenized_samples(counts.samples, loaded))
+    if out is not None:
+        save_results(out, results)
+    return results
+
+
+def _baseline(tokenizers: Sequence[Tokenizer], asked: str | None) -> str:
+    """Return the name of the tokenizer asked for by name or spec; of the first by default."""
+    for tokenizer in tokenizers:
+        if asked in (None, tokenizer.name, tokenizer.spec):
+            return tokenizer.name
+    specs = [tokenizer.spec for tokenizer in tokenizers]
+    raise InputError(
+        f"`baseline={asked}`: not one of the tokenizers"
+        f"{did_you_mean(str(asked), specs)} ({', '.join(specs)})"
+    )
 
 
 @dataclass
@@ -55,13 +162,12 @@ class Throughput:
         return self.encoded_bytes[tokenizer] / seconds / 1e6 if seconds > 0 else None
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """What measuring gives.
+@dataclass
+class CorpusCounts:
+    """The counts of corpora under tokenizers.
 
     Attributes:
         counts: by group, in the order met.
-        tokenizers: as given.
         corpora_sha256: by corpus, of its texts, languages and domains in the order of its batches.
         throughput: how fast it went.
         samples: heads of the first documents of each corpus, language and domain.
@@ -70,119 +176,100 @@ class Measurement:
         notices: what a person should know, a line each.
     """
 
-    counts: dict[Group, GroupCounts]
-    corpora_sha256: dict[str, str]
-    throughput: Throughput
-    samples: list[SampleText]
-    from_cache: int
-    encoded: int
-    notices: list[str]
+    counts: dict[Group, GroupCounts] = field(default_factory=dict)
+    corpora_sha256: dict[str, str] = field(default_factory=dict)
+    throughput: Throughput = field(default_factory=Throughput)
+    samples: list[SampleText] = field(default_factory=list)
+    from_cache: int = 0
+    encoded: int = 0
+    notices: list[str] = field(default_factory=list)
+
+    def note_speed(self, names: Sequence[str], size: int, seconds: Sequence[float]) -> None:
+        """Add a batch's bytes, and the seconds that each tokenizer took for it; NaN if cached."""
+        speed = self.throughput
+        speed.bytes += size
+        for name, taken in zip(names, seconds, strict=True):
+            if math.isnan(taken):
+                self.from_cache += 1
+                continue
+            self.encoded += 1
+            speed.encoded_bytes[name] = speed.encoded_bytes.get(name, 0) + size
+            speed.encode_seconds[name] = speed.encode_seconds.get(name, 0.0) + taken
+
+    def add_document_counts(
+        self, name: str, corpus: str, batch: Batch, table: NDArray[np.int64]
+    ) -> None:
+        """Add a tokenizer's counts of a batch, each document a group of its own."""
+        aligned = batch.first_alignment is not None
+        prefix = "" if aligned else f"{batch.source}:"
+        for document, row in zip(batch.document_ids, table, strict=True):
+            group = Group(name, corpus, batch.language, batch.domain, prefix + document)
+            self.counts.setdefault(group, GroupCounts(aligned=aligned)).add(0, row[None])
 
 
-def measure(
+def count_corpora(
     corpora: Sequence[Corpus],
     counting: CountJob,
     *,
     by_document: bool = False,
-    jobs: int | None = None,
+    jobs: int = 1,
     progress: ReportProgress = silent,
-    counted: Counted | None = None,
-) -> Measurement:
-    """Count every corpus under every tokenizer of the counting.
-
-    Arguments:
-        corpora: with distinct names.
-        counting: the tokenizers, with distinct names; what to look for; the cache.
-        by_document: keep each document's counts apart. Memory then grows with their number.
-        jobs: worker processes; by default one a core, and none for a small corpus.
-        progress: told of each corpus, and of the bytes of text just counted.
-        counted: has the batches counted and yields them in order; by default this machine does.
+    count_batches: CountBatches | None = None,
+) -> CorpusCounts:
+    """Count every corpus under every tokenizer, as `measure` says.
 
     Raises:
-        InputError: from the corpus, or a cache that cannot be written. Counts cached until then
-            are kept, as they are after an interrupt: the next run goes on from there.
+        InputError: from a corpus, or a cache that cannot be written. Counts cached until then are
+            kept, as they are after an interrupt: the next run goes on from there.
     """
     begin = time.perf_counter()
     names = [tokenizer.name for tokenizer in counting.tokenizers]
-    counts: dict[Group, GroupCounts] = {}
-    documents_seen = dict.fromkeys((corpus.name for corpus in corpora), 0)
+    found = CorpusCounts()
+    documents = dict.fromkeys((corpus.name for corpus in corpora), 0)
     places: set[tuple[str, str, str]] = set()
     digests = {corpus.name: hashlib.sha256() for corpus in corpora}
-    speed = Throughput(
-        encoded_bytes=dict.fromkeys(names, 0), encode_seconds=dict.fromkeys(names, 0.0)
-    )
-    samples: list[SampleText] = []
-    encoded = from_cache = 0
-    notices = dict.fromkeys(
-        unshared(counting.tokenizers, counting.settings) if counting.sharing else ()
-    )
+    notices = unshared(counting.tokenizers, counting.settings) if counting.sharing else []
     stream = ((corpus, batch) for corpus in corpora for batch in corpus.batches())
-    if counted is None:
-        counted = partial(counted_here, jobs=jobs or cpu_count())
-    for corpus, batch, result in counted(stream, counting):
-        notices.update(dict.fromkeys(result.notices))
-        size = int(result.text[:, TEXT_INDEX["bytes"]].sum())
+    if count_batches is None:
+        count_batches = partial(count_here, jobs=jobs or cpu_count())
+    for corpus, batch, result in count_batches(stream, counting):
+        notices += result.notices
         digests[corpus.name].update(
             f"{batch.language}\t{batch.domain}\t{result.content_sha256}\n".encode()
         )
         place = (corpus.name, batch.language, batch.domain)
         if place not in places and len(places) < _MOST_SAMPLED:
-            samples += sample_texts(corpus.name, batch)
+            found.samples += sample_texts(corpus.name, batch)
         places.add(place)
-        first = documents_seen[corpus.name]
-        documents_seen[corpus.name] += len(batch.texts)
-        if batch.first_alignment is not None:
-            first = batch.first_alignment
-        for i, name in enumerate(names):
-            table = np.concatenate([result.text, result.tokens[i].per_text], axis=1)
+        first = documents[corpus.name] if batch.first_alignment is None else batch.first_alignment
+        documents[corpus.name] += len(batch.texts)
+        for name, tokens in zip(names, result.tokens, strict=True):
+            table = np.concatenate([result.text, tokens.per_text], axis=1)
             if by_document:
-                prefix = "" if batch.first_alignment is not None else f"{batch.source}:"
-                for document, row in zip(batch.document_ids, table, strict=True):
-                    group = Group(name, *place, prefix + document)
-                    if group not in counts:
-                        counts[group] = GroupCounts(aligned=batch.first_alignment is not None)
-                    counts[group].add(0, row[None])
-            else:
-                into = counts.setdefault(Group(name, *place, None), GroupCounts())
-                into.aligned = into.aligned and batch.first_alignment is not None
-                into.add(first, table)
-                into.histogram.add(result.tokens[i].ids, result.tokens[i].occurrences)
-            if math.isnan(result.encode_seconds[i]):
-                from_cache += 1
-            else:
-                encoded += 1
-                speed.encoded_bytes[name] += size
-                speed.encode_seconds[name] += result.encode_seconds[i]
-        speed.bytes += size
+                found.add_document_counts(name, corpus.name, batch, table)
+                continue
+            into = found.counts.setdefault(Group(name, *place, None), GroupCounts())
+            into.aligned = into.aligned and batch.first_alignment is not None
+            into.add(first, table)
+            into.histogram.add(tokens.ids, tokens.occurrences)
+        size = int(result.text[:, TEXT_INDEX["bytes"]].sum())
+        found.note_speed(names, size, result.encode_seconds)
         progress(f"measuring {corpus.name}", size)
-    speed.seconds = time.perf_counter() - begin
-    hashes = {name: digest.hexdigest() for name, digest in digests.items()}
-    return Measurement(counts, hashes, speed, samples, from_cache, encoded, list(notices))
-
-
-# Where counts came from: enough to make them again, and to see that they are the same.
-
-
-_LIBRARIES = (
-    "tokenizers",
-    "sentencepiece",
-    "tiktoken",
-    "mistral-common",
-    "numpy",
-    "polars",
-    "regex",
-)
+    found.throughput.seconds = time.perf_counter() - begin
+    found.corpora_sha256 = {name: digest.hexdigest() for name, digest in digests.items()}
+    found.notices = list(dict.fromkeys(notices))
+    return found
 
 
 def provenance(
     corpora: Sequence[Corpus],
     tokenizers: Sequence[Tokenizer],
     settings: dict[str, Any],
-    measurement: Measurement,
+    counts: CorpusCounts,
     command: Sequence[str],
 ) -> dict[str, Any]:
     """Return the record of a measurement; everything that changes from run to run is in `run`."""
-    speed = measurement.throughput
+    speed = counts.throughput
     encoders = {t.name: speed.encoder_mb_per_second(t.name) for t in tokenizers}
     return {
         "command": list(command),
@@ -191,7 +278,7 @@ def provenance(
             {
                 "name": corpus.name,
                 "parallel": corpus.parallel,
-                "sha256": measurement.corpora_sha256[corpus.name],
+                "sha256": counts.corpora_sha256[corpus.name],
             }
             for corpus in corpora
         ],
@@ -220,112 +307,8 @@ def provenance(
             "text_bytes": speed.bytes,
             "mb_per_second": speed.bytes / speed.seconds / 1e6 if speed.seconds else None,
             "encoder_mb_per_second": encoders,
-            "batches_encoded": measurement.encoded,
-            "batches_from_cache": measurement.from_cache,
-            "notices": measurement.notices,
+            "batches_encoded": counts.encoded,
+            "batches_from_cache": counts.from_cache,
+            "notices": counts.notices,
         },
     }
-
-
-# A whole measurement: corpora and tokenizers in, a folder of results out.
-
-
-@dataclass(frozen=True)
-class JobSettings:
-    """What rows are made of the counts; kept in the record, so that reports make the same.
-
-    Attributes:
-        baseline: name of the tokenizer that differences are taken to.
-        reference: language of parity and premium, or how its code begins.
-        group_by: `language`, `domain`, `document`: one row for each.
-        replicates: bootstrap resamples; 0 for no intervals.
-        seed: of the resamples.
-    """
-
-    baseline: str
-    reference: str = "eng"
-    group_by: tuple[str, ...] = ("language",)
-    replicates: int = 1000
-    seed: int = 0
-
-
-def measure_into(
-    out: Path,
-    corpora: Sequence[Corpus],
-    counting: CountJob,
-    settings: JobSettings,
-    command: Sequence[str],
-    *,
-    jobs: int | None = None,
-    progress: ReportProgress = silent,
-    counted: Counted | None = None,
-) -> Results:
-    """Measure the corpora and write the results to `out`; see `measure` for the rest.
-
-    Raises:
-        InputError: as `measure`; or `out` cannot be written, which is found out first.
-    """
-    with written_whole(out / ".writable") as probe:
-        assert probe.exists()
-    (out / ".writable").unlink()
-    by_document = "document" in settings.group_by
-    measurement = measure(
-        corpora, counting, by_document=by_document, jobs=jobs, progress=progress, counted=counted
-    )
-    looked_for = counting.settings
-    record = provenance(
-        corpora,
-        counting.tokenizers,
-        {
-            "word_segmenter": looked_for.segmenter.value,
-            "graphemes": looked_for.graphemes,
-            **asdict(settings),
-            "group_by": list(settings.group_by),
-        },
-        measurement,
-        command,
-    )
-    samples = tokenized_samples(measurement.samples, counting.tokenizers)
-    results = Results(measurement.counts, record, samples)
-    save_results(out, results)
-    return results
-
-
-def rows_of(results: Results, settings: JobSettings) -> Iterator[MeasureRow]:
-    """Yield the rows of a measurement, grouped as asked."""
-    record = results.provenance
-    return iterate_rows(
-        merged(results.counts, settings.group_by),
-        RowSettings(
-            {t["name"]: t["vocabulary_size"] for t in record["tokenizers"]},
-            record["settings"]["word_segmenter"],
-            settings.reference,
-            settings.baseline,
-            DocumentBootstrap(settings.replicates, settings.seed) if settings.replicates else None,
-        ),
-    )
-
-
-def remarks(results: Results, settings: JobSettings) -> list[str]:
-    """Return what a person should know beside the rows, a line each."""
-    record = results.provenance
-    run = record["run"]
-    lines = []
-    if not run["batches_encoded"]:
-        lines.append("every count came from the cache; nothing was encoded")
-    elif run["batches_from_cache"]:
-        total = run["batches_encoded"] + run["batches_from_cache"]
-        lines.append(f"{run['batches_from_cache']} of {total} batches came from the cache")
-    lines += run.get("notices", [])
-    lines += [
-        f"{tokenizer['name']} is lossy: {tokenizer['lossy_reason']}"
-        for tokenizer in record["tokenizers"]
-        if not tokenizer["lossless"]
-    ]
-    aligned = {g.language for g, part in results.counts.items() if part.aligned and g.language}
-    if len(aligned) > 1 and not any(code.startswith(settings.reference) for code in aligned):
-        near = did_you_mean(settings.reference, aligned) or f" ({', '.join(sorted(aligned)[:8])})"
-        lines.append(
-            f"no language begins with --reference {settings.reference}: no parity, no premium{near}"
-        )
-    return lines

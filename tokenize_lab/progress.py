@@ -35,11 +35,12 @@ class ProgressBars:
         self.report(self._label, amount)
 
     def report(self, doing: str, amount: int) -> None:
-        """Say what is being done, and move its bar on: the labelled one, or one of its own."""
+        """Say what is being done, and move its bar on: the labelled one, or one of its own, which
+        has no end if the first amount is zero."""
         if self._bars is not None:
             key = self._label or doing
             if key not in self._tasks:
-                self._tasks[key] = self._bars.add_task(doing, total=self._total)
+                self._tasks[key] = self._bars.add_task(doing, total=self._total if amount else None)
             self._bars.update(self._tasks[key], advance=amount, description=doing)
 
     def stage(self, label: str, total: int | None = None) -> Callable[[int], object]:

@@ -23,7 +23,8 @@ from typing import Any
 
 from corpora.document import Batch
 from corpora.errors import InputError, install_hint
-from tokenize_lab.workers import BatchCounter, BatchCounts, CountedWork, CountJob, Work
+from tokenize_lab.counts.batches import BatchCounter, BatchCounts, CountJob
+from tokenize_lab.workers import CountedWork, Work
 
 # Joining a Ray cluster, or starting one on this machine, without Ray's own talk.
 
@@ -190,7 +191,7 @@ _AHEAD = 2  # batches that wait at the cluster for each CPU, and those whose cou
 _MOST_TRIES = 8  # of a batch whose node or process dies: one that kills them must not go round
 
 
-def counted_on_ray(
+def count_on_ray(
     stream: Iterable[Work], counting: CountJob, *, address: str | None, cpus: int | None
 ) -> Iterator[CountedWork]:
     """Yield the batches with their counts, in order.
@@ -203,10 +204,10 @@ def counted_on_ray(
         InputError: Ray or the cluster is not there, no node has a CPU, a node lacks this program,
             or a batch was lost again and again.
     """
-    keeper = BatchCounter(counting)
+    counter = BatchCounter(counting)
     with cluster(address, cpus) as ray:
         task = ray.remote(num_cpus=1, max_retries=_MOST_TRIES)(_count)
-        bench = ray.put(replace(counting, cache=None))
+        job = ray.put(replace(counting, cache=None))
         waiting: deque[tuple[Work, Any]] = deque()
         room, looked = 0, -_COUNT_SECONDS
         for corpus, batch in stream:
@@ -214,17 +215,17 @@ def counted_on_ray(
                 room, looked = _AHEAD * slots(ray, 1.0, 0.0), time.monotonic()
                 if not room and not waiting:
                     raise InputError("no node of the Ray cluster has a CPU; add one that has")
-            known = keeper.recalled(batch)
-            # In a list, a reference is sent as it is; a process fetches the counting once.
-            found = known or task.remote([bench], batch)
+            known = counter.cached(batch)
+            # In a list, a reference is sent as it is; a process fetches the job once.
+            found = known or task.remote([job], batch)
             waiting.append(((corpus, batch), found))
             if len(waiting) > max(room, _AHEAD):
-                yield _landed(ray, keeper, *waiting.popleft())
+                yield _collected(ray, counter, *waiting.popleft())
         while waiting:
-            yield _landed(ray, keeper, *waiting.popleft())
+            yield _collected(ray, counter, *waiting.popleft())
 
 
-def _landed(ray: Any, keeper: BatchCounter, work: Work, found: Any) -> CountedWork:
+def _collected(ray: Any, counter: BatchCounter, work: Work, found: Any) -> CountedWork:
     """Return a batch with its counts, once they are there."""
     if isinstance(found, BatchCounts):
         return *work, found
@@ -245,14 +246,14 @@ def _landed(ray: Any, keeper: BatchCounter, work: Work, found: Any) -> CountedWo
             f"a batch was lost {_MOST_TRIES + 1} times ({type(error).__name__}: {first}); what had"
             " been counted is in the cache: run again"
         ) from error
-    keeper.remember(work[1], counts)
+    counter.put_into_cache(work[1], counts)
     return *work, counts
 
 
 _here: tuple[str, BatchCounter] | None = None
 
 
-def _count(bench: list[Any], batch: Batch) -> BatchCounts:
+def _count(job: list[Any], batch: Batch) -> BatchCounts:
     """Count a batch on a node, as a task of Ray."""
     import os
 
@@ -260,7 +261,7 @@ def _count(bench: list[Any], batch: Batch) -> BatchCounts:
 
     global _here
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    name = bench[0].hex()
+    name = job[0].hex()
     if _here is None or _here[0] != name:
-        _here = name, BatchCounter(ray.get(bench[0]))
+        _here = name, BatchCounter(ray.get(job[0]))
     return _here[1].count(batch)

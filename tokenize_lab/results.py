@@ -11,7 +11,7 @@ The same inputs give the same bytes in all but `run`.
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from corpora.bootstrap import DocumentBootstrap
 from corpora.document import Batch
-from corpora.errors import InputError
+from corpora.errors import InputError, did_you_mean
 from corpora.files import written_whole
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
-from tokenize_lab.counts.schema import Group, GroupCounts
+from tokenize_lab.counts.schema import Group, GroupCounts, merged
+from tokenize_lab.rows import MeasureRow, RowSettings, iterate_rows, rows_frame
 from tokenize_lab.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -33,9 +35,9 @@ RECORD = "provenance.json"
 _PARTS = list(Group._fields)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Results:
-    """What `measure` leaves behind, and reports read.
+    """What `measure` finds, and reports read.
 
     Attributes:
         counts: by group, as finely as they were kept.
@@ -46,6 +48,75 @@ class Results:
     counts: dict[Group, GroupCounts]
     provenance: dict[str, Any]
     samples: Sequence[dict[str, Any]]
+
+    def __repr__(self) -> str:
+        corpora, tokenizers = (
+            ", ".join(part["name"] for part in self.provenance[kind])
+            for kind in ("corpora", "tokenizers")
+        )
+        return f"<measured: {corpora} with {tokenizers}>"
+
+    @property
+    def row_settings(self) -> RowSettings:
+        """How rows are made of the counts, as was asked when they were made."""
+        settings = self.provenance["settings"]
+        replicates, seed = settings["replicates"], settings["seed"]
+        return RowSettings(
+            {t["name"]: t["vocabulary_size"] for t in self.provenance["tokenizers"]},
+            settings["word_segmenter"],
+            settings["reference"],
+            settings["baseline"],
+            DocumentBootstrap(replicates, seed) if replicates else None,
+        )
+
+    def rows(self) -> Iterator[MeasureRow]:
+        """Yield one row of counts, rates and intervals for each group that was asked for."""
+        group_by = self.provenance["settings"]["group_by"]
+        return iterate_rows(merged(self.counts, group_by), self.row_settings)
+
+    def frame(self) -> "pl.DataFrame":
+        """Return the rows as a table: an interval is two columns, a difference three."""
+        return rows_frame(self.rows())
+
+    def save(self, folder: Path) -> None:
+        """Write the folder's four files; as `save_results`."""
+        save_results(folder, self)
+
+    def remarks(self) -> list[str]:
+        """Return what a person should know beside the rows, a line each."""
+        run = self.provenance["run"]
+        lines = []
+        if not run["batches_encoded"]:
+            lines.append("every count came from the cache; nothing was encoded")
+        elif run["batches_from_cache"]:
+            total = run["batches_encoded"] + run["batches_from_cache"]
+            lines.append(f"{run['batches_from_cache']} of {total} batches came from the cache")
+        lines += run.get("notices", [])
+        lines += [
+            f"{tokenizer['name']} is lossy: {tokenizer['lossy_reason']}"
+            for tokenizer in self.provenance["tokenizers"]
+            if not tokenizer["lossless"]
+        ]
+        reference = self.provenance["settings"]["reference"]
+        aligned = {g.language for g, part in self.counts.items() if part.aligned and g.language}
+        if len(aligned) > 1 and not any(code.startswith(reference) for code in aligned):
+            near = did_you_mean(reference, aligned) or f" ({', '.join(sorted(aligned)[:8])})"
+            lines.append(
+                f"no language begins with the reference {reference}: no parity, no premium{near}"
+            )
+        return lines
+
+
+def check_writable(folder: Path) -> None:
+    """See that files can be written to a folder, before the work whose results are to go there.
+
+    Raises:
+        InputError: they cannot.
+    """
+    probe = folder / ".writable"
+    with written_whole(probe):
+        pass
+    probe.unlink()
 
 
 def save_results(folder: Path, results: Results) -> None:

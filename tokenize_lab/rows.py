@@ -5,10 +5,10 @@ language over the lines that both have; Gini sets all languages of a tokenizer b
 difference sets a tokenizer beside the baseline on the same text. All replicates are paired.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from corpora.bootstrap import DocumentBootstrap
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.counts.schema import Group, GroupCounts, aligned_languages, place_of, references
 from tokenize_lab.rates import RATES, RENYI_ORDERS, gini, renyi_efficiency, zipf_slope
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MeasureRow = dict[str, Any]
 
@@ -38,6 +41,19 @@ def flat_row(row: MeasureRow) -> MeasureRow:
             interval = difference["interval"] or (None, None)
             flat[f"{name}_difference_low"], flat[f"{name}_difference_high"] = interval
     return flat
+
+
+def rows_frame(rows: Iterable[MeasureRow]) -> "pl.DataFrame":
+    """Return rows as a table."""
+    import polars as pl
+    import polars.selectors as cs
+
+    frame = pl.DataFrame(
+        [flat_row(row) for row in rows],
+        schema_overrides=dict.fromkeys(Group._fields, pl.String),
+        infer_schema_length=None,
+    )
+    return frame.with_columns(cs.by_dtype(pl.Null).cast(pl.Float64))  # what no row has
 
 
 @dataclass(frozen=True)

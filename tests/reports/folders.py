@@ -7,11 +7,8 @@ from typing import Any
 from corpora.corpus import Corpus, DocumentCorpus
 from corpora.document import Document
 from tokenize_lab.backends.simple import ByteTokenizer, CharacterTokenizer
-from tokenize_lab.counts.text import TextSettings
-from tokenize_lab.measure import measure, provenance
-from tokenize_lab.results import Results, save_results, tokenized_samples
+from tokenize_lab.measure import measure
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.workers import CountJob
 
 # What a name or a text must not be able to do to a page, nor a bidi override to a line.
 HOSTILE = (
@@ -25,24 +22,9 @@ HOSTILE = (
 def measured_folder(
     folder: Path, corpora: Sequence[Corpus], tokenizers: Sequence[Tokenizer], **settings: Any
 ) -> Path:
-    """Measure and save; `settings` are those of provenance."""
-    by_document = settings.pop("by_document", False)
-    measurement = measure(
-        corpora, CountJob(tokenizers, TextSettings(), None), by_document=by_document
-    )
-    chosen = {
-        "word_segmenter": "whitespace",
-        "graphemes": False,
-        "reference": "eng",
-        "baseline": tokenizers[0].name,
-        "group_by": ["language"],
-        "replicates": 200,
-        "seed": 0,
-        **settings,
-    }
-    record = provenance(corpora, tokenizers, chosen, measurement, ["tokenize-lab", "measure", "x"])
-    samples = tokenized_samples(measurement.samples, tokenizers)
-    save_results(folder, Results(measurement.counts, record, samples))
+    """Measure and save; `settings` are those of `measure`."""
+    found = measure(corpora, tokenizers, replicates=settings.pop("replicates", 200), **settings)
+    found.save(folder)
     return folder
 
 

@@ -21,11 +21,9 @@ from tests.reports.test_build import Page
 from tests.tokenize_lab.forensics.made import byte_level
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.simple import ByteTokenizer
-from tokenize_lab.cli.forensics import save_finding
 from tokenize_lab.forensics.audit import audit
-from tokenize_lab.forensics.diff import compare_cuts, diff
+from tokenize_lab.forensics.diff import diff
 from tokenize_lab.forensics.mixture import count_words, infer_mixture
-from tokenize_lab.forensics.usage import count_usage
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.patterns import GPT4
 from tokenize_lab.tokenizer import Tokenizer
@@ -37,10 +35,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("findings")
     v1, tekken = load_tokenizer("mistral:v1"), load_tokenizer("mistral:tekken")
     corpus = open_corpus("embedded:eng_Latn,hin_Deva,rus_Cyrl")
-    save_finding(folder, audit(v1, count_usage(v1, [corpus], jobs=1)))
-    save_finding(folder, diff(v1, tekken, compare_cuts(v1, tekken, [corpus])))
+    audit(v1, [corpus]).save(folder)
+    diff(v1, tekken, [corpus]).save(folder)
     words = count_words(tekken, [corpus], 1 << 40)
-    save_finding(folder, infer_mixture(tekken, words, merges=60, replicates=3))
+    infer_mixture(tekken, words, merges=60, replicates=3).save(folder)
     return folder
 
 
@@ -99,11 +97,11 @@ def test_hostile_tokens_and_names_are_only_ever_text(tmp_path: Path) -> None:
     documents = [Document(" ".join(tokens), language) for language in languages]
     corpus = DocumentCorpus(HOSTILE[0], documents)
     hostile = _named(one, HOSTILE[1])
-    save_finding(tmp_path, audit(hostile, count_usage(hostile, [corpus], jobs=1)))
-    save_finding(tmp_path, diff(hostile, other, compare_cuts(hostile, other, [corpus])))
+    audit(hostile, [corpus]).save(tmp_path)
+    diff(hostile, other, [corpus]).save(tmp_path)
     split = byte_level([(b"a", b"l"), (b"al", b"e")], pattern=GPT4)
     words = count_words(split, [corpus], 1 << 40)
-    save_finding(tmp_path, infer_mixture(_named(split, HOSTILE[0]), words, merges=2))
+    infer_mixture(_named(split, HOSTILE[0]), words, merges=2).save(tmp_path)
     text = build_report(tmp_path).read_text("utf-8")
     parsed = Page(text)
     assert parsed.faults == [] and parsed.open == []

@@ -12,11 +12,9 @@ from tests.reports.browsers import DESKTOP, PHONE, Opened
 from tests.reports.folders import HOSTILE
 from tests.reports.test_forensics import spelling_out
 from tests.tokenize_lab.forensics.made import byte_level
-from tokenize_lab.cli.forensics import save_finding
 from tokenize_lab.forensics.audit import audit
-from tokenize_lab.forensics.diff import compare_cuts, diff
+from tokenize_lab.forensics.diff import diff
 from tokenize_lab.forensics.mixture import count_words, infer_mixture
-from tokenize_lab.forensics.usage import count_usage
 from tokenize_lab.patterns import GPT4
 
 if TYPE_CHECKING:
@@ -31,10 +29,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     one, other = spelling_out(*tokens), byte_level([(b"a", b"l"), (b"al", b"e")], pattern=GPT4)
     documents = [Document(" ".join(tokens), language) for language in (HOSTILE[0], "y" * 200)]
     corpus = DocumentCorpus("hostile", documents)
-    save_finding(folder, audit(one, count_usage(one, [corpus], jobs=1)))
-    save_finding(folder, diff(one, other, compare_cuts(one, other, [corpus])))
+    audit(one, [corpus]).save(folder)
+    diff(one, other, [corpus]).save(folder)
     words = count_words(other, [corpus], 1 << 40)
-    save_finding(folder, infer_mixture(other, words, merges=2))
+    infer_mixture(other, words, merges=2).save(folder)
     return build_report(folder)
 
 

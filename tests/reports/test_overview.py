@@ -164,7 +164,7 @@ def test_counts_by_document_give_the_same_rates_and_intervals(tmp_path: Path) ->
     embedded = open_corpus("embedded")
     tokenizers: list[Tokenizer] = [ByteTokenizer(), CharacterTokenizer()]
     by_line = read_measured(
-        measured_folder(tmp_path / "a", [embedded], tokenizers, by_document=True)
+        measured_folder(tmp_path / "a", [embedded], tokenizers, group_by=["document"])
     )
     plain = read_measured(measured_folder(tmp_path / "b", [embedded], tokenizers))
     for a, b in zip(by_line.corpora[0].rows, plain.corpora[0].rows, strict=True):

@@ -16,14 +16,14 @@ from reports.build import build_report
 from reports.vocabulary.best import BUDGETS, Wanted, best_size, placed_curves, reached
 from reports.vocabulary.curves import MOST_PANELS, DrawnCurve, read_curves
 from scaling.advise.answer import Estimate
-from scaling.laws.chinchilla import best_vocabulary
+from scaling.laws.vocabulary import best_vocabulary
 from scaling.published.coefficients import TAO_VOCABULARY
 from tests.reports.browsers import PHONE, Opened
 from tests.reports.folders import HOSTILE
 from tokenize_lab.load import load_tokenizers
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
-from tokenize_lab.vocab_curve.job import FILE, CurveSettings, save_curves, vocabulary_curves
+from tokenize_lab.vocab_curve.job import FILE, vocab_curve
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, pattern in (("split", "gpt4"), ("whole", "none")):
         train_tokenizer(corpus, TrainSettings("bpe", 1500, pattern=pattern), root / name)
     tokenizers = load_tokenizers([str(root / "split"), str(root / "whole")])
-    settings = CurveSettings(replicates=100)
-    curves = vocabulary_curves(corpus, tokenizers, settings)
-    save_curves(root / "out", corpus, curves, tokenizers, settings, ["tokenize-lab"])
+    vocab_curve(corpus, tokenizers, replicates=100).save(root / "out", ["tokenize-lab"])
     return root / "out"
 
 

@@ -12,11 +12,11 @@ import pytest
 
 from corpora.document import Batch
 from corpora.errors import InputError
+from tokenize_lab.counts.batches import BatchCounter, BatchCounts, CountJob
 from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.counts.fields import WordSegmenter
 from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.workers import BatchCounter, BatchCounts, CountJob
 
 TEXTS = ["one line of text", "नमस्ते दुनिया", "", "x = 12345;"]
 
@@ -122,7 +122,7 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(tmp_path: Path) -> Non
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64));"
         "from pathlib import Path; import numpy as np;"
-        "from tokenize_lab.cache import CountsCache; from corpora.errors import InputError\n"
+        "from tokenize_lab.counts.cache import CountsCache; from corpora.errors import InputError\n"
         "try: CountsCache(Path(sys.argv[1])).put([np.arange(1000)], 'key')\n"
         "except InputError as error: sys.exit(str(error))"
     )

@@ -299,7 +299,7 @@ def test_a_reference_that_no_language_answers_to_is_said(tmp_path: Path) -> None
         tmp_path / "out",
     )
     assert {row["parity"] for row in json.loads(done.stdout)} == {None}
-    assert "no language begins with --reference egn" in done.stderr
+    assert "no language begins with the reference egn" in done.stderr
     assert "eng_Latn" in done.stderr
 
 

@@ -15,14 +15,14 @@ from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.errors import InputError
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING, bytes_per_text, embedded_lines, ids_of
+from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.measure import measure
+from tokenize_lab.measure import count_corpora
 from tokenize_lab.merges.apply import merge_piece
 from tokenize_lab.merges.dropout import DropoutTokenizer, with_dropout
 from tokenize_lab.merges.read import merges_of
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.workers import CountJob
 
 LINES = [*list(embedded_lines())[::20], *HARD, *SPECIAL_LOOKING]
 KINDS = ["bpe", "bpe-unsplit", "superbpe", "tekken"]
@@ -135,7 +135,7 @@ def test_measured_in_any_number_of_processes(trained: dict[str, Path]) -> None:
     documents = [Document(line) for _ in range(3) for line in embedded_lines()]
     corpus = DocumentCorpus("lines", documents)
     found = [
-        measure([corpus], CountJob([tokenizer], TextSettings(), None), jobs=jobs).counts
+        count_corpora([corpus], CountJob([tokenizer], TextSettings(), None), jobs=jobs).counts
         for jobs in (1, 2)
     ]
     (one,), (two,) = (list(counts.values()) for counts in found)

@@ -10,13 +10,13 @@ import pytest
 from corpora.corpus import DocumentCorpus
 from corpora.document import Batch, Document, batched
 from tokenize_lab import workers as local_engine
+from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.counts.schema import MOST_UNITS, Group, GroupCounts, merged, units_of
 from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.measure import Measurement, measure
-from tokenize_lab.workers import CountJob
+from tokenize_lab.measure import CorpusCounts, count_corpora
 
 SPECS = ("byte", "character", "mistral:v3")
 
@@ -50,13 +50,13 @@ def counting(cache: CountsCache | None = None) -> CountJob:
     return CountJob([load_tokenizer(spec) for spec in SPECS], TextSettings(), cache)
 
 
-def totals(measurement: Measurement) -> dict[Group, list[int]]:
+def totals(measurement: CorpusCounts) -> dict[Group, list[int]]:
     return {group: part.total.tolist() for group, part in measurement.counts.items()}
 
 
 def test_counts_do_not_depend_on_how_the_text_is_cut() -> None:
-    whole = measure([CutCorpus(documents(), 1 << 20)], counting())
-    pieces = measure([CutCorpus(documents(), 500)], counting())
+    whole = count_corpora([CutCorpus(documents(), 1 << 20)], counting())
+    pieces = count_corpora([CutCorpus(documents(), 500)], counting())
     # Pre-tokens are sampled from the head of every batch, so they alone may differ.
     sampled = [FIELD_INDEX["pretokens"], FIELD_INDEX["pretoken_bytes"]]
     for group, part in whole.counts.items():
@@ -71,16 +71,16 @@ def test_counts_do_not_depend_on_how_the_text_is_cut() -> None:
 
 
 def test_processes_count_as_one_process_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    alone = measure([CutCorpus(documents(), 2000)], counting(), jobs=1)
+    alone = count_corpora([CutCorpus(documents(), 2000)], counting(), jobs=1)
     monkeypatch.setattr(local_engine, "_WORTH_PROCESSES", 0)
-    together = measure([CutCorpus(documents(), 2000)], counting(), jobs=2)
+    together = count_corpora([CutCorpus(documents(), 2000)], counting(), jobs=2)
     assert totals(alone) == totals(together)
     assert alone.corpora_sha256 == together.corpora_sha256
 
 
 def test_documents_apart_add_up_to_the_groups() -> None:
-    whole = measure([CutCorpus(documents(), 3000)], counting())
-    apart = measure([CutCorpus(documents(), 3000)], counting(), by_document=True)
+    whole = count_corpora([CutCorpus(documents(), 3000)], counting())
+    apart = count_corpora([CutCorpus(documents(), 3000)], counting(), by_document=True)
     assert len(apart.counts) == len(SPECS) * len(documents())
     summed = merged(apart.counts, {"language", "domain"})
     assert {g: p.total.tolist() for g, p in summed.items()} == totals(whole)
@@ -97,20 +97,20 @@ def test_an_interrupted_run_goes_on_from_the_cache(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        measure([corpus], counting(CountsCache(tmp_path)), progress=stop)
-    resumed = measure([corpus], counting(CountsCache(tmp_path)))
+        count_corpora([corpus], counting(CountsCache(tmp_path)), progress=stop)
+    resumed = count_corpora([corpus], counting(CountsCache(tmp_path)))
     assert resumed.from_cache == 5 * len(SPECS)
     assert resumed.encoded > 0
-    assert totals(resumed) == totals(measure([corpus], counting()))
+    assert totals(resumed) == totals(count_corpora([corpus], counting()))
 
 
 def test_the_content_hash_knows_text_order_and_language() -> None:
     docs = documents()
-    base = measure([DocumentCorpus("c", docs)], counting()).corpora_sha256["c"]
-    again = measure([DocumentCorpus("c", docs)], counting()).corpora_sha256["c"]
-    swapped = measure([DocumentCorpus("c", docs[::-1])], counting()).corpora_sha256["c"]
+    base = count_corpora([DocumentCorpus("c", docs)], counting()).corpora_sha256["c"]
+    again = count_corpora([DocumentCorpus("c", docs)], counting()).corpora_sha256["c"]
+    swapped = count_corpora([DocumentCorpus("c", docs[::-1])], counting()).corpora_sha256["c"]
     renamed = [d._replace(language="fra_Latn") for d in docs]
-    other = measure([DocumentCorpus("c", renamed)], counting()).corpora_sha256["c"]
+    other = count_corpora([DocumentCorpus("c", renamed)], counting()).corpora_sha256["c"]
     assert base == again
     assert len({base, swapped, other}) == 3
 
@@ -136,7 +136,7 @@ def test_labels_do_not_change_the_interval_of_the_whole() -> None:
     each = [d._replace(domain=str(i)) for i, d in enumerate(plain)]
     sums = []
     for docs in (plain, labelled, each):
-        counts = merged(measure([DocumentCorpus("c", docs)], counting()).counts, ["language"])
+        counts = merged(count_corpora([DocumentCorpus("c", docs)], counting()).counts, ["language"])
         (group,) = [g for g in counts if g.tokenizer == "mistral:v3"]
         sampled = [FIELD_INDEX["pretokens"], FIELD_INDEX["pretoken_bytes"]]
         sums.append(np.delete(counts[group].units, sampled, axis=1))
@@ -147,5 +147,5 @@ def test_labels_do_not_change_the_interval_of_the_whole() -> None:
 
 def test_a_corpus_of_many_places_keeps_few_samples() -> None:
     docs = [Document("a line", "und", str(i)) for i in range(300)]
-    measurement = measure([DocumentCorpus("c", docs)], counting())
+    measurement = count_corpora([DocumentCorpus("c", docs)], counting())
     assert len(measurement.samples) == 200

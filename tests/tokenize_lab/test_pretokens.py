@@ -20,6 +20,7 @@ from corpora.open import stdlib_files
 from tests.tokenize_lab.texts import HARD, embedded_lines, parallel_lines
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer, table_of_ranks
+from tokenize_lab.counts.batches import BatchCounter, CountJob
 from tokenize_lab.counts.bytes import WIDE_SPACES, TextBytes
 from tokenize_lab.counts.chunks import LONGEST, ChunkTable, PretokenIndex
 from tokenize_lab.counts.plan import encoding_plan
@@ -27,12 +28,11 @@ from tokenize_lab.counts.sharing import ChunkCounter
 from tokenize_lab.counts.text import AnnotatedText, TextSettings
 from tokenize_lab.counts.tokens import TokenCounts, count_encoded, token_boundaries
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.measure import measure
+from tokenize_lab.measure import count_corpora
 from tokenize_lab.patterns import GPT4, PATTERNS, RULES, CutRule, chunk_starts
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
-from tokenize_lab.workers import BatchCounter, CountJob
 
 SETTINGS = TextSettings()
 BYTE_LEVEL = {
@@ -183,7 +183,7 @@ def test_a_whole_measurement_is_the_same_without_sharing(
     documents = [Document(text, f"l{i // 200}") for i, text in enumerate(lines[:1000])]
     corpus = DocumentCorpus("lines", documents)
     one, other = (
-        measure([corpus], CountJob(tokenizers, SETTINGS, None, sharing=sharing))
+        count_corpora([corpus], CountJob(tokenizers, SETTINGS, None, sharing=sharing))
         for sharing in (True, False)
     )
     assert list(one.counts) == list(other.counts)
@@ -228,7 +228,7 @@ def test_a_pattern_without_proven_places_is_encoded_whole(
     assert plan.rule is None
     assert "no places are proven" in plan.reason
     documents = DocumentCorpus("own", [Document("the other thing")])
-    (notice,) = measure([documents], CountJob([own], SETTINGS, None)).notices
+    (notice,) = count_corpora([documents], CountJob([own], SETTINGS, None)).notices
     assert notice.startswith("own encodes every text whole: no places are proven")
     texts = ["the other thing"] * 9
     (counts,) = BatchCounter(CountJob([own], SETTINGS, None)).count(batch_of(texts)).tokens

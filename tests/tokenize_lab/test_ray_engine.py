@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from corpora.corpus import Corpus
 from corpora.document import Document
 from corpora.errors import InputError
 from tests.tokenize_lab.test_measure import CutCorpus
 from tests.tokenize_lab.texts import embedded_lines
+from tokenize_lab.counts.batches import BatchCounter, CountJob
 from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.measure import JobSettings, measure_into, rows_of
-from tokenize_lab.ray import counted_on_ray
-from tokenize_lab.workers import CountJob
+from tokenize_lab.measure import measure
+from tokenize_lab.ray import count_on_ray
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="needs Ray: pip install ray"
@@ -47,14 +46,17 @@ def corpus() -> CutCorpus:
     return CutCorpus(documents, 4000)
 
 
-def bench(cache: CountsCache | None = None) -> CountJob:
-    tokenizers = [load_tokenizer("mistral:tekken"), load_tokenizer("byte")]
-    return CountJob(tokenizers, TextSettings(), cache)
+SPECS = ["mistral:tekken", "byte"]
 
 
-def rows(out: Path, counting: CountJob, **how: Any) -> list[dict[str, Any]]:
-    settings = JobSettings("byte", "l0", replicates=50)
-    return list(rows_of(measure_into(out, [corpus()], counting, settings, [], **how), settings))
+def job(cache: CountsCache | None = None) -> CountJob:
+    return CountJob([load_tokenizer(spec) for spec in SPECS], TextSettings(), cache)
+
+
+def rows(out: Path, **how: Any) -> list[dict[str, Any]]:
+    found = measure([corpus()], SPECS, baseline="byte", reference="l0", replicates=50, **how)
+    found.save(out)
+    return list(found.rows())
 
 
 @needs_ray
@@ -65,16 +67,16 @@ def test_a_node_dies_and_the_rows_are_those_of_one_process(tmp_path: Path, clust
     assert batches > 40
     seen: list[int] = []
 
-    def progress(_: Corpus, size: int) -> None:
+    def progress(_: str, size: int) -> None:
         seen.append(size)
         if len(seen) == batches // 3:
             cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
 
-    counted = partial(counted_on_ray, address=cluster.address, cpus=None)
-    there = rows(tmp_path / "there", bench(), counted=counted, progress=progress)
+    counted = partial(count_on_ray, address=cluster.address, cpus=None)
+    there = rows(tmp_path / "there", count_batches=counted, progress=progress)
     assert len(seen) == batches
     assert len(cluster.worker_nodes) == 1
-    assert there == rows(tmp_path / "here", bench(), jobs=1)
+    assert there == rows(tmp_path / "here")
     for name in ("counts.parquet", "histograms.parquet"):
         one, other = ((tmp_path / where / name).read_bytes() for where in ("here", "there"))
         assert one == other
@@ -84,13 +86,13 @@ def test_a_node_dies_and_the_rows_are_those_of_one_process(tmp_path: Path, clust
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_counts_from_a_cluster_go_into_the_cache_here(tmp_path: Path, cluster: Any) -> None:
-    kept = bench(CountsCache(tmp_path / "cache"))
-    counted = partial(counted_on_ray, address=cluster.address, cpus=None)
-    first = rows(tmp_path / "first", kept, counted=counted)
-    files = sorted(path.name for path in (tmp_path / "cache").rglob("*") if path.is_file())
-    assert first == rows(tmp_path / "second", kept, jobs=1)
-    assert files == sorted(p.name for p in (tmp_path / "cache").rglob("*") if p.is_file())
-    assert first == rows(tmp_path / "third", kept, counted=counted)
+    cache = tmp_path / "cache"
+    counted = partial(count_on_ray, address=cluster.address, cpus=None)
+    first = rows(tmp_path / "first", cache=cache, count_batches=counted)
+    files = sorted(path.name for path in cache.rglob("*") if path.is_file())
+    assert first == rows(tmp_path / "second", cache=cache)
+    assert files == sorted(p.name for p in cache.rglob("*") if p.is_file())
+    assert first == rows(tmp_path / "third", cache=cache, count_batches=counted)
 
 
 def test_without_ray_one_line_says_how_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,18 +102,16 @@ def test_without_ray_one_line_says_how_to_have_it(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(importlib, "import_module", absent)
     work = [(corpus(), batch) for batch in corpus().batches()]
     with pytest.raises(InputError, match=r"pip install '\.\[ray\]'"):
-        next(counted_on_ray(work, bench(), address=None, cpus=1))
+        next(count_on_ray(work, job(), address=None, cpus=1))
 
 
 def test_one_counter_remembers_what_another_counted(tmp_path: Path) -> None:
-    from tokenize_lab.workers import BatchCounter
-
-    kept = BatchCounter(bench(CountsCache(tmp_path)))
+    kept = BatchCounter(job(CountsCache(tmp_path)))
     batch = next(iter(corpus().batches()))
-    assert kept.recalled(batch) is None
-    counts = BatchCounter(bench()).count(batch)
-    kept.remember(batch, counts)
-    again = kept.recalled(batch)
+    assert kept.cached(batch) is None
+    counts = BatchCounter(job()).count(batch)
+    kept.put_into_cache(batch, counts)
+    again = kept.cached(batch)
     assert again is not None
     assert again.content_sha256 == counts.content_sha256
     np.testing.assert_array_equal(again.text, counts.text)

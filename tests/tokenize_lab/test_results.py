@@ -8,15 +8,11 @@ import pytest
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.errors import InputError
-from tokenize_lab.counts.text import TextSettings
-from tokenize_lab.load import load_tokenizer
-from tokenize_lab.measure import measure, provenance
-from tokenize_lab.results import Results, load_results, save_results, tokenized_samples
-from tokenize_lab.workers import CountJob
+from tokenize_lab.measure import measure
+from tokenize_lab.results import Results, load_results, save_results
 
 
 def results() -> Results:
-    tokenizers = [load_tokenizer("byte"), load_tokenizer("mistral:v1")]
     corpus = DocumentCorpus(
         "c",
         [
@@ -26,10 +22,7 @@ def results() -> Results:
             for i, text in enumerate(["a line", "नदी ▁ ", "1234 <script>"])
         ],
     )
-    measurement = measure([corpus], CountJob(tokenizers, TextSettings(), None))
-    settings = {"word_segmenter": "whitespace"}
-    record = provenance([corpus], tokenizers, settings, measurement, ["tokenize-lab", "measure"])
-    return Results(measurement.counts, record, tokenized_samples(measurement.samples, tokenizers))
+    return measure([corpus], ["byte", "mistral:v1"], command=["tokenize-lab", "measure"])
 
 
 def test_round_trip(tmp_path: Path) -> None:

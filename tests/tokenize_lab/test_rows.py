@@ -8,13 +8,13 @@ import pytest
 from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
+from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.schema import merged
 from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.measure import measure
+from tokenize_lab.measure import count_corpora
 from tokenize_lab.rates import RATES, gini
 from tokenize_lab.rows import RELATIVE_RATES, MeasureRow, RowSettings, measure_rows
-from tokenize_lab.workers import CountJob
 
 ENGLISH = ["The house is old.", "It has 12345 windows.", "Nobody lives there now."]
 GERMAN = ["Das Haus ist alt.", "Es hat 12345 Fenster.", "Niemand wohnt jetzt dort, glaube ich."]
@@ -30,7 +30,7 @@ def rows_of(
 ) -> list[MeasureRow]:
     tokenizers = [load_tokenizer(spec) for spec in specs]
     counting = CountJob(tokenizers, TextSettings(), None)
-    measurement = measure([DocumentCorpus("c", documents)], counting)
+    measurement = count_corpora([DocumentCorpus("c", documents)], counting)
     sizes = {t.name: t.vocabulary_size for t in tokenizers}
     settings = RowSettings(sizes, "whitespace", **more)
     return measure_rows(merged(measurement.counts, group_by), settings)

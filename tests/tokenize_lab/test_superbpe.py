@@ -16,10 +16,11 @@ from corpora.errors import InputError
 from corpora.open import open_corpus
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING, bytes_per_text, ids_of
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
+from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.schema import merged
 from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.measure import measure
+from tokenize_lab.measure import count_corpora
 from tokenize_lab.patterns import SUPERWORDS
 from tokenize_lab.rows import RowSettings, measure_rows
 from tokenize_lab.train import superbpe
@@ -35,7 +36,6 @@ from tokenize_lab.train.superbpe import (
 )
 from tokenize_lab.train.text import TrainingText
 from tokenize_lab.train.train import train_tokenizer
-from tokenize_lab.workers import CountJob
 
 SAID = "It was one of the things that one of the men said to one of the others, and so it was. "
 
@@ -235,7 +235,7 @@ def test_text_too_long_to_count_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_measured_like_any_other(trained: dict[str, Path], embedded: DocumentCorpus) -> None:
     tokenizer = _loaded(trained["superbpe"])
-    measurement = measure([embedded], CountJob([tokenizer], TextSettings(), None), jobs=1)
+    measurement = count_corpora([embedded], CountJob([tokenizer], TextSettings(), None), jobs=1)
     settings = RowSettings({tokenizer.name: tokenizer.vocabulary_size}, "whitespace")
     (row,) = measure_rows(merged(measurement.counts, ["language"]), settings)
     assert row["exact_share"] == 1.0

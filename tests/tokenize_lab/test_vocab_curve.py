@@ -1,6 +1,7 @@
 """A vocabulary curve is what encoding with truncated merges counts, at every size, to the token."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,14 +21,7 @@ from tokenize_lab.merges.truncate import truncated
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.vocab_curve import curve as curve_module
 from tokenize_lab.vocab_curve.curve import TokenCurve, token_curve
-from tokenize_lab.vocab_curve.job import (
-    CurveSettings,
-    VocabCurve,
-    load_curves,
-    log_grid,
-    save_curves,
-    vocabulary_curves,
-)
+from tokenize_lab.vocab_curve.job import VocabCurves, load_curves, log_grid, vocab_curve
 
 LANGUAGES = ("eng_Latn", "tha_Thai", "hin_Deva")
 
@@ -109,24 +103,17 @@ def corpus_of(*languages: str) -> DocumentCorpus:
 
 
 @pytest.fixture(scope="module")
-def curves(trained: dict[str, Path]) -> list[VocabCurve]:
-    tokenizer = load_tokenizer(str(trained["bpe"]))
-    return vocabulary_curves(corpus_of(*LANGUAGES), [tokenizer], CurveSettings(at=(1000,)))
+def curves(trained: dict[str, Path]) -> VocabCurves:
+    return vocab_curve(corpus_of(*LANGUAGES), [str(trained["bpe"])], at=(1000,))
 
 
 def test_rows_are_those_of_measuring_the_cut_tokenizer(
-    curves: list[VocabCurve], trained: dict[str, Path]
+    curves: VocabCurves, trained: dict[str, Path]
 ) -> None:
-    from tokenize_lab.counts.text import TextSettings
-    from tokenize_lab.rows import RowSettings, measure_rows
-    from tokenize_lab.workers import CountJob
-
-    cut = load_tokenizer(f"truncated:1000:{trained['bpe']}")
-    measured = measure([corpus_of(*LANGUAGES)], CountJob([cut], TextSettings(), None))
-    wanted = measure_rows(measured.counts, RowSettings({cut.name: 1000}, "whitespace"))
-    assert [curve.place["language"] for curve in curves] == list(LANGUAGES)
-    for curve, row in zip(curves, wanted, strict=True):
-        (own,) = curve.rows(CurveSettings(), [1000])
+    measured = measure([corpus_of(*LANGUAGES)], [f"truncated:1000:{trained['bpe']}"])
+    assert [curve.place["language"] for curve in curves.curves] == list(LANGUAGES)
+    for curve, row in zip(curves.curves, measured.rows(), strict=True):
+        (own,) = curve.rows([1000])
         for name in ("tokens", "bytes", "documents", "bytes_per_token", "language"):
             assert own[name] == row[name]
         assert own["intervals"]["bytes_per_token"] == pytest.approx(
@@ -134,8 +121,8 @@ def test_rows_are_those_of_measuring_the_cut_tokenizer(
         )
 
 
-def test_what_more_ids_gain(curves: list[VocabCurve]) -> None:
-    rows = list(curves[0].rows(CurveSettings()))
+def test_what_more_ids_gain(curves: VocabCurves) -> None:
+    rows = list(curves.curves[0].rows())
     assert rows[0]["marginal_bytes_per_token"] is None
     for before, row in pairwise(rows):
         step = row["vocabulary_size"] - before["vocabulary_size"]
@@ -149,45 +136,44 @@ def test_what_more_ids_gain(curves: list[VocabCurve]) -> None:
     assert rows[-1]["bytes_per_token"] < rows[-1]["bytes_per_pretoken"]
 
 
-def test_every_size_and_none_without_intervals(curves: list[VocabCurve]) -> None:
-    every = list(curves[1].rows(CurveSettings(), curves[1].every_size))
+def test_every_size_and_none_without_intervals(curves: VocabCurves) -> None:
+    curve = curves.curves[1]
+    every = list(curve.rows(curve.every_size))
     assert [row["vocabulary_size"] for row in every] == list(range(256, 2001))
     known = {row["vocabulary_size"] for row in every if row["intervals"]["bytes_per_token"]}
-    assert known == set(curves[1].sizes)
-    bare = list(curves[1].rows(CurveSettings(replicates=0)))
+    assert known == set(curve.sizes)
+    bare = list(replace(curve, bootstrap=None).rows())
     assert all(set(row["intervals"].values()) == {None} for row in bare)
 
 
 def test_one_document_has_no_interval(trained: dict[str, Path]) -> None:
     corpus = DocumentCorpus("one", [Document("a single text")])
-    (curve,) = vocabulary_curves(corpus, [load_tokenizer(str(trained["bpe"]))], CurveSettings())
-    row = next(curve.rows(CurveSettings()))
+    (curve,) = vocab_curve(corpus, [str(trained["bpe"])]).curves
+    row = next(curve.rows())
     assert row["bytes_per_token"] == 1
     assert row["intervals"]["bytes_per_token"] is None
 
 
 def test_no_text_has_no_rate(trained: dict[str, Path]) -> None:
     tokenizer = load_tokenizer(str(trained["bpe"]))
-    assert vocabulary_curves(DocumentCorpus("none", []), [tokenizer], CurveSettings()) == []
+    assert vocab_curve(DocumentCorpus("none", []), [tokenizer]).curves == []
     empty = DocumentCorpus("empty", [Document(""), Document("")])
-    (curve,) = vocabulary_curves(empty, [tokenizer], CurveSettings())
-    row = next(curve.rows(CurveSettings()))
+    (curve,) = vocab_curve(empty, [tokenizer]).curves
+    row = next(curve.rows())
     assert row["bytes_per_token"] is row["bytes_per_pretoken"] is None
     assert row["intervals"]["bytes_per_token"] is None
 
 
 def test_a_file_is_read_back_and_a_damaged_one_is_refused(
-    curves: list[VocabCurve], trained: dict[str, Path], tmp_path: Path
+    curves: VocabCurves, tmp_path: Path
 ) -> None:
-    tokenizer = load_tokenizer(str(trained["bpe"]))
-    corpus = corpus_of(*LANGUAGES)
-    path = save_curves(tmp_path, corpus, curves, [tokenizer], CurveSettings(), [])
+    path = curves.save(tmp_path)
     again = path.read_bytes()
-    assert path == save_curves(tmp_path, corpus, curves, [tokenizer], CurveSettings(), [])
+    assert path == curves.save(tmp_path)
     assert path.read_bytes() == again
     content = load_curves(tmp_path)
     assert [curve["language"] for curve in content["curves"]] == list(LANGUAGES)
-    assert content["curves"][0]["rows"][-1]["tokens"] == curves[0].counts.at(2000)
+    assert content["curves"][0]["rows"][-1]["tokens"] == curves.curves[0].counts.at(2000)
     path.write_text('{"curves": [{"rows": [{}]}]}')
     with pytest.raises(InputError, match=r"vocab_curve.json: is damaged"):
         load_curves(tmp_path)
@@ -213,8 +199,8 @@ def test_what_has_no_curve(trained: dict[str, Path], tmp_path: Path) -> None:
         (bpe_file(tmp_path, [["ab", "c"], ["a", "b"]]), "a merge list that is not closed"),
     ):
         with pytest.raises(InputError, match=said):
-            vocabulary_curves(text, [load_tokenizer(spec)], CurveSettings())
+            vocab_curve(text, [spec])
     bpe = load_tokenizer(str(trained["bpe"]))
     for size, said in ((255, "below the alphabet: 256"), (2001, "only 2000 ids")):
-        with pytest.raises(InputError, match=f"--at {size}: bpe: .*{said}"):
-            vocabulary_curves(text, [bpe], CurveSettings(at=(size,)))
+        with pytest.raises(InputError, match=f"`at={size}`: bpe: .*{said}"):
+            vocab_curve(text, [bpe], at=[size])

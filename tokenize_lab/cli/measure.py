@@ -1,7 +1,6 @@
 """`tokenize-lab measure`: any tokenizers on any corpora."""
 
 import sys
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from corpora.corpus import total_bytes
-from corpora.errors import InputError, did_you_mean
+from corpora.errors import InputError
 from corpora.readers.settings import OnInvalid, Unit
+from tokenize_lab.cli.options import TEXT_FIELD_HELP, ReadOptions, say
 from tokenize_lab.counts.fields import WordSegmenter
 from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:
-    from corpora.corpus import ReadCorpus
-    from tokenize_lab.workers import Counted
+    from tokenize_lab.workers import CountBatches
 
 
 class GroupBy(StrEnum):
@@ -37,7 +36,6 @@ class CountEngine(StrEnum):
 _INPUT = "What is measured"
 _OUTPUT = "What comes out"
 _HOW = "How it is done"
-_DONE = {"replace": "bad bytes replaced", "skip": "skipped"}
 
 
 def measure(
@@ -96,9 +94,7 @@ def measure(
             help="domain of all the text; `code` adds code measures", rich_help_panel=_INPUT
         ),
     ] = None,
-    text_field: Annotated[
-        str, typer.Option(help="field or column that holds the text", rich_help_panel=_INPUT)
-    ] = "text",
+    text_field: Annotated[str, typer.Option(help=TEXT_FIELD_HELP, rich_help_panel=_INPUT)] = "text",
     unit: Annotated[
         Unit,
         typer.Option(
@@ -178,108 +174,58 @@ def measure(
     tokenize-lab measure my_corpus.jsonl -t a.json -t b.json --explain
     tokenize-lab measure parallel_folder -t hf:a.json -t sp:b.model --group-by domain
     """
-    from corpora.open import open_corpus
     from corpora.output import drawn, emit, json_list
-    from tokenize_lab.counts.cache import CountsCache
+    from tokenize_lab.cli.tables import csv_lines, measure_tables, plan_table
+    from tokenize_lab.counts.plan import encoding_plans, plan_rows
     from tokenize_lab.counts.text import TextSettings
     from tokenize_lab.load import load_tokenizers
-    from tokenize_lab.measure import JobSettings, measure_into, remarks, rows_of
-    from tokenize_lab.workers import CountJob
+    from tokenize_lab.measure import measure as measured
 
     if as_json and as_csv:
         raise InputError("--json and --csv both write to stdout; give one of them")
-    opened = told_apart(
-        corpora,
-        [
-            open_corpus(
-                spec,
-                language=language,
-                domain=domain,
-                text_field=text_field,
-                unit=unit,
-                on_invalid=on_invalid,
-                parallel=parallel,
-            )
-            for spec in corpora
-        ],
-    )
+    reading = ReadOptions(text_field, unit, on_invalid, language, domain, parallel)
+    opened = reading.open(corpora)
     loaded = load_tokenizers(tokenizers)
     if explain:
-        from tokenize_lab.cli.tables import plan_table
-        from tokenize_lab.counts.plan import encoding_plans, plan_rows
-
         plan = plan_rows(encoding_plans(loaded, TextSettings(words, graphemes)))
         emit(json_list(plan) if as_json else drawn([plan_table(plan)]))
         return
-    names = dict(zip(tokenizers, (tokenizer.name for tokenizer in loaded), strict=True))
-    chosen = names.get(baseline or tokenizers[0], baseline or "")
-    if chosen not in names.values():
-        raise InputError(
-            f"--baseline {chosen}: not one of the tokenizers"
-            f"{did_you_mean(chosen, tokenizers)} ({', '.join(tokenizers)})"
-        )
-
-    settings = JobSettings(chosen, reference, tuple(g.value for g in group_by), replicates, seed)
-    kept = None if no_cache else CountsCache(cache)
-    counting = CountJob(loaded, TextSettings(words, graphemes), kept)
-    command = ["tokenize-lab", *sys.argv[1:]]
-    counted = _counted(engine, address, jobs or None)
+    count_batches = _cluster(address, jobs) if engine is CountEngine.RAY else None
+    if engine is CountEngine.LOCAL and address is not None:
+        raise InputError("--address: is for --engine ray; give both or neither")
     with progress("measuring", total_bytes(opened)) as bars:
-        results = measure_into(
-            out,
+        results = measured(
             opened,
-            counting,
-            settings,
-            command,
-            jobs=jobs or None,
+            loaded,
+            baseline=baseline,
+            reference=reference,
+            group_by=[part.value for part in group_by],
+            words=words,
+            graphemes=graphemes,
+            replicates=replicates,
+            seed=seed,
+            jobs=jobs,
+            cache=None if no_cache else cache,
             progress=bars.report,
-            counted=counted,
+            count_batches=count_batches,
+            out=out,
+            command=["tokenize-lab", *sys.argv[1:]],
         )
-    for line in [
-        f"counts, samples and provenance: {out} (then: tokenize-lab report {out})",
-        *remarks(results, settings),
-        *(
-            f"{corpus.name}: {corpus.invalid.documents} documents are not valid UTF-8 "
-            f"({_DONE[on_invalid]}; the first: {corpus.invalid.first})"
-            for corpus in opened
-            if corpus.invalid.documents
-        ),
-    ]:
-        typer.echo(line, err=True)
-    rows = rows_of(results, settings)
+    say([f"counts, samples and provenance: {out} (then: tokenize-lab report {out})"])
+    say([*results.remarks(), *reading.remarks(opened)])
     if as_json:
-        emit(json_list(rows))
+        emit(json_list(results.rows()))
     elif as_csv:
-        from tokenize_lab.cli.tables import csv_lines
-
-        emit(csv_lines(rows))
+        emit(csv_lines(results.rows()))
     else:
-        from tokenize_lab.cli.tables import measure_tables
-
-        emit(drawn(measure_tables(list(rows), results.provenance)))
+        emit(drawn(measure_tables(list(results.rows()), results.provenance)))
 
 
-def _counted(engine: CountEngine, address: str | None, cpus: int | None) -> "Counted | None":
-    """Return what has batches counted, None for this machine itself."""
-    if engine is CountEngine.LOCAL:
-        if address is not None:
-            raise InputError("--address: is for --engine ray; give both or neither")
-        return None
+def _cluster(address: str | None, jobs: int) -> "CountBatches":
+    """Return what has batches counted on a Ray cluster, which is looked for first."""
     from functools import partial
 
-    from tokenize_lab.ray import counted_on_ray, look_for
+    from tokenize_lab.ray import count_on_ray, look_for
 
     look_for(address)
-    return partial(counted_on_ray, address=address, cpus=cpus)
-
-
-def told_apart(specs: list[str], opened: "list[ReadCorpus]") -> "list[ReadCorpus]":
-    """Give corpora that share a short name their full ones."""
-    for spec in specs:
-        if specs.count(spec) > 1:
-            raise InputError(f"corpus {spec}: given twice; give each once")
-    names = [corpus.name for corpus in opened]
-    return [
-        corpus if names.count(corpus.name) == 1 else replace(corpus, name=spec)  # type: ignore[type-var]  # every corpus that is opened is a dataclass
-        for spec, corpus in zip(specs, opened, strict=True)
-    ]
+    return partial(count_on_ray, address=address, cpus=jobs or None)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from corpora.errors import InputError
-from tokenize_lab.cli.options import Invalid, TextField, TxtUnit
+from tokenize_lab.cli.options import Invalid, ReadOptions, TextField, TxtUnit, say
 from tokenize_lab.progress import progress
 
 _OUTPUT = "What comes out"
@@ -75,31 +75,25 @@ def vocab_curve(
     tokenize-lab vocab-curve embedded -t mistral:tekken --at 8192 --at 32768 --json
     tokenize-lab report out/vocab-curve
     """
-    from corpora.open import open_corpus
     from corpora.output import drawn, emit, json_list
     from tokenize_lab.cli.tables import csv_lines, curve_tables
-    from tokenize_lab.load import load_tokenizers
-    from tokenize_lab.vocab_curve.job import CurveSettings, save_curves, vocabulary_curves
+    from tokenize_lab.vocab_curve.job import vocab_curve
 
     if as_json and as_csv:
         raise InputError("--json and --csv both write to stdout; give one of them")
     if at and every:
         raise InputError("--every shows every size, those of --at among them; give one of them")
-    text = open_corpus(
-        corpus, language=language, text_field=text_field, unit=unit, on_invalid=on_invalid
-    )
-    loaded = load_tokenizers(tokenizers)
-    settings = CurveSettings(tuple(at or ()), replicates, seed)
+    reading = ReadOptions(text_field, unit, on_invalid, language)
+    (text,) = reading.open([corpus])
     with progress("measuring", text.size_bytes) as bars:
-        curves = vocabulary_curves(text, loaded, settings, bars.report)
-    path = save_curves(out, text, curves, loaded, settings, ["tokenize-lab", *sys.argv[1:]])
-    typer.echo(f"curves: {path} (then: tokenize-lab report {out})", err=True)
-    asked = [
-        curve.rows(settings, curve.every_size if every else settings.shown) for curve in curves
-    ]
+        curves = vocab_curve(
+            text, tokenizers, at=at or (), replicates=replicates, seed=seed, progress=bars.report
+        )
+    path = curves.save(out, ["tokenize-lab", *sys.argv[1:]])
+    say([f"curves: {path} (then: tokenize-lab report {out})", *reading.remarks([text])])
     if as_json:
-        emit(json_list(row for rows in asked for row in rows))
+        emit(json_list(curves.rows(every=every)))
     elif as_csv:
-        emit(csv_lines((row for rows in asked for row in rows), differing=()))
+        emit(csv_lines(curves.rows(every=every), differing=()))
     else:
-        emit(drawn(curve_tables([list(rows) for rows in asked])))
+        emit(drawn(curve_tables([list(rows) for rows in curves.rows_by_curve(every=every)])))

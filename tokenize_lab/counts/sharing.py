@@ -89,11 +89,18 @@ class ChunkCounter:
     ) -> None:
         """`most_new`: share of a batch that chunks not seen before may be, each counted once."""
         self.switched_off: dict[str, str] = {}
+        self._told = 0  # of them, how many have been told
         self._most_new, self._most_bytes = most_new, most_bytes
         self._settings = settings
         self._stores: dict[tuple[CutRule, bool], _ChunkStore] = {}
         self._skipping: dict[tuple[CutRule, str, str], _Skipping] = {}
         self._seen: dict[tuple[CutRule, str, str], int] = {}
+
+    def newly_switched_off(self) -> list[tuple[str, str]]:
+        """Return the tokenizers that were switched off since this was last asked, and why."""
+        new = list(self.switched_off.items())[self._told :]
+        self._told += len(new)
+        return new
 
     @property
     def nbytes(self) -> int:

@@ -1,104 +1,70 @@
 """Everything that can be said of a vocabulary's tokens, ready for JSON."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from corpora.corpus import Corpus
+from tokenize_lab.forensics.finding import Finding
 from tokenize_lab.forensics.merges import MergeRules, dead_merges, merge_rules
 from tokenize_lab.forensics.reach import OPEN, PROVEN, Reach, Reached, find_reach
-from tokenize_lab.forensics.usage import Usage, language_rows, sharing
+from tokenize_lab.forensics.scripts import script_counts
+from tokenize_lab.forensics.usage import Usage, count_usage, language_rows, sharing
 from tokenize_lab.forensics.utf8 import cut_of
+from tokenize_lab.load import load_tokenizers
+from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import TokenBytes, Tokenizer, TokenKind, readable
-
-# The writing a token belongs to: its Unicode script (Unicode Standard Annex 24).
-
-
-# Property values of Unicode 15; a character of any other script counts as `Other`.
-SCRIPTS = (
-    "Latin", "Greek", "Cyrillic", "Armenian", "Hebrew", "Arabic", "Syriac", "Thaana",
-    "Devanagari", "Bengali", "Gurmukhi", "Gujarati", "Oriya", "Tamil", "Telugu", "Kannada",
-    "Malayalam", "Sinhala", "Thai", "Lao", "Tibetan", "Myanmar", "Georgian", "Hangul", "Ethiopic",
-    "Cherokee", "Canadian_Aboriginal", "Ogham", "Runic", "Khmer", "Mongolian", "Hiragana",
-    "Katakana", "Bopomofo", "Han", "Yi", "Gothic", "Tagalog", "Balinese", "Javanese", "Sundanese",
-    "Nko", "Tifinagh", "Vai", "Ol_Chiki", "Meetei_Mayek", "Cham", "Adlam", "Braille", "Coptic",
-    "Glagolitic", "Deseret", "Cuneiform", "Egyptian_Hieroglyphs",
-)  # fmt: skip
-COMMON = "no script"  # digits, punctuation, symbols, spaces, marks that any script uses
-MIXED = "several scripts"
-OTHER = "another script"
-PARTIAL = "part of a character"
-INVALID = "no UTF-8"
-
-
-@cache
-def _pattern() -> Any:
-    import regex
-
-    named = "|".join(rf"(?P<{name}>\p{{Script={name}}})" for name in SCRIPTS)
-    return regex.compile(rf"[\p{{Script=Common}}\p{{Script=Inherited}}]|{named}")
-
-
-@cache
-def script_of(character: str) -> str:
-    """Return a character's script, `no script` for what all scripts share."""
-    match = _pattern().match(character)
-    if match is None:
-        return OTHER
-    return match.lastgroup or COMMON
-
-
-def token_script(raw: bytes) -> str:
-    """Return the script of a token's whole characters, or why it has none."""
-    cut = cut_of(raw)
-    if cut is None:
-        return INVALID
-    own = {script_of(character) for character in cut.middle} - {COMMON}
-    if len(own) == 1:
-        return own.pop().replace("_", " ")
-    if own:
-        return MIXED
-    return PARTIAL if cut.tail or cut.head else COMMON
-
-
-def script_counts(table: TokenBytes, ids: Sequence[int]) -> dict[str, int]:
-    """Return how many of the ids are of each script, the most frequent first."""
-    counts = Counter(token_script(table[i]) for i in ids)
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
 
 LISTED = 1000  # of a list in the JSON; the counts are of all
 EXAMPLES = 40  # of the tokens mainly of one language
 
 
-def audit(tokenizer: Tokenizer, usage: Usage | None = None) -> dict[str, Any]:
-    """Return what is known of every token of a vocabulary, and of its use on a corpus.
+def audit(
+    tokenizer: object,
+    corpora: Sequence[Corpus] = (),
+    *,
+    jobs: int = 1,
+    cache: Path | None = None,
+    progress: ReportProgress = silent,
+) -> Finding:
+    """Look at every token of a vocabulary: can it come out of a text at all, is it whole
+    characters, which script; and is it ever used in the corpora, and by which languages.
 
     Lists hold at most `LISTED` tokens, each `{"id", "hex", "text"}`: its bytes in hexadecimal, and
     as text with `\\xNN` for what is not UTF-8.
+
+    Arguments:
+        tokenizer: one, or the spec of one.
+        corpora: text that shows which tokens are used; none to look at the vocabulary alone.
+        jobs: processes to count with, as of `measure`.
+        cache: folder of counts already made.
+        progress: told of each corpus, and of the bytes of text just counted.
+
+    Raises:
+        InputError: from the tokenizer or the corpora.
     """
-    table = tokenizer.token_bytes
-    rules = merge_rules(tokenizer)
+    (loaded,) = load_tokenizers([tokenizer])
+    usage = None
+    if corpora:
+        usage = count_usage(loaded, corpora, cache=cache, jobs=jobs, progress=progress)
+    progress("looking at every token", 0)
+    table = loaded.token_bytes
+    rules = merge_rules(loaded)
     met = np.flatnonzero(usage.total).tolist() if usage else []
-    reached = find_reach(tokenizer, rules, met)
-    result: dict[str, Any] = {
-        "kind": "audit",
-        "tokenizer": identity(tokenizer),
-        "ids": {
-            kind.name.lower(): int(np.count_nonzero(table.kinds == kind)) for kind in TokenKind
-        },
-        "without_bytes": int(np.count_nonzero(table.lengths == 0)),
-        "reach": _reach(reached, table),
-        "merges": _merges(rules, table),
-        "characters": _characters(table),
-        "scripts": script_counts(table, np.flatnonzero(table.lengths).tolist()),
-        "corpus": None,
-    }
-    if usage:
-        result["corpus"] = _corpus(usage, reached, rules, table)
-    return result
+    reached = find_reach(loaded, rules, met)
+    return Finding(
+        kind="audit",
+        tokenizer=identity(loaded),
+        ids={kind.name.lower(): int(np.count_nonzero(table.kinds == kind)) for kind in TokenKind},
+        without_bytes=int(np.count_nonzero(table.lengths == 0)),
+        reach=_reach(reached, table),
+        merges=_merges(rules, table),
+        characters=_characters(table),
+        scripts=script_counts(table, np.flatnonzero(table.lengths).tolist()),
+        corpus=_corpus(usage, reached, rules, table) if usage else None,
+    )
 
 
 def identity(tokenizer: Tokenizer) -> dict[str, Any]:

@@ -15,7 +15,10 @@ from tokenize_lab.backends.sentencepiece import SentencePieceTokenizer, model_se
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.counts.bytes import ByteRuns, TextBytes
 from tokenize_lab.counts.tokens import TokenBoundaries, token_boundaries
-from tokenize_lab.forensics.audit import identity, script_counts, token
+from tokenize_lab.forensics.audit import identity, token
+from tokenize_lab.forensics.finding import Finding
+from tokenize_lab.forensics.scripts import script_counts
+from tokenize_lab.load import load_tokenizers
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import TokenBytes, Tokenizer, readable
 
@@ -191,32 +194,48 @@ LISTED = 200
 _MODELS = {"bpe": "BPE", "unigram": "Unigram"}
 
 
-def diff(a: Tokenizer, b: Tokenizer, cuts: Cuts | None = None) -> dict[str, Any]:
-    """Return everything in which two tokenizers differ, ready for JSON.
+def diff(
+    first: object,
+    second: object,
+    corpora: Sequence[Corpus] = (),
+    *,
+    progress: ReportProgress = silent,
+) -> Finding:
+    """Compare two tokenizers: what they do to a text, which tokens they share, and how they cut.
 
     Lists hold at most `LISTED` entries; tokens as in `audit`.
+
+    Arguments:
+        first, second: tokenizers, or specs of them.
+        corpora: text to be cut by both; none to compare the vocabularies alone.
+        progress: told of each corpus, and of the bytes of text just read.
+
+    Raises:
+        InputError: from the tokenizers or the corpora.
     """
-    result: dict[str, Any] = {
-        "kind": "diff",
-        "tokenizers": [identity(a), identity(b)],
-        "settings": _settings(a, b),
-        "vocabulary": _vocabulary(a.token_bytes, b.token_bytes),
-        "text": None,
+    a, b = load_tokenizers([first, second])
+    return Finding(
+        kind="diff",
+        tokenizers=[identity(a), identity(b)],
+        settings=_settings(a, b),
+        vocabulary=_vocabulary(a.token_bytes, b.token_bytes),
+        text=_text(compare_cuts(a, b, corpora, progress)) if corpora else None,
+    )
+
+
+def _text(cuts: Cuts) -> dict[str, Any]:
+    whole = CutCounts()
+    for part in cuts.languages.values():
+        whole.add(part)
+    return {
+        "all": whole.row(),
+        "languages": [
+            {"language": language, **part.row()}
+            for language, part in sorted(cuts.languages.items())
+        ],
+        "words": _words(cuts),
+        "words_cut_differently": len({word for word, _, _ in cuts.words}),
     }
-    if cuts is not None:
-        whole = CutCounts()
-        for part in cuts.languages.values():
-            whole.add(part)
-        result["text"] = {
-            "all": whole.row(),
-            "languages": [
-                {"language": language, **part.row()}
-                for language, part in sorted(cuts.languages.items())
-            ],
-            "words": _words(cuts),
-            "words_cut_differently": len({word for word, _, _ in cuts.words}),
-        }
-    return result
 
 
 def _words(cuts: Cuts) -> list[dict[str, Any]]:

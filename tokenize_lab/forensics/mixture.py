@@ -7,7 +7,6 @@ method's own error on planted mixtures stands in LOG.md.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,11 @@ from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.simple import character_to_byte
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.forensics.audit import identity
+from tokenize_lab.forensics.finding import Finding
 from tokenize_lab.forensics.merges import MergeRules, merge_rules
 from tokenize_lab.forensics.program import Costs, Solution, relative_costs, solve
 from tokenize_lab.forensics.replay import PairHistory, replay
+from tokenize_lab.load import load_tokenizers
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import Tokenizer
 
@@ -159,6 +160,40 @@ def splitter(tokenizer: Tokenizer) -> Callable[[str], list[bytes]]:
 INTERVAL = 1.96  # standard errors either side: 95 % of a normal distribution
 
 
+def mixture(
+    tokenizer: object,
+    corpora: Sequence[Corpus],
+    *,
+    merges: int = 1000,
+    most_bytes: int = 4_000_000,
+    replicates: int = 0,
+    seed: int = 0,
+    progress: ReportProgress = silent,
+) -> Finding:
+    """Infer how much of each language a BPE was trained on, from the order of its merges.
+
+    Arguments:
+        tokenizer: one, or the spec of one.
+        corpora: text of every language it may be of.
+        merges: how many of the first merges to read.
+        most_bytes: text to use of each language.
+        replicates: resamples of each language's documents, in blocks, for the intervals; 0 for
+            none. They say what a different sample of our text would have given, and nothing of how
+            far the trainer's text was of another kind.
+        seed: of the resamples.
+        progress: told of what is being done, and of the bytes of text just read.
+
+    Raises:
+        InputError: from the tokenizer or the corpora; fewer than two languages; no BPE whose text
+            is split; none of its merges occurs in the text.
+    """
+    (loaded,) = load_tokenizers([tokenizer])
+    words = count_words(loaded, corpora, most_bytes, progress)
+    return infer_mixture(
+        loaded, words, merges=merges, replicates=replicates, seed=seed, progress=progress
+    )
+
+
 def infer_mixture(
     tokenizer: Tokenizer,
     words: MixtureWords,
@@ -167,22 +202,11 @@ def infer_mixture(
     replicates: int = 0,
     seed: int = 0,
     progress: ReportProgress = silent,
-) -> dict[str, Any]:
+) -> Finding:
     """Return the languages' shares with all that is needed to judge them, ready for JSON.
 
     `share` is that of the programme with relative costs, `share_published` that of the published
     one; `slack_share` is the published one's slack over the frequency of all pairs merged.
-
-    Arguments:
-        words: of each language's text, split by this tokenizer.
-        merges: how many of the first merges to read.
-        replicates: resamples of each language's documents, in blocks, for the intervals; 0 for
-            none. They say what a different sample of our text would have given, and nothing of how
-            far the trainer's text was of another kind.
-        progress: called with what is being done and how much more of it is done.
-
-    Raises:
-        InputError: fewer than two languages; no BPE; none of its merges occurs in the text.
     """
     known = [language for language in words.languages if language != UNKNOWN_LANGUAGE]
     if len(known) < 2 or len(known) < len(words.languages):
@@ -195,33 +219,34 @@ def infer_mixture(
     if rules is None or not chosen:
         raise InputError(f"{tokenizer.spec}: is no BPE, so it has no order of merges to read")
 
-    history = replay(symbols(rules, words), chosen, partial(progress, "replaying merges"))
+    progress("replaying merges", 0)
+    history = replay(symbols(rules, words), chosen)
     if not (history.merged >= 0).any():
         raise InputError(
             f"{tokenizer.spec}: none of its merges occurs in the text; give other text"
         )
     counts = history.counts(words.weights(np.ones((len(known), BLOCKS))))
-    constraints = partial(progress, "choosing constraints")
-    published = solve(history, counts, progress=constraints)
+    progress("choosing constraints", 0)
+    published = solve(history, counts)
     costs = relative_costs(history, counts, published.shares)
-    solution = solve(history, counts, costs, published.chosen, constraints)
+    solution = solve(history, counts, costs, published.chosen)
     draws = _resampled(history, words, solution, costs, replicates, seed, progress)
     merged = counts[history.merged[history.merged >= 0]] @ published.shares
-    return {
-        "kind": "mixture",
-        "tokenizer": identity(tokenizer),
-        "languages": _rows(words, solution, published, draws),
-        "merges": len(chosen),
-        "merges_met": solution.steps_used,
-        "distinct_words": len(words.pieces),
-        "slack": published.slack,
-        "slack_share": published.slack / float(merged.sum()),
-        "gap": max(published.gap, solution.gap),
-        "constraints": solution.constraints,
-        "rounds": published.rounds + solution.rounds,
-        "replicates": replicates,
-        "seed": seed,
-    }
+    return Finding(
+        kind="mixture",
+        tokenizer=identity(tokenizer),
+        languages=_rows(words, solution, published, draws),
+        merges=len(chosen),
+        merges_met=solution.steps_used,
+        distinct_words=len(words.pieces),
+        slack=published.slack,
+        slack_share=published.slack / float(merged.sum()),
+        gap=max(published.gap, solution.gap),
+        constraints=solution.constraints,
+        rounds=published.rounds + solution.rounds,
+        replicates=replicates,
+        seed=seed,
+    )
 
 
 def symbols(rules: MergeRules, words: MixtureWords) -> list[list[int]]:
@@ -256,7 +281,7 @@ def _resampled(
             blocks[language, present] = drawn[language][replicate]
         counts = history.counts(words.weights(blocks))
         draws[replicate] = solve(history, counts, costs, solution.chosen).shares
-        progress("resampling", 1)
+        progress("resampling", 0)
     return draws
 
 

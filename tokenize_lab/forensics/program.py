@@ -21,7 +21,6 @@ more than `GAP` to the slack. A pair's count stands for a stretch of steps, and 
 a stretch is the least of the left-hand sides in a range, so looking through all takes one pass.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -72,7 +71,6 @@ def solve(
     counts: NDArray[np.float64],
     costs: Costs | None = None,
     begin_with: NDArray[np.int64] | None = None,
-    progress: Callable[[int], object] = lambda _: None,
 ) -> Solution:
     """Return the shares that leave the least slack.
 
@@ -81,7 +79,6 @@ def solve(
         counts: [stretches, languages] occurrences per million bytes of the language.
         costs: of the slacks; 1 for each where None is given, which is the published programme.
         begin_with: constraints of the solution of a like problem.
-        progress: called with the number of constraints added.
     """
     steps, languages = history.steps, counts.shape[1]
     known = history.merged >= 0
@@ -107,7 +104,6 @@ def solve(
         more = np.unique(np.concatenate([chosen, np.stack([wanted, at[wanted]], axis=1)]), axis=0)
         if gap <= GAP or len(more) == len(chosen):
             break
-        progress(len(more) - len(chosen))
         chosen = more
         shares, step_slack, pair_slack, slack = _solved(history, counts, merged, chosen, costs)
     return Solution(shares, slack, int(known.sum()), len(chosen), rounds, gap, chosen)

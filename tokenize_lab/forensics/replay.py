@@ -6,7 +6,7 @@ not on how frequent the words are, so one replay serves every weighting of them:
 mixture, a resample.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,13 +52,8 @@ class PairHistory:
 def replay(
     words: Sequence[Sequence[int]],
     merges: Sequence[Merge],
-    progress: Callable[[int], object] = lambda _: None,
 ) -> PairHistory:
-    """Apply the merges in order to words given as ids of their smallest symbols.
-
-    Arguments:
-        progress: called with 1 for each merge done.
-    """
+    """Apply the merges in order to words given as ids of their smallest symbols."""
     text = _Text(words)
     changes: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
     steps: list[NDArray[np.int64]] = []
@@ -80,7 +75,6 @@ def replay(
             fresh = text.open(np.concatenate([text.before[places], places]))
             note(step, fresh, 1)
             text.index(fresh)
-        progress(1)
     keys = np.concatenate([part[0] for part in changes])
     word = np.concatenate([part[1] for part in changes])
     sign = np.concatenate([part[2] for part in changes])

@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from corpora.corpus import Corpus
+from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.counts.fields import FIELD_INDEX
 from tokenize_lab.counts.text import TextSettings
-from tokenize_lab.measure import measure
+from tokenize_lab.measure import count_corpora
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.workers import CountJob
 
 MAINLY = 0.9  # of a token's occurrences per byte of each language
 
@@ -45,8 +46,8 @@ def count_usage(
     tokenizer: Tokenizer,
     corpora: Sequence[Corpus],
     *,
-    cache: CountsCache | None = None,
-    jobs: int | None = None,
+    cache: Path | None = None,
+    jobs: int = 1,
     progress: ReportProgress = silent,
 ) -> Usage:
     """Encode the corpora and count every token by language.
@@ -54,8 +55,8 @@ def count_usage(
     Raises:
         InputError: from the corpora, or a cache that cannot be written.
     """
-    bench = CountJob([tokenizer], TextSettings(), cache)
-    measured = measure(corpora, bench, jobs=jobs, progress=progress)
+    bench = CountJob([tokenizer], TextSettings(), None if cache is None else CountsCache(cache))
+    measured = count_corpora(corpora, bench, jobs=jobs, progress=progress)
     languages = sorted({str(group.language) for group in measured.counts})
     place = {language: i for i, language in enumerate(languages)}
     counts = np.zeros((len(languages), tokenizer.vocabulary_size), np.int64)

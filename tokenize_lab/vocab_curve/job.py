@@ -6,128 +6,30 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import Corpus
-from corpora.document import Batch, utf8_length
+from corpora.document import utf8_length
 from corpora.errors import InputError
 from corpora.files import write_json
+from tokenize_lab.load import load_tokenizers
 from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import merges_of
 from tokenize_lab.progress import ReportProgress, silent
+from tokenize_lab.rows import rows_frame
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.vocab_curve.curve import CurveCounter, TokenCurve
 
-# From curves to the rows that people read: rates at chosen sizes, and what more ids gain.
-
+if TYPE_CHECKING:
+    import polars as pl
 
 CurveRow = dict[str, Any]
-STEPS_AN_OCTAVE = 4
-
-
-def log_grid(first: int, last: int) -> list[int]:
-    """Return sizes a quarter of an octave apart, powers of two among them, and both ends."""
-    lowest = math.ceil(STEPS_AN_OCTAVE * math.log2(first))
-    highest = math.floor(STEPS_AN_OCTAVE * math.log2(last))
-    steps = (round(2 ** (step / STEPS_AN_OCTAVE)) for step in range(lowest, highest + 1))
-    return sorted({first, last, *(size for size in steps if first <= size <= last)})
-
-
-def curve_rows(
-    place: CurveRow, curve: TokenCurve, sizes: Sequence[int], bootstrap: DocumentBootstrap | None
-) -> Iterator[CurveRow]:
-    """Yield a row for each vocabulary size, ascending.
-
-    Intervals are of the sizes that the curve has units at, and None elsewhere; a row's marginal
-    gain has one where its neighbour before has, too.
-
-    Args:
-        place: what every row begins with: tokenizer, corpus, language.
-        curve: of that place.
-        sizes: ascending.
-        bootstrap: how intervals are made, or None for none.
-    """
-    replicates = _replicates(curve, bootstrap)
-    rates = curve.bytes_per_token
-    ceiling = curve.bytes / curve.pieces if curve.pieces else None
-    before: int | None = None
-    for size in sizes:
-        rate = _number(rates[size - curve.first_size])
-        row: CurveRow = {
-            **place,
-            "vocabulary_size": size,
-            "tokens": curve.at(size),
-            "bytes": curve.bytes,
-            "documents": curve.documents,
-            "bytes_per_token": rate,
-            "marginal_bytes_per_token": None,
-            "bytes_per_pretoken": ceiling,
-        }
-        own = replicates.get(size)
-        intervals: CurveRow = {"bytes_per_token": None, "marginal_bytes_per_token": None}
-        if bootstrap and rate is not None:
-            intervals["bytes_per_token"] = bootstrap.interval(own)
-        if before is not None and rate is not None:
-            gained = rate - float(rates[before - curve.first_size])
-            row["marginal_bytes_per_token"] = gained / (size - before)
-            earlier = replicates.get(before)
-            if bootstrap and own is not None and earlier is not None:
-                intervals["marginal_bytes_per_token"] = bootstrap.interval(
-                    (own - earlier) / (size - before)
-                )
-        yield {**row, "intervals": intervals}
-        before = size
-
-
-def _replicates(
-    curve: TokenCurve, bootstrap: DocumentBootstrap | None
-) -> dict[int, NDArray[np.float64]]:
-    """Return replicates of bytes per token, [replicates], by size; paired over sizes."""
-    if bootstrap is None:
-        return {}
-    sums = bootstrap.sums(curve.units[curve.units[:, 0] > 0])
-    if sums is None:
-        return {}
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # A resample of empty documents alone has no rate; `interval` then gives none.
-        rates = sums[:, 1:2] / sums[:, 2:]
-    return {int(size): rates[:, i] for i, size in enumerate(curve.sizes)}
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
 FILE = "vocab_curve.json"
-
-
-@dataclass(frozen=True)
-class CurveSettings:
-    """What is asked of curves.
-
-    Attributes:
-        at: vocabulary sizes to give beside a grid a quarter of an octave apart.
-        replicates: bootstrap resamples; 0 for no intervals.
-        seed: of the resamples.
-    """
-
-    at: tuple[int, ...] = ()
-    replicates: int = 1000
-    seed: int = 0
-
-    @property
-    def shown(self) -> list[int]:
-        """The sizes asked for by name, ascending."""
-        return sorted({*self.at})
-
-    @property
-    def bootstrap(self) -> DocumentBootstrap | None:
-        """How intervals are made."""
-        return DocumentBootstrap(self.replicates, self.seed) if self.replicates else None
+STEPS_AN_OCTAVE = 4
 
 
 @dataclass(frozen=True)
@@ -139,101 +41,214 @@ class VocabCurve:
         declared: the tokenizer's own vocabulary size.
         sizes: of the grid, and those asked for, ascending.
         counts: at every size.
+        bootstrap: how intervals are made, or None for none.
     """
 
     place: CurveRow
     declared: int
     sizes: Sequence[int]
     counts: TokenCurve
+    bootstrap: DocumentBootstrap | None
 
     @property
     def every_size(self) -> range:
         """All sizes that the tokenizer can be cut to."""
         return range(self.counts.first_size, self.declared + 1)
 
-    def rows(self, settings: CurveSettings, sizes: Sequence[int] = ()) -> Iterator[CurveRow]:
-        """Yield rows at some sizes, ascending; by default at the curve's own."""
-        return curve_rows(self.place, self.counts, sizes or self.sizes, settings.bootstrap)
+    def rows(self, sizes: Sequence[int] = ()) -> Iterator[CurveRow]:
+        """Yield rows at some sizes, ascending; by default at the curve's own.
+
+        Intervals are of the sizes that the curve has units at, and None elsewhere; a row's marginal
+        gain has one where its neighbour before has, too.
+        """
+        sizes = sizes or self.sizes
+        ceiling = self.counts.bytes / self.counts.pieces if self.counts.pieces else None
+        replicates = self._replicates()
+        before: int | None = None
+        for size in sizes:
+            rate = self._rate(size)
+            row: CurveRow = {
+                **self.place,
+                "vocabulary_size": size,
+                "tokens": self.counts.at(size),
+                "bytes": self.counts.bytes,
+                "documents": self.counts.documents,
+                "bytes_per_token": rate,
+                "marginal_bytes_per_token": None,
+                "bytes_per_pretoken": ceiling,
+            }
+            drawn = replicates.get(size)
+            intervals: CurveRow = {"bytes_per_token": None, "marginal_bytes_per_token": None}
+            if self.bootstrap and rate is not None:
+                intervals["bytes_per_token"] = self.bootstrap.interval(drawn)
+            if before is not None and rate is not None:
+                earlier, step = self._rate(before), size - before
+                assert earlier is not None
+                row["marginal_bytes_per_token"] = (rate - earlier) / step
+                drawn_before = replicates.get(before)
+                if self.bootstrap and drawn is not None and drawn_before is not None:
+                    gains = (drawn - drawn_before) / step
+                    intervals["marginal_bytes_per_token"] = self.bootstrap.interval(gains)
+            yield {**row, "intervals": intervals}
+            before = size
+
+    def _rate(self, size: int) -> float | None:
+        tokens = self.counts.at(size)
+        return self.counts.bytes / tokens if tokens else None
+
+    def _replicates(self) -> dict[int, NDArray[np.float64]]:
+        """Return replicates of bytes per token, [replicates], by size; paired over sizes."""
+        units = self.counts.units
+        sums = self.bootstrap.sums(units[units[:, 0] > 0]) if self.bootstrap else None
+        if sums is None:
+            return {}
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # A resample of empty documents alone has no rate; `interval` then gives none.
+            rates = sums[:, 1:2] / sums[:, 2:]
+        return {int(size): rates[:, i] for i, size in enumerate(self.counts.sizes)}
 
 
-def vocabulary_curves(
+@dataclass(frozen=True, repr=False)
+class VocabCurves:
+    """Curves of several tokenizers, one for each language of a corpus.
+
+    Attributes:
+        corpus: what was counted.
+        tokenizers: what counted it.
+        curves: by tokenizer and language.
+        at: the sizes asked for by name, ascending.
+        replicates: bootstrap resamples; 0 for no intervals.
+        seed: of the resamples.
+    """
+
+    corpus: Corpus
+    tokenizers: Sequence[Tokenizer]
+    curves: Sequence[VocabCurve]
+    at: Sequence[int]
+    replicates: int
+    seed: int
+
+    def __repr__(self) -> str:
+        names = ", ".join(tokenizer.name for tokenizer in self.tokenizers)
+        return f"<vocabulary curves: {self.corpus.name} with {names}>"
+
+    def rows_by_curve(self, *, every: bool = False) -> list[Iterator[CurveRow]]:
+        """Return each curve's rows: at every size, at those asked for, or on a grid."""
+        return [curve.rows(curve.every_size if every else self.at) for curve in self.curves]
+
+    def rows(self, *, every: bool = False) -> Iterator[CurveRow]:
+        """Yield the rows of all curves; as `rows_by_curve`."""
+        return chain.from_iterable(self.rows_by_curve(every=every))
+
+    def frame(self, *, every: bool = False) -> "pl.DataFrame":
+        """Return the rows as a table; an interval is two columns."""
+        return rows_frame(self.rows(every=every))
+
+    def save(self, folder: Path, command: Sequence[str] = ()) -> Path:
+        """Write the rows of the grid to `vocab_curve.json`, as `tokenize-lab report` reads them.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        content = {
+            "command": list(command),
+            "corpus": {"name": self.corpus.name, "parallel": self.corpus.parallel},
+            "settings": {"replicates": self.replicates, "seed": self.seed},
+            "tokenizers": [
+                {"name": t.name, "spec": t.spec, "sha256": t.sha256, "engine": t.engine}
+                for t in self.tokenizers
+            ],
+            "curves": [
+                {
+                    **curve.place,
+                    "first_size": curve.counts.first_size,
+                    "vocabulary_size": curve.declared,
+                    "rows": [
+                        {name: value for name, value in row.items() if name not in curve.place}
+                        for row in curve.rows()
+                    ],
+                }
+                for curve in self.curves
+            ],
+        }
+        write_json(folder / FILE, content)
+        return folder / FILE
+
+
+def vocab_curve(
     corpus: Corpus,
-    tokenizers: Sequence[Tokenizer],
-    settings: CurveSettings,
+    tokenizers: Sequence[object],
+    *,
+    at: Sequence[int] = (),
+    replicates: int = 1000,
+    seed: int = 0,
     progress: ReportProgress = silent,
-) -> list[VocabCurve]:
-    """Return each tokenizer's curve over each language, in one pass over the corpus.
+) -> VocabCurves:
+    """Return bytes per token at every vocabulary size, in one pass over the corpus.
+
+    Arguments:
+        corpus: text.
+        tokenizers: BPEs or specs of them, as `load_tokenizers` takes them.
+        at: vocabulary sizes to give beside a grid a quarter of an octave apart.
+        replicates: bootstrap resamples for the intervals; 0 for none.
+        seed: of the resamples.
+        progress: told of the bytes of text just counted.
 
     Raises:
         InputError: from the corpus; a tokenizer is no BPE, or cannot be cut to a size asked for.
     """
-    merges = {t.name: merges_of(t) for t in tokenizers}
-    sizes = {t.name: _sizes(t.name, merges[t.name], settings) for t in tokenizers}
-    counters: dict[str, CurveCounter] = {}
+    loaded = load_tokenizers(tokenizers)
+    merges = [merges_of(tokenizer) for tokenizer in loaded]
+    sizes = [_sizes(t.name, own, at) for t, own in zip(loaded, merges, strict=True)]
     batches = corpus.batches()
     first = next(batches, None)
-    for tokenizer in tokenizers:
-        # Without intervals, no size needs its units.
-        kept = sizes[tokenizer.name] if settings.replicates else ()
-        texts = first.texts if first is not None else ()
-        counters[tokenizer.name] = CurveCounter(tokenizer, merges[tokenizer.name], kept, texts)
+    counters = [
+        CurveCounter(
+            tokenizer,
+            own,
+            kept if replicates else (),  # without intervals, no size needs its units
+            first.texts if first else (),
+        )
+        for tokenizer, own, kept in zip(loaded, merges, sizes, strict=True)
+    ]
     seen = 0
-    for batch in chain(() if first is None else (first,), batches):
+    for batch in chain((first,) if first else (), batches):
         number = seen if batch.first_alignment is None else batch.first_alignment
-        for counter in counters.values():
+        for counter in counters:
             counter.add(batch.language, number, batch.texts)
         seen += len(batch.texts)
-        progress(f"measuring {corpus.name}", _bytes(batch))
-    return [
+        progress(f"measuring {corpus.name}", sum(map(utf8_length, batch.texts)))
+    bootstrap = DocumentBootstrap(replicates, seed) if replicates else None
+    curves = [
         VocabCurve(
             {"tokenizer": tokenizer.name, "corpus": corpus.name, "language": language},
             tokenizer.vocabulary_size,
-            sizes[tokenizer.name],
+            shown,
             counts,
+            bootstrap,
         )
-        for tokenizer in tokenizers
-        for language, counts in counters[tokenizer.name].curves().items()
+        for tokenizer, shown, counter in zip(loaded, sizes, counters, strict=True)
+        for language, counts in counter.curves().items()
     ]
+    return VocabCurves(corpus, loaded, curves, sorted(set(at)), replicates, seed)
 
 
-def save_curves(
-    folder: Path,
-    corpus: Corpus,
-    curves: Sequence[VocabCurve],
-    tokenizers: Sequence[Tokenizer],
-    settings: CurveSettings,
-    command: Sequence[str],
-) -> Path:
-    """Write the curves' rows to `vocab_curve.json`, as `tokenize-lab report` reads them.
+def _sizes(name: str, merges: Merges, at: Sequence[int]) -> list[int]:
+    for size in at:
+        merges.kept(size, f"`at={size}`: {name}")
+    return sorted({*at, *log_grid(merges.base_size, merges.vocabulary_size)})
 
-    Raises:
-        InputError: the folder cannot be written.
-    """
-    content = {
-        "command": list(command),
-        "corpus": {"name": corpus.name, "parallel": corpus.parallel},
-        "settings": {"replicates": settings.replicates, "seed": settings.seed},
-        "tokenizers": [
-            {"name": t.name, "spec": t.spec, "sha256": t.sha256, "engine": t.engine}
-            for t in tokenizers
-        ],
-        "curves": [
-            {
-                **curve.place,
-                "first_size": curve.counts.first_size,
-                "vocabulary_size": curve.declared,
-                "rows": [_without(row, curve.place) for row in curve.rows(settings)],
-            }
-            for curve in curves
-        ],
-    }
-    path = folder / FILE
-    write_json(path, content)
-    return path
+
+def log_grid(first: int, last: int) -> list[int]:
+    """Return sizes a quarter of an octave apart, powers of two among them, and both ends."""
+    lowest = math.ceil(STEPS_AN_OCTAVE * math.log2(first))
+    highest = math.floor(STEPS_AN_OCTAVE * math.log2(last))
+    steps = (round(2 ** (step / STEPS_AN_OCTAVE)) for step in range(lowest, highest + 1))
+    return sorted({first, last, *(size for size in steps if first <= size <= last)})
 
 
 def load_curves(folder: Path) -> dict[str, Any]:
-    """Read what `save_curves` wrote.
+    """Read what `VocabCurves.save` wrote.
 
     Raises:
         InputError: it is not there, or is damaged.
@@ -266,17 +281,3 @@ def _check(curve: dict[str, Any], content: dict[str, Any]) -> None:
             assert row[name] is None or math.isfinite(row[name])
             low, high = row["intervals"].get(name) or (0.0, 0.0)
             assert math.isfinite(low) and low <= high
-
-
-def _sizes(name: str, merges: Merges, settings: CurveSettings) -> list[int]:
-    for size in settings.at:
-        merges.kept(size, f"--at {size}: {name}")
-    return sorted({*settings.shown, *log_grid(merges.base_size, merges.vocabulary_size)})
-
-
-def _without(row: CurveRow, place: CurveRow) -> CurveRow:
-    return {key: value for key, value in row.items() if key not in place}
-
-
-def _bytes(batch: Batch) -> int:
-    return sum(map(utf8_length, batch.texts))

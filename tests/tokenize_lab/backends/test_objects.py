@@ -10,6 +10,7 @@ from corpora.memory import corpus_of
 from tests.tokenize_lab.texts import HARD
 from tokenize_lab.backends.objects import tokenizer_of
 from tokenize_lab.load import load_tokenizer, load_tokenizers
+from tokenize_lab.measure import measure
 from tokenize_lab.tokenizer import Tokenizer
 
 
@@ -108,14 +109,8 @@ def test_what_is_no_tokenizer() -> None:
             tokenizer_of(source)
 
 
-def test_it_is_measured_as_any_other(tmp_path: Path) -> None:
-    from tokenize_lab.counts.text import TextSettings
-    from tokenize_lab.measure import JobSettings, measure_into, rows_of
-    from tokenize_lab.workers import CountJob
-
+def test_it_is_measured_as_any_other() -> None:
     corpus = corpus_of({"eng_Latn": ["ab", "abab"], "deu_Latn": ["xy", "z"]})
-    job = CountJob(load_tokenizers(["byte", Pairs()]), TextSettings(), None)
-    settings = JobSettings("byte")
-    results = measure_into(tmp_path, [corpus], job, settings, ["test"])
-    rows = {(r["tokenizer"], r["language"]): r["tokens"] for r in rows_of(results, settings)}
+    found = measure([corpus], ["byte", Pairs()])
+    rows = {(row["tokenizer"], row["language"]): row["tokens"] for row in found.rows()}
     assert rows["Pairs", "eng_Latn"] == 3 and rows["byte", "eng_Latn"] == 6

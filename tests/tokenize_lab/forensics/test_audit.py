@@ -12,8 +12,9 @@ from corpora.document import Document
 from corpora.errors import InputError
 from tests.tokenize_lab.forensics.made import byte_level, id_of
 from tests.tokenize_lab.texts import SAMPLES
-from tokenize_lab.cli.forensics import load_findings, save_finding
-from tokenize_lab.forensics.audit import audit, script_of, token_script
+from tokenize_lab.forensics.audit import audit
+from tokenize_lab.forensics.finding import load_findings
+from tokenize_lab.forensics.scripts import script_of, token_script
 from tokenize_lab.forensics.tables import audit_tables
 from tokenize_lab.forensics.usage import count_usage, language_rows, sharing
 from tokenize_lab.load import load_tokenizer
@@ -54,7 +55,7 @@ def test_use_by_language_is_what_was_planted() -> None:
 
 def test_an_audit_says_what_was_planted() -> None:
     tokenizer = byte_level(MERGES)
-    found = audit(tokenizer, count_usage(tokenizer, [planted()], jobs=1))
+    found = audit(tokenizer, [planted()])
     json.dumps(found, allow_nan=False)
     assert found["characters"] == {
         "whole": 128 + 4, "single_bytes": 128, "begin_inside": 0, "end_inside": 0, "both": 0,
@@ -101,7 +102,7 @@ def test_terminal_tables_show_hostile_tokens_as_text() -> None:
     corpus = DocumentCorpus("hostile", [Document("\x1b[2J \x1b[2J [red]", "xxx")])
     console = Console(width=200)
     with console.capture() as capture:
-        found = audit(tokenizer, count_usage(tokenizer, [corpus], jobs=1))
+        found = audit(tokenizer, [corpus])
         console.print(*audit_tables(found), sep="\n")
     shown = capture.get()
     assert "'\\x1b[2J'" in shown and "\x1b[2J" not in shown and "'[red]'" in shown
@@ -109,10 +110,10 @@ def test_terminal_tables_show_hostile_tokens_as_text() -> None:
 
 def test_findings_are_kept_and_read_again(tmp_path: Path) -> None:
     found = audit(load_tokenizer("byte"))
-    path = save_finding(tmp_path / "new", found)
+    path = found.save(tmp_path / "new")
     assert path.name.startswith("audit-byte-")
     before = path.read_bytes()
-    assert save_finding(tmp_path / "new", found).read_bytes() == before
+    assert found.save(tmp_path / "new").read_bytes() == before
     assert load_findings(tmp_path / "new") == {"audit": [found], "diff": [], "mixture": []}
     for damage in (b"{", b"[]", b'{"kind": "diff"}'):
         path.write_bytes(damage)

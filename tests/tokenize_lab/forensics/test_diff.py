@@ -46,7 +46,7 @@ def test_planted_cuts_are_counted() -> None:
     assert (first.bytes, first.same_bytes) == (8, 3 + 2)
     assert (first.boundaries, first.shared_boundaries) == (4, 3)
     assert (second.documents, second.same_documents, second.same_bytes) == (1, 1, 2)
-    found = diff(one, other, cuts)
+    found = diff(one, other, [corpus])
     (word,) = found["text"]["words"]
     assert word["text"] == "abc" and word["count"] == 1 and word["tokens_saved_by_a"] == 1
     assert word["a"] == [] and word["b"] == [1]
@@ -59,8 +59,8 @@ def test_planted_cuts_are_counted() -> None:
 
 def test_words_where_most_is_at_stake_come_first() -> None:
     text = "bcbcbc " + "abc " * 5 + "xbc"
-    cuts = compare_cuts(byte_level(ONE), byte_level(OTHER), [DocumentCorpus("t", [Document(text)])])
-    words = diff(byte_level(ONE), byte_level(OTHER), cuts)["text"]["words"]
+    corpus = DocumentCorpus("t", [Document(text)])
+    words = diff(byte_level(ONE), byte_level(OTHER), [corpus])["text"]["words"]
     assert [(word["text"], word["tokens_saved_by_a"]) for word in words] == [
         ("abc", 5), ("bcbcbc", -3), ("xbc", -1),
     ]  # fmt: skip
@@ -91,7 +91,7 @@ def test_real_text_agrees_with_comparing_byte_by_byte(other: str) -> None:
 def test_a_tokenizer_differs_from_itself_in_nothing() -> None:
     one = load_tokenizer("mistral:tekken")
     twin = replace(one, name="twin")  # type: ignore[type-var]
-    found = diff(one, twin, compare_cuts(one, twin, [open_corpus("embedded:rus_Cyrl")]))
+    found = diff(one, twin, [open_corpus("embedded:rus_Cyrl")])
     assert all(row["same"] for row in found["settings"])
     vocabulary, text = found["vocabulary"], found["text"]
     assert vocabulary["own"] == [0, 0] and vocabulary["moves"] == []
@@ -113,7 +113,7 @@ def test_patterns_and_normalisers_are_told_apart() -> None:
     assert not rows["split before merging"] and rows["normaliser"] and rows["model"]
     content = json.loads(one.serialized)
     content["normalizer"] = {"type": "NFC"}
-    normal = replace(one, serialized=json.dumps(content))
+    normal = replace(one, name="normal", serialized=json.dumps(content))
     assert settings_of(normal)["normaliser"] == '{"type": "NFC"}'
     rows = {row["setting"]: row["same"] for row in diff(one, normal)["settings"]}
     assert not rows["normaliser"] and rows["split before merging"]

@@ -1,0 +1,187 @@
+"""The counts of one batch: looked up, encoded where they are missing, and kept."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpora.document import Batch
+from tokenize_lab.counts.cache import CountsCache, content_sha256, counts_key, tokenizer_key
+from tokenize_lab.counts.plan import encoding_plans
+from tokenize_lab.counts.sharing import ChunkCounter
+from tokenize_lab.counts.text import CODE_DOMAIN, AnnotatedText, TextSettings
+from tokenize_lab.counts.tokens import (
+    SampledPretokens,
+    TokenCounts,
+    add_pretokens,
+    count_encoded,
+    pretokens_sampled,
+    token_boundaries,
+)
+from tokenize_lab.patterns import CutRule
+from tokenize_lab.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class CountJob:
+    """Everything that counting a batch needs, sent to a worker once.
+
+    Attributes:
+        tokenizers: to be counted with, in the order of the results.
+        settings: what is looked for in a text.
+        cache: where counts are kept, or None.
+        sharing: whether distinct chunks of text are counted once for all tokenizers that split text
+            alike; counts are the same without.
+    """
+
+    tokenizers: Sequence[Tokenizer]
+    settings: TextSettings
+    cache: CountsCache | None
+    sharing: bool = True
+
+
+@dataclass(frozen=True)
+class BatchCounts:
+    """Counts of one batch.
+
+    Attributes:
+        text: [documents, len(TEXT_FIELDS)] int64.
+        tokens: one entry for each tokenizer.
+        encode_seconds: [tokenizers] seconds until its tokens were known (where chunks are shared,
+            until they were counted; what they share in equal parts); NaN where the cache answered.
+        content_sha256: of the batch's texts.
+        notices: what a person should know, a line each.
+    """
+
+    text: NDArray[np.int64]
+    tokens: Sequence[TokenCounts]
+    encode_seconds: Sequence[float]
+    content_sha256: str
+    notices: Sequence[str] = ()
+
+
+class BatchCounter:
+    """Counts batches, one after the other, in one process."""
+
+    def __init__(self, counting: CountJob) -> None:
+        self._counting = counting
+        self._plans = encoding_plans(counting.tokenizers, counting.settings)
+        self._chunks = ChunkCounter(counting.settings)
+
+    def count(self, batch: Batch) -> BatchCounts:
+        """Return the batch's counts, from the cache where they are there."""
+        text, content, key = self._text(batch)
+        text_counts, tokens = self._stored(key)
+        if text_counts is None:
+            text_counts = text.counts()
+            self._store([text_counts], key)
+        missing = [i for i in range(len(self._plans)) if i not in tokens]
+        seconds = [float("nan")] * len(self._plans)
+        for i, (counts, taken) in self._counted(text, batch, missing).items():
+            tokens[i], seconds[i] = counts, taken
+            self._store_tokens(i, counts, key)
+        notices = [
+            f"{name}: {why}; it encodes whole texts from here on"
+            for name, why in self._chunks.newly_switched_off()
+        ]
+        in_order = [tokens[i] for i in range(len(self._plans))]
+        return BatchCounts(text_counts, in_order, seconds, content, notices)
+
+    def cached(self, batch: Batch) -> BatchCounts | None:
+        """Return the batch's counts if the cache has all of them."""
+        if self._counting.cache is None:
+            return None
+        _, content, key = self._text(batch)
+        text_counts, tokens = self._stored(key)
+        if text_counts is None or len(tokens) < len(self._plans):
+            return None
+        in_order = [tokens[i] for i in range(len(tokens))]
+        return BatchCounts(text_counts, in_order, [float("nan")] * len(tokens), content)
+
+    def put_into_cache(self, batch: Batch, counts: BatchCounts) -> None:
+        """Keep what was counted elsewhere."""
+        is_code = batch.domain == CODE_DOMAIN
+        key = counts_key(counts.content_sha256, self._counting.settings, is_code)
+        self._store([counts.text], key)
+        for i, tokens in enumerate(counts.tokens):
+            self._store_tokens(i, tokens, key)
+
+    def _text(self, batch: Batch) -> tuple[AnnotatedText, str, str]:
+        """Return the text, its hash, and the name of what is counted in it."""
+        settings = self._counting.settings
+        text = AnnotatedText(batch.texts, settings, batch.domain == CODE_DOMAIN)
+        content = content_sha256(text.text_bytes)
+        return text, content, counts_key(content, settings, text.is_code)
+
+    def _stored(self, key: str) -> tuple[NDArray[np.int64] | None, dict[int, TokenCounts]]:
+        """Return what the cache has of a text's counts, and of the tokenizers', by their place."""
+        cache = self._counting.cache
+        if cache is None:
+            return None, {}
+        tokens = {}
+        for i, tokenizer in enumerate(self._counting.tokenizers):
+            if stored := cache.get(key, tokenizer_key(tokenizer)):
+                per_text, ids, occurrences = stored
+                tokens[i] = TokenCounts(per_text, ids.astype(np.uint32), occurrences)
+        of_text = cache.get(key)
+        return of_text[0] if of_text else None, tokens
+
+    def _store(self, arrays: list[NDArray[np.int64]], *key: str) -> None:
+        if self._counting.cache is not None:
+            self._counting.cache.put(arrays, *key)
+
+    def _store_tokens(self, i: int, counts: TokenCounts, key: str) -> None:
+        arrays = [counts.per_text, counts.ids.astype(np.int64), counts.occurrences]
+        self._store(arrays, key, tokenizer_key(self._counting.tokenizers[i]))
+
+    def _counted(
+        self, text: AnnotatedText, batch: Batch, wanted: Sequence[int]
+    ) -> dict[int, tuple[TokenCounts, float]]:
+        """Return the counts of the tokenizers wanted, and the seconds their encoders took."""
+        result = self._from_chunks(text, batch, wanted) if self._counting.sharing else {}
+        samples: dict[tuple[str, ...], SampledPretokens | None] = {}
+        for i in wanted:
+            tokenizer = self._counting.tokenizers[i]
+            if i not in result:
+                tokenizer.encode_batch([])  # builds the engine, which is no time of its own
+                begin = time.perf_counter()
+                encoding = tokenizer.encode_batch(batch.texts)
+                taken = time.perf_counter() - begin
+                boundaries = token_boundaries(text.text_bytes, encoding, tokenizer)
+                result[i] = count_encoded(text, encoding, tokenizer, boundaries), taken
+            # Tokenizers that are known to split alike need not all split the sample.
+            split = type(tokenizer).__name__, *(self._plans[i].patterns or (tokenizer.name,))
+            if split not in samples:
+                samples[split] = pretokens_sampled(text, tokenizer)
+            add_pretokens(result[i][0], samples[split])
+        return result
+
+    def _from_chunks(
+        self, text: AnnotatedText, batch: Batch, wanted: Sequence[int]
+    ) -> dict[int, tuple[TokenCounts, float]]:
+        """Count what can be counted from chunks; the seconds of cutting go in equal parts."""
+        result = {}
+        for rule in CutRule:
+            alike = [i for i in wanted if self._may_share(i, rule, batch.texts)]
+            if not alike:
+                continue
+            begin = time.perf_counter()
+            shared = self._chunks.begin(text, batch, rule)
+            if shared is None:
+                continue
+            cutting = (time.perf_counter() - begin) / len(alike)
+            for i in alike:
+                begin = time.perf_counter()
+                tokenizer = self._counting.tokenizers[i]
+                counts = shared.counts(tokenizer, self._plans[i].literals)
+                if counts is not None:
+                    result[i] = counts, cutting + time.perf_counter() - begin
+        return result
+
+    def _may_share(self, i: int, rule: CutRule, texts: Sequence[str]) -> bool:
+        plan = self._plans[i]
+        return plan.rule is rule and not any(
+            literal in text for literal in plan.literals for text in texts
+        )

@@ -1,0 +1,99 @@
+"""What was found out about tokenizers, as values and as JSON files that `report` reads."""
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from corpora.errors import InputError
+from corpora.files import write_json
+
+if TYPE_CHECKING:
+    import polars as pl
+
+KINDS = ("audit", "diff", "mixture")
+
+
+class Finding(dict[str, Any]):
+    """What `audit`, `diff` or `mixture` found, ready for JSON; `kind` says which."""
+
+    @property
+    def tokenizers(self) -> list[dict[str, Any]]:
+        """What tells the tokenizer, or the two, from others."""
+        return self["tokenizers"] if "tokenizers" in self else [self["tokenizer"]]
+
+    def __repr__(self) -> str:
+        return f"<{self['kind']} of {' and '.join(t['name'] for t in self.tokenizers)}>"
+
+    def frame(self) -> "pl.DataFrame":
+        """Return the finding's main table.
+
+        Of an audit: a row for each token that no text was found for, listed ones. Of a comparison:
+        how each language's text is cut; without text, what each tokenizer does to one. Of a
+        mixture: the share of each language.
+        """
+        import polars as pl
+
+        match self["kind"]:
+            case "audit":
+                reach = self["reach"]
+                rows = [
+                    {key: value for key, value in token.items() if key != "instead"}
+                    for token in [*reach["unreachable"], *reach["open"]]
+                ]
+            case "diff":
+                rows = self["text"]["languages"] if self["text"] else self["settings"]
+            case _:
+                rows = [_with_ends(row) for row in self["languages"]]
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+    def save(self, folder: Path) -> Path:
+        """Write the finding to `KIND-NAMES.json`, and return the path.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        names = "-".join(_short(tokenizer) for tokenizer in self.tokenizers)
+        path = folder / f"{self['kind']}-{names}.json"
+        write_json(path, self)
+        return path
+
+
+def _with_ends(row: dict[str, Any]) -> dict[str, Any]:
+    low, high = row["interval"] or (None, None)
+    return {k: v for k, v in row.items() if k != "interval"} | {
+        "share_low": low,
+        "share_high": high,
+    }
+
+
+def load_findings(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return a folder's findings by kind, in order of file name.
+
+    Raises:
+        InputError: naming the file that cannot be read or is not what its name says.
+    """
+    return {
+        kind: [_load(path, kind) for path in sorted(folder.glob(f"{kind}-*.json"))]
+        for kind in KINDS
+    }
+
+
+def _load(path: Path, kind: str) -> dict[str, Any]:
+    try:
+        finding: Any = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: damaged (not JSON); remove it or make it again") from error
+    if not isinstance(finding, dict) or finding.get("kind") != kind:
+        raise InputError(
+            f"{path}: not what `tokenizers {kind} --out` writes; remove it or make it again"
+        )
+    return finding
+
+
+def _short(tokenizer: dict[str, Any]) -> str:
+    """Return a name for a file: letters and digits of the tokenizer's, and part of its hash."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", tokenizer["name"]).strip("-")[:40]
+    return f"{plain}-{tokenizer['sha256'][:8]}".lstrip("-")
