@@ -80,9 +80,9 @@ def process(
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def answer(line: str, *more: str | Path) -> Any:
+def answer(line: str, *more: str | Path, stdin: str | bytes | None = None) -> Any:
     """Run a command with --json, require that it succeeds, and return what it printed."""
-    done = command(line, *more, "--json")
+    done = command(line, *more, "--json", stdin=stdin)
     assert done.exit_code == 0, done.stderr
     return done.json()
 

@@ -3,22 +3,16 @@
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from corpora.errors import InputError
-from scaling.cli.app import app
 from scaling.cli.generate import shown_text
 from scaling.data.starts import StaticPatches
 from scaling.evaluate.score import score
 from scaling.evaluate.trained_run import open_run
+from tests.cli import answer, command, mistake
 from tests.scaling.evaluate.runs import CONTEXT, latent_run
 from tests.scaling.evaluate.streams import CPU, byte_stream
-
-RUNNER = CliRunner()
-CPU_ONLY = ("--device", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -28,33 +22,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def invoke(*words: object, stdin: str | None = None) -> Result:
-    result = RUNNER.invoke(app, [*map(str, words)], input=stdin, catch_exceptions=False)
-    assert result.exit_code == 0, result.stderr
-    return result
-
-
-def answer(*words: object, stdin: str | None = None) -> Any:
-    def refuse(constant: str) -> float:
-        raise AssertionError(f"{constant} is not strict JSON")
-
-    result = invoke(*words, *CPU_ONLY, "--json", stdin=stdin)
-    return json.loads(result.stdout, parse_constant=refuse)
-
-
-def mistake(*words: object) -> str:
-    with pytest.raises(InputError) as caught:
-        RUNNER.invoke(app, [*map(str, words)], catch_exceptions=False)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
-
-
 def test_evaluate_is_the_score_of_its_lines(run: Path, tmp_path: Path) -> None:
     lines = ["To be, or not to be,", "that is the question:", "Whether 'tis nobler in the mind"]
     (tmp_path / "text.txt").write_text("\n".join(lines) + "\n")
     out = tmp_path / "kept" / "score.json"
-    found = answer("evaluate", run, tmp_path / "text.txt", "--out", out)
+    found = answer(f"scaling evaluate {run} {tmp_path}/text.txt --device cpu --out {out}")
     (row,) = found["rows"]
     stream = byte_stream([line.encode() for line in lines])
     expected = score(open_run(run).model, stream, CONTEXT, 4, StaticPatches(3), CPU)
@@ -65,60 +37,62 @@ def test_evaluate_is_the_score_of_its_lines(run: Path, tmp_path: Path) -> None:
     assert row["compression_rate"] == row["bytes"] / row["tokens"]
     assert row["interval"][0] <= row["bits_per_byte"] <= row["interval"][1]
     assert json.loads(out.read_text()) == found
-    assert answer("evaluate", run, tmp_path / "text.txt") == found
+    assert answer(f"scaling evaluate {run} {tmp_path}/text.txt --device cpu") == found
 
 
 def test_evaluate_has_a_row_for_each_language(run: Path) -> None:
-    found = answer("evaluate", run, "embedded:eng_Latn,hin_Deva", "--draws", 20)
+    found = answer(f"scaling evaluate {run} embedded:eng_Latn,hin_Deva --draws 20 --device cpu")
     rows = {row["language"]: row for row in found["rows"]}
     assert set(rows) == {"eng_Latn", "hin_Deva", "all"}
     for column in ("bytes", "nats", "tokens", "documents"):
         parts = rows["eng_Latn"][column] + rows["hin_Deva"][column]
         assert rows["all"][column] == pytest.approx(parts)
-    table = invoke("evaluate", run, "embedded:eng_Latn", *CPU_ONLY).stdout
+    table = command(f"scaling evaluate {run} embedded:eng_Latn --device cpu").stdout
     assert "eng_Latn" in table and f"{rows['eng_Latn']['bits_per_byte']:.4f}" in table
 
 
 def test_one_language_for_all_of_the_text(run: Path) -> None:
-    found = answer("evaluate", run, "embedded:eng_Latn,hin_Deva", "--language", "fra_Latn")
+    found = answer(
+        f"scaling evaluate {run} embedded:eng_Latn,hin_Deva --language fra_Latn --device cpu"
+    )
     assert [row["language"] for row in found["rows"]] == ["fra_Latn"]
 
 
 def test_nothing_to_evaluate(run: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("")
-    assert "empty.txt" in mistake("evaluate", run, tmp_path / "empty.txt", *CPU_ONLY)
-    assert "embeded" in mistake("evaluate", run, "embeded", *CPU_ONLY)
+    assert "empty.txt" in mistake(f"scaling evaluate {run} {tmp_path}/empty.txt --device cpu")
+    assert "embeded" in mistake(f"scaling evaluate {run} embeded --device cpu")
 
 
 def test_mistakes_are_named(run: Path, tmp_path: Path) -> None:
-    for words in (("evaluate", tmp_path, "embedded"), ("generate", tmp_path, "Once")):
-        assert "name a run's folder" in mistake(*words)
-    assert "--level 1" in mistake("evaluate", run, "embedded", "--level", 1)
-    assert "device 'tpu'" in mistake("evaluate", run, "embedded", "--device", "tpu")
-    assert "temperature -1" in mistake("generate", run, "Once", "--temperature", -1)
-    assert "top-p 2" in mistake("generate", run, "Once", "--top-p", 2)
+    for line in (f"evaluate {tmp_path} embedded", f"generate {tmp_path} Once"):
+        assert "name a run's folder" in mistake(f"scaling {line}")
+    assert "--level 1" in mistake(f"scaling evaluate {run} embedded --level 1")
+    assert "device 'tpu'" in mistake(f"scaling evaluate {run} embedded --device tpu")
+    assert "temperature -1" in mistake(f"scaling generate {run} Once --temperature -1")
+    assert "top-p 2" in mistake(f"scaling generate {run} Once --top-p 2")
 
 
 def test_no_prompt(run: Path) -> None:
-    result = RUNNER.invoke(app, ["generate", str(run)])
+    result = command(f"scaling generate {run}")
     assert result.exit_code == 2
     assert "prompt" in result.stderr.lower()
 
 
 def test_generate_goes_on_with_a_prompt(run: Path) -> None:
-    words = ("generate", run, "Once upon", "--bytes", 60, "--temperature", 1, "--seed")
-    first, again, other = (answer(*words, seed) for seed in (3, 3, 4))
+    options = "--bytes 60 --temperature 1 --device cpu --seed"
+    line = f"scaling generate {run} 'Once upon' {options}"
+    first, again, other = (answer(f"{line} {seed}") for seed in (3, 3, 4))
     assert first == again != other
     assert first["bytes"] == 60 and first["prompt"] == "Once upon"
-    assert answer(*words[:1], run, "-", *words[3:], 3, stdin="Once upon") == first
-    printed = invoke(*words, 3, *CPU_ONLY).stdout
+    assert answer(f"scaling generate {run} - {options} 3", stdin="Once upon") == first
+    printed = command(f"{line} 3").stdout
     assert printed == shown_text(first["text"]) + "\n"
 
 
 def test_stdin_that_is_no_text(run: Path) -> None:
-    result = RUNNER.invoke(app, ["generate", str(run), "-", *CPU_ONLY], input=b"ab\xff")
-    assert isinstance(result.exception, InputError)
-    assert "stdin, byte 2" in str(result.exception)
+    done = command(f"scaling generate {run} - --device cpu", stdin=b"ab\xff")
+    assert "stdin, byte 2" in mistake(done)
 
 
 def test_a_terminal_is_not_told_what_to_do() -> None:
