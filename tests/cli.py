@@ -2,7 +2,7 @@
 
 done = command(f"measure {corpus} -t byte --out {tmp_path}")
 rows = answer(f"measure {corpus} -t byte")         # with --json: checked and parsed
-line = mistake("scaling train no-such-file")       # exit code 2, one line on stderr
+line = mistake("scaling train no-such-file")       # exit code 2, a line on stderr
 done = process("demo", cwd=tmp_path)               # the same in a process of its own
 """
 
@@ -88,17 +88,17 @@ def answer(line: str, *more: str | Path, stdin: str | bytes | None = None) -> An
 
 
 def mistake(line: str | Done, *more: str | Path) -> str:
-    """Require one line on stderr, nothing on stdout and exit code 2; return the line.
+    """Require exit code 2, nothing on stdout and a line of error at the end of stderr; return it.
 
     Args:
         line: words as `command` takes them, or what has come of a command.
     """
     done = line if isinstance(line, Done) else command(line, *more)
     assert (done.exit_code, done.stdout) == (2, ""), done
-    assert done.stderr.startswith("error: ") and done.stderr.endswith("\n"), done.stderr
-    message = done.stderr.removeprefix("error: ").removesuffix("\n")
-    assert "\n" not in message, message
-    return message
+    before, error, message = done.stderr.rpartition("error: ")
+    assert error and (not before or before.endswith("\n")), done.stderr
+    assert message.count("\n") == 1 and message.endswith("\n"), done.stderr
+    return message.removesuffix("\n")
 
 
 @functools.cache

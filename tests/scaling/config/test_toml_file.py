@@ -33,3 +33,4 @@ def test_so_is_a_file_of_ones_own(tmp_path: Path) -> None:
 
 def test_an_example_is_shown_as_it_is() -> None:
     assert command("scaling train first --show").stdout == example("first").read_text("utf-8")
+    assert command("scaling plan micro --show").stdout == example("micro").read_text("utf-8")

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from corpora.files import lock
-from scaling.cli.app import app
 from scaling.config.sweep_file import read_sweep_file
 from scaling.data.shards import open_shards
 from scaling.evaluate.trained_run import open_run
@@ -25,10 +23,11 @@ from scaling.sweep.queue import driver_lock
 from scaling.sweep.run_folder import LOCK
 from scaling.train.memory import state_bytes, step_bytes
 from scaling.train.step import seconds_per_byte
+from tests.cli import answer, command, mistake
 from tests.scaling.config.test_sweep_file import BLT, TRAINING
 from tests.scaling.train.runs import CPU, blt_spec, rows_tried, small_shards
 
-RUNNER = CliRunner()
+QUICK = "--no-calibration --device cpu"
 TEXT = '[texts.english]\ncorpus = ["embedded:eng_Latn"]\nheld_out_bytes = 1000\n'
 SMALL = 'name = "small"\ncompute_flops = [2e7]\n' + TEXT
 SUBWORD = '[[arms]]\nfamily = "subword"\nsizes = [[1, 16]]\ntokenizers = ["byte", "bpe:300"]\n'
@@ -46,10 +45,6 @@ entropy_model = { layers = 1, dim = 16, train_bytes = 512 }
 GRID = SMALL + BLT.replace("[2, 4.0, 8]", "[4]") + SUBWORD + ENTROPY + TRAINING
 
 
-def invoked(*words: object) -> Result:
-    return RUNNER.invoke(app, [str(word) for word in words], catch_exceptions=False)
-
-
 def file_of(folder: Path, text: str) -> Path:
     path = folder / "sweep.toml"
     path.write_text(text)
@@ -57,11 +52,16 @@ def file_of(folder: Path, text: str) -> Path:
 
 
 def plan_of(file: Path, folder: Path) -> list[dict[str, Any]]:
-    quick = ("--no-calibration", "--device", "cpu", "--json")
-    result = invoked("plan", file, "--out", folder, *quick)
-    assert result.exit_code == 0, result.stderr
-    rows: list[dict[str, Any]] = json.loads(result.stdout)
+    rows: list[dict[str, Any]] = answer(f"scaling plan {file} --out {folder} {QUICK}")
     return rows
+
+
+def sweep(file: Path, folder: Path) -> Any:
+    return answer(f"scaling sweep {file} --out {folder} {QUICK} --workers 1")
+
+
+def refused(file: Path, folder: Path) -> str:
+    return mistake(f"scaling sweep {file} --out {folder} {QUICK} --workers 1")
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +70,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("swept")
     file = file_of(folder, GRID)
     (folder / "plan.json").write_text(json.dumps(plan_of(file, folder / "out")))
-    words = ("--no-calibration", "--device", "cpu", "--workers", "1", "--json")
-    result = invoked("sweep", file, "--out", folder / "out", *words)
-    assert result.exit_code == 0, result.stderr
-    assert json.loads(result.stdout)["finished"] == 5
+    assert sweep(file, folder / "out")["finished"] == 5
     return folder / "out"
 
 
@@ -107,9 +104,7 @@ def test_a_swept_folder_is_swept_again_at_once(swept: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in swept.glob("runs/*/record.json")}
     torn = swept / ".sweep.json.ab12cd34"
     torn.write_text("{")
-    words = ("--no-calibration", "--device", "cpu", "--workers", "1", "--json")
-    file = swept.parent / "sweep.toml"
-    assert invoked("sweep", file, "--out", swept, *words).exit_code == 0
+    assert sweep(swept.parent / "sweep.toml", swept)["finished"] == 5
     assert {path: path.stat().st_mtime_ns for path in swept.glob("runs/*/record.json")} == before
     assert not torn.exists()
 
@@ -131,9 +126,7 @@ def test_a_masked_vocabulary_costs_as_much_and_compresses_less(tmp_path: Path) -
     assert whole["total_params"] == masked["total_params"]
     # One training serves both.
     assert len(list((tmp_path / "out").glob("tokenizers/*/card.json"))) == 1
-    words = ("--no-calibration", "--device", "cpu", "--workers", "1", "--json")
-    done = json.loads(invoked("sweep", file, "--out", tmp_path / "out", *words).stdout)
-    assert done["finished"] == 2
+    assert sweep(file, tmp_path / "out")["finished"] == 2
     (run,) = (run for run in (tmp_path / "out" / "runs").iterdir() if masked["run_id"] in run.name)
     kept = open_run(run).tokenizer
     assert kept is not None and kept.name.startswith("masked:0.1:")
@@ -157,32 +150,25 @@ def test_a_byte_model_is_trained_by_one_process_at_a_time(tmp_path: Path) -> Non
 
 
 def test_another_budget_adds_runs_and_another_sweep_is_refused(swept: Path, tmp_path: Path) -> None:
-    words = ("--no-calibration", "--device", "cpu", "--workers", "1")
     other = file_of(tmp_path, GRID.replace('"small"', '"other"'))
-    result = RUNNER.invoke(app, ["sweep", str(other), "--out", str(swept), *words])
-    assert "holds the sweep 'small'" in str(result.exception)
+    assert "holds the sweep 'small'" in refused(other, swept)
 
 
 def test_a_sweep_that_runs_is_not_planned_anew(swept: Path, tmp_path: Path) -> None:
     folder = SweepFolder(swept)
     before = folder.file.read_bytes(), {path.name for path in folder.runs.iterdir()}
     more = file_of(tmp_path, GRID.replace("[2e7]", "[3e7]"))
-    words = ("--no-calibration", "--device", "cpu", "--workers", "1")
     with driver_lock(folder):
-        result = RUNNER.invoke(app, ["sweep", str(more), "--out", str(swept), *words])
-    assert "is running this sweep" in str(result.exception)
+        assert "is running this sweep" in refused(more, swept)
     assert (folder.file.read_bytes(), {path.name for path in folder.runs.iterdir()}) == before
 
 
-@pytest.mark.parametrize("command", ["plan", "sweep"])
-def test_one_run_twice_is_refused_before_text_is_read(tmp_path: Path, command: str) -> None:
+@pytest.mark.parametrize("verb", ["plan", "sweep"])
+def test_one_run_twice_is_refused_before_text_is_read(tmp_path: Path, verb: str) -> None:
     arm = BLT.replace("[[1, 16], [2, 32]]", "[[1, 16]]").replace("[2, 4.0, 8]", "[4]")
     file = file_of(tmp_path, SMALL + arm + arm + TRAINING)
-    words = ("--no-calibration", "--device", "cpu", "--out", tmp_path / "out")
-    result = RUNNER.invoke(app, [str(word) for word in (command, file, *words)])
-    assert f"{file}:14: [[arms]] number 2: size [1, 16] of static 4 on english is in" in str(
-        result.exception
-    )
+    message = mistake(f"scaling {verb} {file} {QUICK} --out {tmp_path}/out")
+    assert f"{file}:14: [[arms]] number 2: size [1, 16] of static 4 on english is in" in message
     assert not (tmp_path / "out").exists()
 
 
@@ -190,9 +176,7 @@ def test_one_text_asked_for_in_two_ways_is_one_run(tmp_path: Path) -> None:
     again = TEXT.replace("english", "again") + 'language = "eng_Latn"\n'
     arm = BLT.replace("[[1, 16], [2, 32]]", "[[1, 16]]").replace("[2, 4.0, 8]", "[4]")
     file = file_of(tmp_path, SMALL + again + arm + TRAINING)
-    words = ("--no-calibration", "--device", "cpu", "--out", tmp_path / "out")
-    result = RUNNER.invoke(app, [str(word) for word in ("sweep", file, *words)])
-    assert "two cells are one run" in str(result.exception)
+    assert "two cells are one run" in refused(file, tmp_path / "out")
 
 
 def test_a_tokenizer_that_changed_since_the_plan(tmp_path: Path, swept: Path) -> None:
@@ -201,14 +185,12 @@ def test_a_tokenizer_that_changed_since_the_plan(tmp_path: Path, swept: Path) ->
     own.write_bytes(made.read_bytes())
     arm = SUBWORD.replace('["byte", "bpe:300"]', '["own.json"]')
     file = file_of(tmp_path, SMALL + arm + TRAINING)
-    words = ("--no-calibration", "--device", "cpu", "--workers", "1", "--out", tmp_path / "out")
-    assert invoked("sweep", file, *words).exit_code == 0
+    sweep(file, tmp_path / "out")
     value = json.loads(own.read_text())
     value["model"]["merges"].pop()
     value["model"]["vocab"].popitem()
     own.write_text(json.dumps(value))
-    result = RUNNER.invoke(app, [str(word) for word in ("sweep", file, *words)])
-    assert "not the tokenizer that" in str(result.exception)
+    assert "not the tokenizer that" in refused(file, tmp_path / "out")
 
 
 def test_a_machine_is_timed_and_hours_are_filled(
@@ -216,10 +198,9 @@ def test_a_machine_is_timed_and_hours_are_filled(
 ) -> None:
     monkeypatch.setattr("scaling.sweep.plan.CALIBRATION_SECONDS", 0.5)
     file = file_of(tmp_path, SMALL + BLT + TRAINING)
-    words = ("plan", file, "--device", "cpu", "--workers", "2", "--out", tmp_path / "out", "--json")
-    rows = json.loads(invoked(*words).stdout)
-    assert all(row["seconds"] > 0 for row in rows)
-    found = json.loads(invoked(*words, "--suggest", "0.1").stdout)
+    line = f"scaling plan {file} --device cpu --workers 2 --out {tmp_path}/out"
+    assert all(row["seconds"] > 0 for row in answer(line))
+    found = answer(f"{line} --suggest .1")
     assert found["seconds"] == pytest.approx(360, rel=0.1)
     assert found["compute_flops"][0] > 2e7
 
@@ -235,16 +216,24 @@ def test_what_does_not_fit_is_marked(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_not_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scaling.sweep.plan.CALIBRATION_SECONDS", 0.2)
     file = file_of(tmp_path, SMALL + BLT.replace("[2, 32]", "[60, 60000]") + TRAINING)
-    words = ("plan", file, "--device", "cpu", "--out", tmp_path / "out", "--json")
-    rows = json.loads(invoked(*words).stdout)
+    line = f"scaling plan {file} --device cpu --out {tmp_path}/out"
+    rows = answer(line)
     assert all(row["seconds"] > 0 for row in rows[::2])
     assert all(row["seconds"] is None for row in rows[1::2])
-    found = json.loads(invoked(*words, "--suggest", "0.1").stdout)
+    found = answer(f"{line} --suggest .1")
     assert found["seconds"] == pytest.approx(360, rel=0.1)
     file.write_text(file.read_text().replace("[1, 16]", "[50, 60000]"))
-    assert {row["seconds"] for row in json.loads(invoked(*words).stdout)} == {None}
-    result = RUNNER.invoke(app, [str(word) for word in (*words, "--suggest", "0.1")])
-    assert "no run of this sweep fits into the memory" in str(result.exception)
+    assert {row["seconds"] for row in answer(line)} == {None}
+    message = mistake(f"{line} --suggest .1")
+    assert message.startswith("--suggest: no run of this sweep fits into the memory")
+    assert "leave out --no-calibration" in mistake(f"{line} --suggest .1 --no-calibration")
+
+
+def test_patches_of_two_lengths_at_most_are_two_tokenizations(tmp_path: Path) -> None:
+    arm = BLT.replace("[[1, 16], [2, 32]]", "[[1, 16]]").replace("[2, 4.0, 8]", "[4]")
+    file = file_of(tmp_path, SMALL + arm + arm + "most_bytes = 6\n" + TRAINING)
+    rows = plan_of(file, tmp_path / "out")
+    assert len({row["run_id"] for row in rows}) == 2
 
 
 def test_as_many_rows_are_timed_at_once_as_a_run_would_compute(
@@ -289,8 +278,7 @@ def test_ten_thousand_cells_are_planned_in_no_time(tmp_path: Path) -> None:
 
 def test_a_plan_explains_its_columns_and_marks(tmp_path: Path) -> None:
     file = file_of(tmp_path, SMALL + BLT + TRAINING)
-    quick = ("--no-calibration", "--device", "cpu", "--out", tmp_path / "out")
-    lines = invoked("plan", file, *quick).stdout.splitlines()
+    lines = command(f"scaling plan {file} {QUICK} --out {tmp_path}/out").stdout.splitlines()
     assert "Law I: bytes/param at the minimum by the published law of far larger models" in lines
     (short,) = (line for line in lines if "too short" in line)
     assert re.fullmatch(
