@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 from scaling.advise.advise import advise
 from scaling.advise.answer import MeasuredTokenizer
+from scaling.compare import score_forms
 from scaling.engine.bootstrap import CASES, RESIDUALS
+from scaling.fits.isoflop import fit_surfaces
 from scaling.fits.joint import fit_joint
-from scaling.fits.joint_rivals import score_forms
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
-from scaling.fits.surface import fit_surfaces
 from scaling.published import tables
 from scaling.published.reproduce import reproduce
 
@@ -30,13 +30,15 @@ def main() -> None:
     fit_law2(optima, bootstrap=RESIDUALS._replace(draws=20))  # the first call pays for imports
 
     def both() -> None:
-        fit_law1(runs, two_stage)
+        fit_law1(runs, bootstrap=two_stage)
         fit_law2(runs, bootstrap=two_stage)
 
     tasks: dict[str, Callable[[], object]] = {
         f"Laws I and II, 311 runs, {draws} whole-pipeline bootstraps": both,
         f"Law II, 48 optima, {draws} bootstraps": lambda: fit_law2(optima, bootstrap=two_stage),
-        f"six isoFLOP surfaces, {draws} bootstraps each": lambda: fit_surfaces(runs, cases),
+        f"six isoFLOP surfaces, {draws} bootstraps each": lambda: fit_surfaces(
+            runs, bootstrap=cases
+        ),
         f"joint law, 311 runs, {draws} bootstraps": lambda: fit_joint(runs, bootstrap=cases),
         "joint law's seven forms, each leaving every budget out": lambda: score_forms(runs),
         "advise, one tokenizer": lambda: advise(1e21, "hin_Deva", tokenizers=tokenizers),

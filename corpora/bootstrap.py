@@ -9,7 +9,7 @@ It needs NumPy alone: training on a bare box draws intervals, too.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,10 @@ class Interval(NamedTuple):
 
     low: float
     high: float
+
+    def __contains__(self, value: object) -> bool:
+        """Whether a number lies between the ends."""
+        return isinstance(value, SupportsFloat) and self.low <= float(value) <= self.high
 
 
 @dataclass(frozen=True)

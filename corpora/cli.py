@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from corpora.errors import one_line
+from corpora.errors import InputError, one_line
+from corpora.open import SYNTHETIC
 from corpora.output import drawn, emit, json_object
 
 if TYPE_CHECKING:
+    from corpora.corpus import ReadCorpus
     from corpora.manifest import Manifest
 
 app = typer.Typer(
@@ -17,7 +19,9 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print strict JSON and nothing else.")]
-Name = Annotated[str, typer.Argument(help="A declared name, or a manifest (.toml).")]
+Name = Annotated[
+    str, typer.Argument(help="A declared name, a manifest (.toml), synthetic:markov or :zipf.")
+]
 
 _SAMPLE_CHARACTERS = 60
 
@@ -27,6 +31,7 @@ def list_corpora(as_json: Json = False) -> None:
     """List the declared corpora."""
     from corpora.manifest import read_manifest
     from corpora.open import declared_names, manifest_path
+    from corpora.synthetic import SOURCES
 
     manifests = [read_manifest(manifest_path(name)) for name in declared_names()]
     rows = [
@@ -39,6 +44,9 @@ def list_corpora(as_json: Json = False) -> None:
             "where": _where(manifest),
         }
         for manifest in manifests
+    ]
+    rows += [
+        {**_synthetic(f"{SYNTHETIC}{kind}"), "languages": 1, "parallel": False} for kind in SOURCES
     ]
     if as_json:
         emit(json_object(rows))
@@ -62,16 +70,36 @@ def list_corpora(as_json: Json = False) -> None:
 def show(name: Name, as_json: Json = False) -> None:
     """Show where a corpus comes from, its licence, and its languages with their bytes."""
     from corpora.document import utf8_length
-    from corpora.manifest import read_manifest
-    from corpora.open import open_manifest
-    from corpora.readers.settings import ReadSettings
 
-    path = _manifest(name)
-    manifest = read_manifest(path)
-    # A hub data set is not read for this: that could be terabytes.
-    corpus = None if manifest.hub else open_manifest(path, ReadSettings(), ())
+    corpus: ReadCorpus | None
+    if name.startswith(SYNTHETIC):
+        from corpora.synthetic import synthetic_corpus
+
+        made = synthetic_corpus(name)
+        corpus, declared = made, []
+        rate = round(made.source.entropy_rate, 6)
+        about = {**_synthetic(name), "parallel": False, "entropy_bits_per_byte": rate}
+    else:
+        from corpora.manifest import read_manifest
+        from corpora.open import open_manifest
+        from corpora.readers.settings import ReadSettings
+
+        path = _manifest(name)
+        manifest = read_manifest(path)
+        # A hub data set is not read for this: that could be terabytes.
+        corpus = None if manifest.hub else open_manifest(path, ReadSettings(), ())
+        declared = manifest.languages
+        about = {
+            "name": manifest.name,
+            "title": manifest.title,
+            "source": manifest.source,
+            "licence": manifest.licence,
+            "parallel": manifest.parallel,
+            "where": _where(manifest),
+            "revision": manifest.hub.revision if manifest.hub else None,
+        }
     unread = None if corpus is None else 0
-    languages = {language: _entry(language, unread) for language in manifest.languages}
+    languages = {language: _entry(language, unread) for language in declared}
     for batch in corpus.batches() if corpus else ():
         # Records may name languages that the manifest does not.
         entry = languages.setdefault(batch.language, _entry(batch.language, 0))
@@ -79,20 +107,12 @@ def show(name: Name, as_json: Json = False) -> None:
         entry["bytes"] += sum(map(utf8_length, batch.texts))
         if entry["sample"] is None:
             entry["sample"] = next(filter(None, batch.texts[0].split("\n")), "")
-    about = {
-        "name": manifest.name,
-        "title": manifest.title,
-        "source": manifest.source,
-        "licence": manifest.licence,
-        "parallel": manifest.parallel,
-        "where": _where(manifest),
-        "revision": manifest.hub.revision if manifest.hub else None,
-    }
     if as_json:
         emit(json_object({**about, "languages": list(languages.values())}))
         return
     facts = {key: _yes_or_no(value) for key, value in about.items() if value is not None}
-    emit([*(f"{key:9} {value}\n" for key, value in facts.items()), "\n"])
+    width = max(9, *map(len, facts))
+    emit([*(f"{key:{width}} {value}\n" for key, value in facts.items()), "\n"])
     if corpus is None:
         emit([f"languages {', '.join(languages) or 'said by the data itself'}\n"])
         return
@@ -115,6 +135,8 @@ def verify_corpus(name: Name, as_json: Json = False) -> None:
     """Check every file of a corpus against its declared SHA-256."""
     from corpora.manifest import read_manifest, verify
 
+    if name.startswith(SYNTHETIC):
+        raise InputError(f"{name}: made whenever it is read, so there are no files to verify")
     path = _manifest(name)
     manifest = read_manifest(path)
     files = verify(manifest, path.parent)
@@ -123,6 +145,18 @@ def verify_corpus(name: Name, as_json: Json = False) -> None:
         emit(json_object({"name": manifest.name, "verified": rows}))
     else:
         emit([f"{manifest.name}: {len(files)} files, each with its declared SHA-256\n"])
+
+
+def _synthetic(name: str) -> dict[str, Any]:
+    """Return what is said of a synthetic corpus."""
+    from corpora.synthetic import SOURCES
+
+    return {
+        "name": name,
+        "title": SOURCES[name.split(":")[1]].title,
+        "licence": "CC0-1.0",
+        "where": "made when read",
+    }
 
 
 def _entry(language: str, size: int | None) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""From what a person writes to a corpus: a path, a declared name, or a hub data set."""
+"""From what a person writes to a corpus: a path, a declared name, a hub data set, a source.
+
+Declared corpora come with the package, or have a manifest of the user's own.
+"""
 
 import sysconfig
 from collections.abc import Sequence
@@ -15,11 +18,141 @@ from corpora.file_corpus import AlignedCorpus, FileCorpus
 from corpora.readers.settings import OnInvalid, ReadSettings, TextFile, Unit
 from corpora.readers.txt import LineDomain
 
-# The corpora this package declares, and manifests of a person's own, opened.
-
-
 if TYPE_CHECKING:
     from corpora.manifest import Manifest
+
+HUB = "hub:"
+SYNTHETIC = "synthetic:"
+STDLIB = "stdlib"
+
+
+def open_corpus(
+    spec: str,
+    *,
+    language: str | None = None,
+    domain: str | None = None,
+    text_field: str = "text",
+    unit: Unit = "line",
+    on_invalid: OnInvalid = "refuse",
+    parallel: bool | None = None,
+) -> ReadCorpus:
+    """Return the corpus that `spec` names.
+
+    Nothing is read yet but line counts, and a manifest's files for their declared checksums.
+
+    Args:
+        spec: a declared name (`embedded`; `embedded:hin_Deva,eng_Latn` for some languages),
+            `stdlib` for the sources of Python's standard library, a hub data set
+            (`hub:NAME[:CONFIG[:SPLIT]]`), text of a known entropy rate (`synthetic:markov`,
+            `synthetic:zipf`), a manifest (`.toml`), a file or a folder. A name goes before a path
+            of the same name; write `./embedded` for the path.
+        language: of every document, whatever file names and records say.
+        domain: of every document, likewise.
+        text_field: JSON field or table column that holds the text.
+        unit: whether a document of a text file is a line or the whole file.
+        on_invalid: `refuse`, `replace` or `skip` text that is not UTF-8.
+        parallel: whether a folder of `xxx_Xxxx.txt` is one aligned corpus; None to see by itself.
+
+    Raises:
+        InputError: it names nothing; a setting is unknown; parallel files do not align; a file is
+            not what its manifest declares.
+    """
+    settings = ReadSettings(language, domain, text_field, unit, on_invalid)
+    if spec.startswith(HUB):
+        return _hub_corpus(spec, settings)
+    if spec.startswith(SYNTHETIC):
+        from corpora.synthetic import synthetic_corpus
+
+        return synthetic_corpus(spec, language, domain)
+    if spec == STDLIB:
+        code = replace(settings, domain=domain or "code", unit="file", on_invalid="skip")
+        return FileCorpus(STDLIB, stdlib_files(), code)
+    name, _, chosen = spec.partition(":")
+    if name in declared_names():
+        return declared_corpus(name, settings, _languages(chosen, spec))
+    path = Path(spec)
+    is_bare_word = path.name == spec and not path.suffix
+    if status(path) is None and is_bare_word and not path.is_symlink():
+        near = did_you_mean(name, (*declared_names(), *names_in(Path())))
+        raise InputError(
+            f"{spec}: neither a file or folder here nor a declared corpus"
+            f"{near or f' ({chr(44).join(declared_names())})'}"
+        )
+    existing(path)
+    if path.suffix == ".toml" and path.is_file():
+        return open_manifest(path, settings, ())
+    return _path_corpus(path, settings, parallel)
+
+
+def open_corpora(specs: Sequence[str], **settings: Any) -> list[ReadCorpus]:
+    """Return the corpora that specs name; those that would share a short name go by their specs.
+
+    Args:
+        settings: as of `open_corpus`.
+
+    Raises:
+        InputError: as `open_corpus`; a spec is given twice.
+    """
+    for spec in specs:
+        if specs.count(spec) > 1:
+            raise InputError(f"corpus {spec}: given twice; give each once")
+    opened = [open_corpus(spec, **settings) for spec in specs]
+    names = [corpus.name for corpus in opened]
+    return [
+        corpus if names.count(corpus.name) == 1 else replace(corpus, name=spec)  # type: ignore[type-var]  # every corpus that is opened is a dataclass
+        for spec, corpus in zip(specs, opened, strict=True)
+    ]
+
+
+def corpus_relative_to(folder: Path, spec: str) -> str:
+    """Return a corpus's spec as seen from here, of one that stands in a file of `folder`."""
+    name = spec.partition(":")[0]
+    if spec.startswith((HUB, SYNTHETIC)) or name in (STDLIB, *declared_names()):
+        return spec
+    return beside(folder, spec)
+
+
+def beside(folder: Path, name: str) -> str:
+    """Return a path relative to `folder` as one that cannot be taken for a bare name."""
+    # A bare word would be looked up as a name first, so a path always shows that it is one.
+    path = str(folder / name)
+    return path if "/" in path else f"./{path}"
+
+
+def _path_corpus(path: Path, settings: ReadSettings, parallel: bool | None) -> ReadCorpus:
+    name = one_line(path.resolve().name or path)
+    if settings.unit == "file" and parallel is None:
+        parallel = False
+    aligned = aligned_files(path, parallel)
+    if aligned is not None:
+        return AlignedCorpus(name, aligned.files, settings, aligned.document_ids)
+    return FileCorpus(name, text_files(path), settings)
+
+
+def _hub_corpus(spec: str, settings: ReadSettings) -> ReadCorpus:
+    from corpora.hub import HubCorpus
+    from corpora.manifest import HubSet
+
+    dataset, *rest = spec.removeprefix(HUB).split(":")
+    if not dataset or len(rest) > 2:
+        raise InputError(f"{spec}: must be hub:NAME, hub:NAME:CONFIG or hub:NAME:CONFIG:SPLIT")
+    config, split = (*(part or None for part in rest), None, None)[:2]
+    language = config if config and is_language_script(config) else UNKNOWN_LANGUAGE
+    hub = HubSet(
+        dataset=dataset,
+        split=split,
+        configs={language: config} if config else {},
+        text_column=settings.text_field,
+    )
+    return HubCorpus(one_line(spec), hub, settings)
+
+
+def _languages(chosen: str, spec: str) -> tuple[str, ...]:
+    languages = tuple(filter(None, chosen.split(",")))
+    if ":" in spec and not languages:
+        raise InputError(f"{spec}: name languages after the colon, such as hin_Deva,eng_Latn")
+    return languages
+
 
 _HERE = Path(__file__).parent
 _FOLDERS = (_HERE / "samples", _HERE / "declared")
@@ -110,18 +243,15 @@ def _check_languages(manifest: "Manifest", languages: Sequence[str]) -> None:
             )
 
 
-# Python's own standard library as text: what every machine that runs this has.
-#
-# Code and its documentation, in English. Each version of Python has another, so figures from it are
-# for trying things out, not for comparing machines.
-
-
-NAME = "stdlib"
 _LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "__pycache__"}
 
 
 def stdlib_files() -> list[TextFile]:
-    """Return the library's source files, in order, tests and installed packages left out."""
+    """Return the source files of Python's standard library, in order.
+
+    Tests and installed packages are left out. It is code and its documentation, in English. Each
+    version of Python has another, so its figures do not compare from machine to machine.
+    """
     root = Path(sysconfig.get_paths()["stdlib"])
     found = (path.relative_to(root) for path in sorted(root.rglob("*.py")) if path.is_file())
     return [
@@ -129,131 +259,3 @@ def stdlib_files() -> list[TextFile]:
         for name in found
         if not _LEFT_OUT & set(name.parts) and (root / name).stat().st_size
     ]
-
-
-STDLIB = NAME
-
-
-HUB = "hub:"
-
-
-def open_corpus(
-    spec: str,
-    *,
-    language: str | None = None,
-    domain: str | None = None,
-    text_field: str = "text",
-    unit: Unit = "line",
-    on_invalid: OnInvalid = "refuse",
-    parallel: bool | None = None,
-) -> ReadCorpus:
-    """Return the corpus that `spec` names.
-
-    Nothing is read yet but line counts, and a manifest's files for their declared checksums.
-
-    Args:
-        spec: a declared name (`embedded`; `embedded:hin_Deva,eng_Latn` for some languages),
-            `stdlib` for the sources of Python's standard library, a hub data set
-            (`hub:NAME[:CONFIG[:SPLIT]]`), a manifest (`.toml`), a file or a folder. A name goes
-            before a path of the same name; write `./embedded` for the path.
-        language: of every document, whatever file names and records say.
-        domain: of every document, likewise.
-        text_field: JSON field or table column that holds the text.
-        unit: whether a document of a text file is a line or the whole file.
-        on_invalid: `refuse`, `replace` or `skip` text that is not UTF-8.
-        parallel: whether a folder of `xxx_Xxxx.txt` is one aligned corpus; None to see by itself.
-
-    Raises:
-        InputError: it names nothing; a setting is unknown; parallel files do not align; a file is
-            not what its manifest declares.
-    """
-    settings = ReadSettings(language, domain, text_field, unit, on_invalid)
-    if spec.startswith(HUB):
-        return _hub_corpus(spec, settings)
-    if spec == STDLIB:
-        code = replace(settings, domain=domain or "code", unit="file", on_invalid="skip")
-        return FileCorpus(STDLIB, stdlib_files(), code)
-    name, _, chosen = spec.partition(":")
-    if name in declared_names():
-        return declared_corpus(name, settings, _languages(chosen, spec))
-    path = Path(spec)
-    is_bare_word = path.name == spec and not path.suffix
-    if status(path) is None and is_bare_word and not path.is_symlink():
-        near = did_you_mean(name, (*declared_names(), *names_in(Path())))
-        raise InputError(
-            f"{spec}: neither a file or folder here nor a declared corpus"
-            f"{near or f' ({chr(44).join(declared_names())})'}"
-        )
-    existing(path)
-    if path.suffix == ".toml" and path.is_file():
-        return open_manifest(path, settings, ())
-    return _path_corpus(path, settings, parallel)
-
-
-def corpus_relative_to(folder: Path, spec: str) -> str:
-    """Return a corpus's spec as seen from here, of one that stands in a file of `folder`."""
-    if spec.startswith(HUB) or spec == STDLIB or spec.partition(":")[0] in declared_names():
-        return spec
-    return beside(folder, spec)
-
-
-def beside(folder: Path, name: str) -> str:
-    """Return a path relative to `folder` as one that cannot be taken for a bare name."""
-    # A bare word would be looked up as a name first, so a path always shows that it is one.
-    path = str(folder / name)
-    return path if "/" in path else f"./{path}"
-
-
-def open_corpora(specs: Sequence[str], **settings: Any) -> list[ReadCorpus]:
-    """Return the corpora that specs name; those that would share a short name go by their specs.
-
-    Args:
-        settings: as of `open_corpus`.
-
-    Raises:
-        InputError: as `open_corpus`; a spec is given twice.
-    """
-    for spec in specs:
-        if specs.count(spec) > 1:
-            raise InputError(f"corpus {spec}: given twice; give each once")
-    opened = [open_corpus(spec, **settings) for spec in specs]
-    names = [corpus.name for corpus in opened]
-    return [
-        corpus if names.count(corpus.name) == 1 else replace(corpus, name=spec)  # type: ignore[type-var]  # every corpus that is opened is a dataclass
-        for spec, corpus in zip(specs, opened, strict=True)
-    ]
-
-
-def _path_corpus(path: Path, settings: ReadSettings, parallel: bool | None) -> ReadCorpus:
-    name = one_line(path.resolve().name or path)
-    if settings.unit == "file" and parallel is None:
-        parallel = False
-    aligned = aligned_files(path, parallel)
-    if aligned is not None:
-        return AlignedCorpus(name, aligned.files, settings, aligned.document_ids)
-    return FileCorpus(name, text_files(path), settings)
-
-
-def _hub_corpus(spec: str, settings: ReadSettings) -> ReadCorpus:
-    from corpora.hub import HubCorpus
-    from corpora.manifest import HubSet
-
-    dataset, *rest = spec.removeprefix(HUB).split(":")
-    if not dataset or len(rest) > 2:
-        raise InputError(f"{spec}: must be hub:NAME, hub:NAME:CONFIG or hub:NAME:CONFIG:SPLIT")
-    config, split = (*(part or None for part in rest), None, None)[:2]
-    language = config if config and is_language_script(config) else UNKNOWN_LANGUAGE
-    hub = HubSet(
-        dataset=dataset,
-        split=split,
-        configs={language: config} if config else {},
-        text_column=settings.text_field,
-    )
-    return HubCorpus(one_line(spec), hub, settings)
-
-
-def _languages(chosen: str, spec: str) -> tuple[str, ...]:
-    languages = tuple(filter(None, chosen.split(",")))
-    if ":" in spec and not languages:
-        raise InputError(f"{spec}: name languages after the colon, such as hin_Deva,eng_Latn")
-    return languages

@@ -1,5 +1,8 @@
 """Text whose entropy rate is known exactly, to test compression and scaling against the truth.
 
+As corpora: `synthetic:markov` and `synthetic:zipf`, with settings after another colon, as
+`synthetic:markov:order=1,bytes=1e7`.
+
 A Markov source of order k over single bytes has the entropy rate sum_s pi(s) H(P[s]), with pi the
 stationary distribution of its states (Cover and Thomas, Elements of Information Theory, 2nd ed.,
 theorem 4.2.4). A source of independent words, each followed by a space, emits a renewal process
@@ -7,15 +10,20 @@ whose rate is the words' entropy over their mean length in bytes, space included
 a space, so the words can be told apart in the bytes.
 """
 
+import logging
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from corpora.document import Batch, Numbers
+from corpora.errors import InputError, did_you_mean
+from corpora.open import SYNTHETIC
+from corpora.readers.settings import InvalidText
 
 NO_LANGUAGE = "zxx"  # ISO 639-3's code for "no linguistic content"
 
@@ -23,15 +31,19 @@ _DOCUMENTS_AT_ONCE = 512
 _MOST_STATES = 1 << 20
 
 
-class Source(Protocol):
+class TextSource(Protocol):
     """A stationary source of ASCII text.
 
     Attributes:
         entropy_rate: bits per byte, exact.
+        mean_bytes: of a document.
     """
 
     @property
     def entropy_rate(self) -> float: ...
+
+    @property
+    def mean_bytes(self) -> float: ...
 
     def texts(self, count: int, part: int) -> list[str]:
         """Return `count` independent documents; equal parts are equal, others independent."""
@@ -55,6 +67,8 @@ class MarkovSource:
     Raises:
         ValueError: an attribute is out of range, or the chain would have over a million states.
     """
+
+    title: ClassVar[str] = "letters of a random Markov chain, of a known entropy rate"
 
     order: int = 2
     alphabet: str = "abcdefghijklmnopqrstuvwxyz "
@@ -99,6 +113,15 @@ class MarkovSource:
         """Bits per byte."""
         return float(self.stationary @ _entropy(self.transitions))
 
+    @property
+    def mean_bytes(self) -> float:
+        """Bytes of a document."""
+        return float(self.document_bytes)
+
+    @cached_property
+    def _cumulated(self) -> NDArray[np.float64]:
+        return np.asarray(np.cumsum(self.transitions, axis=1)[:, :-1])
+
     def texts(self, count: int, part: int = 0) -> list[str]:
         """Return `count` documents of `document_bytes` each."""
         letters, order = len(self.alphabet), self.order
@@ -109,7 +132,7 @@ class MarkovSource:
         drawn = np.empty((count, self.document_bytes), dtype=np.uint8)
         for k in range(order):
             drawn[:, k] = states // letters ** (order - 1 - k) % letters
-        cumulated = np.cumsum(self.transitions, axis=1)[:, :-1]
+        cumulated = self._cumulated
         for k in range(order, self.document_bytes):
             letter = (cumulated[states] < rng.random((count, 1))).sum(axis=1)
             drawn[:, k] = letter
@@ -133,6 +156,8 @@ class ZipfSource:
     Raises:
         ValueError: an attribute is out of range.
     """
+
+    title: ClassVar[str] = "words drawn by Zipf's law, of a known entropy rate"
 
     vocabulary: int = 5000
     exponent: float = 1.0
@@ -166,8 +191,13 @@ class ZipfSource:
     @cached_property
     def entropy_rate(self) -> float:
         """Bits per byte."""
+        return float(_entropy(self.probabilities)) * self.document_words / self.mean_bytes
+
+    @property
+    def mean_bytes(self) -> float:
+        """Bytes of a document, on average."""
         lengths = np.array([len(word) for word in self.words])
-        return float(_entropy(self.probabilities) / (self.probabilities @ lengths))
+        return float(self.probabilities @ lengths) * self.document_words
 
     def texts(self, count: int, part: int = 0) -> list[str]:
         """Return `count` documents of `document_words` words each."""
@@ -184,13 +214,21 @@ class SyntheticCorpus:
     Attributes:
         source: where they are drawn from; its `entropy_rate` is the corpus's.
         documents: how many.
+        language, domain: what all of them are said to be.
     """
 
     name: str
-    source: Source
+    source: TextSource
     documents: int
+    language: str = NO_LANGUAGE
+    domain: str = "synthetic"
     parallel: bool = field(default=False, init=False)
-    size_bytes: int | None = field(default=None, init=False)
+    invalid: InvalidText = field(default_factory=InvalidText, init=False)  # ASCII is valid
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all documents, about."""
+        return round(self.documents * self.source.mean_bytes)
 
     def batches(self) -> Iterator[Batch]:
         """Yield the documents, named by their number."""
@@ -198,7 +236,62 @@ class SyntheticCorpus:
             count = min(_DOCUMENTS_AT_ONCE, self.documents - first)
             # Always a whole part, so that the first documents do not depend on how many follow.
             texts = self.source.texts(_DOCUMENTS_AT_ONCE, part)[:count]
-            yield Batch(texts, NO_LANGUAGE, "synthetic", self.name, Numbers(first + 1, count))
+            numbers = Numbers(first + 1, count)
+            yield Batch(texts, self.language, self.domain, self.name, numbers)
+
+
+SOURCES: dict[str, type[MarkovSource] | type[ZipfSource]] = {
+    "markov": MarkovSource,
+    "zipf": ZipfSource,
+}
+_BYTES = 1_000_000  # of a corpus, where the spec does not say
+
+
+def synthetic_corpus(
+    spec: str, language: str | None = None, domain: str | None = None
+) -> SyntheticCorpus:
+    """Return the corpus that a spec describes, and log its entropy rate.
+
+    Args:
+        spec: `synthetic:markov` or `synthetic:zipf`, then optionally `:KEY=NUMBER,...`: any number
+            among the source's attributes, and `bytes`, how much text.
+
+    Raises:
+        InputError: there is no such source or setting, or a number is out of range.
+    """
+    kind, _, given = spec.removeprefix(SYNTHETIC).partition(":")
+    if kind not in SOURCES:
+        raise InputError(
+            f"{spec}: no source {kind!r}{did_you_mean(kind, SOURCES)} ({', '.join(SOURCES)})"
+        )
+    defaults = {f.name: f.default for f in fields(SOURCES[kind]) if f.name != "alphabet"}
+    defaults["bytes"] = _BYTES
+    chosen: dict[str, Any] = {}
+    for setting in filter(None, given.split(",")):
+        key, _, written = setting.partition("=")
+        if key not in defaults:
+            known = ", ".join(defaults)
+            raise InputError(f"{spec}: no setting {key!r}{did_you_mean(key, defaults)} ({known})")
+        is_whole = isinstance(defaults[key], int)
+        try:
+            number = float(written)
+            chosen[key] = int(number) if is_whole else number
+        except (ValueError, OverflowError):
+            number = math.nan
+        if not 0 <= number < math.inf or chosen[key] != number:
+            what = "a whole number" if is_whole else "a number"
+            raise InputError(f"{spec}: {key} is {written!r}; it must be {what}, 0 or more")
+    size = chosen.pop("bytes", _BYTES)
+    try:
+        source: TextSource = SOURCES[kind](**chosen)
+        documents = max(1, round(size / source.mean_bytes))
+    except ValueError as error:
+        raise InputError(f"{spec}: {error}") from error
+    logging.getLogger("corpora").info(
+        "%s: entropy rate %.4f bits per byte, exactly", spec, source.entropy_rate
+    )
+    named = {key: value for key, value in (("language", language), ("domain", domain)) if value}
+    return SyntheticCorpus(spec, source, documents, **named)
 
 
 def _entropy(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from corpora.errors import InputError, did_you_mean
-from reports.charts.chart import Chart, Panel, decades, linear
+from reports.charts.chart import Chart, Panel, linear
 from reports.charts.figure import Figure
 from reports.charts.svg import Series, series_style
 from reports.laws.allocation import allocation_panels, parabola_panels
 from reports.laws.bowl import contour_panels
 from reports.laws.profiles import best_rate_panel, compute_panel, losses_panel, optima_of
-from reports.laws.results import GREEK, Laws
+from reports.laws.results import Laws
 from reports.measured import Measured, measured, read_measured
 from reports.measures import MEASURES
 from reports.numbers import significant
 from reports.sections.compression import dots_by_language
 from reports.vocabulary.curves import Curves, curves_of, read_curves, size_panels
-from scaling.laws.registry import QUANTITIES
+from scaling.laws.registry import quantities
 from scaling.result import FitResult
 from scaling.runs import LOSSES, Runs
 from tokenize_lab.results import Results
@@ -129,13 +129,10 @@ def fit_figure(fits: FitResult | Sequence[FitResult], runs: Runs | None = None) 
             panels.insert(0, losses)
         return Figure(f"{title}: the best compression rate", panels, series, lines=True)
     panels = [
-        compute_panel(
-            fit, name, title, linear if name in ("loss", "bits_per_byte_opt") else decades,
-            (f"{GREEK.get(name, name)}, {quantity.unit}", f"{name} over compute."),
-        )
-        for name, quantity in QUANTITIES.get(fit.law, {}).items()
+        compute_panel(fit, name, title)
+        for name, quantity in quantities(fit.law).items()
         if quantity.inputs == _COMPUTE and name != "compression_rate_opt"
-    ]  # fmt: skip
+    ]
     if fit.residuals:
         panels.append(_observed(fit, title, runs))
     if not panels:

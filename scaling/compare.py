@@ -1,11 +1,22 @@
-"""Two fits beside each other, coefficient by coefficient; several, by what they explain."""
+"""Fits beside each other: two by their coefficients, several by what they explain and predict."""
 
-import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from corpora.bootstrap import Interval
 from corpora.errors import InputError
-from scaling.result import FitResult, Interval
+from scaling.engine.bootstrap import NO_BOOTSTRAP
+from scaling.engine.newton import Array
+from scaling.fits import joint
+from scaling.fits.assemble import columns, goodness
+from scaling.fits.single_stage import point
+from scaling.laws.joint import TERMS, terms_loss
+from scaling.laws.registry import Options
+from scaling.result import FitResult
+from scaling.runs import Runs
 
 
 class Coefficient(NamedTuple):
@@ -118,126 +129,92 @@ def weigh(results: Sequence[FitResult]) -> tuple[Weight, ...]:
     return tuple(sorted(rows, key=lambda row: (row.aicc is None, row.aicc or 0.0)))
 
 
-# A fit as the command prints it: strict JSON, one object, one entry per family and budget.
+Mask = NDArray[np.bool_]
 
 
-Json = dict[str, Any]
-_BUDGETS_SHOWN = 12
+class FormScore(NamedTuple):
+    """One form, fitted to all runs and to all but one budget in turn; errors in bits per byte.
 
-
-def fit_json(law: str, results: Sequence[FitResult]) -> Json:
-    """Return the object `scaling fit --json` prints.
-
-    One fit is itself; several (a surface per budget, a law per language) are pooled on top, their
-    estimates named `name@budget`, and listed whole under `entries`.
+    Attributes:
+        form: its name.
+        coefficients: how many are free.
+        rmse, aicc, bic: of the fit to all runs.
+        holdout_rmse: of the largest budget, predicted from the others.
+        holdout_lowest_rmse: of the lowest loss at each rate of the largest budget.
+        left_out_rmse: of each budget, predicted from the others.
+        left_out_mean: root mean square of those, each budget counted once.
     """
-    entries = [entry(result) for result in results]
-    if len(entries) == 1:
-        return {**entries[0], "entries": entries}
-    names = dict.fromkeys(name for result in results for name in result.context)
-    varying = [name for name in names if len({one.context.get(name) for one in results}) > 1]
-    estimates, intervals = {}, {}
-    for result in results:
-        where = "/".join(_short(result.context[one]) for one in varying if one in result.context)
-        for name, value in result.estimates.items():
-            estimates[f"{name}@{where}"] = value
-            ends = result.intervals.get(name)
-            intervals[f"{name}@{where}"] = None if ends is None else [ends.low, ends.high]
-    n = sum(result.n for result in results)
-    squares = sum(sum(one * one for one in result.residuals) for result in results)
-    failed = any(result.status == "not converged" for result in results)
-    return {
-        "law": law,
-        "n": n,
-        "status": "not converged" if failed else "converged",
-        "estimates": estimates,
-        "intervals": intervals,
-        "r2": _pooled_r2(results),
-        "rmse": math.sqrt(squares / n) if n else None,
-        "entries": entries,
-    }
+
+    form: str
+    coefficients: int
+    rmse: float
+    aicc: float | None
+    bic: float | None
+    holdout_rmse: float
+    holdout_lowest_rmse: float
+    left_out_rmse: Mapping[float, float]
+    left_out_mean: float
 
 
-def entry(result: FitResult) -> Json:
-    """Return one fit, without its draws and residuals; its budget and optimum stand on top."""
-    optimum = {name: value for name, value in result.estimates.items() if name.endswith("_opt")}
-    return {
-        "law": result.law,
-        "form": result.form,
-        **result.context,
-        **optimum,
-        "status": result.status,
-        "n": result.n,
-        "estimates": result.estimates,
-        "intervals": {
-            name: None if ends is None else [ends.low, ends.high]
-            for name, ends in result.intervals.items()
-        },
-        "interval_method": result.interval_method,
-        "interval_reason": result.interval_reason,
-        "level": result.level,
-        "seed": result.seed,
-        "method": result.method,
-        "r2": result.r2,
-        "adjusted_r2": result.adjusted_r2,
-        "rmse": result.rmse,
-        "aicc": result.aicc,
-        "bic": result.bic,
-        "holdout": None if result.holdout is None else result.holdout.model_dump(),
-        "units": result.units,
-        "conventions": result.conventions,
-        "data": result.data,
-        "data_sha256": result.data_sha256,
-        "excluded": [one.model_dump() for one in result.excluded],
-        "findings": [one.model_dump() for one in result.findings],
-        "predictions": predictions(result),
-    }
+def score_forms(runs: Runs) -> tuple[FormScore, ...]:
+    """Score every form of the joint law, and its first rival, on the same runs."""
+    data = joint.read(runs)
+    terms = columns(runs, "joint-terms")
+
+    def rival(left_out: Mask) -> Array:
+        p = point(*joint.terms_problem(*(column[~left_out] for column in terms)))
+        return terms_loss(p, *(column[left_out] for column in terms[:3]))
+
+    scores = []
+    for form, names in joint.FORMS.items():
+
+        def predict(left_out: Mask, form: str = form) -> Array:
+            return joint.predict_left_out(form, data, left_out)
+
+        fitted = joint.fit_joint(runs, Options(form), NO_BOOTSTRAP)
+        scores.append(_score(form, len(names), np.array(fitted.residuals), data, predict))
+    p = point(*joint.terms_problem(*terms))
+    residuals = data.loss - terms_loss(p, *terms[:3])
+    scores.append(_score("joint-terms", len(TERMS.names), residuals, data, rival))
+    return tuple(scores)
 
 
-def predictions(result: FitResult) -> list[Json]:
-    """Return T* and the best loss at a few budgets, for the laws that tell them."""
-    if result.law not in ("law2", "joint", "joint-additive") or not result.estimates:
-        return []
-    if "T0" not in result.estimates or "compute_flops" not in result.data_range:
-        return []
-    low, high = result.data_range["compute_flops"]
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1
-    rows = []
-    for power in range(first, min(last, first + _BUDGETS_SHOWN) + 1):
-        compute = 10.0**power
-        rate = result.predict("compression_rate_opt", compute_flops=compute)
-        inputs = {"compute_flops": compute}
-        if result.law != "law2":
-            inputs["compression_rate"] = float(rate.value)
-        loss = result.predict("bits_per_byte_opt", **inputs)
-        rows.append(
-            {
-                "compute_flops": compute,
-                "compression_rate_opt": float(rate.value),
-                "compression_rate_opt_interval": _ends(rate.low, rate.high),
-                "bits_per_byte_opt": float(loss.value),
-                "bits_per_byte_opt_interval": _ends(loss.low, loss.high),
-                "outside": rate.outside,
-            }
-        )
-    return rows
+def lowest_of_largest(data: joint.Data) -> Mask:
+    """Return which runs have the lowest loss of their rate at the largest budget."""
+    chosen = np.zeros(len(data.loss), bool)
+    largest = data.compute == data.compute.max()
+    for rate in np.unique(data.rate[largest]):
+        rows = np.flatnonzero(largest & (data.rate == rate))
+        chosen[rows[np.argmin(data.loss[rows])]] = True
+    return chosen
 
 
-def _ends(low: Any, high: Any) -> list[float] | None:
-    return None if low is None or high is None else [float(low), float(high)]
+def _score(
+    form: str,
+    coefficients: int,
+    residuals: Array,
+    data: joint.Data,
+    predict: Callable[[Mask], Array],
+) -> FormScore:
+    quality = goodness(data.loss, residuals, coefficients)
+    lowest = lowest_of_largest(data)
+    left_out, errors = {}, np.zeros(0)
+    for budget in np.unique(data.compute):
+        rows = data.compute == budget
+        errors = data.loss[rows] - predict(rows)
+        left_out[float(budget)] = _rms(errors)
+    return FormScore(
+        form,
+        coefficients,
+        quality["rmse"],
+        quality.get("aicc"),
+        quality.get("bic"),
+        left_out[float(data.compute.max())],
+        _rms(errors[lowest[data.compute == data.compute.max()]]),
+        left_out,
+        _rms(np.array(list(left_out.values()))),
+    )
 
 
-def _short(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
-
-
-def _pooled_r2(results: Sequence[FitResult]) -> float | None:
-    """Return the share of the variance within each fit's own rows that the fits explain."""
-    squares = spread = 0.0
-    for result in results:
-        if result.r2 is None or result.r2 >= 1:
-            return None
-        own = sum(one * one for one in result.residuals)
-        squares += own
-        spread += own / (1 - result.r2)
-    return 1 - squares / spread if spread > 0 else None
+def _rms(errors: Array) -> float:
+    return float(np.sqrt(np.mean(errors**2)))

@@ -3,147 +3,63 @@
 Because ours and theirs are the same type, "ours against theirs" is one call (`scaling.compare`).
 """
 
+import html
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+import polars as pl
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+)
 
+from corpora.bootstrap import Interval
 from corpora.errors import InputError, one_line
+from scaling.engine.bootstrap import percentiles
 from scaling.engine.newton import Array
 from scaling.laws.registry import quantity
 
-# A predicted value, its interval, and how far it lies outside what was fitted.
-
-
-class Prediction(NamedTuple):
-    """One quantity of a law at some inputs.
-
-    Attributes:
-        value: the point prediction, in the shape of the inputs.
-        low, high: ends of the interval in the same shape; None where the law carries no draws.
-        outside: for each input that leaves the fitted range, by what factor (1.5 means half as
-            large again as the largest fitted value, or that much below the smallest).
-    """
-
-    value: Array
-    low: Array | None
-    high: Array | None
-    outside: dict[str, float]
-
-
-def beyond(
-    inputs: Mapping[str, Array], fitted: Mapping[str, tuple[float, float]]
-) -> dict[str, float]:
-    """Return by what factor each positive input exceeds its fitted range, where it does."""
-    out = {}
-    for name, values in inputs.items():
-        if name not in fitted:
-            continue
-        low, high = fitted[name]
-        top, bottom = float(np.max(values)), float(np.min(values))
-        if low <= 0 or bottom <= 0:
-            continue
-        factor = max(top / high, low / bottom)
-        if factor > 1 and not math.isclose(factor, 1, rel_tol=1e-9):
-            out[name] = factor
-    return out
-
-
-# A fit as text. Apart from the numbers, so that the numbers need not know about layout.
-
-
-if TYPE_CHECKING:
-    pass
-
-
-def context_text(context: Mapping[str, float | str]) -> str:
-    """Return what a fit was confined to, in a message: `language = eng_Latn, ...`."""
-    return ", ".join(f"{key} = {_value(value)}" for key, value in context.items())
-
-
-def report(result: "FitResult") -> str:
-    """Return a few lines: what was fitted, coefficients with intervals, quality, findings."""
-    lines = [f"{result.law} ({result.form}): {result.status}, n = {result.n}"]
-    if result.source:
-        lines.append(f"source: {result.source}")
-    if result.data:
-        lines.append(f"data: {result.data} sha256 {result.data_sha256[:12]}")
-    lines += [f"{key}: {_value(value)}" for key, value in result.context.items()]
-    lines.append(f"method: {result.method}; intervals: {result.interval_method}")
-    if result.conventions:
-        lines.append(
-            "conventions: " + ", ".join(f"{key} = {one}" for key, one in result.conventions.items())
-        )
-    width = max((len(name) for name in result.estimates), default=0)
-    for name, value in result.estimates.items():
-        lines.append(
-            f"  {name:<{width}}  {value:<14.6g}{_interval(result, name)}{_unit(result, name)}"
-        )
-    if result.interval_reason:
-        lines.append(f"no interval: {result.interval_reason}")
-    quality = [
-        f"{label} {value:.6g}"
-        for label, value in (
-            ("R2", result.r2),
-            ("adjusted R2", result.adjusted_r2),
-            ("RMSE", result.rmse),
-            ("AICc", result.aicc),
-            ("BIC", result.bic),
-        )
-        if value is not None
-    ]
-    if quality:
-        lines.append(", ".join(quality))
-    if result.holdout is not None:
-        held = result.holdout
-        lines.append(
-            f"hold-out ({held.rule}, n = {held.n}): RMSE {held.rmse:.6g}, bias {held.bias:+.3g}"
-        )
-    lines += [f"row {one.row} left out: {one.reason}" for one in result.excluded]
-    lines += [f"{one.severity}: {one.name}: {one.message}" for one in result.findings]
-    # Names of languages and texts come from a table, which may hold anything.
-    return "\n".join(map(one_line, lines))
-
-
-def _value(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.6g}"
-
-
-def _interval(result: "FitResult", name: str) -> str:
-    ends = result.intervals.get(name)
-    return "" if ends is None else f"[{ends.low:.6g}, {ends.high:.6g}]"
-
-
-def _unit(result: "FitResult", name: str) -> str:
-    unit = result.units.get(name)
-    return f" {unit}" if unit else ""
-
-
-Status = Literal["converged", "not converged", "published"]
+FitStatus = Literal["converged", "not converged", "published"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _finite_table(value: Any) -> Array:
+    table = np.array(value, np.float64)
+    if not table.size:
+        return np.empty((0, 0))
+    if table.ndim != 2 or not np.isfinite(table).all():
+        raise ValueError("draws are rows of finite numbers, all of one length")
+    return table
+
+
+def _finite_ends(interval: Interval) -> Interval:
+    if not np.isfinite(interval).all():
+        raise ValueError("the ends of an interval are finite")
+    return interval
+
+
+DrawTable = Annotated[Array, PlainValidator(_finite_table), PlainSerializer(np.ndarray.tolist)]
+# In a file, an interval is an object of two numbers.
+Ends = Annotated[Interval, AfterValidator(_finite_ends), PlainSerializer(Interval._asdict)]
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Interval(_Frozen):
-    """Ends of an interval at the result's level."""
-
-    low: Finite
-    high: Finite
-
-    def __contains__(self, value: float) -> bool:
-        return self.low <= value <= self.high
-
-
 class Finding(_Frozen):
     """Something a reader must know before trusting the fit.
 
     Attributes:
-        name: one of the named checks of `scaling.findings`.
+        name: one of the named checks of `scaling.fits.findings` and of the laws.
         severity: `note` (worth knowing), `warning` (doubt the answer) or `failure` (do not use it).
         message: one sentence with the numbers.
     """
@@ -176,6 +92,22 @@ class HoldOut(_Frozen):
     bias: Finite
 
 
+class Prediction(NamedTuple):
+    """One quantity of a law at some inputs.
+
+    Attributes:
+        value: the point prediction, in the shape of the inputs.
+        low, high: ends of the interval in the same shape; None where the law carries no draws.
+        outside: for each input that leaves the fitted range, by what factor (1.5 means half as
+            large again as the largest fitted value, or that much below the smallest).
+    """
+
+    value: Array
+    low: Array | None
+    high: Array | None
+    outside: dict[str, float]
+
+
 class FitResult(_Frozen):
     """A law with its coefficients, and everything needed to doubt them.
 
@@ -201,7 +133,7 @@ class FitResult(_Frozen):
         context: what the fit was confined to (`compute_flops`, `language`, ...).
         data: name of the table; `data_sha256`: of its bytes.
         data_range: lowest and highest value of each input that was fitted.
-        draws: [draws][estimates] bootstrap coefficients, in the order of `estimates`.
+        draws: [draws, estimates] bootstrap coefficients, in the order of `estimates`.
         findings: named checks that had something to say.
         source: citation, for published coefficients.
     """
@@ -209,13 +141,13 @@ class FitResult(_Frozen):
     law: str
     form: str
     estimates: dict[str, Finite]
-    intervals: dict[str, Interval | None]
+    intervals: dict[str, Ends | None]
     level: float = 0.95
     method: str
     interval_method: str = "none"
     interval_reason: str = ""
     seed: int | None = None
-    status: Status
+    status: FitStatus
     n: int
     excluded: tuple[Excluded, ...] = ()
     residuals: tuple[Finite, ...] = ()
@@ -231,7 +163,7 @@ class FitResult(_Frozen):
     data: str = ""
     data_sha256: str = ""
     data_range: dict[str, tuple[Finite, Finite]] = {}
-    draws: tuple[tuple[Finite, ...], ...] = ()
+    draws: DrawTable = np.empty((0, 0))
     findings: tuple[Finding, ...] = ()
     source: str = ""
 
@@ -247,6 +179,9 @@ class FitResult(_Frozen):
             pydantic.ValidationError: a field is missing, unknown or not finite.
         """
         return cls.model_validate_json(text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FitResult) and self.to_json() == other.to_json()
 
     @property
     def ok(self) -> bool:
@@ -275,39 +210,125 @@ class FitResult(_Frozen):
         try:
             value = asked.formula(fixed, **values)
         except KeyError as error:
+            known = "which was not published" if self.source else "which was not found"
             raise InputError(
-                f"{self.law}: {name} needs the coefficient {error}, which was not published"
+                f"{self.law}: {name} needs the coefficient {error}, {known}"
             ) from error
         low = high = None
-        if self.draws:
-            table = np.asarray(self.draws).T
+        if len(self.draws):
             # Draws lie along a new first axis, so every input shape broadcasts against them.
             shape = (-1,) + (1,) * np.ndim(value)
-            cloud = {
-                key: column.reshape(shape)
-                for key, column in zip(self.estimates, table, strict=True)
-            }
-            spread = np.asarray(asked.formula(cloud, **values))
-            spread = np.broadcast_to(spread, (table.shape[1], *np.shape(value)))
-            tail = 50 * (1 - self.level)
-            low, high = np.nanpercentile(spread, [tail, 100 - tail], axis=0)
+            columns = (column.reshape(shape) for column in self.draws.T)
+            spread = asked.formula(dict(zip(self.estimates, columns, strict=True)), **values)
+            spread = np.broadcast_to(spread, (len(self.draws), *np.shape(value)))
+            low, high = percentiles(spread, self.level)
         return Prediction(value, low, high, beyond(values, self.data_range))
 
-    def report(self) -> str:
-        """Return the fit as text for people."""
-        return report(self)
+    def frame(self) -> pl.DataFrame:
+        """Return one row per coefficient: its name, estimate, interval and unit."""
+        ends = [self.intervals.get(name) for name in self.estimates]
+        return pl.DataFrame(
+            {
+                "coefficient": list(self.estimates),
+                "estimate": list(self.estimates.values()),
+                "low": [None if interval is None else interval.low for interval in ends],
+                "high": [None if interval is None else interval.high for interval in ends],
+                "unit": [self.units.get(name, "") for name in self.estimates],
+            },
+            schema_overrides={"low": pl.Float64, "high": pl.Float64},
+        )
+
+    def summary(self) -> str:
+        """Return a few lines: what was fitted, coefficients with intervals, quality, findings."""
+        return _summary(self)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in self.estimates.items())
+        return f"FitResult({self.law}, {self.form}, {self.status}, n = {self.n}: {shown or 'none'})"
+
+    __str__ = summary
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.summary())}</pre>"
 
 
-def interval_table(names: tuple[str, ...], low: Array, high: Array) -> dict[str, Interval | None]:
-    """Return an interval for each name, None where an end is not finite."""
-    return {
-        name: Interval(low=float(one), high=float(other))
-        if np.isfinite(one) and np.isfinite(other)
-        else None
-        for name, one, other in zip(names, low, high, strict=True)
+def read_fit(path: Path) -> FitResult:
+    """Read a `FitResult` that `scaling fit --out` wrote.
+
+    Raises:
+        InputError: no such file, or not a fit.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such fit; `scaling fit --out DIR` writes one")
+    try:
+        return FitResult.from_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path}: not a fit ({where}: {first['msg']})") from error
+
+
+def beyond(
+    inputs: Mapping[str, Array], fitted: Mapping[str, tuple[float, float]]
+) -> dict[str, float]:
+    """Return by what factor each positive input exceeds its fitted range, where it does."""
+    out = {}
+    for name, values in inputs.items():
+        if name not in fitted:
+            continue
+        low, high = fitted[name]
+        top, bottom = float(np.max(values)), float(np.min(values))
+        if low <= 0 or bottom <= 0:
+            continue
+        factor = max(top / high, low / bottom)
+        if factor > 1 and not math.isclose(factor, 1, rel_tol=1e-9):
+            out[name] = factor
+    return out
+
+
+def context_text(context: Mapping[str, float | str]) -> str:
+    """Return what a fit was confined to, in a message: `language = eng_Latn, ...`."""
+    return ", ".join(f"{key} = {_value(value)}" for key, value in context.items())
+
+
+def _summary(fit: FitResult) -> str:
+    lines = [f"{fit.law} ({fit.form}): {fit.status}, n = {fit.n}"]
+    if fit.source:
+        lines.append(f"source: {fit.source}")
+    if fit.data:
+        lines.append(f"data: {fit.data} sha256 {fit.data_sha256[:12]}")
+    lines += [f"{key}: {_value(value)}" for key, value in fit.context.items()]
+    lines.append(f"method: {fit.method}; intervals: {fit.interval_method}")
+    if fit.conventions:
+        counted = ", ".join(f"{key} = {value}" for key, value in fit.conventions.items())
+        lines.append(f"conventions: {counted}")
+    width = max((len(name) for name in fit.estimates), default=0)
+    for name, value in fit.estimates.items():
+        ends, unit = fit.intervals.get(name), fit.units.get(name)
+        interval = "" if ends is None else f"[{ends.low:.6g}, {ends.high:.6g}]"
+        lines.append(f"  {name:<{width}}  {value:<14.6g}{interval}{f' {unit}' if unit else ''}")
+    if fit.interval_reason:
+        lines.append(f"no interval: {fit.interval_reason}")
+    figures = {
+        "R2": fit.r2,
+        "adjusted R2": fit.adjusted_r2,
+        "RMSE": fit.rmse,
+        "AICc": fit.aicc,
+        "BIC": fit.bic,
     }
+    quality = [f"{name} {value:.6g}" for name, value in figures.items() if value is not None]
+    if quality:
+        lines.append(", ".join(quality))
+    if fit.holdout is not None:
+        held = fit.holdout
+        lines.append(
+            f"hold-out ({held.rule}, n = {held.n}): RMSE {held.rmse:.6g}, bias {held.bias:+.3g}"
+        )
+    lines += [f"row {gone.row} left out: {gone.reason}" for gone in fit.excluded]
+    lines += [f"{found.severity}: {found.name}: {found.message}" for found in fit.findings]
+    # Names of languages and texts come from a table, which may hold anything.
+    return "\n".join(map(one_line, lines))
 
 
-def point_table(names: tuple[str, ...], values: Mapping[str, float]) -> dict[str, float]:
-    """Return the values in the order of the names, as plain floats."""
-    return {name: float(values[name]) for name in names}
+def _value(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.6g}"

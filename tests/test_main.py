@@ -1,6 +1,7 @@
 """The command beside packages of other projects that have the names of ours, and its version."""
 
 import importlib.metadata
+import json
 import os
 import subprocess
 import sys
@@ -87,3 +88,10 @@ def test_a_package_that_lies_over_ours_is_named(tmp_path: Path) -> None:
 def test_the_version() -> None:
     done = run(ROOT, "--version")
     assert done.stdout == f"tokenize-lab {importlib.metadata.version('tokenize-lab')}\n"
+
+
+def test_the_entropy_rate_of_a_source_is_noted(tmp_path: Path) -> None:
+    words = ("measure", "synthetic:zipf:bytes=1e4", "-t", "byte", "--json")
+    done = run(tmp_path, *words)
+    assert json.loads(done.stdout)[0]["bytes_per_token"] == 1.0
+    assert "synthetic:zipf:bytes=1e4: entropy rate 2.0896 bits per byte" in done.stderr

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import importlib.util
 import io
+import logging
 import os
 import signal
 import sys
@@ -69,6 +70,9 @@ def main() -> None:
     # Before anything slow is imported, so that Ctrl-C is one line at any moment.
     signal.signal(signal.SIGINT, _interrupt)
     prepare_streams()
+    notes = logging.StreamHandler()  # what a library notes while it works, on stderr
+    logging.getLogger("corpora").addHandler(notes)
+    logging.getLogger("corpora").setLevel(logging.INFO)
     # Encoders run one to a process; this also keeps the libraries from warning about it.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:

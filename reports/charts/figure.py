@@ -68,15 +68,15 @@ class Figure:
                 words = caption.striptags() if isinstance(caption, Markup) else caption
                 parts.append(tag("text", words, class_="caption", x=x, y=y - 5))
                 place = f'<svg x="{x:g}" y="{y:g}" width="{w:g}" height="{h:g}" '
-                parts.append(Markup(picture.replace("<svg ", place, 1)))
+                parts.append(Markup(str(picture).replace("<svg ", place, 1)))
             y += max(h for _, h in sizes[begin : begin + columns]) + _GAP
         height = y - _GAP + _MARGIN
         paper = tag("rect", class_="paper", width=width, height=height)
-        drawn = tag(
+        drawn = str(tag(
             "svg", tag("style", Markup(_sheet())), paper, *parts, class_="tokenize-lab",
             xmlns="http://www.w3.org/2000/svg", width=width, height=height,
             viewBox=f"0 0 {width:g} {height:g}",
-        )  # fmt: skip
+        ))  # fmt: skip
         # Figures on one page must not share identities.
         digest = hashlib.sha256(drawn.encode()).hexdigest()[:8]
         return _IDENTITY.sub(rf"\g<1>f{digest}-", drawn) + "\n"

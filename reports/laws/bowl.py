@@ -16,7 +16,7 @@ from reports.html import TableCell, render, sortable_table, text_file
 from reports.laws.results import Laws, budget, family, inside, label
 from reports.numbers import compact, ends_of, significant, with_interval
 from reports.page import Section, absent, behind
-from scaling.laws.isoflop import surface
+from scaling.laws.optimum import surface
 from scaling.result import FitResult
 from scaling.runs import Runs
 

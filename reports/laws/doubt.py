@@ -31,10 +31,10 @@ def clouds(laws: Laws) -> Markup:
     rows: list[list[str | Markup]] = []
     for law, x, y in _CLOUDS:
         fit = law2_of(laws) if law == "law2" else _typical(laws.of(law))
-        if fit is None or not fit.draws or x not in fit.estimates or y not in fit.estimates:
+        if fit is None or not len(fit.draws) or x not in fit.estimates or y not in fit.estimates:
             continue
         names = list(fit.estimates)
-        table = np.asarray(fit.draws)
+        table = fit.draws
         pair = table[:, [names.index(x), names.index(y)]]
         charts.append(_cloud(len(charts), fit, shown_name(fit, laws.fits), (x, y), pair))
         spread = np.log(pair) if (pair > 0).all() else pair

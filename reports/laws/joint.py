@@ -8,7 +8,7 @@ from reports.laws.profiles import law2_of
 from reports.laws.results import Laws
 from reports.numbers import UNMEASURED, power, significant, with_interval
 from reports.page import Section, absent, behind, paragraphs
-from scaling.fits.joint_rivals import FormScore, score_forms
+from scaling.compare import FormScore, score_forms
 from scaling.laws.joint import DEFAULT_FORM
 from scaling.result import FitResult
 from scaling.runs import Runs

@@ -110,7 +110,7 @@ def _table(laws: Laws, fits: list[FitResult]) -> Markup:
                 TableCell(significant(fit.holdout.rmse, 3), hint=fit.holdout.rule)
                 if fit.holdout
                 else UNMEASURED,
-                fit.interval_method if fit.draws else fit.interval_reason,
+                fit.interval_method if len(fit.draws) else fit.interval_reason,
                 TableCell(Path(fit.data).name, hint=f"SHA-256 {fit.data_sha256}"),
             ]
             for fit in fits

@@ -1,11 +1,11 @@
 """Law II: what a compression rate costs, and the best rate over compute."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from markupsafe import Markup
 
-from reports.charts.chart import Axis, Chart, Panel, decades, linear, octaves, panels
+from reports.charts.chart import Chart, Panel, decades, linear, octaves, panels
 from reports.charts.key import legend, of_budgets
 from reports.charts.svg import Series, series_style
 from reports.html import Column, columns, sortable_table
@@ -30,7 +30,14 @@ _USUAL = (1e20, 1e21)  # budgets of which is told, where runs came near
 _BUDGETS = (1e19, 1e20, 1e21, 1e22, 1e24)
 _COLUMNS = ("compute_flops", "compression_rate", "bits_per_byte")
 _RATE = "compression_rate_opt"
-_CAPTIONS = {_RATE: "Best compression rate over budgets"}
+# Of what compute alone decides: caption, label and axis.
+_QUANTITIES = {
+    _RATE: ("Best compression rate over budgets", "best rate T*, bytes per token", linear),
+    "bits_per_byte_opt": ("Lowest loss over budgets", "bits per byte", linear),
+    "loss": ("Lowest loss over budgets", "nats per token", linear),
+    "params_opt": ("Best model size over budgets", "N*, parameters", decades),
+    "tokens_opt": ("Best amount of text over budgets", "D*, tokens", decades),
+}
 
 Optima = Sequence[tuple[float, float, float]]  # budget, rate, loss
 
@@ -157,29 +164,22 @@ def best_rate_panel(fit: FitResult, law: str, bowls: Sequence[FitResult] = ()) -
     places = [(budget(bowl), bowl.estimates[_RATE], ends_of(bowl.intervals.get(_RATE)),
                f"bowl at {power(budget(bowl))}: {significant(bowl.estimates[_RATE])}")
               for bowl in bowls]  # fmt: skip
-    description = f"{law}'s best rate with its interval" + (
-        ", and the optima of the bowls. The table below holds the values." if bowls else "."
-    )
-    return compute_panel(
-        fit, _RATE, law, linear, ("best rate T*, bytes per token", description), places
-    )
+    return compute_panel(fit, _RATE, law, places)
 
 
 def compute_panel(
     fit: FitResult,
     quantity: str,
     law: str,
-    axis: Callable[[str, Sequence[float]], Axis],
-    words: tuple[str, str],
     places: Sequence[tuple[float, float, tuple[float, float] | None, str]] = (),
 ) -> Panel:
     """Return a quantity that compute alone decides over budgets, with its interval, to ten times
     the largest budget fitted.
 
     Arguments:
-        axis: makes the upward axis. words: its label, and the description.
         places: found otherwise, to be marked: budget, value, interval, hint.
     """
+    caption, label, axis = _QUANTITIES.get(quantity, (quantity, quantity, linear))
     low, high = compute_range(fit)
     at = np.geomspace(low, high * 10, _STEPS)
     predicted = fit.predict(quantity, compute_flops=at)
@@ -192,7 +192,7 @@ def compute_panel(
     for _, value, ends, _ in places:
         values += [value, *(ends or ())]
     chart = Chart(
-        decades("budget, FLOPs", [float(at[0]), float(at[-1])]), axis(words[0], values),
+        decades("budget, FLOPs", [float(at[0]), float(at[-1])]), axis(label, values),
         width=440, height=400,
     )  # fmt: skip
     style = series_style(0)
@@ -204,8 +204,10 @@ def compute_panel(
     ]
     for compute, value, ends, hint in places:
         marks.append(chart.mark(series_style(1), compute, value, hint, y_ends=ends))
-    caption = _CAPTIONS.get(quantity, quantity)
-    return chart.panel(caption, f"{fit.law}-{quantity}", caption, words[1], marks)
+    description = f"{law}, with its interval" + (
+        ", and the optima of the bowls. The table below holds the values." if places else "."
+    )
+    return chart.panel(caption, f"{fit.law}-{quantity}", caption, description, marks)
 
 
 def compute_range(fit: FitResult) -> tuple[float, float]:

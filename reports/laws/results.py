@@ -10,13 +10,13 @@ from pydantic import ValidationError
 from corpora.errors import InputError
 from reports.measured import Measured
 from reports.numbers import compact, power
-from scaling.cli.fit import LAWS_FOLDER
+from scaling.fits.assemble import FAMILY
 from scaling.fits.findings import OUTSIDE
-from scaling.fits.single_stage import FAMILY
 from scaling.load_table import TABLES
 from scaling.published.figure import PublishedFigure
 from scaling.read_runs import read_runs
 from scaling.result import FitResult
+from scaling.results import LAWS_FOLDER
 from scaling.runs import Runs
 
 CONVENTIONS = "conventions"

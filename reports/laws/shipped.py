@@ -13,20 +13,19 @@ from reports.html import TableCell, sortable_table
 from reports.laws.results import CONVENTIONS, REPRODUCED, Laws
 from reports.numbers import ends_text, plural, significant
 from reports.page import Section, absent
-from scaling.cli.fit import LAWS_FOLDER
 from scaling.engine.bootstrap import RESIDUALS
-from scaling.fits.isoflop import fit_parabolas
+from scaling.fits.isoflop import fit_parabolas, fit_surfaces
 from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
-from scaling.fits.surface import fit_surfaces
-from scaling.laws.law2 import FORMS
+from scaling.laws.registry import LAWS, Options
 from scaling.published import tables
 from scaling.published.conventions import convention_fits
 from scaling.published.figure import PublishedFigure
 from scaling.published.reproduce import reproduce, summary
 from scaling.read_runs import read_runs
 from scaling.result import FitResult
+from scaling.results import LAWS_FOLDER
 from scaling.runs import Runs
 
 RUNS, EXACT, OPTIMA = "runs.csv", "runs-exact.csv", "optima.csv"
@@ -72,15 +71,15 @@ def _fits(runs: Runs, exact: Runs, optima: Runs) -> Iterator[tuple[str, FitResul
     """
     for law, several in (
         ("isoflop-surface", fit_surfaces(runs)),
-        ("isoflop", fit_parabolas(exact, RESIDUALS._replace(draws=_PARABOLA_DRAWS))),
+        ("isoflop", fit_parabolas(exact, bootstrap=RESIDUALS._replace(draws=_PARABOLA_DRAWS))),
     ):
         for number, fit in enumerate(several, start=1):
             yield f"{law}-{number:02}", fit
     yield "law1", fit_law1(exact)
-    for form in FORMS:
-        yield f"law2-{form}", fit_law2(optima, form)
+    for form in LAWS["law2"].forms:
+        yield f"law2-{form}", fit_law2(optima, Options(form))
     for form in ("chinchilla", "one-exponent", "drift", "two-exponents", "additive"):
-        yield f"joint-{form}", fit_joint(runs, form)
+        yield f"joint-{form}", fit_joint(runs, Options(form))
 
 
 # Published figures beside ours.

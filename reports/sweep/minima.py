@@ -146,7 +146,7 @@ def _fits(groups: dict[Key, list[SweepRun]]) -> dict[Key, FitResult]:
             for run in runs
         ]
     )
-    fits = fit_parabolas(read_runs(frame, "sweep"), RESIDUALS._replace(draws=_DRAWS))
+    fits = fit_parabolas(read_runs(frame, "sweep"), bootstrap=RESIDUALS._replace(draws=_DRAWS))
     by_context = {
         (
             fit.context["tokenization"],
@@ -244,7 +244,7 @@ def _side_by_side(chart: Chart, placed: Sequence[IsoflopCurve]) -> list[float]:
 @cache
 def published_minima() -> tuple[FitResult, ...]:
     """Return the minima of the published curves that have one."""
-    fits = fit_parabolas(isoflop_runs(exact_params=True), NO_BOOTSTRAP)
+    fits = fit_parabolas(isoflop_runs(exact_params=True), bootstrap=NO_BOOTSTRAP)
     return tuple(fit for fit in fits if fit.estimates and inside(fit))
 
 

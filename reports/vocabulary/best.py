@@ -27,7 +27,7 @@ from scaling.advise.answer import Estimate, Question
 from scaling.advise.forecast import forecast
 from scaling.advise.laws import FamilyLaws, anchor_spread, family_laws
 from scaling.advise.placement import Placement, place
-from scaling.laws.vocabulary import best_vocabulary
+from scaling.laws.chinchilla import best_vocabulary
 from scaling.published import tables
 from scaling.published.coefficients import TAO_VOCABULARY
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from corpora.corpus import Corpus
 from corpora.errors import InputError
+from corpora.memory import Texts
 from scaling.advise.allocate import vocabulary_for_rate
 from scaling.advise.answer import (
     Advice,
@@ -29,7 +30,6 @@ from scaling.advise.sample import measure_sample
 from scaling.flops import TRAINING_FACTOR, training_days
 from scaling.published import tables
 from scaling.result import FitResult
-from tokenize_lab.tokenizer import Tokenizer
 
 BUDGETS = (1e12, 1e30)  # FLOPs; beyond them no law here means anything
 LONGEST = 1e4  # bytes per token
@@ -40,8 +40,8 @@ def advise(
     compute_flops: float,
     language: str = ENGLISH,
     *,
-    tokenizers: Sequence[str | Tokenizer | MeasuredTokenizer] = (),
-    corpus: str | Path | Corpus | None = None,
+    tokenizers: Sequence[object] = (),
+    corpus: str | Path | Corpus | Texts | None = None,
     family: str = "latent",
     setting: str = "monolingual",
     parity: float | None = None,
@@ -59,9 +59,10 @@ def advise(
     Args:
         compute_flops: training budget C, FLOPs.
         language: its code, e.g. `hin_Deva`.
-        tokenizers: those whose price is wanted: specs, loaded ones, or what was measured elsewhere.
-        corpus: text in that language, to measure tokenizers on; the embedded corpus by default. Its
-            parity is used where it is parallel to English.
+        tokenizers: those whose price is wanted: specs, tokenizers of this or other libraries (as
+            `tokenize_lab.load.load_tokenizers` takes them), or a `MeasuredTokenizer` each.
+        corpus: text in that language, to measure tokenizers on: a spec, a corpus, or strings; the
+            embedded corpus by default. Its parity is used where it is parallel to English.
         family: `latent` (byte latent transformers) or `subword`.
         setting: `monolingual`, or `joint` for one model of many languages.
         parity: bytes per byte of English, for a language without runs.

@@ -22,7 +22,7 @@ from scaling.flops import (
     paper_blt,
     paper_subword,
 )
-from scaling.laws import law1, law2
+from scaling.laws.optimum import law1_bytes_per_param, law2_best_loss, law2_loss, law2_price
 
 # Every size that anyone trains, then ever further apart to 1e17 parameters: beyond the last one
 # the cost would stand still, and the budget would not be spent.
@@ -79,7 +79,7 @@ def _at(
     ratio: Array,
     vocabulary_size: int | None,
 ) -> Allocation:
-    bytes_per_param = ratio * law1.bytes_per_param(draws, latent_flops, english_rate)
+    bytes_per_param = ratio * law1_bytes_per_param(draws, latent_flops, english_rate)
     params = np.sqrt(latent_flops * rate / (6 * bytes_per_param))
     return Allocation(params, bytes_per_param * params, _forward(params, rate, vocabulary_size))
 
@@ -144,11 +144,11 @@ def price(draws: Draws, compute_flops: float, english_rate: Array, loss_ratio: A
         loss_ratio: [R] bits per byte of the language over English's.
     """
     budget = np.asarray(compute_flops, np.float64)
-    lost = law2.price(draws, budget, english_rate)
-    goal = law2.best_loss(draws, budget)
+    lost = law2_price(draws, budget, english_rate)
+    goal = law2_best_loss(draws, budget)
 
     def loss(ln_multiplier: Array) -> Array:
-        return law2.loss(draws, budget * np.exp(ln_multiplier), english_rate)
+        return law2_loss(draws, budget * np.exp(ln_multiplier), english_rate)
 
     # T* drifts with the budget, so a rate that a few times the budget would redeem may be far off
     # again at many times: the first crossing is looked for, not any.

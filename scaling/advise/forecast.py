@@ -10,7 +10,8 @@ from scaling.advise.laws import Draws, FamilyLaws
 from scaling.advise.placement import Placement
 from scaling.engine.bootstrap import SEED
 from scaling.engine.newton import Array
-from scaling.laws import joint, law2
+from scaling.laws import joint
+from scaling.laws.optimum import best_rate, law2_loss
 from scaling.result import beyond
 
 
@@ -41,11 +42,11 @@ class Forecast:
     @property
     def best_rate(self) -> Array:
         """T* of the language, bytes per token."""
-        return law2.best_rate(self.draws, self._budget) * self.draws["rate_ratio"]
+        return best_rate(self.draws, self._budget) * self.draws["rate_ratio"]
 
     def loss(self, rate: Array) -> Array:
         """Return bits per byte of the language at T, the law's own misfit included."""
-        english = law2.loss(self.draws, self._budget, rate / self.draws["rate_ratio"])
+        english = law2_loss(self.draws, self._budget, rate / self.draws["rate_ratio"])
         return self.draws["loss_ratio"] * (english + self.draws["misfit"])
 
     def price(self, rate: Array) -> Price:
@@ -111,7 +112,7 @@ def joint_law_forecast(draws: Draws, by_two_laws: Forecast) -> JointLawForecast:
     """
     budget = np.asarray(by_two_laws.compute_flops, np.float64)
     ratios = by_two_laws.first(len(draws["E"])).draws
-    english_rate = joint.best_rate(draws, budget)
+    english_rate = best_rate(draws, budget)
     data = joint.best_bytes(draws, budget, english_rate)
     loss = joint.best_loss(draws, budget, english_rate)
     size_ratio = np.sqrt(ratios["rate_ratio"] * ratios["size_ratio"])
@@ -126,6 +127,6 @@ def joint_law_price(draws: Draws, by_two_laws: Forecast, rate: float) -> Array:
     """Return [1 + draws] bits per byte lost at a rate, by the joint law."""
     budget = np.asarray(by_two_laws.compute_flops, np.float64)
     ratios = by_two_laws.first(len(draws["E"])).draws
-    best = joint.best_loss(draws, budget, joint.best_rate(draws, budget))
+    best = joint.best_loss(draws, budget, best_rate(draws, budget))
     reached = joint.best_loss(draws, budget, rate / ratios["rate_ratio"])
     return np.asarray((reached - best) * ratios["loss_ratio"])

@@ -10,10 +10,10 @@ from corpora.errors import InputError, did_you_mean
 from scaling.advise.placement import BUDGET, COLUMNS, ENGLISH
 from scaling.engine.bootstrap import CASES, RESIDUALS
 from scaling.engine.newton import Array
+from scaling.fits.isoflop import fit_surfaces
 from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
-from scaling.fits.surface import fit_surfaces
 from scaling.published import tables
 from scaling.published.coefficients import COT_LAW1_SUBWORD, COT_LAW2_SUBWORD
 from scaling.result import FitResult
@@ -124,7 +124,9 @@ def _shipped(family: str, law: str) -> SampledLaw:
 
 @cache
 def _latent_law1() -> FitResult:
-    return fit_law1(tables.isoflop_runs(exact_params=True), RESIDUALS._replace(draws=DRAWS))
+    return fit_law1(
+        tables.isoflop_runs(exact_params=True), bootstrap=RESIDUALS._replace(draws=DRAWS)
+    )
 
 
 @cache

@@ -7,10 +7,11 @@ measure` counts all of it, with intervals.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from corpora.corpus import Corpus
 from corpora.errors import InputError
+from corpora.memory import Texts, corpus_of
 from corpora.open import open_corpus
 from scaling.advise.answer import MeasuredTokenizer
 from scaling.advise.placement import ENGLISH
@@ -65,15 +66,15 @@ class MeasuredSample(NamedTuple):
 
 def measure_sample(
     language: str,
-    corpus: str | Path | Corpus | None,
-    tokenizers: Sequence[str | Tokenizer | MeasuredTokenizer],
+    corpus: str | Path | Corpus | Texts | None,
+    tokenizers: Sequence[object],
     with_curve: bool,
 ) -> MeasuredSample:
     """Return tokenizers, vocabulary curve and parity as the corpus has them.
 
     Args:
-        corpus: its spec, or the corpus; the embedded one by default.
-        tokenizers: specs, loaded ones, and those that were measured elsewhere.
+        corpus: its spec, the corpus, or its texts; the embedded one by default.
+        tokenizers: what `load_tokenizers` takes, and those that were measured elsewhere.
         with_curve: whether the curve is wanted, of the first tokenizer that can be cut to sizes.
 
     Raises:
@@ -85,31 +86,35 @@ def measure_sample(
     if corpus is None and embedded_parity(language) is None:
         raise InputError(f"the embedded corpus has no {language}; give `corpus`, text in it")
     sample = sample_of(EMBEDDED if corpus is None else corpus, language)
-    by_spec = load_tokenizers([spec for spec in tokenizers if isinstance(spec, str)])
-    in_order = iter(by_spec)
-    loaded = [next(in_order) if isinstance(t, str) else t for t in tokenizers]
+    loaded = load_tokenizers([t for t in tokenizers if not isinstance(t, MeasuredTokenizer)])
+    in_order = iter(loaded)
+    rates = tuple(
+        given if isinstance(given, MeasuredTokenizer) else _rate(sample, next(in_order))
+        for given in tokenizers
+    )
     curve = None
     if with_curve:
-        curves = (
-            vocabulary_curve(sample, tokenizer)
-            for tokenizer in loaded
-            if not isinstance(tokenizer, MeasuredTokenizer)
-        )
+        curves = (vocabulary_curve(sample, tokenizer) for tokenizer in loaded)
         known = next((curve for curve in curves if curve is not None), None)
         curve = known or vocabulary_curve(sample, load_tokenizer(CURVE_TOKENIZER))
     parity = embedded_parity(language) if sample.parity is None else sample.parity
-    return MeasuredSample(tuple(_rate(sample, tokenizer) for tokenizer in loaded), curve, parity)
+    return MeasuredSample(rates, curve, parity)
 
 
-def sample_of(source: str | Path | Corpus, language: str) -> Sample:
-    """Return the corpus's text in the language.
+def sample_of(source: str | Path | Corpus | Texts, language: str) -> Sample:
+    """Return the text in the language of a corpus, of the one of that spec, or of texts.
 
     A corpus whose documents do not say their language, or are all of one, is taken to be of it.
 
     Raises:
         InputError: it cannot be read, or holds other languages only.
     """
-    corpus = open_corpus(str(source)) if isinstance(source, str | Path) else source
+    if isinstance(source, str | Path):
+        corpus: Corpus = open_corpus(str(source))
+    elif hasattr(source, "batches"):
+        corpus = cast(Corpus, source)
+    else:
+        corpus = corpus_of(source, language=language)
     found = _by_language(corpus, {language, ENGLISH} if corpus.parallel else None)
     if language in found:
         lines = found[language]
@@ -158,9 +163,7 @@ def _parity(lines: _Lines, english: _Lines) -> float | None:
     return sum(size for size, _ in pairs) / below if below else None
 
 
-def _rate(sample: Sample, tokenizer: Tokenizer | MeasuredTokenizer) -> MeasuredTokenizer:
-    if isinstance(tokenizer, MeasuredTokenizer):
-        return tokenizer
+def _rate(sample: Sample, tokenizer: Tokenizer) -> MeasuredTokenizer:
     tokens = int(tokenizer.encode_batch(sample.texts).lengths.sum())
     if not tokens:
         raise InputError(f"{sample.name}: has no text to tokenize")

@@ -23,7 +23,7 @@ class ModelFamily(StrEnum):
     SUBWORD = "subword"
 
 
-class Setting(StrEnum):
+class LanguageSetting(StrEnum):
     """One model of one language, or of many."""
 
     MONOLINGUAL = "monolingual"
@@ -35,8 +35,8 @@ def advise(
     language: Annotated[str, typer.Option(help="code, e.g. hin_Deva")] = "eng_Latn",
     family: Annotated[ModelFamily, typer.Option(help="kind of model")] = ModelFamily.LATENT,
     setting: Annotated[
-        Setting, typer.Option(help="one language, or one model of many")
-    ] = Setting.MONOLINGUAL,
+        LanguageSetting, typer.Option(help="one language, or one model of many")
+    ] = LanguageSetting.MONOLINGUAL,
     parity: Annotated[
         float | None,
         typer.Option(help="bytes per byte of English, for a language without runs"),
@@ -86,9 +86,9 @@ def advise(
     tokenize-lab scaling advise --compute 1e22 --family subword --bytes-per-token mine=4.1/128000
     """
     from scaling.advise.advise import advise as run
-    from scaling.cli.fit import read_fit
+    from scaling.result import read_fit
 
-    own = {"law1": law1, "law2": law2}
+    fits = {"law1": law1, "law2": law2}
     advice = run(
         compute_flops,
         language,
@@ -97,7 +97,7 @@ def advise(
         family=family.value,
         setting=setting.value,
         parity=parity,
-        laws={law: read_fit(path) for law, path in own.items() if path is not None},
+        laws={law: read_fit(path) for law, path in fits.items() if path is not None},
         gpu=gpu,
         utilisation=utilisation,
         gpus=gpus,

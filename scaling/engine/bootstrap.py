@@ -161,3 +161,10 @@ def leverages(jacobian: Array) -> Array:
     orthogonal, triangle = np.linalg.qr(jacobian / np.where(scale > 0, scale, 1))
     full = np.abs(np.diag(triangle)) > 1e-12
     return np.asarray(np.sum(orthogonal[:, full] ** 2, axis=1))
+
+
+def percentiles(draws: Array, level: float) -> tuple[Array, Array]:
+    """Return the ends between which `level` of [R, ...] draws lie; draws of nan are left out."""
+    tail = 50 * (1 - level)
+    low, high = np.nanpercentile(draws, [tail, 100 - tail], axis=0)
+    return low, high

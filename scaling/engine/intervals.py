@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t as student
 
-from scaling.engine.newton import Array, Model, minimise
+from scaling.engine.newton import Array, Predictor, minimise
 from scaling.engine.problem import Problem
 
 STEPS = 24  # points of a profile on either side
@@ -138,7 +138,7 @@ def _crossing(places: Array, rise: Array, level: float) -> float:
     return float(places[last - 1] + share * (places[last] - places[last - 1]))
 
 
-def _pulled(model: Model, measure: Callable[[Array], Array], tiny: float) -> Model:
+def _pulled(model: Predictor, measure: Callable[[Array], Array], tiny: float) -> Predictor:
     """Return the model with one more row, `tiny * measure(theta)`."""
 
     def value(theta: Array) -> Array:
@@ -157,4 +157,4 @@ def _pulled(model: Model, measure: Callable[[Array], Array], tiny: float) -> Mod
         assert model.curvature is not None
         return model.curvature(theta, slopes[:, :-1])
 
-    return Model(value, jacobian, None if model.curvature is None else curvature)
+    return Predictor(value, jacobian, None if model.curvature is None else curvature)

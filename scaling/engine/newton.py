@@ -69,7 +69,7 @@ CHUNK = (
 )
 
 
-class Model(NamedTuple):
+class Predictor(NamedTuple):
     """A law with its data closed over, as the engine sees it.
 
     Attributes:
@@ -105,7 +105,7 @@ class Minimum(NamedTuple):
 
 
 def minimise(
-    model: Model,
+    model: Predictor,
     target: Array,
     weights: Array,
     start: Array,
@@ -135,7 +135,7 @@ def minimise(
 
 
 def _minimise_chunk(
-    model: Model,
+    model: Predictor,
     target: Array,
     weights: Array,
     start: Array,
@@ -170,7 +170,7 @@ def _minimise_chunk(
 
 
 def _derivatives(
-    model: Model, target: Array, weights: Array, theta: Array, loss: Loss
+    model: Predictor, target: Array, weights: Array, theta: Array, loss: Loss
 ) -> tuple[Array, Array]:
     residuals = target - model.value(theta)
     jacobian = model.jacobian(theta)
@@ -240,8 +240,3 @@ def solve_weighted(design: Array, target: Array, weights: Array) -> Array:
 def _reciprocal_condition(normal: Array) -> Array:
     values = np.linalg.eigvalsh(normal)
     return np.asarray(values[..., 0] / np.maximum(values[..., -1], 1e-300))
-
-
-def weighted_sum_of_squares(residuals: Array, weights: Array) -> Array:
-    """Return [...] `sum w r^2` over the last axis."""
-    return np.asarray(np.einsum("...n,...n,...n->...", residuals, weights, residuals))

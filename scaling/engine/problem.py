@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from scaling.engine.bootstrap import Bootstrap, case_weights
-from scaling.engine.newton import Array, Loss, Minimum, Model, minimise, solve_weighted
+from scaling.engine.newton import Array, Loss, Minimum, Predictor, minimise, solve_weighted
 
 DRAW_TOLERANCE = 1e-10  # a draw needs far fewer digits than the estimate
 
@@ -25,7 +25,7 @@ class Problem(NamedTuple):
         public: [R, p] theta -> [R] of each public coefficient.
     """
 
-    model: Model
+    model: Predictor
     target: Array
     loss: Loss
     names: tuple[str, ...]

@@ -1,31 +1,53 @@
-"""From coefficients and draws to a `FitResult`."""
+"""What every fit shares: the parts of its result that its runs and residuals determine, the
+judgement of its draws, the refusal of too little, and one fit for each part of a table."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from scaling.engine.bootstrap import Bootstrap
+from corpora.bootstrap import Interval
+from corpora.errors import InputError
+from scaling.engine.bootstrap import Bootstrap, percentiles
 from scaling.engine.newton import Array
-from scaling.result import Finding, FitResult, HoldOut, Interval, interval_table
+from scaling.fits.findings import failure, note, warning
+from scaling.laws.registry import LAWS
+from scaling.result import FitResult, HoldOut
 from scaling.runs import Runs
 
-# Goodness of fit from residuals, and the criteria that weigh it against parameters spent.
+FEWEST_DRAWS = 20
+FAMILY = ("tokenization", "language", "dataset")  # a law is of one of each
+FitContext = Mapping[str, float | str]
+IntervalEnds = Mapping[str, tuple[float, float]]
 
 
-class Goodness(NamedTuple):
-    """R2, adjusted R2, RMSE (dividing by n), AICc and BIC; None where undefined."""
-
-    r2: float | None
-    adjusted_r2: float | None
-    rmse: float
-    aicc: float | None
-    bic: float | None
+def finite(estimates: Mapping[str, Any]) -> dict[str, float]:
+    """Return the coefficients as plain floats; what is not finite was not found and is left out."""
+    return {name: float(value) for name, value in estimates.items() if np.isfinite(value)}
 
 
-def goodness(observed: Array, residuals: Array, parameters: int) -> Goodness:
-    """Return the usual figures of a fit with `parameters` free coefficients.
+def provenance(
+    runs: Runs, inputs: Mapping[str, Array], conventions: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the fields of a result that say which runs it is of, and how they were counted.
+
+    Args:
+        inputs: fitted values of each input, for the range beyond which a prediction extrapolates.
+    """
+    return {
+        "excluded": runs.excluded,
+        "conventions": {**runs.conventions(), **(conventions or {})},
+        "data": runs.name,
+        "data_sha256": runs.sha256,
+        "data_range": {
+            name: (float(np.min(values)), float(np.max(values))) for name, values in inputs.items()
+        },
+    }
+
+
+def goodness(observed: Array, residuals: Array, parameters: int) -> dict[str, Any]:
+    """Return the fields of a result that measure it: n, residuals, R2, RMSE, AICc and BIC.
 
     AICc and BIC are those of normal errors of unknown variance (Burnham and Anderson 2002, 2.2):
     the variance counts as one more parameter. AICc is None where n leaves it undefined, R2 where
@@ -34,70 +56,56 @@ def goodness(observed: Array, residuals: Array, parameters: int) -> Goodness:
     """
     n = len(residuals)
     squares = float(residuals @ residuals)
-    spread = float(np.sum((observed - observed.mean()) ** 2))
+    fields: dict[str, Any] = {
+        "n": n,
+        "residuals": tuple(residuals.tolist()),
+        "rmse": math.sqrt(squares / max(n, 1)),
+    }
     free = n - parameters
     if free <= 0:
-        return Goodness(None, None, math.sqrt(squares / max(n, 1)), None, None)
-    r2 = 1 - squares / spread if spread > 0 else None
-    adjusted = 1 - (1 - r2) * (n - 1) / free if r2 is not None else None
-    if squares <= 0:
-        return Goodness(r2, adjusted, 0.0, None, None)
-    k = parameters + 1
-    likelihood = n * (math.log(2 * math.pi * squares / n) + 1)
-    aicc = likelihood + 2 * k + 2 * k * (k + 1) / (n - k - 1) if n - k - 1 > 0 else None
-    return Goodness(r2, adjusted, math.sqrt(squares / n), aicc, likelihood + k * math.log(n))
-
-
-FEWEST_DRAWS = 20
+        return fields
+    spread = float(np.sum((observed - observed.mean()) ** 2))
+    if spread > 0:
+        fields["r2"] = 1 - squares / spread
+        fields["adjusted_r2"] = 1 - (1 - fields["r2"]) * (n - 1) / free
+    if squares > 0:
+        k = parameters + 1
+        likelihood = n * (math.log(2 * math.pi * squares / n) + 1)
+        if n - k - 1 > 0:
+            fields["aicc"] = likelihood + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+        fields["bic"] = likelihood + k * math.log(n)
+    return fields
 
 
 def assemble(
-    *,
-    law: str,
-    form: str,
-    estimates: Mapping[str, float],
-    draws: Mapping[str, Array] | None,
-    observed: Array,
-    residuals: Array,
-    parameters: int,
-    converged: bool,
-    method: str,
-    pipeline: str,
-    bootstrap: Bootstrap,
+    fit: FitResult,
     runs: Runs,
-    inputs: Mapping[str, Array],
-    units: Mapping[str, str],
-    conventions: Mapping[str, str] | None = None,
-    findings: Sequence[Finding] = (),
-    holdout: HoldOut | None = None,
-    ends: Mapping[str, tuple[float, float]] | None = None,
+    parameters: int,
+    bootstrap: Bootstrap,
+    draws: Mapping[str, Array] | None,
+    pipeline: str,
+    ends: IntervalEnds | None = None,
 ) -> FitResult:
-    """Return the frozen result; draws that came out not finite are dropped, and said so.
+    """Return the fit with its intervals, and findings about them and its runs.
+
+    Draws that came out not finite are dropped, and said so.
 
     Args:
-        estimates: every coefficient, by name.
+        fit: the point estimates.
+        parameters: free coefficients.
         draws: [draws] of each coefficient, or None where no bootstrap was run.
-        observed, residuals: [n] for the goodness of fit.
-        parameters: free coefficients, for AICc and BIC.
         pipeline: what the bootstrap repeats, for `interval_method`.
         ends: intervals found without resampling, instead of draws.
-        inputs: fitted values of each input, for the range beyond which a prediction extrapolates.
     """
-    # A coefficient that is not finite was not found; it is left out, never written as a number.
-    estimates = {name: one for name, one in estimates.items() if np.isfinite(one)}
-    names = tuple(estimates)
-    notes = list(findings)
-    notes += [Finding(name="column names", severity="note", message=note) for note in runs.notes]
-    if not converged and not any(note.severity == "failure" for note in notes):
-        notes.append(
-            Finding(
-                name="not converged",
-                severity="failure",
-                message="the objective was still falling when the iterations ran out",
-            )
-        )
-    quality = goodness(observed, residuals, parameters)
-    table: tuple[tuple[float, ...], ...] = ()
+    names = tuple(fit.estimates)
+    findings = [
+        *fit.findings,
+        *(note("column names", text) for text in runs.notes),
+    ]
+    if fit.status != "converged" and not any(found.severity == "failure" for found in findings):
+        text = "the objective was still falling when the iterations ran out"
+        findings.append(failure("not converged", text))
+    table = np.empty((0, 0))
     intervals: dict[str, Interval | None] = dict.fromkeys(names)
     reason, how = "no bootstrap was run" if names else "nothing was found", "none"
     if draws is not None and bootstrap.draws and names:
@@ -105,59 +113,43 @@ def assemble(
         good = np.isfinite(cloud).all(axis=1)
         lost = int((~good).sum())
         if lost:
-            notes.append(
-                Finding(
-                    name="failed draws",
-                    severity="warning" if lost > 0.02 * len(cloud) else "note",
-                    message=f"{lost} of {len(cloud)} bootstrap draws could not be fitted",
-                )
-            )
+            severe = lost > 0.02 * len(cloud)
+            text = f"{lost} of {len(cloud)} bootstrap draws could not be fitted"
+            findings.append((warning if severe else note)("failed draws", text))
         how = bootstrap.describe(pipeline)
-        reason = _unusable(int(good.sum()), len(cloud), len(residuals) - parameters)
+        reason = _unusable(int(good.sum()), len(cloud), fit.n - parameters)
         if not reason:
-            cloud = cloud[good]
-            table = tuple(tuple(row) for row in cloud.tolist())
-            tail = 50 * (1 - bootstrap.level)
-            low, high = np.percentile(cloud, [tail, 100 - tail], axis=0)
-            intervals = interval_table(names, low, high)
+            table = cloud[good]
+            low, high = percentiles(table, bootstrap.level)
+            intervals = {
+                name: _interval(*pair)
+                for name, *pair in zip(names, low.tolist(), high.tolist(), strict=True)
+            }
     if ends is not None:
-        low, high = (np.array([ends[name][side] for name in names]) for side in (0, 1))
-        intervals = interval_table(names, low, high)
-        how, open_ended = bootstrap.describe(""), [one for one in names if intervals[one] is None]
+        intervals = {name: _interval(*ends[name]) for name in names}
+        open_ended = [name for name in names if intervals[name] is None]
+        how = bootstrap.describe("")
         reason = f"no end found for {', '.join(open_ended)}" if open_ended else ""
     if runs.excluded:
         count = len(runs.excluded)
-        rows = f"{count} row{' was' if count == 1 else 's were'} left out"
-        rows += f", the first for: {runs.excluded[0].reason}"
-        notes.append(Finding(name="rows left out", severity="note", message=rows))
-    return FitResult(
-        law=law,
-        form=form,
-        estimates={name: float(value) for name, value in estimates.items()},
-        intervals=intervals,
-        level=bootstrap.level,
-        method=method,
-        interval_method=how,
-        interval_reason=reason,
-        seed=bootstrap.seed if table else None,
-        status="converged" if converged else "not converged",
-        n=len(residuals),
-        excluded=runs.excluded,
-        residuals=tuple(float(one) for one in residuals),
-        r2=quality.r2,
-        adjusted_r2=quality.adjusted_r2,
-        rmse=quality.rmse,
-        aicc=quality.aicc,
-        bic=quality.bic,
-        holdout=holdout,
-        units=dict(units),
-        conventions={**runs.conventions(), **(conventions or {})},
-        data=runs.name,
-        data_sha256=runs.sha256,
-        data_range={key: (float(np.min(one)), float(np.max(one))) for key, one in inputs.items()},
-        draws=table,
-        findings=tuple(notes),
+        text = f"{count} row{' was' if count == 1 else 's were'} left out"
+        text += f", the first for: {runs.excluded[0].reason}"
+        findings.append(note("rows left out", text))
+    return fit.model_copy(
+        update={
+            "intervals": intervals,
+            "level": bootstrap.level,
+            "interval_method": how,
+            "interval_reason": reason,
+            "seed": bootstrap.seed if len(table) else None,
+            "draws": table,
+            "findings": tuple(findings),
+        }
     )
+
+
+def _interval(low: float, high: float) -> Interval | None:
+    return Interval(low, high) if math.isfinite(low) and math.isfinite(high) else None
 
 
 def _unusable(fitted: int, drawn: int, spare: int) -> str:
@@ -179,4 +171,74 @@ def held_out(rule: str, observed: Array, predicted: Array) -> HoldOut | None:
         n=len(errors),
         rmse=float(np.sqrt(np.mean(errors**2))),
         bias=float(np.mean(errors)),
+    )
+
+
+def columns(runs: Runs, law: str) -> list[Array]:
+    """Return the columns that the law says it needs, [n] each, in the order in which it says so.
+
+    Raises:
+        InputError: the table lacks one.
+    """
+    return [runs.column(name, law) for name in LAWS[law].columns]
+
+
+def need(runs: Runs, law: str, *wanted: tuple[int, int, str], at: str = "") -> None:
+    """Refuse a table with fewer of something than the law needs: (count, least, what).
+
+    Args:
+        at: the part of the table that is too small, where it is not the whole.
+
+    Raises:
+        InputError: naming the first that is too few.
+    """
+    for count, least, what in wanted:
+        if count < least:
+            raise InputError(
+                f"{runs.name}: {law} needs at least {least} {what}{at}, and there "
+                f"{'is' if count == 1 else 'are'} {count}{runs.remedy_of_few}"
+            )
+
+
+def fit_each(
+    law: str,
+    parts: Iterable[tuple[FitContext, Runs]],
+    fit: Callable[[FitContext, Runs], Sequence[FitResult]],
+) -> tuple[FitResult, ...]:
+    """Return every part's results; a part that cannot be fitted has one that says why.
+
+    Args:
+        parts: what each is confined to, which its results will say, and its runs.
+
+    Raises:
+        InputError: no part can be fitted; what the first of them lacks.
+    """
+    results: list[FitResult] = []
+    refusals: list[InputError] = []
+    parts = list(parts)
+    for context, runs in parts:
+        try:
+            results += (result.within(context) for result in fit(context, runs))
+        except InputError as error:
+            refusals.append(error)
+            results.append(unfitted(law, runs, context, str(error)))
+    if len(refusals) == len(parts):
+        raise refusals[0]
+    return tuple(results)
+
+
+def unfitted(law: str, runs: Runs, context: FitContext, reason: str) -> FitResult:
+    """Return the result of a part that a law cannot be fitted to."""
+    return FitResult(
+        law=law,
+        form="none",
+        estimates={},
+        intervals={},
+        method="none",
+        interval_reason="nothing was fitted",
+        status="not converged",
+        n=0,
+        context=dict(context),
+        findings=(failure("not fitted", reason),),
+        **provenance(runs, {}),
     )

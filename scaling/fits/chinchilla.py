@@ -5,17 +5,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from corpora.errors import InputError, did_you_mean
 from scaling.engine.bootstrap import CASES, Bootstrap
-from scaling.engine.newton import Array, Loss, Model
-from scaling.engine.problem import Problem, grid, search
-from scaling.fits.assemble import held_out
-from scaling.fits.single_stage import Stage, fit_stage, need, point
-from scaling.laws import chinchilla as law
+from scaling.engine.newton import Array, Loss
+from scaling.engine.problem import Problem
+from scaling.fits.assemble import held_out, need
+from scaling.fits.single_stage import SEARCH, OneStage, fit_stage, point
+from scaling.laws.chinchilla import CHINCHILLA, loss
+from scaling.laws.registry import BITS, DEFAULTS, NATS, Options, form_of
 from scaling.result import FitResult, HoldOut
 from scaling.runs import Runs
 
-EXPONENTS = np.linspace(0.05, 1.0, 20)
 STARTS = 12
 ANNEALED = (1e-2, 3e-3, 1e-3, 1e-4)
 
@@ -48,118 +47,67 @@ CHARGES: Mapping[str, Charge] = {
 
 
 def fit_chinchilla(
-    runs: Runs,
-    charge: str = "log-huber",
-    bootstrap: Bootstrap = CASES,
-    unit: str = "",
+    runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = CASES
 ) -> FitResult:
-    """Fit approach 3.
+    """Fit approach 3; the form is a charge of `CHARGES`.
 
-    Args:
-        charge: a name of `CHARGES`.
-        unit: `tokens` (loss in nats per token) or `bytes` (bits per byte); by default the unit of
-            the loss the table states.
+    A table that gives nats per token is fitted in tokens, any other in bytes and bits per byte. The
+    tenth of the runs with the most compute is also left out and predicted.
 
     Raises:
-        InputError: unknown charge or unit, a missing column, or fewer than six runs, three sizes or
-            three amounts of data.
+        InputError: unknown form, a missing column, or fewer than six runs, three sizes or three
+            amounts of data.
     """
-    if charge not in CHARGES:
-        raise InputError(f"chinchilla has no charge {charge!r}{did_you_mean(charge, CHARGES)}")
-    unit = unit or ("tokens" if "nats_per_token" in runs.rows.columns else "bytes")
-    if unit not in ("tokens", "bytes"):
-        raise InputError(f"chinchilla is fitted in tokens or in bytes, not in {unit!r}")
-    name = "chinchilla" if unit == "tokens" else "chinchilla-bytes"
-    params = runs.column("params", name)
-    data = runs.column(f"train_{unit}", name)
-    loss = runs.column("nats_per_token" if unit == "tokens" else "bits_per_byte", name)
+    form = form_of("chinchilla", options.form)
+    in_tokens = "nats_per_token" in runs.rows.columns
+    law, data_name = ("chinchilla", "tokens") if in_tokens else ("chinchilla-bytes", "bytes")
+    loss_unit = NATS if in_tokens else BITS
+    params = runs.column("params", law)
+    data = runs.column(f"train_{data_name}", law)
+    observed = runs.column("nats_per_token" if in_tokens else "bits_per_byte", law)
     need(
         runs,
-        name,
+        law,
         (len(np.unique(params)), 3, "model sizes"),
         (len(np.unique(data)), 3, "amounts of data"),
         (len(params), 6, "runs"),
     )
-    chosen = CHARGES[charge]
-    problem, starts = make_problem(params, data, loss, chosen)
-    unit_of_loss = "nats per token" if unit == "tokens" else "bits per byte"
-    stage = Stage(
-        law=name,
-        form=charge,
-        method=f"{chosen.says}; grid over the exponents with the rest solved, then Newton",
+    charge = CHARGES[form]
+    problem, starts = make_problem(params, data, observed, charge)
+    compute = runs.column("compute_flops", law) if runs.has("compute_flops") else params * data
+    stage = OneStage(
+        law=law,
+        form=form,
+        method=f"{charge.says}; {SEARCH}",
         problem=problem,
         starts=starts,
-        formula=lambda p: law.loss(p, params, data),
-        observed=loss,
-        inputs={"params": params, unit: data},
-        units={"residuals": unit_of_loss, "E": unit_of_loss},
-        conventions={"loss": unit_of_loss, "data": unit},
+        formula=lambda p: loss(p, params, data),
+        observed=observed,
+        inputs={"params": params, data_name: data},
+        units={"residuals": loss_unit, "E": loss_unit},
+        conventions={"loss": loss_unit, "data": data_name},
+        holdout=_holdout(compute, params, data, observed, charge),
         annealed=ANNEALED,
-        kink=chosen.kink,
+        kink=charge.kink,
     )
-    holdout = _holdout(runs, name, params, data, loss, chosen)
-    return fit_stage(stage, runs, bootstrap, holdout=holdout)
+    return fit_stage(stage, runs, bootstrap)
 
 
-def make_problem(params: Array, data: Array, loss: Array, charge: Charge) -> tuple[Problem, Array]:
-    """Return the engine's problem and [K, 5] starts for it.
-
-    ln N and ln D are measured from their means, where amplitudes and exponents hardly correlate.
-
-    Args:
-        params, data, loss: [n] N, D and L.
-    """
-    x, y = np.log(params), np.log(data)
-    middle = np.array([x.mean(), y.mean()])
-    x, y = x - middle[0], y - middle[1]
-
-    def design(exponents: Array) -> Array:
-        first, second = np.exp(-exponents[:, :1] * x), np.exp(-exponents[:, 1:] * y)
-        return np.stack([np.ones_like(first), first, second], axis=-1)
-
-    def public(theta: Array) -> dict[str, Array]:
-        e, a, b, alpha, beta = theta.T
-        with np.errstate(over="ignore"):
-            return {
-                "E": np.exp(e),
-                "A": np.exp(a + alpha * middle[0]),
-                "B": np.exp(b + beta * middle[1]),
-                "alpha": alpha,
-                "beta": beta,
-            }
-
-    nodes = search(
-        design,
-        loss,
-        np.ones(len(loss)),
-        grid([EXPONENTS, EXPONENTS]),
-        charge.loss._replace(delta=max(charge.loss.delta, 1e-3)),
-        STARTS,
-        relative=charge.logarithm,
-    )
-    # A negative amplitude has no logarithm; such a node starts from a small positive one.
-    floor = 1e-4 * float(loss.min())
-    starts = np.concatenate([np.log(np.maximum(nodes.linear, floor)), nodes.exponents], axis=1)
-    if charge.logarithm:
-        model = Model(
-            lambda theta: law.log_value(theta, x, y),
-            lambda theta: law.log_jacobian(theta, x, y),
-            lambda theta, slopes: law.log_curvature(theta, slopes, x, y),
-        )
-        return Problem(model, np.log(loss), charge.loss, law.NAMES, public), starts
-    return Problem(law.plain_model(x, y), loss, charge.loss, law.NAMES, public), starts
+def make_problem(
+    params: Array, data: Array, observed: Array, charge: Charge
+) -> tuple[Problem, Array]:
+    """Return the engine's problem and [K, 5] starts for it; N, D and L are [n]."""
+    columns = {"N": params, "D": data}
+    return CHINCHILLA.log_problem(columns, observed, charge.loss, STARTS, relative=charge.logarithm)
 
 
 def _holdout(
-    runs: Runs, name: str, params: Array, data: Array, loss: Array, charge: Charge
+    compute: Array, params: Array, data: Array, observed: Array, charge: Charge
 ) -> HoldOut | None:
-    """Leave out the tenth of the runs with the most compute, predict it from the rest."""
-    compute = runs.column("compute_flops", name) if runs.has("compute_flops") else params * data
     cut = np.quantile(compute, 0.9)
     rest = compute <= cut
     if rest.all() or rest.sum() < 10:
         return None
-    problem, starts = make_problem(params[rest], data[rest], loss[rest], charge)
-    p = point(problem, starts, ANNEALED)
-    rule = f"compute above {cut:.3g} left out"
-    return held_out(rule, loss[~rest], law.loss(p, params[~rest], data[~rest]))
+    p = point(*make_problem(params[rest], data[rest], observed[rest], charge), ANNEALED)
+    predicted = loss(p, params[~rest], data[~rest])
+    return held_out(f"compute above {cut:.3g} left out", observed[~rest], predicted)

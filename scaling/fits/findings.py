@@ -9,9 +9,23 @@ from scaling.engine.newton import Array
 from scaling.result import Finding
 
 STRONG = 0.95
-OUTLIER_SHIFT = 3.0
 OUTSIDE = "minimum outside the grid"  # the finding of all laws that look for one
 ROUNDING = 1e-12  # of the losses' size: differences below it are no data
+
+
+def note(name: str, message: str) -> Finding:
+    """Return a finding that is worth knowing."""
+    return Finding(name=name, severity="note", message=message)
+
+
+def warning(name: str, message: str) -> Finding:
+    """Return a finding that makes the answer doubtful."""
+    return Finding(name=name, severity="warning", message=message)
+
+
+def failure(name: str, message: str) -> Finding:
+    """Return a finding that makes the fit one not to be used."""
+    return Finding(name=name, severity="failure", message=message)
 
 
 def correlated(draws: Mapping[str, Array], names: Sequence[str]) -> list[Finding]:
@@ -21,22 +35,17 @@ def correlated(draws: Mapping[str, Array], names: Sequence[str]) -> list[Finding
     draw far out would be all that the correlation of their values is made of.
     """
     findings = []
-    for i, one in enumerate(names):
-        for other in names[i + 1 :]:
-            pair = np.stack([draws[one], draws[other]])
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            pair = np.stack([draws[first], draws[second]])
             pair = pair[:, np.isfinite(pair).all(axis=0)]
             if pair.shape[1] < 20 or (np.ptp(pair, axis=1) == 0).any():
                 continue
             r = float(np.corrcoef(pair.argsort(axis=1).argsort(axis=1))[0, 1])
             if abs(r) > STRONG:
-                findings.append(
-                    Finding(
-                        name="correlated coefficients",
-                        severity="warning",
-                        message=f"{one} and {other} move together (rank correlation {r:.3f}): "
-                        "trust their joint prediction, not either alone",
-                    )
-                )
+                text = f"{first} and {second} move together (rank correlation {r:.3f}): "
+                text += "trust their joint prediction, not either alone"
+                findings.append(warning("correlated coefficients", text))
     return findings
 
 
@@ -63,42 +72,24 @@ def outliers(
         return []
     worst = far[np.argsort(-distance[far])][:5]
     listed = ", ".join(str(int(rows[i])) for i in worst)
-    return [
-        Finding(
-            name="outliers",
-            severity="warning",
-            message=f"leaving out row {listed} would shift the fit "
-            f"(largest Cook's distance {distance.max():.2g})",
-        )
-    ]
+    text = f"leaving out row {listed} would shift the fit "
+    return [warning("outliers", f"{text}(largest Cook's distance {distance.max():.2g})")]
 
 
 def misfit(share: float, law: str) -> list[Finding]:
     """Return a finding where a law misses the optima by more than the runs' noise explains."""
     if share < 0.5:
         return []
-    return [
-        Finding(
-            name="misfit",
-            severity="note",
-            message=f"{share:.0%} of the variance of {law}'s residuals is not noise of the "
-            "runs but the form itself; the intervals include it",
-        )
-    ]
+    text = f"{share:.0%} of the variance of {law}'s residuals is not noise of the "
+    return [note("misfit", f"{text}runs but the form itself; the intervals include it")]
 
 
 def starts_agree(share: float, starts: int) -> list[Finding]:
     """Return a finding where few of the starts of a search reached its best minimum."""
     if share >= 0.5:
         return []
-    return [
-        Finding(
-            name="starts disagree",
-            severity="warning",
-            message=f"{share:.0%} of {starts} starts reached the best minimum; "
-            "the objective has several",
-        )
-    ]
+    text = f"{share:.0%} of {starts} starts reached the best minimum; the objective has several"
+    return [warning("starts disagree", text)]
 
 
 def vary(loss: Array) -> bool:
@@ -106,24 +97,28 @@ def vary(loss: Array) -> bool:
     return float(np.ptp(loss)) > ROUNDING * float(np.abs(loss).max())
 
 
-def upside_down(estimates: Mapping[str, float], loss: Array) -> list[Finding]:
+def upside_down(estimates: dict[str, float], loss: Array) -> list[Finding]:
     """Return failures of Law II or the joint law whose shape has no optimum to report.
 
     Args:
-        estimates: coefficients; those a form lacks are not judged.
+        estimates: coefficients; those a form lacks are not judged. Where there is a failure, T0 is
+            taken out, without which nothing can predict an optimum that is none.
         loss: [n] losses fitted.
     """
     if not vary(loss):
-        return [_failure("constant losses", "the losses do not vary, so nothing can be learnt")]
+        estimates.pop("T0", None)
+        return [failure("constant losses", "the losses do not vary, so nothing can be learnt")]
     found = []
     if not np.isfinite(list(estimates.values())).all():
-        found.append(_failure("not found", "a coefficient grew beyond every number"))
+        found.append(failure("not found", "a coefficient grew beyond every number"))
     if not estimates["L0"] > 0:
         text = f"L0 = {estimates['L0']:.4g}: the loss does not fall towards a floor"
-        found.append(_failure("loss does not fall", text))
+        found.append(failure("loss does not fall", text))
     if "F" in estimates and not estimates["F"] > 0:
         text = f"F = {estimates['F']:.4g}: the loss has no minimum in the compression rate"
-        found.append(_failure("no minimum in T", text))
+        found.append(failure("no minimum in T", text))
+    if found:
+        estimates.pop("T0", None)
     return found
 
 
@@ -142,8 +137,4 @@ def beyond_rates(compute: Array, rate: Array, best: Array) -> list[Finding]:
         for budget, value in sorted(set(zip(compute[outside], best[outside], strict=True)))
     )
     text = f"train rates beyond {rate.min():g} to {rate.max():g} bytes per token: {where}"
-    return [Finding(name=OUTSIDE, severity="warning", message=text)]
-
-
-def _failure(name: str, message: str) -> Finding:
-    return Finding(name=name, severity="failure", message=message)
+    return [warning(OUTSIDE, text)]

@@ -1,15 +1,34 @@
-"""Fitting isoFLOP curves: a parabola for every budget and rate."""
+"""Fitting isoFLOP bowls: a parabola for every budget and rate, a paraboloid for every budget."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from scaling.engine.bootstrap import RESIDUALS, Bootstrap
-from scaling.engine.newton import Array
-from scaling.fits.assemble import assemble
-from scaling.fits.findings import OUTSIDE
+from scaling.engine.bootstrap import (
+    CASES,
+    RESIDUALS,
+    Bootstrap,
+    case_weights,
+    leverages,
+    residual_targets,
+)
+from scaling.engine.newton import Array, solve_weighted
+from scaling.fits.assemble import (
+    FAMILY,
+    FitContext,
+    assemble,
+    columns,
+    finite,
+    fit_each,
+    goodness,
+    need,
+    provenance,
+    unfitted,
+)
+from scaling.fits.findings import OUTSIDE, correlated, failure, outliers, warning
 from scaling.fits.minima import (
-    Cell,
+    IsoflopCell,
     Minima,
     cell_findings,
     find_minima,
@@ -19,23 +38,23 @@ from scaling.fits.minima import (
     replicates,
     thin_curves,
 )
-from scaling.fits.single_stage import FAMILY, fit_each, unfitted
-from scaling.laws.isoflop import parabola, place
-from scaling.result import Finding, FitResult
+from scaling.laws.optimum import (
+    SURFACE_NAMES,
+    parabola,
+    place,
+    surface_design,
+    surface_vertex,
+)
+from scaling.laws.registry import DEFAULTS, LAWS, Options
+from scaling.result import Finding, FitResult, context_text
 from scaling.runs import Runs
 
-LAW = "isoflop"
 ENOUGH_FOR_CASES = 8  # five cover 50 % where they say 95 %, six 80 %
-UNITS = {
-    "train_bytes_opt": "bytes",
-    "params_opt": "parameters",
-    "bytes_per_param_opt": "bytes per parameter",
-    "bits_per_byte_opt": "bits per byte",
-    "curvature": "bits per byte per squared ln",
-}
 
 
-def fit_parabolas(runs: Runs, bootstrap: Bootstrap = RESIDUALS) -> tuple[FitResult, ...]:
+def fit_parabolas(
+    runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = RESIDUALS
+) -> tuple[FitResult, ...]:
     """Fit `L = L* + c (ln B - ln B*)^2` for every budget and rate.
 
     Cells of one budget exchange residuals in the bootstrap, for a curve of six sizes has too few of
@@ -44,51 +63,47 @@ def fit_parabolas(runs: Runs, bootstrap: Bootstrap = RESIDUALS) -> tuple[FitResu
     Raises:
         InputError: no curve has three sizes.
     """
-    return fit_each(LAW, runs.groups(FAMILY), lambda _, family: _fit_family(family, bootstrap))
+    return fit_each("isoflop", runs.groups(FAMILY), lambda _, part: _parabolas(part, bootstrap))
 
 
-def _fit_family(runs: Runs, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
-    results = []
-    for thin in thin_curves(runs, LAW):
+def _parabolas(runs: Runs, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
+    law, results = "isoflop", []
+    for thin in thin_curves(runs, law):
         where = _confined(thin.compute, thin.rate)
         reason = thin.reason + runs.remedy_of_few
-        results.append(unfitted(LAW, runs.only(thin.rows), where, reason))
-    cells, kept = make_cells(runs, LAW)
-    loss = kept.column("bits_per_byte", LAW)
+        results.append(unfitted(law, runs.only(thin.rows), where, reason))
+    cells, kept = make_cells(runs, law)
+    # A thin curve has a result of its own, and is not said again in every other.
+    said = replace(kept, excluded=runs.excluded)
+    loss = kept.column("bits_per_byte", law)
     point = find_minima(cells, loss[None], np.ones((1, len(loss))))
     copies = replicates(cells, loss, bootstrap, student=True)
     clouds = None if copies is None else find_minima(cells, *copies)
     for number, cell in enumerate(cells):
         findings = cell_findings((cell,), one_cell(point, number), loss)
         findings += _too_few_for_cases(len(cell.rows), bootstrap)
-        estimates = {name: float(one[0]) for name, one in _public(point, number).items()}
-        found = bool(np.isfinite(list(estimates.values())).all())
+        optimum = _minimum(point, number)
+        estimates = finite({name: value[0] for name, value in optimum.items()})
+        found = len(estimates) == len(optimum)
         if not found or _spans_beyond(cell, point.ln_bytes[0, number]) > 1:
-            findings, found = [_no_optimum(one) for one in findings], False
-        fitted = (
-            parabola(estimates, np.exp(cell.x + cell.centre))
-            if found
-            else fitted_losses(cell, loss)
-        )
-        result = assemble(
-            law=LAW,
+            findings, found = [_no_optimum(finding) for finding in findings], False
+        train_bytes, observed = np.exp(cell.x + cell.centre), loss[cell.rows]
+        fitted = parabola(estimates, train_bytes) if found else fitted_losses(cell, loss)
+        fit = FitResult(
+            law=law,
             form="parabola in ln B",
             estimates=estimates if found else {},
-            draws=_public(clouds, number) if clouds is not None and found else None,
-            observed=loss[cell.rows],
-            residuals=loss[cell.rows] - fitted,
-            parameters=3,
-            converged=found,
+            intervals={},
             method="least squares; N* by linear interpolation in (ln B, ln N)",
-            pipeline="parabola refitted",
-            bootstrap=bootstrap,
-            # A thin curve has a result of its own, and is not said again in every other.
-            runs=replace(kept, excluded=runs.excluded),
-            inputs={"train_bytes": np.exp(cell.x + cell.centre)},
-            units=UNITS,
-            findings=findings,
+            status="converged" if found else "not converged",
+            units=dict(LAWS[law].units),
+            findings=tuple(findings),
+            **goodness(observed, observed - fitted, 3),
+            **provenance(said, {"train_bytes": train_bytes}),
         )
-        results.append(result.within(_confined(cell.compute, cell.rate)))
+        draws = _minimum(clouds, number) if clouds is not None and found else None
+        fit = assemble(fit, said, 3, bootstrap, draws, "parabola refitted")
+        results.append(fit.within(_confined(cell.compute, cell.rate)))
     return tuple(results)
 
 
@@ -104,7 +119,7 @@ _NO_OPTIMUM = {
 }
 
 
-def _spans_beyond(cell: Cell, ln_bytes: float) -> float:
+def _spans_beyond(cell: IsoflopCell, ln_bytes: float) -> float:
     """Return how far B* lies beyond the sizes trained, in widths of their range in ln B."""
     x = ln_bytes - cell.centre
     return float(max(cell.x.min() - x, x - cell.x.max()) / np.ptp(cell.x))
@@ -122,14 +137,12 @@ def _too_few_for_cases(rows: int, bootstrap: Bootstrap) -> list[Finding]:
     """Return a warning where resampled cases hardly differ: a parabola must keep three sizes."""
     if bootstrap.kind != "cases" or rows >= ENOUGH_FOR_CASES:
         return []
-    text = (
-        f"resampling cases of {rows} runs gives intervals that are too narrow; use residuals"
-        f" (--intervals residuals), or {ENOUGH_FOR_CASES} sizes"
-    )
-    return [Finding(name="too few cases", severity="warning", message=text)]
+    text = f"resampling cases of {rows} runs gives intervals that are too narrow; resample"
+    text += f" residuals, or train {ENOUGH_FOR_CASES} sizes"
+    return [warning("too few cases", text)]
 
 
-def _public(minima: Minima, number: int) -> dict[str, Array]:
+def _minimum(minima: Minima, number: int) -> dict[str, Array]:
     ln_bytes, ln_params = minima.ln_bytes[:, number], minima.ln_params[:, number]
     return {
         "train_bytes_opt": place(ln_bytes),
@@ -138,3 +151,104 @@ def _public(minima: Minima, number: int) -> dict[str, Array]:
         "bits_per_byte_opt": minima.loss[:, number],
         "curvature": minima.bend[:, number],
     }
+
+
+def fit_surfaces(
+    runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = CASES
+) -> tuple[FitResult, ...]:
+    """Fit a paraboloid in (ln T, ln rho) for every budget (of every language and family).
+
+    Raises:
+        InputError: every budget has fewer than three rates, or fewer runs than coefficients.
+    """
+    return fit_each(
+        "isoflop-surface",
+        runs.groups((*FAMILY, "compute_flops")),
+        lambda context, part: (_surface(part, context, bootstrap),),
+    )
+
+
+def _surface(runs: Runs, context: FitContext, bootstrap: Bootstrap) -> FitResult:
+    law, parameters = "isoflop-surface", len(SURFACE_NAMES)
+    rate, data, params, loss = columns(runs, law)
+    ratio = data / params
+    need(
+        runs,
+        law,
+        (len(np.unique(rate)), 3, "compression rates"),
+        (max(len(np.unique(ratio[rate == own])) for own in np.unique(rate)), 3, "model sizes"),
+        (len(rate), parameters + 1, "runs"),
+        at=f" at {context_text(context)}" if context else "",
+    )
+    centre = np.log(rate).mean(), np.log(ratio).mean()
+    design = surface_design(np.log(rate) - centre[0], np.log(ratio) - centre[1])
+    coefficients = solve_weighted(design, loss, np.ones(len(loss)))
+    optimum = _optimum(surface_vertex(coefficients)[None], centre)
+    estimates = finite({name: value[0] for name, value in optimum.items()})
+    residuals = loss - design @ coefficients
+    leverage = leverages(design)
+    findings = _surface_findings(estimates, rate, ratio)
+    findings += outliers(residuals, leverage, parameters, runs.rows["row"].to_numpy())
+    draws = None
+    if bootstrap.resamples:
+        fitted = design @ coefficients
+        targets, weights = _surface_replicates(rate, fitted, residuals, leverage, bootstrap)
+        draws = _optimum(surface_vertex(solve_weighted(design, targets, weights)), centre)
+        findings += correlated(draws, SURFACE_NAMES[:2])
+    fit = FitResult(
+        law=law,
+        form="paraboloid in (ln T, ln rho)",
+        estimates=estimates,
+        intervals={},
+        method="least squares",
+        status="converged" if len(estimates) == parameters else "not converged",
+        units=dict(LAWS[law].units),
+        findings=tuple(findings),
+        **goodness(loss, residuals, parameters),
+        **provenance(runs, {"compression_rate": rate, "bytes_per_param": ratio}),
+    )
+    return assemble(fit, runs, parameters, bootstrap, draws, "surface refitted")
+
+
+def _surface_replicates(
+    rate: Array, fitted: Array, residuals: Array, leverage: Array, bootstrap: Bootstrap
+) -> tuple[Array, Array]:
+    generator, n = bootstrap.generator(), len(rate)
+    if bootstrap.kind == "cases":
+        _, cells = np.unique(rate, return_inverse=True)
+        # The bowl is one for all rates, so a rate need not keep three sizes: asking for that would
+        # leave four sizes next to no way to differ, and intervals half as wide as they should be.
+        weights = case_weights(cells, bootstrap.draws, generator, fewest=2)
+        return fitted + residuals, weights
+    stratum = np.zeros(n, np.int64)
+    targets = residual_targets(fitted, residuals, leverage, stratum, bootstrap.draws, generator)
+    return targets, np.ones(n)
+
+
+def _optimum(vertex: Array, centre: tuple[float, float]) -> dict[str, Array]:
+    columns = list(np.moveaxis(vertex, -1, 0))
+    columns[:2] = [place(log + middle) for log, middle in zip(columns[:2], centre, strict=True)]
+    # A saddle or a dome has no optimum to report.
+    bowl = (columns[3] > 0) & (4 * columns[3] * columns[4] > columns[5] ** 2)
+    return {
+        name: np.where(bowl, column, np.nan)
+        for name, column in zip(SURFACE_NAMES, columns, strict=True)
+    }
+
+
+def _surface_findings(estimates: Mapping[str, float], rate: Array, ratio: Array) -> list[Finding]:
+    if len(estimates) < len(SURFACE_NAMES):
+        text = "the losses form no bowl in (ln T, ln rho), so there is no optimum"
+        return [failure("concave surface", text)]
+    findings = []
+    for name, values, what in (
+        ("compression_rate_opt", rate, "compression rates"),
+        ("bytes_per_param_opt", ratio, "sizes"),
+    ):
+        if not values.min() <= estimates[name] <= values.max():
+            text = (
+                f"{name} {estimates[name]:.4g} lies outside the {what} trained, "
+                f"{values.min():.4g} to {values.max():.4g}"
+            )
+            findings.append(warning(OUTSIDE, text))
+    return findings

@@ -1,26 +1,26 @@
-"""Fitting the joint law: least squares over every run, one stage."""
+"""Fitting the joint law and its rival: least squares over every run, one stage."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.errors import InputError, did_you_mean
 from scaling.engine.bootstrap import CASES, Bootstrap
-from scaling.engine.newton import SQUARES, Array, Model
+from scaling.engine.newton import SQUARES, Array, Predictor
 from scaling.engine.problem import Problem, grid, search
-from scaling.fits.assemble import held_out
-from scaling.fits.single_stage import Stage, fit_stage, need, point
+from scaling.fits.assemble import columns, held_out, need
+from scaling.fits.findings import upside_down
+from scaling.fits.single_stage import SEARCH, OneStage, fit_stage, point
 from scaling.laws import joint as law
+from scaling.laws.registry import DEFAULTS, LAWS, Options, form_of
 from scaling.result import FitResult, HoldOut
 from scaling.runs import Runs
 
 STARTS = 12
 ADDITIVE = "additive"
-FORMS: Mapping[str, tuple[str, ...]] = {**law.FORMS, ADDITIVE: law.ADDITIVE}
-
-# Grid nodes per coefficient; those a form lacks stay at the first value given in `ABSENT`.
+FORMS = LAWS["joint"].forms
+# Grid nodes per coefficient; those of T0 and rho0 follow the data.
 NODES: Mapping[str, Array] = {
     "gamma": np.array([-0.12, -0.2, -0.3]),
     "kappa": np.array([0.15, 0.3]),
@@ -29,7 +29,6 @@ NODES: Mapping[str, Array] = {
     "delta": np.array([0.0]),
     "epsilon": np.array([0.0]),
 }
-ABSENT: Mapping[str, float] = {"F": 0.0, "g": 1.0, "delta": 0.0, "epsilon": 0.0, "tau": 0.0}
 
 
 class Data(NamedTuple):
@@ -41,48 +40,81 @@ class Data(NamedTuple):
     loss: Array
 
 
-def fit_joint(
-    runs: Runs,
-    form: str = law.DEFAULT_FORM,
-    bootstrap: Bootstrap = CASES,
-) -> FitResult:
+def fit_joint(runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = CASES) -> FitResult:
     """Fit a form of the joint law; the largest budget is also left out and predicted.
 
     Raises:
         InputError: form unknown, a column missing, or too few budgets, rates or runs.
     """
-    if form not in FORMS:
-        raise InputError(f"joint has no form {form!r}{did_you_mean(form, FORMS)}")
+    form = form_of("joint", options.form)
     data = read(runs)
-    bowl = "F" in FORMS[form]
     need(
         runs,
         f"joint ({form})",
         (len(np.unique(data.compute)), 3, "compute budgets"),
-        (len(np.unique(data.rate)), 3 if bowl else 1, "compression rates"),
+        (len(np.unique(data.rate)), 3 if "F" in FORMS[form] else 1, "compression rates"),
         (len(data.loss), len(FORMS[form]) + 3, "runs"),
     )
     problem, starts = make_problem(form, data)
-    formula = law.loss_additive if form == ADDITIVE else law.loss
     _, cells = np.unique(np.stack([data.compute, data.rate]), axis=1, return_inverse=True)
-    stage = Stage(
+    stage = OneStage(
         law="joint-additive" if form == ADDITIVE else "joint",
         form=form,
-        method="least squares; grid over the exponents with the rest solved, then Newton",
+        method=f"least squares; {SEARCH}",
         problem=problem,
         starts=starts,
-        formula=lambda p: formula(p, data.compute, data.rate, data.bytes),
+        formula=lambda p: _formula(form)(p, data.compute, data.rate, data.bytes),
         observed=data.loss,
         inputs={
             "compute_flops": data.compute,
             "compression_rate": data.rate,
             "train_bytes": data.bytes,
         },
-        units={"residuals": "bits per byte", "E": "bits per byte", "rho0": "bytes per parameter"},
+        units=LAWS["joint"].units,
         conventions={"params": "effective: C T / (6 B)"},
+        holdout=hold_out_largest(form, data),
         cells=cells.ravel(),
+        check=upside_down,
     )
-    return fit_stage(stage, runs, bootstrap, holdout=hold_out_largest(form, data))
+    return fit_stage(stage, runs, bootstrap)
+
+
+def fit_joint_terms(
+    runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = CASES
+) -> FitResult:
+    """Fit the nine-coefficient form by least squares.
+
+    Raises:
+        InputError: too few budgets, rates or runs, or a column missing.
+    """
+    name = "joint-terms"
+    params, data, rate, loss = columns(runs, name)
+    need(
+        runs,
+        name,
+        (len(np.unique(runs.column("compute_flops", name))), 3, "compute budgets"),
+        (len(np.unique(rate)), 3, "compression rates"),
+        (len(loss), len(law.TERMS.names) + 3, "runs"),
+    )
+    problem, starts = terms_problem(params, data, rate, loss)
+    stage = OneStage(
+        law=name,
+        form="sum of powers",
+        method=f"least squares; {SEARCH}",
+        problem=problem,
+        starts=starts,
+        formula=lambda p: law.terms_loss(p, params, data, rate),
+        observed=loss,
+        inputs={"params": params, "train_bytes": data, "compression_rate": rate},
+        units=LAWS[name].units,
+        conventions={},
+    )
+    return fit_stage(stage, runs, bootstrap)
+
+
+def terms_problem(params: Array, data: Array, rate: Array, loss: Array) -> tuple[Problem, Array]:
+    """Return the engine's problem of the nine-coefficient form, and its starts."""
+    return law.TERMS.problem({"N": params, "B": data, "T": rate}, loss, SQUARES, 8)
 
 
 def read(runs: Runs) -> Data:
@@ -91,21 +123,19 @@ def read(runs: Runs) -> Data:
     Raises:
         InputError: one is missing.
     """
-    return Data(
-        runs.column("compute_flops", "joint"),
-        runs.column("compression_rate", "joint"),
-        runs.column("train_bytes", "joint"),
-        runs.column("bits_per_byte", "joint"),
-    )
+    return Data(*columns(runs, "joint"))
 
 
 def predict_left_out(form: str, data: Data, left_out: NDArray[np.bool_]) -> Array:
     """Return predictions of the rows left out, from a fit to the others."""
     kept = Data(*(column[~left_out] for column in data))
     p = point(*make_problem(form, kept))
-    formula = law.loss_additive if form == ADDITIVE else law.loss
     rows = (data.compute[left_out], data.rate[left_out], data.bytes[left_out])
-    return formula(p, *rows)
+    return _formula(form)(p, *rows)
+
+
+def _formula(form: str) -> Callable[..., Array]:
+    return law.loss_additive if form == ADDITIVE else law.loss
 
 
 def hold_out_largest(form: str, data: Data) -> HoldOut | None:
@@ -123,10 +153,10 @@ def make_problem(form: str, data: Data) -> tuple[Problem, Array]:
     theta follows the form's names, with (E, L0') linear, ln rho0' for rho0 and ln T0' for T0, all
     measured from the data's centre, where they are hardly correlated with the exponents.
     """
-    return _Coordinates(form, data).problem(data.loss)
+    return _JointCoordinates(form, data).problem(data.loss)
 
 
-class _Coordinates:
+class _JointCoordinates:
     """The joint law in centred logarithms: c of C, t of T, z0 of the effective rho."""
 
     def __init__(self, form: str, data: Data) -> None:
@@ -138,7 +168,7 @@ class _Coordinates:
         self.c, self.t, self.ratio = c - self.middle[0], t - self.middle[1], ratio - self.middle[2]
 
     def problem(self, loss: Array) -> tuple[Problem, Array]:
-        model = Model(self.value, self.jacobian)
+        model = Predictor(self.value, self.jacobian)
         return Problem(model, loss, SQUARES, self.names, self.public), self._starts(loss)
 
     def public(self, theta: Array) -> dict[str, Array]:
@@ -162,14 +192,14 @@ class _Coordinates:
         return {name: everything[name] for name in self.names}
 
     def value(self, theta: Array) -> Array:
-        _, _, reducible, bowl, valley = self._pieces(theta)
+        _, _, reducible, bowl, valley = self._factors(theta)
         start = theta[:, :1]
         if self.additive:
             return np.asarray(start + reducible * valley + bowl)
         return np.asarray(start + reducible * valley * np.exp(bowl))
 
     def jacobian(self, theta: Array) -> Array:
-        p, z, reducible, bowl, valley = self._pieces(theta)
+        p, z, reducible, bowl, valley = self._factors(theta)
         gamma, k, e, f = p["gamma"], p["kappa"], p["epsilon"], p["F"]
         scaled = reducible * valley * (1.0 if self.additive else np.exp(bowl))
         outer = np.ones_like(scaled) if self.additive else scaled
@@ -214,7 +244,7 @@ class _Coordinates:
         p.setdefault("kappa", -p["gamma"] / (1 - p["epsilon"] ** 2))
         return p
 
-    def _pieces(self, theta: Array) -> tuple[dict[str, Array], Array, Array, Array, Array]:
+    def _factors(self, theta: Array) -> tuple[dict[str, Array], Array, Array, Array, Array]:
         p = self._parts(theta)
         z = self.ratio - p["rho0"] - p["g"] * self.t - p["epsilon"] * self.c
         power = -p["gamma"] / (p["kappa"] * (1 - p["epsilon"] ** 2))
@@ -237,7 +267,7 @@ class _Coordinates:
         def design(exponents: Array) -> Array:
             theta = np.ones((len(exponents), len(self.names)))
             theta[:, [self.names.index(name) for name in free]] = exponents
-            _, _, reducible, bowl, valley = self._pieces(theta)
+            _, _, reducible, bowl, valley = self._factors(theta)
             column = reducible * valley * (1.0 if self.additive else np.exp(bowl))
             return np.stack([np.ones_like(column), column], axis=-1)
 

@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 from corpora.errors import InputError
 from scaling.engine.bootstrap import RESIDUALS, Bootstrap, leverages, with_misfit
 from scaling.engine.newton import Array, solve_weighted
-from scaling.fits.assemble import assemble, held_out
+from scaling.fits.assemble import assemble, finite, goodness, held_out, need, provenance
 from scaling.fits.findings import correlated, misfit
 from scaling.fits.minima import (
-    Cell,
+    IsoflopCell,
     Minima,
     along,
     cell_findings,
@@ -17,17 +17,18 @@ from scaling.fits.minima import (
     make_cells,
     replicates,
 )
-from scaling.laws import law1 as law
+from scaling.laws.optimum import law1_train_bytes
+from scaling.laws.registry import DEFAULTS, LAWS, Options
 from scaling.result import FitResult, HoldOut
 from scaling.runs import Runs
 
 LAW = "law1"
-FEWEST_MINIMA = 4  # three coefficients and one to spare
+COEFFICIENTS = 3  # N0 follows from B0
+FEWEST_MINIMA = COEFFICIENTS + 1
 
 
 def fit_law1(
-    runs: Runs,
-    bootstrap: Bootstrap = RESIDUALS,
+    runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = RESIDUALS
 ) -> FitResult:
     """Fit `B* = B0 C^alpha T^beta` to the minima, C being 6 N* B* / T of each minimum.
 
@@ -38,7 +39,12 @@ def fit_law1(
     """
     cells, runs = make_cells(runs, LAW)
     rates = np.array([cell.rate for cell in cells])
-    _enough(runs)
+    need(
+        runs,
+        LAW,
+        (len(np.unique(runs.column("compute_flops", LAW))), 2, "compute budgets"),
+        (len(np.unique(runs.column("compression_rate", LAW))), 2, "compression rates"),
+    )
     loss = runs.column("bits_per_byte", LAW)
     point = find_minima(cells, loss[None], np.ones((1, len(loss))))
     estimates = {name: column[0] for name, column in _plane(point, rates).items()}
@@ -66,28 +72,29 @@ def fit_law1(
         draws = _plane(along(cells, minima, ln_bytes), rates)
         findings += misfit(share, LAW) + correlated(draws, ("alpha", "beta"))
     rates, ln_latent, observed = rates[found], ln_latent[found], observed[found]
-    return assemble(
+    fit = FitResult(
         law=LAW,
         form="latent compute",
-        estimates=estimates,
-        draws=draws,
-        observed=observed,
-        residuals=residuals,
-        parameters=3,
-        converged=bool(np.isfinite(list(estimates.values())).all()),
+        estimates=finite(estimates),
+        intervals={},
         method="parabola in ln B per cell; least squares of ln B* on ln C and ln T",
-        pipeline="both stages repeated",
-        bootstrap=bootstrap,
-        runs=runs,
-        inputs={"latent_flops": np.exp(ln_latent), "compression_rate": rates},
-        units={"residuals": "ln bytes", "B0": "bytes", "N0": "parameters"},
-        conventions={"compute": "6 N B / T of the latent module"},
-        findings=findings,
+        status="converged" if np.isfinite(list(estimates.values())).all() else "not converged",
+        units=dict(LAWS[LAW].units),
         holdout=_holdout(cells, point, found),
+        findings=tuple(findings),
+        **goodness(observed, residuals, COEFFICIENTS),
+        **provenance(
+            runs,
+            {"latent_flops": np.exp(ln_latent), "compression_rate": rates},
+            {"compute": "6 N B / T of the latent module"},
+        ),
     )
+    return assemble(fit, runs, COEFFICIENTS, bootstrap, draws, "both stages repeated")
 
 
-def _holdout(cells: tuple[Cell, ...], point: Minima, found: NDArray[np.bool_]) -> HoldOut | None:
+def _holdout(
+    cells: tuple[IsoflopCell, ...], point: Minima, found: NDArray[np.bool_]
+) -> HoldOut | None:
     """Leave out the largest budget, predict its ln B* from the others."""
     budgets = np.array([cell.compute for cell in cells])
     rates = np.array([cell.rate for cell in cells])
@@ -98,7 +105,7 @@ def _holdout(cells: tuple[Cell, ...], point: Minima, found: NDArray[np.bool_]) -
     kept = point._replace(ln_bytes=np.where(rest, point.ln_bytes, np.nan))
     p = {name: column[0] for name, column in _plane(kept, rates).items()}
     compute = np.exp(_ln_latent(point, rates)[0, left_out])
-    predicted = np.log(law.train_bytes(p, compute, rates[left_out]))
+    predicted = np.log(law1_train_bytes(p, compute, rates[left_out]))
     rule = f"compute_flops = {budgets.max():g} left out; error of ln B*"
     return held_out(rule, point.ln_bytes[0, left_out], predicted)
 
@@ -126,11 +133,3 @@ def _plane(minima: Minima, rates: Array) -> dict[str, Array]:
 
 def _ln_latent(minima: Minima, rates: Array) -> Array:
     return np.asarray(np.log(6) + minima.ln_params + minima.ln_bytes - np.log(rates))
-
-
-def _enough(runs: Runs) -> None:
-    budgets = len(np.unique(runs.column("compute_flops", LAW)))
-    rates = len(np.unique(runs.column("compression_rate", LAW)))
-    for count, what in ((budgets, "compute budgets"), (rates, "compression rates")):
-        if count < 2:
-            raise InputError(f"{runs.name}: {LAW} needs at least 2 {what}, and there is {count}")

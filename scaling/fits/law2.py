@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from corpora.errors import InputError, did_you_mean
+from corpora.errors import InputError
 from scaling.engine.bootstrap import RESIDUALS, Bootstrap, leverages, residual_targets, with_misfit
-from scaling.engine.newton import SQUARES, Array, Model
+from scaling.engine.newton import SQUARES, Array, Predictor
 from scaling.engine.problem import Problem, grid, search
-from scaling.fits.assemble import assemble, held_out
+from scaling.fits.assemble import assemble, columns, finite, goodness, held_out, need, provenance
 from scaling.fits.findings import (
     beyond_rates,
     correlated,
@@ -18,20 +18,21 @@ from scaling.fits.findings import (
     upside_down,
 )
 from scaling.fits.minima import (
-    Cell,
+    IsoflopCell,
     cell_findings,
     find_minima,
     make_cells,
     optima_given,
     replicates,
 )
-from scaling.fits.single_stage import point, without_resampling
-from scaling.laws.law2 import FORMS, best_rate
-from scaling.laws.law2 import loss as law2_loss
+from scaling.fits.single_stage import SEARCH, point, without_resampling
+from scaling.laws.optimum import best_rate, law2_loss
+from scaling.laws.registry import DEFAULTS, LAWS, Options, form_of
 from scaling.result import Finding, FitResult, HoldOut
 from scaling.runs import Runs
 
 LAW = "law2"
+FORMS = LAWS[LAW].forms
 GAMMAS = -np.geomspace(0.02, 1.0, 24)
 DELTAS = np.linspace(-0.15, 0.3, 19)
 
@@ -52,10 +53,7 @@ class Optima(NamedTuple):
 
 
 def fit_law2(
-    runs: Runs,
-    form: str = "compute-dependent",
-    bootstrap: Bootstrap = RESIDUALS,
-    minima: str = "parabola",
+    runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = RESIDUALS
 ) -> FitResult:
     """Fit one of Law II's nested forms by least squares on the optima.
 
@@ -66,71 +64,67 @@ def fit_law2(
     Raises:
         InputError: form unknown, or too few budgets or rates for it.
     """
-    if form not in FORMS:
-        raise InputError(f"{LAW} has no form {form!r}{did_you_mean(form, FORMS)}")
-    optima = _optima(runs, bootstrap, minima)
-    runs = optima.runs
-    _enough(runs, optima, form)
+    form = form_of(LAW, options.form)
+    optima = _optima(runs, bootstrap, options.minima)
+    runs, names = optima.runs, FORMS[form]
+    need(
+        runs,
+        f"{LAW} ({form})",
+        (len(np.unique(optima.compute)), 3, "compute budgets"),
+        (len(np.unique(optima.rate)), 1 if form == "mean" else 3, "compression rates"),
+        (len(optima.loss), len(names) + 1, "optima"),
+    )
     problem, starts = make_problem(form, optima.compute, optima.rate, optima.loss)
     best, agree = problem.fit(starts)
-    estimates = {name: float(one[0]) for name, one in problem.public(best.theta).items()}
+    estimates = {name: float(value[0]) for name, value in problem.public(best.theta).items()}
     fitted = problem.model.value(best.theta)[0]
-    jacobian = problem.model.jacobian(best.theta)[0]
     residuals = optima.loss - fitted
+    leverage = leverages(problem.model.jacobian(best.theta)[0])
     copies, share = optima.copies, 0.0
-    leverage = leverages(jacobian)
     if copies is not None:
         copies, share = with_misfit(copies, residuals, leverage, bootstrap.generator())
     elif bootstrap.resamples:
         # Optima carry no runs to resample: the curve's own residuals are the noise there is.
-        one = np.zeros(len(residuals), np.int64)
+        stratum = np.zeros(len(residuals), np.int64)
         bootstrap = bootstrap._replace(kind="residuals")
         copies = residual_targets(
-            fitted, residuals, leverage, one, bootstrap.draws, bootstrap.generator()
+            fitted, residuals, leverage, stratum, bootstrap.draws, bootstrap.generator()
         )
     draws = None if copies is None else problem.public(problem.retarget(best.theta, copies))
-    ends = None
-    if bootstrap.kind in ("hessian", "profile"):
-        ends = without_resampling(problem, best.theta, bootstrap)
     findings = optima.findings + misfit(share, LAW) + starts_agree(agree, len(starts))
-    findings += outliers(residuals, leverage, len(FORMS[form]), np.arange(1, len(residuals) + 1))
+    findings += outliers(residuals, leverage, len(names), np.arange(1, len(residuals) + 1))
     if draws is not None:
-        findings += correlated(draws, FORMS[form])
+        findings += correlated(draws, names)
     wrong = upside_down(estimates, optima.loss)
-    if wrong:
-        # Without T0 nothing can predict an optimum that is none.
-        estimates.pop("T0", None)
-    elif "T0" in estimates:
-        fixed = {name: np.asarray(one, np.float64) for name, one in estimates.items()}
-        best_rates = np.broadcast_to(best_rate(fixed, optima.compute), optima.rate.shape)
+    if not wrong and "T0" in estimates:
+        best_rates = np.broadcast_to(best_rate(estimates, optima.compute), optima.rate.shape)
         findings += beyond_rates(optima.compute, optima.rate, best_rates)
-    findings += wrong
-    return assemble(
+    fit = FitResult(
         law=LAW,
         form=form,
-        estimates=estimates,
-        draws=draws,
-        observed=optima.loss,
-        residuals=residuals,
-        parameters=len(FORMS[form]),
-        converged=bool(best.converged[0]),
-        method="least squares; grid over the exponents with the rest solved, then Newton",
-        pipeline="both stages repeated" if optima.copies is not None else "optima as given",
-        bootstrap=bootstrap,
-        runs=runs,
-        inputs={"compute_flops": optima.compute, "compression_rate": optima.rate},
-        units={"residuals": "bits per byte", "F": "bits per byte", "E": "bits per byte"},
-        conventions={"compute": "total budget"},
-        findings=findings,
+        estimates=finite(estimates),
+        intervals={},
+        method=f"least squares; {SEARCH}",
+        status="converged" if best.converged[0] else "not converged",
+        units=dict(LAWS[LAW].units),
         holdout=_holdout(form, optima),
-        ends=ends,
+        findings=(*findings, *wrong),
+        **goodness(optima.loss, residuals, len(names)),
+        **provenance(
+            runs,
+            {"compute_flops": optima.compute, "compression_rate": optima.rate},
+            {"compute": "total budget"},
+        ),
     )
+    pipeline = "both stages repeated" if optima.copies is not None else "optima as given"
+    ends = without_resampling(problem, best.theta, bootstrap)
+    return assemble(fit, runs, len(names), bootstrap, draws, pipeline, ends)
 
 
 def _optima(runs: Runs, bootstrap: Bootstrap, minima: str) -> Optima:
     if optima_given(runs, LAW):
-        compute, rate = runs.column("compute_flops", LAW), runs.column("compression_rate", LAW)
-        return Optima(runs, compute, rate, runs.column("bits_per_byte", LAW), None, [])
+        compute, rate, loss = columns(runs, LAW)
+        return Optima(runs, compute, rate, loss, None, [])
     if minima not in ("parabola", "lowest"):
         raise InputError(f"minima are found by 'parabola' or 'lowest', not by {minima!r}")
     cells, runs = make_cells(runs, LAW)
@@ -144,7 +138,7 @@ def _optima(runs: Runs, bootstrap: Bootstrap, minima: str) -> Optima:
         height = point.loss
         copies = None if replicas is None else find_minima(cells, *replicas).loss
     found = np.isfinite(height[0])
-    here = tuple(cell for cell, one in zip(cells, found, strict=True) if one)
+    here = tuple(cell for cell, inside in zip(cells, found, strict=True) if inside)
     if copies is not None:
         copies = copies[:, found]
         # A replicate's missing minimum takes the point estimate: it then adds no noise there.
@@ -159,24 +153,9 @@ def _optima(runs: Runs, bootstrap: Bootstrap, minima: str) -> Optima:
     )
 
 
-def _lowest(cells: tuple[Cell, ...], loss: Array, weights: Array) -> Array:
+def _lowest(cells: tuple[IsoflopCell, ...], loss: Array, weights: Array) -> Array:
     seen = np.where(weights > 0, loss, np.inf)
     return np.stack([seen[:, cell.rows].min(axis=1) for cell in cells], axis=1)
-
-
-def _enough(runs: Runs, optima: Optima, form: str) -> None:
-    budgets, rates = len(np.unique(optima.compute)), len(np.unique(optima.rate))
-    least_rates = 1 if form == "mean" else 3
-    for count, least, what in (
-        (budgets, 3, "compute budgets"),
-        (rates, least_rates, "compression rates"),
-        (len(optima.loss), len(FORMS[form]) + 1, "optima"),
-    ):
-        if count < least:
-            raise InputError(
-                f"{runs.name}: {LAW} ({form}) needs at least {least} {what}, and there "
-                f"{'is' if count == 1 else 'are'} {count}"
-            )
 
 
 def _holdout(form: str, optima: Optima) -> HoldOut | None:
@@ -194,13 +173,13 @@ def _holdout(form: str, optima: Optima) -> HoldOut | None:
 
 def make_problem(form: str, compute: Array, rate: Array, loss: Array) -> tuple[Problem, Array]:
     """Return the engine's problem and its starts, in logarithms from the data's centre."""
-    coordinates = _Coordinates(form, np.log(compute), np.log(rate))
-    model = Model(coordinates.value, coordinates.jacobian)
+    coordinates = _Law2Coordinates(form, np.log(compute), np.log(rate))
+    model = Predictor(coordinates.value, coordinates.jacobian)
     problem = Problem(model, loss, SQUARES, FORMS[form], coordinates.public)
     return problem, coordinates.starts(loss)
 
 
-class _Coordinates:
+class _Law2Coordinates:
     """Law II in centred coordinates, c = ln C - mean and t = ln T - mean.
 
     theta follows the form's names, with l = L0' and e = E linear, f = F and tau = ln T0':

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from corpora.errors import InputError
 from scaling.engine.bootstrap import Bootstrap, case_weights, leverages, residual_targets
 from scaling.engine.newton import Array, solve_weighted
-from scaling.fits.findings import OUTSIDE, ROUNDING
-from scaling.laws.isoflop import parabola_design, parabola_vertex
+from scaling.fits.findings import OUTSIDE, ROUNDING, warning
+from scaling.laws.optimum import parabola_design, parabola_vertex
 from scaling.result import Finding
 from scaling.runs import Runs
 
@@ -23,7 +23,7 @@ FLAT = 3.0  # rise over scatter below which a minimum is ambiguous
 FEW_SIZES = 5  # below this its minimum is not to be trusted (LAWS: fewer than 5 sizes)
 
 
-class Cell(NamedTuple):
+class IsoflopCell(NamedTuple):
     """One isoFLOP curve.
 
     Attributes:
@@ -65,7 +65,7 @@ class Thin(NamedTuple):
     """An isoFLOP curve of too few sizes for a parabola.
 
     Attributes:
-        compute, rate: as in `Cell`.
+        compute, rate: as in `IsoflopCell`.
         rows: [n] whether a run lies on it.
         reason: what it lacks.
     """
@@ -76,7 +76,7 @@ class Thin(NamedTuple):
     reason: str
 
 
-def make_cells(runs: Runs, law: str) -> tuple[tuple[Cell, ...], Runs]:
+def make_cells(runs: Runs, law: str) -> tuple[tuple[IsoflopCell, ...], Runs]:
     """Group the runs by budget and compression rate; return the cells and the runs they index.
 
     Runs on curves of fewer than three sizes are left out, with that reason.
@@ -85,11 +85,11 @@ def make_cells(runs: Runs, law: str) -> tuple[tuple[Cell, ...], Runs]:
         InputError: no curve has three sizes, or a column is missing.
     """
     thin, row = thin_curves(runs, law), runs.rows["row"].to_numpy()
-    if thin and np.any([one.rows for one in thin], axis=0).all():
+    if thin and np.any([curve.rows for curve in thin], axis=0).all():
         raise InputError(f"{runs.name}: {law}: {thin[0].reason}{runs.remedy_of_few}")
-    for one in thin:
-        left = ~np.isin(runs.rows["row"].to_numpy(), row[one.rows])
-        runs = runs.where(left, one.reason)
+    for curve in thin:
+        left = ~np.isin(runs.rows["row"].to_numpy(), row[curve.rows])
+        runs = runs.where(left, curve.reason)
     data = np.log(runs.column(data_column(runs), law))
     params = np.log(runs.column("params", law))
     cells = []
@@ -98,7 +98,7 @@ def make_cells(runs: Runs, law: str) -> tuple[tuple[Cell, ...], Runs]:
         centre = float(data[rows].mean())
         order = rows[np.argsort(data[rows], kind="stable")]
         path = np.stack([data[order] - centre, params[order]])
-        cells.append(Cell(compute, rate, rows, centre, data[rows] - centre, path))
+        cells.append(IsoflopCell(compute, rate, rows, centre, data[rows] - centre, path))
     return tuple(cells), runs
 
 
@@ -122,8 +122,8 @@ def _curves(runs: Runs, law: str) -> Iterator[tuple[float, float, NDArray[np.boo
     compute = runs.column("compute_flops", law)
     given = runs.has("compression_rate")
     rate = runs.column("compression_rate", law) if given else np.zeros(len(runs))
-    for budget, one in np.unique(np.stack([compute, rate], axis=1), axis=0).tolist():
-        yield budget, one if given else np.nan, (compute == budget) & (rate == one)
+    for budget, ratio in np.unique(np.stack([compute, rate], axis=1), axis=0).tolist():
+        yield budget, ratio if given else np.nan, (compute == budget) & (rate == ratio)
 
 
 def data_column(runs: Runs) -> str:
@@ -134,12 +134,12 @@ def data_column(runs: Runs) -> str:
 
 
 def optima_given(runs: Runs, law: str) -> bool:
-    """Whether the table holds one row per budget and rate: optima that somebody else found."""
+    """Whether the table holds one row per budget and rate: optima that were found before."""
     keys = np.stack([runs.column("compute_flops", law), runs.column("compression_rate", law)])
     return bool(np.unique(keys, axis=1).shape[1] == len(runs))
 
 
-def cell_numbers(cells: tuple[Cell, ...], rows: int) -> NDArray[np.int64]:
+def cell_numbers(cells: tuple[IsoflopCell, ...], rows: int) -> NDArray[np.int64]:
     """Return [n] which cell each row belongs to."""
     numbers = np.full(rows, -1, np.int64)
     for number, cell in enumerate(cells):
@@ -147,7 +147,7 @@ def cell_numbers(cells: tuple[Cell, ...], rows: int) -> NDArray[np.int64]:
     return numbers
 
 
-def find_minima(cells: tuple[Cell, ...], loss: Array, weights: Array) -> Minima:
+def find_minima(cells: tuple[IsoflopCell, ...], loss: Array, weights: Array) -> Minima:
     """Fit every cell's parabola in every replicate; `loss` and `weights` are [R, n]."""
     columns = []
     for cell in cells:
@@ -167,14 +167,14 @@ def find_minima(cells: tuple[Cell, ...], loss: Array, weights: Array) -> Minima:
     return Minima(*(np.stack(parts, axis=1) for parts in zip(*columns, strict=True)))
 
 
-def fitted_losses(cell: Cell, loss: Array) -> Array:
+def fitted_losses(cell: IsoflopCell, loss: Array) -> Array:
     """Return what the parabola gives for a curve's runs, whichever way it opens."""
     design = parabola_design(cell.x)
     fitted: Array = design @ solve_weighted(design, loss[cell.rows], np.ones(len(cell.rows)))
     return fitted
 
 
-def along(cells: tuple[Cell, ...], minima: Minima, ln_bytes: Array) -> Minima:
+def along(cells: tuple[IsoflopCell, ...], minima: Minima, ln_bytes: Array) -> Minima:
     """Return the minima moved to other places on their own isoFLOP curves; `ln_bytes` is [R, c]."""
     ln_params = [
         np.interp(ln_bytes[:, number] - cell.centre, cell.path[0], cell.path[1])
@@ -184,7 +184,7 @@ def along(cells: tuple[Cell, ...], minima: Minima, ln_bytes: Array) -> Minima:
 
 
 def replicates(
-    cells: tuple[Cell, ...], loss: Array, bootstrap: Bootstrap, *, student: bool
+    cells: tuple[IsoflopCell, ...], loss: Array, bootstrap: Bootstrap, *, student: bool
 ) -> tuple[Array, Array] | None:
     """Return [R, n] losses and weights of the replicates; None where none are wanted.
 
@@ -212,16 +212,10 @@ def replicates(
 def one_cell(minima: Minima, number: int) -> Minima:
     """Return the minima of a single cell, [R, 1] each."""
     only = slice(number, number + 1)
-    return Minima(
-        minima.ln_bytes[:, only],
-        minima.ln_params[:, only],
-        minima.loss[:, only],
-        minima.bend[:, only],
-        minima.inside[:, only],
-    )
+    return Minima._make(column[:, only] for column in minima)
 
 
-def cell_findings(cells: tuple[Cell, ...], minima: Minima, loss: Array) -> list[Finding]:
+def cell_findings(cells: tuple[IsoflopCell, ...], minima: Minima, loss: Array) -> list[Finding]:
     """Return the named checks of the point fit (replicate 0 of `minima`) to [n] losses."""
     found = list(zip(cells, minima.bend[0], minima.inside[0], strict=True))
     flat = [
@@ -247,14 +241,10 @@ def cell_findings(cells: tuple[Cell, ...], minima: Minima, loss: Array) -> list[
         ),
         ("flat minimum", "the curve rises by less than its own noise explains at", flat),
     )
-    return [
-        Finding(name=name, severity="warning", message=f"{what} {'; '.join(where)}")
-        for name, what, where in checks
-        if where
-    ]
+    return [warning(name, f"{what} {'; '.join(where)}") for name, what, where in checks if where]
 
 
-def _is_flat(cell: Cell, minima: Minima, number: int, loss: Array) -> bool:
+def _is_flat(cell: IsoflopCell, minima: Minima, number: int, loss: Array) -> bool:
     """Whether the curve's rise over its grid is under three times the scatter about it."""
     bend, spare = float(minima.bend[0, number]), len(loss) - FEWEST_SIZES
     if not bend > 0 or spare < 1:
@@ -264,7 +254,7 @@ def _is_flat(cell: Cell, minima: Minima, number: int, loss: Array) -> bool:
     return bend * float(away.max()) < FLAT * float(np.sqrt(scatter))
 
 
-def _where(cell: Cell) -> str:
+def _where(cell: IsoflopCell) -> str:
     return _place(cell.compute, cell.rate)
 
 

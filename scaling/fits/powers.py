@@ -1,6 +1,11 @@
-"""Power laws of the optimum in compute: approaches 1 and 2 of Hoffmann et al. 2022."""
+"""Power laws of compute: approaches 1 and 2 of Hoffmann et al. 2022, the loss envelope, and the
+optimum by interpolation of Porian et al. 2024 (arXiv 2406.19146).
+"""
+
+from typing import NamedTuple
 
 import numpy as np
+from scipy.interpolate import Akima1DInterpolator
 
 from corpora.errors import InputError
 from scaling.engine.bootstrap import (
@@ -13,33 +18,29 @@ from scaling.engine.bootstrap import (
     with_misfit,
 )
 from scaling.engine.newton import Array, solve_weighted
-from scaling.fits.assemble import assemble, held_out
+from scaling.fits.assemble import assemble, finite, goodness, held_out, need, provenance
 from scaling.fits.findings import misfit
 from scaling.fits.minima import along, cell_findings, find_minima, make_cells, replicates
-from scaling.fits.single_stage import need
-from scaling.laws import power
+from scaling.laws.optimum import envelope, power_params
+from scaling.laws.registry import DEFAULTS, LAWS, Options
 from scaling.result import FitResult
 from scaling.runs import Runs
 
+# Porian et al.: per budget the losses are interpolated (Akima, in logarithms) and the lowest point
+# of a fine grid is N*. That is repeated with the noise of a seed added to every loss; the spread of
+# ln N* weighs the budget in the power law, and the power laws of the repetitions give the interval.
+POINTS_PER_SIZE = 25
+LEAST_STEPS = 0.33 * POINTS_PER_SIZE  # a spread is at least so many steps of the grid
 
-def line(ln_compute: Array, ln_values: Array, weights: Array) -> tuple[Array, Array]:
-    """Return [...] intercept and slope of weighted lines ln y = intercept + slope ln C.
-
-    Args:
-        ln_compute, ln_values, weights: [..., n], broadcast; points of nan are left out.
-    """
-    ln_compute, ln_values, weights = np.broadcast_arrays(ln_compute, ln_values, weights)
-    found = np.isfinite(ln_values)
-    weights = np.where(found, weights, 0.0)
-    centre = float(np.mean(ln_compute))
-    design = np.stack([np.ones_like(ln_compute), ln_compute - centre], axis=-1)
-    level, slope = np.moveaxis(
-        solve_weighted(design, np.where(found, ln_values, 0.0), weights), -1, 0
-    )
-    return level - slope * centre, slope
+# Standard deviation of a loss from seed to seed, nats per token, by data set. The published code
+# means to let it rise with the loss, but compares ln L with a threshold on L, so that every loss
+# gets the lowest value; these are the ones its published intervals come from.
+SEED_NOISE = {"rw": 0.002, "owt2": 0.01}
 
 
-def fit_approach1(runs: Runs, bootstrap: Bootstrap = CASES) -> FitResult:
+def fit_approach1(
+    runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = CASES
+) -> FitResult:
     """Fit N* and D* as powers of C through the runs on the envelope of lowest loss.
 
     A run is on the envelope if no run of as little compute has a lower loss (Hoffmann et al. 2022,
@@ -52,35 +53,34 @@ def fit_approach1(runs: Runs, bootstrap: Bootstrap = CASES) -> FitResult:
     compute = np.log(runs.column("compute_flops", law))
     params = np.log(runs.column("params", law))
     data = np.log(runs.column("train_tokens" if runs.has("train_tokens") else "train_bytes", law))
-    loss = runs.column("nats_per_token" if runs.has("nats_per_token") else "bits_per_byte", law)
+    loss = _losses(runs, law)
     front = _envelope(compute, loss, np.ones((1, len(loss))))[0]
     need(runs, law, (int(front.sum()), 3, "runs on the envelope of lowest loss"))
-    estimates = {name: one[0] for name, one in _powers(compute, params, data, front[None]).items()}
+    estimates = {
+        name: value[0] for name, value in _powers(compute, params, data, front[None]).items()
+    }
     draws = None
     if bootstrap.resamples:
+        bootstrap = bootstrap._replace(kind="cases")
         whole = np.zeros(len(loss), np.int64)
         weights = case_weights(whole, bootstrap.draws, bootstrap.generator())
         chosen = _envelope(compute, loss, weights) * weights
         few = (chosen > 0).sum(axis=1) < 3
         draws = _powers(compute, params, data, np.where(few[:, None], 0.0, chosen))
     kept = front > 0
-    fitted = np.log(power.params(estimates, np.exp(compute[kept])))
-    return assemble(
+    fitted = np.log(power_params(estimates, np.exp(compute[kept])))
+    fit = FitResult(
         law=law,
         form="envelope of final losses",
-        estimates=estimates,
-        draws=draws,
-        observed=params[kept],
-        residuals=params[kept] - fitted,
-        parameters=2,
-        converged=True,
+        estimates=finite(estimates),
+        intervals={},
         method="least squares of ln N and ln D on ln C along the envelope",
-        pipeline="envelope and powers repeated",
-        bootstrap=bootstrap._replace(kind="cases") if draws is not None else bootstrap,
-        runs=runs,
-        inputs={"compute_flops": np.exp(compute[kept])},
-        units={"residuals": "ln parameters"},
+        status="converged",
+        units=dict(LAWS[law].units),
+        **goodness(params[kept], params[kept] - fitted, 2),
+        **provenance(runs, {"compute_flops": np.exp(compute[kept])}),
     )
+    return assemble(fit, runs, 2, bootstrap, draws, "envelope and powers repeated")
 
 
 def _envelope(ln_compute: Array, loss: Array, weights: Array) -> Array:
@@ -100,7 +100,9 @@ def _powers(ln_compute: Array, params: Array, data: Array, weights: Array) -> di
     return {"n0": np.exp(n_level), "a": a, "d0": np.exp(d_level), "b": b}
 
 
-def fit_approach2(runs: Runs, bootstrap: Bootstrap = RESIDUALS) -> FitResult:
+def fit_approach2(
+    runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = RESIDUALS
+) -> FitResult:
     """Fit N* and D* as powers of C through the parabola minima (Hoffmann et al. 2022, section 3.2).
 
     Raises:
@@ -114,8 +116,7 @@ def fit_approach2(runs: Runs, bootstrap: Bootstrap = RESIDUALS) -> FitResult:
             f"{runs.name}: {law} knows compute only, and the table has several compression rates "
             "at one budget; fit law1, or select one rate"
         )
-    column = "nats_per_token" if runs.has("nats_per_token") else "bits_per_byte"
-    loss = runs.column(column, law)
+    loss = _losses(runs, law)
     found = find_minima(cells, loss[None], np.ones((1, len(loss))))
     good = np.isfinite(found.ln_bytes[0])
     need(runs, law, (int(good.sum()), 3, "budgets with a minimum"))
@@ -142,48 +143,40 @@ def fit_approach2(runs: Runs, bootstrap: Bootstrap = RESIDUALS) -> FitResult:
         minima = along(cells, minima, places)
         draws = _powers(ln_compute, minima.ln_params, minima.ln_bytes, ones)
         findings += misfit(share, law)
-    return assemble(
+    fit = FitResult(
         law=law,
         form="parabola minima",
-        estimates=estimates,
-        draws=draws,
-        observed=observed,
-        residuals=residuals,
-        parameters=2,
-        converged=True,
+        estimates=finite(estimates),
+        intervals={},
         method="parabola per budget; least squares of ln N* and ln D* on ln C",
-        pipeline="both stages repeated",
-        bootstrap=bootstrap,
-        runs=runs,
-        inputs={"compute_flops": np.exp(compute)},
-        units={"residuals": "ln parameters"},
-        findings=findings,
+        status="converged",
+        units=dict(LAWS[law].units),
+        findings=tuple(findings),
+        **goodness(observed, residuals, 2),
+        **provenance(runs, {"compute_flops": np.exp(compute)}),
     )
-
-
-# Fitting the loss envelope: the best loss of a budget as a power of the budget.
+    return assemble(fit, runs, 2, bootstrap, draws, "both stages repeated")
 
 
 def fit_envelope(
-    runs: Runs,
-    irreducible: float,
-    bootstrap: Bootstrap = RESIDUALS,
+    runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = RESIDUALS
 ) -> FitResult:
     """Fit L* = E + A C^-alpha with E given, through the lowest loss of each budget, in logarithms.
 
     The largest budget is also left out and predicted.
 
     Raises:
-        InputError: fewer than three budgets, or a loss not above E.
+        InputError: no E, fewer than three budgets, or a loss not above E.
     """
-    law = "envelope"
-    budgets = runs.column("compute_flops", law)
-    loss = runs.column("nats_per_token" if runs.has("nats_per_token") else "bits_per_byte", law)
+    law, irreducible = "envelope", options.irreducible
+    if irreducible is None:
+        raise InputError("envelope needs the irreducible loss E: give `irreducible`, e.g. 1.6")
+    budgets, loss = runs.column("compute_flops", law), _losses(runs, law)
     compute = np.unique(budgets)
-    lowest = np.array([loss[budgets == one].min() for one in compute])
+    lowest = np.array([loss[budgets == budget].min() for budget in compute])
     need(runs, law, (len(compute), 3, "compute budgets"))
     if not np.isfinite(irreducible):
-        raise InputError(f"{law}: E = {irreducible:g} is no loss; give --irreducible, e.g. 1.6")
+        raise InputError(f"{law}: E = {irreducible:g} is no loss; give `irreducible`, e.g. 1.6")
     if not lowest.min() > irreducible:
         raise InputError(
             f"{runs.name}: {law} has E = {irreducible:g}, and the lowest loss is {lowest.min():g}; "
@@ -196,10 +189,11 @@ def fit_envelope(
 
     ones = np.ones(len(x))
     level, slope = line(x, y, ones)
-    estimates = {name: float(one) for name, one in public(level, slope).items()}
+    estimates = finite(public(level, slope))
     fitted = level + slope * x
     draws = None
     if bootstrap.resamples:
+        bootstrap = bootstrap._replace(kind="residuals")
         leverage = leverages(np.stack([ones, x - x.mean()], axis=1))
         whole = np.zeros(len(x), np.int64)
         targets = residual_targets(
@@ -208,23 +202,139 @@ def fit_envelope(
         draws = public(*line(x, targets, ones))
     holdout = None
     if len(x) > 3:
-        rest = {name: float(one) for name, one in public(*line(x[:-1], y[:-1], ones[:-1])).items()}
+        rest = finite(public(*line(x[:-1], y[:-1], ones[:-1])))
         rule = f"compute_flops = {compute[-1]:g} left out"
-        holdout = held_out(rule, lowest[-1:], power.envelope(rest, compute[-1:]))
-    return assemble(
+        holdout = held_out(rule, lowest[-1:], envelope(rest, compute[-1:]))
+    fit = FitResult(
         law=law,
         form="E given",
         estimates=estimates,
-        draws=draws,
-        observed=lowest,
-        residuals=lowest - power.envelope(estimates, compute),
-        parameters=2,
-        converged=True,
+        intervals={},
         method="least squares of ln (L - E) on ln C",
-        pipeline="line refitted",
-        bootstrap=bootstrap._replace(kind="residuals") if draws is not None else bootstrap,
-        runs=runs,
-        inputs={"compute_flops": compute},
-        units={"residuals": "as the loss"},
+        status="converged",
+        units=dict(LAWS[law].units),
         holdout=holdout,
+        **goodness(lowest, lowest - envelope(estimates, compute), 2),
+        **provenance(runs, {"compute_flops": compute}),
+    )
+    return assemble(fit, runs, 2, bootstrap, draws, "line refitted")
+
+
+def _losses(runs: Runs, law: str) -> Array:
+    return runs.column("nats_per_token" if runs.has("nats_per_token") else "bits_per_byte", law)
+
+
+def line(ln_compute: Array, ln_values: Array, weights: Array) -> tuple[Array, Array]:
+    """Return [...] intercept and slope of weighted lines ln y = intercept + slope ln C.
+
+    Args:
+        ln_compute, ln_values, weights: [..., n], broadcast; points of nan are left out.
+    """
+    ln_compute, ln_values, weights = np.broadcast_arrays(ln_compute, ln_values, weights)
+    found = np.isfinite(ln_values)
+    weights = np.where(found, weights, 0.0)
+    centre = float(np.mean(ln_compute))
+    design = np.stack([np.ones_like(ln_compute), ln_compute - centre], axis=-1)
+    level, slope = np.moveaxis(
+        solve_weighted(design, np.where(found, ln_values, 0.0), weights), -1, 0
+    )
+    return level - slope * centre, slope
+
+
+class _Optimum(NamedTuple):
+    """The optimum of one budget: ln N* and ln D* in each repetition, and its spread."""
+
+    ln_params: Array
+    ln_tokens: Array
+    spread: float
+
+
+def fit_with_seed_noise(runs: Runs, noise: float, bootstrap: Bootstrap) -> FitResult:
+    """Fit N* and D* as powers of C as Porian et al. do.
+
+    Args:
+        noise: standard deviation of a loss from seed to seed.
+        bootstrap: its draws and seed; the kind does not apply.
+
+    Raises:
+        InputError: fewer than three budgets with an optimum inside their grid.
+    """
+    law = "approach2"
+    compute, params, tokens, loss = (
+        runs.column(name, law)
+        for name in ("compute_flops", "params", "train_tokens", "nats_per_token")
+    )
+    generator = bootstrap.generator()
+    found: dict[float, _Optimum] = {}
+    for budget in np.unique(compute):
+        rows = compute == budget
+        optimum = _interpolated_optimum(
+            params[rows], tokens[rows], loss[rows], noise, bootstrap, generator
+        )
+        if optimum is not None:
+            found[float(budget)] = optimum
+    need(runs, law, (len(found), 3, "budgets with an optimum inside their grid"))
+    optima = list(found.values())
+    ln_compute = np.log(np.array(list(found)))
+    weights = np.array([optimum.spread**-2 for optimum in optima])
+    sizes = np.array([np.median(optimum.ln_params) for optimum in optima])
+    data = np.array([np.median(optimum.ln_tokens) for optimum in optima])
+    fewest = min(len(optimum.ln_params) for optimum in optima)
+    size_draws = np.stack([optimum.ln_params[:fewest] for optimum in optima], axis=1)
+    data_draws = np.stack([optimum.ln_tokens[:fewest] for optimum in optima], axis=1)
+    estimates = finite(_powers(ln_compute, sizes, data, weights))
+    fitted = np.log(power_params(estimates, np.exp(ln_compute)))
+    fit = FitResult(
+        law=law,
+        form="interpolated minima",
+        estimates=estimates,
+        intervals={},
+        method="Akima interpolation per budget; weighted least squares of ln N* on ln C",
+        status="converged",
+        units=dict(LAWS[law].units),
+        **goodness(sizes, sizes - fitted, 2),
+        **provenance(runs, {"compute_flops": np.exp(ln_compute)}),
+    )
+    bootstrap = bootstrap._replace(kind="residuals")
+    draws = _powers(ln_compute, size_draws, data_draws, weights)
+    fit = assemble(fit, runs, 2, bootstrap, draws, "")
+    how = f"seed noise {noise:g} added to every loss, {fewest} draws, percentiles"
+    return fit.model_copy(update={"interval_method": how})
+
+
+def fit_given_optima(compute: Array, params: Array, spread: Array) -> dict[str, float]:
+    """Return n0 and a of the weighted power law through optima that somebody else found.
+
+    Args:
+        compute, params, spread: [n] C, N*, and the standard deviation of ln N*.
+    """
+    level, slope = line(np.log(compute), np.log(params), spread**-2)
+    return {"n0": float(np.exp(level)), "a": float(slope)}
+
+
+def _interpolated_optimum(
+    params: Array,
+    tokens: Array,
+    loss: Array,
+    noise: float,
+    bootstrap: Bootstrap,
+    generator: np.random.Generator,
+) -> _Optimum | None:
+    """Return the optimum, or None where most repetitions put it at an end of the grid."""
+    sizes = np.unique(params)
+    if len(sizes) < 3:
+        return None
+    best = [np.flatnonzero(params == size)[np.argmin(loss[params == size])] for size in sizes]
+    x, tokens, loss = np.log(params[best]), np.log(tokens[best]), loss[best]
+    fine = np.linspace(x[0], x[-1], (len(x) - 1) * POINTS_PER_SIZE)
+    noisy = loss[:, None] + noise * generator.standard_normal((len(x), bootstrap.draws))
+    curves = Akima1DInterpolator(x, np.log(noisy))(np.clip(fine, x[0], x[-1]))
+    place = np.argmin(curves, axis=0)
+    inside = (place > 0) & (place < len(fine) - 1)
+    if inside.sum() < bootstrap.draws // 2:
+        return None
+    stars = fine[place[inside]]
+    spread = max(float(stars.std()), LEAST_STEPS * float(fine[1] - fine[0]))
+    return _Optimum(
+        stars, np.interp(stars, x, tokens), spread * bootstrap.draws / int(inside.sum())
     )

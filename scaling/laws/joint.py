@@ -16,74 +16,58 @@ shrinks with what is left to learn (its own additive bowl is the law `joint-addi
 Law I's power of C and T. At k = -gamma / (1 - e^2) and F = 0 the valley is the sum of two powers,
 which is Chinchilla's approach 3 in n and B; g = 1 turns its bytes into tokens.
 
-With `kappa` = k, `epsilon` = e. Forms, by their free coefficients: see `FORMS`.
-"""
+With `kappa` = k, `epsilon` = e; the forms are named, by their free coefficients, in the registry.
 
-from collections.abc import Mapping
-from typing import Any
+Its rival of nine coefficients, the first joint form (`joint-terms`), has Chinchilla's two terms,
+each scaled by a power of T, N being the latent parameters, and an additive bowl:
+
+    L = E + A N^-alpha T^u + B0 B^-beta T^v + q ln T + s (ln T)^2
+"""
 
 import numpy as np
 
 from scaling.engine.newton import Array
+from scaling.laws.optimum import best_rate
+from scaling.laws.power_sum import Coefficients, PowerSum, Term
+from scaling.laws.registry import BITS, LAWS, Quantities, Quantity
 
-Point = Mapping[str, Any]  # a number, or an array of draws, per coefficient
-
-_CORE = ("E", "L0", "gamma", "rho0")
-FORMS: Mapping[str, tuple[str, ...]] = {
-    # Chinchilla with one exponent, in effective parameters and tokens; T matters through D alone.
-    "chinchilla": _CORE,
-    # Two sums of powers, each with its own exponent.
-    "chinchilla-two": (*_CORE, "epsilon"),
-    # The project's choice: fewest coefficients, lowest hold-out error.
-    "one-exponent": (*_CORE, "F", "T0", "g", "kappa"),
-    # T* drifts with compute.
-    "drift": (*_CORE, "F", "T0", "g", "kappa", "delta"),
-    # rho* drifts with compute: size and data have exponents of their own.
-    "two-exponents": (*_CORE, "F", "T0", "g", "kappa", "epsilon"),
-}
-# Law II's own bowl, added instead of multiplied, with its drift of T* with compute; a law of its
-# own name (`joint-additive`), because its formula differs.
-ADDITIVE = (*_CORE, "F", "T0", "g", "kappa", "delta")
-DEFAULT_FORM = "one-exponent"
+DEFAULT_FORM = LAWS["joint"].default
 
 
-def best_rate(p: Point, compute_flops: Array) -> Array:
-    """Return T*, bytes per token."""
-    return np.asarray(p["T0"] * compute_flops ** -np.asarray(p.get("delta", np.float64(0))))
-
-
-def best_ratio(p: Point, compute_flops: Array, compression_rate: Array) -> Array:
+def best_ratio(p: Coefficients, compute_flops: Array, compression_rate: Array) -> Array:
     """Return rho*, bytes per effective parameter."""
     drift = compute_flops ** np.asarray(p.get("epsilon", np.float64(0)))
     return np.asarray(p["rho0"] * compression_rate ** p.get("g", 1.0) * drift)
 
 
-def best_loss(p: Point, compute_flops: Array, compression_rate: Array) -> Array:
+def best_loss(p: Coefficients, compute_flops: Array, compression_rate: Array) -> Array:
     """Return the bits per byte of the best size at C and T."""
     reducible = p["L0"] * compute_flops ** p["gamma"]
     return np.asarray(p["E"] + reducible * np.exp(_bowl(p, compute_flops, compression_rate)))
 
 
-def best_loss_additive(p: Point, compute_flops: Array, compression_rate: Array) -> Array:
+def best_loss_additive(p: Coefficients, compute_flops: Array, compression_rate: Array) -> Array:
     """Return the same where the bowl is Law II's, added instead of multiplied."""
     reducible = p["L0"] * compute_flops ** p["gamma"]
     return np.asarray(p["E"] + reducible + _bowl(p, compute_flops, compression_rate))
 
 
-def _bowl(p: Point, compute_flops: Array, compression_rate: Array) -> Array:
+def _bowl(p: Coefficients, compute_flops: Array, compression_rate: Array) -> Array:
     if "F" not in p:
         return np.zeros_like(np.log(compression_rate))
     away = np.log(compression_rate) - np.log(best_rate(p, compute_flops))
     return np.asarray(p["F"] * away**2)
 
 
-def best_bytes(p: Point, compute_flops: Array, compression_rate: Array) -> Array:
+def best_bytes(p: Coefficients, compute_flops: Array, compression_rate: Array) -> Array:
     """Return B*, training bytes of the best size at C and T: sqrt(C T rho* / 6)."""
     ratio = best_ratio(p, compute_flops, compression_rate)
     return np.asarray(np.sqrt(compute_flops * compression_rate * ratio / 6))
 
 
-def loss(p: Point, compute_flops: Array, compression_rate: Array, train_bytes: Array) -> Array:
+def loss(
+    p: Coefficients, compute_flops: Array, compression_rate: Array, train_bytes: Array
+) -> Array:
     """Return bits per byte of a run."""
     best = best_loss(p, compute_flops, compression_rate)
     valley = _valley(p, compute_flops, compression_rate, train_bytes)
@@ -91,7 +75,7 @@ def loss(p: Point, compute_flops: Array, compression_rate: Array, train_bytes: A
 
 
 def loss_additive(
-    p: Point, compute_flops: Array, compression_rate: Array, train_bytes: Array
+    p: Coefficients, compute_flops: Array, compression_rate: Array, train_bytes: Array
 ) -> Array:
     """Return bits per byte of a run, by the additive bowl."""
     best = best_loss_additive(p, compute_flops, compression_rate)
@@ -99,7 +83,9 @@ def loss_additive(
     return np.asarray(best + p["L0"] * compute_flops ** p["gamma"] * (valley - 1))
 
 
-def _valley(p: Point, compute_flops: Array, compression_rate: Array, train_bytes: Array) -> Array:
+def _valley(
+    p: Coefficients, compute_flops: Array, compression_rate: Array, train_bytes: Array
+) -> Array:
     ratio = 6 * train_bytes**2 / (compute_flops * compression_rate)
     z = np.log(ratio) - np.log(best_ratio(p, compute_flops, compression_rate))
     e = np.asarray(p.get("epsilon", np.float64(0)))
@@ -112,3 +98,48 @@ def log_valley(k: Array, e: Array, z: Array) -> Array:
     up = np.log1p(-e) + k * (1 + e) * z
     down = np.log1p(e) - k * (1 - e) * z
     return np.asarray(np.logaddexp(up, down) - np.log(2))
+
+
+TERMS = PowerSum(
+    (
+        Term("E"),
+        Term("A", {"N": "-alpha", "T": "u"}),
+        Term("B0", {"B": "-beta", "T": "v"}),
+        Term("q", log=("T", 1)),
+        Term("s", log=("T", 2)),
+    ),
+    {
+        "alpha": np.linspace(0.1, 0.6, 6),
+        "u": np.array([0.0, 0.15]),
+        "beta": np.linspace(0.1, 0.6, 6),
+        "v": np.array([0.0, 0.15]),
+    },
+)
+
+
+def terms_loss(
+    p: Coefficients, params: Array, train_bytes: Array, compression_rate: Array
+) -> Array:
+    """Return bits per byte of a run, by the rival of nine coefficients."""
+    return TERMS.value(p, N=params, B=train_bytes, T=compression_rate)
+
+
+_C, _CT = ("compute_flops",), ("compute_flops", "compression_rate")
+_OPTIMA: Quantities = {
+    "compression_rate_opt": Quantity(_C, "bytes per token", best_rate),
+    "train_bytes_opt": Quantity(_CT, "bytes", best_bytes),
+    "bytes_per_param_opt": Quantity(_CT, "bytes per effective parameter", best_ratio),
+}
+MULTIPLIED: Quantities = {
+    "bits_per_byte": Quantity((*_CT, "train_bytes"), BITS, loss),
+    "bits_per_byte_opt": Quantity(_CT, BITS, best_loss),
+    **_OPTIMA,
+}
+ADDITIVE: Quantities = {
+    "bits_per_byte": Quantity((*_CT, "train_bytes"), BITS, loss_additive),
+    "bits_per_byte_opt": Quantity(_CT, BITS, best_loss_additive),
+    **_OPTIMA,
+}
+SUM_OF_POWERS: Quantities = {
+    "bits_per_byte": Quantity(("params", "train_bytes", "compression_rate"), BITS, terms_loss)
+}

@@ -1,22 +1,18 @@
-"""Which quantities each law predicts, from which inputs."""
+"""Every law, declared once: what it says, needs, may be told, predicts, and who fits it.
+
+To add a law: write its formula and quantities in `scaling.laws`, its fit in `scaling.fits`, and its
+entry here. The command's help, its options and its messages follow from the entry. This module is
+read for help alone, so it names what is heavy as `module:name` instead of importing it.
+"""
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from corpora.errors import InputError, did_you_mean
-from scaling.laws import (
-    chinchilla,
-    isoflop,
-    joint,
-    joint_terms,
-    kaplan,
-    law1,
-    law2,
-    overtraining,
-    power,
-    repeated,
-    vocabulary,
-)
+
+BITS = "bits per byte"
+NATS = "nats per token"
 
 
 class Quantity(NamedTuple):
@@ -33,81 +29,261 @@ class Quantity(NamedTuple):
     formula: Callable[..., Any]
 
 
-BITS = "bits per byte"
-NATS = "nats per token"
-_C, _CT = ("compute_flops",), ("compute_flops", "compression_rate")
-_CTB = (*_CT, "train_bytes")
-_LATENT = ("latent_flops", "compression_rate")
-_VOCABULARY = ("params", "vocabulary_size", "embedding_dim", "characters")
-_ND, _NB = ("params", "tokens"), ("params", "bytes")
+Quantities = Mapping[str, Quantity]
 
-QUANTITIES: Mapping[str, Mapping[str, Quantity]] = {
-    "isoflop": {"bits_per_byte": Quantity(("train_bytes",), BITS, isoflop.parabola)},
-    "isoflop-surface": {
-        "bits_per_byte": Quantity(("compression_rate", "bytes_per_param"), BITS, isoflop.surface)
-    },
-    "law1": {
-        "train_bytes_opt": Quantity(_LATENT, "bytes", law1.train_bytes),
-        "params_opt": Quantity(_LATENT, "parameters", law1.params),
-        "bytes_per_param_opt": Quantity(_LATENT, "bytes per parameter", law1.bytes_per_param),
-    },
-    "law2": {
-        "bits_per_byte": Quantity(_CT, BITS, law2.loss),
-        "bits_per_byte_opt": Quantity(_C, BITS, law2.best_loss),
-        "compression_rate_opt": Quantity(_C, "bytes per token", law2.best_rate),
-        "price_bits_per_byte": Quantity(_CT, BITS, law2.price),
-    },
-    "chinchilla": {
-        "loss": Quantity(_ND, NATS, chinchilla.loss),
-        "params_opt": Quantity(_C, "parameters", chinchilla.best_params),
-        "tokens_opt": Quantity(_C, "tokens", chinchilla.best_tokens),
-        "params_exponent": Quantity((), "", chinchilla.params_exponent),
-    },
-    "chinchilla-bytes": {"loss": Quantity(_NB, BITS, chinchilla.loss_in_bytes)},
-    "joint": {
-        "bits_per_byte": Quantity(_CTB, BITS, joint.loss),
-        "bits_per_byte_opt": Quantity(_CT, BITS, joint.best_loss),
-        "compression_rate_opt": Quantity(_C, "bytes per token", joint.best_rate),
-        "train_bytes_opt": Quantity(_CT, "bytes", joint.best_bytes),
-        "bytes_per_param_opt": Quantity(_CT, "bytes per effective parameter", joint.best_ratio),
-    },
-    "joint-additive": {
-        "bits_per_byte": Quantity(_CTB, BITS, joint.loss_additive),
-        "bits_per_byte_opt": Quantity(_CT, BITS, joint.best_loss_additive),
-        "compression_rate_opt": Quantity(_C, "bytes per token", joint.best_rate),
-        "train_bytes_opt": Quantity(_CT, "bytes", joint.best_bytes),
-        "bytes_per_param_opt": Quantity(_CT, "bytes per effective parameter", joint.best_ratio),
-    },
-    "joint-terms": {
-        "bits_per_byte": Quantity(
-            ("params", "train_bytes", "compression_rate"), BITS, joint_terms.loss
-        )
-    },
-    "kaplan": {"loss": Quantity(_ND, NATS, kaplan.loss)},
-    "repeated": {"loss": Quantity(("params", "tokens", "unique_tokens"), NATS, repeated.loss)},
-    "vocabulary": {
-        "loss": Quantity(_VOCABULARY, "nats per token", vocabulary.loss_corrected),
-        "vocabulary_size_opt": Quantity(
-            ("params", "embedding_dim", "compute_flops"), "ids", vocabulary.best_vocabulary
+
+class Options(NamedTuple):
+    """What a law may be told besides its runs.
+
+    Attributes:
+        form: which form of the law; empty for its default.
+        minima: how Law II finds the optima of runs, `parabola` or `lowest`.
+        irreducible: E of the envelope.
+        base: E, A, B, alpha and beta under the law of repeated data.
+    """
+
+    form: str = ""
+    minima: str = "parabola"
+    irreducible: float | None = None
+    base: Mapping[str, float] | None = None
+
+
+DEFAULTS = Options()
+
+
+class Law(NamedTuple):
+    """A law that can be fitted.
+
+    Attributes:
+        about: one line of help.
+        fit: `module:function`, (runs of one family, options, bootstrap) -> a result or several.
+        quantities: `module:name` of what it predicts.
+        columns: of a table, without which it cannot be fitted.
+        forms: its forms, with their coefficients; none where there is but one.
+        default: the form that is fitted where none is named.
+        takes: the other fields of `Options` that mean something to it.
+        resampling: how its intervals are found by default, `cases` or `residuals`.
+        one_stage: whether they may come from the objective at the optimum as well.
+        units: of the residuals and the coefficients that have one.
+    """
+
+    about: str
+    fit: str
+    quantities: str
+    columns: tuple[str, ...]
+    forms: Mapping[str, tuple[str, ...]] = {}
+    default: str = ""
+    takes: tuple[str, ...] = ()
+    resampling: str = "cases"
+    one_stage: bool = False
+    units: Mapping[str, str] = {}
+
+
+_ISOFLOP = ("compute_flops", "params", "train_bytes", "bits_per_byte")
+_RATES = ("compute_flops", "compression_rate", "bits_per_byte")
+_JOINT = ("E", "L0", "gamma", "rho0")
+_CHINCHILLA = ("E", "A", "B", "alpha", "beta")
+_VOCABULARY = ("E", "A1", "A2", "B", "alpha2", "beta")
+
+LAWS: dict[str, Law] = {
+    "isoflop": Law(
+        "a parabola in ln B for every budget and rate",
+        "scaling.fits.isoflop:fit_parabolas",
+        "scaling.laws.optimum:PARABOLA",
+        _ISOFLOP,
+        resampling="residuals",
+        units={
+            "train_bytes_opt": "bytes",
+            "params_opt": "parameters",
+            "bytes_per_param_opt": "bytes per parameter",
+            "bits_per_byte_opt": BITS,
+            "curvature": "bits per byte per squared ln",
+        },
+    ),
+    "isoflop-surface": Law(
+        "a paraboloid in ln T and ln rho per budget",
+        "scaling.fits.isoflop:fit_surfaces",
+        "scaling.laws.optimum:SURFACE",
+        ("compression_rate", "train_bytes", "params", "bits_per_byte"),
+        units={
+            "compression_rate_opt": "bytes per token",
+            "bytes_per_param_opt": "bytes per parameter",
+            "bits_per_byte_opt": BITS,
+        },
+    ),
+    "law1": Law(
+        "B*, N* and rho* as powers of compute and rate",
+        "scaling.fits.law1:fit_law1",
+        "scaling.laws.optimum:LAW1",
+        (*_ISOFLOP, "compression_rate"),
+        resampling="residuals",
+        units={"residuals": "ln bytes", "B0": "bytes", "N0": "parameters"},
+    ),
+    "law2": Law(
+        "the price of a compression rate, and T*(C)",
+        "scaling.fits.law2:fit_law2",
+        "scaling.laws.optimum:LAW2",
+        _RATES,
+        forms={
+            "mean": ("gamma", "L0", "E"),
+            "constant": ("gamma", "L0", "E", "F", "T0"),
+            "compute-dependent": ("gamma", "L0", "E", "F", "T0", "delta"),
+        },
+        default="compute-dependent",
+        takes=("minima",),
+        resampling="residuals",
+        one_stage=True,
+        units={"residuals": BITS, "F": BITS, "E": BITS},
+    ),
+    "chinchilla": Law(
+        "L = E + A / N^alpha + B / D^beta",
+        "scaling.fits.chinchilla:fit_chinchilla",
+        "scaling.laws.chinchilla:TOKENS",
+        ("params",),
+        forms=dict.fromkeys(("log-huber", "log-lad", "log-l2", "l2", "lower-edge"), _CHINCHILLA),
+        default="log-huber",
+        one_stage=True,
+    ),
+    "approach1": Law(
+        "N* and D* along the envelope of losses",
+        "scaling.fits.powers:fit_approach1",
+        "scaling.laws.optimum:POWERS",
+        ("compute_flops", "params"),
+        units={"residuals": "ln parameters"},
+    ),
+    "approach2": Law(
+        "N* and D* through the isoFLOP minima",
+        "scaling.fits.powers:fit_approach2",
+        "scaling.laws.optimum:POWERS",
+        ("compute_flops", "params"),
+        resampling="residuals",
+        units={"residuals": "ln parameters"},
+    ),
+    "envelope": Law(
+        "L* = E + A C^-alpha with E given",
+        "scaling.fits.powers:fit_envelope",
+        "scaling.laws.optimum:ENVELOPE",
+        ("compute_flops",),
+        takes=("irreducible",),
+        resampling="residuals",
+        units={"residuals": "as the loss"},
+    ),
+    "overtraining": Law(
+        "one exponent for size and data",
+        "scaling.fits.other_laws:fit_overtraining",
+        "scaling.laws.chinchilla:PARALLEL",
+        ("params", "train_tokens", "nats_per_token"),
+        one_stage=True,
+        units={"residuals": NATS, "E": NATS},
+    ),
+    "vocabulary": Law(
+        "loss by vocabulary size",
+        "scaling.fits.other_laws:fit_vocabulary",
+        "scaling.laws.chinchilla:CORRECTED",
+        (
+            "nonembedding_params",
+            "vocabulary_size",
+            "embedding_dim",
+            "train_characters",
+            "unigram_normalized_loss",
         ),
-    },
-    "vocabulary-published": {
-        "loss": Quantity(_VOCABULARY, "nats per token", vocabulary.loss_published),
-        "vocabulary_size_opt": Quantity(
-            ("params", "embedding_dim", "compute_flops"), "ids", vocabulary.best_vocabulary
-        ),
-    },
-    "overtraining": {"loss": Quantity(("params", "tokens_per_param"), NATS, overtraining.loss)},
-    "approach1": {
-        "params_opt": Quantity(_C, "parameters", power.params),
-        "tokens_opt": Quantity(_C, "tokens", power.tokens),
-    },
-    "approach2": {
-        "params_opt": Quantity(_C, "parameters", power.params),
-        "tokens_opt": Quantity(_C, "tokens", power.tokens),
-    },
-    "envelope": {"loss": Quantity(_C, NATS, power.envelope)},
+        forms=dict.fromkeys(("published", "corrected"), _VOCABULARY),
+        default="corrected",
+        one_stage=True,
+        units={"residuals": NATS, "params": "millions inside the formula"},
+    ),
+    "repeated": Law(
+        "what an epoch more is worth",
+        "scaling.fits.other_laws:fit_repeated",
+        "scaling.laws.chinchilla:REPEATED",
+        ("params", "train_tokens", "unique_tokens", "nats_per_token"),
+        takes=("base",),
+        one_stage=True,
+        units={"residuals": NATS, "R_D": "epochs", "R_N": "multiples of U_N"},
+    ),
+    "joint": Law(
+        "every run in one formula",
+        "scaling.fits.joint:fit_joint",
+        "scaling.laws.joint:MULTIPLIED",
+        ("compute_flops", "compression_rate", "train_bytes", "bits_per_byte"),
+        forms={
+            # Chinchilla with one exponent, in effective parameters; T matters through D alone.
+            "chinchilla": _JOINT,
+            # Two sums of powers, each with its own exponent.
+            "chinchilla-two": (*_JOINT, "epsilon"),
+            # The project's choice: fewest coefficients, lowest hold-out error.
+            "one-exponent": (*_JOINT, "F", "T0", "g", "kappa"),
+            # T* drifts with compute.
+            "drift": (*_JOINT, "F", "T0", "g", "kappa", "delta"),
+            # rho* drifts with compute: size and data have exponents of their own.
+            "two-exponents": (*_JOINT, "F", "T0", "g", "kappa", "epsilon"),
+            # Law II's own bowl, added instead of multiplied, with its drift of T*.
+            "additive": (*_JOINT, "F", "T0", "g", "kappa", "delta"),
+        },
+        default="one-exponent",
+        one_stage=True,
+        units={"residuals": BITS, "E": BITS, "rho0": "bytes per parameter"},
+    ),
+    "joint-terms": Law(
+        "its rival of nine coefficients",
+        "scaling.fits.joint:fit_joint_terms",
+        "scaling.laws.joint:SUM_OF_POWERS",
+        ("params", "train_bytes", "compression_rate", "bits_per_byte"),
+        one_stage=True,
+        units={"residuals": BITS, "E": BITS},
+    ),
 }
+
+# Laws that a result may be of besides those: forms whose formula differs, and one only published.
+_VARIANTS = {
+    "chinchilla-bytes": "scaling.laws.chinchilla:BYTES",
+    "vocabulary-published": "scaling.laws.chinchilla:PUBLISHED",
+    "joint-additive": "scaling.laws.joint:ADDITIVE",
+    "kaplan": "scaling.laws.chinchilla:KAPLAN",
+}
+
+
+def load(reference: str) -> Any:
+    """Return what a `module:name` names."""
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)
+
+
+def law_named(name: str) -> Law:
+    """Return the law of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in LAWS:
+        raise InputError(f"law {name!r} is unknown{did_you_mean(name, LAWS)} ({', '.join(LAWS)})")
+    return LAWS[name]
+
+
+def form_of(law: str, form: str) -> str:
+    """Return the form asked for, or the law's default where none is.
+
+    Raises:
+        InputError: the law has no such form.
+    """
+    forms = LAWS[law].forms
+    if form and form not in forms:
+        has = ", ".join(forms) or "none"
+        raise InputError(f"{law} has no form {form!r}{did_you_mean(form, forms)} ({has})")
+    return form or LAWS[law].default
+
+
+def quantities(law: str) -> Quantities:
+    """Return what a law, or the law of a published or written fit, predicts.
+
+    Raises:
+        InputError: the law is unknown.
+    """
+    reference = LAWS[law].quantities if law in LAWS else _VARIANTS.get(law)
+    if reference is None:
+        raise InputError(f"law {law!r} is unknown{did_you_mean(law, (*LAWS, *_VARIANTS))}")
+    found: Quantities = load(reference)
+    return found
 
 
 def quantity(law: str, form: str, name: str, given: tuple[str, ...]) -> Quantity:
@@ -116,9 +292,7 @@ def quantity(law: str, form: str, name: str, given: tuple[str, ...]) -> Quantity
     Raises:
         InputError: law or quantity unknown, or inputs missing or not among its own.
     """
-    if law not in QUANTITIES:
-        raise InputError(f"law {law!r} is unknown{did_you_mean(law, QUANTITIES)}")
-    known = QUANTITIES[law]
+    known = quantities(law)
     if name not in known:
         raise InputError(
             f"law {law!r} ({form}) does not predict {name!r}: it predicts {', '.join(known)}"

@@ -7,7 +7,8 @@ given where the paper gives one, or a standard error (then 1.96 of it on either 
 import math
 from collections.abc import Mapping
 
-from scaling.result import FitResult, Interval
+from corpora.bootstrap import Interval
+from scaling.result import FitResult
 
 COT = "Limisiewicz et al. 2026, Compute Optimal Tokenization, arXiv 2605.01188, table 1"
 HOFFMANN = "Hoffmann et al. 2022, Training Compute-Optimal Large Language Models, arXiv 2203.15556"

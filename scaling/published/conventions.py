@@ -12,10 +12,10 @@ import numpy as np
 
 from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP, Bootstrap
 from scaling.engine.newton import solve_weighted
+from scaling.fits.isoflop import fit_surfaces
 from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
 from scaling.fits.minima import find_minima, make_cells
-from scaling.fits.surface import fit_surfaces
 from scaling.flops import CONVENTIONS, BltShape, CostContext, training_flops_per_byte
 from scaling.published import tables
 from scaling.read_runs import read_runs
@@ -112,7 +112,7 @@ def _by_params(printed: Runs, exact: Runs) -> Mapping[str, Runs]:
 
 def _surface(runs: Runs, bootstrap: Bootstrap = NO_BOOTSTRAP) -> FitResult:
     at_budget = runs.only(runs.column("compute_flops", "isoflop-surface") == BUDGET)
-    (surface,) = fit_surfaces(at_budget, bootstrap)
+    (surface,) = fit_surfaces(at_budget, bootstrap=bootstrap)
     return surface
 
 

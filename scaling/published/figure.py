@@ -6,9 +6,10 @@ from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
+from corpora.bootstrap import Interval
 from scaling.compare import compare
 from scaling.published.tables import FIGURES, path
-from scaling.result import FitResult, Interval
+from scaling.result import FitResult
 
 # How a figure is judged: `digits` (what is reproduced must round to the figure printed), `scatter`
 # (the end of an interval: both carry the noise of random draws), `bar` (what is reproduced must not

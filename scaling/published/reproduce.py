@@ -5,18 +5,20 @@ from pathlib import Path
 
 import numpy as np
 
+from corpora.bootstrap import Interval
+from scaling.compare import score_forms
 from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP, Bootstrap
-from scaling.fits.joint_rivals import score_forms
+from scaling.fits.isoflop import fit_surfaces
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
-from scaling.fits.surface import fit_surfaces
 from scaling.flops import CostContext, latent_share, paper_blt, train_bytes
 from scaling.laws.joint import DEFAULT_FORM
+from scaling.laws.registry import Options
 from scaling.published import tables
 from scaling.published.coefficients import COT_LAW1_LATENT, COT_LAW2_LATENT
 from scaling.published.figure import PublishedFigure, figures, for_context
 from scaling.published.reproduce_runs import figures_of_runs
-from scaling.result import Interval, Prediction
+from scaling.result import Prediction
 
 
 def reproduce(
@@ -70,14 +72,16 @@ def _costs() -> Iterator[PublishedFigure]:
 
 
 def _surfaces(bootstrap: Bootstrap) -> Iterator[PublishedFigure]:
-    for fit in fit_surfaces(tables.isoflop_runs(), bootstrap):
+    for fit in fit_surfaces(tables.isoflop_runs(), bootstrap=bootstrap):
         found = {**fit.estimates, "R2": fit.r2, "RMSE": fit.rmse}
         group = f"isoFLOP surface, C = {fit.context['compute_flops']:g}"
         yield from figures(group, found, fit.intervals)
 
 
 def _law1(bootstrap: Bootstrap) -> Iterator[PublishedFigure]:
-    fit = fit_law1(tables.isoflop_runs(exact_params=True), bootstrap._replace(kind="residuals"))
+    fit = fit_law1(
+        tables.isoflop_runs(exact_params=True), bootstrap=bootstrap._replace(kind="residuals")
+    )
     yield from figures("Law I, 36 minima", fit.estimates, fit.intervals)
     # What the paper prints is from nine budgets, of which two are not among the shipped 311 runs.
     note = "the paper fits nine budgets; six of them can be read off its figure 19"
@@ -98,9 +102,12 @@ def _law2(bootstrap: Bootstrap) -> Iterator[PublishedFigure]:
     compute_flops = optima.column("compute_flops", "law2")
     rest = optima.only(compute_flops < compute_flops.max())
     for form in ("mean", "constant", "compute-dependent"):
-        holdout = fit_law2(optima, form, NO_BOOTSTRAP).holdout
+        holdout = fit_law2(optima, Options(form), NO_BOOTSTRAP).holdout
         assert holdout is not None
-        found = {"R2": fit_law2(rest, form, NO_BOOTSTRAP).r2, "hold-out RMSE at 2e21": holdout.rmse}
+        found = {
+            "R2": fit_law2(rest, Options(form), NO_BOOTSTRAP).r2,
+            "hold-out RMSE at 2e21": holdout.rmse,
+        }
         yield from figures(f"Law II ({form}), 42 optima up to 1e21", found)
     note = "the paper's own fit, of the same optima by its own method"
     yield from for_context("Law II, as the paper prints it", COT_LAW2_LATENT, fit, note)

@@ -8,9 +8,9 @@ import polars as pl
 from corpora.errors import InputError
 from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP, Bootstrap
 from scaling.fits.chinchilla import fit_chinchilla
-from scaling.fits.overtraining import fit_overtraining
-from scaling.fits.porian import SEED_NOISE, fit_given_optima, fit_with_seed_noise
-from scaling.fits.powers import fit_envelope
+from scaling.fits.other_laws import fit_overtraining
+from scaling.fits.powers import SEED_NOISE, fit_envelope, fit_given_optima, fit_with_seed_noise
+from scaling.laws.registry import Options
 from scaling.load_table import load_table
 from scaling.published.coefficients import BESIROGLU_REFIT, MARIN_ENVELOPE, PORIAN_POWERS
 from scaling.published.figure import PublishedFigure, figures, for_context
@@ -103,7 +103,7 @@ def _gadre(folder: Path) -> Iterator[PublishedFigure]:
     small = (ratio == 20) & model.is_in(_GADRE_SMALL)
     overtrained = (ratio == 320) & (model == _GADRE_SMALL[0])
     runs = read_runs(frame.filter(small | overtrained), "RedPajama, 5 models")
-    fit = fit_overtraining(runs, NO_BOOTSTRAP)
+    fit = fit_overtraining(runs, bootstrap=NO_BOOTSTRAP)
     found = dict(fit.estimates)
     for name, multiplier in (("open_lm_1b", 640), ("open_lm_7b", 20)):
         large = frame.filter((model == name) & (ratio == multiplier)).row(0, named=True)
@@ -115,9 +115,9 @@ def _gadre(folder: Path) -> Iterator[PublishedFigure]:
 
 def _takano(folder: Path, bootstrap: Bootstrap) -> Iterator[PublishedFigure]:
     runs = read_runs(folder / TAKANO)
-    fit = fit_chinchilla(runs, "lower-edge", bootstrap._replace(kind="none"))
+    fit = fit_chinchilla(runs, Options("lower-edge"), bootstrap._replace(kind="none"))
     yield from figures("Takano, lower edge", fit.estimates)
-    huber = fit_chinchilla(runs, "log-huber", bootstrap)
+    huber = fit_chinchilla(runs, Options("log-huber"), bootstrap)
     note = "theirs from 240 of Chinchilla's points, ours from 234"
     yield from for_context("Besiroglu, Chinchilla refitted", BESIROGLU_REFIT, huber, note)
 
@@ -125,7 +125,7 @@ def _takano(folder: Path, bootstrap: Bootstrap) -> Iterator[PublishedFigure]:
 def _marin(folder: Path) -> Iterator[PublishedFigure]:
     runs = read_runs(folder / MARIN, loss="loss_min_measured")
     six = runs.only(runs.column("compute_flops", "envelope") < 1e21)
-    fit = fit_envelope(six, 1.6, NO_BOOTSTRAP)
+    fit = fit_envelope(six, Options(irreducible=1.6), NO_BOOTSTRAP)
     found = {
         **fit.estimates,
         "loss predicted at 1e21, rounded coefficients": _loss(MARIN_ENVELOPE),

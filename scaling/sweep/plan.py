@@ -15,7 +15,7 @@ import numpy as np
 from corpora.errors import InputError
 from scaling.config.sweep_file import SweepFile
 from scaling.data.shards import open_shards, read_manifest
-from scaling.laws import law1
+from scaling.laws.optimum import law1_bytes_per_param
 from scaling.prepare import PreparedText, keep_beside
 from scaling.published.coefficients import PUBLISHED
 from scaling.record import SPEC, write_spec
@@ -229,7 +229,7 @@ def _expected(runs: Sequence[PlannedRun]) -> float:
     latent = np.asarray(share * float(np.mean([run.compute_flops for run in runs])))
     rate = np.asarray(runs[0].spec.compression_rate)
     law = "cot-law1-latent" if runs[0].spec.model.family == "blt" else "cot-law1-subword"
-    return float(law1.bytes_per_param(PUBLISHED[law].estimates, latent, rate))
+    return float(law1_bytes_per_param(PUBLISHED[law].estimates, latent, rate))
 
 
 def write_plan(folder: SweepFolder, name: str, runs: Sequence[PlannedRun]) -> Sweep:

@@ -103,3 +103,13 @@ def test_unknown_names_are_refused() -> None:
         run("show", "embeded")
     with pytest.raises(InputError, match="no such file"):
         run("verify", "nowhere.toml")
+
+
+def test_synthetic_corpora_are_listed_and_shown() -> None:
+    rows = {row["name"]: row for row in run_json("list")}
+    assert rows["synthetic:zipf"]["where"] == "made when read"
+    shown = run_json("show", "synthetic:markov:bytes=1e4")
+    assert shown["entropy_bits_per_byte"] == pytest.approx(2.988, abs=0.001)
+    assert shown["languages"][0]["bytes"] == 10_000
+    with pytest.raises(InputError, match="no files to verify"):
+        run("verify", "synthetic:zipf")

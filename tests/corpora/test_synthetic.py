@@ -2,6 +2,7 @@
 
 from collections import Counter
 from math import log2
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,8 @@ from corpora.corpus import (
     inflated_text,
 )
 from corpora.document import Document
+from corpora.errors import InputError
+from corpora.open import corpus_relative_to, open_corpus
 from corpora.synthetic import MarkovSource, SyntheticCorpus, ZipfSource
 from tests.corpora.reading import documents, texts
 
@@ -161,3 +164,32 @@ def test_a_corpus_can_be_inflated() -> None:
         ("a_b_", "eng_Latn_x2", 1),
         ("é__", "fra_Latn_x2", 1),
     ]
+
+
+def test_a_source_is_a_corpus_by_name(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "corpora"):
+        corpus = open_corpus("synthetic:markov:order=1,bytes=2e4,seed=7,document_bytes=500")
+    assert corpus.name.startswith("synthetic:markov:order=1") and corpus.size_bytes == 20_000
+    source = MarkovSource(1, seed=7, document_bytes=500)
+    assert texts(corpus) == texts(SyntheticCorpus("other", source, 40))
+    assert f"entropy rate {source.entropy_rate:.4f} bits per byte" in caplog.text
+    zipf = open_corpus("synthetic:zipf", language="eng", domain="toy")
+    assert {(b.language, b.domain) for b in zipf.batches()} == {("eng", "toy")}
+    assert sum(len(text) for text in texts(zipf)) == pytest.approx(1e6, rel=0.01)
+    assert corpus_relative_to(Path("/else/where"), "synthetic:zipf") == "synthetic:zipf"
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("synthetic:markof", "no source 'markof'; did you mean 'markov'?"),
+        ("synthetic:zipf:exponen=1", "no setting 'exponen'; did you mean 'exponent'?"),
+        ("synthetic:zipf:seed=1.5", "seed is '1.5'; it must be a whole number, 0 or more"),
+        ("synthetic:zipf:exponent=nan", "exponent is 'nan'; it must be a number, 0 or more"),
+        ("synthetic:markov:order", "order is ''; it must be a whole number"),
+        ("synthetic:markov:order=9", "states; lower order or alphabet"),
+    ],
+)
+def test_a_source_that_is_none(spec: str, said: str) -> None:
+    with pytest.raises(InputError, match=f"^{spec}: .*{said}".replace("?", r"\?")):
+        open_corpus(spec)

@@ -25,8 +25,8 @@ from reports.measured import read_measured
 from reports.numbers import compact, power, significant
 from reports.page import render_page
 from scaling.engine.bootstrap import NO_BOOTSTRAP
-from scaling.fits.surface import fit_surfaces
-from scaling.laws.isoflop import surface
+from scaling.fits.isoflop import fit_surfaces
+from scaling.laws.optimum import surface
 from scaling.published import tables as published
 from scaling.read_runs import read_runs
 from scaling.result import Finding
@@ -212,7 +212,7 @@ def test_a_bowl_whose_lowest_place_was_not_trained_has_no_optimum() -> None:
     some = table.only(table.column("compute_flops", "test") <= 1e20)
     high = some.only(some.column("compression_rate", "test") >= 6)  # the best is near 4
     for runs, there in ((some, True), (high, False)):
-        fits = fit_surfaces(runs, NO_BOOTSTRAP)
+        fits = fit_surfaces(runs, bootstrap=NO_BOOTSTRAP)
         shown = Laws({runs.sha256: runs}, fits)
         assert [inside(one) for one in fits] == [there] * len(fits)
         body = str(bowls(shown).body)

@@ -16,7 +16,7 @@ from reports.build import build_report
 from reports.vocabulary.best import BUDGETS, Wanted, best_size, placed_curves, reached
 from reports.vocabulary.curves import MOST_PANELS, DrawnCurve, read_curves
 from scaling.advise.answer import Estimate
-from scaling.laws.vocabulary import best_vocabulary
+from scaling.laws.chinchilla import best_vocabulary
 from scaling.published.coefficients import TAO_VOCABULARY
 from tests.reports.browsers import PHONE, Opened
 from tests.reports.folders import HOSTILE

@@ -5,14 +5,12 @@ import polars as pl
 
 from scaling.engine.bootstrap import Bootstrap
 from scaling.engine.newton import Array
-from scaling.fits.isoflop import fit_parabolas
-from scaling.fits.joint import fit_joint
-from scaling.fits.joint_rivals import fit_joint_terms
+from scaling.fits.isoflop import fit_parabolas, fit_surfaces
+from scaling.fits.joint import fit_joint, fit_joint_terms
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
 from scaling.fits.minima import make_cells
-from scaling.fits.surface import fit_surfaces
-from scaling.laws import isoflop, joint, joint_terms, law2
+from scaling.laws import joint, optimum
 from scaling.published import tables
 from scaling.result import FitResult
 from scaling.runs import Runs
@@ -29,7 +27,7 @@ JOINT = {
     "kappa": 0.2755,
 }
 LAW2 = {"gamma": -0.19, "L0": 1750.0, "F": 0.0312, "delta": 0.036, "T0": 19.5, "E": 0.683}
-SURFACE = dict(zip(isoflop.SURFACE_NAMES, (3.71, 62.1, 0.96, 0.0322, 0.005, 0.0015), strict=True))
+SURFACE = dict(zip(optimum.SURFACE_NAMES, (3.71, 62.1, 0.96, 0.0322, 0.005, 0.0015), strict=True))
 
 
 def _budget_noise(compute: Array) -> Array:
@@ -42,11 +40,11 @@ def surface() -> Planted:
     runs = runs.only(runs.column("compute_flops", "test") == 1e20)
     rate, data = runs.column("compression_rate", "test"), runs.column("train_bytes", "test")
     ratio = data / runs.column("params", "test")
-    loss = isoflop.surface(SURFACE, rate, ratio)
+    loss = optimum.surface(SURFACE, rate, ratio)
     frame = runs.rows.with_columns(pl.Series("bits_per_byte", loss))
 
     def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
-        return fit_surfaces(noisy, bootstrap)[0]
+        return fit_surfaces(noisy, bootstrap=bootstrap)[0]
 
     planted = Runs(frame, "planted", "", runs.params_column)
     return Planted(SURFACE, planted, "bits_per_byte", np.array(0.0015), fit)
@@ -58,10 +56,10 @@ def parabola() -> Planted:
     runs = runs.only((compute == 1e20) & (rate >= 4))
     data = runs.column("train_bytes", "test")
     truth = {"train_bytes_opt": 6e10, "bits_per_byte_opt": 0.96, "curvature": 0.02}
-    frame = runs.rows.with_columns(pl.Series("bits_per_byte", isoflop.parabola(truth, data)))
+    frame = runs.rows.with_columns(pl.Series("bits_per_byte", optimum.parabola(truth, data)))
 
     def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
-        return fit_parabolas(noisy, bootstrap)[0]
+        return fit_parabolas(noisy, bootstrap=bootstrap)[0]
 
     planted = Runs(frame, "planted", "", runs.params_column)
     return Planted(truth, planted, "bits_per_byte", np.array(0.001), fit, ("train_bytes_opt",))
@@ -72,10 +70,10 @@ def parabola_of_five() -> Planted:
     truth = {"train_bytes_opt": 6e10, "bits_per_byte_opt": 0.96, "curvature": 0.02}
     data = 6e10 * np.exp(np.linspace(-1.5, 1.5, 5))
     rate = np.full(5, 4.0)
-    columns = _isoflop_columns(data, rate, isoflop.parabola(truth, data))
+    columns = _isoflop_columns(data, rate, optimum.parabola(truth, data))
 
     def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
-        return fit_parabolas(noisy, bootstrap)[0]
+        return fit_parabolas(noisy, bootstrap=bootstrap)[0]
 
     noise = np.array(0.001)
     return Planted(truth, runs_of(columns), "bits_per_byte", noise, fit, ("train_bytes_opt",))
@@ -87,12 +85,12 @@ def surface_of_four_by_four() -> Planted:
     ratio = 62.1 * np.exp(2 * size)
     data = np.sqrt(1e20 / 6 * ratio * rate)  # C = 6 N B / T
     whole = {**SURFACE, "compression_rate_opt": 3.0}
-    columns = _isoflop_columns(data, rate, isoflop.surface(whole, rate, ratio))
+    columns = _isoflop_columns(data, rate, optimum.surface(whole, rate, ratio))
     # What is asked of a bowl is where its floor lies; its curvatures are covered to 96 to 99.5 %.
-    truth = {name: whole[name] for name in isoflop.SURFACE_NAMES[:3]}
+    truth = {name: whole[name] for name in optimum.SURFACE_NAMES[:3]}
 
     def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
-        return fit_surfaces(noisy, bootstrap)[0]
+        return fit_surfaces(noisy, bootstrap=bootstrap)[0]
 
     return Planted(truth, runs_of(columns), "bits_per_byte", np.array(0.0015), fit)
 
@@ -118,7 +116,7 @@ def law_1() -> Planted:
         if cell.compute == 2e21:
             continue
         place = _meeting(truth, cell.path[0] + cell.centre, cell.path[1], cell.rate)
-        base = law2.loss(LAW2, np.array(cell.compute), np.array(cell.rate))
+        base = optimum.law2_loss(LAW2, np.array(cell.compute), np.array(cell.rate))
         loss[cell.rows] = base + 0.03 * (cell.x + cell.centre - place) ** 2
     kept = compute < 2e21  # there the law's minimum lies outside the grid of sizes
     frame = runs.rows.with_columns(pl.Series("bits_per_byte", loss)).filter(pl.Series(kept))
@@ -126,7 +124,7 @@ def law_1() -> Planted:
     noise = _budget_noise(compute[kept])
 
     def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
-        return fit_law1(noisy, bootstrap)
+        return fit_law1(noisy, bootstrap=bootstrap)
 
     return Planted(truth, planted, "bits_per_byte", noise, fit, ("B0", "N0"))
 
@@ -142,7 +140,9 @@ def _meeting(p: Truth, ln_bytes: Array, ln_params: Array, rate: float) -> float:
 def law_2() -> Planted:
     runs = tables.optima()
     compute, rate = runs.column("compute_flops", "test"), runs.column("compression_rate", "test")
-    frame = runs.rows.with_columns(pl.Series("bits_per_byte", law2.loss(LAW2, compute, rate)))
+    frame = runs.rows.with_columns(
+        pl.Series("bits_per_byte", optimum.law2_loss(LAW2, compute, rate))
+    )
     planted = Runs(frame, "planted", "")
 
     def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
@@ -158,7 +158,7 @@ def law_2_of_nine() -> Planted:
     columns = {
         "compute_flops": compute,
         "compression_rate": rate,
-        "bits_per_byte": law2.loss(LAW2, compute, rate),
+        "bits_per_byte": optimum.law2_loss(LAW2, compute, rate),
     }
 
     def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
@@ -174,7 +174,7 @@ def law_2_from_runs() -> Planted:
     loss = np.empty(len(runs))
     for cell in make_cells(runs, "test")[0]:
         middle = float(np.mean(cell.path[0]))
-        base = law2.loss(LAW2, np.array(cell.compute), np.array(cell.rate))
+        base = optimum.law2_loss(LAW2, np.array(cell.compute), np.array(cell.rate))
         loss[cell.rows] = base + 0.03 * (cell.x - middle) ** 2
     frame = runs.rows.with_columns(pl.Series("bits_per_byte", loss))
     planted = Runs(frame, "planted", "", runs.params_column)
@@ -216,11 +216,11 @@ def joint_rival() -> Planted:
     params, data, rate = (
         runs.column(name, "test") for name in ("params", "train_bytes", "compression_rate")
     )
-    loss = joint_terms.loss(truth, params, data, rate)
+    loss = joint.terms_loss(truth, params, data, rate)
     frame = runs.rows.with_columns(pl.Series("bits_per_byte", loss))
     planted = Runs(frame, "planted", "", runs.params_column)
 
     def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
-        return fit_joint_terms(noisy, bootstrap)
+        return fit_joint_terms(noisy, bootstrap=bootstrap)
 
     return Planted(truth, planted, "bits_per_byte", np.array(0.004), fit, ("A", "B0"))

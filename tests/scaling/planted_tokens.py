@@ -7,11 +7,10 @@ import numpy as np
 from scaling.engine.bootstrap import Bootstrap
 from scaling.engine.newton import Array
 from scaling.fits.chinchilla import fit_chinchilla
-from scaling.fits.overtraining import fit_overtraining
+from scaling.fits.other_laws import fit_overtraining, fit_repeated, fit_vocabulary
 from scaling.fits.powers import fit_approach2, fit_envelope
-from scaling.fits.repeated import fit_repeated
-from scaling.fits.vocabulary import fit_vocabulary
-from scaling.laws import chinchilla, overtraining, power, repeated, vocabulary
+from scaling.laws import chinchilla, optimum
+from scaling.laws.registry import Options
 from scaling.published.coefficients import (
     BESIROGLU_REFIT,
     GADRE_REDPAJAMA,
@@ -47,7 +46,7 @@ def approach_2() -> Planted:
     truth = {"n0": 0.09, "a": 0.49, "d0": 1 / 0.54, "b": 0.51}
     rows: list[tuple[float, float, float, float]] = []
     for budget in np.logspace(18, 21.5, 8).tolist():
-        best = float(power.tokens(truth, np.array(budget)))
+        best = float(optimum.power_tokens(truth, np.array(budget)))
         for factor in np.geomspace(0.25, 4, 9).tolist():
             tokens = best * factor
             loss = 3.0 * (budget / 1e19) ** -0.05 + 0.04 * math.log(factor) ** 2
@@ -58,7 +57,7 @@ def approach_2() -> Planted:
     truth = {**truth, "n0": 1 / (6 * truth["d0"])}
 
     def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
-        return fit_approach2(noisy, bootstrap)
+        return fit_approach2(noisy, bootstrap=bootstrap)
 
     return Planted(truth, runs, "nats_per_token", np.array(0.004), fit, ("n0", "d0"))
 
@@ -66,11 +65,11 @@ def approach_2() -> Planted:
 def envelope() -> Planted:
     truth = {"A": 95.25, "alpha": 0.0941}
     compute: Array = np.logspace(18, 22, 17)
-    loss = power.envelope({"E": 1.6, **truth}, compute)
+    loss = optimum.envelope({"E": 1.6, **truth}, compute)
     runs = runs_of({"compute_flops": compute, "nats_per_token": loss})
 
     def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
-        return fit_envelope(noisy, 1.6, bootstrap)
+        return fit_envelope(noisy, Options(irreducible=1.6), bootstrap)
 
     # Noise even in ln (L - E), where the law is fitted.
     return Planted(truth, runs, "nats_per_token", 0.004 * (loss - 1.6), fit, ("A",))
@@ -84,11 +83,11 @@ def over_training() -> Planted:
             [1e7, 8e7, 1.5e8, 4e8, 1.4e9], [5.0, 10, 20, 40, 80, 160, 320, 640], indexing="ij"
         )
     )
-    loss = overtraining.loss(truth, params, ratio)
+    loss = chinchilla.overtraining_loss(truth, params, ratio)
     runs = runs_of({"params": params, "train_tokens": params * ratio, "nats_per_token": loss})
 
     def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
-        return fit_overtraining(noisy, bootstrap)
+        return fit_overtraining(noisy, bootstrap=bootstrap)
 
     return Planted(truth, runs, "nats_per_token", np.array(0.01), fit, ("a", "b"))
 
@@ -101,7 +100,7 @@ def vocabulary_law() -> Planted:
         for size in (4096, 8192, 16384, 32768, 65536, 98304):
             rows += [(params, size, width, characters) for characters in (2e9, 8e9, 3e10, 1e11)]
     params, size, width, characters = np.array(rows, np.float64).T
-    loss = vocabulary.loss_corrected(truth, params, size, width, characters)
+    loss = chinchilla.vocabulary_loss("corrected", truth, params, size, width, characters)
     runs = runs_of(
         {
             "nonembedding_params": params,
@@ -126,13 +125,13 @@ def repeated_data() -> Planted:
         for params in (7e6, 6e7, 4e8, 2.8e9):
             rows += [(params, unique * epochs, unique) for epochs in (1, 2, 4, 8, 16, 40, 100)]
     params, tokens, unique = np.array(rows).T
-    loss = repeated.loss(base, params, tokens, unique)
+    loss = chinchilla.repeated_loss(base, params, tokens, unique)
     runs = runs_of(
         {"params": params, "train_tokens": tokens, "unique_tokens": unique, "nats_per_token": loss}
     )
 
     def fit(noisy: Runs, bootstrap: Bootstrap) -> FitResult:
-        return fit_repeated(noisy, base, bootstrap)
+        return fit_repeated(noisy, Options(base=base), bootstrap)
 
     truth = {"R_D": base["R_D"], "R_N": base["R_N"]}
     return Planted(truth, runs, "nats_per_token", 0.01 * loss, fit, ("R_D", "R_N"))

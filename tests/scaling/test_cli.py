@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from corpora.errors import InputError
 from scaling.cli.app import app
-from scaling.fits.fit import LAWS
+from scaling.laws.registry import LAWS
 from scaling.published import tables
 from scaling.read_runs import read_runs
 from scaling.result import FitResult
@@ -136,7 +136,7 @@ def test_laws_of_runs(law: str, tmp_path: Path) -> None:
     assert read.law.startswith(law)
     (copied,) = (out / "laws").glob("*.csv")
     assert read_runs(copied).sha256 == read.data_sha256
-    assert read.report() in (out / "laws" / f"{law}.txt").read_text()
+    assert read.summary() in (out / "laws" / f"{law}.txt").read_text()
     text = RUNNER.invoke(app, ["fit", ISOFLOP, "--law", law, "--draws", "0"])
     assert "R2" in text.stdout and text.exit_code == 0
 
@@ -197,9 +197,9 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
     assert "has no form 'constnt'; did you mean 'constant'" in mistake(
         "fit", OPTIMA, "--law", "law2", "--form", "constnt"
     )
-    assert "no run at that --budget" in mistake("fit", ISOFLOP, "--law", "isoflop", "--budget", "3")
-    assert "give --irreducible" in mistake("fit", OPTIMA, "--law", "envelope")
-    assert "give --base" in mistake("fit", ISOFLOP, "--law", "repeated")
+    assert "no run at that `budget`" in mistake("fit", ISOFLOP, "--law", "isoflop", "--budget", "3")
+    assert "give `irreducible`" in mistake("fit", OPTIMA, "--law", "envelope")
+    assert "give `base`" in mistake("fit", ISOFLOP, "--law", "repeated")
     assert "no such fit" in mistake(
         "fit", ISOFLOP, "--law", "repeated", "--base", str(tmp_path / "b")
     )
@@ -335,9 +335,9 @@ def test_numbers_beyond_reason_are_refused_by_row(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--minima", "lowest"], "--minima is for law2; leave it out of isoflop"),
-        (["--irreducible", ".5"], "--irreducible is for envelope"),
-        (["--base", "muennighoff-repeated"], "--base is for repeated"),
+        (["--minima", "lowest"], "`minima` is for law2; leave it out of isoflop"),
+        (["--irreducible", ".5"], "`irreducible` is for envelope"),
+        (["--base", "muennighoff-repeated"], "`base` is for repeated"),
         (["--flops-convention", "full"], "has no column flops_convention"),
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from scaling.engine.bootstrap import case_weights, leverages, residual_targets, with_misfit
-from scaling.engine.newton import SQUARES, Array, Loss, Model, minimise, solve_weighted
+from scaling.engine.newton import SQUARES, Array, Loss, Predictor, minimise, solve_weighted
 from scaling.engine.problem import grid, search
 
 
@@ -48,7 +48,7 @@ def test_loss_slope_is_its_derivative(r: float, delta: float, above: float, belo
     assert loss.slope(np.array([r]))[0] == pytest.approx(float(numeric), rel=1e-5, abs=1e-8)
 
 
-def decay() -> tuple[Model, Array]:
+def decay() -> tuple[Predictor, Array]:
     x = np.linspace(0, 4, 60)
 
     def value(theta: Array) -> Array:
@@ -58,7 +58,7 @@ def decay() -> tuple[Model, Array]:
         power = np.exp(-theta[:, 1:2] * x)
         return np.stack([power, -theta[:, :1] * power * x, np.ones_like(power)], axis=-1)
 
-    return Model(value, jacobian), x
+    return Predictor(value, jacobian), x
 
 
 @pytest.mark.parametrize("loss", [SQUARES, Loss(0.02), Loss(0.02, above=0.3, below=2.0)])

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import scaling
-from scaling.fits.isoflop import fit_parabolas
-from scaling.fits.surface import fit_surfaces
+from scaling.fits.isoflop import fit_parabolas, fit_surfaces
 from scaling.read_runs import read_runs
 from scaling.result import FitResult
 

@@ -4,11 +4,20 @@ import numpy as np
 import pytest
 
 from corpora.errors import InputError
+from scaling.compare import FormScore, lowest_of_largest, score_forms
 from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP
-from scaling.fits.joint import FORMS, Data, fit_joint, make_problem, predict_left_out, read
-from scaling.fits.joint_rivals import FormScore, fit_joint_terms, lowest_of_largest, score_forms
-from scaling.laws import chinchilla, joint, law1, law2
+from scaling.fits.joint import (
+    FORMS,
+    Data,
+    fit_joint,
+    fit_joint_terms,
+    make_problem,
+    predict_left_out,
+    read,
+)
+from scaling.laws import chinchilla, joint, optimum
 from scaling.laws.joint import DEFAULT_FORM
+from scaling.laws.registry import Options
 from scaling.published import tables
 
 CHOSEN = DEFAULT_FORM
@@ -105,20 +114,20 @@ def test_chinchilla_is_the_special_case() -> None:
 
 
 def test_laws_1_and_2_are_its_optimum() -> None:
-    fit = fit_joint(tables.isoflop_runs(), "additive", NO_BOOTSTRAP)
+    fit = fit_joint(tables.isoflop_runs(), Options("additive"), NO_BOOTSTRAP)
     p, compute = fit.estimates, np.array([1e19, 1e20, 1e21])
     rate = np.array([2.0, 4.0, 8.0])
     best = joint.best_bytes(p, compute, rate)
     along = joint.loss_additive(p, compute, rate, best)
     # Law II with its own coefficients, to the last digit.
-    np.testing.assert_allclose(along, law2.loss(p, compute, rate), rtol=1e-12)
+    np.testing.assert_allclose(along, optimum.law2_loss(p, compute, rate), rtol=1e-12)
     for factor in (0.9, 1.1):
         assert (joint.loss_additive(p, compute, rate, best * factor) > along).all()
     # B* is a power of compute and rate, as in Law I.
     exponent = np.log(joint.best_bytes(p, 10 * compute, rate) / best) / np.log(10)
     np.testing.assert_allclose(exponent, 0.5, rtol=1e-9)
     powers = {"B0": 7.0, "N0": 1 / 42, "alpha": 0.5, "beta": 0.5}
-    ratio = law1.bytes_per_param(powers, compute, rate)
+    ratio = optimum.law1_bytes_per_param(powers, compute, rate)
     assert np.ptp(ratio) < 1e-6 * ratio[0]
 
 
@@ -132,7 +141,7 @@ def test_intervals_and_report() -> None:
     assert fit.predict(
         "bits_per_byte", compute_flops=1e20, compression_rate=4.0, train_bytes=4.3e10
     ).value == pytest.approx(0.96, abs=0.005)
-    assert "effective" in fit.report()
+    assert "effective" in fit.summary()
 
 
 def test_left_out_rows_are_not_seen() -> None:
@@ -150,8 +159,8 @@ def test_what_the_joint_law_needs() -> None:
     with pytest.raises(InputError, match="needs at least 3 compute budgets, and there are 2"):
         fit_joint(runs.only(compute <= 2e19))
     with pytest.raises(InputError, match="no form 'two-exponent'; did you mean"):
-        fit_joint(runs, "two-exponent")
+        fit_joint(runs, Options("two-exponent"))
     with pytest.raises(InputError, match="joint needs train_bytes"):
         fit_joint(tables.optima())
-    rival = fit_joint_terms(runs, NO_BOOTSTRAP)
+    rival = fit_joint_terms(runs, bootstrap=NO_BOOTSTRAP)
     assert rival.estimates["alpha"] > 0 and rival.n == 311

@@ -10,10 +10,9 @@ from scipy.optimize import minimize
 
 from scaling.engine.newton import Array
 from scaling.engine.problem import Problem, land_on_kink
-from scaling.fits import chinchilla, joint, law2, overtraining, repeated, vocabulary
-from scaling.fits import joint_rivals as joint_terms
-from scaling.laws.law2 import FORMS as LAW2_FORMS
-from scaling.laws.vocabulary import tokens_in_billions
+from scaling.fits import chinchilla, joint, law2, other_laws
+from scaling.fits.assemble import columns as law_columns
+from scaling.laws.chinchilla import tokens_in_billions
 from scaling.published.coefficients import MUENNIGHOFF_REPEATED
 from scaling.runs import Runs
 from tests.scaling.planted import PLANTED
@@ -55,41 +54,32 @@ def joint_case(form: str) -> Case:
 
 
 def terms_case() -> Case:
-    params, data, rate, loss = joint_terms.columns_of(noisy("joint-terms"))
-    return Case(*joint_terms.make_problem(params, data, rate, loss))
+    return Case(*joint.terms_problem(*law_columns(noisy("joint-terms"), "joint-terms")))
 
 
 def overtraining_case() -> Case:
-    data = columns(noisy("overtraining"), "params", "train_tokens", "nats_per_token")
-    return Case(*overtraining.make_problem(*data))
+    return Case(
+        *other_laws.overtraining_problem(*law_columns(noisy("overtraining"), "overtraining"))
+    )
 
 
 def vocabulary_case() -> Case:
-    params, size, width, characters, loss = columns(
-        noisy("vocabulary"),
-        "nonembedding_params",
-        "vocabulary_size",
-        "embedding_dim",
-        "train_characters",
-        "unigram_normalized_loss",
-    )
+    params, size, width, characters, loss = law_columns(noisy("vocabulary"), "vocabulary")
     billions = tokens_in_billions("corrected", characters, size)
-    problem, starts = vocabulary.make_problem(params, size * width, billions, loss)
-    return Case(problem, starts, vocabulary.ANNEALED)
+    problem, starts = other_laws.vocabulary_problem(params, size * width, billions, loss)
+    return Case(problem, starts, other_laws.ANNEALED)
 
 
 def repeated_case() -> Case:
-    params, tokens, unique, loss = columns(
-        noisy("repeated"), "params", "train_tokens", "unique_tokens", "nats_per_token"
-    )
+    params, tokens, unique, loss = law_columns(noisy("repeated"), "repeated")
     base = MUENNIGHOFF_REPEATED.estimates
-    problem = repeated.make_problem(params, tokens, unique, loss, base)
+    problem = other_laws.repeated_problem(params, tokens, unique, loss, base)
     return Case(problem, np.log(np.array([[4.0, 4.0], [16.0, 16.0]])), (1e-1, 1e-2))
 
 
 CASES: Mapping[str, Callable[[], Case]] = {
     **{f"chinchilla {name}": partial(chinchilla_case, name) for name in chinchilla.CHARGES},
-    **{f"law2 {form}": partial(law2_case, form) for form in LAW2_FORMS},
+    **{f"law2 {form}": partial(law2_case, form) for form in law2.FORMS},
     **{f"joint {form}": partial(joint_case, form) for form in joint.FORMS},
     "joint-terms": terms_case,
     "overtraining": overtraining_case,

@@ -8,11 +8,11 @@ import pytest
 from corpora.errors import InputError
 from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP
 from scaling.fits.findings import correlated
-from scaling.fits.isoflop import fit_parabolas
+from scaling.fits.isoflop import fit_parabolas, fit_surfaces
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
-from scaling.fits.surface import fit_surfaces
-from scaling.laws.isoflop import place
+from scaling.laws.optimum import place
+from scaling.laws.registry import Options
 from scaling.published import tables
 from scaling.result import FitResult
 from scaling.runs import Runs
@@ -35,7 +35,7 @@ def test_golden_paraboloids(
     compute: float, n: int, rate: str, ratio: str, bits: str | None, r2: str, rmse: str | None
 ) -> None:
     runs = tables.isoflop_runs()
-    (fit,) = fit_surfaces(runs.only(budgets(runs) == compute), NO_BOOTSTRAP)
+    (fit,) = fit_surfaces(runs.only(budgets(runs) == compute), bootstrap=NO_BOOTSTRAP)
     assert fit.n == n and fit.ok and fit.context["compute_flops"] == compute
     assert f"{fit.estimates['compression_rate_opt']:.2f}" == rate
     assert f"{fit.estimates['bytes_per_param_opt']:.1f}" == ratio
@@ -67,7 +67,9 @@ def test_a_minimum_outside_the_grid_is_a_finding() -> None:
     # Of the widest replicates of six runs, a few bend the wrong way.
     found = [one.name for one in parabolas[0].findings]
     assert found == ["minimum outside the grid", "failed draws"]
-    (surface,) = fit_surfaces(runs.only((budgets(runs) == 1e20) & (rate >= 6)), NO_BOOTSTRAP)
+    (surface,) = fit_surfaces(
+        runs.only((budgets(runs) == 1e20) & (rate >= 6)), bootstrap=NO_BOOTSTRAP
+    )
     assert any(one.name == "minimum outside the grid" for one in surface.findings)
 
 
@@ -77,7 +79,7 @@ def test_golden_law_1_needs_the_exact_parameter_counts() -> None:
     shown = {name: f"{value:.3g}" for name, value in exact.estimates.items()}
     assert shown == {"B0": "7.06", "alpha": "0.484", "beta": "0.495", "N0": "0.0236"}
     assert exact.n == 36
-    printed = fit_law1(tables.isoflop_runs(), NO_BOOTSTRAP)
+    printed = fit_law1(tables.isoflop_runs(), bootstrap=NO_BOOTSTRAP)
     assert f"{printed.estimates['B0']:.2f}" == "7.04"
     assert printed.estimates["alpha"] == pytest.approx(exact.estimates["alpha"], abs=2e-4)
     beta = exact.intervals["beta"]
@@ -85,7 +87,7 @@ def test_golden_law_1_needs_the_exact_parameter_counts() -> None:
 
 
 def test_law_1_is_consistent_with_itself() -> None:
-    fit = fit_law1(tables.isoflop_runs(), NO_BOOTSTRAP)
+    fit = fit_law1(tables.isoflop_runs(), bootstrap=NO_BOOTSTRAP)
     compute, rate = 3e20, 4.5
     data = fit.predict("train_bytes_opt", latent_flops=compute, compression_rate=rate).value
     size = fit.predict("params_opt", latent_flops=compute, compression_rate=rate).value
@@ -114,16 +116,16 @@ def test_golden_law_2() -> None:
 )
 def test_golden_hold_out_of_the_three_forms(form: str, r2: str, held: str) -> None:
     optima = tables.optima()
-    whole = fit_law2(optima, form, NO_BOOTSTRAP)
+    whole = fit_law2(optima, Options(form), NO_BOOTSTRAP)
     assert whole.holdout is not None
     assert whole.holdout.n == 6 and f"{whole.holdout.rmse:.4f}" == held
-    up_to_1e21 = fit_law2(optima.only(budgets(optima) <= 1e21), form, NO_BOOTSTRAP)
+    up_to_1e21 = fit_law2(optima.only(budgets(optima) <= 1e21), Options(form), NO_BOOTSTRAP)
     assert up_to_1e21.n == 42 and f"{up_to_1e21.r2:.4f}" == r2
 
 
 def test_law_2_forms_are_nested_and_weighed() -> None:
     fits = [
-        fit_law2(tables.optima(), form, NO_BOOTSTRAP)
+        fit_law2(tables.optima(), Options(form), NO_BOOTSTRAP)
         for form in ("mean", "constant", "compute-dependent")
     ]
     squares = [fit.rmse for fit in fits]
@@ -134,7 +136,11 @@ def test_law_2_forms_are_nested_and_weighed() -> None:
 
 def test_law_2_from_runs_repeats_both_stages() -> None:
     for minima in ("parabola", "lowest"):
-        fit = fit_law2(tables.isoflop_runs(), bootstrap=CASES._replace(draws=200), minima=minima)
+        fit = fit_law2(
+            tables.isoflop_runs(),
+            bootstrap=CASES._replace(draws=200),
+            options=Options(minima=minima),
+        )
         assert fit.n == 36 and "both stages repeated" in fit.interval_method
         paper = fit.intervals["gamma"]
         assert paper is not None and -0.206 in paper
@@ -147,7 +153,7 @@ def test_result_goes_through_json_whole() -> None:
     asked = {"compute_flops": 3e20, "compression_rate": 6.0}
     assert again.predict("bits_per_byte", **asked) == fit.predict("bits_per_byte", **asked)
     assert "NaN" not in fit.to_json() and "Infinity" not in fit.to_json()
-    text = fit.report()
+    text = fit.summary()
     for piece in ("law2 (compute-dependent)", "converged", "gamma", "hold-out", "R2 0.997"):
         assert piece in text
 
@@ -178,7 +184,7 @@ def test_what_is_missing_is_said() -> None:
     with pytest.raises(
         InputError, match="no form 'compute_dependent'; did you mean 'compute-dependent'"
     ):
-        fit_law2(optima, "compute_dependent")
+        fit_law2(optima, Options("compute_dependent"))
     fit = fit_law2(optima, bootstrap=NO_BOOTSTRAP)
     with pytest.raises(InputError, match="does not predict 'loss'"):
         fit.predict("loss", compute_flops=1e20)
@@ -193,16 +199,16 @@ def test_flat_and_few_are_findings() -> None:
     loss = here.rows["bits_per_byte"].to_numpy().copy()
     noise = np.random.default_rng(0).normal(size=len(loss))
     flat = here.rows.with_columns(bits_per_byte=loss.mean() + 0.001 * noise + 1e-5 * np.arange(11))
-    (fit,) = fit_parabolas(replace(here, rows=flat), NO_BOOTSTRAP)
+    (fit,) = fit_parabolas(replace(here, rows=flat), bootstrap=NO_BOOTSTRAP)
     assert {"flat minimum", "concave parabola"} & {one.name for one in fit.findings}
-    (few,) = fit_parabolas(here.only(np.arange(len(here)) < 4), NO_BOOTSTRAP)
+    (few,) = fit_parabolas(here.only(np.arange(len(here)) < 4), bootstrap=NO_BOOTSTRAP)
     assert "few sizes" in {one.name for one in few.findings}
-    (clean,) = fit_parabolas(here, NO_BOOTSTRAP)
+    (clean,) = fit_parabolas(here, bootstrap=NO_BOOTSTRAP)
     assert clean.findings == ()
 
 
 def test_law_1_holds_out_the_largest_budget() -> None:
-    fit = fit_law1(tables.isoflop_runs(), NO_BOOTSTRAP)
+    fit = fit_law1(tables.isoflop_runs(), bootstrap=NO_BOOTSTRAP)
     assert fit.holdout is not None and fit.holdout.n == 6
     assert "2e+21" in fit.holdout.rule and fit.holdout.rmse < 0.2
 
@@ -213,7 +219,7 @@ def test_excluded_rows_travel_with_the_result() -> None:
     fit = fit_law2(kept, bootstrap=NO_BOOTSTRAP)
     assert len(fit.excluded) == 6 and fit.excluded[0].reason == "smallest budget"
     assert "rows left out" in {one.name for one in fit.findings}
-    assert "row 1 left out: smallest budget" in fit.report()
+    assert "row 1 left out: smallest budget" in fit.summary()
 
 
 def test_draws_far_out_do_not_make_a_correlation() -> None:

@@ -14,12 +14,11 @@ from corpora.errors import InputError
 from reports.build import build_report
 from scaling.cli.app import app
 from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap
-from scaling.fits.fit import Options, fit
-from scaling.fits.isoflop import fit_parabolas
+from scaling.fits.fit import fit
+from scaling.fits.isoflop import fit_parabolas, fit_surfaces
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
 from scaling.fits.powers import fit_approach2
-from scaling.fits.surface import fit_surfaces
 from scaling.published import tables
 from scaling.read_runs import read_runs
 from scaling.result import FitResult
@@ -58,28 +57,28 @@ def test_approach_2_leaves_a_thin_budget_out() -> None:
     runs = tables.isoflop_runs()
     runs = runs.only(runs.column("compression_rate", "test") == 4)
     some, rest = thinned(runs, 1e19, 4)
-    got, expected = fit_approach2(some, FEW), fit_approach2(rest, FEW)
+    got, expected = fit_approach2(some, bootstrap=FEW), fit_approach2(rest, bootstrap=FEW)
     assert (got.estimates, got.intervals) == (expected.estimates, expected.intervals)
     assert len(got.excluded) == 2
 
 
 def test_a_thin_curve_has_a_result_that_says_so() -> None:
     some, rest = thinned(tables.isoflop_runs(), 1e19, 4)
-    thin, *got = fit_parabolas(some, FEW)
+    thin, *got = fit_parabolas(some, bootstrap=FEW)
     assert thin.context["compute_flops"] == 1e19 and thin.context["compression_rate"] == 4
     assert (thin.n, thin.estimates, thin.status) == (0, {}, "not converged")
     assert "at C = 1e+19, T = 4, and there are 2" in thin.findings[0].message
-    assert got == list(fit_parabolas(rest, FEW))
+    assert got == list(fit_parabolas(rest, bootstrap=FEW))
     assert not any(one.excluded for one in got)
 
 
 def test_a_budget_of_two_rates_has_no_surface_and_the_others_have() -> None:
     runs = tables.isoflop_runs()
     thin = on(runs, 1e19) & (runs.column("compression_rate", "test") > 2)
-    got = fit_surfaces(runs.only(~thin), FEW)
+    got = fit_surfaces(runs.only(~thin), bootstrap=FEW)
     (missing,) = [one for one in got if one.context["compute_flops"] == 1e19]
     assert not missing.ok and "at least 3 compression rates" in missing.findings[0].message
-    others = fit_surfaces(runs.only(~on(runs, 1e19)), FEW)
+    others = fit_surfaces(runs.only(~on(runs, 1e19)), bootstrap=FEW)
     assert [one for one in got if one is not missing] == list(others)
 
 
@@ -93,7 +92,7 @@ def two_families() -> Runs:
 
 @pytest.mark.parametrize("law", ["law1", "law2", "isoflop-surface"])
 def test_a_language_of_three_runs_does_not_cost_another_its_law(law: str) -> None:
-    results = fit(two_families(), law, Options(), FEW)
+    results = fit(two_families(), law, intervals="residuals", draws=50)
     of = {name: [one for one in results if one.context["language"] == name] for name in LANGUAGES}
     assert all(one.ok for one in of["eng_Latn"]) and of["eng_Latn"]
     (hindi,) = of["hin_Deva"]
@@ -105,9 +104,9 @@ def test_where_nothing_can_be_fitted_it_is_an_error() -> None:
     runs = two_families()
     few = runs.only(on(runs, 1e19, 1))
     with pytest.raises(InputError, match="law1 needs at least 2 compute budgets"):
-        fit(few, "law1", Options(), FEW)
+        fit(few, "law1", draws=50)
     with pytest.raises(InputError, match="irreducible loss E"):
-        fit(runs, "envelope", Options(), FEW)
+        fit(runs, "envelope", draws=50)
 
 
 def test_the_command_writes_what_could_be_fitted(tmp_path: Path) -> None:
@@ -143,10 +142,10 @@ def test_too_few_runs_are_told_from_runs_too_short() -> None:
 def test_a_curve_without_a_minimum_says_that_and_how_far_off_its_parabola_is() -> None:
     frame = tables.table(tables.ISOFLOP).filter(pl.col("compute_flops") == 1e20)
     dome = frame.with_columns(bits_per_byte=2 - pl.col("bits_per_byte"))
-    for one in fit_parabolas(read_runs(dome, "dome"), NO_BOOTSTRAP):
+    for one in fit_parabolas(read_runs(dome, "dome"), bootstrap=NO_BOOTSTRAP):
         (failure,) = (finding for finding in one.findings if finding.severity == "failure")
         assert failure.message == "the losses bend downwards over ln B, so there is no minimum"
-        assert "iterations" not in one.report() and one.rmse
+        assert "iterations" not in one.summary() and one.rmse
         assert one.r2 is not None and one.r2 < 1
 
 
@@ -155,11 +154,11 @@ def test_three_sizes_through_three_coefficients_tell_nothing_of_the_fit() -> Non
     params = runs.column("params", "test")
     here = on(runs, 1e20, 4)
     three = np.isin(params, np.sort(params[here])[[0, 3, 6]]) & here
-    (one,) = fit_parabolas(runs.only(three), NO_BOOTSTRAP)
+    (one,) = fit_parabolas(runs.only(three), bootstrap=NO_BOOTSTRAP)
     assert one.n == 3 and one.r2 is None and one.bic is None and one.rmse is not None
 
 
 def test_budgets_are_printed_as_people_write_them() -> None:
     runs = tables.isoflop_runs()
-    text = fit_surfaces(runs.only(on(runs, 1e20)), NO_BOOTSTRAP)[0].report()
+    text = fit_surfaces(runs.only(on(runs, 1e20)), bootstrap=NO_BOOTSTRAP)[0].summary()
     assert "compute_flops: 1e+20\n" in text

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scaling.engine.bootstrap import Bootstrap
-from scaling.fits.fit import LAWS
+from scaling.laws.registry import LAWS
 from tests.scaling.planted import PLANTED
 
 REPLICATIONS, DRAWS = 200, 200
@@ -21,15 +21,14 @@ def test_bias_and_coverage(name: str) -> None:
     Amplitudes such as B0 are judged in their logarithm, where their error is symmetric.
     """
     planted = PLANTED[name]()
-    own: Bootstrap = LAWS[name.removesuffix("-runs").removesuffix("-few")].bootstrap._replace(
-        draws=DRAWS
-    )
+    law = LAWS[name.removesuffix("-runs").removesuffix("-few")]
+    bootstrap = Bootstrap(law.resampling, DRAWS)
     generator = np.random.default_rng(SEED)
     names = list(planted.truth)
     estimates = np.empty((REPLICATIONS, len(names)))
     covered = np.zeros((REPLICATIONS, len(names)), bool)
     for replication in range(REPLICATIONS):
-        fit = planted.fit(planted.noisy(generator), own)
+        fit = planted.fit(planted.noisy(generator), bootstrap)
         assert fit.status == "converged"
         for index, one in enumerate(names):
             estimates[replication, index] = fit.estimates[one]

@@ -13,6 +13,7 @@ from scaling.advise.answer import Advice, Estimate, MeasuredTokenizer
 from scaling.engine.bootstrap import Bootstrap
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
+from scaling.laws.registry import Options
 from scaling.published import tables
 from scaling.result import FitResult
 
@@ -169,7 +170,7 @@ def test_subword_borrows_intervals_and_says_so() -> None:
 def test_own_fits_take_the_place_of_the_shipped() -> None:
     runs = tables.isoflop_runs()
     few = Bootstrap("residuals", 100)
-    law1 = fit_law1(runs, few)
+    law1 = fit_law1(runs, bootstrap=few)
     law2 = fit_law2(runs, bootstrap=few)
     answer = advise(1e20, laws=[law1, law2])
     own = law2.predict("compression_rate_opt", compute_flops=1e20)
@@ -180,7 +181,7 @@ def test_own_fits_take_the_place_of_the_shipped() -> None:
     assert not any("N*, B* and" in note for note in advise(1e20).notes)
     with pytest.raises(InputError, match="`law1`: the fit given is of law2"):
         advise(1e20, laws={"law1": law2})
-    flat = fit_law2(runs, "mean", few)
+    flat = fit_law2(runs, Options("mean"), few)
     with pytest.raises(InputError, match="has no best rate"):
         advise(1e20, laws=[flat])
 
@@ -188,13 +189,16 @@ def test_own_fits_take_the_place_of_the_shipped() -> None:
 def test_own_fits_are_used_as_what_they_are() -> None:
     runs, few = tables.isoflop_runs(), Bootstrap("residuals", 100)
     hindi = {"language": "hin_Deva"}
-    law1, law2 = fit_law1(runs, few).within(hindi), fit_law2(runs, bootstrap=few).within(hindi)
+    law1, law2 = (
+        fit_law1(runs, bootstrap=few).within(hindi),
+        fit_law2(runs, bootstrap=few).within(hindi),
+    )
     # A law of the language's own runs is not moved by the language's ratios to English.
     both = advise(1e20, "hin_Deva", laws=[law1, law2])
     own = law2.predict("compression_rate_opt", compute_flops=1e20)
     assert both.compression_rate_opt.value == pytest.approx(float(own.value))
     assert both.placement.basis == "runs" and both.placement.rate == 1
-    plain = advise(1e20, laws=[fit_law1(runs, few), fit_law2(runs, bootstrap=few)])
+    plain = advise(1e20, laws=[fit_law1(runs, bootstrap=few), fit_law2(runs, bootstrap=few)])
     assert both.params_opt.value == pytest.approx(plain.params_opt.value or 0)
     one = advise(1e20, "hin_Deva", laws=[law2])
     assert one.compression_rate_opt.value == pytest.approx(float(own.value))

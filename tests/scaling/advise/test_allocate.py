@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scaling.advise.allocate import _forward, price
 from scaling.advise.laws import family_laws
 from scaling.flops import CostContext, paper_blt, training_flops_per_byte
-from scaling.laws import law2
+from scaling.laws.optimum import law2_best_loss, law2_loss
 
 
 def test_allocation_lies_between_the_papers_shapes() -> None:
@@ -46,8 +46,8 @@ def test_a_price_is_bought_back_at_the_first_budget_that_does() -> None:
     best = 1577.0 * 1e21**-0.129
     cost = price(draws, 1e21, np.array([0.98 * best]), np.array([1.0]))
     assert 1 < cost.multiplier[0] < 1.2
-    goal = law2.best_loss(draws, np.array(1e21))
-    again = law2.loss(draws, 1e21 * cost.multiplier, np.array([0.98 * best]))
+    goal = law2_best_loss(draws, np.array(1e21))
+    again = law2_loss(draws, 1e21 * cost.multiplier, np.array([0.98 * best]))
     assert again == pytest.approx(goal, rel=1e-9)
-    far = law2.loss(draws, np.array([1e27]), np.array([0.98 * best]))
+    far = law2_loss(draws, np.array([1e27]), np.array([0.98 * best]))
     assert far > goal

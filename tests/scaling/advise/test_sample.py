@@ -13,12 +13,11 @@ from scaling.engine.bootstrap import NO_BOOTSTRAP
 from scaling.fits.joint import fit_joint
 from scaling.published import tables
 from tokenize_lab.load import load_tokenizer
-from tokenize_lab.tokenizer import Tokenizer
 
 
 def test_tokenizers_may_be_specs_loaded_or_measured_elsewhere() -> None:
     corpus = open_corpus("embedded:hin_Deva,eng_Latn")
-    asked: list[str | Tokenizer | MeasuredTokenizer] = [
+    asked = [
         "mistral:v3",
         MeasuredTokenizer("mine", 4.1),
         load_tokenizer("byte"),
@@ -27,6 +26,9 @@ def test_tokenizers_may_be_specs_loaded_or_measured_elsewhere() -> None:
     assert [one.name for one in answer.tokenizers] == ["mistral:v3", "mine", "byte"]
     assert [one.bytes_per_token for one in answer.tokenizers[1:]] == [4.1, 1]
     assert answer.tokenizers[0].bytes_per_token == pytest.approx(2.41, abs=0.01)
+    texts = ["नमस्ते", "दुनिया"]
+    (held,) = advise(1e21, "hin_Deva", tokenizers=["character"], corpus=texts).tokenizers
+    assert held.bytes_per_token == 3
     with pytest.raises(InputError, match="the embedded corpus has no xyz_Latn; give `corpus`"):
         advise(1e21, "xyz_Latn", tokenizers=["byte"], parity=2.0)
     with pytest.raises(InputError, match="`laws`: a fit of joint; give fits of law1 and law2"):

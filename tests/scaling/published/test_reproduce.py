@@ -9,6 +9,7 @@ from corpora.errors import InputError
 from scaling.compare import compare, weigh
 from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap
 from scaling.fits.law2 import fit_law2
+from scaling.laws.registry import Options
 from scaling.published import reproduce_runs, tables
 from scaling.published.coefficients import (
     BESIROGLU_REFIT,
@@ -45,7 +46,7 @@ def test_every_published_law_is_a_fit_with_a_citation() -> None:
     for name, one in PUBLISHED.items():
         assert one.status == "published" and one.source, name
         assert FitResult.from_json(one.to_json()) == one
-        assert one.source.split(",")[0] in one.report()
+        assert one.source.split(",")[0] in one.summary()
 
 
 def test_published_laws_predict_what_their_papers_say() -> None:
@@ -80,14 +81,15 @@ def test_ours_against_theirs_is_one_call() -> None:
 def test_rivals_are_weighed_on_the_same_rows() -> None:
     optima = tables.optima()
     fits = [
-        fit_law2(optima, form, NO_BOOTSTRAP) for form in ("mean", "constant", "compute-dependent")
+        fit_law2(optima, Options(form), NO_BOOTSTRAP)
+        for form in ("mean", "constant", "compute-dependent")
     ]
     table = weigh(fits)
     assert [one.form for one in table] == ["compute-dependent", "constant", "mean"]
     assert table[0].delta_aicc == 0 and (table[1].delta_aicc or 0) > 10
     few = optima.only(optima.column("compute_flops", "test") < 1e21)
     with pytest.raises(InputError, match="36, 48 rows cannot be weighed"):
-        weigh([fits[0], fit_law2(few, "mean", NO_BOOTSTRAP)])
+        weigh([fits[0], fit_law2(few, Options("mean"), NO_BOOTSTRAP)])
 
 
 def test_reproduce_what_is_shipped() -> None:

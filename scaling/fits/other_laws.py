@@ -1,0 +1,196 @@
+"""Fitting the other published laws of tokens: over-training, vocabulary, repeated data."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from corpora.errors import InputError
+from scaling.engine.bootstrap import CASES, Bootstrap
+from scaling.engine.newton import SQUARES, Array, Loss, Predictor
+from scaling.engine.problem import Problem, grid
+from scaling.fits.assemble import columns, need
+from scaling.fits.single_stage import OneStage, fit_stage
+from scaling.laws import chinchilla as laws
+from scaling.laws.registry import DEFAULTS, LAWS, Options, form_of
+from scaling.result import FitResult
+from scaling.runs import Runs
+
+HUBER = Loss(1e-3)
+ANNEALED = (1e-1, 1e-2)
+BASE = ("E", "A", "B", "alpha", "beta")
+HALF_LIVES = np.log(np.array([1.0, 4.0, 16.0, 64.0]))  # epochs, and excess sizes, to start from
+
+
+def fit_overtraining(
+    runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = CASES
+) -> FitResult:
+    """Fit `L = E + a N^eta + b 6^(eta/2) D^eta` by least squares.
+
+    Raises:
+        InputError: fewer than five runs, two sizes, or two ratios of tokens to parameters.
+    """
+    law = "overtraining"
+    params, tokens, loss = columns(runs, law)
+    ratio = tokens / params
+    need(
+        runs,
+        law,
+        (len(np.unique(params)), 2, "model sizes"),
+        (len(np.unique(np.round(ratio, 6))), 2, "ratios of tokens to parameters"),
+        (len(loss), 5, "runs"),
+    )
+    problem, starts = overtraining_problem(params, tokens, loss)
+    stage = OneStage(
+        law=law,
+        form="one exponent",
+        method="least squares of L; grid over the exponent with the rest solved, then Newton",
+        problem=problem,
+        starts=starts,
+        formula=lambda p: laws.overtraining_loss(p, params, ratio),
+        observed=loss,
+        inputs={"params": params, "tokens_per_param": ratio},
+        units=LAWS[law].units,
+        conventions={"loss": "nats per token"},
+    )
+    return fit_stage(stage, runs, bootstrap)
+
+
+def overtraining_problem(params: Array, tokens: Array, loss: Array) -> tuple[Problem, Array]:
+    """Return the engine's problem and its starts; N, D and L are [n]."""
+    return laws.OVERTRAINING.problem({"N": params, "D": np.sqrt(6) * tokens}, loss, SQUARES, 4)
+
+
+def fit_vocabulary(
+    runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = CASES
+) -> FitResult:
+    """Fit one of the two forms as their authors do: Huber of the loss, delta 1e-3.
+
+    Raises:
+        InputError: form unknown, a column missing, or fewer than three vocabularies or sizes.
+    """
+    law, form = "vocabulary", form_of("vocabulary", options.form)
+    params, size, width, characters, loss = columns(runs, law)
+    need(
+        runs,
+        law,
+        (len(np.unique(params)), 3, "model sizes"),
+        (len(np.unique(size)), 3, "vocabulary sizes"),
+        (len(loss), len(laws.VOCABULARY.names) + 3, "runs"),
+    )
+    billions = laws.tokens_in_billions(form, characters, size)
+    problem, starts = vocabulary_problem(params, size * width, billions, loss)
+    stage = OneStage(
+        law=law if form == "corrected" else f"{law}-{form}",
+        form=form,
+        method="Huber of L_u, delta 1e-3, summed; grid over the exponents, then Newton",
+        problem=problem,
+        starts=starts,
+        formula=lambda p: laws.vocabulary_loss(form, p, params, size, width, characters),
+        observed=loss,
+        inputs={
+            "params": params,
+            "vocabulary_size": size,
+            "embedding_dim": width,
+            "characters": characters,
+        },
+        units=LAWS[law].units,
+        conventions={"loss": "unigram-normalised", "params": "without the vocabulary"},
+        annealed=ANNEALED,
+    )
+    return fit_stage(stage, runs, bootstrap)
+
+
+def vocabulary_problem(
+    params: Array, vocabulary_params: Array, billions: Array, loss: Array
+) -> tuple[Problem, Array]:
+    """Return the engine's problem and its starts; N_nv, N_v, D and L_u are [n]."""
+    scaled = {"N": params / laws.MILLION, "V": vocabulary_params / laws.MILLION, "D": billions}
+    return laws.VOCABULARY.problem(scaled, loss, HUBER, 8)
+
+
+def fit_repeated(
+    runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = CASES
+) -> FitResult:
+    """Fit R_D* and R_N* by Huber of ln L (delta 1e-3), the coefficients of `options.base` held.
+
+    Raises:
+        InputError: no base law, a column missing, or fewer than three numbers of epochs.
+    """
+    law, base = "repeated", options.base
+    if base is None:
+        raise InputError(
+            "repeated needs a Chinchilla law of one epoch to stand on: give `base`, a fit or its "
+            'file, or `base="muennighoff-repeated"` for the published one'
+        )
+    params, tokens, unique, loss = columns(runs, law)
+    unique = np.minimum(unique, tokens)
+    need(
+        runs,
+        law,
+        (len(np.unique(np.round(tokens / unique, 3))), 3, "numbers of epochs"),
+        (len(loss), 5, "runs"),
+    )
+    held = {name: float(base[name]) for name in BASE}
+    stage = OneStage(
+        law=law,
+        form="base law given",
+        method="Huber of ln L, delta 1e-3, summed; grid, then Gauss-Newton",
+        problem=repeated_problem(params, tokens, unique, loss, held),
+        starts=grid([HALF_LIVES, HALF_LIVES]),
+        formula=lambda p: laws.repeated_loss({**held, **p}, params, tokens, unique),
+        observed=loss,
+        inputs={"params": params, "tokens": tokens, "unique_tokens": unique},
+        units=LAWS[law].units,
+        conventions={"loss": "nats per token"},
+        annealed=ANNEALED,
+    )
+    return _with_base(fit_stage(stage, runs, bootstrap), held)
+
+
+def repeated_problem(
+    params: Array, tokens: Array, unique: Array, loss: Array, base: Mapping[str, float]
+) -> Problem:
+    """Return the engine's problem in theta = (ln R_D*, ln R_N*)."""
+    deserved = laws.unique_params(base, params, unique)
+    repeats, excess = tokens / unique - 1, params / deserved - 1
+
+    def terms(theta: Array) -> tuple[Array, Array, Array, Array]:
+        lives = np.exp(theta)
+        data = laws.worth(unique, repeats, lives[:, :1])
+        size = laws.worth(deserved, excess, lives[:, 1:])
+        return (
+            base["A"] * size ** -base["alpha"],
+            base["B"] * data ** -base["beta"],
+            laws.worth_slope(deserved, excess, lives[:, 1:]) * lives[:, 1:] / size,
+            laws.worth_slope(unique, repeats, lives[:, :1]) * lives[:, :1] / data,
+        )
+
+    def value(theta: Array) -> Array:
+        size, data, _, _ = terms(theta)
+        return np.asarray(np.log(base["E"] + size + data))
+
+    def jacobian(theta: Array) -> Array:
+        size, data, size_slope, data_slope = terms(theta)
+        total = base["E"] + size + data
+        by_data = -base["beta"] * data * data_slope / total
+        by_size = -base["alpha"] * size * size_slope / total
+        return np.stack([by_data, by_size], axis=-1)
+
+    def public(theta: Array) -> dict[str, Array]:
+        return {"R_D": np.exp(theta[:, 0]), "R_N": np.exp(theta[:, 1])}
+
+    return Problem(Predictor(value, jacobian), np.log(loss), HUBER, ("R_D", "R_N"), public)
+
+
+def _with_base(fit: FitResult, held: Mapping[str, float]) -> FitResult:
+    """Return the result with the given coefficients among its estimates, so that it can predict."""
+    given = np.tile(list(held.values()), (len(fit.draws), 1))
+    reason = f"{', '.join(held)} are given, not fitted"
+    return fit.model_copy(
+        update={
+            "estimates": {**held, **fit.estimates},
+            "intervals": {**dict.fromkeys(held), **fit.intervals},
+            "interval_reason": "; ".join(filter(None, (fit.interval_reason, reason))),
+            "draws": np.concatenate([given, fit.draws], axis=1) if len(fit.draws) else fit.draws,
+        }
+    )
