@@ -33,16 +33,6 @@ def check_local_sizes(family: str, sizes: Mapping[str, object]) -> None:
             )
 
 
-def check_heads(dim: int, heads: int | None) -> None:
-    """See that the heads cut the width into even parts."""
-    if heads is None or (dim % heads == 0 and dim // heads % 2 == 0):
-        return
-    fitting = [n for n in range(1, dim + 1) if dim % (2 * n) == 0]
-    near = min(fitting, key=lambda n: (abs(n - heads), n))
-    what = f"{heads} heads do not cut dim = {dim} into heads of one even width"
-    raise contradiction(f"{what}; {near} would, or leave it out", "heads")
-
-
 def check_patching(kind: str, rates: object, rates_key: str, byte_model: object, add: str) -> None:
     """See that patches have the rates and the byte model that their kind needs, and no other.
 
@@ -92,10 +82,3 @@ def check_window(window: int, context: int, *place: str | int) -> None:
         near = next(n for n in range(min(window, context), 0, -1) if context % n == 0)
         what = f"{window} does not divide context_bytes = {context}; {near} would"
         raise contradiction(what, *place)
-
-
-def check_shares(warmup: float, decay: float) -> None:
-    """See that warmup and decay do not take more than all of the steps."""
-    if warmup + decay > 1:
-        what = f"{decay:g} and warmup = {warmup:g} are shares of the steps and together more than"
-        raise contradiction(f"{what} all of them; lower one", "decay")

@@ -22,22 +22,20 @@ _KEY_LINE = re.compile(r"\s*((?:\"[^\"]*\"|'[^']*'|[\w-]+)(?:\s*\.\s*[\w-]+)*)\s
 _KEY = re.compile(r"\"([^\"]*)\"|'([^']*)'|([\w-]+)")
 _BARE_KEY = re.compile(r"[\w-]+", re.ASCII)  # what TOML takes without quotes
 _SHOWN = 40  # characters shown of a wrong value
-_TYPES = {
+_EXPECTED = {  # by pydantic's type of error; filled with its context
     "int_type": "a valid integer",
     "float_type": "a valid number",
     "string_type": "a valid string",
     "bool_type": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
     "finite_number": "a finite number",
     "multiple_of": "even, for heads are of even width",
     "string_pattern_mismatch": "text without control characters",
-    "tuple_type": "a list",
-    "list_type": "a list",
-}
-_BOUNDS = {
-    "greater_than": ("gt", "greater than"),
-    "greater_than_equal": ("ge", "greater than or equal to"),
-    "less_than": ("lt", "less than"),
-    "less_than_equal": ("le", "less than or equal to"),
+    "greater_than": "greater than {gt:.15g}",
+    "greater_than_equal": "greater than or equal to {ge:.15g}",
+    "less_than": "less than {lt:.15g}",
+    "less_than_equal": "less than or equal to {le:.15g}",
 }
 _EMPTY = ("too_short", "string_too_short")
 _NO_TABLE = ("model_type", "dict_type", "list_type", "model_attributes_type")
@@ -95,8 +93,6 @@ def _place(root: type[BaseModel], loc: Sequence[str | int]) -> _Place:
     for piece in pieces:
         if piece == "[key]":
             return _Place(header, tuple(path), table, is_table, is_name=True)
-        if piece == table.__name__:  # which of several types a value was taken for
-            continue
         field = table.model_fields.get(str(piece))
         inner = _table_in(field.annotation) if field is not None else None
         path.append(piece)
@@ -111,8 +107,10 @@ def _place(root: type[BaseModel], loc: Sequence[str | int]) -> _Place:
             header = named if container is dict else f"[[{piece}]] number {int(which) + 1}"
         elif not header:
             header = f"[[{piece}]]" if container is list else f"[{piece}]"
-        else:
+        else:  # within a table, a value may be a table or else of another type; pydantic says which
             keys.append(_written(piece))
+            if next(pieces, None) != table.__name__:
+                break
     words = " ".join(part for part in (header, ".".join(keys)) if part)
     return _Place(words, tuple(path), table, is_table, is_name=False)
 
@@ -147,11 +145,8 @@ def _sentence(error: ErrorDetails, place: _Place) -> str:
         return "must be one table of keys and values; write it as such"
     if kind == "literal_error":
         return f"is {shown}; {_choice(str(given), context['expected'])}"
-    if kind in _BOUNDS:
-        name, words = _BOUNDS[kind]
-        return f"is {shown}; it must be {words} {context[name]:.15g}"
-    if kind in _TYPES:
-        return f"{subject}is {shown}; it must be {_TYPES[kind]}"
+    if kind in _EXPECTED:
+        return f"{subject}is {shown}; it must be {_EXPECTED[kind].format(**context)}"
     return f"{subject}is {shown}: {error['msg']}"
 
 

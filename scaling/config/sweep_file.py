@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -232,31 +232,18 @@ def _refuse_equal_runs(file: SweepFile) -> None:
     """See that no two cells would be one run, as far as the file tells without its texts."""
     seen: dict[tuple[Any, ...], tuple[int, str]] = {}
     texts = list(file.texts.values())
-    for number, name, cell in _cells(file):
-        key = (*cell[:-2], texts.index(file.texts[name]), *cell[-2:])  # whatever its name
-        before, other = seen.setdefault(key, (number, name))
-        if (before, other) == (number, name):
-            continue
-        if before == number:
-            what = f"says what [texts.{other}] says, and both are trained on; keep one of them"
-            raise contradiction(what, "texts", name)
-        size, seen_as = cell[-2:]
-        patching = cell[-3]
-        as_what = f"{patching} {seen_as:g}" if isinstance(seen_as, float) else seen_as or patching
-        raise contradiction(
-            f"size {list(size)} of {as_what} on {name} is in [[arms]] number {before + 1} too; ask"
-            " for it once",
-            "arms",
-            number,
-        )
-
-
-def _cells(file: SweepFile) -> Iterator[tuple[int, str, tuple[Any, ...]]]:
-    """Yield, of each cell, its arm's number, its text, and all else that tells its run: at the end,
-    the kind of its patches, its size, and its rate or tokenizer."""
     for number, arm in enumerate(file.arms):
-        patches = (arm.most_bytes, arm.entropy_model) if arm.patching else (0, None)
-        shared = (arm.family, *arm.local_sizes.values(), *patches, arm.patching)
+        patches = (arm.patching, arm.most_bytes, arm.entropy_model) if arm.patching else ()
+        shared = (arm.family, *arm.local_sizes.values(), *patches)
         rates: Sequence[Any] = arm.tokenizers or arm.compression_rates or [None]
         for name, size, rate in product(arm.texts or file.texts, arm.sizes, rates):
-            yield number, name, (*shared, size, rate)
+            text = texts.index(file.texts[name])  # texts that say the same, whatever their names
+            before, other = seen.setdefault((*shared, text, size, rate), (number, name))
+            if before == number and other != name:
+                what = f"says what [texts.{other}] says, and both are trained on; keep one of them"
+                raise contradiction(what, "texts", name)
+            if before != number:
+                label = f"{arm.patching} {rate:g}" if isinstance(rate, float) else rate
+                what = f"size {list(size)} of {label or arm.patching} on {name}"
+                what = f"{what} is in [[arms]] number {before + 1} too; ask for it once"
+                raise contradiction(what, "arms", number)

@@ -11,10 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from corpora.readers.settings import Unit
 from scaling.config.checks import (
-    check_heads,
     check_local_sizes,
     check_patching,
-    check_shares,
     check_window,
     contradiction,
 )
@@ -89,7 +87,11 @@ class ModelTable(FamilyTable):
         if self.family == "blt" and self.tied_head is not None:
             what = 'a blt has no head to tie; remove it, or ask for family = "subword"'
             raise contradiction(what, "tied_head")
-        check_heads(self.dim, self.heads)
+        if self.heads is not None and (self.dim % self.heads or self.dim // self.heads % 2):
+            fitting = [heads for heads in range(1, self.dim + 1) if self.dim % (2 * heads) == 0]
+            near = min(fitting, key=lambda heads: (abs(heads - (self.heads or 1)), heads))
+            what = f"{self.heads} heads do not cut dim = {self.dim} into heads of one even width"
+            raise contradiction(f"{what}; {near} would, or leave it out", "heads")
         return self
 
     def build(self, vocabulary_size: int = BYTE_VOCABULARY) -> Model:
@@ -188,7 +190,11 @@ class OptimiserTable(StrictTable):
 
     @model_validator(mode="after")
     def _check_shares(self) -> Self:
-        check_shares(self.warmup, self.decay)
+        if self.warmup + self.decay > 1:
+            what = (
+                f"{self.decay:g} and warmup = {self.warmup:g} are shares of the steps and together"
+            )
+            raise contradiction(f"{what} more than all of them; lower one", "decay")
         return self
 
     def build(self, steps: int, dim: int) -> Training:

@@ -185,6 +185,21 @@ def test_what_is_wrong_is_said_with_its_line(
         assert message.startswith(f":{line}:"), (message, text[line - 1])
 
 
+@pytest.mark.parametrize(
+    ("written", "what"),
+    [
+        ('""', "entropy_model: is empty"),
+        ("3", "entropy_model: is 3; it must be a valid string"),
+        ("{ layers = 0 }", "entropy_model.layers: is 0; it must be greater than or equal to 1"),
+        ("{ layrs = 1 }", "entropy_model.layrs: unknown key; did you mean 'layers'?"),
+    ],
+)
+def test_a_byte_model_is_a_recipe_or_a_folder(tmp_path: Path, written: str, what: str) -> None:
+    arm = BLT.replace('"static"', f'"entropy"\nentropy_model = {written}')
+    message = refused(tmp_path, HEAD + TEXTS + arm + TRAINING)
+    assert message.startswith(":20: [[arms]] number 1 ") and what in message
+
+
 def test_a_rate_is_held_against_the_context_of_inflated_text(tmp_path: Path) -> None:
     only = WHOLE.replace(BLT, BLT.replace("[2, 4.0, 8]", "[128]") + 'texts = ["double"]\n')
     only = only.replace('"static"', '"static"\nmost_bytes = 200')
