@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from corpora.errors import InputError, one_line
+from corpora.errors import InputError, sanitize
 from corpora.open import SYNTHETIC
 from corpora.output import drawn, emit, json_object
 
@@ -164,7 +164,7 @@ def _entry(language: str, size: int | None) -> dict[str, Any]:
 
 
 def _shortened(sample: str) -> str:
-    sample = one_line(sample)
+    sample = sanitize(sample)
     return sample if len(sample) <= _SAMPLE_CHARACTERS else sample[:_SAMPLE_CHARACTERS] + "…"
 
 

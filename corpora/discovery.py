@@ -10,8 +10,8 @@ from corpora.errors import (
     InputError,
     existing,
     names_below,
-    one_line,
     regular_file,
+    sanitize,
     status,
     unreadable,
 )
@@ -92,9 +92,9 @@ def text_files(path: Path) -> list[TextFile]:
     """
     if not existing(path).is_dir():
         only = regular_file(path)
-        return [TextFile(only, one_line(only.name), language_of(Path(only.name)))]
+        return [TextFile(only, sanitize(only.name), language_of(Path(only.name)))]
     files = [
-        TextFile(regular_file(path / name), one_line(name.as_posix()), language_of(name))
+        TextFile(regular_file(path / name), sanitize(name.as_posix()), language_of(name))
         for name in sorted(names_below(path))
         if _suffix(name) and not _is_about(name)
     ]

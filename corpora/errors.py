@@ -1,8 +1,9 @@
-"""The one error a user can cause.
+"""The one error a user can cause, and what lies at a path that a user names.
 
 `InputError` is raised for whatever a person can put right: a missing file, a torn record, a name
-misspelt. Its message is one line that names the place and the remedy; the command prints it and
-ends with exit code 2. Everything else that goes wrong is a fault of ours and keeps its traceback.
+misspelt. Its message is one line that names the place and the remedy, and arguments in backticks;
+the command prints it with its own options in their place, and ends with exit code 2. Everything
+else that goes wrong is a fault of ours and keeps its traceback.
 """
 
 import difflib
@@ -24,10 +25,10 @@ class InputError(ValueError):
     """Bad input: one line saying where, what, and what to do about it."""
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(one_line(message))
+        super().__init__(sanitize(message))
 
 
-def one_line(text: object) -> str:
+def sanitize(text: object) -> str:
     r"""Return `text` as it can stand in a line and be written as UTF-8.
 
     Control characters are escaped (`\n`, `\x1b`), and so are the bytes of a file name that are not
@@ -59,7 +60,7 @@ def as_options(text: str, options: Mapping[str, str]) -> str:
     return _ARGUMENT.sub(option, text)
 
 
-def at(path: str | Path, line: int | None = None, byte: int | None = None) -> str:
+def location(path: str | Path, line: int | None = None, byte: int | None = None) -> str:
     """Return `path:line:byte`, leaving out what is not known; lines count from 1, bytes from 0."""
     place = str(path)
     if line is not None:
@@ -85,9 +86,6 @@ def _escaped(match: re.Match[str]) -> str:
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"  # the byte that the surrogate stands for
     return match[0].encode("unicode_escape").decode("ascii")
-
-
-# What lies at a path, said in one line where it is not what was hoped for.
 
 
 _SHOWN = 60  # characters shown of a name that is too long for any file
@@ -137,7 +135,7 @@ def existing(path: Path) -> Path:
     if path.is_symlink():
         raise InputError(
             f"{path}: a link to {path.readlink()}, which does not exist or leads back here;"
-            " mend the link, or name the file itself"
+            " fix the link, or name the file itself"
         )
     beneath = status(folder)
     if beneath is None:
@@ -190,22 +188,15 @@ def names_below(folder: Path) -> Iterator[Path]:
             yield Path(place, name).relative_to(folder)
 
 
-# What lies at a path that a person named; one clear line where the system will not say.
-#
-# `pathlib`'s own `is_file` and `is_dir` raise for a name that is too long and for a folder that may
-# not be searched.
-
-
-SHOWN = 60  # characters of a name too long to be shown whole
-
-
 def is_file(path: Path) -> bool:
     """Return whether a file is there.
+
+    `Path.is_file` itself raises for a name that is too long.
 
     Raises:
         InputError: the name is too long, or a folder on the way may not be searched.
     """
-    found = _status(path)
+    found = status(path)
     return found is not None and stat.S_ISREG(found.st_mode)
 
 
@@ -213,9 +204,9 @@ def is_folder(path: Path) -> bool:
     """Return whether a folder is there.
 
     Raises:
-        InputError: the name is too long, or a folder on the way may not be searched.
+        InputError: as `is_file`.
     """
-    found = _status(path)
+    found = status(path)
     return found is not None and stat.S_ISDIR(found.st_mode)
 
 
@@ -223,20 +214,6 @@ def is_present(path: Path) -> bool:
     """Return whether anything is there.
 
     Raises:
-        InputError: the name is too long, or a folder on the way may not be searched.
+        InputError: as `is_file`.
     """
-    return _status(path) is not None
-
-
-def _status(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            written = str(path)
-            raise InputError(
-                f"{written[:SHOWN]}...: {len(written)} characters are too long for a file's name"
-            ) from error
-        raise InputError(f"{path}: cannot be reached ({error.strerror})") from error
+    return status(path) is not None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from corpora.document import UNKNOWN_LANGUAGE, Batch, Document, batched, gathered
-from corpora.errors import InputError, did_you_mean, install_hint, one_line
+from corpora.errors import InputError, did_you_mean, install_hint, sanitize
 from corpora.manifest import HubSet
 from corpora.readers.settings import InvalidText, ReadSettings, SeenLabels, record_id
 
@@ -46,7 +46,7 @@ class HubCorpus:
         """
         seen = SeenLabels()
         for language, config in self._configs():
-            source = one_line(":".join(filter(None, (self.hub.dataset, config))))
+            source = sanitize(":".join(filter(None, (self.hub.dataset, config))))
             yield from gathered(batched(self._documents(language, config, source, seen)))
 
     def _configs(self) -> Iterator[tuple[str, str | None]]:
@@ -75,7 +75,7 @@ class HubCorpus:
                     )
                 if label and self.languages and label not in self.languages:
                     continue
-                said = one_line(domain) if isinstance(domain, str) else ""
+                said = sanitize(domain) if isinstance(domain, str) else ""
                 if not settings.language:
                     seen.add("language", [label or language], source)
                 if not settings.domain:
@@ -169,7 +169,7 @@ def _only_split(hub: HubSet, splits: list[str]) -> str:
 def _label(rows: Rows, hub: HubSet, row: int) -> str:
     """Return the row's own language and script, or an empty string."""
     parts = [rows[c][row] for c in (hub.language_column, hub.script_column) if c]
-    return one_line("_".join(part for part in parts if isinstance(part, str) and part))
+    return sanitize("_".join(part for part in parts if isinstance(part, str) and part))
 
 
 def _reason(error: Exception) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from corpora.corpus import ReadCorpus
 from corpora.discovery import aligned_files, common_lines, is_language_script, is_text, text_files
 from corpora.document import UNKNOWN_LANGUAGE
-from corpora.errors import InputError, did_you_mean, existing, names_in, one_line, status
+from corpora.errors import InputError, did_you_mean, existing, names_in, sanitize, status
 from corpora.file_corpus import AlignedCorpus, FileCorpus
 from corpora.readers.settings import OnInvalid, ReadSettings, TextFile, Unit
 from corpora.readers.txt import LineDomain
@@ -120,7 +120,7 @@ def beside(folder: Path, name: str) -> str:
 
 
 def _path_corpus(path: Path, settings: ReadSettings, parallel: bool | None) -> ReadCorpus:
-    name = one_line(path.resolve().name or path)
+    name = sanitize(path.resolve().name or path)
     if settings.unit == "file" and parallel is None:
         parallel = False
     aligned = aligned_files(path, parallel)
@@ -144,7 +144,7 @@ def _hub_corpus(spec: str, settings: ReadSettings) -> ReadCorpus:
         configs={language: config} if config else {},
         text_column=settings.text_field,
     )
-    return HubCorpus(one_line(spec), hub, settings)
+    return HubCorpus(sanitize(spec), hub, settings)
 
 
 def _languages(chosen: str, spec: str) -> tuple[str, ...]:
@@ -208,7 +208,7 @@ def open_manifest(path: Path, settings: ReadSettings, languages: Sequence[str]) 
 
         return HubCorpus(manifest.name, manifest.hub, settings, languages, manifest.parallel)
     files = [
-        TextFile(checked_file(path.parent, file), one_line(file.path), file.language, file.domain)
+        TextFile(checked_file(path.parent, file), sanitize(file.path), file.language, file.domain)
         for file in manifest.files
         if not languages or file.language in languages
     ]

@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from corpora.bootstrap import Interval
-from corpora.errors import InputError, one_line
+from corpora.errors import InputError, sanitize
 from scaling.engine.bootstrap import percentiles
 from scaling.engine.newton import Array
 from scaling.laws.registry import quantity
@@ -327,7 +327,7 @@ def _summary(fit: FitResult) -> str:
     lines += [f"row {gone.row} left out: {gone.reason}" for gone in fit.excluded]
     lines += [f"{found.severity}: {found.name}: {found.message}" for found in fit.findings]
     # Names of languages and texts come from a table, which may hold anything.
-    return "\n".join(map(one_line, lines))
+    return "\n".join(map(sanitize, lines))
 
 
 def _value(value: float | str) -> str:

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from corpora.errors import InputError, at, unreadable
+from corpora.errors import InputError, location, unreadable
 from corpora.readers.settings import Reading
 
 BLOCK_BYTES = 1 << 18  # larger ones leave the processor's cache and are read slower
@@ -155,7 +155,7 @@ def line_blocks(path: Path) -> Iterator[LineBlock]:
             byte += len(data)
     except TornFileError as error:
         raise InputError(
-            f"{at(path, line)}: {error}; fetch the file again or recompress it"
+            f"{location(path, line)}: {error}; fetch the file again or recompress it"
         ) from error
     if pieces:
         yield _without_signature(LineBlock(b"".join(pieces), line, byte))
@@ -216,7 +216,7 @@ def decoded(data: bytes, line: int | None, first_byte: int, reading: Reading) ->
     except UnicodeDecodeError as error:
         if line is None:
             line = 1 + data.count(b"\n", 0, error.start)
-        place = at(reading.file.path, line, first_byte + error.start)
+        place = location(reading.file.path, line, first_byte + error.start)
         if reading.settings.on_invalid == "refuse":
             bad = data[error.start : error.end].hex(" ")
             raise InputError(

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from corpora.document import Batch, Numbers
-from corpora.errors import InputError, at, did_you_mean
+from corpora.errors import InputError, did_you_mean, location
 from corpora.readers.bytes import LineBlock, decoded, line_blocks, without_surrogates
 from corpora.readers.settings import LABEL_FIELDS, Reading, Records, batches_of, record_id
 
@@ -108,20 +108,20 @@ def _record(
     except json.JSONDecodeError as error:
         if is_torn:
             raise InputError(
-                f"{at(path, number, byte)}: the last record is torn (the file ends inside it);"
-                " fetch the file again, or delete this line"
+                f"{location(path, number, byte)}: the last record is torn (the file ends inside"
+                " it); fetch the file again, or delete this line"
             ) from error
         raise InputError(
-            f"{at(path, number)}: not JSON ({error.msg} at column {error.colno});"
+            f"{location(path, number)}: not JSON ({error.msg} at column {error.colno});"
             f" each line must hold one JSON object{_whole_document(written)}"
         ) from error
     except (RecursionError, ValueError) as error:
         raise InputError(
-            f"{at(path, number)}: JSON that cannot be read ({error}); delete this line"
+            f"{location(path, number)}: JSON that cannot be read ({error}); delete this line"
         ) from error
     if not isinstance(record, dict):
         raise InputError(
-            f"{at(path, number)}: a JSON {_kind(record)}, not an object; each line must hold"
+            f"{location(path, number)}: a JSON {_kind(record)}, not an object; each line must hold"
             f' one object such as {{"{reading.settings.text_field}": "..."}}'
         )
     return record
@@ -133,15 +133,15 @@ def _text(record: dict[str, Any], number: int, byte: int, reading: Reading) -> s
     if text is _MISSING:
         fields = ", ".join(map(repr, record)) or "none"
         raise InputError(
-            f"{at(path, number)}: no field {field!r}; the record has {fields}"
+            f"{location(path, number)}: no field {field!r}; the record has {fields}"
             f"{did_you_mean(field, record) or '; name the right one with `text_field`'}"
         )
     if not isinstance(text, str):
         raise InputError(
-            f"{at(path, number)}: field {field!r} is a JSON {_kind(text)}, not a string;"
+            f"{location(path, number)}: field {field!r} is a JSON {_kind(text)}, not a string;"
             " name the field that holds the text with `text_field`"
         )
-    return without_surrogates(text, at(path, number, byte), reading)
+    return without_surrogates(text, location(path, number, byte), reading)
 
 
 def _whole_document(line: str) -> str:

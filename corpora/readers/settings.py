@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from corpora.document import Batch
-from corpora.errors import InputError, did_you_mean, one_line
+from corpora.errors import InputError, did_you_mean, sanitize
 
 OnInvalid = Literal["refuse", "replace", "skip"]
 Unit = Literal["line", "file"]
@@ -49,7 +49,7 @@ class ReadSettings:
                     + did_you_mean(str(value), known)
                 )
         for name, label in (("language", self.language), ("domain", self.domain)):
-            if label and label != one_line(label):
+            if label and label != sanitize(label):
                 raise InputError(f"{name} is '{label}'; it must be text without control characters")
 
 
@@ -195,7 +195,7 @@ def batches_of(records: Records, reading: Reading) -> Iterator[Batch]:
 def record_id(value: object, number: int) -> str:
     """Return the record's own name where it has one, else its number."""
     if isinstance(value, str) and value:
-        return value if value.isprintable() else one_line(value)
+        return value if value.isprintable() else sanitize(value)
     return str(value if isinstance(value, int) and not isinstance(value, bool) else number)
 
 
@@ -207,6 +207,6 @@ def _labels(
     if said is None:
         return otherwise
     labels = [s if isinstance(s, str) and s else otherwise for s in said]
-    safe = {label: one_line(label) for label in dict.fromkeys(labels)}
+    safe = {label: sanitize(label) for label in dict.fromkeys(labels)}
     reading.seen.add(name, safe.values(), str(reading.file.path))
     return safe[labels[0]] if len(safe) == 1 else [safe[label] for label in labels]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from corpora.errors import InputError, at, did_you_mean
+from corpora.errors import InputError, did_you_mean, location
 from scaling.config.checks import CONTRADICTION
 from scaling.spec import BPE_BOUNDARIES_REFUSED, PatchingKind
 
@@ -49,7 +49,7 @@ def refusal(file: Path, text: str, error: ValidationError, root: type[BaseModel]
     """
     first, place = _first(error, root)
     line = _line_of(text, place.path)
-    return InputError(f"{at(file, line)}: {place.words}: {_sentence(first, place)}")
+    return InputError(f"{location(file, line)}: {place.words}: {_sentence(first, place)}")
 
 
 def argument_refusal(error: ValidationError, root: type[BaseModel]) -> InputError:

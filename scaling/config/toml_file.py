@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from corpora.errors import InputError, at, did_you_mean, regular_file, status, unreadable
+from corpora.errors import InputError, did_you_mean, location, regular_file, status, unreadable
 from scaling.config.messages import refusal
 
 EXAMPLES = Path(__file__).parents[1] / "experiments"
@@ -70,7 +70,7 @@ def read_text(file: Path) -> str:
         raise unreadable(file, error) from error
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{at(file, byte=error.start)}: invalid UTF-8; TOML is UTF-8, so save it as that"
+            f"{location(file, byte=error.start)}: invalid UTF-8; TOML is UTF-8, so save it as that"
         ) from error
 
 
@@ -82,7 +82,7 @@ def _parsed(file: Path, text: str) -> dict[str, Any]:
         what = _SYNTAX_PLACE.sub("", str(error))
         line = int(place[1]) if place else None
         column = f" in column {place[2]}" if place else ""
-        raise InputError(f"{at(file, line)}: not TOML{column}: {what}; fix it") from error
+        raise InputError(f"{location(file, line)}: not TOML{column}: {what}; fix it") from error
     except (ValueError, RecursionError) as error:  # numbers or lists without end
         raise InputError(f"{file}: not TOML that can be read ({error}); fix it") from error
 

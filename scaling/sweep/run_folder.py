@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from corpora.errors import InputError, one_line
+from corpora.errors import InputError, sanitize
 from corpora.files import lock, write_text
 from corpora.json_file import from_fields, read_object
 from scaling.record import read_record
@@ -42,11 +42,11 @@ class Attempts:
 
     def failed(self, reason: str) -> "Attempts":
         """Return them with one more failure of the run itself."""
-        return replace(self, failures=self.failures + 1, reason=one_line(reason))
+        return replace(self, failures=self.failures + 1, reason=sanitize(reason))
 
     def killed(self, how: str) -> "Attempts":
         """Return them with one more worker killed."""
-        return replace(self, deaths=self.deaths + 1, reason=one_line(how))
+        return replace(self, deaths=self.deaths + 1, reason=sanitize(how))
 
     @property
     def verdict(self) -> str:

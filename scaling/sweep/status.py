@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from corpora.errors import InputError, one_line
+from corpora.errors import InputError, sanitize
 from scaling.flops import training_flops_per_byte
 from scaling.record import RECORD, SPEC, RecordSummary, read_spec, summary
 from scaling.spec import RunSpec
@@ -278,7 +278,7 @@ def _ended(record: RecordSummary, job: Job) -> RunStatus:
         bits_per_byte=record.bits_per_byte,
         flops=record.compute_flops,
         seconds=record.seconds,
-        reason=one_line(record.reason),
+        reason=sanitize(record.reason),
     )
 
 

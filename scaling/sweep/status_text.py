@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from corpora.errors import one_line
+from corpora.errors import sanitize
 from scaling.sweep.status import PHASES, RunStatus, SweepStatus
 from scaling.train.progress import duration
 
@@ -27,10 +27,10 @@ def status_text(status: SweepStatus) -> list["Table | Text"]:
 
     few = len(status.runs) <= MOST_RUNS
     headings, rows = _per_run(status.runs) if few else _per_cell(status.runs)
-    cells = [[one_line(cell) for cell in row] for row in rows]
+    cells = [[sanitize(cell) for cell in row] for row in rows]
     table = text_table("", headings, cells, left=_WORDS, lines=False)
     flops = f"{status.flops:.4g} training FLOPs"
-    summary = f"{one_line(status.name)}: {_counts(status)}; {flops}{_left(status)}"
+    summary = f"{sanitize(status.name)}: {_counts(status)}; {flops}{_left(status)}"
     return [table, *map(Text, [*_faults(status.runs), "", summary])]
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpora.errors import InputError, as_options, one_line
+from corpora.errors import InputError, as_options, sanitize
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from corpora.errors import InputError, as_options, one_line
     ],
 )
 def test_what_breaks_a_line_is_escaped(text: str, line: str) -> None:
-    assert one_line(text) == line
+    assert sanitize(text) == line
     assert str(InputError(text)) == line
 
 
@@ -29,15 +29,15 @@ def test_what_breaks_a_line_is_escaped(text: str, line: str) -> None:
     "text", ["", "a b", "می\u200cخواهم", "日本\u3000語", "👩‍🚀", "क्\u200dष", r"a\b"]
 )
 def test_ordinary_names_stay_as_they_are(text: str) -> None:
-    assert one_line(text) == text
-    assert one_line(Path(text)) == str(Path(text))
+    assert sanitize(text) == text
+    assert sanitize(Path(text)) == str(Path(text))
 
 
 @given(st.text(st.characters()))
 def test_every_message_is_one_line_of_utf8(text: str) -> None:
     message = str(InputError(text))
     assert len(message.splitlines()) <= 1
-    assert message.encode().decode() == message == one_line(message)
+    assert message.encode().decode() == message == sanitize(message)
 
 
 def test_the_error_passes_between_processes() -> None:

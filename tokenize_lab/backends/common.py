@@ -76,7 +76,7 @@ def refused_whole(place: str, what: str) -> Iterator[None]:
         if not isinstance(error, Exception) and not _is_panic(error):
             raise
         raise InputError(
-            f"{place}: not a whole {what} ({one_line(error)}); fetch it again"
+            f"{place}: not a whole {what} ({message_of(error)}); fetch it again"
         ) from error
 
 
@@ -96,12 +96,12 @@ def refused_text(spec: str) -> Iterator[None]:
         if type(error) is not Exception and not _is_panic(error):
             raise
         raise InputError(
-            f"{spec}: its own library cannot encode text with it ({one_line(error)}); the file is "
-            "damaged, or made for other text"
+            f"{spec}: its own library cannot encode text with it ({message_of(error)}); the file "
+            "is damaged, or made for other text"
         ) from error
 
 
-def one_line(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """Return an error's message without line ends."""
     return " ".join(str(error).split())
 

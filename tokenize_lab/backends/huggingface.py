@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from corpora.errors import InputError, at, is_file, is_folder
+from corpora.errors import InputError, is_file, is_folder, location
 from tokenize_lab.backends.common import (
     PROBES,
     declared_fields,
@@ -87,7 +87,8 @@ def _read(path: Path) -> str:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{at(path, byte=error.start)}: not a whole tokenizer.json (not UTF-8); fetch it again"
+            f"{location(path, byte=error.start)}: not a whole tokenizer.json (not UTF-8); fetch it"
+            " again"
         ) from error
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from corpora.errors import InputError, is_folder
-from tokenize_lab.backends.common import declared_fields, difference_on_probes, one_line
+from tokenize_lab.backends.common import declared_fields, difference_on_probes, message_of
 from tokenize_lab.tokenizer import Encoding, TokenBytes, TokenKind
 
 # What a SentencePiece model file says about itself, read without the protobuf library.
@@ -189,7 +189,7 @@ def sentencepiece_from_bytes(
         size = processor.get_piece_size()
         table = _table(processor, size, settings)
     except (ValueError, RuntimeError, TypeError) as error:
-        raise InputError(f"{place}: {REMEDY} ({one_line(error)})") from error
+        raise InputError(f"{place}: {REMEDY} ({message_of(error)})") from error
     if not size:
         raise InputError(f"{place}: {REMEDY} (it has no pieces)")
     reason = lossy_reason(settings)

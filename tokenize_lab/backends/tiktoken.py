@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from corpora.errors import InputError, at, did_you_mean, is_file, is_present
+from corpora.errors import InputError, did_you_mean, is_file, is_present, location
 from tokenize_lab.backends.common import MOST_UNUSED, declared_fields, encoding_of
 from tokenize_lab.patterns import GPT2, GPT4, GPT4O
 from tokenize_lab.tokenizer import Encoding, TokenBytes, TokenKind
@@ -179,11 +179,13 @@ def read_ranks(path: Path, content: bytes) -> dict[bytes, int]:
             encoded, written = line.split()
             token, rank = base64.b64decode(encoded, validate=True), int(written)
         except (ValueError, binascii.Error) as error:
-            raise InputError(f"{at(path, number)}: not `base64 rank`; fetch it again") from error
+            raise InputError(
+                f"{location(path, number)}: not `base64 rank`; fetch it again"
+            ) from error
         possible = 0 <= rank < len(lines) + MOST_UNUSED
         if token in ranks or rank in taken or not possible or not token:
             raise InputError(
-                f"{at(path, number)}: rank {rank} or its token comes twice, or cannot be"
+                f"{location(path, number)}: rank {rank} or its token comes twice, or cannot be"
             )
         ranks[token] = rank
         taken.add(rank)

@@ -28,7 +28,7 @@ def box(tmp_path: Path) -> Box:
     return Box(tmp_path / "box")
 
 
-def one_line(capsys: pytest.CaptureFixture[str], *words: str) -> None:
+def sanitize(capsys: pytest.CaptureFixture[str], *words: str) -> None:
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1, err
     for word in words:
@@ -46,7 +46,7 @@ def test_devices_that_are_not_there(
     if torch.cuda.is_available() and device in ("cuda", "cuda:0"):
         pytest.skip("there is one here")
     assert box.called(tmp_path / "run", "--device", device) == 2
-    one_line(capsys, repr(device))
+    sanitize(capsys, repr(device))
     assert not (tmp_path / "run").exists()
 
 
@@ -81,7 +81,7 @@ def test_a_spec_that_was_altered(
     value["training"]["steps"] = 4
     box.spec_file.write_text(json.dumps(value))
     assert box.called(tmp_path / "run") == 2
-    one_line(capsys, "spec.json", "its run_id says")
+    sanitize(capsys, "spec.json", "its run_id says")
 
 
 def test_shards_that_were_altered_or_cut(
@@ -92,22 +92,22 @@ def test_shards_that_were_altered_or_cut(
     path.chmod(0o644)
     path.write_bytes(whole[:-1])
     assert box.called(tmp_path / "run", "--device", "cpu") == 2
-    one_line(capsys, "bytes.u8", f"{len(whole) - 1} bytes, should be {len(whole)}")
+    sanitize(capsys, "bytes.u8", f"{len(whole) - 1} bytes, should be {len(whole)}")
     path.write_bytes(b"h" + whole[1:] if whole[:1] != b"h" else b"a" + whole[1:])
     assert box.called(tmp_path / "run", "--device", "cpu") == 2
-    one_line(capsys, "bytes.u8", "has changed")
+    sanitize(capsys, "bytes.u8", "has changed")
     path.unlink()
     assert box.called(tmp_path / "run", "--device", "cpu") == 2
-    one_line(capsys, "bytes.u8")
+    sanitize(capsys, "bytes.u8")
     assert not (tmp_path / "run").exists()
 
 
 def test_missing_things(box: Box, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = ["--out", str(tmp_path / "run"), "--device", "cpu"]
     assert main([str(tmp_path / "no.json"), str(box.shards), *out]) == 2
-    one_line(capsys, "no.json")
+    sanitize(capsys, "no.json")
     assert main([str(box.spec_file), str(tmp_path / "none"), *out]) == 2
-    one_line(capsys, "none", "name a folder of shards")
+    sanitize(capsys, "none", "name a folder of shards")
 
 
 def test_a_folder_that_cannot_be_written(
@@ -115,7 +115,7 @@ def test_a_folder_that_cannot_be_written(
 ) -> None:
     (tmp_path / "file").write_text("")
     assert box.called(tmp_path / "file" / "run", "--device", "cpu") == 2
-    one_line(capsys, "file")
+    sanitize(capsys, "file")
 
 
 def test_a_record_that_cannot_be_read_is_no_reason_to_train_again(
@@ -124,4 +124,4 @@ def test_a_record_that_cannot_be_read_is_no_reason_to_train_again(
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "record.json").write_text('{"version": 1, "st')
     assert box.called(tmp_path / "run", "--device", "cpu") == 2
-    one_line(capsys, "record.json", "delete it")
+    sanitize(capsys, "record.json", "delete it")
