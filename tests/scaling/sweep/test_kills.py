@@ -176,7 +176,9 @@ def test_killed_again_and_again(
     finally:
         trouble.driver.kill()
     assert sum(trouble.killed.values()) == kills, "the sweep was over too soon"
-    assert f"'finished': {cells - 2}, 'diverged': 1, 'failed': 1" in said
+    assert (
+        f"'finished': {cells - 2}, 'running': 0, 'waiting': 0, 'diverged': 1, 'failed': 1" in said
+    )
 
     found = statuses(folder, jobs)
     assert [found[job.run_id] for job in good] == ["finished"] * len(good)

@@ -304,7 +304,7 @@ def test_without_ray_one_line_says_how_to_install_it(
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(importlib, "import_module", absent)
-    with pytest.raises(InputError, match=r"pip install '\\.\\[ray\\]'"):
+    with pytest.raises(InputError, match=r"pip install '\.\[ray\]'"):
         run_ray(folder)
 
 
