@@ -42,7 +42,7 @@ _TYPES: dict[str, type[pl.DataType]] = {
 }
 
 
-class Records(NamedTuple):
+class SweepRecords(NamedTuple):
     """What a sweep's files say of its runs, each read once: it may go on while one looks.
 
     Attributes:
@@ -54,7 +54,7 @@ class Records(NamedTuple):
     found: Mapping[str, RunRecord]
 
 
-def read_records(folder: SweepFolder) -> Records:
+def read_records(folder: SweepFolder) -> SweepRecords:
     """Read the list of jobs and the records.
 
     Raises:
@@ -62,7 +62,7 @@ def read_records(folder: SweepFolder) -> Records:
     """
     jobs = read_sweep(folder).jobs
     records = ((job.run_id, read_record(folder.run(job.run_id))) for job in jobs)
-    return Records(jobs, {run_id: record for run_id, record in records if record is not None})
+    return SweepRecords(jobs, {run_id: record for run_id, record in records if record is not None})
 
 
 def load_runs(folder: SweepFolder) -> pl.DataFrame:
@@ -74,7 +74,7 @@ def load_runs(folder: SweepFolder) -> pl.DataFrame:
     return runs_table(read_records(folder))
 
 
-def runs_table(records: Records) -> pl.DataFrame:
+def runs_table(records: SweepRecords) -> pl.DataFrame:
     """Return one row per run that has ended, in the order of the plan.
 
     Columns are those of `RunRecord.row`, and besides
@@ -124,14 +124,6 @@ def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, infer_schema_length=None)
 
 
-# The metrics of a sweep's runs as TensorBoard events, for those who watch their runs there.
-#
-# Each run becomes a folder named after its text, arm, rate, size and budget, with one file of
-# events that is written anew from the run's metrics. Wall times count from the beginning of the
-# run, so that the same metrics give the same bytes, and the `relative` axis is the one that means
-# something.
-
-
 STEP_TAGS = {
     "train/bits_per_byte": "bits_per_byte",
     "train/nats_per_target": "nats_per_target",
@@ -146,8 +138,12 @@ _PART_BYTES = 60
 _UNSAFE = re.compile(r"[^\w.,=+-]+")
 
 
-def write_events(folder: SweepFolder, records: Records, out: Path) -> int:
-    """Write the events of every run that has metrics, also of those under way; return how many.
+def write_events(folder: SweepFolder, records: SweepRecords, out: Path) -> int:
+    """Write TensorBoard's events of every run that has metrics, ended or not; return how many.
+
+    Each run is a folder named after its text, arm, rate, size and budget, with one file. Wall times
+    count from the beginning of the run, so that the same metrics give the same bytes: the
+    `relative` axis is the one that means something.
 
     Args:
         records: of the folder.
@@ -195,23 +191,16 @@ def run_name(job: Job, spec: RunSpec) -> str:
 def _remove_stale(out: Path, written: Mapping[str, Path]) -> None:
     """Remove events of the same runs from folders that bear the names of an earlier plan."""
     try:
-        for place in out.iterdir() if written else ():
-            if place.is_symlink() or not place.is_dir():
-                continue
-            stale = [
-                path
-                for path in place.iterdir()
-                # Some file systems call one folder by several names.
-                if path.name in written and path.is_file() and not path.samefile(written[path.name])
-            ]
-            for path in stale:
+        for path in out.glob(f"*/{_EVENTS}*"):
+            # Some file systems call one folder by several names.
+            if path.name in written and not path.samefile(written[path.name]):
                 path.unlink()
-            if stale and not any(place.iterdir()):
-                place.rmdir()
+                if not any(path.parent.iterdir()):
+                    path.parent.rmdir()
     except OSError as error:
         raise InputError(
-            f"{error.filename or out}: cannot be read or removed ({error.strerror}); name another"
-            " --tensorboard"
+            f"{error.filename or out}: cannot be read or removed ({error.strerror}); `tensorboard`"
+            " may name another folder"
         ) from error
 
 

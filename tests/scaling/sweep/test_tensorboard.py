@@ -1,10 +1,8 @@
 """Events are read back by TensorBoard itself, and are what the metrics say."""
 
-import errno
 import importlib
 import json
 import math
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,30 +110,6 @@ def renamed(folder: SweepFolder, *jobs: Job) -> None:
     write_sweep(folder, Sweep("tiny", jobs, {}))
 
 
-def test_metrics_that_cannot_be_read_are_named_and_not_the_target(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, (job,) = planned(tmp_path / "sweep", [tiny(0, 20)])
-    path = measured(folder, job)
-
-    def broken(_: Path) -> Any:
-        raise OSError(errno.EIO, "Input/output error")
-
-    monkeypatch.setattr("scaling.sweep.collect._lines", broken)
-    with pytest.raises(InputError, match="cannot be read") as refused:
-        write_events(folder, tmp_path / "events")
-    assert str(refused.value).startswith(f"{path}: ")
-    assert not (tmp_path / "events").exists()
-
-
-def test_metrics_that_are_a_pipe_or_a_folder_are_none(tmp_path: Path) -> None:
-    folder, jobs = planned(tmp_path / "sweep", [tiny(0), tiny(1), tiny(2)])
-    os.mkfifo(folder.run(jobs[0].run_id) / METRICS)
-    (folder.run(jobs[1].run_id) / METRICS).mkdir()
-    measured(folder, jobs[2])
-    assert write_events(folder, tmp_path / "events") == 1
-
-
 def test_long_names_are_cut_between_letters_and_the_run_is_named_whole(tmp_path: Path) -> None:
     folder, (job,) = planned(tmp_path / "sweep", [tiny(0, 20)])
     renamed(folder, replace(job, text="é" * 200, label="x" + "日" * 200))
@@ -206,22 +180,17 @@ def test_names_do_not_lead_out_of_the_folder(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "events").iterdir()] == [name]
 
 
-def test_the_command_writes_them_beside_the_table(tmp_path: Path) -> None:
-    folder, _ = planned(tmp_path / "sweep", [tiny(0, 5)])
-    run_local(folder)
-    words = ["collect", str(folder.path), "--tensorboard", str(tmp_path / "events")]
-    done = CliRunner().invoke(app, words)
-    assert done.exit_code == 0, done.output
-    assert "1 run" in done.output and f"tensorboard --logdir {tmp_path / 'events'}" in done.output
-    assert len(list((tmp_path / "events").rglob("events*"))) == 1
-
-
-def test_the_command_reads_every_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_writes_them_and_reads_every_file_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, _ = planned(tmp_path / "sweep", [tiny(0, 5), tiny(1, 5)])
     run_local(folder)
     counts = reads(monkeypatch)
-    words = ["collect", str(folder.path), "--tensorboard", str(tmp_path / "events")]
-    assert CliRunner().invoke(app, words).exit_code == 0
+    events = tmp_path / "events"
+    done = CliRunner().invoke(app, ["collect", str(folder.path), "--tensorboard", str(events)])
+    assert done.exit_code == 0, done.output
+    assert f"{events}: events of 2 runs (then: tensorboard --logdir {events})" in done.output
+    assert len(list(events.rglob("events*"))) == 2
     assert counts == {"sweep.json": 1, RECORD: 2}
 
 
