@@ -24,12 +24,20 @@ from scaling.advise.answer import (
     outside_notes,
 )
 from scaling.advise.forecast import Forecast, forecast, joint_law_forecast, joint_law_price
-from scaling.advise.laws import Draws, FamilyLaws, anchor_spread, family_laws, joint_law_draws
+from scaling.advise.laws import (
+    Draws,
+    FamilyLaws,
+    anchor_spread,
+    family_laws,
+    joint_law_draws,
+    language_of,
+)
 from scaling.advise.placement import ENGLISH, Placement, place, trained
 from scaling.advise.sample import measure_sample
 from scaling.flops import TRAINING_FACTOR, training_days
 from scaling.published import tables
 from scaling.result import FitResult
+from scaling.results import Fits
 
 BUDGETS = (1e12, 1e30)  # FLOPs; beyond them no law here means anything
 LONGEST = 1e4  # bytes per token
@@ -46,7 +54,7 @@ def advise(
     setting: str = "monolingual",
     parity: float | None = None,
     curve: Sequence[tuple[int, float]] | None = None,
-    laws: Sequence[FitResult] | Mapping[str, FitResult] = (),
+    laws: Sequence[FitResult | Fits] | Mapping[str, FitResult] = (),
     gpu: str = "h100",
     utilisation: float = 0.4,
     gpus: int = 1,
@@ -67,17 +75,14 @@ def advise(
         setting: `monolingual`, or `joint` for one model of many languages.
         parity: bytes per byte of English, for a language without runs.
         curve: (vocabulary size, bytes per token) on the corpus; measured there if not given.
-        laws: fits of Law I and Law II (or either) of one's own runs, in place of the shipped ones.
+        laws: fits of Law I and Law II (or either) of one's own runs, in place of the shipped ones;
+            of several languages, those of `language` are taken.
         gpu, utilisation, gpus: what trains, at which share of its bf16 peak, and how many.
 
     Raises:
         InputError: a number that cannot be, an unknown name, or a language that cannot be placed.
     """
-    if not isinstance(laws, Mapping):
-        laws = {fit.law: fit for fit in laws}
-    for law in laws:
-        if law not in ("law1", "law2"):
-            raise InputError(f"`laws`: a fit of {law}; give fits of law1 and law2")
+    chosen = laws if isinstance(laws, Mapping) else _chosen(laws, language)
     measured = measure_sample(language, corpus, tokenizers, with_curve=family == "subword")
     return answer(
         Question(
@@ -91,10 +96,27 @@ def advise(
             gpu=gpu,
             utilisation=utilisation,
             gpus=gpus,
-            law1=laws.get("law1"),
-            law2=laws.get("law2"),
+            law1=chosen.get("law1"),
+            law2=chosen.get("law2"),
         )
     )
+
+
+def _chosen(laws: Sequence[FitResult | Fits], language: str) -> dict[str, FitResult]:
+    """Return one fit of either law, the language's own where there are several."""
+    fits = [fit for given in laws for fit in ([given] if isinstance(given, FitResult) else given)]
+    for fit in fits:
+        if fit.law not in ("law1", "law2"):
+            raise InputError(f"`laws`: a fit of {fit.law}; give fits of law1 and law2")
+    chosen = {}
+    for law in dict.fromkeys(fit.law for fit in fits):
+        same = [fit for fit in fits if fit.law == law]
+        if len(same) > 1:
+            same = [fit for fit in same if language_of(fit) == language]
+        if len(same) != 1:
+            raise InputError(f"`laws`: {len(same)} fits of {law} for {language}; give one")
+        chosen[law] = same[0]
+    return chosen
 
 
 def answer(question: Question) -> Advice:

@@ -16,6 +16,7 @@ from scaling.fits.law2 import fit_law2
 from scaling.laws.registry import Options
 from scaling.published import tables
 from scaling.result import FitResult
+from scaling.results import Fits
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +211,12 @@ def test_own_fits_are_used_as_what_they_are() -> None:
     assert unplaced.placement.note == "both laws are of the language's own runs"
     with pytest.raises(InputError, match="is of hin_Deva runs, and `language` is fra_Latn"):
         advise(1e20, "fra_Latn", laws=[law2])
+    # Of fits to a table of several languages, that of the language is taken.
+    several = Fits("law2", [law2, fit_law2(runs, bootstrap=few).within({"language": "fra_Latn"})])
+    found = advise(1e20, "hin_Deva", laws=[law1, several])
+    assert found.compression_rate_opt == both.compression_rate_opt
+    with pytest.raises(InputError, match="`laws`: 0 fits of law2 for eng_Latn; give one"):
+        advise(1e20, laws=several)
     failed = law2.model_copy(update={"status": "not converged"})
     with pytest.raises(InputError, match="`law2`: not to be used: not converged"):
         advise(1e20, "hin_Deva", laws=[failed])
