@@ -1,4 +1,4 @@
-"""Published coefficients, each with its citation, as the same type as our own fits.
+"""Published coefficients, each with its citation, as the same type as a fit.
 
 Figures as printed, or as the published code holds them where it gives more digits. An interval is
 given where the paper gives one, or a standard error (then 1.96 of it on either side).
@@ -6,6 +6,7 @@ given where the paper gives one, or a standard error (then 1.96 of it on either 
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from corpora.bootstrap import Interval
 from scaling.result import FitResult
@@ -31,31 +32,23 @@ def _published(
     form: str,
     estimates: Mapping[str, float],
     source: str,
-    *,
     intervals: Mapping[str, tuple[float, float]] | None = None,
-    level: float = 0.95,
-    n: int = 0,
-    units: Mapping[str, str] | None = None,
-    conventions: Mapping[str, str] | None = None,
-    data_range: Mapping[str, tuple[float, float]] | None = None,
+    **more: Any,
 ) -> FitResult:
     given = {name: Interval(low=low, high=high) for name, (low, high) in (intervals or {}).items()}
     missing = [name for name in estimates if name not in given]
+    more = {"n": 0, **more}
     return FitResult(
         law=law,
         form=form,
         estimates=dict(estimates),
         intervals={name: given.get(name) for name in estimates},
-        level=level,
         method="as published",
         interval_method="as published" if given else "none",
         interval_reason=f"none published for {', '.join(missing)}" if missing else "",
         status="published",
-        n=n,
-        units=dict(units or {}),
-        conventions=dict(conventions or {}),
-        data_range=dict(data_range or {}),
         source=source,
+        **more,
     )
 
 
@@ -164,7 +157,7 @@ KAPLAN_POWERS = _published(
 )
 
 # (data, setting): a, its 95 % interval, and n0 of N* = n0 C^a. Settings in the order in which the
-# paper mends Kaplan's: reproduction, head FLOPs counted, warm-up shortened, decay matched, tuned.
+# paper corrects Kaplan's: as they were, head counted, warm-up shortened, decay matched, tuned.
 _PORIAN: Mapping[tuple[str, str], tuple[float, float, float, float]] = {
     ("rw", "kaplan"): (0.8353, 0.8235, 0.8460, 4.232e-8),
     ("rw", "head"): (0.7065, 0.6915, 0.7169, 1.270e-5),
@@ -261,8 +254,8 @@ PUBLISHED: Mapping[str, FitResult] = {
     "kaplan-envelope": KAPLAN_ENVELOPE,
     "kaplan-powers": KAPLAN_POWERS,
     **{
-        f"porian-{data}-{what}".replace(" ", "-"): one
-        for (data, what), one in PORIAN_POWERS.items()
+        f"porian-{data}-{setting}".replace(" ", "-"): law
+        for (data, setting), law in PORIAN_POWERS.items()
     },
     "gadre-redpajama": GADRE_REDPAJAMA,
     "tao-vocabulary": TAO_VOCABULARY,
