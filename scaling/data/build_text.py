@@ -29,7 +29,10 @@ from scaling.data.shards import (
     content_key,
 )
 
-# Which documents are trained on, which are held out, and which are neither.
+Advance = Callable[[int], object]
+
+_CHUNK = 1 << 22
+_MOST_LANGUAGES = 1 << 16
 
 
 class ReadText(NamedTuple):
@@ -84,19 +87,19 @@ def split_documents(text: ReadText, held_out_bytes: int) -> Sides:
         return Sides(np.zeros(len(text.lengths), np.bool_), np.ones(len(text.lengths), np.bool_))
     held_out = np.zeros(len(text.lengths), np.bool_)
     for language in range(len(text.language_names)):
-        own = np.flatnonzero(text.languages == language)
-        from_end = np.cumsum(text.lengths[own[::-1]])
+        spoken = np.flatnonzero(text.languages == language)
+        from_end = np.cumsum(text.lengths[spoken[::-1]])
         share = -(-held_out_bytes * int(from_end[-1]) // total)
         taken = int(np.searchsorted(from_end, share)) + 1
-        held_out[own[max(0, len(own) - taken) :]] = True
+        held_out[spoken[max(0, len(spoken) - taken) :]] = True
     train = ~held_out & ~_among(text.digests, text.digests[held_out])
     for language, name in enumerate(text.language_names):
-        own = text.languages == language
-        if not train[own].any():
-            count = int(own.sum())
+        spoken = text.languages == language
+        if not train[spoken].any():
+            count = int(spoken.sum())
             raise InputError(
                 f"{corpus}: {name} has {count:,} document{'s' if count > 1 else ''} of"
-                f" {int(text.lengths[own].sum()):,} bytes, and holding out {held_out_bytes:,} of"
+                f" {int(text.lengths[spoken].sum()):,} bytes, and holding out {held_out_bytes:,} of"
                 f" {total:,} bytes leaves none of them to train on; give more text, hold out less,"
                 " or leave that language out"
             )
@@ -111,12 +114,6 @@ def _among(digests: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> NDArray[n
     maybe = np.flatnonzero(found)
     found[maybe] = [tuple(digest) in exact for digest in digests[maybe].tolist()]
     return found
-
-
-Advance = Callable[[int], object]
-
-_CHUNK = 1 << 22
-_MOST_LANGUAGES = 1 << 16
 
 
 def build_text(
@@ -245,12 +242,9 @@ def _counts(text: ReadText, keep: NDArray[np.bool_]) -> SplitCounts:
     return SplitCounts(int(keep.sum()), total, total, dict(by_language))
 
 
-# The documents of a stream of bytes, as a corpus: what is trained on, and nothing held out.
-
-
 @dataclass(frozen=True)
 class StreamCorpus:
-    """A corpus of a stream's documents.
+    """The documents of a stream of bytes, as a corpus: what is trained on, and nothing held out.
 
     Attributes:
         stream: of bytes. name: what tables call it.

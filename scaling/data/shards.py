@@ -1,4 +1,19 @@
-"""Opening shards: memory-mapped, checked, read-only."""
+"""Shards of text as they lie on disk: memory-mapped, checked, read-only.
+
+    FOLDER/<key>/shards.json      what they are, counts, and the SHA-256 of every other file
+    FOLDER/<key>/train/           and the same in held_out/:
+        documents.i64             [D + 1] byte offset of each document, and the number of bytes
+        languages.u16             [D] each document's language, an index into the manifest's list
+        bytes.u8                  the documents' UTF-8 bytes (text, starts, entropies)
+        tokens.u32                token ids (tokens)
+        token_documents.i64       [D + 1] token offset of each document (tokens)
+        starts.u8                 [bytes] 1 where a patch opens (starts)
+        entropies.f32             [bytes] bits, of each byte's distribution (entropies)
+    FOLDER/<key>/token_lengths.i32  [V] raw bytes of each id (tokens)
+
+Numbers are little-endian. No document is empty. A key is the start of the SHA-256 of all that the
+content follows from, so equal keys hold equal bytes.
+"""
 
 import hashlib
 import json
@@ -15,32 +30,14 @@ from corpora.errors import InputError
 from corpora.files import file_sha256
 from corpora.json_file import from_fields, read_file
 
-# How shards lie on disk.
-#
-#     FOLDER/<key>/shards.json      what they are, counts, and the SHA-256 of every other file
-#     FOLDER/<key>/train/           and held_out/ likewise:
-#         documents.i64             [D + 1] byte offset of each document, and the number of bytes
-#         languages.u16             [D] each document's language, an index into the manifest's list
-#         bytes.u8                  the documents' UTF-8 bytes (text, starts)
-#         tokens.u32                token ids (tokens)
-#         token_documents.i64       [D + 1] token offset of each document (tokens)
-#         starts.u8                 [bytes] 1 where a patch opens (starts)
-#         entropies.f32             [bytes] bits, the entropy of each byte's distribution
-# (entropies)
-#     FOLDER/<key>/token_lengths.i32  [V] raw bytes of each id (tokens)
-#
-# Numbers are little-endian. No document is empty. A key is the start of the SHA-256 of all that the
-# content follows from, so equal keys hold equal bytes.
-
-
 SHARDS_VERSION = 1
 MANIFEST = "shards.json"
 KEY_DIGITS = 16
+_REMEDY = "delete the folder and it is built again"
 
 Split = Literal["train", "held_out"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 ShardKind = Literal["text", "tokens", "starts", "entropies"]
-KINDS: tuple[ShardKind, ...] = get_args(ShardKind)
 
 DOCUMENTS = "documents.i64"
 LANGUAGES = "languages.u16"
@@ -124,20 +121,6 @@ class ShardManifest:
             rate = counts.compression_rate
             value["splits"][split]["compression_rate"] = None if math.isnan(rate) else rate
         return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def content_key(content: Mapping[str, object]) -> str:
-    """Return the key of what follows from `content`, plain JSON values."""
-    canonical = json.dumps(
-        {**content, "version": SHARDS_VERSION},
-        sort_keys=True,
-        separators=(",", ":"),
-        allow_nan=False,
-    )
-    return hashlib.sha256(canonical.encode()).hexdigest()[:KEY_DIGITS]
-
-
-_REMEDY = "delete the folder and it is built again"
 
 
 @dataclass(frozen=True)
@@ -291,3 +274,14 @@ def _mapped(folder: Path, manifest: ShardManifest, name: str) -> NDArray[Any]:
         return np.zeros(0, dtype)  # nothing can be mapped of an empty file
     # Not a np.memmap: slices of that class cost far more than those of an array.
     return np.asarray(np.memmap(folder / name, dtype, mode="r"))
+
+
+def content_key(content: Mapping[str, object]) -> str:
+    """Return the key of what follows from `content`, plain JSON values."""
+    canonical = json.dumps(
+        {**content, "version": SHARDS_VERSION},
+        sort_keys=True,
+        separators=(",", ":"),
+        allow_nan=False,
+    )
+    return hashlib.sha256(canonical.encode()).hexdigest()[:KEY_DIGITS]

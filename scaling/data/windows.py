@@ -10,12 +10,10 @@ from corpora.errors import InputError
 from scaling.data.shards import Stream
 from scaling.data.starts import Patches, TextRows, stretches
 
-# What a model is given at each step.
-
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """TextRows of text, each one window of the stream.
+    """Rows of text, each one window of the stream.
 
     A row holds one or more segments, each the part of one document that fell into the window.
     Every segment begins with BOS as its input, so each of its units is predicted once, and nothing
@@ -45,7 +43,7 @@ class TokenBatch:
 
 @dataclass(frozen=True)
 class EvaluationBatch:
-    """TextRows of text to be scored, and whose they are.
+    """Rows of text to be scored, and whose they are.
 
     Attributes:
         batch: the rows.
@@ -54,9 +52,6 @@ class EvaluationBatch:
 
     batch: TokenBatch
     document: NDArray[np.int64]
-
-
-# From stretches of a stream to a batch.
 
 
 def cut_rows(

@@ -13,7 +13,8 @@ from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import Corpus, total_bytes
 from corpora.errors import InputError
 from scaling.data.build_text import build_text
-from scaling.data.build_units import TextPart, build_starts, build_tokens
+from scaling.data.build_units import build_starts, build_tokens
+from scaling.data.chunked_build import TextPart
 from scaling.data.shards import Stream, open_shards
 from scaling.data.starts import patches_of
 from scaling.evaluate.byte_caches import CachedBytes, Whole, next_starts

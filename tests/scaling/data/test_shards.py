@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from scaling.data.build_text import build_text
-from scaling.data.build_units import TextPart, build_entropies, build_starts, build_tokens
+from scaling.data.build_units import build_entropies, build_starts, build_tokens
+from scaling.data.chunked_build import TextPart
 from scaling.data.shards import open_shards
 from scaling.data.starts import StoredPatches
 from scaling.data.windows import Windows
