@@ -180,8 +180,9 @@ def _encoded(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Prepar
 
 
 def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> PreparedText:
-    from scaling.model.byte_model import find_threshold, open_byte_model
+    from scaling.model.byte_model import open_byte_model
     from scaling.model.patching import split_entropy_starts
+    from scaling.model.threshold import find_threshold
 
     assert asked.patching is not None and asked.patching.entropy_model is not None
     entropy_model = Path(asked.patching.entropy_model)

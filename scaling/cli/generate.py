@@ -45,8 +45,7 @@ def generate(
     tokenize-lab scaling generate out/train/runs/RUN_ID "It was" --temperature 0.8
     """
     require_torch()
-    from scaling.evaluate.evaluate_text import continue_text
-    from scaling.evaluate.generate import Sampling
+    from scaling.evaluate.generate import Sampling, continue_text
     from scaling.evaluate.trained_run import open_run
 
     sampling = Sampling(temperature, top_p, top_k, seed)

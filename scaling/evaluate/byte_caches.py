@@ -2,6 +2,10 @@
 
 Kept between bytes: keys and values of the encoder, the decoder and the global module; the encoder's
 states of the bytes that no latent has pooled yet; and the latent that is being read.
+
+Whether the next byte opens a patch is told by the rules of `scaling.model.patching`, here for text
+that grows: each gives the flags of the segment being read, and that of the byte to come, which
+follows from the bytes so far. It is the one flag of look-ahead that the model is given.
 """
 
 from collections.abc import Sequence
@@ -21,13 +25,7 @@ from scaling.model.byte_model import block_begin, entropies_of_documents, entrop
 from scaling.model.cross_attention import Pools
 from scaling.model.patching import entropy_starts, space_starts, static_starts
 from scaling.model.transformer import SubwordTransformer
-from scaling.model.weights import AnyModel
 from scaling.spec import Patching
-
-# Does the next byte open a patch? The rules of `scaling.model.patching`, for text that grows.
-#
-# Each rule gives the flags of the segment that is being read, and that of the byte that is to come,
-# which follows from the bytes so far: it is the one flag of look-ahead that the model is given.
 
 
 class NextStarts(Protocol):
@@ -122,9 +120,6 @@ def next_starts(
     return NextEntropy(patching, entropy_model, entropy_window)
 
 
-# The next unit's logits from a whole forward pass, nothing kept: what caches are compared with.
-
-
 def segment_batch(
     units: Sequence[int], rows_of_embedding: int, starts: NDArray[np.bool_] | None
 ) -> TokenBatch:
@@ -137,36 +132,6 @@ def segment_batch(
     inputs = np.array([[rows_of_embedding - 1, *units]], np.int64)
     segments = np.zeros(inputs.shape, np.int32)
     return TokenBatch(inputs, inputs, segments, None if starts is None else starts[None], 0)
-
-
-class Whole:
-    """The same answers as `CachedTokens` and `CachedBytes`, at the cost of a pass for each."""
-
-    def __init__(
-        self, model: AnyModel, units: Sequence[int], window: int, starts: NextStarts | None
-    ) -> None:
-        """Take the document so far; `window` is how many units the model sees at once."""
-        self._model, self._units = model, list(units)
-        self._window, self._starts = window, starts
-
-    def logits(self) -> Tensor:
-        """Return [V] logits of the next unit."""
-        model, units = self._model, self._units
-        begin = segment_begin(len(units), self._window)
-        device = model.head.device
-        with torch.inference_mode():
-            if isinstance(model, ByteLatentTransformer):
-                assert self._starts is not None
-                starts = self._starts(bytes(units), begin)
-                batch = segment_batch(units[begin:], len(model.embedding), starts)
-            else:
-                batch = segment_batch(units[begin:], model.shape.vocabulary_size + 1, None)
-            logits_RWV: Tensor = model(model.inputs(batch, device))
-            return logits_RWV[0, -1]
-
-    def push(self, unit: int) -> None:
-        """Let `unit` be the next one."""
-        self._units.append(unit)
 
 
 class CachedBytes:

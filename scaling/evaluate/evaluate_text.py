@@ -1,7 +1,7 @@
 """A trained run on text it may never have seen: bits per byte, and what reading it costs."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,10 @@ from scaling.data.build_units import build_starts, build_tokens
 from scaling.data.chunked_build import TextPart
 from scaling.data.shards import Stream, open_shards
 from scaling.data.starts import patches_of
-from scaling.evaluate.byte_caches import CachedBytes, Whole, next_starts
-from scaling.evaluate.caches import CachedTokens
 from scaling.evaluate.exact_bytes import ExactScores, score_exactly
-from scaling.evaluate.generate import Reader, Sampling, generate_bytes, generate_units
 from scaling.evaluate.score import Scores, interval, score
 from scaling.evaluate.trained_run import TrainedRun
 from scaling.flops import forward_flops_per_byte
-from scaling.model.blt import ByteLatentTransformer
 from scaling.model.patching import Starts, split_entropy_starts
 from scaling.model.transformer import SubwordTransformer
 from tokenize_lab.progress import Stage
@@ -219,52 +215,3 @@ def _patched(run: TrainedRun, text: Path, folder: Path, advance: Callable[[int],
         "monotonic": monotonic,
     }
     return build_starts(text, folder, starts_of, description, advance=advance)
-
-
-# A trained run goes on with a prompt.
-
-
-def continue_text(
-    run: TrainedRun, prompt: str, size: int, sampling: Sampling, *, cached: bool = True
-) -> Iterator[bytes]:
-    """Yield `size` bytes that follow `prompt`, a few at a time; a character may lie across two.
-
-    A subword model's prompt is encoded by itself, so it goes on at a token's beginning.
-
-    Args:
-        cached: whether keys and values are kept; without, each unit costs a whole forward pass,
-            and the text is the same but for rounding.
-
-    Raises:
-        InputError: the prompt has no UTF-8 form, or the model's logits are not finite.
-    """
-    try:
-        text = prompt.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"the prompt is not UTF-8 ({error.reason}); give it as text") from error
-    model, spec, tokenizer = run.model, run.spec, run.tokenizer
-    reader: Reader
-    if isinstance(model, ByteLatentTransformer):
-        assert spec.patching is not None
-        byte_model = run.byte_model
-        rule = next_starts(
-            spec.patching,
-            None if byte_model is None else byte_model.model,
-            0 if byte_model is None else byte_model.spec.context_bytes,
-        )
-        if cached:
-            reader = CachedBytes(model, text, spec.window_units, rule)
-        else:
-            reader = Whole(model, text, spec.window_units, rule)
-        yield from generate_bytes(generate_units(reader, sampling), None, size)
-        return
-    assert tokenizer is not None
-    ids = tokenizer.encode_batch([prompt]).ids.tolist()
-    if cached:
-        reader = CachedTokens(model, ids, spec.window_units)
-    else:
-        reader = Whole(model, ids, spec.window_units, None)
-    table = tokenizer.token_bytes
-    units = generate_units(reader, sampling, forbidden=table.lengths == 0)
-    prefix = b"" if ids else tokenizer.prefix  # the tokenizer's own, where the text begins here
-    yield from generate_bytes(units, table, size, prefix)

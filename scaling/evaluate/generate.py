@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from corpora.errors import InputError
+from scaling.evaluate.byte_caches import CachedBytes, next_starts
+from scaling.evaluate.caches import CachedTokens
+from scaling.evaluate.trained_run import TrainedRun
+from scaling.model.blt import ByteLatentTransformer
 
 
 class Reader(Protocol):
-    """A model that reads one document: `CachedTokens`, `CachedBytes` or `Whole`."""
+    """A model that reads one document: `CachedTokens` or `CachedBytes`."""
 
     def logits(self) -> Tensor:
         """Return [V] logits of the next unit."""
@@ -60,6 +64,39 @@ class Sampling:
             raise InputError(f"top-k {self.top_k}: must be 1 or more")
         if self.seed < 0:
             raise InputError(f"seed {self.seed}: must be 0 or more")
+
+
+def continue_text(run: TrainedRun, prompt: str, size: int, sampling: Sampling) -> Iterator[bytes]:
+    """Yield `size` bytes that follow `prompt`, a few at a time; a character may lie across two.
+
+    A subword model's prompt is encoded by itself, so it continues at a token's beginning.
+
+    Raises:
+        InputError: the prompt has no UTF-8 form, or the model's logits are not finite.
+    """
+    try:
+        text = prompt.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"the prompt is not UTF-8 ({error.reason}); give it as text") from error
+    model, spec, tokenizer = run.model, run.spec, run.tokenizer
+    if isinstance(model, ByteLatentTransformer):
+        assert spec.patching is not None
+        byte_model = run.byte_model
+        rule = next_starts(
+            spec.patching,
+            None if byte_model is None else byte_model.model,
+            0 if byte_model is None else byte_model.spec.context_bytes,
+        )
+        reader: Reader = CachedBytes(model, text, spec.window_units, rule)
+        yield from generate_bytes(generate_units(reader, sampling), None, size)
+        return
+    assert tokenizer is not None
+    ids = tokenizer.encode_batch([prompt]).ids.tolist()
+    reader = CachedTokens(model, ids, spec.window_units)
+    table = tokenizer.token_bytes
+    units = generate_units(reader, sampling, forbidden=table.lengths == 0)
+    prefix = b"" if ids else tokenizer.prefix  # where the text begins here
+    yield from generate_bytes(units, table, size, prefix)
 
 
 def probabilities(logits: NDArray[np.floating], sampling: Sampling) -> NDArray[np.float64]:

@@ -4,12 +4,9 @@ Shapes in names: R rows, W positions, D model width, V vocabulary.
 """
 
 import math
-from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scaling.data.windows import TokenBatch
@@ -24,102 +21,8 @@ from scaling.model.blocks import (
     heads_for,
     matrix,
 )
-from scaling.model.cross_attention import PatchLayout, Pools, patch_layout
 from scaling.model.fused import norm_head_nats, norm_linear
-
-# From a batch of numpy arrays to what each family's forward pass takes, on its device.
-
-
-class Tokens(NamedTuple):
-    """Inputs of a subword model.
-
-    Attributes:
-        inputs: [R, W] ids, BOS at the first position of each segment.
-        segments: [R, W] the segment of each position, -1 on padding; None where each row is one.
-    """
-
-    inputs: Tensor
-    segments: Tensor | None
-
-
-class PatchedBytes(NamedTuple):
-    """Inputs of a byte latent model. Flat indices run over all rows, one after the other.
-
-    Attributes:
-        inputs: [R, W] bytes, BOS at the first position of each segment.
-        segments: [R, W] the segment of each position, -1 on padding; None where each row is one.
-        latent_of_byte: [R W] flat index of the latent each position reads; None where latent j is
-            read by the M positions from j M on, in every row, and pools those up to j M.
-        members: [R P M] flat index of the positions each latent pools.
-        is_member: [R, P, M] False where a patch is shorter than M; None where that is no matter.
-        members_shape: (R, P, M).
-        latent_segments: [R, P] the segment of each latent, -1 on padding; None as `segments`.
-    """
-
-    inputs: Tensor
-    segments: Tensor | None
-    latent_of_byte: Tensor | None
-    members: Tensor
-    is_member: Tensor | None
-    members_shape: tuple[int, int, int]
-    latent_segments: Tensor | None
-
-    @property
-    def pools(self) -> Pools:
-        """Which bytes each latent pools."""
-        regular = self.latent_of_byte is None
-        return Pools(self.members, self.is_member, self.members_shape, regular)
-
-
-def tokens(batch: TokenBatch, device: torch.device) -> Tokens:
-    """Return a subword model's inputs on `device`."""
-    segments = torch.from_numpy(batch.segments).to(device) if batch.has_boundaries else None
-    return Tokens(torch.from_numpy(batch.inputs).to(device), segments)
-
-
-def patched_bytes(
-    batch: TokenBatch, device: torch.device, *, always_indexed: bool = False
-) -> PatchedBytes:
-    """Return a byte latent model's inputs on `device`; the patches are laid out here.
-
-    With `always_indexed`, regular patches are looked up like any others.
-    """
-    assert batch.starts is not None, "a byte latent model needs to know where patches open"
-    layout = patch_layout(batch.starts, batch.segments)
-    rows, width = batch.inputs.shape
-    _, latents, longest = layout.members.shape
-    row = torch.arange(rows)
-    flat_latents = torch.from_numpy(layout.latent_of_byte) + latents * row[:, None]
-    flat_members = torch.from_numpy(layout.members) + width * row[:, None, None]
-    is_member = torch.from_numpy(layout.is_member)  # the mask costs time at every step
-    segments, latent_segments = batch.segments, layout.latent_segments
-    regular = not always_indexed and _is_regular(layout, width)
-    return PatchedBytes(
-        inputs=torch.from_numpy(batch.inputs).to(device),
-        segments=torch.from_numpy(segments).to(device) if batch.has_boundaries else None,
-        latent_of_byte=None if regular else flat_latents.flatten().to(device),
-        members=flat_members.flatten().to(device),
-        is_member=None if _padding_is_harmless(layout.is_member) else is_member.to(device),
-        members_shape=(rows, latents, longest),
-        latent_segments=None if layout.whole else torch.from_numpy(latent_segments).to(device),
-    )
-
-
-def _is_regular(layout: PatchLayout, width: int) -> bool:
-    """Whether every row is one segment in patches of M bytes: then nothing need be looked up."""
-    _, latents, longest = layout.members.shape
-    if not layout.whole or latents * longest != width:
-        return False
-    return bool((layout.latent_of_byte == np.arange(width) // longest).all())
-
-
-def _padding_is_harmless(is_member: NDArray[np.bool_]) -> bool:
-    """Whether each latent pools M bytes, or one byte M times, as a segment's first latent does.
-
-    A mean of equal values is that value, whatever their weights.
-    """
-    lengths = is_member.sum(axis=-1)
-    return bool(((lengths == 1) | (lengths == is_member.shape[-1])).all())
+from scaling.model.layout import Tokens, tokens
 
 
 class SubwordTransformer(nn.Module):

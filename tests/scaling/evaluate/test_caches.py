@@ -13,7 +13,6 @@ from scaling.evaluate.byte_caches import (
     NextSpace,
     NextStarts,
     NextStatic,
-    Whole,
     segment_batch,
 )
 from scaling.evaluate.caches import CachedTokens, segment_begin
@@ -24,6 +23,7 @@ from scaling.model.patching import entropy_starts
 from scaling.model.transformer import SubwordTransformer
 from scaling.spec import Patching
 from tests.scaling.evaluate.streams import CPU
+from tests.scaling.evaluate.whole import Whole
 
 TEXT = b"It is a truth universally   acknowledged, that a single man in possession of"
 WINDOW = 24

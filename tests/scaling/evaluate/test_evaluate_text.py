@@ -11,13 +11,14 @@ from corpora.document import Document
 from corpora.errors import InputError
 from corpora.open import open_corpus
 from scaling.evaluate.byte_caches import next_starts
-from scaling.evaluate.evaluate_text import continue_text, evaluate, inference_flops_per_byte
-from scaling.evaluate.generate import Sampling
+from scaling.evaluate.evaluate_text import evaluate, inference_flops_per_byte
+from scaling.evaluate.generate import Sampling, continue_text
 from scaling.evaluate.trained_run import TrainedRun, open_run
 from scaling.flops import CostContext, forward_flops_per_byte
 from scaling.spec import RunSpec
 from tests.scaling.evaluate.runs import CONTEXT, latent_run, subword_run
 from tests.scaling.evaluate.streams import CPU
+from tests.scaling.evaluate.whole import Whole
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
 
@@ -93,11 +94,16 @@ def test_patches_in_evaluation_are_those_of_generation(
 
 
 @pytest.mark.parametrize("which", KINDS + SUBWORDS)
-def test_generation_with_and_without_caches(tmp_path: Path, which: str, bpe: Path) -> None:
+def test_generation_with_and_without_caches(
+    tmp_path: Path, which: str, bpe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = _run(tmp_path / "run", which, bpe)
     for sampling in (Sampling(), Sampling(0.8, top_p=0.9, seed=4)):
         cached = b"".join(continue_text(run, "नमस्ते, world", 100, sampling))
-        whole = b"".join(continue_text(run, "नमस्ते, world", 100, sampling, cached=False))
+        with monkeypatch.context() as patched:
+            for name in ("CachedBytes", "CachedTokens"):
+                patched.setattr(f"scaling.evaluate.generate.{name}", Whole)
+            whole = b"".join(continue_text(run, "नमस्ते, world", 100, sampling))
         assert len(cached) == 100
         assert cached == whole
     assert b"".join(continue_text(run, "", 5, Sampling()))

@@ -12,11 +12,11 @@ import torch
 from corpora.bootstrap import DocumentBootstrap
 from corpora.errors import InputError
 from corpora.open import open_corpus
-from scaling.evaluate.byte_caches import Whole
 from scaling.evaluate.exact_bytes import ExactBytes, score_exactly
 from scaling.flops import SubwordShape
 from scaling.model.transformer import SubwordTransformer
 from tests.scaling.evaluate.streams import byte_stream
+from tests.scaling.evaluate.whole import Whole
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer, TokenKind
 from tokenize_lab.train.settings import TrainSettings

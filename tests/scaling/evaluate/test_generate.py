@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from corpora.errors import InputError
-from scaling.evaluate.byte_caches import CachedBytes, NextSpace, NextStatic, Whole
+from scaling.evaluate.byte_caches import CachedBytes, NextSpace, NextStatic
 from scaling.evaluate.caches import CachedTokens
 from scaling.evaluate.generate import Sampling, generate_bytes, generate_units, probabilities
 from tests.scaling.evaluate.test_caches import WINDOW, byte_model, latent_model
+from tests.scaling.evaluate.whole import Whole
 
 
 class Fixed:

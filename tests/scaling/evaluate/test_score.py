@@ -15,7 +15,8 @@ from scaling.data.starts import SpacePatches, StaticPatches, StoredPatches
 from scaling.evaluate.score import Scores, interval, score
 from scaling.flops import BltShape, SubwordShape
 from scaling.model.blt import ByteLatentTransformer
-from scaling.model.transformer import SubwordTransformer, Tokens
+from scaling.model.layout import Tokens
+from scaling.model.transformer import SubwordTransformer
 from tests.scaling.evaluate.streams import CPU, byte_stream, token_stream
 
 TEXTS = [b"", b"a", b"To be, or not to be", b"that is the question:" * 5, "naïve café".encode()]

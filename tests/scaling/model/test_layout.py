@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from scaling.data.starts import StaticPatches
 from scaling.data.windows import TokenBatch
-from scaling.model.cross_attention import PAD_LATENTS_TO, patch_layout
-from scaling.model.transformer import patched_bytes, tokens
+from scaling.model.layout import PAD_LATENTS_TO, patch_layout, patched_bytes, tokens
 from tests.scaling.evaluate.streams import CPU
 from tests.scaling.model.support import Cut, patched_by
 

@@ -18,7 +18,8 @@ from torch import Tensor
 from scaling.data.starts import SpacePatches, StaticPatches, TextRows
 from scaling.data.windows import TokenBatch
 from scaling.model.blt import ByteLatentTransformer
-from scaling.model.transformer import PatchedBytes, SubwordTransformer, patched_bytes
+from scaling.model.layout import PatchedBytes, patched_bytes
+from scaling.model.transformer import SubwordTransformer
 from tests.scaling.evaluate.streams import CPU
 from tests.scaling.model.support import (
     Cut,

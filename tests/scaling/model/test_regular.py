@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from scaling.data.windows import TokenBatch
+from scaling.model.layout import patched_bytes
 from scaling.model.patching import static_starts
-from scaling.model.transformer import patched_bytes
 from tests.scaling.evaluate.streams import CPU
 from tests.scaling.model.support import latent_model
 

@@ -10,9 +10,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
-from scaling.model.byte_model import Threshold, find_threshold, laid_end_to_end
 from scaling.model.patching import patch_count, split_entropy_starts
+from scaling.model.threshold import Threshold, find_threshold
 from tests.scaling.trigram import fitted
+
+
+def end_to_end(
+    documents: list[NDArray[np.floating]],
+) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
+    """Return documents' numbers as one array [n], and their offsets [documents + 1]."""
+    offsets = np.zeros(len(documents) + 1, dtype=np.int64)
+    np.cumsum([len(document) for document in documents], out=offsets[1:])
+    return np.concatenate([np.zeros(0, dtype=np.float32), *documents]), offsets
 
 
 class Split(NamedTuple):
@@ -85,7 +94,7 @@ def test_a_threshold_holds_on_other_text_of_the_same_source(rate: float) -> None
 def test_on_a_tiny_text_it_is_the_nearest_whole_number_of_patches(
     documents: list[list[int]], rate: float, most: int
 ) -> None:
-    text = Split(*laid_end_to_end([np.array(document, dtype=float) for document in documents]))
+    text = Split(*end_to_end([np.array(document, dtype=float) for document in documents]))
     size = len(text.entropies)
     firsts = np.zeros(size, dtype=bool)
     firsts[text.offsets[:-1][np.diff(text.offsets) > 0]] = True
@@ -103,7 +112,7 @@ def test_rates_are_hit_on_lines_of_real_text(shared: Path) -> None:
     lines = (shared / "data/parallel/eng_Latn.txt").read_bytes().splitlines()
     model = fitted(b"\n".join(lines[::2]))
     one, other = (
-        Split(*laid_end_to_end([model.entropies(line) for line in some]))
+        Split(*end_to_end([model.entropies(line) for line in some]))
         for some in (lines[::2], lines[1::2])
     )
     for rate in (2.0, 4.0, 8.0):
