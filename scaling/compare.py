@@ -1,21 +1,24 @@
 """Fits beside each other: two by their coefficients, several by what they explain and predict."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.bootstrap import Interval
 from corpora.errors import InputError
 from scaling.engine.bootstrap import NO_BOOTSTRAP
 from scaling.engine.newton import Array
 from scaling.fits import joint
 from scaling.fits.assemble import columns, goodness
+from scaling.fits.fit import fit
 from scaling.fits.single_stage import point
 from scaling.laws.joint import TERMS, terms_loss
 from scaling.laws.registry import Options
-from scaling.result import FitResult
+from scaling.published.coefficients import PUBLISHED
+from scaling.result import FitResult, context_text, read_fit
+from scaling.results import Fits
 from scaling.runs import Runs
 
 
@@ -54,26 +57,22 @@ def compare(first: FitResult, second: FitResult) -> tuple[Coefficient, ...]:
         if name not in second.estimates:
             continue
         other = second.estimates[name]
-        mine, theirs = first.intervals.get(name), second.intervals.get(name)
+        ours, theirs = first.intervals.get(name), second.intervals.get(name)
         rows.append(
             Coefficient(
                 name,
-                one,
-                other,
-                one - other,
-                (one - other) / other if other else None,
-                _inside(other, mine),
-                _inside(one, theirs),
-                None
-                if mine is None or theirs is None
-                else mine.low <= theirs.high and theirs.low <= mine.high,
+                first=one,
+                second=other,
+                difference=one - other,
+                relative=(one - other) / other if other else None,
+                in_first=None if ours is None else other in ours,
+                in_second=None if theirs is None else one in theirs,
+                overlap=None
+                if ours is None or theirs is None
+                else ours.low <= theirs.high and theirs.low <= ours.high,
             )
         )
     return tuple(rows)
-
-
-def _inside(value: float, interval: Interval | None) -> bool | None:
-    return None if interval is None else value in interval
 
 
 class Weight(NamedTuple):
@@ -101,32 +100,99 @@ def weigh(results: Sequence[FitResult]) -> tuple[Weight, ...]:
     """Return nested and rival fits of the same rows in one table, lowest AICc first.
 
     Raises:
-        InputError: they were fitted to different numbers of rows, so that AICc does not compare.
+        InputError: they were fitted to different numbers of rows, or predict different things, so
+            that AICc does not compare.
     """
-    sizes = {result.n for result in results}
+    sizes = sorted({result.n for result in results})
     if len(sizes) > 1:
         raise InputError(
-            f"fits to {', '.join(str(size) for size in sorted(sizes))} rows cannot be weighed "
-            "against each other; fit them to the same table"
+            f"fits to {', '.join(map(str, sizes))} rows cannot be weighed against each other; "
+            "fit them to the same table, and laws of runs apart from laws of optima"
+        )
+    units = sorted({result.units.get("residuals", "") for result in results})
+    if len(units) > 1:
+        raise InputError(
+            f"fits of {' and '.join(units)} cannot be weighed against each other; compare laws "
+            "that predict the same"
         )
     known = [result.aicc for result in results if result.aicc is not None]
     best = min(known) if known else None
     rows = [
         Weight(
-            one.law,
-            one.form,
-            len(one.estimates),
-            one.n,
-            one.rmse,
-            one.r2,
-            one.aicc,
-            one.bic,
-            None if one.holdout is None else one.holdout.rmse,
-            None if one.aicc is None or best is None else one.aicc - best,
+            law=result.law,
+            form=result.form,
+            coefficients=len(result.estimates),
+            n=result.n,
+            rmse=result.rmse,
+            r2=result.r2,
+            aicc=result.aicc,
+            bic=result.bic,
+            holdout_rmse=None if result.holdout is None else result.holdout.rmse,
+            delta_aicc=None if result.aicc is None or best is None else result.aicc - best,
         )
-        for one in results
+        for result in results
     ]
     return tuple(sorted(rows, key=lambda row: (row.aicc is None, row.aicc or 0.0)))
+
+
+class Comparison(NamedTuple):
+    """A fit beside others.
+
+    Attributes:
+        context: what the fits are confined to.
+        laws: the fit and its rivals on the same rows, lowest AICc first.
+        coefficients: of the fit and of a given fit of the same law, by the other's name.
+    """
+
+    context: Mapping[str, float | str]
+    laws: tuple[Weight, ...]
+    coefficients: Mapping[str, tuple[Coefficient, ...]]
+
+
+def compare_with(
+    fits: Fits, runs: Runs, others: Sequence[str], **options: Any
+) -> tuple[Comparison, ...]:
+    """Set each fit beside others.
+
+    Args:
+        runs: what was fitted.
+        others: each a law (`joint`), a form of one (`law2:constant`), both fitted to the same runs;
+            or a published fit's name or a FIT.json, set beside coefficient by coefficient.
+        options: of `scaling.fits.fit.fit` for the laws fitted.
+
+    Raises:
+        InputError: another is unknown, is of other rows, or has no coefficient in common.
+    """
+    given, rivals = {}, []
+    for name in others:
+        if name in PUBLISHED or Path(name).is_file():
+            given[name] = PUBLISHED[name] if name in PUBLISHED else read_fit(Path(name))
+        else:
+            law, _, form = name.partition(":")
+            rivals.append(fit(runs, law, form=form, **options))
+    found = []
+    for result in fits:
+        same = [rival for results in rivals for rival in results if rival.context == result.context]
+        if len(same) < len(rivals):
+            where = context_text(result.context) or "the whole table"
+            raise InputError(f"{result.law} is of {where}, and not each law to compare it with is")
+        coefficients = {name: compare(result, theirs) for name, theirs in given.items()}
+        found.append(
+            Comparison(result.context, weigh([result, *same]) if same else (), coefficients)
+        )
+    return tuple(found)
+
+
+def comparison_json(comparison: Comparison) -> dict[str, Any]:
+    """Return what `scaling fit --compare --json` prints of one fit."""
+    return {
+        **comparison.context,
+        "laws": [weight._asdict() for weight in comparison.laws],
+        "coefficients": {
+            name: [coefficient._asdict() for coefficient in coefficients]
+            for name, coefficients in comparison.coefficients.items()
+        },
+    }
 
 
 Mask = NDArray[np.bool_]

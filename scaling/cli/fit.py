@@ -1,17 +1,24 @@
 """`tokenize-lab scaling fit`: laws from runs."""
 
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from corpora.errors import InputError
-from corpora.output import emit
+from corpora.output import drawn, emit
 from scaling.cli.options import HOW, OUTPUT, AsJson, print_json
-from scaling.laws.registry import LAWS
+from scaling.laws.registry import LAWS, law_named
 
-_WHAT = "What is fitted"
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from scaling.compare import Comparison
+    from scaling.conventions import Recount
+
+_WHAT, _BESIDE = "What is fitted", "Beside it"
 
 
 class Intervals(StrEnum):
@@ -98,6 +105,23 @@ def fit(
             rich_help_panel=HOW,
         ),
     ] = "",
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LAW",
+            help="set it beside another law, LAW or LAW:FORM, of the same runs; or beside the "
+            "coefficients of a FIT.json or a published fit",
+            rich_help_panel=_BESIDE,
+        ),
+    ] = None,
+    conventions: Annotated[
+        bool,
+        typer.Option(
+            "--conventions",
+            help="what moves when parameters and FLOPs are counted otherwise",
+            rich_help_panel=_BESIDE,
+        ),
+    ] = False,
     intervals: Annotated[
         Intervals | None,
         typer.Option(
@@ -131,11 +155,16 @@ def fit(
     tokenize-lab scaling fit runs.csv --law isoflop-surface --json
     tokenize-lab scaling fit optima.csv --law law2 --form constant
     tokenize-lab scaling fit sweep/ --law joint --out out/fit
+    tokenize-lab scaling fit runs.csv --law joint --compare joint-terms --compare joint:drift
     """
+    from scaling.compare import compare_with, comparison_json
+    from scaling.conventions import by_conventions
     from scaling.fits.fit import fit as fit_law
     from scaling.load_table import load_table
+    from scaling.published.conventions import with_counts
     from scaling.read_runs import read_runs
 
+    law_named(law)  # a slip is said before a large table is read
     loaded = load_table(runs)
     table = read_runs(
         loaded,
@@ -145,20 +174,23 @@ def fit(
         keep_short=keep_short,
         loss=loss,
     )
-    fits = fit_law(
-        table,
-        law,
-        form=form,
-        minima=minima,
-        irreducible=irreducible,
-        base=base or None,
-        intervals=intervals.value if intervals else "",
-        draws=draws,
-        seed=seed,
-        level=level,
-        budget=budget or (),
-        up_to=up_to,
-    )
+    bootstrap: dict[str, Any] = {
+        "intervals": intervals.value if intervals else "",
+        "draws": draws,
+        "seed": seed,
+        "level": level,
+        "budget": budget or (),
+        "up_to": up_to,
+    }
+    told: dict[str, Any] = {
+        "form": form,
+        "minima": minima,
+        "irreducible": irreducible,
+        "base": base or None,
+    }
+    fits = fit_law(table, law, **told, **bootstrap)
+    compared = compare_with(fits, table, compare, **bootstrap) if compare else ()
+    recounted = by_conventions(with_counts(table), law, **told, **bootstrap) if conventions else ()
     if out is not None:
         folder = fits.write(out, loaded)
         typer.echo(
@@ -166,9 +198,16 @@ def fit(
             err=True,
         )
     if as_json:
-        print_json(fits.json())
+        beside: dict[str, Any] = {}
+        if compare:
+            beside["comparison"] = [comparison_json(comparison) for comparison in compared]
+        if conventions:
+            beside["conventions"] = [recount._asdict() for recount in recounted]
+        print_json({**fits.json(), **beside})
     else:
         emit([fits.summary(), "\n"])
+        tables = [*_comparison_tables(compared), *_convention_tables(recounted)]
+        emit(drawn(tables) if tables else [])
     unusable = sum(not result.ok for result in fits)
     if unusable:
         which = "the fit is" if len(fits) == 1 else f"{unusable} of {len(fits)} fits are"
@@ -184,3 +223,79 @@ def _columns(pairs: list[str]) -> dict[str, str]:
             raise InputError(f"--column {pair}: give NAME=THEIRS, e.g. bits_per_byte=val_bpb")
         columns[name] = theirs
     return columns
+
+
+def _comparison_tables(compared: "Sequence[Comparison]") -> "Iterator[Table]":
+    from scaling.result import context_text
+    from tokenize_lab.cli.tables import text_table
+
+    for comparison in compared:
+        where = context_text(comparison.context)
+        if comparison.laws:
+            yield text_table(
+                f"Laws of the same runs, lowest AICc first{where and f' ({where})'}",
+                ["law", "form", "coefficients", "RMSE", "hold-out RMSE", "AICc", "above best"],
+                [
+                    [
+                        weight.law,
+                        weight.form,
+                        str(weight.coefficients),
+                        _number(weight.rmse),
+                        _number(weight.holdout_rmse),
+                        _number(weight.aicc),
+                        _number(weight.delta_aicc),
+                    ]
+                    for weight in comparison.laws
+                ],
+                left=["form"],
+            )
+        for name, coefficients in comparison.coefficients.items():
+            yield text_table(
+                f"Beside {name}{where and f' ({where})'}",
+                ["coefficient", "ours", "theirs", "difference", "in ours", "in theirs"],
+                [
+                    [
+                        row.name,
+                        _number(row.first),
+                        _number(row.second),
+                        f"{row.difference:+.2g}",
+                        _yes(row.in_first),
+                        _yes(row.in_second),
+                    ]
+                    for row in coefficients
+                ],
+                caption="in ours: our interval holds their estimate; in theirs: theirs holds ours",
+            )
+
+
+def _convention_tables(recounted: "Sequence[Recount]") -> "Iterator[Table]":
+    from scaling.result import context_text
+    from tokenize_lab.cli.tables import text_table
+
+    parts = {context_text(row.context) for row in recounted if row.context}
+    for names in dict.fromkeys(tuple(row.estimates) for row in recounted if row.estimates):
+        rows = [row for row in recounted if tuple(row.estimates) == names]
+        missing = [f"{row.params}, {row.flops}: {row.why}" for row in recounted if row.why]
+        yield text_table(
+            "The same runs, counted otherwise",
+            ["parameters", "FLOPs", *(["of"] if len(parts) > 1 else []), *names],
+            [
+                [
+                    row.params,
+                    row.flops.removeprefix("compute_flops_"),
+                    *([context_text(row.context)] if len(parts) > 1 else []),
+                    *(_number(row.estimates[name]) for name in names),
+                ]
+                for row in rows
+            ],
+            left=["FLOPs", "of"],
+            caption="; ".join(missing),
+        )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.5g}"
+
+
+def _yes(value: bool | None) -> str:
+    return "" if value is None else "yes" if value else "no"

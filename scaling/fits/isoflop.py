@@ -170,7 +170,7 @@ def fit_surfaces(
 
 def _surface(runs: Runs, context: FitContext, bootstrap: Bootstrap) -> FitResult:
     law, parameters = "isoflop-surface", len(SURFACE_NAMES)
-    rate, data, params, loss = columns(runs, law)
+    rate, data, params, loss, _ = columns(runs, law)
     ratio = data / params
     need(
         runs,

@@ -64,6 +64,7 @@ class Law(NamedTuple):
         takes: the other fields of `Options` that mean something to it.
         resampling: how its intervals are found by default, `cases` or `residuals`.
         one_stage: whether they may come from the objective at the optimum as well.
+        by_budget: whether it is of curves, each of several runs of one budget.
         units: of the residuals and the coefficients that have one.
     """
 
@@ -76,6 +77,7 @@ class Law(NamedTuple):
     takes: tuple[str, ...] = ()
     resampling: str = "cases"
     one_stage: bool = False
+    by_budget: bool = False
     units: Mapping[str, str] = {}
 
 
@@ -92,6 +94,7 @@ LAWS: dict[str, Law] = {
         "scaling.laws.optimum:PARABOLA",
         _ISOFLOP,
         resampling="residuals",
+        by_budget=True,
         units={
             "train_bytes_opt": "bytes",
             "params_opt": "parameters",
@@ -104,7 +107,8 @@ LAWS: dict[str, Law] = {
         "a paraboloid in ln T and ln rho per budget",
         "scaling.fits.isoflop:fit_surfaces",
         "scaling.laws.optimum:SURFACE",
-        ("compression_rate", "train_bytes", "params", "bits_per_byte"),
+        ("compression_rate", "train_bytes", "params", "bits_per_byte", "compute_flops"),
+        by_budget=True,
         units={
             "compression_rate_opt": "bytes per token",
             "bytes_per_param_opt": "bytes per parameter",
@@ -117,6 +121,7 @@ LAWS: dict[str, Law] = {
         "scaling.laws.optimum:LAW1",
         (*_ISOFLOP, "compression_rate"),
         resampling="residuals",
+        by_budget=True,
         units={"residuals": "ln bytes", "B0": "bytes", "N0": "parameters"},
     ),
     "law2": Law(
@@ -133,6 +138,7 @@ LAWS: dict[str, Law] = {
         takes=("minima",),
         resampling="residuals",
         one_stage=True,
+        by_budget=True,
         units={"residuals": BITS, "F": BITS, "E": BITS},
     ),
     "chinchilla": Law(
@@ -157,6 +163,7 @@ LAWS: dict[str, Law] = {
         "scaling.laws.optimum:POWERS",
         ("compute_flops", "params"),
         resampling="residuals",
+        by_budget=True,
         units={"residuals": "ln parameters"},
     ),
     "envelope": Law(

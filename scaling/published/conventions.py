@@ -6,17 +6,14 @@ shipped runs follow the paper's shapes, so every count of every run is known.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
-import numpy as np
+import polars as pl
 
 from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP, Bootstrap
-from scaling.engine.newton import solve_weighted
 from scaling.fits.isoflop import fit_surfaces
 from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
-from scaling.fits.minima import find_minima, make_cells
-from scaling.flops import CONVENTIONS, BltShape, CostContext, training_flops_per_byte
+from scaling.flops import CONVENTIONS, CostContext, training_flops_per_byte
 from scaling.published import tables
 from scaling.read_runs import read_runs
 from scaling.result import FitResult
@@ -26,51 +23,24 @@ BUDGET = 1e20
 PARAMS = ("global, as printed", "global", "total")
 
 
-class Sensitivity(NamedTuple):
-    """The laws of the optimum under one pair of conventions.
+def counted_runs() -> Runs:
+    """Return the shipped runs with parameters and FLOPs by every convention.
 
-    Attributes:
-        params, flops: the conventions.
-        params_exponent, bytes_exponent: of C in N* and B*, at fixed T; they need not sum to one.
-        params_rate_exponent, bytes_rate_exponent: of T in them, at fixed C.
-        compression_rate_opt, bytes_per_param_opt: of the surface at a nominal budget of 1e20.
+    `global_params` and `total_params` are exact, `params` those of the global module as printed;
+    `compute_flops` are the published budgets, `compute_flops_NAME` what each run comes to by NAME.
     """
-
-    params: str
-    flops: str
-    params_exponent: float
-    bytes_exponent: float
-    params_rate_exponent: float
-    bytes_rate_exponent: float
-    compression_rate_opt: float
-    bytes_per_param_opt: float
+    runs = tables.isoflop_runs(exact_params=True)
+    printed = tables.isoflop_runs().rows["global_params"]
+    return replace(runs, rows=_with_flops(runs.rows.with_columns(params=printed)))
 
 
-def convention_sensitivity() -> tuple[Sensitivity, ...]:
-    """Return the table for the shipped runs.
-
-    Compute is counted anew by each FLOPs convention at every minimum; the isoFLOP curves stay those
-    of the budgets the runs were trained at.
-    """
-    exact, shapes = tables.isoflop_runs(exact_params=True), tables.isoflop_shapes()
-    rows = []
-    for params, runs in _by_params(tables.isoflop_runs(), exact).items():
-        optimum = _surface(runs).estimates
-        for flops in CONVENTIONS:
-            (n_compute, n_rate), (b_compute, b_rate) = _exponents(runs, shapes, flops)
-            rows.append(
-                Sensitivity(
-                    params,
-                    flops,
-                    params_exponent=n_compute,
-                    bytes_exponent=b_compute,
-                    params_rate_exponent=n_rate,
-                    bytes_rate_exponent=b_rate,
-                    compression_rate_opt=optimum["compression_rate_opt"],
-                    bytes_per_param_opt=optimum["bytes_per_param_opt"],
-                )
-            )
-    return tuple(rows)
+def with_counts(runs: Runs) -> Runs:
+    """Return the runs with the counts of `counted_runs`, where they are the shipped ones."""
+    shipped = counted_runs()
+    if runs.sha256 != shipped.sha256:
+        return runs
+    rows = shipped.rows.filter(pl.col("row").is_in(runs.rows["row"].to_list()))
+    return replace(runs, rows=rows)
 
 
 def convention_fits(printed: Runs, exact: Runs) -> Iterator[tuple[str, FitResult]]:
@@ -89,20 +59,32 @@ def convention_fits(printed: Runs, exact: Runs) -> Iterator[tuple[str, FitResult
         yield f"surface-{name}", surface
     bootstrap = CASES._replace(kind="residuals")
     yield "joint-published", _declared(fit_joint(exact, bootstrap=bootstrap), flops="as published")
-    frame = exact.rows.drop("row")
+    frame = _with_flops(exact.rows).drop("row")
     for flops in CONVENTIONS:
-        costs = [
-            training_flops_per_byte(shape, CostContext(rate), flops)
-            for shape, rate in zip(
-                tables.isoflop_shapes(), frame["compression_rate"].to_list(), strict=True
-            )
-        ]
-        counted = frame.with_columns(compute_flops=frame["train_bytes"] * np.array(costs))
+        counted = frame.with_columns(pl.col(f"compute_flops_{flops}").alias("compute_flops"))
         runs = replace(read_runs(counted, exact.name), sha256=exact.sha256)
         # Each run has a budget of its own here, so there are no cells to resample within, and no
         # largest budget to leave out.
         fit = fit_joint(runs, bootstrap=bootstrap).model_copy(update={"holdout": None})
         yield f"joint-{flops}", _declared(fit, flops=flops)
+
+
+def _with_flops(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return all shipped rows with a column `compute_flops_NAME` for every convention."""
+    shapes = tables.isoflop_shapes()
+    contexts = [CostContext(rate) for rate in rows["compression_rate"]]
+    return rows.with_columns(
+        (
+            pl.col("train_bytes")
+            * pl.Series(
+                [
+                    training_flops_per_byte(shape, context, name)
+                    for shape, context in zip(shapes, contexts, strict=True)
+                ]
+            )
+        ).alias(f"compute_flops_{name}")
+        for name in CONVENTIONS
+    )
 
 
 def _by_params(printed: Runs, exact: Runs) -> Mapping[str, Runs]:
@@ -119,25 +101,3 @@ def _surface(runs: Runs, bootstrap: Bootstrap = NO_BOOTSTRAP) -> FitResult:
 def _declared(fit: FitResult, **conventions: str) -> FitResult:
     """Return the fit with its conventions in words."""
     return fit.model_copy(update={"conventions": {**fit.conventions, **conventions}})
-
-
-def _exponents(
-    runs: Runs, shapes: tuple[BltShape, ...], flops: str
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return the exponents of compute and rate in N* and in B*."""
-    cells, _ = make_cells(runs, "sensitivity")  # no published curve is left out
-    loss = runs.column("bits_per_byte", "sensitivity")
-    data = np.log(runs.column("train_bytes", "sensitivity"))
-    minima = find_minima(cells, loss[None], np.ones((1, len(loss))))
-    ln_compute = []
-    for number, cell in enumerate(cells):
-        setting = CostContext(cell.rate)
-        costs = np.log([training_flops_per_byte(shapes[row], setting, flops) for row in cell.rows])
-        order = np.argsort(data[cell.rows])
-        place = minima.ln_bytes[0, number]
-        ln_compute.append(np.interp(place, data[cell.rows][order], costs[order]) + place)
-    x, t = np.array(ln_compute), np.log([cell.rate for cell in cells])
-    design = np.stack([np.ones_like(x), x - x.mean(), t], axis=1)
-    ones = np.ones(len(x))
-    fits = [solve_weighted(design, y[0], ones) for y in (minima.ln_params, minima.ln_bytes)]
-    return (float(fits[0][1]), float(fits[0][2])), (float(fits[1][1]), float(fits[1][2]))

@@ -374,3 +374,46 @@ def test_sizes_are_counted_and_not_their_repetitions(tmp_path: Path) -> None:
     cases = answer("fit", table, "--law", "isoflop", "--intervals", "cases")
     assert "too few cases" in {one["name"] for one in cases["findings"]}
     assert "too few cases" not in {one["name"] for one in fit["findings"]}
+
+
+def test_a_law_is_set_beside_rivals_and_published_coefficients() -> None:
+    whole = answer(
+        *("fit", OPTIMA, "--law", "law2", "--draws", "40"),
+        *("--compare", "law2:constant", "--compare", "cot-law2-latent"),
+    )
+    (compared,) = whole["comparison"]
+    assert [one["form"] for one in compared["laws"]] == ["compute-dependent", "constant"]
+    assert compared["laws"][0]["delta_aicc"] == 0 and compared["laws"][1]["delta_aicc"] > 10
+    assert round(compared["laws"][1]["holdout_rmse"], 4) == 0.0102
+    rows = {one["name"]: one for one in compared["coefficients"]["cot-law2-latent"]}
+    assert rows["gamma"]["second"] == -0.206 and rows["gamma"]["in_second"] is None
+    text = RUNNER.invoke(
+        app,
+        ["fit", ISOFLOP, "--law", "joint", "--draws", "0", "--compare", "joint-terms"],
+        env={"COLUMNS": "200"},
+    ).stdout
+    assert "lowest AICc first" in text and "sum of powers" in text
+    for other, said in (
+        ("law2", "36, 311 rows cannot be weighed"),
+        ("law9", "did you mean 'law2'"),
+        ("hoffmann-approach3", "no coefficients in common"),
+    ):
+        words = ("fit", ISOFLOP, "--law", "joint", "--draws", "0", "--compare", other)
+        assert said in mistake(*words)
+
+
+def test_a_law_under_every_convention(tmp_path: Path) -> None:
+    frame = _bowls(CURVE, CURVE[::-1], CURVE)
+    frame = frame.with_columns(total_params=pl.col("global_params") + 2e6)
+    table = _written(frame, tmp_path / "runs.csv")
+    words = ("fit", table, "--law", "isoflop", "--draws", "0", "--conventions")
+    rows = answer(*words)["conventions"]
+    assert {(one["params"], one["flops"]) for one in rows} == {
+        ("global_params", "compute_flops"),
+        ("total_params", "compute_flops"),
+    }
+    assert len(rows) == 6 and rows[0]["context"] == {"compute_flops": 1e18, "compression_rate": 2}
+    ratios = [one["estimates"]["bytes_per_param_opt"] for one in rows]
+    assert ratios[0] > ratios[3]
+    text = RUNNER.invoke(app, list(words), env={"COLUMNS": "200"}).stdout
+    assert "counted otherwise" in text and "total_params" in text
