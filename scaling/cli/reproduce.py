@@ -49,7 +49,6 @@ def reproduce(
 
 
 _MARKS = {True: "yes", False: "no", None: ""}
-_NUMBERS = ("published", "ours", "difference")
 _LEGEND = (
     "agrees: ours rounds to the digits published, stays under a bar, or differs as random draws"
     " do; context: of other data or another method, so no agreement is expected; in theirs: the"
@@ -59,29 +58,34 @@ _LEGEND = (
 
 def _print_figures(figures: "Sequence[PublishedFigure]") -> None:
     """Print a section for each group, notes below."""
-    from rich.table import Table
     from rich.text import Text
 
-    columns = {
-        "figure": [f"  {figure.name}" for figure in figures],
-        "published": [figure.published for figure in figures],
-        "ours": [f"{figure.reproduced:.6g}" for figure in figures],
-        "difference": [f"{figure.difference:+.2g}" for figure in figures],
-        "agrees": [
-            "context" if figure.judged == "context" else _MARKS[figure.agrees] for figure in figures
-        ],
-        "in theirs": [_MARKS[figure.in_published_interval] for figure in figures],
-        "in ours": [_MARKS[figure.in_interval] for figure in figures],
-    }
-    columns = {name: cells for name, cells in columns.items() if any(cells)}
-    table = Table(box=None, pad_edge=False)
-    for name in columns:
-        table.add_column(name, justify="right" if name in _NUMBERS else "left")
-    group = ""
-    for figure, *cells in zip(figures, *columns.values(), strict=True):
+    from tokenize_lab.cli.tables import text_table
+
+    headings = ("figure", "published", "ours", "difference", "agrees", "in theirs", "in ours")
+    rows, group = [], ""
+    for figure in figures:
         if figure.group != group:
             group = figure.group
-            table.add_row(f"[bold]{group}[/bold]")
-        table.add_row(*cells)
+            rows.append([group, *[""] * 6])
+        rows.append(
+            [
+                f"  {figure.name}",
+                figure.published,
+                f"{figure.reproduced:.6g}",
+                f"{figure.difference:+.2g}",
+                "context" if figure.judged == "context" else _MARKS[figure.agrees],
+                _MARKS[figure.in_published_interval],
+                _MARKS[figure.in_interval],
+            ]
+        )
+    filled = [column for column in range(len(headings)) if any(row[column] for row in rows)]
+    table = text_table(
+        "",
+        [headings[column] for column in filled],
+        [[row[column] for column in filled] for row in rows],
+        left=headings[4:],
+        lines=False,
+    )
     notes = dict.fromkeys(f"{figure.group}: {figure.note}" for figure in figures if figure.note)
     emit(drawn([table, *(Text(note, style="dim") for note in (_LEGEND, *notes))]))

@@ -1,5 +1,6 @@
 """Published coefficients as fits, and the table of figures beside ours."""
 
+import math
 from pathlib import Path
 
 import polars as pl
@@ -21,6 +22,7 @@ from scaling.published.coefficients import (
     KAPLAN_ENVELOPE,
     KAPLAN_LOSS,
     MARIN_ENVELOPE,
+    MUENNIGHOFF_REPEATED,
     PUBLISHED,
     TAKANO_LOWER_EDGE,
 )
@@ -60,6 +62,9 @@ def test_published_laws_predict_what_their_papers_say() -> None:
         2.66, abs=0.01
     )
     assert KAPLAN_LOSS.predict("loss", params=1e9, tokens=2e10).value == pytest.approx(2.6, abs=0.3)
+    assert KAPLAN_ENVELOPE.estimates["A"] == (3.1e8 * 8.64e19) ** 0.050
+    ln = {"E": 0.6254804, "A": 6.255414, "B": 7.3049974}
+    assert all(MUENNIGHOFF_REPEATED.estimates[name] == math.exp(ln[name]) for name in ln)
     with pytest.raises(InputError, match="'n0', which was not published"):
         HOFFMANN_APPROACH1.predict("params_opt", compute_flops=1e20)
 
