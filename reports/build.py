@@ -43,7 +43,7 @@ from scaling.sweep.folder import SWEEP
 from tokenize_lab.forensics.finding import load_findings
 from tokenize_lab.results import RECORD
 
-Results = TypeVar("Results")
+AnyResults = TypeVar("AnyResults")
 
 REPORT_NAME = "report.html"
 TITLE = "What tokenizers make of this text"
@@ -109,7 +109,7 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
 
 
 def sections_of(
-    declared: Sequence[Callable[[Results], Section | None]], results: Results | None
+    declared: Sequence[Callable[[AnyResults], Section | None]], results: AnyResults | None
 ) -> list[Section]:
     """Return the declared sections on some results; none where there are no results."""
     if results is None:

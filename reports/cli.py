@@ -1,117 +1,12 @@
-"""`tokenize-lab report`: a folder of results as one HTML file."""
+"""`tokenize-lab report`: a folder of results as one HTML file; and `tokenize-lab demo`."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from corpora.corpus import Corpus, DocumentCorpus
-from corpora.document import Document
-from corpora.open import open_corpus
+from corpora.files import file_sha256
 from corpora.output import emit, json_object
-
-# `tokenize-lab demo`: the whole chain on what comes with the package, in minutes.
-#
-# Half of the embedded segments train four small tokenizers; the other half is measured, with those
-# and with tokenizers in use; the laws are fitted to the published runs. Nothing is fetched.
-
-
-if TYPE_CHECKING:
-    from reports.measured import Measured
-
-TRAINED = (("bpe", 1024), ("bpe", 4096), ("unigram", 1024), ("unigram", 4096))
-IN_USE = ("mistral:v1", "mistral:v3", "mistral:tekken")
-CURVES = ("mistral:tekken", "bpe-4096")
-
-
-@dataclass(frozen=True)
-class Demo:
-    """What the demo leaves behind.
-
-    Attributes:
-        report: the HTML file.
-        findings: what was found, a sentence each, in plain text.
-    """
-
-    report: Path
-    findings: Sequence[str]
-
-
-def half(corpus: Corpus, odd: bool) -> DocumentCorpus:
-    """Return the odd or the even lines of a parallel corpus, numbered anew from 1."""
-    kept = [
-        Document(text, batch.language, batch.domain, batch.source, str(line), (line + 1) // 2)
-        for batch in corpus.batches()
-        if batch.first_alignment is not None
-        for line, text in enumerate(batch.texts, batch.first_alignment)
-        if line % 2 == int(odd)
-    ]
-    return DocumentCorpus(f"{corpus.name}, {'odd' if odd else 'even'} lines", kept, parallel=True)
-
-
-def run_demo(out: Path, say: Callable[[str], None]) -> Demo:
-    """Train, measure and report into `out`; `say` is told of each step.
-
-    Raises:
-        InputError: `out` cannot be written.
-    """
-    from reports.build import build_report
-    from reports.laws.overview import best_rate_sentences
-    from reports.laws.results import read_laws
-    from reports.laws.shipped import write_shipped_laws
-    from reports.measured import read_measured
-    from tokenize_lab.load import load_tokenizers
-    from tokenize_lab.measure import measure
-    from tokenize_lab.train.settings import TrainSettings
-    from tokenize_lab.train.train import train_tokenizer
-    from tokenize_lab.vocab_curve.job import vocab_curve
-
-    embedded = open_corpus("embedded")
-    training, held_out = half(embedded, odd=True), half(embedded, odd=False)
-    specs = []
-    for kind, size in TRAINED:
-        say(f"training {kind} with {size:,} ids on half of the embedded corpus")
-        folder = out / "tokenizers" / f"{kind}-{size}"
-        specs.append(str(train_tokenizer(training, TrainSettings(kind, size), folder).path))
-
-    corpora = [held_out, open_corpus("embedded-code")]
-    tokenizers = load_tokenizers([*IN_USE, "byte", "character", *specs])
-    say(f"measuring the other half, and code, with {len(tokenizers)} tokenizers")
-    measure(
-        corpora,
-        tokenizers,
-        baseline="mistral:v3",
-        jobs=0,
-        cache=out / "cache",
-        out=out,
-        command=["tokenize-lab", "demo"],
-    )
-    say(f"cutting {' and '.join(CURVES)} to every vocabulary size")
-    whole = [one for one in tokenizers if one.name in CURVES]
-    vocab_curve(held_out, whole).save(out, ["tokenize-lab", "demo"])
-    say("fitting the laws to published runs, and setting them beside the published figures")
-    write_shipped_laws(out)
-    laws, measured = read_laws(out), read_measured(out)
-    assert laws is not None
-    say("writing the report")
-    said = [*findings(measured), *best_rate_sentences(laws, measured, IN_USE[-1])]
-    return Demo(build_report(out), said)
-
-
-def findings(measured: "Measured") -> list[str]:
-    """Return what the report's overview says of the parallel text, in plain sentences."""
-    from reports.sections.overview import compression_sentences, evenness, who_pays
-
-    corpus = measured.corpora[0]
-    sentences = [
-        *compression_sentences(measured, corpus),
-        *(who_pays(measured, corpus, tokenizer) for tokenizer in IN_USE[1:]),  # v1 splits as v3
-        evenness(measured, corpus),
-    ]
-    return [sentence.striptags() for sentence in sentences if sentence]
-
 
 DEMO_FOLDER = Path("out/demo")
 
@@ -126,8 +21,7 @@ def report(
         ),
     ],
     out: Annotated[
-        Path | None,
-        typer.Option(help="the file to write", show_default="DIR/report.html"),
+        Path | None, typer.Option(help="the file to write", show_default="DIR/report.html")
     ] = None,
     open_it: Annotated[
         bool, typer.Option("--open", help="open it in the browser that this machine prefers")
@@ -145,19 +39,12 @@ def report(
     tokenize-lab measure embedded -t byte -t mistral:tekken --out out/look
     tokenize-lab report out/look --open
     """
-    import hashlib
-
     from reports.build import build_report
 
     path = build_report(folder, out)
     if as_json:
-        raw = path.read_bytes()
-        facts = {
-            "report": str(path),
-            "bytes": len(raw),
-            "sha256": hashlib.sha256(raw).hexdigest(),
-        }
-        emit(json_object(facts))
+        facts = {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+        emit(json_object({"report": str(path), **facts}))
     else:
         emit([f"{path}\n"])
     if open_it:
@@ -172,6 +59,7 @@ def demo(
     Half of the embedded segments (25 languages) train four small tokenizers; the other half, and
     code in six programming languages, is measured with those and with tokenizers in use.
     """
+    from reports.demo import run_demo
 
     done = run_demo(out, say=lambda step: typer.echo(step, err=True))
     emit(

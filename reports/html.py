@@ -114,13 +114,18 @@ class TableCell:
 Cells = Sequence[str | Markup | TableCell]
 
 
-def columns(headings: str) -> list[Column]:
-    """Return columns without hints from their headings, parted by ` | `; a colon at the end of one
-    says that its cells are text: `language: | bytes | tokens`."""
-    return [
-        Column(heading.removesuffix(":"), numeric=not heading.endswith(":"))
-        for heading in headings.split(" | ")
+def columns(headings: str, hints: Mapping[str, str] | None = None) -> list[Column]:
+    """Return columns from their headings, parted by ` | `; a colon at the end of one says that its
+    cells are text: `language: | bytes | tokens`.
+
+    Arguments:
+        hints: by heading, what is shown on hover.
+    """
+    named = [
+        (heading.removesuffix(":"), heading.endswith(":")) for heading in headings.split(" | ")
     ]
+    known = hints or {}
+    return [Column(heading, not is_text, known.get(heading, "")) for heading, is_text in named]
 
 
 def sortable_table(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from corpora.open import open_corpus
-from reports.cli import half
+from reports.demo import half
 from tests.conftest import ROOT
 from tokenize_lab.counts.schema import merged
 from tokenize_lab.results import load_results

@@ -12,20 +12,10 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from reports.charts.key import hint_of, marker
-from reports.charts.svg import (
-    Scale,
-    SeriesStyle,
-    drawing,
-    log_ticks,
-    padded,
-    tag,
-    tick_text,
-    ticks,
-)
-from reports.numbers import power
+from reports.charts.svg import Scale, SeriesStyle, drawing, log_ticks, padded, tag, tick_text, ticks
+from reports.numbers import Ends, power
 
 Points = Sequence[tuple[float, float]]
-Ends = Sequence[float] | None  # of an interval
 
 # Ticks within a decade, the finer the less of it is shown.
 _STEPS_OF_DECADES = ((1,), (1, 3), (1, 2, 5), tuple(range(1, 10)))

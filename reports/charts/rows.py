@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from reports.charts.chart import Axis, Chart, Ends, Margins, linear, round_ticks
+from reports.charts.chart import Axis, Chart, Margins, linear, round_ticks
 from reports.charts.svg import SeriesStyle, tag
+from reports.numbers import Ends
 
 _WIDTH = 720.0
 _ABOUT = 7  # ticks

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from reports.charts.chart import Axis, Chart, Ends, octaves
+from reports.charts.chart import Axis, Chart, octaves
 from reports.charts.svg import Series, SeriesStyle, tag
+from reports.numbers import Ends
 from tokenize_lab.rates import lorenz
 
 _CHARACTER = 6.2  # width of a label's character, generously

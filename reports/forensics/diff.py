@@ -9,9 +9,9 @@ from reports import numbers
 from reports.charts.key import bars_key
 from reports.charts.rows import BarPart, bars
 from reports.forensics.tokenizers import piece, token, tokens
-from reports.html import Column, columns, language_cell, sortable_table, strong, visible
+from reports.html import columns, language_cell, sortable_table, strong, visible
 from reports.languages import language_name
-from reports.page import Section, behind, figure
+from reports.page import Section, behind, figure, heading
 
 _MOVES = 50
 _WORDS = 40
@@ -34,8 +34,8 @@ def _lead(finding: dict[str, Any]) -> Markup:
     said = Markup('<p class="lead">A is {}, B is {}. They share {}').format(
         a, b, numbers.plural(vocabulary["shared"], "token")
     )
-    own = vocabulary["own"]
-    said += Markup("; {} are A's alone, {} B's.").format(*map(numbers.count, own))
+    alone = map(numbers.count, vocabulary["own"])
+    said += Markup("; {} are A's alone, {} B's.").format(*alone)
     if text and text["all"]["documents"]:
         whole = text["all"]
         said += Markup(
@@ -56,9 +56,9 @@ def _settings(finding: dict[str, Any]) -> Markup:
             return piece(text)
         return Markup("<code>{}</code>").format(visible(text)) if text else Markup("nothing")
 
-    return Markup("<h3>What is done to a text</h3>") + sortable_table(
+    return heading("What is done to a text") + sortable_table(
         "Before and while merging",
-        [Column(one, numeric=False) for one in ("", "A", "B", "same")],
+        ": | A: | B: | same:",
         [
             [row["setting"], value(row, "a"), value(row, "b"), "yes" if row["same"] else "no"]
             for row in finding["settings"]
@@ -68,33 +68,21 @@ def _settings(finding: dict[str, Any]) -> Markup:
 
 def _vocabulary(finding: dict[str, Any], place: int) -> Markup:
     vocabulary = finding["vocabulary"]
-    shared, (own, its) = vocabulary["shared"], vocabulary["own"]
+    both = BarPart(vocabulary["shared"], _BOTH, f"shared: {vocabulary['shared']:,}")
     picture = bars(
         f"diff-vocabulary-{place}",
         "Tokens that both have, and those of one alone",
         "Two bars of tokens: those shared, then those that the one tokenizer has alone.",
         "tokens",
         [
-            (
-                "A",
-                [
-                    BarPart(shared, _BOTH, f"shared: {shared:,}"),
-                    BarPart(own, _A, f"A alone: {own:,}"),
-                ],
-            ),
-            (
-                "B",
-                [
-                    BarPart(shared, _BOTH, f"shared: {shared:,}"),
-                    BarPart(its, _B, f"B alone: {its:,}"),
-                ],
-            ),
+            (side, [both, BarPart(alone, colour, f"{side} alone: {alone:,}")])
+            for side, colour, alone in zip("AB", (_A, _B), vocabulary["own"], strict=True)
         ],
     )
     key = bars_key([(_BOTH, "shared"), (_A, "A alone"), (_B, "B alone")])
     correlation = numbers.rate(vocabulary["rank_correlation"], places=3)
     caption = f"By raw bytes. Ranks of the shared tokens correlate by {correlation}."
-    body = Markup("<h3>Vocabularies</h3>") + figure(picture, caption, key)
+    body = heading("Vocabularies") + figure(picture, caption, key)
     for side, called in enumerate("AB"):
         if vocabulary["examples"][side]:
             body += Markup("<p>{} alone, by id: {} …</p>").format(
@@ -105,8 +93,8 @@ def _vocabulary(finding: dict[str, Any], place: int) -> Markup:
             "Shared tokens whose rank among the shared ones differs most",
             "token: | rank in A | rank in B",
             [
-                [token(one), *(numbers.count(rank) for rank in one["ranks"])]
-                for one in vocabulary["moves"][:_MOVES]
+                [token(move), *map(numbers.count, move["ranks"])]
+                for move in vocabulary["moves"][:_MOVES]
             ],
         )
         body += behind("Tokens that moved farthest", moves)
@@ -127,13 +115,14 @@ def _cuts(finding: dict[str, Any], place: int) -> Markup:
     )
     table = sortable_table(
         "How text is cut, by language",
-        [
-            *columns("language: | bytes"),
-            Column("same documents", hint="cut at the same places throughout"),
-            Column("same bytes", hint="in tokens that both have at the same place"),
-            Column("shared cuts", hint="places where both cut, of those where either does"),
-            Column("tokens B / A"),
-        ],
+        columns(
+            "language: | bytes | same documents | same bytes | shared cuts | tokens B / A",
+            {
+                "same documents": "cut at the same places throughout",
+                "same bytes": "in tokens that both have at the same place",
+                "shared cuts": "places where both cut, of those where either does",
+            },
+        ),
         [
             [
                 language_cell(row["language"]),
@@ -150,7 +139,7 @@ def _cuts(finding: dict[str, Any], place: int) -> Markup:
     caption = "Only documents that both give back byte for byte are compared" + (
         f"; {numbers.count(left)} are not." if left else "."
     )
-    return Markup("<h3>How text is cut</h3>") + figure(picture, caption) + table
+    return heading("How text is cut") + figure(picture, caption) + table
 
 
 def _same_bytes(row: dict[str, Any]) -> tuple[str, list[BarPart]]:

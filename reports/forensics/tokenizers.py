@@ -9,9 +9,9 @@ from reports import numbers
 from reports.charts.key import bars_key
 from reports.charts.rows import BarPart, Dot, bars, dot_plot
 from reports.charts.svg import series_style
-from reports.html import Column, columns, language_cell, sortable_table, strong, visible
+from reports.html import columns, language_cell, sortable_table, strong, visible
 from reports.languages import language_name
-from reports.page import Section, behind, figure
+from reports.page import Section, behind, figure, heading
 from tokenize_lab.forensics.tables import REASONS
 
 _LONGEST = 60  # characters
@@ -49,6 +49,7 @@ def _byte(character: str) -> str:
 
 
 _EXAMPLES = 12
+_COUNTED = ("used_ids", "exclusive_ids", "main_ids", "ids_for_90_percent")
 _LISTED = 100
 _SCRIPTS = 20
 _OWN, _MAIN, _SHARED = 0, 5, 6
@@ -100,15 +101,15 @@ def _reach(finding: dict[str, Any]) -> Markup:
         "id | token: | comes out as: | why:",
         [
             [
-                str(one["id"]),
-                token(one),
-                tokens(one["instead"] or [], _EXAMPLES),
-                REASONS.get(one["why"], ""),
+                str(entry["id"]),
+                token(entry),
+                tokens(entry["instead"] or [], _EXAMPLES),
+                REASONS.get(entry["why"], ""),
             ]
-            for one in listed
+            for entry in listed
         ],
     )
-    return Markup("<h3>Out of reach</h3>") + (
+    return heading("Out of reach") + (
         behind(f"{len(listed)} tokens", table) if len(listed) > 20 else table
     )
 
@@ -135,14 +136,14 @@ def _scripts(finding: dict[str, Any], place: int) -> Markup:
         [[name, numbers.count(number), numbers.share(number / total)] for name, number in scripts],
     )
     caption = "Scripts of the tokens' whole characters; digits, punctuation and spaces have none."
-    return Markup("<h3>Whose writing</h3>") + figure(picture, caption) + behind("Table", table)
+    return heading("Whose writing") + figure(picture, caption) + behind("Table", table)
 
 
 def _use(finding: dict[str, Any]) -> Markup:
     corpus = finding["corpus"]
     parts = corpus["never_used_parts_of_others"]
-    words = Markup(
-        "<h3>Use</h3><p>On {} of text, {}, {} ids are used and {} never, though some text leads to "
+    words = heading("Use") + Markup(
+        "<p>On {} of text, {}, {} ids are used and {} never, though some text leads to "
         "{} of them{}. {} of the tokens in the text are not whole characters.</p>"
     ).format(
         numbers.size(corpus["bytes"]),
@@ -167,23 +168,18 @@ def _languages(finding: dict[str, Any], place: int) -> Markup:
         return Markup("")
     rows = []
     for row in ordered:
-        own, main = row["exclusive_ids"], max(row["main_ids"] - row["exclusive_ids"], 0)
-        rest = max(row["used_ids"] - own - main, 0)
+        alone, main = row["exclusive_ids"], max(row["main_ids"] - row["exclusive_ids"], 0)
+        rest = max(row["used_ids"] - alone - main, 0)
         called = language_name(row["language"])
-        rows.append(
-            (
-                called,
-                [
-                    BarPart(
-                        100 * own / size, _OWN, f"{called}: {numbers.count(own)} ids of its own"
-                    ),
-                    BarPart(
-                        100 * main / size, _MAIN, f"{called}: {numbers.count(main)} mainly its own"
-                    ),
-                    BarPart(100 * rest / size, _SHARED, f"{called}: {numbers.count(rest)} shared"),
-                ],
+        parts = [
+            BarPart(100 * ids / size, colour, f"{called}: {numbers.count(ids)} {words}")
+            for ids, colour, words in (
+                (alone, _OWN, "ids of its own"),
+                (main, _MAIN, "mainly its own"),
+                (rest, _SHARED, "shared"),
             )
-        )
+        ]
+        rows.append((called, parts))
     key = bars_key(
         [(_OWN, "no other language uses it"), (_MAIN, "mainly its own"), (_SHARED, "shared")]
     )
@@ -196,28 +192,26 @@ def _languages(finding: dict[str, Any], place: int) -> Markup:
     )
     table = sortable_table(
         "What each language uses of the vocabulary",
-        [
-            *columns("language: | bytes | used"),
-            Column("own", hint="ids that no other language of this corpus uses"),
-            Column("mainly own", hint="ids with nine tenths of their occurrences per byte"),
-            Column("for 90 %", hint="ids that its commonest nine tenths of tokens take"),
-            Column("its commonest own tokens", numeric=False),
-        ],
+        columns(
+            "language: | bytes | used | own | mainly own | for 90 % | its commonest own tokens:",
+            {
+                "own": "ids that no other language of this corpus uses",
+                "mainly own": "ids with nine tenths of their occurrences per byte",
+                "for 90 %": "ids that its commonest nine tenths of tokens take",
+            },
+        ),
         [
             [
                 language_cell(row["language"]),
                 numbers.count(row["bytes"]),
-                *(
-                    numbers.count(row[one])
-                    for one in ("used_ids", "exclusive_ids", "main_ids", "ids_for_90_percent")
-                ),
+                *(numbers.count(row[ids]) for ids in _COUNTED),
                 tokens(row["examples"], _EXAMPLES),
             ]
             for row in ordered
         ],
     )
     caption = "All of these grow with how much text there is of a language."
-    return Markup("<h3>Whose tokens</h3>") + figure(picture, caption, key) + table
+    return heading("Whose tokens") + figure(picture, caption, key) + table
 
 
 def mixture_section(finding: dict[str, Any], place: int) -> Section:
@@ -228,7 +222,7 @@ def mixture_section(finding: dict[str, Any], place: int) -> Section:
 
 def _body(finding: dict[str, Any], place: int) -> Markup:
     rows = finding["languages"]
-    lead = Markup(
+    opened = Markup(
         '<p class="lead">Of the text that {} was trained on, as far as it was in these {}, the '
         "order of its first {} says that {} was {}.</p>"
     ).format(
@@ -243,7 +237,7 @@ def _body(finding: dict[str, Any], place: int) -> Markup:
     for row in rows:
         ends = row["interval"]
         percent = 100 * row["share"]
-        between = [100 * one for one in ends] if ends else None
+        between = [100 * end for end in ends] if ends else None
         hint = f"{language_name(row['language'])}: {numbers.share(row['share'], ends)}"
         dots.append((language_name(row["language"]), [Dot(style, 0, percent, between, hint)]))
     picture = dot_plot(
@@ -256,12 +250,14 @@ def _body(finding: dict[str, Any], place: int) -> Markup:
     )
     table = sortable_table(
         "Inferred shares",
-        [
-            *columns("language: | share"),
-            Column("95 %", hint="from resampling the documents of our text"),
-            Column("published programme", hint="slack counted in occurrences, not in per cent"),
-            *columns("our text, bytes | our text, documents"),
-        ],
+        columns(
+            "language: | share | 95 % | published programme | our text, bytes | "
+            "our text, documents",
+            {
+                "95 %": "from resampling the documents of our text",
+                "published programme": "slack counted in occurrences, not in per cent",
+            },
+        ),
         [
             [
                 language_cell(row["language"]),
@@ -284,4 +280,4 @@ def _body(finding: dict[str, Any], place: int) -> Markup:
         "<p>{} of the merges occur in our text. What the order leaves unexplained is {} of the "
         "frequency of the pairs merged: the more, the less our text is like the trainer's.</p>"
     ).format(numbers.count(finding["merges_met"]), numbers.share(finding["slack_share"]))
-    return lead + figure(picture, caption) + table + fit
+    return opened + figure(picture, caption) + table + fit

@@ -147,7 +147,7 @@ def allocation(laws: Laws) -> Section:
     if fit is None:
         reason = "Law I was not fitted: tokenize-lab scaling fit RUNS.csv --law law1 --out DIR/laws"
         return Section("laws-one", title, absent(reason))
-    minima = [one for one in laws.of("isoflop") if rate(one) and alike(one, fit)]
+    minima = [curve for curve in laws.of("isoflop") if rate(curve) and alike(curve, fit)]
     body = Markup(
         '<p class="formula">B* = B<sub>0</sub> C<sup>α</sup> T<sup>β</sup>, &emsp; '
         "N* = N<sub>0</sub> C<sup>1−α</sup> T<sup>1−β</sup></p>"

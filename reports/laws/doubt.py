@@ -125,11 +125,9 @@ def residuals(laws: Laws) -> Markup:
             )
     table = sortable_table(
         "Residuals by budget, in bits per byte",
-        [
-            *columns("law: | budget, FLOPs | rows"),
-            Column("mean", hint="observed less fitted"),
-            *columns("RMSE | largest"),
-        ],
+        columns(
+            "law: | budget, FLOPs | rows | mean | RMSE | largest", {"mean": "observed less fitted"}
+        ),
         rows,
         row_headers=2,
     )

@@ -134,17 +134,18 @@ def _forms(scores: tuple[FormScore, ...], law2: FitResult | None) -> Markup:
         )
     return sortable_table(
         "Forms of the joint law and their rivals on the same runs; errors in bits per byte",
-        [
-            *columns("form: | coefficients | RMSE"),
-            Column("ΔAICc", hint="above the lowest of the table"),
-            Column("hold-out RMSE", hint="of the largest budget, predicted from the others"),
-            Column("of its lowest", hint="the lowest loss at each rate of the largest budget"),
-            Column("each left out", hint="root mean square over budgets, each predicted from "
-                   "the others"),
-            Column("what it holds", numeric=False),
-        ],
+        columns(
+            "form: | coefficients | RMSE | ΔAICc | hold-out RMSE | of its lowest | each left out | "
+            "what it holds:",
+            {
+                "ΔAICc": "above the lowest of the table",
+                "hold-out RMSE": "of the largest budget, predicted from the others",
+                "of its lowest": "the lowest loss at each rate of the largest budget",
+                "each left out": "root mean square over budgets, each predicted from the others",
+            },
+        ),
         rows,
-    )  # fmt: skip
+    )
 
 
 def _left_out(scores: tuple[FormScore, ...], runs: Runs) -> Markup:

@@ -16,14 +16,7 @@ from reports.languages import language_name
 from reports.laws.profiles import law2_of
 from reports.laws.results import Laws
 from reports.measured import CorpusResults, Measured
-from reports.numbers import (
-    UNMEASURED,
-    cell,
-    ends_of,
-    power,
-    said,
-    significant,
-)
+from reports.numbers import UNMEASURED, cell, ends_of, power, said, significant
 from reports.page import Section, absent, behind, figure, for_each_corpus, paragraphs
 from scaling.advise.answer import Estimate, Question
 from scaling.advise.forecast import Forecast, forecast
@@ -113,11 +106,7 @@ def _place_of(
 
 
 def _placed(
-    corpus: CorpusResults,
-    language: str,
-    parity: float | None,
-    where: Placement,
-    laws: FamilyLaws,
+    corpus: CorpusResults, language: str, parity: float | None, where: Placement, laws: FamilyLaws
 ) -> Placed:
     ahead = forecast(Question(BUDGET, where.language), laws, where)
     later = forecast(Question(10 * BUDGET, where.language), laws, where)

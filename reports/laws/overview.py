@@ -4,22 +4,13 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from reports.html import Column, TableCell, columns, sortable_table
+from reports.html import TableCell, columns, sortable_table
 from reports.languages import language_name
 from reports.laws.optimal import BUDGET, placed
 from reports.laws.profiles import best_rates_sentence, law2_of
 from reports.laws.results import Laws, alike, budget, inside, label, shown_name
 from reports.measured import Measured
-from reports.numbers import (
-    UNMEASURED,
-    ends_of,
-    ends_text,
-    listed,
-    plural,
-    power,
-    said,
-    significant,
-)
+from reports.numbers import UNMEASURED, ends_of, ends_text, listed, plural, power, said, significant
 from reports.page import Section, behind, bullets, lead
 from scaling.result import FitResult
 
@@ -94,11 +85,10 @@ def _apart(bowl: FitResult, law2: FitResult) -> bool:
 def _table(laws: Laws, fits: list[FitResult]) -> Markup:
     return sortable_table(
         f"{plural(len(fits), 'fit')}, and what each stands on",
-        [
-            *columns("law: | status: | rows | left out | R²"),
-            Column("RMSE", hint="in the unit of what is fitted: bits per byte, or ln bytes"),
-            *columns("hold-out RMSE | intervals: | data:"),
-        ],
+        columns(
+            "law: | status: | rows | left out | R² | RMSE | hold-out RMSE | intervals: | data:",
+            {"RMSE": "in the unit of what is fitted: bits per byte, or ln bytes"},
+        ),
         [
             [
                 shown_name(fit, laws.fits),

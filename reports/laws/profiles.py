@@ -8,7 +8,7 @@ from markupsafe import Markup
 from reports.charts.chart import Chart, Panel, decades, linear, octaves, panels
 from reports.charts.key import legend, of_budgets
 from reports.charts.svg import Series, series_style
-from reports.html import Column, columns, sortable_table
+from reports.html import columns, sortable_table
 from reports.laws.allocation import coefficients
 from reports.laws.results import Laws, alike, budget, of_family
 from reports.numbers import (
@@ -39,7 +39,7 @@ _QUANTITIES = {
     "tokens_opt": ("Best amount of text over budgets", "D*, tokens", decades),
 }
 
-Optima = Sequence[tuple[float, float, float]]  # budget, rate, loss
+LossPoints = Sequence[tuple[float, float, float]]  # budget, rate, loss
 
 
 def law2_of(laws: Laws) -> FitResult | None:
@@ -48,7 +48,7 @@ def law2_of(laws: Laws) -> FitResult | None:
     return next((fit for fit in fits if "delta" in fit.estimates), next(iter(fits), None))
 
 
-def optima_of(laws: Laws, fit: FitResult) -> Optima:
+def optima_of(laws: Laws, fit: FitResult) -> LossPoints:
     """Return the optima that Law II was fitted to, where they are known: those of its table, if
     that holds optima; else the minima of the isoFLOP curves."""
     runs = laws.runs_of(fit)
@@ -94,7 +94,7 @@ def profiles(laws: Laws) -> Section:
     )
     body += behind("Table: best rate and loss over budgets", _predictions(fit))
     body += behind("Table: coefficients of Law II", coefficients(fit, "Law II"))
-    forms = [one for one in laws.of(LAW) if (one.n, one.data_sha256) == (fit.n, fit.data_sha256)]
+    forms = [f for f in laws.of(LAW) if (f.n, f.data_sha256) == (fit.n, fit.data_sha256)]
     if len(forms) > 1:
         body += paragraphs(
             "Whether compression matters, and whether its best rate moves with compute, is what "
@@ -124,7 +124,7 @@ def best_rates_sentence(fit: FitResult, laws: Laws) -> str:
     )
 
 
-def losses_panel(fit: FitResult, law: str, optima: Optima) -> tuple[Panel, list[Series]]:
+def losses_panel(fit: FitResult, law: str, optima: LossPoints) -> tuple[Panel, list[Series]]:
     """Return loss over compression rate at the best size: a law's curves, a budget each, and the
     optima that it was fitted to; and what the key names."""
     series = of_budgets(compute for compute, _, _ in optima)
@@ -239,10 +239,10 @@ def _predictions(fit: FitResult) -> Markup:
 def _forms(forms: Sequence[FitResult]) -> Markup:
     return sortable_table(
         "The nested forms of Law II on the same optima",
-        [
-            *columns("form: | coefficients | δ | R² | RMSE | AICc"),
-            Column("hold-out RMSE", hint="of the largest budget, predicted from the others"),
-        ],
+        columns(
+            "form: | coefficients | δ | R² | RMSE | AICc | hold-out RMSE",
+            {"hold-out RMSE": "of the largest budget, predicted from the others"},
+        ),
         [
             [
                 fit.form,

@@ -1,4 +1,5 @@
-"""Every law, fitted to the published runs that come with the package, written as a folder of fits.
+"""Every law, fitted to the published runs that come with the package, written as a folder of fits;
+and every published figure beside ours.
 
 The demo shows these; a folder of one's own is made the same way by `tokenize-lab scaling fit`.
 """
@@ -11,8 +12,8 @@ from markupsafe import Markup
 from corpora.files import write_json, write_text
 from reports.html import TableCell, sortable_table
 from reports.laws.results import CONVENTIONS, REPRODUCED, Laws
-from reports.numbers import ends_text, plural, significant
-from reports.page import Section, absent
+from reports.numbers import UNMEASURED, ends_text, plural, significant
+from reports.page import Section, absent, paragraphs
 from scaling.engine.bootstrap import RESIDUALS
 from scaling.fits.isoflop import fit_parabolas, fit_surfaces
 from scaling.fits.joint import fit_joint
@@ -82,64 +83,50 @@ def _fits(runs: Runs, exact: Runs, optima: Runs) -> Iterator[tuple[str, FitResul
         yield f"joint-{form}", fit_joint(runs, Options(form))
 
 
-# Published figures beside ours.
-
-
 _JUDGED = {
     "digits": "to its digits",
     "scatter": "within random draws",
     "bar": "stays under",
     "context": "for context",
 }
+_ANSWERS = {None: UNMEASURED, True: "yes", False: "no"}
 
 
 def reproduced(laws: Laws) -> Section:
     """Show every published figure whose data are here, ours, and whether they agree."""
     title = "Published figures reproduced"
     if not laws.reproduced:
-        note = absent("Not run: tokenize-lab scaling reproduce --out DIR/laws writes the table.")
-        return Section("laws-reproduced", title, note)
+        reason = "Not run: tokenize-lab scaling reproduce --out DIR/laws writes the table."
+        return Section("laws-reproduced", title, absent(reason))
     agree, judged = summary(laws.reproduced)
-    differ = [one for one in laws.reproduced if one.agrees is False]
-    body = Markup("<p>{}</p>").format(
+    differ = [f"{f.group}, {f.name}" for f in laws.reproduced if f.agrees is False]
+    body = paragraphs(
         f"{agree} of {plural(judged, 'figure')} agree as they should: published figures are judged "
         "by the digits they were printed with, ends of intervals by what random draws differ by, "
         "and bars must not be passed. Figures for context come from other data or another method, "
-        "so no agreement is expected; there the interval says how far apart the two are."
+        "so no agreement is expected; there the interval says how far apart the two are.",
+        f"Not in agreement: {'; '.join(differ)}." if differ else "",
     )
-    if differ:
-        names = "; ".join(f"{one.group}, {one.name}" for one in differ)
-        body += Markup("<p>Not in agreement: {}.</p>").format(names)
     table = sortable_table(
         "Published figures, ours, and whether the published lies in our interval",
         "source: | figure: | published | ours | difference | agrees: | in our interval: | note:",
-        [_row(one) for one in laws.reproduced],
+        [_row(figure) for figure in laws.reproduced],
         row_headers=2,
         style="tall",
     )
     return Section("laws-reproduced", title, body + table)
 
 
-def _row(one: PublishedFigure) -> list[str | Markup | TableCell]:
-    ours = one.reproduced
+def _row(figure: PublishedFigure) -> list[str | Markup | TableCell]:
+    ours = figure.reproduced
+    agrees = "context" if figure.judged == "context" else _ANSWERS[figure.agrees]
     return [
-        one.group,
-        one.name,
-        one.published.replace("-", "\u2212"),
+        figure.group,
+        figure.name,
+        figure.published.replace("-", "\u2212"),
         f"{ours:g}" if ours == int(ours) else significant(ours, 4),
-        significant(one.difference, 2),
-        TableCell(_agrees(one), "no" if one.agrees is False else "", _JUDGED[one.judged]),
-        TableCell(
-            _yes(one.in_interval),
-            hint=ends_text(one.interval, 4),
-        ),
-        one.note,
+        significant(figure.difference, 2),
+        TableCell(agrees, "no" if figure.agrees is False else "", _JUDGED[figure.judged]),
+        TableCell(_ANSWERS[figure.in_interval], hint=ends_text(figure.interval, 4)),
+        figure.note,
     ]
-
-
-def _agrees(one: PublishedFigure) -> str:
-    return "context" if one.judged == "context" else _yes(one.agrees)
-
-
-def _yes(one: bool | None) -> str:
-    return "–" if one is None else "yes" if one else "no"

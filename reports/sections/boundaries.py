@@ -110,7 +110,7 @@ class TokenizedLine(NamedTuple):
     note: str
 
 
-class SampleText(NamedTuple):
+class ShownText(NamedTuple):
     """One language's text.
 
     Attributes:
@@ -183,7 +183,7 @@ def _picked(samples: Sequence[dict[str, Any]]) -> set[str]:
     return set(picked if len(picked) > 1 else languages[:_PICK_OTHERWISE])
 
 
-def _text(sample: dict[str, Any], measured: Measured, picked: set[str]) -> SampleText:
+def _text(sample: dict[str, Any], measured: Measured, picked: set[str]) -> ShownText:
     language = sample["language"]
     is_code = sample["domain"] == "code"
     lines = [
@@ -192,7 +192,7 @@ def _text(sample: dict[str, Any], measured: Measured, picked: set[str]) -> Sampl
         if series.name in sample["tokens"]
     ]
     tag = None if is_code else language_tag(language)
-    return SampleText(language_name(language), language, tag, is_code, language in picked, lines)
+    return ShownText(language_name(language), language, tag, is_code, language in picked, lines)
 
 
 def _line(sample: dict[str, Any], tokenizer: str, place: int) -> TokenizedLine:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from markupsafe import Markup
 
 from reports import numbers
-from reports.charts.chart import Ends
 from reports.charts.heat_map import Heat, heat_map
 from reports.charts.key import legend
 from reports.charts.rows import Dot, dot_plot
@@ -15,6 +14,7 @@ from reports.html import Column, TableCell, columns, language_cell, name, sortab
 from reports.languages import language_name
 from reports.measured import CorpusResults, Measured
 from reports.measures import MEASURES, Measure
+from reports.numbers import Ends
 from reports.page import Section, absent, behind, figure, for_each_corpus, subheading
 from tokenize_lab.rates import RATES
 from tokenize_lab.rows import MeasureRow

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from reports.html import Column, TableCell, name, sortable_table
-from reports.numbers import compact
+from reports.html import Column, TableCell, columns, name, sortable_table
+from reports.numbers import UNMEASURED, compact
 from reports.page import Section, absent, paragraphs
 from reports.sweep.results import TOKENS, SweepResults, SweepRun, arms, lowest, sizes
 from scaling.sweep.status import RunStatus
@@ -55,7 +55,7 @@ def _table(sweep: SweepResults, text: str, arm: str) -> Markup:
     tokens = arm == TOKENS
     rows = sorted({_row(run) for run in runs})
     params = {run.size: run.params for run in runs}
-    heads: list[Column] = [Column("T", hint="bytes per patch or token, on the training text")]
+    heads: list[Column] = columns("T", {"T": "bytes per patch or token, on the training text"})
     if tokens:
         heads.insert(0, Column("tokenizer", numeric=False))
     return sortable_table(
@@ -101,10 +101,10 @@ def _cell(runs: Sequence[SweepRun]) -> TableCell:
     if ended:
         shown = f"{lowest(ended).loss:.4f}"
     elif worst in ("running", "stopped"):
-        one = next(run.status for run in runs if state(run.status) == worst)
-        shown = f"{100 * one.step / max(one.steps, 1):.0f} %"
+        going = next(run.status for run in runs if state(run.status) == worst)
+        shown = f"{100 * going.step / max(going.steps, 1):.0f} %"
     else:
-        shown = "–"
+        shown = UNMEASURED
     hints = [f"{run.job.run_id}: {said}" for run in runs if (said := remarks(run))]
     content = Markup('{} <span class="state">{}</span>').format(shown, word)
     return TableCell(content, f"state-{worst}", "; ".join(hints))
@@ -118,8 +118,14 @@ def _faults(sweep: SweepResults) -> Markup:
         if remarks(run)
     ]
     said += [
-        (one, one.phase, one.reason or "its specification is not there", "–", "–")
-        for one in sweep.unread
+        (
+            status,
+            status.phase,
+            status.reason or "its specification is not there",
+            UNMEASURED,
+            UNMEASURED,
+        )
+        for status in sweep.unread
     ]
     if not said:
         return Markup("")
@@ -128,15 +134,15 @@ def _faults(sweep: SweepResults) -> Markup:
         "run: | text: | tokenization: | T | size: | state: | why:",
         [
             [
-                one.job.run_id,
-                name(one.job.text),
-                name(one.job.label),
+                status.job.run_id,
+                name(status.job.text),
+                name(status.job.label),
                 rate,
                 size,
                 TableCell(_WORDS.get(word, word), f"state-{word}"),
                 why,
             ]
-            for one, word, why, size, rate in said
+            for status, word, why, size, rate in said
         ],
         style="tall",
     )

@@ -151,11 +151,7 @@ def _line(sweep: SweepResults, curve: IsoflopCurve) -> list[Markup | str]:
         return [*cells, *[UNMEASURED] * 3, ""]
     cells += [
         with_interval(fit.estimates[key], fit.intervals.get(key), digits)
-        for key, digits in (
-            ("bytes_per_param_opt", 3),
-            ("params_opt", 3),
-            ("bits_per_byte_opt", 4),
-        )
+        for key, digits in (("bytes_per_param_opt", 3), ("params_opt", 3), ("bits_per_byte_opt", 4))
     ]
     known = [finding.name for finding in fit.findings if finding.severity != "note"]
     return [*cells, ", ".join(known)]

@@ -297,9 +297,7 @@ def _arrow(style: SeriesStyle, x: float, y: float, down: int) -> Markup:
     tip, barb = y + down * _ARROW, y + down * (_ARROW - 5)
     points = f"{x:.1f},{y:.1f} {x:.1f},{tip:.1f} {x - 4:.1f},{barb:.1f} {x:.1f},{tip:.1f} "
     return tag(
-        "polyline",
-        class_=f"curve thin s{style.colour}",
-        points=f"{points}{x + 4:.1f},{barb:.1f}",
+        "polyline", class_=f"curve thin s{style.colour}", points=f"{points}{x + 4:.1f},{barb:.1f}"
     )
 
 

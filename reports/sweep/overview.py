@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from reports.html import Column, TableCell, columns, name, sortable_table, strong, visible
+from reports.html import TableCell, columns, name, sortable_table, strong, visible
 from reports.numbers import (
     UNMEASURED,
     compact,
@@ -104,17 +104,15 @@ def findings(sweep: SweepResults) -> list[str]:
 
 IDENTITY, TITLE = "sweep-runs", "All runs"
 
-_COLUMNS = (
-    *columns("text: | tokenization:"),
-    Column("T", hint="bytes per patch or token, on the training text"),
-    Column("budget, FLOPs"),
-    Column("size", numeric=False, hint="global layers × width"),
-    Column("global parameters"),
-    Column("bits per byte", hint="of held-out text, with its 95 % interval over documents"),
-    *columns(
-        "state: | steps | training bytes | bytes per parameter | epochs | "
-        "forward FLOPs per byte | learning rate | seed | seconds | remarks: | run:"
-    ),
+_COLUMNS = columns(
+    "text: | tokenization: | T | budget, FLOPs | size: | global parameters | bits per byte | "
+    "state: | steps | training bytes | bytes per parameter | epochs | forward FLOPs per byte | "
+    "learning rate | seed | seconds | remarks: | run:",
+    {
+        "T": "bytes per patch or token, on the training text",
+        "size": "global layers × width",
+        "bits per byte": "of held-out text, with its 95 % interval over documents",
+    },
 )
 
 
@@ -143,9 +141,7 @@ def _row(run: SweepRun) -> list[str | Markup | TableCell]:
         count(run.params),
         with_interval(run.bits_per_byte, run.interval, 5),
         state_cell(run),
-        f"{status.step:,} of {status.steps:,}"
-        if status.step < status.steps
-        else f"{status.step:,}",
+        count(status.step) + (f" of {status.steps:,}" if status.step < status.steps else ""),
         count(run.train_bytes),
         significant(run.bytes_per_param),
         UNMEASURED if record is None else significant(record.epochs),

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from reports.charts.chart import Chart, Panel, linear, octaves, panels
 from reports.charts.key import legend
-from reports.html import Column, columns, name, sortable_table
+from reports.html import columns, name, sortable_table
 from reports.numbers import compact, power, with_interval
 from reports.page import Section, absent, behind, note, paragraphs
 from reports.sweep.results import Styles, SweepResults, SweepRun, arms, budgets, byte_models, lowest
@@ -83,11 +83,7 @@ def _lowest_words(line: Sequence[SweepRun]) -> str:
 
 
 def _panel(
-    place: int,
-    sweep: SweepResults,
-    text: str,
-    best: Sequence[SweepRun],
-    styles: Styles[float, str],
+    place: int, sweep: SweepResults, text: str, best: Sequence[SweepRun], styles: Styles[float, str]
 ) -> Panel:
     ends = [end for run in best for end in run.interval or ()]
     chart = Chart(
@@ -128,11 +124,13 @@ def _hint(run: SweepRun) -> str:
 def _table(sweep: SweepResults, best: Sequence[SweepRun]) -> Markup:
     return sortable_table(
         "Lowest bits per byte by rate and budget, with 95 % intervals over held-out documents",
-        [
-            *columns("tokenization: | T | budget, FLOPs | bits per byte | size:"),
-            Column("where", numeric=False, hint="among the sizes long enough to be compared"),
-            Column("of runs", hint="long enough to be compared"),
-        ],
+        columns(
+            "tokenization: | T | budget, FLOPs | bits per byte | size: | where: | of runs",
+            {
+                "where": "among the sizes long enough to be compared",
+                "of runs": "long enough to be compared",
+            },
+        ),
         [
             [
                 name(sweep.named(run.job.text, run.tokenization)),

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from reports.charts.chart import Chart, Panel, linear, panels
 from reports.charts.key import legend
 from reports.charts.svg import INK, Series, SeriesStyle
-from reports.html import Column, TableCell, columns, language_cell, name, sortable_table
+from reports.html import TableCell, columns, language_cell, name, sortable_table
 from reports.languages import language_name
 from reports.numbers import UNMEASURED, cell, power, significant
 from reports.page import Section, absent, behind, note, paragraphs
@@ -135,8 +135,8 @@ def best_size(params: float, compute_flops: float) -> float:
 
 def _sizes(rate: Estimate, points: Sequence[tuple[int, float]]) -> Estimate:
     found = [
-        None if one is None else vocabulary_for_rate(one, points)
-        for one in (rate.value, rate.low, rate.high)
+        None if value is None else vocabulary_for_rate(value, points)
+        for value in (rate.value, rate.low, rate.high)
     ]
     return Estimate(found[0], found[1], found[2], "ids")
 
@@ -281,15 +281,16 @@ def _table(languages: Sequence[PlacedCurves]) -> Markup:
     return sortable_table(
         "T* with 95 % intervals of the law and of the language's place, the sizes at which each "
         "curve reaches it, and the vocabulary law's size",
-        [
-            *columns("language: | tokenizer: | budget, FLOPs"),
-            Column("T*, by", numeric=False, hint="what places the language beside English"),
-            *columns("T*, byte latent | ids for it"),
-            Column("T*, subword", hint="published coefficients; their scatter is borrowed"),
-            Column("ids for it"),
-            Column("vocabulary law, ids", hint="Tao et al. 2024, approach 3, as published"),
-            Column("bytes per token there"),
-        ],
+        columns(
+            "language: | tokenizer: | budget, FLOPs | T*, by: | T*, byte latent | "
+            "ids for it | T*, subword | ids for it | vocabulary law, ids | "
+            "bytes per token there",
+            {
+                "T*, by": "what places the language beside English",
+                "T*, subword": "published coefficients; their scatter is borrowed",
+                "vocabulary law, ids": "Tao et al. 2024, approach 3, as published",
+            },
+        ),
         [
             [
                 language_cell(found.language),

@@ -129,8 +129,7 @@ def test_tokens_as_they_are_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "damage",
-    [b"{", b'{"kind": "audit"}', b'{"kind": "diff", "tokenizers": 3}', b"[1]", b"\xff"],
+    "damage", [b"{", b'{"kind": "audit"}', b'{"kind": "diff", "tokenizers": 3}', b"[1]", b"\xff"]
 )
 def test_a_damaged_finding_is_one_line(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "audit-x.json").write_bytes(damage)
