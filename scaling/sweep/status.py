@@ -11,11 +11,12 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from corpora.errors import InputError, sanitize
+from corpora.json_file import is_number
 from scaling.flops import training_flops_per_byte
 from scaling.record import RECORD, SPEC, RecordSummary, read_spec, summary
 from scaling.spec import RunSpec
@@ -223,11 +224,12 @@ class StatusReader:
         try:
             record = summary(run)
             if record is None:
-                return self._under_way(job, now)
+                return self._under_way(run, job, now)
             if record.run_id != job.run_id:
                 raise InputError(f"{run / RECORD}: of run {record.run_id}; plan the sweep again")
             if record.status == "interrupted":
-                return self._under_way(job, now, _Stop(_written(run / RECORD), record.steps))
+                stop = _Stop(_written(run / RECORD), record.steps)
+                return self._under_way(run, job, now, stop)
             self._ended[job.run_id] = _ended(record, job)
             return self._ended[job.run_id]
         except InputError as error:
@@ -243,28 +245,35 @@ class StatusReader:
             self._specs[run_id] = read_spec(self.folder.run(run_id) / SPEC)
         return self._specs[run_id]
 
-    def _under_way(self, job: Job, now: float, stop: "_Stop | None" = None) -> RunStatus:
+    def _under_way(self, run: Path, job: Job, now: float, stop: "_Stop | None" = None) -> RunStatus:
         """Return the status of a run that has not ended; `stop` is what its record tells of."""
-        run = self.folder.run(job.run_id)
-        if not (run / SPEC).exists():
+        if job.run_id not in self._specs and not (run / SPEC).exists():
             return RunStatus(job=job, phase="waiting")
         spec = self.spec(job.run_id)
         training = spec.training
         tried = _written(run / ATTEMPTS)
-        latest = _latest(run / METRICS)
-        waits = latest is None or _stopped(latest, stop, tried) or _silent(latest, spec, now)
-        return RunStatus(
+        waiting = RunStatus(
             job=job,
-            phase="waiting" if waits else "running",
-            step=latest.step if latest else 0,
+            phase="waiting",
             steps=training.steps,
             planned_bytes=training.steps * training.batch_bytes,
             compression_rate=spec.compression_rate,
-            flops=_flops(spec, latest.train_bytes) if latest else 0.0,
-            seconds=latest.seconds if latest else 0.0,
-            silent_seconds=max(0.0, now - latest.time) if latest else None,
-            reason=read_attempts(run).reason if waits and tried else "",
+            reason=read_attempts(run).reason if tried else "",
         )
+        latest = _latest(run / METRICS)
+        if latest is None:
+            return waiting
+        per_byte = training_flops_per_byte(spec.model.shape, spec.cost_context)
+        begun = replace(
+            waiting,
+            step=latest.step,
+            flops=per_byte * latest.train_bytes,
+            seconds=latest.seconds,
+            silent_seconds=max(0.0, now - latest.time),
+        )
+        if _stopped(latest, stop, tried) or _silent(latest, spec, now):
+            return begun
+        return replace(begun, phase="running", reason="")
 
 
 def _ended(record: RecordSummary, job: Job) -> RunStatus:
@@ -339,20 +348,10 @@ def _latest(path: Path) -> _Latest | None:
     for line in reversed(lines[:-1] if begin == 0 else lines[1:-1]):
         value = values_of(line)
         if value is not None:
-            read, seconds = _number(value.get("train_bytes")), _number(value.get("seconds"))
-            return _Latest(written, value["step"], read or 0.0, seconds or 0.0)
+            read, seconds = _amount(value.get("train_bytes")), _amount(value.get("seconds"))
+            return _Latest(written, value["step"], read, seconds)
     return _Latest(written, 0, 0.0, 0.0)
 
 
-def _flops(spec: RunSpec, train_bytes: float) -> float:
-    return training_flops_per_byte(spec.model.shape, spec.cost_context) * train_bytes
-
-
-def _number(value: object) -> float | None:
-    """Return a number of 0 or more, or None for whatever else stands in its place."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value) if 0 <= value < math.inf else None
-    except OverflowError:  # a whole number of 400 digits
-        return None
+def _amount(value: Any) -> float:
+    return float(value) if is_number(value) and value >= 0 else 0.0

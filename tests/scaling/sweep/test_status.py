@@ -125,13 +125,8 @@ def test_real_runs(tmp_path: Path) -> None:
         (line(2) + "null\n[]\n{}\n" + '{"step": "x"}\n', 0, "running", 2),
         ("not metrics\n", 0, "running", 0),
         (line(1) * 1000 + line(7), 0, "running", 7),
-        (line(2) + '{"step": 3, "train_bytes": 1' + "0" * 400 + "}\n", 0, "running", 3),
-        (
-            line(2) + "[" * 4000 + '\n{"step": 1e999}\n{"step": 9223372036854775808}\n',
-            0,
-            "running",
-            2,
-        ),
+        (line(2) + '{"step": 3, "train_bytes": -1, "seconds": "x"}\n', 0, "running", 3),
+        (line(2) + '{"step": 1e999}\n{"step": 9223372036854775808}\n', 0, "running", 2),
     ],
 )
 def test_metrics_in_any_state(
