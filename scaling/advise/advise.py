@@ -68,7 +68,8 @@ def advise(
         compute_flops: training budget C, FLOPs.
         language: its code, e.g. `hin_Deva`.
         tokenizers: those whose price is wanted: specs, tokenizers of this or other libraries (as
-            `tokenize_lab.load.load_tokenizers` takes them), or a `MeasuredTokenizer` each.
+            `tokenize_lab.load.load_tokenizers` takes them), or, where one was measured elsewhere,
+            its name, bytes per token and vocabulary size (which may be left out) as a tuple.
         corpus: text in that language, to measure tokenizers on: a spec, a corpus, or strings; the
             embedded corpus by default. Its parity is used where it is parallel to English.
         family: `latent` (byte latent transformers) or `subword`.
@@ -82,7 +83,7 @@ def advise(
     Raises:
         InputError: a number that cannot be, an unknown name, or a language that cannot be placed.
     """
-    chosen = laws if isinstance(laws, Mapping) else _chosen(laws, language)
+    chosen = _chosen(laws, language)
     measured = measure_sample(language, corpus, tokenizers, with_curve=family == "subword")
     return answer(
         Question(
@@ -102,15 +103,20 @@ def advise(
     )
 
 
-def _chosen(laws: Sequence[FitResult | Fits], language: str) -> dict[str, FitResult]:
+def _chosen(
+    laws: Sequence[FitResult | Fits] | Mapping[str, FitResult], language: str
+) -> dict[str, FitResult]:
     """Return one fit of either law, the language's own where there are several."""
-    fits = [fit for given in laws for fit in ([given] if isinstance(given, FitResult) else given)]
-    for fit in fits:
-        if fit.law not in ("law1", "law2"):
-            raise InputError(f"`laws`: a fit of {fit.law}; give fits of law1 and law2")
+    if isinstance(laws, Mapping):
+        fits = list(laws.items())
+    else:
+        parts = ([given] if isinstance(given, FitResult) else given for given in laws)
+        fits = [(fit.law, fit) for fits_of_law in parts for fit in fits_of_law]
     chosen = {}
-    for law in dict.fromkeys(fit.law for fit in fits):
-        same = [fit for fit in fits if fit.law == law]
+    for law in dict.fromkeys(law for law, _ in fits):
+        if law not in ("law1", "law2"):
+            raise InputError(f"`laws`: a fit of {law}; give fits of law1 and law2")
+        same = [fit for name, fit in fits if name == law]
         if len(same) > 1:
             same = [fit for fit in same if language_of(fit) == language]
         if len(same) != 1:

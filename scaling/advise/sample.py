@@ -7,7 +7,7 @@ measure` counts all of it, with intervals.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from corpora.corpus import Corpus
 from corpora.errors import InputError
@@ -74,24 +74,22 @@ def measure_sample(
 
     Args:
         corpus: its spec, the corpus, or its texts; the embedded one by default.
-        tokenizers: what `load_tokenizers` takes, and those that were measured elsewhere.
+        tokenizers: what `load_tokenizers` takes, and the fields of `MeasuredTokenizer` of those
+            that were measured elsewhere.
         with_curve: whether the curve is wanted, of the first tokenizer that can be cut to sizes.
 
     Raises:
         InputError: the corpus or a tokenizer cannot be read, or it holds other languages only.
     """
-    measured = [t for t in tokenizers if isinstance(t, MeasuredTokenizer)]
+    measured = {i: _measured(t) for i, t in enumerate(tokenizers) if isinstance(t, tuple)}
     if corpus is None and len(measured) == len(tokenizers):
-        return MeasuredSample(tuple(measured), None, embedded_parity(language))
+        return MeasuredSample(tuple(measured.values()), None, embedded_parity(language))
     if corpus is None and embedded_parity(language) is None:
         raise InputError(f"the embedded corpus has no {language}; give `corpus`, text in it")
     sample = sample_of(EMBEDDED if corpus is None else corpus, language)
-    loaded = load_tokenizers([t for t in tokenizers if not isinstance(t, MeasuredTokenizer)])
+    loaded = load_tokenizers([t for i, t in enumerate(tokenizers) if i not in measured])
     in_order = iter(loaded)
-    rates = tuple(
-        given if isinstance(given, MeasuredTokenizer) else _rate(sample, next(in_order))
-        for given in tokenizers
-    )
+    rates = tuple(measured.get(i) or _rate(sample, next(in_order)) for i in range(len(tokenizers)))
     curve = None
     if with_curve:
         curves = (vocabulary_curve(sample, tokenizer) for tokenizer in loaded)
@@ -161,6 +159,16 @@ def _parity(lines: _Lines, english: _Lines) -> float | None:
     ]
     below = sum(size for _, size in pairs)
     return sum(size for size, _ in pairs) / below if below else None
+
+
+def _measured(fields: tuple[Any, ...]) -> MeasuredTokenizer:
+    try:
+        name, rate, size = MeasuredTokenizer(*fields)
+        return MeasuredTokenizer(str(name), float(rate), None if size is None else int(size))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"`tokenizers`: {fields}; give a name, bytes per token and, if known, a vocabulary size"
+        ) from error
 
 
 def _rate(sample: Sample, tokenizer: Tokenizer) -> MeasuredTokenizer:

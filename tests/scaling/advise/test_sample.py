@@ -7,11 +7,11 @@ import pytest
 from corpora.errors import InputError
 from corpora.open import open_corpus
 from scaling.advise.advise import advise
-from scaling.advise.answer import MeasuredTokenizer
 from scaling.advise.sample import embedded_parity, measure_sample, sample_of, vocabulary_curve
 from scaling.engine.bootstrap import NO_BOOTSTRAP
 from scaling.fits.joint import fit_joint
 from scaling.published import tables
+from scaling.published.coefficients import COT_LAW2_SUBWORD
 from tokenize_lab.load import load_tokenizer
 
 
@@ -19,7 +19,7 @@ def test_tokenizers_may_be_specs_loaded_or_measured_elsewhere() -> None:
     corpus = open_corpus("embedded:hin_Deva,eng_Latn")
     asked = [
         "mistral:v3",
-        MeasuredTokenizer("mine", 4.1),
+        ("mine", 4.1, 128_000),
         load_tokenizer("byte"),
     ]
     answer = advise(1e21, "hin_Deva", tokenizers=asked, corpus=corpus)
@@ -31,6 +31,10 @@ def test_tokenizers_may_be_specs_loaded_or_measured_elsewhere() -> None:
     assert held.bytes_per_token == 3
     with pytest.raises(InputError, match="the embedded corpus has no xyz_Latn; give `corpus`"):
         advise(1e21, "xyz_Latn", tokenizers=["byte"], parity=2.0)
+    with pytest.raises(InputError, match=r"`tokenizers`: .* give a name, bytes per token and"):
+        advise(1e21, tokenizers=[("mine", "many")])
+    with pytest.raises(InputError, match="`laws`: a fit of law3"):
+        advise(1e21, laws={"law3": COT_LAW2_SUBWORD})
     with pytest.raises(InputError, match="`laws`: a fit of joint; give fits of law1 and law2"):
         advise(1e21, laws=[fit_joint(tables.isoflop_runs(), bootstrap=NO_BOOTSTRAP)])
 
