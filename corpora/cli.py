@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from corpora.document import SYNTHETIC
 from corpora.errors import InputError, sanitize
-from corpora.open import SYNTHETIC
 from corpora.output import drawn, emit, json_object
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print strict JSON and nothing else.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print strict JSON and nothing else.")]
 Name = Annotated[
     str, typer.Argument(help="A declared name, a manifest (.toml), synthetic:markov or :zipf.")
 ]
@@ -27,7 +27,7 @@ _SAMPLE_CHARACTERS = 60
 
 
 @app.command("list")
-def list_corpora(as_json: Json = False) -> None:
+def list_corpora(as_json: JsonOption = False) -> None:
     """List the declared corpora."""
     from corpora.manifest import read_manifest
     from corpora.open import declared_names, manifest_path
@@ -67,7 +67,7 @@ def list_corpora(as_json: Json = False) -> None:
 
 
 @app.command()
-def show(name: Name, as_json: Json = False) -> None:
+def show(name: Name, as_json: JsonOption = False) -> None:
     """Show where a corpus comes from, its licence, and its languages with their bytes."""
     from corpora.document import utf8_length
 
@@ -101,7 +101,7 @@ def show(name: Name, as_json: Json = False) -> None:
     unread = None if corpus is None else 0
     languages = {language: _entry(language, unread) for language in declared}
     for batch in corpus.batches() if corpus else ():
-        # Records may name languages that the manifest does not.
+        # RecordColumns may name languages that the manifest does not.
         entry = languages.setdefault(batch.language, _entry(batch.language, 0))
         entry["documents"] += len(batch.texts)
         entry["bytes"] += sum(map(utf8_length, batch.texts))
@@ -131,7 +131,7 @@ def show(name: Name, as_json: Json = False) -> None:
 
 
 @app.command("verify")
-def verify_corpus(name: Name, as_json: Json = False) -> None:
+def verify_corpus(name: Name, as_json: JsonOption = False) -> None:
     """Check every file of a corpus against its declared SHA-256."""
     from corpora.manifest import read_manifest, verify
 

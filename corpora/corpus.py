@@ -68,12 +68,6 @@ class DocumentCorpus:
         return batched(self.documents)
 
 
-# Byte inflation: the same text in more bytes, as a language with a longer encoding would need.
-#
-# "English x2" says what English says in twice the bytes. Whatever truly depends on information, and
-# not on how many bytes spell it, must not change.
-
-
 DUMMY = "_"
 
 
@@ -140,7 +134,11 @@ def deflated_text(text: str, factor: int = 2, dummy: str = DUMMY) -> str:
 
 @dataclass(frozen=True)
 class InflatedCorpus:
-    """A corpus with every text inflated; its languages are marked, as `eng_Latn_x2`."""
+    """A corpus with every text inflated; its languages are marked, as `eng_Latn_x2`.
+
+    "English x2" says what English says in twice the bytes, as a language with a longer encoding
+    needs. What depends on information, and not on how many bytes spell it, must not change.
+    """
 
     corpus: Corpus
     factor: int = 2
@@ -177,9 +175,6 @@ class InflatedCorpus:
                 batch.document_ids,
                 batch.first_alignment,
             )
-
-
-# Several corpora as one, of which each has its share of the bytes.
 
 
 @dataclass(frozen=True)

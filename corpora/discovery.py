@@ -18,9 +18,6 @@ from corpora.errors import (
 from corpora.readers.bytes import COMPRESSIONS, count_lines
 from corpora.readers.settings import Reading, ReadSettings, TextFile
 
-# Which language a file's name says it is in.
-
-
 _LANGUAGE_SCRIPT = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 
 # A bare three-letter name (`eng.jsonl.xz`) is taken for a language only if it is one of these, so

@@ -11,6 +11,7 @@ from itertools import chain, groupby
 from typing import NamedTuple, overload
 
 UNKNOWN_LANGUAGE = "und"  # ISO 639-3's code for "undetermined"
+SYNTHETIC = "synthetic:"  # before the name of a source of text
 BATCH_BYTES = 1 << 20
 
 
@@ -107,9 +108,6 @@ def utf8_length(text: str) -> int:
 
 def _batch_key(document: Document) -> tuple[str, str, str, bool]:
     return document.language, document.domain, document.source, document.alignment is not None
-
-
-# Batches kept large where records of many languages and domains stand mixed in a file.
 
 
 # In characters, which are one to four bytes each.

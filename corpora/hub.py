@@ -12,7 +12,7 @@ from corpora.readers.settings import InvalidText, ReadSettings, SeenLabels, reco
 _ROWS = 256  # rows asked of the library at once
 _REASON_LENGTH = 300
 
-Rows = dict[str, list[Any]]
+HubRows = dict[str, list[Any]]
 
 
 @dataclass
@@ -92,7 +92,7 @@ class HubCorpus:
             raise InputError(f"{source}: holds no rows; name another split")
 
 
-def streamed_rows(hub: HubSet, config: str | None) -> Iterator[Rows]:
+def streamed_rows(hub: HubSet, config: str | None) -> Iterator[HubRows]:
     """Yield the rows of one configuration, some hundred at a time, as lists by column.
 
     Raises:
@@ -166,7 +166,7 @@ def _only_split(hub: HubSet, splits: list[str]) -> str:
     )
 
 
-def _label(rows: Rows, hub: HubSet, row: int) -> str:
+def _label(rows: HubRows, hub: HubSet, row: int) -> str:
     """Return the row's own language and script, or an empty string."""
     parts = [rows[c][row] for c in (hub.language_column, hub.script_column) if c]
     return sanitize("_".join(part for part in parts if isinstance(part, str) and part))

@@ -259,9 +259,6 @@ def _sentence(error: ValidationError) -> str:
     return f"key {key!r}{where}: {what}" if key != "" else what
 
 
-# The text that comes with the package: its manifests, written anew when the text changes.
-
-
 SAMPLES = Path(__file__).parent / "samples"
 
 _SOURCE = "written for this project; see corpora/samples/README.md"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from corpora.corpus import ReadCorpus
 from corpora.discovery import aligned_files, common_lines, is_language_script, is_text, text_files
-from corpora.document import UNKNOWN_LANGUAGE
+from corpora.document import SYNTHETIC, UNKNOWN_LANGUAGE
 from corpora.errors import InputError, did_you_mean, existing, names_in, sanitize, status
 from corpora.file_corpus import AlignedCorpus, FileCorpus
 from corpora.readers.settings import OnInvalid, ReadSettings, TextFile, Unit
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from corpora.manifest import Manifest
 
 HUB = "hub:"
-SYNTHETIC = "synthetic:"
 STDLIB = "stdlib"
 
 

@@ -20,9 +20,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.document import Batch, Numbers
+from corpora.document import SYNTHETIC, Batch, Numbers
 from corpora.errors import InputError, did_you_mean
-from corpora.open import SYNTHETIC
 from corpora.readers.settings import InvalidText
 
 NO_LANGUAGE = "zxx"  # ISO 639-3's code for "no linguistic content"

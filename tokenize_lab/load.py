@@ -148,12 +148,12 @@ def load_tokenizers(specs: Sequence[object]) -> list[Tokenizer]:
     loaded = [load_tokenizer(s) if isinstance(s, str) else tokenizer_of(s) for s in specs]
     # The names that each may have, the shortest first.
     names = [_names(*pair) for pair in zip(loaded, specs, strict=True)]
-    while twins := {n for n, times in Counter(own[0] for own in names).items() if times > 1}:
-        longer = [len(own) > 1 and own[0] in twins for own in names]
+    while twins := {n for n, times in Counter(choice[0] for choice in names).items() if times > 1}:
+        longer = [len(choice) > 1 and choice[0] in twins for choice in names]
         if not any(longer):
             raise InputError(f"{min(twins)}: the name of two tokenizers; give each one of its own")
-        names = [own[1:] if move else own for own, move in zip(names, longer, strict=True)]
-    return [_renamed(tokenizer, own[0]) for tokenizer, own in zip(loaded, names, strict=True)]
+        names = [choice[move:] for choice, move in zip(names, longer, strict=True)]
+    return [_renamed(t, choice[0]) for t, choice in zip(loaded, names, strict=True)]
 
 
 def load_tokenizer(spec: str) -> Tokenizer:

@@ -83,34 +83,33 @@ def pattern_named(name: str) -> str:
     return PATTERNS[name]
 
 
-# Where a text can be cut so that no tokenizer notices.
-#
-# A byte-level tokenizer splits a text by a regular expression, from left to right and without
-# looking back, and merges inside the pieces only. A place is safe to cut if every pattern of its
-# family ends a piece there, whatever stands around, and would have ended it if the text had stopped
-# there. Then tokens of the parts, one after the other, are the tokens of the whole. Three kinds of
-# place are safe for the patterns of GPT-2, GPT-4, GPT-4o, Llama 3, Qwen and Tekken:
-#
-#     before a space or tab that follows anything but white space: no branch goes on from other
-#         characters to those (`[^\r\n\p{L}\p{N}]?` and ` ?` stand at the front of theirs);
-#     after an ASCII letter, before a line end, a digit or punctuation other than the apostrophe of
-# a
-#         contraction: `\p{L}+` and its kin stop there, and only punctuation takes line ends along;
-#     after an ASCII digit, before a line end, a letter or punctuation: `\p{N}` stops there.
-#
-# All of them follow something that is no white space, so white space is never cut off from what
-# comes after it: lookahead such as `\s+(?!\S)` sees what it would see in the whole text. Only ASCII
-# characters decide, beside the white space of Unicode, which no library disagrees about: what is a
-# letter in other scripts depends on the library's version of Unicode, and is left to the library.
-
-
 _LETTERS, _DIGITS, _PUNCTUATION = (s.encode() for s in (ascii_letters, digits, punctuation))
 _BLANKS, _LINE_ENDS = b" \t", b"\r\n"
 _SOLID = bytes(byte for byte in range(256) if byte not in ASCII_SPACES)
 
 
 class CutRule(Enum):
-    """A family of patterns that share places to cut."""
+    r"""A family of patterns that share places where a text can be cut and no tokenizer notices.
+
+    A byte-level tokenizer splits a text by a regular expression, from left to right and without
+    looking back, and merges inside the pieces only. A place is safe to cut if every pattern of the
+    family ends a piece there, whatever stands around, and would have ended it if the text had
+    stopped there. Then tokens of the parts, one after the other, are the tokens of the whole. Three
+    kinds of place are safe for the patterns of GPT-2, GPT-4, GPT-4o, Llama 3, Qwen and Tekken:
+
+        before a space or tab that follows anything but white space: no branch goes on from other
+            characters to those (`[^\r\n\p{L}\p{N}]?` and ` ?` stand at the front of theirs);
+        after an ASCII letter, before a line end, a digit or punctuation other than the apostrophe
+            of a contraction: `\p{L}+` and its kin stop there, and only punctuation takes line ends
+            along;
+        after an ASCII digit, before a line end, a letter or punctuation: `\p{N}` stops there.
+
+    All of them follow something that is no white space, so white space is never cut off from what
+    comes after it: lookahead such as `\s+(?!\S)` sees what it would see in the whole text. Only
+    ASCII characters decide, beside the white space of Unicode, which no library disagrees about:
+    what is a letter in other scripts depends on the library's version of Unicode, and is left to
+    the library.
+    """
 
     GPT = "gpt"
     WHITESPACE = "whitespace"
@@ -170,9 +169,6 @@ def _tables(rule: CutRule) -> tuple[bytes, bytes]:
         after |= members(everything, these).astype(np.uint8) << bit
         before |= members(everything, those).astype(np.uint8) << bit
     return after.tobytes(), before.tobytes()
-
-
-# How a tokenizer splits a text before it merges, as far as its settings say.
 
 
 class Splitting(NamedTuple):

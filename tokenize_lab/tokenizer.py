@@ -1,4 +1,9 @@
-"""What every tokenizer offers, whichever library stands behind it."""
+"""What every tokenizer offers, whichever library stands behind it.
+
+Decoding a token to text and counting the text's bytes is the field's most reported mistake: a token
+that holds half a character decodes to U+FFFD, which is three bytes long. Every byte count in this
+project goes through one table from ids to raw bytes instead.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +13,6 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-# The audited table from token id to raw bytes.
-#
-# Decoding a token to text and counting the text's bytes is the field's most reported mistake: a
-# token that holds half a character decodes to U+FFFD, which is three bytes long. Every byte count
-# in this project goes through this one table instead.
 
 
 class TokenKind(IntEnum):
@@ -192,9 +191,6 @@ class Tokenizer(Protocol):
     def pretoken_count(self, text: str) -> int | None:
         """Return into how many pieces merges are confined, or None where there is no such split."""
         ...
-
-
-# What a tokenizer is, without any text: its vocabulary's kinds, pieces and longest tokens.
 
 
 LONGEST = 20

@@ -1,4 +1,7 @@
-"""The bytes of a file, decompressed, in large blocks."""
+"""The bytes of a file: decompressed, in large blocks, cut into whole lines, decoded.
+
+Text is decoded by whole blocks, and line by line only where something is wrong.
+"""
 
 import gzip
 import lzma
@@ -111,9 +114,6 @@ def _zstd_blocks(file: BinaryIO) -> Iterator[bytes]:
         raise EOFError
 
 
-# Blocks of whole lines, with their place in the file.
-
-
 UTF8_SIGNATURE = b"\xef\xbb\xbf"
 
 
@@ -175,9 +175,6 @@ def _without_signature(block: LineBlock) -> LineBlock:
     if block.first_byte == 0 and block.data.startswith(UTF8_SIGNATURE):
         return LineBlock(block.data[3:], block.first_line, 3)
     return block
-
-
-# Bytes to text: whole blocks at once, and line by line only where something is wrong.
 
 
 _REMEDY = "repair the file, or rerun with `on_invalid=replace` or `on_invalid=skip`"

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from corpora.document import Batch, Numbers
 from corpora.errors import InputError, did_you_mean, location
 from corpora.readers.bytes import LineBlock, decoded, line_blocks, without_surrogates
-from corpora.readers.settings import LABEL_FIELDS, Reading, Records, batches_of, record_id
+from corpora.readers.settings import LABEL_FIELDS, Reading, RecordColumns, batches_of, record_id
 
 _DECODER = json.JSONDecoder()
 _SURROGATE = re.compile(rb"\\u[dD]")  # perhaps an unpaired one, perhaps half of an emoji
@@ -31,7 +31,7 @@ def read_jsonl(reading: Reading) -> Iterator[Batch]:
         yield from batches_of(_read_fast(block, field) or _read_carefully(block, reading), reading)
 
 
-def _read_fast(block: LineBlock, field: str) -> Records | None:
+def _read_fast(block: LineBlock, field: str) -> RecordColumns | None:
     """Return the block's records, or None where any line needs a second look."""
     try:
         records = _parsed(block.data)
@@ -44,7 +44,7 @@ def _read_fast(block: LineBlock, field: str) -> Records | None:
         return None
     languages, domains, ids = ([r.get(name) for r in records] for name in LABEL_FIELDS)
     first = block.first_line
-    return Records(
+    return RecordColumns(
         texts,
         Numbers(first, len(texts))
         if ids.count(None) == len(ids)
@@ -74,7 +74,7 @@ def _unless_empty(values: list[Any]) -> list[Any] | None:
     return None if values.count(None) == len(values) else values
 
 
-def _read_carefully(block: LineBlock, reading: Reading) -> Records:
+def _read_carefully(block: LineBlock, reading: Reading) -> RecordColumns:
     """Return the block's records line by line, saying of the first bad one what is wrong."""
     texts: list[str] = []
     ids: list[str] = []
@@ -93,7 +93,7 @@ def _read_carefully(block: LineBlock, reading: Reading) -> Records:
                 languages.append(record.get("language"))
                 domains.append(record.get("domain"))
         byte += len(line) + 1
-    return Records(texts, ids, languages, domains)
+    return RecordColumns(texts, ids, languages, domains)
 
 
 def _record(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from corpora.document import BATCH_BYTES, Batch, Numbers
 from corpora.errors import InputError, did_you_mean, unreadable
 from corpora.readers.bytes import decoded
-from corpora.readers.settings import LABEL_FIELDS, Reading, Records, batches_of, record_id
+from corpora.readers.settings import LABEL_FIELDS, Reading, RecordColumns, batches_of, record_id
 
 if TYPE_CHECKING:
     import polars as pl
@@ -77,7 +77,7 @@ def _is_bytes(schema: "pl.Schema", path: Path, field: str) -> bool:
     return dtype == pl.Binary
 
 
-def _records(part: "pl.DataFrame", first: int, is_bytes: bool, reading: Reading) -> Records:
+def _records(part: "pl.DataFrame", first: int, is_bytes: bool, reading: Reading) -> RecordColumns:
     field = reading.settings.text_field
     values = part[field].to_list()
     if part[field].null_count():
@@ -96,7 +96,7 @@ def _records(part: "pl.DataFrame", first: int, is_bytes: bool, reading: Reading)
         }
         values = [v for v in values if v is not None]
     ids = columns.get("id")
-    return Records(
+    return RecordColumns(
         values,
         Numbers(first, len(values))
         if ids is None

@@ -141,13 +141,10 @@ class Reading:
         )
 
 
-# Records that may say their own language and domain, as batches.
-
-
 LABEL_FIELDS = ("language", "domain", "id")
 
 
-class Records(NamedTuple):
+class RecordColumns(NamedTuple):
     """Consecutive records of a file or table, column by column, all of one length.
 
     Attributes:
@@ -163,7 +160,7 @@ class Records(NamedTuple):
     domains: Sequence[Any] | None = None
 
 
-def batches_of(records: Records, reading: Reading) -> Iterator[Batch]:
+def batches_of(records: RecordColumns, reading: Reading) -> Iterator[Batch]:
     """Yield the records as one batch for each language and domain among them.
 
     Within a language and domain the order is the file's. What the settings say goes before what

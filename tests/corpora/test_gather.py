@@ -1,4 +1,4 @@
-"""Records of many labels: large batches, nothing lost or moved, and a limit to how many."""
+"""RecordColumns of many labels: large batches, nothing lost or moved, and a limit to how many."""
 
 import json
 from collections.abc import Iterator

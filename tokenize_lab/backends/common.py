@@ -1,4 +1,4 @@
-"""What the adapters share: flat arrays of ids, and state small enough to send to a worker."""
+"""What the adapters share: flat arrays of ids, errors of libraries as one line, texts to try."""
 
 import contextlib
 from array import array
@@ -54,9 +54,6 @@ def declared_fields(instance: Any) -> dict[str, Any]:
     return {field.name: getattr(instance, field.name) for field in fields(instance)}
 
 
-# What tokenizer libraries raise when a file is damaged, as one clear line.
-
-
 # What Rust's panics become in Python: a BaseException that no module exports.
 PANIC = "PanicException"
 
@@ -110,9 +107,6 @@ def _is_panic(error: BaseException) -> bool:
     return type(error).__name__ == PANIC
 
 
-# How many ids a vocabulary may leave unused.
-
-
 # Vocabularies leave out a few thousand ids at most, and the largest published ones have about a
 # million in all (XLM-V; Liang et al. 2023). A table is kept of all ids, so one damaged number
 # could otherwise ask for all the memory there is.
@@ -132,14 +126,10 @@ def refuse_gaps(place: str, largest: int, tokens: int) -> None:
         )
 
 
-# Texts on which a tokenizer's byte table is checked when it is loaded.
-#
-# Whether bytes survive is decided from a tokenizer's settings; these texts then test the decision.
-# They hold what tokenizers are known to trip over: scripts of one to four bytes per character,
-# marks without a letter, joined emoji, control characters, line ends, runs of spaces and spaces at
-# the ends, and text that looks like a special token or a byte token.
-
-
+# Whether bytes survive is decided from a tokenizer's settings; these texts then test the decision
+# when it is loaded. They hold what tokenizers are known to trip over: scripts of one to four bytes
+# per character, marks without a letter, joined emoji, control characters, line ends, runs of spaces
+# and spaces at the ends, and text that looks like a special token or a byte token.
 PROBES = (
     "",
     "a",

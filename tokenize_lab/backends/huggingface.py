@@ -46,9 +46,6 @@ from tokenize_lab.backends.huggingface_json import (
 from tokenize_lab.patterns import Splitting
 from tokenize_lab.tokenizer import Encoding, TokenBytes
 
-# Finding a tokenizer.json: a file, a folder with one, or a name on the Hugging Face hub.
-
-
 FILE_NAME = "tokenizer.json"
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 

@@ -12,7 +12,7 @@ from tokenize_lab.backends.simple import UTF8_BYTES, byte_to_character, characte
 from tokenize_lab.patterns import GPT2, Splitting
 from tokenize_lab.tokenizer import TokenBytes, TokenKind
 
-Part = dict[str, Any]
+JsonPart = dict[str, Any]
 
 KEEPING_SPLITS = {"ByteLevel", "Metaspace", "Digits", "UnicodeScripts", "FixedLength"}
 KNOWN_DECODERS = {
@@ -38,7 +38,7 @@ class TextPath(NamedTuple):
     splits: bool
 
 
-def parts_of(part: Part | None) -> Iterator[Part]:
+def parts_of(part: JsonPart | None) -> Iterator[JsonPart]:
     """Yield a part, or the parts nested in a Sequence, in order."""
     if part is None:
         return
@@ -58,7 +58,7 @@ def written_merges(model: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def text_path(normalizer: Part | None, pre_tokenizer: Part | None) -> TextPath:
+def text_path(normalizer: JsonPart | None, pre_tokenizer: JsonPart | None) -> TextPath:
     """Return what a tokenizer's normaliser and pre-tokenizer do to a text."""
     byte_level, mark, prefix, splits = False, "", "", False
     reasons: list[str] = []
@@ -99,7 +99,7 @@ def text_path(normalizer: Part | None, pre_tokenizer: Part | None) -> TextPath:
     )
 
 
-def decoder_problem(decoder: Part | None, path: TextPath) -> str:
+def decoder_problem(decoder: JsonPart | None, path: TextPath) -> str:
     """Return why a decoder leads to no bytes, or an empty string."""
     kinds = [part["type"] for part in parts_of(decoder)]
     strange = [kind for kind in kinds if kind not in KNOWN_DECODERS]
@@ -110,7 +110,7 @@ def decoder_problem(decoder: Part | None, path: TextPath) -> str:
     return ""
 
 
-def splitting(normalizer: Part | None, pre_tokenizer: Part | None) -> Splitting:
+def splitting(normalizer: JsonPart | None, pre_tokenizer: JsonPart | None) -> Splitting:
     """Return how a text is split, as far as merges inside the pieces are confined to them."""
     for part in parts_of(normalizer):
         return Splitting(obstacle=f"its normaliser {part['type']} may look across pieces")
@@ -130,13 +130,13 @@ def splitting(normalizer: Part | None, pre_tokenizer: Part | None) -> Splitting:
     return Splitting(tuple(patterns))
 
 
-def _keeps_matches(part: Part) -> bool:
+def _keeps_matches(part: JsonPart) -> bool:
     """Whether every match becomes a piece; of patterns that match all text, nothing else is left"""
     behaviour, invert = part.get("behavior"), bool(part.get("invert"))
     return (behaviour, invert) in (("Isolated", False), ("Isolated", True), ("Removed", True))
 
 
-def _dropped_by(part: Part) -> list[str]:
+def _dropped_by(part: JsonPart) -> list[str]:
     kind = part["type"]
     if part.get("behavior") == "Removed":
         return [f"its pre-tokenizer {kind} removes what it splits at"]
@@ -149,7 +149,7 @@ def _dropped_by(part: Part) -> list[str]:
     return [f"its pre-tokenizer {kind} is not known to keep the text whole"]
 
 
-def _puts_space_in_front(part: Part) -> bool:
+def _puts_space_in_front(part: JsonPart) -> bool:
     if part["type"] == "ByteLevel":
         return bool(part.get("add_prefix_space", False))
     if part["type"] == "Metaspace":
@@ -157,9 +157,6 @@ def _puts_space_in_front(part: Part) -> bool:
         scheme = part.get("prepend_scheme")
         return scheme != "never" if scheme else bool(part.get("add_prefix_space", True))
     return False
-
-
-# From the vocabulary of a `tokenizer.json` to the raw bytes of every id.
 
 
 BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")

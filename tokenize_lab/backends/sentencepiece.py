@@ -4,6 +4,10 @@ SentencePiece writes a space as U+2581 inside its vocabulary and back as a space
 text that itself contains U+2581 comes back with spaces in its place. No setting avoids it; a model
 is called lossless here if that one character is all it can change, and the fidelity check on each
 measured document finds it.
+
+A model file is a protocol buffer (sentencepiece_model.proto). Only a few settings of it decide
+whether text survives; they are read here from the wire format, without the protobuf library: a
+sequence of (tag, payload) pairs (protobuf.dev/programming-guides/encoding).
 """
 
 import hashlib
@@ -18,13 +22,6 @@ import numpy as np
 from corpora.errors import InputError, is_folder
 from tokenize_lab.backends.common import declared_fields, difference_on_probes, message_of
 from tokenize_lab.tokenizer import Encoding, TokenBytes, TokenKind
-
-# What a SentencePiece model file says about itself, read without the protobuf library.
-#
-# A model file is a protocol buffer (sentencepiece_model.proto). Only a few settings of it decide
-# whether text survives; they are read here from the wire format, which is a sequence of
-# (tag, payload) pairs: protobuf.dev/programming-guides/encoding.
-
 
 VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
 

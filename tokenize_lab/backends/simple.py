@@ -1,4 +1,4 @@
-"""The byte tokenizer: one token per UTF-8 byte, 256 of them."""
+"""Tokenizers without a file: bytes, 256 of them, and the characters of all of Unicode."""
 
 import hashlib
 from collections.abc import Sequence
@@ -43,9 +43,6 @@ class ByteTokenizer:
 
     def __getstate__(self) -> dict[str, Any]:
         return declared_fields(self)
-
-
-# The character tokenizer: one token per code point, over all of Unicode.
 
 
 CODE_POINTS = 0x110000
@@ -116,19 +113,18 @@ def code_point_table() -> TokenBytes:
     return TokenBytes(np.concatenate(runs).tobytes(), starts, kinds)
 
 
-# The byte-level alphabet: one printable character for each byte.
-#
-# GPT-2 (Radford et al. 2019) wrote its merges as text, and so gave every byte a visible character:
-# printable Latin-1 bytes stand for themselves, the 68 others are numbered on from U+0100 in order.
-# Hugging Face's `ByteLevel` uses the same alphabet.
-
 PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 UTF8_BYTES = [*range(0x80), *range(0x80, 0xC0), *range(0xC2, 0xF5)]  # those any text can contain
 
 
 @cache
 def byte_to_character() -> dict[int, str]:
-    """Return the character that stands for each of the 256 bytes."""
+    """Return the character that stands for each of the 256 bytes in the byte-level alphabet.
+
+    GPT-2 (Radford et al. 2019) wrote its merges as text, and so gave every byte a visible
+    character: printable Latin-1 bytes stand for themselves, the 68 others are numbered on from
+    U+0100 in order. Hugging Face's `ByteLevel` uses the same alphabet.
+    """
     hidden = [byte for byte in range(256) if byte not in set(PRINTABLE)]
     return {byte: chr(byte) for byte in PRINTABLE} | {
         byte: chr(0x100 + place) for place, byte in enumerate(hidden)
