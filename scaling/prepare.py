@@ -159,7 +159,7 @@ def keep_beside(text: PreparedText, run: Path) -> None:
 
             copy_byte_model(text.entropy_model, run / ENTROPY_MODEL)
     except OSError as error:
-        raise InputError(f"{run}: cannot be written ({error.strerror}); name another --out") from (
+        raise InputError(f"{run}: cannot be written ({error.strerror}); name another `out`") from (
             error
         )
 

@@ -100,7 +100,7 @@ def write_sweep(folder: SweepFolder, sweep: Sweep) -> None:
     """
     if folder.file.exists() and (there := read_sweep(folder)).name != sweep.name:
         raise InputError(
-            f"{folder.path}: holds the sweep {there.name!r}; name another --out for {sweep.name!r}"
+            f"{folder.path}: holds the sweep {there.name!r}; name another `out` for {sweep.name!r}"
         )
     value = {
         "version": SWEEP_VERSION,

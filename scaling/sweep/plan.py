@@ -271,7 +271,7 @@ def _refuse_other_tokenizers(folder: SweepFolder, tokenizers: Mapping[str, str])
         if before.get(spec, sha256) != sha256:
             raise InputError(
                 f"{spec}: not the tokenizer that {folder.path} was planned with; restore that"
-                " file, or name another --out"
+                " file, or name another `out`"
             )
 
 

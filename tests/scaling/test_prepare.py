@@ -218,7 +218,7 @@ def test_a_runs_folder_keeps_its_tokenizer(tmp_path: Path, form: str) -> None:
 def test_a_run_that_cannot_be_written(tmp_path: Path) -> None:
     _, text = ready(asked(tmp_path), tmp_path / "shards")
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="name another --out"):
+    with pytest.raises(InputError, match="name another `out`"):
         keep_beside(text, tmp_path / "file" / "run")
 
 

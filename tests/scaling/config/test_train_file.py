@@ -30,7 +30,7 @@ cross_factor = 1
 kind = "static"
 compression_rate = 4.0
 [data]
-corpus = ["novels.jsonl.xz", "embedded:eng_Latn", "hub:wiki:en"]
+corpus = ["novels.jsonl.xz", "embedded:eng_Latn", "hub:wiki:en", "synthetic:zipf"]
 held_out_bytes = 2_000_000
 context_bytes = 512
 window_bytes = 64
@@ -137,7 +137,7 @@ def test_a_number_is_the_same_written_whole_or_with_a_point(file: Path) -> None:
 def test_paths_are_relative_to_the_file_and_names_stay_names(file: Path) -> None:
     folder = file.parent
     assert read(file, BLT).data.corpus == (
-        f"{folder}/novels.jsonl.xz", "embedded:eng_Latn", "hub:wiki:en",
+        f"{folder}/novels.jsonl.xz", "embedded:eng_Latn", "hub:wiki:en", "synthetic:zipf",
     )  # fmt: skip
     (folder / "mine.tiktoken").write_text("")
     (folder / "byte").write_text("")
