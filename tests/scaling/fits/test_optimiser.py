@@ -15,7 +15,7 @@ from scaling.fits.assemble import columns as law_columns
 from scaling.laws.chinchilla import tokens_in_billions
 from scaling.published.coefficients import MUENNIGHOFF_REPEATED
 from scaling.runs import Runs
-from tests.scaling.planted import PLANTED
+from tests.scaling.fits.planted import PLANTED
 
 STARTS = 500
 

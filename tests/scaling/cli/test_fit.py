@@ -1,92 +1,24 @@
-"""The commands: strict JSON on stdout, one line on stderr for a mistake, exit codes."""
+"""`scaling fit`: strict JSON on stdout, one line on stderr for a mistake, exit codes."""
 
-import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner
 
-from corpora.errors import InputError
-from scaling.cli.app import app
 from scaling.laws.registry import LAWS
 from scaling.published import tables
 from scaling.read_runs import read_runs
 from scaling.result import FitResult
+from tests.cli import answer, command, mistake
 
-RUNNER = CliRunner()
-ISOFLOP, OPTIMA = str(tables.path(tables.ISOFLOP)), str(tables.path(tables.OPTIMA))
-
-
-def answer(*words: str) -> Any:
-    result = RUNNER.invoke(app, [*words, "--json"], catch_exceptions=False)
-    assert result.exit_code == 0, result.stderr
-
-    def refuse(constant: str) -> float:
-        raise AssertionError(f"{constant} is not strict JSON")
-
-    return json.loads(result.stdout, parse_constant=refuse)
-
-
-def mistake(*words: str) -> str:
-    with pytest.raises(InputError) as caught:
-        RUNNER.invoke(app, [*words], catch_exceptions=False)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
-
-
-def test_flops() -> None:
-    one = answer("flops", "--family", "blt", "--layers", "8", "--compression-rate", "4")
-    assert one["global_params"] == 12 * 8 * 1024**2
-    assert round(100 * one["latent_share"]) == 55  # table 6
-    assert one["training_flops_per_byte"] == 3 * one["forward_flops_per_byte"]
-    micro = answer(
-        "flops",
-        "--family",
-        "blt",
-        "--layers",
-        "2",
-        "--dim",
-        "128",
-        "--compression-rate",
-        "4",
-        "--context-bytes",
-        "4096",
-        "--window-bytes",
-        "256",
-        "--compute",
-        "1e15",
-    )
-    assert micro["total_params"] > micro["global_params"] == 12 * 2 * 128**2
-    assert micro["train_bytes"] == pytest.approx(1e15 / micro["training_flops_per_byte"])
-    text = RUNNER.invoke(
-        app, ["flops", "--family", "bpe", "--layers", "8", "--compression-rate", "4.5"]
-    )
-    assert "total_params: 231,735,296" in text.stdout
-    assert "at least 1" in mistake(
-        "flops", "--family", "blt", "--layers", "8", "--compression-rate", "0.5"
-    )
-    assert "did you mean 'full'" in mistake(
-        "flops",
-        "--family",
-        "blt",
-        "--layers",
-        "8",
-        "--compression-rate",
-        "4",
-        "--convention",
-        "ful",
-    )
+ISOFLOP, OPTIMA = tables.path(tables.ISOFLOP), tables.path(tables.OPTIMA)
+FIT = "scaling fit"
 
 
 def test_surface_has_an_entry_per_budget() -> None:
-    whole = answer("fit", ISOFLOP, "--law", "isoflop-surface", "--draws", "50")
+    whole = answer(f"scaling fit {ISOFLOP} --law isoflop-surface --draws 50")
     assert whole["n"] == 311 and 0.9 < whole["r2"] < 1
     entries = {one["compute_flops"]: one for one in whole["entries"]}
     assert sorted(entries) == [1e19, 2e19, 1e20, 2e20, 1e21, 2e21]
@@ -95,41 +27,33 @@ def test_surface_has_an_entry_per_budget() -> None:
     assert whole["estimates"]["compression_rate_opt@1e+20"] == entries[1e20]["compression_rate_opt"]
     low, high = entries[1e20]["intervals"]["bytes_per_param_opt"]
     assert low < 62.1 < high
-    one = answer("fit", ISOFLOP, "--law", "isoflop-surface", "--budget", "1e20", "--draws", "0")
+    one = answer(f"scaling fit {ISOFLOP} --law isoflop-surface --budget 1e20 --draws 0")
     assert one["n"] == 64 and round(one["estimates"]["bytes_per_param_opt"], 1) == 62.1
     assert one["intervals"]["bytes_per_param_opt"] is None
 
 
 def test_other_intervals() -> None:
     for kind in ("hessian", "profile"):
-        one = answer("fit", OPTIMA, "--law", "law2", "--intervals", kind)
+        one = answer(f"scaling fit {OPTIMA} --law law2 --intervals {kind}")
         low, high = one["intervals"]["gamma"]
         assert low < one["estimates"]["gamma"] < high and one["seed"] is None
-    assert "is fitted in stages" in mistake(
-        "fit", ISOFLOP, "--law", "law1", "--intervals", "hessian"
-    )
+    assert "is fitted in stages" in mistake(f"scaling fit {ISOFLOP} --law law1 --intervals hessian")
 
 
 def test_law2_and_its_predictions() -> None:
-    one = answer("fit", OPTIMA, "--law", "law2", "--draws", "100")
+    one = answer(f"scaling fit {OPTIMA} --law law2 --draws 100")
     assert set(one) >= {"law", "n", "estimates", "intervals", "r2", "rmse", "predictions"}
     at = {row["compute_flops"]: row for row in one["predictions"]}
     assert round(at[1e20]["compression_rate_opt"], 2) == 3.70
     assert at[1e22]["outside"]["compute_flops"] == pytest.approx(5)
-    up_to = answer(
-        "fit", OPTIMA, "--law", "law2", "--form", "mean", "--up-to", "1e21", "--draws", "0"
-    )
+    up_to = answer(f"scaling fit {OPTIMA} --law law2 --form mean --up-to 1e21 --draws 0")
     assert up_to["n"] == 42 and round(up_to["r2"], 4) == 0.9411
 
 
 @pytest.mark.parametrize("law", ["isoflop", "law1", "joint", "joint-terms", "chinchilla"])
 def test_laws_of_runs(law: str, tmp_path: Path) -> None:
     out = tmp_path / "fit"
-    result = RUNNER.invoke(
-        app, ["fit", ISOFLOP, "--law", law, "--draws", "40", "--out", str(out), "--json"]
-    )
-    assert result.exit_code == 0, result.stderr
-    whole = json.loads(result.stdout)
+    whole = answer(f"scaling fit {ISOFLOP} --law {law} --draws 40 --out {out}")
     files = sorted((out / "laws").glob("*.json"))
     assert len(files) == len(whole["entries"])
     read = FitResult.from_json(files[0].read_bytes())
@@ -137,7 +61,7 @@ def test_laws_of_runs(law: str, tmp_path: Path) -> None:
     (copied,) = (out / "laws").glob("*.csv")
     assert read_runs(copied).sha256 == read.data_sha256
     assert read.summary() in (out / "laws" / f"{law}.txt").read_text()
-    text = RUNNER.invoke(app, ["fit", ISOFLOP, "--law", law, "--draws", "0"])
+    text = command(f"scaling fit {ISOFLOP} --law {law} --draws 0")
     assert "R2" in text.stdout and text.exit_code == 0
 
 
@@ -152,14 +76,14 @@ def two_languages(folder: Path) -> Path:
 
 
 def test_languages_are_fitted_on_their_own(tmp_path: Path) -> None:
-    whole = answer("fit", str(two_languages(tmp_path)), "--law", "law1", "--draws", "20")
+    whole = answer(f"scaling fit {two_languages(tmp_path)} --law law1 --draws 20")
     assert [one["language"] for one in whole["entries"]] == ["eng_Latn", "hin_Deva"]
     same = {name.split("@")[0]: value for name, value in whole["estimates"].items()}
     assert same["alpha"] == pytest.approx(whole["estimates"]["alpha@eng_Latn"])
 
 
 def test_every_law_is_named_by_the_help_of_fit() -> None:
-    words = RUNNER.invoke(app, ["fit", "--help"], env={"COLUMNS": "200"}).stdout
+    words = command("scaling fit --help").stdout
     assert set(LAWS) <= set(re.findall(r"[\w-]+", words))
 
 
@@ -167,50 +91,38 @@ def test_a_failed_fit_is_written_and_exits_1(tmp_path: Path) -> None:
     frame = tables.table(tables.ISOFLOP).filter(pl.col("compute_flops") == 1e20)
     dome = frame.with_columns((2 - pl.col("bits_per_byte")).alias("bits_per_byte"))
     dome.write_csv(tmp_path / "dome.csv")
-    result = RUNNER.invoke(
-        app,
-        [
-            "fit",
-            str(tmp_path / "dome.csv"),
-            "--law",
-            "isoflop-surface",
-            "--json",
-            "--out",
-            str(tmp_path / "o"),
-        ],
-    )
+    out = tmp_path / "o"
+    result = command(f"scaling fit {tmp_path}/dome.csv --law isoflop-surface --json --out {out}")
     assert result.exit_code == 1
-    whole = json.loads(result.stdout)
+    whole = result.json()
     assert whole["status"] == "not converged"
     found = {one["name"] for one in whole["findings"]}
     # A linear solve cannot run out of iterations: the shape alone is what is wrong.
     assert "concave surface" in found
     assert "not converged" not in found
-    written = FitResult.from_json((tmp_path / "o" / "laws" / "isoflop-surface.json").read_bytes())
+    written = FitResult.from_json((out / "laws" / "isoflop-surface.json").read_bytes())
     assert written.status == "not converged" and not written.ok
     assert "not to be used" in result.stderr
 
 
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
-    assert "did you mean 'law2'" in mistake("fit", ISOFLOP, "--law", "lw2")
-    assert "no such file" in mistake("fit", str(tmp_path / "x.csv"), "--law", "law2")
+    assert "did you mean 'law2'" in mistake(f"scaling fit {ISOFLOP} --law lw2")
+    assert "no such file" in mistake(f"scaling fit {tmp_path}/x.csv --law law2")
     assert "has no form 'constnt'; did you mean 'constant'" in mistake(
-        "fit", OPTIMA, "--law", "law2", "--form", "constnt"
+        f"scaling fit {OPTIMA} --law law2 --form constnt"
     )
-    assert "no run at that `budget`" in mistake("fit", ISOFLOP, "--law", "isoflop", "--budget", "3")
-    assert "give `irreducible`" in mistake("fit", OPTIMA, "--law", "envelope")
-    assert "give `base`" in mistake("fit", ISOFLOP, "--law", "repeated")
-    assert "no such fit" in mistake(
-        "fit", ISOFLOP, "--law", "repeated", "--base", str(tmp_path / "b")
-    )
+    assert "no run at that --budget" in mistake(f"scaling fit {ISOFLOP} --law isoflop --budget 3")
+    assert "give --irreducible" in mistake(f"scaling fit {OPTIMA} --law envelope")
+    assert "give --base" in mistake(f"scaling fit {ISOFLOP} --law repeated")
+    assert "no such fit" in mistake(f"scaling fit {ISOFLOP} --law repeated --base {tmp_path}/b")
     (tmp_path / "b.json").write_text('{"law": 3}')
-    assert "not a fit" in mistake(
-        "fit", ISOFLOP, "--law", "repeated", "--base", str(tmp_path / "b.json")
-    )
-    assert "no column 'los'" in mistake("fit", ISOFLOP, "--law", "chinchilla", "--loss", "los")
+    assert "not a fit" in mistake(f"scaling fit {ISOFLOP} --law repeated --base {tmp_path}/b.json")
+    assert "no column 'los'" in mistake(f"scaling fit {ISOFLOP} --law chinchilla --loss los")
     for law in LAWS:
-        assert law in mistake("fit", ISOFLOP, "--law", law + "x")
-    assert "vocabulary needs nonembedding_params" in mistake("fit", ISOFLOP, "--law", "vocabulary")
+        assert law in mistake(f"scaling fit {ISOFLOP} --law {law}x")
+    assert "vocabulary needs nonembedding_params" in mistake(
+        f"scaling fit {ISOFLOP} --law vocabulary"
+    )
 
 
 def test_envelope_by_command(tmp_path: Path) -> None:
@@ -218,7 +130,7 @@ def test_envelope_by_command(tmp_path: Path) -> None:
     path.write_text(
         "flops,best\n1e18,3.522\n3e18,3.339\n1e19,3.154\n3e19,3.0\n1e20,2.848\n3e20,2.725\n"
     )
-    one = answer("fit", str(path), "--law", "envelope", "--irreducible", "1.6", "--loss", "best")
+    one = answer(f"scaling fit {path!s} --law envelope --irreducible 1.6 --loss best")
     assert round(one["estimates"]["alpha"], 4) == 0.0941
     assert one["holdout"]["n"] == 1
 
@@ -228,39 +140,10 @@ def test_a_fit_escapes_what_a_table_may_hold(tmp_path: Path) -> None:
     frame = tables.table(tables.ISOFLOP).with_columns(pl.lit(hostile).alias("language"))
     path = tmp_path / "runs.csv"
     frame.write_csv(path)
-    words = ["fit", str(path), "--law", "isoflop", "--draws", "0", "--out", str(tmp_path)]
-    result = RUNNER.invoke(app, words, catch_exceptions=False)
+    result = command(f"scaling fit {path} --law isoflop --draws 0 --out {tmp_path}")
     kept = (tmp_path / "laws" / "isoflop.txt").read_text()
     for text in (result.stdout, kept):
         assert "a\\x1b[31mred" in text and "\x1b" not in text
-
-
-def test_reproduce_command(tmp_path: Path) -> None:
-    rows = answer("reproduce", "--draws", "40", "--out", str(tmp_path))
-    assert all(
-        set(one) >= {"group", "name", "published", "ours", "difference", "agrees"} for one in rows
-    )
-    assert json.loads((tmp_path / "reproduce.json").read_text()) == rows
-    text = RUNNER.invoke(app, ["reproduce", "--draws", "40"])
-    assert "Law II, 48 optima" in text.stdout and "figures agree" in text.stderr
-    (delta,) = [
-        one for one in rows if one["group"] == "Law II, 48 optima" and one["name"] == "delta"
-    ]
-    line = next(line for line in text.stdout.splitlines() if line.split()[:1] == ["delta"])
-    assert line.split()[1:5] == [".0361", "0.0361141", f"{delta['difference']:+.2g}", "yes"]
-
-
-def test_help_needs_no_heavy_library() -> None:
-    code = (
-        "import sys, scaling.cli.app; "
-        "heavy = {'polars', 'scipy', 'numpy', 'torch', 'pydantic'} & set(sys.modules); "
-        "assert not heavy, heavy"
-    )
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=root, env=dict(os.environ)
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_draws_that_cannot_stand_for_the_uncertainty_give_no_interval(tmp_path: Path) -> None:
@@ -270,8 +153,7 @@ def test_draws_that_cannot_stand_for_the_uncertainty_give_no_interval(tmp_path: 
         f"1e18,{n},{1e18 / (6 * n)},{loss}" for n, loss in ((1e7, 1.3), (3e7, 1.2), (1e8, 1.25))
     )
     path.write_text("compute_flops,global_params,train_bytes,bits_per_byte\n" + rows + "\n")
-    done = RUNNER.invoke(app, ["fit", str(path), "--law", "isoflop", "--json"])
-    whole = json.loads(done.stdout)
+    whole = command(f"scaling fit {path} --law isoflop --json").json()
     assert whole["estimates"]
     assert set(whole["intervals"].values()) == {None}
 
@@ -300,21 +182,21 @@ def test_rows_without_a_language_are_fitted_as_one_more(tmp_path: Path) -> None:
     named = _bowls(CURVE, language=["en"] * 5)
     nameless = _bowls(CURVE, language=[None] * 5).cast({"language": pl.String})
     both = _written(pl.concat([named, nameless]), tmp_path / "both.csv")
-    fits = answer("fit", both, "--law", "isoflop", "--draws", "20")["entries"]
+    fits = answer(f"scaling fit {both} --law isoflop --draws 20")["entries"]
     assert [one["language"] for one in fits] == ["", "en"]
 
 
 @pytest.mark.parametrize("law", ["isoflop", "isoflop-surface", "law1", "chinchilla", "joint"])
 def test_losses_that_do_not_vary_are_refused(tmp_path: Path, law: str) -> None:
     flat = _written(_bowls([1.5] * 5, [1.5] * 5, [1.5 + 1e-15] * 5), tmp_path / "flat.csv")
-    assert "bits_per_byte is 1.5 in every row" in mistake("fit", flat, "--law", law)
+    assert "bits_per_byte is 1.5 in every row" in mistake(f"scaling fit {flat} --law {law}")
 
 
 def test_a_curve_that_is_straight_but_for_rounding_has_no_minimum(tmp_path: Path) -> None:
     flat = _written(_bowls([1.5] * 5, CURVE), tmp_path / "flat.csv")
-    done = RUNNER.invoke(app, ["fit", flat, "--law", "isoflop", "--json", "--draws", "20"])
+    done = command(f"scaling fit {flat} --law isoflop --json --draws 20")
     assert done.exit_code == 1
-    straight, curved = json.loads(done.stdout)["entries"]
+    straight, curved = done.json()["entries"]
     assert straight["estimates"] == {} and straight["status"] == "not converged"
     assert curved["status"] == "converged"
 
@@ -328,24 +210,24 @@ def test_numbers_beyond_reason_are_refused_by_row(
 ) -> None:
     frame = _bowls(CURVE, CURVE).with_columns(pl.col(column) * factor)
     table = _written(frame, tmp_path / "huge.csv")
-    said = mistake("fit", table, "--law", "isoflop")
+    said = mistake(f"scaling fit {table} --law isoflop")
     assert f"row 1: {column} is " in said and "at most 1e+100" in said
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--minima", "lowest"], "`minima` is for law2; leave it out of isoflop"),
-        (["--irreducible", ".5"], "`irreducible` is for envelope"),
-        (["--base", "muennighoff-repeated"], "`base` is for repeated"),
-        (["--flops-convention", "full"], "has no column flops_convention"),
+        ("--minima lowest", "--minima is for law2; leave it out of isoflop"),
+        ("--irreducible .5", "--irreducible is for envelope"),
+        ("--base muennighoff-repeated", "--base is for repeated"),
+        ("--flops-convention full", "has no column flops_convention"),
     ],
 )
-def test_what_a_law_does_not_take_is_refused(tmp_path: Path, words: list[str], said: str) -> None:
+def test_what_a_law_does_not_take_is_refused(tmp_path: Path, words: str, said: str) -> None:
     table = _written(_bowls(CURVE), tmp_path / "runs.csv")
-    assert said in mistake("fit", table, "--law", "isoflop", *words)
+    assert said in mistake(f"scaling fit {table} --law isoflop {words}")
     assert "E = -inf is no loss" in mistake(
-        "fit", OPTIMA, "--law", "envelope", "--irreducible=-inf"
+        f"scaling fit {OPTIMA} --law envelope --irreducible=-inf"
     )
 
 
@@ -359,9 +241,9 @@ def test_a_fit_takes_the_place_of_the_last_one_of_its_law(tmp_path: Path) -> Non
         (one, ["isoflop.json"]),
         (three, ["isoflop-1.json", "isoflop-2.json", "isoflop-3.json"]),
     ):
-        answer("fit", table, "--law", "isoflop", "--draws", "20", "--out", out)
+        answer(f"scaling fit {table} --law isoflop --draws 20 --out {out}")
         assert sorted(path.name for path in folder.glob("*.json")) == names
-    answer("fit", ISOFLOP, "--law", "law1", "--draws", "20", "--out", out)
+    answer(f"scaling fit {ISOFLOP} --law law1 --draws 20 --out {out}")
     assert len(list(folder.glob("*.json"))) == 4
 
 
@@ -369,17 +251,17 @@ def test_sizes_are_counted_and_not_their_repetitions(tmp_path: Path) -> None:
     thrice = pl.concat([_bowls([1.2, 1.1, 1.15]), _bowls([1.21, 1.12, 1.14])])
     seeds = thrice.with_columns(pl.Series("seed", [0, 0, 0, 1, 1, 1]))
     table = _written(seeds, tmp_path / "seeds.csv")
-    fit = answer("fit", table, "--law", "isoflop", "--draws", "20")
+    fit = answer(f"scaling fit {table} --law isoflop --draws 20")
     assert "few sizes" in {one["name"] for one in fit["findings"]}
-    cases = answer("fit", table, "--law", "isoflop", "--intervals", "cases")
+    cases = answer(f"scaling fit {table} --law isoflop --intervals cases")
     assert "too few cases" in {one["name"] for one in cases["findings"]}
     assert "too few cases" not in {one["name"] for one in fit["findings"]}
 
 
 def test_a_law_is_set_beside_rivals_and_published_coefficients() -> None:
     whole = answer(
-        *("fit", OPTIMA, "--law", "law2", "--draws", "40"),
-        *("--compare", "law2:constant", "--compare", "cot-law2-latent"),
+        f"scaling fit {OPTIMA} --law law2 --draws 40 --compare law2:constant"
+        " --compare cot-law2-latent"
     )
     (compared,) = whole["comparison"]
     assert [one["form"] for one in compared["laws"]] == ["compute-dependent", "constant"]
@@ -387,27 +269,23 @@ def test_a_law_is_set_beside_rivals_and_published_coefficients() -> None:
     assert round(compared["laws"][1]["holdout_rmse"], 4) == 0.0102
     rows = {one["name"]: one for one in compared["coefficients"]["cot-law2-latent"]}
     assert rows["gamma"]["second"] == -0.206 and rows["gamma"]["in_second"] is None
-    text = RUNNER.invoke(
-        app,
-        ["fit", ISOFLOP, "--law", "joint", "--draws", "0", "--compare", "joint-terms"],
-        env={"COLUMNS": "200"},
-    ).stdout
+    joint = f"scaling fit {ISOFLOP} --law joint --draws 0 --compare"
+    text = command(joint, "joint-terms").stdout
     assert "lowest AICc first" in text and "sum of powers" in text
     for other, said in (
         ("law2", "36, 311 rows cannot be weighed"),
         ("law9", "did you mean 'law2'"),
         ("hoffmann-approach3", "no coefficients in common"),
     ):
-        words = ("fit", ISOFLOP, "--law", "joint", "--draws", "0", "--compare", other)
-        assert said in mistake(*words)
+        assert said in mistake(joint, other)
 
 
 def test_a_law_under_every_convention(tmp_path: Path) -> None:
     frame = _bowls(CURVE, CURVE[::-1], CURVE)
     frame = frame.with_columns(total_params=pl.col("global_params") + 2e6)
     table = _written(frame, tmp_path / "runs.csv")
-    words = ("fit", table, "--law", "isoflop", "--draws", "0", "--conventions")
-    rows = answer(*words)["conventions"]
+    line = f"scaling fit {table} --law isoflop --draws 0 --conventions"
+    rows = answer(line)["conventions"]
     assert {(one["params"], one["flops"]) for one in rows} == {
         ("global_params", "compute_flops"),
         ("total_params", "compute_flops"),
@@ -415,5 +293,5 @@ def test_a_law_under_every_convention(tmp_path: Path) -> None:
     assert len(rows) == 6 and rows[0]["context"] == {"compute_flops": 1e18, "compression_rate": 2}
     ratios = [one["estimates"]["bytes_per_param_opt"] for one in rows]
     assert ratios[0] > ratios[3]
-    text = RUNNER.invoke(app, list(words), env={"COLUMNS": "200"}).stdout
+    text = command(line).stdout
     assert "counted otherwise" in text and "total_params" in text

@@ -5,7 +5,7 @@ import pytest
 
 from scaling.engine.bootstrap import Bootstrap
 from scaling.laws.registry import LAWS
-from tests.scaling.planted import PLANTED
+from tests.scaling.fits.planted import PLANTED
 
 REPLICATIONS, DRAWS = 200, 200
 SEED = 7
@@ -21,8 +21,7 @@ def test_bias_and_coverage(name: str) -> None:
     Amplitudes such as B0 are judged in their logarithm, where their error is symmetric.
     """
     planted = PLANTED[name]()
-    law = LAWS[name.removesuffix("-runs").removesuffix("-few")]
-    bootstrap = Bootstrap(law.resampling, DRAWS)
+    bootstrap = Bootstrap(LAWS[planted.law].resampling, DRAWS)
     generator = np.random.default_rng(SEED)
     names = list(planted.truth)
     estimates = np.empty((REPLICATIONS, len(names)))
@@ -30,19 +29,20 @@ def test_bias_and_coverage(name: str) -> None:
     for replication in range(REPLICATIONS):
         fit = planted.fit(planted.noisy(generator), bootstrap)
         assert fit.status == "converged"
-        for index, one in enumerate(names):
-            estimates[replication, index] = fit.estimates[one]
-            interval = fit.intervals[one]
+        for index, coefficient in enumerate(names):
+            estimates[replication, index] = fit.estimates[coefficient]
+            interval = fit.intervals[coefficient]
             assert interval is not None
-            covered[replication, index] = planted.truth[one] in interval
-    truth = np.array([planted.truth[one] for one in names])
-    logs = np.array([one in planted.logs for one in names])
+            covered[replication, index] = planted.truth[coefficient] in interval
+    truth = np.array([planted.truth[coefficient] for coefficient in names])
+    logs = np.array([coefficient in planted.logs for coefficient in names])
     estimates[:, logs] = np.log(estimates[:, logs])
     truth[logs] = np.log(truth[logs])
     bias = (estimates.mean(axis=0) - truth) / estimates.std(axis=0, ddof=1)
     share = covered.mean(axis=0)
     table = {
-        one: (round(float(b), 3), float(s)) for one, b, s in zip(names, bias, share, strict=True)
+        coefficient: (round(float(b), 3), float(s))
+        for coefficient, b, s in zip(names, bias, share, strict=True)
     }
     assert (np.abs(bias) < 0.25).all(), table
     assert ((share >= 0.90) & (share <= 0.99)).all(), table
@@ -54,5 +54,5 @@ def test_without_noise_the_truth_is_found(name: str) -> None:
     planted = PLANTED[name]()
     fit = planted.fit(planted.runs, Bootstrap("none", 0))
     tolerance = {"law1": 0.03, "joint-terms": 1e-4}.get(name, 1e-5)
-    for one, value in planted.truth.items():
-        assert fit.estimates[one] == pytest.approx(value, rel=tolerance), one
+    for coefficient, value in planted.truth.items():
+        assert fit.estimates[coefficient] == pytest.approx(value, rel=tolerance), coefficient
