@@ -18,7 +18,7 @@ from reports.laws.results import Laws
 from reports.measured import CorpusResults, Measured
 from reports.numbers import UNMEASURED, cell, ends_of, power, said, significant
 from reports.page import Section, absent, behind, figure, for_each_corpus, paragraphs
-from scaling.advise.answer import Estimate, Question
+from scaling.advise.answer import Estimate
 from scaling.advise.forecast import Forecast, forecast
 from scaling.advise.laws import FamilyLaws, anchor_spread, family_laws
 from scaling.advise.placement import Placement
@@ -108,8 +108,8 @@ def _place_of(
 def _placed(
     corpus: CorpusResults, language: str, parity: float | None, where: Placement, laws: FamilyLaws
 ) -> Placed:
-    ahead = forecast(Question(BUDGET, where.language), laws, where)
-    later = forecast(Question(10 * BUDGET, where.language), laws, where)
+    ahead = forecast(BUDGET, laws, where)
+    later = forecast(10 * BUDGET, laws, where)
     distances = []
     for tokenizer in corpus.tokenizers:
         row = corpus.cells.get((language, tokenizer))

@@ -23,7 +23,7 @@ from reports.vocabulary.curves import (
     size_axis,
 )
 from scaling.advise.allocate import vocabulary_for_rate
-from scaling.advise.answer import Estimate, Question
+from scaling.advise.answer import Estimate
 from scaling.advise.forecast import forecast
 from scaling.advise.laws import FamilyLaws, anchor_spread, family_laws
 from scaling.advise.placement import Placement, place
@@ -96,7 +96,7 @@ def placed_curves(curves: Curves) -> list[PlacedCurves]:
             curves.parity(language),
             where.basis,
             curves.languages[language],
-            [_wanted(budget, language, where, latent, subword) for budget in BUDGETS],
+            [_wanted(budget, where, latent, subword) for budget in BUDGETS],
         )
         for language, where in places.items()
         if where is not None
@@ -151,15 +151,10 @@ def _place(curves: Curves, language: str) -> Placement | None:
     return place(table, code or language, parity, _SETTING, anchor_spread())
 
 
-def _wanted(
-    budget: float, language: str, where: Placement, latent: FamilyLaws, subword: FamilyLaws
-) -> Wanted:
-    ahead = [
-        forecast(Question(budget, language, family), laws, where)
-        for family, laws in (("latent", latent), ("subword", subword))
-    ]
-    rates = [Estimate.of(of_family.best_rate, "bytes per token") for of_family in ahead]
-    point = ahead[1].point_estimate()
+def _wanted(budget: float, where: Placement, latent: FamilyLaws, subword: FamilyLaws) -> Wanted:
+    forecasts = [forecast(budget, laws, where) for laws in (latent, subword)]
+    rates = [Estimate.of(ahead.best_rate, "bytes per token") for ahead in forecasts]
+    point = forecasts[1].point_estimate()
     params = float(point.allocate(point.best_rate, point.vocabulary_size).params[0])
     return Wanted(budget, rates[0], rates[1], params, best_size(params, budget))
 

@@ -140,7 +140,7 @@ def answer(question: Question) -> Advice:
         placement = place(
             languages, question.language, question.parity, question.setting, anchor_spread()
         )
-    ahead = forecast(question, laws, placement)
+    ahead = forecast(question.compute_flops, laws, placement)
     rate = ahead.best_rate
     best = ahead.allocate(rate, ahead.vocabulary_size)
     days = training_days(question.compute_flops, question.gpu, question.utilisation, question.gpus)

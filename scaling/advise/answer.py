@@ -30,18 +30,13 @@ class MeasuredTokenizer(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What is asked.
+    """What is asked, as `advise` takes it, but measured.
 
     Attributes:
-        compute_flops: budget C.
-        language: its code.
-        family: `latent` or `subword`.
-        setting: `monolingual`, or `joint` for one model of many languages.
         parity: measured bytes per English byte, for a language without runs.
         tokenizers: those whose price is asked.
         curve: (vocabulary size, bytes per token) on the corpus, from which the vocabulary that
             gives T* is read; None where it was not measured.
-        gpu, utilisation, gpus: what trains.
         law1, law2: the user's fits, in place of the shipped laws.
     """
 

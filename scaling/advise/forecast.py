@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling.advise.allocate import Allocation, Price, allocate, default_vocabulary, price
-from scaling.advise.answer import Estimate, JointLawForecast, Question
+from scaling.advise.answer import Estimate, JointLawForecast
 from scaling.advise.laws import Draws, FamilyLaws
 from scaling.advise.placement import Placement
 from scaling.engine.bootstrap import SEED
@@ -75,8 +75,8 @@ class Forecast:
         return self.first(1)
 
 
-def forecast(question: Question, laws: FamilyLaws, placement: Placement) -> Forecast:
-    """Return the forecast for a question."""
+def forecast(compute_flops: float, laws: FamilyLaws, placement: Placement) -> Forecast:
+    """Return what a budget reaches in a language, by the laws of a family of models."""
     of_language1, of_language2 = laws.law1.of_language, laws.law2.of_language
     coefficients = {**laws.law1.draws, **laws.law2.draws}
     count = min(len(column) for column in coefficients.values())
@@ -92,8 +92,8 @@ def forecast(question: Question, laws: FamilyLaws, placement: Placement) -> Fore
         "misfit": np.concatenate([[0.0], generator.choice(missed, count - 1)]),
     }
     return Forecast(
-        question.compute_flops,
-        default_vocabulary(question.family),
+        compute_flops,
+        default_vocabulary(laws.family),
         {**coefficients, **ratios},
         dict(laws.law2.fit.data_range),
     ).first(count)

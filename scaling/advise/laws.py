@@ -44,6 +44,7 @@ class SampledLaw(NamedTuple):
 class FamilyLaws(NamedTuple):
     """Laws I and II of a family, and where they come from."""
 
+    family: str
     law1: SampledLaw
     law2: SampledLaw
     note: str
@@ -74,6 +75,7 @@ def family_laws(
     _check(law1, "law1", language)
     _check(law2, "law2", language)
     return FamilyLaws(
+        family,
         _shipped(family, "law1") if law1 is None else _given(law1, language),
         _shipped(family, "law2") if law2 is None else _given(law2, language),
         _note(family, law1, law2),
