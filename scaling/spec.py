@@ -32,7 +32,7 @@ class Model:
     Attributes:
         family: `blt`, a byte latent transformer, or `subword`, a transformer over tokens.
         layers: L, global layers. dim: d, their width.
-        local_layers: l. local_dim: h. cross_factor: k. Of a `blt`; nought of a `subword`.
+        local_layers: l. local_dim: h. cross_factor: k. Of a `blt`; 0 of a `subword`.
         vocabulary_size: V of a `subword`; 256 of a `blt`.
         heads: attention heads of the global module; None for one per 64 channels or so.
         tied_head: whether a `subword` model's head is its embedding.
@@ -112,7 +112,7 @@ class RunSpec:
         compression_rate: T realised on the training text, bytes per token or patch.
         context_bytes: text the model sees at once. window_bytes: that of the local modules.
         seed: of initial weights and of the order of the text.
-        compute_flops: the budget the steps were reckoned from, if they were.
+        compute_flops: the budget that the steps were computed from, if they were.
         name: what tables call the run; not part of its identity.
     """
 

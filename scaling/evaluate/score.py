@@ -36,7 +36,7 @@ class Scores:
         document_bytes: int64 [documents], bytes of its raw text that were scored.
         document_units: int64 [documents], tokens or bytes that were scored.
         document_patches: int64 [documents], patches they were read in, one more wherever a segment
-            began; noughts of a model without patches.
+            began; zeros of a model without patches.
         languages: uint16 [documents], number of its language.
     """
 
@@ -122,10 +122,10 @@ def score(
     rows = max(1, min(rows, _MOST_LOGITS // (window_units * stream.bos)))
     begin = done = last = 0
     with _evaluating(model):
-        for one in evaluation_windows(stream, window_units, rows, patches):
-            document, batch = one.document, one.batch
+        for windows in evaluation_windows(stream, window_units, rows, patches):
+            document, batch = windows.document, windows.batch
             last = _add(nats, unit_nats(model, batch, device, autocast), document)
-            _add(sizes, _unit_bytes(stream, one, begin), document)
+            _add(sizes, _unit_bytes(stream, windows, begin), document)
             _add(units, np.ones(document.shape, np.int64), document)
             if batch.starts is not None:
                 _add(opened, batch.starts.astype(np.int64), document)
@@ -176,15 +176,15 @@ def _add(
     return last
 
 
-def _unit_bytes(stream: Stream, one: EvaluationBatch, begin: int) -> NDArray[np.int64]:
+def _unit_bytes(stream: Stream, windows: EvaluationBatch, begin: int) -> NDArray[np.int64]:
     """Return [rows, W] raw bytes of every target; `begin` is the first one's place in the stream.
 
     A document's first token may hold a prefix, which is no text.
     """
     if stream.unit_bytes is None:
-        return np.ones(one.document.shape, np.int64)
-    sizes: NDArray[np.int64] = stream.unit_bytes[one.batch.targets].astype(np.int64)
-    real = np.flatnonzero(one.document.ravel() >= 0)
+        return np.ones(windows.document.shape, np.int64)
+    sizes: NDArray[np.int64] = stream.unit_bytes[windows.batch.targets].astype(np.int64)
+    real = np.flatnonzero(windows.document.ravel() >= 0)
     first = np.searchsorted(stream.documents, begin)
     last = np.searchsorted(stream.documents, begin + len(real))
     flat = sizes.reshape(-1)

@@ -82,9 +82,9 @@ def windowed(
     # [R or 1, chunks, w, 2 w]: fused kernels want four axes, chunks where they expect heads.
     mask = _band(chunks, window, device)[None]
     if segments_RW is not None:
-        own = F.pad(segments_RW, (0, padding), value=-2).unflatten(1, (chunks, window, 1))
-        seen = _after_chunk_before(own)
-        mask = mask & (own == seen.transpose(-1, -2))  # a query always sees itself
+        queried = F.pad(segments_RW, (0, padding), value=-2).unflatten(1, (chunks, window, 1))
+        seen = _after_chunk_before(queried)
+        mask = mask & (queried == seen.transpose(-1, -2))  # a query always sees itself
 
     def attend(q_RHWC: Tensor, k_RHWC: Tensor, v_RHWC: Tensor) -> Tensor:
         q, k, v = (

@@ -81,7 +81,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such file; name a run's folder") from error
     except (OSError, ValueError, TypeError, safetensors.SafetensorError) as error:
-        # A TypeError: a size in the header is past the integers. Torch adds a trace of its own.
+        # A TypeError: a size in the header is past the integers. Torch adds a trace.
         why = str(error).partition("\n")[0]
         raise InputError(
             f"{path}: cannot be read as safetensors ({why}); it is truncated or another kind of"
@@ -95,29 +95,29 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) ->
     Raises:
         InputError: they are not this model's; the model is as it was.
     """
-    own = dict(model.named_parameters())  # no model of ours has other state, and tied ones are one
-    for name in sorted({*own, *tensors}):
-        if name not in tensors or name not in own:
+    parameters = dict(model.named_parameters())  # all the state there is; tied ones stand once
+    for name in sorted({*parameters, *tensors}):
+        if name not in tensors or name not in parameters:
             what = "lacks" if name not in tensors else "holds, beside the model's,"
             raise InputError(f"{path}: {what} {name}; these are another model's weights")
-        check_like(tensors[name], own[name], name, path)
+        check_like(tensors[name], parameters[name], name, path)
         if not torch.isfinite(tensors[name]).all():
             raise InputError(f"{path}: {name} holds numbers that are not finite; train again")
     with torch.no_grad():
-        for name, parameter in own.items():
+        for name, parameter in parameters.items():
             parameter.copy_(tensors[name])
 
 
-def check_like(tensor: Tensor, own: Tensor, name: str, path: Path) -> None:
-    """Require the shape and type of `own`.
+def check_like(tensor: Tensor, model_tensor: Tensor, name: str, path: Path) -> None:
+    """Require the shape and type of `model_tensor`.
 
     Raises:
         InputError: they differ.
     """
-    if tensor.shape != own.shape or tensor.dtype != own.dtype:
+    if tensor.shape != model_tensor.shape or tensor.dtype != model_tensor.dtype:
         raise InputError(
             f"{path}: {name} is {tensor.dtype} {list(tensor.shape)}, where this model has"
-            f" {own.dtype} {list(own.shape)}; these are another model's weights"
+            f" {model_tensor.dtype} {list(model_tensor.shape)}; these are another model's weights"
         )
 
 

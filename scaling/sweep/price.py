@@ -17,6 +17,7 @@ from scaling.spec import RunSpec
 from scaling.sweep.cells import Cell, Tokenization
 from scaling.train.machine import MachineSettings
 from scaling.train.memory import available_bytes, state_bytes, step_bytes
+from scaling.train.progress import size_text
 from scaling.train.step import seconds_per_byte
 
 FEWEST_STEPS = 300
@@ -103,7 +104,7 @@ def with_memory_marks(
     for run in runs:
         needed = state_bytes(run.spec) + step_bytes(run.spec, 1)
         if needed > free:
-            mark = f"does not fit: {needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB for each worker"
+            mark = f"does not fit: {size_text(needed)}, and {size_text(free)} for each worker"
             run = replace(run, fits=False, marks=(*run.marks, mark))
         out.append(run)
     return out

@@ -12,7 +12,7 @@ import math
 import sys
 from pathlib import Path
 
-from corpora.errors import InputError
+from corpora.errors import InputError, as_options
 from scaling.data.shards import open_shards
 from scaling.record import read_spec
 from scaling.train.machine import MachineSettings
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
                 stop,
             )
     except InputError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{as_options(str(error), MachineSettings.options())}\n")
         return 2
     if stop.signal is not None and record.status == "interrupted":
         sys.stderr.write(f"{asked.out}: saved at step {record.steps:,}; run again to go on\n")

@@ -72,19 +72,19 @@ class MachineSettings:
                 )
 
     @classmethod
+    def options(cls) -> dict[str, str]:
+        """Return the option of each setting that has one, by its name; for `as_options`."""
+        return {setting.name: _word(setting.name) for setting in fields(cls) if setting.metadata}
+
+    @classmethod
     def parsed(cls, options: argparse.Namespace) -> Self:
         """Return the settings that a parser with these options found."""
-        return cls(**{s.name: getattr(options, s.name) for s in fields(cls) if s.metadata})
+        return cls(**{name: getattr(options, name) for name in cls.options()})
 
     def words(self) -> list[str]:
         """Return the options as a command line: what `parsed` makes these settings of."""
-        values = {s.name: getattr(self, s.name) for s in fields(self) if s.metadata}
-        return [
-            word
-            for name, value in values.items()
-            if value is not None
-            for word in (_word(name), str(value))
-        ]
+        pairs = [(option, getattr(self, name)) for name, option in self.options().items()]
+        return [word for pair in pairs if pair[1] is not None for word in map(str, pair)]
 
     def checked(self) -> Self:
         """Return the settings, once it is known that there is such a device.

@@ -1,9 +1,9 @@
-"""What a run takes of memory, reckoned before anything is made.
+"""What memory a run needs, computed before anything is made, and how much there is.
 
-An operating system may promise memory that it does not have, and ends the process that uses it: on
+An operating system may promise memory that it does not have, and kills the process that uses it: on
 a CPU nothing fails that could be caught. So the weights, gradients and Adam's two moments, which
 are known to the byte, are compared with what there is, and so many rows are computed at once as
-leave some of it. What a row takes is an estimate, from the tensors that a block keeps: 1.03 to 1.5
+leave some of it. What a row needs is an estimate, from the tensors that a block keeps: 1.03 to 1.5
 times the peak resident memory of real steps of 24 shapes, and about twice that of windows without
 the end of a document or without the longest patches (`bench/step_memory.py`). A GPU's allocator
 fails honestly, and `scaling.train.step` then halves the rows.
@@ -22,9 +22,7 @@ from scaling.model.blocks import heads_for
 from scaling.spec import RunSpec
 from scaling.train.device import World
 from scaling.train.machine import MachineSettings
-
-# How much memory can still be had.
-
+from scaling.train.progress import size_text
 
 _GROUPS = Path("/sys/fs/cgroup")
 
@@ -153,23 +151,23 @@ def rows_that_fit(
         free /= int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if state > free:
         raise InputError(
-            f"a model of {built_parameters(spec):,} parameters takes {_size(state)} to train"
-            f" ({STATE_BYTES} bytes each), and {device} has {_size(free)} available; make it"
+            f"a model of {built_parameters(spec):,} parameters takes {size_text(state)} to train"
+            f" ({STATE_BYTES} bytes each), and {device} has {size_text(free)} available; make it"
             " smaller, or train it where there is more memory"
         )
     if machine.micro_rows is not None or device.type != "cpu":
         return machine.micro_rows or rows
     by_hand = machine.autocast(device) is None and not machine.compiles(device)
-    one, two, whole = (state + step_bytes(spec, n, by_hand) for n in (1, 2, rows))
+    single, double, whole = (state + step_bytes(spec, n, by_hand) for n in (1, 2, rows))
     if whole <= _MOST_OF_IT * free:
         return rows
-    if one > free:
+    if single > free:
         raise InputError(
-            f"one window of {spec.window_units:,} units takes some {_size(one)} with this model,"
-            f" and {device} has {_size(free)} available; shorten context_bytes, make the model"
-            " smaller, or try it all the same with --micro-rows 1"
+            f"one window of {spec.window_units:,} units takes some {size_text(single)} with this"
+            f" model, and {device} has {size_text(free)} available; shorten context_bytes, make the"
+            " model smaller, or try it all the same with `micro_rows=1`"
         )
-    more = (_MOST_OF_IT * free - one) / (two - one) if two > one else rows
+    more = (_MOST_OF_IT * free - single) / (double - single) if double > single else rows
     return max(1, min(rows, 1 + math.floor(more)))
 
 
@@ -205,11 +203,3 @@ def _stack(layers: int, width: int, heads: int, units: int, window: int | None =
     else:
         mask = (3 + 5 * heads * layers) * units * 2 * window
     return _FLOAT * layers * units * 26 * width + mask
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "KB", "MB", "GB", "TB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:,.0f} PB"

@@ -69,6 +69,15 @@ def duration(seconds: float) -> str:
     return f"{days:,} d {hours:02} h"
 
 
+def size_text(size: float) -> str:
+    """Return bytes for people, in powers of ten: `999 B`, `1.5 KB`, `14.6 GB`."""
+    for unit in ("B", "KB", "MB", "GB", "TB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.0f} PB"
+
+
 class ProgressPrinter(Generic[State]):
     """Writes a line on how work stands to stderr: over the last on a terminal, seldom in a log."""
 
@@ -104,9 +113,6 @@ class ProgressPrinter(Generic[State]):
         else:
             sys.stderr.write(line + "\n")
         sys.stderr.flush()
-
-
-# Being told to stop: the step under way is finished, then the run is saved.
 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

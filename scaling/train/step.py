@@ -107,7 +107,7 @@ class Stepper:
             except (RuntimeError, MemoryError) as error:
                 if not _is_out_of_memory(error):
                     raise
-                # Of several processes the others would wait for ever for one that tries again.
+                # Of several processes the others would wait for ever for the one that tries again.
                 if self.micro_rows == 1 or self.world.size > 1:
                     raise self._too_large() from error
             # Outside the handler: its traceback holds on to the memory that is to be freed.
@@ -140,7 +140,7 @@ class Stepper:
             )
         return InputError(
             f"{rows} windows of {units:,} units do not fit into the memory of {self.device};"
-            f" compute fewer at once, as with --micro-rows {(rows + 1) // 2}"
+            f" compute fewer at once, as with `micro_rows={(rows + 1) // 2}`"
         )
 
     def _gradients(self, step: int) -> StepResult:
@@ -184,14 +184,14 @@ def _is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-# AdamW (Loshchilov and Hutter 2019), decaying matrices only.
-
-
 _NOT_DECAYED = ("gain", "embedding", "bos")
 
 
 def adamw(model: nn.Module, training: Training) -> torch.optim.AdamW:
-    """Return the optimiser of a run; embeddings and gains are not decayed."""
+    """Return the optimiser of a run, AdamW (Loshchilov and Hutter 2019).
+
+    Matrices are decayed; embeddings and gains are not.
+    """
     decayed: list[nn.Parameter] = []
     free: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
@@ -213,11 +213,8 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-# Warmup-stable-decay: the learning rate as a share of its highest value.
-
-
 def wsd(step: int, steps: int, warmup: float, decay: float) -> float:
-    """Return the factor of the learning rate at `step`, counted from 0.
+    """Return the factor of the learning rate at `step`, counted from 0: warmup, stable, decay.
 
     It rises linearly over the first `warmup` share of the steps, is 1, and over the last `decay`
     share falls linearly to 0, which the step after the last would have. At least one step warms up
@@ -230,16 +227,13 @@ def wsd(step: int, steps: int, warmup: float, decay: float) -> float:
     return min(up, down)
 
 
-# How fast a run trains here, by real steps of it.
-
-
 _WARM_UP = 2  # steps
 
 
 def seconds_per_byte(
     spec: RunSpec, shards: Shards, machine: MachineSettings, seconds: float
 ) -> float:
-    """Return the seconds that training takes for a byte of text, over at least one step.
+    """Return the seconds that training takes here for a byte of text, over at least one real step.
 
     Args:
         seconds: to go on for.

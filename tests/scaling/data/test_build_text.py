@@ -85,7 +85,9 @@ def test_held_out_text_is_the_end_of_each_language_and_never_trained_on(
     for split, side in zip(SPLITS, (train, held_out), strict=True):
         counted = manifest.splits[split].bytes_by_language
         for language in languages:
-            assert counted[language] == sum(len(text) for text, own in side if own == language)
+            assert counted[language] == sum(
+                len(text) for text, spoken in side if spoken == language
+            )
 
 
 def test_planted_repeats_are_left_out_of_training_and_counted(tmp_path: Path) -> None:
@@ -144,8 +146,8 @@ def test_real_text_comes_back_in_every_language() -> None:
         train = documents_of(shards.train, languages)
         held_out = documents_of(shards.held_out, languages)
     for language, texts in expected.items():
-        own = [text for text, of in [*train, *held_out] if of == language]
-        assert own == texts
+        found = [text for text, of in [*train, *held_out] if of == language]
+        assert found == texts
 
 
 @pytest.mark.parametrize(

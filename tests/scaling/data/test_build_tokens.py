@@ -43,14 +43,14 @@ def decoded(stream: Stream, tokenizer: Tokenizer) -> list[bytes]:
 def assert_same_text(text: Shards, tokens: Shards, tokenizer: Tokenizer) -> None:
     languages = text.manifest.languages
     assert tokens.manifest.languages == languages
-    for side, own in ((text.train, tokens.train), (text.held_out, tokens.held_out)):
-        assert decoded(own, tokenizer) == [raw for raw, _ in documents_of(side, languages)]
-        assert np.array_equal(own.byte_documents, side.byte_documents)
-        assert np.array_equal(own.languages, side.languages)
-        assert own.bos == tokenizer.vocabulary_size > max(own.units.max(), 0)
-        if own.unit_count:
-            batches = [e.batch for e in evaluation_windows(own, 37, 8)]
-            assert sum(batch.scored_bytes for batch in batches) == own.byte_count
+    for side, encoded in ((text.train, tokens.train), (text.held_out, tokens.held_out)):
+        assert decoded(encoded, tokenizer) == [raw for raw, _ in documents_of(side, languages)]
+        assert np.array_equal(encoded.byte_documents, side.byte_documents)
+        assert np.array_equal(encoded.languages, side.languages)
+        assert encoded.bos == tokenizer.vocabulary_size > max(encoded.units.max(), 0)
+        if encoded.unit_count:
+            batches = [e.batch for e in evaluation_windows(encoded, 37, 8)]
+            assert sum(batch.scored_bytes for batch in batches) == encoded.byte_count
     for split, stream in (("train", tokens.train), ("held_out", tokens.held_out)):
         counts = tokens.manifest.splits[split]  # type: ignore[index]
         assert counts.compression_rate == stream.byte_count / stream.unit_count

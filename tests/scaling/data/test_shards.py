@@ -144,15 +144,15 @@ def test_patches_are_kept_beside_the_text_with_their_rate(text: Path) -> None:
     ]
     assert built[0].manifest == built[1].manifest
     plain, shards = open_shards(text), built[0]
-    for split, own, side in (
+    for split, patched, side in (
         ("train", shards.train, plain.train),
         ("held_out", shards.held_out, plain.held_out),
     ):
-        assert own.starts is not None
-        assert np.array_equal(own.units, side.units)
+        assert patched.starts is not None
+        assert np.array_equal(patched.units, side.units)
         documents = [np.asarray(side.document(i)) for i in range(side.document_count)]
         expected = np.concatenate([space_starts(d.astype(np.uint8), 64) for d in documents])
-        assert np.array_equal(own.starts, expected)
+        assert np.array_equal(patched.starts, expected)
         rate = shards.manifest.splits[split].compression_rate  # type: ignore[index]
         assert rate == side.byte_count / expected.sum()
     batch = Windows(shards.train, 64, 0, StoredPatches()).batch(0, 4)

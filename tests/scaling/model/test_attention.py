@@ -72,28 +72,28 @@ def with_gradients(attend: Callable[[Tensor, Tensor, Tensor], Tensor], case: Cas
 def test_windows_are_read_as_a_dense_mask_says(case: Case) -> None:
     attend = windowed(case.q.shape[2], case.window, case.segments, CPU)
     expected = with_gradients(lambda q, k, v: dense(Case(q, k, v, *case[3:]), case.window), case)
-    for own, other in zip(with_gradients(attend, case), expected, strict=True):
-        torch.testing.assert_close(own, other, rtol=0, atol=EXACT)
+    for found, other in zip(with_gradients(attend, case), expected, strict=True):
+        torch.testing.assert_close(found, other, rtol=0, atol=EXACT)
 
 
 @given(cases())
 def test_whole_rows_are_read_as_a_dense_mask_says(case: Case) -> None:
     width = case.q.shape[2]
     expected = with_gradients(lambda q, k, v: dense(Case(q, k, v, *case[3:]), width), case)
-    for own, other in zip(with_gradients(causal(case.segments), case), expected, strict=True):
-        torch.testing.assert_close(own, other, rtol=0, atol=EXACT)
+    for found, other in zip(with_gradients(causal(case.segments), case), expected, strict=True):
+        torch.testing.assert_close(found, other, rtol=0, atol=EXACT)
 
 
 @given(cases())
 def test_a_row_of_one_segment_is_read_alike_with_its_number_and_without(case: Case) -> None:
     rows, _, width, _ = case.q.shape
     numbered = torch.zeros(rows, width, dtype=torch.int32)
-    for one, other in (
+    for first, other in (
         (causal(None), causal(numbered)),
         (windowed(width, case.window, None, CPU), windowed(width, case.window, numbered, CPU)),
     ):
         torch.testing.assert_close(
-            one(case.q, case.k, case.v), other(case.q, case.k, case.v), rtol=0, atol=EXACT
+            first(case.q, case.k, case.v), other(case.q, case.k, case.v), rtol=0, atol=EXACT
         )
 
 

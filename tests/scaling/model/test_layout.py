@@ -149,7 +149,7 @@ def test_flat_indices_stay_in_their_row(
     assert (given_to_model.segments is None) == bool((segments == 0).all())
     # Masks may be left out only where that changes nothing.
     if given_to_model.is_member is None:
-        distinct = [len(set(one)) for one in members.reshape(-1, most).tolist()]
+        distinct = [len(set(places)) for places in members.reshape(-1, most).tolist()]
         assert all(count in (1, most) for count in distinct)
     if given_to_model.latent_segments is None:
         assert (layout.latent_segments == 0).all()

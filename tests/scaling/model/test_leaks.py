@@ -232,13 +232,13 @@ def one_latent_late(inputs: PatchedBytes, batch: TokenBatch) -> PatchedBytes:
     """Read the latent after one's own patch's, where the segment has one: the shift left out."""
     rows, latents, _ = inputs.members_shape
     assert inputs.latent_of_byte is not None
-    own = inputs.latent_of_byte.view(rows, -1) - latents * torch.arange(rows)[:, None]
+    latent = inputs.latent_of_byte.view(rows, -1) - latents * torch.arange(rows)[:, None]
     assert batch.starts is not None
     last = np.zeros_like(batch.segments)
     for row, segment in zip(*np.nonzero(batch.starts), strict=True):
         same = batch.segments[row] == batch.segments[row, segment]
-        last[row, same] = int(own[row, same].max())
-    late = torch.minimum(own + 1, torch.from_numpy(last).long())
+        last[row, same] = int(latent[row, same].max())
+    late = torch.minimum(latent + 1, torch.from_numpy(last).long())
     flat = late + latents * torch.arange(rows)[:, None]
     return inputs._replace(latent_of_byte=flat.flatten())
 

@@ -21,10 +21,10 @@ def batch(rows: int, width: int, rate: float) -> TokenBatch:
 @pytest.mark.parametrize("rate", [1, 2, 4])
 @pytest.mark.parametrize(("layers", "slots"), [(1, 1), (2, 2)])
 def test_with_and_without_look_ups(rate: float, layers: int, slots: int) -> None:
-    model, one = latent_model(layers, slots), batch(3, 24, rate)
+    model, rows = latent_model(layers, slots), batch(3, 24, rate)
     found = []
     for indexed in (True, False):
-        inputs = patched_bytes(one, CPU, always_indexed=indexed)
+        inputs = patched_bytes(rows, CPU, always_indexed=indexed)
         assert (inputs.latent_of_byte is None) == (not indexed)
         logits = model(inputs)
         found.append(

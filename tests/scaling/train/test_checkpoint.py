@@ -175,7 +175,7 @@ def test_what_is_saved_comes_back(saved: Saved, tmp_path: Path) -> None:
     torch.manual_seed(5)
     progress = load_checkpoint(saved.path, saved.spec.run_id, STEPS, model, optimizer)
     assert (progress.step, progress.train_bytes, progress.micro_rows) == (3, 3 * 256, 4)
-    assert all(float(one["step"]) == 3 for one in optimizer.state.values())
+    assert all(float(state["step"]) == 3 for state in optimizer.state.values())
     again = tmp_path / CHECKPOINT
     save_checkpoint(again, saved.spec.run_id, model, optimizer, progress)
     tensors, notes = read_tensors(saved.path)

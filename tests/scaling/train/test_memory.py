@@ -120,7 +120,7 @@ def test_less_than_seventy_per_cent_for_one_row(monkeypatch: pytest.MonkeyPatch)
         InputError, match=r"one window of 64 units takes some [\d.]+ [KM]B"
     ) as caught:
         rows_that_fit(spec, CPU, DEVICE, World())
-    assert "--micro-rows 1" in str(caught.value)
+    assert "`micro_rows=1`" in str(caught.value)
     assert rows_that_fit(spec, replace(CPU, micro_rows=1), DEVICE, World()) == 1
 
 

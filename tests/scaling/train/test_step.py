@@ -155,7 +155,7 @@ def test_an_optimiser_whose_state_does_not_fit(
     assert not (tmp_path / RECORD).exists()
 
 
-@pytest.mark.parametrize(("rows", "said"), [(2, "2 windows .* --micro-rows 1"), (1, "one window")])
+@pytest.mark.parametrize(("rows", "said"), [(2, "2 windows .*`micro_rows=1`"), (1, "one window")])
 def test_of_several_processes_none_tries_again(
     text: Path, monkeypatch: pytest.MonkeyPatch, rows: int, said: str
 ) -> None:
