@@ -18,7 +18,9 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print strict JSON and nothing else.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="strict JSON on stdout, nothing else there")
+]
 Name = Annotated[
     str, typer.Argument(help="A declared name, a manifest (.toml), synthetic:markov or :zipf.")
 ]

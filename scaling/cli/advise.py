@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from corpora.cli import JsonOption
 from corpora.errors import InputError
 from corpora.output import emit
-from scaling.cli.options import HOW, AsJson, print_json
+from scaling.cli.options import HOW, print_json
 
 if TYPE_CHECKING:
     from scaling.advise.answer import MeasuredTokenizer
@@ -73,7 +74,7 @@ def advise(
     law2: Annotated[
         Path | None, typer.Option(help="FIT.json of one's own runs", rich_help_panel=_LAWS)
     ] = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Advise: T*, N*, B*, tokens, loss and days for a budget, and the price of other tokenizers.
 

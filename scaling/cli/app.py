@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from corpora.cli import JsonOption
 from corpora.errors import InputError, did_you_mean
 from corpora.output import emit
 from scaling.cli.advise import advise
 from scaling.cli.evaluate import evaluate
 from scaling.cli.fit import fit
 from scaling.cli.generate import generate
-from scaling.cli.options import HOW, AsJson, print_json, shown
+from scaling.cli.options import HOW, print_json, shown
 from scaling.cli.plan import plan
 from scaling.cli.reproduce import reproduce
 from scaling.cli.status import collect, status
@@ -67,7 +68,7 @@ def flops(
     compute: Annotated[
         float | None, typer.Option(help="budget C, to print the bytes it trains on")
     ] = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Count the parameters and the FLOPs per byte of one model, by every convention.
 

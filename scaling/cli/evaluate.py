@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from corpora.cli import JsonOption
 from corpora.errors import InputError
 from corpora.output import drawn, emit
 from corpora.readers.settings import Unit
 from scaling.cli.options import (
     HOW,
     OUTPUT,
-    AsJson,
     DeviceOption,
     RunArgument,
     machine_settings,
@@ -51,7 +51,7 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option(help="file for the JSON, too", rich_help_panel=OUTPUT)
     ] = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Score text with a trained run, in bits per byte of the raw text.
 

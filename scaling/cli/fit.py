@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from corpora.cli import JsonOption
 from corpora.errors import InputError
 from corpora.output import drawn, emit
-from scaling.cli.options import HOW, OUTPUT, AsJson, print_json
+from scaling.cli.options import HOW, OUTPUT, print_json
 from scaling.laws.registry import LAWS, law_named
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def fit(
     out: Annotated[
         Path | None, typer.Option(help="folder for FIT.json and report.txt", rich_help_panel=OUTPUT)
     ] = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Fit a law to runs: coefficients with intervals, hold-out error, and named findings.
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from corpora.cli import JsonOption
 from corpora.errors import InputError
 from corpora.output import emit
 from scaling.cli.options import (
-    AsJson,
     DeviceOption,
     RunArgument,
     machine_settings,
@@ -35,7 +35,7 @@ def generate(
     top_k: Annotated[int | None, typer.Option(help="draw from so many likeliest")] = None,
     seed: Annotated[int, typer.Option(help="of the draws")] = 0,
     device: DeviceOption = "auto",
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Let a trained run go on with a prompt; what it adds is printed as it comes.
 

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 # Panels of the help.
 HOW, OUTPUT = "How", "Output"
 
-AsJson = Annotated[
-    bool, typer.Option("--json", help="strict JSON on stdout", rich_help_panel=OUTPUT)
-]
 ShowOption = Annotated[bool, typer.Option("--show", help="print the file, do nothing else")]
 
 

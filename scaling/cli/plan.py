@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from corpora.cli import JsonOption
 from corpora.output import drawn, emit
 from scaling.cli.options import (
-    AsJson,
     CorpusOption,
     DeviceOption,
     NoCalibrationOption,
@@ -36,7 +36,7 @@ def plan(
     device: DeviceOption = "auto",
     workers: WorkersOption = None,
     no_calibration: NoCalibrationOption = False,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Price every run of a sweep, and train none.
 

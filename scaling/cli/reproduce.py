@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from corpora.cli import JsonOption
 from corpora.output import drawn, emit
-from scaling.cli.options import OUTPUT, AsJson, print_json
+from scaling.cli.options import OUTPUT, print_json
 
 if TYPE_CHECKING:
     from scaling.published.figure import PublishedFigure
@@ -23,7 +24,7 @@ def reproduce(
     out: Annotated[
         Path | None, typer.Option(help="folder for reproduce.json", rich_help_panel=OUTPUT)
     ] = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Set published figures beside ours: difference, digits, and whose interval holds whose.
 

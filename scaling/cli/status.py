@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from corpora.cli import JsonOption
 from corpora.errors import InputError
 from corpora.output import drawn, emit
-from scaling.cli.options import OUTPUT, AsJson, print_json
+from scaling.cli.options import OUTPUT, print_json
 
 SweepDir = Annotated[Path, typer.Argument(metavar="DIR", help="folder of a sweep")]
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
@@ -23,7 +24,7 @@ def status(
     every: Annotated[
         float, typer.Option(min=0.1, help="seconds between two looks, under --watch")
     ] = 5.0,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show how the runs of a sweep stand: steps, bits per byte, cost, and the time left.
 
@@ -74,7 +75,7 @@ def collect(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write one table of all runs that have ended, for `scaling fit` and for other programs.
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from corpora.cli import JsonOption
 from corpora.errors import InputError
 from corpora.output import emit
 from scaling.cli.options import (
     HOW,
-    AsJson,
     CorpusOption,
     DeviceOption,
     MicroRowsOption,
@@ -68,7 +68,7 @@ def sweep(
         bool, typer.Option("--retry-failed", help="take up again what failed before")
     ] = False,
     no_calibration: NoCalibrationOption = False,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Train every run of a sweep, on this machine or on the nodes of a Ray cluster.
 

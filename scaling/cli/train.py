@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from corpora.cli import JsonOption
 from corpora.output import emit
 from scaling.cli.options import (
     HOW,
     OUTPUT,
-    AsJson,
     DeviceOption,
     MicroRowsOption,
     PrecisionOption,
@@ -53,7 +53,7 @@ def train(
     precision: PrecisionOption = None,
     threads: ThreadsOption = None,
     micro_rows: MicroRowsOption = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Train one model and score it on held-out text, in bits per byte.
 
@@ -101,7 +101,7 @@ def train_entropy_model(
     precision: PrecisionOption = None,
     threads: ThreadsOption = None,
     micro_rows: MicroRowsOption = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Train the small byte model whose uncertainty cuts entropy patches.
 

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from corpora.cli import JsonOption
 from corpora.corpus import total_bytes
 from tokenize_lab.cli.options import (
     CacheFolder,
     Invalid,
     Jobs,
-    Json,
     NoCache,
     ReadOptions,
     TextField,
@@ -36,7 +36,7 @@ def audit(
         list[str] | None,
         typer.Argument(metavar="[CORPUS]...", help="text that shows which tokens are used"),
     ] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
     out: FindingFolder = None,
     text_field: TextField = "text",
     unit: TxtUnit = "line",
@@ -78,7 +78,7 @@ def diff(
         list[str] | None,
         typer.Argument(metavar="[CORPUS]...", help="text to be cut by both"),
     ] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
     out: FindingFolder = None,
     text_field: TextField = "text",
     unit: TxtUnit = "line",
@@ -113,7 +113,7 @@ def mixture(
         int, typer.Option(min=0, max=10_000, help="resamples for intervals; 0 for none")
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="of the resamples")] = 0,
-    as_json: Json = False,
+    as_json: JsonOption = False,
     out: FindingFolder = None,
     text_field: TextField = "text",
     unit: TxtUnit = "line",

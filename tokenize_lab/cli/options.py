@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 TEXT_FIELD_HELP = "field or column that holds the text"
 _DONE = {"replace": "bad bytes replaced", "skip": "skipped"}
 
-Json = Annotated[bool, typer.Option("--json", help="strict JSON on stdout, nothing else there")]
 TextField = Annotated[str, typer.Option(help=TEXT_FIELD_HELP)]
 TxtUnit = Annotated[Unit, typer.Option(help="a .txt document is a line or a file")]
 Invalid = Annotated[OnInvalid, typer.Option(help="what to do with invalid UTF-8")]

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from corpora.cli import JsonOption
 from corpora.errors import InputError
 from tokenize_lab.cli.forensics import audit, diff, mixture
-from tokenize_lab.cli.options import Invalid, Json, TextField, TxtUnit
+from tokenize_lab.cli.options import Invalid, TextField, TxtUnit
 from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def train(
     text_field: TextField = "text",
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Train a tokenizer: the same corpus and settings give the same file, to the byte.
 
@@ -127,7 +128,7 @@ def train(
 @app.command()
 def show(
     spec: Annotated[str, typer.Argument(help="as for measure -t, e.g. mistral:v3 or out/bpe")],
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what a tokenizer is: engine, size, whether text survives it, its longest tokens."""
     from corpora.output import drawn, emit, json_object
