@@ -29,6 +29,7 @@ def status_text(status: SweepStatus) -> list["Table | Text"]:
     headings, rows = _per_run(status.runs) if few else _per_cell(status.runs)
     cells = [[sanitize(cell) for cell in row] for row in rows]
     table = text_table("", headings, cells, left=_WORDS, lines=False)
+    table.columns[0].no_wrap = True  # ids of runs are copied
     flops = f"{status.flops:.4g} training FLOPs"
     summary = f"{sanitize(status.name)}: {_counts(status)}; {flops}{_left(status)}"
     return [table, *map(Text, [*_faults(status.runs), "", summary])]

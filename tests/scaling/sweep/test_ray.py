@@ -24,8 +24,8 @@ from scaling.sweep import ray as ray_driver
 from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.local import run_local
 from scaling.sweep.queue import RunQueue
-from scaling.sweep.ray import run_ray
-from scaling.sweep.ray_worker import Outcome, PackedText, unpack
+from scaling.sweep.ray import add_metrics, run_ray
+from scaling.sweep.ray_worker import Outcome, PackedText, ProgressActor, unpack
 from scaling.sweep.run_folder import CHECKPOINT
 from scaling.sweep.status import SweepStatus
 from scaling.train.metrics import METRICS
@@ -343,3 +343,30 @@ def test_a_text_is_unpacked_once_and_whole(tmp_path: Path) -> None:
 def test_no_text_leads_out_of_its_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="leads out"):
         unpack(Store(), PackedText("0" * 16, {name: (b"x",)}), tmp_path)
+
+
+def test_metrics_of_runs_under_way_come_home(tmp_path: Path) -> None:
+    path = tmp_path / METRICS
+    actor = ProgressActor()
+
+    def sent(begin: int, lines: bytes) -> int:
+        stopping, received = actor.tell(7, begin, lines)
+        assert not stopping
+        for news in actor.read().values():
+            add_metrics(path, *news)
+        return received
+
+    assert sent(0, b"") == 0 and path.read_bytes() == b""
+    assert sent(0, b"1\n2\n") == 4 and sent(4, b"3\n") == 6
+    assert path.read_bytes() == b"1\n2\n3\n"
+    assert sent(0, b"1\n") == 2 and path.read_bytes() == b"1\n"  # cut back to a checkpoint
+    # The actor died: it is sent everything once more.
+    actor = ProgressActor()
+    assert sent(2, b"2\n") == 0 and path.read_bytes() == b"1\n"
+    assert sent(0, b"1\n2\n") == 4 and path.read_bytes() == b"1\n2\n"
+    # What the driver lacks the beginning of comes with the end of the run.
+    path.write_bytes(b"")
+    assert sent(4, b"3\n") == 6 and path.read_bytes() == b""
+    actor.stop()
+    assert actor.tell(7, 6, b"4\n") == (True, 8) and actor.tell(7, 8, b"5\n") == (True, 10)
+    assert actor.read() == {7: (6, b"4\n5\n")} and actor.read() == {}
