@@ -4,7 +4,6 @@ far they are from it, and what that costs."""
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 from markupsafe import Markup
 
 from reports.charts.heat_map import Heat, heat_map
@@ -20,14 +19,11 @@ from reports.numbers import UNMEASURED, cell, ends_of, power, said, significant
 from reports.page import Section, absent, behind, figure, for_each_corpus, paragraphs
 from scaling.advise.answer import Estimate
 from scaling.advise.forecast import Forecast, forecast
-from scaling.advise.laws import FamilyLaws, anchor_spread, family_laws
-from scaling.advise.placement import Placement
-from scaling.advise.placement import place as place_language
-from scaling.published import tables
+from scaling.advise.laws import FamilyLaws, family_laws
+from scaling.advise.placement import Placement, place_language, trained_code
 from scaling.result import FitResult
 
 BUDGET = 1e20  # at which the languages of the shipped table were trained
-_SETTING = "monolingual"
 
 
 class Distance(NamedTuple):
@@ -57,7 +53,7 @@ class Placed(NamedTuple):
     Attributes:
         language: its code, as measured.
         parity: bytes over English's on the same lines; None where not measured.
-        basis: `runs`, `measured` or `analogy`, see `scaling.placement`.
+        basis: `runs`, `measured` or `analogy`, see `scaling.advise.placement`.
         best, best_later: T* at `BUDGET`, and at ten times that.
         distances: one for each tokenizer.
     """
@@ -76,33 +72,18 @@ def placed(measured: Measured, corpus: CorpusResults, law2: FitResult) -> list[P
     A language that was trained has a measured T*. Another is placed by its parity to English where
     the corpus tells it; where it does not, nothing is said of it.
     """
-    codes = {language: _place_of(measured, corpus, language) for language in corpus.languages}
-    if not any(codes.values()):
-        return []
-    laws, spread = family_laws("latent", law2=law2), anchor_spread()
-    table = tables.table(tables.LANGUAGES)
-    found = []
-    for language, known in codes.items():
-        if known is None:
+    found, laws = [], None
+    for language in corpus.languages:
+        row = corpus.cells.get((language, measured.series[0].name))
+        by_english = measured.reference.startswith("eng")
+        parity = row["parity"] if row is not None and by_english else None
+        code = trained_code(language)
+        if code is None and not parity:
             continue
-        code, parity = known
-        where = place_language(table, code, parity, _SETTING, spread)
+        laws = laws or family_laws("latent", law2=law2)
+        where = place_language(code or language, parity)
         found.append(_placed(corpus, language, parity, where, laws))
     return sorted(found, key=lambda found: (found.best.value or 0.0, found.language))
-
-
-def _place_of(
-    measured: Measured, corpus: CorpusResults, language: str
-) -> tuple[str, float | None] | None:
-    """Return the code under which a language is placed and its parity; None if it cannot be."""
-    known: pl.DataFrame = tables.table(tables.LANGUAGES).filter(setting=_SETTING)
-    trained = [code for code in known["language"] if code in (language, f"{language}{code[3:]}")]
-    row = corpus.cells.get((language, measured.series[0].name))
-    by_english = measured.reference.startswith("eng")
-    parity = row["parity"] if row is not None and by_english else None
-    if trained:
-        return trained[0], parity
-    return (language, parity) if parity else None
 
 
 def _placed(

@@ -25,14 +25,12 @@ from reports.vocabulary.curves import (
 from scaling.advise.allocate import vocabulary_for_rate
 from scaling.advise.answer import Estimate
 from scaling.advise.forecast import forecast
-from scaling.advise.laws import FamilyLaws, anchor_spread, family_laws
-from scaling.advise.placement import Placement, place
+from scaling.advise.laws import FamilyLaws, family_laws
+from scaling.advise.placement import Placement, place_language, trained_code
 from scaling.laws.chinchilla import best_vocabulary
-from scaling.published import tables
 from scaling.published.coefficients import TAO_VOCABULARY
 
 BUDGETS = (1e19, 1e20, 1e21)  # within what Law II was fitted to
-_SETTING = "monolingual"
 _HEAD = 128  # width of a head; a model of L layers has width 128 L and 12 L (128 L)^2 parameters
 
 
@@ -72,7 +70,7 @@ class PlacedCurves(NamedTuple):
     Attributes:
         language: its code.
         parity: bytes over English's; None where not measured.
-        basis: `runs`, `measured` or `analogy`, see `scaling.placement`.
+        basis: `runs`, `measured` or `analogy`, see `scaling.advise.placement`.
         curves: by tokenizer.
         wanted: one for each of `BUDGETS`.
     """
@@ -142,13 +140,10 @@ def _sizes(rate: Estimate, points: Sequence[tuple[int, float]]) -> Estimate:
 
 
 def _place(curves: Curves, language: str) -> Placement | None:
-    table = tables.table(tables.LANGUAGES)
-    trained = set(table.filter(setting=_SETTING)["language"])
-    code = next((one for one in trained if one in (language, f"{language}{one[3:]}")), None)
-    parity = curves.parity(language)
+    code, parity = trained_code(language), curves.parity(language)
     if code is None and parity is None:
         return None
-    return place(table, code or language, parity, _SETTING, anchor_spread())
+    return place_language(code or language, parity)
 
 
 def _wanted(budget: float, where: Placement, latent: FamilyLaws, subword: FamilyLaws) -> Wanted:

@@ -27,15 +27,13 @@ from scaling.advise.forecast import Forecast, forecast, joint_law_forecast, join
 from scaling.advise.laws import (
     Draws,
     FamilyLaws,
-    anchor_spread,
     family_laws,
     joint_law_draws,
     language_of,
 )
-from scaling.advise.placement import ENGLISH, Placement, place, trained
+from scaling.advise.placement import ENGLISH, Placement, place_language, trained
 from scaling.advise.sample import measure_sample
 from scaling.flops import TRAINING_FACTOR, training_days
-from scaling.published import tables
 from scaling.result import FitResult
 from scaling.results import Fits
 
@@ -136,10 +134,7 @@ def answer(question: Question) -> Advice:
     if laws.law1.of_language and laws.law2.of_language:
         placement = trained(question.language, "both laws are of the language's own runs")
     else:
-        languages = tables.table(tables.LANGUAGES)
-        placement = place(
-            languages, question.language, question.parity, question.setting, anchor_spread()
-        )
+        placement = place_language(question.language, question.parity, question.setting)
     ahead = forecast(question.compute_flops, laws, placement)
     rate = ahead.best_rate
     best = ahead.allocate(rate, ahead.vocabulary_size)

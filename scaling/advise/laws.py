@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from corpora.errors import InputError, did_you_mean
-from scaling.advise.placement import BUDGET, COLUMNS, ENGLISH
+from scaling.advise.placement import ENGLISH
 from scaling.engine.bootstrap import CASES, RESIDUALS
 from scaling.engine.newton import Array
-from scaling.fits.isoflop import fit_surfaces
 from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
@@ -193,19 +192,3 @@ def _note_of(name: str, fit: FitResult) -> str:
             "on it is shown"
         )
     return note
-
-
-@cache
-def anchor_spread() -> dict[str, float]:
-    """Return the standard deviation of ln T*, ln rho* and ln L* of one trained language.
-
-    That of the English surface at the budget at which the languages were trained.
-    """
-    runs = tables.isoflop_runs()
-    (fit,) = fit_surfaces(runs.only(runs.column("compute_flops", "advise") == BUDGET))
-    columns = dict(zip(fit.estimates, np.asarray(fit.draws).T, strict=True))
-    names = ("compression_rate_opt", "bytes_per_param_opt", "bits_per_byte_opt")
-    return {
-        column: float(np.log(columns[name]).std())
-        for column, name in zip(COLUMNS, names, strict=True)
-    }

@@ -9,13 +9,15 @@ on it, and the answer is an analogy with the wider interval of such a regression
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-import polars as pl
 
 from corpora.errors import InputError, did_you_mean
 from scaling.engine.newton import Array
+from scaling.fits.isoflop import fit_surfaces
+from scaling.published import tables
 
 ENGLISH = "eng_Latn"
 BUDGET = 1e20  # at which the languages were trained
@@ -74,25 +76,26 @@ def trained(language: str, note: str, parity: float | None = None) -> Placement:
     )
 
 
-def place(
-    languages: pl.DataFrame,
-    language: str,
-    parity: float | None,
-    setting: str,
-    anchor_spread: Mapping[str, float],
+def trained_code(language: str) -> str | None:
+    """Return the code under which a language was trained, of it or of its first part (`hin`)."""
+    codes: list[str] = tables.table(tables.LANGUAGES)["language"].to_list()
+    return next((code for code in codes if language in (code, code[:3])), None)
+
+
+def place_language(
+    language: str, parity: float | None = None, setting: str = "monolingual"
 ) -> Placement:
-    """Return where the language lies.
+    """Return where a language lies.
 
     Args:
-        languages: the shipped table of languages (`cot_languages`).
+        language: its code.
         parity: measured bytes per English byte; overrules the table's for an analogy.
         setting: `monolingual`, or `joint` for one model of many languages.
-        anchor_spread: standard deviation of ln of each of `COLUMNS` of one trained language, as
-            that of the English surface at the same budget.
 
     Raises:
         InputError: the language was not trained and no parity is given, or parity is not positive.
     """
+    languages = tables.table(tables.LANGUAGES)
     rows = {row["language"]: row for row in languages.filter(setting=setting).iter_rows(named=True)}
     if not rows:
         raise InputError(f"`setting` {setting!r} is unknown: monolingual or joint")
@@ -104,7 +107,7 @@ def place(
     base = next(languages.filter(language=ENGLISH, setting="monolingual").iter_rows(named=True))
     if language in rows:
         rate, ratio, loss = (rows[language][name] / base[name] for name in COLUMNS)
-        at_rate, at_size, at_loss = (anchor_spread[name] for name in COLUMNS)
+        at_rate, at_size, at_loss = (_anchor_spread()[name] for name in COLUMNS)
         return Placement(
             language,
             basis="measured",
@@ -159,3 +162,19 @@ def _through_origin(x: Array, y: Array, at: float) -> tuple[float, float]:
     residuals = y - slope * x
     variance = float(residuals @ residuals) / (len(x) - 1)
     return slope, math.sqrt(variance * (1 + at**2 / squares))
+
+
+@cache
+def _anchor_spread() -> dict[str, float]:
+    """Return the standard deviation of ln T*, ln rho* and ln L* of one trained language.
+
+    That of the English surface at the budget at which the languages were trained.
+    """
+    runs = tables.isoflop_runs()
+    (fit,) = fit_surfaces(runs.only(runs.column("compute_flops", "advise") == BUDGET))
+    columns = dict(zip(fit.estimates, np.asarray(fit.draws).T, strict=True))
+    names = ("compression_rate_opt", "bytes_per_param_opt", "bits_per_byte_opt")
+    return {
+        column: float(np.log(columns[name]).std())
+        for column, name in zip(COLUMNS, names, strict=True)
+    }
