@@ -103,7 +103,7 @@ def show(name: Name, as_json: JsonOption = False) -> None:
     unread = None if corpus is None else 0
     languages = {language: _entry(language, unread) for language in declared}
     for batch in corpus.batches() if corpus else ():
-        # RecordColumns may name languages that the manifest does not.
+        # Records may name languages that the manifest does not.
         entry = languages.setdefault(batch.language, _entry(batch.language, 0))
         entry["documents"] += len(batch.texts)
         entry["bytes"] += sum(map(utf8_length, batch.texts))

@@ -1,28 +1,15 @@
-"""Synthetic sources have the entropy they declare; inflation is exact and undone."""
+"""Synthetic sources have the entropy they declare."""
 
 from collections import Counter
 from math import log2
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from corpora.corpus import (
-    DocumentCorpus,
-    InflatedCorpus,
-    deflated_bytes,
-    deflated_text,
-    inflated_bytes,
-    inflated_text,
-)
-from corpora.document import Document
 from corpora.errors import InputError
 from corpora.open import corpus_relative_to, open_corpus
 from corpora.synthetic import MarkovSource, SyntheticCorpus, ZipfSource
 from tests.corpora.reading import documents, texts
-
-WORDS = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 def block_entropy(documents: list[str], length: int) -> float:
@@ -113,57 +100,6 @@ def test_markov_sources_out_of_range_are_refused(wrong: dict[str, object]) -> No
 def test_zipf_sources_out_of_range_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="vocabulary must be"):
         ZipfSource(**wrong)
-
-
-@given(st.binary(), st.integers(1, 5), st.binary(min_size=1, max_size=1))
-def test_inflated_bytes_come_back(data: bytes, factor: int, dummy: bytes) -> None:
-    inflated = inflated_bytes(data, factor, dummy)
-    assert len(inflated) == factor * len(data)
-    assert deflated_bytes(inflated, factor, dummy) == data
-
-
-@given(WORDS, st.integers(1, 5))
-def test_inflated_text_has_exactly_the_bytes_and_comes_back(text: str, factor: int) -> None:
-    inflated = inflated_text(text, factor)
-    assert len(inflated.encode()) == factor * len(text.encode())
-    assert deflated_text(inflated, factor) == text
-    if text.isascii():
-        assert inflated.encode() == inflated_bytes(text.encode(), factor)
-
-
-def test_inflation_puts_dummies_after_every_byte() -> None:
-    assert inflated_bytes(b"abc") == b"a_b_c_"
-    assert inflated_text("aé€", 2) == "a_é__€___"
-
-
-@pytest.mark.parametrize("foreign", ["a_b", "abc", "_"])
-def test_what_was_not_inflated_is_not_deflated(foreign: str) -> None:
-    with pytest.raises(ValueError, match="not text inflated"):
-        deflated_text(foreign)
-    with pytest.raises(ValueError, match="not text inflated"):
-        deflated_bytes(foreign.encode())
-
-
-@pytest.mark.parametrize(("factor", "dummy"), [(0, "_"), (2, ""), (2, "é"), (2, "ab")])
-def test_inflation_out_of_range_is_refused(factor: int, dummy: str) -> None:
-    with pytest.raises(ValueError, match="the factor must be"):
-        inflated_text("a", factor, dummy)
-    with pytest.raises(ValueError, match="the factor must be"):
-        inflated_bytes(b"a", factor, dummy.encode())
-
-
-def test_a_corpus_can_be_inflated() -> None:
-    plain = DocumentCorpus(
-        "pair",
-        [Document("ab", "eng_Latn", alignment=1), Document("é", "fra_Latn", alignment=1)],
-        parallel=True,
-    )
-    inflated = InflatedCorpus(plain, 2)
-    assert (inflated.name, inflated.parallel, inflated.size_bytes) == ("pair x2", True, None)
-    assert [(d.text, d.language, d.alignment) for d in documents(inflated)] == [
-        ("a_b_", "eng_Latn_x2", 1),
-        ("é__", "fra_Latn_x2", 1),
-    ]
 
 
 def test_a_source_is_a_corpus_by_name(caplog: pytest.LogCaptureFixture) -> None:

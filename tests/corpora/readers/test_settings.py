@@ -1,69 +1,14 @@
-"""RecordColumns of many labels: large batches, nothing lost or moved, and a limit to how many."""
+"""Records of many labels: large batches, nothing lost, and a limit to how many."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from corpora.document import Batch, Numbers, gathered
 from corpora.open import open_corpus
 from corpora.readers.settings import MOST_LABELS
 from tests.corpora.reading import documents, refusal
-
-small_batches = st.lists(
-    st.tuples(st.sampled_from("abc"), st.lists(st.text(max_size=9), min_size=1, max_size=3))
-)
-
-
-def as_batches(parts: list[tuple[str, list[str]]]) -> list[Batch]:
-    starts = [sum(len(texts) for _, texts in parts[:n]) for n in range(len(parts))]
-    return [
-        Batch(texts, language, "", "s", Numbers(start, len(texts)))
-        for start, (language, texts) in zip(starts, parts, strict=True)
-    ]
-
-
-def by_language(batches: list[Batch]) -> dict[str, list[tuple[str, str]]]:
-    found: dict[str, list[tuple[str, str]]] = {}
-    for batch in batches:
-        pairs = zip(batch.document_ids, batch.texts, strict=True)
-        found.setdefault(batch.language, []).extend(pairs)
-    return found
-
-
-@given(parts=small_batches, enough=st.integers(1, 900), most_held=st.integers(0, 2000))
-def test_every_document_comes_once_and_in_order(
-    parts: list[tuple[str, list[str]]], enough: int, most_held: int
-) -> None:
-    batches = as_batches(parts)
-    joined = list(gathered(batches, enough, most_held))
-    assert by_language(joined) == by_language(batches)
-    assert len(joined) <= len(batches)
-
-
-def test_no_more_is_held_than_allowed() -> None:
-    taken = returned = 0
-
-    def counted() -> Iterator[Batch]:
-        nonlocal taken
-        for batch in as_batches([(f"{n % 50}", ["x" * 100]) for n in range(1000)]):
-            taken += 1
-            yield batch
-
-    for batch in gathered(counted(), enough=10**9, most_held=10_000):
-        if taken < 1000:  # at the end all that is held comes
-            assert 200 * (taken - returned) <= 10_000 + 200  # the one just taken
-        returned += len(batch.texts)
-    assert returned == 1000
-
-
-def test_aligned_batches_pass_as_they_are() -> None:
-    batches = [Batch(["x"], "eng", "", "s", ["1"], n) for n in (1, 5)]
-    assert list(gathered(batches)) == batches
 
 
 def written(path: Path, rows: list[dict[str, str]]) -> Path:

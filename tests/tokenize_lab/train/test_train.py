@@ -56,7 +56,7 @@ def test_the_same_text_gives_the_same_bytes(
         "PYTHONHASHSEED": threads,
     }
     command = [sys.executable, "-c", AGAIN, str(tmp_path)]
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     subprocess.run(command, check=True, env=environment, cwd=root, capture_output=True)
     for name, folder in trained.items():
         again = tmp_path / name
