@@ -22,8 +22,8 @@ from pathlib import Path
 from corpora.corpus import Corpus
 from corpora.open import open_corpus
 from tokenize_lab.counts.batches import CountJob
+from tokenize_lab.counts.fields import TextSettings
 from tokenize_lab.counts.schema import merged
-from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import count_corpora
 from tokenize_lab.rows import RowSettings, measure_rows

@@ -26,7 +26,7 @@ import psutil
 from corpora.document import Batch
 from corpora.open import open_corpus
 from tokenize_lab.counts.batches import CountJob
-from tokenize_lab.counts.text import TextSettings
+from tokenize_lab.counts.fields import TextSettings
 from tokenize_lab.load import load_tokenizers
 from tokenize_lab.measure import count_corpora
 

@@ -33,7 +33,7 @@ class DocumentBootstrap:
     """How intervals are made.
 
     Attributes:
-        replicates: number of resamples.
+        replicates: number of resamples; 0 for no intervals.
         seed: of the resamples.
         level: coverage of the interval between percentiles.
     """
@@ -51,9 +51,9 @@ class DocumentBootstrap:
 
     def sums(self, units: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.float64] | None:
         """Return resampled sums of [units, columns], [replicates, columns]; None for fewer than
-        two units."""
+        two units, or no replicates."""
         count = len(units)
-        if count < 2:
+        if count < 2 or not self.replicates:
             return None
         # Counts are far below 2^53, so their sums in floating point are exact.
         values = units.astype(np.float64)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from corpora.bootstrap import DocumentBootstrap
 from corpora.open import open_corpus
 from reports.demo import half
 from tests.conftest import ROOT
@@ -60,7 +61,8 @@ def test_what_it_says_is_what_was_counted(demo: "tuple[Path, str, str]") -> None
     results = load_results(folder)
     sizes = {t["name"]: t["vocabulary_size"] for t in results.provenance["tokenizers"]}
     rows = measure_rows(
-        merged(results.counts, ["language"]), RowSettings(sizes, "whitespace", bootstrap=None)
+        merged(results.counts, ["language"]),
+        RowSettings(sizes, "whitespace", bootstrap=DocumentBootstrap(0)),
     )
     ours = [r for r in rows if r["tokenizer"] == "mistral:tekken" and r["premium"] is not None]
     worst = max(ours, key=lambda row: row["premium"])

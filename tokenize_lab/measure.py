@@ -15,17 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corpora.corpus import Corpus
 from corpora.document import Batch
 from corpora.errors import InputError, did_you_mean
 from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.cache import COUNTING_VERSION, CountsCache
-from tokenize_lab.counts.fields import TEXT_INDEX, WordSegmenter
+from tokenize_lab.counts.fields import TEXT_INDEX, TextSettings, WordSegmenter
 from tokenize_lab.counts.plan import unshared
 from tokenize_lab.counts.schema import Group, GroupCounts
-from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizers
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.results import (
@@ -36,7 +34,7 @@ from tokenize_lab.results import (
     save_results,
     tokenized_samples,
 )
-from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer import IntArray, Tokenizer
 from tokenize_lab.workers import CountBatches, count_here, cpu_count
 
 GROUPS = ("language", "domain", "document")
@@ -196,9 +194,7 @@ class CorpusCounts:
             speed.encoded_bytes[name] = speed.encoded_bytes.get(name, 0) + size
             speed.encode_seconds[name] = speed.encode_seconds.get(name, 0.0) + taken
 
-    def add_document_counts(
-        self, name: str, corpus: str, batch: Batch, table: NDArray[np.int64]
-    ) -> None:
+    def add_document_counts(self, name: str, corpus: str, batch: Batch, table: IntArray) -> None:
         """Add a tokenizer's counts of a batch, each document a group of its own."""
         aligned = batch.first_alignment is not None
         prefix = "" if aligned else f"{batch.source}:"

@@ -1,4 +1,5 @@
-"""From counts to rates. Every rate is a ratio of sums, declared in one table.
+"""From counts to rates. Every rate is a ratio of sums, declared in one table; and
+measures of how a tokenizer spreads its tokens, over ids and over languages.
 
 Definitions: bytes per token and parity after "Compute Optimal Tokenization" (arXiv 2605.01188);
 digit grouping after Singh and Strouse (arXiv 2402.14903); STRR after arXiv 2510.09947.
@@ -8,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from tokenize_lab.counts.fields import FIELD_INDEX
+from tokenize_lab.tokenizer import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Rate:
     needs_spaces: bool = False
     needs: str | None = None
 
-    def of(self, sums: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.float64]:
+    def of(self, sums: IntArray | FloatArray) -> FloatArray:
         """Return the rate of [..., len(FIELDS)] counts: [...], NaN where it is not defined."""
         above = sum(k * sums[..., FIELD_INDEX[name]] for name, k in self.above.items())
         below = sum(k * sums[..., FIELD_INDEX[name]] for name, k in self.below.items())
@@ -112,10 +114,6 @@ RATES = {
     ),
 }
 
-
-# Measures of how a tokenizer spreads its tokens: over ids, and over languages.
-
-
 RENYI_ORDERS = (1.0, 2.0, 2.5, 3.0)
 
 
@@ -156,7 +154,7 @@ def zipf_slope(occurrences: ArrayLike) -> float | None:
     return float(slope)
 
 
-def gini(costs: ArrayLike) -> NDArray[np.float64]:
+def gini(costs: ArrayLike) -> FloatArray:
     """Return the Gini coefficient of costs over the last axis: [..., n] -> [...].
 
     sum_ij |c_i - c_j| / (2 n^2 mean), the Tokenizer Fairness Gini when c are tokens per aligned
@@ -174,7 +172,7 @@ def gini(costs: ArrayLike) -> NDArray[np.float64]:
     return result
 
 
-def lorenz(costs: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def lorenz(costs: ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Return the Lorenz curve of [n] costs: shares of languages and of tokens, [n + 1] each."""
     c = np.sort(np.asarray(costs, np.float64))
     return np.linspace(0, 1, len(c) + 1), np.concatenate([[0.0], np.cumsum(c) / c.sum()])

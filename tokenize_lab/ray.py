@@ -26,9 +26,6 @@ from corpora.errors import InputError, install_hint
 from tokenize_lab.counts.batches import BatchCounter, BatchCounts, CountJob
 from tokenize_lab.workers import CountedWork, Work
 
-# Joining a Ray cluster, or starting one on this machine, without Ray's own talk.
-
-
 _CONNECT_SECONDS = 5.0
 _ALL_NODES_SECONDS = 10.0
 _TOKEN = "if it asks for a token, Ray sends one only where RAY_AUTH_MODE=token is set"

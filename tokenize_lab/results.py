@@ -60,13 +60,12 @@ class Results:
     def row_settings(self) -> RowSettings:
         """How rows are made of the counts, as was asked when they were made."""
         settings = self.provenance["settings"]
-        replicates, seed = settings["replicates"], settings["seed"]
         return RowSettings(
             {t["name"]: t["vocabulary_size"] for t in self.provenance["tokenizers"]},
             settings["word_segmenter"],
             settings["reference"],
             settings["baseline"],
-            DocumentBootstrap(replicates, seed) if replicates else None,
+            DocumentBootstrap(settings["replicates"], settings["seed"]),
         )
 
     def rows(self) -> Iterator[MeasureRow]:
@@ -242,9 +241,6 @@ def _histogram_frame(counts: dict[Group, GroupCounts]) -> "pl.DataFrame":
 
 def _repeated(groups: "pl.DataFrame", times: Sequence[int]) -> "pl.DataFrame":
     return groups[np.repeat(np.arange(len(times)), times)]
-
-
-# A few documents with their tokens, so that people can look at what was counted.
 
 
 SAMPLE_CHARACTERS = 200

@@ -8,15 +8,15 @@ difference sets a tokenizer beside the baseline on the same text. All replicates
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from corpora.bootstrap import DocumentBootstrap
+from corpora.bootstrap import DocumentBootstrap, Interval
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.counts.schema import Group, GroupCounts, aligned_languages, place_of, references
 from tokenize_lab.rates import RATES, RENYI_ORDERS, gini, renyi_efficiency, zipf_slope
+from tokenize_lab.tokenizer import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import polars as pl
@@ -65,22 +65,25 @@ class RowSettings:
         word_segmenter: the segmenter behind `words`.
         reference: language that parity and premium compare with, or a prefix of it (`eng`).
         baseline: tokenizer that differences compare with, or None for no differences.
-        bootstrap: how intervals are made, or None for none.
+        bootstrap: how intervals are made.
     """
 
     vocabulary_sizes: dict[str, int]
     word_segmenter: str
     reference: str = "eng"
     baseline: str | None = None
-    bootstrap: DocumentBootstrap | None = field(default_factory=DocumentBootstrap)
+    bootstrap: DocumentBootstrap = field(default_factory=DocumentBootstrap)
 
 
-@dataclass(frozen=True)
-class _Sums:
+class _Sums(NamedTuple):
     """A group's counts, summed: the estimate, and its replicates if there are any."""
 
-    total: NDArray[np.int64]
-    replicates: NDArray[np.float64] | None
+    total: IntArray
+    replicates: FloatArray | None
+
+    @classmethod
+    def of(cls, part: GroupCounts, bootstrap: DocumentBootstrap) -> "_Sums":
+        return cls(part.total, part.resampled(bootstrap))
 
 
 def measure_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> list[MeasureRow]:
@@ -93,131 +96,112 @@ def measure_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> lis
 
 def iterate_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> Iterator[MeasureRow]:
     """Yield what `measure_rows` returns, one row at a time."""
-    bootstrap = settings.bootstrap
     if not counts:
         return
+    bootstrap = settings.bootstrap
     totals = np.stack([part.total for part in counts.values()])
     rates = {name: _numbers(rate.of(totals)) for name, rate in RATES.items()}
-    index = {group: i for i, group in enumerate(counts)}
 
     @lru_cache(maxsize=128)  # references and baselines come again; the rest need not be kept
     def sums_of(group: Group) -> _Sums:
-        replicates = counts[group].resampled(bootstrap) if bootstrap else None
-        return _Sums(totals[index[group]], replicates)
+        return _Sums.of(counts[group], bootstrap)
 
     ginis = _ginis(counts, bootstrap)
     reference_of = references(counts, settings.reference)
     for i, (group, part) in enumerate(counts.items()):
         sums = sums_of(group)
-        row: MeasureRow = {**group._asdict(), "word_segmenter": settings.word_segmenter}
-        row |= dict(zip(FIELDS, totals[i].tolist(), strict=True))
-        values: MeasureRow = {name: column[i] for name, column in rates.items()}
-        intervals = _intervals(values, sums.replicates, bootstrap)
+        values = {name: column[i] for name, column in rates.items()}
+        intervals = {
+            name: None
+            if values[name] is None or sums.replicates is None
+            else bootstrap.interval(rate.of(sums.replicates))
+            for name, rate in RATES.items()
+        }
         pair = None
         reference = reference_of.get(place_of(group))
         if reference is not None and group.language is not None and part.aligned:
-            two = counts[reference], sums_of(reference)
-            pair = _over_common_lines((part, sums), two, bootstrap)
+            if np.array_equal(_documents(part), _documents(counts[reference])):
+                pair = sums, sums_of(reference)
+            else:
+                pair = _over_common_lines(part, counts[reference], bootstrap)
         for name, counted in (("parity", "bytes"), ("premium", "tokens")):
             values[name], intervals[name] = _ratio(pair, counted, bootstrap)
         values["gini"], intervals["gini"] = ginis.get(group, (None, None))
-        row |= values
-        row |= _distribution(part, settings.vocabulary_sizes[group.tokenizer])
-        row["intervals"] = intervals
+        row: MeasureRow = {
+            **group._asdict(),
+            "word_segmenter": settings.word_segmenter,
+            **dict(zip(FIELDS, sums.total.tolist(), strict=True)),
+            **values,
+            **_distribution(part, settings.vocabulary_sizes[group.tokenizer]),
+            "intervals": intervals,
+        }
         baseline = group._replace(tokenizer=settings.baseline or group.tokenizer)
-        if baseline != group and baseline in index:
+        if baseline != group and baseline in counts:
             difference = _difference(sums, sums_of(baseline), bootstrap)
             row["difference"] = {"baseline": settings.baseline, **difference}
         yield row
 
 
-def _intervals(
-    values: MeasureRow, replicates: NDArray[np.float64] | None, bootstrap: DocumentBootstrap | None
-) -> MeasureRow:
-    intervals: MeasureRow = dict.fromkeys(RATES)
-    if bootstrap and replicates is not None:
-        for name, rate in RATES.items():
-            if values[name] is not None:
-                intervals[name] = bootstrap.interval(rate.of(replicates))
-    return intervals
-
-
-def _difference(sums: _Sums, baseline: _Sums, bootstrap: DocumentBootstrap | None) -> MeasureRow:
+def _difference(sums: _Sums, baseline: _Sums, bootstrap: DocumentBootstrap) -> MeasureRow:
     result: MeasureRow = {}
     for name, rate in RATES.items():
         value = _number(rate.of(sums.total) - rate.of(baseline.total))
         interval = None
-        if bootstrap and sums.replicates is not None and baseline.replicates is not None:
+        if value is not None and sums.replicates is not None and baseline.replicates is not None:
             interval = bootstrap.interval(rate.of(sums.replicates) - rate.of(baseline.replicates))
-        result[name] = {"value": value, "interval": interval if value is not None else None}
+        result[name] = {"value": value, "interval": interval}
     return result
 
 
 def _over_common_lines(
-    one: tuple[GroupCounts, _Sums],
-    two: tuple[GroupCounts, _Sums],
-    bootstrap: DocumentBootstrap | None,
+    part: GroupCounts, other: GroupCounts, bootstrap: DocumentBootstrap
 ) -> tuple[_Sums, _Sums] | None:
-    """Return the sums of two languages over the lines that both have, None if that is unknown."""
-    (part, sums), (other_part, other_sums) = one, two
-    if np.array_equal(_documents(part), _documents(other_part)):
-        return sums, other_sums
-    both = _common_units(part, other_part)
-    if both is None:
-        return None
-    common = [GroupCounts(units) for units in both]
-    above, below = (_Sums(c.total, c.resampled(bootstrap) if bootstrap else None) for c in common)
-    return above, below
-
-
-def _common_units(
-    one: GroupCounts, two: GroupCounts
-) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    """Return the units that hold a line in both; None where units hold several lines, of which it
-    is not known which are missing."""
-    rows = min(len(one.units), len(two.units))
-    a, b = one.units[:rows], two.units[:rows]
-    lines = np.stack([a[:, FIELD_INDEX["documents"]], b[:, FIELD_INDEX["documents"]]])
+    """Return the sums of two languages over the lines that both have; None where units hold several
+    lines, of which it is not known which are missing."""
+    rows = min(len(part.units), len(other.units))
+    lines = np.stack([_documents(part)[:rows], _documents(other)[:rows]])
     common = (lines > 0).all(0)
     if not common.any() or lines.max() > 1:
         return None
-    return a[common], b[common]
+    above, below = (
+        _Sums.of(GroupCounts(units[:rows][common]), bootstrap)
+        for units in (part.units, other.units)
+    )
+    return above, below
 
 
-def _documents(part: GroupCounts) -> NDArray[np.int64]:
+def _documents(part: GroupCounts) -> IntArray:
     return part.units[:, FIELD_INDEX["documents"]]
 
 
 def _ratio(
-    pair: tuple[_Sums, _Sums] | None, counted: str, bootstrap: DocumentBootstrap | None
-) -> tuple[float | None, Any]:
-    if pair is None:
+    pair: tuple[_Sums, _Sums] | None, counted: str, bootstrap: DocumentBootstrap
+) -> tuple[float | None, Interval | None]:
+    i = FIELD_INDEX[counted]
+    if pair is None or not pair[1].total[i]:
         return None, None
     above, below = pair
-    i = FIELD_INDEX[counted]
-    value = _number(np.float64(above.total[i]) / below.total[i]) if below.total[i] else None
-    if not bootstrap or above.replicates is None or below.replicates is None or value is None:
+    value = float(above.total[i] / below.total[i])
+    if above.replicates is None or below.replicates is None:
         return value, None
     with np.errstate(divide="ignore", invalid="ignore"):
         # A resample of empty lines alone has no ratio; `interval` then gives none.
-        replicates = above.replicates[:, i] / below.replicates[:, i]
-    return value, bootstrap.interval(replicates)
+        return value, bootstrap.interval(above.replicates[:, i] / below.replicates[:, i])
 
 
 def _ginis(
-    counts: dict[Group, GroupCounts], bootstrap: DocumentBootstrap | None
-) -> dict[Group, tuple[float | None, Any]]:
+    counts: dict[Group, GroupCounts], bootstrap: DocumentBootstrap
+) -> dict[Group, tuple[float | None, Interval | None]]:
     """Return Gini and its interval for every language that is part of one."""
-    result: dict[Group, tuple[float | None, Any]] = {}
+    result: dict[Group, tuple[float | None, Interval | None]] = {}
     tokens = FIELD_INDEX["tokens"]
     for groups in aligned_languages(counts).values():
         value = _number(gini([counts[group].units[:, tokens].sum() for group in groups]))
+        sums = [counts[group].resampled(bootstrap, [tokens]) for group in groups]
+        columns = [drawn[:, tokens] for drawn in sums if drawn is not None]
         interval = None
-        if bootstrap and value is not None:
-            sums = [counts[group].resampled(bootstrap, [tokens]) for group in groups]
-            columns = [one[:, tokens] for one in sums if one is not None]
-            if columns:
-                interval = bootstrap.interval(gini(np.stack(columns, axis=-1)))
+        if value is not None and columns:
+            interval = bootstrap.interval(gini(np.stack(columns, axis=-1)))
         result |= dict.fromkeys(groups, (value, interval))
     return result
 
@@ -229,10 +213,10 @@ def _distribution(part: GroupCounts, vocabulary_size: int) -> MeasureRow:
     used = len(histogram)
     row: MeasureRow = {
         "vocabulary_size": vocabulary_size,
-        "distinct_tokens": used if used else None,
+        "distinct_tokens": used or None,
+        "vocabulary_use": used / vocabulary_size if used else None,
+        "zipf_slope": zipf_slope(histogram) if used else None,
     }
-    row["vocabulary_use"] = used / vocabulary_size if used else None
-    row["zipf_slope"] = zipf_slope(histogram) if used else None
     for order in RENYI_ORDERS:
         row[f"renyi_{order:g}_declared"] = renyi_efficiency(histogram, order, vocabulary_size)
         row[f"renyi_{order:g}_observed"] = renyi_efficiency(histogram, order, used)
@@ -243,5 +227,5 @@ def _number(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _numbers(values: NDArray[np.float64]) -> list[float | None]:
+def _numbers(values: FloatArray) -> list[float | None]:
     return [value if np.isfinite(value) else None for value in values.tolist()]

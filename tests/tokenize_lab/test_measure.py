@@ -12,9 +12,8 @@ from corpora.document import Batch, Document, batched
 from tokenize_lab import workers as local_engine
 from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.cache import CountsCache
-from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
+from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS, TextSettings
 from tokenize_lab.counts.schema import MOST_UNITS, Group, GroupCounts, merged, units_of
-from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import CorpusCounts, count_corpora
 

@@ -9,8 +9,8 @@ from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from tokenize_lab.counts.batches import CountJob
+from tokenize_lab.counts.fields import TextSettings
 from tokenize_lab.counts.schema import merged
-from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import count_corpora
 from tokenize_lab.rates import RATES, gini
@@ -133,10 +133,7 @@ def test_a_language_that_lacks_lines_is_compared_over_those_it_has() -> None:
 
 
 def test_domains_of_a_parallel_corpus_compare_within_themselves() -> None:
-    documents = [
-        *aligned("eng_Latn", ENGLISH, "news"),
-        *aligned("deu_Latn", GERMAN, "news"),
-    ]
+    documents = [*aligned("eng_Latn", ENGLISH, "news"), *aligned("deu_Latn", GERMAN, "news")]
     more = [
         d._replace(domain="chat", text=d.text * 2, alignment=(d.alignment or 0) + 3)
         for d in documents
@@ -153,7 +150,7 @@ def test_domains_of_a_parallel_corpus_compare_within_themselves() -> None:
 def test_a_single_document_has_no_interval_and_zero_replicates_none_at_all() -> None:
     (row,) = rows_of(aligned("eng_Latn", ENGLISH[:1]), "byte")
     assert set(row["intervals"].values()) == {None}
-    (row,) = rows_of(aligned("eng_Latn", ENGLISH), "byte", bootstrap=None)
+    (row,) = rows_of(aligned("eng_Latn", ENGLISH), "byte", bootstrap=DocumentBootstrap(0))
     assert set(row["intervals"].values()) == {None}
     assert row["bytes_per_token"] == 1
 

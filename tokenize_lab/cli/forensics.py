@@ -22,7 +22,7 @@ from tokenize_lab.progress import progress
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tokenize_lab.forensics.finding import Finding
+    from tokenize_lab.forensics.finding import TokenizerFinding
 
 Spec = Annotated[str, typer.Argument(metavar="SPEC", help="as for measure -t, e.g. mistral:v3")]
 FindingFolder = Annotated[
@@ -61,11 +61,7 @@ def audit(
     opened = reading.open(corpora or [])
     with progress(total=total_bytes(opened)) as bars:
         finding = audit(
-            spec,
-            opened,
-            jobs=jobs,
-            cache=None if no_cache else cache,
-            progress=bars.report,
+            spec, opened, jobs=jobs, cache=None if no_cache else cache, progress=bars.report
         )
     say(reading.remarks(opened))
     _deliver(finding, audit_tables(finding), as_json, out)
@@ -75,8 +71,7 @@ def diff(
     first: Annotated[str, typer.Argument(metavar="A", help="as for measure -t")],
     second: Annotated[str, typer.Argument(metavar="B", help="as for measure -t")],
     corpora: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[CORPUS]...", help="text to be cut by both"),
+        list[str] | None, typer.Argument(metavar="[CORPUS]...", help="text to be cut by both")
     ] = None,
     as_json: JsonOption = False,
     out: FindingFolder = None,
@@ -147,7 +142,9 @@ def mixture(
     _deliver(finding, mixture_tables(finding), as_json, out)
 
 
-def _deliver(finding: "Finding", tables: "list[Table]", as_json: bool, out: Path | None) -> None:
+def _deliver(
+    finding: "TokenizerFinding", tables: "list[Table]", as_json: bool, out: Path | None
+) -> None:
     """Write a finding where it was asked for: a folder, and JSON or tables on stdout."""
     from corpora.output import drawn, emit, json_object
 

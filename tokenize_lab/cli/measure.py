@@ -2,6 +2,7 @@
 
 import sys
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,12 +11,31 @@ import typer
 from corpora.corpus import total_bytes
 from corpora.errors import InputError
 from corpora.readers.settings import OnInvalid, Unit
-from tokenize_lab.cli.options import TEXT_FIELD_HELP, ReadOptions, say
-from tokenize_lab.counts.fields import WordSegmenter
+from tokenize_lab.cli.options import (
+    HOW,
+    INPUT,
+    OUTPUT,
+    CacheFolder,
+    Jobs,
+    Language,
+    NoCache,
+    ReadOptions,
+    Replicates,
+    RowsAsCsv,
+    RowsAsJson,
+    Seed,
+    one_format,
+    say,
+)
+from tokenize_lab.counts.fields import TextSettings, WordSegmenter
 from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:
     from tokenize_lab.workers import CountBatches
+
+_input = partial(typer.Option, rich_help_panel=INPUT)
+_output = partial(typer.Option, rich_help_panel=OUTPUT)
+_how = partial(typer.Option, rich_help_panel=HOW)
 
 
 class GroupBy(StrEnum):
@@ -33,11 +53,6 @@ class CountEngine(StrEnum):
     RAY = "ray"
 
 
-_INPUT = "What is measured"
-_OUTPUT = "What comes out"
-_HOW = "How it is done"
-
-
 def measure(
     corpora: Annotated[
         list[str],
@@ -49,114 +64,69 @@ def measure(
     ],
     tokenizers: Annotated[
         list[str],
-        typer.Option(
+        _input(
             "--tokenizer",
             "-t",
-            metavar="SPEC",
-            rich_help_panel=_INPUT,
+            metavar="[NAME=]SPEC",
             help="byte, character, hf:PATH or hub name, sp:PATH, tiktoken:NAME or PATH, "
             "mistral:v1|v3|v7|tekken, or just a tokenizer's file; truncated:4096:SPEC or "
             "masked:.75:SPEC for a BPE's first merges, dropout:.1:SPEC (or .1@SEED) to leave out "
             "some at random; give -t as often as you like",
         ),
     ],
-    group_by: Annotated[
-        list[GroupBy],
-        typer.Option(help="one row for each; may be repeated", rich_help_panel=_OUTPUT),
-    ] = [GroupBy.LANGUAGE],  # noqa: B006 - typer's way of saying so; never changed
-    as_json: Annotated[
-        bool, typer.Option("--json", help="rows as strict JSON on stdout", rich_help_panel=_OUTPUT)
-    ] = False,
-    as_csv: Annotated[
-        bool, typer.Option("--csv", help="rows as CSV on stdout", rich_help_panel=_OUTPUT)
-    ] = False,
-    out: Annotated[
-        Path, typer.Option(help="folder for counts, samples, provenance", rich_help_panel=_OUTPUT)
-    ] = Path("out/measure"),
-    reference: Annotated[
-        str, typer.Option(help="language of parity and premium", rich_help_panel=_OUTPUT)
-    ] = "eng",
+    group_by: Annotated[list[GroupBy], _output(help="one row for each; may be repeated")] = [  # noqa: B006 - typer's way of saying so; never changed
+        GroupBy.LANGUAGE
+    ],
+    as_json: RowsAsJson = False,
+    as_csv: RowsAsCsv = False,
+    out: Annotated[Path, _output(help="folder for counts, samples, provenance")] = Path(
+        "out/measure"
+    ),
+    reference: Annotated[str, _output(help="language of parity and premium")] = "eng",
     baseline: Annotated[
         str | None,
-        typer.Option(
-            help="tokenizer that differences are taken to",
-            rich_help_panel=_OUTPUT,
-            show_default="the first",
-        ),
+        _output(help="tokenizer that differences are taken to", show_default="the first"),
     ] = None,
-    language: Annotated[
-        str | None,
-        typer.Option(help="language of all the text, whatever files say", rich_help_panel=_INPUT),
-    ] = None,
+    language: Language = None,
     domain: Annotated[
-        str | None,
-        typer.Option(
-            help="domain of all the text; `code` adds code measures", rich_help_panel=_INPUT
-        ),
+        str | None, _input(help="domain of all the text; `code` adds code measures")
     ] = None,
-    text_field: Annotated[str, typer.Option(help=TEXT_FIELD_HELP, rich_help_panel=_INPUT)] = "text",
-    unit: Annotated[
-        Unit,
-        typer.Option(
-            help="what a document of a .txt file is: line or file", rich_help_panel=_INPUT
-        ),
-    ] = "line",
+    text_field: Annotated[str, _input(help="field or column that holds the text")] = "text",
+    unit: Annotated[Unit, _input(help="what a document of a .txt file is: line or file")] = "line",
     on_invalid: Annotated[
-        OnInvalid,
-        typer.Option(
-            help="what to do with invalid UTF-8: refuse, replace or skip", rich_help_panel=_INPUT
-        ),
+        OnInvalid, _input(help="what to do with invalid UTF-8: refuse, replace or skip")
     ] = "refuse",
     parallel: Annotated[
         bool | None,
-        typer.Option(
+        _input(
             help="whether a folder of xxx_Xxxx.txt files is one aligned corpus",
             show_default="by its line counts",
-            rich_help_panel=_INPUT,
         ),
     ] = None,
     words: Annotated[
-        WordSegmenter, typer.Option(help="how words are told apart", rich_help_panel=_HOW)
+        WordSegmenter, _how(help="how words are told apart")
     ] = WordSegmenter.WHITESPACE,
     graphemes: Annotated[
-        bool,
-        typer.Option(
-            "--graphemes", help="count grapheme clusters too (slower)", rich_help_panel=_HOW
-        ),
+        bool, _how("--graphemes", help="count grapheme clusters too (slower)")
     ] = False,
-    replicates: Annotated[
-        int,
-        typer.Option(
-            min=0, max=100_000, help="bootstrap resamples; 0 for no intervals", rich_help_panel=_HOW
-        ),
-    ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="of the resamples", rich_help_panel=_HOW)] = 0,
-    jobs: Annotated[
-        int, typer.Option(min=0, help="processes; 0 for one a core", rich_help_panel=_HOW)
-    ] = 0,
-    cache: Annotated[
-        Path, typer.Option(help="folder of counts already made", rich_help_panel=_HOW)
-    ] = Path("out/cache"),
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="count everything afresh", rich_help_panel=_HOW)
-    ] = False,
-    engine: Annotated[
-        CountEngine, typer.Option(help="this machine, or a Ray cluster", rich_help_panel=_HOW)
-    ] = CountEngine.LOCAL,
+    replicates: Replicates = 1000,
+    seed: Seed = 0,
+    jobs: Jobs = 0,
+    cache: CacheFolder = Path("out/cache"),
+    no_cache: NoCache = False,
+    engine: Annotated[CountEngine, _how(help="this machine, or a Ray cluster")] = CountEngine.LOCAL,
     address: Annotated[
         str | None,
-        typer.Option(
+        _how(
             help="of the Ray cluster: auto, or HOST:PORT of its head",
-            rich_help_panel=_HOW,
             show_default="one started here",
         ),
     ] = None,
     explain: Annotated[
         bool,
-        typer.Option(
+        _output(
             "--explain",
             help="measure nothing; say which engine would serve each tokenizer, and why",
-            rich_help_panel=_OUTPUT,
         ),
     ] = False,
 ) -> None:
@@ -177,12 +147,10 @@ def measure(
     from corpora.output import drawn, emit, json_list
     from tokenize_lab.cli.tables import csv_lines, measure_tables, plan_table
     from tokenize_lab.counts.plan import encoding_plans, plan_rows
-    from tokenize_lab.counts.text import TextSettings
     from tokenize_lab.load import load_tokenizers
     from tokenize_lab.measure import measure as measured
 
-    if as_json and as_csv:
-        raise InputError("--json and --csv both write to stdout; give one of them")
+    one_format(as_json=as_json, as_csv=as_csv)
     reading = ReadOptions(text_field, unit, on_invalid, language, domain, parallel)
     opened = reading.open(corpora)
     loaded = load_tokenizers(tokenizers)
@@ -223,8 +191,6 @@ def measure(
 
 def _cluster(address: str | None, jobs: int) -> "CountBatches":
     """Return what has batches counted on a Ray cluster, which is looked for first."""
-    from functools import partial
-
     from tokenize_lab.ray import count_on_ray, look_for
 
     look_for(address)

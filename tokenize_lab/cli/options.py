@@ -1,26 +1,58 @@
 """Options that several commands take, and say in the same words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from corpora.errors import InputError
 from corpora.readers.settings import OnInvalid, Unit
 
 if TYPE_CHECKING:
     from corpora.corpus import ReadCorpus
 
-TEXT_FIELD_HELP = "field or column that holds the text"
+INPUT, OUTPUT, HOW = "What is measured", "What comes out", "How it is done"
 _DONE = {"replace": "bad bytes replaced", "skip": "skipped"}
 
-TextField = Annotated[str, typer.Option(help=TEXT_FIELD_HELP)]
+TextField = Annotated[str, typer.Option(help="field or column that holds the text")]
 TxtUnit = Annotated[Unit, typer.Option(help="a .txt document is a line or a file")]
 Invalid = Annotated[OnInvalid, typer.Option(help="what to do with invalid UTF-8")]
-CacheFolder = Annotated[Path, typer.Option(help="folder of counts already made")]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="count everything afresh")]
-Jobs = Annotated[int, typer.Option(min=0, help="processes; 0 for one a core")]
+CacheFolder = Annotated[
+    Path, typer.Option(help="folder of counts already made", rich_help_panel=HOW)
+]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="count everything afresh", rich_help_panel=HOW)
+]
+Jobs = Annotated[int, typer.Option(min=0, help="processes; 0 for one a core", rich_help_panel=HOW)]
+RowsAsJson = Annotated[
+    bool, typer.Option("--json", help="rows as strict JSON on stdout", rich_help_panel=OUTPUT)
+]
+RowsAsCsv = Annotated[
+    bool, typer.Option("--csv", help="rows as CSV on stdout", rich_help_panel=OUTPUT)
+]
+Replicates = Annotated[
+    int,
+    typer.Option(
+        min=0, max=100_000, help="bootstrap resamples; 0 for no intervals", rich_help_panel=HOW
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, help="of the resamples", rich_help_panel=HOW)]
+Language = Annotated[
+    str | None,
+    typer.Option(help="language of all the text, whatever files say", rich_help_panel=INPUT),
+]
+
+
+def one_format(*, as_json: bool, as_csv: bool) -> None:
+    """Refuse two formats at once.
+
+    Raises:
+        InputError: both are asked for.
+    """
+    if as_json and as_csv:
+        raise InputError("--json and --csv both write to stdout; give one of them")
 
 
 @dataclass(frozen=True)
@@ -54,7 +86,7 @@ class ReadOptions:
                 )
 
 
-def say(lines: Iterator[str] | Sequence[str]) -> None:
+def say(lines: Iterable[str]) -> None:
     """Write lines for people to stderr."""
     for line in lines:
         typer.echo(line, err=True)

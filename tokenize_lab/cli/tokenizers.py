@@ -45,8 +45,7 @@ def train(
     engine: Annotated[
         str,
         typer.Option(
-            help="huggingface or sentencepiece; both train unigram",
-            show_default="by kind",
+            help="huggingface or sentencepiece; both train unigram", show_default="by kind"
         ),
     ] = "",
     pattern: Annotated[

@@ -7,10 +7,21 @@ from typing import Annotated
 import typer
 
 from corpora.errors import InputError
-from tokenize_lab.cli.options import Invalid, ReadOptions, TextField, TxtUnit, say
+from tokenize_lab.cli.options import (
+    OUTPUT,
+    Invalid,
+    Language,
+    ReadOptions,
+    Replicates,
+    RowsAsCsv,
+    RowsAsJson,
+    Seed,
+    TextField,
+    TxtUnit,
+    one_format,
+    say,
+)
 from tokenize_lab.progress import progress
-
-_OUTPUT = "What comes out"
 
 
 def vocab_curve(
@@ -22,7 +33,7 @@ def vocab_curve(
         typer.Option(
             "--tokenizer",
             "-t",
-            metavar="SPEC",
+            metavar="[NAME=]SPEC",
             help="a BPE, as for measure: a tokenizer.json, a tiktoken encoding, mistral:tekken; "
             "may be repeated",
         ),
@@ -33,7 +44,7 @@ def vocab_curve(
             metavar="V",
             help="a vocabulary size to show; may be repeated",
             show_default="a quarter of an octave apart",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     every: Annotated[
@@ -41,28 +52,20 @@ def vocab_curve(
         typer.Option(
             "--every",
             help="every size there is; those between the default ones have no interval",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=OUTPUT,
         ),
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="rows as strict JSON on stdout", rich_help_panel=_OUTPUT)
-    ] = False,
-    as_csv: Annotated[
-        bool, typer.Option("--csv", help="rows as CSV on stdout", rich_help_panel=_OUTPUT)
-    ] = False,
+    as_json: RowsAsJson = False,
+    as_csv: RowsAsCsv = False,
     out: Annotated[
-        Path, typer.Option(help="folder for vocab_curve.json", rich_help_panel=_OUTPUT)
+        Path, typer.Option(help="folder for vocab_curve.json", rich_help_panel=OUTPUT)
     ] = Path("out/vocab-curve"),
-    language: Annotated[
-        str | None, typer.Option(help="language of all the text, whatever files say")
-    ] = None,
+    language: Language = None,
     text_field: TextField = "text",
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
-    replicates: Annotated[
-        int, typer.Option(min=0, max=100_000, help="bootstrap resamples; 0 for no intervals")
-    ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="of the resamples")] = 0,
+    replicates: Replicates = 1000,
+    seed: Seed = 0,
 ) -> None:
     """Show bytes per token at every vocabulary size a BPE can be cut to, for each language.
 
@@ -79,8 +82,7 @@ def vocab_curve(
     from tokenize_lab.cli.tables import csv_lines, curve_tables
     from tokenize_lab.vocab_curve.job import vocab_curve
 
-    if as_json and as_csv:
-        raise InputError("--json and --csv both write to stdout; give one of them")
+    one_format(as_json=as_json, as_csv=as_csv)
     if at and every:
         raise InputError("--every shows every size, those of --at among them; give one of them")
     reading = ReadOptions(text_field, unit, on_invalid, language)

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corpora.document import Batch
 from tokenize_lab.counts.cache import CountsCache, content_sha256, counts_key, tokenizer_key
+from tokenize_lab.counts.fields import CODE_DOMAIN, TextSettings
 from tokenize_lab.counts.plan import encoding_plans
 from tokenize_lab.counts.sharing import ChunkCounter
-from tokenize_lab.counts.text import CODE_DOMAIN, AnnotatedText, TextSettings
+from tokenize_lab.counts.text import AnnotatedText
 from tokenize_lab.counts.tokens import (
     SampledPretokens,
     TokenCounts,
@@ -21,7 +21,7 @@ from tokenize_lab.counts.tokens import (
     token_boundaries,
 )
 from tokenize_lab.patterns import CutRule
-from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer import IntArray, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class BatchCounts:
         notices: what a person should know, a line each.
     """
 
-    text: NDArray[np.int64]
+    text: IntArray
     tokens: Sequence[TokenCounts]
     encode_seconds: Sequence[float]
     content_sha256: str
@@ -115,7 +115,7 @@ class BatchCounter:
         content = content_sha256(text.text_bytes)
         return text, content, counts_key(content, settings, text.is_code)
 
-    def _stored(self, key: str) -> tuple[NDArray[np.int64] | None, dict[int, TokenCounts]]:
+    def _stored(self, key: str) -> tuple[IntArray | None, dict[int, TokenCounts]]:
         """Return what the cache has of a text's counts, and of the tokenizers', by their place."""
         cache = self._counting.cache
         if cache is None:
@@ -128,7 +128,7 @@ class BatchCounter:
         of_text = cache.get(key)
         return of_text[0] if of_text else None, tokens
 
-    def _store(self, arrays: list[NDArray[np.int64]], *key: str) -> None:
+    def _store(self, arrays: list[IntArray], *key: str) -> None:
         if self._counting.cache is not None:
             self._counting.cache.put(arrays, *key)
 

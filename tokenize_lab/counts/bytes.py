@@ -11,6 +11,8 @@ from functools import cache, cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenize_lab.tokenizer import BoolArray, IntArray
+
 _WIDE_SPACE_LEADS = b"\xc2\xe1\xe2\xe3"
 # Every white space of Unicode 16 beyond ASCII, as str.isspace() has it.
 WIDE_SPACES = (
@@ -21,7 +23,7 @@ ASCII_SPACES = bytes([*range(0x09, 0x0E), *range(0x1C, 0x20), 0x20])
 DIGITS = b"0123456789"
 
 
-def members(data: bytes, wanted: bytes) -> NDArray[np.bool_]:
+def members(data: bytes, wanted: bytes) -> BoolArray:
     """Return which bytes of `data` are among `wanted`: [bytes] bool."""
     return np.frombuffer(data.translate(_membership(wanted)), np.bool_)
 
@@ -34,7 +36,7 @@ def _membership(wanted: bytes) -> bytes:
 class ByteRuns:
     """ByteRuns of bytes: `first[i]` to `last[i]`, both included, in order and not overlapping."""
 
-    def __init__(self, first: NDArray[np.int64], last: NDArray[np.int64]) -> None:
+    def __init__(self, first: IntArray, last: IntArray) -> None:
         assert first.shape == last.shape
         self.first = first
         self.last = last
@@ -47,12 +49,12 @@ class ByteRuns:
         """Return no runs."""
         return cls(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
-    def select(self, keep: NDArray[np.bool_]) -> "ByteRuns":
+    def select(self, keep: BoolArray) -> "ByteRuns":
         """Return the runs for which `keep` is true."""
         return ByteRuns(self.first[keep], self.last[keep])
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
+    def lengths(self) -> IntArray:
         """[runs] bytes of each run."""
         return self.last - self.first + 1
 
@@ -68,8 +70,8 @@ class TextBytes:
     """
 
     raw: bytes
-    starts: NDArray[np.int64]
-    characters: NDArray[np.int64]
+    starts: IntArray
+    characters: IntArray
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> "TextBytes":
@@ -86,7 +88,7 @@ class TextBytes:
         return np.frombuffer(self.raw, np.uint8)
 
     @property
-    def byte_counts(self) -> NDArray[np.int64]:
+    def byte_counts(self) -> IntArray:
         """[texts] bytes of each text."""
         return np.diff(self.starts)
 
@@ -96,7 +98,7 @@ class TextBytes:
         return int(self.characters.sum()) == len(self.raw)
 
     @cached_property
-    def whitespace(self) -> NDArray[np.bool_]:
+    def whitespace(self) -> BoolArray:
         """[bytes] bool, whether the byte belongs to white space, as `str.split()` sees it."""
         ascii_spaces = members(self.raw, ASCII_SPACES)
         if self.is_ascii:
@@ -133,7 +135,7 @@ class TextBytes:
         last = np.diff(at, append=len(self.raw) + 1) > 1
         return ByteRuns(at[first], at[last] + least - 1)
 
-    def runs(self, member: NDArray[np.bool_]) -> ByteRuns:
+    def runs(self, member: BoolArray) -> ByteRuns:
         """Return the maximal runs of bytes for which `member` is true; none crosses two texts."""
         if len(member) == 0:
             return ByteRuns.none()
@@ -148,7 +150,7 @@ class TextBytes:
         closes[before] = member[before]
         return ByteRuns(np.flatnonzero(opens), np.flatnonzero(closes))
 
-    def per_text(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    def per_text(self, positions: IntArray) -> IntArray:
         """Return how many of the sorted byte positions fall in each text: [texts] int64."""
         return np.diff(np.searchsorted(positions, self.starts))
 

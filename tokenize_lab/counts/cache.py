@@ -16,13 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from tokenize_lab.counts.bytes import TextBytes
-from tokenize_lab.counts.fields import FIELDS, WordSegmenter
-from tokenize_lab.counts.text import TextSettings
-from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.counts.fields import FIELDS, TextSettings, WordSegmenter
+from tokenize_lab.tokenizer import IntArray, Tokenizer
 
 # Part of every key: raise it whenever the meaning of a count changes.
 COUNTING_VERSION = 2
@@ -58,7 +56,7 @@ class CountsCache:
 
     folder: Path
 
-    def get(self, *key: str) -> list[NDArray[np.int64]] | None:
+    def get(self, *key: str) -> list[IntArray] | None:
         """Return the arrays stored under the key, or None where there are none (whole)."""
         try:
             raw = self._path(key).read_bytes()
@@ -74,7 +72,7 @@ class CountsCache:
             arrays.append(np.load(file, allow_pickle=False).astype(np.int64))
         return arrays
 
-    def put(self, arrays: list[NDArray[np.int64]], *key: str) -> None:
+    def put(self, arrays: list[IntArray], *key: str) -> None:
         """Store non-negative arrays under the key, each in the smallest integer type that holds it.
 
         Raises:

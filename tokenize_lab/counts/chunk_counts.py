@@ -21,14 +21,7 @@ from tokenize_lab.counts.fields import TOKEN_FIELDS, TOKEN_INDEX
 from tokenize_lab.counts.text import AnnotatedText
 from tokenize_lab.counts.tokens import TokenCounts, count_encoded, single_tokens, token_boundaries
 from tokenize_lab.patterns import CutRule, chunk_starts
-from tokenize_lab.tokenizer import Encoding, Tokenizer
-
-# Many chunks in few texts, so that a library is called for each text and not for each chunk.
-#
-# Chunks are laid end to end where the rule has a place to cut between them, and kept apart by a
-# short word where it has not: " 1" or " a", which ends and begins at such places itself. A chunk
-# that no such word helps, as one that begins with a letter beyond ASCII, begins a text.
-
+from tokenize_lab.tokenizer import Encoding, IntArray, Tokenizer
 
 _TEXT_BYTES = 1 << 14
 # What a chunk that begins with this character may stand behind; others begin a text.
@@ -42,7 +35,11 @@ _APART = {
 
 
 class JoinedChunks:
-    """Distinct chunks that are encoded together.
+    """Distinct chunks, many in few texts, so that a library is called for each text.
+
+    Chunks are laid end to end where the rule has a place to cut between them, and kept apart by a
+    short word where it has not: " 1" or " a", which ends and begins at such places itself. A chunk
+    that no such word helps, as one that begins with a letter beyond ASCII, begins a text.
 
     Attributes:
         chunks: as texts of their own, for counting.
@@ -53,7 +50,7 @@ class JoinedChunks:
         self._rule = rule
 
     @cached_property
-    def _joined(self) -> tuple[list[str], NDArray[np.int64]] | None:
+    def _joined(self) -> tuple[list[str], IntArray] | None:
         """The texts, and where each chunk begins in their bytes; None where they cannot be."""
         texts: list[str] = []
         begins: list[int] = []
@@ -105,9 +102,9 @@ class JoinedChunks:
         )
 
 
-# Known of a text that is given back exactly, whatever the tokenizer; or counted otherwise.
 # Of so few texts each is long, and its chunks are counted before anything is looked up.
 _FEW_TEXTS = 32
+# Known of a text that is given back exactly, whatever the tokenizer; or counted otherwise.
 _OF_TEXT = {"token_bytes", "exact_documents", "comparable_words", "pretokens", "pretoken_bytes"}
 _DENSE = {"tokens", "single_token_words"}
 _RARE = [i for name, i in TOKEN_INDEX.items() if name not in _OF_TEXT | _DENSE]
@@ -126,13 +123,13 @@ class ChunkedText(NamedTuple):
     """
 
     numbers: NDArray[np.int32]
-    chunk_bounds: NDArray[np.int64]
+    chunk_bounds: IntArray
     variants: NDArray[np.int32]
-    times: NDArray[np.int64]
-    bounds: NDArray[np.int64]
+    times: IntArray
+    bounds: IntArray
 
 
-def chunked(text: TextBytes, starts: NDArray[np.int64], numbers: NDArray[np.int32]) -> ChunkedText:
+def chunked(text: TextBytes, starts: IntArray, numbers: NDArray[np.int32]) -> ChunkedText:
     """Return a batch whose chunks begin at `starts` and have these numbers."""
     bounds = np.searchsorted(starts, text.starts)
     inside = ~text.whitespace[starts]  # a cut always follows something that is no white space
@@ -214,9 +211,7 @@ class TokenTable:
         ids, lengths = self._ids.read(text.numbers)
         return Encoding(ids, _sums(lengths, text.chunk_bounds))
 
-    def counts(
-        self, text: ChunkedText, words: NDArray[np.int64], sizes: NDArray[np.int64]
-    ) -> TokenCounts:
+    def counts(self, text: ChunkedText, words: IntArray, sizes: IntArray) -> TokenCounts:
         """Return everything but the pre-tokens.
 
         Arguments:
@@ -245,7 +240,7 @@ class TokenTable:
         return TokenCounts(table, used.astype(np.uint32), histogram[used].astype(np.int64))
 
 
-def _sums(values: NDArray[np.integer], bounds: NDArray[np.int64]) -> NDArray[np.int64]:
+def _sums(values: NDArray[np.integer], bounds: IntArray) -> IntArray:
     """Return the sums of values[bounds[i]:bounds[i + 1]], over the first axis."""
     if len(bounds) <= _FEW_TEXTS + 1:
         return np.array([values[a:b].sum(0, dtype=np.int64) for a, b in pairwise(bounds.tolist())])

@@ -4,25 +4,25 @@ An open hash table in numpy. A chunk's slot follows from a 64-bit hash of its by
 time; a chunk found by its hash is compared with the stored bytes, so that its number is exact.
 """
 
-from collections.abc import Sequence
-from itertools import pairwise
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from itertools import count, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tokenize_lab.counts.bytes import TextBytes
-from tokenize_lab.patterns import chunk_starts, rule_of
-from tokenize_lab.tokenizer import HEAD_MASKS, WINDOW, windows
-
-# A growing list of lists of numbers, in two arrays; and reading many of its lists at once.
+from tokenize_lab.patterns import CutRule, chunk_starts
+from tokenize_lab.tokenizer import HEAD_MASKS, WINDOW, IntArray, windows
 
 
 class NumberLists:
-    """List i is `values[starts[i]:starts[i + 1]]`."""
+    """A growing list of lists of numbers: list i is `values[starts[i]:starts[i + 1]]`."""
 
     def __init__(self) -> None:
-        self._starts: NDArray[np.int64] = np.zeros(1, np.int64)
+        self._starts: IntArray = np.zeros(1, np.int64)
         self._values: NDArray[np.uint32] = np.zeros(0, np.uint32)
         self._size = 0
 
@@ -34,7 +34,7 @@ class NumberLists:
         """ByteArray of memory it takes."""
         return self._starts.nbytes + self._values.nbytes
 
-    def extend(self, values: NDArray[np.uint32], lengths: NDArray[np.int64]) -> None:
+    def extend(self, values: NDArray[np.uint32], lengths: IntArray) -> None:
         """Add lists that lie end to end in `values`."""
         begin, size = int(self._starts[self._size]), self._size + len(lengths)
         self._starts = grown(self._starts, size + 1)
@@ -44,12 +44,12 @@ class NumberLists:
         self._values[begin : begin + len(values)] = values
         self._size = size
 
-    def lengths(self, numbers: NDArray[np.integer]) -> NDArray[np.int64]:
+    def lengths(self, numbers: NDArray[np.integer]) -> IntArray:
         """Return how long the lists are: [n] int64."""
-        lengths: NDArray[np.int64] = self._starts[1:][numbers] - self._starts[numbers]
+        lengths: IntArray = self._starts[1:][numbers] - self._starts[numbers]
         return lengths
 
-    def read(self, numbers: NDArray[np.integer]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    def read(self, numbers: NDArray[np.integer]) -> tuple[NDArray[np.uint32], IntArray]:
         """Return the lists of these numbers end to end, and the length of each."""
         lengths = self.lengths(numbers)
         ends = np.cumsum(lengths)
@@ -76,7 +76,6 @@ _LENGTH = np.uint64(0xC4CEB9FE1A85EC53)
 _HALF = np.uint64(32)
 
 ByteArray = NDArray[np.uint8]
-IntegerArray = NDArray[np.int64]
 WordArray = NDArray[np.uint64]
 
 
@@ -87,7 +86,7 @@ class ChunkTable:
         self._size = 0
         self._slots: NDArray[np.int32] = np.full(_FIRST_SLOTS, -1, np.int32)
         self._hashes: WordArray = np.zeros(0, np.uint64)
-        self._starts: IntegerArray = np.zeros(1, np.int64)
+        self._starts: IntArray = np.zeros(1, np.int64)
         self._lengths: NDArray[np.int32] = np.zeros(0, np.int32)
         self._data: ByteArray = np.zeros(WINDOW, np.uint8)
 
@@ -107,7 +106,7 @@ class ChunkTable:
         return [raw[begin:end] for begin, end in pairwise((starts - starts[0]).tolist())]
 
     def numbers(
-        self, raw: bytes, starts: IntegerArray, most_new: float = 1.0
+        self, raw: bytes, starts: IntArray, most_new: float = 1.0
     ) -> NDArray[np.int32] | None:
         """Return the number of each chunk of a text, new ones added: [n] int32.
 
@@ -136,9 +135,7 @@ class ChunkTable:
             numbers[new] = self._probe(hashes[new])
         return numbers if self._holds(numbers, views, starts, lengths) else None
 
-    def _add(
-        self, text: ByteArray, starts: IntegerArray, lengths: IntegerArray, hashes: WordArray
-    ) -> None:
+    def _add(self, text: ByteArray, starts: IntArray, lengths: IntArray, hashes: WordArray) -> None:
         """Number chunks of a text, no two of one hash, that are not in the table yet."""
         size, begin = self._size + len(starts), int(self._starts[self._size])
         ends = begin + np.cumsum(lengths)
@@ -158,7 +155,7 @@ class ChunkTable:
             unplaced = 0
         self._place(np.arange(unplaced, size))
 
-    def _place(self, numbers: IntegerArray) -> None:
+    def _place(self, numbers: IntArray) -> None:
         """Put numbers into free slots, each at or after the one its hash points to."""
         slots = self._slots_of(self._hashes[numbers])
         while len(numbers):
@@ -181,16 +178,12 @@ class ChunkTable:
             pending = pending[(self._hashes[found] != hashes[pending]) & (found >= 0)]
         return numbers
 
-    def _slots_of(self, hashes: WordArray) -> IntegerArray:
+    def _slots_of(self, hashes: WordArray) -> IntArray:
         bits = len(self._slots).bit_length() - 1
         return (hashes >> np.uint64(64 - bits)).astype(np.int64)
 
     def _holds(
-        self,
-        numbers: NDArray[np.int32],
-        views: WordArray,
-        starts: IntegerArray,
-        lengths: IntegerArray,
+        self, numbers: NDArray[np.int32], views: WordArray, starts: IntArray, lengths: IntArray
     ) -> bool:
         """Whether every chunk is, byte by byte, the one stored under its number.
 
@@ -212,7 +205,7 @@ class ChunkTable:
         return True
 
 
-def _hashes(views: WordArray, starts: IntegerArray, lengths: IntegerArray) -> WordArray:
+def _hashes(views: WordArray, starts: IntArray, lengths: IntArray) -> WordArray:
     """Return a 64-bit hash of each chunk: [n].
 
     Every step is one to one, so up to `WINDOW` bytes the hash and the length are the chunk.
@@ -233,14 +226,6 @@ def _hashes(views: WordArray, starts: IntegerArray, lengths: IntegerArray) -> Wo
     return hashes
 
 
-# The distinct pre-tokens of a corpus, each split off once and numbered.
-#
-# Merges never cross a pre-token, so whatever is to be known of a vocabulary's tokens on a text
-# follows from its distinct pre-tokens and how often each occurs. The text is cut where every
-# pattern of the family must cut (`cuts`); only distinct chunks are split by the pattern, lookahead
-# included.
-
-
 class PretokenNumbers(NamedTuple):
     """The pre-tokens of several texts, one after the other.
 
@@ -250,29 +235,32 @@ class PretokenNumbers(NamedTuple):
     """
 
     numbers: NDArray[np.uint32]
-    lengths: NDArray[np.int64]
+    lengths: IntArray
 
 
 class PretokenIndex:
-    """The distinct pre-tokens of all texts added so far.
+    """The distinct pre-tokens of all texts added so far, each split off once and numbered.
+
+    Merges never cross a pre-token, so whatever is to be known of a vocabulary's tokens on a text
+    follows from its distinct pre-tokens and how often each occurs. Where it is known at which
+    places the splitter always cuts, only distinct chunks between them are split.
 
     Memory grows with their number, not with the text: English has about 5,000 per megabyte in the
     first ten, and fewer later.
-
-    Attributes:
-        pieces: the UTF-8 bytes of each distinct pre-token; its place is its number.
     """
 
-    def __init__(self, pattern: str) -> None:
-        """`pattern` splits the text, and keeps every character of it."""
-        import regex
-
-        self.pieces: list[bytes] = []
-        self._findall: Any = regex.compile(pattern).findall if pattern else lambda text: [text]
-        self._rule = rule_of(pattern)
-        self._numbers: dict[str, int] = {}
+    def __init__(self, split: Callable[[str], Sequence[str]], rule: CutRule | None = None) -> None:
+        """`split` cuts a text into its pre-tokens; `rule` is where it always does, if known."""
+        self._split_text, self._rule = split, rule
+        # Each new piece is given the next number.
+        self._numbers: defaultdict[str, int] = defaultdict(count().__next__)
         self._table = ChunkTable()
         self._of_chunk = NumberLists()
+
+    @property
+    def pieces(self) -> list[str]:
+        """Each distinct pre-token, at the place of its number."""
+        return list(self._numbers)
 
     def add(self, texts: Sequence[str]) -> PretokenNumbers:
         """Split the texts, each on its own."""
@@ -290,16 +278,11 @@ class PretokenIndex:
         return PretokenNumbers(pieces, np.diff(running[np.searchsorted(starts, text.starts)]))
 
     def _split(self, texts: Sequence[str]) -> PretokenNumbers:
-        """Split with the pattern itself."""
-        numbers = self._numbers
-        found: list[int] = []
+        number, split = self._numbers.__getitem__, self._split_text
+        found = array("I")
         ends = np.zeros(len(texts) + 1, np.int64)
-        for i, text in enumerate(texts):
-            for piece in self._findall(text) if text else ():
-                number = numbers.get(piece)
-                if number is None:
-                    number = numbers[piece] = len(numbers)
-                    self.pieces.append(piece.encode())
-                found.append(number)
-            ends[i + 1] = len(found)
-        return PretokenNumbers(np.array(found, np.uint32), np.diff(ends))
+        for index, text in enumerate(texts):
+            found.extend(map(number, split(text)))
+            ends[index + 1] = len(found)
+        numbers = np.frombuffer(found, np.uint32) if found else np.zeros(0, np.uint32)
+        return PretokenNumbers(numbers, np.diff(ends))

@@ -1,9 +1,10 @@
 """The additive counts: what is counted in every document, declared once.
 
 Counts are stored and rates derived, so any regrouping of rows stays exact. Order here is the order
-of columns in every array and table.
+of columns in every array and table. Nothing heavy is loaded: the command's help reads this.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 TEXT_FIELDS = {
@@ -36,13 +37,12 @@ TOKEN_FIELDS = {
     "operator_tokens": "code only: tokens that touch such operators",
 }
 
+CODE_DOMAIN = "code"  # of the documents whose code measures are counted
+
 FIELDS = {**TEXT_FIELDS, **TOKEN_FIELDS}
 TEXT_INDEX = {name: i for i, name in enumerate(TEXT_FIELDS)}
 TOKEN_INDEX = {name: i for i, name in enumerate(TOKEN_FIELDS)}
 FIELD_INDEX = {name: i for i, name in enumerate(FIELDS)}
-
-
-# The names of the word segmenters: nothing heavy, the command's help reads them.
 
 
 class WordSegmenter(StrEnum):
@@ -50,3 +50,11 @@ class WordSegmenter(StrEnum):
 
     WHITESPACE = "whitespace"
     UAX29 = "uax29"
+
+
+@dataclass(frozen=True)
+class TextSettings:
+    """What is looked for in a text; part of the key under which counts are cached."""
+
+    segmenter: WordSegmenter = WordSegmenter.WHITESPACE
+    graphemes: bool = False

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tokenize_lab.counts.fields import WordSegmenter
-from tokenize_lab.counts.text import TextSettings
+from tokenize_lab.counts.fields import TextSettings, WordSegmenter
 from tokenize_lab.patterns import PATTERNS, CutRule, Splitting, rule_of
 from tokenize_lab.tokenizer import Tokenizer
 

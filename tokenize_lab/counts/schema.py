@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from corpora.bootstrap import DocumentBootstrap
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
+from tokenize_lab.tokenizer import FloatArray, IntArray
 
 MOST_UNITS = 2048
 
@@ -41,11 +42,11 @@ class Histogram:
     """How often each id of a vocabulary occurs, kept as sorted ids and counts."""
 
     ids: NDArray[np.uint32] = field(default_factory=lambda: _NO_IDS)
-    occurrences: NDArray[np.int64] = field(default_factory=lambda: _NO_OCCURRENCES)
-    _waiting: list[tuple[NDArray[np.uint32], NDArray[np.int64]]] = field(default_factory=list)
+    occurrences: IntArray = field(default_factory=lambda: _NO_OCCURRENCES)
+    _waiting: list[tuple[NDArray[np.uint32], IntArray]] = field(default_factory=list)
     _waiting_size: int = 0
 
-    def add(self, ids: NDArray[np.uint32], occurrences: NDArray[np.int64]) -> None:
+    def add(self, ids: NDArray[np.uint32], occurrences: IntArray) -> None:
         """Add occurrences; the sum is made when enough has gathered, or when asked for."""
         self._waiting.append((ids, occurrences))
         self._waiting_size += len(ids)
@@ -77,18 +78,18 @@ class GroupCounts:
         aligned: whether units are numbered by alignment.
     """
 
-    units: NDArray[np.int64] = field(default_factory=lambda: _NO_UNITS)
+    units: IntArray = field(default_factory=lambda: _NO_UNITS)
     histogram: Histogram = field(default_factory=Histogram)
     aligned: bool = True
 
     @property
-    def total(self) -> NDArray[np.int64]:
+    def total(self) -> IntArray:
         """[len(FIELDS)] int64, the sum over all units."""
         return np.asarray(self.units.sum(0))
 
     def resampled(
         self, bootstrap: DocumentBootstrap, columns: Sequence[int] | None = None
-    ) -> NDArray[np.float64] | None:
+    ) -> FloatArray | None:
         """Return resampled counts, [replicates, len(FIELDS)]; None for fewer than two units.
 
         Only `columns` are filled in, where they are given.
@@ -103,20 +104,18 @@ class GroupCounts:
         sums[:, counted] = resampled
         return sums
 
-    def add(self, first_document: int, table: NDArray[np.int64]) -> None:
+    def add(self, first_document: int, table: IntArray) -> None:
         """Add documents' counts, [documents, len(FIELDS)], numbered on from `first_document`."""
         self.units = with_documents(self.units, first_document, table)
 
-    def add_units(self, units: NDArray[np.int64]) -> None:
+    def add_units(self, units: IntArray) -> None:
         """Add another group's units to the units of the same number."""
         shorter, longer = sorted((self.units, units), key=len)
         self.units = longer.copy()
         self.units[: len(shorter)] += shorter
 
 
-def with_documents(
-    units: NDArray[np.int64], first_document: int, table: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def with_documents(units: IntArray, first_document: int, table: IntArray) -> IntArray:
     """Return [units, columns] with documents' counts, [documents, columns], added to their units.
 
     `units` is changed where it is long enough; documents are numbered on from `first_document`.
@@ -133,7 +132,7 @@ def with_documents(
     return units
 
 
-def units_of(first_document: int, documents: int) -> NDArray[np.int64]:
+def units_of(first_document: int, documents: int) -> IntArray:
     """Return the units of consecutive documents, up to the next multiple of `MOST_UNITS`.
 
     Each run of `MOST_UNITS` documents fills every unit once, turned by an amount of its own, so
@@ -165,9 +164,6 @@ def merged(counts: dict[Group, GroupCounts], keep: Iterable[str]) -> dict[Group,
     for into in result.values():
         into.histogram.settle()
     return result
-
-
-# Which groups of counts may be compared line by line.
 
 
 class Place(NamedTuple):

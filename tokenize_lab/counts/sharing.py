@@ -18,7 +18,8 @@ from corpora.document import Batch
 from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.counts.chunk_counts import ChunkedText, JoinedChunks, TokenTable, chunked
 from tokenize_lab.counts.chunks import ChunkTable
-from tokenize_lab.counts.text import AnnotatedText, TextSettings
+from tokenize_lab.counts.fields import TextSettings
+from tokenize_lab.counts.text import AnnotatedText
 from tokenize_lab.counts.tokens import TokenCounts, whole_words
 from tokenize_lab.patterns import CutRule, chunk_starts
 from tokenize_lab.tokenizer import Tokenizer

@@ -1,4 +1,11 @@
-"""What is counted in a text, whatever the tokenizer: bytes, characters, words, numbers."""
+"""What is counted in a text, whatever the tokenizer: bytes, characters, words, numbers.
+
+Words are told apart by a named segmenter. `whitespace` splits as `str.split()` does. `uax29` takes
+the word boundaries of Unicode Standard Annex 29 (default rules, no dictionary) and keeps the
+segments that hold a letter or a digit. Neither finds words where a script writes none apart:
+characters of such scripts are counted, and a rate over words is null where they are the majority,
+never a wrong number.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,18 +13,10 @@ from functools import cache, cached_property
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tokenize_lab.counts.bytes import ByteRuns, TextBytes, members
-from tokenize_lab.counts.fields import TEXT_FIELDS, TEXT_INDEX, WordSegmenter
-
-# Words, by a named segmenter; and the writing that has none to find.
-#
-# `whitespace` splits as `str.split()` does. `uax29` takes the word boundaries of Unicode Standard
-# Annex 29 (default rules, no dictionary) and keeps the segments that hold a letter or a digit.
-# Neither finds words where a script writes none apart: characters of such scripts are counted, and
-# a rate over words is null where they are the majority, never a wrong number.
-
+from tokenize_lab.counts.fields import TEXT_FIELDS, TEXT_INDEX, TextSettings, WordSegmenter
+from tokenize_lab.tokenizer import BoolArray, IntArray
 
 # Blocks of scripts written without spaces between words, first and last code point.
 _NEED_A_DICTIONARY = [
@@ -42,7 +41,7 @@ def word_runs(text: TextBytes, texts: Sequence[str], segmenter: WordSegmenter) -
     return _uax29_runs(text, texts)
 
 
-def unspaced_characters(text: TextBytes, segmenter: WordSegmenter) -> NDArray[np.int64]:
+def unspaced_characters(text: TextBytes, segmenter: WordSegmenter) -> IntArray:
     """Return how many characters of each text the segmenter cannot group into words.
 
     [texts] int64. For `whitespace`: Han, kana, Thai, Lao, Khmer, Myanmar, Tibetan. For `uax29`,
@@ -57,7 +56,7 @@ def unspaced_characters(text: TextBytes, segmenter: WordSegmenter) -> NDArray[np
 
 
 @cache
-def _unspaced_leads(segmenter: WordSegmenter) -> tuple[bytes, NDArray[np.bool_]]:
+def _unspaced_leads(segmenter: WordSegmenter) -> tuple[bytes, BoolArray]:
     """Lead bytes of characters of unspaced blocks; and [65536] bool over the first two bytes.
 
     Blocks end on multiples of 64 characters, so two bytes decide.
@@ -100,7 +99,7 @@ def _uax29_runs(text: TextBytes, texts: Sequence[str]) -> ByteRuns:
     )
 
 
-def grapheme_counts(texts: Sequence[str]) -> NDArray[np.int64]:
+def grapheme_counts(texts: Sequence[str]) -> IntArray:
     """Return the number of extended grapheme clusters (UAX 29) of each text: [texts] int64."""
     import regex
 
@@ -108,16 +107,7 @@ def grapheme_counts(texts: Sequence[str]) -> NDArray[np.int64]:
     return np.fromiter((len(cluster.findall(text)) for text in texts), np.int64, len(texts))
 
 
-CODE_DOMAIN = "code"
 LONG_NUMBER_DIGITS = 4
-
-
-@dataclass(frozen=True)
-class TextSettings:
-    """What is looked for in a text; part of the key under which counts are cached."""
-
-    segmenter: WordSegmenter = WordSegmenter.WHITESPACE
-    graphemes: bool = False
 
 
 @dataclass(frozen=True)
@@ -168,7 +158,7 @@ class AnnotatedText:
         runs = text.runs(members(text.raw, b"+-*/%=<>!&|^~?:.@"))
         return runs.select(runs.lengths >= 2)
 
-    def counts(self) -> NDArray[np.int64]:
+    def counts(self) -> IntArray:
         """Return [texts, len(TEXT_FIELDS)] int64."""
         text = self.text_bytes
         table = np.zeros((len(self.texts), len(TEXT_FIELDS)), np.int64)

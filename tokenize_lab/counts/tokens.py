@@ -1,4 +1,4 @@
-"""One batch, one tokenizer: every additive count, per document."""
+"""One batch, one tokenizer: where its tokens begin, and every additive count, per document."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +11,16 @@ from numpy.typing import NDArray
 from tokenize_lab.counts.bytes import ByteRuns, TextBytes
 from tokenize_lab.counts.fields import TOKEN_FIELDS, TOKEN_INDEX
 from tokenize_lab.counts.text import AnnotatedText
-from tokenize_lab.tokenizer import HEAD_MASKS, WINDOW, Encoding, TokenBytes, Tokenizer, windows
-
-# Where tokens begin in the raw bytes of their texts, and which texts they give back exactly.
+from tokenize_lab.tokenizer import (
+    HEAD_MASKS,
+    WINDOW,
+    BoolArray,
+    Encoding,
+    IntArray,
+    TokenBytes,
+    Tokenizer,
+    windows,
+)
 
 
 @dataclass(frozen=True)
@@ -26,8 +33,8 @@ class TokenBoundaries:
         opens: [bytes + 1] int8, 1 where a token of an exact text begins.
     """
 
-    exact: NDArray[np.bool_]
-    token_bytes: NDArray[np.int64]
+    exact: BoolArray
+    token_bytes: IntArray
     opens: NDArray[np.int8]
 
     @cached_property
@@ -74,7 +81,7 @@ def token_boundaries(text: TextBytes, encoding: Encoding, tokenizer: Tokenizer) 
     return TokenBoundaries(exact, token_bytes, opens)
 
 
-def _prefix_bytes(tokenizer: Tokenizer, opening_ids: NDArray[np.int64]) -> NDArray[np.int32]:
+def _prefix_bytes(tokenizer: Tokenizer, opening_ids: IntArray) -> NDArray[np.int32]:
     """Return how many bytes of each text's first token are the tokenizer's prefix, not text."""
     prefix = tokenizer.prefix
     if not prefix or not len(opening_ids):
@@ -86,13 +93,13 @@ def _prefix_bytes(tokenizer: Tokenizer, opening_ids: NDArray[np.int64]) -> NDArr
 
 def _differing(
     text: bytes,
-    starts: NDArray[np.int64],
+    starts: IntArray,
     table: TokenBytes,
-    ids: NDArray[np.int64],
+    ids: IntArray,
     sizes: NDArray[np.int32],
-    opening: NDArray[np.int64],
+    opening: IntArray,
     skip: NDArray[np.int32],
-) -> NDArray[np.int64]:
+) -> IntArray:
     """Return the indices of tokens whose bytes differ from the text's at their place.
 
     Arguments:
@@ -129,7 +136,7 @@ def _differing(
 PRETOKEN_SAMPLE_SHARE = 1 / 64
 PRETOKEN_SAMPLE_LEAST = 4096
 
-_Put = Callable[[str, NDArray[np.int64]], None]
+_Put = Callable[[str, IntArray], None]
 
 
 class TokenCounts(NamedTuple):
@@ -141,9 +148,9 @@ class TokenCounts(NamedTuple):
         occurrences: [used] int64, how often each of them occurs.
     """
 
-    per_text: NDArray[np.int64]
+    per_text: IntArray
     ids: NDArray[np.uint32]
-    occurrences: NDArray[np.int64]
+    occurrences: IntArray
 
 
 class SampledPretokens(NamedTuple):
@@ -154,8 +161,8 @@ class SampledPretokens(NamedTuple):
         bytes: [texts] int64, bytes of that part.
     """
 
-    pieces: NDArray[np.int64]
-    bytes: NDArray[np.int64]
+    pieces: IntArray
+    bytes: IntArray
 
 
 def count_tokens(text: AnnotatedText, encoding: Encoding, tokenizer: Tokenizer) -> TokenCounts:
@@ -173,7 +180,7 @@ def count_encoded(
     ids, per_text = encoding
     table = np.zeros((len(per_text), len(TOKEN_FIELDS)), np.int64)
 
-    def put(name: str, column: NDArray[np.int64]) -> None:
+    def put(name: str, column: IntArray) -> None:
         table[:, TOKEN_INDEX[name]] = column
 
     put("tokens", per_text)
@@ -217,14 +224,14 @@ def in_exact_texts(text: AnnotatedText, boundaries: TokenBoundaries, runs: ByteR
 
 
 def _sum_per_text(
-    text: AnnotatedText, runs: ByteRuns, values: NDArray[np.integer] | NDArray[np.bool_]
-) -> NDArray[np.int64]:
+    text: AnnotatedText, runs: ByteRuns, values: NDArray[np.integer] | BoolArray
+) -> IntArray:
     running = np.zeros(len(runs) + 1, np.int64)
     np.cumsum(values, out=running[1:])
     return np.diff(running[np.searchsorted(runs.first, text.text_bytes.starts)])
 
 
-def single_tokens(words: ByteRuns, boundaries: TokenBoundaries) -> NDArray[np.bool_]:
+def single_tokens(words: ByteRuns, boundaries: TokenBoundaries) -> BoolArray:
     """Return which words, one or more, are one token: no boundary cuts it, and no token reaches
     into a neighbour."""
     opened = boundaries.opened

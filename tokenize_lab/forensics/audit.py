@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from corpora.corpus import Corpus
-from tokenize_lab.forensics.finding import Finding
+from tokenize_lab.forensics.finding import TokenizerFinding
 from tokenize_lab.forensics.merges import MergeRules, dead_merges, merge_rules
 from tokenize_lab.forensics.reach import OPEN, PROVEN, Reach, Reached, find_reach
 from tokenize_lab.forensics.scripts import script_counts
@@ -28,7 +28,7 @@ def audit(
     jobs: int = 1,
     cache: Path | None = None,
     progress: ReportProgress = silent,
-) -> Finding:
+) -> TokenizerFinding:
     """Look at every token of a vocabulary: can it come out of a text at all, is it whole
     characters, which script; and is it ever used in the corpora, and by which languages.
 
@@ -54,7 +54,7 @@ def audit(
     rules = merge_rules(loaded)
     met = np.flatnonzero(usage.total).tolist() if usage else []
     reached = find_reach(loaded, rules, met)
-    return Finding(
+    return TokenizerFinding(
         kind="audit",
         tokenizer=identity(loaded),
         ids={kind.name.lower(): int(np.count_nonzero(table.kinds == kind)) for kind in TokenKind},

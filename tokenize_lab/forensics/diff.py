@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corpora.corpus import Corpus
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
@@ -16,14 +15,11 @@ from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.counts.bytes import ByteRuns, TextBytes
 from tokenize_lab.counts.tokens import TokenBoundaries, token_boundaries
 from tokenize_lab.forensics.audit import identity, token
-from tokenize_lab.forensics.finding import Finding
+from tokenize_lab.forensics.finding import TokenizerFinding
 from tokenize_lab.forensics.scripts import script_counts
 from tokenize_lab.load import load_tokenizers
 from tokenize_lab.progress import ReportProgress, silent
-from tokenize_lab.tokenizer import TokenBytes, Tokenizer, readable
-
-# How two tokenizers cut the same text: where both cut, and which words they cut otherwise.
-
+from tokenize_lab.tokenizer import BoolArray, IntArray, TokenBytes, Tokenizer, readable
 
 LONGEST_WORD = 60  # bytes; longer runs without a space are no words to be shown
 
@@ -88,10 +84,7 @@ class Cuts:
 
 
 def compare_cuts(
-    a: Tokenizer,
-    b: Tokenizer,
-    corpora: Sequence[Corpus],
-    progress: ReportProgress = silent,
+    a: Tokenizer, b: Tokenizer, corpora: Sequence[Corpus], progress: ReportProgress = silent
 ) -> Cuts:
     """Encode the corpora with both and compare where they cut.
 
@@ -142,12 +135,7 @@ def _add(
     _note_words(words, text, first, second, inside)
 
 
-def _same_bytes(
-    text: TextBytes,
-    first: NDArray[np.bool_],
-    second: NDArray[np.bool_],
-    inside: NDArray[np.bool_],
-) -> int:
+def _same_bytes(text: TextBytes, first: BoolArray, second: BoolArray, inside: BoolArray) -> int:
     """Return the bytes of tokens that begin and end at the same places: between two neighbouring
     places where either cuts, both of them cuts of both."""
     places = np.flatnonzero(first | second | ~inside)
@@ -163,9 +151,9 @@ def _same_bytes(
 def _note_words(
     words: Counter[tuple[bytes, tuple[int, ...], tuple[int, ...]]],
     text: TextBytes,
-    first: NDArray[np.bool_],
-    second: NDArray[np.bool_],
-    inside: NDArray[np.bool_],
+    first: BoolArray,
+    second: BoolArray,
+    inside: BoolArray,
 ) -> None:
     runs = text.runs(~text.whitespace & inside)
     runs = runs.select(runs.lengths <= LONGEST_WORD)
@@ -200,7 +188,7 @@ def diff(
     corpora: Sequence[Corpus] = (),
     *,
     progress: ReportProgress = silent,
-) -> Finding:
+) -> TokenizerFinding:
     """Compare two tokenizers: what they do to a text, which tokens they share, and how they cut.
 
     Lists hold at most `LISTED` entries; tokens as in `audit`.
@@ -214,7 +202,7 @@ def diff(
         InputError: from the tokenizers or the corpora.
     """
     a, b = load_tokenizers([first, second])
-    return Finding(
+    return TokenizerFinding(
         kind="diff",
         tokenizers=[identity(a), identity(b)],
         settings=_settings(a, b),
@@ -278,19 +266,12 @@ def _vocabulary(a: TokenBytes, b: TokenBytes) -> dict[str, Any]:
         "rank_correlation": _spearman(ranks),
         "median_move": float(np.median(np.abs(moves))) if len(moves) else None,
         "moves": [
-            {
-                **token(a, int(places[i, 0])),
-                "ids": places[i].tolist(),
-                "ranks": ranks[i].tolist(),
-            }
+            {**token(a, int(places[i, 0])), "ids": places[i].tolist(), "ranks": ranks[i].tolist()}
             for i in farthest.tolist()
             if moves[i]
         ],
         "scripts": [script_counts(a, own), script_counts(b, its)],
-        "examples": [
-            [token(a, i) for i in own[:LISTED]],
-            [token(b, i) for i in its[:LISTED]],
-        ],
+        "examples": [[token(a, i) for i in own[:LISTED]], [token(b, i) for i in its[:LISTED]]],
     }
 
 
@@ -301,7 +282,7 @@ def _by_bytes(table: TokenBytes) -> dict[bytes, int]:
     return found
 
 
-def _spearman(ranks: NDArray[np.int64]) -> float | None:
+def _spearman(ranks: IntArray) -> float | None:
     """Return the rank correlation; None for fewer than two."""
     if len(ranks) < 2:
         return None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 KINDS = ("audit", "diff", "mixture")
 
 
-class Finding(dict[str, Any]):
+class TokenizerFinding(dict[str, Any]):
     """What `audit`, `diff` or `mixture` found, ready for JSON; `kind` says which."""
 
     @property

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import Corpus
@@ -20,26 +19,23 @@ from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.simple import character_to_byte
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.forensics.audit import identity
-from tokenize_lab.forensics.finding import Finding
+from tokenize_lab.forensics.finding import TokenizerFinding
 from tokenize_lab.forensics.merges import MergeRules, merge_rules
 from tokenize_lab.forensics.program import Costs, Solution, relative_costs, solve
 from tokenize_lab.forensics.replay import PairHistory, replay
 from tokenize_lab.load import load_tokenizers
 from tokenize_lab.progress import ReportProgress, silent
-from tokenize_lab.tokenizer import Tokenizer
-
-# The distinct pieces that merges stay inside, with how often each language holds them.
-#
-# Documents are dealt to blocks, and counted by block, so that resampling documents needs no second
-# reading: a resample is a weight for each block.
-
+from tokenize_lab.tokenizer import FloatArray, IntArray, Tokenizer
 
 BLOCKS = 64  # per language; the units of a bootstrap
 
 
 @dataclass(frozen=True)
 class MixtureWords:
-    """Distinct pieces and their counts.
+    """The distinct pieces that merges stay inside, with how often each language holds them.
+
+    Documents are dealt to blocks, and counted by block, so that resampling documents needs no
+    second reading: a resample is a weight for each block.
 
     Attributes:
         pieces: [words] the bytes of each.
@@ -51,14 +47,14 @@ class MixtureWords:
 
     pieces: Sequence[bytes]
     languages: Sequence[str]
-    word: NDArray[np.int64]
-    language: NDArray[np.int64]
-    block: NDArray[np.int64]
-    count: NDArray[np.int64]
-    bytes: NDArray[np.int64]
-    documents: NDArray[np.int64]
+    word: IntArray
+    language: IntArray
+    block: IntArray
+    count: IntArray
+    bytes: IntArray
+    documents: IntArray
 
-    def weights(self, blocks: NDArray[np.float64]) -> NDArray[np.float64]:
+    def weights(self, blocks: FloatArray) -> FloatArray:
         """Return how often each language holds each word, [words, languages], per million bytes.
 
         Arguments:
@@ -169,7 +165,7 @@ def mixture(
     replicates: int = 0,
     seed: int = 0,
     progress: ReportProgress = silent,
-) -> Finding:
+) -> TokenizerFinding:
     """Infer how much of each language a BPE was trained on, from the order of its merges.
 
     Arguments:
@@ -202,7 +198,7 @@ def infer_mixture(
     replicates: int = 0,
     seed: int = 0,
     progress: ReportProgress = silent,
-) -> Finding:
+) -> TokenizerFinding:
     """Return the languages' shares with all that is needed to judge them, ready for JSON.
 
     `share` is that of the programme with relative costs, `share_published` that of the published
@@ -232,7 +228,7 @@ def infer_mixture(
     solution = solve(history, counts, costs, published.chosen)
     draws = _resampled(history, words, solution, costs, replicates, seed, progress)
     merged = counts[history.merged[history.merged >= 0]] @ published.shares
-    return Finding(
+    return TokenizerFinding(
         kind="mixture",
         tokenizer=identity(tokenizer),
         languages=_rows(words, solution, published, draws),
@@ -268,7 +264,7 @@ def _resampled(
     replicates: int,
     seed: int,
     progress: ReportProgress,
-) -> NDArray[np.float64]:
+) -> FloatArray:
     """Return the shares of each resample: [replicates, languages]."""
     bootstrap = DocumentBootstrap(replicates, seed)
     filled = words.bytes > 0
@@ -286,7 +282,7 @@ def _resampled(
 
 
 def _rows(
-    words: MixtureWords, solution: Solution, published: Solution, draws: NDArray[np.float64]
+    words: MixtureWords, solution: Solution, published: Solution, draws: FloatArray
 ) -> list[dict[str, Any]]:
     errors = draws.std(0, ddof=1) if len(draws) > 1 else None
     rows = []

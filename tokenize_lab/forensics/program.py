@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tokenize_lab.forensics.replay import PairHistory
+from tokenize_lab.tokenizer import FloatArray, IntArray
 
 MOST_ADDED = 250  # constraints a round; more make each round dearer, and hardly fewer rounds
 MOST_ROUNDS = 200
@@ -38,8 +38,8 @@ GAP = 1e-4  # of the slack: what is found is at most so far above the least ther
 class Costs(NamedTuple):
     """What a unit of slack costs: [T] at each step, [pairs] for each pair."""
 
-    steps: NDArray[np.float64]
-    pairs: NDArray[np.float64]
+    steps: FloatArray
+    pairs: FloatArray
 
 
 @dataclass(frozen=True)
@@ -57,20 +57,20 @@ class Solution:
         chosen: [constraints, 2] stretch and step of each, to begin another solution with.
     """
 
-    shares: NDArray[np.float64]
+    shares: FloatArray
     slack: float
     steps_used: int
     constraints: int
     rounds: int
     gap: float
-    chosen: NDArray[np.int64]
+    chosen: IntArray
 
 
 def solve(
     history: PairHistory,
-    counts: NDArray[np.float64],
+    counts: FloatArray,
     costs: Costs | None = None,
-    begin_with: NDArray[np.int64] | None = None,
+    begin_with: IntArray | None = None,
 ) -> Solution:
     """Return the shares that leave the least slack.
 
@@ -109,9 +109,7 @@ def solve(
     return Solution(shares, slack, int(known.sum()), len(chosen), rounds, gap, chosen)
 
 
-def relative_costs(
-    history: PairHistory, counts: NDArray[np.float64], shares: NDArray[np.float64]
-) -> Costs:
+def relative_costs(history: PairHistory, counts: FloatArray, shares: FloatArray) -> Costs:
     """Return costs that count slack as a share: of the frequency of the pair merged at a step, and
     of the highest that a pair reaches, both under `shares`."""
     level = counts @ shares
@@ -121,9 +119,7 @@ def relative_costs(
     return Costs(1 / np.maximum(merged, LEAST), 1 / np.maximum(highest, LEAST))
 
 
-def _lowest(
-    level: NDArray[np.float64], begin: NDArray[np.int64], end: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _lowest(level: FloatArray, begin: IntArray, end: IntArray) -> IntArray:
     """Return where `level` is least in each range begin..end - 1: a sparse table of powers of two
     (Bender and Farach-Colton 2000)."""
     best = [np.arange(len(level))]
@@ -142,9 +138,7 @@ def _lowest(
     return result
 
 
-def _worst_of_each_pair(
-    wanted: NDArray[np.int64], broken: NDArray[np.float64], pair: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _worst_of_each_pair(wanted: IntArray, broken: FloatArray, pair: IntArray) -> IntArray:
     """Return each pair's most broken stretch, the worst first."""
     order = wanted[np.argsort(-broken[wanted], kind="stable")]
     _, first = np.unique(pair[order], return_index=True)
@@ -152,12 +146,8 @@ def _worst_of_each_pair(
 
 
 def _solved(
-    history: PairHistory,
-    counts: NDArray[np.float64],
-    merged: NDArray[np.float64],
-    chosen: NDArray[np.int64],
-    costs: Costs,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
+    history: PairHistory, counts: FloatArray, merged: FloatArray, chosen: IntArray, costs: Costs
+) -> tuple[FloatArray, FloatArray, FloatArray, float]:
     """Solve for the chosen constraints; slacks that none of them names are zero."""
     from scipy.optimize import linprog
     from scipy.sparse import coo_array, hstack

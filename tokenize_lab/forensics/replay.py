@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tokenize_lab.forensics.merges import Merge
+from tokenize_lab.tokenizer import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,15 @@ class PairHistory:
     """
 
     steps: int
-    pair: NDArray[np.int64]
-    begin: NDArray[np.int64]
-    end: NDArray[np.int64]
-    merged: NDArray[np.int64]
+    pair: IntArray
+    begin: IntArray
+    end: IntArray
+    merged: IntArray
     changes: Any
 
-    def counts(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def counts(self, weights: FloatArray) -> FloatArray:
         """Return each stretch's count under weights of the words: [stretches, columns]."""
-        running: NDArray[np.float64] = np.cumsum(self.changes @ weights, axis=0)
+        running: FloatArray = np.cumsum(self.changes @ weights, axis=0)
         # A pair's first stretch begins at zero: take off what the pairs before it came to.
         first = np.flatnonzero(np.diff(self.pair, prepend=-1))
         lengths = np.diff(np.append(first, len(self.pair)))
@@ -49,16 +49,13 @@ class PairHistory:
         return np.asarray(np.maximum(running - np.repeat(before, lengths, axis=0), 0.0))
 
 
-def replay(
-    words: Sequence[Sequence[int]],
-    merges: Sequence[Merge],
-) -> PairHistory:
+def replay(words: Sequence[Sequence[int]], merges: Sequence[Merge]) -> PairHistory:
     """Apply the merges in order to words given as ids of their smallest symbols."""
     text = _Text(words)
-    changes: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
-    steps: list[NDArray[np.int64]] = []
+    changes: list[tuple[IntArray, IntArray, IntArray]] = []
+    steps: list[IntArray] = []
 
-    def note(step: int, positions: NDArray[np.int64], sign: int) -> None:
+    def note(step: int, positions: IntArray, sign: int) -> None:
         changes.append((text.keys(positions), text.word[positions], np.full(len(positions), sign)))
         steps.append(np.full(len(positions), step))
 
@@ -83,10 +80,10 @@ def replay(
 
 
 def _history(
-    keys: NDArray[np.int64],
-    steps: NDArray[np.int64],
-    word: NDArray[np.int64],
-    sign: NDArray[np.int64],
+    keys: IntArray,
+    steps: IntArray,
+    word: IntArray,
+    sign: IntArray,
     wanted: Sequence[int],
     words: int,
 ) -> PairHistory:
@@ -128,23 +125,23 @@ class _Text:
         self.before = places - 1
         self.before[(ends - lengths)[lengths > 0]] = -1
         self.alive = np.ones(size, np.bool_)
-        self._places: dict[int, list[NDArray[np.int64]]] = {}
+        self._places: dict[int, list[IntArray]] = {}
 
     def key(self, left: int, right: int) -> int:
         """Return one number for a pair of ids."""
         return left << 32 | right
 
-    def keys(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    def keys(self, positions: IntArray) -> IntArray:
         """Return the pair that begins at each position."""
         return np.asarray(self.symbol[positions] << 32 | self.symbol[self.after[positions]])
 
-    def open(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    def open(self, positions: IntArray) -> IntArray:
         """Return the positions, each once, at which a pair begins."""
         positions = np.unique(positions)
         positions = positions[positions >= 0]
         return positions[self.alive[positions] & (self.after[positions] >= 0)]
 
-    def index(self, positions: NDArray[np.int64]) -> None:
+    def index(self, positions: IntArray) -> None:
         """Remember where pairs are; places that are lost later are sorted out when asked for."""
         keys = self.keys(positions)
         order = np.argsort(keys, kind="stable")
@@ -154,7 +151,7 @@ class _Text:
         for key, part in zip(keys[first].tolist(), parts, strict=True):
             self._places.setdefault(key, []).append(part)
 
-    def places(self, merge: Merge) -> NDArray[np.int64]:
+    def places(self, merge: Merge) -> IntArray:
         """Return where a merge applies, in order; of places that overlap, the leftmost."""
         noted = self._places.pop(self.key(merge.left, merge.right), None)
         if noted is None:
@@ -169,7 +166,7 @@ class _Text:
             found = found[(place - run) % 2 == 0]
         return np.asarray(found)
 
-    def join(self, places: NDArray[np.int64], result: int) -> None:
+    def join(self, places: IntArray, result: int) -> None:
         """Make each pair one symbol."""
         second = self.after[places]
         third = self.after[second]

@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corpora.corpus import Corpus
 from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.cache import CountsCache
-from tokenize_lab.counts.fields import FIELD_INDEX
-from tokenize_lab.counts.text import TextSettings
+from tokenize_lab.counts.fields import FIELD_INDEX, TextSettings
 from tokenize_lab.measure import count_corpora
 from tokenize_lab.progress import ReportProgress, silent
-from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer import IntArray, Tokenizer
 
 MAINLY = 0.9  # of a token's occurrences per byte of each language
 
@@ -32,12 +30,12 @@ class Usage:
     """
 
     languages: Sequence[str]
-    counts: NDArray[np.int64]
-    bytes: NDArray[np.int64]
+    counts: IntArray
+    bytes: IntArray
     corpora_sha256: dict[str, str]
 
     @property
-    def total(self) -> NDArray[np.int64]:
+    def total(self) -> IntArray:
         """[V] int64, occurrences in all the text."""
         return np.asarray(self.counts.sum(0))
 

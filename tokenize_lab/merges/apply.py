@@ -15,10 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenize_lab.merges.merge_list import NONE, Merges, PairRanks
-
-# Byte pair encoding of one piece of any length, by a heap: a whole document, or one whose merges
-# are left out at random.
-
+from tokenize_lab.tokenizer import IntArray
 
 NEVER = 1 << 62  # the rank of a pair that does not merge
 
@@ -41,7 +38,7 @@ def merge_piece(
     made: Sequence[int],
     leaves_out: Callable[[], bool] | None = None,
 ) -> MergedPiece:
-    """Merge a piece to its end.
+    """Merge a piece of any length to its end, a whole document even, or with merges left out.
 
     A heap holds each place where two tokens merge, so a piece of n symbols takes n log n steps.
 
@@ -109,7 +106,7 @@ class Applied(NamedTuple):
         size: [merges] int32, the least vocabulary size at which it is done.
     """
 
-    piece: NDArray[np.int64]
+    piece: IntArray
     size: NDArray[np.int32]
 
 
@@ -120,7 +117,7 @@ class Merger:
         self._merges = merges
         self._ranks = PairRanks(merges.left, merges.right, merges.rank)
 
-    def apply(self, symbols: NDArray[np.int32], lengths: NDArray[np.int64]) -> Applied:
+    def apply(self, symbols: NDArray[np.int32], lengths: IntArray) -> Applied:
         """Merge every piece to its end.
 
         Args:
@@ -131,7 +128,7 @@ class Merger:
             the merges done, in no particular order.
         """
         starts = np.cumsum(lengths) - lengths
-        pieces: list[NDArray[np.int64]] = []
+        pieces: list[IntArray] = []
         ranks: list[NDArray[np.int32]] = []
         low = 1
         for width in WIDTHS:
@@ -154,9 +151,7 @@ class Merger:
             return Applied(np.zeros(0, np.int64), np.zeros(0, np.int32))
         return Applied(np.concatenate(pieces), self._merges.sizes[np.concatenate(ranks)])
 
-    def _rounds(
-        self, tokens: NDArray[np.int32]
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32]]]:
+    def _rounds(self, tokens: NDArray[np.int32]) -> Iterator[tuple[IntArray, NDArray[np.int32]]]:
         """Merge [rows, width + 2] pieces, a merge a row in each round, yielding which rows merged
         and the highest rank that each has seen.
 
@@ -206,7 +201,7 @@ class Merger:
 
 
 def _block(
-    symbols: NDArray[np.int32], starts: NDArray[np.int64], lengths: NDArray[np.int64], width: int
+    symbols: NDArray[np.int32], starts: IntArray, lengths: IntArray, width: int
 ) -> NDArray[np.int32]:
     """Return pieces as [pieces, width + 2], with -1 before and behind each."""
     places = np.arange(width)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
+from tokenize_lab.tokenizer import IntArray
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Merges:
         made: list[int] = self.made.tolist()
         return made
 
-    def kept(self, size: int, asked: str) -> NDArray[np.int64]:
+    def kept(self, size: int, asked: str) -> IntArray:
         """Return the ids of the vocabulary cut to `size`, ascending: [size] int64.
 
         Args:
@@ -158,9 +159,6 @@ def ranked_merges(tokens: Sequence[tuple[bytes, int]], vocabulary_size: int) -> 
     )
 
 
-# Pairs of ids to their rank, for many pairs at once: a hash table in two arrays.
-
-
 NONE = np.int32(np.iinfo(np.int32).max)  # the rank of a pair that never merges
 _EMPTY = np.uint64(np.iinfo(np.uint64).max)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: Knuth's hash
@@ -169,7 +167,8 @@ _SLOTS_PER_PAIR = 4
 
 
 class PairRanks:
-    """The rank of every pair of tokens that merges, by open addressing with linear probing."""
+    """The rank of every pair of tokens that merges, for many pairs at once: a hash table in two
+    arrays, by open addressing with linear probing."""
 
     def __init__(
         self, left: NDArray[np.int32], right: NDArray[np.int32], rank: NDArray[np.int32]
@@ -210,7 +209,7 @@ class PairRanks:
             probed = probed[~hit & (found != _EMPTY)]
         return ranks
 
-    def _slots(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    def _slots(self, keys: NDArray[np.uint64]) -> IntArray:
         return ((keys * _GOLDEN) >> self._shift).astype(np.int64)
 
 

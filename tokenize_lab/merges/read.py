@@ -15,8 +15,6 @@ from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.merges.merge_list import Merges, listed_merges, ranked_merges
 from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer, TokenKind
 
-# A vocabulary of which only the first part is used.
-
 
 @dataclass(frozen=True)
 class MaskedTokenizer:

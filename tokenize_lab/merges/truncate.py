@@ -9,7 +9,6 @@ import json
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
@@ -17,7 +16,7 @@ from tokenize_lab.backends.huggingface_json import written_merges
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import MaskedTokenizer, bpe_model, merges_of
-from tokenize_lab.tokenizer import TokenBytes, Tokenizer, TokenKind
+from tokenize_lab.tokenizer import IntArray, TokenBytes, Tokenizer, TokenKind
 
 
 def truncated(tokenizer: Tokenizer, vocabulary_size: int) -> Tokenizer:
@@ -72,9 +71,7 @@ def masked(tokenizer: Tokenizer, share: float) -> MaskedTokenizer:
     )
 
 
-def _cut(
-    tokenizer: Tokenizer, merges: Merges, kept: NDArray[np.int64], spec: str, name: str
-) -> Tokenizer:
+def _cut(tokenizer: Tokenizer, merges: Merges, kept: IntArray, spec: str, name: str) -> Tokenizer:
     if isinstance(tokenizer, TiktokenTokenizer):
         table = tokenizer.token_bytes
         pieces = [table[i] for i in kept.tolist()]
@@ -90,7 +87,7 @@ def _cut(
     return huggingface_from_text(_cut_json(tokenizer, merges, kept), spec, name, spec)
 
 
-def _cut_json(tokenizer: HuggingFaceTokenizer, merges: Merges, kept: NDArray[np.int64]) -> str:
+def _cut_json(tokenizer: HuggingFaceTokenizer, merges: Merges, kept: IntArray) -> str:
     content = json.loads(tokenizer.serialized)
     model = bpe_model(content, tokenizer.spec)
     place = np.full(merges.vocabulary_size, -1)

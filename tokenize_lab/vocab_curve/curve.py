@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corpora.document import utf8_length
 from tokenize_lab.counts.chunks import PretokenNumbers
 from tokenize_lab.counts.schema import with_documents
 from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import merges_of
-from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer import FloatArray, IntArray, Tokenizer
 from tokenize_lab.vocab_curve.following import Followed, Losses
 
 CHUNK_BYTES = 32 << 20  # of text whose pieces are kept apart at once
@@ -40,19 +39,19 @@ class TokenCurve:
     """
 
     first_size: int
-    tokens: NDArray[np.int64]
-    sizes: NDArray[np.int64]
+    tokens: IntArray
+    sizes: IntArray
     documents: int = 0
     bytes: int = 0
     pieces: int = 0
-    units: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    units: IntArray = field(default_factory=lambda: np.zeros((0, 2), np.int64))
 
     def at(self, size: int) -> int:
         """Return the tokens at a vocabulary size."""
         return int(self.tokens[size - self.first_size])
 
     @property
-    def bytes_per_token(self) -> NDArray[np.float64]:
+    def bytes_per_token(self) -> FloatArray:
         """[last - first + 1] float64, by size; NaN for no text."""
         rates = np.full(len(self.tokens), np.nan)
         np.divide(self.bytes, self.tokens, out=rates, where=self.tokens > 0)
@@ -65,7 +64,7 @@ class _Part:
 
     group: str
     first_document: int
-    bytes: NDArray[np.int64]
+    bytes: IntArray
     pieces: PretokenNumbers
 
 
@@ -167,7 +166,7 @@ class CurveCounter:
         )
 
 
-def _by_document(part: _Part, losses: Losses, by_step: Any) -> NDArray[np.int64]:
+def _by_document(part: _Part, losses: Losses, by_step: Any) -> IntArray:
     """Return [documents, G] tokens at the sizes that units are kept at."""
     from scipy.sparse import csr_array
 
@@ -181,7 +180,7 @@ def _by_document(part: _Part, losses: Losses, by_step: Any) -> NDArray[np.int64]
         shape=(len(part.bytes), by_step.shape[0]),
     )
     saved = np.cumsum((documents @ by_step).toarray(), axis=1)
-    tokens: NDArray[np.int64] = (documents @ losses.symbols)[:, None] - saved
+    tokens: IntArray = (documents @ losses.symbols)[:, None] - saved
     return tokens
 
 

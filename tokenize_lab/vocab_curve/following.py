@@ -1,10 +1,7 @@
 """A BPE tokenizer, followed merge by merge: what it does to pieces of text at every size."""
 
 import json
-from array import array
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,13 +12,11 @@ from tokenize_lab.backends.common import PROBES
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.simple import UTF8_BYTES, byte_to_character
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
-from tokenize_lab.counts.chunks import PretokenIndex, PretokenNumbers
+from tokenize_lab.counts.chunks import PretokenIndex
 from tokenize_lab.merges.apply import Merger
 from tokenize_lab.merges.merge_list import NONE, Merges
-from tokenize_lab.tokenizer import Tokenizer, TokenKind
-from tokenize_lab.vocab_curve.splitting import CurveSplit, CurveSplitting, splittings_of
-
-# The symbols that merging a piece starts from, and the pieces that are tokens as they stand.
+from tokenize_lab.tokenizer import IntArray, Tokenizer, TokenKind
+from tokenize_lab.vocab_curve.splitting import CurveSplitting, splittings_of
 
 
 class FollowedSymbols(NamedTuple):
@@ -35,7 +30,7 @@ class FollowedSymbols(NamedTuple):
     """
 
     ids: NDArray[np.int32]
-    lengths: NDArray[np.int64]
+    lengths: IntArray
     whole: NDArray[np.int32]
 
 
@@ -46,9 +41,9 @@ class ByteSymbols:
         """Take [256] ids of bytes, and the sizes from which pieces are taken whole."""
         self._ids, self._whole = byte_ids, whole
 
-    def of(self, pieces: Sequence[str] | Sequence[bytes]) -> FollowedSymbols:
+    def of(self, pieces: Sequence[str]) -> FollowedSymbols:
         """Return the pieces' symbols."""
-        encoded = [piece.encode() if isinstance(piece, str) else piece for piece in pieces]
+        encoded = [piece.encode() for piece in pieces]
         data = np.frombuffer(b"".join(encoded), np.uint8)
         lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
         return FollowedSymbols(self._ids[data], lengths, _whole_sizes(encoded, self._whole))
@@ -71,12 +66,11 @@ class CharacterSymbols:
         self._unknown = self._vocab.get(model.get("unk_token") or "")
         self._whole = whole
 
-    def of(self, pieces: Sequence[str] | Sequence[bytes]) -> FollowedSymbols:
+    def of(self, pieces: Sequence[str]) -> FollowedSymbols:
         """Return the symbols of pieces of characters."""
         ids: list[int] = []
         ends = np.zeros(len(pieces) + 1, np.int64)
         for index, piece in enumerate(pieces):
-            assert isinstance(piece, str)
             self._add(piece, ids)
             ends[index + 1] = len(ids)
         return FollowedSymbols(
@@ -141,35 +135,6 @@ def _whole_sizes(pieces: Sequence[Any], whole: Mapping[Any, int]) -> NDArray[np.
     return np.fromiter((whole.get(piece, never) for piece in pieces), np.int32, len(pieces))
 
 
-# The distinct pieces of texts where only a function can split them; see `pretokens.distinct`.
-
-
-class DistinctPieces:
-    """The distinct pieces of all texts added so far, as `PretokenIndex` has them of a pattern."""
-
-    def __init__(self, split: CurveSplit) -> None:
-        """`split` cuts a text into its pieces."""
-        self._split = split
-        # Each new piece is given the next number.
-        self._numbers: defaultdict[str, int] = defaultdict(count().__next__)
-
-    @property
-    def pieces(self) -> list[str]:
-        """Each distinct piece, at the place of its number."""
-        return list(self._numbers)
-
-    def add(self, texts: Sequence[str]) -> PretokenNumbers:
-        """CurveSplit the texts, each on its own."""
-        number, split = self._numbers.__getitem__, self._split
-        found = array("I")
-        ends = np.zeros(len(texts) + 1, np.int64)
-        for index, text in enumerate(texts):
-            found.extend(map(number, split(text)))
-            ends[index + 1] = len(found)
-        numbers = np.frombuffer(found, np.uint32) if found else np.zeros(0, np.uint32)
-        return PretokenNumbers(numbers, np.diff(ends))
-
-
 class Losses(NamedTuple):
     """By how many tokens pieces grow shorter, and from which vocabulary size.
 
@@ -180,10 +145,10 @@ class Losses(NamedTuple):
         tokens: [losses] int64, by how many tokens.
     """
 
-    symbols: NDArray[np.int64]
-    piece: NDArray[np.int64]
+    symbols: IntArray
+    piece: IntArray
     size: NDArray[np.int32]
-    tokens: NDArray[np.int64]
+    tokens: IntArray
 
 
 class Followed:
@@ -237,12 +202,11 @@ class Followed:
         """Return what merging the text's pieces starts from."""
         return self._symbols.of(self._way.split(text))
 
-    def distinct(self) -> PretokenIndex | DistinctPieces:
+    def distinct(self) -> PretokenIndex:
         """Return an empty collection of pieces, which splits as the tokenizer does."""
-        way = self._way
-        return PretokenIndex(way.pattern) if way.pattern else DistinctPieces(way.split)
+        return PretokenIndex(self._way.split, self._way.rule)
 
-    def losses(self, pieces: Sequence[str] | Sequence[bytes]) -> Losses:
+    def losses(self, pieces: Sequence[str]) -> Losses:
         """Return how the pieces' tokens grow fewer with the vocabulary."""
         ids, lengths, whole = self._symbols.of(pieces)
         applied = self._merger.apply(ids, lengths)
@@ -260,7 +224,7 @@ class Followed:
             np.concatenate([np.ones(len(piece), np.int64), left[taken]]),
         )
 
-    def tokens_of(self, texts: Sequence[str]) -> NDArray[np.int64]:
+    def tokens_of(self, texts: Sequence[str]) -> IntArray:
         """Return each text's tokens under the full vocabulary, [texts] int64."""
         distinct = self.distinct()
         numbers, counts = distinct.add(texts)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import Corpus
@@ -21,7 +20,7 @@ from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import merges_of
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.rows import rows_frame
-from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer import FloatArray, Tokenizer
 from tokenize_lab.vocab_curve.curve import CurveCounter, TokenCurve
 
 if TYPE_CHECKING:
@@ -41,14 +40,14 @@ class VocabCurve:
         declared: the tokenizer's own vocabulary size.
         sizes: of the grid, and those asked for, ascending.
         counts: at every size.
-        bootstrap: how intervals are made, or None for none.
+        bootstrap: how intervals are made.
     """
 
     place: CurveRow
     declared: int
     sizes: Sequence[int]
     counts: TokenCurve
-    bootstrap: DocumentBootstrap | None
+    bootstrap: DocumentBootstrap
 
     @property
     def every_size(self) -> range:
@@ -79,14 +78,14 @@ class VocabCurve:
             }
             drawn = replicates.get(size)
             intervals: CurveRow = {"bytes_per_token": None, "marginal_bytes_per_token": None}
-            if self.bootstrap and rate is not None:
+            if rate is not None:
                 intervals["bytes_per_token"] = self.bootstrap.interval(drawn)
             if before is not None and rate is not None:
                 earlier, step = self._rate(before), size - before
                 assert earlier is not None
                 row["marginal_bytes_per_token"] = (rate - earlier) / step
                 drawn_before = replicates.get(before)
-                if self.bootstrap and drawn is not None and drawn_before is not None:
+                if drawn is not None and drawn_before is not None:
                     gains = (drawn - drawn_before) / step
                     intervals["marginal_bytes_per_token"] = self.bootstrap.interval(gains)
             yield {**row, "intervals": intervals}
@@ -96,10 +95,10 @@ class VocabCurve:
         tokens = self.counts.at(size)
         return self.counts.bytes / tokens if tokens else None
 
-    def _replicates(self) -> dict[int, NDArray[np.float64]]:
+    def _replicates(self) -> dict[int, FloatArray]:
         """Return replicates of bytes per token, [replicates], by size; paired over sizes."""
         units = self.counts.units
-        sums = self.bootstrap.sums(units[units[:, 0] > 0]) if self.bootstrap else None
+        sums = self.bootstrap.sums(units[units[:, 0] > 0])
         if sums is None:
             return {}
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -218,7 +217,7 @@ def vocab_curve(
             counter.add(batch.language, number, batch.texts)
         seen += len(batch.texts)
         progress(f"measuring {corpus.name}", sum(map(utf8_length, batch.texts)))
-    bootstrap = DocumentBootstrap(replicates, seed) if replicates else None
+    bootstrap = DocumentBootstrap(replicates, seed)
     curves = [
         VocabCurve(
             {"tokenizer": tokenizer.name, "corpus": corpus.name, "language": language},

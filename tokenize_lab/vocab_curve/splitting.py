@@ -14,7 +14,7 @@ from corpora.errors import InputError
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.huggingface_json import TextPath, parts_of, text_path
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
-from tokenize_lab.patterns import GPT2, rule_of
+from tokenize_lab.patterns import GPT2, CutRule, rule_of
 
 CurveSplit = Callable[[str], list[str]]
 
@@ -25,12 +25,12 @@ class CurveSplitting(NamedTuple):
     Attributes:
         split: from a text to its pieces in order.
         raw: pieces are stretches of the text; else they are in the vocabulary's own characters.
-        pattern: what alone splits the text, where the engine of pre-tokens knows it; else empty.
+        rule: where the text is always cut, if that is known and nothing else cuts it.
     """
 
     split: CurveSplit
     raw: bool
-    pattern: str = ""
+    rule: CutRule | None = None
 
 
 def splittings_of(tokenizer: TiktokenTokenizer | HuggingFaceTokenizer) -> list[CurveSplitting]:
@@ -40,7 +40,7 @@ def splittings_of(tokenizer: TiktokenTokenizer | HuggingFaceTokenizer) -> list[C
         InputError: it has added tokens that change the text beside them.
     """
     if isinstance(tokenizer, TiktokenTokenizer):
-        return [CurveSplitting(_matches(tokenizer.pattern), True, _known(tokenizer.pattern))]
+        return [CurveSplitting(_matches(tokenizer.pattern), True, rule_of(tokenizer.pattern))]
     content = json.loads(tokenizer.serialized)
     path = text_path(content.get("normalizer"), content.get("pre_tokenizer"))
     engine = tokenizer.library_tokenizer
@@ -49,17 +49,13 @@ def splittings_of(tokenizer: TiktokenTokenizer | HuggingFaceTokenizer) -> list[C
         raw = bool(content.get("pre_tokenizer"))
         declared = tokenizer.splitting
         alone = len(declared.patterns) == 1 and not declared.literals and not declared.obstacle
-        found.append(CurveSplitting(fast, raw, _known(declared.patterns[0]) if alone else ""))
+        found.append(CurveSplitting(fast, raw, rule_of(declared.patterns[0]) if alone else None))
     found.append(CurveSplitting(_by_library(engine.pre_tokenizer), raw=False))
     normalise = None if engine.normalizer is None else engine.normalizer.normalize_str
     return [
         one._replace(split=_around_added(content, _normalised(one.split, normalise), tokenizer))
         for one in found
     ]
-
-
-def _known(pattern: str) -> str:
-    return pattern if rule_of(pattern) is not None else ""
 
 
 def _by_expression(content: dict[str, Any], path: TextPath) -> CurveSplit | None:

@@ -221,8 +221,7 @@ def test_gaps_and_unreachable_pieces_have_no_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("decoder", "says"),
-    [(decoders.CTC(), "CTC"), (decoders.ByteLevel(), "nothing writes it")],
+    ("decoder", "says"), [(decoders.CTC(), "CTC"), (decoders.ByteLevel(), "nothing writes it")]
 )
 def test_no_way_back_to_bytes(decoder: Any, says: str) -> None:
     tokenizer = _byte_fallback()

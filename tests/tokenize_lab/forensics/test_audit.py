@@ -1,8 +1,6 @@
 """The audit of a vocabulary: planted use, scripts, and the command as a person runs it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +8,7 @@ import pytest
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.errors import InputError
+from tests.cli import command, mistake
 from tests.tokenize_lab.forensics.made import byte_level, id_of
 from tests.tokenize_lab.texts import SAMPLES
 from tokenize_lab.forensics.audit import audit
@@ -18,6 +17,8 @@ from tokenize_lab.forensics.scripts import script_of, token_script
 from tokenize_lab.forensics.tables import audit_tables
 from tokenize_lab.forensics.usage import count_usage, language_rows, sharing
 from tokenize_lab.load import load_tokenizer
+
+ENGLISH = SAMPLES / "eng_Latn.txt"
 
 MERGES = [(b"a", b"b"), (b"c", b"d"), (b"ab", b"cd"), (b"x", b"y")]
 
@@ -121,30 +122,18 @@ def test_findings_are_kept_and_read_again(tmp_path: Path) -> None:
             load_findings(tmp_path / "new")
 
 
-def _run(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "tokenize_lab", "tokenizers", "audit", *arguments]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False
-    )
-
-
 def test_the_command(tmp_path: Path) -> None:
-    text = str(SAMPLES / "eng_Latn.txt")
-    done = _run("byte", text, "--json", "--out", "kept", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    done = command(f"tokenizers audit byte {ENGLISH} --json --out {tmp_path / 'kept'}")
+    assert done.exit_code == 0, done.stderr
+    found = done.json()
     assert found["corpus"]["languages"][0]["language"] == "eng_Latn"
     (path,) = (tmp_path / "kept").iterdir()
     assert json.loads(path.read_text("utf-8")) == found
-    assert done.stderr.count("\n") == 1 and "tokenize-lab report kept" in done.stderr
-    tables = _run("byte", folder=tmp_path)
-    assert tables.returncode == 0 and "bytes that are in no UTF-8 text" in tables.stdout
+    assert done.stderr.count("\n") == 1 and f"tokenize-lab report {path.parent}" in done.stderr
+    tables = command("tokenizers audit byte")
+    assert tables.exit_code == 0 and "bytes that are in no UTF-8 text" in tables.stdout
 
 
-@pytest.mark.parametrize(
-    "arguments", [("no_such.json",), ("byte", "no_such.txt"), ("byte", "embedded", "embedded")]
-)
-def test_bad_input_is_one_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    done = _run(*arguments, folder=tmp_path)
-    assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+@pytest.mark.parametrize("words", ["no_such.json", "byte no_such.txt", "byte embedded embedded"])
+def test_bad_input_is_one_line(words: str) -> None:
+    mistake(f"tokenizers audit {words}")

@@ -1,8 +1,6 @@
 """Two tokenizers compared: planted cuts, and real text against comparing byte by byte."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +9,15 @@ import pytest
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.open import open_corpus
+from tests.cli import answer, command, mistake
 from tests.tokenize_lab.forensics.made import byte_level
 from tests.tokenize_lab.texts import SAMPLES, ids_of
 from tokenize_lab.forensics.diff import compare_cuts, diff, settings_of
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.patterns import GPT2, GPT4
 from tokenize_lab.tokenizer import Tokenizer
+
+ENGLISH = SAMPLES / "eng_Latn.txt"
 
 ONE = [(b"a", b"b"), (b"ab", b"c")]
 OTHER = [(b"b", b"c"), (b"a", b"b")]
@@ -125,28 +126,16 @@ def test_patterns_and_normalisers_are_told_apart() -> None:
     assert rows["model"] and rows["normaliser"] and not rows["put before every text"]
 
 
-def _run(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "tokenize_lab", "tokenizers", "diff", *arguments]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False
-    )
-
-
 def test_the_command(tmp_path: Path) -> None:
-    text = str(SAMPLES / "eng_Latn.txt")
-    done = _run("byte", "mistral:v1", text, "--json", "--out", "kept", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    line = f"tokenizers diff byte mistral:v1 {ENGLISH}"
+    found = answer(f"{line} --out {tmp_path}")
     assert found["text"]["languages"][0]["language"] == "eng_Latn"
-    (path,) = (tmp_path / "kept").iterdir()
+    (path,) = tmp_path.iterdir()
     assert path.name.startswith("diff-byte-") and json.loads(path.read_text("utf-8")) == found
-    tables = _run("byte", "mistral:v1", text, folder=tmp_path)
-    assert tables.returncode == 0 and "How text is cut" in tables.stdout
+    assert "How text is cut" in command(line).stdout
 
 
-@pytest.mark.parametrize("arguments", [("byte",), ("byte", "byte"), ("byte", "no_such.json")])
-def test_bad_input_is_refused(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    done = _run(*arguments, folder=tmp_path)
-    assert done.returncode == 2 and done.stdout == ""
-    if len(arguments) > 1:
-        assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+@pytest.mark.parametrize("words", ["byte byte", "byte no_such.json"])
+def test_bad_input_is_one_line(words: str) -> None:
+    mistake(f"tokenizers diff {words}")
+    assert command("tokenizers diff byte").exit_code == 2

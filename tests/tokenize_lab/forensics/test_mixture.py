@@ -1,7 +1,6 @@
 """Shares read from the order of merges, against mixtures whose shares were chosen."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from rich.console import Console
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.errors import InputError
+from tests.cli import answer, mistake
 from tests.tokenize_lab.forensics.made import byte_level
 from tests.tokenize_lab.forensics.planting import novels, planted
 from tests.tokenize_lab.texts import SAMPLES
@@ -167,26 +167,11 @@ def test_an_empty_history_has_no_stretches() -> None:
 
 
 def test_the_command(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tokenize_lab", "tokenizers", "mixture", "mistral:tekken"]
-    corpus = "embedded:eng_Latn,rus_Cyrl"
-
-    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [*command, *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
-
-    done = run(corpus, "--merges", "40", "--json", "--out", "kept")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    line = "tokenizers mixture mistral:tekken embedded:eng_Latn"
+    found = answer(f"{line},rus_Cyrl --merges 40 --out {tmp_path}")
     assert {row["language"] for row in found["languages"]} == {"eng_Latn", "rus_Cyrl"}
-    assert json.loads(next((tmp_path / "kept").iterdir()).read_text("utf-8")) == found
-    bad = run("embedded:eng_Latn")
-    assert bad.returncode == 2 and bad.stdout == "" and bad.stderr.count("\n") == 1
+    assert json.loads(next(tmp_path.iterdir()).read_text("utf-8")) == found
+    assert "two languages or more" in mistake(line)
 
 
 @pytest.mark.slow

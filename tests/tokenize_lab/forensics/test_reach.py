@@ -108,8 +108,7 @@ def test_bytes_that_no_text_holds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "proven", "open_ids"),
-    [("mistral:v1", 13 + 127, []), ("mistral:tekken", 13, [1396])],
+    ("spec", "proven", "open_ids"), [("mistral:v1", 13 + 127, []), ("mistral:tekken", 13, [1396])]
 )
 def test_production_vocabularies(spec: str, proven: int, open_ids: list[int]) -> None:
     """Mistral v1 has a piece for each character from 00 to FF but NUL, so the fallback bytes of

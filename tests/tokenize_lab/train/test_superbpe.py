@@ -17,8 +17,8 @@ from corpora.open import open_corpus
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING, bytes_per_text, ids_of
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
 from tokenize_lab.counts.batches import CountJob
+from tokenize_lab.counts.fields import TextSettings
 from tokenize_lab.counts.schema import merged
-from tokenize_lab.counts.text import TextSettings
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import count_corpora
 from tokenize_lab.patterns import SUPERWORDS

@@ -39,10 +39,7 @@ def test_the_target_is_met_and_the_size_is_the_nearest(
         == target
     )
     plain = TrainSettings(
-        kind,
-        found.vocab_size,
-        stage_split=found.stage_split,
-        superword_words=found.superword_words,
+        kind, found.vocab_size, stage_split=found.stage_split, superword_words=found.superword_words
     )
     again = train_tokenizer(_english(), plain, tmp_path / "again")
     assert again.path.read_bytes() == path.read_bytes()

@@ -16,7 +16,7 @@ from corpora.document import Document
 from corpora.errors import InputError
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING, bytes_per_text, embedded_lines, ids_of
 from tokenize_lab.counts.batches import CountJob
-from tokenize_lab.counts.text import TextSettings
+from tokenize_lab.counts.fields import TextSettings
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import count_corpora
 from tokenize_lab.merges.apply import merge_piece

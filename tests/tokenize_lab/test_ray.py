@@ -16,7 +16,7 @@ from tests.tokenize_lab.test_measure import CutCorpus
 from tests.tokenize_lab.texts import embedded_lines
 from tokenize_lab.counts.batches import BatchCounter, CountJob
 from tokenize_lab.counts.cache import CountsCache
-from tokenize_lab.counts.text import TextSettings
+from tokenize_lab.counts.fields import TextSettings
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import measure
 from tokenize_lab.ray import count_on_ray

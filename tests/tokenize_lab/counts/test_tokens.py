@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenize_lab.counts.fields import TOKEN_FIELDS, TOKEN_INDEX
-from tokenize_lab.counts.text import AnnotatedText, TextSettings
+from tokenize_lab.counts.fields import TOKEN_FIELDS, TOKEN_INDEX, TextSettings
+from tokenize_lab.counts.text import AnnotatedText
 from tokenize_lab.counts.tokens import count_tokens
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.tokenizer import Tokenizer, TokenKind

@@ -14,8 +14,7 @@ from corpora.document import Batch
 from corpora.errors import InputError
 from tokenize_lab.counts.batches import BatchCounter, BatchCounts, CountJob
 from tokenize_lab.counts.cache import CountsCache
-from tokenize_lab.counts.fields import WordSegmenter
-from tokenize_lab.counts.text import TextSettings
+from tokenize_lab.counts.fields import TextSettings, WordSegmenter
 from tokenize_lab.load import load_tokenizer
 
 TEXTS = ["one line of text", "नमस्ते दुनिया", "", "x = 12345;"]

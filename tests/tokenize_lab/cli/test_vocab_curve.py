@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tokenize_lab.test_cli import lab, mistake
+from tests.cli import command, mistake
 from tests.tokenize_lab.texts import SAMPLES
 from tokenize_lab.load import load_tokenizer
 
@@ -22,10 +22,12 @@ def english(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_json_is_all_there_is_on_stdout(
     trained: dict[str, Path], english: Path, tmp_path: Path
 ) -> None:
-    sizes = ("--at", "1000", "--at", "256", "--at", "2000")
-    done = lab("vocab-curve", english, "-t", trained["bpe"], *sizes, "--json", "--out", tmp_path)
-    assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout)
+    done = command(
+        f"vocab-curve {english} -t {trained['bpe']} --at 1000 --at 256 --at 2000 --json"
+        f" --out {tmp_path}"
+    )
+    assert done.exit_code == 0, done.stderr
+    rows = done.json()
     assert [row["vocabulary_size"] for row in rows] == [256, 1000, 2000]
     lines = [line for line in english.read_text("utf-8").split("\n") if line]
     for row in rows:
@@ -41,11 +43,11 @@ def test_json_is_all_there_is_on_stdout(
 
 
 def test_every_size_as_csv(trained: dict[str, Path], english: Path, tmp_path: Path) -> None:
-    done = lab(
-        "vocab-curve", english, "-t", trained["bpe-unsplit"], "-t", trained["bpe"],
-        "--every", "--csv", "--replicates", "0", "--out", tmp_path,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    done = command(
+        f"vocab-curve {english} -t {trained['bpe-unsplit']} -t {trained['bpe']} --every --csv"
+        f" --replicates 0 --out {tmp_path}"
+    )
+    assert done.exit_code == 0, done.stderr
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     sizes = [(row["tokenizer"], int(row["vocabulary_size"])) for row in rows]
     assert sizes == [
@@ -58,28 +60,29 @@ def test_every_size_as_csv(trained: dict[str, Path], english: Path, tmp_path: Pa
 
 
 def test_a_table_for_one_language_and_for_several(trained: dict[str, Path], tmp_path: Path) -> None:
-    out = ("--out", tmp_path)
-    one = lab("vocab-curve", "embedded:eng_Latn", "-t", trained["bpe"], *out).stdout
+    rest = f"-t {trained['bpe']} --out {tmp_path}"
+    one = command(f"vocab-curve embedded:eng_Latn {rest}").stdout
     assert "gained per 1,000 ids" in one and "ceiling: " in one and "2,000" in one
-    two = lab("vocab-curve", "embedded:eng_Latn,tha_Thai", "-t", trained["bpe"], *out).stdout
+    two = command(f"vocab-curve embedded:eng_Latn,tha_Thai {rest}").stdout
     assert "Bytes per token by V: bpe on embedded" in two and "tha_Thai" in two
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("-t", "mistral:v3"), "has no list of merges"),
-        (("-t", "{unigram-hf}"), "is Unigram"),
-        (("-t", "{bpe}", "--at", "200"), "below the alphabet: 256"),
-        (("-t", "{bpe}", "--at", "2001"), "only 2000 ids"),
-        (("-t", "{bpe}", "--json", "--csv"), "give one of them"),
-        (("-t", "{bpe}", "--every", "--at", "300"), "give one of them"),
-        (("-t", "{bpe}", "-t", "{bpe}"), "given twice"),
+        ("-t mistral:v3", "has no list of merges"),
+        ("-t {unigram-hf}", "is Unigram"),
+        ("-t {bpe} --at 200", "below the alphabet: 256"),
+        ("-t {bpe} --at 200", "--at 200: bpe: "),
+        ("-t {bpe} --at 2001", "only 2000 ids"),
+        ("-t {bpe} --json --csv", "give one of them"),
+        ("-t {bpe} --every --at 300", "give one of them"),
+        ("-t {bpe} -t {bpe}", "given twice"),
     ],
 )
 def test_mistakes(
-    words: tuple[str, ...], said: str, trained: dict[str, Path], english: Path, tmp_path: Path
+    words: str, said: str, trained: dict[str, Path], english: Path, tmp_path: Path
 ) -> None:
-    given = [word.format(**trained) for word in words]
-    assert said in mistake(lab("vocab-curve", english, *given, "--out", tmp_path))
+    given = words.format(**trained)
+    assert said in mistake(f"vocab-curve {english} {given} --out {tmp_path}")
     assert not list(tmp_path.iterdir())

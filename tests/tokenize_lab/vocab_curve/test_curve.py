@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.errors import InputError
-from tests.tokenize_lab.test_merges import TEKKEN, bpe_file
+from tests.tokenize_lab.merges.test_truncate import TEKKEN, bpe_file
 from tests.tokenize_lab.texts import HARD, SAMPLES, SPECIAL_LOOKING
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import measure
@@ -142,7 +143,7 @@ def test_every_size_and_none_without_intervals(curves: VocabCurves) -> None:
     assert [row["vocabulary_size"] for row in every] == list(range(256, 2001))
     known = {row["vocabulary_size"] for row in every if row["intervals"]["bytes_per_token"]}
     assert known == set(curve.sizes)
-    bare = list(replace(curve, bootstrap=None).rows())
+    bare = list(replace(curve, bootstrap=DocumentBootstrap(0)).rows())
     assert all(set(row["intervals"].values()) == {None} for row in bare)
 
 

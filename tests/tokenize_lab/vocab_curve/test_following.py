@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from corpora.errors import InputError
-from tests.tokenize_lab.test_merges import ALPHABET, bpe_file
-from tests.tokenize_lab.test_vocab_curve import assert_followed, encoded, lines_of
+from tests.tokenize_lab.merges.test_truncate import ALPHABET, bpe_file
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING
+from tests.tokenize_lab.vocab_curve.test_curve import assert_followed, encoded, lines_of
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.backends.tiktoken import read_ranks

@@ -1,0 +1,271 @@
+"""`tokenize-lab measure` as a person meets it: results on stdout, one clear line for a mistake."""
+
+import csv
+import io
+import json
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.cli import Done, answer, command, mistake, process
+from tests.conftest import ROOT
+
+TEXT = "A line of text.\nAnother line, with 12345 in it.\nUn été à Paris.\n"
+PYTHON = f"{sys.executable} -m tokenize_lab"
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT, "utf-8")
+    return path
+
+
+def started(line: str, stdout: int = subprocess.PIPE) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        f"{PYTHON} {line}".split(), cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True
+    )
+
+
+def in_shell(line: str) -> Done:
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def test_json_is_all_there_is_on_stdout(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = process(
+        f"measure {corpus} -t byte -t mistral:v3 --json --out {out} --cache {tmp_path / 'cache'}"
+    )
+    assert done.exit_code == 0, done.stderr
+    rows = done.json()
+    assert [row["tokenizer"] for row in rows] == ["byte", "mistral:v3"]
+    assert rows[0]["bytes"] == len(TEXT.encode()) - 3  # three line ends
+    assert str(out) in done.stderr
+
+
+def test_csv_has_a_column_for_each_end_of_an_interval(corpus: Path, tmp_path: Path) -> None:
+    done = command(
+        f"measure {corpus} -t byte -t mistral:v3 --csv --no-cache --out {tmp_path / 'out'}"
+    )
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert len(rows) == 2
+    value, low, high = (float(rows[1][f"bytes_per_token{end}"]) for end in ("", "_low", "_high"))
+    assert low <= value <= high
+    assert float(rows[1]["bytes_per_token_difference"]) == value - 1
+    assert rows[1]["premium"] == ""
+
+
+def test_a_table_for_people(corpus: Path, tmp_path: Path) -> None:
+    done = command(f"measure {corpus} -t byte -t mistral:v3 --no-cache --out {tmp_path / 'out'}")
+    assert "Bytes per token" in done.stdout and "mistral:v3" in done.stdout
+
+
+def test_groups_by_document_and_domain(corpus: Path, tmp_path: Path) -> None:
+    rows = answer(
+        f"measure {corpus} -t byte --no-cache --domain news --group-by document --group-by domain"
+        f" --out {tmp_path / 'out'}"
+    )
+    assert [row["bytes"] for row in rows] == [len(x.encode()) for x in TEXT.splitlines()]
+    assert {row["domain"] for row in rows} == {"news"}
+    assert len({row["document"] for row in rows}) == 3
+    assert {row["language"] for row in rows} == {None}
+
+
+def test_nothing_is_written_but_out_and_cache(corpus: Path, tmp_path: Path) -> None:
+    before = set(tmp_path.iterdir())
+    process(f"measure {corpus} -t byte --json --out out --cache cache", cwd=tmp_path)
+    assert set(tmp_path.iterdir()) - before == {tmp_path / "out", tmp_path / "cache"}
+
+
+def test_mistakes_are_one_line_with_a_remedy(corpus: Path, tmp_path: Path) -> None:
+    out = f"--out {tmp_path / 'out'}"
+    for line, said in (
+        (f"{corpus} -t bite", "did you mean 'byte'"),
+        (f"{tmp_path / 'tezt.txt'} -t byte", "text.txt"),
+        (f"{corpus} -t byte -t byte", "given twice"),
+        (f"{corpus} -t byte --json --csv", "give one of them"),
+        (f"{corpus} -t byte --baseline bite", "--baseline bite: not one of the tokenizers"),
+        (f"{corpus} -t byte --baseline bite", "did you mean 'byte'"),
+        (f"{corpus} -t byte --address auto", "--address: is for --engine ray"),
+    ):
+        assert said in mistake(f"measure {line} {out}")
+    assert not (tmp_path / "out").exists()
+
+
+def test_invalid_text_is_refused_with_its_place_or_counted(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.txt"
+    bad.write_bytes(b"fine\nnot \xff fine\nfine again\n")
+    line = f"measure {bad} -t byte --no-cache --out {tmp_path / 'out'}"
+    assert f"{bad}:2" in mistake(line)
+    for how, documents in (("replace", 3), ("skip", 2)):
+        done = command(f"{line} --json --on-invalid {how}")
+        assert done.json()[0]["documents"] == documents
+        assert "1 documents are not valid UTF-8" in done.stderr
+        assert f"{bad}:2" in done.stderr
+
+
+def test_a_folder_that_cannot_be_written(corpus: Path, tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("")
+    line = mistake(f"measure {corpus} -t byte --no-cache --out {in_the_way / 'x'}")
+    assert str(in_the_way) in line and "--out" in line
+
+
+def test_a_full_disk_leaves_nothing_half_written(corpus: Path, tmp_path: Path) -> None:
+    def little_room() -> None:
+        # A limit on the size of files stands for the full disk.
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+
+    done = subprocess.run(
+        f"{PYTHON} measure {corpus} -t byte --no-cache --out {tmp_path / 'out'}".split(),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=little_room,
+    )
+    assert "could not be written" in mistake(Done(done.returncode, done.stdout, done.stderr))
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_ctrl_c_keeps_what_was_counted_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    corpus = tmp_path / "text.jsonl"
+    words = TEXT.split()
+    with corpus.open("w") as out:
+        for i in range(60_000):
+            text = " ".join(words[(i * k) % len(words)] for k in range(1, 40)) + f" {i}"
+            out.write(json.dumps({"text": text}) + "\n")
+    line = f"measure {corpus} -t mistral:v3 --json --replicates 0 --out {tmp_path / 'out'}"
+    cache, fresh_cache = (f"--cache {tmp_path / name}" for name in ("cache", "fresh"))
+    running = started(f"{line} {cache}")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and len(list(tmp_path.glob("cache/*/*"))) < 4:
+        time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    stdout, stderr = running.communicate(timeout=60)
+    assert running.returncode == 130, stderr
+    assert stdout == ""
+    assert "Traceback" not in stderr
+    assert "interrupted" in stderr
+    assert not (tmp_path / "out" / "provenance.json").exists()
+    again = process(f"{line} {cache}")
+    assert "batches came from the cache" in again.stderr
+    fresh = process(f"{line} {fresh_cache}")
+    assert (again.exit_code, again.stdout) == (0, fresh.stdout)
+
+
+def test_two_processes_share_one_cache(corpus: Path, tmp_path: Path) -> None:
+    line = f"measure {corpus} -t mistral:v3 --json --cache {tmp_path / 'cache'}"
+    both = [started(f"{line} --out {tmp_path / name}") for name in ("one", "two")]
+    outputs = [running.communicate(timeout=60)[0] for running in both]
+    assert [running.returncode for running in both] == [0, 0]
+    assert outputs[0] == outputs[1]
+
+
+def test_corpora_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "text.txt" for folder in ("one", "two")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(f"{path.parent.name}\n")
+    rows = answer("measure", *paths, "-t", "byte", "--no-cache", "--out", tmp_path / "out")
+    assert [row["corpus"] for row in rows] == [str(path) for path in paths]
+
+
+def test_a_reference_that_no_language_answers_to_is_said(tmp_path: Path) -> None:
+    for code in ("eng_Latn", "fra_Latn"):
+        (tmp_path / f"{code}.txt").write_text("a line\nanother\n")
+    done = command(
+        f"measure {tmp_path} -t byte --json --no-cache --reference egn --out {tmp_path / 'out'}"
+    )
+    assert {row["parity"] for row in done.json()} == {None}
+    assert "no language begins with the reference egn" in done.stderr
+    assert "eng_Latn" in done.stderr
+
+
+def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path: Path) -> None:
+    corpus = tmp_path / "text.jsonl"
+    corpus.write_text('{"text": "hello", "language": "[/red]"}\n')
+    done = command(f"measure {corpus} -t byte --no-cache --out {tmp_path / 'out'}")
+    assert done.exit_code == 0, done.stderr
+    assert "[/red]" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("redirect", "message"),
+    [("> /dev/full", "No space left"), (">&-", "standard output is closed")],
+)
+def test_an_output_that_cannot_be_written_is_one_line(
+    corpus: Path, tmp_path: Path, redirect: str, message: str
+) -> None:
+    line = f"measure {corpus} -t byte --json --no-cache --out {tmp_path / 'out'}"
+    done = in_shell(f"{PYTHON} {line} {redirect}")
+    assert done.exit_code == 2 and message in done.stderr
+
+
+def test_a_reader_that_leaves_is_no_mistake(corpus: Path, tmp_path: Path) -> None:
+    line = f"measure {corpus} -t byte --json --group-by document --no-cache"
+    done = in_shell(f"set -o pipefail; {PYTHON} {line} --out {tmp_path / 'out'} | head -c 1")
+    assert (done.exit_code, done.stdout) == (0, "[")
+
+
+def counting_at_length(tmp_path: Path) -> "subprocess.Popen[str]":
+    """Start a measurement with two workers; return it once its first counts are kept."""
+    corpus = tmp_path / "text.jsonl"
+    with corpus.open("w") as out:
+        for i in range(120_000):
+            out.write(json.dumps({"text": f"{i} " + "some words to count " * 20}) + "\n")
+    running = started(
+        f"measure {corpus} -t mistral:v3 --jobs 2 --cache {tmp_path / 'cache'}"
+        f" --out {tmp_path / 'out'}",
+        subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list(tmp_path.glob("cache/*/*")):
+        time.sleep(0.02)
+    return running
+
+
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_workers_do_not_outlive_a_killed_command(tmp_path: Path, kill: signal.Signals) -> None:
+    running = counting_at_length(tmp_path)
+    children = psutil.Process(running.pid).children(recursive=True)
+    assert len(children) >= 2
+    running.send_signal(kill)
+    gone, alive = psutil.wait_procs(children, timeout=15)
+    running.communicate(timeout=30)
+    assert not alive
+    assert len(gone) == len(children)
+
+
+def test_a_second_ctrl_c_does_not_break_off_the_clearing_up(tmp_path: Path) -> None:
+    running = counting_at_length(tmp_path)
+    for _ in range(4):
+        running.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    _, stderr = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "Traceback" not in stderr
+
+
+def test_explain_says_which_engine_serves_and_measures_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    line = f"measure embedded -t mistral:tekken -t mistral:tekken-240718 -t mistral:v3 --out {out}"
+    tekken, _, v3 = answer(f"{line} --explain")
+    assert tekken["shared"] and tekken["shared_with"] == ["mistral:tekken-240718"]
+    assert tekken["splits_by"] == ["tekken"] and tekken["encoder"].startswith("tiktoken ")
+    assert not v3["shared"] and v3["shared_with"] == [] and v3["cut_rule"] is None
+    assert "does not split" in v3["reason"]
+    table = command(f"{line} --explain").stdout
+    assert "whole texts" in table and "chunks (gpt)" in table
+    assert not out.exists()
