@@ -1,4 +1,7 @@
-"""The cells of a sweep: every size of every arm at every rate, budget and seed, on its texts."""
+"""The cells of a sweep: every size of every arm at every rate, budget and seed, on its texts.
+
+What they read, every text, tokenizer and byte model, is made just once.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,6 +35,9 @@ from tokenize_lab.load import TokenizerSpec
 from tokenize_lab.progress import Stage
 from tokenize_lab.train.settings import TrainSettings
 from tokenize_lab.train.train import train_tokenizer
+
+# Trains a byte model in a folder, to its end.
+TrainByteModel = Callable[[RunSpec, PreparedText, Path], object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +134,7 @@ def _cell(
         ),
         patching=tokenization.patching,
         data=DataTable.model_construct(
-            **{
-                **dict(text),
-                "corpus": corpora,
-            },
+            **{**dict(text), "corpus": corpora},
             tokenizer=tokenizer,
             context_bytes=schedule.context_bytes * text.inflate,
             window_bytes=schedule.window_bytes * text.inflate,
@@ -143,13 +146,6 @@ def _cell(
         ),
     )
     return Cell(asked=asked, tokenization=tokenization)
-
-
-# What the cells of a sweep read: every text, tokenizer and byte model is made just once.
-
-
-# Trains a byte model in a folder, to its end.
-TrainByteModel = Callable[[RunSpec, PreparedText, Path], object]
 
 
 def prepare_texts(

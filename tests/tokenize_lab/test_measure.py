@@ -16,6 +16,7 @@ from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS, TextSettings
 from tokenize_lab.counts.schema import MOST_UNITS, Group, GroupCounts, merged, units_of
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.measure import CorpusCounts, count_corpora
+from tokenize_lab.workers import cpu_count
 
 SPECS = ("byte", "character", "mistral:v3")
 
@@ -148,3 +149,16 @@ def test_a_corpus_of_many_places_keeps_few_samples() -> None:
     docs = [Document("a line", "und", str(i)) for i in range(300)]
     measurement = count_corpora([DocumentCorpus("c", docs)], counting())
     assert len(measurement.samples) == 200
+
+
+@pytest.mark.parametrize(("quota", "most"), [("150000 100000", 2), ("5000 100000", 1)])
+def test_no_more_cores_are_counted_than_a_container_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, most: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    file = tmp_path / "cpu.max"
+    assert cpu_count(file) == 8
+    file.write_text("max 100000\n")
+    assert cpu_count(file) == 8
+    file.write_text(f"{quota}\n")
+    assert cpu_count(file) == most

@@ -173,6 +173,13 @@ def test_a_path_in_the_folder_of_the_command_still_shows_that_it_is_one(
     assert (data.corpus, data.tokenizer) == (("./embedded", "./novels"), "./byte")
 
 
+def test_text_is_mixed_by_weights(file: Path) -> None:
+    mixed = changed(SUBWORD, "corpus", 'corpus = ["embedded:eng_Latn", "stdlib"]\nweights = [3, 1]')
+    assert read(file, mixed).data.weights == (3.0, 1.0)
+    message = refused(file, mixed.replace("[3, 1]", "[3]"))
+    assert message == ":7: [data] weights: 1 weights for 2 corpora; give one for each"
+
+
 @pytest.mark.parametrize("kind", ["entropy", "entropy-monotonic"])
 def test_an_entropy_model_is_a_folder_beside_the_file(file: Path, kind: str) -> None:
     line = f'kind = "{kind}"\nentropy_model = "bytes/run"\nmost_bytes = 32'
