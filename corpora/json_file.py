@@ -32,7 +32,7 @@ Amount = Annotated[float, "from 0"]
 _Reader = Callable[[Any, str], Any]  # of a value and its place in the file; raises ValueError
 
 _MOST = 2**63  # counts stay below it: tables hold them in 64 bits
-_SHOWN = 60  # characters of a name that is none of ours
+_SHOWN = 60  # characters of an unknown name
 _SURROGATES = re.compile("[\ud800-\udfff]")  # JSON can spell them, UTF-8 cannot
 
 
@@ -81,7 +81,7 @@ def read_object(path: Path, remedy: str) -> dict[str, Any] | None:
     except FileNotFoundError:  # it was removed just now
         return None
     except InputError:
-        if status(path) is None:  # likewise
+        if status(path) is None:  # the same
             return None
         raise
     except OSError as error:

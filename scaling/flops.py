@@ -189,7 +189,7 @@ CONVENTIONS: Mapping[str, Callable[[Shape, CostContext], float]] = {
     "full": lambda shape, context: sum(cost(shape, context)),
     "attention-ignored": lambda shape, context: _without_attention(cost(shape, context)),
     "head-excluded": lambda shape, context: sum(cost(shape, context)) - cost(shape, context).head,
-    # As if the look-up of the input were a product with a one-hot vector: as dear as the head.
+    # As if the look-up of the input were a product with a one-hot vector: as expensive as the head.
     "embedding-counted": lambda shape, context: (
         sum(cost(shape, context)) + cost(shape, context).head
     ),

@@ -1,7 +1,7 @@
 """From what a specification file asks for to a run that can be trained: text read, patches found.
 
 Everything made on the way is kept in the shards' folder under the key of its content, so that runs
-over the same text share it and an interrupted preparation goes on.
+over the same text share it and an interrupted preparation continues.
 """
 
 from dataclasses import dataclass, replace

@@ -39,7 +39,7 @@ class RunRecord:
         train_bytes: text they read. train_tokens: in patches or tokens.
         unique_bytes: training text there was. epochs: how often it was read.
         validation_nats: summed over the held-out text; None unless finished.
-        validation_bytes: of held-out text scored. validation_tokens: likewise, where counted.
+        validation_bytes: of held-out text scored. validation_tokens: of it, where counted.
         validation_interval: of bits per byte, 95 %, over documents; None with fewer than two.
         patching_flops: spent once on the byte model that placed the patches: training it and
             reading the text with it; 0 without one. No convention includes it.
@@ -225,7 +225,7 @@ class RecordSummary:
 def summary(folder: Path) -> RecordSummary | None:
     """Return the summary of a run's record, or None where there is none yet.
 
-    It is for those who look at many runs: what follows from the specification is not derived anew.
+    For looking at many runs: what follows from the specification is not computed again.
 
     Raises:
         InputError: it is torn, of another version, or no record; naming the field.

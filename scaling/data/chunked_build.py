@@ -54,7 +54,7 @@ class TextPart:
 
     @property
     def name(self) -> str:
-        """A name of its own, whatever the size of parts."""
+        """The name of its file, which no part of another size has."""
         return f"{self.split}-{self.first}-{len(self.offsets) - 1}.npz"
 
     def documents(self) -> Iterator[NDArray[np.uint8]]:

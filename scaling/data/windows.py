@@ -119,7 +119,7 @@ def documents_of(rows: TextRows, segments: NDArray[np.int32]) -> NDArray[np.int6
 class Windows:
     """A stream cut into windows, in an order that follows from seed and step alone.
 
-    In every epoch the stream is cut anew, from another phase, into the same number of windows, and
+    In every epoch the stream is cut again, from another phase, into the same number of windows, and
     these are read in another order, each once. The phase costs less than one window at each end.
     Phases and orders come from PCG64's raw numbers, which are the same in every NumPy version.
 
@@ -212,8 +212,8 @@ def evaluation_windows(
     """Yield the whole stream in order, every unit once, with the document each belongs to.
 
     A document longer than a window is cut every `window_units` units, counted from its start, and
-    each part begins afresh; one that would fit into a window is never cut. What is left of a row
-    takes the documents that follow, if they fit whole.
+    each part begins as a document does; one that would fit into a window is never cut. What is left
+    of a row takes the documents that follow, if they fit whole.
 
     Args:
         window_units: W. rows: of a batch; the last batch has fewer.

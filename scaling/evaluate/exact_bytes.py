@@ -12,7 +12,7 @@ of byte pair encoding; of a tokenizer where it does not, covers are missed and t
 bound. A diagnostic for short texts: each byte may ask for a look at the whole vocabulary.
 
 `score_exactly` sets both beside each other for the beginnings of documents. What a beginning costs
-exactly is what the model says of a document that begins with these bytes, however it goes on.
+exactly is what the model says of a document that begins with these bytes, however it continues.
 """
 
 import codecs
@@ -300,7 +300,7 @@ def _completed(data: bytes) -> Iterator[str]:
     for tail in itertools.product(range(0x80, 0xC0), repeat=size - len(begun)):
         try:
             yield text + (begun + bytes(tail)).decode()
-        except UnicodeDecodeError:  # a surrogate, or spelt too long
+        except UnicodeDecodeError:  # a surrogate, or an overlong form
             continue
 
 

@@ -2,7 +2,7 @@
 
 Scores come from torch's fused attention. A window is attended to in chunks of its own length: a
 chunk sees itself and the one before, so the work grows with the window, not with the context.
-Pieces (documents, or parts of them) are told apart by their numbers; the mask for that is built
+Segments (documents, or parts of them) differ by their numbers; the mask for that is built
 only for batches that hold more than one segment in a row.
 """
 

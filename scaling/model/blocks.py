@@ -96,7 +96,7 @@ class SelfAttention(nn.Module):
 class SwiGLU(nn.Module):
     """A gated feed-forward layer of exactly 8 d^2 parameters (Shazeer 2020; CoT, section 1).
 
-    The counted hidden width 8 d / 3 is seldom whole. A gated unit has 3 d parameters and an ungated
+    The counted hidden width 8 d / 3 is rarely whole. A gated unit has 3 d parameters and an ungated
     one 2 d, so with one or two ungated units the layer has what is counted, to the parameter.
     """
 

@@ -1,6 +1,6 @@
 """The small byte model whose uncertainty cuts patches, and the entropies it finds.
 
-The byte model sees a limited context, and begins afresh in it. A document is read in overlapping
+The byte model sees a limited context. A document is read in overlapping
 blocks, so that every byte but the document's first ones has at least a quarter of the context
 before it; blocks are counted from the document's start, so an entropy depends on nothing but the
 document's bytes before it, and text that is still being written has the same ones.

@@ -27,7 +27,7 @@ _AT_ONCE = 1 << 22  # numbers; bounds the memory of what is only passed through
 
 
 def static_starts(lengths: Sequence[int] | NDArray[np.integer], rate: float) -> Starts:
-    """Return starts [sum of lengths] of patches of `rate` bytes, counted anew in every segment.
+    """Return starts [sum of lengths] of patches of `rate` bytes, counted in each segment.
 
     Byte i of a segment opens a patch where floor(i / T) differs from floor((i - 1) / T), so that a
     fractional rate T mixes patches of the two nearest whole lengths, evenly.
@@ -133,7 +133,7 @@ def capped(flagged: Starts, most_bytes: int) -> Starts:
     """Return starts [n]: the flagged bytes, the first, and more so that no patch is too long.
 
     Walking left to right, a byte opens a patch when it is flagged, or when the patch so far has
-    `most_bytes` bytes already; after either, counting begins anew.
+    `most_bytes` bytes already; after either, counting starts again.
     """
     assert most_bytes >= 1
     starts = np.array(flagged, dtype=np.bool_)

@@ -15,7 +15,7 @@ from corpora.errors import InputError
 from scaling.model.weights import check_like, load_weights, read_tensors, write_tensors
 
 CHECKPOINT = "checkpoint.safetensors"
-_REMEDY = "delete it to begin the run anew"
+_REMEDY = "delete it to start the run again"
 _MODEL, _MEAN, _SQUARE, _RANDOM = "model.", "mean.", "square.", "random"
 
 

@@ -70,7 +70,7 @@ class MetricsLog:
     def _full(self, error: OSError) -> InputError:
         return InputError(
             f"{self.path}: could not be written ({error.strerror}); free some space and run"
-            " again, the run goes on from its checkpoint"
+            " again, the run continues from its checkpoint"
         )
 
     def close(self) -> None:
@@ -82,7 +82,7 @@ class MetricsLog:
 
 
 def values_of(line: bytes) -> dict[str, Any] | None:
-    """Return what a line of metrics says; None of one that is torn or none of ours.
+    """Return what a line of metrics says; None of a line that is torn or foreign.
 
     Its step is a whole number that 64 bits hold. The other fields are as they stand.
     """

@@ -79,13 +79,13 @@ def size_text(size: float) -> str:
 
 
 class ProgressPrinter(Generic[State]):
-    """Writes a line on how work stands to stderr: over the last on a terminal, seldom in a log."""
+    """Writes a line on how work stands to stderr: over the last on a terminal, rarely in a log."""
 
     def __init__(self, line: Callable[[State], str], seconds: float | None = None) -> None:
         """Write what `line` says of a state.
 
         Args:
-            seconds: between two lines; None for often on a terminal and seldom elsewhere.
+            seconds: between two lines; None for often on a terminal and rarely elsewhere.
         """
         self.line, self.terminal, self.shown = line, sys.stderr.isatty(), False
         self.seconds = seconds or (0.5 if self.terminal else _LOG_SECONDS)
@@ -135,7 +135,7 @@ class StopRequest:
 def stop_on_signal() -> Iterator[StopRequest]:
     """Note Ctrl-C and SIGTERM instead of obeying them at once; the second one is obeyed at once.
 
-    Only the main thread hears signals; elsewhere nothing changes.
+    Only the main thread receives signals; in others nothing changes.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():

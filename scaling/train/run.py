@@ -1,4 +1,4 @@
-"""One training run, from its specification to its record; killed or stopped, it goes on."""
+"""One training run, from its specification to its record; killed or stopped, it can continue."""
 
 import math
 import platform
@@ -39,12 +39,12 @@ def train(
     patching_flops: float = 0.0,
     stop: StopRequest | None = None,
 ) -> RunRecord:
-    """Train the model of `spec` in `folder`, or go on where an earlier call was stopped.
+    """Train the model of `spec` in `folder`, or continue where an earlier call was stopped.
 
     A run that has ended is returned as it is. A request to stop ends the step under way, or
-    the scoring, saves a checkpoint and returns a record of status `interrupted`; the next call goes
-    on from there, and on a CPU ends with the same bits. Numbers that are not finite, or a loss that
-    stays above that of guessing, end it with status `diverged`.
+    the scoring, saves a checkpoint and returns a record of status `interrupted`; the next call
+    continues there, and on a CPU ends with the same bits. Numbers that are not finite, or a loss
+    that stays above that of guessing, end it with status `diverged`.
 
     Args:
         shards: text of the key that the specification names.
@@ -253,7 +253,7 @@ class _Run:
         mine = float(self.stop.signal is not None)
         told = summed([mine], self.world, self.device)[0] > 0
         if told and self.stop.signal is None:
-            # Another process was: all end alike, and the one that writes saves whoever was told.
+            # Another process was: all end alike, and the one that writes saves.
             self.stop.signal = signal.SIGTERM
         return told
 

@@ -236,7 +236,7 @@ def seconds_per_byte(
     """Return the seconds that training takes here for a byte of text, over at least one real step.
 
     Args:
-        seconds: to go on for.
+        seconds: to spend.
 
     Raises:
         InputError: there is too little text or memory, or no such device.

@@ -152,47 +152,27 @@ HOSTILE: dict[str, Any] = {
     "spec of another version": {"spec": {"version": 0}},
     "spec that is a list": {"spec": []},
     "no spec": {"spec": None},
-    "interval of one": {"validation_interval": [1.0]},
-    "interval of none": {"validation_interval": []},
-    "interval of words": {"validation_interval": 3},
     "version of a list": {"version": []},
 }
 NEWER: dict[str, Any] = {"it": {"version": 2}, "its spec": {"spec": {"version": 2}}}
 # Whatever stands in a field's place, the message names the field.
 WRONG: list[tuple[str, Any]] = [
     ("status", "odd"),
-    ("status", []),
-    ("reason", None),
     ("reason", "\ud800"),
     ("params", [1]),
     ("params", {"global": 1}),
-    ("params", {"global": 1, "total": "many"}),
     ("params", {"global": 1, "total": 1.5}),
-    ("steps", "400"),
-    ("steps", 1.5),
     ("steps", True),
-    ("steps", -1),
     ("train_bytes", 2**63),
-    ("train_tokens", None),
     ("unique_bytes", {}),
-    ("epochs", "much"),
-    ("epochs", math.nan),
     ("epochs", -1),
     ("validation_nats", math.inf),
-    ("validation_nats", "1234.5"),
-    ("validation_bytes", None),
     ("validation_tokens", 10**400),
     ("validation_interval", ["a", "b"]),
     ("validation_interval", [1.0, 2.0, 3.0]),
-    ("validation_interval", {"low": 1, "high": 2}),
-    ("patching_flops", []),
     ("patching_flops", 10**400),
     ("seconds", None),
-    ("device", 3),
-    ("versions", ["torch"]),
     ("versions", {"torch": 2}),
-    ("versions", {"\udfff": "2"}),
-    ("commit", 0),
     ("host", "a\udc80b"),
 ]
 
@@ -260,7 +240,7 @@ def test_one_that_is_removed_while_it_is_looked_for_is_none(
     assert read_record(tmp_path) is None
 
 
-TORN = ["", "{", "[]", "null", "3", '"x"', "{}", '{"version": 1}', "\0", "[" * 100_000]
+TORN = ["", "{", "[]", "{}", '{"version": 1}', "[" * 100_000]
 
 
 @pytest.mark.parametrize("text", TORN, ids=range(len(TORN)))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from corpora.corpus import DocumentCorpus
@@ -16,7 +17,7 @@ from corpora.synthetic import MarkovSource
 from scaling.data.build_text import build_text
 from scaling.data.build_units import build_tokens
 from scaling.data.shards import open_shards
-from scaling.model.weights import WEIGHTS
+from scaling.model.weights import WEIGHTS, read_tensors
 from scaling.record import RECORD, RunRecord
 from scaling.spec import Model, Patching, RunSpec, Training
 from scaling.train.machine import MachineSettings
@@ -112,6 +113,20 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
     for value in values:
         del value["seconds"]
     return values
+
+
+def close(run: Path, other: Path, tolerance: float) -> None:
+    """Require the same loss of every step and final weights of runs that sum in another order.
+
+    Losses are compared relatively: a batch's nats are one float32 sum, which is rounded by itself.
+    """
+    losses = [[line["nats_per_target"] for line in metrics(folder)] for folder in (run, other)]
+    assert len(losses[0]) == len(losses[1]) > 0
+    assert np.abs(np.array(losses[0]) / losses[1] - 1).max() < tolerance
+    first, second = read_tensors(run / WEIGHTS)[0], read_tensors(other / WEIGHTS)[0]
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        assert float((tensor - second[name]).abs().max()) < tolerance, name
 
 
 def python(*arguments: str, **environment: str) -> list[str]:

@@ -13,8 +13,16 @@ from scaling.record import RECORD, write_spec
 from scaling.spec import RunSpec
 from scaling.train.checkpoint import CHECKPOINT
 from scaling.train.metrics import METRICS
-from tests.scaling.train.comparing import close
-from tests.scaling.train.runs import blt_spec, ended, python, remains, run, small_shards, started
+from tests.scaling.train.runs import (
+    blt_spec,
+    close,
+    ended,
+    python,
+    remains,
+    run,
+    small_shards,
+    started,
+)
 
 pytestmark = pytest.mark.skipif(
     not torch.distributed.is_available(), reason="this PyTorch is built without distributed"

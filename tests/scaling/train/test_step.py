@@ -20,11 +20,11 @@ from scaling.record import RECORD, write_spec
 from scaling.spec import RunSpec
 from scaling.train.device import World
 from scaling.train.step import Stepper, adamw, loss_of
-from tests.scaling.train.comparing import close
 from tests.scaling.train.runs import (
     CPU,
     blt_spec,
     byte_tokens,
+    close,
     ended,
     metrics,
     python,
