@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 40  # listed one by one; of more, one line per text, tokenization and T
 _MOST_FAULTS = 10
-_WORDS = ("run", "text", "tokenization", "phase")  # the other columns hold numbers
-_PER_RUN = ("run", "text", "tokenization", "T", "phase", "steps", "bits per byte", "FLOPs", "time")
-_PER_CELL = ("text", "tokenization", "T", "runs", *PHASES, "bits per byte", "FLOPs")
+_NAMES = ("text", "tokenization")  # folded where a terminal is narrow
+_WORDS = (*_NAMES, "run", "phase")  # the other columns hold numbers
+_PER_RUN = ("run", "text", "tokenization", "T", "phase", "steps", "bits/byte", "FLOPs", "time")
+_PER_CELL = ("text", "tokenization", "T", "runs", *PHASES, "bits/byte", "FLOPs")
 
 
 def status_text(status: SweepStatus) -> list["Table | Text"]:
@@ -29,7 +30,8 @@ def status_text(status: SweepStatus) -> list["Table | Text"]:
     headings, rows = _per_run(status.runs) if few else _per_cell(status.runs)
     cells = [[sanitize(cell) for cell in row] for row in rows]
     table = text_table("", headings, cells, left=_WORDS, lines=False)
-    table.columns[0].no_wrap = True  # ids of runs are copied
+    for heading, column in zip(headings, table.columns, strict=True):
+        column.no_wrap = heading not in _NAMES
     flops = f"{status.flops:.4g} training FLOPs"
     summary = f"{sanitize(status.name)}: {_counts(status)}; {flops}{_left(status)}"
     return [table, *map(Text, [*_faults(status.runs), "", summary])]
