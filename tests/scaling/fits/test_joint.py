@@ -66,25 +66,6 @@ def test_a_steep_valley_overflows_in_silence() -> None:
     assert np.isfinite(problem.model.jacobian(theta)).all()
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_gradient_is_that_of_finite_differences(form: str) -> None:
-    data = read(tables.isoflop_runs())
-    problem, starts = make_problem(form, data)
-    theta = starts[:3] * 1.01
-    for name, value in (("epsilon", 0.07), ("delta", 0.03)):
-        if name in FORMS[form]:
-            theta[:, FORMS[form].index(name)] = value
-    jacobian = problem.model.jacobian(theta)
-    for index in range(theta.shape[1]):
-        step = 1e-6 * max(1e-2, float(np.abs(theta[:, index]).max()))
-        up, down = theta.copy(), theta.copy()
-        up[:, index] += step
-        down[:, index] -= step
-        numeric = (problem.model.value(up) - problem.model.value(down)) / (2 * step)
-        scale = np.abs(numeric).max()
-        np.testing.assert_allclose(jacobian[..., index], numeric, atol=1e-6 * scale)
-
-
 def test_public_coefficients_are_the_internal_ones() -> None:
     data = read(tables.isoflop_runs())
     for form in FORMS:

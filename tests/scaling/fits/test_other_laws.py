@@ -1,53 +1,39 @@
 """Vocabulary and repeated data: planted truths, published coefficients, the named unit slip."""
 
 import math
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
-import polars as pl
 import pytest
 
 from corpora.errors import InputError
-from scaling.engine.bootstrap import NO_BOOTSTRAP
-from scaling.fits.other_laws import fit_repeated, fit_vocabulary, repeated_problem
+from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP
+from scaling.fits.other_laws import fit_repeated, fit_vocabulary
 from scaling.laws import chinchilla
-from scaling.laws.registry import LAWS, Options
+from scaling.laws.registry import Options
 from scaling.published.coefficients import MUENNIGHOFF_REPEATED, TAO_VOCABULARY
 from scaling.read_runs import read_runs
 from scaling.runs import Runs
+from tests.scaling.fits.planted import PLANTED
 
 
-def vocabulary_runs(form: str, noise: float) -> Runs:
-    rng = np.random.default_rng(0)
-    formula = partial(chinchilla.vocabulary_loss, form)
-    rows = []
-    sizes = ((33e6, 512), (85e6, 768), (302e6, 1024), (631e6, 1536), (1130e6, 2048))
-    for params, width in sizes:
-        for size in (4096, 8192, 16384, 32768, 65536, 98304):
-            for characters in (2e9, 8e9, 3e10, 1e11):
-                inputs = (np.array(one) for one in (params, size, width, characters))
-                loss = formula(TAO_VOCABULARY.estimates, *inputs)
-                rows.append((params, size, width, characters, float(loss) + noise * rng.normal()))
-    schema = [
-        "nonembedding_params",
-        "vocabulary_size",
-        "embedding_dim",
-        "train_characters",
-        "unigram_normalized_loss",
-    ]
-    return read_runs(pl.DataFrame(rows, schema=schema, orient="row"), form)
+def exact(law: str) -> Runs:
+    return PLANTED[law]().runs
 
 
-@pytest.mark.parametrize("form", LAWS["vocabulary"].forms)
-def test_planted_vocabulary_law_is_recovered(form: str) -> None:
-    exact = fit_vocabulary(vocabulary_runs(form, 0.0), Options(form), NO_BOOTSTRAP)
+def as_published(runs: Runs) -> Runs:
+    """Return the vocabulary law's runs with the losses of its form `published`."""
+    names = ("nonembedding_params", "vocabulary_size", "embedding_dim", "train_characters")
+    columns = (runs.column(name, "test") for name in names)
+    losses = chinchilla.vocabulary_loss("published", TAO_VOCABULARY.estimates, *columns)
+    return replace(runs, rows=runs.rows.with_columns(unigram_normalized_loss=losses))
+
+
+def test_the_published_form_of_the_vocabulary_law_is_recovered() -> None:
+    runs = as_published(exact("vocabulary"))
+    fit = fit_vocabulary(runs, Options("published"), NO_BOOTSTRAP)
     for name, value in TAO_VOCABULARY.estimates.items():
-        assert exact.estimates[name] == pytest.approx(value, rel=1e-5), name
-    noisy = fit_vocabulary(vocabulary_runs(form, 0.003), Options(form))
-    for name, value in TAO_VOCABULARY.estimates.items():
-        interval = noisy.intervals[name]
-        assert interval is not None
-        assert abs(noisy.estimates[name] - value) < interval.high - interval.low, name
+        assert fit.estimates[name] == pytest.approx(value, rel=1e-5), name
 
 
 def test_the_unit_slip_is_named_and_matters() -> None:
@@ -58,7 +44,7 @@ def test_the_unit_slip_is_named_and_matters() -> None:
     assert published[0] / corrected[0] > 2
     # A tokenizer of 32,000 ids makes about one token of four characters.
     assert corrected[0] == pytest.approx(0.25, abs=0.03)
-    fit = fit_vocabulary(vocabulary_runs("published", 0.0), Options("corrected"), NO_BOOTSTRAP)
+    fit = fit_vocabulary(as_published(exact("vocabulary")), bootstrap=NO_BOOTSTRAP)
     assert fit.law == "vocabulary" and (fit.rmse or 0) > 1e-3  # the wrong form does not fit
 
 
@@ -92,34 +78,14 @@ def test_best_vocabulary_is_a_minimum() -> None:
     assert loss(best) < loss(best * 1.05) and loss(best) < loss(best / 1.05)
 
 
-def repeated_runs(noise: float) -> Runs:
-    rng = np.random.default_rng(1)
-    p, rows = MUENNIGHOFF_REPEATED.estimates, []
-    for unique in (1e8, 4e8, 1.5e9):
-        for params in (7e6, 6e7, 4e8, 2.8e9):
-            for epochs in (1, 2, 4, 8, 16, 40, 100):
-                tokens = unique * epochs
-                loss = float(
-                    chinchilla.repeated_loss(
-                        p, *(np.array(one) for one in (params, tokens, unique))
-                    )
-                )
-                rows.append((params, tokens, unique, loss * math.exp(noise * rng.normal())))
-    schema = ["params", "train_tokens", "unique_tokens", "nats_per_token"]
-    return read_runs(pl.DataFrame(rows, schema=schema, orient="row"), "repeated")
-
-
-def test_planted_decays_are_recovered() -> None:
-    base = MUENNIGHOFF_REPEATED.estimates
-    exact = fit_repeated(repeated_runs(0.0), Options(base=base), NO_BOOTSTRAP)
-    assert exact.estimates["R_D"] == pytest.approx(15.387756, rel=1e-5)
-    assert exact.estimates["R_N"] == pytest.approx(5.309743, rel=1e-5)
-    noisy = fit_repeated(repeated_runs(0.01), Options(base=base))
+def test_decays_stand_on_the_base_law() -> None:
+    planted, base = PLANTED["repeated"](), MUENNIGHOFF_REPEATED.estimates
+    fit = planted.fit(planted.noisy(np.random.default_rng(1)), CASES)
     for name in ("R_D", "R_N"):
-        interval = noisy.intervals[name]
+        interval = fit.intervals[name]
         assert interval is not None and base[name] in interval
-    assert noisy.intervals["A"] is None and "given, not fitted" in noisy.interval_reason
-    four = noisy.predict("loss", params=4e8, tokens=4e9, unique_tokens=1e9)
+    assert fit.intervals["A"] is None and "given, not fitted" in fit.interval_reason
+    four = fit.predict("loss", params=4e8, tokens=4e9, unique_tokens=1e9)
     assert four.low is not None and four.high is not None and four.low < four.value < four.high
 
 
@@ -138,32 +104,14 @@ def test_one_epoch_is_chinchilla() -> None:
         assert (data / (epochs * 1e9) > worth) == (epochs == 4)
 
 
-def test_repeated_gradient() -> None:
-    runs = repeated_runs(0.0)
-    problem = repeated_problem(
-        runs.column("params", "test"),
-        runs.column("train_tokens", "test"),
-        runs.column("unique_tokens", "test"),
-        runs.column("nats_per_token", "test"),
-        MUENNIGHOFF_REPEATED.estimates,
-    )
-    theta = np.log(np.array([[9.0, 3.0]]))
-    jacobian = problem.model.jacobian(theta)
-    for index in range(2):
-        step = np.zeros((1, 2))
-        step[0, index] = 1e-6
-        numeric = (problem.model.value(theta + step) - problem.model.value(theta - step)) / 2e-6
-        np.testing.assert_allclose(jacobian[..., index], numeric, atol=1e-9)
-
-
 def test_what_they_need() -> None:
-    runs = vocabulary_runs("corrected", 0.0)
+    runs = exact("vocabulary")
     size = runs.column("vocabulary_size", "test")
     with pytest.raises(InputError, match="at least 3 vocabulary sizes, and there are 2"):
         fit_vocabulary(runs.only(size < 10_000))
     with pytest.raises(InputError, match="no form 'publishd'; did you mean 'published'"):
         fit_vocabulary(runs, Options("publishd"))
-    once = repeated_runs(0.0)
+    once = exact("repeated")
     first = once.column("train_tokens", "test") == once.column("unique_tokens", "test")
     with pytest.raises(InputError, match="at least 3 numbers of epochs, and there is 1"):
         fit_repeated(once.only(first), Options(base=MUENNIGHOFF_REPEATED.estimates))
