@@ -141,7 +141,7 @@ class FitResult(_Frozen):
     law: str
     form: str
     estimates: dict[str, Finite]
-    intervals: dict[str, Ends | None]
+    intervals: dict[str, Ends | None] = {}
     level: float = 0.95
     method: str
     interval_method: str = "none"
@@ -157,7 +157,7 @@ class FitResult(_Frozen):
     aicc: Finite | None = None
     bic: Finite | None = None
     holdout: HoldOut | None = None
-    units: dict[str, str] = {}
+    units: Mapping[str, str] = {}
     conventions: dict[str, str] = {}
     context: dict[str, float | str] = {}
     data: str = ""

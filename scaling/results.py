@@ -17,6 +17,7 @@ from scaling.result import FitResult, Prediction, context_text
 
 LAWS_FOLDER = "laws"  # within the output folder, beside what `measure` may have written there
 _BUDGETS_SHOWN = 12
+_NOT_PRINTED = {"context", "draws", "residuals", "data_range", "source"}
 
 
 class Fits(Sequence[FitResult]):
@@ -155,29 +156,10 @@ def entry(fit: FitResult) -> dict[str, Any]:
         "form": fit.form,
         **fit.context,
         **optimum,
-        "status": fit.status,
-        "n": fit.n,
-        "estimates": fit.estimates,
+        **fit.model_dump(exclude=_NOT_PRINTED),
         "intervals": {
             name: None if ends is None else list(ends) for name, ends in fit.intervals.items()
         },
-        "interval_method": fit.interval_method,
-        "interval_reason": fit.interval_reason,
-        "level": fit.level,
-        "seed": fit.seed,
-        "method": fit.method,
-        "r2": fit.r2,
-        "adjusted_r2": fit.adjusted_r2,
-        "rmse": fit.rmse,
-        "aicc": fit.aicc,
-        "bic": fit.bic,
-        "holdout": None if fit.holdout is None else fit.holdout.model_dump(),
-        "units": fit.units,
-        "conventions": fit.conventions,
-        "data": fit.data,
-        "data_sha256": fit.data_sha256,
-        "excluded": [gone.model_dump() for gone in fit.excluded],
-        "findings": [found.model_dump() for found in fit.findings],
         "predictions": predictions(fit),
     }
 

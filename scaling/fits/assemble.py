@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from corpora.bootstrap import Interval
 from corpora.errors import InputError
@@ -20,6 +21,11 @@ FEWEST_DRAWS = 20
 FAMILY = ("tokenization", "language", "dataset")  # a law is of one of each
 FitContext = Mapping[str, float | str]
 IntervalEnds = Mapping[str, tuple[float, float]]
+
+
+def first(columns: Mapping[str, Array]) -> dict[str, float]:
+    """Return the first of [R] values of each coefficient."""
+    return {name: float(values[0]) for name, values in columns.items()}
 
 
 def finite(estimates: Mapping[str, Any]) -> dict[str, float]:
@@ -174,6 +180,29 @@ def held_out(rule: str, observed: Array, predicted: Array) -> HoldOut | None:
     )
 
 
+def leave_out_largest(
+    compute: Array,
+    observed: Array,
+    predict: Callable[[NDArray[np.bool_]], Array],
+    fewest_rows: int = 0,
+) -> HoldOut | None:
+    """Leave out the rows of the largest budget and predict them from a fit to the others.
+
+    Args:
+        compute, observed: [n].
+        predict: [n] which rows are left out -> predictions of those.
+
+    Returns:
+        None where fewer than three budgets, or fewer rows, would be left to fit.
+    """
+    left_out = compute == compute.max()
+    rest = ~left_out
+    if len(np.unique(compute[rest])) < 3 or rest.sum() < fewest_rows:
+        return None
+    rule = f"compute_flops = {compute.max():g} left out"
+    return held_out(rule, observed[left_out], predict(left_out))
+
+
 def columns(runs: Runs, law: str) -> list[Array]:
     """Return the columns that the law says it needs, [n] each, in the order in which it says so.
 
@@ -183,8 +212,10 @@ def columns(runs: Runs, law: str) -> list[Array]:
     return [runs.column(name, law) for name in LAWS[law].columns]
 
 
-def need(runs: Runs, law: str, *wanted: tuple[int, int, str], at: str = "") -> None:
+def need(runs: Runs, law: str, *wanted: tuple[int | Array, int, str], at: str = "") -> None:
     """Refuse a table with fewer of something than the law needs: (count, least, what).
+
+    For the count there may be values, of which different ones are counted.
 
     Args:
         at: the part of the table that is too small, where it is not the whole.
@@ -192,7 +223,8 @@ def need(runs: Runs, law: str, *wanted: tuple[int, int, str], at: str = "") -> N
     Raises:
         InputError: naming the first that is too few.
     """
-    for count, least, what in wanted:
+    for values, least, what in wanted:
+        count = values if isinstance(values, int) else len(np.unique(values))
         if count < least:
             raise InputError(
                 f"{runs.name}: {law} needs at least {least} {what}{at}, and there "
@@ -233,7 +265,6 @@ def unfitted(law: str, runs: Runs, context: FitContext, reason: str) -> FitResul
         law=law,
         form="none",
         estimates={},
-        intervals={},
         method="none",
         interval_reason="nothing was fitted",
         status="not converged",

@@ -68,8 +68,8 @@ def fit_chinchilla(
     need(
         runs,
         law,
-        (len(np.unique(params)), 3, "model sizes"),
-        (len(np.unique(data)), 3, "amounts of data"),
+        (params, 3, "model sizes"),
+        (data, 3, "amounts of data"),
         (len(params), 6, "runs"),
     )
     charge = CHARGES[form]

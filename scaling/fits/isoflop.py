@@ -20,6 +20,7 @@ from scaling.fits.assemble import (
     assemble,
     columns,
     finite,
+    first,
     fit_each,
     goodness,
     need,
@@ -76,14 +77,14 @@ def _parabolas(runs: Runs, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
     # A thin curve has a result of its own, and is not said again in every other.
     said = replace(kept, excluded=runs.excluded)
     loss = kept.column("bits_per_byte", law)
-    point = find_minima(cells, loss[None], np.ones((1, len(loss))))
+    point = find_minima(cells, loss[None])
     copies = replicates(cells, loss, bootstrap, student=True)
     clouds = None if copies is None else find_minima(cells, *copies)
     for number, cell in enumerate(cells):
         findings = cell_findings((cell,), one_cell(point, number), loss)
         findings += _too_few_for_cases(len(cell.rows), bootstrap)
         optimum = _minimum(point, number)
-        estimates = finite({name: value[0] for name, value in optimum.items()})
+        estimates = finite(first(optimum))
         found = len(estimates) == len(optimum)
         if not found or _spans_beyond(cell, point.ln_bytes[0, number]) > 1:
             findings, found = [_no_optimum(finding) for finding in findings], False
@@ -93,10 +94,9 @@ def _parabolas(runs: Runs, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
             law=law,
             form="parabola in ln B",
             estimates=estimates if found else {},
-            intervals={},
             method="least squares; N* by linear interpolation in (ln B, ln N)",
             status="converged" if found else "not converged",
-            units=dict(LAWS[law].units),
+            units=LAWS[law].units,
             findings=tuple(findings),
             **goodness(observed, observed - fitted, 3),
             **provenance(said, {"train_bytes": train_bytes}),
@@ -175,8 +175,8 @@ def _surface(runs: Runs, context: FitContext, bootstrap: Bootstrap) -> FitResult
     need(
         runs,
         law,
-        (len(np.unique(rate)), 3, "compression rates"),
-        (max(len(np.unique(ratio[rate == own])) for own in np.unique(rate)), 3, "model sizes"),
+        (rate, 3, "compression rates"),
+        (max(len(np.unique(ratio[rate == each])) for each in np.unique(rate)), 3, "model sizes"),
         (len(rate), parameters + 1, "runs"),
         at=f" at {context_text(context)}" if context else "",
     )
@@ -184,7 +184,7 @@ def _surface(runs: Runs, context: FitContext, bootstrap: Bootstrap) -> FitResult
     design = surface_design(np.log(rate) - centre[0], np.log(ratio) - centre[1])
     coefficients = solve_weighted(design, loss, np.ones(len(loss)))
     optimum = _optimum(surface_vertex(coefficients)[None], centre)
-    estimates = finite({name: value[0] for name, value in optimum.items()})
+    estimates = finite(first(optimum))
     residuals = loss - design @ coefficients
     leverage = leverages(design)
     findings = _surface_findings(estimates, rate, ratio)
@@ -199,10 +199,9 @@ def _surface(runs: Runs, context: FitContext, bootstrap: Bootstrap) -> FitResult
         law=law,
         form="paraboloid in (ln T, ln rho)",
         estimates=estimates,
-        intervals={},
         method="least squares",
         status="converged" if len(estimates) == parameters else "not converged",
-        units=dict(LAWS[law].units),
+        units=LAWS[law].units,
         findings=tuple(findings),
         **goodness(loss, residuals, parameters),
         **provenance(runs, {"compression_rate": rate, "bytes_per_param": ratio}),

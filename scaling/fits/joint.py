@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from scaling.engine.bootstrap import CASES, Bootstrap
 from scaling.engine.newton import SQUARES, Array, Predictor
 from scaling.engine.problem import Problem, grid, search
-from scaling.fits.assemble import columns, held_out, need
+from scaling.fits.assemble import columns, leave_out_largest, need
 from scaling.fits.findings import upside_down
 from scaling.fits.single_stage import SEARCH, OneStage, fit_stage, point
 from scaling.laws import joint as law
 from scaling.laws.registry import DEFAULTS, LAWS, Options, form_of
-from scaling.result import FitResult, HoldOut
+from scaling.result import FitResult
 from scaling.runs import Runs
 
 STARTS = 12
@@ -51,8 +51,8 @@ def fit_joint(runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = CA
     need(
         runs,
         f"joint ({form})",
-        (len(np.unique(data.compute)), 3, "compute budgets"),
-        (len(np.unique(data.rate)), 3 if "F" in FORMS[form] else 1, "compression rates"),
+        (data.compute, 3, "compute budgets"),
+        (data.rate, 3 if "F" in FORMS[form] else 1, "compression rates"),
         (len(data.loss), len(FORMS[form]) + 3, "runs"),
     )
     problem, starts = make_problem(form, data)
@@ -72,7 +72,9 @@ def fit_joint(runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = CA
         },
         units=LAWS["joint"].units,
         conventions={"params": "effective: C T / (6 B)"},
-        holdout=hold_out_largest(form, data),
+        holdout=leave_out_largest(
+            data.compute, data.loss, lambda left_out: predict_left_out(form, data, left_out)
+        ),
         cells=cells.ravel(),
         check=upside_down,
     )
@@ -92,8 +94,8 @@ def fit_joint_terms(
     need(
         runs,
         name,
-        (len(np.unique(runs.column("compute_flops", name))), 3, "compute budgets"),
-        (len(np.unique(rate)), 3, "compression rates"),
+        (runs.column("compute_flops", name), 3, "compute budgets"),
+        (rate, 3, "compression rates"),
         (len(loss), len(law.TERMS.names) + 3, "runs"),
     )
     problem, starts = terms_problem(params, data, rate, loss)
@@ -136,15 +138,6 @@ def predict_left_out(form: str, data: Data, left_out: NDArray[np.bool_]) -> Arra
 
 def _formula(form: str) -> Callable[..., Array]:
     return law.loss_additive if form == ADDITIVE else law.loss
-
-
-def hold_out_largest(form: str, data: Data) -> HoldOut | None:
-    """Return how well the largest budget is predicted from the others, where enough are left."""
-    largest = data.compute == data.compute.max()
-    if len(np.unique(data.compute[~largest])) < 3:
-        return None
-    rule = f"compute_flops = {data.compute.max():g} left out"
-    return held_out(rule, data.loss[largest], predict_left_out(form, data, largest))
 
 
 def make_problem(form: str, data: Data) -> tuple[Problem, Array]:

@@ -4,18 +4,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
-from scaling.engine.bootstrap import RESIDUALS, Bootstrap, leverages, with_misfit
+from scaling.engine.bootstrap import RESIDUALS, Bootstrap
 from scaling.engine.newton import Array, solve_weighted
-from scaling.fits.assemble import assemble, finite, goodness, held_out, need, provenance
+from scaling.fits.assemble import assemble, finite, first, goodness, held_out, need, provenance
 from scaling.fits.findings import correlated, misfit
 from scaling.fits.minima import (
     IsoflopCell,
     Minima,
-    along,
     cell_findings,
     find_minima,
     make_cells,
     replicates,
+    with_law_misfit,
 )
 from scaling.laws.optimum import law1_train_bytes
 from scaling.laws.registry import DEFAULTS, LAWS, Options
@@ -42,12 +42,12 @@ def fit_law1(
     need(
         runs,
         LAW,
-        (len(np.unique(runs.column("compute_flops", LAW))), 2, "compute budgets"),
-        (len(np.unique(runs.column("compression_rate", LAW))), 2, "compression rates"),
+        (runs.column("compute_flops", LAW), 2, "compute budgets"),
+        (runs.column("compression_rate", LAW), 2, "compression rates"),
     )
     loss = runs.column("bits_per_byte", LAW)
-    point = find_minima(cells, loss[None], np.ones((1, len(loss))))
-    estimates = {name: column[0] for name, column in _plane(point, rates).items()}
+    point = find_minima(cells, loss[None])
+    estimates = first(_plane(point, rates))
     found = np.isfinite(point.ln_bytes[0])
     if found.sum() < FEWEST_MINIMA:
         raise InputError(
@@ -61,25 +61,20 @@ def fit_law1(
     draws = None
     copies = replicates(cells, loss, bootstrap, student=False)
     if copies is not None:
-        minima = find_minima(cells, *copies)
         design = np.stack([np.ones(found.sum()), ln_latent[found], np.log(rates)[found]], axis=-1)
-        moved, share = with_misfit(
-            minima.ln_bytes[:, found], residuals, leverages(design), bootstrap.generator()
+        minima, share = with_law_misfit(
+            cells, find_minima(cells, *copies), found, residuals, design, bootstrap
         )
-        # A minimum that moves along its isoFLOP curve takes the model size with it.
-        ln_bytes = np.full(minima.ln_bytes.shape, np.nan)
-        ln_bytes[:, found] = moved
-        draws = _plane(along(cells, minima, ln_bytes), rates)
+        draws = _plane(minima, rates)
         findings += misfit(share, LAW) + correlated(draws, ("alpha", "beta"))
     rates, ln_latent, observed = rates[found], ln_latent[found], observed[found]
     fit = FitResult(
         law=LAW,
         form="latent compute",
         estimates=finite(estimates),
-        intervals={},
         method="parabola in ln B per cell; least squares of ln B* on ln C and ln T",
         status="converged" if np.isfinite(list(estimates.values())).all() else "not converged",
-        units=dict(LAWS[LAW].units),
+        units=LAWS[LAW].units,
         holdout=_holdout(cells, point, found),
         findings=tuple(findings),
         **goodness(observed, residuals, COEFFICIENTS),
@@ -103,7 +98,7 @@ def _holdout(
     if len(np.unique(budgets[rest])) < 2 or rest.sum() < FEWEST_MINIMA or not left_out.any():
         return None
     kept = point._replace(ln_bytes=np.where(rest, point.ln_bytes, np.nan))
-    p = {name: column[0] for name, column in _plane(kept, rates).items()}
+    p = first(_plane(kept, rates))
     compute = np.exp(_ln_latent(point, rates)[0, left_out])
     predicted = np.log(law1_train_bytes(p, compute, rates[left_out]))
     rule = f"compute_flops = {budgets.max():g} left out; error of ln B*"

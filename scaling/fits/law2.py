@@ -3,12 +3,22 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from scaling.engine.bootstrap import RESIDUALS, Bootstrap, leverages, residual_targets, with_misfit
 from scaling.engine.newton import SQUARES, Array, Predictor
 from scaling.engine.problem import Problem, grid, search
-from scaling.fits.assemble import assemble, columns, finite, goodness, held_out, need, provenance
+from scaling.fits.assemble import (
+    assemble,
+    columns,
+    finite,
+    first,
+    goodness,
+    leave_out_largest,
+    need,
+    provenance,
+)
 from scaling.fits.findings import (
     beyond_rates,
     correlated,
@@ -28,7 +38,7 @@ from scaling.fits.minima import (
 from scaling.fits.single_stage import SEARCH, point, without_resampling
 from scaling.laws.optimum import best_rate, law2_loss
 from scaling.laws.registry import DEFAULTS, LAWS, Options, form_of
-from scaling.result import Finding, FitResult, HoldOut
+from scaling.result import Finding, FitResult
 from scaling.runs import Runs
 
 LAW = "law2"
@@ -70,13 +80,13 @@ def fit_law2(
     need(
         runs,
         f"{LAW} ({form})",
-        (len(np.unique(optima.compute)), 3, "compute budgets"),
-        (len(np.unique(optima.rate)), 1 if form == "mean" else 3, "compression rates"),
+        (optima.compute, 3, "compute budgets"),
+        (optima.rate, 1 if form == "mean" else 3, "compression rates"),
         (len(optima.loss), len(names) + 1, "optima"),
     )
     problem, starts = make_problem(form, optima.compute, optima.rate, optima.loss)
     best, agree = problem.fit(starts)
-    estimates = {name: float(value[0]) for name, value in problem.public(best.theta).items()}
+    estimates = first(problem.public(best.theta))
     fitted = problem.model.value(best.theta)[0]
     residuals = optima.loss - fitted
     leverage = leverages(problem.model.jacobian(best.theta)[0])
@@ -103,11 +113,15 @@ def fit_law2(
         law=LAW,
         form=form,
         estimates=finite(estimates),
-        intervals={},
         method=f"least squares; {SEARCH}",
         status="converged" if best.converged[0] else "not converged",
-        units=dict(LAWS[LAW].units),
-        holdout=_holdout(form, optima),
+        units=LAWS[LAW].units,
+        holdout=leave_out_largest(
+            optima.compute,
+            optima.loss,
+            lambda left_out: _predict_left_out(form, optima, left_out),
+            fewest_rows=len(names) + 1,
+        ),
         findings=(*findings, *wrong),
         **goodness(optima.loss, residuals, len(names)),
         **provenance(
@@ -129,7 +143,7 @@ def _optima(runs: Runs, bootstrap: Bootstrap, minima: str) -> Optima:
         raise InputError(f"minima are found by 'parabola' or 'lowest', not by {minima!r}")
     cells, runs = make_cells(runs, LAW)
     loss = runs.column("bits_per_byte", LAW)
-    point = find_minima(cells, loss[None], np.ones((1, len(loss))))
+    point = find_minima(cells, loss[None])
     replicas = replicates(cells, loss, bootstrap, student=False)
     if minima == "lowest":
         height = _lowest(cells, loss[None], np.ones((1, len(loss))))
@@ -158,17 +172,11 @@ def _lowest(cells: tuple[IsoflopCell, ...], loss: Array, weights: Array) -> Arra
     return np.stack([seen[:, cell.rows].min(axis=1) for cell in cells], axis=1)
 
 
-def _holdout(form: str, optima: Optima) -> HoldOut | None:
-    """Leave out the largest budget, predict it from the others."""
-    largest = optima.compute == optima.compute.max()
-    rest = ~largest
-    if len(np.unique(optima.compute[rest])) < 3 or rest.sum() <= len(FORMS[form]):
-        return None
-    p = point(*make_problem(form, optima.compute[rest], optima.rate[rest], optima.loss[rest]))
-    predicted = law2_loss(p, optima.compute[largest], optima.rate[largest])
-    return held_out(
-        f"compute_flops = {optima.compute.max():g} left out", optima.loss[largest], predicted
-    )
+def _predict_left_out(form: str, optima: Optima, left_out: NDArray[np.bool_]) -> Array:
+    compute, rate = optima.compute, optima.rate
+    rest = ~left_out
+    p = point(*make_problem(form, compute[rest], rate[rest], optima.loss[rest]))
+    return law2_loss(p, compute[left_out], rate[left_out])
 
 
 def make_problem(form: str, compute: Array, rate: Array, loss: Array) -> tuple[Problem, Array]:

@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
-from scaling.engine.bootstrap import Bootstrap, case_weights, leverages, residual_targets
+from scaling.engine.bootstrap import (
+    Bootstrap,
+    case_weights,
+    leverages,
+    residual_targets,
+    with_misfit,
+)
 from scaling.engine.newton import Array, solve_weighted
 from scaling.fits.findings import OUTSIDE, ROUNDING, warning
 from scaling.laws.optimum import parabola_design, parabola_vertex
@@ -147,8 +153,11 @@ def cell_numbers(cells: tuple[IsoflopCell, ...], rows: int) -> NDArray[np.int64]
     return numbers
 
 
-def find_minima(cells: tuple[IsoflopCell, ...], loss: Array, weights: Array) -> Minima:
+def find_minima(
+    cells: tuple[IsoflopCell, ...], loss: Array, weights: Array | None = None
+) -> Minima:
     """Fit every cell's parabola in every replicate; `loss` and `weights` are [R, n]."""
+    weights = np.ones_like(loss) if weights is None else weights
     columns = []
     for cell in cells:
         place, height, bend = parabola_vertex(
@@ -174,13 +183,31 @@ def fitted_losses(cell: IsoflopCell, loss: Array) -> Array:
     return fitted
 
 
-def along(cells: tuple[IsoflopCell, ...], minima: Minima, ln_bytes: Array) -> Minima:
-    """Return the minima moved to other places on their own isoFLOP curves; `ln_bytes` is [R, c]."""
+def with_law_misfit(
+    cells: tuple[IsoflopCell, ...],
+    minima: Minima,
+    found: NDArray[np.bool_],
+    missed: Array,
+    design: Array,
+    bootstrap: Bootstrap,
+) -> tuple[Minima, float]:
+    """Return replicates that also miss the law as their minima do, and the share of that.
+
+    A minimum that moves along its isoFLOP curve takes the model size with it.
+
+    Args:
+        minima: [R, c] each; found: [c] which cells the law was fitted to.
+        missed: [m] ln B* of those less the law's; design: [m, p] of its fit.
+    """
+    generator = bootstrap.generator()
+    moved, share = with_misfit(minima.ln_bytes[:, found], missed, leverages(design), generator)
+    ln_bytes = np.full(minima.ln_bytes.shape, np.nan)
+    ln_bytes[:, found] = moved
     ln_params = [
         np.interp(ln_bytes[:, number] - cell.centre, cell.path[0], cell.path[1])
         for number, cell in enumerate(cells)
     ]
-    return minima._replace(ln_bytes=ln_bytes, ln_params=np.stack(ln_params, axis=1))
+    return minima._replace(ln_bytes=ln_bytes, ln_params=np.stack(ln_params, axis=1)), share
 
 
 def replicates(

@@ -35,8 +35,8 @@ def fit_overtraining(
     need(
         runs,
         law,
-        (len(np.unique(params)), 2, "model sizes"),
-        (len(np.unique(np.round(ratio, 6))), 2, "ratios of tokens to parameters"),
+        (params, 2, "model sizes"),
+        (np.round(ratio, 6), 2, "ratios of tokens to parameters"),
         (len(loss), 5, "runs"),
     )
     problem, starts = overtraining_problem(params, tokens, loss)
@@ -73,8 +73,8 @@ def fit_vocabulary(
     need(
         runs,
         law,
-        (len(np.unique(params)), 3, "model sizes"),
-        (len(np.unique(size)), 3, "vocabulary sizes"),
+        (params, 3, "model sizes"),
+        (size, 3, "vocabulary sizes"),
         (len(loss), len(laws.VOCABULARY.names) + 3, "runs"),
     )
     billions = laws.tokens_in_billions(form, characters, size)
@@ -127,7 +127,7 @@ def fit_repeated(
     need(
         runs,
         law,
-        (len(np.unique(np.round(tokens / unique, 3))), 3, "numbers of epochs"),
+        (np.round(tokens / unique, 3), 3, "numbers of epochs"),
         (len(loss), 5, "runs"),
     )
     held = {name: float(base[name]) for name in BASE}

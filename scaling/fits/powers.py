@@ -15,12 +15,17 @@ from scaling.engine.bootstrap import (
     case_weights,
     leverages,
     residual_targets,
-    with_misfit,
 )
 from scaling.engine.newton import Array, solve_weighted
-from scaling.fits.assemble import assemble, finite, goodness, held_out, need, provenance
+from scaling.fits.assemble import assemble, finite, first, goodness, held_out, need, provenance
 from scaling.fits.findings import misfit
-from scaling.fits.minima import along, cell_findings, find_minima, make_cells, replicates
+from scaling.fits.minima import (
+    cell_findings,
+    find_minima,
+    make_cells,
+    replicates,
+    with_law_misfit,
+)
 from scaling.laws.optimum import envelope, power_params
 from scaling.laws.registry import DEFAULTS, LAWS, Options
 from scaling.result import FitResult
@@ -56,9 +61,7 @@ def fit_approach1(
     loss = _losses(runs, law)
     front = _envelope(compute, loss, np.ones((1, len(loss))))[0]
     need(runs, law, (int(front.sum()), 3, "runs on the envelope of lowest loss"))
-    estimates = {
-        name: value[0] for name, value in _powers(compute, params, data, front[None]).items()
-    }
+    estimates = first(_powers(compute, params, data, front[None]))
     draws = None
     if bootstrap.resamples:
         bootstrap = bootstrap._replace(kind="cases")
@@ -73,10 +76,9 @@ def fit_approach1(
         law=law,
         form="envelope of final losses",
         estimates=finite(estimates),
-        intervals={},
         method="least squares of ln N and ln D on ln C along the envelope",
         status="converged",
-        units=dict(LAWS[law].units),
+        units=LAWS[law].units,
         **goodness(params[kept], params[kept] - fitted, 2),
         **provenance(runs, {"compute_flops": np.exp(compute[kept])}),
     )
@@ -117,40 +119,32 @@ def fit_approach2(
             "at one budget; fit law1, or select one rate"
         )
     loss = _losses(runs, law)
-    found = find_minima(cells, loss[None], np.ones((1, len(loss))))
+    found = find_minima(cells, loss[None])
     good = np.isfinite(found.ln_bytes[0])
     need(runs, law, (int(good.sum()), 3, "budgets with a minimum"))
     ln_compute = np.log(budgets)
     ones = np.ones(len(cells))
-    estimates = {
-        name: one[0]
-        for name, one in _powers(ln_compute, found.ln_params, found.ln_bytes, ones[None]).items()
-    }
+    estimates = first(_powers(ln_compute, found.ln_params, found.ln_bytes, ones[None]))
     observed, compute = found.ln_params[0, good], ln_compute[good]
     residuals = observed - np.log(estimates["n0"]) - estimates["a"] * compute
     findings, draws = cell_findings(cells, found, loss), None
     copies = replicates(cells, loss, bootstrap, student=False)
     if copies is not None:
-        minima = find_minima(cells, *copies)
         design = np.stack([np.ones(good.sum()), compute], axis=1)
         ln_data = found.ln_bytes[0, good]
         missed = ln_data - np.log(estimates["d0"]) - estimates["b"] * compute
-        moved, share = with_misfit(
-            minima.ln_bytes[:, good], missed, leverages(design), bootstrap.generator()
+        minima, share = with_law_misfit(
+            cells, find_minima(cells, *copies), good, missed, design, bootstrap
         )
-        places = np.full(minima.ln_bytes.shape, np.nan)
-        places[:, good] = moved
-        minima = along(cells, minima, places)
         draws = _powers(ln_compute, minima.ln_params, minima.ln_bytes, ones)
         findings += misfit(share, law)
     fit = FitResult(
         law=law,
         form="parabola minima",
         estimates=finite(estimates),
-        intervals={},
         method="parabola per budget; least squares of ln N* and ln D* on ln C",
         status="converged",
-        units=dict(LAWS[law].units),
+        units=LAWS[law].units,
         findings=tuple(findings),
         **goodness(observed, residuals, 2),
         **provenance(runs, {"compute_flops": np.exp(compute)}),
@@ -209,10 +203,9 @@ def fit_envelope(
         law=law,
         form="E given",
         estimates=estimates,
-        intervals={},
         method="least squares of ln (L - E) on ln C",
         status="converged",
-        units=dict(LAWS[law].units),
+        units=LAWS[law].units,
         holdout=holdout,
         **goodness(lowest, lowest - envelope(estimates, compute), 2),
         **provenance(runs, {"compute_flops": compute}),
@@ -288,10 +281,9 @@ def fit_with_seed_noise(runs: Runs, noise: float, bootstrap: Bootstrap) -> FitRe
         law=law,
         form="interpolated minima",
         estimates=estimates,
-        intervals={},
         method="Akima interpolation per budget; weighted least squares of ln N* on ln C",
         status="converged",
-        units=dict(LAWS[law].units),
+        units=LAWS[law].units,
         **goodness(sizes, sizes - fitted, 2),
         **provenance(runs, {"compute_flops": np.exp(ln_compute)}),
     )

@@ -10,7 +10,7 @@ from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap, leverages, residua
 from scaling.engine.intervals import from_hessian, from_profile
 from scaling.engine.newton import Array
 from scaling.engine.problem import Problem, land_on_kink
-from scaling.fits.assemble import IntervalEnds, assemble, finite, goodness, provenance
+from scaling.fits.assemble import IntervalEnds, assemble, finite, first, goodness, provenance
 from scaling.fits.findings import correlated, note, outliers, starts_agree, warning
 from scaling.result import Finding, FitResult, HoldOut
 from scaling.runs import Runs
@@ -59,7 +59,7 @@ def fit_stage(stage: OneStage, runs: Runs, bootstrap: Bootstrap) -> FitResult:
     names = problem.names
     best, agree = problem.fit(stage.starts, stage.annealed)
     theta = land_on_kink(problem, best.theta)[0] if stage.kink else best.theta
-    estimates = {name: float(value[0]) for name, value in problem.public(theta).items()}
+    estimates = first(problem.public(theta))
     residuals = stage.observed - stage.formula(estimates)
     leverage = leverages(problem.model.jacobian(theta)[0])
     findings = starts_agree(agree, len(stage.starts))
@@ -80,10 +80,9 @@ def fit_stage(stage: OneStage, runs: Runs, bootstrap: Bootstrap) -> FitResult:
         law=stage.law,
         form=stage.form,
         estimates=finite(estimates),
-        intervals={},
         method=stage.method,
         status="converged" if converged else "not converged",
-        units=dict(stage.units),
+        units=stage.units,
         holdout=stage.holdout,
         findings=tuple(findings),
         **goodness(stage.observed, residuals, len(names)),
@@ -160,4 +159,4 @@ def _draw(stage: OneStage, theta: Array, leverage: Array, bootstrap: Bootstrap) 
 def point(problem: Problem, starts: Array, annealed: tuple[float, ...] = ()) -> dict[str, float]:
     """Return the point estimates alone, as a hold-out needs them."""
     best, _ = problem.fit(starts, annealed)
-    return {name: float(value[0]) for name, value in problem.public(best.theta).items()}
+    return first(problem.public(best.theta))
