@@ -1,4 +1,7 @@
-"""The laws, the language and the budget together, as draws: what an answer is computed from."""
+"""The laws, the language and the budget together, as draws: what an answer is computed from.
+
+Beside Laws I and II, the joint law says the same: every run in one formula, with half the error.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -97,9 +100,6 @@ def forecast(compute_flops: float, laws: FamilyLaws, placement: Placement) -> Fo
         {**coefficients, **ratios},
         dict(laws.law2.fit.data_range),
     ).first(count)
-
-
-# What the joint law says of the same question: every run in one formula, half the error.
 
 
 def joint_law_forecast(draws: Draws, by_two_laws: Forecast) -> JointLawForecast:

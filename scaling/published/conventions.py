@@ -4,12 +4,12 @@ Papers disagree on both, and their exponents with them (Porian et al. 2024, arXi
 shipped runs follow the paper's shapes, so every count of every run is known.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 import polars as pl
 
-from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP, Bootstrap
+from scaling.engine.bootstrap import CASES
 from scaling.fits.isoflop import fit_surfaces
 from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
@@ -19,8 +19,7 @@ from scaling.read_runs import read_runs
 from scaling.result import FitResult
 from scaling.runs import Runs
 
-BUDGET = 1e20
-PARAMS = ("global, as printed", "global", "total")
+BUDGET = 1e20  # of the surfaces
 
 
 def counted_runs() -> Runs:
@@ -50,13 +49,16 @@ def convention_fits(printed: Runs, exact: Runs) -> Iterator[tuple[str, FitResult
         printed: the runs with their parameters as printed (`tables.isoflop_runs`).
         exact: the same with exact counts.
     """
-    words = ("global module, as printed", "global module, exact", "all modules, exact")
-    names = ("printed", "global", "total")
-    by_params = _by_params(printed, exact).values()
-    for name, params, runs in zip(names, words, by_params, strict=True):
+    total = replace(exact, params_column="total_params")
+    for name, params, runs in (
+        ("printed", "global module, as printed", printed),
+        ("global", "global module, exact", exact),
+        ("total", "all modules, exact", total),
+    ):
         yield f"law1-{name}", _declared(fit_law1(runs), params=params, flops="6 N B / T")
-        surface = _declared(_surface(runs, CASES), params=params, flops="as published")
-        yield f"surface-{name}", surface
+        at_budget = runs.only(runs.column("compute_flops", "isoflop-surface") == BUDGET)
+        (surface,) = fit_surfaces(at_budget)
+        yield f"surface-{name}", _declared(surface, params=params, flops="as published")
     bootstrap = CASES._replace(kind="residuals")
     yield "joint-published", _declared(fit_joint(exact, bootstrap=bootstrap), flops="as published")
     frame = _with_flops(exact.rows).drop("row")
@@ -73,29 +75,19 @@ def _with_flops(rows: pl.DataFrame) -> pl.DataFrame:
     """Return all shipped rows with a column `compute_flops_NAME` for every convention."""
     shapes = tables.isoflop_shapes()
     contexts = [CostContext(rate) for rate in rows["compression_rate"]]
-    return rows.with_columns(
-        (
-            pl.col("train_bytes")
-            * pl.Series(
-                [
-                    training_flops_per_byte(shape, context, name)
-                    for shape, context in zip(shapes, contexts, strict=True)
-                ]
-            )
-        ).alias(f"compute_flops_{name}")
+    costs = {
+        name: pl.Series(
+            [
+                training_flops_per_byte(shape, context, name)
+                for shape, context in zip(shapes, contexts, strict=True)
+            ]
+        )
         for name in CONVENTIONS
+    }
+    return rows.with_columns(
+        (pl.col("train_bytes") * cost).alias(f"compute_flops_{name}")
+        for name, cost in costs.items()
     )
-
-
-def _by_params(printed: Runs, exact: Runs) -> Mapping[str, Runs]:
-    counted = (printed, exact, replace(exact, params_column="total_params"))
-    return dict(zip(PARAMS, counted, strict=True))
-
-
-def _surface(runs: Runs, bootstrap: Bootstrap = NO_BOOTSTRAP) -> FitResult:
-    at_budget = runs.only(runs.column("compute_flops", "isoflop-surface") == BUDGET)
-    (surface,) = fit_surfaces(at_budget, bootstrap=bootstrap)
-    return surface
 
 
 def _declared(fit: FitResult, **conventions: str) -> FitResult:
