@@ -5,16 +5,16 @@ data set of the Hugging Face hub and the configuration that holds each language.
 """
 
 import json
-import tomllib
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from corpora.discovery import language_of
-from corpora.errors import InputError, did_you_mean, names_in, regular_file, status, unreadable
+from corpora.errors import InputError, did_you_mean, names_in, regular_file, status
 from corpora.files import file_sha256, write_text
 from corpora.readers.settings import Unit
+from corpora.toml_file import read_toml
 
 _SHA256 = r"^[0-9a-f]{64}$"
 
@@ -125,18 +125,9 @@ def read_manifest(path: Path) -> Manifest:
     """Return the manifest.
 
     Raises:
-        InputError: it is not TOML, has an unknown key or a wrong value; the key is named.
+        InputError: it is not TOML, has an unknown key or a wrong value; line and key are named.
     """
-    try:
-        return Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: invalid UTF-8 (byte {error.start}); TOML is UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not TOML: {error}") from error
-    except ValidationError as error:
-        raise InputError(f"{path}: {_sentence(error)}") from error
+    return read_toml(path, Manifest)
 
 
 def file_inside(folder: Path, file: DeclaredFile) -> Path:
@@ -239,24 +230,6 @@ def _toml_value(value: object) -> str:
     # JSON's strings, numbers and booleans are TOML's, but for DEL, which TOML wants escaped.
     assert isinstance(value, str | int | bool)
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
-    *parents, key = first["loc"] or ("",)
-    where = f" in {'.'.join(map(str, parents))}" if parents else ""
-    if first["type"] == "extra_forbidden":
-        owners: dict[str, type[BaseModel]] = {
-            "files": DeclaredFile,
-            "lines": DeclaredLines,
-            "hub": HubSet,
-        }
-        owner = owners.get(str(parents[0]), Manifest) if parents else Manifest
-        return f"unknown key {key!r}{where}{did_you_mean(str(key), owner.model_fields)}"
-    if first["type"] == "missing":
-        return f"missing key {key!r}{where}"
-    what = first["msg"].removeprefix("Value error, ")
-    return f"key {key!r}{where}: {what}" if key != "" else what
 
 
 SAMPLES = Path(__file__).parent / "samples"

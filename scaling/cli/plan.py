@@ -48,7 +48,7 @@ def plan(
     tokenize-lab scaling plan micro --show > sweep.toml
     tokenize-lab scaling plan sweep.toml --suggest 2
     """
-    from scaling.config.toml_file import read_text
+    from corpora.toml_file import read_text
 
     file, path, folder = read_sweep(spec, corpus, out)
     if show:

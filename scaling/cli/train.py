@@ -75,7 +75,8 @@ def train(
     tokenize-lab scaling train spec.toml
     torchrun --nproc-per-node 2 -m tokenize_lab scaling train spec.toml
     """
-    from scaling.config.toml_file import example, read_text
+    from corpora.toml_file import read_text
+    from scaling.config.toml_file import example
     from scaling.config.train_file import read_train_file
 
     file = read_train_file(spec)

@@ -1,25 +1,14 @@
 """What a file may not say all at once, each with the way out of it.
 
 The validators of the tables call these; what is wrong is raised as a `contradiction`, and
-`scaling.config.messages` says it with the file's name and line.
+`corpora.toml_file` says it with the file's name and line.
 """
 
 from collections.abc import Mapping
 
-from pydantic_core import PydanticCustomError
+from corpora.toml_file import contradiction
 
-CONTRADICTION = "contradiction"
 ENTROPY_KINDS = ("entropy", "entropy-monotonic")
-
-
-def contradiction(what: str, *place: str | int) -> PydanticCustomError:
-    """Return what a validator raises.
-
-    Args:
-        what: what is wrong, and what to do about it.
-        place: keys that lead from the validator's table to where it is wrong; none for all of it.
-    """
-    return PydanticCustomError(CONTRADICTION, "{what}", {"what": what, "place": place})
 
 
 def check_local_sizes(family: str, sizes: Mapping[str, object]) -> None:

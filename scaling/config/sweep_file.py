@@ -10,13 +10,13 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from corpora.errors import InputError, did_you_mean
+from corpora.toml_file import contradiction
 from scaling.config.checks import (
     check_batch,
     check_local_sizes,
     check_patching,
     check_rate,
     check_window,
-    contradiction,
 )
 from scaling.config.tables import (
     MOST_LAYERS,
@@ -27,8 +27,10 @@ from scaling.config.tables import (
     FlopsValue,
     LayersValue,
     OptimiserTable,
+    PatchingKindValue,
     PlainText,
     RateValue,
+    RunName,
     SeedValue,
     StrictTable,
     TextBytesValue,
@@ -37,7 +39,6 @@ from scaling.config.tables import (
     WindowValue,
 )
 from scaling.config.toml_file import read_toml_file
-from scaling.spec import PatchingKind
 from tokenize_lab.load import TokenizerSpec
 from tokenize_lab.train.settings import ENGINES, TrainSettings
 
@@ -90,7 +91,7 @@ class ArmTable(FamilyTable):
     """
 
     sizes: Annotated[list[_Size], Field(min_length=1)]
-    patching: PatchingKind | None = None
+    patching: PatchingKindValue | None = None
     compression_rates: Annotated[list[RateValue], Field(min_length=1)] | None = None
     most_bytes: CountValue = 64
     entropy_model: ByteModelTable | PlainText | None = None
@@ -151,7 +152,7 @@ class ScheduleTable(OptimiserTable):
 class SweepFile(StrictTable):
     """The whole file: every size of every arm at every rate, budget and seed, on its texts."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    name: Annotated[RunName, Field(min_length=1)]
     compute_flops: Annotated[list[FlopsValue], Field(min_length=1)]
     seeds: Annotated[list[SeedValue], Field(min_length=1, default_factory=lambda: [0])]
     texts: Annotated[dict[PlainText, TextTable], Field(min_length=1)]

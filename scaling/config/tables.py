@@ -5,19 +5,28 @@ shows in several. Tables build the parts of a `scaling.spec.RunSpec`. The upper 
 beyond use; they catch slips of the keyboard before memory runs out.
 """
 
+import re
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from corpora.readers.settings import Unit
+from corpora.toml_file import contradiction
 from scaling.config.checks import (
     check_local_sizes,
     check_patching,
     check_window,
-    contradiction,
 )
 from scaling.flops import BYTE_VOCABULARY
-from scaling.spec import Family, Model, Patching, PatchingKind, Training, default_learning_rate
+from scaling.spec import (
+    BPE_BOUNDARIES_REFUSED,
+    Family,
+    Model,
+    Patching,
+    PatchingKind,
+    Training,
+    default_learning_rate,
+)
 
 MOST_LAYERS = 1000
 MOST_WIDTH = 1 << 16
@@ -37,9 +46,27 @@ def _several(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _even(value: int) -> int:
+    if value % 2:
+        raise contradiction(f"is {value}; it must be even, for heads are of even width")
+    return value
+
+
+def _plain(value: str) -> str:
+    if re.search(r"[\x00-\x1f\x7f]", value):
+        raise contradiction(f"is {value!r}; it must be text without control characters")
+    return value
+
+
+def _no_bpe_boundaries(value: Any) -> Any:
+    if value in ("bpe", "bpe-boundaries"):
+        raise contradiction(f"is {value!r}; {BPE_BOUNDARIES_REFUSED}")
+    return value
+
+
 _Whole = BeforeValidator(_whole)
 LayersValue = Annotated[int, _Whole, Field(ge=1, le=MOST_LAYERS)]
-WidthValue = Annotated[int, _Whole, Field(ge=2, le=MOST_WIDTH, multiple_of=2)]
+WidthValue = Annotated[int, _Whole, Field(ge=2, le=MOST_WIDTH), AfterValidator(_even)]
 CountValue = Annotated[int, _Whole, Field(ge=1, le=MOST_WIDTH)]
 ContextValue = Annotated[int, _Whole, Field(ge=2, le=_MOST_CONTEXT)]
 WindowValue = Annotated[int, _Whole, Field(ge=1, le=_MOST_CONTEXT)]
@@ -47,7 +74,9 @@ SeedValue = Annotated[int, _Whole, Field(ge=0, le=(1 << 63) - 1)]
 FlopsValue = Annotated[float, Field(gt=0, le=1e30)]
 RateValue = Annotated[float, Field(ge=1)]
 TextBytesValue = Annotated[float, Field(gt=0, le=_MOST_TEXT)]
-PlainText = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
+PlainText = Annotated[str, Field(min_length=1), AfterValidator(_plain)]
+RunName = Annotated[str, Field(max_length=200), AfterValidator(_plain)]
+PatchingKindValue = Annotated[PatchingKind, BeforeValidator(_no_bpe_boundaries)]
 # One or several, written as a list or, where it is one, alone.
 SpecsValue = Annotated[tuple[PlainText, ...], BeforeValidator(_several), Field(min_length=1)]
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -106,7 +135,7 @@ class PatchingTable(StrictTable):
         entropy_model: the folder of the run that trained the byte model.
     """
 
-    kind: PatchingKind
+    kind: PatchingKindValue
     compression_rate: RateValue | None = None
     most_bytes: CountValue = 64
     entropy_model: PlainText | None = None

@@ -6,17 +6,18 @@ by a budget. What a run is follows once those have been read: see `scaling.spec.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
 from corpora.open import beside, corpus_relative_to
-from scaling.config.checks import check_batch, check_rate, contradiction
-from scaling.config.messages import argument_refusal
+from corpora.toml_file import argument_refusal, contradiction
+from scaling.config.checks import check_batch, check_rate
 from scaling.config.tables import (
     DataTable,
     ModelTable,
     PatchingTable,
+    RunName,
     StrictTable,
     TrainingTable,
 )
@@ -33,7 +34,7 @@ class TrainFile(StrictTable):
         name: what tables call the run.
     """
 
-    name: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    name: RunName = ""
     model: ModelTable
     patching: PatchingTable | None = None
     data: DataTable

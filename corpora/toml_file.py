@@ -1,21 +1,103 @@
-"""What is wrong with a file, in one line: which file, which line, which key, what to do about it.
+"""Settings that a person writes as TOML: read, checked, and what is wrong said in one line.
 
-TOML's reader does not tell where a key stood, so lines are looked up in the text: what is written
-plainly (a key at the beginning of its line, under its table) is found, and nothing else is needed.
+The line says which file, which line, which key, and what to do about it. TOML's reader does not
+tell where a key stood, so lines are looked up in the text: what is written plainly (a key at the
+beginning of its line, under its table) is found, and nothing else is needed.
 """
 
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
-from corpora.errors import InputError, did_you_mean, location
-from scaling.config.checks import CONTRADICTION
-from scaling.spec import BPE_BOUNDARIES_REFUSED, PatchingKind
+from corpora.errors import InputError, did_you_mean, location, regular_file, unreadable
+
+_CONTRADICTION = "contradiction"
+_SYNTAX_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
+_Root = TypeVar("_Root", bound=BaseModel)
+
+
+def read_toml(file: Path, root: type[_Root]) -> _Root:
+    """Return what a file says.
+
+    Args:
+        root: what it is to be.
+
+    Raises:
+        InputError: it cannot be read, is not TOML, has an unknown key, a value out of bounds, or
+            keys that contradict one another.
+    """
+    text = read_text(file)
+    return checked(file, text, parsed(file, text), root)
+
+
+def contradiction(what: str, *place: str | int) -> PydanticCustomError:
+    """Return what a validator raises.
+
+    Args:
+        what: what is wrong, and what to do about it.
+        place: keys that lead from the validator's table to where it is wrong; none for all of it.
+    """
+    return PydanticCustomError(_CONTRADICTION, "{what}", {"what": what, "place": place})
+
+
+def read_text(file: Path) -> str:
+    """Return a file's text, without a byte order mark, which some editors put before every file.
+
+    Raises:
+        InputError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        return regular_file(file).read_text(encoding="utf-8").removeprefix("\ufeff")
+    except OSError as error:
+        raise unreadable(file, error) from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{location(file, byte=error.start)}: invalid UTF-8; TOML is UTF-8, so save it as that"
+        ) from error
+
+
+def parsed(file: Path, text: str) -> dict[str, Any]:
+    """Return the text of a file as TOML.
+
+    Raises:
+        InputError: it is none; naming line and column.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = _SYNTAX_PLACE.search(str(error))
+        what = _SYNTAX_PLACE.sub("", str(error))
+        line = int(place[1]) if place else None
+        column = f" in column {place[2]}" if place else ""
+        raise InputError(f"{location(file, line)}: not TOML{column}: {what}; fix it") from error
+    except (ValueError, RecursionError) as error:  # numbers or lists without end
+        raise InputError(f"{file}: not TOML that can be read ({error}); fix it") from error
+
+
+def checked(file: Path, text: str, value: dict[str, Any], root: type[_Root]) -> _Root:
+    """Return the value of a file as what it is to be.
+
+    Args:
+        text: of the file, to find lines in.
+
+    Raises:
+        InputError: it has an unknown key, a value out of bounds, or keys that contradict one
+            another.
+    """
+    try:
+        return root.model_validate(value)
+    except ValidationError as error:
+        first, place = _first(error, root)
+        where = location(file, _line_of(text, place.path))
+        parts = (where, place.words, _sentence(first, place))
+        raise InputError(": ".join(part for part in parts if part)) from error
+
 
 _HEADER_LINE = re.compile(r"\s*(\[\[?)\s*([^\[\],]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY_LINE = re.compile(r"\s*((?:\"[^\"]*\"|'[^']*'|[\w-]+)(?:\s*\.\s*[\w-]+)*)\s*=")
@@ -30,8 +112,8 @@ _EXPECTED = {  # by pydantic's type of error; filled with its context
     "tuple_type": "a list",
     "list_type": "a list",
     "finite_number": "a finite number",
-    "multiple_of": "even, for heads are of even width",
-    "string_pattern_mismatch": "text without control characters",
+    "multiple_of": "a multiple of {multiple_of}",
+    "string_pattern_mismatch": "written as {pattern}",
     "greater_than": "greater than {gt:.15g}",
     "greater_than_equal": "greater than or equal to {ge:.15g}",
     "less_than": "less than {lt:.15g}",
@@ -39,17 +121,6 @@ _EXPECTED = {  # by pydantic's type of error; filled with its context
 }
 _EMPTY = ("too_short", "string_too_short")
 _NO_TABLE = ("model_type", "dict_type", "list_type", "model_attributes_type")
-
-
-def refusal(file: Path, text: str, error: ValidationError, root: type[BaseModel]) -> InputError:
-    """Return the first thing that is wrong with a file, as one line.
-
-    Args:
-        text: of the file. root: what it was to be.
-    """
-    first, place = _first(error, root)
-    line = _line_of(text, place.path)
-    return InputError(f"{location(file, line)}: {place.words}: {_sentence(first, place)}")
 
 
 def argument_refusal(error: ValidationError, root: type[BaseModel]) -> InputError:
@@ -101,12 +172,12 @@ def _place(root: type[BaseModel], loc: Sequence[str | int]) -> _Place:
             keys.append(_written(piece))
             break
         table, container = inner, get_origin(field.annotation) if field is not None else None
-        if container in (dict, list) and (which := next(pieces, None)) is not None:
+        if container in (dict, list, tuple) and (which := next(pieces, None)) is not None:
             path.append(which)
             named = f"[{piece}.{_written(which)}]"
             header = named if container is dict else f"[[{piece}]] number {int(which) + 1}"
         elif not header:
-            header = f"[[{piece}]]" if container is list else f"[{piece}]"
+            header = f"[[{piece}]]" if container in (list, tuple) else f"[{piece}]"
         else:  # within a table, a value may be a table or else of another type; pydantic says which
             keys.append(_written(piece))
             if next(pieces, None) != table.__name__:
@@ -131,8 +202,10 @@ def _sentence(error: ErrorDetails, place: _Place) -> str:
     text = str(given)
     shown = repr(text[:_SHOWN] + "..." if len(text) > _SHOWN else given)
     subject = "its name " if place.is_name else ""
-    if kind == CONTRADICTION:
-        return str(context["what"])
+    if kind == _CONTRADICTION:
+        return f"{subject}{context['what']}"
+    if kind == "value_error":
+        return str(context["error"])
     if kind == "extra_forbidden":
         known = list(place.table.model_fields)
         near = did_you_mean(str(place.path[-1]), known)
@@ -144,17 +217,11 @@ def _sentence(error: ErrorDetails, place: _Place) -> str:
     if kind in _NO_TABLE and place.is_table:
         return "must be one table of keys and values; write it as such"
     if kind == "literal_error":
-        return f"is {shown}; {_choice(str(given), context['expected'])}"
+        near = did_you_mean(text, re.findall(r"'([^']*)'", context["expected"]))
+        return f"is {shown}; it must be {context['expected']}{near}"
     if kind in _EXPECTED:
         return f"{subject}is {shown}; it must be {_EXPECTED[kind].format(**context)}"
     return f"{subject}is {shown}: {error['msg']}"
-
-
-def _choice(given: str, expected: str) -> str:
-    choices = re.findall(r"'([^']*)'", expected)
-    if given in ("bpe", "bpe-boundaries") and choices == list(get_args(PatchingKind)):
-        return BPE_BOUNDARIES_REFUSED
-    return f"it must be {expected}{did_you_mean(given, choices)}"
 
 
 def _line_of(text: str, path: Sequence[str | int]) -> int | None:
