@@ -182,7 +182,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from scaling.data.shards import open_shards
-from scaling.spec_json import read_spec
+from scaling.record import read_spec
 from scaling.train.machine import MachineSettings
 from scaling.train.run import train
 machine = MachineSettings(device="cpu", threads=1, checkpoint_seconds=0)
