@@ -73,4 +73,4 @@ bench *arguments:
 
 # After editing the embedded corpus: write its checksums anew
 embedded-manifest:
-    {{python}} -c "from corpora.embedded import write_manifests; write_manifests()"
+    {{python}} -c "from corpora.manifest import write_manifests; write_manifests()"

@@ -135,13 +135,14 @@ def load_tokenizers(specs: Sequence[object]) -> list[Tokenizer]:
     told apart by the least of their path, or else named by the specs that asked for them.
 
     Args:
-        specs: as `load_tokenizer` takes them; what is no string, as `tokenizer_of` takes it.
+        specs: as `load_tokenizer` takes them; what is no string or path, as `tokenizer_of` does.
 
     Raises:
         InputError: a spec or a name is given twice, or one of them cannot be loaded.
     """
     from tokenize_lab.backends.objects import tokenizer_of
 
+    specs = [os.fspath(spec) if isinstance(spec, os.PathLike) else spec for spec in specs]
     for spec, times in Counter(spec for spec in specs if isinstance(spec, str)).items():
         if times > 1:
             raise InputError(f"{spec}: given twice; give each once")

@@ -55,7 +55,7 @@ def advise(
         typer.Option(
             "--tokenizer",
             "-t",
-            metavar="SPEC",
+            metavar="[NAME=]SPEC",
             help="a tokenizer whose price is wanted, as for measure",
         ),
     ] = None,

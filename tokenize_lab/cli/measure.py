@@ -71,7 +71,7 @@ def measure(
             help="byte, character, hf:PATH or hub name, sp:PATH, tiktoken:NAME or PATH, "
             "mistral:v1|v3|v7|tekken, or just a tokenizer's file; truncated:4096:SPEC or "
             "masked:.75:SPEC for a BPE's first merges, dropout:.1:SPEC (or .1@SEED) to leave out "
-            "some at random; give -t as often as you like",
+            "some at random; NAME= is what tables call it; give -t as often as you like",
         ),
     ],
     group_by: Annotated[list[GroupBy], _output(help="one row for each; may be repeated")] = [  # noqa: B006 - typer's way of saying so; never changed
