@@ -29,13 +29,11 @@ from reports.sections.fairness import fairness
 from reports.sections.fidelity import digits_code, fidelity
 from reports.sections.overview import overview
 from reports.sections.tokenizers import definitions, provenance, tokenizers
-from reports.sweep.curves import curves
+from reports.sweep.curves import curves, learning
 from reports.sweep.grid import grid
-from reports.sweep.inference import inference
 from reports.sweep.isoflops import sweep_isoflops
-from reports.sweep.learning import learning
 from reports.sweep.overview import runs_table, sweep_overview
-from reports.sweep.rates import best_rates
+from reports.sweep.rates import best_rates, inference
 from reports.sweep.results import SweepResults, read_sweep_results
 from reports.vocabulary.best import best_vocabulary_section
 from reports.vocabulary.curves import Curves, gains, read_curves, sizes

@@ -24,6 +24,10 @@ from scaling.advise.placement import Placement, place_language, trained_code
 from scaling.result import FitResult
 
 BUDGET = 1e20  # at which the languages of the shipped table were trained
+NOT_PLACED = (
+    "No language of this corpus has runs, and none can be placed by its parity, for that takes "
+    "lines parallel to English."
+)
 
 
 class Distance(NamedTuple):
@@ -72,37 +76,38 @@ def placed(measured: Measured, corpus: CorpusResults, law2: FitResult) -> list[P
     A language that was trained has a measured T*. Another is placed by its parity to English where
     the corpus tells it; where it does not, nothing is said of it.
     """
-    found, laws = [], None
+    by_english = measured.reference.startswith("eng")
+    laws = family_laws("latent", law2=law2)
+    found = []
     for language in corpus.languages:
         row = corpus.cells.get((language, measured.series[0].name))
-        by_english = measured.reference.startswith("eng")
         parity = row["parity"] if row is not None and by_english else None
-        code = trained_code(language)
-        if code is None and not parity:
-            continue
-        laws = laws or family_laws("latent", law2=law2)
-        where = place_language(code or language, parity)
-        found.append(_placed(corpus, language, parity, where, laws))
-    return sorted(found, key=lambda found: (found.best.value or 0.0, found.language))
+        where = place_of(language, parity)
+        if where is not None:
+            found.append(_placed(corpus, language, parity, where, laws))
+    return sorted(found, key=lambda place: (place.best.value or 0.0, place.language))
+
+
+def place_of(language: str, parity: float | None) -> Placement | None:
+    """Return where a language stands beside English: by its own runs, else by its parity; None
+    where neither is known."""
+    code = trained_code(language)
+    return place_language(code or language, parity) if code or parity else None
 
 
 def _placed(
     corpus: CorpusResults, language: str, parity: float | None, where: Placement, laws: FamilyLaws
 ) -> Placed:
-    ahead = forecast(BUDGET, laws, where)
-    later = forecast(10 * BUDGET, laws, where)
-    distances = []
-    for tokenizer in corpus.tokenizers:
-        row = corpus.cells.get((language, tokenizer))
-        if row is not None and row["bytes_per_token"]:
-            distances.append(_distance(ahead, tokenizer, row["bytes_per_token"]))
+    ahead, later = (forecast(budget, laws, where) for budget in (BUDGET, 10 * BUDGET))
+    read = corpus.reader("bytes_per_token")
+    rates = {tokenizer: read(language, tokenizer) for tokenizer in corpus.tokenizers}
     return Placed(
         language,
         parity,
         where.basis,
         Estimate.of(ahead.best_rate, "bytes per token"),
         Estimate.of(later.best_rate, "bytes per token"),
-        tuple(distances),
+        tuple(_distance(ahead, name, rate[0]) for name, rate in rates.items() if rate and rate[0]),
     )
 
 
@@ -131,18 +136,13 @@ def optimal(laws: Laws) -> Section | None:
     where no tokenizer was measured."""
     if (measured := laws.measured) is None:
         return None
-    fit = law2_of(laws)
-    if fit is None:
+    if (law2 := law2_of(laws)) is None:
         return Section(IDENTITY, TITLE, absent("Without Law II there is no best rate."))
-    law2 = fit
 
     def part(corpus: CorpusResults) -> Markup:
         languages = placed(measured, corpus, law2)
         if not languages:
-            return absent(
-                "No language of this corpus has runs, and none can be placed by its parity, for "
-                "that takes lines parallel to English."
-            )
+            return absent(NOT_PLACED)
         return _body(measured, corpus, languages)
 
     introduction = paragraphs(

@@ -40,7 +40,7 @@ def _panels(measured: Measured, corpus: CorpusResults) -> Markup:
     if not rows:
         return absent("The aligned lines are empty.")
     values = [row[measure] for row in rows for measure in ("parity", "premium")]
-    extent = (min(values) / 1.15, max(values) * 1.15)
+    extent = (min(values), max(values))
     table = sortable_table(
         f"Parity and premium{corpus.with_intervals}",
         [

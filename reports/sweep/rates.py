@@ -1,23 +1,34 @@
-"""The best bits per byte at each compression rate: where a budget is spent best over T."""
+"""The best bits per byte at each compression rate, and against what a byte costs to read: the
+Pareto front of each budget."""
 
 from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from reports.charts.chart import Chart, Panel, linear, octaves, panels
+from reports.charts.chart import Chart, Panel, decades, linear, octaves, panels
 from reports.charts.key import legend
 from reports.html import columns, name, sortable_table
-from reports.numbers import compact, power, with_interval
+from reports.numbers import compact, power, significant, with_interval
 from reports.page import Section, absent, behind, note, paragraphs
-from reports.sweep.results import Styles, SweepResults, SweepRun, arms, budgets, byte_models, lowest
+from reports.sweep.results import (
+    Styles,
+    SweepResults,
+    SweepRun,
+    arms,
+    budgets,
+    byte_models,
+    lowest,
+    reading_flops,
+)
 
-IDENTITY, TITLE = "sweep-rates", "Bits per byte by compression rate"
+_RATES = "sweep-rates", "Bits per byte by compression rate"
+_INFERENCE = "sweep-inference", "Bits per byte against the cost of inference"
 
 
 def best_rates(sweep: SweepResults) -> Section:
     """Show one panel for each text, one line for each arm and budget."""
     if not sweep.usable:
-        return Section(IDENTITY, TITLE, absent("No run long enough to be compared has finished."))
+        return Section(*_RATES, absent("No run long enough to be compared has finished."))
     best = best_by_rate(sweep.usable)
     styles = Styles(budgets(best), list(dict.fromkeys(run.arm for run in best)))
     key = legend(
@@ -42,7 +53,7 @@ def best_rates(sweep: SweepResults) -> Section:
     words = " ".join(part for part in (words, byte_models(best)) if part)
     body = paragraphs(*rate_sentences(sweep)) + key + drawn
     body += note(words)
-    return Section(IDENTITY, TITLE, body + behind("Table: lowest by rate", _table(sweep, best)))
+    return Section(*_RATES, body + behind("Table: lowest by rate", _table(sweep, best)))
 
 
 def best_by_rate(runs: Sequence[SweepRun]) -> list[SweepRun]:
@@ -162,3 +173,119 @@ def _where(run: SweepRun, peers: Sequence[SweepRun]) -> str:
     if run.params == min(params):
         return "smallest size"
     return "largest size" if run.params == max(params) else "inside the sizes"
+
+
+def inference(sweep: SweepResults) -> Section:
+    """Show one panel for each text and budget, with its front."""
+    runs = sweep.usable
+    if not runs:
+        return Section(*_INFERENCE, absent("No run long enough to be compared has finished."))
+    styles = Styles(
+        sorted({run.asked_rate for run in runs}), list(dict.fromkeys(r.arm for r in runs))
+    )
+    key = legend(styles.key([f"T = {rate:.3g}" for rate in styles.colours], styles.shapes))
+    groups = {
+        (text, budget): part
+        for text in sweep.texts
+        for budget in budgets(runs)
+        if (part := [run for run in runs if (run.job.text, run.budget) == (text, budget)])
+    }
+    drawn = panels(
+        (
+            _front_panel(i, sweep.named(text, f"{power(budget)} training FLOPs"), part, styles)
+            for i, ((text, budget), part) in enumerate(groups.items())
+        ),
+        wide=True,
+    )
+    words = (
+        "Each marker is a run; rings, joined by a line, are those that no other run of the same "
+        "budget beats both in bits per byte and in forward FLOPs per byte of text (counted in "
+        "full, attention and head with them)." + _uncounted(runs) + " This scale does not say "
+        "where the front of large models lies."
+    )
+    body = key + drawn + note(words)
+    body += behind("Table: the fronts", _front_table(sweep, list(groups.values())))
+    return Section(*_INFERENCE, body)
+
+
+def _uncounted(runs: Sequence[SweepRun]) -> str:
+    """Return what entropy patches cost at inference beside the models; empty without any."""
+    found = [(flops, run) for run in runs if (flops := reading_flops(run)) is not None]
+    if not found:
+        return ""
+    read = max(flops for flops, _ in found)
+    models = [run.forward_flops for _, run in found]
+    return (
+        " The byte model that places entropy patches must read every byte at inference as well, "
+        f"and is not counted here: at most {_power(read)} FLOPs per byte, where the models it "
+        f"serves take {_power(min(models))} to {_power(max(models))}. With it, their runs lie that "
+        "much further to the right."
+    )
+
+
+def _power(value: float) -> str:
+    return power(float(f"{value:.3g}"))
+
+
+def front(runs: Sequence[SweepRun]) -> list[SweepRun]:
+    """Return the runs that no other equals in cost and beats in loss, or the reverse, by rising
+    cost."""
+    kept: list[SweepRun] = []
+    for run in sorted(runs, key=lambda run: (run.forward_flops, run.loss)):
+        if not kept or run.loss < kept[-1].loss:
+            kept.append(run)
+    return kept
+
+
+def _front_panel(
+    place: int, caption: str, runs: Sequence[SweepRun], styles: Styles[float, str]
+) -> Panel:
+    chart = Chart(
+        decades("forward FLOPs per byte of text", [run.forward_flops for run in runs]),
+        linear("bits per byte", [run.loss for run in runs]),
+        width=520,
+        height=360,
+    )
+    best = front(runs)
+    marks = [chart.line(None, [(run.forward_flops, run.loss) for run in best], more="front")]
+    marks += [
+        chart.mark(styles(run.asked_rate, run.arm), run.forward_flops, run.loss, _front_hint(run))
+        for run in runs
+    ]
+    marks += [
+        chart.ring(run.forward_flops, run.loss, f"{_front_hint(run)}, on the front") for run in best
+    ]
+    return chart.panel(
+        name(caption),
+        f"sweep-inference-{place}",
+        f"Bits per byte against inference FLOPs, {caption}",
+        f"{len(runs)} runs, {len(best)} on the front; the table below holds these.",
+        marks,
+    )
+
+
+def _front_hint(run: SweepRun) -> str:
+    return (
+        f"{run.tokenization}, T = {run.rate_text}, {run.size}: "
+        f"{significant(run.forward_flops)} FLOPs per byte, {run.loss:.4f}"
+    )
+
+
+def _front_table(sweep: SweepResults, groups: Sequence[Sequence[SweepRun]]) -> Markup:
+    return sortable_table(
+        "Runs on the front of their budget",
+        "tokenization: | T | size: | budget, FLOPs | forward FLOPs per byte | bits per byte",
+        [
+            [
+                name(sweep.named(run.job.text, run.tokenization)),
+                run.rate_text,
+                run.size,
+                compact(run.budget),
+                significant(run.forward_flops),
+                f"{run.loss:.4f}",
+            ]
+            for runs in groups
+            for run in front(runs)
+        ],
+        style="tall",
+    )

@@ -11,6 +11,7 @@ from reports.charts.key import legend
 from reports.charts.svg import INK, Series, SeriesStyle
 from reports.html import TableCell, columns, language_cell, name, sortable_table
 from reports.languages import language_name
+from reports.laws.optimal import NOT_PLACED, place_of
 from reports.numbers import UNMEASURED, cell, power, significant
 from reports.page import Section, absent, behind, note, paragraphs
 from reports.vocabulary.curves import (
@@ -26,7 +27,7 @@ from scaling.advise.allocate import vocabulary_for_rate
 from scaling.advise.answer import Estimate
 from scaling.advise.forecast import forecast
 from scaling.advise.laws import FamilyLaws, family_laws
-from scaling.advise.placement import Placement, place_language, trained_code
+from scaling.advise.placement import Placement
 from scaling.laws.chinchilla import best_vocabulary
 from scaling.published.coefficients import TAO_VOCABULARY
 
@@ -84,7 +85,7 @@ class PlacedCurves(NamedTuple):
 
 def placed_curves(curves: Curves) -> list[PlacedCurves]:
     """Return the languages that can be placed, those by their own runs before those by parity."""
-    places = {language: _place(curves, language) for language in curves.languages}
+    places = {code: place_of(code, curves.parity(code)) for code in curves.languages}
     if not any(places.values()):
         return []
     latent, subword = family_laws("latent"), family_laws("subword")
@@ -139,13 +140,6 @@ def _sizes(rate: Estimate, points: Sequence[tuple[int, float]]) -> Estimate:
     return Estimate(found[0], found[1], found[2], "ids")
 
 
-def _place(curves: Curves, language: str) -> Placement | None:
-    code, parity = trained_code(language), curves.parity(language)
-    if code is None and parity is None:
-        return None
-    return place_language(code or language, parity)
-
-
 def _wanted(budget: float, where: Placement, latent: FamilyLaws, subword: FamilyLaws) -> Wanted:
     forecasts = [forecast(budget, laws, where) for laws in (latent, subword)]
     rates = [Estimate.of(ahead.best_rate, "bytes per token") for ahead in forecasts]
@@ -165,14 +159,7 @@ def best_vocabulary_section(curves: Curves) -> Section:
     """Show T* of Law II and the vocabulary law's optimum on the curves."""
     languages = placed_curves(curves)
     if not languages:
-        return Section(
-            IDENTITY,
-            TITLE,
-            absent(
-                "No language of this corpus has runs, and none can be placed by its parity, for "
-                "that takes lines parallel to English."
-            ),
-        )
+        return Section(IDENTITY, TITLE, absent(NOT_PLACED))
     introduction = paragraphs(
         "Two laws answer two questions. Law II says at which compression rate, T*, a budget "
         "reaches the lowest loss; where a curve crosses it is the vocabulary that gives this "
@@ -194,44 +181,32 @@ def best_vocabulary_section(curves: Curves) -> Section:
     )
     if len(drawn) < len(languages):
         words += f" {len(languages) - len(drawn)} more languages are in the table."
-    return Section(
-        IDENTITY,
-        TITLE,
-        introduction
-        + key
-        + pictures
-        + note(words)
-        + behind("Table: best rates and the sizes that reach them", _table(languages)),
-    )
+    table = behind("Table: best rates and the sizes that reach them", _table(languages))
+    return Section(IDENTITY, TITLE, introduction + key + pictures + note(words) + table)
 
 
 def _panel(place: int, found: PlacedCurves) -> Panel:
-    best = [want.latent.value for want in found.wanted if want.latent.value is not None]
-    highest = [HEADROOM * rate for rate in best]
+    best = [rate * room for _, rate in _known(found.wanted) for room in (1.0, HEADROOM)]
     chart = Chart(
         size_axis(found.curves),
-        linear("bytes per token", [*rates_in(found.curves), *best, *highest]),
+        linear("bytes per token", rates_in(found.curves) + best),
         width=480,
     )
     marks = []
-    for want in found.wanted:
-        value = want.latent.value
-        if value is None:
-            continue
-        words = f"T* {significant(value)} at {power(want.budget)} FLOPs"
-        ends = [(chart.x.low, value), (chart.x.high, value)]
+    for budget, rate in _known(found.wanted):
+        words = f"T* {significant(rate)} at {power(budget)} FLOPs"
+        ends = [(chart.x.low, rate), (chart.x.high, rate)]
         marks.append(chart.line(_BEST, ends, words, "thin"))
-    marks += rate_lines(chart, found.curves)
-    marks += _labels(chart, found.wanted)
+    marks += rate_lines(chart, found.curves) + _labels(chart, found.wanted)
     for curve in found.curves:
         for want in found.wanted:
-            rate = reached(curve, want).rate
-            if rate is not None:
+            there = reached(curve, want).rate
+            if there is not None:
                 hint = (
                     f"{curve.series.name}, {power(want.budget)} FLOPs: the vocabulary law's "
-                    f"{want.vocabulary:,.0f} ids give {rate:.3f} bytes per token"
+                    f"{want.vocabulary:,.0f} ids give {there:.3f} bytes per token"
                 )
-                marks.append(chart.mark(_BY_LAW.style, want.vocabulary, rate, hint))
+                marks.append(chart.mark(_BY_LAW.style, want.vocabulary, there, hint))
     shown = language_name(found.language)
     return chart.panel(
         _caption(found),
@@ -255,16 +230,18 @@ def _labels(chart: Chart, wants: Sequence[Wanted]) -> list[Markup]:
     """Return the budgets beside their rules, as far apart as letters need."""
     marks: list[Markup] = []
     lowest = float("inf")
-    known = [(want.latent.value, want.budget) for want in wants if want.latent.value is not None]
-    for value, budget in sorted(known, reverse=True):
-        height = chart.at(chart.x.low, value)[1]
-        if marks and height - lowest < 11:
-            continue
-        marks.append(
-            chart.text(chart.x.low * 1.06, value, f"T* {power(budget)}", up=3, anchor="start")
-        )
-        lowest = height
+    for budget, rate in sorted(_known(wants), key=lambda known: (-known[1], -known[0])):
+        height = chart.at(chart.x.low, rate)[1]
+        if not marks or height - lowest >= 11:
+            words = f"T* {power(budget)}"
+            marks.append(chart.text(chart.x.low * 1.06, rate, words, up=3, anchor="start"))
+            lowest = height
     return marks
+
+
+def _known(wants: Sequence[Wanted]) -> list[tuple[float, float]]:
+    """Return budgets and T* of byte latent models, where there is one."""
+    return [(want.budget, want.latent.value) for want in wants if want.latent.value is not None]
 
 
 def _table(languages: Sequence[PlacedCurves]) -> Markup:

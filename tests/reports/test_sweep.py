@@ -13,14 +13,12 @@ import pytest
 from corpora.errors import InputError
 from reports.build import OF_SWEEP, build_report, sections_of
 from reports.numbers import power
-from reports.sweep.curves import MOST_CURVES, chosen_curves, curves
+from reports.sweep.curves import MOST_CURVES, chosen_curves, curves, differing, learning
 from reports.sweep.grid import grid as grid_section
-from reports.sweep.inference import front, inference
 from reports.sweep.isoflops import sweep_isoflops
-from reports.sweep.learning import differing, learning
 from reports.sweep.minima import isoflops_of, published_minima
 from reports.sweep.overview import findings, sweep_overview
-from reports.sweep.rates import best_by_rate, best_rates, rate_sentences
+from reports.sweep.rates import best_by_rate, best_rates, front, inference, rate_sentences
 from reports.sweep.results import (
     PER_DECADE,
     Styles,
