@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Dialog, ViewportSize
+    from playwright.sync_api import BrowserContext, Dialog, Page, ViewportSize
 
 DESKTOP: "ViewportSize" = {"width": 1280, "height": 900}
 PHONE: "ViewportSize" = {"width": 360, "height": 740}
@@ -32,3 +32,33 @@ class Opened:
         assert self.said == []
         assert [url for url in self.asked if not url.startswith("file:")] == []
         assert len(self.asked) == 1
+
+
+def overlapping_labels(page: "Page", figures: str, labels: str) -> list[str]:
+    """Return the labels of figures that lie upon one another, as drawn in the browser's own font.
+
+    Arguments:
+        figures, labels: selectors of the figures, and of the labels in each.
+    """
+    found: list[str] = page.evaluate(
+        """([figures, labels]) => [...document.querySelectorAll(figures)].flatMap((svg) => {
+          const boxes = [...svg.querySelectorAll(labels)]
+            .map((text) => [text.textContent, text.getBoundingClientRect()]);
+          return boxes.flatMap(([one, a], i) => boxes.slice(i + 1)
+            .filter(([, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+              Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4)
+            .map(([other]) => `${one} / ${other}`));
+        })""",
+        [figures, labels],
+    )
+    return found
+
+
+def check_described(page: "Page", figures: str, least: int) -> None:
+    """Assert that there are more figures than `least`, each with a title and a description."""
+    described = page.locator(figures).evaluate_all(
+        """(all) => all.map((svg) =>
+        ["aria-labelledby", "aria-describedby"].every((name) =>
+          document.getElementById(svg.getAttribute(name)).textContent))"""
+    )
+    assert len(described) > least and all(described)

@@ -1,5 +1,6 @@
 """Numbers say no more than is known, and nothing that is not so."""
 
+import math
 import re
 
 import pytest
@@ -77,3 +78,32 @@ def test_lists_and_plurals() -> None:
     assert numbers.listed(["a", "b", "c"]) == "a, b and c"
     assert numbers.plural(1, "language") == "1 language"
     assert numbers.plural(1997, "aligned line") == "1,997 aligned lines"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (1e20, "10²⁰"),
+        (2e21, "2×10²¹"),
+        (5e-3, "5×10⁻³"),
+        (1, "10⁰"),
+        (1.5e19, "1.5×10¹⁹"),
+        (0, "0"),
+    ],
+)
+def test_powers_of_ten(value: float, expected: str) -> None:
+    assert numbers.power(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "expected"),
+    [(3.7049, 3, "3.70"), (0.031206, 3, "0.0312"), (-0.190112, 3, "\u22120.190"), (0, 3, "0"),
+     (9.999, 3, "10.0"), (1.4e9, 2, "1.4e9"), (-1.7e-5, 2, "\u22121.7e-5"), (None, 3, "–"),
+     (math.nan, 3, "–")],
+)  # fmt: skip
+def test_significant_digits(value: float | None, digits: int, expected: str) -> None:
+    assert numbers.significant(value, digits) == expected
+
+
+def test_budgets_in_cells_are_numbers_to_sort_by() -> None:
+    assert [float(numbers.compact(one)) for one in (1e19, 2e21, 6.25)] == [1e19, 2e21, 6.25]

@@ -10,7 +10,7 @@ from corpora.document import Document
 from reports.build import build_report
 from tests.reports.browsers import DESKTOP, PHONE, Opened
 from tests.reports.folders import HOSTILE
-from tests.reports.test_forensics import spelling_out
+from tests.reports.forensics.test_forensics import spelling_out
 from tests.tokenize_lab.forensics.made import byte_level
 from tokenize_lab.forensics.audit import audit
 from tokenize_lab.forensics.diff import diff

@@ -4,7 +4,6 @@ import json
 import math
 import re
 import shutil
-import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,15 +13,14 @@ import pytest
 
 from corpora.errors import InputError
 from reports.build import OF_LAWS, build_report, sections_of
-from reports.charts.chart import Chart, decades, linear, octaves
-from reports.charts.svg import series_style
+from reports.laws.allocation import allocation
 from reports.laws.bowl import LEVELS, bowls
 from reports.laws.optimal import BUDGET, placed
 from reports.laws.overview import best_rate_sentences, law_sentences
-from reports.laws.profiles import law2_of, optima_of
-from reports.laws.results import Laws, budget, inside, read_laws
+from reports.laws.profiles import law2_of, optima_of, profiles
+from reports.laws.results import Laws, budget, inside, read_laws, shown_name
 from reports.measured import read_measured
-from reports.numbers import compact, power, significant
+from reports.numbers import power, significant
 from reports.page import render_page
 from scaling.engine.bootstrap import NO_BOOTSTRAP
 from scaling.fits.isoflop import fit_surfaces
@@ -30,10 +28,9 @@ from scaling.laws.optimum import surface
 from scaling.published import tables as published
 from scaling.read_runs import read_runs
 from scaling.result import Finding
+from tests.reports.drawings import drawn, of_class, places
 from tests.reports.folders import HOSTILE
 from tests.reports.test_build import Page
-
-STYLE = series_style(0)
 
 
 @pytest.fixture(scope="module")
@@ -41,85 +38,6 @@ def laws(laws_folder: Path) -> Laws:
     found = read_laws(laws_folder)
     assert found is not None
     return found
-
-
-def drawn(svg: str) -> ET.Element:
-    return ET.fromstring(svg)
-
-
-def of_class(root: ET.Element, name: str) -> list[ET.Element]:
-    return [one for one in root.iter() if name in one.get("class", "").split()]
-
-
-def places(points: str) -> list[tuple[float, float]]:
-    return [(float(x), float(y)) for x, y in (pair.split(",") for pair in points.split())]
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (1e20, "10²⁰"),
-        (2e21, "2×10²¹"),
-        (5e-3, "5×10⁻³"),
-        (1, "10⁰"),
-        (1.5e19, "1.5×10¹⁹"),
-        (0, "0"),
-    ],
-)
-def test_powers_of_ten(value: float, expected: str) -> None:
-    assert power(value) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "digits", "expected"),
-    [(3.7049, 3, "3.70"), (0.031206, 3, "0.0312"), (-0.190112, 3, "\u22120.190"), (0, 3, "0"),
-     (9.999, 3, "10.0"), (1.4e9, 2, "1.4e9"), (-1.7e-5, 2, "\u22121.7e-5"), (None, 3, "–"),
-     (math.nan, 3, "–")],
-)  # fmt: skip
-def test_significant_digits(value: float | None, digits: int, expected: str) -> None:
-    assert significant(value, digits) == expected
-
-
-def test_budgets_in_cells_are_numbers_to_sort_by() -> None:
-    assert [float(compact(one)) for one in (1e19, 2e21, 6.25)] == [1e19, 2e21, 6.25]
-
-
-def test_marks_lie_at_their_values() -> None:
-    chart = Chart(octaves("x", [1, 16]), linear("y", [0, 10], 3))
-    root = drawn(
-        chart.draw("c", "t", "d", [chart.mark(STYLE, 4, 5, "hint", y_ends=(4, 7)), chart.rule(y=5)])
-    )
-    (circle,) = root.iter("circle")
-    (four,) = {one.get("x") for one in of_class(root, "tick") if one.text == "4"}
-    assert circle.get("cx") == four  # the scale of the axis is that of the marks
-    (whisker,) = of_class(root, "whisker")
-    low, high = float(whisker.get("y1", "")), float(whisker.get("y2", ""))
-    middle = float(circle.get("cy", ""))
-    assert (low - middle) / (middle - high) == pytest.approx(1 / 2, abs=0.02)
-    (rule,) = of_class(root, "diagonal")
-    assert rule.get("y1") == rule.get("y2") == circle.get("cy")
-
-
-def test_a_label_at_the_end_of_an_axis_is_not_cut_off() -> None:
-    chart = Chart(decades("C", [8.3e4, 1.28e5]), linear("y", [0, 1]))
-    root = drawn(chart.draw("c", "t", "d", []))
-    last = [one for one in of_class(root, "tick") if one.get("text-anchor") == "middle"][-1]
-    assert last.text == "1.3×10⁵"
-    assert float(last.get("x", "nan")) + 3.4 * len(last.text) <= chart.width
-
-
-def test_decades_have_ticks_at_powers_of_ten() -> None:
-    assert [text for _, text in decades("C", [1e19, 2e21]).ticks] == ["10¹⁹", "10²⁰", "10²¹"]
-    assert [text for _, text in decades("B", [2e10, 2e11]).ticks] == [
-        "2×10¹⁰", "5×10¹⁰", "10¹¹", "2×10¹¹",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("ratio", [1.4, 1.6, 2, 3, 5, 9, 15, 40, 300, 1e4])
-@pytest.mark.parametrize("low", [8.2e4, 1e5, 2.3e5, 6e5])
-def test_an_axis_has_ticks_enough_to_be_read_and_room_for_them(low: float, ratio: float) -> None:
-    assert 3 <= len(decades("forward FLOPs per byte", [low, ratio * low]).ticks) <= 9
-    assert 3 <= len(linear("bits per byte", [2, 2 * ratio]).ticks) <= 10
 
 
 def test_rings_join_places_of_equal_loss(laws: Laws) -> None:
@@ -385,3 +303,36 @@ def test_what_is_neither_fit_nor_table_is_named(
     with pytest.raises(InputError, match=re.escape(says)) as raised:
         read_laws(tmp_path)
     assert "\n" not in str(raised.value)
+
+
+@pytest.fixture
+def small(laws: Laws) -> Laws:
+    """The laws as if they were of runs of a small machine, and of two kinds of patches."""
+    fits = [
+        fit.model_copy(
+            update={
+                "context": {**fit.context, "tokenization": kind},
+                "data_range": {**fit.data_range, name: (1e10, 1.04e13)},
+            }
+        )
+        for kind in ("entropy", "static")
+        for law, name in (("law1", "latent_flops"), ("law2", "compute_flops"))
+        for fit in laws.of(law)[:1]
+    ]
+    return replace(laws, fits=fits)
+
+
+def test_laws_of_small_runs_say_nothing_of_large_budgets(small: Laws) -> None:
+    page = str(allocation(small).body) + str(profiles(small).body)
+    assert "10²⁰ latent" not in page and ">1e21<" not in page
+    first = law_sentences(small)[0]
+    assert "for 10¹⁰ FLOPs and" in first and first.endswith("for 1.04×10¹³.")
+    assert "4 bytes per token and 10¹³ latent FLOPs" in page
+
+
+def test_fits_of_several_families_are_told_apart(small: Laws, laws: Laws) -> None:
+    names = [shown_name(fit, small.fits) for fit in small.fits]
+    assert len(set(names)) == len(names) and all("(static" in one for one in names[2:])
+    assert "optima (entropy" in law_sentences(small)[0]
+    # One family needs no name.
+    assert "optima, puts" in law_sentences(laws)[0]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reports.build import build_report
-from tests.reports.browsers import DESKTOP, PHONE, Opened
+from tests.reports.browsers import DESKTOP, PHONE, Opened, check_described, overlapping_labels
 from tests.reports.folders import HOSTILE
-from tests.reports.sweeps import (
+from tests.reports.sweep.sweeps import (
     SIZES,
     grid,
     hostile_sweep,
@@ -17,7 +17,7 @@ from tests.reports.sweeps import (
     spec_of,
     unfinished_sweep,
 )
-from tests.reports.test_browser import values
+from tests.reports.test_in_browser import values
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -42,14 +42,7 @@ def test_every_section_is_seen_and_every_figure_described(opened: Opened) -> Non
     page = opened.page
     for section in page.locator("main > section").all():
         assert section.locator("h2").is_visible()
-    plots = page.get_by_role("img")
-    assert plots.count() > 15
-    described = plots.evaluate_all(
-        """(all) => all.every((svg) =>
-        ["aria-labelledby", "aria-describedby"].every((name) =>
-          document.getElementById(svg.getAttribute(name)).textContent))"""
-    )
-    assert described
+    check_described(page, "[role=img]", 15)
 
 
 def test_all_runs_sort_by_what_they_reached(opened: Opened) -> None:
@@ -87,17 +80,7 @@ def test_names_of_tokenizers_stand_under_their_heading(browser: "Browser", tmp_p
 
 
 def test_labels_of_figures_do_not_overlap(opened: Opened) -> None:
-    overlaps = opened.page.evaluate(
-        """() => [...document.querySelectorAll("svg[role=img]")].flatMap((svg) => {
-          const boxes = [...svg.querySelectorAll("text.tick")]
-            .map((text) => [text.textContent, text.getBoundingClientRect()]);
-          return boxes.flatMap(([one, a], i) => boxes.slice(i + 1)
-            .filter(([, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
-              Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4)
-            .map(([other]) => `${one} / ${other}`));
-        })"""
-    )
-    assert overlaps == []
+    assert overlapping_labels(opened.page, "svg[role=img]", "text.tick") == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

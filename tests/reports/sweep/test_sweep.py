@@ -34,7 +34,7 @@ from scaling.spec import RunSpec
 from scaling.sweep.folder import SweepFolder
 from scaling.train.metrics import METRICS
 from tests.reports.folders import HOSTILE
-from tests.reports.sweeps import (
+from tests.reports.sweep.sweeps import (
     BEST_RATE,
     BEST_SIZE,
     BUDGETS,

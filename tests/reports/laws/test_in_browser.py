@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.reports.browsers import DESKTOP, PHONE, Opened
+from tests.reports.browsers import DESKTOP, PHONE, Opened, check_described, overlapping_labels
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -86,26 +86,12 @@ def test_it_follows_the_colours(opened: Opened) -> None:
 
 
 def test_labels_of_the_charts_do_not_overlap(opened: Opened) -> None:
-    overlaps = opened.page.evaluate(
-        """() => [...document.querySelectorAll("[id^=laws] svg[role=img]")].flatMap((svg) => {
-          const boxes = [...svg.querySelectorAll("text.name, text.tick")]
-            .map((text) => [text.textContent, text.getBoundingClientRect()]);
-          return boxes.flatMap(([one, a], i) => boxes.slice(i + 1)
-            .filter(([, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
-              Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4)
-            .map(([other]) => `${one} / ${other}`));
-        })"""
-    )
-    assert overlaps == []
+    figures = "[id^=laws] svg[role=img]"
+    assert overlapping_labels(opened.page, figures, "text.name, text.tick") == []
 
 
 def test_everything_drawn_is_described(opened: Opened) -> None:
-    described = opened.page.locator("[id^=laws] svg[role=img]").evaluate_all(
-        """(all) => all.length > 15 && all.every((svg) =>
-        ["aria-labelledby", "aria-describedby"].every((name) =>
-          document.getElementById(svg.getAttribute(name)).textContent))"""
-    )
-    assert described
+    check_described(opened.page, "[id^=laws] svg[role=img]", 15)
 
 
 @pytest.mark.parametrize("how", ["no WebGL", "no script"])

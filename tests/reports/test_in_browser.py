@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reports.build import build_report
-from tests.reports.browsers import DESKTOP, PHONE, Opened
+from tests.reports.browsers import DESKTOP, PHONE, Opened, check_described, overlapping_labels
 from tests.reports.folders import HOSTILE
 
 if TYPE_CHECKING:
@@ -216,14 +216,7 @@ def test_everything_that_acts_has_a_name(opened: Opened) -> None:
     page = opened.page
     for select in page.get_by_role("combobox").all():
         assert select.evaluate("(e) => e.labels[0].firstChild.textContent.trim()")
-    plots = page.get_by_role("img")
-    assert plots.count() > 8
-    described = plots.evaluate_all(
-        """(all) => all.every((svg) =>
-        ["aria-labelledby", "aria-describedby"].every((name) =>
-          document.getElementById(svg.getAttribute(name)).textContent))"""
-    )
-    assert described
+    check_described(page, "[role=img]", 8)
     assert page.get_by_role("navigation", name="Sections").count() == 1
     assert page.get_by_role("main").count() == 1
 
@@ -240,18 +233,9 @@ def test_the_first_tab_leads_past_the_navigation(opened: Opened) -> None:
 
 
 def test_labels_of_figures_do_not_overlap(opened: Opened) -> None:
-    """As drawn, in the browser's own font, not as estimated."""
-    overlaps = opened.page.evaluate(
-        """() => [...document.querySelectorAll("svg[role=img]")].flatMap((svg) => {
-          const boxes = [...svg.querySelectorAll("text.name, text.label, text.tick")]
-            .map((text) => [text.textContent, text.getBoundingClientRect()]);
-          return boxes.flatMap(([one, a], i) => boxes.slice(i + 1)
-            .filter(([, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
-              Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4)
-            .map(([other]) => `${one} / ${other}`));
-        })"""
+    assert (
+        overlapping_labels(opened.page, "svg[role=img]", "text.name, text.label, text.tick") == []
     )
-    assert overlaps == []
 
 
 def test_without_script_everything_is_there(browser: "Browser", embedded_report: Path) -> None:
