@@ -3,7 +3,8 @@
 They are drawn by the functions that draw the report's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from reports.laws.profiles import best_rate_panel, compute_panel, losses_panel, 
 from reports.laws.results import Laws
 from reports.measured import Measured, measured, read_measured
 from reports.measures import MEASURES
-from reports.numbers import significant
+from reports.numbers import LowHigh, significant
 from reports.sections.compression import dots_by_language
 from reports.vocabulary.curves import Curves, curves_of, read_curves, size_panels
 from scaling.laws.registry import quantities
@@ -27,6 +28,7 @@ from scaling.runs import LOSSES, Runs
 from tokenize_lab.results import Results
 from tokenize_lab.rows import MeasureRow
 
+MeasuredCells = Mapping[tuple[str, str], MeasureRow]  # rows by language and tokenizer
 _COMPUTE = ("compute_flops",)  # the inputs of what compute alone decides
 
 
@@ -50,38 +52,39 @@ def measurement_figure(
         source = read_measured(Path(source))
     elif isinstance(source, Results):
         source = measured(source)
-    rows = [row for corpus in source.corpora for row in corpus.rows] if isinstance(
-        source, Measured
-    ) else list(source)  # fmt: skip
+    if isinstance(source, Measured):
+        rows = [row for corpus in source.corpora for row in corpus.rows]
+    else:
+        rows = list(source)
     known = [row for row in rows if row.get(rate) is not None]
     if not known:
         raise InputError(
             f"{rate} was not measured of this text; there are: "
             f"{', '.join(name for name in MEASURES if any(row.get(name) for row in rows))}"
         )
-    names = list(dict.fromkeys(str(row["tokenizer"]) for row in rows))
+    names = dict.fromkeys(str(row["tokenizer"]) for row in rows)
     series = [Series(name, series_style(i)) for i, name in enumerate(names)]
-    corpora: dict[str, dict[tuple[str, str], MeasureRow]] = {}
+    places: dict[str, dict[tuple[str, str], MeasureRow]] = {}
     for row in known:
-        cells = corpora.setdefault(str(row.get("corpus", "")), {})
-        cells[str(row["language"]), str(row["tokenizer"])] = row
+        place = ", ".join(str(row[key]) for key in ("corpus", "domain") if row.get(key))
+        places.setdefault(place, {})[str(row["language"]), str(row["tokenizer"])] = row
     panels = []
-    for i, (corpus, cells) in enumerate(corpora.items()):
-
-        def read(
-            language: str, tokenizer: str, cells: dict[tuple[str, str], MeasureRow] = cells
-        ) -> tuple[float, tuple[float, float] | None] | None:
-            row = cells.get((language, tokenizer))
-            return None if row is None else (row[rate], row.get("intervals", {}).get(rate))
-
-        order = _ordered(cells, rate)
-        picture = dots_by_language(f"{rate}-{i}", measure, order, series, read)
+    for i, (place, cells) in enumerate(places.items()):
+        read = partial(_read, cells, rate)
+        picture = dots_by_language(f"{rate}-{i}", measure, _ordered(cells, rate), series, read)
         assert picture is not None
-        panels.append(Panel(corpus if len(corpora) > 1 else "", picture))
+        panels.append(Panel(place if len(places) > 1 else "", picture))
     return Figure(f"{measure.heading.capitalize()} by language", panels, series)
 
 
-def _ordered(cells: dict[tuple[str, str], MeasureRow], rate: str) -> list[str]:
+def _read(
+    cells: MeasuredCells, rate: str, language: str, tokenizer: str
+) -> tuple[float, LowHigh] | None:
+    row = cells.get((language, tokenizer))
+    return None if row is None else (row[rate], row.get("intervals", {}).get(rate))
+
+
+def _ordered(cells: MeasuredCells, rate: str) -> list[str]:
     """Return the languages, the largest mean over tokenizers first."""
     values: dict[str, list[float]] = {}
     for (language, _), row in cells.items():

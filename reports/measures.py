@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from reports import numbers
 from reports.html import Column
-from reports.numbers import Ends, with_small
+from reports.numbers import LowHigh, with_small
 from tokenize_lab.rates import RATES
 from tokenize_lab.rows import RELATIVE_RATES, MeasureRow
 
@@ -45,7 +45,7 @@ class Measure:
         """Return the value as text."""
         return numbers.share(value) if self.is_share else numbers.rate(value, None, self.places)
 
-    def full(self, value: float | None, ends: Ends) -> str:
+    def full(self, value: float | None, ends: LowHigh) -> str:
         """Return value and interval as text."""
         return " ".join(part for part in self._parts(value, ends, "%") if part)
 
@@ -55,11 +55,11 @@ class Measure:
             return Markup(numbers.UNMEASURED)
         return with_small(*self._parts(row[self.name], row["intervals"].get(self.name), "%"))
 
-    def difference_cell(self, value: float, ends: Ends) -> Markup:
+    def difference_cell(self, value: float, ends: LowHigh) -> Markup:
         """Return a difference with its interval, as HTML; of shares, in percentage points."""
         return with_small(*self._parts(value, ends, "pp"))
 
-    def _parts(self, value: float | None, ends: Ends, unit: str) -> tuple[str, str]:
+    def _parts(self, value: float | None, ends: LowHigh, unit: str) -> tuple[str, str]:
         if value is None:
             return numbers.UNMEASURED, ""
         if self.is_share:

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from markupsafe import Markup
 
 UNMEASURED = "–"
-Ends = Sequence[float] | None  # of an interval
+LowHigh = Sequence[float] | None  # of an interval
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
@@ -29,14 +29,14 @@ class Estimated(Spread, Protocol):
     def value(self) -> Any: ...
 
 
-def rate(value: float | None, ends: Ends = None, places: int = 2) -> str:
+def rate(value: float | None, ends: LowHigh = None, places: int = 2) -> str:
     """Return `3.25`, with as many places as it takes to tell the interval's ends apart."""
     if value is None:
         return UNMEASURED
     return _signed(value, _places([value, *(ends or ())], places))
 
 
-def share(value: float | None, ends: Ends = None, unit: str = "%") -> str:
+def share(value: float | None, ends: LowHigh = None, unit: str = "%") -> str:
     """Return `12.3 %`; 100 % and 0 % are said only where they are exact."""
     if value is None:
         return UNMEASURED
@@ -45,7 +45,7 @@ def share(value: float | None, ends: Ends = None, unit: str = "%") -> str:
     return f"{_signed(100 * value, _share_places(value, ends))} {unit}"
 
 
-def rate_interval(value: float, ends: Ends, places: int = 2) -> str:
+def rate_interval(value: float, ends: LowHigh, places: int = 2) -> str:
     """Return `[3.22, 3.27]`, or nothing where there is no interval or it has no width."""
     if ends is None or not _wide(ends):
         return ""
@@ -53,7 +53,7 @@ def rate_interval(value: float, ends: Ends, places: int = 2) -> str:
     return f"[{_signed(ends[0], places)}, {_signed(ends[1], places)}]"
 
 
-def share_interval(value: float, ends: Ends, unit: str = "%") -> str:
+def share_interval(value: float, ends: LowHigh, unit: str = "%") -> str:
     """Return `[12.1, 12.5 %]`, or nothing."""
     if ends is None or not _wide(ends):
         return ""
@@ -61,7 +61,7 @@ def share_interval(value: float, ends: Ends, unit: str = "%") -> str:
     return f"[{_signed(100 * ends[0], places)}, {_signed(100 * ends[1], places)} {unit}]"
 
 
-def _share_places(value: float, ends: Ends) -> int:
+def _share_places(value: float, ends: LowHigh) -> int:
     percents = [100 * number for number in (value, *(ends or ()))]
     # What is not whole must not read as whole, nor what is not nothing as nothing.
     return max(_places(percents, 1), _places([100 - percent for percent in percents], 1))
@@ -78,7 +78,7 @@ def _places(values: Sequence[float], least: int) -> int:
     return least + 6
 
 
-def _wide(ends: Ends) -> bool:
+def _wide(ends: LowHigh) -> bool:
     return ends is not None and ends[0] != ends[1]
 
 
@@ -147,7 +147,7 @@ def significant(value: float | None, digits: int = 3) -> str:
     return text.replace("-", "\u2212", 1) if text.startswith("-") else text
 
 
-def ends_of(spread: Spread | Ends) -> tuple[float, float] | None:
+def ends_of(spread: Spread | LowHigh) -> tuple[float, float] | None:
     """Return both ends of an interval, or None where one is missing."""
     if spread is None:
         return None
@@ -155,13 +155,13 @@ def ends_of(spread: Spread | Ends) -> tuple[float, float] | None:
     return None if low is None or high is None else (float(low), float(high))
 
 
-def ends_text(spread: Spread | Ends, digits: int = 3) -> str:
+def ends_text(spread: Spread | LowHigh, digits: int = 3) -> str:
     """Return `[3.60, 3.80]`, or nothing where an end is missing."""
     ends = ends_of(spread)
     return f"[{', '.join(significant(end, digits) for end in ends)}]" if ends else ""
 
 
-def with_interval(value: float | None, spread: Spread | Ends, digits: int = 3) -> Markup:
+def with_interval(value: float | None, spread: Spread | LowHigh, digits: int = 3) -> Markup:
     """Return a value with its interval in small print, for a cell."""
     return with_small(significant(value, digits), ends_text(spread, digits))
 

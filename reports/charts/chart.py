@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from reports.charts.key import hint_of, marker
 from reports.charts.svg import Scale, SeriesStyle, drawing, log_ticks, padded, tag, tick_text, ticks
-from reports.numbers import Ends, power
+from reports.numbers import LowHigh, power
 
 Points = Sequence[tuple[float, float]]
 
@@ -169,8 +169,8 @@ class Chart:
         y: float,
         hint: str = "",
         *,
-        x_ends: Ends = None,
-        y_ends: Ends = None,
+        x_ends: LowHigh = None,
+        y_ends: LowHigh = None,
     ) -> Markup:
         """Return a marker with the intervals it has."""
         name = f"whisker s{style.colour}"
@@ -199,8 +199,8 @@ class Chart:
         more: str = "",
         *,
         arm: float = 7.0,
-        x_ends: Ends = None,
-        y_ends: Ends = None,
+        x_ends: LowHigh = None,
+        y_ends: LowHigh = None,
     ) -> Markup:
         """Return a cross that marks a best place; its arms reach as far as the intervals, and at
         least `arm` pixels."""

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from reports.charts.chart import Axis, Chart, Margins, linear, round_ticks
 from reports.charts.svg import SeriesStyle, tag
-from reports.numbers import Ends
+from reports.numbers import LowHigh
 
 _WIDTH = 720.0
 _ABOUT = 7  # ticks
@@ -30,7 +30,7 @@ class Dot(NamedTuple):
     style: SeriesStyle
     lane: int
     value: float
-    interval: Ends
+    interval: LowHigh
     hint: str
 
 

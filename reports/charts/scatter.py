@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from reports.charts.chart import Axis, Chart, octaves
 from reports.charts.svg import Series, SeriesStyle, tag
-from reports.numbers import Ends
+from reports.numbers import LowHigh
 from tokenize_lab.rates import lorenz
 
 _CHARACTER = 6.2  # width of a label's character, generously
@@ -27,7 +27,7 @@ class ScatterPoint(NamedTuple):
 
     x: float
     y: float
-    y_interval: Ends
+    y_interval: LowHigh
     name: str
     hint: str
 

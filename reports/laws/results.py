@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from corpora.errors import InputError
 from reports.measured import Measured
 from reports.numbers import compact, power
@@ -15,7 +13,7 @@ from scaling.fits.findings import OUTSIDE
 from scaling.load_table import TABLES
 from scaling.published.figure import PublishedFigure
 from scaling.read_runs import read_runs
-from scaling.result import FitResult
+from scaling.result import FitResult, read_fit
 from scaling.results import LAWS_FOLDER
 from scaling.runs import Runs
 
@@ -147,22 +145,11 @@ def read_laws(folder: Path, measured: Measured | None = None) -> Laws | None:
     reproduced = laws / REPRODUCED
     return Laws(
         {runs.sha256: runs for runs in tables},
-        [_read_fit(path) for path in sorted(laws.glob("*.json")) if path != reproduced],
-        [_read_fit(path) for path in sorted((laws / CONVENTIONS).glob("*.json"))],
+        [read_fit(path) for path in sorted(laws.glob("*.json")) if path != reproduced],
+        [read_fit(path) for path in sorted((laws / CONVENTIONS).glob("*.json"))],
         _read_rows(reproduced) if reproduced.is_file() else (),
         measured,
     )
-
-
-def _read_fit(path: Path) -> FitResult:
-    try:
-        return FitResult.from_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"{path}: not a fit ({where}: {first['msg']}); keep only what scaling fit wrote here"
-        ) from error
 
 
 def _read_rows(path: Path) -> tuple[PublishedFigure, ...]:

@@ -14,7 +14,7 @@ from reports.html import Column, TableCell, columns, language_cell, name, sortab
 from reports.languages import language_name
 from reports.measured import CorpusResults, Measured
 from reports.measures import MEASURES, Measure
-from reports.numbers import Ends
+from reports.numbers import LowHigh
 from reports.page import Section, absent, behind, figure, for_each_corpus, subheading
 from tokenize_lab.rates import RATES
 from tokenize_lab.rows import MeasureRow
@@ -25,7 +25,9 @@ _RATES = (
     "single_token_word_share", "premium", "parity",
 )  # fmt: skip
 
-Read = Callable[[str, str], tuple[float, Ends] | None]  # (language, tokenizer) -> value, interval
+Read = Callable[
+    [str, str], tuple[float, LowHigh] | None
+]  # (language, tokenizer) -> value, interval
 
 
 def compression(measured: Measured) -> Section:
@@ -160,7 +162,7 @@ def _overall_differences(measured: Measured, corpus: CorpusResults) -> Markup:
     )
 
 
-def _difference_of(row: MeasureRow | None, rate: str) -> tuple[float, Ends] | None:
+def _difference_of(row: MeasureRow | None, rate: str) -> tuple[float, LowHigh] | None:
     found = (row or {}).get("difference", {}).get(rate)
     return None if found is None or found["value"] is None else (found["value"], found["interval"])
 

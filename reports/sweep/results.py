@@ -38,7 +38,7 @@ def read_curve(path: Path) -> LearningCurve:
     """
     sums: dict[int, tuple[int, float, float]] = {}
     try:
-        if not path.is_file():  # to open a pipe is to wait for whoever writes into it
+        if not path.is_file():  # to open a pipe is to wait for what writes into it
             return []
         with path.open("rb") as file:
             for line in file:

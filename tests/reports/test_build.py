@@ -15,8 +15,11 @@ from typer.testing import CliRunner
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.errors import InputError
+from reports import build
 from reports.build import build_report
 from reports.cli import report
+from reports.measured import Measured
+from reports.page import Section, paragraphs
 from scaling.published import tables
 from tests.conftest import ROOT
 from tests.reports.folders import HOSTILE, measured_folder
@@ -159,6 +162,19 @@ def test_the_command_prints_strict_json(embedded_folder: Path) -> None:
     path = Path(facts["report"])
     assert path == embedded_folder / "report.html"
     assert facts["bytes"] == path.stat().st_size and len(facts["sha256"]) == 64
+
+
+def test_a_section_is_added_by_naming_it_in_its_part(
+    embedded_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def toy(measured: Measured) -> Section:
+        return Section("toy", "A toy", paragraphs(f"{len(measured.series)} tokenizers & no more"))
+
+    monkeypatch.setattr(build, "OF_MEASUREMENT", (*build.OF_MEASUREMENT, toy))
+    page = build_report(embedded_folder, tmp_path / "page.html").read_text("utf-8")
+    assert '<section id="toy"' in page and '<a href="#toy">A toy</a>' in page
+    assert "<p>6 tokenizers &amp; no more</p>" in page
+    assert page.index('id="toy"') < page.index('id="definitions"')
 
 
 def test_a_folder_without_results_is_one_line(tmp_path: Path) -> None:
