@@ -159,7 +159,7 @@ def write_events(folder: SweepFolder, records: SweepRecords, out: Path) -> int:
     for job in records.jobs:
         run, record = folder.run(job.run_id), records.found.get(job.run_id)
         try:
-            # To open a pipe is to wait for whoever writes into it.
+            # To open a pipe is to wait for its writer.
             if not (run / METRICS).is_file():
                 continue
             content = events.of(run / METRICS, record)

@@ -4,8 +4,8 @@
     shards/KEY/           text, shared by the runs
     runs/RUN_ID/          spec.json; metrics, weights and record as `scaling.train` leaves them
 
-Only `sweep.json` is written by whoever plans; everything of a run, by whoever trains it. So many
-processes, and machines that share the folder, need not agree on anything but who trains what.
+The planner writes `sweep.json` alone, and the process that trains a run everything of that run. So
+many processes, and machines that share the folder, need only agree on who trains what.
 """
 
 import re

@@ -1,6 +1,6 @@
 """How the runs of a sweep stand, from its files alone, and how long the others will take.
 
-Any machine that shares the folder can ask, whoever trains; the driver's live line asks here, too.
+Any machine that shares the folder can ask; the live line of the sweep's driver asks here, too.
 A run is taken to be running if its metrics were touched lately, unless a record or a failed attempt
 written since says that it was stopped; of a file of metrics only the end is read. Clocks of other
 machines may differ and jump: what lies in the future was touched now, and steps beyond those of the
@@ -335,7 +335,7 @@ def _written(path: Path) -> float:
 def _latest(path: Path) -> _Latest | None:
     """Return the end of a run's metrics; None where there are none."""
     try:
-        if not path.is_file():  # to open a pipe is to wait for whoever writes into it
+        if not path.is_file():  # to open a pipe is to wait for its writer
             return None
         with path.open("rb") as file:
             size = file.seek(0, 2)
