@@ -60,28 +60,22 @@ def allocate(
         ratio: [R] rho* of the language over English's.
         vocabulary_size: V of a subword model; None for a byte latent model.
     """
+
+    def of_latent(latent_flops: Array) -> Allocation:
+        bytes_per_param = ratio * law1_bytes_per_param(draws, latent_flops, english_rate)
+        params = np.sqrt(latent_flops * rate / (6 * bytes_per_param))
+        served = _forward(params, rate, vocabulary_size)
+        return Allocation(params, bytes_per_param * params, served)
+
     low = np.full(rate.shape, np.log(compute_flops) - 12)
     high = np.full(rate.shape, np.log(compute_flops))
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        found = _at(draws, np.exp(middle), rate, english_rate, ratio, vocabulary_size)
+        found = of_latent(np.exp(middle))
         spent = TRAINING_FACTOR * found.train_bytes * found.forward_flops_per_byte
         above = spent > compute_flops
         low, high = np.where(above, low, middle), np.where(above, middle, high)
-    return _at(draws, np.exp((low + high) / 2), rate, english_rate, ratio, vocabulary_size)
-
-
-def _at(
-    draws: Draws,
-    latent_flops: Array,
-    rate: Array,
-    english_rate: Array,
-    ratio: Array,
-    vocabulary_size: int | None,
-) -> Allocation:
-    bytes_per_param = ratio * law1_bytes_per_param(draws, latent_flops, english_rate)
-    params = np.sqrt(latent_flops * rate / (6 * bytes_per_param))
-    return Allocation(params, bytes_per_param * params, _forward(params, rate, vocabulary_size))
+    return of_latent(np.exp((low + high) / 2))
 
 
 def _forward(params: Array, rate: Array, vocabulary_size: int | None) -> Array:

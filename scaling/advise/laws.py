@@ -111,14 +111,14 @@ def _check(fit: FitResult | None, wanted: str, language: str) -> None:
 
 def _given(fit: FitResult, language: str) -> SampledLaw:
     # It borrows no scatter: with too few draws it is its estimate alone.
-    draws = np.asarray(fit.draws)[:DRAWS].T if len(fit.draws) >= FEWEST_DRAWS else None
-    return SampledLaw(fit, _with_estimates(fit, draws), language_of(fit) == language != ENGLISH)
+    count = DRAWS if len(fit.draws) >= FEWEST_DRAWS else 0
+    return SampledLaw(fit, _with_estimates(fit, count), language_of(fit) == language != ENGLISH)
 
 
 def _shipped(family: str, law: str) -> SampledLaw:
     latent = _latent_law1() if law == "law1" else _latent_law2()
     if family == "latent":
-        return SampledLaw(latent, _with_estimates(latent, np.asarray(latent.draws).T), False)
+        return SampledLaw(latent, _with_estimates(latent), False)
     published = COT_LAW1_SUBWORD if law == "law1" else COT_LAW2_SUBWORD
     return SampledLaw(published, _borrowed(published, latent), False)
 
@@ -139,17 +139,14 @@ def _latent_law2() -> FitResult:
 def joint_law_draws() -> Draws:
     """Return [1 + `JOINT_DRAWS`] coefficients of the joint law on the shipped runs."""
     fit = fit_joint(tables.isoflop_runs(), bootstrap=CASES._replace(draws=JOINT_DRAWS))
-    return _with_estimates(fit, np.asarray(fit.draws).T)
+    return _with_estimates(fit)
 
 
-def _with_estimates(fit: FitResult, draws: Array | None) -> Draws:
-    """Return each coefficient's estimate and its row of [coefficients][draws], if there are any."""
-    if draws is None:
-        return {name: np.array([value]) for name, value in fit.estimates.items()}
-    return {
-        name: np.concatenate([[value], column])
-        for (name, value), column in zip(fit.estimates.items(), draws, strict=True)
-    }
+def _with_estimates(fit: FitResult, count: int = DRAWS) -> Draws:
+    """Return each coefficient's estimate, and the first `count` of its draws after it."""
+    drawn = fit.draws if len(fit.draws) else np.empty((0, len(fit.estimates)))
+    table = np.vstack([list(fit.estimates.values()), drawn[:count]])
+    return dict(zip(fit.estimates, table.T, strict=True))
 
 
 def _borrowed(fit: FitResult, lender: FitResult) -> Draws:
@@ -158,7 +155,7 @@ def _borrowed(fit: FitResult, lender: FitResult) -> Draws:
     Exponents and floors move by as much, amplitudes by as large a factor: so what the coefficients
     predict together moves as the lender's prediction does.
     """
-    draws = _with_estimates(lender, np.asarray(lender.draws).T)
+    draws = _with_estimates(lender)
     moved = {}
     for name, value in fit.estimates.items():
         centre, column = lender.estimates[name], draws[name]

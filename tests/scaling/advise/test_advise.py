@@ -10,7 +10,7 @@ from corpora.errors import InputError
 from scaling.advise.advise import advise
 from scaling.advise.allocate import vocabulary_for_rate
 from scaling.advise.answer import Advice, Estimate, MeasuredTokenizer
-from scaling.engine.bootstrap import Bootstrap
+from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
 from scaling.laws.registry import Options
@@ -245,6 +245,8 @@ def test_few_draws_give_no_interval() -> None:
     assert rate.value is not None and rate.low is None and rate.high is None
     assert answer.tokenizers[0].price_bits_per_byte.low is None
     assert "has 20 draws, fewer than 100: no interval" in answer.notes[0]
+    bare = advise(1e20, laws=[fit_law2(runs, bootstrap=NO_BOOTSTRAP)])
+    assert bare.compression_rate_opt == rate and "has 0 draws" in bare.notes[0]
 
 
 @pytest.mark.parametrize(
