@@ -81,7 +81,7 @@ def measured(
 ) -> int:
     """Measure the whole corpus and return the number of tokens of all."""
     counting = CountJob(tokenizers, TextSettings(), None, sharing)
-    measurement = count_corpora([corpus], counting, jobs=jobs)
+    measurement = count_corpora([corpus], counting, jobs=jobs or 0)
     sizes = {t.name: t.vocabulary_size for t in tokenizers}
     rows = measure_rows(merged(measurement.counts, ["language"]), RowSettings(sizes, "whitespace"))
     return sum(row["tokens"] for row in rows)

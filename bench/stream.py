@@ -96,7 +96,8 @@ def main() -> None:
     thread.start()
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        speed = count_corpora([Stream(Path(folder), arguments.size)], counting).throughput
+        stream = Stream(Path(folder), arguments.size)
+        speed = count_corpora([stream], counting, jobs=0).throughput
     seconds, times = time.perf_counter() - begin, os.times()
     done.set()
     thread.join()

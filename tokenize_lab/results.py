@@ -206,11 +206,11 @@ def _counts_frame(results: Results) -> "pl.DataFrame":
         schema_overrides=dict.fromkeys(_PARTS, pl.String),
     )
     table = np.concatenate(
-        [part.units[own] for part, own in zip(results.counts.values(), units, strict=True)]
+        [part.units[kept] for part, kept in zip(results.counts.values(), units, strict=True)]
     )
     return pl.concat(
         [
-            _repeated(groups, [len(own) for own in units]),
+            _repeated(groups, [len(kept) for kept in units]),
             pl.DataFrame({"unit": np.concatenate(units).astype(np.int32)}),
             pl.DataFrame(table, schema=dict.fromkeys(FIELDS, pl.Int64)),
         ],
@@ -289,13 +289,13 @@ def tokenized_samples(
         ids, lengths = tokenizer.encode_batch([sample.text for sample in samples])
         at = 0
         for entry, length in zip(result, lengths.tolist(), strict=True):
-            own = ids[at : at + length].tolist()
-            pieces = [tokenizer.token_bytes[i] for i in own]
+            tokens = ids[at : at + length].tolist()
+            pieces = [tokenizer.token_bytes[i] for i in tokens]
             if pieces:
                 pieces[0] = pieces[0].removeprefix(tokenizer.prefix)
             raw = b"".join(pieces)
             entry["tokens"][tokenizer.name] = {
-                "ids": own,
+                "ids": tokens,
                 "sizes": [len(piece) for piece in pieces],
                 "bytes": None if raw == entry["text"].encode() else raw.hex(),
             }

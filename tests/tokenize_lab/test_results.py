@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from corpora.corpus import DocumentCorpus
@@ -103,3 +104,31 @@ def test_a_damaged_file_is_one_clear_line(tmp_path: Path, name: str) -> None:
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(InputError, match="a file is damaged"):
         load_results(tmp_path)
+
+
+def test_a_table_of_the_rows(tmp_path: Path) -> None:
+    found = results()
+    assert repr(found) == "<measured: c with byte, mistral:v1>"
+    frame = found.frame()
+    rows = list(found.rows())
+    assert frame["bytes_per_token"].to_list() == [row["bytes_per_token"] for row in rows]
+    low, high = rows[-1]["intervals"]["bytes_per_token"]
+    assert frame.row(-1, named=True)["bytes_per_token_low"] == low < high
+    assert frame["domain"].dtype == pl.String and frame["bytes_per_token_difference"][0] is None
+    found.save(tmp_path)
+    assert load_results(tmp_path).frame().equals(frame)
+
+
+def test_what_cannot_be_measured_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    corpus = DocumentCorpus("c", [Document("text")])
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    for corpora, options, said in (
+        ([corpus, corpus], {}, "2 corpora are named c"),
+        ([corpus], {"baseline": "bite"}, "`baseline=bite`: not one of the tokenizers; did you"),
+        ([corpus], {"group_by": ["langage"]}, "`group_by`: 'langage'.*; did you mean 'language'"),
+        ([corpus], {"words": "uax"}, "`words`: 'uax' is no segmenter"),
+        ([corpus], {"out": blocked}, "file"),
+    ):
+        with pytest.raises(InputError, match=said):
+            measure(corpora, ["byte"], **options)

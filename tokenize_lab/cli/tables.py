@@ -162,8 +162,8 @@ def curve_tables(curves: Sequence[Sequence[MeasureRow]]) -> list[Table]:
     for rows in curves:
         of_tokenizers.setdefault(rows[0]["tokenizer"], []).append(rows)
     return [
-        _one_language(own[0]) if len(own) == 1 else _languages(own)
-        for own in of_tokenizers.values()
+        _one_language(its_curves[0]) if len(its_curves) == 1 else _languages(its_curves)
+        for its_curves in of_tokenizers.values()
     ]
 
 

@@ -54,9 +54,9 @@ def encoding_plans(tokenizers: Sequence[Tokenizer], settings: TextSettings) -> l
 def unshared(tokenizers: Sequence[Tokenizer], settings: TextSettings) -> list[str]:
     """Return a line for each tokenizer whose pattern is known and yet of no use here."""
     return [
-        f"{one.tokenizer} encodes every text whole: {one.reason}"
-        for tokenizer, one in zip(tokenizers, encoding_plans(tokenizers, settings), strict=True)
-        if one.patterns and one.rule is None and tokenizer.lossless
+        f"{plan.tokenizer} encodes every text whole: {plan.reason}"
+        for tokenizer, plan in zip(tokenizers, encoding_plans(tokenizers, settings), strict=True)
+        if plan.patterns and plan.rule is None and tokenizer.lossless
     ]
 
 
@@ -64,20 +64,20 @@ def plan_rows(plan: Sequence[EncodingPlan]) -> list[dict[str, Any]]:
     """Return the plan as rows for `--json`."""
     return [
         {
-            "tokenizer": one.tokenizer,
-            "encoder": one.encoder,
-            "encoder_reason": one.encoder_reason,
-            "splits_by": list(one.patterns),
-            "shared": one.rule is not None,
-            "cut_rule": None if one.rule is None else one.rule.value,
+            "tokenizer": row.tokenizer,
+            "encoder": row.encoder,
+            "encoder_reason": row.encoder_reason,
+            "splits_by": list(row.patterns),
+            "shared": row.rule is not None,
+            "cut_rule": None if row.rule is None else row.rule.value,
             "shared_with": [
                 other.tokenizer
                 for other in plan
-                if other is not one and one.rule is not None and other.rule is one.rule
+                if other is not row and row.rule is not None and other.rule is row.rule
             ],
-            "reason": one.reason,
+            "reason": row.reason,
         }
-        for one in plan
+        for row in plan
     ]
 
 

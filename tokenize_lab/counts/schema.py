@@ -121,14 +121,14 @@ def with_documents(units: IntArray, first_document: int, table: IntArray) -> Int
     `units` is changed where it is long enough; documents are numbered on from `first_document`.
     """
     while len(table):
-        own = units_of(first_document, len(table))
-        needed = int(own.max()) + 1
+        members = units_of(first_document, len(table))
+        needed = int(members.max()) + 1
         if needed > len(units):
             more = np.zeros((needed - len(units), units.shape[1]), np.int64)
             units = np.concatenate([units, more])
-        units[own] += table[: len(own)]
-        first_document += len(own)
-        table = table[len(own) :]
+        units[members] += table[: len(members)]
+        first_document += len(members)
+        table = table[len(members) :]
     return units
 
 

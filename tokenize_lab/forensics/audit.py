@@ -186,6 +186,6 @@ def _examples(usage: Usage, row: int, table: TokenBytes) -> list[dict[str, Any]]
     """Return the commonest tokens that occur in one language alone."""
     counts = usage.counts[row]
     alone = (usage.counts > 0).sum(0) == 1
-    own = np.flatnonzero((counts > 0) & alone)
-    own = own[np.argsort(-counts[own], kind="stable")][:EXAMPLES]
-    return [{**token(table, i), "count": int(counts[i])} for i in own.tolist()]
+    exclusive = np.flatnonzero((counts > 0) & alone)
+    exclusive = exclusive[np.argsort(-counts[exclusive], kind="stable")][:EXAMPLES]
+    return [{**token(table, i), "count": int(counts[i])} for i in exclusive.tolist()]

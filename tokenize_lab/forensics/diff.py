@@ -100,13 +100,13 @@ def compare_cuts(
             text = TextBytes.of(batch.texts)
             counts = cuts.languages.setdefault(batch.language, CutCounts())
             encodings = [tokenizer.encode_batch(batch.texts) for tokenizer in (a, b)]
-            one = token_boundaries(text, encodings[0], a)
-            other = token_boundaries(text, encodings[1], b)
-            exact = one.exact & other.exact
+            cuts_a = token_boundaries(text, encodings[0], a)
+            cuts_b = token_boundaries(text, encodings[1], b)
+            exact = cuts_a.exact & cuts_b.exact
             # Not the number of cuts: a token may hold nothing but the tokenizer's own prefix.
             counts.tokens_a += int(encodings[0].lengths[exact].sum())
             counts.tokens_b += int(encodings[1].lengths[exact].sum())
-            _add(counts, cuts.words, text, one, other)
+            _add(counts, cuts.words, text, cuts_a, cuts_b)
             progress(f"reading {corpus.name}", len(text.raw))
     return cuts
 
@@ -115,14 +115,14 @@ def _add(
     counts: CutCounts,
     words: Counter[tuple[bytes, tuple[int, ...], tuple[int, ...]]],
     text: TextBytes,
-    one: TokenBoundaries,
-    other: TokenBoundaries,
+    cuts_a: TokenBoundaries,
+    cuts_b: TokenBoundaries,
 ) -> None:
-    exact = one.exact & other.exact
+    exact = cuts_a.exact & cuts_b.exact
     counts.documents += int(exact.sum())
     counts.inexact += int((~exact).sum())
     inside = np.repeat(exact, text.byte_counts)
-    first, second = (part.opens[:-1].astype(np.bool_) & inside for part in (one, other))
+    first, second = (part.opens[:-1].astype(np.bool_) & inside for part in (cuts_a, cuts_b))
     counts.bytes += int(inside.sum())
     differs = first != second
     owner = np.searchsorted(text.starts, np.flatnonzero(differs), side="right") - 1
@@ -163,9 +163,9 @@ def _note_words(
     cut = differing[runs.last + 1] > differing[runs.first + 1]
     for begin, end in _pairs(runs.select(cut)):
         raw = text.raw[begin : end + 1]
-        own = tuple(np.flatnonzero(first[begin + 1 : end + 1]).tolist())
-        its = tuple(np.flatnonzero(second[begin + 1 : end + 1]).tolist())
-        words[raw, own, its] += 1
+        cut_by_a = tuple(np.flatnonzero(first[begin + 1 : end + 1]).tolist())
+        cut_by_b = tuple(np.flatnonzero(second[begin + 1 : end + 1]).tolist())
+        words[raw, cut_by_a, cut_by_b] += 1
 
 
 def _pairs(runs: ByteRuns) -> list[tuple[int, int]]:
@@ -238,11 +238,11 @@ def _words(cuts: Cuts) -> list[dict[str, Any]]:
             "hex": word.hex(),
             "text": readable(word),
             "count": count,
-            "a": [place + 1 for place in own],
-            "b": [place + 1 for place in its],
-            "tokens_saved_by_a": (len(its) - len(own)) * count,
+            "a": [place + 1 for place in cut_by_a],
+            "b": [place + 1 for place in cut_by_b],
+            "tokens_saved_by_a": (len(cut_by_b) - len(cut_by_a)) * count,
         }
-        for (word, own, its), count in ordered[:LISTED]
+        for (word, cut_by_a, cut_by_b), count in ordered[:LISTED]
     ]
 
 
@@ -250,8 +250,8 @@ def _vocabulary(a: TokenBytes, b: TokenBytes) -> dict[str, Any]:
     """Compare by raw bytes; of ids with the same bytes the first counts."""
     first, second = _by_bytes(a), _by_bytes(b)
     shared = [raw for raw in first if raw in second]
-    own = [i for raw, i in first.items() if raw not in second]
-    its = [i for raw, i in second.items() if raw not in first]
+    only_a = [i for raw, i in first.items() if raw not in second]
+    only_b = [i for raw, i in second.items() if raw not in first]
     places = np.array([[first[raw], second[raw]] for raw in shared], np.int64).reshape(-1, 2)
     # Ranks among the shared ones alone, so that a shift of all ids is no move.
     ranks = places.argsort(0, kind="stable").argsort(0, kind="stable")
@@ -260,7 +260,7 @@ def _vocabulary(a: TokenBytes, b: TokenBytes) -> dict[str, Any]:
     return {
         "sizes": [len(first), len(second)],
         "shared": len(shared),
-        "own": [len(own), len(its)],
+        "own": [len(only_a), len(only_b)],
         "shared_share": ratio(len(shared), len(first) + len(second) - len(shared)),
         "same_id": int((places[:, 0] == places[:, 1]).sum()),
         "rank_correlation": _spearman(ranks),
@@ -270,8 +270,11 @@ def _vocabulary(a: TokenBytes, b: TokenBytes) -> dict[str, Any]:
             for i in farthest.tolist()
             if moves[i]
         ],
-        "scripts": [script_counts(a, own), script_counts(b, its)],
-        "examples": [[token(a, i) for i in own[:LISTED]], [token(b, i) for i in its[:LISTED]]],
+        "scripts": [script_counts(a, only_a), script_counts(b, only_b)],
+        "examples": [
+            [token(a, i) for i in only_a[:LISTED]],
+            [token(b, i) for i in only_b[:LISTED]],
+        ],
     }
 
 
@@ -291,10 +294,10 @@ def _spearman(ranks: IntArray) -> float | None:
 
 def _settings(a: Tokenizer, b: Tokenizer) -> list[dict[str, Any]]:
     """Return what the two do to a text before merging: a row for each setting."""
-    one, other = settings_of(a), settings_of(b)
+    of_a, of_b = settings_of(a), settings_of(b)
     return [
-        {"setting": name, "a": one[name], "b": other[name], "same": one[name] == other[name]}
-        for name in one
+        {"setting": name, "a": of_a[name], "b": of_b[name], "same": of_a[name] == of_b[name]}
+        for name in of_a
     ]
 
 

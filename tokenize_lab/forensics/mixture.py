@@ -94,25 +94,25 @@ def count_words(
     documents: list[int] = []
     for corpus in corpora:
         for batch in corpus.batches():
-            own = languages.setdefault(batch.language, len(languages))
-            if own == len(sizes):
+            number = languages.setdefault(batch.language, len(languages))
+            if number == len(sizes):
                 sizes.append([0] * BLOCKS)
                 documents.append(0)
             read = 0
             for text in batch.texts:
-                if sum(sizes[own]) >= most_bytes:
+                if sum(sizes[number]) >= most_bytes:
                     break
-                part = documents[own] % BLOCKS
-                counters.setdefault((own, part), Counter()).update(split(text))
+                part = documents[number] % BLOCKS
+                counters.setdefault((number, part), Counter()).update(split(text))
                 size = utf8_length(text)
-                sizes[own][part] += size
-                documents[own] += 1
+                sizes[number][part] += size
+                documents[number] += 1
                 read += size
             progress(f"reading {corpus.name}", read)
     entries: list[tuple[int, int, int, int]] = []
-    for (own, part), counter in counters.items():
+    for (number, part), counter in counters.items():
         for piece, times in counter.items():
-            entries.append((index.setdefault(piece, len(index)), own, part, times))
+            entries.append((index.setdefault(piece, len(index)), number, part, times))
     word, language, block, count = np.array(entries, np.int64).reshape(-1, 4).T
     return MixtureWords(
         list(index),

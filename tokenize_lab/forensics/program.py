@@ -131,10 +131,10 @@ def _lowest(level: FloatArray, begin: IntArray, end: IntArray) -> IntArray:
     power = np.floor(np.log2(end - begin)).astype(np.int64)
     result = np.zeros(len(begin), np.int64)
     for k, table in enumerate(best):
-        own = power == k
-        left = table[begin[own]]
-        right = table[end[own] - (1 << k)]
-        result[own] = np.where(level[left] <= level[right], left, right)
+        of_width = power == k
+        left = table[begin[of_width]]
+        right = table[end[of_width] - (1 << k)]
+        result[of_width] = np.where(level[left] <= level[right], left, right)
     return result
 
 
@@ -163,12 +163,12 @@ def _solved(
     languages = counts.shape[1]
     above = hstack([counts[stretch] - merged[step], -of_steps, -of_pairs], format="csr")
     slacks = len(used_steps) + len(used_pairs)
-    one = np.concatenate([np.ones(languages), np.zeros(slacks)])[None]
+    sum_of_shares = np.concatenate([np.ones(languages), np.zeros(slacks)])[None]
     found = linprog(
         np.concatenate([np.zeros(languages), costs.steps[used_steps], costs.pairs[used_pairs]]),
         A_ub=above,
         b_ub=np.zeros(len(chosen)),
-        A_eq=one,
+        A_eq=sum_of_shares,
         b_eq=[1.0],
         bounds=(0, None),
         method="highs",

@@ -121,12 +121,12 @@ def find_reach(
 
 def _has_no_neighbour(token_id: int, cut: Cut, rules: MergeRules, table: TokenBytes) -> bool:
     """Return whether no token that could complete the token's characters leaves it as it is."""
-    own = rules.symbols[token_id]
+    symbols = rules.symbols[token_id]
     continues = table.starts_inside & (table.kinds == TokenKind.TEXT)
     # Continuation bytes alone may themselves be continued.
     continued = (table.ends_inside & (table.kinds == TokenKind.TEXT)) | continues
-    after = ([*own, *rules.symbols[i]] for i in np.flatnonzero(continues).tolist())
-    before = ([*rules.symbols[i], *own] for i in np.flatnonzero(continued).tolist())
+    after = ([*symbols, *rules.symbols[i]] for i in np.flatnonzero(continues).tolist())
+    before = ([*rules.symbols[i], *symbols] for i in np.flatnonzero(continued).tolist())
     if cut.head and not any(rules.merged(both).ids[0] == token_id for both in after):
         return True
     return bool(cut.tail) and not any(rules.merged(both).ids[-1] == token_id for both in before)

@@ -53,8 +53,8 @@ def count_usage(
     Raises:
         InputError: from the corpora, or a cache that cannot be written.
     """
-    bench = CountJob([tokenizer], TextSettings(), None if cache is None else CountsCache(cache))
-    measured = count_corpora(corpora, bench, jobs=jobs, progress=progress)
+    counting = CountJob([tokenizer], TextSettings(), None if cache is None else CountsCache(cache))
+    measured = count_corpora(corpora, counting, jobs=jobs, progress=progress)
     languages = sorted({str(group.language) for group in measured.counts})
     place = {language: i for i, language in enumerate(languages)}
     counts = np.zeros((len(languages), tokenizer.vocabulary_size), np.int64)
@@ -81,18 +81,18 @@ def language_rows(usage: Usage) -> list[dict[str, Any]]:
     all_rates = rate.sum(0)
     rows = []
     for i, language in enumerate(usage.languages):
-        own = used[i]
+        used_here = used[i]
         tokens = int(usage.counts[i].sum())
-        ordered = np.sort(usage.counts[i][own])[::-1].cumsum()
+        ordered = np.sort(usage.counts[i][used_here])[::-1].cumsum()
         rows.append(
             {
                 "language": language,
                 "bytes": int(usage.bytes[i]),
                 "tokens": tokens,
-                "used_ids": int(own.sum()),
-                "exclusive_ids": int((own & (spread == 1)).sum()),
-                "main_ids": int((own & (rate[i] >= MAINLY * all_rates)).sum()),
-                "shared_by_all_ids": int((own & (spread == len(usage.languages))).sum()),
+                "used_ids": int(used_here.sum()),
+                "exclusive_ids": int((used_here & (spread == 1)).sum()),
+                "main_ids": int((used_here & (rate[i] >= MAINLY * all_rates)).sum()),
+                "shared_by_all_ids": int((used_here & (spread == len(usage.languages))).sum()),
                 "ids_for_90_percent": int(np.searchsorted(ordered, 0.9 * tokens) + 1)
                 if tokens
                 else 0,

@@ -142,8 +142,8 @@ class Merger:
                     ranks.append(highest)
             low = width
         for piece in np.flatnonzero(lengths > low).tolist():
-            own = symbols[starts[piece] : starts[piece] + lengths[piece]]
-            done = merge_piece(own.tolist(), self._merges.rank_of_pair, self._merges.made_by_rank)
+            ids = symbols[starts[piece] : starts[piece] + lengths[piece]]
+            done = merge_piece(ids.tolist(), self._merges.rank_of_pair, self._merges.made_by_rank)
             highest = np.maximum.accumulate(np.asarray(done.ranks, np.int32))
             pieces.append(np.full(len(highest), piece))
             ranks.append(highest)

@@ -24,75 +24,41 @@ from tokenize_lab.backends.common import declared_fields, encoding_of
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.merges.apply import merge_piece
 from tokenize_lab.merges.merge_list import Merges
-from tokenize_lab.merges.read import merges_of
-from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer
+from tokenize_lab.merges.read import DerivedTokenizer, merges_of
+from tokenize_lab.tokenizer import Encoding, Tokenizer
 from tokenize_lab.vocab_curve.following import Followed
 
 
 @dataclass(frozen=True)
-class DropoutTokenizer:
-    """A BPE that leaves out merges.
+class DropoutTokenizer(DerivedTokenizer):
+    """A BPE that leaves out merges of its source at random.
 
     Attributes:
-        whole: the tokenizer that leaves out none.
         share: p, the probability of leaving out a merge, from 0 to 1.
         seed: of the draws.
     """
 
-    spec: str
-    name: str
-    sha256: str
-    whole: Tokenizer
     share: float
     seed: int
 
     @property
-    def vocabulary_size(self) -> int:
-        """All ids."""
-        return self.whole.vocabulary_size
-
-    @property
-    def token_bytes(self) -> TokenBytes:
-        """The bytes of every id."""
-        return self.whole.token_bytes
-
-    @property
-    def prefix(self) -> bytes:
-        """Bytes put before every text."""
-        return self.whole.prefix
-
-    @property
-    def lossless(self) -> bool:
-        """Whether bytes of tokens equal bytes of text."""
-        return self.whole.lossless
-
-    @property
-    def lossy_reason(self) -> str:
-        """Why not, where they do not."""
-        return self.whole.lossy_reason
-
-    @property
     def engine(self) -> str:
         """Our own encoder, over the library's pieces and merges."""
-        return f"tokenize-lab, {self.whole.engine}"
+        return f"tokenize-lab, {self.source.engine}"
 
     @cached_property
     def _merges(self) -> Merges:
-        return merges_of(self.whole)
+        return merges_of(self.source)
 
     @cached_property
     def _followed(self) -> Followed:
-        return Followed(self.whole, self._merges)
+        return Followed(self.source, self._merges)
 
     def encode_batch(self, texts: Sequence[str]) -> Encoding:
         """Encode each text on its own, with draws of its own."""
         if self.share == 0:
-            return self.whole.encode_batch(texts)
+            return self.source.encode_batch(texts)
         return encoding_of(self._encode, texts)
-
-    def pretoken_count(self, text: str) -> int | None:
-        """Return into how many pieces the text is split."""
-        return self.whole.pretoken_count(text)
 
     def _encode(self, text: str) -> list[int]:
         digest = hashlib.sha256(f"{self.seed}\0{text}".encode()).digest()
@@ -141,7 +107,9 @@ def with_dropout(tokenizer: Tokenizer, share: float, seed: int) -> DropoutTokeni
         sha256=hashlib.sha256(
             f"dropout\0{share!r}\0{seed}\0{tokenizer.sha256}".encode()
         ).hexdigest(),
-        whole=tokenizer,
+        vocabulary_size=tokenizer.vocabulary_size,
+        token_bytes=tokenizer.token_bytes,
+        source=tokenizer,
         share=share,
         seed=seed,
     )

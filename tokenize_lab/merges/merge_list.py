@@ -101,11 +101,11 @@ def listed_merges(
     """
     made_ids = np.asarray(made, np.int32).reshape(-1)
     joined = np.asarray(pairs, np.int32).reshape(-1, 2)
-    own = np.ones(len(made_ids), np.bool_)
-    own[np.isin(made_ids, np.asarray(list(fixed), np.int32))] = False
+    cuttable = np.ones(len(made_ids), np.bool_)
+    cuttable[np.isin(made_ids, np.asarray(list(fixed), np.int32))] = False
     first = np.zeros(len(made_ids), np.bool_)
     first[np.unique(made_ids, return_index=True)[1]] = True
-    opens = own & first
+    opens = cuttable & first
     base_size = vocabulary_size - int(opens.sum())
     sizes = (base_size + np.cumsum(opens)).astype(np.int32)
     token_sizes = np.full(vocabulary_size, base_size, np.int32)

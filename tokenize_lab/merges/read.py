@@ -17,13 +17,11 @@ from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer, TokenKind
 
 
 @dataclass(frozen=True)
-class MaskedTokenizer:
-    """A tokenizer cut short that keeps its full vocabulary's ids and declared size.
+class DerivedTokenizer:
+    """A tokenizer that does not use all merges of its own kind, encoded by way of another.
 
     Attributes:
-        token_bytes: of all ids; those masked have no bytes.
-        cut: the tokenizer that encodes, of as many ids as are used.
-        ids: [used] uint32, the full vocabulary's id of each of its ids.
+        source: the tokenizer behind it.
     """
 
     spec: str
@@ -31,37 +29,49 @@ class MaskedTokenizer:
     sha256: str
     vocabulary_size: int
     token_bytes: TokenBytes
-    cut: Tokenizer
-    ids: NDArray[np.uint32]
+    source: Tokenizer
 
     @property
     def prefix(self) -> bytes:
         """Bytes put before every text."""
-        return self.cut.prefix
+        return self.source.prefix
 
     @property
     def lossless(self) -> bool:
         """Whether bytes of tokens equal bytes of text."""
-        return self.cut.lossless
+        return self.source.lossless
 
     @property
     def lossy_reason(self) -> str:
         """Why not, where they do not."""
-        return self.cut.lossy_reason
+        return self.source.lossy_reason
 
     @property
     def engine(self) -> str:
-        """The library that encodes."""
-        return self.cut.engine
-
-    def encode_batch(self, texts: Sequence[str]) -> Encoding:
-        """Encode each text, in ids of the full vocabulary."""
-        encoding = self.cut.encode_batch(texts)
-        return Encoding(self.ids[encoding.ids], encoding.lengths)
+        """What encodes."""
+        return self.source.engine
 
     def pretoken_count(self, text: str) -> int | None:
         """Return into how many pieces the text is split."""
-        return self.cut.pretoken_count(text)
+        return self.source.pretoken_count(text)
+
+
+@dataclass(frozen=True)
+class MaskedTokenizer(DerivedTokenizer):
+    """A tokenizer cut short that keeps its full vocabulary's ids and declared size.
+
+    The source is the one of as many ids as are used; the ids that are masked have no bytes.
+
+    Attributes:
+        ids: [used] uint32, the full vocabulary's id of each of the source's ids.
+    """
+
+    ids: NDArray[np.uint32]
+
+    def encode_batch(self, texts: Sequence[str]) -> Encoding:
+        """Encode each text, in ids of the full vocabulary."""
+        encoding = self.source.encode_batch(texts)
+        return Encoding(self.ids[encoding.ids], encoding.lengths)
 
 
 Content = dict[str, Any]

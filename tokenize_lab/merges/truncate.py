@@ -66,7 +66,7 @@ def masked(tokenizer: Tokenizer, share: float) -> MaskedTokenizer:
             [table[i] if used[i] else b"" for i in range(len(table))],
             np.where(used, table.kinds, TokenKind.SPECIAL).astype(np.uint8),
         ),
-        cut=_cut(tokenizer, merges, kept, spec, name),
+        source=_cut(tokenizer, merges, kept, spec, name),
         ids=kept.astype(np.uint32),
     )
 

@@ -83,9 +83,9 @@ class CharacterSymbols:
         for place, character in enumerate(piece):
             spelt = f"{self._prefix if place else ''}{character}"
             spelt += self._suffix if place == last else ""
-            own = self._vocab.get(spelt)
-            if own is not None:
-                ids.append(own)
+            token_id = self._vocab.get(spelt)
+            if token_id is not None:
+                ids.append(token_id)
                 fusible = False
                 continue
             fallen = [self._vocab.get(f"<0x{byte:02X}>") for byte in spelt.encode()]

@@ -198,17 +198,17 @@ def vocab_curve(
     """
     loaded = load_tokenizers(tokenizers)
     merges = [merges_of(tokenizer) for tokenizer in loaded]
-    sizes = [_sizes(t.name, own, at) for t, own in zip(loaded, merges, strict=True)]
+    sizes = [_sizes(t.name, its_merges, at) for t, its_merges in zip(loaded, merges, strict=True)]
     batches = corpus.batches()
     first = next(batches, None)
     counters = [
         CurveCounter(
             tokenizer,
-            own,
+            its_merges,
             kept if replicates else (),  # without intervals, no size needs its units
             first.texts if first else (),
         )
-        for tokenizer, own, kept in zip(loaded, merges, sizes, strict=True)
+        for tokenizer, its_merges, kept in zip(loaded, merges, sizes, strict=True)
     ]
     seen = 0
     for batch in chain((first,) if first else (), batches):

@@ -53,8 +53,8 @@ def splittings_of(tokenizer: TiktokenTokenizer | HuggingFaceTokenizer) -> list[C
     found.append(CurveSplitting(_by_library(engine.pre_tokenizer), raw=False))
     normalise = None if engine.normalizer is None else engine.normalizer.normalize_str
     return [
-        one._replace(split=_around_added(content, _normalised(one.split, normalise), tokenizer))
-        for one in found
+        way._replace(split=_around_added(content, _normalised(way.split, normalise), tokenizer))
+        for way in found
     ]
 
 
@@ -167,9 +167,9 @@ def _around_added(
     specials = {token["content"] for token in added if token.get("special")}
     # The library looks for those that are not normalised first, then for the others.
     for late in (True, False):
-        own = [token["content"] for token in added if bool(token.get("normalized")) is late]
-        if own:
-            longest_first = sorted(own, key=len, reverse=True)
+        contents = [token["content"] for token in added if bool(token.get("normalized")) is late]
+        if contents:
+            longest_first = sorted(contents, key=len, reverse=True)
             found = regex.compile("|".join(map(regex.escape, longest_first)))
             split = _between(found, specials, symbol, split)
     return split

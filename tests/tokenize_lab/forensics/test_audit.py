@@ -113,6 +113,8 @@ def test_findings_are_kept_and_read_again(tmp_path: Path) -> None:
     found = audit(load_tokenizer("byte"))
     path = found.save(tmp_path / "new")
     assert path.name.startswith("audit-byte-")
+    assert repr(found) == "<audit of byte>"
+    assert found.frame()["why"].to_list() == ["not_utf8"] * len(found["reach"]["unreachable"])
     before = path.read_bytes()
     assert found.save(tmp_path / "new").read_bytes() == before
     assert load_findings(tmp_path / "new") == {"audit": [found], "diff": [], "mixture": []}

@@ -56,6 +56,8 @@ def test_planted_cuts_are_counted() -> None:
     assert [one["text"] for side in vocabulary["examples"] for one in side] == ["abc", "bc"]
     assert vocabulary["same_id"] == 256  # `ab` is 256 in the one, 257 in the other
     json.dumps(found, allow_nan=False)
+    assert found.frame()["language"].to_list() == ["aaa", "bbb"]
+    assert found.frame()["tokens"].to_list() == [[5, 6], [2, 2]]
 
 
 def test_words_where_most_is_at_stake_come_first() -> None:

@@ -168,6 +168,10 @@ def test_no_text_has_no_rate(trained: dict[str, Path]) -> None:
 def test_a_file_is_read_back_and_a_damaged_one_is_refused(
     curves: VocabCurves, tmp_path: Path
 ) -> None:
+    assert repr(curves) == "<vocabulary curves: samples with bpe>"
+    frame = curves.frame()
+    assert frame["vocabulary_size"].to_list() == [1000] * len(LANGUAGES)
+    assert {"bytes_per_token_low", "marginal_bytes_per_token_high"} < set(frame.columns)
     path = curves.save(tmp_path)
     again = path.read_bytes()
     assert path == curves.save(tmp_path)
