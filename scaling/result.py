@@ -48,7 +48,9 @@ def _finite_ends(interval: Interval) -> Interval:
 
 DrawTable = Annotated[Array, PlainValidator(_finite_table), PlainSerializer(np.ndarray.tolist)]
 # In a file, an interval is an object of two numbers.
-Ends = Annotated[Interval, AfterValidator(_finite_ends), PlainSerializer(Interval._asdict)]
+StoredInterval = Annotated[
+    Interval, AfterValidator(_finite_ends), PlainSerializer(Interval._asdict)
+]
 
 
 class _Frozen(BaseModel):
@@ -141,7 +143,7 @@ class FitResult(_Frozen):
     law: str
     form: str
     estimates: dict[str, Finite]
-    intervals: dict[str, Ends | None] = {}
+    intervals: dict[str, StoredInterval | None] = {}
     level: float = 0.95
     method: str
     interval_method: str = "none"

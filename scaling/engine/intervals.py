@@ -84,7 +84,7 @@ def from_profile(
 
     Args:
         theta: [1, p] optimum.
-        name: of the coefficient. An amplitude whose interval would reach nought is profiled in its
+        name: of the coefficient. An amplitude whose interval would reach zero is profiled in its
             logarithm.
         spread: a standard error of the coefficient, which sets the scale of the search.
 

@@ -1,4 +1,4 @@
-"""Damped Newton steps for many copies of one small fitting problem at once.
+"""Many copies of one small fitting problem at once: losses, damped Newton steps, linear solves.
 
 One batch holds all starts of a search, or all replicates of a bootstrap. Each copy has its own
 damping and leaves the batch when it has converged, so the work is a few dozen array operations
@@ -10,9 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-# How a residual is charged: squares, Huber, absolute values, and their lopsided kin.
-
 
 Array = NDArray[np.float64]
 
@@ -52,7 +49,7 @@ class Loss(NamedTuple):
         return np.asarray(inside * self._side(residuals))
 
     def curvature(self, residuals: Array) -> Array:
-        """Return [..., n] the second derivative: `side` within delta, nought beyond."""
+        """Return [..., n] the second derivative: `side` within delta, zero beyond."""
         return np.asarray((np.abs(residuals) <= self.delta) * self._side(residuals))
 
     def _side(self, residuals: Array) -> Array:
@@ -64,9 +61,7 @@ class Loss(NamedTuple):
 SQUARES = Loss()
 
 
-CHUNK = (
-    512  # copies per batch, so that the Jacobian of one batch stays within the processor's cache
-)
+CHUNK = 512  # copies per batch, so that its Jacobian stays within the processor's cache
 
 
 class Predictor(NamedTuple):
@@ -199,14 +194,11 @@ def _step(gradient: Array, hessian: Array, damping: Array) -> tuple[Array, Array
     return step, promise
 
 
-# Weighted linear least squares, many problems at once.
-#
-# A bootstrap replicate is the same rows with other weights, so a thousand replicates are one batch
-# of small normal equations instead of a thousand calls.
-
-
 def solve_weighted(design: Array, target: Array, weights: Array) -> Array:
     """Return the coefficients that minimise `sum w (y - X b)^2` for each problem of a batch.
+
+    A bootstrap replicate is the same rows with other weights, so a thousand replicates are one
+    batch of small normal equations instead of a thousand calls.
 
     Columns are scaled to unit length before the normal equations are formed, and the solution is
     refined once on its own residuals, which gives back the digits that squaring the condition

@@ -1,4 +1,10 @@
-"""A law, its data and its loss: everything that can be minimised, resampled and profiled."""
+"""A law, its data and its loss: everything that can be minimised, resampled and profiled.
+
+Starts come from variable projection: given the exponents of a law, the rest of it is linear. So a
+coarse grid over the exponents, with the linear part solved exactly at each node, shows every basin
+of the objective, and a few Newton steps from the best nodes finish. This replaces thousands of
+random starts (Golub and Pereyra 1973).
+"""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -77,13 +83,6 @@ class Problem(NamedTuple):
         return np.where(found.converged[:, None], found.theta, np.nan)
 
 
-# Variable projection: given the exponents of a law, the rest of it is linear.
-#
-# So a coarse grid over the exponents, with the linear part solved exactly at each node, shows every
-# basin of the objective; a few Newton steps from the best nodes then finish. This replaces
-# thousands of random starts (Golub and Pereyra 1973).
-
-
 class Node(NamedTuple):
     """Grid nodes in order of objective, best first.
 
@@ -143,19 +142,16 @@ def search(
     return Node(nodes[best], linear[best], objective[best])
 
 
-# The exact optimum of absolute residuals.
-#
-# Least absolute deviation has its optimum at a kink, where as many rows as there are coefficients
-# are met exactly. Newton on a smoothed loss comes close; linear programmes on the linearised law
-# then land on it, each within a trust region (as in Osborne and Watson 1971).
-
-
-PASSES = 60
-FIRST_RADIUS = 1e-2
+PASSES, FIRST_RADIUS = 60, 1e-2  # of `land_on_kink`
 
 
 def land_on_kink(problem: Problem, theta: Array) -> tuple[Array, float]:
-    """Return [1, p] the local optimum of `above r+ + below r-` near theta, and its objective."""
+    """Return [1, p] the local optimum of `above r+ + below r-` near theta, and its objective.
+
+    Least absolute deviation has its optimum at a kink, where as many rows as there are coefficients
+    are met exactly. Newton on a smoothed loss comes close; linear programmes on the linearised law
+    then land on it, each within a trust region (as in Osborne and Watson 1971).
+    """
     n, p = len(problem.target), theta.shape[1]
     above, below = problem.loss.above, problem.loss.below
     cost = np.concatenate([np.zeros(p), np.full(n, above), np.full(n, below)])
