@@ -13,12 +13,12 @@ from scaling.engine.newton import Array
 from scaling.fits import joint
 from scaling.fits.assemble import columns, goodness
 from scaling.fits.fit import fit
+from scaling.fits.results import Fits
 from scaling.fits.single_stage import point
 from scaling.laws.joint import TERMS, terms_loss
 from scaling.laws.registry import Options
 from scaling.published.coefficients import PUBLISHED
 from scaling.result import FitResult, context_text, read_fit
-from scaling.results import Fits
 from scaling.runs import Runs
 
 

@@ -10,11 +10,11 @@ from reports.measured import Measured
 from reports.numbers import compact, power
 from scaling.fits.assemble import FAMILY
 from scaling.fits.findings import OUTSIDE
+from scaling.fits.results import LAWS_FOLDER
 from scaling.load_table import TABLES
 from scaling.published.figure import PublishedFigure
 from scaling.read_runs import read_runs
 from scaling.result import FitResult, read_fit
-from scaling.results import LAWS_FOLDER
 from scaling.runs import Runs
 
 CONVENTIONS = "conventions"

@@ -19,6 +19,7 @@ from scaling.fits.isoflop import fit_parabolas, fit_surfaces
 from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
+from scaling.fits.results import LAWS_FOLDER
 from scaling.laws.registry import LAWS, Options
 from scaling.published import tables
 from scaling.published.conventions import convention_fits
@@ -26,7 +27,6 @@ from scaling.published.figure import PublishedFigure
 from scaling.published.reproduce import reproduce, summary
 from scaling.read_runs import read_runs
 from scaling.result import FitResult
-from scaling.results import LAWS_FOLDER
 from scaling.runs import Runs
 
 RUNS, EXACT, OPTIMA = "runs.csv", "runs-exact.csv", "optima.csv"

@@ -33,9 +33,9 @@ from scaling.advise.laws import (
 )
 from scaling.advise.placement import ENGLISH, Placement, place_language, trained
 from scaling.advise.sample import measure_sample
+from scaling.fits.results import Fits
 from scaling.flops import TRAINING_FACTOR, training_days
 from scaling.result import FitResult
-from scaling.results import Fits
 
 BUDGETS = (1e12, 1e30)  # FLOPs; beyond them no law here means anything
 LONGEST = 1e4  # bytes per token

@@ -9,12 +9,12 @@ from corpora.errors import InputError
 from scaling.engine.bootstrap import DRAWS, RESAMPLING, SEED, Bootstrap
 from scaling.fits.assemble import FAMILY, FitContext, fit_each
 from scaling.fits.findings import vary
+from scaling.fits.results import Fits
 from scaling.laws.registry import LAWS, Options, form_of, law_named, load
 from scaling.load_table import LoadedTable, RunsSource
 from scaling.published.coefficients import PUBLISHED
 from scaling.read_runs import read_runs
 from scaling.result import FitResult, read_fit
-from scaling.results import Fits
 from scaling.runs import LOSSES, Runs
 
 BASE = ("E", "A", "B", "alpha", "beta")

@@ -13,10 +13,10 @@ from scaling.advise.answer import Advice, Estimate, MeasuredTokenizer
 from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
+from scaling.fits.results import Fits
 from scaling.laws.registry import Options
 from scaling.published import tables
 from scaling.result import FitResult
-from scaling.results import Fits
 
 
 @pytest.fixture(scope="module")
