@@ -18,11 +18,6 @@ from scaling.flops import BYTE_VOCABULARY, BltShape, CostContext, Shape, Subword
 SPEC_VERSION = 1
 Family = Literal["blt", "subword"]
 PatchingKind = Literal["static", "entropy", "entropy-monotonic", "space"]
-BPE_BOUNDARIES_REFUSED = (
-    "patches at BPE token boundaries are refused for language modelling: where a token ends depends"
-    " on the bytes after it, so a boundary would tell the model what it is to predict; use static,"
-    " entropy, entropy-monotonic or space"
-)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,21 +12,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from corpora.readers.settings import Unit
 from corpora.toml_file import contradiction
-from scaling.config.checks import (
-    check_local_sizes,
-    check_patching,
-    check_window,
-)
+from scaling.config.checks import check_local_sizes, check_patching, check_window
 from scaling.flops import BYTE_VOCABULARY
-from scaling.spec import (
-    BPE_BOUNDARIES_REFUSED,
-    Family,
-    Model,
-    Patching,
-    PatchingKind,
-    Training,
-    default_learning_rate,
-)
+from scaling.spec import Family, Model, Patching, PatchingKind, Training, default_learning_rate
 
 MOST_LAYERS = 1000
 MOST_WIDTH = 1 << 16
@@ -60,7 +48,11 @@ def _plain(value: str) -> str:
 
 def _no_bpe_boundaries(value: Any) -> Any:
     if value in ("bpe", "bpe-boundaries"):
-        raise contradiction(f"is {value!r}; {BPE_BOUNDARIES_REFUSED}")
+        raise contradiction(
+            f"is {value!r}; patches at BPE token boundaries are refused for language modelling:"
+            " where a token ends depends on the bytes after it, so a boundary would tell the model"
+            " what it is to predict; use static, entropy, entropy-monotonic or space"
+        )
     return value
 
 
@@ -84,6 +76,8 @@ _Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class StrictTable(BaseModel):
+    """What every table is."""
+
     # strict: "2" is no number, true is not 1.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
