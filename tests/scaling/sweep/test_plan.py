@@ -1,9 +1,12 @@
 """A plan's prices are those of the runs it becomes."""
 
 import json
+import os
 import re
+import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -147,6 +150,20 @@ def test_a_byte_model_is_trained_by_one_process_at_a_time(tmp_path: Path) -> Non
         prepare_texts(cells, SweepFolder(tmp_path), lambda *_: lambda _: 0, train)
     (out,) = trained
     assert not (out / LOCK).exists()
+
+
+def test_a_signal_while_a_byte_model_trains_ends_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told_to_stop(*_: object, **__: object) -> object:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return SimpleNamespace(status="interrupted")
+
+    monkeypatch.setattr("scaling.sweep.plan.train", told_to_stop)
+    file = file_of(tmp_path, SMALL + ENTROPY + TRAINING)
+    done = command(f"scaling sweep {file} --out {tmp_path}/out {QUICK} --workers 1")
+    assert (done.exit_code, done.stdout) == (143, "")
+    assert done.stderr == "training the byte model of english\n"
 
 
 def test_another_budget_adds_runs_and_another_sweep_is_refused(swept: Path, tmp_path: Path) -> None:
