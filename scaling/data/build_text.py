@@ -117,11 +117,7 @@ def _among(digests: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> NDArray[n
 
 
 def build_text(
-    corpora: Sequence[Corpus],
-    folder: Path,
-    *,
-    held_out_bytes: int,
-    advance: Advance | None = None,
+    corpora: Sequence[Corpus], folder: Path, *, held_out_bytes: int, advance: Advance | None = None
 ) -> Path:
     """Read corpora once and return their shards in `folder`, which is named by their content.
 

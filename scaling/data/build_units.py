@@ -172,10 +172,7 @@ def build_tokens(
         arrays_of=lambda part: _encoded(part, tokenizer),
         complete=_complete,
         top={TOKEN_LENGTHS: tokenizer.token_bytes.lengths},
-        about={
-            "vocabulary_size": tokenizer.vocabulary_size,
-            "prefix_bytes": len(tokenizer.prefix),
-        },
+        about={"vocabulary_size": tokenizer.vocabulary_size, "prefix_bytes": len(tokenizer.prefix)},
     )
     return build_in_parts(text_folder, folder, product, advance=advance, part_bytes=part_bytes)
 

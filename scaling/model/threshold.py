@@ -74,11 +74,7 @@ def _scale(keys: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _bisected(
-    keys: NDArray[np.float64],
-    scale: NDArray[np.float64],
-    fewest: int,
-    rate: float,
-    most_bytes: int,
+    keys: NDArray[np.float64], scale: NDArray[np.float64], fewest: int, rate: float, most_bytes: int
 ) -> Threshold:
     # Patches are nearly linear in the quantile of the threshold, so the search runs over places
     # on the scale of quantiles. Interpolating and halving take turns: one is fast, one certain.

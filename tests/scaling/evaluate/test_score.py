@@ -71,9 +71,7 @@ def test_documents_score_what_they_score_alone(width: int, rows: int) -> None:
 
 
 @pytest.mark.parametrize("patches", [StaticPatches(2.5), SpacePatches(6)])
-def test_a_byte_latent_model_scores_documents_apart(
-    patches: StaticPatches | SpacePatches,
-) -> None:
+def test_a_byte_latent_model_scores_documents_apart(patches: StaticPatches | SpacePatches) -> None:
     model = _blt()
     together = score(model, byte_stream(TEXTS), 32, 3, patches, CPU)
     alone = [score(model, byte_stream([text]), 32, 1, patches, CPU) for text in TEXTS]

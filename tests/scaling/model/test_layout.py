@@ -133,9 +133,7 @@ def test_every_byte_but_those_of_last_patches_is_pooled_once(
 
 
 @given(rows_of_segments())
-def test_flat_indices_stay_in_their_row(
-    drawn: tuple[NDArray[np.bool_], NDArray[np.int32]],
-) -> None:
+def test_flat_indices_stay_in_their_row(drawn: tuple[NDArray[np.bool_], NDArray[np.int32]]) -> None:
     starts, segments = drawn
     inputs = np.zeros(starts.shape, np.int64)
     batch = TokenBatch(inputs, inputs, segments, starts, scored_bytes=0)

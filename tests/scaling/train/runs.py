@@ -56,10 +56,7 @@ def blt_spec(shards: Path, steps: int = 12, rate: float = 4.0, **training: Any) 
     return RunSpec(
         model=Model(family="blt", layers=1, dim=16, local_layers=1, local_dim=16, cross_factor=1),
         patching=Patching(kind="static", compression_rate=rate),
-        training=replace(
-            Training(steps=steps, batch_bytes=256, learning_rate=3e-3),
-            **training,
-        ),
+        training=replace(Training(steps=steps, batch_bytes=256, learning_rate=3e-3), **training),
         shards=shards.name,
         compression_rate=rate,
         context_bytes=64,

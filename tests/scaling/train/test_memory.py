@@ -228,10 +228,7 @@ def group(folder: Path, most: str, used: int, files: int, version: int) -> None:
     names = (
         ("memory.max", "memory.current")
         if version == 2
-        else (
-            "memory.limit_in_bytes",
-            "memory.usage_in_bytes",
-        )
+        else ("memory.limit_in_bytes", "memory.usage_in_bytes")
     )
     stat = f"anon 5\ninactive_file {files}\n"
     if version == 1:
