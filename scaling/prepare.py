@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corpora.corpus import Corpus, InflatedCorpus, MixedCorpus, total_bytes
 from corpora.errors import InputError
@@ -18,9 +17,10 @@ from scaling.config.tables import DataTable
 from scaling.config.train_file import TrainFile
 from scaling.data.build_text import build_text
 from scaling.data.build_units import build_entropies, build_starts, build_tokens
-from scaling.data.shards import Shards, Split, Stream, open_shards, read_manifest
+from scaling.data.chunked_build import TextPart
+from scaling.data.shards import Stream, open_shards, read_manifest
 from scaling.flops import BYTE_VOCABULARY
-from scaling.model.patching import space_starts, static_starts
+from scaling.model.patching import Starts, space_starts, static_starts
 from scaling.record import RECORD, SPEC
 from scaling.spec import Patching, RunSpec
 from tokenize_lab.load import TokenizerSpec, load_tokenizer
@@ -207,17 +207,23 @@ def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Pre
         monotonic,
     )
     patching = replace(patching, threshold=found.value, entropy_model=byte_model.sha256)
-    starts = build_starts(
-        text,
-        folder,
-        lambda part: split_entropy_starts(
-            _entropies(sides, part.split)[part.begin : part.begin + len(part.data)],
+
+    def starts_of(part: TextPart) -> Starts:
+        bits = sides.side(part.split).entropies
+        assert bits is not None
+        return split_entropy_starts(
+            bits[part.begin : part.begin + len(part.data)],
             part.offsets,
             found.value,
             patching.most_bytes,
             monotonic,
             part.first,
-        ),
+        )
+
+    starts = build_starts(
+        text,
+        folder,
+        starts_of,
         {
             "entropies": entropies.name,
             "threshold": found.value,
@@ -252,12 +258,6 @@ def _realised_rate(shards: Path, patching: Patching | None, context: int) -> flo
 def _words(stream: Stream, most_bytes: int) -> int:
     documents = (stream.document(index) for index in range(stream.document_count))
     return sum(int(space_starts(np.asarray(d, np.uint8), most_bytes).sum()) for d in documents)
-
-
-def _entropies(shards: Shards, split: Split) -> NDArray[np.float32]:
-    stream = shards.train if split == "train" else shards.held_out
-    assert stream.entropies is not None
-    return stream.entropies
 
 
 def train_bytes(text: Path) -> int:

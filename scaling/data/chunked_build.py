@@ -123,18 +123,14 @@ def build_in_parts(
     with working_folder(folder / f".{key}.parts") as work:
         if not finished(target):
             text = open_shards(text_folder, verify=True)
-            for part in _parts(text, part_bytes):
-                _keep(work / part.name, part, product)
-                if advance is not None:
-                    advance(len(part.data))
+            for split in SPLITS:
+                for part in parts_of(text.side(split), split, part_bytes):
+                    _keep(work / part.name, part, product)
+                    if advance is not None:
+                        advance(len(part.data))
             publish(_join(work, text, key, product, part_bytes), target)
         shutil.rmtree(work)
     return target
-
-
-def _parts(text: Shards, part_bytes: int) -> Iterator[TextPart]:
-    for split in SPLITS:
-        yield from parts_of(text.held_out if split == "held_out" else text.train, split, part_bytes)
 
 
 def parts_of(stream: Stream, split: Split, part_bytes: int = PART_BYTES) -> Iterator[TextPart]:
@@ -163,12 +159,12 @@ def _join(work: Path, text: Shards, key: str, product: Product, part_bytes: int)
     made = work / "made"
     shutil.rmtree(made, ignore_errors=True)  # of a job killed while it joined
     splits = {}
-    for split, stream in zip(SPLITS, (text.train, text.held_out), strict=True):
+    for split in SPLITS:
         side = made / split
         side.mkdir(parents=True)
         for name in product.files:
             with (side / name).open("wb") as out:
-                for part in parts_of(stream, split, part_bytes):
+                for part in parts_of(text.side(split), split, part_bytes):
                     out.write(_kept(work / part.name, name).tobytes())
         for name in product.links:
             link_or_copy(text.folder / split / name, side / name)

@@ -192,6 +192,10 @@ class Shards:
     train: Stream
     held_out: Stream
 
+    def side(self, split: Split) -> Stream:
+        """Return one of the two sides."""
+        return self.train if split == "train" else self.held_out
+
 
 def open_shards(folder: Path, *, verify: bool = False) -> Shards:
     """Map the shards in `folder`.

@@ -1,7 +1,8 @@
 """Where patches open in rows of text."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,12 +40,8 @@ class TextRows(NamedTuple):
         return np.arange(self.targets.shape[1]) < self.lengths[:, None]
 
 
-class Patches(Protocol):
-    """A rule that opens patches."""
-
-    def __call__(self, rows: TextRows) -> NDArray[np.bool_]:
-        """Return starts [rows, W]: True at every segment's first unit, anything on padding."""
-        ...
+# A rule that opens patches: starts [rows, W], True where a segment begins, anything on padding.
+Patches = Callable[[TextRows], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)

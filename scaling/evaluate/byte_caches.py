@@ -8,9 +8,7 @@ that grows: each gives the flags of the segment being read, and that of the byte
 follows from the bytes so far. It is the one flag of look-ahead that the model is given.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -27,44 +25,27 @@ from scaling.model.patching import entropy_starts, space_starts, static_starts
 from scaling.model.transformer import SubwordTransformer
 from scaling.spec import Patching
 
-
-class NextStarts(Protocol):
-    """A rule that opens patches in one document that grows."""
-
-    def __call__(self, text: bytes, begin: int) -> NDArray[np.bool_]:
-        """Return bool [len(text) - begin + 1]: which bytes from `begin` on open a patch.
-
-        The last flag is of the byte after `text`; the first is True, as a segment begins there.
-        Each call's text begins with the text of the call before.
-        """
-        ...
+# A rule that opens patches in one document that grows. It takes the text, which begins with that of
+# the call before, and where the segment begins, and returns bool [len(text) - begin + 1]: which
+# bytes from there on open a patch. The first does; the last flag is of the byte after the text.
+NextStarts = Callable[[bytes, int], NDArray[np.bool_]]
 
 
-@dataclass(frozen=True)
-class NextStatic:
-    """A patch every `rate` bytes, counted from the beginning of the segment."""
-
-    rate: float
-
-    def __call__(self, text: bytes, begin: int) -> NDArray[np.bool_]:
-        """Return the flags from `begin` on."""
-        return static_starts([len(text) - begin + 1], self.rate)
+def next_static(rate: float) -> NextStarts:
+    """Return the rule of a patch every `rate` bytes, counted from the segment's beginning."""
+    return lambda text, begin: static_starts([len(text) - begin + 1], rate)
 
 
-@dataclass(frozen=True)
-class NextSpace:
-    """A patch after white space, none longer than `most_bytes`."""
-
-    most_bytes: int
-
-    def __call__(self, text: bytes, begin: int) -> NDArray[np.bool_]:
-        """Return the flags from `begin` on."""
-        # Any byte may stand for the one to come: its own flag does not depend on it.
-        return space_starts(np.frombuffer(text[begin:] + b"\0", np.uint8), self.most_bytes)
+def next_space(most_bytes: int) -> NextStarts:
+    """Return the rule of a patch after white space, none longer than `most_bytes`."""
+    # Any byte may stand for the one to come: its own flag does not depend on it.
+    return lambda text, begin: space_starts(
+        np.frombuffer(text[begin:] + b"\0", np.uint8), most_bytes
+    )
 
 
 class NextEntropy:
-    """A patch at a byte that is hard to guess; found over the document, not the segment."""
+    """The rule of a patch at a byte that is hard to guess, found over the whole document."""
 
     def __init__(self, patching: Patching, model: SubwordTransformer, window: int) -> None:
         """Prepare to read one document.
@@ -113,9 +94,9 @@ def next_starts(
     match patching.kind:
         case "static":
             assert patching.compression_rate is not None
-            return NextStatic(patching.compression_rate)
+            return next_static(patching.compression_rate)
         case "space":
-            return NextSpace(patching.most_bytes)
+            return next_space(patching.most_bytes)
     assert entropy_model is not None, "entropy patches need their model of bytes"
     return NextEntropy(patching, entropy_model, entropy_window)
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scaling.evaluate.byte_caches import (
     CachedBytes,
     NextEntropy,
-    NextSpace,
     NextStarts,
-    NextStatic,
+    next_space,
+    next_static,
     segment_batch,
 )
 from scaling.evaluate.caches import CachedTokens, segment_begin
@@ -65,11 +65,11 @@ def _entropy(kind: str, most_bytes: int = 6) -> NextEntropy:
 
 
 RULES: dict[str, Callable[[], NextStarts]] = {
-    "every byte": lambda: NextStatic(1),
-    "static": lambda: NextStatic(3),
-    "fractional": lambda: NextStatic(2.5),
-    "one patch": lambda: NextStatic(100),
-    "space": lambda: NextSpace(6),
+    "every byte": lambda: next_static(1),
+    "static": lambda: next_static(3),
+    "fractional": lambda: next_static(2.5),
+    "one patch": lambda: next_static(100),
+    "space": lambda: next_space(6),
     "entropy": lambda: _entropy("entropy"),
     "monotonic": lambda: _entropy("entropy-monotonic"),
 }
@@ -113,12 +113,12 @@ def test_a_token_model(
 def test_the_latest_latent_matters_and_only_once_its_patch_has_opened() -> None:
     """The caches' segments are no bystanders: without the latent, the logits are others."""
     model = latent_model()
-    reader = CachedBytes(model, TEXT[:10], WINDOW, NextStatic(4))
+    reader = CachedBytes(model, TEXT[:10], WINDOW, next_static(4))
     before = reader.logits()
     reader._latent = reader._latent + 1
     reader.push(TEXT[10])  # byte 11 is not the first of a patch: it reads the same latent
     changed = reader.logits()
-    honest = CachedBytes(model, TEXT[:11], WINDOW, NextStatic(4)).logits()
+    honest = CachedBytes(model, TEXT[:11], WINDOW, next_static(4)).logits()
     assert before.shape == changed.shape
     assert not torch.allclose(changed, honest, rtol=0, atol=1e-6)
 

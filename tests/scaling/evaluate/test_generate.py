@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from corpora.errors import InputError
-from scaling.evaluate.byte_caches import CachedBytes, NextSpace, NextStatic
+from scaling.evaluate.byte_caches import CachedBytes, NextStarts, next_space, next_static
 from scaling.evaluate.caches import CachedTokens
 from scaling.evaluate.generate import Sampling, generate_bytes, generate_units, probabilities
 from tests.scaling.evaluate.test_caches import WINDOW, byte_model, latent_model
@@ -28,8 +28,8 @@ class Fixed:
         self.pushed.append(unit)
 
 
-@pytest.mark.parametrize("rule", [NextStatic(2.5), NextSpace(5)])
-def test_greedy_bytes_are_the_same_with_and_without_caches(rule: NextStatic | NextSpace) -> None:
+@pytest.mark.parametrize("rule", [next_static(2.5), next_space(5)])
+def test_greedy_bytes_are_the_same_with_and_without_caches(rule: NextStarts) -> None:
     model = latent_model()
     cached = generate_units(CachedBytes(model, b"Once", WINDOW, rule), Sampling())
     whole = generate_units(Whole(model, b"Once", WINDOW, rule), Sampling())
@@ -48,7 +48,7 @@ def test_greedy_tokens_are_the_same_with_and_without_caches() -> None:
 def test_a_seed_gives_one_text() -> None:
     def text(seed: int, temperature: float = 1.0) -> list[int]:
         sampling = Sampling(temperature, 0.9, 50, seed)
-        reader = CachedBytes(latent_model(), b"Once", WINDOW, NextStatic(3))
+        reader = CachedBytes(latent_model(), b"Once", WINDOW, next_static(3))
         return list(itertools.islice(generate_units(reader, sampling), 40))
 
     assert text(1) == text(1) != text(2)
