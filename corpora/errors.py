@@ -137,10 +137,10 @@ def existing(path: Path) -> Path:
             f"{path}: a link to {path.readlink()}, which does not exist or leads back here;"
             " fix the link, or name the file itself"
         )
-    beneath = status(folder)
-    if beneath is None:
+    above = status(folder)
+    if above is None:
         raise InputError(f"{path}: no such file; the folder {folder} does not exist either")
-    if not stat.S_ISDIR(beneath.st_mode):
+    if not stat.S_ISDIR(above.st_mode):
         raise InputError(f"{path}: no such file; {folder} is no folder")
     near = did_you_mean(path.name, names_in(folder))
     raise InputError(f"{path}: no such file{near or f' in {folder}'}")

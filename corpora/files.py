@@ -70,6 +70,18 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
 
 
+def read_bytes(path: Path) -> bytes:
+    """Return the file's content.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of the file's bytes, in hexadecimal.
 

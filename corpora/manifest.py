@@ -83,7 +83,7 @@ class HubSet(_Strict):
 
 
 class Manifest(_Strict):
-    """A declared corpus: what it is, whence, and either its files or its hub data set.
+    """A declared corpus: what it is, where it comes from, and either its files or its hub data set.
 
     Attributes:
         name: what it is asked for by; the manifest's file is named so.

@@ -19,10 +19,10 @@ from corpora.errors import InputError, did_you_mean, location, regular_file, unr
 
 _CONTRADICTION = "contradiction"
 _SYNTAX_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
-_Root = TypeVar("_Root", bound=BaseModel)
+_Table = TypeVar("_Table", bound=BaseModel)
 
 
-def read_toml(file: Path, root: type[_Root]) -> _Root:
+def read_toml(file: Path, root: type[_Table]) -> _Table:
     """Return what a file says.
 
     Args:
@@ -80,7 +80,7 @@ def parsed(file: Path, text: str) -> dict[str, Any]:
         raise InputError(f"{file}: not TOML that can be read ({error}); fix it") from error
 
 
-def checked(file: Path, text: str, value: dict[str, Any], root: type[_Root]) -> _Root:
+def checked(file: Path, text: str, value: dict[str, Any], root: type[_Table]) -> _Table:
     """Return the value of a file as what it is to be.
 
     Args:

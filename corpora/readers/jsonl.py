@@ -55,11 +55,7 @@ def _read_fast(block: LineBlock, field: str) -> RecordColumns | None:
 
 
 def _parsed(data: bytes) -> list[Any]:
-    """Return the value on each line.
-
-    Raises:
-        ValueError: some line is not JSON in UTF-8, or needs a second look.
-    """
+    """Return the value on each line; raise ValueError where one needs a second look."""
     lines = data.split(b"\n")
     if not lines[-1]:
         lines.pop()

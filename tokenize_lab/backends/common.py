@@ -4,6 +4,7 @@ import contextlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,11 @@ def interleaved(first: Sequence[bool], one: Encoding, other: Encoding) -> Encodi
     ids = np.zeros(len(of_one), np.uint32)
     ids[of_one], ids[~of_one] = one.ids, other.ids
     return Encoding(ids, lengths)
+
+
+def short_name(path: Path, usual: str) -> str:
+    """Return the file's stem, or the folder's name for a file of the usual name."""
+    return path.stem if path.name != usual else path.resolve().parent.name
 
 
 def declared_fields(instance: Any) -> dict[str, Any]:

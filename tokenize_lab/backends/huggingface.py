@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from corpora.errors import InputError, is_file, is_folder, location
+from corpora.files import read_bytes
 from tokenize_lab.backends.common import (
     PROBES,
     declared_fields,
@@ -32,6 +33,7 @@ from tokenize_lab.backends.common import (
     refuse_gaps,
     refused_text,
     refused_whole,
+    short_name,
 )
 from tokenize_lab.backends.huggingface_fast import FastPath, fast_path, read_alike
 from tokenize_lab.backends.huggingface_json import (
@@ -70,7 +72,7 @@ def read_tokenizer_json(where: str) -> TokenizerJson:
         if not is_file(path):
             raise InputError(f"{folder}: no {FILE_NAME} in this folder")
     if is_file(path):
-        return TokenizerJson(_read(path), _short_name(path), str(path))
+        return TokenizerJson(_read(path), short_name(path, FILE_NAME), str(path))
     if where.endswith(".json") or not HUB_NAME.fullmatch(where):
         raise InputError(f"{where}: no such file or folder")
     return TokenizerJson(_read(_from_hub(where)), where, where)
@@ -79,19 +81,12 @@ def read_tokenizer_json(where: str) -> TokenizerJson:
 def _read(path: Path) -> str:
     try:
         # Windows editors put a byte order mark in front, which the library does not take.
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{location(path, byte=error.start)}: not a whole tokenizer.json (not UTF-8); fetch it"
             " again"
         ) from error
-
-
-def _short_name(path: Path) -> str:
-    """Return the file's stem, or the folder's name for a file called tokenizer.json."""
-    return path.stem if path.name != FILE_NAME else path.resolve().parent.name
 
 
 def _from_hub(name: str) -> Path:

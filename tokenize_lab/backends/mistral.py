@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from corpora.errors import InputError, did_you_mean
+from corpora.files import read_bytes
 from tokenize_lab.backends.common import refuse_gaps
 from tokenize_lab.backends.sentencepiece import load_sentencepiece
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer, table_of_ranks
@@ -55,10 +56,7 @@ def load_tekken(path: Path, spec: str, name: str) -> TiktokenTokenizer:
     """
     import tiktoken
 
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    content = read_bytes(path)
     try:
         # Each entry is reduced as it is read: 150,000 dictionaries would take 100 MB.
         parsed = json.loads(content, object_hook=_rank_and_bytes)

@@ -20,7 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from corpora.errors import InputError, is_folder
-from tokenize_lab.backends.common import declared_fields, difference_on_probes, message_of
+from corpora.files import read_bytes
+from tokenize_lab.backends.common import (
+    declared_fields,
+    difference_on_probes,
+    message_of,
+    short_name,
+)
 from tokenize_lab.tokenizer import Encoding, TokenBytes, TokenKind
 
 VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
@@ -167,11 +173,8 @@ def load_sentencepiece(path: Path, spec: str, name: str = "") -> SentencePieceTo
     """
     if is_folder(path):
         path = path / FILE_NAME
-    try:
-        serialized = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    return sentencepiece_from_bytes(serialized, spec, name or _short_name(path), str(path))
+    called = name or short_name(path, FILE_NAME)
+    return sentencepiece_from_bytes(read_bytes(path), spec, called, str(path))
 
 
 def sentencepiece_from_bytes(
@@ -241,8 +244,3 @@ def _table(processor: Any, size: int, settings: ModelSettings) -> TokenBytes:
             pieces.append(text.encode("utf-8"))
             kinds.append(TokenKind.TEXT)
     return TokenBytes.from_pieces(pieces, kinds)
-
-
-def _short_name(path: Path) -> str:
-    """Return the file's stem, or the folder's name for a file called tokenizer.model."""
-    return path.stem if path.name != FILE_NAME else path.resolve().parent.name

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from corpora.errors import InputError, did_you_mean, is_file, is_present, location
+from corpora.files import read_bytes
 from tokenize_lab.backends.common import MOST_UNUSED, declared_fields, encoding_of
 from tokenize_lab.patterns import GPT2, GPT4, GPT4O
 from tokenize_lab.tokenizer import Encoding, TokenBytes, TokenKind
@@ -196,10 +197,7 @@ def read_ranks(path: Path, content: bytes) -> dict[bytes, int]:
 
 
 def _from_file(path: Path, spec: str, pattern_of: str) -> TiktokenTokenizer:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    content = read_bytes(path)
     ranks = read_ranks(path, content)
     digest = hashlib.sha256(content).hexdigest()
     official = next((name for name, known in ENCODINGS.items() if known.sha256 == digest), "")
