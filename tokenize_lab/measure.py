@@ -28,10 +28,8 @@ from tokenize_lab.load import load_tokenizers
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.results import (
     Results,
-    SampleText,
     check_writable,
     sample_texts,
-    save_results,
     tokenized_samples,
 )
 from tokenize_lab.tokenizer import IntArray, Tokenizer
@@ -122,7 +120,7 @@ def measure(
     record = provenance(corpora, loaded, settings, counts, command)
     results = Results(counts.counts, record, tokenized_samples(counts.samples, loaded))
     if out is not None:
-        save_results(out, results)
+        results.save(out)
     return results
 
 
@@ -177,7 +175,7 @@ class CorpusCounts:
     counts: dict[Group, GroupCounts] = field(default_factory=dict)
     corpora_sha256: dict[str, str] = field(default_factory=dict)
     throughput: Throughput = field(default_factory=Throughput)
-    samples: list[SampleText] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
     from_cache: int = 0
     encoded: int = 0
     notices: list[str] = field(default_factory=list)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -78,8 +78,25 @@ class Results:
         return rows_frame(self.rows())
 
     def save(self, folder: Path) -> None:
-        """Write the folder's four files; as `save_results`."""
-        save_results(folder, self)
+        """Write the folder's four files, all of them or none.
+
+        Raises:
+            InputError: the folder cannot be written, or the disk is full.
+        """
+        samples = json.dumps(list(self.samples), ensure_ascii=False, separators=(",", ":"))
+        contents = {
+            "counts.parquet": _parquet(_counts_frame(self)),
+            "histograms.parquet": _parquet(_histogram_frame(self.counts)),
+            "samples.json": (samples + "\n").encode(),
+        }
+        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        record = json.dumps(
+            {**self.provenance, "files": hashes}, ensure_ascii=False, indent=1, allow_nan=False
+        )
+        with ExitStack() as files:
+            # All are on the disk before any takes its name; the record, entered first, is last.
+            for name, content in {RECORD: (record + "\n").encode(), **contents}.items():
+                files.enter_context(written_whole(folder / name)).write_bytes(content)
 
     def remarks(self) -> list[str]:
         """Return what a person should know beside the rows, a line each."""
@@ -118,30 +135,8 @@ def check_writable(folder: Path) -> None:
     probe.unlink()
 
 
-def save_results(folder: Path, results: Results) -> None:
-    """Write the folder's four files, all of them or none.
-
-    Raises:
-        InputError: the folder cannot be written, or the disk is full.
-    """
-    samples = json.dumps(list(results.samples), ensure_ascii=False, separators=(",", ":"))
-    contents = {
-        "counts.parquet": _parquet(_counts_frame(results)),
-        "histograms.parquet": _parquet(_histogram_frame(results.counts)),
-        "samples.json": (samples + "\n").encode(),
-    }
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    record = json.dumps(
-        {**results.provenance, "files": hashes}, ensure_ascii=False, indent=1, allow_nan=False
-    )
-    with ExitStack() as files:
-        # All are on the disk before any takes its name; the record, entered first, takes it last.
-        for name, content in {RECORD: (record + "\n").encode(), **contents}.items():
-            files.enter_context(written_whole(folder / name)).write_bytes(content)
-
-
 def load_results(folder: Path) -> Results:
-    """Read a folder that `save_results` wrote.
+    """Read a folder that `Results.save` wrote.
 
     Raises:
         InputError: it is not there, is not complete, is damaged, or mixed from two runs.
@@ -247,46 +242,32 @@ SAMPLE_CHARACTERS = 200
 SAMPLES_A_GROUP = 2
 
 
-class SampleText(NamedTuple):
-    """The head of a document.
-
-    Attributes:
-        alignment: its alignment number, or None.
-    """
-
-    corpus: str
-    language: str
-    domain: str
-    alignment: int | None
-    text: str
-
-
-def sample_texts(corpus: str, batch: Batch) -> list[SampleText]:
-    """Return the heads of the batch's first documents."""
+def sample_texts(corpus: str, batch: Batch) -> list[dict[str, Any]]:
+    """Return the heads of the batch's first documents; `alignment` is their number, or None."""
     return [
-        SampleText(
-            corpus,
-            batch.language,
-            batch.domain,
-            None if batch.first_alignment is None else batch.first_alignment + i,
-            text[:SAMPLE_CHARACTERS],
-        )
+        {
+            "corpus": corpus,
+            "language": batch.language,
+            "domain": batch.domain,
+            "alignment": None if batch.first_alignment is None else batch.first_alignment + i,
+            "text": text[:SAMPLE_CHARACTERS],
+        }
         for i, text in enumerate(batch.texts[:SAMPLES_A_GROUP])
     ]
 
 
 def tokenized_samples(
-    samples: Sequence[SampleText], tokenizers: Sequence[Tokenizer]
+    samples: Sequence[dict[str, Any]], tokenizers: Sequence[Tokenizer]
 ) -> list[dict[str, Any]]:
-    """Return each sample with its tokens, by tokenizer.
+    """Return each sample with its `tokens`, by tokenizer.
 
     Tokens are `{"ids": [...], "sizes": [...]}`, sizes in raw bytes with the tokenizer's prefix left
     out: laid end to end over the text's bytes they are its tokens. Where a tokenizer does not give
     the text back exactly, `"bytes"` holds what its tokens stand for, in hexadecimal; else null.
     """
-    result = [{**sample._asdict(), "tokens": {}} for sample in samples]
+    result = [{**sample, "tokens": {}} for sample in samples]
     for tokenizer in tokenizers:
-        ids, lengths = tokenizer.encode_batch([sample.text for sample in samples])
+        ids, lengths = tokenizer.encode_batch([sample["text"] for sample in samples])
         at = 0
         for entry, length in zip(result, lengths.tolist(), strict=True):
             tokens = ids[at : at + length].tolist()

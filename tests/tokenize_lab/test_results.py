@@ -10,7 +10,7 @@ from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.errors import InputError
 from tokenize_lab.measure import measure
-from tokenize_lab.results import Results, load_results, save_results
+from tokenize_lab.results import Results, load_results
 
 
 def results() -> Results:
@@ -28,7 +28,7 @@ def results() -> Results:
 
 def test_round_trip(tmp_path: Path) -> None:
     before = results()
-    save_results(tmp_path, before)
+    before.save(tmp_path)
     after = load_results(tmp_path)
     assert list(after.counts) == list(before.counts)
     for group, part in before.counts.items():
@@ -46,7 +46,7 @@ def test_the_same_measurement_writes_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         again = results()
         del again.provenance["run"]  # times and hosts live there
-        save_results(tmp_path / name, again)
+        again.save(tmp_path / name)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
@@ -70,10 +70,10 @@ def test_a_folder_without_a_measurement_is_one_clear_line(tmp_path: Path) -> Non
 
 
 def test_files_of_two_runs_are_not_taken_for_one(tmp_path: Path) -> None:
-    save_results(tmp_path / "one", results())
+    results().save(tmp_path / "one")
     other = results()
     other.provenance["settings"]["word_segmenter"] = "uax29"
-    save_results(tmp_path / "two", other)
+    other.save(tmp_path / "two")
     (tmp_path / "one" / "counts.parquet").replace(tmp_path / "two" / "counts.parquet")
     with pytest.raises(InputError, match=r"counts.parquet is not the one that provenance.json"):
         load_results(tmp_path / "two")
@@ -82,7 +82,7 @@ def test_files_of_two_runs_are_not_taken_for_one(tmp_path: Path) -> None:
 def test_a_failed_overwrite_leaves_the_old_measurement_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_results(tmp_path, results())
+    results().save(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     write = Path.write_bytes
 
@@ -93,13 +93,13 @@ def test_a_failed_overwrite_leaves_the_old_measurement_whole(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(InputError, match="No space left"):
-        save_results(tmp_path, results())
+        results().save(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("name", ["counts.parquet", "histograms.parquet", "samples.json"])
 def test_a_damaged_file_is_one_clear_line(tmp_path: Path, name: str) -> None:
-    save_results(tmp_path, results())
+    results().save(tmp_path)
     path = tmp_path / name
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(InputError, match="a file is damaged"):

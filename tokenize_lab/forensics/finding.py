@@ -1,12 +1,12 @@
 """What was found out about tokenizers, as values and as JSON files that `report` reads."""
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from corpora.errors import InputError
 from corpora.files import write_json
+from corpora.json_file import read_object
 
 if TYPE_CHECKING:
     import polars as pl
@@ -80,16 +80,10 @@ def load_findings(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _load(path: Path, kind: str) -> dict[str, Any]:
-    try:
-        finding: Any = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise InputError(f"{path}: damaged (not JSON); remove it or make it again") from error
-    if not isinstance(finding, dict) or finding.get("kind") != kind:
-        raise InputError(
-            f"{path}: not what `tokenizers {kind} --out` writes; remove it or make it again"
-        )
+    remedy = "remove it or make it again"
+    finding = read_object(path, remedy)
+    if finding is None or finding.get("kind") != kind:
+        raise InputError(f"{path}: not what `tokenizers {kind} --out` writes; {remedy}")
     return finding
 
 

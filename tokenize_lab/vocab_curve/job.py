@@ -1,6 +1,5 @@
 """A whole vocabulary curve: a corpus and tokenizers in, rows and a file out."""
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from corpora.corpus import Corpus
 from corpora.document import utf8_length
 from corpora.errors import InputError
 from corpora.files import write_json
+from corpora.json_file import read_object
 from tokenize_lab.load import load_tokenizers
 from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import merges_of
@@ -253,16 +253,16 @@ def load_curves(folder: Path) -> dict[str, Any]:
         InputError: it is not there, or is damaged.
     """
     path = folder / FILE
-    try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        for curve in content["curves"]:
-            _check(curve, content)
-    except FileNotFoundError as error:
+    content = read_object(path, "make it again")
+    if content is None:
         raise InputError(
             f"{path}: is not there; make it with: tokenize-lab vocab-curve CORPUS -t TOKENIZER "
             "--out DIR"
-        ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, AssertionError, OSError) as error:
+        )
+    try:
+        for curve in content["curves"]:
+            _check(curve, content)
+    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
         raise InputError(f"{path}: is damaged ({error!r}); make it again") from error
     return content
 
