@@ -75,8 +75,8 @@ def driven(cells: int, steps: int, workers: int) -> Driven:
         seconds, busy = time.monotonic() - begun, time.process_time() - busy
     if state.counts["finished"] != cells:
         raise SystemExit(f"not all cells finished: {state.counts}")
-    runs = sum(run.seconds for run in state.runs)
-    return Driven(seconds, runs, busy, _children() - children)
+    assert state.worker_seconds is not None
+    return Driven(seconds, state.worker_seconds, busy, _children() - children)
 
 
 def _children() -> float:
