@@ -54,7 +54,7 @@ RATES = {
     ),
     "characters_per_token": Rate("code points / tokens", {"characters": 1}, {"tokens": 1}),
     "graphemes_per_token": Rate(
-        "extended grapheme clusters / tokens; null unless --graphemes was given",
+        "extended grapheme clusters / tokens; null unless they were asked for",
         {"graphemes": 1},
         {"tokens": 1},
         needs="graphemes",

@@ -29,7 +29,7 @@ from tokenize_lab.workers import CountedWork, Work
 _CONNECT_SECONDS = 5.0
 _ALL_NODES_SECONDS = 10.0
 _TOKEN = "if it asks for a token, Ray sends one only where RAY_AUTH_MODE=token is set"
-_START = "start one with `ray start --head`, or leave --address out to have one on this machine"
+_START = "start one with `ray start --head`, or leave `address` out to have one on this machine"
 
 
 @contextlib.contextmanager
@@ -140,7 +140,7 @@ def _one_line(address: str | None) -> Iterator[None]:
         why = f" ({_why(error)})" if _why(error) else ""
         if address is None:
             raise InputError(f"no Ray cluster could be started here{why}") from error
-        raise InputError(f"--address {address}: no Ray cluster there{why}; {_START}") from error
+        raise InputError(f"`address` {address}: no Ray cluster there{why}; {_START}") from error
 
 
 def _why(error: BaseException) -> str:

@@ -97,7 +97,7 @@ class CountsCache:
                 Path(temporary).unlink(missing_ok=True)
             raise InputError(
                 f"{self.folder}: the cache cannot be written ({error.strerror}); "
-                "name another --cache, or give --no-cache"
+                "name another `cache`, or have none (`no_cache`)"
             ) from error
 
     def _path(self, key: tuple[str, ...]) -> Path:

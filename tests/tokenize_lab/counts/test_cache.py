@@ -111,7 +111,7 @@ def test_many_writers_leave_one_whole_entry_each(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    with pytest.raises(InputError, match=r"file.*the cache cannot be written.*--no-cache"):
+    with pytest.raises(InputError, match=r"file.*the cache cannot be written.*`no_cache`"):
         count(CountsCache(blocked), batch_of(TEXTS))
 
 
