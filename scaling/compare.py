@@ -53,23 +53,26 @@ def compare(first: FitResult, second: FitResult) -> tuple[Coefficient, ...]:
     if first.law != second.law:
         raise InputError(f"a {first.law} fit and a {second.law} fit have no coefficients in common")
     rows = []
-    for name, one in first.estimates.items():
+    for name in first.estimates:
         if name not in second.estimates:
             continue
-        other = second.estimates[name]
-        ours, theirs = first.intervals.get(name), second.intervals.get(name)
+        ours, theirs = first.estimates[name], second.estimates[name]
+        around_ours, around_theirs = first.intervals.get(name), second.intervals.get(name)
+        overlap = None
+        if around_ours is not None and around_theirs is not None:
+            overlap = (
+                around_ours.low <= around_theirs.high and around_theirs.low <= around_ours.high
+            )
         rows.append(
             Coefficient(
                 name,
-                first=one,
-                second=other,
-                difference=one - other,
-                relative=(one - other) / other if other else None,
-                in_first=None if ours is None else other in ours,
-                in_second=None if theirs is None else one in theirs,
-                overlap=None
-                if ours is None or theirs is None
-                else ours.low <= theirs.high and theirs.low <= ours.high,
+                first=ours,
+                second=theirs,
+                difference=ours - theirs,
+                relative=(ours - theirs) / theirs if theirs else None,
+                in_first=None if around_ours is None else theirs in around_ours,
+                in_second=None if around_theirs is None else ours in around_theirs,
+                overlap=overlap,
             )
         )
     return tuple(rows)

@@ -15,6 +15,7 @@ import polars as pl
 from corpora.bootstrap import Interval
 from corpora.errors import InputError
 from scaling.engine.newton import solve_weighted
+from scaling.fits.assemble import FAMILY, FitContext
 from scaling.fits.fit import fit
 from scaling.fits.minima import find_minima, make_cells
 from scaling.laws.registry import LAWS, law_named
@@ -35,7 +36,7 @@ class Recount(NamedTuple):
 
     params: str
     flops: str
-    context: Mapping[str, float | str]
+    context: FitContext
     estimates: Mapping[str, float]
     intervals: Mapping[str, Interval | None]
     why: str = ""
@@ -67,11 +68,15 @@ def by_conventions(runs: Runs, law: str, **options: Any) -> tuple[Recount, ...]:
     ]
     for column in flops:
         if law == "law1":
-            rows += [_law1_exponents(replace(runs, params_column=name), column) for name in params]
+            rows += [
+                _law1_exponents(replace(part, params_column=name), column, context)
+                for context, part in runs.groups(FAMILY)
+                for name in params
+            ]
         elif column != _FLOPS:
             counted = runs.rows.with_columns(pl.col(column).alias(_FLOPS))
             # Each run has a budget of its own then: there are no cells to resample within.
-            residuals = {"intervals": "residuals", **{k: v for k, v in options.items() if v}}
+            residuals = {**options, "intervals": options.get("intervals") or "residuals"}
             rows += _fitted(replace(runs, rows=counted), law, column, residuals)
     if all(row.why for row in rows):
         raise InputError(rows[0].why)
@@ -87,20 +92,20 @@ def _fitted(runs: Runs, law: str, flops: str, options: Mapping[str, Any]) -> Ite
         yield Recount(params, flops, {}, {}, {}, str(error))
 
 
-def _law1_exponents(runs: Runs, flops: str) -> Recount:
+def _law1_exponents(runs: Runs, flops: str, context: FitContext) -> Recount:
     """Return the exponents of compute and rate in N* and B*; they need not sum to one."""
     try:
         cells, kept = make_cells(runs, "law1")
         loss = kept.column("bits_per_byte", "law1")
         data, spent = (np.log(kept.column(name, "law1")) for name in ("train_bytes", flops))
-        minima = find_minima(cells, loss[None], np.ones((1, len(loss))))
+        minima = find_minima(cells, loss[None])
         ln_compute = []
         for number, cell in enumerate(cells):
             rows = cell.rows[np.argsort(data[cell.rows])]
             place = minima.ln_bytes[0, number]
             ln_compute.append(np.interp(place, data[rows], (spent - data)[rows]) + place)
     except InputError as error:
-        return Recount(runs.params_column, flops, {}, {}, {}, str(error))
+        return Recount(runs.params_column, flops, context, {}, {}, str(error))
     found = np.isfinite(minima.ln_bytes[0])
     x = np.array(ln_compute)[found]
     t = np.log([cell.rate for cell in cells])[found]
@@ -110,4 +115,4 @@ def _law1_exponents(runs: Runs, flops: str) -> Recount:
         plane = solve_weighted(design, values[0][found], np.ones(len(x)))
         estimates[f"{name}_exponent"] = float(plane[1])
         estimates[f"{name}_rate_exponent"] = float(plane[2])
-    return Recount(runs.params_column, flops, {}, estimates, dict.fromkeys(estimates))
+    return Recount(runs.params_column, flops, context, estimates, dict.fromkeys(estimates))

@@ -1,6 +1,5 @@
 """What one part of a table lacks does not cost the other parts their fit."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,11 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 from numpy.typing import NDArray
-from typer.testing import CliRunner
 
 from corpora.errors import InputError
 from reports.build import build_report
-from scaling.cli.app import app
 from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap
 from scaling.fits.fit import fit
 from scaling.fits.isoflop import fit_parabolas, fit_surfaces
@@ -23,6 +20,7 @@ from scaling.published import tables
 from scaling.read_runs import read_runs
 from scaling.result import FitResult
 from scaling.runs import Runs
+from tests.cli import command
 
 LANGUAGES = ("eng_Latn", "hin_Deva")
 FEW = Bootstrap("residuals", 50)
@@ -112,11 +110,10 @@ def test_where_nothing_can_be_fitted_it_is_an_error() -> None:
 def test_the_command_writes_what_could_be_fitted(tmp_path: Path) -> None:
     table = tmp_path / "runs.csv"
     two_families().rows.drop("row").write_csv(table)
-    words = ["fit", str(table), "--law", "law2", "--draws", "40", "--out", str(tmp_path), "--json"]
-    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    done = command(f"scaling fit {table} --law law2 --draws 40 --out {tmp_path} --json")
     assert done.exit_code == 1
     assert "1 of 2 fits are not to be used: see status and findings" in done.stderr
-    english, hindi = json.loads(done.stdout)["entries"]
+    english, hindi = done.json()["entries"]
     assert english["status"] == "converged" and english["language"] == "eng_Latn"
     assert hindi["status"] == "not converged" and hindi["n"] == 0
     assert (tmp_path / "laws" / "law2-2.json").exists()
