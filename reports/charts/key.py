@@ -1,10 +1,11 @@
 """Markers of series, a shape and a colour each, and the keys that name them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Generic, TypeVar
 
 from markupsafe import Markup
 
-from reports.charts.svg import Series, SeriesStyle, series_style, tag
+from reports.charts.svg import INK, OKABE_ITO, SHAPES, Series, SeriesStyle, series_style, tag
 from reports.numbers import power
 
 RADIUS = 4.2  # of a marker
@@ -87,3 +88,44 @@ def of_rates(rates: Iterable[float]) -> dict[float, Series]:
         rate: Series(f"{rate:.3g} bytes per token", series_style(i))
         for i, rate in enumerate(sorted(set(rates)))
     }
+
+
+C = TypeVar("C", bound=Hashable)
+S = TypeVar("S", bound=Hashable)
+
+
+class Styles(Generic[C, S]):
+    """Styles of series that are told apart by two things: one by colour, the other by shape and
+    dashes.
+
+    Attributes:
+        colours: values that have a colour each. shapes: values that have a shape and dashes each.
+    """
+
+    def __init__(self, colours: Sequence[C], shapes: Sequence[S]) -> None:
+        self.colours, self.shapes = list(colours), list(shapes)
+
+    def __call__(self, colour: C, shape: S) -> SeriesStyle:
+        """Return the style of one series."""
+        first, second = self.colours.index(colour), self.shapes.index(shape)
+        if len(self.shapes) == 1:
+            return series_style(first)
+        dashes = series_style(second % len(OKABE_ITO)).dashes
+        return SeriesStyle(first % len(OKABE_ITO), SHAPES[second % len(SHAPES)], dashes)
+
+    def key(self, colour_names: Sequence[str], shape_names: Sequence[str]) -> list[Series]:
+        """Return a legend: every colour, then every shape in ink."""
+        named = [
+            Series(name, self(colour, self.shapes[0]))
+            for colour, name in zip(self.colours, colour_names, strict=True)
+        ]
+        if len(self.shapes) == 1:
+            return named
+        plain = [
+            Series(entry.name, entry.style._replace(shape="circle", dashes="none"))
+            for entry in named
+        ]
+        return plain + [
+            Series(name, self(self.colours[0], shape)._replace(colour=INK))
+            for shape, name in zip(self.shapes, shape_names, strict=True)
+        ]

@@ -104,6 +104,7 @@ def padded(values: Sequence[float], *, share: float = 0.04) -> tuple[float, floa
 
 
 HEAT_STEPS = 24
+_DARK_STEPS = 11  # of these, the first, on which white text reads better than black
 
 # Blue, vermillion, green, purple, orange, sky blue, grey, yellow: the most legible first.
 OKABE_ITO = (
@@ -168,26 +169,10 @@ def heat_step(value: float, low: float, high: float) -> int:
 
 def heat_colours() -> list[tuple[str, str]]:
     """Return, for each step, its colour and the colour of text that reads best upon it."""
-    result = []
-    for step in range(HEAT_STEPS):
-        background = _between(step / (HEAT_STEPS - 1))
-        texts = ("#ffffff", "#000000")
-        result.append((background, max(texts, key=lambda text: contrast(text, background))))
-    return result
-
-
-def contrast(colour: str, other: str) -> float:
-    """Return the WCAG 2 contrast ratio of two `#rrggbb` colours, 1 to 21."""
-    light, dark = sorted((_luminance(colour), _luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    linear = [
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
-        for part in (channel / 255 for channel in _channels(colour))
+    return [
+        (_between(step / (HEAT_STEPS - 1)), "#ffffff" if step < _DARK_STEPS else "#000000")
+        for step in range(HEAT_STEPS)
     ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def _between(part: float) -> str:

@@ -8,14 +8,13 @@ from itertools import groupby
 from markupsafe import Markup
 
 from reports.charts.chart import Axis, Chart, Panel, decades, linear, panels
-from reports.charts.key import legend
+from reports.charts.key import Styles, legend
 from reports.charts.svg import Series, series_style
 from reports.html import name, sortable_table
 from reports.numbers import UNMEASURED, plural, power, significant
 from reports.page import Section, absent, behind, note, paragraphs
 from reports.sweep.grid import state_cell
 from reports.sweep.results import (
-    Styles,
     SweepResults,
     SweepRun,
     budgets,

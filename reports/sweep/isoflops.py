@@ -12,7 +12,7 @@ from reports.laws.allocation import fitted_curve
 from reports.numbers import UNMEASURED, compact, power, significant, with_interval
 from reports.page import Section, absent, behind, note
 from reports.sweep.minima import IsoflopCurve, beside_published, isoflops_of
-from reports.sweep.results import SweepResults, SweepRun, budgets, lowest
+from reports.sweep.results import SweepResults, SweepRun, budgets, grouped, lowest, view
 from scaling.flops import latent_share
 
 IDENTITY, TITLE = "sweep-isoflop", "IsoFLOP curves"
@@ -32,12 +32,8 @@ def sweep_isoflops(sweep: SweepResults) -> Section:
         octaves("bytes per parameter", [run.bytes_per_param for run in ranged]),
         linear("bits per byte", [*(run.loss for run in ranged), *_lowest_fitted(found)]),
     )
-    groups: dict[tuple[str, str, str, float], list[IsoflopCurve]] = {}
-    for curve in found:
-        run = curve.first
-        key = run.job.text, run.arm, run.tokenization, run.rate
-        groups.setdefault(key, []).append(curve)
-    drawn = panels(_panel(i, sweep, part, axes, series) for i, part in enumerate(groups.values()))
+    groups = grouped(found, lambda curve: view(curve.first)).values()
+    drawn = panels(_panel(i, sweep, part, axes, series) for i, part in enumerate(groups))
     words = (
         "Every curve is one budget spent on models of several sizes: large models on little text "
         "to the left, small models on much text to the right. Markers are trained models. Where "
@@ -103,9 +99,7 @@ def _marks(chart: Chart, curve: IsoflopCurve, style: SeriesStyle) -> list[Markup
         data = [float(run.train_bytes) for run in runs]
         ratio, loss = [run.bytes_per_param for run in runs], [run.loss for run in runs]
         return marks + fitted_curve(chart, curve.fit, style, data, ratio, loss)
-    sizes = {run.params: [other for other in curve.runs if other.params == run.params]
-             for run in curve.runs}  # fmt: skip
-    best = [lowest(group) for group in sizes.values()]
+    best = map(lowest, grouped(curve.runs, lambda run: run.params).values())
     joined = [(run.bytes_per_param, run.loss) for run in best]
     marks.append(chart.line(style, joined, f"{place}: {curve.verdict}", "thin"))
     return marks + [

@@ -14,12 +14,12 @@ import polars as pl
 from markupsafe import Markup
 
 from reports.charts.chart import Chart, octaves
-from reports.charts.key import legend
+from reports.charts.key import Styles, legend
 from reports.charts.svg import QUIET, Series, SeriesStyle, tag
 from reports.laws.results import budget, inside, rate
 from reports.numbers import ends_of, plural, power, significant
 from reports.page import figure, heading, paragraphs
-from reports.sweep.results import Styles, SweepResults, SweepRun, lowest, views
+from reports.sweep.results import SweepResults, SweepRun, grouped, lowest, view, views
 from scaling.engine.bootstrap import NO_BOOTSTRAP, RESIDUALS
 from scaling.fits.isoflop import fit_parabolas
 from scaling.fits.minima import FEWEST_SIZES
@@ -28,6 +28,7 @@ from scaling.read_runs import read_runs
 from scaling.result import FitResult
 
 _DRAWS = 200
+_CONTEXT = ("tokenization", "compression_rate", "compute_flops")
 
 Key = tuple[str, str, str, float, float]
 
@@ -92,9 +93,7 @@ def isoflops_of(runs: Sequence[SweepRun]) -> list[IsoflopCurve]:
     be chosen.
     """
     ended = [run for run in runs if run.bits_per_byte is not None]
-    groups: dict[Key, list[SweepRun]] = {}
-    for run in ended:
-        groups.setdefault(_key(run), []).append(run)
+    groups = grouped(ended, lambda run: (*view(run), run.budget))
     chosen = {key: _best(group) for key, group in groups.items()}
     order = {key: place for place, key in enumerate(views(ended))}
     fits = _fits({key: [run for run in part if not run.short] for key, part in chosen.items()})
@@ -108,16 +107,9 @@ def isoflops_of(runs: Sequence[SweepRun]) -> list[IsoflopCurve]:
     ]
 
 
-def _key(run: SweepRun) -> Key:
-    return run.job.text, run.arm, run.tokenization, run.rate, run.budget
-
-
 def _best(runs: Sequence[SweepRun]) -> list[SweepRun]:
-    kept: dict[tuple[str, int, int], list[SweepRun]] = {}
-    for run in runs:
-        kept.setdefault((run.size, run.params, run.spec.seed), []).append(run)
-    best = [lowest(group) for group in kept.values()]
-    return sorted(best, key=lambda run: run.bytes_per_param)
+    groups = grouped(runs, lambda run: (run.size, run.params, run.spec.seed))
+    return sorted(map(lowest, groups.values()), key=lambda run: run.bytes_per_param)
 
 
 def _fits(groups: dict[Key, list[SweepRun]]) -> dict[Key, FitResult]:
@@ -147,14 +139,7 @@ def _fits(groups: dict[Key, list[SweepRun]]) -> dict[Key, FitResult]:
         ]
     )
     fits = fit_parabolas(read_runs(frame, "sweep"), bootstrap=RESIDUALS._replace(draws=_DRAWS))
-    by_context = {
-        (
-            fit.context["tokenization"],
-            fit.context["compression_rate"],
-            fit.context["compute_flops"],
-        ): fit
-        for fit in fits
-    }
+    by_context = {tuple(fit.context[name] for name in _CONTEXT): fit for fit in fits}
     return {key: by_context[places[key[:3]], key[3], key[4]] for key in enough}
 
 
@@ -229,9 +214,7 @@ def _without_interval(placed: Sequence[IsoflopCurve]) -> str:
 
 def _side_by_side(chart: Chart, placed: Sequence[IsoflopCurve]) -> list[float]:
     """Return where on the axis each curve is drawn: those of one rate beside one another."""
-    groups: dict[str, list[int]] = {}
-    for i, curve in enumerate(placed):
-        groups.setdefault(curve.first.rate_text, []).append(i)
+    groups = grouped(range(len(placed)), lambda i: placed[i].first.rate_text)
     places = [curve.first.rate for curve in placed]
     left, right = (chart.at(end, chart.y.low)[0] for end in (chart.x.low, chart.x.high))
     pixel = (chart.x.high / chart.x.low) ** (1 / (right - left))

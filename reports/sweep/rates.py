@@ -2,21 +2,22 @@
 Pareto front of each budget."""
 
 from collections.abc import Sequence
+from itertools import product
 
 from markupsafe import Markup
 
 from reports.charts.chart import Chart, Panel, decades, linear, octaves, panels
-from reports.charts.key import legend
+from reports.charts.key import Styles, legend
 from reports.html import columns, name, sortable_table
 from reports.numbers import compact, power, significant, with_interval
 from reports.page import Section, absent, behind, note, paragraphs
 from reports.sweep.results import (
-    Styles,
     SweepResults,
     SweepRun,
     arms,
     budgets,
     byte_models,
+    grouped,
     lowest,
     reading_flops,
 )
@@ -58,9 +59,7 @@ def best_rates(sweep: SweepResults) -> Section:
 
 def best_by_rate(runs: Sequence[SweepRun]) -> list[SweepRun]:
     """Return the best run of every text, arm, budget and rate, in that order."""
-    groups: dict[tuple[str, str, float, float], list[SweepRun]] = {}
-    for run in runs:
-        groups.setdefault((run.job.text, run.arm, run.budget, run.rate), []).append(run)
+    groups = grouped(runs, lambda run: (run.job.text, run.arm, run.budget, run.rate))
     order = {key: place for place, key in enumerate(arms(runs))}
     keys = sorted(groups, key=lambda key: (order[key[:2]], *key[2:]))
     return [lowest(groups[key]) for key in keys]
@@ -184,12 +183,8 @@ def inference(sweep: SweepResults) -> Section:
         sorted({run.asked_rate for run in runs}), list(dict.fromkeys(r.arm for r in runs))
     )
     key = legend(styles.key([f"T = {rate:.3g}" for rate in styles.colours], styles.shapes))
-    groups = {
-        (text, budget): part
-        for text in sweep.texts
-        for budget in budgets(runs)
-        if (part := [run for run in runs if (run.job.text, run.budget) == (text, budget)])
-    }
+    found = grouped(runs, lambda run: (run.job.text, run.budget))
+    groups = {key: found[key] for key in product(sweep.texts, budgets(runs)) if key in found}
     drawn = panels(
         (
             _front_panel(i, sweep.named(text, f"{power(budget)} training FLOPs"), part, styles)

@@ -5,13 +5,12 @@ with less said of it. Nothing is written.
 """
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from corpora.errors import InputError
-from reports.charts.svg import INK, OKABE_ITO, SHAPES, Series, SeriesStyle, series_style
 from reports.numbers import power
 from scaling.flops import forward_flops_per_byte, training_flops_per_byte
 from scaling.record import SPEC, RunRecord, read_record, read_spec
@@ -21,6 +20,8 @@ from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.status import RunStatus, SweepStatus, sweep_status
 from scaling.train.metrics import METRICS, values_of
 
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 LearningCurve = Sequence[tuple[float, float]]
 
 PER_DECADE = 30  # stretches: each is 8 % longer than the one before
@@ -262,6 +263,14 @@ def view(run: SweepRun) -> tuple[str, str, str, float]:
     return run.job.text, run.arm, run.tokenization, run.rate
 
 
+def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    """Return the items by key, both in the order in which they are met."""
+    groups: dict[K, list[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
+
+
 def sizes(runs: Iterable[SweepRun]) -> list[str]:
     """Return the sizes of runs, the smallest global module first."""
     return list(dict.fromkeys(run.size for run in sorted(runs, key=lambda run: run.params)))
@@ -275,47 +284,6 @@ def budgets(runs: Iterable[SweepRun]) -> list[float]:
 def lowest(runs: Iterable[SweepRun]) -> SweepRun:
     """Return the run of the fewest bits per byte."""
     return min(runs, key=lambda run: run.loss)
-
-
-C = TypeVar("C", bound=Hashable)
-S = TypeVar("S", bound=Hashable)
-
-
-class Styles(Generic[C, S]):
-    """Styles of series that are told apart by two things: one by colour, the other by shape and
-    dashes.
-
-    Attributes:
-        colours: values that have a colour each. shapes: values that have a shape and dashes each.
-    """
-
-    def __init__(self, colours: Sequence[C], shapes: Sequence[S]) -> None:
-        self.colours, self.shapes = list(colours), list(shapes)
-
-    def __call__(self, colour: C, shape: S) -> SeriesStyle:
-        """Return the style of one series."""
-        first, second = self.colours.index(colour), self.shapes.index(shape)
-        if len(self.shapes) == 1:
-            return series_style(first)
-        dashes = series_style(second % len(OKABE_ITO)).dashes
-        return SeriesStyle(first % len(OKABE_ITO), SHAPES[second % len(SHAPES)], dashes)
-
-    def key(self, colour_names: Sequence[str], shape_names: Sequence[str]) -> list[Series]:
-        """Return a legend: every colour, then every shape in ink."""
-        named = [
-            Series(name, self(colour, self.shapes[0]))
-            for colour, name in zip(self.colours, colour_names, strict=True)
-        ]
-        if len(self.shapes) == 1:
-            return named
-        plain = [
-            Series(entry.name, entry.style._replace(shape="circle", dashes="none"))
-            for entry in named
-        ]
-        return plain + [
-            Series(name, self(self.colours[0], shape)._replace(colour=INK))
-            for shape, name in zip(self.shapes, shape_names, strict=True)
-        ]
 
 
 def byte_models(runs: Sequence[SweepRun]) -> str:

@@ -17,7 +17,6 @@ from reports.charts.svg import (
     SHAPES,
     Scale,
     Series,
-    contrast,
     heat_colours,
     heat_step,
     log_ticks,
@@ -27,6 +26,7 @@ from reports.charts.svg import (
 from tests.reports.drawings import drawn, number, of_class
 
 CIRCLE = series_style(0)
+WHITE, BLACK = "#ffffff", "#000000"
 
 
 def test_scale_is_linear_or_logarithmic() -> None:
@@ -197,19 +197,35 @@ def test_an_axis_has_ticks_enough_to_be_read_and_room_for_them(low: float, ratio
     assert 3 <= len(linear("bits per byte", [2, 2 * ratio]).ticks) <= 10
 
 
+def contrast(colour: str, other: str) -> float:
+    """Return the WCAG 2 contrast ratio of two `#rrggbb` colours, 1 to 21."""
+    light, dark = sorted((_luminance(colour), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in (channel / 255 for channel in (int(colour[i : i + 2], 16) for i in (1, 3, 5)))
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
 def test_text_on_every_heat_step_reaches_wcag_aa() -> None:
     colours = heat_colours()
     assert len(colours) == HEAT_STEPS
     assert min(contrast(background, text) for background, text in colours) >= 4.5
+    for background, text in colours:
+        assert contrast(background, text) >= max(contrast(background, x) for x in (WHITE, BLACK))
 
 
 def test_heat_gets_lighter_all_the_way() -> None:
-    against_black = [contrast(background, "#000000") for background, _ in heat_colours()]
+    against_black = [contrast(background, BLACK) for background, _ in heat_colours()]
     assert against_black == sorted(against_black)
 
 
 def test_contrast_is_wcags() -> None:
-    assert round(contrast("#000000", "#ffffff"), 6) == 21
+    assert round(contrast(BLACK, WHITE), 6) == 21
     assert round(contrast("#777777", "#ffffff"), 2) == 4.48  # the well-known grey that just fails
 
 

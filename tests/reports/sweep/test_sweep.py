@@ -12,6 +12,7 @@ import pytest
 
 from corpora.errors import InputError
 from reports.build import OF_SWEEP, build_report, sections_of
+from reports.charts.key import Styles
 from reports.numbers import power
 from reports.sweep.curves import MOST_CURVES, chosen_curves, curves, differing, learning
 from reports.sweep.grid import grid as grid_section
@@ -21,7 +22,6 @@ from reports.sweep.overview import findings, sweep_overview
 from reports.sweep.rates import best_by_rate, best_rates, front, inference, rate_sentences
 from reports.sweep.results import (
     PER_DECADE,
-    Styles,
     SweepResults,
     SweepRun,
     read_curve,
