@@ -35,22 +35,17 @@ def read_curve(path: Path) -> LearningCurve:
     into stretches of equal ratio of bytes read, and each stretch is one point, the mean of its
     steps. That smooths where steps are many and leaves the first ones as they are.
 
-    Lines that are torn, or hold no finite loss, are passed over, and so is what is no regular file.
+    Lines that are torn, or hold no finite loss, are passed over.
     """
     sums: dict[int, tuple[int, float, float]] = {}
     try:
-        if not path.is_file():  # to open a pipe is to wait for what writes into it
-            return []
-        with path.open("rb") as file:
-            for line in file:
-                found = _point(line)
-                if found is None:
-                    continue
-                stretch = math.floor(PER_DECADE * math.log10(found[0]))
-                n, data, loss = sums.get(stretch, (0, 0.0, 0.0))
-                sums[stretch] = n + 1, data + found[0], loss + found[1]
+        lines = path.read_bytes().splitlines()
     except OSError:
-        pass
+        return []
+    for data, loss in filter(None, map(_point, lines)):
+        stretch = math.floor(PER_DECADE * math.log10(data))
+        n, all_data, losses = sums.get(stretch, (0, 0.0, 0.0))
+        sums[stretch] = n + 1, all_data + data, losses + loss
     stretches = [stretch for _, stretch in sorted(sums.items())]
     if len(stretches) > 1 and stretches[-1][0] < stretches[-2][0]:
         # The run ended within its last stretch, whose few steps would be a hook on the line.

@@ -9,7 +9,9 @@ import pytest
 
 from corpora.open import open_corpus
 from reports.build import build_report
+from reports.laws.results import Laws, read_laws
 from reports.laws.shipped import write_shipped_laws
+from reports.measured import Measured, read_measured
 from tests.reports.folders import hostile_folder, measured_folder
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.train.settings import TrainSettings
@@ -45,6 +47,12 @@ def embedded_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def measured(embedded_folder: Path) -> Measured:
+    """It, as reports read it."""
+    return read_measured(embedded_folder)
+
+
+@pytest.fixture(scope="session")
 def embedded_report(embedded_folder: Path) -> Path:
     """Its report."""
     return build_report(embedded_folder)
@@ -63,6 +71,14 @@ def laws_folder(embedded_folder: Path, tmp_path_factory: pytest.TempPathFactory)
     shutil.copytree(embedded_folder, folder)
     write_shipped_laws(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def laws(laws_folder: Path) -> Laws:
+    """Its laws."""
+    found = read_laws(laws_folder)
+    assert found is not None
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ from corpora.errors import InputError
 from reports.charts.figure import Figure
 from reports.figures import fit_figure, measurement_figure, vocabulary_figure
 from reports.html import frame_html
-from reports.laws.results import Laws, read_laws
-from reports.measured import read_measured
+from reports.laws.results import Laws
+from reports.measured import Measured
 from scaling.engine.bootstrap import NO_BOOTSTRAP
 from scaling.fits.chinchilla import fit_chinchilla
 from scaling.read_runs import read_runs
@@ -21,13 +21,6 @@ from tests.reports.folders import HOSTILE
 from tokenize_lab.results import load_results
 
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-@pytest.fixture(scope="module")
-def laws(laws_folder: Path) -> Laws:
-    found = read_laws(laws_folder)
-    assert found is not None
-    return found
 
 
 def drawn(figure: Figure) -> ET.Element:
@@ -42,15 +35,15 @@ def drawn(figure: Figure) -> ET.Element:
     return root
 
 
-def test_a_rate_is_drawn_as_in_the_report(embedded_folder: Path) -> None:
+def test_a_rate_is_drawn_as_in_the_report(embedded_folder: Path, measured: Measured) -> None:
     figure = measurement_figure(embedded_folder, "premium")
     root = drawn(figure)
-    corpus = read_measured(embedded_folder).corpora[0]
+    corpus = measured.corpora[0]
     paid = [row["premium"] for row in corpus.rows if row["premium"] is not None]
     markers = [one for one in root.iter() if one.get("class", "").startswith("m s")]
     assert len(markers) == len(paid) + len(corpus.tokenizers)  # and those of the key
     assert any(one.text and "Amharic, mistral:v3: " in one.text for one in root.iter(f"{SVG}title"))
-    rows = [row for each in read_measured(embedded_folder).corpora for row in each.rows]
+    rows = [row for each in measured.corpora for row in each.rows]
     assert measurement_figure(rows, "premium").svg == figure.svg
     assert measurement_figure(load_results(embedded_folder), "premium").svg == figure.svg
     assert len(measurement_figure(embedded_folder).panels) == 2  # a chart for each corpus

@@ -1,13 +1,11 @@
 """Claims are those that paired replicates support."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from corpora.bootstrap import DocumentBootstrap
-from reports.measured import Measured, MeasuredValue, Resamples, extreme, read_measured
+from reports.measured import Measured, MeasuredValue, Resamples, extreme
 
 RESAMPLES = Resamples(DocumentBootstrap())
 
@@ -46,11 +44,6 @@ def test_equal_values_are_tied() -> None:
 def test_without_replicates_nothing_is_said_of_ties() -> None:
     top = extreme({"a": MeasuredValue(2.0), "b": MeasuredValue(1.0)}, Resamples(None))
     assert top.best == "a" and top.tied is None and top.next == "b"
-
-
-@pytest.fixture(scope="module")
-def measured(embedded_folder: Path) -> Measured:
-    return read_measured(embedded_folder)
 
 
 def test_replicates_are_those_behind_the_rows(measured: Measured) -> None:

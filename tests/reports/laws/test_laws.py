@@ -19,7 +19,7 @@ from reports.laws.optimal import BUDGET, placed
 from reports.laws.overview import best_rate_sentences, law_sentences
 from reports.laws.profiles import law2_of, optima_of, profiles
 from reports.laws.results import Laws, budget, inside, read_laws, shown_name
-from reports.measured import read_measured
+from reports.measured import Measured
 from reports.numbers import power, significant
 from reports.page import render_page
 from scaling.engine.bootstrap import NO_BOOTSTRAP
@@ -27,15 +27,15 @@ from scaling.fits.isoflop import fit_surfaces
 from scaling.laws.optimum import surface
 from scaling.published import tables as published
 from scaling.read_runs import read_runs
-from scaling.result import Finding
+from scaling.result import Finding, FitResult
 from tests.reports.drawings import drawn, of_class, places
 from tests.reports.folders import HOSTILE
 from tests.reports.test_build import Page
 
 
 @pytest.fixture(scope="module")
-def laws(laws_folder: Path) -> Laws:
-    found = read_laws(laws_folder)
+def law2(laws: Laws) -> FitResult:
+    found = law2_of(laws)
     assert found is not None
     return found
 
@@ -115,14 +115,12 @@ def test_what_the_forms_are_said_to_do_is_so(laws: Laws) -> None:
     assert said[1] == significant(errors["one-exponent"])
 
 
-def test_optima_are_those_that_law_ii_was_fitted_to(laws: Laws) -> None:
-    fit = law2_of(laws)
-    assert fit is not None
-    optima = optima_of(laws, fit)
+def test_optima_are_those_that_law_ii_was_fitted_to(laws: Laws, law2: FitResult) -> None:
+    optima = optima_of(laws, law2)
     assert len(optima) == 48
     compute, rate, loss = (np.array(one) for one in zip(*optima, strict=True))
-    predicted = fit.predict("bits_per_byte", compute_flops=compute, compression_rate=rate).value
-    assert loss - predicted == pytest.approx(np.array(fit.residuals), abs=1e-12)
+    predicted = law2.predict("bits_per_byte", compute_flops=compute, compression_rate=rate).value
+    assert loss - predicted == pytest.approx(np.array(law2.residuals), abs=1e-12)
 
 
 def test_a_bowl_whose_lowest_place_was_not_trained_has_no_optimum() -> None:
@@ -144,13 +142,11 @@ def test_a_bowl_whose_lowest_place_was_not_trained_has_no_optimum() -> None:
         assert ("lies outside the rates or sizes trained" in said) != there
 
 
-def test_a_bowl_apart_from_law_ii_is_said_to_be(laws: Laws) -> None:
-    fit = law2_of(laws)
-    assert fit is not None
+def test_a_bowl_apart_from_law_ii_is_said_to_be(laws: Laws, law2: FitResult) -> None:
     apart = []
     for bowl in laws.of("isoflop-surface"):
         own = bowl.intervals["compression_rate_opt"]
-        best = fit.predict("compression_rate_opt", compute_flops=budget(bowl))
+        best = law2.predict("compression_rate_opt", compute_flops=budget(bowl))
         assert own is not None and best.low is not None and best.high is not None
         if own.high < best.low or own.low > best.high:
             apart.append(power(budget(bowl)))
@@ -159,16 +155,14 @@ def test_a_bowl_apart_from_law_ii_is_said_to_be(laws: Laws) -> None:
     assert all(one in said for one in apart)
 
 
-def test_distance_is_measured_over_best(laws: Laws, laws_folder: Path) -> None:
-    measured, fit = read_measured(laws_folder), law2_of(laws)
-    assert fit is not None
-    languages = {one.language: one for one in placed(measured, measured.corpora[0], fit)}
+def test_distance_is_measured_over_best(laws: Laws, measured: Measured, law2: FitResult) -> None:
+    languages = {one.language: one for one in placed(measured, measured.corpora[0], law2)}
     assert len(languages) == 25
     assert languages["eng_Latn"].basis == "runs"
     hindi, swahili = languages["hin_Deva"], languages["swh_Latn"]
     assert hindi.basis == "measured" and swahili.basis == "analogy"
     # At 1e20 the table's own ratio, 8.09 to English's 3.71, on Law II's T*.
-    best = float(fit.predict("compression_rate_opt", compute_flops=BUDGET).value)
+    best = float(law2.predict("compression_rate_opt", compute_flops=BUDGET).value)
     assert hindi.best.value == pytest.approx(best * 8.09 / 3.71, rel=1e-6)
     widths = [
         math.log(one.best.high / one.best.low)
@@ -184,12 +178,11 @@ def test_distance_is_measured_over_best(laws: Laws, laws_folder: Path) -> None:
         away = math.log(distance.rate / hindi.best.value)
         loss_ratio = 0.337 / 0.960
         assert distance.price.value == pytest.approx(
-            fit.estimates["F"] * away**2 * loss_ratio, rel=1e-6
+            law2.estimates["F"] * away**2 * loss_ratio, rel=1e-6
         )
 
 
-def test_what_the_demo_says_is_so(laws: Laws, laws_folder: Path) -> None:
-    measured = read_measured(laws_folder)
+def test_what_the_demo_says_is_so(laws: Laws, measured: Measured) -> None:
     first, second = best_rate_sentences(laws, measured, "mistral:tekken")
     assert "3.70 [3.60, 3.83]" in first and "3.41 [3.26, 3.56]" in first
     for language in ("eng_Latn", "hin_Deva"):
@@ -197,18 +190,16 @@ def test_what_the_demo_says_is_so(laws: Laws, laws_folder: Path) -> None:
         assert f"{significant(rate)} bytes per token of" in second
 
 
-def test_code_is_not_placed(laws: Laws, laws_folder: Path) -> None:
-    measured, fit = read_measured(laws_folder), law2_of(laws)
-    assert fit is not None
-    assert placed(measured, measured.corpora[1], fit) == []
+def test_code_is_not_placed(laws: Laws, measured: Measured, law2: FitResult) -> None:
+    assert placed(measured, measured.corpora[1], law2) == []
 
 
-def test_a_page_without_bowls_does_not_carry_plotly(embedded_report: Path, laws: Laws) -> None:
+def test_a_page_without_bowls_does_not_carry_plotly(
+    embedded_report: Path, laws: Laws, law2: FitResult
+) -> None:
     assert embedded_report.stat().st_size < 1_500_000
     assert "plotly" not in embedded_report.read_text("utf-8").lower()
-    fit = law2_of(laws)
-    assert fit is not None
-    page = render_page("x", sections_of(OF_LAWS, Laws(laws.tables, [fit])))
+    page = render_page("x", sections_of(OF_LAWS, Laws(laws.tables, [law2])))
     assert "plotly" not in page.lower()
     assert len(page) < 300_000
     assert "--law isoflop-surface" in page  # what is missing, and how to make it

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.open import open_corpus
@@ -20,11 +18,6 @@ from tests.reports.folders import measured_folder
 from tokenize_lab.backends.simple import ByteTokenizer, CharacterTokenizer
 from tokenize_lab.load import load_tokenizer
 from tokenize_lab.tokenizer import Tokenizer
-
-
-@pytest.fixture(scope="module")
-def measured(embedded_folder: Path) -> Measured:
-    return read_measured(embedded_folder)
 
 
 def made(folder: Path, tokenizers: Sequence[Tokenizer], **settings: object) -> Measured:
