@@ -158,9 +158,16 @@ class Chart:
         """Return the area within a line that ends where it begins."""
         return tag("polygon", class_=classes, points=self._path(outline))
 
-    def band(self, style: SeriesStyle, low: Points, high: Points) -> Markup:
-        """Return the area between two lines."""
-        return self.area([*low, *reversed(high)], f"band s{style.colour}")
+    def banded(
+        self, style: SeriesStyle, points: Sequence[tuple[float, float, LowHigh]], hint: str = ""
+    ) -> list[Markup]:
+        """Return a line through the points, over the band of the intervals that they have."""
+        known = [(x, ends) for x, _, ends in points if ends and (ends[1] > 0 or not self.y.log)]
+        # A logarithmic axis has no place for an end that is not positive.
+        outline = [(x, max(ends[0], self.y.low)) for x, ends in known]
+        outline += [(x, ends[1]) for x, ends in reversed(known)]
+        band = [self.area(outline, f"band s{style.colour}")] if known else []
+        return [*band, self.line(style, [(x, y) for x, y, _ in points], hint)]
 
     def mark(
         self,

@@ -13,6 +13,7 @@ from reports.laws.allocation import coefficients
 from reports.laws.results import Laws, alike, budget, of_family
 from reports.numbers import (
     UNMEASURED,
+    LowHigh,
     cell,
     compact,
     ends_of,
@@ -183,22 +184,20 @@ def compute_panel(
     low, high = compute_range(fit)
     at = np.geomspace(low, high * 10, _STEPS)
     predicted = fit.predict(quantity, compute_flops=at)
-    best, *edges = (
-        list(zip(at.tolist(), np.broadcast_to(values, at.shape).tolist(), strict=True))
-        for values in (predicted.value, predicted.low, predicted.high)
-        if values is not None
-    )
-    values = [value for edge in edges or [best] for _, value in edge]
-    for _, value, ends, _ in places:
-        values += [value, *(ends or ())]
+    edges: list[LowHigh] = [None] * _STEPS
+    if predicted.low is not None and predicted.high is not None:
+        both = np.stack([predicted.low, predicted.high], axis=-1)
+        edges = np.broadcast_to(both, (_STEPS, 2)).tolist()
+    found = np.broadcast_to(predicted.value, at.shape).tolist()
+    line = list(zip(at.tolist(), found, edges, strict=True))
+    values = [y for _, best, ends in line for y in ends or (best,)]
+    values += [y for _, place, ends, _ in places for y in (place, *(ends or ()))]
     chart = Chart(
         decades("budget, FLOPs", [float(at[0]), float(at[-1])]), axis(label, values),
         width=440, height=400,
     )  # fmt: skip
-    style = series_style(0)
-    marks = [chart.band(style, *edges)] if len(edges) == 2 else []
-    marks += [
-        chart.line(style, best, law),
+    marks = [
+        *chart.banded(series_style(0), line, law),
         chart.rule(x=high),
         chart.text(high, chart.y.low, "largest budget fitted", up=8, anchor="end"),
     ]

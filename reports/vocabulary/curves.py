@@ -141,6 +141,7 @@ def curves_of(rows: Sequence[CurveRow]) -> Curves:
 
 _SHOWN_CEILING = 1.5  # of the highest rate: one further up would flatten the curves
 _PER_IDS = 1000
+_RATE, _GAIN = "bytes_per_token", "marginal_bytes_per_token"
 _APART = 11.0  # pixels between labels
 HEADROOM = 1.08  # above the highest rule, for what is written over it
 
@@ -162,7 +163,7 @@ def sizes(curves: Curves) -> Section:
         + _findings(curves)
         + legend(list(curves.series), lines=True)
         + panels(size_panels(curves))
-        + Markup('<p class="note">Text: {}. {}</p>').format(name(curves.corpus), _words(curves))
+        + note(Markup("Text: {}. {}").format(name(curves.corpus), _words(curves)))
         + behind("Table: bytes per token by vocabulary size", _table(curves)),
     )
 
@@ -218,7 +219,7 @@ def rates_in(curves: Sequence[DrawnCurve]) -> list[float]:
         rate
         for curve in curves
         for row in curve.rows
-        for rate in (row["bytes_per_token"], *(row["intervals"]["bytes_per_token"] or ()))
+        for rate in (row[_RATE], *(row["intervals"][_RATE] or ()))
     ]
 
 
@@ -226,15 +227,13 @@ def rate_lines(chart: Chart, curves: Sequence[DrawnCurve]) -> list[Markup]:
     """Return each curve with its band."""
     marks = []
     for curve in curves:
-        style = curve.series.style
-        ends = [(row["vocabulary_size"], row["intervals"]["bytes_per_token"]) for row in curve.rows]
-        known = [(size, interval) for size, interval in ends if interval]
-        low, high = ([(float(v), i[k]) for v, i in known] for k in (0, 1))
-        if known:
-            marks.append(chart.band(style, low, high))
-        last = curve.points[-1]
-        hint = f"{curve.series.name}: {last[1]:.3f} bytes per token at {last[0]:,} ids"
-        marks.append(chart.line(style, [(float(v), rate) for v, rate in curve.points], hint))
+        points = [
+            (float(row["vocabulary_size"]), row[_RATE], row["intervals"][_RATE])
+            for row in curve.rows
+        ]
+        size, rate = curve.points[-1]
+        hint = f"{curve.series.name}: {rate:.3f} bytes per token at {size:,} ids"
+        marks += chart.banded(curve.series.style, points, hint)
     return marks
 
 
@@ -270,32 +269,27 @@ def _ceiling_labels(
     return marks
 
 
-def _gained(curve: DrawnCurve) -> list[tuple[float, CurveRow]]:
-    """Return sizes with rows that gained something, which a logarithm can show."""
+def _gained(curve: DrawnCurve) -> list[tuple[float, float, list[float] | None]]:
+    """Return sizes, gains and their intervals, where there is a gain for a logarithm to show."""
     return [
-        (float(row["vocabulary_size"]), row)
+        (
+            float(row["vocabulary_size"]),
+            _PER_IDS * row[_GAIN],
+            ends and [_PER_IDS * e for e in ends],
+        )
         for row in curve.rows
-        if (row["marginal_bytes_per_token"] or 0) > 0
+        if (row[_GAIN] or 0) > 0
+        for ends in [row["intervals"][_GAIN]]
     ]
 
 
 def _gains(drawn: Sequence[DrawnCurve], label: str) -> tuple[Chart, list[Markup]]:
-    found = {curve.series.name: _gained(curve) for curve in drawn}
-    values = [_PER_IDS * r["marginal_bytes_per_token"] for rows in found.values() for _, r in rows]
+    found = [(curve.series, _gained(curve)) for curve in drawn]
+    values = [gain for _, points in found for _, gain, _ in points]
     chart = Chart(size_axis(drawn), decades(label, values or [1.0]))
-    marks = []
-    for curve in drawn:
-        rows = found[curve.series.name]
-        ends = [(v, r["intervals"]["marginal_bytes_per_token"]) for v, r in rows]
-        known = [(v, interval) for v, interval in ends if interval and interval[1] > 0]
-        if known:
-            low = [(v, max(_PER_IDS * i[0], chart.y.low)) for v, i in known]
-            marks.append(
-                chart.band(curve.series.style, low, [(v, _PER_IDS * i[1]) for v, i in known])
-            )
-        line = [(v, _PER_IDS * r["marginal_bytes_per_token"]) for v, r in rows]
-        marks.append(chart.line(curve.series.style, line, curve.series.name))
-    return chart, marks
+    return chart, [
+        mark for series, points in found for mark in chart.banded(series.style, points, series.name)
+    ]
 
 
 def _findings(curves: Curves) -> Markup:
@@ -319,17 +313,15 @@ def _findings(curves: Curves) -> Markup:
 
 def _words(curves: Curves) -> str:
     left_out = len(curves.languages) - len(curves.shown)
-    drawn = (
+    more = (
         f" {left_out} more languages are in the table only; those drawn are English and, by the "
         "rate they reach, evenly spaced among all."
-        if left_out
-        else ""
     )
     return (
         "Bands are 95 % intervals over its documents or aligned lines. "
         "Dashed: the ceiling, bytes per piece of text that merges cannot cross; where it lies "
         f"beyond {_SHOWN_CEILING:g} times the highest rate it is only in the table. Sizes count "
-        "special tokens and the alphabet." + drawn
+        "special tokens and the alphabet." + (more if left_out else "")
     )
 
 
