@@ -54,16 +54,16 @@ class Resamples:
     """Resampled counts of groups, made once each.
 
     Attributes:
-        bootstrap: how they are made, or None for none.
+        bootstrap: how they are made.
     """
 
-    bootstrap: DocumentBootstrap | None
+    bootstrap: DocumentBootstrap
     _made: dict[int, tuple[GroupCounts, dict[str, MeasuredValue]]] = field(default_factory=dict)
 
     def count(self, name: str, part: GroupCounts) -> MeasuredValue:
         """Return a group's bytes or tokens."""
         if id(part) not in self._made:
-            sums = part.resampled(self.bootstrap) if self.bootstrap else None
+            sums = part.resampled(self.bootstrap)
             total = part.total
             self._made[id(part)] = (  # the group is kept too, so that its id stays its own
                 part,
@@ -79,7 +79,7 @@ class Resamples:
 
     def interval(self, estimate: MeasuredValue) -> Interval | None:
         """Return an estimate's interval, or None."""
-        return self.bootstrap.interval(estimate.replicates) if self.bootstrap else None
+        return self.bootstrap.interval(estimate.replicates)
 
     def gini(self, parts: Sequence[GroupCounts]) -> MeasuredValue:
         """Return the Gini coefficient of tokens over aligned languages."""

@@ -318,7 +318,7 @@ def overview(measured: Measured) -> Section:
             findings=findings,
         )
 
-    intervals = measured.resamples.bootstrap is not None
+    intervals = measured.resamples.bootstrap.replicates > 0
     introduction = render("introduction.html", intervals=intervals, tokenizers=len(measured.series))
     return Section("overview", "Overview", introduction + for_each_corpus(measured, part))
 

@@ -42,7 +42,9 @@ def test_equal_values_are_tied() -> None:
 
 
 def test_without_replicates_nothing_is_said_of_ties() -> None:
-    top = extreme({"a": MeasuredValue(2.0), "b": MeasuredValue(1.0)}, Resamples(None))
+    top = extreme(
+        {"a": MeasuredValue(2.0), "b": MeasuredValue(1.0)}, Resamples(DocumentBootstrap(0))
+    )
     assert top.best == "a" and top.tied is None and top.next == "b"
 
 
