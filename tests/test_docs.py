@@ -1,17 +1,21 @@
 """The README is true: every command it shows is run, and what it prints is what is shown.
 
 In a ```console block a line starting with `$` is a command; what follows is its output on stdout,
-a line of `...` standing for any lines. Trailing spaces do not count.
+a line of `...` standing for any lines. Trailing spaces do not count. A ```python block is run after
+those above it, and the ```text block below it, if there is one, is what it prints.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from scaling.published.tables import OPTIMA
+from scaling.published.tables import path as table_path
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -66,6 +70,24 @@ def test_a_command_prints_what_the_readme_shows(workplace: Path, command: str, o
     assert done.returncode == 0, done.stderr
     plain = "".join(line.rstrip() + "\n" for line in done.stdout.splitlines())
     assert re.fullmatch(as_pattern(output), plain), f"it printed:\n{done.stdout}"
+
+
+def test_the_python_that_the_readme_shows_prints_what_it_shows(workplace: Path) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", README, re.M | re.S)
+    assert len(blocks) > 1
+    shutil.copyfile(table_path(OPTIMA), workplace / "optima.csv")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "\n".join(code for code, _ in blocks)],
+        cwd=workplace,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "".join(output for _, output in blocks), done.stdout
+    for name in ("premium.svg", "report.html", "sizes.svg", "law2.svg"):
+        assert (workplace / name).stat().st_size > 1000
 
 
 @pytest.mark.parametrize("marker", ["main job", "tests"])

@@ -1,13 +1,11 @@
 """`tokenize-lab tokenizers`: train one, look at one; forensics has its own commands."""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from corpora.cli import JsonOption
-from corpora.errors import InputError
 from tokenize_lab.cli.forensics import audit, diff, mixture
 from tokenize_lab.cli.options import Invalid, TextField, TxtUnit
 from tokenize_lab.progress import progress
@@ -88,22 +86,18 @@ def train(
     """
     from corpora.open import open_corpus
     from corpora.output import drawn, emit, json_object
-    from tokenize_lab.train.settings import SEARCHED_SIZE, SEARCHED_SUPERBPE, TrainSettings
+    from tokenize_lab.train.settings import train_settings
     from tokenize_lab.train.train import train_tokenizer
 
-    if (vocab_size is None) == (target_compression is None):
-        given = "neither was" if vocab_size is None else "both were"
-        raise InputError(f"give one of --vocab-size and --target-compression; {given} given")
-    searched = SEARCHED_SUPERBPE if kind == "superbpe" else SEARCHED_SIZE
-    settings = TrainSettings(
+    settings = train_settings(
         kind,
-        searched if vocab_size is None else vocab_size,
-        engine,
-        pattern,
-        seed,
-        stage_split,
-        superword_words,
-        math.nan if target_compression == 0 else target_compression or 0,  # 0 is no target
+        vocab_size,
+        target_compression,
+        engine=engine,
+        pattern=pattern,
+        seed=seed,
+        stage_split=stage_split,
+        superword_words=superword_words,
     )
     text = open_corpus(corpus, text_field=text_field, unit=unit, on_invalid=on_invalid)
     with progress(total=text.size_bytes) as bars:

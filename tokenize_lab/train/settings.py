@@ -146,3 +146,37 @@ class TrainSettings:
             )
         # A vocabulary of hardly more than the bytes has hardly a first stage.
         object.__setattr__(self, "stage_split", max(ids, BYTES + 1))
+
+
+def train_settings(
+    kind: str,
+    vocab_size: int | None = None,
+    target_compression: float | None = None,
+    *,
+    engine: str = "",
+    pattern: str = "",
+    seed: int = 0,
+    stage_split: float = 0,
+    superword_words: int = 0,
+) -> TrainSettings:
+    """Return the recipe of a tokenizer of a given size, or of the size that reaches a compression.
+
+    Args: as the attributes of `TrainSettings`; one of the first two is given.
+
+    Raises:
+        InputError: both or neither is given, or from `TrainSettings`.
+    """
+    if (vocab_size is None) == (target_compression is None):
+        given = "neither was" if vocab_size is None else "both were"
+        raise InputError(f"give one of `vocab_size` and `target_compression`; {given} given")
+    searched = SEARCHED_SUPERBPE if kind == "superbpe" else SEARCHED_SIZE
+    return TrainSettings(
+        kind,
+        searched if vocab_size is None else vocab_size,
+        engine,
+        pattern,
+        seed,
+        stage_split,
+        superword_words,
+        math.nan if target_compression == 0 else target_compression or 0,  # 0 is no target
+    )

@@ -123,10 +123,13 @@ class Card:
 
 
 class Trained(NamedTuple):
-    """Where a trained tokenizer lies, and its card."""
+    """Where a trained tokenizer lies, and its card; it is a path wherever one is taken."""
 
     path: Path
     card: Card
+
+    def __fspath__(self) -> str:
+        return str(self.path)
 
 
 def train_tokenizer(

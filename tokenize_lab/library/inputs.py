@@ -1,0 +1,79 @@
+"""What a program has at hand, as corpora: strings, paths, names, corpora of its own."""
+
+from collections.abc import Iterable, Mapping
+from os import PathLike, fspath
+from typing import Any
+
+from corpora.corpus import Corpus
+from corpora.errors import InputError
+from corpora.memory import corpus_of
+from corpora.open import open_corpus
+
+Text = str | PathLike[str] | Corpus | Iterable[str] | Mapping[str, Iterable[str]]
+
+
+def corpora_of(
+    text: Text | Iterable[PathLike[str] | Corpus],
+    *,
+    language: str | None = None,
+    parallel: bool | None = None,
+) -> list[Corpus]:
+    """Return text as corpora.
+
+    Arguments:
+        text: the spec or path of a corpus; a corpus; several paths or corpora; a list of strings,
+            each a document; or a mapping from language (`hin_Deva`) to its documents.
+        language: of all the text, where it does not say.
+        parallel: whether the documents of all languages are translations of one another, one by
+            one; by default they are if all have as many, as of a folder of files.
+
+    Raises:
+        InputError: there is no such corpus or no text, or parallel languages differ in length.
+    """
+    if isinstance(text, str | PathLike):
+        return [_opened(text, language, parallel)]
+    if hasattr(text, "batches"):
+        return [text]
+    if isinstance(text, Mapping):
+        documents = {label: _listed(label, group) for label, group in text.items()}
+        if parallel is None:
+            parallel = len(documents) > 1 and len({len(d) for d in documents.values()}) == 1
+        return [corpus_of(documents, parallel=parallel)]
+    if not isinstance(text, Iterable):
+        raise InputError(f"`text`: {type(text).__name__}; give a list of strings, a path or a name")
+    items: list[Any] = list(text)
+    if items and not any(isinstance(item, str) for item in items):
+        paths = [isinstance(item, PathLike) for item in items]
+        if all(path or hasattr(item, "batches") for path, item in zip(paths, items, strict=True)):
+            return [
+                _opened(item, language, parallel) if path else item
+                for path, item in zip(paths, items, strict=True)
+            ]
+    return [corpus_of(items) if language is None else corpus_of(items, language=language)]
+
+
+def one_corpus(text: Text, *, language: str | None = None) -> Corpus:
+    """Return text as one corpus; as `corpora_of`.
+
+    Raises:
+        InputError: also where several are given.
+    """
+    corpora = corpora_of(text, language=language)
+    if len(corpora) != 1:
+        raise InputError(f"`text`: {len(corpora)} corpora; give one")
+    return corpora[0]
+
+
+def _opened(spec: str | PathLike[str], language: str | None, parallel: bool | None) -> Corpus:
+    try:
+        return open_corpus(fspath(spec), language=language, parallel=parallel)
+    except InputError as error:
+        if isinstance(spec, str) and any(c.isspace() for c in spec):
+            raise InputError(f"{error}; text itself is given in a list: [text]") from error
+        raise
+
+
+def _listed(language: str, documents: Iterable[str]) -> list[str]:
+    if isinstance(documents, str):
+        raise InputError(f"`text`: {language} has a single string; give a list, one a document")
+    return list(documents)

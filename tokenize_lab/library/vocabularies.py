@@ -1,0 +1,148 @@
+"""`tl.train`, `tl.vocab_curve`, `tl.audit`, `tl.diff`, `tl.mixture`: what a vocabulary is worth."""
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from tokenize_lab.forensics.audit import audit as audited
+from tokenize_lab.forensics.diff import diff as compared
+from tokenize_lab.forensics.mixture import mixture as inferred
+from tokenize_lab.library.inputs import Text, corpora_of, one_corpus
+from tokenize_lab.library.measuring import specs_of
+from tokenize_lab.library.shown import SizeCurves, VocabularyFinding
+from tokenize_lab.progress import progress
+from tokenize_lab.train.settings import train_settings
+from tokenize_lab.train.train import Trained, train_tokenizer
+from tokenize_lab.vocab_curve.job import vocab_curve as curves_of
+
+
+def train(
+    kind: str,
+    corpus: Text,
+    *,
+    out: str | PathLike[str],
+    vocab_size: int | None = None,
+    target_compression: float | None = None,
+    **settings: Any,
+) -> Trained:
+    """Train a tokenizer: the same text and settings give the same file, to the byte.
+
+    Arguments:
+        kind: `bpe`, `unigram`, `wordpiece`, `character`, `superbpe` or `parity-bpe`.
+        corpus: text, as `measure` takes it.
+        out: folder for the tokenizer and its card.
+        vocab_size: ids, the 256 bytes included.
+        target_compression: bytes per token to reach on this text, in place of `vocab_size`.
+        settings: `engine`, `pattern`, `seed`, `stage_split`, `superword_words`: as
+            `tokenize_lab.train.settings.TrainSettings` has them.
+
+    Returns:
+        Its path and card; `measure` and `load` take it as a tokenizer.
+
+    Raises:
+        InputError: a setting that cannot be, no text, a target out of reach, or `out` cannot be
+            written.
+    """
+    recipe = train_settings(kind, vocab_size, target_compression, **settings)
+    with progress() as bars:
+        return train_tokenizer(one_corpus(corpus), recipe, Path(out), bars.report)
+
+
+def vocab_curve(
+    corpus: Text,
+    tokenizers: object,
+    *,
+    at: Sequence[int] = (),
+    language: str | None = None,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> SizeCurves:
+    """Return bytes per token at every vocabulary size that BPEs can be cut to.
+
+    Arguments:
+        corpus: text, as `measure` takes it; read once.
+        tokenizers: one or several BPEs, as `load` takes them.
+        at: sizes to give; by default a grid a quarter of an octave apart.
+        language: of all the text, where it does not say.
+        replicates: bootstrap resamples; 0 for no intervals.
+        seed: of the resamples.
+
+    Raises:
+        InputError: from the text; a tokenizer is no BPE, or cannot be cut to a size asked for.
+    """
+    text = one_corpus(corpus, language=language)
+    with progress() as bars:
+        found = curves_of(
+            text, specs_of(tokenizers), at=at, replicates=replicates, seed=seed,
+            progress=bars.report,
+        )  # fmt: skip
+    return SizeCurves(**vars(found))
+
+
+def audit(
+    tokenizer: object, corpus: Text | None = None, *, jobs: int = 1, cache: Path | None = None
+) -> VocabularyFinding:
+    """Look at every token: can it come out of a text at all; is it used, and by which languages.
+
+    Arguments:
+        tokenizer: as `load` takes it.
+        corpus: text that shows which tokens are used; None to look at the vocabulary alone.
+        jobs: processes to count with; 0 for one a core.
+        cache: folder of counts already made.
+
+    Raises:
+        InputError: from the tokenizer or the text.
+    """
+    (spec,) = specs_of(tokenizer)
+    text = [] if corpus is None else corpora_of(corpus)
+    with progress() as bars:
+        return VocabularyFinding(audited(spec, text, jobs=jobs, cache=cache, progress=bars.report))
+
+
+def diff(first: object, second: object, corpus: Text | None = None) -> VocabularyFinding:
+    """Compare two tokenizers: what they do to text, which tokens they share, and how they cut.
+
+    Arguments:
+        first, second: as `load` takes them.
+        corpus: text to be cut by both; None to compare the vocabularies alone.
+
+    Raises:
+        InputError: from the tokenizers or the text.
+    """
+    one, other = specs_of([first, second])
+    text = [] if corpus is None else corpora_of(corpus)
+    with progress() as bars:
+        return VocabularyFinding(compared(one, other, text, progress=bars.report))
+
+
+def mixture(
+    tokenizer: object,
+    corpus: Text,
+    *,
+    merges: int = 1000,
+    most_bytes: int = 4_000_000,
+    replicates: int = 0,
+    seed: int = 0,
+) -> VocabularyFinding:
+    """Infer how much of each language a BPE was trained on, from the order of its merges.
+
+    Arguments:
+        tokenizer: as `load` takes it.
+        corpus: text of every language it may be of.
+        merges: how many of the first merges to read.
+        most_bytes: text to use of each language, bytes.
+        replicates: resamples for intervals; 0 for none.
+        seed: of the resamples.
+
+    Raises:
+        InputError: from the tokenizer or the text; fewer than two languages; no BPE.
+    """
+    (spec,) = specs_of(tokenizer)
+    with progress() as bars:
+        return VocabularyFinding(
+            inferred(
+                spec, corpora_of(corpus), merges=merges, most_bytes=most_bytes,
+                replicates=replicates, seed=seed, progress=bars.report,
+            )
+        )  # fmt: skip
