@@ -24,12 +24,12 @@ from corpora.open import open_corpus
 from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.fields import TextSettings
 from tokenize_lab.counts.schema import merged
-from tokenize_lab.load import load_tokenizer
-from tokenize_lab.measure import count_corpora
+from tokenize_lab.measurement import count_corpora
 from tokenize_lab.rows import RowSettings, measure_rows
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
 
 _MISTRAL = Path(importlib.util.find_spec("mistral_common").origin or "").parent / "data"  # type: ignore[union-attr]  # it is a dependency
 

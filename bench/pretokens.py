@@ -29,12 +29,12 @@ from tokenize_lab.backends.huggingface_fast import FastPath
 from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.fields import TextSettings
 from tokenize_lab.counts.schema import merged
-from tokenize_lab.load import load_tokenizers
-from tokenize_lab.measure import count_corpora
+from tokenize_lab.measurement import count_corpora
 from tokenize_lab.rows import RowSettings, measure_rows
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizers
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
 
 SIZES = (2048, 4096, 6144, 8192, 12288, 16384, 24576, 32768)
 PATTERN = "gpt4"

@@ -27,8 +27,8 @@ from corpora.document import Batch
 from corpora.open import open_corpus
 from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.fields import TextSettings
-from tokenize_lab.load import load_tokenizers
-from tokenize_lab.measure import count_corpora
+from tokenize_lab.measurement import count_corpora
+from tokenize_lab.tokenizer_spec import load_tokenizers
 
 PART = 64 << 20
 

@@ -17,11 +17,11 @@ from overhead import cpu_seconds, library_sources
 from corpora.corpus import Corpus, DocumentCorpus
 from corpora.document import Document
 from corpora.open import open_corpus
-from tokenize_lab.load import load_tokenizer
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.train import train_tokenizer
-from tokenize_lab.vocab_curve.job import vocab_curve
+from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
+from tokenize_lab.vocabulary_curves.job import vocab_curve
 
 
 def plain(corpus: Corpus, tokenizer: Tokenizer) -> int:

@@ -17,11 +17,11 @@ from reports.laws.results import read_laws
 from reports.laws.shipped import write_shipped_laws
 from reports.measured import Measured, read_measured
 from reports.sections.overview import compression_sentences, evenness, who_pays
-from tokenize_lab.load import load_tokenizers
-from tokenize_lab.measure import measure
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.train import train_tokenizer
-from tokenize_lab.vocab_curve.job import vocab_curve
+from tokenize_lab.measurement import measure
+from tokenize_lab.tokenizer_spec import load_tokenizers
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
+from tokenize_lab.vocabulary_curves.job import vocab_curve
 
 TRAINED = (("bpe", 1024), ("bpe", 4096), ("unigram", 1024), ("unigram", 4096))
 IN_USE = ("mistral:v1", "mistral:v3", "mistral:tekken")

@@ -23,9 +23,9 @@ from scaling.flops import BYTE_VOCABULARY
 from scaling.model.patching import Starts, space_starts, static_starts
 from scaling.record import RECORD, SPEC
 from scaling.spec import Patching, RunSpec
-from tokenize_lab.load import TokenizerSpec, load_tokenizer
 from tokenize_lab.progress import Stage
 from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer_spec import TokenizerSpec, load_tokenizer
 
 TOKENIZER = "tokenizer.txt"
 ENTROPY_MODEL = "entropy_model"

@@ -41,7 +41,7 @@ class Results:
 
     Attributes:
         counts: by group, as finely as they were kept.
-        provenance: where they came from; see `tokenize_lab.measure.provenance`.
+        provenance: where they came from; see `tokenize_lab.measurement.provenance`.
         samples: heads of documents with their tokens; see `tokenized_samples`.
     """
 

@@ -16,7 +16,7 @@ from reports.html import Column, columns, language_cell, name, sortable_table
 from reports.languages import language_name
 from reports.numbers import significant, with_interval
 from reports.page import Section, absent, behind, lead, note, paragraphs
-from tokenize_lab.vocab_curve.job import FILE, CurveRow, load_curves
+from tokenize_lab.vocabulary_curves.job import FILE, CurveRow, load_curves
 
 MOST_PANELS = 12
 ENGLISH = "eng"  # how the codes begin of what parity compares with

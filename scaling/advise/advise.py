@@ -66,8 +66,8 @@ def advise(
         compute_flops: training budget C, FLOPs.
         language: its code, e.g. `hin_Deva`.
         tokenizers: those whose price is wanted: specs, tokenizers of this or other libraries (as
-            `tokenize_lab.load.load_tokenizers` takes them), or, where one was measured elsewhere,
-            its name, bytes per token and vocabulary size (which may be left out) as a tuple.
+            `tl.load` takes them), or, where one was measured elsewhere, its name, bytes per token
+            and vocabulary size (which may be left out) as a tuple.
         corpus: text in that language, to measure tokenizers on: a spec, a corpus, or strings; the
             embedded corpus by default. Its parity is used where it is parallel to English.
         family: `latent` (byte latent transformers) or `subword`.

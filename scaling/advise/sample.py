@@ -15,10 +15,10 @@ from corpora.memory import Texts, corpus_of
 from corpora.open import open_corpus
 from scaling.advise.answer import MeasuredTokenizer
 from scaling.advise.placement import ENGLISH
-from tokenize_lab.load import load_tokenizer, load_tokenizers
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.vocab_curve.curve import token_curve
-from tokenize_lab.vocab_curve.job import log_grid
+from tokenize_lab.tokenizer_spec import load_tokenizer, load_tokenizers
+from tokenize_lab.vocabulary_curves.curve import token_curve
+from tokenize_lab.vocabulary_curves.job import log_grid
 
 EMBEDDED = "embedded"
 CURVE_TOKENIZER = "mistral:tekken"  # its merges, cut at sizes, where no tokenizer asked has any

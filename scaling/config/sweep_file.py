@@ -85,8 +85,8 @@ class ArmTable(FamilyTable):
         sizes: layers and width of the global module, or of the subword model.
         patching, compression_rates, most_bytes: of a `blt`; no rates where patches are words.
         entropy_model: of the two entropy kinds: how to train it, or the folder of its run.
-        tokenizers: of a `subword` model: specs of `tokenize_lab.load`, or KIND:SIZE to train one
-            on the text, as bpe:1024.
+        tokenizers: of a `subword` model: specs (`tokenize_lab.tokenizer_spec`), or KIND:SIZE to
+            train one on the text, as bpe:1024.
         texts: names of [texts.NAME]; None for all.
     """
 

@@ -179,7 +179,7 @@ class DataTable(TextTable):
     """[data]: the text of a run, and how much of it is seen at once.
 
     Attributes:
-        tokenizer: spec of `tokenize_lab.load`, of a `subword` model.
+        tokenizer: spec of `tokenize_lab.tokenizer_spec`, of a `subword` model.
         context_bytes: text the model sees at once. window_bytes: that of the local modules.
     """
 

@@ -24,7 +24,7 @@ from scaling.config.tables import (
 from scaling.config.toml_file import example, read_toml_file
 from scaling.flops import CostContext
 from scaling.spec import Model, Training, steps_for_budget
-from tokenize_lab.load import TokenizerSpec
+from tokenize_lab.tokenizer_spec import TokenizerSpec
 
 
 class TrainFile(StrictTable):

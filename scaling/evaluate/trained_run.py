@@ -19,8 +19,8 @@ from scaling.model.weights import WEIGHTS, AnyModel, build_model, load_weights, 
 from scaling.prepare import ENTROPY_MODEL, TOKENIZER
 from scaling.record import RECORD, SPEC, RunRecord, read_record, read_spec
 from scaling.spec import RunSpec
-from tokenize_lab.load import TokenizerSpec, load_tokenizer
 from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer_spec import TokenizerSpec, load_tokenizer
 
 _MOST = 1 << 24  # layers, widths, ids: beyond any model there is
 _ENTROPY_KINDS = ("entropy", "entropy-monotonic")

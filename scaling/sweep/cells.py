@@ -31,10 +31,10 @@ from scaling.prepare import (
 from scaling.spec import RunSpec
 from scaling.sweep.folder import SweepFolder
 from scaling.sweep.run_folder import LOCK, remove_torn
-from tokenize_lab.load import TokenizerSpec
 from tokenize_lab.progress import Stage
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.tokenizer_spec import TokenizerSpec
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
 
 # Trains a byte model in a folder, to its end.
 TrainByteModel = Callable[[RunSpec, PreparedText, Path], object]

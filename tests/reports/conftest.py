@@ -13,9 +13,9 @@ from reports.laws.results import Laws, read_laws
 from reports.laws.shipped import write_shipped_laws
 from reports.measured import Measured, read_measured
 from tests.reports.folders import hostile_folder, measured_folder
-from tokenize_lab.load import load_tokenizer
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -7,7 +7,7 @@ from typing import Any
 from corpora.corpus import Corpus, DocumentCorpus
 from corpora.document import Document
 from tokenize_lab.backends.simple import ByteTokenizer, CharacterTokenizer
-from tokenize_lab.measure import measure
+from tokenize_lab.measurement import measure
 from tokenize_lab.tokenizer import Tokenizer
 
 # What a name or a text must not be able to do to a page, nor a bidi override to a line.

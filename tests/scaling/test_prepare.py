@@ -21,9 +21,9 @@ from scaling.spec import RunSpec
 from tests.scaling.data.texts import sentences
 from tests.scaling.train.runs import run
 from tests.scaling.train.truth import write_jsonl
-from tokenize_lab.load import TokenizerSpec, load_tokenizer
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.tokenizer_spec import TokenizerSpec, load_tokenizer
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
 
 BLT = 'family = "blt"\nlayers = 1\ndim = 16\nlocal_layers = 1\nlocal_dim = 16\ncross_factor = 1'
 SUBWORD = 'family = "subword"\nlayers = 1\ndim = 16'

@@ -7,8 +7,8 @@ import pytest
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from tests.tokenize_lab.texts import embedded_lines
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
 
 RECIPES = {
     "bpe": TrainSettings("bpe", 2000),
@@ -41,7 +41,7 @@ def tiktoken_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A `.tiktoken` file: the first 5,000 ranks of a real vocabulary."""
     import base64
 
-    from tokenize_lab.load import load_tokenizer
+    from tokenize_lab.tokenizer_spec import load_tokenizer
 
     table = load_tokenizer("mistral:tekken").token_bytes
     path = tmp_path_factory.mktemp("tiktoken") / "first5000.tiktoken"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from corpora.errors import InputError
-from tokenize_lab.load import TokenizerSpec, load_tokenizer, load_tokenizers
+from tokenize_lab.tokenizer_spec import TokenizerSpec, load_tokenizer, load_tokenizers
 
 
 def test_a_file_or_folder_says_what_it_is(

@@ -14,8 +14,8 @@ from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS, TextSettings
 from tokenize_lab.counts.schema import MOST_UNITS, Group, GroupCounts, merged, units_of
-from tokenize_lab.load import load_tokenizer
-from tokenize_lab.measure import CorpusCounts, count_corpora
+from tokenize_lab.measurement import CorpusCounts, count_corpora
+from tokenize_lab.tokenizer_spec import load_tokenizer
 from tokenize_lab.workers import cpu_count
 
 SPECS = ("byte", "character", "mistral:v3")

@@ -9,8 +9,8 @@ from tokenizers import Regex, pre_tokenizers
 
 from corpora.errors import InputError
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING, embedded_lines, parallel_lines
-from tokenize_lab.load import load_tokenizer
 from tokenize_lab.patterns import PATTERNS, pattern_named
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 CODE = (
     "for (int i=0;i<10;++i) {\r\n\t\tx[i] = 'don''t';  \n\n   }  // I'LL we'Ve 12345½ ٣٤٥٦ aB ABc"

@@ -17,9 +17,9 @@ from tests.tokenize_lab.texts import embedded_lines
 from tokenize_lab.counts.batches import BatchCounter, CountJob
 from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.counts.fields import TextSettings
-from tokenize_lab.load import load_tokenizer
-from tokenize_lab.measure import measure
+from tokenize_lab.measurement import measure
 from tokenize_lab.ray import count_on_ray
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="needs Ray: pip install ray"

@@ -11,10 +11,10 @@ from corpora.document import Document
 from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.fields import TextSettings
 from tokenize_lab.counts.schema import merged
-from tokenize_lab.load import load_tokenizer
-from tokenize_lab.measure import count_corpora
+from tokenize_lab.measurement import count_corpora
 from tokenize_lab.rates import RATES, gini
 from tokenize_lab.rows import RELATIVE_RATES, MeasureRow, RowSettings, measure_rows
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 ENGLISH = ["The house is old.", "It has 12345 windows.", "Nobody lives there now."]
 GERMAN = ["Das Haus ist alt.", "Es hat 12345 Fenster.", "Niemand wohnt jetzt dort, glaube ich."]

@@ -147,8 +147,8 @@ def measure(
     from corpora.output import drawn, emit, json_list
     from tokenize_lab.cli.tables import csv_lines, measure_tables, plan_table
     from tokenize_lab.counts.plan import encoding_plans, plan_rows
-    from tokenize_lab.load import load_tokenizers
-    from tokenize_lab.measure import measure as measured
+    from tokenize_lab.measurement import measure as measured
+    from tokenize_lab.tokenizer_spec import load_tokenizers
 
     one_format(as_json=as_json, as_csv=as_csv)
     reading = ReadOptions(text_field, unit, on_invalid, language, domain, parallel)

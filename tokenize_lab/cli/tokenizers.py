@@ -13,7 +13,7 @@ from tokenize_lab.progress import progress
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tokenize_lab.train.parity_bpe import Parity
+    from tokenize_lab.training.parity_bpe import Parity
 
 app = typer.Typer(
     help="Tokenizers: train, look at one, at every token, at two.", no_args_is_help=True
@@ -86,8 +86,8 @@ def train(
     """
     from corpora.open import open_corpus
     from corpora.output import drawn, emit, json_object
-    from tokenize_lab.train.settings import train_settings
-    from tokenize_lab.train.train import train_tokenizer
+    from tokenize_lab.training.settings import train_settings
+    from tokenize_lab.training.train import train_tokenizer
 
     settings = train_settings(
         kind,
@@ -125,8 +125,8 @@ def show(
 ) -> None:
     """Show what a tokenizer is: engine, size, whether text survives it, its longest tokens."""
     from corpora.output import drawn, emit, json_object
-    from tokenize_lab.load import load_tokenizer
     from tokenize_lab.tokenizer import describe
+    from tokenize_lab.tokenizer_spec import load_tokenizer
 
     facts = describe(load_tokenizer(spec))
     if as_json:

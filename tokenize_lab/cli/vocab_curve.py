@@ -80,7 +80,7 @@ def vocab_curve(
     """
     from corpora.output import drawn, emit, json_list
     from tokenize_lab.cli.tables import csv_lines, curve_tables
-    from tokenize_lab.vocab_curve.job import vocab_curve
+    from tokenize_lab.vocabulary_curves.job import vocab_curve
 
     one_format(as_json=as_json, as_csv=as_csv)
     if at and every:

@@ -13,9 +13,9 @@ from tokenize_lab.forensics.reach import OPEN, PROVEN, Reach, Reached, find_reac
 from tokenize_lab.forensics.scripts import script_counts
 from tokenize_lab.forensics.usage import Usage, count_usage, language_rows, sharing
 from tokenize_lab.forensics.utf8 import cut_of
-from tokenize_lab.load import load_tokenizers
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import TokenBytes, Tokenizer, TokenKind, readable
+from tokenize_lab.tokenizer_spec import load_tokenizers
 
 LISTED = 1000  # of a list in the JSON; the counts are of all
 EXAMPLES = 40  # of the tokens mainly of one language

@@ -17,9 +17,9 @@ from tokenize_lab.counts.tokens import TokenBoundaries, token_boundaries
 from tokenize_lab.forensics.audit import identity, token
 from tokenize_lab.forensics.finding import TokenizerFinding
 from tokenize_lab.forensics.scripts import script_counts
-from tokenize_lab.load import load_tokenizers
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import BoolArray, IntArray, TokenBytes, Tokenizer, readable
+from tokenize_lab.tokenizer_spec import load_tokenizers
 
 LONGEST_WORD = 60  # bytes; longer runs without a space are no words to be shown
 

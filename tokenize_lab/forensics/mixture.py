@@ -23,9 +23,9 @@ from tokenize_lab.forensics.finding import TokenizerFinding
 from tokenize_lab.forensics.merges import MergeRules, merge_rules
 from tokenize_lab.forensics.program import Costs, Solution, relative_costs, solve
 from tokenize_lab.forensics.replay import PairHistory, replay
-from tokenize_lab.load import load_tokenizers
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import FloatArray, IntArray, Tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizers
 
 BLOCKS = 64  # per language; the units of a bootstrap
 

@@ -11,7 +11,7 @@ from corpora.corpus import Corpus
 from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.counts.fields import FIELD_INDEX, TextSettings
-from tokenize_lab.measure import count_corpora
+from tokenize_lab.measurement import count_corpora
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import IntArray, Tokenizer
 

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
-from typing import Any
+from typing import Any, cast
 
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.memory import corpus_of
 from corpora.open import open_corpus
 
-Text = str | PathLike[str] | Corpus | Iterable[str] | Mapping[str, Iterable[str]]
+# Also a list of strings, of paths, or of corpora.
+Text = str | PathLike[str] | Corpus | Mapping[str, Iterable[str]] | Iterable[Any]
 
 
 def corpora_of(
-    text: Text | Iterable[PathLike[str] | Corpus],
+    text: Text,
     *,
     language: str | None = None,
     parallel: bool | None = None,
@@ -33,7 +34,7 @@ def corpora_of(
     if isinstance(text, str | PathLike):
         return [_opened(text, language, parallel)]
     if hasattr(text, "batches"):
-        return [text]
+        return [cast("Corpus", text)]
     if isinstance(text, Mapping):
         documents = {label: _listed(label, group) for label, group in text.items()}
         if parallel is None:

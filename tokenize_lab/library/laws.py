@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scaling.results import Fits
-
 from scaling.fits.fit import fit as fitted
 from scaling.load_table import LoadedTable, RunsSource, load_table
 from scaling.read_runs import read_runs
+from scaling.results import Fits
 from scaling.runs import Runs
 from tokenize_lab.library.shown import Shown
 

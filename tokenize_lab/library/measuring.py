@@ -7,10 +7,10 @@ from typing import Any
 from corpora.errors import InputError
 from tokenize_lab.library.inputs import Text, corpora_of
 from tokenize_lab.library.shown import Measurement
-from tokenize_lab.measure import measure as measured
+from tokenize_lab.measurement import measure as measured
 from tokenize_lab.progress import progress
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.load import load_tokenizers
+from tokenize_lab.tokenizer_spec import load_tokenizers
 
 
 def load(tokenizer: object) -> Tokenizer:
@@ -63,8 +63,9 @@ def specs_of(tokenizers: object) -> list[object]:
     Raises:
         InputError: there is none.
     """
-    alone = isinstance(tokenizers, str | PathLike) or not isinstance(tokenizers, Sequence)
-    several = [tokenizers] if alone else tokenizers
+    several = [tokenizers]
+    if isinstance(tokenizers, Sequence) and not isinstance(tokenizers, str | PathLike):
+        several = list(tokenizers)
     found = [fspath(item) if isinstance(item, PathLike) else item for item in several]
     if not found:
         raise InputError("`tokenizers`: none; give at least one, such as 'byte' or 'mistral:v3'")

@@ -5,9 +5,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol
 
-from tokenize_lab.forensics.finding import Finding
+from tokenize_lab.forensics.finding import TokenizerFinding
 from tokenize_lab.results import Results
-from tokenize_lab.vocab_curve.job import VocabCurves
+from tokenize_lab.vocabulary_curves.job import VocabCurves
 
 if TYPE_CHECKING:
     import polars as pl
@@ -70,7 +70,7 @@ class SizeCurves(Shown, VocabCurves):
         return vocabulary_figure(list(self.rows()))
 
 
-class VocabularyFinding(Shown, Finding):
+class VocabularyFinding(Shown, TokenizerFinding):
     """What an audit, a comparison or an inferred mixture found: a dictionary, ready for JSON."""
 
-    __repr__ = Finding.__repr__
+    __repr__ = TokenizerFinding.__repr__

@@ -12,9 +12,9 @@ from tokenize_lab.library.inputs import Text, corpora_of, one_corpus
 from tokenize_lab.library.measuring import specs_of
 from tokenize_lab.library.shown import SizeCurves, VocabularyFinding
 from tokenize_lab.progress import progress
-from tokenize_lab.train.settings import train_settings
-from tokenize_lab.train.train import Trained, train_tokenizer
-from tokenize_lab.vocab_curve.job import vocab_curve as curves_of
+from tokenize_lab.training.settings import train_settings
+from tokenize_lab.training.train import Trained, train_tokenizer
+from tokenize_lab.vocabulary_curves.job import vocab_curve as curves_of
 
 
 def train(
@@ -35,7 +35,7 @@ def train(
         vocab_size: ids, the 256 bytes included.
         target_compression: bytes per token to reach on this text, in place of `vocab_size`.
         settings: `engine`, `pattern`, `seed`, `stage_split`, `superword_words`: as
-            `tokenize_lab.train.settings.TrainSettings` has them.
+            `tokenize_lab.training.settings.TrainSettings` has them.
 
     Returns:
         Its path and card; `measure` and `load` take it as a tokenizer.

@@ -24,9 +24,9 @@ from tokenize_lab.backends.simple import ByteTokenizer
 from tokenize_lab.forensics.audit import audit
 from tokenize_lab.forensics.diff import diff
 from tokenize_lab.forensics.mixture import count_words, infer_mixture
-from tokenize_lab.load import load_tokenizer
 from tokenize_lab.patterns import GPT4
 from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from reports.html import visible
 from reports.sections.boundaries import Piece, pieces
-from tokenize_lab.load import load_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 CLUSTER = regex.compile(r"\X")
 

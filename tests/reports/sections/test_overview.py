@@ -16,8 +16,8 @@ from reports.sections.overview import (
 )
 from tests.reports.folders import measured_folder
 from tokenize_lab.backends.simple import ByteTokenizer, CharacterTokenizer
-from tokenize_lab.load import load_tokenizer
 from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 
 def made(folder: Path, tokenizers: Sequence[Tokenizer], **settings: object) -> Measured:

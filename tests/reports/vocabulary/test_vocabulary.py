@@ -20,10 +20,10 @@ from scaling.laws.chinchilla import best_vocabulary
 from scaling.published.coefficients import TAO_VOCABULARY
 from tests.reports.browsers import PHONE, Opened
 from tests.reports.folders import HOSTILE
-from tokenize_lab.load import load_tokenizers
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.train import train_tokenizer
-from tokenize_lab.vocab_curve.job import FILE, vocab_curve
+from tokenize_lab.tokenizer_spec import load_tokenizers
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
+from tokenize_lab.vocabulary_curves.job import FILE, vocab_curve
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from scaling.engine.bootstrap import NO_BOOTSTRAP
 from scaling.fits.joint import fit_joint
 from scaling.published import tables
 from scaling.published.coefficients import COT_LAW2_SUBWORD
-from tokenize_lab.load import load_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 
 def test_tokenizers_may_be_specs_loaded_or_measured_elsewhere() -> None:

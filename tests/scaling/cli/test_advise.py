@@ -6,7 +6,7 @@ import pytest
 
 from corpora.open import open_corpus
 from tests.cli import answer, command, mistake
-from tokenize_lab.load import load_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 
 def test_command() -> None:

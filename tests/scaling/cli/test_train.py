@@ -138,8 +138,8 @@ def test_tokenizers_by_name(tmp_path: Path, name: str) -> None:
 
 def test_a_tokenizer_of_ones_own(tmp_path: Path) -> None:
     from corpora.open import open_corpus
-    from tokenize_lab.train.settings import TrainSettings
-    from tokenize_lab.train.train import train_tokenizer
+    from tokenize_lab.training.settings import TrainSettings
+    from tokenize_lab.training.train import train_tokenizer
 
     corpus = open_corpus("embedded:eng_Latn")
     path = train_tokenizer(corpus, TrainSettings("bpe", 400), tmp_path / "own").path

@@ -18,10 +18,10 @@ from scaling.data.shards import Shards, Stream, open_shards
 from scaling.data.windows import evaluation_windows
 from tests.scaling.data.texts import corpus_of, documents_of, is_utf8, sentences
 from tokenize_lab.backends.simple import ByteTokenizer
-from tokenize_lab.load import load_tokenizer
 from tokenize_lab.tokenizer import Encoding, Tokenizer
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
 
 
 @pytest.fixture(scope="module")

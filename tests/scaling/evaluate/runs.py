@@ -10,7 +10,7 @@ from scaling.model.byte_model import open_byte_model
 from scaling.model.weights import WEIGHTS, build_model, write_tensors
 from scaling.record import write_spec
 from scaling.spec import Model, Patching, RunSpec, Training
-from tokenize_lab.load import load_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 CONTEXT = 64
 

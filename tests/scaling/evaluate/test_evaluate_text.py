@@ -19,8 +19,8 @@ from scaling.spec import RunSpec
 from tests.scaling.evaluate.runs import CONTEXT, latent_run, subword_run
 from tests.scaling.evaluate.streams import CPU
 from tests.scaling.evaluate.whole import Whole
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
 
 LANGUAGES = ("eng_Latn", "hin_Deva")
 KINDS = ["static", "space", "entropy", "entropy-monotonic"]

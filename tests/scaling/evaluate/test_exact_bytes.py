@@ -17,10 +17,10 @@ from scaling.flops import SubwordShape
 from scaling.model.transformer import SubwordTransformer
 from tests.scaling.evaluate.streams import byte_stream
 from tests.scaling.evaluate.whole import Whole
-from tokenize_lab.load import load_tokenizer
 from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer, TokenKind
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
 
 WINDOW = 400
 MERGES = [b"ab", b"ba", b"aba", b" a", b"\xc3\xa9", b"b\xc3\xa9", b"\xe2\x82", b" \xe2"]

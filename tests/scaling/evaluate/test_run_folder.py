@@ -17,8 +17,8 @@ from scaling.model.weights import WEIGHTS, write_tensors
 from scaling.spec import Model, RunSpec
 from tests.scaling.evaluate.runs import BLT, latent_run, subword_run, write_run
 from tests.scaling.train.runs import blt_spec, run, small_shards
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
 
 
 @pytest.fixture(scope="module")

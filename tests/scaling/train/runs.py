@@ -26,7 +26,7 @@ from scaling.train.progress import StopRequest
 from scaling.train.run import train
 from scaling.train.step import Stepper, StepResult
 from tests.conftest import ROOT
-from tokenize_lab.load import load_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 CPU = MachineSettings(device="cpu", threads=1)
 # Of the machine, not of the result.

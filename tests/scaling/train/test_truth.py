@@ -12,8 +12,8 @@ from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.synthetic import MarkovSource, ZipfSource
 from tests.scaling.train.truth import markov_bits, trained, write_jsonl, zipf_bits
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
 
 MARKOV = MarkovSource(order=1, alphabet="abcdefgh", concentration=0.5, document_bytes=2000)
 MARKOV_2 = MarkovSource(order=2, alphabet="abcd", concentration=0.5, document_bytes=2000)

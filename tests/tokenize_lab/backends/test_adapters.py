@@ -18,8 +18,8 @@ from tests.tokenize_lab.texts import (
     ids_of,
     parallel_lines,
 )
-from tokenize_lab.load import load_tokenizer
 from tokenize_lab.tokenizer import Tokenizer, TokenKind
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 TRAINED = ("bpe", "bpe-unsplit", "unigram-sp", "unigram-hf", "character")
 BUILT_IN = (

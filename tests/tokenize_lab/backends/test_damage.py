@@ -15,9 +15,9 @@ from corpora.corpus import DocumentCorpus
 from corpora.errors import InputError
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING
 from tokenize_lab.backends.common import MOST_UNUSED
-from tokenize_lab.load import load_tokenizer
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
 
 MUTATIONS = 300
 NOBODY = 65534

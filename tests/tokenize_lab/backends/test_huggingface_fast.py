@@ -19,10 +19,10 @@ from tests.tokenize_lab.texts import HARD, embedded_lines, ids_of
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
 from tokenize_lab.backends.huggingface_fast import FastPath, ranks_of, read_alike
 from tokenize_lab.backends.simple import byte_to_character
-from tokenize_lab.load import load_tokenizer
 from tokenize_lab.patterns import PATTERNS
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
 
 PATTERN_NAMES = ["gpt2", "gpt4", "llama3", "tekken", "gpt4o", "whitespace"]
 

@@ -9,9 +9,9 @@ from corpora.errors import InputError
 from corpora.memory import corpus_of
 from tests.tokenize_lab.texts import HARD
 from tokenize_lab.backends.objects import tokenizer_of
-from tokenize_lab.load import load_tokenizer, load_tokenizers
-from tokenize_lab.measure import measure
+from tokenize_lab.measurement import measure
 from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer, load_tokenizers
 
 
 class Pairs:

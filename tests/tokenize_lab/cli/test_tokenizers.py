@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from tests.tokenize_lab.texts import SAMPLES
-from tokenize_lab.load import load_tokenizer
 from tokenize_lab.tokenizer import describe
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 
 def _run(*arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli import command, mistake
 from tests.tokenize_lab.texts import SAMPLES
-from tokenize_lab.load import load_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -29,12 +29,12 @@ from tokenize_lab.counts.plan import encoding_plan
 from tokenize_lab.counts.sharing import ChunkCounter
 from tokenize_lab.counts.text import AnnotatedText
 from tokenize_lab.counts.tokens import TokenCounts, count_encoded, token_boundaries
-from tokenize_lab.load import load_tokenizer
-from tokenize_lab.measure import count_corpora
+from tokenize_lab.measurement import count_corpora
 from tokenize_lab.patterns import PATTERNS, RULES, CutRule, chunk_starts, rule_of
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
 
 SETTINGS = TextSettings()
 BYTE_LEVEL = {

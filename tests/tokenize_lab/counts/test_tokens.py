@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tokenize_lab.counts.fields import TOKEN_FIELDS, TOKEN_INDEX, TextSettings
 from tokenize_lab.counts.text import AnnotatedText
 from tokenize_lab.counts.tokens import count_tokens
-from tokenize_lab.load import load_tokenizer
 from tokenize_lab.tokenizer import Tokenizer, TokenKind
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 SPECS = ["byte", "character", "mistral:v1", "mistral:tekken"]
 TRICKY = [

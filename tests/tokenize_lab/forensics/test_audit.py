@@ -16,7 +16,7 @@ from tokenize_lab.forensics.finding import load_findings
 from tokenize_lab.forensics.scripts import script_of, token_script
 from tokenize_lab.forensics.tables import audit_tables
 from tokenize_lab.forensics.usage import count_usage, language_rows, sharing
-from tokenize_lab.load import load_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 ENGLISH = SAMPLES / "eng_Latn.txt"
 

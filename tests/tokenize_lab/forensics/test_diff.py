@@ -13,9 +13,9 @@ from tests.cli import answer, command, mistake
 from tests.tokenize_lab.forensics.made import byte_level
 from tests.tokenize_lab.texts import SAMPLES, ids_of
 from tokenize_lab.forensics.diff import compare_cuts, diff, settings_of
-from tokenize_lab.load import load_tokenizer
 from tokenize_lab.patterns import GPT2, GPT4
 from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 ENGLISH = SAMPLES / "eng_Latn.txt"
 

@@ -21,11 +21,11 @@ from tokenize_lab.forensics.mixture import BLOCKS, count_words, infer_mixture, s
 from tokenize_lab.forensics.program import solve
 from tokenize_lab.forensics.replay import PairHistory, replay
 from tokenize_lab.forensics.tables import mixture_tables
-from tokenize_lab.load import load_tokenizer
 from tokenize_lab.patterns import GPT4
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
 
 ALL = 1 << 40
 LANGUAGES = ("eng_Latn", "deu_Latn", "rus_Cyrl", "hin_Deva")

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tests.tokenize_lab.forensics.made import Pair, byte_level, id_of
 from tokenize_lab.forensics.merges import dead_merges, merge_rules
 from tokenize_lab.forensics.reach import PROVEN, Reach, find_reach
-from tokenize_lab.load import load_tokenizer
 from tokenize_lab.patterns import GPT4
 from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 EVERY_TEXT = ["".join(letters) for size in range(1, 8) for letters in product("abc", repeat=size)]
 

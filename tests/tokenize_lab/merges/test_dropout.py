@@ -17,12 +17,12 @@ from corpora.errors import InputError
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING, bytes_per_text, embedded_lines, ids_of
 from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.fields import TextSettings
-from tokenize_lab.load import load_tokenizer
-from tokenize_lab.measure import count_corpora
+from tokenize_lab.measurement import count_corpora
 from tokenize_lab.merges.apply import merge_piece
 from tokenize_lab.merges.dropout import DropoutTokenizer, with_dropout
 from tokenize_lab.merges.read import merges_of
 from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 LINES = [*list(embedded_lines())[::20], *HARD, *SPECIAL_LOOKING]
 KINDS = ["bpe", "bpe-unsplit", "superbpe", "tekken"]

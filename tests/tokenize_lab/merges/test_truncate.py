@@ -16,12 +16,12 @@ from corpora.errors import InputError
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING, embedded_lines, ids_of
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.simple import byte_to_character
-from tokenize_lab.load import load_tokenizer
 from tokenize_lab.merges.apply import Merger
 from tokenize_lab.merges.merge_list import Merges, listed_merges
 from tokenize_lab.merges.read import merges_of
 from tokenize_lab.merges.truncate import masked, truncated
 from tokenize_lab.tokenizer import TokenKind
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 LINES = list(embedded_lines())[::40]
 ALPHABET = {character: byte for byte, character in byte_to_character().items()}
@@ -112,8 +112,8 @@ def test_a_cut_tokenizer_gives_back_every_text(
 
 def test_training_longer_only_adds_merges(trained: dict[str, Path], embedded: Any) -> None:
     """Cut to 1,000, a tokenizer of 2,000 is the one that training to 1,000 gives."""
-    from tokenize_lab.train.settings import TrainSettings
-    from tokenize_lab.train.train import train_tokenizer
+    from tokenize_lab.training.settings import TrainSettings
+    from tokenize_lab.training.train import train_tokenizer
 
     out = trained["bpe"].parent / "bpe-1000"
     train_tokenizer(embedded, TrainSettings("bpe", 1000), out)

@@ -2,7 +2,7 @@
 
 A vocabulary that is to reach a given compression takes one training: merges are learned in order,
 so a large one holds every smaller one, and one pass over the text gives its tokens at every size
-(`tokenize_lab.vocab_curve`).
+(`tokenize_lab.vocabulary_curves`).
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from tokenize_lab.backends.sentencepiece import sentencepiece_from_bytes
 from tokenize_lab.merges.truncate import truncated
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.train.engines import (
+from tokenize_lab.training.engines import (
     train_bpe,
     train_character,
     train_sentencepiece,
@@ -31,11 +31,11 @@ from tokenize_lab.train.engines import (
     train_wordpiece,
     written,
 )
-from tokenize_lab.train.parity_bpe import Parity, parity_of, train_parity_bpe
-from tokenize_lab.train.settings import BYTES, TrainSettings
-from tokenize_lab.train.superbpe import train_superbpe, with_superwords
-from tokenize_lab.train.text import TextDigest, TextFacts, TrainingText
-from tokenize_lab.vocab_curve.curve import token_curve
+from tokenize_lab.training.parity_bpe import Parity, parity_of, train_parity_bpe
+from tokenize_lab.training.settings import BYTES, TrainSettings
+from tokenize_lab.training.superbpe import train_superbpe, with_superwords
+from tokenize_lab.training.text import TextDigest, TextFacts, TrainingText
+from tokenize_lab.vocabulary_curves.curve import token_curve
 
 CARD = "card.json"
 FILES = {

@@ -12,9 +12,9 @@ from corpora.document import Document
 from corpora.errors import InputError
 from corpora.open import open_corpus
 from tokenize_lab.cli.tokenizers import app
-from tokenize_lab.load import load_tokenizer
-from tokenize_lab.train.settings import SEARCHED_SIZE, TrainSettings
-from tokenize_lab.train.train import Trained, train_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.training.settings import SEARCHED_SIZE, TrainSettings
+from tokenize_lab.training.train import Trained, train_tokenizer
 
 
 def _english() -> Corpus:

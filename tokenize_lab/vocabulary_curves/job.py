@@ -21,7 +21,8 @@ from tokenize_lab.merges.read import merges_of
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.rows import rows_frame
 from tokenize_lab.tokenizer import FloatArray, Tokenizer
-from tokenize_lab.vocab_curve.curve import CurveCounter, TokenCurve
+from tokenize_lab.tokenizer_spec import load_tokenizers
+from tokenize_lab.vocabulary_curves.curve import CurveCounter, TokenCurve
 
 if TYPE_CHECKING:
     import polars as pl

@@ -22,9 +22,9 @@ from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.patterns import pattern_named
 from tokenize_lab.rates import gini
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.train.engines import spelt, untrained_json, written
-from tokenize_lab.train.settings import BYTES, TrainSettings
-from tokenize_lab.train.text import TrainingText
+from tokenize_lab.training.engines import spelt, untrained_json, written
+from tokenize_lab.training.settings import BYTES, TrainSettings
+from tokenize_lab.training.text import TrainingText
 
 
 class AlignedWords(NamedTuple):

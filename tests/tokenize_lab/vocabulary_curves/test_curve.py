@@ -16,13 +16,13 @@ from corpora.document import Document
 from corpora.errors import InputError
 from tests.tokenize_lab.merges.test_truncate import TEKKEN, bpe_file
 from tests.tokenize_lab.texts import HARD, SAMPLES, SPECIAL_LOOKING
-from tokenize_lab.load import load_tokenizer
-from tokenize_lab.measure import measure
+from tokenize_lab.measurement import measure
 from tokenize_lab.merges.truncate import truncated
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.vocab_curve import curve as curve_module
-from tokenize_lab.vocab_curve.curve import TokenCurve, token_curve
-from tokenize_lab.vocab_curve.job import VocabCurves, load_curves, log_grid, vocab_curve
+from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.vocabulary_curves import curve as curve_module
+from tokenize_lab.vocabulary_curves.curve import TokenCurve, token_curve
+from tokenize_lab.vocabulary_curves.job import VocabCurves, load_curves, log_grid, vocab_curve
 
 LANGUAGES = ("eng_Latn", "tha_Thai", "hin_Deva")
 

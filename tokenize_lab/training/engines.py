@@ -19,8 +19,8 @@ from tokenize_lab.backends.huggingface import threads
 from tokenize_lab.backends.sentencepiece import SPACE
 from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.patterns import pattern_named
-from tokenize_lab.train.settings import BYTES, TrainSettings
-from tokenize_lab.train.text import TrainingText, by_frequency, countable
+from tokenize_lab.training.settings import BYTES, TrainSettings
+from tokenize_lab.training.text import TrainingText, by_frequency, countable
 
 MOST_CHARACTERS = 1 / 4  # of a vocabulary: the others leave room for longer pieces
 

@@ -19,23 +19,23 @@ from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_
 from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.fields import TextSettings
 from tokenize_lab.counts.schema import merged
-from tokenize_lab.load import load_tokenizer
-from tokenize_lab.measure import count_corpora
+from tokenize_lab.measurement import count_corpora
 from tokenize_lab.patterns import SUPERWORDS
 from tokenize_lab.rows import RowSettings, measure_rows
-from tokenize_lab.train import superbpe
-from tokenize_lab.train import text as countable
-from tokenize_lab.train.engines import train_bpe
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.superbpe import (
+from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.training import superbpe
+from tokenize_lab.training import text as countable
+from tokenize_lab.training.engines import train_bpe
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.superbpe import (
     SuperwordSymbols,
     SuperwordText,
     learned_merges,
     superword_merges,
     word_count,
 )
-from tokenize_lab.train.text import TrainingText
-from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.training.text import TrainingText
+from tokenize_lab.training.train import train_tokenizer
 
 SAID = "It was one of the things that one of the men said to one of the others, and so it was. "
 

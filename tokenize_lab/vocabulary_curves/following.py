@@ -16,7 +16,7 @@ from tokenize_lab.counts.chunks import PretokenIndex
 from tokenize_lab.merges.apply import Merger
 from tokenize_lab.merges.merge_list import NONE, Merges
 from tokenize_lab.tokenizer import IntArray, Tokenizer, TokenKind
-from tokenize_lab.vocab_curve.splitting import CurveSplitting, splittings_of
+from tokenize_lab.vocabulary_curves.splitting import CurveSplitting, splittings_of
 
 
 class FollowedSymbols(NamedTuple):

@@ -14,12 +14,17 @@ from corpora.document import Document
 from corpora.errors import InputError
 from corpora.open import open_corpus
 from tests.tokenize_lab.texts import bytes_per_text, embedded_lines
-from tokenize_lab.load import load_tokenizer
-from tokenize_lab.train.engines import train_bpe
-from tokenize_lab.train.parity_bpe import AlignedWords, ParityLearner, byte_order, train_parity_bpe
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.text import TrainingText
-from tokenize_lab.train.train import Card, train_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.training.engines import train_bpe
+from tokenize_lab.training.parity_bpe import (
+    AlignedWords,
+    ParityLearner,
+    byte_order,
+    train_parity_bpe,
+)
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.text import TrainingText
+from tokenize_lab.training.train import Card, train_tokenizer
 
 
 def _aligned(**languages: list[str]) -> DocumentCorpus:

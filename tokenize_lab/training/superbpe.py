@@ -27,9 +27,9 @@ from corpora.errors import InputError
 from tokenize_lab.backends.huggingface import threads
 from tokenize_lab.backends.simple import character_to_byte
 from tokenize_lab.patterns import SUPERWORDS
-from tokenize_lab.train.engines import spelt, split_by, train_bpe, written
-from tokenize_lab.train.settings import TrainSettings
-from tokenize_lab.train.text import TrainingText
+from tokenize_lab.training.engines import spelt, split_by, train_bpe, written
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.text import TrainingText
 
 # Private use areas, 137,468 code points; beyond them planes 4 to 13, to which Unicode has assigned
 # nothing, 655,360 more.

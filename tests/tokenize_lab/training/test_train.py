@@ -17,10 +17,10 @@ from corpora.document import Document
 from corpora.errors import InputError
 from tests.tokenize_lab.conftest import RECIPES
 from tests.tokenize_lab.texts import embedded_lines, ids_of
-from tokenize_lab.load import load_tokenizer
 from tokenize_lab.tokenizer import TokenKind
-from tokenize_lab.train.settings import ENGINES, LARGEST_SEED, LARGEST_VOCABULARY, TrainSettings
-from tokenize_lab.train.train import FILES, train_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.training.settings import ENGINES, LARGEST_SEED, LARGEST_VOCABULARY, TrainSettings
+from tokenize_lab.training.train import FILES, train_tokenizer
 
 AGAIN = """
 import sys
@@ -29,7 +29,7 @@ from tests.tokenize_lab.conftest import RECIPES
 from tests.tokenize_lab.texts import embedded_lines
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
-from tokenize_lab.train.train import train_tokenizer
+from tokenize_lab.training.train import train_tokenizer
 corpus = DocumentCorpus("embedded lines", [Document(line) for line in embedded_lines()])
 for name, recipe in RECIPES.items():
     train_tokenizer(corpus, recipe, Path(sys.argv[1]) / name)

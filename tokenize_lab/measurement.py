@@ -24,7 +24,6 @@ from tokenize_lab.counts.cache import COUNTING_VERSION, CountsCache
 from tokenize_lab.counts.fields import TEXT_INDEX, TextSettings, WordSegmenter
 from tokenize_lab.counts.plan import unshared
 from tokenize_lab.counts.schema import Group, GroupCounts
-from tokenize_lab.load import load_tokenizers
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.results import (
     Results,
@@ -33,6 +32,7 @@ from tokenize_lab.results import (
     tokenized_samples,
 )
 from tokenize_lab.tokenizer import IntArray, Tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizers
 from tokenize_lab.workers import CountBatches, count_here, cpu_count
 
 GROUPS = ("language", "domain", "document")

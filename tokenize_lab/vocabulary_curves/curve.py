@@ -16,7 +16,7 @@ from tokenize_lab.counts.schema import with_documents
 from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import merges_of
 from tokenize_lab.tokenizer import FloatArray, IntArray, Tokenizer
-from tokenize_lab.vocab_curve.following import Followed, Losses
+from tokenize_lab.vocabulary_curves.following import Followed, Losses
 
 CHUNK_BYTES = 32 << 20  # of text whose pieces are kept apart at once
 TRIED = 64  # texts that splitting is tried on, from the start of a corpus

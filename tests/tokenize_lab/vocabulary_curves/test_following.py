@@ -10,14 +10,14 @@ import pytest
 from corpora.errors import InputError
 from tests.tokenize_lab.merges.test_truncate import ALPHABET, bpe_file
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING
-from tests.tokenize_lab.vocab_curve.test_curve import assert_followed, encoded, lines_of
+from tests.tokenize_lab.vocabulary_curves.test_curve import assert_followed, encoded, lines_of
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.backends.tiktoken import read_ranks
-from tokenize_lab.load import load_tokenizer
 from tokenize_lab.merges.truncate import truncated
 from tokenize_lab.patterns import LLAMA3
-from tokenize_lab.vocab_curve.curve import token_curve
+from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.vocabulary_curves.curve import token_curve
 
 FLAGS = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
 

@@ -3,7 +3,7 @@
 A tokenizer.json says it in parts: added tokens are found first, the rest is normalised, then split.
 Where the splitter is a regular expression, Python's `regex` matches it, some ten times as fast as
 asking the library, or the engine of pre-tokens, faster again; any other is the library's own. Which
-of them holds is tried on texts before it is trusted (`tokenize_lab.vocab_curve.following`).
+of them holds is tried on texts before it is trusted (`tokenize_lab.vocabulary_curves.following`).
 """
 
 import json
