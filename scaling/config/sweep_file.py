@@ -39,8 +39,8 @@ from scaling.config.tables import (
     WindowValue,
 )
 from scaling.config.toml_file import read_toml_file
-from tokenize_lab.load import TokenizerSpec
-from tokenize_lab.train.settings import ENGINES, TrainSettings
+from tokenize_lab.tokenizer_spec import TokenizerSpec
+from tokenize_lab.training.settings import ENGINES, TrainSettings
 
 _LONGEST_FOLDER = 200  # bytes; file systems take 255
 _RECIPE = re.compile(rf"({'|'.join(ENGINES)}):(\d{{1,20}})")
