@@ -14,7 +14,7 @@ from corpora.errors import InputError, did_you_mean, status
 from corpora.toml_file import checked, parsed, read_text
 
 EXAMPLES = Path(__file__).parents[1] / "experiments"
-_Root = TypeVar("_Root", bound=BaseModel)
+_SettingsFile = TypeVar("_SettingsFile", bound=BaseModel)
 
 
 def example(path: str | Path) -> Path:
@@ -33,7 +33,7 @@ def example(path: str | Path) -> Path:
     return examples[str(path)]
 
 
-def read_toml_file(path: str | Path, root: type[_Root]) -> _Root:
+def read_toml_file(path: str | Path, root: type[_SettingsFile]) -> _SettingsFile:
     """Return what a file, or an example, asks for.
 
     Args:

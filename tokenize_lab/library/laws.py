@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaling.fits.fit import fit as fitted
+from scaling.fits.results import Fits
 from scaling.load_table import LoadedTable, RunsSource, load_table
 from scaling.read_runs import read_runs
-from scaling.results import Fits
 from scaling.runs import Runs
 from tokenize_lab.library.shown import Shown
 

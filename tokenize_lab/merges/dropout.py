@@ -26,7 +26,7 @@ from tokenize_lab.merges.apply import merge_piece
 from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import DerivedTokenizer, merges_of
 from tokenize_lab.tokenizer import Encoding, Tokenizer
-from tokenize_lab.vocab_curve.following import Followed
+from tokenize_lab.vocabulary_curves.following import Followed
 
 
 @dataclass(frozen=True)
