@@ -9,7 +9,7 @@ import pytest
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.errors import InputError
-from tokenize_lab.measure import measure
+from tokenize_lab.measurement import measure
 from tokenize_lab.results import Results, load_results
 
 

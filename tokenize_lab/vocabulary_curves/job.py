@@ -15,7 +15,6 @@ from corpora.document import utf8_length
 from corpora.errors import InputError
 from corpora.files import write_json
 from corpora.json_file import read_object
-from tokenize_lab.load import load_tokenizers
 from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import merges_of
 from tokenize_lab.progress import ReportProgress, silent
