@@ -1,22 +1,17 @@
 """What training leaves behind is opened, scores as it did, and goes on with a prompt."""
 
-import json
+import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from corpora.errors import InputError
-from scaling.cli.app import app
 from scaling.data.shards import open_shards
 from scaling.data.starts import patches_of
 from scaling.evaluate.score import score
 from scaling.evaluate.trained_run import open_run
+from tests.cli import answer, command, mistake
 from tests.scaling.evaluate.streams import CPU
 
-RUNNER = CliRunner()
-MACHINE = ("--device", "cpu", "--json")
 DATA = """
 [data]
 corpus = ["embedded:eng_Latn"]
@@ -45,12 +40,6 @@ dim = 16
 """
 
 
-def answer(*words: object) -> Any:
-    result = RUNNER.invoke(app, [*map(str, words), *MACHINE], catch_exceptions=False)
-    assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout)
-
-
 def _specification(kind: str, out: Path) -> str:
     if kind == "subword":
         return SUBWORD + DATA.replace("[data]", '[data]\ntokenizer = "mistral:v3"')
@@ -58,11 +47,9 @@ def _specification(kind: str, out: Path) -> str:
         return BLT + 'kind = "space"\n' + DATA
     if kind == "static":
         return BLT + 'kind = "static"\ncompression_rate = 3\n' + DATA
-    byte_model = answer(
-        *("train-entropy-model", "embedded:eng_Latn", "--out", out, "--layers", 1, "--dim", 16),
-        *("--train-bytes", 2000, "--context-bytes", 64, "--batch-bytes", 256),
-        *("--held-out-bytes", 1000),
-    )
+    sizes = "--layers 1 --dim 16 --train-bytes 2000 --context-bytes 64 --batch-bytes 256"
+    line = f"embedded:eng_Latn --held-out-bytes 1000 {sizes} --device cpu --out {out}"
+    byte_model = answer(f"scaling train-entropy-model {line}")
     entropy = f'compression_rate = 3\nentropy_model = "{byte_model["folder"]}"\n'
     return BLT + f'kind = "{kind}"\n' + entropy + DATA
 
@@ -72,7 +59,7 @@ def test_a_trained_run_is_opened_and_used(tmp_path: Path, kind: str) -> None:
     out = tmp_path / "out"
     file = tmp_path / "spec.toml"
     file.write_text(_specification(kind, out))
-    record = answer("train", file, "--out", out)
+    record = answer(f"scaling train {file} --device cpu --out {out}")
     folder = Path(record["folder"])
     run = open_run(folder)
     held_out = open_shards(out / "shards" / run.spec.shards).held_out
@@ -82,24 +69,25 @@ def test_a_trained_run_is_opened_and_used(tmp_path: Path, kind: str) -> None:
     assert scores.nats == pytest.approx(record["validation_nats"], rel=1e-6)
     assert run.record is not None and run.record.validation_nats == record["validation_nats"]
 
-    (row,) = answer("evaluate", folder, "embedded:eng_Latn")["rows"]
+    (row,) = answer(f"scaling evaluate {folder} embedded:eng_Latn --device cpu")["rows"]
     assert row["bytes"] > scores.bytes
     assert row["bits_per_byte"] == pytest.approx(scores.bits_per_byte, rel=0.2)
-    assert answer("generate", folder, "It was", "--bytes", 20)["bytes"] == 20
+    added = answer(f"scaling generate {folder} 'It was' --bytes 20 --device cpu")
+    assert added["bytes"] == 20
     text = tmp_path / "text.txt"
     text.write_text("To be, or not to be,\nthat is the question:\n")
-    words = ("evaluate", folder, text, "--exact", "--exact-bytes", 12)
+    line = f"scaling evaluate {folder} {text} --device cpu"
+    exactly = f"{line} --exact --exact-bytes 12"
     if kind != "subword":
-        with pytest.raises(InputError, match=r"predicts bytes, .* leave out `exact`"):
-            answer(*words)
+        assert re.search("predicts bytes, .* leave out --exact", mistake(exactly))
         return
-    found = answer(*words)
+    found = answer(exactly)
     exact = found["rows"][0].pop("exact")
     assert found.pop("exact_bytes") == 12
-    assert found == answer("evaluate", folder, text)
+    assert found == answer(line)
     assert (exact["documents"], exact["bytes"]) == (2, 24)
     # A text may end within a token.
     assert 0 < exact["exact_bits_per_byte"] < exact["canonical_bits_per_byte"]
     assert exact["given_away_interval"][0] <= exact["given_away"] <= exact["given_away_interval"][1]
-    printed = RUNNER.invoke(app, [*map(str, words), "--device", "cpu"], catch_exceptions=False)
+    printed = command(exactly)
     assert f"{exact['exact_bits_per_byte']:.4f}" in printed.stdout

@@ -1,29 +1,26 @@
 """The rows of a sweep, and laws fitted to them: texts and tokenizations apart."""
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner
 
 from corpora.errors import InputError
 from reports.build import build_report
 from reports.laws.results import read_laws
-from scaling.cli.app import app
 from scaling.read_runs import read_runs
 from scaling.record import RECORD, failed_record, read_record
 from scaling.sweep.collect import load_runs
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from scaling.sweep.worker import train_job
 from scaling.train.progress import StopRequest
+from tests.cli import answer, command, mistake
 from tests.scaling.sweep.records import ended, reads, record_of, sized
 from tests.scaling.sweep.sweeps import planned, tiny
 from tests.scaling.train.runs import CPU
 
-RUNNER = CliRunner()
 DIMS, BUDGETS, RATES = (16, 32, 48, 64, 96), (2e12, 4e12), (2.0, 4.0)
 
 
@@ -101,10 +98,7 @@ def test_what_is_fitted_is_what_is_hashed(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_texts_and_tokenizations_are_fitted_apart(tmp_path: Path) -> None:
     grid(SweepFolder(tmp_path))
-    options = ("--law", "isoflop", "--draws", "0", "--json")
-    direct = RUNNER.invoke(app, ["fit", str(tmp_path), *options], catch_exceptions=False)
-    assert direct.exit_code == 0, direct.stderr
-    fits = json.loads(direct.stdout)
+    fits = answer(f"scaling fit {tmp_path} --law isoflop --draws 0")
     results = fits["entries"]
     assert len(results) == 2 * 2 * len(BUDGETS) * len(RATES)
     for one in results:
@@ -114,10 +108,8 @@ def test_texts_and_tokenizations_are_fitted_apart(tmp_path: Path) -> None:
         assert one["bits_per_byte_opt"] == pytest.approx(1 + seed, abs=0.02)
     # By way of a file, the same.
     table = tmp_path / "table.parquet"
-    made = RUNNER.invoke(app, ["collect", str(tmp_path), "--out", str(table)])
-    assert made.exit_code == 0 and "80 finished" in made.stdout
-    indirect = RUNNER.invoke(app, ["fit", str(table), *options], catch_exceptions=False)
-    again = json.loads(indirect.stdout)
+    assert "80 finished" in command(f"scaling collect {tmp_path} --out {table}").stdout
+    again = answer(f"scaling fit {table} --law isoflop --draws 0")
     for value in (fits, again):
         for one in value["entries"]:
             del one["data"], one["data_sha256"]
@@ -126,8 +118,7 @@ def test_texts_and_tokenizations_are_fitted_apart(tmp_path: Path) -> None:
 
 def test_a_sweep_and_its_laws_are_one_report(tmp_path: Path) -> None:
     grid(SweepFolder(tmp_path))
-    options = ("--law", "isoflop", "--draws", "0", "--out", str(tmp_path))
-    done = RUNNER.invoke(app, ["fit", str(tmp_path), *options], catch_exceptions=False)
+    done = command(f"scaling fit {tmp_path} --law isoflop --draws 0 --out {tmp_path}")
     assert done.exit_code == 0, done.stderr
     laws = read_laws(tmp_path)
     assert laws is not None and len(laws.fits) == 2 * 2 * len(BUDGETS) * len(RATES)
@@ -157,23 +148,19 @@ def test_collect_writes_a_table(tmp_path: Path, suffix: str) -> None:
     folder, jobs = planned(tmp_path / "sweep", [tiny(0), tiny(1)])
     trained(folder, jobs[0])
     out = tmp_path / f"runs.{suffix}"
-    words = ["collect", str(folder.path), "--out", str(out)]
-    value = json.loads(RUNNER.invoke(app, [*words, "--json"], catch_exceptions=False).stdout)
-    assert value == {"file": str(out), "runs": {"finished": 1}, "not_ended": 1}
+    line = f"scaling collect {folder.path} --out {out}"
+    assert answer(line) == {"file": str(out), "runs": {"finished": 1}, "not_ended": 1}
     frame = pl.read_parquet(out) if suffix == "parquet" else pl.read_csv(out)
     assert frame["bits_per_byte"][0] == load_runs(folder)["bits_per_byte"][0]
-    said = RUNNER.invoke(app, words).stdout
-    assert "1 finished; 1 have not ended and are left out" in said
+    assert "1 finished; 1 have not ended and are left out" in command(line).stdout
 
 
 def test_collect_beside_the_sweep(tmp_path: Path) -> None:
     planned(tmp_path, [tiny(0)])
-    result = RUNNER.invoke(app, ["collect", str(tmp_path)], catch_exceptions=False)
-    assert "no run; 1 have not ended" in result.stdout
+    assert "no run; 1 have not ended" in command(f"scaling collect {tmp_path}").stdout
     frame = pl.read_parquet(tmp_path / "runs.parquet")
     assert frame.height == 0 and frame.schema["bits_per_byte"] == pl.Float64
-    with pytest.raises(InputError, match=r"name a \.parquet or \.csv file"):
-        RUNNER.invoke(app, ["collect", str(tmp_path), "--out", "x.xls"], catch_exceptions=False)
+    assert "name a .parquet or .csv file" in mistake(f"scaling collect {tmp_path} --out x.xls")
 
 
 def test_nothing_to_fit(tmp_path: Path) -> None:

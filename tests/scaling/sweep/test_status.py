@@ -11,13 +11,10 @@ from typing import Any
 from unittest.mock import ANY
 
 import pytest
-from typer.testing import CliRunner
 
-from corpora.errors import InputError
 from corpora.files import write_text
 from corpora.output import drawn
 from scaling.cli import status as cli_sweep
-from scaling.cli.app import app
 from scaling.record import RECORD, SPEC, failed_record, read_spec, write_record
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from scaling.sweep.queue import RunQueue
@@ -27,11 +24,10 @@ from scaling.sweep.status_text import MOST_RUNS, status_line, status_text
 from scaling.sweep.worker import train_job
 from scaling.train.metrics import METRICS
 from scaling.train.progress import StopRequest, duration
+from tests import cli
 from tests.scaling.sweep.records import ended, record_of
 from tests.scaling.sweep.sweeps import planned, tiny
 from tests.scaling.train.runs import CPU
-
-RUNNER = CliRunner()
 
 
 def trained(folder: SweepFolder, job: Job, stop: StopRequest | None = None) -> None:
@@ -39,13 +35,7 @@ def trained(folder: SweepFolder, job: Job, stop: StopRequest | None = None) -> N
 
 
 def answer(folder: SweepFolder) -> Any:
-    result = RUNNER.invoke(app, ["status", str(folder.path), "--json"], catch_exceptions=False)
-    assert result.exit_code == 0
-
-    def refuse(constant: str) -> float:
-        raise AssertionError(f"{constant} is not strict JSON")
-
-    return json.loads(result.stdout, parse_constant=refuse)
+    return cli.answer(f"scaling status {folder.path}")
 
 
 def files(folder: SweepFolder) -> dict[Path, tuple[int, bytes]]:
@@ -98,7 +88,7 @@ def test_real_runs(tmp_path: Path) -> None:
     later = sweep_status(folder, time.time() + 3600)
     assert [run.phase for run in later.runs] == ["finished", "diverged", "waiting", "waiting"]
     assert "stopped" in text_of(later)
-    text = RUNNER.invoke(app, ["status", str(tmp_path)]).stdout
+    text = cli.command(f"scaling status {tmp_path}").stdout
     assert "1 finished, 2 waiting, 1 diverged" in text and "not finite" in text
     # Rows of one tokenization and T are told apart by what they cost.
     head, *rows = text.splitlines()
@@ -355,14 +345,12 @@ def test_many_faults_are_not_all_printed(tmp_path: Path) -> None:
 
 
 def test_no_sweep_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no sweep\.json"):
-        RUNNER.invoke(app, ["status", str(tmp_path)], catch_exceptions=False)
+    assert "no sweep.json" in cli.mistake(f"scaling status {tmp_path}")
 
 
 def test_watching_is_for_terminals(tmp_path: Path) -> None:
     planned(tmp_path, [tiny(0)])
-    with pytest.raises(InputError, match="--watch is for a terminal"):
-        RUNNER.invoke(app, ["status", str(tmp_path), "--watch"], catch_exceptions=False)
+    assert "--watch is for a terminal" in cli.mistake(f"scaling status {tmp_path} --watch")
 
 
 def test_watching_ends_with_the_sweep(

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from corpora.errors import InputError
-from scaling.cli.app import app
 from scaling.record import RECORD, SPEC, read_record, read_spec, write_record
 from scaling.sweep.collect import HELD_OUT, STEP_TAGS, read_records, run_name
 from scaling.sweep.collect import write_events as write_events_of
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from scaling.sweep.local import run_local
 from scaling.train.metrics import METRICS
+from tests.cli import command
 from tests.scaling.sweep.records import reads, record_of
 from tests.scaling.sweep.sweeps import planned, tiny
 
@@ -186,9 +185,8 @@ def test_the_command_writes_them_and_reads_every_file_once(
     run_local(folder)
     counts = reads(monkeypatch)
     events = tmp_path / "events"
-    done = CliRunner().invoke(app, ["collect", str(folder.path), "--tensorboard", str(events)])
-    assert done.exit_code == 0, done.output
-    assert f"{events}: events of 2 runs (then: tensorboard --logdir {events})" in done.output
+    done = command(f"scaling collect {folder.path} --tensorboard {events}")
+    assert f"{events}: events of 2 runs (then: tensorboard --logdir {events})" in done.stdout
     assert len(list(events.rglob("events*"))) == 2
     assert counts == {"sweep.json": 1, RECORD: 2}
 
