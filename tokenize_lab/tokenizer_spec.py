@@ -124,7 +124,7 @@ class TokenizerSpec:
             return self
         root = folder.resolve()
         seen = replace(self, where=str(root / self.where))
-        file = seen.file if len(self.where.splitlines()) == 1 else None
+        file = seen.file if len(self.where.splitlines()) == 1 else None  # one line, not empty
         return seen if file is not None and file.resolve().parent == root else None
 
 

@@ -152,7 +152,7 @@ def test_a_spec_and_its_file_are_copied(
         assert there is not None
         assert load_tokenizer(str(there)).sha256 == load_tokenizer(form).sha256
     assert str(TokenizerSpec.parse("mistral:v3").copy_into(tmp_path)) == "mistral:v3"
-    for outside in ("../x.json", "hf:owner/name", str(trained["bpe"]), "none.json"):
+    for outside in ("", "hf:", "../x.json", "hf:owner/name", str(trained["bpe"]), "none.json"):
         assert TokenizerSpec.parse(outside).inside(tmp_path) is None
 
 
