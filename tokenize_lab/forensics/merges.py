@@ -24,6 +24,7 @@ from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.huggingface_json import written_merges
 from tokenize_lab.backends.sentencepiece import SentencePieceTokenizer, model_settings
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
+from tokenize_lab.merges.apply import MergedPiece, merge_piece
 from tokenize_lab.tokenizer import Tokenizer, TokenKind
 
 
@@ -35,63 +36,43 @@ class Merge(NamedTuple):
     result: int
 
 
-class Alone(NamedTuple):
-    """What a token's own symbols become when nothing stands beside them.
-
-    Attributes:
-        ids: the tokens that are left.
-        last: the last merge that fired, or None where none did.
-    """
-
-    ids: list[int]
-    last: Merge | None
-
-
 @dataclass(frozen=True)
 class MergeRules:
     """What may be merged, and what comes first.
 
+    Unlike `tokenize_lab.merges.merge_list.Merges`, these may be SentencePiece's, and a list that is
+    not closed: they are read to be judged, not to be cut.
+
     Attributes:
         symbols: for each id, the ids its own text begins as; empty for ids without text of their
             own (special, fallback bytes) or with a symbol that has no id.
-        ranks: by the ids of two neighbours, the merge's rank and its result; None where any two
-            neighbours whose joined text is a token may be merged.
+        texts: the bytes of each id.
+        ranks: of pairs of ids that may be merged; None where any two neighbours may whose joined
+            text is a token.
+        by_text: the rank of each token's bytes, where any two neighbours may be merged.
+        made: the id that each rank makes.
         listed: the merges that the file lists, in order; empty where it lists none.
         whole_pieces: a piece of text that is a token as it stands is taken before merging.
     """
 
     symbols: Sequence[Sequence[int]]
     texts: Sequence[bytes]
-    ranks: Mapping[tuple[int, int], tuple[int, int]] | None
-    by_text: Mapping[bytes, tuple[int, int]]
+    ranks: Mapping[tuple[int, int], int] | None
+    by_text: Mapping[bytes, int]
+    made: Sequence[int]
     listed: Sequence[Merge]
     whole_pieces: bool
 
-    def alone(self, token_id: int) -> Alone:
+    def alone(self, token_id: int) -> MergedPiece:
         """Merge a token's own symbols until no rule applies."""
         return self.merged(self.symbols[token_id])
 
-    def merged(self, symbols: Sequence[int]) -> Alone:
+    def merged(self, symbols: Sequence[int]) -> MergedPiece:
         """Merge symbols, lowest rank first, of equals the leftmost."""
-        ids = list(symbols)
-        last = None
-        while len(ids) > 1:
-            best: tuple[int, int, int] | None = None
-            for place in range(len(ids) - 1):
-                rule = self._rule(ids[place], ids[place + 1])
-                if rule and (best is None or rule[0] < best[0]):
-                    best = (rule[0], place, rule[1])
-            if best is None:
-                break
-            _, place, result = best
-            last = Merge(ids[place], ids[place + 1], result)
-            ids[place : place + 2] = [result]
-        return Alone(ids, last)
+        return merge_piece(symbols, self._rank if self.ranks is None else self.ranks.get, self.made)
 
-    def _rule(self, left: int, right: int) -> tuple[int, int] | None:
-        if self.ranks is not None:
-            return self.ranks.get((left, right))
-        return self.by_text.get(self.texts[left] + self.texts[right])
+    def _rank(self, pair: tuple[int, int], never: int) -> int:
+        return self.by_text.get(self.texts[pair[0]] + self.texts[pair[1]], never)
 
     @cached_property
     def in_order(self) -> Sequence[Merge]:
@@ -99,19 +80,19 @@ class MergeRules:
 
         A token that its own bytes do not lead to has no merge and is passed over.
         """
-        return self.listed if self.ranks is not None else self.first(len(self.by_text))
+        return self.listed if self.ranks is not None else self.first(len(self.made))
 
     def first(self, most: int) -> list[Merge]:
         """Return the first `most` merges, in order."""
         if self.ranks is not None:
             return list(self.listed[:most])
         found: list[Merge] = []
-        for text, (_, token_id) in sorted(self.by_text.items(), key=lambda item: item[1]):
+        for token_id in self.made:
             if len(found) == most:
                 break
-            alone = self.alone(token_id) if len(text) > 1 else None
-            if alone is not None and alone.ids == [token_id] and alone.last is not None:
-                found.append(alone.last)
+            alone = self.alone(token_id)
+            if alone.tokens == [token_id] and alone.last is not None:
+                found.append(Merge(*alone.last, token_id))
         return found
 
     @cached_property
@@ -135,10 +116,10 @@ def _of_ranks(tokenizer: TiktokenTokenizer) -> MergeRules:
     table = tokenizer.token_bytes
     texts = [table[i] for i in range(len(table))]
     ids = np.flatnonzero(table.kinds == TokenKind.TEXT).tolist()
-    by_text = {texts[i]: (i - tokenizer.first_id, i) for i in ids}
-    of_byte = [by_text[bytes([byte])][1] for byte in range(256)]
+    by_text = {texts[i]: rank for rank, i in enumerate(ids)}
+    of_byte = [ids[by_text[bytes([byte])]] for byte in range(256)]
     symbols = [[of_byte[byte] for byte in text] for text in texts]
-    return MergeRules(symbols, texts, None, by_text, (), whole_pieces=True)
+    return MergeRules(symbols, texts, None, by_text, ids, (), whole_pieces=True)
 
 
 def _of_scores(tokenizer: SentencePieceTokenizer) -> MergeRules | None:
@@ -148,13 +129,13 @@ def _of_scores(tokenizer: SentencePieceTokenizer) -> MergeRules | None:
     texts = [table[i] for i in range(len(table))]
     ids = np.flatnonzero(table.kinds == TokenKind.TEXT).tolist()
     ids.sort(key=lambda i: (-processor.GetScore(i), i))
-    by_text = {texts[i]: (rank, i) for rank, i in enumerate(ids)}
+    by_text = {texts[i]: rank for rank, i in enumerate(ids)}
     symbols: list[list[int]] = [[] for _ in texts]
     for i in ids:
         characters = [by_text.get(c.encode()) for c in texts[i].decode()]
-        if all(characters):
-            symbols[i] = [found[1] for found in characters if found]
-    return MergeRules(symbols, texts, None, by_text, (), whole_pieces=False)
+        if None not in characters:
+            symbols[i] = [ids[rank] for rank in characters if rank is not None]
+    return MergeRules(symbols, texts, None, by_text, ids, (), whole_pieces=False)
 
 
 def _of_json(tokenizer: HuggingFaceTokenizer) -> MergeRules | None:
@@ -165,34 +146,30 @@ def _of_json(tokenizer: HuggingFaceTokenizer) -> MergeRules | None:
     before = model.get("continuing_subword_prefix") or ""
     after = model.get("end_of_word_suffix") or ""
     table = tokenizer.token_bytes
-    ranks: dict[tuple[int, int], tuple[int, int]] = {}
-    listed: list[Merge] = []
-    for rank, (left, right) in enumerate(written_merges(model)):
-        result = left + (right[len(before) :] if before else right)
-        merge = Merge(vocabulary[left], vocabulary[right], vocabulary[result])
-        listed.append(merge)
-        ranks[merge.left, merge.right] = (rank, merge.result)
+    listed = [
+        Merge(vocabulary[left], vocabulary[right], vocabulary[left + right[len(before) :]])
+        for left, right in written_merges(model)
+    ]
+    ranks = {(merge.left, merge.right): rank for rank, merge in enumerate(listed)}
     symbols: list[list[int]] = [[] for _ in range(len(table))]
     for piece, token_id in vocabulary.items():
         if table.kinds[token_id] == TokenKind.TEXT and not before and not after:
             found = [vocabulary.get(character) for character in piece]
             if None not in found:
-                symbols[token_id] = [one for one in found if one is not None]
+                symbols[token_id] = [symbol for symbol in found if symbol is not None]
     texts = [table[i] for i in range(len(table))]
-    whole = bool(model.get("ignore_merges"))
-    return MergeRules(symbols, texts, ranks, {}, listed, whole_pieces=whole)
+    whole, made = bool(model.get("ignore_merges")), [merge.result for merge in listed]
+    return MergeRules(symbols, texts, ranks, {}, made, listed, whole_pieces=whole)
 
 
 def dead_merges(rules: MergeRules) -> list[Merge]:
     """Return listed merges that never fire, in whatever text: proven, see the module's text."""
-    fires: dict[int, Merge | None] = {}
-    dead = []
-    for merge in rules.listed:
-        if not rules.symbols[merge.result]:
-            continue
-        if merge.result not in fires:
-            alone = rules.alone(merge.result)
-            fires[merge.result] = alone.last if alone.ids == [merge.result] else None
-        if fires[merge.result] != merge:
-            dead.append(merge)
-    return dead
+    fires: dict[int, tuple[int, int] | None] = {}
+    for token_id in {merge.result for merge in rules.listed if rules.symbols[merge.result]}:
+        alone = rules.alone(token_id)
+        fires[token_id] = alone.last if alone.tokens == [token_id] else None
+    return [
+        merge
+        for merge in rules.listed
+        if merge.result in fires and fires[merge.result] != merge[:2]
+    ]

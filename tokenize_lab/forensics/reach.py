@@ -106,7 +106,7 @@ def find_reach(
             if all(character in with_token for character in _needing(cut)):
                 status[i] = Reach.SPELT_OTHERWISE
         elif rules and rules.symbols[i]:
-            alone = rules.alone(i).ids
+            alone = rules.alone(i).tokens
             # Looked up whole, it could still come out of a piece that was not tried.
             whole = rules.whole_pieces and not cut.tail and not cut.head
             if alone != [i]:
@@ -127,9 +127,9 @@ def _has_no_neighbour(token_id: int, cut: Cut, rules: MergeRules, table: TokenBy
     continued = (table.ends_inside & (table.kinds == TokenKind.TEXT)) | continues
     after = ([*symbols, *rules.symbols[i]] for i in np.flatnonzero(continues).tolist())
     before = ([*rules.symbols[i], *symbols] for i in np.flatnonzero(continued).tolist())
-    if cut.head and not any(rules.merged(both).ids[0] == token_id for both in after):
+    if cut.head and not any(rules.merged(both).tokens[0] == token_id for both in after):
         return True
-    return bool(cut.tail) and not any(rules.merged(both).ids[-1] == token_id for both in before)
+    return bool(cut.tail) and not any(rules.merged(both).tokens[-1] == token_id for both in before)
 
 
 def _characters(tokenizer: Tokenizer) -> frozenset[bytes]:

@@ -6,7 +6,7 @@ until the first whose rank is beyond V; so the largest rank applied so far is th
 vocabulary in which the merge is done at all. Noting it gives a piece's tokens at every size.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from typing import NamedTuple
@@ -26,15 +26,17 @@ class MergedPiece(NamedTuple):
     Attributes:
         tokens: the ids that are left.
         ranks: of the merges done, in the order they were done.
+        last: the two tokens that the last merge joined; None where none was done.
     """
 
     tokens: list[int]
     ranks: list[int]
+    last: tuple[int, int] | None
 
 
 def merge_piece(
     symbols: Sequence[int],
-    rank_of_pair: Mapping[tuple[int, int], int],
+    rank_of: Callable[[tuple[int, int], int], int],
     made: Sequence[int],
     leaves_out: Callable[[], bool] | None = None,
 ) -> MergedPiece:
@@ -44,20 +46,22 @@ def merge_piece(
 
     Args:
         symbols: the ids that merging starts from.
-        rank_of_pair: of the pairs that merge; the lowest is done first, the leftmost of equals.
+        rank_of: a pair's rank, or the number given with it for a pair that does not merge; the
+            lowest is done first, the leftmost of equals.
         made: the token that each rank makes.
         leaves_out: drawn for each merge that is possible, at each step, in order of rank, until one
             is to be done: which comes to the same as drawing for all of them. None leaves out none.
     """
     count = len(symbols)
     tokens = list(symbols)
-    ranks = [rank_of_pair.get(pair, NEVER) for pair in pairwise(tokens)]
+    ranks = [rank_of(pair, NEVER) for pair in pairwise(tokens)]
     ranks.append(NEVER)
     heap = [(rank, place) for place, rank in enumerate(ranks) if rank < NEVER]
     heapify(heap)
     following = list(range(1, count + 1))
     before = list(range(-1, count - 1))
     done: list[int] = []
+    last: tuple[int, int] | None = None
     left_out: list[tuple[int, int]] = []
     while heap:
         rank, here = heappop(heap)
@@ -69,18 +73,19 @@ def merge_piece(
         done.append(rank)
         joined = following[here]
         after = following[joined]
+        last = tokens[here], tokens[joined]
         tokens[here] = token = made[rank]
         ranks[joined] = NEVER
         following[here] = after
         ranks[here] = NEVER
         if after < count:
             before[after] = here
-            ranks[here] = fresh = rank_of_pair.get((token, tokens[after]), NEVER)
+            ranks[here] = fresh = rank_of((token, tokens[after]), NEVER)
             if fresh < NEVER:
                 heappush(heap, (fresh, here))
         previous = before[here]
         if previous >= 0:
-            ranks[previous] = fresh = rank_of_pair.get((tokens[previous], token), NEVER)
+            ranks[previous] = fresh = rank_of((tokens[previous], token), NEVER)
             if fresh < NEVER:
                 heappush(heap, (fresh, previous))
         for candidate in left_out:  # the next step draws for them again
@@ -91,7 +96,7 @@ def merge_piece(
     while place < count:
         left.append(tokens[place])
         place = following[place]
-    return MergedPiece(left, done)
+    return MergedPiece(left, done, last)
 
 
 WIDTHS = (4, 8, 16, 32, 64, 128, 256, 512)  # pieces of like length are worked on side by side
@@ -143,7 +148,9 @@ class Merger:
             low = width
         for piece in np.flatnonzero(lengths > low).tolist():
             ids = symbols[starts[piece] : starts[piece] + lengths[piece]]
-            done = merge_piece(ids.tolist(), self._merges.rank_of_pair, self._merges.made_by_rank)
+            done = merge_piece(
+                ids.tolist(), self._merges.rank_of_pair.get, self._merges.made_by_rank
+            )
             highest = np.maximum.accumulate(np.asarray(done.ranks, np.int32))
             pieces.append(np.full(len(highest), piece))
             ranks.append(highest)

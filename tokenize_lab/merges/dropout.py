@@ -63,12 +63,12 @@ class DropoutTokenizer(DerivedTokenizer):
     def _encode(self, text: str) -> list[int]:
         digest = hashlib.sha256(f"{self.seed}\0{text}".encode()).digest()
         draw = Random(digest).random  # of which Python promises the same numbers for ever
-        ranks, made = self._merges.rank_of_pair, self._merges.made_by_rank
+        rank_of, made = self._merges.rank_of_pair.get, self._merges.made_by_rank
         symbols = self._followed.symbols_of(text)
         ids, tokens, start = symbols.ids.tolist(), [], 0
         for length in symbols.lengths.tolist():
             piece = ids[start : start + length]
-            tokens += merge_piece(piece, ranks, made, lambda: draw() < self.share).tokens
+            tokens += merge_piece(piece, rank_of, made, lambda: draw() < self.share).tokens
             start += length
         return tokens
 

@@ -111,7 +111,7 @@ def test_it_is_the_papers_algorithm(text: str, survives: set[int]) -> None:
     ranks, made, byte_ids = _tables()
     symbols = [byte_ids[bytes([byte])] for byte in text.encode()]
     drawn = count()
-    tokens = merge_piece(symbols, ranks, made, lambda: next(drawn) not in survives).tokens
+    tokens = merge_piece(symbols, ranks.get, made, lambda: next(drawn) not in survives).tokens
     assert tokens == _by_the_book(symbols, ranks, made, survives)
 
 
@@ -119,7 +119,7 @@ def test_a_merge_is_left_out_as_often_as_asked() -> None:
     draw = Random(0).random
 
     def cut(symbols: list[int], ranks: dict[tuple[int, int], int], made: list[int]) -> list[int]:
-        return merge_piece(symbols, ranks, made, lambda: draw() < 0.3).tokens
+        return merge_piece(symbols, ranks.get, made, lambda: draw() < 0.3).tokens
 
     done = [cut([0, 1], {(0, 1): 0}, [2]) == [2] for _ in range(20_000)]
     assert np.mean(done) == pytest.approx(0.7, abs=0.015)
