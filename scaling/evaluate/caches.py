@@ -1,4 +1,7 @@
-"""A subword or byte model that reads one document and predicts its next unit, over and over."""
+"""A subword or byte model that reads one document and predicts its next unit, over and over.
+
+Keys and values that attention has seen are kept for the positions to come.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -8,8 +11,6 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from scaling.model.attention import causal, windowed
 from scaling.model.transformer import SubwordTransformer
-
-# Keys and values that attention has seen, kept for the positions to come.
 
 
 class KeyValues:
@@ -54,9 +55,6 @@ class KeyValues:
         return torch.empty(
             rows, heads, self._capacity, channels, dtype=like_RHWC.dtype, device=like_RHWC.device
         )
-
-
-# Text longer than a model's context: where the segment begins that it is read in.
 
 
 def segment_begin(length: int, window: int) -> int:

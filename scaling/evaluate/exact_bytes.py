@@ -31,6 +31,7 @@ from corpora.bootstrap import DocumentBootstrap, Interval
 from corpora.errors import InputError
 from scaling.data.shards import Stream
 from scaling.evaluate.byte_caches import segment_batch
+from scaling.evaluate.score import bits_interval
 from scaling.model.transformer import SubwordTransformer
 from tokenize_lab.tokenizer import Tokenizer
 
@@ -72,9 +73,7 @@ class ExactScores:
 
         It is what counting one encoding alone gives away.
         """
-        nats = self.canonical_nats - self.exact_nats
-        sums = bootstrap.sums(np.column_stack([nats, self.document_bytes]))
-        return None if sums is None else bootstrap.interval(sums[:, 0] / (math.log(2) * sums[:, 1]))
+        return bits_interval(self.canonical_nats - self.exact_nats, self.document_bytes, bootstrap)
 
 
 def score_exactly(

@@ -210,5 +210,12 @@ def interval(
     None for fewer than two documents, or where the score is not finite.
     """
     bootstrap = DocumentBootstrap(draws, seed, level)
-    sums = bootstrap.sums(np.column_stack([scores.document_nats, scores.document_bytes]))
+    return bits_interval(scores.document_nats, scores.document_bytes, bootstrap)
+
+
+def bits_interval(
+    nats: NDArray[np.float64], sizes: NDArray[np.int64], bootstrap: DocumentBootstrap
+) -> Interval | None:
+    """Return the interval of nats over ln 2 times bytes, each [documents]; None as `interval`."""
+    sums = bootstrap.sums(np.column_stack([nats, sizes]))
     return None if sums is None else bootstrap.interval(sums[:, 0] / (math.log(2) * sums[:, 1]))
