@@ -141,11 +141,13 @@ def _sheet() -> str:
     for name, declarations in _RULE.findall(text_file("chart.css")):
         if declarations.startswith("--series"):
             continue
-        if "var(--series)" not in declarations:
-            rules.append(f"{name}{{{resolved(declarations)}}}")
-            continue
+        parts = declarations.rstrip("; ").split("; ")
+        by_series = [part for part in parts if "var(--series)" in part]
+        # Apart, so that a class such as `thin` still changes what no series decides.
+        rules.append(f"{name}{{{resolved('; '.join(p for p in parts if p not in by_series))}}}")
         rules += [
-            f"{name}.s{i}{{{resolved(declarations.replace('var(--series)', colour))}}}"
+            f"{name}.s{i}{{{part.replace('var(--series)', colour)}}}"
+            for part in by_series
             for i, colour in series.items()
         ]
     return "\n".join(f".tokenize-lab {rule}" for rule in rules).replace(

@@ -30,6 +30,7 @@ def drawn(figure: Figure) -> ET.Element:
     identities = [one.get("id") for one in root.iter() if one.get("id")]
     assert len(set(identities)) == len(identities)
     assert "var(" not in figure.svg and "<script" not in figure.svg
+    assert not re.search(r"\.s\d+{[^}]*width", figure.svg)  # or thin lines would not be thin
     for name in re.findall(r"url\(#([^)]*)\)", figure.svg):
         assert name in identities
     return root
