@@ -121,10 +121,10 @@ def test_a_trained_tokenizer_saw_no_text_that_is_held_out(swept: Path) -> None:
 
 
 def test_a_masked_vocabulary_costs_as_much_and_compresses_less(tmp_path: Path) -> None:
-    specs = '"bpe:300", "masked:.1:bpe:300"'
+    specs = '"mine=bpe:300", "masked:.1:bpe:300"'
     file = file_of(tmp_path, SMALL + SUBWORD.replace('"byte", "bpe:300"', specs) + TRAINING)
     whole, masked = plan_of(file, tmp_path / "out")
-    assert (whole["label"], masked["label"]) == ("bpe:300", "masked:.1:bpe:300")
+    assert (whole["label"], masked["label"]) == ("mine", "masked:.1:bpe:300")
     assert whole["compression_rate"] > masked["compression_rate"] > 1
     assert whole["total_params"] == masked["total_params"]
     # One training serves both.
