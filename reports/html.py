@@ -7,19 +7,15 @@ escaping does not touch, characters that would act on the page instead of being 
 import hashlib
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from reports.languages import language_name
-from reports.numbers import UNMEASURED, significant
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["Markup", "attributes", "csp_hash", "escape", "render", "text_file", "visible"]
 
@@ -161,30 +157,6 @@ def _row(row: Cells, heads: Sequence[Column], row_headers: int) -> Markup:
         shown = cell.content if isinstance(cell.content, Markup) else visible(cell.content)
         cells.append(Markup("<{0}{1}>{2}</{0}>").format(tag, extra, shown))
     return Markup("<tr>{}</tr>").format(Markup("").join(cells))
-
-
-def frame_html(frame: "pl.DataFrame", most: int = 50) -> Markup:
-    """Return a frame as a plain table for a notebook, its first `most` rows."""
-
-    def shown(value: object) -> str:
-        if isinstance(value, float):
-            return significant(value, 4)
-        if isinstance(value, list | tuple):
-            return f"[{', '.join(map(shown, value))}]"
-        return UNMEASURED if value is None else str(value)
-
-    rows = Markup("").join(_plain_row("td", map(shown, row)) for row in frame.head(most).rows())
-    left = frame.height - most
-    more = Markup("<p>{} more rows</p>").format(left) if left > 0 else Markup("")
-    head = _plain_row("th", frame.columns)
-    return Markup("<table><thead>{}</thead><tbody>{}</tbody></table>{}").format(head, rows, more)
-
-
-def _plain_row(element: str, cells: Iterable[str]) -> Markup:
-    parts = Markup("").join(
-        Markup("<{0}>{1}</{0}>").format(Markup(element), visible(cell)) for cell in cells
-    )
-    return Markup("<tr>{}</tr>").format(parts)
 
 
 _MOST_NAMED = 4  # in a list of names

@@ -54,7 +54,6 @@ def dot_plot(
     """Return a row for each name, and in it a marker with its interval for each series.
 
     Arguments:
-        identity: unique on the page.
         axis: name of the measure and its unit.
         rows: names and their dots, from the top.
         origin: a value to draw a line at, such as 0 for differences.
@@ -87,7 +86,6 @@ def bars(
     """Return a row for each name, and in it the parts of one whole side by side.
 
     Arguments:
-        identity: unique on the page.
         axis: name of the measure and its unit.
         rows: names and their parts, from the top; parts are of no negative value.
     """

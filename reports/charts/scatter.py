@@ -62,7 +62,6 @@ def scatter(
     """Return a scatter of two ratios on logarithmic axes.
 
     Arguments:
-        identity: unique on the page.
         axes: names of x and y.
         extent: a range that both axes hold, the same in every panel so that panels compare.
     """
@@ -117,7 +116,6 @@ def lorenz_curves(
     """Return how evenly each tokenizer spreads its tokens over languages.
 
     Arguments:
-        identity: unique on the page.
         curves: series, its costs by language in any order, and a text shown on hover.
     """
     shares = [(i / 5, f"{20 * i} %") for i in range(6)]

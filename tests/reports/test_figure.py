@@ -11,7 +11,6 @@ import pytest
 from corpora.errors import InputError
 from reports.charts.figure import Figure
 from reports.figures import fit_figure, measurement_figure, vocabulary_figure
-from reports.html import frame_html
 from reports.laws.results import Laws
 from reports.measured import Measured
 from scaling.engine.bootstrap import NO_BOOTSTRAP
@@ -78,14 +77,6 @@ def test_hostile_names_stay_text() -> None:
     text = measurement_figure(rows).svg
     assert not any(raw in text for raw in HOSTILE)
     drawn(measurement_figure(rows))
-    table = frame_html(pl.DataFrame({HOSTILE[0]: [HOSTILE[1], None], "x": [0.123456, 2.0]}))
-    assert "<img" not in table and "<script" not in table
-    assert "<td>0.1235</td>" in table and "<td>–</td>" in table
-
-
-def test_long_frames_say_what_is_left_out() -> None:
-    table = frame_html(pl.DataFrame({"n": range(60)}), most=10)
-    assert table.count("<tr>") == 11 and "50 more rows" in table
 
 
 def test_laws_are_drawn_with_their_runs(laws: Laws) -> None:
