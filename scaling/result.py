@@ -109,6 +109,20 @@ class Prediction(NamedTuple):
     high: Array | None
     outside: dict[str, float]
 
+    @property
+    def interval(self) -> Interval | None:
+        """The interval of a single value; None where there is none."""
+        if self.low is None or self.high is None or np.ndim(self.value):
+            return None
+        return Interval(float(self.low), float(self.high))
+
+    def __repr__(self) -> str:
+        value = f"{self.value:.6g}" if not np.ndim(self.value) else f"{self.value.shape} values"
+        ends = self.interval
+        shown = value if ends is None else f"{value} [{ends.low:.6g}, {ends.high:.6g}]"
+        outside = [f"{name} {factor:.3g} times beyond" for name, factor in self.outside.items()]
+        return f"Prediction({', '.join([shown, *outside])})"
+
 
 class FitResult(_Frozen):
     """A law with its coefficients, and everything needed to doubt them.

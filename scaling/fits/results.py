@@ -184,17 +184,17 @@ def predictions(fit: FitResult) -> list[dict[str, Any]]:
             {
                 "compute_flops": compute,
                 "compression_rate_opt": float(rate.value),
-                "compression_rate_opt_interval": _ends(rate.low, rate.high),
+                "compression_rate_opt_interval": _ends(rate),
                 "bits_per_byte_opt": float(loss.value),
-                "bits_per_byte_opt_interval": _ends(loss.low, loss.high),
+                "bits_per_byte_opt_interval": _ends(loss),
                 "outside": rate.outside,
             }
         )
     return rows
 
 
-def _ends(low: Any, high: Any) -> list[float] | None:
-    return None if low is None or high is None else [float(low), float(high)]
+def _ends(prediction: Prediction) -> list[float] | None:
+    return None if prediction.interval is None else list(prediction.interval)
 
 
 def _short(value: float | str) -> str:

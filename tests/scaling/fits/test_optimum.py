@@ -117,6 +117,17 @@ def test_result_goes_through_json_whole() -> None:
         assert piece in text
 
 
+def test_a_fit_and_its_predictions_are_shown_in_a_line() -> None:
+    fit = fit_law2(tables.optima())
+    assert repr(fit).startswith("FitResult(law2, compute-dependent, converged, n = 48: gamma -0.19")
+    far = fit.predict("compression_rate_opt", compute_flops=1e23)
+    assert far.interval is not None and float(far.value) in far.interval
+    assert repr(far).endswith("], compute_flops 50 times beyond)")
+    several = fit.predict("compression_rate_opt", compute_flops=np.array([1e20, 1e21]))
+    assert several.interval is None and repr(several) == "Prediction((2,) values)"
+    assert "<pre>law2 (compute-dependent)" in fit._repr_html_()
+
+
 def test_same_seed_same_bytes() -> None:
     assert fit_law2(tables.optima()).to_json() == fit_law2(tables.optima()).to_json()
 
