@@ -165,18 +165,10 @@ class SampledPretokens(NamedTuple):
     bytes: IntArray
 
 
-def count_tokens(text: AnnotatedText, encoding: Encoding, tokenizer: Tokenizer) -> TokenCounts:
-    """Count everything of `TOKEN_FIELDS` in a batch that has been encoded."""
-    boundaries = token_boundaries(text.text_bytes, encoding, tokenizer)
-    counts = count_encoded(text, encoding, tokenizer, boundaries)
-    add_pretokens(counts, pretokens_sampled(text, tokenizer))
-    return counts
-
-
 def count_encoded(
     text: AnnotatedText, encoding: Encoding, tokenizer: Tokenizer, boundaries: TokenBoundaries
 ) -> TokenCounts:
-    """Count everything but the pre-tokens."""
+    """Count everything of `TOKEN_FIELDS` but the pre-tokens in a batch that has been encoded."""
     ids, per_text = encoding
     table = np.zeros((len(per_text), len(TOKEN_FIELDS)), np.int64)
 

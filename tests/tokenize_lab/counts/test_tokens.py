@@ -10,8 +10,14 @@ from hypothesis import strategies as st
 
 from tokenize_lab.counts.fields import TOKEN_FIELDS, TOKEN_INDEX, TextSettings
 from tokenize_lab.counts.text import AnnotatedText
-from tokenize_lab.counts.tokens import count_tokens
-from tokenize_lab.tokenizer import Tokenizer, TokenKind
+from tokenize_lab.counts.tokens import (
+    TokenCounts,
+    add_pretokens,
+    count_encoded,
+    pretokens_sampled,
+    token_boundaries,
+)
+from tokenize_lab.tokenizer import Encoding, Tokenizer, TokenKind
 from tokenize_lab.tokenizer_spec import load_tokenizer
 
 SPECS = ["byte", "character", "mistral:v1", "mistral:tekken"]
@@ -26,6 +32,13 @@ TRICKY = [
     "▁not a space",
     "<s> </s> <|endoftext|> [INST]",
 ]
+
+
+def count_tokens(text: AnnotatedText, encoding: Encoding, tokenizer: Tokenizer) -> TokenCounts:
+    boundaries = token_boundaries(text.text_bytes, encoding, tokenizer)
+    counts = count_encoded(text, encoding, tokenizer, boundaries)
+    add_pretokens(counts, pretokens_sampled(text, tokenizer))
+    return counts
 
 
 @pytest.fixture(scope="module", params=SPECS)
