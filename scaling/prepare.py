@@ -172,10 +172,7 @@ def _encoded(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Prepar
     )
     rate = _realised_rate(tokens, None, asked.data.context_bytes)
     return PreparedText(
-        shards=tokens,
-        unique_bytes=train_bytes(text),
-        compression_rate=rate,
-        tokenizer=tokenizer,
+        shards=tokens, unique_bytes=train_bytes(text), compression_rate=rate, tokenizer=tokenizer
     )
 
 
@@ -200,11 +197,7 @@ def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Pre
     train = sides.train
     assert train.entropies is not None
     found = find_threshold(
-        train.entropies,
-        train.documents,
-        patching.compression_rate,
-        patching.most_bytes,
-        monotonic,
+        train.entropies, train.documents, patching.compression_rate, patching.most_bytes, monotonic
     )
     patching = replace(patching, threshold=found.value, entropy_model=byte_model.sha256)
 

@@ -39,8 +39,7 @@ def advise(
         LanguageSetting, typer.Option(help="one language, or one model of many")
     ] = LanguageSetting.MONOLINGUAL,
     parity: Annotated[
-        float | None,
-        typer.Option(help="bytes per byte of English, for a language without runs"),
+        float | None, typer.Option(help="bytes per byte of English, for a language without runs")
     ] = None,
     corpus: Annotated[
         str | None,

@@ -53,8 +53,7 @@ def flops(
         int, typer.Option(min=1, help="k of a micro blt (with --dim)", rich_help_panel=HOW)
     ] = 2,
     vocabulary_size: Annotated[
-        int | None,
-        typer.Option(min=1, help="V of a subword model", show_default="the paper's"),
+        int | None, typer.Option(min=1, help="V of a subword model", show_default="the paper's")
     ] = None,
     context_bytes: Annotated[
         int, typer.Option(min=1, help="attention context", rich_help_panel=HOW)

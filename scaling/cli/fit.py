@@ -38,8 +38,7 @@ def fit(
         typer.Argument(help=".csv or .parquet of runs or optima; a sweep; a folder of records"),
     ],
     law: Annotated[
-        str,
-        typer.Option(help=f"{', '.join(LAWS)}; one that does not exist lists those that do"),
+        str, typer.Option(help=f"{', '.join(LAWS)}; one that does not exist lists those that do")
     ],
     form: Annotated[
         str,
@@ -67,8 +66,7 @@ def fit(
         ),
     ] = "",
     loss: Annotated[
-        str,
-        typer.Option(help="column of losses in nats per token", rich_help_panel=_WHAT),
+        str, typer.Option(help="column of losses in nats per token", rich_help_panel=_WHAT)
     ] = "",
     columns: Annotated[
         list[str] | None,

@@ -29,8 +29,7 @@ def plan(
     corpus: CorpusOption = None,
     out: SweepOutOption = None,
     suggest: Annotated[
-        float | None,
-        typer.Option(min=0.01, help="hours there are: print budgets that fill them"),
+        float | None, typer.Option(min=0.01, help="hours there are: print budgets that fill them")
     ] = None,
     show: ShowOption = False,
     device: DeviceOption = "auto",

@@ -181,13 +181,7 @@ def _print_prepared(spec: "RunSpec", text: "PreparedText", folder: Path, as_json
             }
         )
         return
-    words = [
-        "python",
-        "-m",
-        "scaling.train",
-        str(folder / "spec.json"),
-        str(text.shards),
-    ]
+    words = ["python", "-m", "scaling.train", str(folder / "spec.json"), str(text.shards)]
     words += ["--out", str(folder)]
     if text.patching_flops:  # the bare box cannot know, and the record would say 0
         words += ["--patching-flops", repr(text.patching_flops)]
