@@ -1,6 +1,7 @@
 """`tokenize-lab scaling advise`: what to train with a budget, and what a tokenizer costs."""
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,12 +10,12 @@ import typer
 from corpora.cli import JsonOption
 from corpora.errors import InputError
 from corpora.output import emit
-from scaling.cli.options import HOW, print_json
+from scaling.cli.options import how_option, print_json
 
 if TYPE_CHECKING:
     from scaling.advise.answer import MeasuredTokenizer
 
-_LAWS = "Laws"
+law_option = partial(typer.Option, rich_help_panel="Laws")
 
 
 class ModelFamily(StrEnum):
@@ -62,17 +63,11 @@ def advise(
         list[str] | None,
         typer.Option(help="NAME=X or NAME=X/V: a tokenizer measured elsewhere, and its V"),
     ] = None,
-    gpu: Annotated[str, typer.Option(help="a100, h100, h200, b200", rich_help_panel=HOW)] = "h100",
-    utilisation: Annotated[
-        float, typer.Option(help="share of its bf16 peak", rich_help_panel=HOW)
-    ] = 0.4,
-    gpus: Annotated[int, typer.Option(help="how many", rich_help_panel=HOW)] = 1,
-    law1: Annotated[
-        Path | None, typer.Option(help="FIT.json of one's own runs", rich_help_panel=_LAWS)
-    ] = None,
-    law2: Annotated[
-        Path | None, typer.Option(help="FIT.json of one's own runs", rich_help_panel=_LAWS)
-    ] = None,
+    gpu: Annotated[str, how_option(help="a100, h100, h200, b200")] = "h100",
+    utilisation: Annotated[float, how_option(help="share of its bf16 peak")] = 0.4,
+    gpus: Annotated[int, how_option(help="how many")] = 1,
+    law1: Annotated[Path | None, law_option(help="FIT.json of one's own runs")] = None,
+    law2: Annotated[Path | None, law_option(help="FIT.json of one's own runs")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Advise: T*, N*, B*, tokens, loss and days for a budget, and the price of other tokenizers.

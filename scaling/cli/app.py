@@ -15,7 +15,7 @@ from scaling.cli.advise import advise
 from scaling.cli.evaluate import evaluate
 from scaling.cli.fit import fit
 from scaling.cli.generate import generate
-from scaling.cli.options import HOW, print_json, shown
+from scaling.cli.options import how_option, print_json, shown
 from scaling.cli.plan import plan
 from scaling.cli.reproduce import reproduce
 from scaling.cli.status import collect, status
@@ -40,30 +40,17 @@ def flops(
     layers: Annotated[int, typer.Option(min=1, help="global layers L; the paper's d is 128 L")],
     compression_rate: Annotated[float, typer.Option(help="T, bytes per token or patch")],
     dim: Annotated[
-        int | None,
-        typer.Option(min=1, help="d of a micro shape", show_default="128 L", rich_help_panel=HOW),
+        int | None, how_option(min=1, help="d of a micro shape", show_default="128 L")
     ] = None,
-    local_layers: Annotated[
-        int, typer.Option(min=1, help="l of a micro blt (with --dim)", rich_help_panel=HOW)
-    ] = 1,
-    local_dim: Annotated[
-        int, typer.Option(min=1, help="h of a micro blt (with --dim)", rich_help_panel=HOW)
-    ] = 128,
-    cross_factor: Annotated[
-        int, typer.Option(min=1, help="k of a micro blt (with --dim)", rich_help_panel=HOW)
-    ] = 2,
+    local_layers: Annotated[int, how_option(min=1, help="l of a micro blt (with --dim)")] = 1,
+    local_dim: Annotated[int, how_option(min=1, help="h of a micro blt (with --dim)")] = 128,
+    cross_factor: Annotated[int, how_option(min=1, help="k of a micro blt (with --dim)")] = 2,
     vocabulary_size: Annotated[
         int | None, typer.Option(min=1, help="V of a subword model", show_default="the paper's")
     ] = None,
-    context_bytes: Annotated[
-        int, typer.Option(min=1, help="attention context", rich_help_panel=HOW)
-    ] = 8192,
-    window_bytes: Annotated[
-        int, typer.Option(min=1, help="local attention window", rich_help_panel=HOW)
-    ] = 512,
-    convention: Annotated[
-        str, typer.Option(help="what counts as a FLOP", rich_help_panel=HOW)
-    ] = "full",
+    context_bytes: Annotated[int, how_option(min=1, help="attention context")] = 8192,
+    window_bytes: Annotated[int, how_option(min=1, help="local attention window")] = 512,
+    convention: Annotated[str, how_option(help="what counts as a FLOP")] = "full",
     compute: Annotated[
         float | None, typer.Option(help="budget C, to print the bytes it trains on")
     ] = None,

@@ -1,6 +1,7 @@
 """`tokenize-lab scaling evaluate`: what a trained run is worth."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,33 +12,27 @@ from corpora.errors import InputError
 from corpora.output import drawn, emit
 from corpora.readers.settings import Unit
 from scaling.cli.options import (
-    HOW,
-    OUTPUT,
     DeviceOption,
     RunArgument,
+    how_option,
     machine_settings,
+    output_option,
     print_json,
     require_torch,
 )
 from tokenize_lab.progress import progress
 
-_TEXT = "Text"
+text_option = partial(typer.Option, rich_help_panel="Text")
 
 
 def evaluate(
     run: RunArgument,
     corpus: Annotated[list[str], typer.Argument(help="text, as `measure` takes it")],
-    language: Annotated[
-        str | None, typer.Option(help="of all of the text", rich_help_panel=_TEXT)
-    ] = None,
-    text_field: Annotated[str, typer.Option(help="of records", rich_help_panel=_TEXT)] = "text",
-    whole_files: Annotated[
-        bool, typer.Option("--whole-files", help="a file, not a line", rich_help_panel=_TEXT)
-    ] = False,
-    level: Annotated[float, typer.Option(help="of intervals", rich_help_panel=HOW)] = 0.95,
-    draws: Annotated[
-        int, typer.Option(min=1, max=100_000, help="of the bootstrap", rich_help_panel=HOW)
-    ] = 1000,
+    language: Annotated[str | None, text_option(help="of all of the text")] = None,
+    text_field: Annotated[str, text_option(help="of records")] = "text",
+    whole_files: Annotated[bool, text_option("--whole-files", help="a file, not a line")] = False,
+    level: Annotated[float, how_option(help="of intervals")] = 0.95,
+    draws: Annotated[int, how_option(min=1, max=100_000, help="of the bootstrap")] = 1000,
     exact: Annotated[
         bool,
         typer.Option(
@@ -48,9 +43,7 @@ def evaluate(
         int, typer.Option(min=4, help="first bytes of each document, with --exact")
     ] = 100,
     device: DeviceOption = "auto",
-    out: Annotated[
-        Path | None, typer.Option(help="file for the JSON, too", rich_help_panel=OUTPUT)
-    ] = None,
+    out: Annotated[Path | None, output_option(help="file for the JSON, too")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score text with a trained run, in bits per byte of the raw text.

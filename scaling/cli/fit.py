@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 from corpora.cli import JsonOption
 from corpora.errors import InputError
 from corpora.output import drawn, emit
-from scaling.cli.options import HOW, OUTPUT, print_json
+from scaling.cli.options import how_option, output_option, print_json
 from scaling.laws.registry import LAWS, law_named
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from scaling.compare import Comparison
     from scaling.conventions import Recount
 
-_WHAT, _BESIDE = "What is fitted", "Beside it"
+what_option = partial(typer.Option, rich_help_panel="What is fitted")
+beside_option = partial(typer.Option, rich_help_panel="Beside it")
 
 
 class Intervals(StrEnum):
@@ -42,106 +44,75 @@ def fit(
     ],
     form: Annotated[
         str,
-        typer.Option(
+        what_option(
             help="form of "
             + ", ".join(law for law in LAWS if LAWS[law].forms)
             + "; one that a law does not have lists those that it has",
             show_default="its own",
-            rich_help_panel=_WHAT,
         ),
     ] = "",
     params: Annotated[
         str,
-        typer.Option(
+        what_option(
             help="column to count parameters by, such as total_params",
             show_default="global_params, or what there is",
-            rich_help_panel=_WHAT,
         ),
     ] = "",
     flops_convention: Annotated[
         str,
-        typer.Option(
-            help="of a table of several conventions of FLOPs, keep the rows of this one",
-            rich_help_panel=_WHAT,
-        ),
+        what_option(help="of a table of several conventions of FLOPs, keep the rows of this one"),
     ] = "",
-    loss: Annotated[
-        str, typer.Option(help="column of losses in nats per token", rich_help_panel=_WHAT)
-    ] = "",
+    loss: Annotated[str, what_option(help="column of losses in nats per token")] = "",
     columns: Annotated[
         list[str] | None,
-        typer.Option(
+        what_option(
             "--column",
             metavar="NAME=THEIRS",
             help="what the table calls a column, e.g. bits_per_byte=val_bpb",
-            rich_help_panel=_WHAT,
         ),
     ] = None,
-    budget: Annotated[
-        list[float] | None, typer.Option(help="only these budgets C", rich_help_panel=_WHAT)
-    ] = None,
-    up_to: Annotated[
-        float | None, typer.Option(help="only budgets up to this C", rich_help_panel=_WHAT)
-    ] = None,
+    budget: Annotated[list[float] | None, what_option(help="only these budgets C")] = None,
+    up_to: Annotated[float | None, what_option(help="only budgets up to this C")] = None,
     keep_short: Annotated[
-        bool, typer.Option("--keep-short", help="keep runs under 300 steps", rich_help_panel=_WHAT)
+        bool, what_option("--keep-short", help="keep runs under 300 steps")
     ] = False,
     minima: Annotated[
         str,
-        typer.Option(
-            help="how law2 finds optima of runs: parabola of a curve, or its lowest run",
-            rich_help_panel=HOW,
-        ),
+        how_option(help="how law2 finds optima of runs: parabola of a curve, or its lowest run"),
     ] = "parabola",
     irreducible: Annotated[
-        float | None,
-        typer.Option(help="loss that no compute removes, for envelope", rich_help_panel=HOW),
+        float | None, how_option(help="loss that no compute removes, for envelope")
     ] = None,
     base: Annotated[
-        str,
-        typer.Option(
-            help="FIT.json or published name of the law of fresh text, for repeated",
-            rich_help_panel=HOW,
-        ),
+        str, how_option(help="FIT.json or published name of the law of fresh text, for repeated")
     ] = "",
     compare: Annotated[
         list[str] | None,
-        typer.Option(
+        beside_option(
             metavar="LAW",
             help="set it beside another law, LAW or LAW:FORM, of the same runs; or beside the "
             "coefficients of a FIT.json or a published fit",
-            rich_help_panel=_BESIDE,
         ),
     ] = None,
     conventions: Annotated[
         bool,
-        typer.Option(
-            "--conventions",
-            help="what moves when parameters and FLOPs are counted otherwise",
-            rich_help_panel=_BESIDE,
+        beside_option(
+            "--conventions", help="what moves when parameters and FLOPs are counted otherwise"
         ),
     ] = False,
     intervals: Annotated[
         Intervals | None,
-        typer.Option(
+        how_option(
             help="bootstrap of cases or residuals, hessian, profile, or none",
             show_default="the law's own bootstrap",
-            rich_help_panel=HOW,
         ),
     ] = None,
     draws: Annotated[
-        int,
-        typer.Option(
-            min=0, max=100_000, help="bootstrap replicates; 0 for none", rich_help_panel=HOW
-        ),
+        int, how_option(min=0, max=100_000, help="bootstrap replicates; 0 for none")
     ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="of the draws", rich_help_panel=HOW)] = 20261121,
-    level: Annotated[
-        float, typer.Option(min=0.5, max=0.999, help="of the intervals", rich_help_panel=HOW)
-    ] = 0.95,
-    out: Annotated[
-        Path | None, typer.Option(help="folder for FIT.json and report.txt", rich_help_panel=OUTPUT)
-    ] = None,
+    seed: Annotated[int, how_option(min=0, help="of the draws")] = 20261121,
+    level: Annotated[float, how_option(min=0.5, max=0.999, help="of the intervals")] = 0.95,
+    out: Annotated[Path | None, output_option(help="folder for FIT.json and report.txt")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fit a law to runs: coefficients with intervals, hold-out error, and named findings.

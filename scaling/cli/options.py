@@ -2,6 +2,7 @@
 
 import importlib.util
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,12 +14,11 @@ from corpora.output import emit, json_object
 if TYPE_CHECKING:
     from scaling.train.machine import MachineSettings
 
-# Panels of the help.
-HOW, OUTPUT = "How", "Output"
+# Options in panels of the help.
+how_option = partial(typer.Option, rich_help_panel="How")
+output_option = partial(typer.Option, rich_help_panel="Output")
 
 ShowOption = Annotated[bool, typer.Option("--show", help="print the file, do nothing else")]
-
-
 RunArgument = Annotated[Path, typer.Argument(help="folder of a trained run", show_default=False)]
 
 
@@ -30,15 +30,12 @@ class PrecisionChoice(StrEnum):
 
 
 # The settings of the machine, which `machine_settings` takes.
-DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto", rich_help_panel=HOW)]
+DeviceOption = Annotated[str, how_option(help="cpu, cuda, cuda:N or auto")]
 PrecisionOption = Annotated[
-    PrecisionChoice | None,
-    typer.Option(help="bfloat16 on a GPU, else float32", show_default=False, rich_help_panel=HOW),
+    PrecisionChoice | None, how_option(help="bfloat16 on a GPU, else float32", show_default=False)
 ]
-ThreadsOption = Annotated[int | None, typer.Option(min=1, help="of the CPU", rich_help_panel=HOW)]
-MicroRowsOption = Annotated[
-    int | None, typer.Option(min=1, help="windows computed at once", rich_help_panel=HOW)
-]
+ThreadsOption = Annotated[int | None, how_option(min=1, help="of the CPU")]
+MicroRowsOption = Annotated[int | None, how_option(min=1, help="windows computed at once")]
 
 # Of `plan` and `sweep`.
 SweepFileArgument = Annotated[
@@ -49,15 +46,13 @@ CorpusOption = Annotated[
     typer.Option("--corpus", "-c", help="read this in place of the file's only text"),
 ]
 SweepOutOption = Annotated[
-    Path | None,
-    typer.Option(help="folder of the sweep; out/sweep/NAME if left out", rich_help_panel=OUTPUT),
+    Path | None, output_option(help="folder of the sweep; out/sweep/NAME if left out")
 ]
 WorkersOption = Annotated[
-    int | None,
-    typer.Option(min=1, help="for each device; one for each core of a CPU", rich_help_panel=HOW),
+    int | None, how_option(min=1, help="for each device; one for each core of a CPU")
 ]
 NoCalibrationOption = Annotated[
-    bool, typer.Option("--no-calibration", help="time nothing beforehand", rich_help_panel=HOW)
+    bool, how_option("--no-calibration", help="time nothing beforehand")
 ]
 
 

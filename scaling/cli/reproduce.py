@@ -8,7 +8,7 @@ import typer
 
 from corpora.cli import JsonOption
 from corpora.output import drawn, emit
-from scaling.cli.options import OUTPUT, print_json
+from scaling.cli.options import output_option, print_json
 
 if TYPE_CHECKING:
     from scaling.published.figure import PublishedFigure
@@ -21,9 +21,7 @@ def reproduce(
     ] = None,
     draws: Annotated[int, typer.Option(min=20, help="bootstrap replicates")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="of the draws")] = 20261121,
-    out: Annotated[
-        Path | None, typer.Option(help="folder for reproduce.json", rich_help_panel=OUTPUT)
-    ] = None,
+    out: Annotated[Path | None, output_option(help="folder for reproduce.json")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Set published figures beside ours: difference, digits, and whose interval holds whose.

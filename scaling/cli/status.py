@@ -10,7 +10,7 @@ import typer
 from corpora.cli import JsonOption
 from corpora.errors import InputError
 from corpora.output import drawn, emit
-from scaling.cli.options import OUTPUT, print_json
+from scaling.cli.options import output_option, print_json
 
 SweepDir = Annotated[Path, typer.Argument(metavar="DIR", help="folder of a sweep")]
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
@@ -63,16 +63,12 @@ def status(
 def collect(
     sweep: SweepDir,
     out: Annotated[
-        Path | None,
-        typer.Option(
-            help=".parquet or .csv", show_default="DIR/runs.parquet", rich_help_panel=OUTPUT
-        ),
+        Path | None, output_option(help=".parquet or .csv", show_default="DIR/runs.parquet")
     ] = None,
     tensorboard: Annotated[
         Path | None,
-        typer.Option(
-            help="folder for every run's metrics as TensorBoard events, those under way too",
-            rich_help_panel=OUTPUT,
+        output_option(
+            help="folder for every run's metrics as TensorBoard events, those under way too"
         ),
     ] = None,
     as_json: JsonOption = False,

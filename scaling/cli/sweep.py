@@ -12,7 +12,6 @@ from corpora.cli import JsonOption
 from corpora.errors import InputError
 from corpora.output import emit
 from scaling.cli.options import (
-    HOW,
     CorpusOption,
     DeviceOption,
     MicroRowsOption,
@@ -21,6 +20,7 @@ from scaling.cli.options import (
     SweepFileArgument,
     SweepOutOption,
     WorkersOption,
+    how_option,
     machine_settings,
     print_json,
     require_torch,
@@ -47,22 +47,14 @@ def sweep(
     micro_rows: MicroRowsOption = None,
     workers: WorkersOption = None,
     engine: Annotated[
-        SweepEngine, typer.Option(help="this machine, or a Ray cluster", rich_help_panel=HOW)
+        SweepEngine, how_option(help="this machine, or a Ray cluster")
     ] = SweepEngine.LOCAL,
     address: Annotated[
-        str | None,
-        typer.Option(
-            help="of a Ray cluster: auto or HOST:PORT; else one is started here",
-            rich_help_panel=HOW,
-        ),
+        str | None, how_option(help="of a Ray cluster: auto or HOST:PORT; else one is started here")
     ] = None,
     gpus_per_run: Annotated[
         float | None,
-        typer.Option(
-            min=0,
-            help="of a node of the Ray cluster; .25 for four runs on one",
-            rich_help_panel=HOW,
-        ),
+        how_option(min=0, help="of a node of the Ray cluster; .25 for four runs on one"),
     ] = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="take up again what failed before")

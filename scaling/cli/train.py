@@ -10,14 +10,14 @@ import typer
 from corpora.cli import JsonOption
 from corpora.output import emit
 from scaling.cli.options import (
-    HOW,
-    OUTPUT,
     DeviceOption,
     MicroRowsOption,
     PrecisionOption,
     ShowOption,
     ThreadsOption,
+    how_option,
     machine_settings,
+    output_option,
     print_json,
     require_torch,
     shown,
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 OUT = Path("out/train")
 
 
-RunsOutOption = Annotated[
-    Path, typer.Option(help="folder: shards/ and runs/RUN_ID/", rich_help_panel=OUTPUT)
-]
+RunsOutOption = Annotated[Path, output_option(help="folder: shards/ and runs/RUN_ID/")]
 
 
 def train(
@@ -96,7 +94,7 @@ def train_entropy_model(
     context_bytes: Annotated[int, typer.Option(min=2, help="text it sees at once")] = 512,
     batch_bytes: Annotated[int, typer.Option(min=2, help="text per step")] = 8192,
     held_out_bytes: Annotated[int, typer.Option(min=1, help="text to score it on")] = 100_000,
-    text_field: Annotated[str, typer.Option(help="of records", rich_help_panel=HOW)] = "text",
+    text_field: Annotated[str, how_option(help="of records")] = "text",
     seed: Annotated[int, typer.Option(min=0, max=(1 << 63) - 1, help="of weights and order")] = 0,
     device: DeviceOption = "auto",
     precision: PrecisionOption = None,
