@@ -37,17 +37,14 @@ def heat_map(
         ends: what the dark and the bright end of the scale mean.
         log: whether equal ratios, rather than equal differences, are equally far in colour.
     """
-    values = [cell.value for _, cells in rows for cell in cells if cell.value is not None]
-    if log:
-        assert all(value > 0 for value in values)
-    low, high = _spread(values, log)
+    scale = math.log if log else float
+    known = [scale(cell.value) for _, cells in rows for cell in cells if cell.value is not None]
 
     def cell_of(heat: Heat) -> TableCell:
         if heat.value is None:
             return TableCell(UNMEASURED, "none", heat.hint)
-        return TableCell(
-            heat.text, f"h{heat_step(_spread_one(heat.value, log), low, high)}", heat.hint
-        )
+        step = heat_step(scale(heat.value), min(known), max(known))
+        return TableCell(heat.text, f"h{step}", heat.hint)
 
     table = sortable_table(
         caption,
@@ -55,17 +52,7 @@ def heat_map(
         [[name, *map(cell_of, cells)] for name, cells in rows],
         style="heat",
     )
-    return _key(ends) + table if values else table
-
-
-def _spread_one(value: float, log: bool) -> float:
-    return math.log(value) if log else value
-
-
-def _spread(values: Sequence[float], log: bool) -> tuple[float, float]:
-    if not values:
-        return 0.0, 1.0
-    return _spread_one(min(values), log), _spread_one(max(values), log)
+    return _key(ends) + table if known else table
 
 
 def _key(ends: tuple[str, str]) -> Markup:

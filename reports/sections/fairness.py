@@ -1,5 +1,6 @@
 """What languages pay for the same lines: parity against premium, the Lorenz curve, Gini."""
 
+import numpy as np
 from markupsafe import Markup
 
 from reports.charts.chart import Panel, panels
@@ -13,6 +14,7 @@ from reports.measures import MEASURES
 from reports.numbers import share
 from reports.page import Section, absent, behind, figure, for_each_corpus, note, subheading
 from tokenize_lab.counts.fields import FIELD_INDEX
+from tokenize_lab.rates import lorenz
 
 _PARITY, _PREMIUM, _GINI = MEASURES["parity"], MEASURES["premium"], MEASURES["gini"]
 
@@ -106,12 +108,12 @@ def _evenness(measured: Measured, corpus: CorpusResults) -> Markup:
         if groups is None:
             continue
         costs = [float(corpus.counts[group].total[tokens]) for group in groups]
+        if not sum(costs):
+            return absent("The aligned lines are empty.")
         row = corpus.cells[(str(groups[0].language), series.name)]
         gini = _GINI.full(row["gini"], row["intervals"]["gini"])
         curves.append((series, costs, f"{series.name}: Gini {gini}"))
         rows.append([name(series.name), _GINI.cell(row), _share(costs), str(len(groups))])
-    if not all(sum(costs) for _, costs, _ in curves):
-        return absent("The aligned lines are empty.")
     picture = lorenz_curves(
         f"lorenz-{corpus.index}",
         "Lorenz curves of tokens over languages",
@@ -141,8 +143,5 @@ def _evenness(measured: Measured, corpus: CorpusResults) -> Markup:
 
 def _share(costs: list[float]) -> str:
     """Return the share of all tokens that falls on the costliest tenth, on the Lorenz curve."""
-    ordered = sorted(costs, reverse=True)
-    tenth = len(ordered) / 10
-    whole = int(tenth)
-    rest = (tenth - whole) * ordered[whole]
-    return share((sum(ordered[:whole]) + rest) / sum(ordered))
+    languages, tokens = lorenz(costs)
+    return share(1 - float(np.interp(0.9, languages, tokens)))

@@ -143,6 +143,13 @@ def test_an_empty_text_leaves_a_page(tmp_path: Path) -> None:
     assert "nan" not in re.sub(r"<script>.*?</script>", "", text, flags=re.S).lower().split()
 
 
+def test_empty_aligned_lines_are_said_to_be_empty(tmp_path: Path) -> None:
+    documents = [Document("", language, alignment=1) for language in ("eng", "deu")]
+    corpus = DocumentCorpus("empty", documents, parallel=True)
+    text = build_report(measured_folder(tmp_path, [corpus], [ByteTokenizer()])).read_text("utf-8")
+    assert "The aligned lines are empty." in text and 'id="lorenz' not in text
+
+
 def app() -> typer.Typer:
     made = typer.Typer(pretty_exceptions_enable=False)
     made.command()(report)
