@@ -131,15 +131,12 @@ class RunRecord:
 def failed_record(spec: RunSpec, reason: str) -> RunRecord:
     """Return the record of a run that came to no end: nothing it read or took is counted."""
     shape = spec.model.shape
+    local, total = shape.local_params, shape.total_params
     return RunRecord(
         spec=spec,
         status="failed",
         reason=reason,
-        params={
-            "global": shape.global_params,
-            "local": shape.local_params,
-            "total": shape.total_params,
-        },
+        params={"global": shape.global_params, "local": local, "total": total},
         steps=0,
         train_bytes=0,
         train_tokens=0,
@@ -215,11 +212,8 @@ class RecordSummary:
         names = ("run_id", "compression_rate", "bits_per_byte", "compute_flops")
         chosen = {name: derived.get(name) for name in names}
         chosen |= {name: value.get(name) for name in ("status", "reason", "steps", "seconds")}
-        planned = {
-            "planned_steps": training.get("steps"),
-            "batch_bytes": training.get("batch_bytes"),
-        }
-        return from_fields(cls, {**chosen, **planned})
+        steps, batch_bytes = training.get("steps"), training.get("batch_bytes")
+        return from_fields(cls, {**chosen, "planned_steps": steps, "batch_bytes": batch_bytes})
 
 
 def summary(folder: Path) -> RecordSummary | None:

@@ -98,10 +98,8 @@ def advise(
         gpus=gpus,
     )
     if parity is not None and advice.placement.basis != "analogy":
-        typer.echo(
-            f"warning: --parity {parity:g} is not used: {language} is placed by runs of its own",
-            err=True,
-        )
+        why = f"{language} is placed by runs of its own"
+        typer.echo(f"warning: --parity {parity:g} is not used: {why}", err=True)
     if as_json:
         print_json(advice.to_json())
     else:

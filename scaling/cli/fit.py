@@ -144,29 +144,18 @@ def fit(
         keep_short=keep_short,
         loss=loss,
     )
-    bootstrap: dict[str, Any] = {
-        "intervals": intervals.value if intervals else "",
-        "draws": draws,
-        "seed": seed,
-        "level": level,
-        "budget": budget or (),
-        "up_to": up_to,
-    }
-    told: dict[str, Any] = {
-        "form": form,
-        "minima": minima,
-        "irreducible": irreducible,
-        "base": base or None,
-    }
-    fits = fit_law(table, law, **told, **bootstrap)
-    compared = compare_with(fits, table, compare, **bootstrap) if compare else ()
-    recounted = by_conventions(with_counts(table), law, **told, **bootstrap) if conventions else ()
+    method = intervals.value if intervals else ""
+    bootstrap = {"intervals": method, "draws": draws, "seed": seed, "level": level}
+    shared: dict[str, Any] = {**bootstrap, "budget": budget or (), "up_to": up_to}
+    told: dict[str, Any] = {**shared, "form": form, "minima": minima, "base": base or None}
+    told["irreducible"] = irreducible
+    fits = fit_law(table, law, **told)
+    compared = compare_with(fits, table, compare, **shared) if compare else ()
+    recounted = by_conventions(with_counts(table), law, **told) if conventions else ()
     if out is not None:
         folder = fits.write(out, loaded)
-        typer.echo(
-            f"{len(fits)} fits and their report: {folder} (then: tokenize-lab report {out})",
-            err=True,
-        )
+        then = f"(then: tokenize-lab report {out})"
+        typer.echo(f"{len(fits)} fits and their report: {folder} {then}", err=True)
     if as_json:
         beside: dict[str, Any] = {}
         if compare:

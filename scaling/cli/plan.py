@@ -99,9 +99,5 @@ def _print_suggestion(plan: "SweepPlan", hours: float, as_json: bool) -> None:
     budgets = ", ".join(f"{budget:.2g}" for budget in found.compute_flops)
     workers = f"{plan.workers} worker{'s' if plan.workers > 1 else ''}"
     short = f"; {found.short} runs would be too short for fits" if found.short else ""
-    emit(
-        [
-            f"compute_flops = [{budgets}]\n",
-            f"# about {found.seconds / 3600:.2g} hours with {workers}{short}\n",
-        ]
-    )
+    comment = f"# about {found.seconds / 3600:.2g} hours with {workers}{short}"
+    emit([f"compute_flops = [{budgets}]\n{comment}\n"])

@@ -4,7 +4,7 @@ import sys
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -113,36 +113,31 @@ def sweep(
         # Not what was asked for, but what is about to happen.
         Console(stderr=True).print(*plan_text(plan), sep="\n", highlight=False)
     write_plan(folder, file.name, plan.runs)
-    settings = machine_settings(device, precision, threads=1, micro_rows=micro_rows)
+    machine = machine_settings(device, precision, threads=1, micro_rows=micro_rows)
     begun = time.monotonic()
 
     def live_line(status: "SweepStatus") -> str:
         return status_line(status, time.monotonic() - begun)
 
     with stop_on_signal() as stop, ProgressPrinter(live_line) as printer:
+        shared: dict[str, Any] = {"retry_failed": retry_failed, "watch": printer, "stop": stop}
         if engine is SweepEngine.RAY:
             from scaling.sweep.ray import run_ray
 
             gpus = {"auto": None, "cpu": 0.0}.get(device, 1.0)
+            gpus = gpus if gpus_per_run is None else gpus_per_run
             status = run_ray(
                 folder,
                 address=address,
-                gpus_per_run=gpus if gpus_per_run is None else gpus_per_run,
+                gpus_per_run=gpus,
                 at_once=workers,
-                settings=settings,
-                retry_failed=retry_failed,
-                watch=printer,
-                stop=stop,
+                settings=machine,
+                **shared,
             )
         else:
+            devices, each = device_names(device), plan.workers
             status = run_local(
-                folder,
-                devices=device_names(device),
-                workers_per_device=plan.workers,
-                settings=settings,
-                retry_failed=retry_failed,
-                watch=printer,
-                stop=stop,
+                folder, devices=devices, workers_per_device=each, settings=machine, **shared
             )
         printer.write(status)
     if stop.signal is not None and not status.ended:
@@ -172,12 +167,7 @@ def _print_end(folder: Path, status: "SweepStatus", seconds: float, as_json: boo
         if run.phase in ("failed", "diverged"):
             sys.stderr.write(f"{folder / 'runs' / run.job.run_id}: {run.phase}: {run.reason}\n")
     if not as_json:
-        emit(
-            [
-                f"{folder}: {status.counts['finished']} of {len(status.runs)} runs finished\n",
-                f"see it:  tokenize-lab scaling status {folder}\n",
-                f"fit it:  tokenize-lab scaling fit {folder} --law isoflop-surface"
-                f" --out {folder}\n",
-                f"show it: tokenize-lab report {folder}\n",
-            ]
-        )
+        fit = f"tokenize-lab scaling fit {folder} --law isoflop-surface --out {folder}"
+        emit([f"{folder}: {status.counts['finished']} of {len(status.runs)} runs finished\n"])
+        emit([f"see it:  tokenize-lab scaling status {folder}\nfit it:  {fit}\n"])
+        emit([f"show it: tokenize-lab report {folder}\n"])

@@ -148,15 +148,8 @@ def _run(
         _print_prepared(spec, text, folder, as_json)
         return
     with stop_on_signal() as stop, ProgressPrinter(report_line) as watch:
-        record = trained(
-            spec,
-            open_shards(text.shards, verify=True),
-            folder,
-            machine,
-            watch,
-            text.patching_flops,
-            stop,
-        )
+        shards = open_shards(text.shards, verify=True)
+        record = trained(spec, shards, folder, machine, watch, text.patching_flops, stop)
     if record.status == "interrupted" and stop.signal is not None:
         sys.stderr.write(f"{folder}: saved at step {record.steps:,}; run again to go on\n")
         raise typer.Exit(stop.exit_code)
@@ -170,27 +163,16 @@ def _run(
 
 def _print_prepared(spec: "RunSpec", text: "PreparedText", folder: Path, as_json: bool) -> None:
     if as_json:
-        print_json(
-            {
-                **spec.to_json(),
-                "shards": str(text.shards),
-                "folder": str(folder),
-                "patching_flops": text.patching_flops,
-            }
-        )
+        where = {"shards": str(text.shards), "folder": str(folder)}
+        print_json({**spec.to_json(), **where, "patching_flops": text.patching_flops})
         return
     words = ["python", "-m", "scaling.train", str(folder / "spec.json"), str(text.shards)]
     words += ["--out", str(folder)]
     if text.patching_flops:  # the bare box cannot know, and the record would say 0
         words += ["--patching-flops", repr(text.patching_flops)]
-    emit(
-        [
-            f"run {spec.run_id}: {spec.training.steps:,} steps,"
-            f" {spec.compression_rate:.4g} bytes per token\n",
-            "train it here, or where there is only PyTorch:\n",
-            f"{shlex.join(words)}\n",
-        ]
-    )
+    steps, rate = spec.training.steps, spec.compression_rate
+    emit([f"run {spec.run_id}: {steps:,} steps, {rate:.4g} bytes per token\n"])
+    emit([f"train it here, or where there is only PyTorch:\n{shlex.join(words)}\n"])
 
 
 def _print_record(record: "RunRecord", folder: Path) -> None:

@@ -207,10 +207,6 @@ class SweepFile(StrictTable):
         other = text.model_copy(update={"corpus": tuple(corpus), "weights": None})
         return self.model_copy(update={"texts": {name: other}})
 
-    def with_budgets(self, compute_flops: Sequence[float]) -> Self:
-        """Return the file with other budgets."""
-        return self.model_copy(update={"compute_flops": list(compute_flops)})
-
 
 def read_sweep_file(path: str | Path) -> SweepFile:
     """Return what a sweep's file, or an example, asks for.

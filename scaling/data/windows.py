@@ -152,11 +152,6 @@ class Windows:
         """Windows in an epoch, the same in each."""
         return max(0, self.stream.unit_count - self.window_units + 1) // self.window_units
 
-    @property
-    def unique_bytes(self) -> int:
-        """Bytes of raw text in the stream."""
-        return self.stream.byte_count
-
     def epochs(self, steps: int, rows: int) -> float:
         """Return how often that many steps of that many rows go over the text."""
         return steps * rows / self.per_epoch

@@ -62,13 +62,8 @@ class Tokenization:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One run to be.
-
-    Attributes:
-        asked: as a specification file would; tokenizer or entropy model are yet to be filled in
-            where the tokenization has a recipe for them.
-        tokenization: how it sees its text.
-    """
+    """One run to be, asked for as a specification file would; tokenizer or entropy model are yet to
+    be filled in where the tokenization has a recipe for them."""
 
     asked: TrainFile
     tokenization: Tokenization
@@ -120,10 +115,8 @@ def _cell(
     layers, dim = size
     text, schedule = file.texts[tokenization.text], file.training
     optimiser = {key: getattr(schedule, key) for key in OptimiserTable.model_fields}
-    tokenizer = None
-    if tokenization.spec is not None:
-        given = tokenization.spec
-        tokenizer = str(given if tokenization.tokenizer else given.relative_to(folder))
+    given = tokenization.spec
+    tokenizer = given and str(given if tokenization.tokenizer else given.relative_to(folder))
     corpora = tuple(corpus_relative_to(folder, spec) for spec in text.corpus)
     # A language spelt in more bytes says as much in as many more: it is seen as far, and as much of
     # it in a step. What a sweep's file holds has been checked.
@@ -216,11 +209,7 @@ def _with_tokenizer(
         train = open_shards(text).train
         corpus = StreamCorpus(train, f"{asked.name}, training text")
         advance = stage(f"training {settings.kind}:{settings.vocab_size}", None)
-
-        def progress(_: str, size: int) -> None:
-            advance(size)
-
-        made = [train_tokenizer(corpus, settings, out, progress).path]
+        made = [train_tokenizer(corpus, settings, out, lambda _, size: advance(size)).path]
     data = asked.data.model_copy(update={"tokenizer": f"{cut}{made[0]}"})
     return asked.model_copy(update={"data": data})
 

@@ -18,27 +18,15 @@ from scaling.sweep.folder import Job, SweepFolder, read_sweep
 from scaling.train.metrics import METRICS, values_of
 
 _NEAR = 0.05  # of its budget: steps are whole, and so are the tokens of a window
+_WORDS = ("run_id", "name", "dataset", "language", "tokenization", "family", "marks", "status")
+_BITS = ("bits_per_byte", "bits_per_byte_low", "bits_per_byte_high")
 # Of every row; a table without rows, or with nulls only, has the same types as any other.
 _TYPES: dict[str, type[pl.DataType]] = {
-    "run_id": pl.String,
-    "name": pl.String,
-    "dataset": pl.String,
-    "language": pl.String,
-    "tokenization": pl.String,
-    "family": pl.String,
-    "marks": pl.String,
-    "status": pl.String,
-    "reason": pl.String,
+    **dict.fromkeys([*_WORDS, "reason"], pl.String),
     "seed": pl.UInt64,
-    "compute_flops": pl.Float64,
-    "spent_flops": pl.Float64,
+    **dict.fromkeys(["compute_flops", "spent_flops"], pl.Float64),
     "flops_convention": pl.String,
-    "compression_rate": pl.Float64,
-    "bits_per_byte": pl.Float64,
-    "bits_per_byte_low": pl.Float64,
-    "bits_per_byte_high": pl.Float64,
-    "seconds": pl.Float64,
-    "patching_flops": pl.Float64,
+    **dict.fromkeys(["compression_rate", *_BITS, "seconds", "patching_flops"], pl.Float64),
 }
 
 
@@ -96,7 +84,12 @@ def runs_table(records: SweepRecords) -> pl.DataFrame:
         spent = record.flops["full"]
         budget = record.spec.compute_flops
         near = budget is not None and abs(spent / budget - 1) < _NEAR
-        measured = {
+        row = record.row() | {
+            "dataset": job.text,
+            "language": job.language,
+            "tokenization": job.label or record.spec.model.family,
+            "family": record.spec.model.family,
+            "marks": "; ".join(job.marks),
             "compute_flops": budget if near else spent,
             "spent_flops": spent,
             "bits_per_byte_low": low,
@@ -104,23 +97,8 @@ def runs_table(records: SweepRecords) -> pl.DataFrame:
             "patching_flops": record.patching_flops,
             "seconds": record.seconds,
         }
-        rows.append({**record.row(), **_planned(job, record.spec.model.family), **measured})
-    return _frame(rows)
-
-
-def _planned(job: Job, family: str) -> dict[str, Any]:
-    return {
-        "dataset": job.text,
-        "language": job.language,
-        "tokenization": job.label or family,
-        "family": family,
-        "marks": "; ".join(job.marks),
-    }
-
-
-def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    names = list(dict.fromkeys([*_TYPES, *(name for row in rows for name in row)]))
-    schema = {name: _TYPES.get(name) for name in names}
+        rows.append(row)
+    schema = {**_TYPES, **{name: _TYPES.get(name) for row in rows for name in row}}
     return pl.DataFrame(rows, schema=schema, infer_schema_length=None)
 
 
@@ -213,9 +191,8 @@ class _Events:
             summary = importlib.import_module("tensorboard.compat.proto.summary_pb2")
             records = importlib.import_module("tensorboard.summary.writer.record_writer")
         except ImportError as error:
-            raise InputError(
-                f"`tensorboard` needs TensorBoard; {install_hint('tensorboard')}"
-            ) from error
+            hint = install_hint("tensorboard")
+            raise InputError(f"`tensorboard` needs TensorBoard; {hint}") from error
         self._event: Any = proto.Event
         self._summary: Any = summary.Summary
         self._records: Any = records.RecordWriter

@@ -94,12 +94,9 @@ class WorkerProcess:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         if settings.threads is not None:
             environment["OMP_NUM_THREADS"] = str(settings.threads)
+        words, pipe = command(folder, replace(settings, device=device)), subprocess.PIPE
         self.process = subprocess.Popen(
-            command(folder, replace(settings, device=device)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env=environment,
+            words, stdin=pipe, stdout=pipe, stderr=self._log, env=environment
         )
         assert self.process.stdout is not None and self.process.stdin is not None
         self._stdin, self._stdout = self.process.stdin, self.process.stdout
@@ -140,10 +137,6 @@ class WorkerProcess:
         self._leaves = True
         with contextlib.suppress(BrokenPipeError):
             self._stdin.close()
-
-    def ended(self) -> bool:
-        """Whether the process is gone."""
-        return self.process.poll() is not None
 
     def close(self) -> None:
         """Close the pipes of a worker that is gone, or that goes on by itself."""
@@ -194,7 +187,7 @@ class _LocalDriver:
                 assert isinstance(key.fileobj, WorkerProcess)
                 self.hear(key.fileobj)
             for worker in list(self.workers):
-                if worker.ended():
+                if worker.process.poll() is not None:
                     idle.append(worker.device)
                     self.reap(worker)
                 elif worker.free and not stopping:

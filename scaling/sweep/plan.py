@@ -57,7 +57,6 @@ class PlanningStoppedError(Exception):
     """
 
     def __init__(self, exit_code: int) -> None:
-        super().__init__(exit_code)
         self.exit_code = exit_code
 
 
@@ -99,7 +98,7 @@ class SweepPlan:
 
     def with_budgets(self, compute_flops: Sequence[float]) -> Sequence[PlannedRun]:
         """Return the runs of other budgets, which read the same texts."""
-        file = self.file.with_budgets(compute_flops)
+        file = self.file.model_copy(update={"compute_flops": list(compute_flops)})
         texts = {run.cell.tokenization: run.text for run in self.runs}
         runs = planned(cells_of(file, self.path), texts)
         runs = with_memory_marks(runs, self.machine, self.workers)
@@ -249,7 +248,8 @@ def write_plan(folder: SweepFolder, name: str, runs: Sequence[PlannedRun]) -> Sw
             f" [{model.layers}, {model.dim}], {same.spec.compute_flops:g} FLOPs); ask for it"
             " once"
         )
-    sweep = Sweep(name, jobs, _tokenizers(runs))
+    tokenizers = (run.text.tokenizer for run in runs)
+    sweep = Sweep(name, jobs, {found.spec: found.sha256 for found in tokenizers if found})
     with driver_lock(folder):  # its workers would be given runs that the list no longer has
         _refuse_other_tokenizers(folder, sweep.tokenizers)
         for torn in folder.path.glob(f".{SWEEP}.*"):  # of killed planners
@@ -288,8 +288,3 @@ def _job(run: PlannedRun) -> Job:
         patching_flops=run.text.patching_flops,
         marks=run.marks,
     )
-
-
-def _tokenizers(runs: Sequence[PlannedRun]) -> dict[str, str]:
-    found = (run.text.tokenizer for run in runs)
-    return {tokenizer.spec: tokenizer.sha256 for tokenizer in found if tokenizer is not None}

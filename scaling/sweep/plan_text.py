@@ -49,21 +49,16 @@ def plan_text(plan: SweepPlan) -> list["Table | Text"]:
     groups = list(isoflops(plan.runs))
     columns = _columns(groups)
     title, rows = f"Plan of the sweep {plan.file.name}", zip(*columns.values(), strict=True)
+    notes = ["Law I: bytes/param at the minimum by the published law of far larger models"]
+    if not all(group.brackets for group in groups):
+        notes.append("* no size below it, or none above: the minimum may be at the grid's edge")
     total = math.fsum(run.compute_flops for run in plan.runs)
     return [
         text_table(title, list(columns), rows, left=_LEFT, lines=False),
-        *(Text(line) for line in _notes(groups)),
+        *map(Text, notes),
         *(Text(line, style="yellow") for line in _marks(plan.runs)),
         Text(f"{len(plan.runs)} runs, {total:.3g} FLOPs{_time_of(plan)}"),
     ]
-
-
-def _notes(groups: Sequence[IsoFlop]) -> list[str]:
-    """Return what the columns do not say of themselves."""
-    notes = ["Law I: bytes/param at the minimum by the published law of far larger models"]
-    if any(not group.brackets for group in groups):
-        notes.append("* no size below it, or none above: the minimum may be at the grid's edge")
-    return notes
 
 
 def _marks(runs: Sequence[PlannedRun]) -> list[str]:
@@ -93,24 +88,21 @@ def _columns(groups: Sequence[IsoFlop]) -> dict[str, list[str]]:
         "latent %": [_span([100 * run.latent_share for run in g.runs]) for g in groups],
         "bytes/param": [_span([run.bytes_per_param for run in group.runs]) for group in groups],
         "Law I": [f"{group.expected:.3g}" + "* "[group.brackets] for group in groups],
-        "minutes": [_minutes(group) for group in groups],
+        "minutes": [_minutes(group.runs) for group in groups],
     }
     same = {name for name in ("text", "minutes") if len(set(columns[name])) == 1}
     return {name: cells for name, cells in columns.items() if name not in same}
 
 
-def _minutes(group: IsoFlop) -> str:
-    timed = [run.seconds for run in group.runs if run.seconds is not None]
+def _minutes(runs: Sequence[PlannedRun]) -> str:
+    timed = [run.seconds for run in runs if run.seconds is not None]
     return f"{math.fsum(timed) / 60:.1f}" if timed else ""
 
 
 def _span(values: Sequence[float]) -> str:
-    low, high = (_short(value) for value in (min(values), max(values)))
+    ends = (min(values), max(values))
+    low, high = (f"{end:.0f}" if end >= 100 else f"{end:.2g}" for end in ends)
     return low if low == high else f"{low}-{high}"
-
-
-def _short(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.2g}"
 
 
 def _time_of(plan: SweepPlan) -> str:

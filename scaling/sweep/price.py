@@ -78,17 +78,16 @@ class PlannedRun:
 
 def planned(cells: Iterable[Cell], texts: Mapping[Tokenization, PreparedText]) -> list[PlannedRun]:
     """Return the cells with their prices, in their order."""
-    return [_planned(cell, texts[cell.tokenization]) for cell in cells]
-
-
-def _planned(cell: Cell, text: PreparedText) -> PlannedRun:
-    run = PlannedRun(cell=cell, spec=spec_of(cell.asked, text), text=text)
-    steps, marks = run.spec.training.steps, []
-    if steps < FEWEST_STEPS:
-        marks.append(f"too short: {steps:,} steps, fits leave out those below 300")
-    if run.epochs > MOST_EPOCHS:
-        marks.append(f"repeats its text: {run.epochs:.3g} epochs, 4 at most count as fresh")
-    return replace(run, marks=tuple(marks))
+    runs = []
+    for cell in cells:
+        text, marks = texts[cell.tokenization], []
+        run = PlannedRun(cell=cell, spec=spec_of(cell.asked, text), text=text)
+        if (steps := run.spec.training.steps) < FEWEST_STEPS:
+            marks.append(f"too short: {steps:,} steps, fits leave out those below 300")
+        if run.epochs > MOST_EPOCHS:
+            marks.append(f"repeats its text: {run.epochs:.3g} epochs, 4 at most count as fresh")
+        runs.append(replace(run, marks=tuple(marks)))
+    return runs
 
 
 def with_memory_marks(

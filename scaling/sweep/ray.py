@@ -89,27 +89,13 @@ def run_ray(
                 # How many runs a node's CPUs hold at once is Ray's to decide.
                 processes=math.floor(1 / gpus) if 0 < gpus < 1 else 1,
             )
-            driver = RayDriver(ray, queue, Needs(cpus_per_run, gpus, at_once), machine)
+            driver = RayDriver(ray, queue, machine, cpus_per_run, gpus, at_once)
             try:
                 driver.run()
             finally:
                 driver.release()
 
     return drive(folder, train, retry_failed=retry_failed, watch=watch, stop=stop)
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What runs take.
-
-    Attributes:
-        cpus, gpus: of a node, for each run.
-        at_once: runs, at most; None for as many as there is room for.
-    """
-
-    cpus: float
-    gpus: float
-    at_once: int | None
 
 
 @dataclass
@@ -123,25 +109,33 @@ class InFlight:
 
 
 class RayDriver:
-    """The runs at the cluster, and what becomes of them."""
+    """The runs at the cluster, and what becomes of them; each takes so many CPUs and GPUs."""
 
-    def __init__(self, ray: Any, queue: RunQueue, needs: Needs, machine: MachineSettings) -> None:
-        self.ray, self.queue, self.needs, self.machine = ray, queue, needs, machine
-        self.folder = queue.folder
+    def __init__(
+        self,
+        ray: Any,
+        queue: RunQueue,
+        machine: MachineSettings,
+        cpus: float,
+        gpus: float,
+        at_once: int | None,
+    ) -> None:
+        self.ray, self.queue, self.folder, self.machine = ray, queue, queue.folder, machine
+        self.cpus, self.gpus, self.at_once = cpus, gpus, at_once
         self.texts = PackedTexts(ray, self.folder)
         self.in_flight: dict[Any, InFlight] = {}  # by the reference to what will come of it
         self.numbers = itertools.count()
         self.room, self.counted = 0, -_COUNT_SECONDS
         self.count()
         if not self.room:
-            gpus = f" and {needs.gpus:g} GPUs" if needs.gpus else ""
+            also = f" and {gpus:g} GPUs" if gpus else ""
             raise InputError(
-                f"no node of the Ray cluster has {needs.cpus:g} CPUs{gpus} for a run; add such a"
-                " node, or ask for less"
+                f"no node of the Ray cluster has {cpus:g} CPUs{also} for a run; add such a node, or"
+                " ask for less"
             )
         self.actor = ray.remote(num_cpus=0, max_restarts=-1)(ProgressActor).remote()
         # A task that ends with its node is begun again by the queue, which counts.
-        remote = ray.remote(num_cpus=needs.cpus, num_gpus=needs.gpus, max_retries=0)
+        remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)
         self.begin = remote(run_task).remote
         path = f"{platform.node()}:{self.folder.path.resolve()}"
         self.name = hashlib.sha256(path.encode()).hexdigest()[:16]
@@ -172,12 +166,12 @@ class RayDriver:
         now = time.monotonic()
         if now - self.counted >= _COUNT_SECONDS:
             self.counted = now
-            self.room = slots(self.ray, self.needs.cpus, self.needs.gpus)
+            self.room = slots(self.ray, self.cpus, self.gpus)
 
     def submit(self) -> None:
         """Hand runs to the cluster, the longest first, as many as it has room for."""
         waiting, busy = self.queue.waiting, []
-        most = self.needs.at_once or self.room + _AHEAD
+        most = self.at_once or self.room + _AHEAD
         while waiting and len(self.in_flight) < most:
             run_id = waiting.popleft()
             held = contextlib.ExitStack()

@@ -4,6 +4,7 @@ import math
 import platform
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,31 +79,30 @@ class _StoppedError(Exception):
     """Scoring was told to stop."""
 
 
+@dataclass(eq=False)
 class _Run:
     """The moving parts of a run."""
 
-    def __init__(
-        self,
-        spec: RunSpec,
-        shards: Shards,
-        folder: Path,
-        machine: MachineSettings,
-        device: torch.device,
-        world: World,
-        watch: RunWatch | None,
-        stop: StopRequest,
-    ) -> None:
-        self.spec, self.shards, self.folder, self.machine = spec, shards, folder, machine
-        self.device, self.world, self.watch, self.stop = device, world, watch, stop
+    spec: RunSpec
+    shards: Shards
+    folder: Path
+    machine: MachineSettings
+    device: torch.device
+    world: World
+    watch: RunWatch | None
+    stop: StopRequest
+
+    def __post_init__(self) -> None:
+        spec, shards, machine, device = self.spec, self.shards, self.machine, self.device
         self.autocast = machine.autocast(device)
         self.patches = patches_of(spec)
         self.windows = Windows(shards.train, spec.window_units, spec.seed, self.patches)
         self.windows.batch(0, spec.rows, (0, 1))  # too little text shows before anything is made
-        rows = rows_that_fit(spec, machine, device, world)
+        rows = rows_that_fit(spec, machine, device, self.world)
         self.progress = RunProgress(micro_rows=rows)
         self.model: AnyModel = build_model(spec).to(device)
         self.optimizer = adamw(self.model, spec.training)
-        checkpoint = folder / CHECKPOINT
+        checkpoint = self.folder / CHECKPOINT
         if checkpoint.exists():
             self.progress = load_checkpoint(
                 checkpoint, spec.run_id, spec.training.steps, self.model, self.optimizer
@@ -115,12 +115,12 @@ class _Run:
             clip=spec.training.clip,
             device=device,
             autocast=self.autocast,
-            world=world,
+            world=self.world,
             # As before, for the same bits; fewer where fewer are asked for, or fit by now.
             micro_rows=min(rows, self.progress.micro_rows or rows),
             compiled=machine.compiles(device),
         )
-        self.peak = peak_flops(device, self.autocast) if watch else math.nan
+        self.peak = peak_flops(device, self.autocast) if self.watch else math.nan
         self.begun, self.before = time.perf_counter(), self.progress.seconds
         self.first_step = self.progress.step
 
@@ -140,7 +140,7 @@ class _Run:
                 scores = self.score()
             except _StoppedError:
                 status, reason = "interrupted", self.why_stopped()
-                self.save_state()
+                self.save()
         if scores is not None and not math.isfinite(scores.nats):
             status, reason, scores = "diverged", "the held-out loss is not finite", None
         record = self.record(status, reason, scores, patching_flops)
@@ -206,10 +206,9 @@ class _Run:
     def divergence(self, loss: float, gradient_norm: float) -> str:
         """Return why the run has diverged; empty if it has not."""
         step = self.progress.step
-        if not math.isfinite(loss):
-            return f"the loss of step {step} is not finite"
-        if not math.isfinite(gradient_norm):
-            return f"the gradient of step {step} is not finite"
+        for what, value in (("loss", loss), ("gradient", gradient_norm)):
+            if not math.isfinite(value):
+                return f"the {what} of step {step} is not finite"
         guessing = math.log(self.spec.model.vocabulary_size)
         # The smoothed loss has forgotten how the run began after a few of its time constants.
         settled = step > 4 / (1 - _SMOOTHING)
@@ -257,22 +256,13 @@ class _Run:
             self.stop.signal = signal.SIGTERM
         return told
 
-    def save(self, log: MetricsLog | None) -> None:
-        """Write a checkpoint, the metrics before it."""
+    def save(self, log: MetricsLog | None = None) -> None:
+        """Write a checkpoint, the metrics before it, if this process writes."""
         if log is not None:
             log.flush()
-        self.save_state()
-
-    def save_state(self) -> None:
-        """Write a checkpoint, if this process writes."""
         if self.leads:
-            save_checkpoint(
-                self.folder / CHECKPOINT,
-                self.spec.run_id,
-                self.model,
-                self.optimizer,
-                self.progress,
-            )
+            path, run_id = self.folder / CHECKPOINT, self.spec.run_id
+            save_checkpoint(path, run_id, self.model, self.optimizer, self.progress)
 
     def why_stopped(self) -> str:
         """Return the reason of a run that was told to stop."""
@@ -280,11 +270,8 @@ class _Run:
         return f"told to stop ({self.stop.signal.name})"
 
     def score(self) -> Scores:
-        """Return the scores of the held-out text.
-
-        Raises:
-            _StoppedError: this process was. Every process scores by itself, so none waits for it.
-        """
+        """Return the scores of the held-out text; a process that is told to stop raises, and as
+        every process scores by itself, none waits for it."""
         done = 0
 
         def advance(size: int) -> None:
@@ -320,7 +307,7 @@ class _Run:
             steps=progress.step,
             train_bytes=progress.train_bytes,
             train_tokens=progress.train_tokens,
-            unique_bytes=self.windows.unique_bytes,
+            unique_bytes=self.shards.train.byte_count,
             epochs=self.windows.epochs(progress.step, spec.rows),
             validation_nats=None if scores is None else scores.nats,
             validation_bytes=0 if scores is None else scores.bytes,
