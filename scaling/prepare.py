@@ -18,7 +18,7 @@ from scaling.config.train_file import TrainFile
 from scaling.data.build_text import build_text
 from scaling.data.build_units import build_entropies, build_starts, build_tokens
 from scaling.data.chunked_build import TextPart
-from scaling.data.shards import Stream, open_shards, read_manifest
+from scaling.data.shards import open_shards, read_manifest
 from scaling.flops import BYTE_VOCABULARY
 from scaling.model.patching import Starts, space_starts, static_starts
 from scaling.record import RECORD, SPEC
@@ -81,13 +81,8 @@ def prepare_text(data: DataTable, folder: Path, stage: Stage) -> Path:
         InputError: it cannot be read, or there is too little of it.
     """
     corpora = corpora_of(data)
-    total = total_bytes(corpora)
-    return build_text(
-        corpora,
-        folder,
-        held_out_bytes=data.held_out_bytes,
-        advance=stage("reading the text", total),
-    )
+    advance = stage("reading the text", total_bytes(corpora))
+    return build_text(corpora, folder, held_out_bytes=data.held_out_bytes, advance=advance)
 
 
 def tokenize_text(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> PreparedText:
@@ -159,17 +154,15 @@ def keep_beside(text: PreparedText, run: Path) -> None:
 
             copy_byte_model(text.entropy_model, run / ENTROPY_MODEL)
     except OSError as error:
-        raise InputError(f"{run}: cannot be written ({error.strerror}); name another `out`") from (
-            error
-        )
+        why = f"cannot be written ({error.strerror}); name another `out`"
+        raise InputError(f"{run}: {why}") from error
 
 
 def _encoded(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> PreparedText:
     assert asked.data.tokenizer is not None
     tokenizer = load_tokenizer(asked.data.tokenizer)
-    tokens = build_tokens(
-        text, tokenizer, folder, advance=stage(f"encoding with {tokenizer.name}", _bytes(text))
-    )
+    advance = stage(f"encoding with {tokenizer.name}", _bytes(text))
+    tokens = build_tokens(text, tokenizer, folder, advance=advance)
     rate = _realised_rate(tokens, None, asked.data.context_bytes)
     return PreparedText(
         shards=tokens, unique_bytes=train_bytes(text), compression_rate=rate, tokenizer=tokenizer
@@ -243,14 +236,12 @@ def _realised_rate(shards: Path, patching: Patching | None, context: int) -> flo
         # Patches are counted from each window's start, and its last one may be short.
         return context / int(static_starts([context], patching.compression_rate).sum())
     if patching is not None and patching.kind == "space":
-        train = open_shards(shards).train
-        return train.byte_count / _words(train, patching.most_bytes)
+        train, words = open_shards(shards).train, 0
+        for index in range(train.document_count):
+            document = np.asarray(train.document(index), np.uint8)
+            words += int(space_starts(document, patching.most_bytes).sum())
+        return train.byte_count / words
     return read_manifest(shards).splits["train"].compression_rate
-
-
-def _words(stream: Stream, most_bytes: int) -> int:
-    documents = (stream.document(index) for index in range(stream.document_count))
-    return sum(int(space_starts(np.asarray(d, np.uint8), most_bytes).sum()) for d in documents)
 
 
 def train_bytes(text: Path) -> int:

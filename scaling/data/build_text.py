@@ -2,7 +2,6 @@
 
 import array
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,9 +82,9 @@ def split_documents(text: ReadText, held_out_bytes: int) -> Sides:
         raise InputError(f"{corpus}: holds no text; name a corpus that does")
     if held_out_bytes < 0:
         raise InputError(f"{held_out_bytes} bytes to hold out; give 0 or more")
-    if held_out_bytes == 0:
-        return Sides(np.zeros(len(text.lengths), np.bool_), np.ones(len(text.lengths), np.bool_))
     held_out = np.zeros(len(text.lengths), np.bool_)
+    if held_out_bytes == 0:
+        return Sides(train=held_out, held_out=~held_out)  # all of it, and none to train on
     for language in range(len(text.language_names)):
         spoken = np.flatnonzero(text.languages == language)
         from_end = np.cumsum(text.lengths[spoken[::-1]])
@@ -144,9 +143,8 @@ def build_text(
         if finished(target):
             return target
         made = scratch / "made"
-        chosen: dict[Split, NDArray[np.bool_]] = dict(zip(SPLITS, sides, strict=True))
-        splits = {}
-        for split, keep in chosen.items():
+        splits: dict[Split, SplitCounts] = {}
+        for split, keep in zip(SPLITS, sides, strict=True):
             _write_side(made / split, text, keep, spool)
             splits[split] = _counts(text, keep)
         neither = ~(sides.train | sides.held_out)
@@ -231,11 +229,12 @@ def _copy(source: BinaryIO, out: BinaryIO, size: int) -> None:
 
 
 def _counts(text: ReadText, keep: NDArray[np.bool_]) -> SplitCounts:
-    by_language: Counter[str] = Counter()
-    for number, name in enumerate(text.language_names):
-        by_language[name] = int(text.lengths[keep & (text.languages == number)].sum())
-    total = by_language.total()
-    return SplitCounts(int(keep.sum()), total, total, dict(by_language))
+    by_language = {
+        name: int(text.lengths[keep & (text.languages == number)].sum())
+        for number, name in enumerate(text.language_names)
+    }
+    total = sum(by_language.values())
+    return SplitCounts(int(keep.sum()), total, total, by_language)
 
 
 @dataclass(frozen=True)

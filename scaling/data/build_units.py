@@ -97,7 +97,10 @@ def build_entropies(
             )
         return values
 
-    product = _per_byte("entropies", ENTROPIES, entropies, description, _count_bytes)
+    def count(side: Path) -> int:
+        return (side / BYTES).stat().st_size
+
+    product = _per_byte("entropies", ENTROPIES, entropies, description, count)
     return build_in_parts(text_folder, folder, product, advance=advance, part_bytes=part_bytes)
 
 
@@ -115,8 +118,6 @@ def _per_byte(
         links=(BYTES, DOCUMENTS, LANGUAGES),
         arrays_of=lambda part: {file: values_of(part)},
         complete=complete,
-        top={},
-        about={},
     )
 
 
@@ -125,10 +126,6 @@ def _count_starts(side: Path) -> int:
     if not flags.stat().st_size:
         return 0
     return int(np.count_nonzero(np.memmap(flags, np.uint8, mode="r")))
-
-
-def _count_bytes(side: Path) -> int:
-    return (side / BYTES).stat().st_size
 
 
 def build_tokens(
@@ -158,15 +155,10 @@ def build_tokens(
             f"{tokenizer.spec}: loses text ({tokenizer.lossy_reason}), so its bits per byte would"
             " not be of the text; use a lossless tokenizer"
         )
+    made_by = {"name": tokenizer.name, "sha256": tokenizer.sha256, "engine": tokenizer.engine}
     product = Product(
         kind="tokens",
-        made_of={
-            "tokenizer": {
-                "name": tokenizer.name,
-                "sha256": tokenizer.sha256,
-                "engine": tokenizer.engine,
-            }
-        },
+        made_of={"tokenizer": made_by},
         files=(TOKENS, _COUNTS),
         links=(DOCUMENTS, LANGUAGES),
         arrays_of=lambda part: _encoded(part, tokenizer),

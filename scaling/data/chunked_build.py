@@ -8,7 +8,7 @@ import itertools
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from corpora.errors import InputError
 from corpora.files import write_text, written_whole
 from scaling.data.folders import file_entries, finished, link_or_copy, publish, working_folder
 from scaling.data.shards import (
-    DTYPES,
     MANIFEST,
     SPLITS,
     ShardKind,
@@ -28,6 +27,7 @@ from scaling.data.shards import (
     Split,
     Stream,
     content_key,
+    dtype_of,
     open_shards,
 )
 
@@ -85,8 +85,8 @@ class Product:
     links: Sequence[str]
     arrays_of: Callable[[TextPart], Mapping[str, NDArray[Any]]]
     complete: Callable[[Path], int]
-    top: Mapping[str, NDArray[Any]]
-    about: Mapping[str, Any]
+    top: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def build_in_parts(
@@ -114,9 +114,8 @@ def build_in_parts(
             f"{text_folder}: shards of {text.manifest.kind}; name the shards of text"
             f" ({text.manifest.text}) that they were made from"
         )
-    key = content_key(
-        {"kind": product.kind, "text": text.manifest.key, "made_of": dict(product.made_of)}
-    )
+    made_of = dict(product.made_of)
+    key = content_key({"kind": product.kind, "text": text.manifest.key, "made_of": made_of})
     target = folder / key
     if finished(target):
         return target
@@ -149,7 +148,7 @@ def _keep(path: Path, part: TextPart, product: Product) -> None:
         return
     arrays = product.arrays_of(part)
     assert set(arrays) == set(product.files)
-    kept = {name: array.astype(_dtype(name)) for name, array in arrays.items()}
+    kept = {name: array.astype(dtype_of(name)) for name, array in arrays.items()}
     with written_whole(path) as temporary, temporary.open("wb") as out:
         np.savez(out, **kept)  # type: ignore[arg-type]  # no file is called allow_pickle
 
@@ -170,7 +169,7 @@ def _join(work: Path, text: Shards, key: str, product: Product, part_bytes: int)
             link_or_copy(text.folder / split / name, side / name)
         splits[split] = replace(text.manifest.splits[split], units=product.complete(side))
     for name, array in product.top.items():
-        (made / name).write_bytes(array.astype(_dtype(name)).tobytes())
+        (made / name).write_bytes(array.astype(dtype_of(name)).tobytes())
     manifest: ShardManifest = replace(
         text.manifest,
         kind=product.kind,
@@ -194,7 +193,3 @@ def _kept(path: Path, name: str) -> NDArray[Any]:
         raise InputError(
             f"{path}: not the part that was written ({error}); delete it, it is made again"
         ) from error
-
-
-def _dtype(name: str) -> np.dtype[Any]:
-    return np.dtype(DTYPES[name.rpartition(".")[2]])

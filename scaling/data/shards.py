@@ -47,8 +47,7 @@ TOKEN_DOCUMENTS = "token_documents.i64"
 STARTS = "starts.u8"
 ENTROPIES = "entropies.f32"
 TOKEN_LENGTHS = "token_lengths.i32"
-# What NumPy calls the numbers of a file, by the end of its name.
-DTYPES = {"u8": "<u1", "u16": "<u2", "u32": "<u4", "i32": "<i4", "i64": "<i8", "f32": "<f4"}
+_DTYPES = {"u8": "<u1", "u16": "<u2", "u32": "<u4", "i32": "<i4", "i64": "<i8", "f32": "<f4"}
 
 
 @dataclass(frozen=True)
@@ -208,9 +207,8 @@ def open_shards(folder: Path, *, verify: bool = False) -> Shards:
     """
     manifest = read_manifest(folder)
     check_files(folder, manifest, verify=verify)
-    return Shards(
-        folder, manifest, _stream(folder, manifest, "train"), _stream(folder, manifest, "held_out")
-    )
+    train, held_out = (_stream(folder, manifest, split) for split in SPLITS)
+    return Shards(folder, manifest, train, held_out)
 
 
 def read_manifest(folder: Path) -> ShardManifest:
@@ -270,7 +268,7 @@ def _stream(folder: Path, manifest: ShardManifest, split: Split) -> Stream:
 
 
 def _mapped(folder: Path, manifest: ShardManifest, name: str) -> NDArray[Any]:
-    entry, dtype = manifest.files.get(name), np.dtype(DTYPES[name.rpartition(".")[2]])
+    entry, dtype = manifest.files.get(name), dtype_of(name)
     if entry is None or entry.bytes % dtype.itemsize:
         what = "is not listed" if entry is None else f"has {entry.bytes} bytes, no whole numbers"
         raise InputError(f"{folder / MANIFEST}: {name} {what}; {_REMEDY}")
@@ -280,12 +278,13 @@ def _mapped(folder: Path, manifest: ShardManifest, name: str) -> NDArray[Any]:
     return np.asarray(np.memmap(folder / name, dtype, mode="r"))
 
 
+def dtype_of(name: str) -> np.dtype[Any]:
+    """Return the type of the numbers in a file, by the end of its name."""
+    return np.dtype(_DTYPES[name.rpartition(".")[2]])
+
+
 def content_key(content: Mapping[str, object]) -> str:
     """Return the key of what follows from `content`, plain JSON values."""
-    canonical = json.dumps(
-        {**content, "version": SHARDS_VERSION},
-        sort_keys=True,
-        separators=(",", ":"),
-        allow_nan=False,
-    )
+    content = {**content, "version": SHARDS_VERSION}
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:KEY_DIGITS]

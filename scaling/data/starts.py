@@ -14,8 +14,6 @@ from scaling.spec import RunSpec
 
 D = TypeVar("D", bound=np.generic)
 
-_NO_WHITE_SPACE = 0  # a byte that ends no word
-
 
 class TextRows(NamedTuple):
     """Stretches of one stream, one a row.
@@ -88,9 +86,10 @@ class SpacePatches:
     def __call__(self, rows: TextRows) -> NDArray[np.bool_]:
         """Return starts [rows, W]."""
         opens = rows.opens.reshape(-1)
-        # All segments in one go: a byte before each keeps what lies before it out of its words.
+        # All segments in one go: a byte 0 before each, which is no white space, keeps what lies
+        # before it out of its words.
         places = np.arange(opens.size) + np.cumsum(opens)
-        spaced = np.full(opens.size + int(opens.sum()), _NO_WHITE_SPACE, np.uint8)
+        spaced = np.zeros(opens.size + int(opens.sum()), np.uint8)
         spaced[places] = rows.targets.reshape(-1)
         flagged = space_starts(spaced, spaced.size)[places] | opens
         return capped(flagged, self.most_bytes).reshape(rows.opens.shape)

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from corpora.errors import InputError, sanitize
 from corpora.json_file import is_number
@@ -25,9 +25,7 @@ from scaling.sweep.run_folder import ATTEMPTS, read_attempts
 from scaling.train.metrics import METRICS, values_of
 
 Phase = Literal["finished", "running", "waiting", "diverged", "failed", "unreadable"]
-PHASES: tuple[Phase, ...] = (
-    "finished", "running", "waiting", "diverged", "failed", "unreadable",
-)  # fmt: skip
+PHASES: tuple[Phase, ...] = get_args(Phase)
 _ENDS: Mapping[str, Phase] = {"finished": "finished", "diverged": "diverged", "failed": "failed"}
 _LATELY = 60.0  # seconds; metrics are written every five, or after each step that takes longer
 _STEPS_MISSED = 5  # a run that has been silent for so many of its steps has stopped
@@ -212,9 +210,8 @@ class StatusReader:
     def read(self, now: float | None = None) -> SweepStatus:
         """Return how the runs stand, by this machine's clock or another's."""
         clock = time.time() if now is None else now
-        return SweepStatus(
-            self.sweep.name, tuple(self.read_run(job, clock) for job in self.sweep.jobs)
-        )
+        runs = tuple(self.read_run(job, clock) for job in self.sweep.jobs)
+        return SweepStatus(self.sweep.name, runs)
 
     def read_run(self, job: Job, now: float) -> RunStatus:
         """Return how one run stands; where its files cannot be read, that is its phase."""

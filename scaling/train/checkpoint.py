@@ -67,18 +67,13 @@ def load_checkpoint(
     """
     tensors, notes = read_tensors(path)
     if notes.get("run_id") != run_id:
-        raise InputError(
-            f"{path}: a checkpoint of run {notes.get('run_id', '(unnamed)')}, not of {run_id};"
-            f" {_REMEDY}"
-        )
+        other = notes.get("run_id", "(unnamed)")
+        raise InputError(f"{path}: a checkpoint of run {other}, not of {run_id}; {_REMEDY}")
     progress = _progress(notes, path, steps)
     random = _random(tensors.pop(_RANDOM, None), path)
     moments = _moments(tensors, model, path)
-    weights = {
-        name.removeprefix(_MODEL): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(_MODEL)
-    }
+    names = [name for name in tensors if name.startswith(_MODEL)]
+    weights = {name.removeprefix(_MODEL): tensors[name] for name in names}
     stray = set(tensors) - {p + n for n in weights for p in (_MODEL, _MEAN, _SQUARE)}
     if stray:
         raise InputError(f"{path}: holds {min(stray)}, which no checkpoint does; {_REMEDY}")
@@ -128,14 +123,12 @@ def _progress(notes: dict[str, str], path: Path, steps: int) -> RunProgress:
     try:
         values = {name: kind(notes[name]) for name, kind in get_type_hints(RunProgress).items()}
     except (KeyError, ValueError) as error:
-        raise InputError(f"{path}: says nothing of where the run stood ({error}); {_REMEDY}") from (
-            error
-        )
+        why = f"says nothing of where the run stood ({error}); {_REMEDY}"
+        raise InputError(f"{path}: {why}") from error
     progress = RunProgress(**values)
     if not all(0 <= value < math.inf for value in values.values()):
         raise InputError(f"{path}: says impossible numbers of where the run stood; {_REMEDY}")
     if not 1 <= progress.step <= steps:
-        raise InputError(
-            f"{path}: stands at step {progress.step:,} of a run of {steps:,}; {_REMEDY}"
-        )
+        where = f"step {progress.step:,} of a run of {steps:,}"
+        raise InputError(f"{path}: stands at {where}; {_REMEDY}")
     return progress

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Generic, NoReturn, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 State = TypeVar("State")
 _LOG_SECONDS = 30.0
@@ -115,9 +115,6 @@ class ProgressPrinter(Generic[State]):
         sys.stderr.flush()
 
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
 class StopRequest:
     """Whether, and by which signal, the run was told to stop."""
 
@@ -143,19 +140,16 @@ def stop_on_signal() -> Iterator[StopRequest]:
         return
 
     def note(number: int, frame: FrameType | None) -> None:
-        if request.signal is not None:
-            _obey(number)
-        request.signal = signal.Signals(number)
+        if request.signal is None:
+            request.signal = signal.Signals(number)
+        elif number == signal.SIGINT:
+            raise KeyboardInterrupt
+        else:
+            raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, note) for number in SIGNALS}
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _obey(number: int) -> NoReturn:
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    raise SystemExit(128 + number)

@@ -196,15 +196,12 @@ def adamw(model: nn.Module, training: Training) -> torch.optim.AdamW:
     free: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         (free if name.rpartition(".")[2] in _NOT_DECAYED else decayed).append(parameter)
-    return torch.optim.AdamW(
-        [
-            {"params": decayed, "weight_decay": training.weight_decay},
-            {"params": free, "weight_decay": 0.0},
-        ],
-        lr=training.learning_rate,
-        betas=(training.beta1, training.beta2),
-        fused=True,
-    )
+    groups = [
+        {"params": decayed, "weight_decay": training.weight_decay},
+        {"params": free, "weight_decay": 0.0},
+    ]
+    betas = (training.beta1, training.beta2)
+    return torch.optim.AdamW(groups, lr=training.learning_rate, betas=betas, fused=True)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
