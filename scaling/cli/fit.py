@@ -11,7 +11,7 @@ import typer
 from corpora.cli import JsonOption
 from corpora.errors import InputError
 from corpora.output import drawn, emit
-from scaling.cli.options import how_option, output_option, print_json
+from scaling.cli.options import YES_OR_NO, how_option, output_option, print_json
 from scaling.laws.registry import LAWS, law_named
 
 if TYPE_CHECKING:
@@ -189,42 +189,24 @@ def _comparison_tables(compared: "Sequence[Comparison]") -> "Iterator[Table]":
     from tokenize_lab.cli.tables import text_table
 
     for comparison in compared:
-        where = context_text(comparison.context)
+        where = context_text(comparison.context) and f" ({context_text(comparison.context)})"
         if comparison.laws:
-            yield text_table(
-                f"Laws of the same runs, lowest AICc first{where and f' ({where})'}",
-                ["law", "form", "coefficients", "RMSE", "hold-out RMSE", "AICc", "above best"],
-                [
-                    [
-                        weight.law,
-                        weight.form,
-                        str(weight.coefficients),
-                        _number(weight.rmse),
-                        _number(weight.holdout_rmse),
-                        _number(weight.aicc),
-                        _number(weight.delta_aicc),
-                    ]
-                    for weight in comparison.laws
-                ],
-                left=["form"],
-            )
+            title = f"Laws of the same runs, lowest AICc first{where}"
+            heads = ["law", "form", "coefficients", "RMSE", "hold-out RMSE", "AICc", "above best"]
+            rows = []
+            for law in comparison.laws:
+                numbers = (law.rmse, law.holdout_rmse, law.aicc, law.delta_aicc)
+                rows.append([law.law, law.form, str(law.coefficients), *map(_number, numbers)])
+            yield text_table(title, heads, rows, left=["form"])
         for name, coefficients in comparison.coefficients.items():
-            yield text_table(
-                f"Beside {name}{where and f' ({where})'}",
-                ["coefficient", "ours", "theirs", "difference", "in ours", "in theirs"],
-                [
-                    [
-                        row.name,
-                        _number(row.first),
-                        _number(row.second),
-                        f"{row.difference:+.2g}",
-                        _yes(row.in_first),
-                        _yes(row.in_second),
-                    ]
-                    for row in coefficients
-                ],
-                caption="in ours: our interval holds their estimate; in theirs: theirs holds ours",
-            )
+            heads = ["coefficient", "ours", "theirs", "difference", "in ours", "in theirs"]
+            rows = []
+            for row in coefficients:
+                inside = (YES_OR_NO[row.in_first], YES_OR_NO[row.in_second])
+                figures = (_number(row.first), _number(row.second), f"{row.difference:+.2g}")
+                rows.append([row.name, *figures, *inside])
+            caption = "in ours: our interval holds their estimate; in theirs: theirs holds ours"
+            yield text_table(f"Beside {name}{where}", heads, rows, caption=caption)
 
 
 def _convention_tables(recounted: "Sequence[Recount]") -> "Iterator[Table]":
@@ -254,7 +236,3 @@ def _convention_tables(recounted: "Sequence[Recount]") -> "Iterator[Table]":
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.5g}"
-
-
-def _yes(value: bool | None) -> str:
-    return "" if value is None else "yes" if value else "no"

@@ -3,6 +3,7 @@
 import codecs
 import re
 import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -61,10 +62,7 @@ def generate(
                 "prompt": text,
                 "text": added.decode("utf-8", "replace"),
                 "bytes": len(added),
-                "temperature": temperature,
-                "top_p": top_p,
-                "top_k": top_k,
-                "seed": seed,
+                **asdict(sampling),
             }
         )
         return

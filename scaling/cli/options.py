@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Options in panels of the help.
 how_option = partial(typer.Option, rich_help_panel="How")
 output_option = partial(typer.Option, rich_help_panel="Output")
+YES_OR_NO = {True: "yes", False: "no", None: ""}  # in tables
 
 ShowOption = Annotated[bool, typer.Option("--show", help="print the file, do nothing else")]
 RunArgument = Annotated[Path, typer.Argument(help="folder of a trained run", show_default=False)]

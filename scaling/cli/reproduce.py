@@ -8,7 +8,7 @@ import typer
 
 from corpora.cli import JsonOption
 from corpora.output import drawn, emit
-from scaling.cli.options import output_option, print_json
+from scaling.cli.options import YES_OR_NO, output_option, print_json
 
 if TYPE_CHECKING:
     from scaling.published.figure import PublishedFigure
@@ -47,7 +47,6 @@ def reproduce(
     typer.echo(f"{agree} of {judged} figures agree as they should", err=True)
 
 
-_MARKS = {True: "yes", False: "no", None: ""}
 _LEGEND = (
     "agrees: ours rounds to the digits published, stays under a bar, or differs as random draws"
     " do; context: of other data or another method, so no agreement is expected; in theirs: the"
@@ -73,18 +72,14 @@ def _print_figures(figures: "Sequence[PublishedFigure]") -> None:
                 figure.published,
                 f"{figure.reproduced:.6g}",
                 f"{figure.difference:+.2g}",
-                "context" if figure.judged == "context" else _MARKS[figure.agrees],
-                _MARKS[figure.in_published_interval],
-                _MARKS[figure.in_interval],
+                "context" if figure.judged == "context" else YES_OR_NO[figure.agrees],
+                YES_OR_NO[figure.in_published_interval],
+                YES_OR_NO[figure.in_interval],
             ]
         )
     filled = [column for column in range(len(headings)) if any(row[column] for row in rows)]
-    table = text_table(
-        "",
-        [headings[column] for column in filled],
-        [[row[column] for column in filled] for row in rows],
-        left=headings[4:],
-        lines=False,
-    )
+    names = [headings[column] for column in filled]
+    rows = [[row[column] for column in filled] for row in rows]
+    table = text_table("", names, rows, left=headings[4:], lines=False)
     notes = dict.fromkeys(f"{figure.group}: {figure.note}" for figure in figures if figure.note)
     emit(drawn([table, *(Text(note, style="dim") for note in (_LEGEND, *notes))]))

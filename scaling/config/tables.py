@@ -214,10 +214,8 @@ class OptimiserTable(StrictTable):
     @model_validator(mode="after")
     def _check_shares(self) -> Self:
         if self.warmup + self.decay > 1:
-            what = (
-                f"{self.decay:g} and warmup = {self.warmup:g} are shares of the steps and together"
-            )
-            raise contradiction(f"{what} more than all of them; lower one", "decay")
+            what = f"{self.decay:g} and warmup = {self.warmup:g} are shares of the steps"
+            raise contradiction(f"{what} and together more than all of them; lower one", "decay")
         return self
 
     def build(self, steps: int, dim: int) -> Training:

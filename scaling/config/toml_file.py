@@ -57,6 +57,5 @@ def _refuse_other_kind(asked: str | Path, value: Mapping[str, Any], root: type[B
         return  # neither, or a mixture: what is wrong is told key by key
     if sweep != ("arms" in root.model_fields):
         kind, command = ("a sweep", "sweep") if sweep else ("one run", "train")
-        raise InputError(
-            f"{asked} is {kind}: tokenize-lab scaling {command} {shlex.quote(str(asked))}"
-        )
+        words = f"tokenize-lab scaling {command} {shlex.quote(str(asked))}"
+        raise InputError(f"{asked} is {kind}: {words}")

@@ -68,9 +68,8 @@ class TrainFile(StrictTable):
             what = 'a subword model has no patches; remove the table, or ask for family = "blt"'
             raise contradiction(what, "patching")
         if tokenizer is None:
-            what = "missing, and a subword model needs it"
-            what = f'{what}; add it, such as "tokenizer.json" or "byte"'
-            raise contradiction(what, "data", "tokenizer")
+            what = 'a subword model needs it; add it, such as "tokenizer.json" or "byte"'
+            raise contradiction(f"missing, and {what}", "data", "tokenizer")
 
     @property
     def window_bytes(self) -> int:

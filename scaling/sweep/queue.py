@@ -100,16 +100,12 @@ class RunQueue:
 
     def status(self) -> SweepStatus:
         """Return how the sweep stands."""
-        found = self.reader.read()
-        runs = tuple(
-            replace(run, phase="failed", reason=self.unwritten[run.job.run_id])
-            if run.job.run_id in self.unwritten
-            else run
-            for run in found.runs
-        )
-        now = time.monotonic()
+        found, runs, now = self.reader.read(), [], time.monotonic()
+        for run in found.runs:
+            why = self.unwritten.get(run.job.run_id)
+            runs.append(run if why is None else replace(run, phase="failed", reason=why))
         spent = self._spent + sum(now - begun for begun in self._since.values())
-        return replace(found, runs=runs, worker_seconds=spent)
+        return replace(found, runs=tuple(runs), worker_seconds=spent)
 
     def tell(self) -> None:
         """Tell whoever watches how the sweep stands, if it is time."""
@@ -132,8 +128,7 @@ class RunQueue:
 
     def _judge(self, run_id: str) -> None:
         """Give a run up that was tried often enough, and say so in its record."""
-        verdict = self._attempts[run_id].verdict
-        if not verdict:
+        if not (verdict := self._attempts[run_id].verdict):
             return
         self.waiting.remove(run_id)
         run = self.folder.run(run_id)
@@ -184,10 +179,8 @@ def driver_lock(folder: SweepFolder) -> Iterator[None]:
             holder = ""
             with contextlib.suppress(OSError):  # it may just have ended
                 holder = path.read_text("utf-8", "replace")
-            raise InputError(
-                f"{folder.path}: {holder or 'another process'} is running this sweep; wait for it,"
-                " or stop it"
-            )
+            what = f"{holder or 'another process'} is running this sweep"
+            raise InputError(f"{folder.path}: {what}; wait for it, or stop it")
         with contextlib.suppress(OSError):  # a full disk: it is locked all the same
             path.write_text(f"process {os.getpid()} on {platform.node()}", "utf-8")
         try:

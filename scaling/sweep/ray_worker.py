@@ -94,27 +94,19 @@ def unpack(ray: Any, text: PackedText, shards: Path) -> bool:
         try:
             shutil.rmtree(torn, ignore_errors=True)
             for name, pieces in text.files.items():
-                _write(torn / _inside(name), ray, pieces)
-            _verify(torn)
+                path = torn / _inside(name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("wb") as file:
+                    file.writelines(ray.get(piece) for piece in pieces)
+            try:
+                open_shards(torn, verify=True)
+            except InputError as error:
+                # Where the driver has it, and where a person can put it right.
+                raise InputError(str(error).replace(str(torn), f"shards/{text.key}")) from error
             torn.rename(whole)
         except OSError as error:
             raise InputError(f"{torn}: cannot be written ({error.strerror})") from error
     return True
-
-
-def _verify(folder: Path) -> None:
-    try:
-        open_shards(folder, verify=True)
-    except InputError as error:
-        # Where the driver has it, and where a person can put it right.
-        raise InputError(str(error).replace(str(folder), f"shards/{folder.name}")) from error
-
-
-def _write(path: Path, ray: Any, pieces: tuple[Any, ...]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        for piece in pieces:
-            file.write(ray.get(piece))
 
 
 def _inside(name: str) -> PurePosixPath:

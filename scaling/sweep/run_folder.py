@@ -4,6 +4,7 @@ A fault of the run itself gets it one more attempt. A worker that something kill
 does for want of memory, says little of the run, so there are more of those.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable
@@ -68,10 +69,8 @@ def read_attempts(run: Path) -> Attempts:
 
 def write_attempts(run: Path, attempts: Attempts) -> None:
     """Keep them, if they can be: a driver that goes on remembers anyway."""
-    try:
+    with contextlib.suppress(InputError):
         write_text(run / ATTEMPTS, json.dumps(asdict(attempts), ensure_ascii=False) + "\n")
-    except InputError:
-        return
 
 
 def remove_torn(run: Path) -> None:
@@ -109,7 +108,5 @@ def cleanup(folder: SweepFolder, ended: Iterable[str]) -> None:
 
 
 def _has_leftovers(run: Path) -> bool:
-    names = {LOCK, ATTEMPTS, CHECKPOINT}
-    return run.is_dir() and any(
-        path.name in names or _TORN.fullmatch(path.name) for path in run.iterdir()
-    )
+    names = [path.name for path in run.iterdir()] if run.is_dir() else []
+    return any(name in (LOCK, ATTEMPTS, CHECKPOINT) or _TORN.fullmatch(name) for name in names)

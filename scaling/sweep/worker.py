@@ -86,8 +86,7 @@ class DriverPipe:
 
     def send(self, event: str, **values: Any) -> None:
         """Send an event."""
-        text = json.dumps({"event": event, **values}, allow_nan=False) + "\n"
-        data = text.encode()
+        data = f"{json.dumps({'event': event, **values}, allow_nan=False)}\n".encode()
         try:
             while data:
                 data = data[os.write(self._out, data) :]
