@@ -197,13 +197,9 @@ def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Pre
     def starts_of(part: TextPart) -> Starts:
         bits = sides.side(part.split).entropies
         assert bits is not None
+        bits = bits[part.begin : part.begin + len(part.data)]
         return split_entropy_starts(
-            bits[part.begin : part.begin + len(part.data)],
-            part.offsets,
-            found.value,
-            patching.most_bytes,
-            monotonic,
-            part.first,
+            bits, part.offsets, found.value, patching.most_bytes, monotonic, part.first
         )
 
     starts = build_starts(

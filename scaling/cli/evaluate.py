@@ -82,14 +82,9 @@ def evaluate(
         tempfile.TemporaryDirectory(prefix="tokenize-lab-") as folder,
         progress(bytes=False) as bars,
     ):
+        dtype, limit = machine.autocast(chosen), exact_bytes if exact else None
         found = evaluated(
-            opened,
-            corpora,
-            Path(folder),
-            bars.stage,
-            chosen,
-            machine.autocast(chosen),
-            exact_bytes=exact_bytes if exact else None,
+            opened, corpora, Path(folder), bars.stage, chosen, dtype, exact_bytes=limit
         )
         answer = found.to_json(opened, level, draws)
     if out is not None:

@@ -206,12 +206,12 @@ class _LocalDriver:
 
     def assign(self, worker: WorkerProcess) -> None:
         """Give a free worker the next run, or its leave."""
-        if not self.queue.waiting:
+        if self.queue.waiting:
+            run_id = self.queue.waiting.popleft()
+            worker.give(run_id)
+            self.queue.started(run_id)
+        else:
             worker.dismiss()
-            return
-        run_id = self.queue.waiting.popleft()
-        worker.give(run_id)
-        self.queue.started(run_id)
 
     def hear(self, worker: WorkerProcess) -> None:
         """Act on what a worker has said."""

@@ -121,16 +121,13 @@ class Speed:
 
     def timed(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
         """Return the runs that fit with the time each is expected to take on one such device."""
-        out = []
-        for run in runs:
-            if not run.fits:
-                out.append(run)
-                continue
-            curve = self.curves[run.spec.model.family]
-            per_byte = float(np.exp(np.interp(np.log(run.flops_per_byte), *curve)))
-            scored = run.cell.asked.data.held_out_bytes / 3  # forward only
-            out.append(replace(run, seconds=per_byte * (run.train_bytes + scored)))
-        return out
+        return [replace(run, seconds=self._seconds(run)) if run.fits else run for run in runs]
+
+    def _seconds(self, run: PlannedRun) -> float:
+        curve = self.curves[run.spec.model.family]
+        per_byte = float(np.exp(np.interp(np.log(run.flops_per_byte), *curve)))
+        scored = run.cell.asked.data.held_out_bytes / 3  # forward only
+        return per_byte * (run.train_bytes + scored)
 
 
 def calibrated(

@@ -198,10 +198,8 @@ def _ended(run: RunStatus) -> bool:
 
 def _forget_failures(folder: SweepFolder) -> None:
     """Have runs that failed wait again, with what their checkpoints hold."""
-    for status in sweep_status(folder).runs:
-        if status.phase != "failed":
-            continue
-        run = folder.run(status.job.run_id)
+    failed = (run for run in sweep_status(folder).runs if run.phase == "failed")
+    for run in [folder.run(status.job.run_id) for status in failed]:
         try:
             for name in (ATTEMPTS, RECORD):
                 (run / name).unlink(missing_ok=True)

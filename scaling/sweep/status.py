@@ -225,8 +225,7 @@ class StatusReader:
             if record.run_id != job.run_id:
                 raise InputError(f"{run / RECORD}: of run {record.run_id}; plan the sweep again")
             if record.status == "interrupted":
-                stop = _Stop(_written(run / RECORD), record.steps)
-                return self._under_way(run, job, now, stop)
+                return self._under_way(run, job, now, _written(run / RECORD), record.steps)
             self._ended[job.run_id] = _ended(record, job)
             return self._ended[job.run_id]
         except InputError as error:
@@ -242,8 +241,14 @@ class StatusReader:
             self._specs[run_id] = read_spec(self.folder.run(run_id) / SPEC)
         return self._specs[run_id]
 
-    def _under_way(self, run: Path, job: Job, now: float, stop: "_Stop | None" = None) -> RunStatus:
-        """Return the status of a run that has not ended; `stop` is what its record tells of."""
+    def _under_way(
+        self, run: Path, job: Job, now: float, stopped: float = -math.inf, stopped_at: int = 0
+    ) -> RunStatus:
+        """Return the status of a run that has not ended.
+
+        Args:
+            stopped: when a record was written that says it was stopped; stopped_at: its steps.
+        """
         if job.run_id not in self._specs and not (run / SPEC).exists():
             return RunStatus(job=job, phase="waiting")
         spec = self.spec(job.run_id)
@@ -268,7 +273,9 @@ class StatusReader:
             seconds=latest.seconds,
             silent_seconds=max(0.0, now - latest.time),
         )
-        if _stopped(latest, stop, tried) or _silent(latest, spec, now):
+        # A run that goes on opens its metrics, and so writes them, before anything else.
+        recorded = stopped >= latest.time and stopped_at >= latest.step
+        if recorded or tried >= latest.time or _silent(latest, spec, now):
             return begun
         return replace(begun, phase="running", reason="")
 
@@ -288,13 +295,6 @@ def _ended(record: RecordSummary, job: Job) -> RunStatus:
     )
 
 
-class _Stop(NamedTuple):
-    """When a record was written that says a run was stopped, seconds since 1970, and its steps."""
-
-    time: float
-    step: float
-
-
 class _Latest(NamedTuple):
     """The last whole line of a run's metrics, and when they were written."""
 
@@ -302,15 +302,6 @@ class _Latest(NamedTuple):
     step: int
     train_bytes: float
     seconds: float
-
-
-def _stopped(latest: _Latest, stop: _Stop | None, tried: float) -> bool:
-    """Whether a record, or an attempt that failed, is newer than the metrics.
-
-    A run that goes on opens its metrics, and so writes them, before anything else.
-    """
-    recorded = stop is not None and stop.time >= latest.time and stop.step >= latest.step
-    return recorded or tried >= latest.time
 
 
 def _silent(latest: _Latest, spec: RunSpec, now: float) -> bool:

@@ -65,16 +65,16 @@ class MachineSettings:
     @classmethod
     def add_options(cls, parser: argparse.ArgumentParser) -> None:
         """Give a parser the options."""
+        words = cls.options()
         for setting in fields(cls):
-            if setting.metadata:
-                parser.add_argument(
-                    _word(setting.name), default=setting.default, **setting.metadata
-                )
+            if word := words.get(setting.name):
+                parser.add_argument(word, default=setting.default, **setting.metadata)
 
     @classmethod
     def options(cls) -> dict[str, str]:
         """Return the option of each setting that has one, by its name; for `as_options`."""
-        return {setting.name: _word(setting.name) for setting in fields(cls) if setting.metadata}
+        names = [setting.name for setting in fields(cls) if setting.metadata]
+        return {name: f"--{name.replace('_', '-')}" for name in names}
 
     @classmethod
     def parsed(cls, options: argparse.Namespace) -> Self:
@@ -131,7 +131,3 @@ class MachineSettings:
     def compiles(self, device: "torch.device") -> bool:
         """Whether the model is compiled."""
         return self.compile if self.compile is not None else device.type == "cuda"
-
-
-def _word(name: str) -> str:
-    return f"--{name.replace('_', '-')}"

@@ -46,7 +46,7 @@ class MetricsLog:
             InputError: the disk is full.
         """
         clean = {
-            name: None if isinstance(value, float) and not abs(value) < float("inf") else value
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in values.items()
         }
         line = json.dumps(clean, allow_nan=False) + "\n"
