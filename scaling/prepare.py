@@ -39,8 +39,7 @@ class PreparedText:
     Models of any size share one, so a sweep prepares it once.
 
     Attributes:
-        shards: its folder. unique_bytes: of its training side.
-        compression_rate: T realised there.
+        shards: its folder. unique_bytes: of its training side. compression_rate: T realised there.
         patching: with all that was found; None of a subword model.
         patching_flops: training the byte model and reading the text with it; 0 without one.
         tokenizer: of a subword model. entropy_model: folder of the byte model.
@@ -61,8 +60,7 @@ def prepare(asked: TrainFile, folder: Path, stage: Stage) -> tuple[RunSpec, Prep
     """Read the text, split it, encode it or find its patches, and return the run and its text.
 
     Args:
-        asked: what the file says.
-        folder: where shards are kept.
+        asked: what the file says. folder: where shards are kept.
         stage: told the name of each stretch of work and its bytes, if known, returns a function to
             be told of bytes done.
 

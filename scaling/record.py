@@ -180,8 +180,7 @@ class RecordSummary:
     """What a record says of how its run ended, as it was derived when it was written.
 
     Attributes:
-        run_id: of the run.
-        status, reason, steps, seconds: as of `RunRecord`.
+        run_id: of the run. status, reason, steps, seconds: as of `RunRecord`.
         planned_steps, batch_bytes, compression_rate: of its specification.
         bits_per_byte: of held-out text; None unless finished.
         compute_flops: spent on training, by the `full` convention.
@@ -224,9 +223,8 @@ def summary(folder: Path) -> RecordSummary | None:
     Raises:
         InputError: it is torn, of another version, or no record; naming the field.
     """
-    return read_file(
-        folder / RECORD, RecordSummary, version=RECORD_VERSION, what=_WHAT, remedy=_REMEDY
-    )
+    path = folder / RECORD
+    return read_file(path, RecordSummary, version=RECORD_VERSION, what=_WHAT, remedy=_REMEDY)
 
 
 def write_spec(folder: Path, spec: RunSpec) -> None:

@@ -79,8 +79,7 @@ class Training:
     """The optimisation: AdamW under a warmup-stable-decay schedule.
 
     Attributes:
-        steps: optimiser steps.
-        batch_bytes: text per step, a multiple of the context.
+        steps: optimiser steps. batch_bytes: text per step, a multiple of the context.
         learning_rate: of the stable stretch.
         warmup, decay: shares of the steps, at either end.
         weight_decay, beta1, beta2, clip: AdamW's, and the largest gradient norm.

@@ -120,17 +120,14 @@ class ArmTable(FamilyTable):
                 what = f"has {spec!r}; its size {str(error).partition(': ')[2]}"
                 raise contradiction(what, "tokenizers") from error
         if self.family == "blt":
-            self._check_patching()
+            if self.patching is None:
+                raise contradiction("missing, and a blt needs it; add it", "patching")
+            add = "{ layers = 1, dim = 64 } to train one on the text"
+            rates, model = self.compression_rates, self.entropy_model
+            check_patching(self.patching, rates, "compression_rates", model, add)
         for key in ("sizes", "tokenizers", "texts", "compression_rates"):
             _refuse_twice(getattr(self, key) or (), key)
         return self
-
-    def _check_patching(self) -> None:
-        if self.patching is None:
-            raise contradiction("missing, and a blt needs it; add it", "patching")
-        add = "{ layers = 1, dim = 64 } to train one on the text"
-        rates, model = self.compression_rates, self.entropy_model
-        check_patching(self.patching, rates, "compression_rates", model, add)
 
 
 class ScheduleTable(OptimiserTable):

@@ -41,8 +41,7 @@ class ReadText(NamedTuple):
         names: of the corpora.
         lengths: [D] int64, bytes. languages: [D] uint16, an index into `language_names`.
         digests: [D, 2] uint64, 128 bits of a cryptographic hash of each text.
-        language_names: in order of first appearance.
-        empty: documents without any text, left out.
+        language_names: in order of first appearance. empty: documents without any text, left out.
         sha256: of all texts, their lengths and languages.
     """
 

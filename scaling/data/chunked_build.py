@@ -39,8 +39,7 @@ class TextPart:
     """Some documents of one split, side by side.
 
     Attributes:
-        split: which side they are on.
-        first: number of the first of them in that side.
+        split: which side they are on. first: number of the first of them in that side.
         begin: its first byte in that side's text.
         data: uint8 [bytes], all of them, one after the other.
         offsets: int64 [documents + 1], where each begins in `data`, and its length at the end.
@@ -75,8 +74,7 @@ class Product:
         arrays_of: gives a part's arrays, by file; they are laid end to end.
         complete: given a split's folder with its `files`, may put others in their place; returns
             the split's number of units.
-        top: further files, by name, of the shards' folder.
-        about: further fields of the manifest.
+        top: further files, by name, of the shards' folder. about: further fields of the manifest.
     """
 
     kind: ShardKind
@@ -102,8 +100,7 @@ def build_in_parts(
     Those there already are returned as they are. Two processes that make the same take turns.
 
     Args:
-        advance: called with the bytes of each part that is done.
-        part_bytes: text of a part, about.
+        advance: called with the bytes of each part that is done. part_bytes: text of a part, about.
 
     Raises:
         InputError: the text is not there or altered, or the folder cannot be written.

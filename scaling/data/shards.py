@@ -90,11 +90,9 @@ class ShardManifest:
     """The content of `shards.json`.
 
     Attributes:
-        kind: what the shards hold.
-        key: the folder's name.
+        kind: what the shards hold. key: the folder's name.
         text: key of the text shards these were made from; the shards' own if they are text.
-        languages: what the numbers of `languages.u16` stand for.
-        splits: counts of each side.
+        languages: what the numbers of `languages.u16` stand for. splits: counts of each side.
         files: every other file, by its path in the folder, with slashes.
         made_of: what the shards were made from, for people: corpora, tokenizer, settings.
         left_out: documents that are in neither split, by reason.
@@ -180,8 +178,7 @@ class Shards:
     """Training and held-out text.
 
     Attributes:
-        folder: where it lies.
-        manifest: what it is.
+        folder: where it lies. manifest: what it is.
         train: the training side, empty in a corpus for evaluation only.
         held_out: the other side; the two share no document.
     """
@@ -218,9 +215,8 @@ def read_manifest(folder: Path) -> ShardManifest:
         InputError: it is missing or cannot be read by this version.
     """
     path = folder / MANIFEST
-    manifest = read_file(
-        path, ShardManifest, version=SHARDS_VERSION, what="a manifest of shards", remedy=_REMEDY
-    )
+    what = "a manifest of shards"
+    manifest = read_file(path, ShardManifest, version=SHARDS_VERSION, what=what, remedy=_REMEDY)
     if manifest is None:
         raise InputError(f"{path}: there is no such file; name a folder of shards")
     return manifest

@@ -124,8 +124,7 @@ class Windows:
     Phases and orders come from PCG64's raw numbers, which are the same in every NumPy version.
 
     Attributes:
-        stream: the text.
-        window_units: W, units of a window.
+        stream: the text. window_units: W, units of a window.
         seed: of phases and orders.
         patches: where patches open; None for a model without any.
 
@@ -172,8 +171,7 @@ class Windows:
         """Return the batch of a step.
 
         Args:
-            step: from 0.
-            rows: windows of the whole step.
+            step: from 0. rows: windows of the whole step.
             row_range: the first of them wanted here and the one after the last; None for all.
 
         Raises:

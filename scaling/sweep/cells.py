@@ -46,8 +46,7 @@ class Tokenization:
 
     Attributes:
         text: name of the text. label: what tables call the tokenization.
-        patching: of a `blt`, as asked for.
-        spec: of the tokenizer, of a `subword` model.
+        patching: of a `blt`, as asked for. spec: of the tokenizer, of a `subword` model.
         tokenizer: recipe of one to be trained on the text, before the spec cuts it; None else.
         byte_model: recipe of the byte model to be trained on it, of the two entropy kinds.
     """

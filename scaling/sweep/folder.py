@@ -56,8 +56,7 @@ class Sweep:
     """What `sweep.json` says.
 
     Attributes:
-        name: of the sweep.
-        jobs: its runs, in the order of the plan.
+        name: of the sweep. jobs: its runs, in the order of the plan.
         tokenizers: SHA-256 of each tokenizer's file when it was planned, by spec.
     """
 
@@ -121,9 +120,8 @@ def read_sweep(folder: SweepFolder) -> Sweep:
         folder.file, Sweep, version=SWEEP_VERSION, what="a sweep", remedy="plan it again"
     )
     if sweep is None:
-        raise InputError(
-            f"{folder.path}: no {SWEEP} in it; name the folder that `scaling sweep` made"
-        )
+        why = f"no {SWEEP} in it; name the folder that `scaling sweep` made"
+        raise InputError(f"{folder.path}: {why}")
     return sweep
 
 

@@ -154,9 +154,8 @@ class WorkerProcess:
         """Return how the process ended, in words, with the end of its log."""
         code = self.process.returncode
         how = f"exit code {code}"
-        if code < 0:
-            with contextlib.suppress(ValueError):
-                how = signal.Signals(-code).name
+        with contextlib.suppress(ValueError):  # no signal has that number
+            how = signal.Signals(-code).name
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, size - _LOG_BYTES))
         lines = self._log.read().decode("utf-8", "replace").strip().splitlines()

@@ -65,8 +65,7 @@ class Suggestion(NamedTuple):
 
     Attributes:
         compute_flops: in place of the file's, in its proportions.
-        seconds: of all runs, over the workers.
-        short: runs that would take fewer than 300 steps.
+        seconds: of all runs, over the workers. short: runs that would take fewer than 300 steps.
     """
 
     compute_flops: tuple[float, ...]
@@ -120,10 +119,9 @@ class SweepPlan:
         for _ in range(8):  # time is nearly linear in the budget; scoring is not
             seconds = _seconds(runs, self.workers)
             if seconds is None:
-                raise InputError(
-                    "`suggest`: no run of this sweep fits into the memory; make its models"
-                    " smaller, or ask for fewer `workers`"
-                )
+                what = "no run of this sweep fits into the memory"
+                way = "make its models smaller, or ask for fewer `workers`"
+                raise InputError(f"`suggest`: {what}; {way}")
             factor *= 3600 * hours / seconds
             runs = self.with_budgets(scaled(factor))
         short = sum(run.spec.training.steps < FEWEST_STEPS for run in runs)
@@ -240,13 +238,12 @@ def write_plan(folder: SweepFolder, name: str, runs: Sequence[PlannedRun]) -> Sw
     """
     jobs = tuple(_job(run) for run in runs)
     if twice := the_same_twice(jobs):
-        same = next(run for run in runs if run.spec.run_id == twice[0].run_id)
-        model = same.spec.model
+        same = next(run.spec for run in runs if run.spec.run_id == twice[0].run_id)
+        which = f"{twice[0].text}, {twice[0].label} and {twice[1].label}"
+        size = f"[{same.model.layers}, {same.model.dim}]"
         raise InputError(
-            f"{name}: two cells are one run, {same.spec.run_id}"
-            f" ({twice[0].text}, {twice[0].label} and {twice[1].label}, size"
-            f" [{model.layers}, {model.dim}], {same.spec.compute_flops:g} FLOPs); ask for it"
-            " once"
+            f"{name}: two cells are one run, {same.run_id} ({which}, size {size},"
+            f" {same.compute_flops:g} FLOPs); ask for it once"
         )
     tokenizers = (run.text.tokenizer for run in runs)
     sweep = Sweep(name, jobs, {found.spec: found.sha256 for found in tokenizers if found})
@@ -264,15 +261,11 @@ def write_plan(folder: SweepFolder, name: str, runs: Sequence[PlannedRun]) -> Sw
 
 
 def _refuse_other_tokenizers(folder: SweepFolder, tokenizers: Mapping[str, str]) -> None:
-    if not folder.file.exists():
-        return
-    before = read_sweep(folder).tokenizers
+    before = read_sweep(folder).tokenizers if folder.file.exists() else {}
     for spec, sha256 in tokenizers.items():
         if before.get(spec, sha256) != sha256:
-            raise InputError(
-                f"{spec}: not the tokenizer that {folder.path} was planned with; restore that"
-                " file, or name another `out`"
-            )
+            what = f"not the tokenizer that {folder.path} was planned with"
+            raise InputError(f"{spec}: {what}; restore that file, or name another `out`")
 
 
 def _job(run: PlannedRun) -> Job:

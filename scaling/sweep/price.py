@@ -141,8 +141,7 @@ def calibrated(
     Those that do not fit are not made, here as little as anywhere.
 
     Args:
-        seconds: to spend on it in all, about.
-        advance: called with the whole seconds just spent.
+        seconds: to spend on it in all, about. advance: called with the whole seconds just spent.
     """
     chosen = {
         family: _spread([run for run in runs if run.fits and run.spec.model.family == family])

@@ -145,8 +145,7 @@ class Outcome:
 
     Attributes:
         status: of the record; `failed` for a fault of the run, `refused` for one of the node.
-        reason: why, unless it finished.
-        files: of the run, by name.
+        reason: why, unless it finished. files: of the run, by name.
         node: id of it. unpacked: whether the text had to come for this run.
     """
 

@@ -33,8 +33,7 @@ class Attempts:
 
     Attributes:
         failures: exceptions and crashes of the run itself.
-        deaths: workers that were killed while they trained it.
-        reason: of the latest.
+        deaths: workers that were killed while they trained it. reason: of the latest.
     """
 
     failures: int = 0

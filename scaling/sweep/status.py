@@ -44,8 +44,7 @@ class RunStatus:
         planned_bytes: text that it reads in all; 0 where nothing says.
         compression_rate: T of its specification; None where nothing says.
         bits_per_byte: of held-out text; None unless finished.
-        flops: spent on training so far, by the `full` convention.
-        seconds: of training so far.
+        flops: spent on training so far, by the `full` convention. seconds: of training so far.
         silent_seconds: since its metrics were written, of a run that has not ended; else None.
         reason: why it diverged, failed or cannot be read, or why it waits for another attempt.
     """

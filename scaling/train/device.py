@@ -90,10 +90,9 @@ class World:
             InputError: they cannot be shared evenly.
         """
         if rows % self.size:
-            raise InputError(
-                f"batches of {rows} rows cannot be shared by {self.size} processes; make"
-                " batch_bytes a multiple of context_bytes times the processes"
-            )
+            what = f"batches of {rows} rows cannot be shared by {self.size} processes"
+            way = "make batch_bytes a multiple of context_bytes times the processes"
+            raise InputError(f"{what}; {way}")
         each = rows // self.size
         return self.rank * each, (self.rank + 1) * each
 
