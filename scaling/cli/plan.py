@@ -21,6 +21,7 @@ from scaling.cli.options import (
 
 if TYPE_CHECKING:
     from scaling.config.sweep_file import SweepFile
+    from scaling.sweep.folder import SweepFolder
     from scaling.sweep.plan import SweepPlan
 
 
@@ -54,20 +55,14 @@ def plan(
         emit([read_text(path)])
         return
     require_torch()
-    from scaling.sweep.folder import SweepFolder
-    from scaling.sweep.plan import CALIBRATION_SECONDS, plan_sweep
+    from scaling.sweep.plan import plan_sweep
     from scaling.sweep.plan_text import plan_row, plan_text
     from tokenize_lab.progress import progress
 
+    timed = not no_calibration
     with progress(bytes=False) as bars:
         priced = plan_sweep(
-            file,
-            path,
-            SweepFolder(folder),
-            bars.stage,
-            device=device,
-            workers=workers,
-            calibration_seconds=0 if no_calibration else CALIBRATION_SECONDS,
+            file, path, folder, bars.stage, device=device, workers=workers, calibrate=timed
         )
     if suggest is not None:
         _print_suggestion(priced, suggest, as_json)
@@ -79,16 +74,17 @@ def plan(
 
 def read_sweep(
     spec: Path, corpus: list[str] | None, out: Path | None
-) -> tuple["SweepFile", Path, Path]:
+) -> tuple["SweepFile", Path, "SweepFolder"]:
     """Return a sweep's file, where it is, and the folder that the sweep is kept in."""
     from corpora.open import corpus_relative_to
     from scaling.config.sweep_file import read_sweep_file
     from scaling.config.toml_file import example
+    from scaling.sweep.folder import SweepFolder
 
     file, path = read_sweep_file(spec), example(spec)
     if corpus:  # one typed is relative to where one is, and the file's to its folder
         file = file.with_corpus([corpus_relative_to(Path.cwd(), typed) for typed in corpus])
-    return file, path, out if out is not None else Path("out/sweep") / file.folder_name
+    return file, path, SweepFolder(out or Path("out/sweep") / file.folder_name)
 
 
 def _print_suggestion(plan: "SweepPlan", hours: float, as_json: bool) -> None:

@@ -78,23 +78,15 @@ def sweep(
     _check_engine(engine, address, gpus_per_run)
     from rich.console import Console
 
-    from scaling.sweep.folder import SweepFolder
     from scaling.sweep.local import run_local
-    from scaling.sweep.plan import (
-        CALIBRATION_SECONDS,
-        PlanningStoppedError,
-        plan_sweep,
-        train_byte_model,
-        write_plan,
-    )
+    from scaling.sweep.plan import PlanningStoppedError, plan_sweep, train_byte_model, write_plan
     from scaling.sweep.plan_text import plan_text
     from scaling.sweep.status_text import status_line
     from scaling.train.device import device_names
     from scaling.train.progress import ProgressPrinter, stop_on_signal
     from tokenize_lab.progress import progress
 
-    file, path, out = read_sweep(spec, corpus, out)
-    folder = SweepFolder(out)
+    file, path, folder = read_sweep(spec, corpus, out)
     try:
         with progress(bytes=False) as bars:
             plan = plan_sweep(
@@ -104,7 +96,7 @@ def sweep(
                 bars.stage,
                 device=device,
                 workers=workers,
-                calibration_seconds=0 if no_calibration else CALIBRATION_SECONDS,
+                calibrate=not no_calibration,
                 train_byte_model=train_byte_model,
             )
     except PlanningStoppedError as stopped:
@@ -141,9 +133,9 @@ def sweep(
             )
         printer.write(status)
     if stop.signal is not None and not status.ended:
-        sys.stderr.write(f"{out}: saved; run again to go on\n")
+        sys.stderr.write(f"{folder.path}: saved; run again to go on\n")
         raise typer.Exit(stop.exit_code)
-    _print_end(out, status, time.monotonic() - begun, as_json)
+    _print_end(folder.path, status, time.monotonic() - begun, as_json)
     if status.counts["failed"] or not status.ended:
         raise typer.Exit(1)
 

@@ -142,8 +142,6 @@ class Windows:
     )
 
     def __post_init__(self) -> None:
-        if self.window_units < 1 or self.seed < 0:
-            raise ValueError("windows hold 1 unit or more, and a seed is not negative")
         self._require(1)
 
     @property

@@ -3,7 +3,7 @@
 import importlib
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -203,10 +203,12 @@ class _Events:
         records = self._records(file)
         records.write(self._event(file_version="brain.Event:2").SerializeToString())
         step, seconds = 0, 0.0
-        for line in _lines(metrics):
-            step, seconds = line["step"], line["seconds"]
-            values = {tag: line.get(name) for tag, name in STEP_TAGS.items()}
-            records.write(self._event_of(step, seconds, values))
+        with metrics.open("rb") as lines:
+            for line in filter(None, map(values_of, lines)):
+                if is_number(line.get("seconds")):  # else of another kind, or torn
+                    step, seconds = line["step"], line["seconds"]
+                    values = {tag: line.get(name) for tag, name in STEP_TAGS.items()}
+                    records.write(self._event_of(step, seconds, values))
         if record is not None and record.bits_per_byte is not None:
             held_out = {HELD_OUT: record.bits_per_byte}
             records.write(self._event_of(step, seconds, held_out))
@@ -221,12 +223,3 @@ class _Events:
         event = self._event(wall_time=seconds, step=step, summary=self._summary(value=known))
         content: bytes = event.SerializeToString(deterministic=True)
         return content
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of metrics; one that is torn or of another kind is passed over."""
-    with path.open("rb") as file:
-        for raw in file:
-            line = values_of(raw)
-            if line is not None and is_number(line.get("seconds")):
-                yield line

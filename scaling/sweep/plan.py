@@ -136,7 +136,7 @@ def plan_sweep(
     *,
     device: str = "auto",
     workers: int | None = None,
-    calibration_seconds: float = CALIBRATION_SECONDS,
+    calibrate: bool = True,
     train_byte_model: TrainByteModel | None = None,
 ) -> SweepPlan:
     """Prepare the texts of a sweep and price its runs.
@@ -145,7 +145,7 @@ def plan_sweep(
         file: what is asked for. path: where it says so.
         folder: where texts, tokenizers and byte models are kept.
         workers: at once on each device; None for one on a GPU, one for each core of a CPU.
-        calibration_seconds: to time steps for; 0 to time nothing.
+        calibrate: whether to time a few steps of a few models.
         train_byte_model: trains the byte models of entropy patches; None to take the compression
             rate asked for as the one there will be.
 
@@ -159,9 +159,9 @@ def plan_sweep(
     cells = cells_of(file, path)
     texts = prepare_texts(cells, folder, stage, train_byte_model)
     runs, speed = with_memory_marks(planned(cells, texts), machine, workers), None
-    if calibration_seconds:
-        advance = stage("timing a few steps", round(calibration_seconds))
-        speed = calibrated(runs, machine, calibration_seconds, advance)
+    if calibrate:
+        advance = stage("timing a few steps", round(CALIBRATION_SECONDS))
+        speed = calibrated(runs, machine, CALIBRATION_SECONDS, advance)
         runs = speed.timed(runs)
     return SweepPlan(file=file, path=path, runs=runs, speed=speed, machine=machine, workers=workers)
 
