@@ -32,9 +32,15 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         with stop_on_signal() as stop, ProgressPrinter(report_line) as watch:
-            spec, machine = read_spec(asked.spec), MachineSettings.parsed(asked)
-            shards = open_shards(asked.shards, verify=True)  # they may have come a long way
-            record = train(spec, shards, asked.out, machine, watch, asked.patching_flops, stop)
+            record = train(
+                read_spec(asked.spec),
+                open_shards(asked.shards, verify=True),  # they may have come a long way
+                asked.out,
+                MachineSettings.parsed(asked),
+                watch,
+                asked.patching_flops,
+                stop,
+            )
     except InputError as error:
         sys.stderr.write(f"{as_options(str(error), MachineSettings.options())}\n")
         return 2
