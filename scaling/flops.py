@@ -17,11 +17,7 @@ from typing import NamedTuple
 from corpora.errors import InputError, did_you_mean
 
 HEAD_DIM = 64
-PAPER_VOCABULARIES: Mapping[str, int] = {
-    "character": 150_000,
-    "bpe": 128_000,
-    "superbpe": 200_000,
-}
+PAPER_VOCABULARIES: Mapping[str, int] = {"character": 150_000, "bpe": 128_000, "superbpe": 200_000}
 
 
 class BltShape(NamedTuple):

@@ -44,7 +44,7 @@ LARGEST = 1e100  # of any number: beyond it, squares are no longer numbers
 
 # Losses that may be 0 or negative.
 SIGNED: Mapping[str, str] = {
-    "unigram_normalized_loss": "nats per token, less those of a unigram model",
+    "unigram_normalized_loss": "nats per token, less those of a unigram model"
 }
 
 TEXTS = ("tokenization", "language", "flops_convention", "dataset", "run_id", "status", "reason")

@@ -44,9 +44,7 @@ def read_lines(reading: Reading) -> Iterator[Batch]:
 
 
 def read_aligned(
-    reading: Reading,
-    document_ids: Sequence[str] | None = None,
-    domains: Sequence[LineDomain] = (),
+    reading: Reading, document_ids: Sequence[str] | None = None, domains: Sequence[LineDomain] = ()
 ) -> Iterator[Batch]:
     """Yield each line, empty ones too, as a document whose alignment is its line number.
 

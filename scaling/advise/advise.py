@@ -24,13 +24,7 @@ from scaling.advise.answer import (
     outside_notes,
 )
 from scaling.advise.forecast import Forecast, forecast, joint_law_forecast, joint_law_price
-from scaling.advise.laws import (
-    Draws,
-    FamilyLaws,
-    family_laws,
-    joint_law_draws,
-    language_of,
-)
+from scaling.advise.laws import Draws, FamilyLaws, family_laws, joint_law_draws, language_of
 from scaling.advise.placement import ENGLISH, Placement, place_language, trained
 from scaling.advise.sample import measure_sample
 from scaling.fits.results import Fits

@@ -238,10 +238,7 @@ def _appended(content: Mapping[str, Any], appended: Appended) -> dict[str, Any]:
     vocab = dict(model["vocab"])
     for token in appended.tokens:
         vocab[spelt(token)] = len(vocab)
-    merges = [
-        *model["merges"],
-        *([spelt(left), spelt(right)] for left, right in appended.merges),
-    ]
+    merges = [*model["merges"], *([spelt(left), spelt(right)] for left, right in appended.merges)]
     return {
         **content,
         "pre_tokenizer": json.loads(split_by(SUPERWORDS).__getstate__()),
