@@ -36,7 +36,7 @@ def list_corpora(as_json: JsonOption = False) -> None:
     from corpora.synthetic import SOURCES
 
     manifests = [read_manifest(manifest_path(name)) for name in declared_names()]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": manifest.name,
             "title": manifest.title,
@@ -53,19 +53,8 @@ def list_corpora(as_json: JsonOption = False) -> None:
     if as_json:
         emit(json_object(rows))
         return
-    _print_table(
-        ["name", "languages", "parallel", "licence", "title"],
-        [
-            [
-                str(r["name"]),
-                str(r["languages"] or "many"),
-                "yes" if r["parallel"] else "no",
-                str(r["licence"]),
-                str(r["title"]),
-            ]
-            for r in rows
-        ],
-    )
+    headings = ["name", "languages", "parallel", "licence", "title"]
+    _print_table(headings, [[_shown(row[heading]) for heading in headings] for row in rows])
 
 
 @app.command()
@@ -112,24 +101,17 @@ def show(name: Name, as_json: JsonOption = False) -> None:
     if as_json:
         emit(json_object({**about, "languages": list(languages.values())}))
         return
-    facts = {key: _yes_or_no(value) for key, value in about.items() if value is not None}
+    facts = {key: _shown(value) for key, value in about.items() if value is not None}
     width = max(9, *map(len, facts))
     emit([*(f"{key:{width}} {value}\n" for key, value in facts.items()), "\n"])
     if corpus is None:
         emit([f"languages {', '.join(languages) or 'said by the data itself'}\n"])
         return
-    _print_table(
-        ["language", "documents", "bytes", "sample"],
-        [
-            [
-                entry["language"],
-                f"{entry['documents']:,}",
-                f"{entry['bytes']:,}",
-                _shortened(entry["sample"] or ""),
-            ]
-            for entry in languages.values()
-        ],
-    )
+    rows = [
+        [e["language"], f"{e['documents']:,}", f"{e['bytes']:,}", _shortened(e["sample"] or "")]
+        for e in languages.values()
+    ]
+    _print_table(["language", "documents", "bytes", "sample"], rows)
 
 
 @app.command("verify")
@@ -153,12 +135,8 @@ def _synthetic(name: str) -> dict[str, Any]:
     """Return what is said of a synthetic corpus."""
     from corpora.synthetic import SOURCES
 
-    return {
-        "name": name,
-        "title": SOURCES[name.split(":")[1]].title,
-        "licence": "CC0-1.0",
-        "where": "made when read",
-    }
+    title = SOURCES[name.split(":")[1]].title
+    return {"name": name, "title": title, "licence": "CC0-1.0", "where": "made when read"}
 
 
 def _entry(language: str, size: int | None) -> dict[str, Any]:
@@ -181,8 +159,10 @@ def _where(manifest: "Manifest") -> str:
     return f"hub:{manifest.hub.dataset}" if manifest.hub else "files"
 
 
-def _yes_or_no(value: object) -> object:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "many" if value is None else str(value)
 
 
 def _print_table(headings: list[str], rows: list[list[str]]) -> None:

@@ -1,7 +1,7 @@
 """A corpus: a name, and documents that can be read as often as needed."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from corpora.document import Batch, Document, batched
@@ -99,6 +99,7 @@ class InflatedCorpus:
 
     corpus: Corpus
     factor: int = 2
+    size_bytes: int | None = field(default=None, init=False)  # compressed files do not say it
 
     @property
     def name(self) -> str:
@@ -106,32 +107,15 @@ class InflatedCorpus:
         return f"{self.corpus.name} x{self.factor}"
 
     @property
-    def size_bytes(self) -> int | None:
-        """Unknown: compressed files do not say it."""
-        return None
-
-    @property
     def parallel(self) -> bool:
         """As the corpus."""
         return self.corpus.parallel
 
     def batches(self) -> Iterator[Batch]:
-        """Yield the corpus's batches, inflated.
-
-        Raises:
-            InputError: as the corpus does.
-        """
+        """Yield the corpus's batches, inflated."""
         for batch in self.corpus.batches():
             texts = [inflated_text(text, self.factor) for text in batch.texts]
-            language = f"{batch.language}_x{self.factor}"
-            yield Batch(
-                texts,
-                language,
-                batch.domain,
-                batch.source,
-                batch.document_ids,
-                batch.first_alignment,
-            )
+            yield replace(batch, texts=texts, language=f"{batch.language}_x{self.factor}")
 
 
 @dataclass(frozen=True)
@@ -147,6 +131,8 @@ class MixedCorpus:
 
     corpora: Sequence[Corpus]
     weights: Sequence[float]
+    parallel: bool = field(default=False, init=False)
+    size_bytes: int | None = field(default=None, init=False)  # it ends with the first used up
 
     def __post_init__(self) -> None:
         """Check the weights.
@@ -164,22 +150,8 @@ class MixedCorpus:
         pairs = zip(self.weights, self.corpora, strict=True)
         return " + ".join(f"{weight / total:.4g} {corpus.name}" for weight, corpus in pairs)
 
-    @property
-    def size_bytes(self) -> int | None:
-        """Unknown: it ends with the first corpus that is used up."""
-        return None
-
-    @property
-    def parallel(self) -> bool:
-        """No document translates another."""
-        return False
-
     def batches(self) -> Iterator[Batch]:
-        """Yield batches of the corpora, in an order that follows from their bytes alone.
-
-        Raises:
-            InputError: as the corpora do.
-        """
+        """Yield batches of the corpora, in an order that follows from their bytes alone."""
         sources = [corpus.batches() for corpus in self.corpora]
         read = [0.0] * len(sources)  # bytes over the weight
         while True:

@@ -64,6 +64,7 @@ DOCUMENT_IDS = "DOCUMENT_IDS.txt"
 _TEXT = (".txt",)
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
 _PARQUET = (".parquet",)
+_KNOWN = (*_TEXT, *_JSON_LINES, *_PARQUET)
 
 # Files that describe a folder of texts and are none of them.
 _ABOUT = ("readme", "license", "licence", "document_ids")
@@ -96,9 +97,8 @@ def text_files(path: Path) -> list[TextFile]:
         if _suffix(name) and not _is_about(name)
     ]
     if not files:
-        known = ", ".join((*_TEXT, *_JSON_LINES, *_PARQUET))
         raise InputError(
-            f"{path}: no file to read in this folder; it reads {known},"
+            f"{path}: no file to read in this folder; it reads {', '.join(_KNOWN)},"
             f" the first two kinds also with {', '.join(COMPRESSIONS)}"
         )
     return files
@@ -141,8 +141,7 @@ def common_lines(files: Sequence[TextFile]) -> int:
     first, *rest = files
     lines = count_lines(first.path)
     for other in rest:
-        found = count_lines(other.path)
-        if found != lines:
+        if (found := count_lines(other.path)) != lines:
             raise InputError(
                 f"{other.path}: {found} lines, but {first.path} has {lines}; parallel files must"
                 " align line by line (to read them as separate texts, say `parallel=False`)"
@@ -194,8 +193,7 @@ def _suffix(path: Path) -> str:
         suffixes.pop()
         if suffixes and suffixes[-1] in _PARQUET:
             return ""
-    known = (*_TEXT, *_JSON_LINES, *_PARQUET)
-    return suffixes[-1] if suffixes and suffixes[-1] in known else ""
+    return suffixes[-1] if suffixes and suffixes[-1] in _KNOWN else ""
 
 
 def _stem(path: Path) -> str:

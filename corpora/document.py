@@ -59,8 +59,7 @@ class Batch:
     """Up to about a megabyte of documents of one language, domain and source, in order.
 
     Attributes:
-        texts: the documents' texts.
-        document_ids: their names, as many.
+        texts, document_ids: the documents' texts, and as many names.
         first_alignment: alignment number of the first document, the rest following by one; None
             where the documents are not aligned.
     """

@@ -62,12 +62,8 @@ def as_options(text: str, options: Mapping[str, str]) -> str:
 
 def location(path: str | Path, line: int | None = None, byte: int | None = None) -> str:
     """Return `path:line:byte`, leaving out what is not known; lines count from 1, bytes from 0."""
-    place = str(path)
-    if line is not None:
-        place += f":{line}"
-    if byte is not None:
-        place += f" (byte {byte})"
-    return place
+    place = str(path) if line is None else f"{path}:{line}"
+    return place if byte is None else f"{place} (byte {byte})"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -201,19 +197,11 @@ def is_file(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether a folder is there.
-
-    Raises:
-        InputError: as `is_file`.
-    """
+    """Return whether a folder is there; raises as `is_file`."""
     found = status(path)
     return found is not None and stat.S_ISDIR(found.st_mode)
 
 
 def is_present(path: Path) -> bool:
-    """Return whether anything is there.
-
-    Raises:
-        InputError: as `is_file`.
-    """
+    """Return whether anything is there; raises as `is_file`."""
     return status(path) is not None

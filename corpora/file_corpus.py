@@ -12,19 +12,36 @@ from corpora.readers.txt import LineDomain, read_aligned
 
 
 @dataclass
-class FileCorpus:
-    """Files read one after the other, each by the reader for its kind."""
-
+class _Files:
     name: str
     files: Sequence[TextFile]
     settings: ReadSettings
-    parallel: bool = field(default=False, init=False)
     invalid: InvalidText = field(default_factory=InvalidText, init=False)
 
     @property
     def size_bytes(self) -> int | None:
-        """Bytes the files hold, about; None where one does not tell."""
-        return size_of(self.files)
+        """Bytes the files hold, about, decompressed; None where one does not tell.
+
+        Raises:
+            InputError: one has gone.
+        """
+        total = 0
+        for file in self.files:
+            try:
+                size = expected_bytes(file.path)
+            except OSError as error:
+                raise unreadable(file.path, error) from error
+            if size is None:
+                return None
+            total += size
+        return total
+
+
+@dataclass
+class FileCorpus(_Files):
+    """Files read one after the other, each by the reader for its kind."""
+
+    parallel: bool = field(default=False, init=False)
 
     def batches(self) -> Iterator[Batch]:
         """Yield every file's documents.
@@ -40,7 +57,7 @@ class FileCorpus:
 
 
 @dataclass
-class AlignedCorpus:
+class AlignedCorpus(_Files):
     """Text files whose equal lines are translations of one another.
 
     Attributes:
@@ -48,18 +65,9 @@ class AlignedCorpus:
         domains: the domain of ranges of lines; others have the file's.
     """
 
-    name: str
-    files: Sequence[TextFile]
-    settings: ReadSettings
     document_ids: Sequence[str] | None = None
     domains: Sequence[LineDomain] = ()
     parallel: bool = field(default=True, init=False)
-    invalid: InvalidText = field(default_factory=InvalidText, init=False)
-
-    @property
-    def size_bytes(self) -> int | None:
-        """Bytes the files hold, about; None where one does not tell."""
-        return size_of(self.files)
 
     def batches(self) -> Iterator[Batch]:
         """Yield every file's lines, numbered from 1 for alignment.
@@ -75,11 +83,7 @@ class AlignedCorpus:
 
 
 def with_text(file: TextFile, batches: Iterator[Batch]) -> Iterator[Batch]:
-    """Yield the batches.
-
-    Raises:
-        InputError: there were none.
-    """
+    """Yield the batches; refuse the file where there are none."""
     empty = True
     for batch in batches:
         empty = False
@@ -88,21 +92,3 @@ def with_text(file: TextFile, batches: Iterator[Batch]) -> Iterator[Batch]:
         found = status(file.path)
         what = "is empty" if found is None or found.st_size == 0 else "holds no text"
         raise InputError(f"{file.path}: {what}; leave it out, or fetch it again")
-
-
-def size_of(files: Sequence[TextFile]) -> int | None:
-    """Return about how many bytes the files hold, decompressed; None where one does not tell.
-
-    Raises:
-        InputError: one has gone.
-    """
-    total = 0
-    for file in files:
-        try:
-            size = expected_bytes(file.path)
-        except OSError as error:
-            raise unreadable(file.path, error) from error
-        if size is None:
-            return None
-        total += size
-    return total

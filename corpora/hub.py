@@ -136,14 +136,8 @@ def streamed_rows(hub: HubSet, config: str | None) -> Iterator[HubRows]:
 
 
 def _columns(hub: HubSet) -> list[str]:
-    columns = (
-        hub.text_column,
-        hub.id_column,
-        hub.language_column,
-        hub.script_column,
-        hub.domain_column,
-    )
-    return list(dict.fromkeys(filter(None, columns)))
+    labels = (hub.id_column, hub.language_column, hub.script_column, hub.domain_column)
+    return list(dict.fromkeys((hub.text_column, *filter(None, labels))))
 
 
 def _check_columns(hub: HubSet, wanted: Sequence[str], present: Sequence[str]) -> None:

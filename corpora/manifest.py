@@ -6,7 +6,7 @@ data set of the Hugging Face hub and the configuration that holds each language.
 
 import json
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -15,8 +15,6 @@ from corpora.errors import InputError, did_you_mean, names_in, regular_file, sta
 from corpora.files import file_sha256, write_text
 from corpora.readers.settings import Unit
 from corpora.toml_file import read_toml
-
-_SHA256 = r"^[0-9a-f]{64}$"
 
 
 class _Strict(BaseModel):
@@ -28,7 +26,7 @@ class DeclaredFile(_Strict):
 
     path: str
     language: str
-    sha256: Annotated[str, Field(pattern=_SHA256)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     domain: str = ""
 
     @field_validator("path")
@@ -100,7 +98,7 @@ class Manifest(_Strict):
     source: str
     licence: str
     parallel: bool = False
-    unit: Literal["line", "file"] = "line"
+    unit: Unit = "line"
     lines: tuple[DeclaredLines, ...] = ()
     files: tuple[DeclaredFile, ...] = ()
     hub: HubSet | None = None
@@ -180,37 +178,23 @@ def verify(manifest: Manifest, folder: Path) -> list[Path]:
 
 
 def manifest_of(
-    folder: Path,
-    files: dict[Path, str],
-    *,
-    name: str,
-    title: str,
-    source: str,
-    licence: str,
-    parallel: bool = False,
-    unit: Unit = "line",
-    domain: str = "",
-    lines: tuple[DeclaredLines, ...] = (),
+    folder: Path, files: dict[Path, str], domain: str = "", **declared: Any
 ) -> Manifest:
-    """Return a manifest, to be written in `folder`, of `files` (path: language) as they are now."""
-    return Manifest(
-        name=name,
-        title=title,
-        source=source,
-        licence=licence,
-        parallel=parallel,
-        unit=unit,
-        lines=lines,
-        files=tuple(
-            DeclaredFile(
-                path=path.relative_to(folder).as_posix(),
-                language=language,
-                sha256=file_sha256(path),
-                domain=domain,
-            )
-            for path, language in sorted(files.items())
-        ),
-    )
+    """Return a manifest, to be written in `folder`, of `files` (path: language) as they are now.
+
+    Args:
+        domain: of every file. declared: the other fields of `Manifest`.
+    """
+    entries = [
+        DeclaredFile(
+            path=path.relative_to(folder).as_posix(),
+            language=language,
+            sha256=file_sha256(path),
+            domain=domain,
+        )
+        for path, language in sorted(files.items())
+    ]
+    return Manifest(files=tuple(entries), **declared)
 
 
 def to_toml(manifest: Manifest) -> str:

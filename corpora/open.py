@@ -68,7 +68,7 @@ def open_corpus(
         return FileCorpus(STDLIB, stdlib_files(), code)
     name, _, chosen = spec.partition(":")
     if name in declared_names():
-        return declared_corpus(name, settings, _languages(chosen, spec))
+        return open_manifest(manifest_path(name), settings, _languages(chosen, spec))
     path = Path(spec)
     is_bare_word = path.name == spec and not path.suffix
     if status(path) is None and is_bare_word and not path.is_symlink():
@@ -160,9 +160,7 @@ _FOLDERS = (_HERE / "samples", _HERE / "declared")
 @cache
 def declared_names() -> tuple[str, ...]:
     """Return the names of the declared corpora, those that come with the package first."""
-    return tuple(
-        name for folder in _FOLDERS for name in sorted(path.stem for path in folder.glob("*.toml"))
-    )
+    return tuple(n for f in _FOLDERS for n in sorted(path.stem for path in f.glob("*.toml")))
 
 
 def manifest_path(name: str) -> Path:
@@ -181,17 +179,10 @@ def manifest_path(name: str) -> Path:
     )
 
 
-def declared_corpus(name: str, settings: ReadSettings, languages: Sequence[str] = ()) -> ReadCorpus:
-    """Return a declared corpus, or those of its languages that are named.
-
-    Raises:
-        InputError: nothing is declared by that name, or it does not have a language named.
-    """
-    return open_manifest(manifest_path(name), settings, languages)
-
-
 def open_manifest(path: Path, settings: ReadSettings, languages: Sequence[str]) -> ReadCorpus:
-    """Return the corpus a manifest declares; its files are read once, for their checksums.
+    """Return the corpus a manifest declares, or those of its languages that are named.
+
+    Its files are read once, for their checksums.
 
     Raises:
         InputError: the manifest is wrong, a file is missing, lies outside its folder or does not
@@ -212,14 +203,7 @@ def open_manifest(path: Path, settings: ReadSettings, languages: Sequence[str]) 
         if not languages or file.language in languages
     ]
     if not manifest.parallel:
-        own = ReadSettings(
-            settings.language,
-            settings.domain,
-            settings.text_field,
-            manifest.unit,
-            settings.on_invalid,
-        )
-        return FileCorpus(manifest.name, files, own)
+        return FileCorpus(manifest.name, files, replace(settings, unit=manifest.unit))
     for file in files:
         if not is_text(file.path):
             raise InputError(

@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,4 @@ def _dumps(value: Any, indent: int | None = None) -> str:
 
 def silence() -> None:
     """Send to nobody what is still buffered: it would be tried once more when Python ends."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

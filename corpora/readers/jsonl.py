@@ -15,6 +15,10 @@ from corpora.readers.settings import LABEL_FIELDS, Reading, RecordColumns, batch
 _DECODER = json.JSONDecoder()
 _SURROGATE = re.compile(rb"\\u[dD]")  # perhaps an unpaired one, perhaps half of an emoji
 _MISSING = object()
+_KINDS = {
+    dict: "object", list: "array", str: "string", int: "number", float: "number", bool: "boolean",
+    type(None): "null",
+}  # fmt: skip
 
 
 def read_jsonl(reading: Reading) -> Iterator[Batch]:
@@ -117,8 +121,8 @@ def _record(
         ) from error
     if not isinstance(record, dict):
         raise InputError(
-            f"{location(path, number)}: a JSON {_kind(record)}, not an object; each line must hold"
-            f' one object such as {{"{reading.settings.text_field}": "..."}}'
+            f"{location(path, number)}: a JSON {_KINDS[type(record)]}, not an object; each line"
+            f' must hold one object such as {{"{reading.settings.text_field}": "..."}}'
         )
     return record
 
@@ -134,8 +138,8 @@ def _text(record: dict[str, Any], number: int, byte: int, reading: Reading) -> s
         )
     if not isinstance(text, str):
         raise InputError(
-            f"{location(path, number)}: field {field!r} is a JSON {_kind(text)}, not a string;"
-            " name the field that holds the text with `text_field`"
+            f"{location(path, number)}: field {field!r} is a JSON {_KINDS[type(text)]}, not a"
+            " string; name the field that holds the text with `text_field`"
         )
     return without_surrogates(text, location(path, number, byte), reading)
 
@@ -143,13 +147,3 @@ def _text(record: dict[str, Any], number: int, byte: int, reading: Reading) -> s
 def _whole_document(line: str) -> str:
     pretty = line.strip() in ("[", "{")
     return " (this looks like one JSON document over many lines)" if pretty else ""
-
-
-def _kind(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int | float):
-        return "number"
-    return "array" if isinstance(value, list) else "string" if isinstance(value, str) else "object"

@@ -39,10 +39,8 @@ class ReadSettings:
     on_invalid: OnInvalid = "refuse"
 
     def __post_init__(self) -> None:
-        for name, value, known in (
-            ("on_invalid", self.on_invalid, get_args(OnInvalid)),
-            ("unit", self.unit, get_args(Unit)),
-        ):
+        for name, kind in (("on_invalid", OnInvalid), ("unit", Unit)):
+            value, known = getattr(self, name), get_args(kind)
             if value not in known:
                 raise InputError(
                     f"{name} is {value!r}; it must be one of {', '.join(known)}"
@@ -121,10 +119,7 @@ class Reading:
     """One file being read: what it is, how to read it, and the tallies of what was met.
 
     Attributes:
-        file: the file.
-        settings: how to read it.
-        invalid: counts the corpus's invalid text.
-        seen: collects the corpus's labels.
+        invalid: counts the corpus's invalid text. seen: collects the corpus's labels.
     """
 
     file: TextFile
@@ -135,10 +130,8 @@ class Reading:
     @property
     def labels(self) -> tuple[str, str]:
         """Language and domain of documents that say nothing of themselves."""
-        return (
-            self.settings.language or self.file.language,
-            self.settings.domain or self.file.domain,
-        )
+        settings, file = self.settings, self.file
+        return settings.language or file.language, settings.domain or file.domain
 
 
 LABEL_FIELDS = ("language", "domain", "id")
@@ -148,8 +141,7 @@ class RecordColumns(NamedTuple):
     """Consecutive records of a file or table, column by column, all of one length.
 
     Attributes:
-        texts: the texts.
-        ids: their names.
+        texts: the texts. ids: their names.
         languages, domains: what each record says of itself, believed where it is a non-empty
             string; None where no record says anything.
     """
