@@ -40,26 +40,18 @@ def build_app() -> "typer.Typer":
         pretty_exceptions_enable=False,
         help="How many bytes should one token hold? Measure, train, fit, decide.",
     )
-    app.command()(demo)
-    app.command()(measure)
-    app.command()(report)
-    app.command()(vocab_curve)
+    for command in (demo, measure, report, vocab_curve):
+        app.command()(command)
     app.add_typer(corpora, name="corpora")
     app.add_typer(tokenizers, name="tokenizers")
     app.add_typer(scaling, name="scaling")
 
+    show_version = typer.Option(
+        "--version", help="Show the version and exit.", callback=_print_version, is_eager=True
+    )
+
     @app.callback()
-    def every_command(
-        version: Annotated[
-            bool,
-            typer.Option(
-                "--version",
-                help="Show the version and exit.",
-                callback=_print_version,
-                is_eager=True,
-            ),
-        ] = False,
-    ) -> None:
+    def every_command(version: Annotated[bool, show_version] = False) -> None:
         pass
 
     return app
@@ -98,12 +90,8 @@ def main() -> None:
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in PACKAGES:
             raise
-        sys.exit(
-            _refused(
-                f"{error}; another project's package of that name lies over tokenize-lab's:"
-                " install it again, in a virtual environment of its own"
-            )
-        )
+        what = "another project's package of that name lies over tokenize-lab's: install it again"
+        sys.exit(_refused(f"{error}; {what}, in a virtual environment of its own"))
     except Interrupted:
         sys.stderr.write("interrupted; what was finished is kept, the same command goes on\n")
         sys.exit(130)

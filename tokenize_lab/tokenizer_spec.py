@@ -250,18 +250,16 @@ def _prefix_of_file(path: Path, spec: str) -> str:
     if not is_file(path):
         if "/" in spec or path.suffix in (".json", ".model", ".tiktoken"):
             raise InputError(f"{spec}: no such file or folder (a name on the hub is hf:{spec})")
-        if near := did_you_mean(spec, (*NAMES, *PREFIXES)):
-            raise InputError(f"{spec}: no such tokenizer{near}")
-        raise InputError(f"{spec}: no such tokenizer (try {FORMS})")
+        near = did_you_mean(spec, (*NAMES, *PREFIXES))
+        raise InputError(f"{spec}: no such tokenizer{near or f' (try {FORMS})'}")
     if path.suffix == ".json":
         return "hf:"
     if ".model" in path.name:  # tokenizer.model, tokenizer.model.v3
         return "sp:"
     if path.suffix == ".tiktoken":
         return "tiktoken:"
-    raise InputError(
-        f"{path}: its name does not say what it is; put {', '.join(PREFIXES)} before it"
-    )
+    known = ", ".join(PREFIXES)
+    raise InputError(f"{path}: its name does not say what it is; put {known} before it")
 
 
 def _named(text: str) -> tuple[str, str]:

@@ -2,33 +2,45 @@
 
 import contextlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from corpora.errors import InputError
-from tokenize_lab.tokenizer import Encoding, Tokenizer
+from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer
 
 
-def encoding_of(encode: Callable[[str], list[int]], texts: Iterable[str]) -> Encoding:
-    """Encode each text with `encode` and lay the ids end to end.
+@dataclass(frozen=True)
+class LoadedTokenizer:
+    """The facts that `Tokenizer` lists, of a tokenizer that another library encodes with."""
+
+    spec: str
+    name: str
+    sha256: str
+    vocabulary_size: int
+    token_bytes: TokenBytes
+    prefix: bytes
+    lossless: bool
+    lossy_reason: str
+    engine: str
+
+    def __getstate__(self) -> dict[str, Any]:
+        return declared_fields(self)
+
+
+def encoding_of(ids_of_texts: Iterable[Iterable[int]]) -> Encoding:
+    """Return the ids of each text, laid end to end.
 
     `array.extend` copies a list of small integers faster than any of numpy's ways in.
     """
-    ids = array("I")
-    ends = array("q")
-    for text in texts:
-        ids.extend(encode(text))
-        ends.append(len(ids))
-    return flat_encoding(ids, ends)
-
-
-def flat_encoding(ids: "array[int]", ends: "array[int]") -> Encoding:
-    """Return the encoding whose ids are `ids`, text `i` ending before `ends[i]`."""
+    ids, ends = array("I"), array("q")
     assert ids.itemsize == 4 and ends.itemsize == 8
+    for ids_of_text in ids_of_texts:
+        ids.extend(ids_of_text)
+        ends.append(len(ids))
     if not ids:
         return Encoding(np.zeros(0, np.uint32), np.zeros(len(ends), np.int64))
     return Encoding(

@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import re
-from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,9 +25,9 @@ from corpora.errors import InputError, is_file, is_folder, location
 from corpora.files import read_bytes
 from tokenize_lab.backends.common import (
     PROBES,
-    declared_fields,
+    LoadedTokenizer,
     difference_on_probes,
-    flat_encoding,
+    encoding_of,
     interleaved,
     refuse_gaps,
     refused_text,
@@ -46,7 +45,7 @@ from tokenize_lab.backends.huggingface_json import (
     text_path,
 )
 from tokenize_lab.patterns import Splitting
-from tokenize_lab.tokenizer import Encoding, TokenBytes
+from tokenize_lab.tokenizer import Encoding
 
 FILE_NAME = "tokenizer.json"
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -120,14 +119,13 @@ def _hub_problem(error: Exception) -> str:
     return f"not to be had from the hub ({type(error).__name__})"
 
 
-TEXTS_AT_ONCE = (
-    64  # the library keeps about 100 bytes per token of a call; more at once is no faster
-)
+# The library keeps about 100 bytes per token of a call; more at once is no faster.
+TEXTS_AT_ONCE = 64
 PROBED_ADDED_TOKENS = 20
 
 
 @dataclass(frozen=True)
-class HuggingFaceTokenizer:
+class HuggingFaceTokenizer(LoadedTokenizer):
     """A tokenizer.json; a worker is sent the file's own text.
 
     Attributes:
@@ -138,28 +136,15 @@ class HuggingFaceTokenizer:
             not serve.
     """
 
-    spec: str
-    name: str
-    sha256: str
-    vocabulary_size: int
-    token_bytes: TokenBytes
-    prefix: bytes
-    lossless: bool
-    lossy_reason: str
-    engine: str
     serialized: str
     splits: bool
     splitting: Splitting
     fast: FastPath | str
 
     @cached_property
-    def _tokenizer(self) -> Any:
-        return _engine(self.serialized)
-
-    @property
     def library_tokenizer(self) -> Any:
         """The library's own object, set to encode plain text."""
-        return self._tokenizer
+        return _engine(self.serialized)
 
     def encode_batch(self, texts: Sequence[str]) -> Encoding:
         """Encode each text, adding no special tokens and recognising none.
@@ -184,16 +169,13 @@ class HuggingFaceTokenizer:
         return read_alike(text) and not any(token in text for token in self.splitting.literals)
 
     def _encode_plainly(self, texts: Sequence[str]) -> Encoding:
-        ids = array("I")
-        ends = array("q")
-        encode = self._tokenizer.encode_batch_fast
+        encode = self.library_tokenizer.encode_batch_fast
+        starts = range(0, len(texts), TEXTS_AT_ONCE)
+        chunks = (list(texts[start : start + TEXTS_AT_ONCE]) for start in starts)
         with threads(False), refused_text(self.spec):
-            for start in range(0, len(texts), TEXTS_AT_ONCE):
-                chunk = list(texts[start : start + TEXTS_AT_ONCE])
-                for encoded in encode(chunk, add_special_tokens=False):
-                    ids.extend(encoded.ids)
-                    ends.append(len(ids))
-        return flat_encoding(ids, ends)
+            return encoding_of(
+                e.ids for chunk in chunks for e in encode(chunk, add_special_tokens=False)
+            )
 
     def pretoken_count(self, text: str) -> int | None:
         """Return into how many pieces the pre-tokenizer splits the normalised text."""
@@ -201,14 +183,11 @@ class HuggingFaceTokenizer:
             return None
         if isinstance(self.fast, FastPath) and read_alike(text):
             return self.fast.tiktoken.pretoken_count(text)
-        tokenizer = self._tokenizer
+        tokenizer = self.library_tokenizer
         with refused_text(self.spec):
             if tokenizer.normalizer is not None:
                 text = tokenizer.normalizer.normalize_str(text)
             return len(tokenizer.pre_tokenizer.pre_tokenize_str(text))
-
-    def __getstate__(self) -> dict[str, Any]:
-        return declared_fields(self)
 
 
 def load_huggingface(where: str, spec: str) -> HuggingFaceTokenizer:

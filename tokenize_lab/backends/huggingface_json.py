@@ -52,10 +52,8 @@ def parts_of(part: JsonPart | None) -> Iterator[JsonPart]:
 
 def written_merges(model: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return a BPE model's merges; older files write a pair as one word with a space."""
-    return [
-        (pair.split(" ")[0], pair.split(" ")[1]) if isinstance(pair, str) else (pair[0], pair[1])
-        for pair in model["merges"]
-    ]
+    pairs = (pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"])
+    return [(pair[0], pair[1]) for pair in pairs]
 
 
 def text_path(normalizer: JsonPart | None, pre_tokenizer: JsonPart | None) -> TextPath:
@@ -87,16 +85,10 @@ def text_path(normalizer: JsonPart | None, pre_tokenizer: JsonPart | None) -> Te
             reasons += _dropped_by(part)
         if _puts_space_in_front(part):
             prefix = prefix or " "
-            reasons.append(
-                "it puts a space before a text only if there is none, so the two look alike"
-            )
-    return TextPath(
-        byte_level,
-        mark,
-        prefix.replace(mark, " ") if mark else prefix,
-        reasons[0] if reasons else "",
-        splits,
-    )
+            what = "it puts a space before a text only if there is none, so the two look alike"
+            reasons.append(what)
+    prefix = prefix.replace(mark, " ") if mark else prefix
+    return TextPath(byte_level, mark, prefix, reasons[0] if reasons else "", splits)
 
 
 def decoder_problem(decoder: JsonPart | None, path: TextPath) -> str:

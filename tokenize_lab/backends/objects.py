@@ -2,7 +2,6 @@
 
 import hashlib
 import uuid
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from corpora.errors import InputError
-from tokenize_lab.backends.common import difference_on_probes, flat_encoding
+from tokenize_lab.backends.common import LoadedTokenizer, difference_on_probes, encoding_of
 from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer, TokenKind
 
 _FACTS = (
@@ -19,22 +18,13 @@ _FACTS = (
 
 
 @dataclass(frozen=True)
-class ObjectTokenizer:
+class ObjectTokenizer(LoadedTokenizer):
     """An object of another program's that encodes and says which bytes each of its ids has.
 
     Attributes:
         source: the object.
     """
 
-    spec: str
-    name: str
-    sha256: str
-    vocabulary_size: int
-    token_bytes: TokenBytes
-    prefix: bytes
-    lossless: bool
-    lossy_reason: str
-    engine: str
     source: Any
 
     def encode_batch(self, texts: Sequence[str]) -> Encoding:
@@ -46,22 +36,19 @@ class ObjectTokenizer:
         found = self.source.encode_batch(list(texts))
         if isinstance(found, Encoding):
             return found
-        ids, ends = array("I"), array("q")
         try:
-            for encoded in found:
-                ids.extend(map(int, encoded))
-                ends.append(len(ids))
+            ids, lengths = encoding = encoding_of(map(int, encoded) for encoded in found)
         except (TypeError, ValueError, OverflowError) as error:
-            raise InputError(f"{self.name}: encode_batch returns no lists of ids ({error})") from (
-                error
-            )
-        if len(ends) != len(texts) or (ids and max(ids) >= self.vocabulary_size):
+            what = "encode_batch returns no lists of ids"
+            raise InputError(f"{self.name}: {what} ({error})") from error
+        largest = int(ids.max(initial=0))
+        if len(lengths) != len(texts) or (len(ids) and largest >= self.vocabulary_size):
             raise InputError(
-                f"{self.name}: encode_batch of {len(texts)} texts returns {len(ends)} lists, the "
-                f"largest id {max(ids, default=0)}; one list for each text was wanted, of ids "
-                f"below {self.vocabulary_size}"
+                f"{self.name}: encode_batch of {len(texts)} texts returns {len(lengths)} lists, "
+                f"the largest id {largest}; one list for each text was wanted, of ids below "
+                f"{self.vocabulary_size}"
             )
-        return flat_encoding(ids, ends)
+        return encoding
 
     def pretoken_count(self, text: str) -> int | None:
         """Return into how many pieces merges are confined, where the object says so."""

@@ -22,7 +22,7 @@ import numpy as np
 from corpora.errors import InputError, is_folder
 from corpora.files import read_bytes
 from tokenize_lab.backends.common import (
-    declared_fields,
+    LoadedTokenizer,
     difference_on_probes,
     message_of,
     short_name,
@@ -129,18 +129,9 @@ REMEDY = "it is not a whole SentencePiece .model; fetch it again"
 
 
 @dataclass(frozen=True)
-class SentencePieceTokenizer:
+class SentencePieceTokenizer(LoadedTokenizer):
     """A SentencePiece model; a worker is sent the model's own bytes."""
 
-    spec: str
-    name: str
-    sha256: str
-    vocabulary_size: int
-    token_bytes: TokenBytes
-    prefix: bytes
-    lossless: bool
-    lossy_reason: str
-    engine: str
     serialized: bytes
 
     @cached_property
@@ -160,9 +151,6 @@ class SentencePieceTokenizer:
     def pretoken_count(self, text: str) -> int | None:
         """Return None: SentencePiece does not split a text before it merges."""
         return None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return declared_fields(self)
 
 
 def load_sentencepiece(path: Path, spec: str, name: str = "") -> SentencePieceTokenizer:
@@ -214,9 +202,8 @@ def sentencepiece_from_bytes(
 def lossy_reason(settings: ModelSettings) -> str:
     """Return what in a model's settings makes it lose or change text, or an empty string."""
     if settings.changes_characters:
-        return (
-            f"the model's normalisation ({settings.normalizer or 'own rules'}) changes characters"
-        )
+        rules = settings.normalizer or "own rules"
+        return f"the model's normalisation ({rules}) changes characters"
     if settings.remove_extra_whitespace:
         return "the model folds runs of spaces and drops those at the ends"
     if settings.add_dummy_prefix and settings.whitespace_as_suffix:
@@ -230,17 +217,15 @@ def _table(processor: Any, size: int, settings: ModelSettings) -> TokenBytes:
     pieces: list[bytes] = []
     kinds: list[int] = []
     for token_id, piece in enumerate(processor.IdToPiece(list(range(size)))):
+        kind, raw = TokenKind.TEXT, b""
         if processor.IsByte(token_id):
-            pieces.append(bytes([int(piece[1:-1], 16)]))  # written <0x0A>
-            kinds.append(TokenKind.BYTE_FALLBACK)
+            kind, raw = TokenKind.BYTE_FALLBACK, bytes([int(piece[1:-1], 16)])  # written <0x0A>
         elif processor.IsUnknown(token_id):
-            pieces.append(b"")
-            kinds.append(TokenKind.UNKNOWN)
+            kind = TokenKind.UNKNOWN
         elif processor.IsControl(token_id) or processor.IsUnused(token_id):
-            pieces.append(b"")
-            kinds.append(TokenKind.SPECIAL)
+            kind = TokenKind.SPECIAL
         else:
-            text = piece.replace(SPACE, " ") if settings.escape_whitespace else piece
-            pieces.append(text.encode("utf-8"))
-            kinds.append(TokenKind.TEXT)
+            raw = (piece.replace(SPACE, " ") if settings.escape_whitespace else piece).encode()
+        pieces.append(raw)
+        kinds.append(kind)
     return TokenBytes.from_pieces(pieces, kinds)

@@ -125,10 +125,9 @@ def byte_to_character() -> dict[int, str]:
     character: printable Latin-1 bytes stand for themselves, the 68 others are numbered on from
     U+0100 in order. Hugging Face's `ByteLevel` uses the same alphabet.
     """
-    hidden = [byte for byte in range(256) if byte not in set(PRINTABLE)]
-    return {byte: chr(byte) for byte in PRINTABLE} | {
-        byte: chr(0x100 + place) for place, byte in enumerate(hidden)
-    }
+    hidden = sorted({*range(256)} - {*PRINTABLE})
+    visible = {byte: chr(byte) for byte in PRINTABLE}
+    return visible | {byte: chr(0x100 + place) for place, byte in enumerate(hidden)}
 
 
 def character_to_byte() -> dict[str, int]:

@@ -58,9 +58,8 @@ class TiktokenTokenizer:
         import tiktoken
 
         table, first = self.token_bytes, self.first_id
-        ranks = {
-            table[i]: i - first for i in np.flatnonzero(table.kinds == TokenKind.TEXT).tolist()
-        }
+        ids = np.flatnonzero(table.kinds == TokenKind.TEXT).tolist()
+        ranks = {table[i]: i - first for i in ids}
         encoding = tiktoken.Encoding(
             self.name, pat_str=self.pattern, mergeable_ranks=ranks, special_tokens={}
         )
@@ -77,7 +76,7 @@ class TiktokenTokenizer:
         encode = self._core.encode_ordinary
         if any(len(text) >= LONG_BLANK and _LONG_BLANK.search(text) for text in texts):
             encode = self._encode_by_pieces
-        encoding = encoding_of(encode, texts)
+        encoding = encoding_of(map(encode, texts))
         if not self.first_id:
             return encoding
         return Encoding(encoding.ids + np.uint32(self.first_id), encoding.lengths)
@@ -180,14 +179,12 @@ def read_ranks(path: Path, content: bytes) -> dict[bytes, int]:
             encoded, written = line.split()
             token, rank = base64.b64decode(encoded, validate=True), int(written)
         except (ValueError, binascii.Error) as error:
-            raise InputError(
-                f"{location(path, number)}: not `base64 rank`; fetch it again"
-            ) from error
+            place = location(path, number)
+            raise InputError(f"{place}: not `base64 rank`; fetch it again") from error
         possible = 0 <= rank < len(lines) + MOST_UNUSED
         if token in ranks or rank in taken or not possible or not token:
-            raise InputError(
-                f"{location(path, number)}: rank {rank} or its token comes twice, or cannot be"
-            )
+            place = location(path, number)
+            raise InputError(f"{place}: rank {rank} or its token comes twice, or cannot be")
         ranks[token] = rank
         taken.add(rank)
     missing = [byte for byte in range(256) if bytes([byte]) not in ranks]

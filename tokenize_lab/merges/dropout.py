@@ -58,7 +58,7 @@ class DropoutTokenizer(DerivedTokenizer):
         """Encode each text on its own, with draws of its own."""
         if self.share == 0:
             return self.source.encode_batch(texts)
-        return encoding_of(self._encode, texts)
+        return encoding_of(map(self._encode, texts))
 
     def _encode(self, text: str) -> list[int]:
         digest = hashlib.sha256(f"{self.seed}\0{text}".encode()).digest()

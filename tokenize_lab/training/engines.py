@@ -87,9 +87,8 @@ def _settled(vocab: list[tuple[str, float]]) -> list[tuple[str, float]]:
     least = min(score for _, score in vocab)
     rounded = []
     for piece, score in vocab:
-        if len(piece) == 1 and score < least + _UNSEEN_SPREAD:
-            score = least
-        rounded.append((piece, round(score, _SCORE_DECIMALS)))
+        unseen = len(piece) == 1 and score < least + _UNSEEN_SPREAD
+        rounded.append((piece, round(least if unseen else score, _SCORE_DECIMALS)))
     return sorted(rounded, key=lambda entry: (-entry[1], entry[0]))
 
 
@@ -110,7 +109,8 @@ def train_wordpiece(text: TrainingText, settings: TrainSettings) -> bytes:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     counts = text.character_counts()
-    alphabet = _visible(counts, int(settings.vocab_size * MOST_CHARACTERS))
+    visible = [point for point in by_frequency(counts) if not chr(point).isspace()]
+    alphabet = np.array(visible[: int(settings.vocab_size * MOST_CHARACTERS)], np.int64)
     characters = [chr(point) for point in alphabet]
     tokenizer = Tokenizer(models.WordPiece(unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -124,16 +124,8 @@ def train_wordpiece(text: TrainingText, settings: TrainSettings) -> bytes:
     with threads(True):
         tokenizer.train_from_iterator(text.spelt_with(alphabet, " "), trainer)
     content = json.loads(tokenizer.to_str())
-    content["added_tokens"] = [
-        token for token in content["added_tokens"] if token["content"] == UNKNOWN
-    ]
+    content["added_tokens"] = [t for t in content["added_tokens"] if t["content"] == UNKNOWN]
     return written(content)
-
-
-def _visible(counts: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    ordered = by_frequency(counts)
-    visible = np.array([not chr(point).isspace() for point in ordered], np.bool_)
-    return ordered[visible][:most]
 
 
 def train_character(text: TrainingText, settings: TrainSettings) -> bytes:
@@ -143,6 +135,7 @@ def train_character(text: TrainingText, settings: TrainSettings) -> bytes:
     """
     ordered = by_frequency(text.character_counts())[: settings.vocab_size - BYTES]
     pieces = [f"<0x{byte:02X}>" for byte in range(BYTES)] + [chr(point) for point in ordered]
+    decoders = [{"type": "ByteFallback"}, {"type": "Fuse"}]
     return written(
         {
             "version": "1.0",
@@ -152,10 +145,7 @@ def train_character(text: TrainingText, settings: TrainSettings) -> bytes:
             "normalizer": None,
             "pre_tokenizer": None,
             "post_processor": None,
-            "decoder": {
-                "type": "Sequence",
-                "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}],
-            },
+            "decoder": {"type": "Sequence", "decoders": decoders},
             "model": {
                 "type": "BPE",
                 "dropout": None,

@@ -77,17 +77,12 @@ def aligned_words(text: TrainingText, pattern: str) -> AlignedWords:
                 f"{name}: {language} and {fullest} do not have the same lines (line {missing}); "
                 "leave out the lines that one language lacks"
             )
-    place: dict[str, int] = {}
-    counts: list[list[tuple[int, int]]] = []
+    counts: dict[str, list[tuple[int, int]]] = {}
     for number, language in enumerate(languages):
         for word, times in found.pop(language).items():
-            if word not in place:
-                place[word] = len(counts)
-                counts.append([])
-            counts[place[word]].append((number, times))
-    return AlignedWords(
-        languages, len(lines[fullest]), [word.encode("utf-8") for word in place], counts
-    )
+            counts.setdefault(word, []).append((number, times))
+    distinct = [word.encode("utf-8") for word in counts]
+    return AlignedWords(languages, len(lines[fullest]), distinct, list(counts.values()))
 
 
 Pair = tuple[int, int]

@@ -88,13 +88,11 @@ class TrainSettings:
         elif self.pattern:
             raise InputError(f"`pattern`: {self.kind} by {self.engine} does not split by a pattern")
         if self.vocab_size <= BYTES:
-            raise InputError(
-                f"`vocab_size` {self.vocab_size}: must be over {BYTES}, an id for every byte"
-            )
+            what = f"must be over {BYTES}, an id for every byte"
+            raise InputError(f"`vocab_size` {self.vocab_size}: {what}")
         if self.vocab_size > LARGEST_VOCABULARY:
-            raise InputError(
-                f"`vocab_size` {self.vocab_size}: must be at most {LARGEST_VOCABULARY:,}"
-            )
+            what = f"must be at most {LARGEST_VOCABULARY:,}"
+            raise InputError(f"`vocab_size` {self.vocab_size}: {what}")
         if self.seed < 0:
             raise InputError(f"`seed` {self.seed}: must not be negative")
         if self.seed > LARGEST_SEED:

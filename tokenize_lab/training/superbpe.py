@@ -174,9 +174,7 @@ def with_superwords(
         InputError: as `train_superbpe`.
     """
     byte_of = character_to_byte()
-    pieces = [
-        bytes(byte_of[character] for character in piece) for piece in content["model"]["vocab"]
-    ]
+    pieces = [bytes(map(byte_of.__getitem__, piece)) for piece in content["model"]["vocab"]]
     symbols = SuperwordSymbols(len(pieces))
     words = SuperwordText(text, content["model"], symbols).lines()
     wanted = settings.vocab_size - len(pieces)
@@ -203,10 +201,8 @@ def superword_merges(
 
     Args:
         merges: learned over `symbols`, in order.
-        symbols: a character for each id of stage 1.
-        pieces: bytes of these ids.
-        most_words: words a token may span.
-        wanted: tokens to append.
+        symbols: a character for each id of stage 1. pieces: bytes of these ids.
+        most_words: words a token may span. wanted: tokens to append.
     """
     known: dict[str, bytes] = dict(zip(symbols.characters, pieces, strict=True))
     taken = set(pieces)

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from corpora.corpus import Corpus
 from corpora.document import utf8_length
 from corpora.errors import InputError
+from tokenize_lab.backends.simple import CODE_POINTS
 from tokenize_lab.progress import ReportProgress, silent
-
-CODE_POINTS = 0x110000
 
 
 class TextFacts(NamedTuple):

@@ -38,11 +38,8 @@ from tokenize_lab.training.text import TextDigest, TextFacts, TrainingText
 from tokenize_lab.vocabulary_curves.curve import token_curve
 
 CARD = "card.json"
-FILES = {
-    "huggingface": "tokenizer.json",
-    "sentencepiece": "tokenizer.model",
-    "tokenize-lab": "tokenizer.json",
-}
+_JSON = "tokenizer.json"
+FILES = {"huggingface": _JSON, "sentencepiece": "tokenizer.model", "tokenize-lab": _JSON}
 Train = Callable[[TrainingText, TrainSettings], bytes]
 _TRAINERS: dict[tuple[str, str], Train] = {
     ("bpe", "huggingface"): train_bpe,
@@ -62,15 +59,11 @@ class Card:
     Attributes:
         settings: the recipe.
         library: who trained it, with version.
-        corpus: the training corpus's name.
-        text: the training text's facts.
-        file: the tokenizer's file, beside the card.
-        sha256: of that file.
+        corpus, text: the training corpus's name, and its text's facts.
+        file, sha256: the tokenizer's file, beside the card.
         vocabulary_size: ids it has, which may be fewer than were asked for.
-        tokens: of the training text.
-        vocabulary_used: distinct ids in the training text.
-        lossless: whether every text survives it.
-        lossy_reason: why not.
+        tokens, vocabulary_used: of the training text; the latter are distinct ids.
+        lossless, lossy_reason: whether every text survives it; why not.
         warnings: what the person who asked for it should know.
         parity: of parity-aware BPE, what it costs and gives each language.
     """
@@ -163,10 +156,8 @@ def train_tokenizer(
     tokenizer = _loaded(content, path)
     card = _card(text, settings, content, tokenizer, name)
     if settings.kind == "parity-bpe":
-        plain = _loaded(
-            train_bpe(text, replace(settings, kind="bpe", engine="", target_compression=0)), path
-        )
-        card = replace(card, parity=parity_of(text, tokenizer, plain))
+        plain = train_bpe(text, replace(settings, kind="bpe", engine="", target_compression=0))
+        card = replace(card, parity=parity_of(text, tokenizer, _loaded(plain, path)))
     with written_whole(path) as temporary:
         temporary.write_bytes(content)
     write_text(out / CARD, card.to_text())
@@ -219,25 +210,14 @@ FIRST_STAGE = 0.75
 
 
 class Found(NamedTuple):
-    """A tokenizer that reaches the target.
-
-    Attributes:
-        content: its tokenizer.json.
-        settings: the recipe with the vocabulary's size, and the stage split, that were found.
-    """
+    """A tokenizer.json that reaches the target; its recipe has the sizes that were found."""
 
     content: bytes
     settings: TrainSettings
 
 
 class _Rates(NamedTuple):
-    """Bytes per token by vocabulary size.
-
-    Attributes:
-        tokenizer: the whole.
-        sizes: [N] int64.
-        rates: [N] float64, ascending.
-    """
+    """Bytes per token, [N] ascending, by vocabulary size, [N], of what a whole tokenizer holds."""
 
     tokenizer: HuggingFaceTokenizer
     sizes: NDArray[np.int64]
