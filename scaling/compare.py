@@ -57,12 +57,7 @@ def compare(first: FitResult, second: FitResult) -> tuple[Coefficient, ...]:
         if name not in second.estimates:
             continue
         ours, theirs = first.estimates[name], second.estimates[name]
-        around_ours, around_theirs = first.intervals.get(name), second.intervals.get(name)
-        overlap = None
-        if around_ours is not None and around_theirs is not None:
-            overlap = (
-                around_ours.low <= around_theirs.high and around_theirs.low <= around_ours.high
-            )
+        left, right = first.intervals.get(name), second.intervals.get(name)
         rows.append(
             Coefficient(
                 name,
@@ -70,9 +65,9 @@ def compare(first: FitResult, second: FitResult) -> tuple[Coefficient, ...]:
                 second=theirs,
                 difference=ours - theirs,
                 relative=(ours - theirs) / theirs if theirs else None,
-                in_first=None if around_ours is None else theirs in around_ours,
-                in_second=None if around_theirs is None else ours in around_theirs,
-                overlap=overlap,
+                in_first=left and theirs in left,
+                in_second=right and ours in right,
+                overlap=left and right and left.low <= right.high and right.low <= left.high,
             )
         )
     return tuple(rows)
@@ -180,9 +175,8 @@ def compare_with(
             where = context_text(result.context) or "the whole table"
             raise InputError(f"{result.law} is of {where}, and not each law to compare it with is")
         coefficients = {name: compare(result, theirs) for name, theirs in given.items()}
-        found.append(
-            Comparison(result.context, weigh([result, *same]) if same else (), coefficients)
-        )
+        laws = weigh([result, *same]) if same else ()
+        found.append(Comparison(result.context, laws, coefficients))
     return tuple(found)
 
 

@@ -171,9 +171,8 @@ def _blt(shape: BltShape, context: CostContext) -> Cost:
 def _subword(shape: SubwordShape, context: CostContext) -> Cost:
     rate = context.compression_rate
     attention = _latent_attention(shape.layers, shape.dim, context)
-    return Cost(
-        2 * shape.global_params / rate, attention, 0, 0, 0, 0, 2 * shape.local_params / rate
-    )
+    latent, head = 2 * shape.global_params / rate, 2 * shape.local_params / rate
+    return Cost(latent, attention, 0, 0, 0, 0, head)
 
 
 def _latent_attention(layers: int, dim: int, context: CostContext) -> float:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import polars as pl
 
-from corpora.errors import InputError, unreadable
+from corpora.errors import InputError
+from corpora.files import read_bytes
 from scaling.sweep.collect import load_runs
 from scaling.sweep.folder import SweepFolder
 
@@ -77,13 +78,12 @@ def load_table(source: RunsSource, name: str = "") -> LoadedTable:
     suffix = path.suffix.lower()
     if suffix not in TABLES:
         raise InputError(f"{path}: not a runs table; give .csv, .parquet or a folder of records")
-    content = _bytes(path)
+    content = read_bytes(path)
     try:
         if suffix == ".parquet":
             frame = pl.read_parquet(io.BytesIO(content))
         else:
-            fault = _csv_fault(content)
-            if fault:
+            if fault := _csv_fault(content):
                 raise InputError(f"{path}: {fault}")
             frame = pl.read_csv(content, infer_schema_length=None)
             # An empty line, as many programs leave one at the end, is no run.
@@ -156,7 +156,7 @@ def _load_records(folder: Path, name: str) -> LoadedTable:
     """Read `*.json`, one run each; counts nested under `params` and such become columns."""
     digest, rows = hashlib.sha256(), []
     for file in sorted(folder.glob("*.json")):
-        content = _bytes(file)
+        content = read_bytes(file)
         digest.update(content)
         rows.append(_record(file, content))
     if not rows:
@@ -181,9 +181,8 @@ def _record(file: Path, content: bytes) -> dict[str, Any]:
     try:
         record = json.loads(content)
     except ValueError as error:
-        raise InputError(
-            f"{file}: not JSON ({error}); delete the torn record or re-run it"
-        ) from error
+        what = f"not JSON ({error}); delete the torn record or re-run it"
+        raise InputError(f"{file}: {what}") from error
     if not isinstance(record, dict):
         raise InputError(f"{file}: a record is one JSON object; delete what is not a record")
     row = _flat(record)
@@ -200,19 +199,10 @@ def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in record.items():
         if isinstance(value, dict):
-            flat |= {
-                name: part for name, part in value.items() if not isinstance(part, dict | list)
-            }
+            flat |= {k: part for k, part in value.items() if not isinstance(part, dict | list)}
         elif not isinstance(value, list):
             flat[key] = value
     return flat
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise unreadable(file, error) from error
 
 
 def _csv_fault(content: bytes) -> str:
@@ -234,10 +224,8 @@ def _csv_fault(content: bytes) -> str:
         begun = rows.line_num + 1
         for row in rows:
             if row and len(row) != len(header):
-                return (
-                    f"line {begun}: {len(row)} fields, where the header names {len(header)};"
-                    " fix the line"
-                )
+                fields = f"{len(row)} fields, where the header names {len(header)}"
+                return f"line {begun}: {fields}; fix the line"
             begun = rows.line_num + 1
     except csv.Error as error:
         return f"line {begun}: {error}; fix the line"

@@ -89,9 +89,8 @@ def _as_told(frame: pl.DataFrame, columns: Mapping[str, str], source: str) -> pl
     if len(given_names) < len(columns):
         raise InputError("`columns`: each column of the table can stand for one thing only")
     clashing = [column for column in columns if column not in given_names]
-    return frame.drop(clashing, strict=False).rename(
-        {given: column for column, given in columns.items()}
-    )
+    names = {given: column for column, given in columns.items()}
+    return frame.drop(clashing, strict=False).rename(names)
 
 
 def _as_known(frame: pl.DataFrame, source: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -118,20 +117,16 @@ def _as_known(frame: pl.DataFrame, source: str) -> tuple[pl.DataFrame, tuple[str
 def _exclude_unfinished(
     frame: pl.DataFrame, source: str, keep_short: bool
 ) -> tuple[pl.DataFrame, tuple[Excluded, ...]]:
-    excluded = []
+    excluded, counted = [], not keep_short and "steps" in frame.columns
     for number, row in enumerate(frame.iter_rows(named=True), start=1):
         status, reason = str(row.get("status") or ""), str(row.get("reason") or "")
         if status.lower() not in FINISHED:
-            excluded.append(
-                Excluded(row=number, reason=f"{status}: {reason}" if reason else status)
-            )
-        elif (
-            not keep_short
-            and "steps" in row
-            and _count(row["steps"], source, number) < FEWEST_STEPS
-        ):
-            reason = f"{TOO_SHORT}: {row['steps']} steps, fewer than {FEWEST_STEPS}"
-            excluded.append(Excluded(row=number, reason=reason))
+            why = f"{status}: {reason}" if reason else status
+        elif counted and _count(row["steps"], source, number) < FEWEST_STEPS:
+            why = f"{TOO_SHORT}: {row['steps']} steps, fewer than {FEWEST_STEPS}"
+        else:
+            continue
+        excluded.append(Excluded(row=number, reason=why))
     return frame.filter(~pl.col("row").is_in([gone.row for gone in excluded])), tuple(excluded)
 
 
@@ -172,23 +167,18 @@ def _numbers(frame: pl.DataFrame, source: str) -> pl.DataFrame:
 def _one_convention(frame: pl.DataFrame, source: str, wanted: str) -> tuple[pl.DataFrame, str]:
     if "flops_convention" not in frame.columns:
         if wanted:
-            raise InputError(
-                f"{source}: has no column flops_convention; leave the choice out, or add the column"
-            )
+            what = "has no column flops_convention; leave the choice out, or add the column"
+            raise InputError(f"{source}: {what}")
         return frame, "undeclared"
     found = sorted({str(name) for name in frame["flops_convention"].to_list()})
-    if wanted:
-        if wanted not in found:
-            raise InputError(
-                f"{source}: no row counts FLOPs by {wanted!r}; it has {', '.join(found)}"
-            )
-        return frame.filter(pl.col("flops_convention") == wanted), wanted
-    if len(found) > 1:
-        raise InputError(
-            f"{source}: mixed FLOPs conventions ({', '.join(found)}); "
-            "choose one with `flops_convention`"
-        )
-    return frame, found[0]
+    known = ", ".join(found)
+    if wanted and wanted not in found:
+        raise InputError(f"{source}: no row counts FLOPs by {wanted!r}; it has {known}")
+    if not wanted and len(found) > 1:
+        what = f"mixed FLOPs conventions ({known}); choose one with `flops_convention`"
+        raise InputError(f"{source}: {what}")
+    chosen = wanted or found[0]
+    return frame.filter(pl.col("flops_convention") == chosen), chosen
 
 
 def _refuse_duplicates(frame: pl.DataFrame, source: str) -> None:
@@ -197,11 +187,8 @@ def _refuse_duplicates(frame: pl.DataFrame, source: str) -> None:
         return
     repeated = frame.filter(pl.struct(key).is_duplicated())
     if repeated.height:
-        first = repeated.row(0, named=True)
-        same = repeated.filter(
-            pl.all_horizontal(pl.col(name).eq_missing(first[name]) for name in key)
-        )
-        rows = ", ".join(str(row) for row in same["row"].to_list())
+        same = repeated.partition_by(key, maintain_order=True)[0]
+        rows = ", ".join(map(str, same["row"]))
         raise InputError(
             f"{source}: rows {rows} are the same run (equal {', '.join(key)}); "
             "drop one, or add a seed or run_id column that tells them apart"

@@ -51,21 +51,10 @@ TEXTS = ("tokenization", "language", "flops_convention", "dataset", "run_id", "s
 
 # Two rows that agree in all of these (where the table has them) are the same run twice.
 KEY = (
-    "tokenization",
-    "language",
-    "dataset",
-    "compute_flops",
-    "compression_rate",
-    *PARAMS,
-    "train_bytes",
-    "train_tokens",
-    "unique_tokens",
-    "unique_bytes",
-    "train_characters",
-    "vocabulary_size",
-    "seed",
-    "run_id",
-)
+    "tokenization", "language", "dataset", "compute_flops", "compression_rate", *PARAMS,
+    "train_bytes", "train_tokens", "unique_tokens", "unique_bytes", "train_characters",
+    "vocabulary_size", "seed", "run_id",
+)  # fmt: skip
 
 # What other projects call the same things.
 ALIASES: Mapping[str, str] = {
@@ -167,9 +156,8 @@ class Runs:
         if not present:
             yield {}, self
             return
-        for key, part in self.rows.sort(*present, maintain_order=True).group_by(
-            present, maintain_order=True
-        ):
+        ordered = self.rows.sort(*present, maintain_order=True)
+        for key, part in ordered.group_by(present, maintain_order=True):
             yield dict(zip(present, key, strict=True)), replace(self, rows=part)
 
     def conventions(self) -> dict[str, str]:
@@ -227,11 +215,7 @@ _DERIVATIONS = (
         lambda nats, b, d: bits_per_byte(nats, b / d),
         ("nats_per_token", "train_bytes", "train_tokens"),
     ),
-    (
-        "nats_per_token",
-        lambda bits, t: bits * math.log(2) * t,
-        ("bits_per_byte", "compression_rate"),
-    ),
+    ("nats_per_token", lambda bpb, t: bpb * math.log(2) * t, ("bits_per_byte", "compression_rate")),
     (
         "nats_per_token",
         lambda bits, b, d: bits * math.log(2) * b / d,

@@ -143,7 +143,7 @@ def _sizes(rate: Estimate, points: Sequence[tuple[int, float]]) -> Estimate:
 def _wanted(budget: float, where: Placement, latent: FamilyLaws, subword: FamilyLaws) -> Wanted:
     forecasts = [forecast(budget, laws, where) for laws in (latent, subword)]
     rates = [Estimate.of(ahead.best_rate, "bytes per token") for ahead in forecasts]
-    point = forecasts[1].point_estimate()
+    point = forecasts[1].first(1)
     params = float(point.allocate(point.best_rate, point.vocabulary_size).params[0])
     return Wanted(budget, rates[0], rates[1], params, best_size(params, budget))
 

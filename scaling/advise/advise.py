@@ -133,6 +133,7 @@ def answer(question: Question) -> Advice:
     rate = ahead.best_rate
     best = ahead.allocate(rate, ahead.vocabulary_size)
     days = training_days(question.compute_flops, question.gpu, question.utilisation, question.gpus)
+    on = f"{question.gpus} {question.gpu} at {question.utilisation:.0%} of the peak"
     best_rate = Estimate.of(rate, "bytes per token")
     granularity, granularity_note = _granularity(question, best_rate)
     shipped = question.law1 is None and question.law2 is None
@@ -148,17 +149,13 @@ def answer(question: Question) -> Advice:
         bytes_per_param_opt=Estimate.of(best.train_bytes / best.params, "bytes per parameter"),
         bits_per_byte_opt=Estimate.of(ahead.loss(rate), "bits per byte"),
         training_days=Estimate(
-            days,
-            None,
-            None,
-            f"days on {question.gpus} {question.gpu} at {question.utilisation:.0%} of the peak, "
-            "exact for that budget and utilisation",
+            days, None, None, f"days on {on}, exact for that budget and utilisation"
         ),
         inference_flops_per_byte=Estimate.of(best.forward_flops_per_byte, "FLOPs per byte"),
         granularity=granularity,
         granularity_note=granularity_note,
         tokenizers=tuple(_price(ahead, tokenizer, joint) for tokenizer in question.tokenizers),
-        frontier=_frontier(ahead.point_estimate()),
+        frontier=_frontier(ahead.first(1)),
         second_opinion=None if joint is None else joint_law_forecast(joint, ahead),
         outside=ahead.outside(rate),
         notes=_notes(question, placement, laws, float(rate[0])),
@@ -175,9 +172,8 @@ def _check(question: Question) -> None:
     names = [tokenizer.name for tokenizer in question.tokenizers]
     for name, bytes_per_token, size in question.tokenizers:
         if not 1 <= bytes_per_token <= LONGEST:
-            raise InputError(
-                f"{name}: {bytes_per_token} bytes per token cannot be (1 to {LONGEST:g})"
-            )
+            what = f"{bytes_per_token} bytes per token cannot be (1 to {LONGEST:g})"
+            raise InputError(f"{name}: {what}")
         if size is not None and size < 1:
             raise InputError(f"{name}: a vocabulary of {size} ids cannot be")
         if names.count(name) > 1:
@@ -228,15 +224,15 @@ def _frontier(ahead: Forecast) -> tuple[FrontierPoint, ...]:
                 inference_flops_per_byte=float(chosen.forward_flops_per_byte[0]),
             )
         )
-    return tuple(point._replace(efficient=not _beaten(point, points)) for point in points)
 
+    def beaten(point: FrontierPoint) -> bool:
+        return any(
+            other.bits_per_byte <= point.bits_per_byte
+            and other.inference_flops_per_byte < point.inference_flops_per_byte
+            for other in points
+        )
 
-def _beaten(point: FrontierPoint, points: list[FrontierPoint]) -> bool:
-    return any(
-        other.bits_per_byte <= point.bits_per_byte
-        and other.inference_flops_per_byte < point.inference_flops_per_byte
-        for other in points
-    )
+    return tuple(point._replace(efficient=not beaten(point)) for point in points)
 
 
 def _granularity(question: Question, rate: Estimate) -> tuple[Estimate, str]:

@@ -175,29 +175,23 @@ class Advice:
 
     def to_json(self) -> dict[str, Any]:
         """Return the answer as the command prints it; a fit is named by its data."""
-        found = _plain(vars(self))
-        assert isinstance(found, dict)
-        return found
+        return {name: _plain(part) for name, part in vars(self).items()}
 
     def frame(self) -> pl.DataFrame:
         """Return one row per number: tokenizer (null for the budget's best), quantity, value, its
         interval `low`, `high`, and unit."""
-        rows: list[tuple[str | None, str, Estimate]] = [
-            (None, *entry) for entry in _estimates(self)
-        ]
-        for tokenizer in self.tokenizers:
-            rows += [(tokenizer.name, *entry) for entry in _estimates(tokenizer)]
-        names = ("tokenizer", "quantity", "value", "low", "high", "unit")
-        types = (pl.String, pl.String, pl.Float64, pl.Float64, pl.Float64, pl.String)
-        flat = [(tokenizer, quantity, *estimate) for tokenizer, quantity, estimate in rows]
-        return pl.DataFrame(flat, dict(zip(names, types, strict=True)), orient="row")
+        holders: list[tuple[str | None, Advice | TokenizerPrice]] = [(None, self)]
+        holders += [(tokenizer.name, tokenizer) for tokenizer in self.tokenizers]
+        rows = [(name, field, *e) for name, holder in holders for field, e in _estimates(holder)]
+        numbers = dict.fromkeys(("value", "low", "high"), pl.Float64)
+        schema = {"tokenizer": pl.String, "quantity": pl.String, **numbers, "unit": pl.String}
+        return pl.DataFrame(rows, schema, orient="row")
 
     def __repr__(self) -> str:
-        best = (self.compression_rate_opt, self.params_opt, self.train_bytes_opt)
-        numbers = (*best, self.bits_per_byte_opt)
+        best = {"T*": self.compression_rate_opt, "N*": self.params_opt, "B*": self.train_bytes_opt}
         shown = ", ".join(
             f"{name} {'unknown' if estimate.value is None else f'{estimate.value:.4g}'}"
-            for name, estimate in zip(("T*", "N*", "B*", "L*"), numbers, strict=True)
+            for name, estimate in {**best, "L*": self.bits_per_byte_opt}.items()
         )
         count = len(self.tokenizers)
         priced = f"; {count} tokenizer{'s' * (count > 1)}" if count else ""

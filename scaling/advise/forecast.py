@@ -70,12 +70,8 @@ class Forecast:
         return beyond(inputs, self.fitted)
 
     def first(self, count: int) -> "Forecast":
-        """Return the estimate and the draws after it, `count` in all."""
+        """Return the estimate and the draws after it, `count` in all: 1 for the estimate alone."""
         return replace(self, draws={name: column[:count] for name, column in self.draws.items()})
-
-    def point_estimate(self) -> "Forecast":
-        """Return the estimate without its draws."""
-        return self.first(1)
 
 
 def forecast(compute_flops: float, laws: FamilyLaws, placement: Placement) -> Forecast:

@@ -125,9 +125,8 @@ def _shipped(family: str, law: str) -> SampledLaw:
 
 @cache
 def _latent_law1() -> FitResult:
-    return fit_law1(
-        tables.isoflop_runs(exact_params=True), bootstrap=RESIDUALS._replace(draws=DRAWS)
-    )
+    runs = tables.isoflop_runs(exact_params=True)
+    return fit_law1(runs, bootstrap=RESIDUALS._replace(draws=DRAWS))
 
 
 @cache

@@ -41,39 +41,28 @@ class Placement(NamedTuple):
     language: str
     basis: str
     parity: float | None
-    rate: float
-    ratio: float
-    loss: float
-    spread: tuple[float, float, float]
-    freedom: int | None
-    note: str
+    rate: float = 1.0
+    ratio: float = 1.0
+    loss: float = 1.0
+    spread: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    freedom: int | None = None
+    note: str = ""
 
     def draw(self, draws: int, generator: np.random.Generator) -> tuple[Array, Array, Array]:
         """Return [1 + draws] of rate, ratio and loss; the first of each is the estimate."""
-        out = []
-        for centre, spread in zip((self.rate, self.ratio, self.loss), self.spread, strict=True):
-            if self.freedom is None:
-                noise = generator.standard_normal(draws)
-            else:
-                noise = generator.standard_t(self.freedom, draws)
-            noise = np.concatenate([[0.0], noise])
-            out.append(centre * np.exp(spread * noise))
-        return out[0], out[1], out[2]
+
+        def drawn(centre: float, spread: float) -> Array:
+            free = self.freedom
+            noise = generator.standard_t(free, draws) if free else generator.standard_normal(draws)
+            return centre * np.exp(spread * np.concatenate([[0.0], noise]))
+
+        rate, ratio, loss = map(drawn, (self.rate, self.ratio, self.loss), self.spread)
+        return rate, ratio, loss
 
 
 def trained(language: str, note: str, parity: float | None = None) -> Placement:
     """Return the place of a language whose own runs the laws are of."""
-    return Placement(
-        language,
-        basis="runs",
-        parity=parity,
-        rate=1.0,
-        ratio=1.0,
-        loss=1.0,
-        spread=(0.0, 0.0, 0.0),
-        freedom=None,
-        note=note,
-    )
+    return Placement(language, "runs", parity, note=note)
 
 
 def trained_code(language: str) -> str | None:
@@ -107,19 +96,10 @@ def place_language(
     base = next(languages.filter(language=ENGLISH, setting="monolingual").iter_rows(named=True))
     if language in rows:
         rate, ratio, loss = (rows[language][name] / base[name] for name in COLUMNS)
-        at_rate, at_size, at_loss = (_anchor_spread()[name] for name in COLUMNS)
-        return Placement(
-            language,
-            basis="measured",
-            parity=rows[language]["parity"],
-            rate=rate,
-            ratio=ratio,
-            loss=loss,
-            spread=(at_rate, at_size, at_loss),
-            freedom=None,
-            note=f"{language} was trained at {BUDGET:g} FLOPs; its ratios to English there are "
-            "assumed at every budget",
-        )
+        spread, parity = _anchor_spread(), rows[language]["parity"]
+        at = f"was trained at {BUDGET:g} FLOPs"
+        note = f"{language} {at}; its ratios to English there are assumed at every budget"
+        return Placement(language, "measured", parity, rate, ratio, loss, spread, note=note)
     if parity is None:
         near = did_you_mean(language, rows)
         raise InputError(
@@ -141,18 +121,11 @@ def _by_analogy(
         slope, spread_at = _through_origin(x, y, math.log(parity))
         ratios.append(math.exp(slope * math.log(parity)) * english[name] / base[name])
         spreads.append(spread_at)
-    return Placement(
-        language,
-        basis="analogy",
-        parity=parity,
-        rate=ratios[0],
-        ratio=ratios[1],
-        loss=ratios[2],
-        spread=(spreads[0], spreads[1], spreads[2]),
-        freedom=len(others) - 1,
-        note=f"{language} has no runs: an analogy with {len(others)} trained languages by its "
-        f"parity {parity:.3g}",
-    )
+    by = f"an analogy with {len(others)} trained languages by its parity {parity:.3g}"
+    note, freedom = f"{language} has no runs: {by}", len(others) - 1
+    (rate, ratio, loss), (at_rate, at_size, at_loss) = ratios, spreads
+    spread = (at_rate, at_size, at_loss)
+    return Placement(language, "analogy", parity, rate, ratio, loss, spread, freedom, note)
 
 
 def _through_origin(x: Array, y: Array, at: float) -> tuple[float, float]:
@@ -165,7 +138,7 @@ def _through_origin(x: Array, y: Array, at: float) -> tuple[float, float]:
 
 
 @cache
-def _anchor_spread() -> dict[str, float]:
+def _anchor_spread() -> tuple[float, float, float]:
     """Return the standard deviation of ln T*, ln rho* and ln L* of one trained language.
 
     That of the English surface at the budget at which the languages were trained.
@@ -174,7 +147,5 @@ def _anchor_spread() -> dict[str, float]:
     (fit,) = fit_surfaces(runs.only(runs.column("compute_flops", "advise") == BUDGET))
     columns = dict(zip(fit.estimates, np.asarray(fit.draws).T, strict=True))
     names = ("compression_rate_opt", "bytes_per_param_opt", "bits_per_byte_opt")
-    return {
-        column: float(np.log(columns[name]).std())
-        for column, name in zip(COLUMNS, names, strict=True)
-    }
+    rate, size, loss = (float(np.log(columns[name]).std()) for name in names)
+    return rate, size, loss

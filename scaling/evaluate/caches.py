@@ -52,9 +52,7 @@ class KeyValues:
 
     def _room(self, like_RHWC: Tensor) -> Tensor:
         rows, heads, _, channels = like_RHWC.shape
-        return torch.empty(
-            rows, heads, self._capacity, channels, dtype=like_RHWC.dtype, device=like_RHWC.device
-        )
+        return like_RHWC.new_empty(rows, heads, self._capacity, channels)
 
 
 def segment_begin(length: int, window: int) -> int:

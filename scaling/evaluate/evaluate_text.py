@@ -61,9 +61,7 @@ class Evaluation:
             "name": run.spec.name,
             "text": self.text,
             "level": level,
-            "entropy_model_flops_per_byte": (
-                0.0 if run.byte_model is None else run.byte_model.reading_flops
-            ),
+            "entropy_model_flops_per_byte": run.byte_model.reading_flops if run.byte_model else 0.0,
             "rows": rows,
         }
         if self.exact is not None:
@@ -168,15 +166,9 @@ def _scored(
     device: torch.device,
     autocast: torch.dtype | None,
 ) -> Scores:
+    window, patches = run.spec.window_units, patches_of(run.spec)
     scores = score(
-        run.model,
-        stream,
-        run.spec.window_units,
-        ROWS,
-        patches_of(run.spec),
-        device,
-        autocast=autocast,
-        advance=advance,
+        run.model, stream, window, ROWS, patches, device, autocast=autocast, advance=advance
     )
     if not math.isfinite(scores.nats):
         raise InputError(f"{run.folder}: its loss on this text is not finite; train the run again")
@@ -186,32 +178,22 @@ def _scored(
 def _scored_exactly(run: TrainedRun, stream: Stream, exact_bytes: int, stage: Stage) -> ExactScores:
     assert isinstance(run.model, SubwordTransformer) and run.tokenizer is not None
     size = int(np.minimum(stream.document_bytes, exact_bytes).sum())
-    return score_exactly(
-        run.model,
-        run.tokenizer,
-        run.spec.window_units,
-        stream,
-        exact_bytes,
-        stage("summing over encodings", size),
-    )
+    advance, window = stage("summing over encodings", size), run.spec.window_units
+    return score_exactly(run.model, run.tokenizer, window, stream, exact_bytes, advance)
 
 
 def _patched(run: TrainedRun, text: Path, folder: Path, advance: Callable[[int], object]) -> Path:
     patching, byte_model = run.spec.patching, run.byte_model
     assert patching is not None and byte_model is not None and patching.threshold is not None
-    threshold, most_bytes = patching.threshold, patching.most_bytes
-    monotonic = patching.kind == "entropy-monotonic"
+    rule: dict[str, Any] = {
+        "threshold": patching.threshold,
+        "most_bytes": patching.most_bytes,
+        "monotonic": patching.kind == "entropy-monotonic",
+    }
 
     def starts_of(part: TextPart) -> Starts:
         bits = byte_model.entropies(part.data, part.offsets)
-        return split_entropy_starts(
-            bits, part.offsets, threshold, most_bytes, monotonic, part.first
-        )
+        return split_entropy_starts(bits, part.offsets, **rule, first_document=part.first)
 
-    description = {
-        "entropy_model": byte_model.sha256,
-        "threshold": threshold,
-        "most_bytes": most_bytes,
-        "monotonic": monotonic,
-    }
+    description = {"entropy_model": byte_model.sha256, **rule}
     return build_starts(text, folder, starts_of, description, advance=advance)

@@ -60,8 +60,7 @@ class ExactScores:
     def of(self, language: int) -> "ExactScores":
         """Return the scores of one language."""
         which = self.languages == language
-        parts = (self.document_bytes, self.canonical_nats, self.exact_nats, self.languages)
-        return ExactScores(*(part[which] for part in parts))
+        return ExactScores(*(part[which] for part in vars(self).values()))
 
     def bits_per_byte(self) -> tuple[float, float]:
         """Return the canonical and the exact bits per byte."""
@@ -184,7 +183,7 @@ class ExactBytes:
             rest = data[begin:]
             ids = self._beginning_with(rest)
             if longer:
-                ids = [token for token in ids if len(self._bytes(token)) > len(rest)]
+                ids = [token for token in ids if len(self._table[token]) > len(rest)]
             if not ids:
                 continue
             for before in self._encodings(data[:begin]):
@@ -192,7 +191,7 @@ class ExactBytes:
                 if valid:
                     total, following = self._reading(before)
                     for token in valid:
-                        beyond = self._bytes(token)[len(rest)] if longer else 0
+                        beyond = self._table[token][len(rest)] if longer else 0
                         yield beyond, total + float(following[token])
 
     def _beginning_with(self, data: bytes) -> list[int]:
@@ -209,11 +208,11 @@ class ExactBytes:
             return [()]
         if len(data) <= len(prefix):
             # Tokens of the prefix alone: whether any text has them shows when more have come.
-            return [(token,) for token in range(len(self._table)) if self._bytes(token) == data]
+            return [(token,) for token, piece in enumerate(self._table) if piece == data]
         found: dict[Ids, None] = {}
         for chunk in _chunks(_completed(data[len(prefix) :])):
             for ids in self._encoded(chunk):
-                ends = np.cumsum([len(self._bytes(token)) for token in ids]).tolist()
+                ends = np.cumsum([len(self._table[token]) for token in ids]).tolist()
                 if len(data) in ends:
                     found[ids[: ends.index(len(data)) + 1]] = None
         return list(found)
@@ -221,8 +220,8 @@ class ExactBytes:
     def _valid(self, before: Ids, last: Sequence[int]) -> list[bool]:
         """Say of each token whether some text's encoding begins with `before` and that token."""
         skipped = len(self.tokenizer.prefix)
-        lead = b"".join(self._bytes(token) for token in before)
-        texts = [_completed((lead + self._bytes(token))[skipped:]) for token in last]
+        lead = b"".join(self._table[token] for token in before)
+        texts = [_completed((lead + self._table[token])[skipped:]) for token in last]
         found = [False] * len(last)
         # The first completion of all of them at once: of whole characters it is the only one.
         firsts = [next(of_one, None) for of_one in texts]
@@ -276,9 +275,6 @@ class ExactBytes:
     @cached_property
     def _longest(self) -> int:
         return max(map(len, self._table))
-
-    def _bytes(self, token: int) -> bytes:
-        return self._table[token]
 
 
 def _completed(data: bytes) -> Iterator[str]:

@@ -82,13 +82,7 @@ class Scores:
         return {name: self._of(which) for name, which in chosen.items() if which.any()}
 
     def _of(self, which: NDArray[np.bool_] | slice) -> "Scores":
-        return Scores(
-            self.document_nats[which],
-            self.document_bytes[which],
-            self.document_units[which],
-            self.document_patches[which],
-            self.languages[which],
-        )
+        return Scores(*(part[which] for part in vars(self).values()))
 
 
 def score(
@@ -144,11 +138,8 @@ def unit_nats(
     model: AnyModel, batch: TokenBatch, device: torch.device, autocast: torch.dtype | None = None
 ) -> NDArray[np.float64]:
     """Return [rows, W] nats of every target; anything on padding. The model must be evaluating."""
-    computing = (
-        torch.autocast(device.type, autocast) if autocast is not None else contextlib.nullcontext()
-    )
     with torch.inference_mode():
-        with computing:
+        with torch.autocast(device.type, autocast) if autocast else contextlib.nullcontext():
             logits = model(model.inputs(batch, device))
         targets = torch.from_numpy(batch.targets).to(device)
         # Row by row: the float32 copy of one row's logits is all that is held beside them.

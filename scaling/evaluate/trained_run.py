@@ -114,10 +114,8 @@ def _check_sizes(spec: RunSpec, path: Path) -> None:
         if size is None or not 1 <= size <= _MOST:
             raise InputError(f"{path}: {name} is {size!r}; no run has that, so train it again")
     if not 0 < spec.compression_rate < _MOST:
-        raise InputError(
-            f"{path}: compression_rate is {spec.compression_rate!r}; no run has that, so train it"
-            " again"
-        )
+        what = f"compression_rate is {spec.compression_rate!r}"
+        raise InputError(f"{path}: {what}; no run has that, so train it again")
     if model.heads is not None and model.dim % (2 * model.heads):
         raise InputError(
             f"{path}: {model.heads} heads do not split {model.dim} channels evenly; train it again"

@@ -40,9 +40,8 @@ class ByteLatentTransformer(nn.Module):
         self.shape, self.window = shape, window
         h, d, slots = shape.local_dim, shape.global_dim, shape.cross_factor
         self.heads, self.local_heads = heads or heads_for(d), heads_for(h)
-        self.embedding = nn.Parameter(
-            EMBEDDING_SCALE * torch.randn(BYTE_VOCABULARY + 1, h)
-        )  # the last is BOS
+        # The last is BOS.
+        self.embedding = nn.Parameter(EMBEDDING_SCALE * torch.randn(BYTE_VOCABULARY + 1, h))
         self.encoder = _stack(shape.local_layers, h, self.local_heads)
         self.pooling = PatchPooling(h, self.local_heads, slots)
         self.up = matrix(d, slots * h)

@@ -10,6 +10,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -103,16 +104,9 @@ def entropy_bits(logits: Tensor) -> Tensor:
 
 
 def _groups(todo: list[EntropyBlock], at_once: int) -> Iterator[list[EntropyBlock]]:
-    group: list[EntropyBlock] = []
-    for block in todo:
-        if group and (
-            len(group) == at_once or block.end - block.begin != group[0].end - group[0].begin
-        ):
+    for _, blocks_of_length in groupby(todo, lambda block: block.end - block.begin):
+        while group := list(islice(blocks_of_length, at_once)):
             yield group
-            group = []
-        group.append(block)
-    if group:
-        yield group
 
 
 @dataclass(frozen=True)

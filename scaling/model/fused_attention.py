@@ -150,11 +150,8 @@ class _NormAttention(torch.autograd.Function):
                 of_scores = torch.baddbmm(
                     along_MQ1, of_mixed_MCQ.transpose(1, 2), v_MCK, beta=-1
                 ).mul_(weights)
-                gradients = (
-                    k_MCK @ of_scores.transpose(1, 2),
-                    q_MCQ @ of_scores,
-                    of_mixed_MCQ @ weights,
-                )
+                of_q = k_MCK @ of_scores.transpose(1, 2)
+                gradients = (of_q, q_MCQ @ of_scores, of_mixed_MCQ @ weights)
                 for of_one, gradient in zip(of_turned, gradients, strict=True):
                     of_one[head] = _unchunked(gradient, rows, queries)[..., :positions]
             of_projected = torch.empty_like(of_turned)

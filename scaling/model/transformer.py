@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from scaling.data.windows import TokenBatch
 from scaling.flops import SubwordShape
-from scaling.model.attention import causal, windowed
+from scaling.model.attention import windowed
 from scaling.model.blocks import (
     EMBEDDING_SCALE,
     HEAD_SCALE,
@@ -47,10 +47,8 @@ class SubwordTransformer(nn.Module):
         self.bos = nn.Parameter(EMBEDDING_SCALE * torch.randn(1, dim))
         self.head = matrix(vocabulary, dim, HEAD_SCALE)
         if tied_head:  # a head's rows are smaller than embeddings are to be
-            self.embedding, self.embedding_scale = (
-                self.head,
-                EMBEDDING_SCALE / HEAD_SCALE * math.sqrt(dim),
-            )
+            self.embedding = self.head
+            self.embedding_scale = EMBEDDING_SCALE / HEAD_SCALE * math.sqrt(dim)
         else:
             self.embedding = nn.Parameter(EMBEDDING_SCALE * torch.randn(vocabulary, dim))
             self.embedding_scale = 1.0
@@ -80,11 +78,7 @@ class SubwordTransformer(nn.Module):
         width, device = batch.inputs.shape[1], batch.inputs.device
         x_RWD = self.embed(batch.inputs)
         rotary = self.rotary(torch.arange(width, device=device), x_RWD)
-        attend = (
-            causal(batch.segments)
-            if self.window is None
-            else windowed(width, self.window, batch.segments, device)
-        )
+        attend = windowed(width, self.window or width, batch.segments, device)
         for block in self.blocks:
             x_RWD = block(x_RWD, rotary, attend)
         if targets is not None:

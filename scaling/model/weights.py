@@ -23,7 +23,6 @@ from scaling.spec import RunSpec
 
 WEIGHTS = "model.safetensors"
 
-
 # The format's names of types, those of wide numbers first: so the library lays out a file.
 _TYPES = {
     torch.int64: "I64",
@@ -128,9 +127,6 @@ def weights_sha256(model: nn.Module) -> str:
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-# From a specification to a model with its initial weights.
 
 
 AnyModel = ByteLatentTransformer | SubwordTransformer

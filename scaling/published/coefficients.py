@@ -30,10 +30,7 @@ def _published(
         name: (estimates[name] - 1.96 * error, estimates[name] + 1.96 * error)
         for name, error in (standard_errors or {}).items()
     }
-    given = {
-        name: Interval(low=low, high=high)
-        for name, (low, high) in {**ends, **(intervals or {})}.items()
-    }
+    given = {name: Interval(*pair) for name, pair in {**ends, **(intervals or {})}.items()}
     missing = [name for name in estimates if name not in given]
     return FitResult(
         law=law,
@@ -59,22 +56,15 @@ def _porian() -> Iterator[tuple[tuple[str, str], FitResult]]:
         estimates = {"n0": float(row["n0"]), "a": float(row["a"])}
         intervals = {"a": (float(row["low"]), float(row["high"]))}
         source = f"{PORIAN}: {row['data']}, {row['setting']}"
-        yield (
-            (row["data"], row["setting"]),
-            _published("approach2", "interpolated minima", estimates, source, intervals),
-        )
+        fit = _published("approach2", "interpolated minima", estimates, source, intervals)
+        yield (row["data"], row["setting"]), fit
 
 
 PORIAN_POWERS: Mapping[tuple[str, str], FitResult] = dict(_porian())
+_TABLE = tomllib.loads((_DATA / "coefficients.toml").read_text("utf-8"))
 PUBLISHED: Mapping[str, FitResult] = {
-    **{
-        name: _published(**entry)
-        for name, entry in tomllib.loads((_DATA / "coefficients.toml").read_text("utf-8")).items()
-    },
-    **{
-        f"porian-{data}-{setting}".replace(" ", "-"): law
-        for (data, setting), law in PORIAN_POWERS.items()
-    },
+    **{name: _published(**entry) for name, entry in _TABLE.items()},
+    **{f"porian-{'-'.join(key)}".replace(" ", "-"): law for key, law in PORIAN_POWERS.items()},
 }
 
 COT_LAW1_LATENT = PUBLISHED["cot-law1-latent"]

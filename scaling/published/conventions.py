@@ -73,15 +73,10 @@ def convention_fits(printed: Runs, exact: Runs) -> Iterator[tuple[str, FitResult
 
 def _with_flops(rows: pl.DataFrame) -> pl.DataFrame:
     """Return all shipped rows with a column `compute_flops_NAME` for every convention."""
-    shapes = tables.isoflop_shapes()
-    contexts = [CostContext(rate) for rate in rows["compression_rate"]]
+    contexts = map(CostContext, rows["compression_rate"])
+    pairs = list(zip(tables.isoflop_shapes(), contexts, strict=True))
     costs = {
-        name: pl.Series(
-            [
-                training_flops_per_byte(shape, context, name)
-                for shape, context in zip(shapes, contexts, strict=True)
-            ]
-        )
+        name: pl.Series([training_flops_per_byte(*pair, name) for pair in pairs])
         for name in CONVENTIONS
     }
     return rows.with_columns(

@@ -84,9 +84,9 @@ class PublishedFigure(NamedTuple):
             "difference": self.difference,
             "judged": self.judged,
             "agrees": self.agrees,
-            "theirs": _ends(self.published_interval),
+            "theirs": self.published_interval and list(self.published_interval),
             "in_theirs": self.in_published_interval,
-            "interval": _ends(self.interval),
+            "interval": self.interval and list(self.interval),
             "in_ours": self.in_interval,
             "note": self.note,
             "published_value": float(self.published),
@@ -105,18 +105,10 @@ class PublishedFigure(NamedTuple):
             record["published"],
             float(record["ours"]),
             record["judged"],
-            _interval(record["theirs"]),
-            _interval(record["interval"]),
+            record["theirs"] and Interval(*record["theirs"]),
+            record["interval"] and Interval(*record["interval"]),
             record["note"],
         )
-
-
-def _ends(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else [interval.low, interval.high]
-
-
-def _interval(ends: list[float] | None) -> Interval | None:
-    return None if ends is None else Interval(low=ends[0], high=ends[1])
 
 
 @cache

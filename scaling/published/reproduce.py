@@ -54,14 +54,11 @@ def _costs() -> Iterator[PublishedFigure]:
         if name.startswith("blt_T")
     ]
     yield from figures("table 6", {"shares of the global module, exact": float(sum(shares))})
-    rows = tables.isoflop_runs(exact_params=True).rows.iter_rows(named=True)
+    rows = tables.isoflop_runs(exact_params=True).rows
+    columns = (rows[name] for name in ("compute_flops", "compression_rate", "train_bytes"))
     errors = [
-        abs(
-            train_bytes(row["compute_flops"], shape, CostContext(row["compression_rate"]))
-            / row["train_bytes"]
-            - 1
-        )
-        for row, shape in zip(rows, tables.isoflop_shapes(), strict=True)
+        abs(train_bytes(compute_flops, shape, CostContext(rate)) / found - 1)
+        for shape, compute_flops, rate, found in zip(tables.isoflop_shapes(), *columns, strict=True)
     ]
     counted = {
         "models": float(len(errors)),
@@ -79,9 +76,8 @@ def _surfaces(bootstrap: Bootstrap) -> Iterator[PublishedFigure]:
 
 
 def _law1(bootstrap: Bootstrap) -> Iterator[PublishedFigure]:
-    fit = fit_law1(
-        tables.isoflop_runs(exact_params=True), bootstrap=bootstrap._replace(kind="residuals")
-    )
+    runs = tables.isoflop_runs(exact_params=True)
+    fit = fit_law1(runs, bootstrap=bootstrap._replace(kind="residuals"))
     yield from figures("Law I, 36 minima", fit.estimates, fit.intervals)
     # What the paper prints is from nine budgets, of which two are not among the shipped 311 runs.
     note = "the paper fits nine budgets; six of them can be read off its figure 19"
