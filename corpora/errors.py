@@ -8,14 +8,11 @@ else that goes wrong is a fault of ours and keeps its traceback.
 
 import difflib
 import errno
-import math
 import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
 
 # Control characters, line and paragraph separators, what turns the reading direction around, and
 # surrogates, which have no UTF-8 form. Joiners and wide spaces stay: names are spelt with them.
@@ -73,52 +70,6 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the nearest known word, or an empty string."""
     near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def check_choice(argument: str, value: object, known: Iterable[str]) -> None:
-    """See that an argument is one of the known words.
-
-    Raises:
-        InputError: it is not.
-    """
-    known = list(known)
-    if not isinstance(value, str) or value not in known:
-        near = did_you_mean(value, known)
-        raise InputError(f"`{argument}`: {brief(value)} is unknown{near} ({', '.join(known)})")
-
-
-def check_number(
-    argument: str,
-    value: object,
-    low: float = -math.inf,
-    high: float = math.inf,
-    *,
-    whole: bool = False,
-) -> None:
-    """See that an argument is a finite number, or a whole one, within bounds.
-
-    Raises:
-        InputError: it is not.
-    """
-    number: Any = value if isinstance(value, Integral if whole else Real) else math.nan
-    if type(value) is not bool and math.isfinite(number) and low <= number <= high:
-        return
-    wanted = "a whole number" if whole else "a number"
-    if high < math.inf:
-        wanted += f" from {_figure(low)} to {_figure(high)}"
-    elif low > -math.inf:
-        wanted += f" of at least {_figure(low)}"
-    raise InputError(f"`{argument}`: {brief(value)}; give {wanted}")
-
-
-def brief(value: object) -> str:
-    """Return how Python shows a value, cut to a length that fits in a message."""
-    shown = repr(value)
-    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
-
-
-def _figure(number: float) -> str:
-    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
 
 
 def install_hint(extra: str) -> str:
