@@ -115,18 +115,13 @@ def _print_tables(answer: dict[str, Any]) -> None:
     if "exact_bytes" in answer:
         title = f"The first {answer['exact_bytes']} bytes of each document, in bits per byte"
         heads = ("the tokenizer's encoding", "all encodings", "given away", interval, "bytes")
-        cells = [
-            (
-                row["language"],
-                f"{row['exact']['canonical_bits_per_byte']:.4f}",
-                f"{row['exact']['exact_bits_per_byte']:.4f}",
-                f"{row['exact']['given_away']:.4f}",
-                _ends(row["exact"]["given_away_interval"], 4),
-                f"{row['exact']['bytes']:,}",
-            )
-            for row in rows
-        ]
-        tables.append(text_table(title, ("language", *heads), cells))
+        names = ("canonical_bits_per_byte", "exact_bits_per_byte", "given_away")
+        exact_cells = []
+        for language, exact in ((row["language"], row["exact"]) for row in rows):
+            bits = [f"{exact[name]:.4f}" for name in names]
+            ends = _ends(exact["given_away_interval"], 4)
+            exact_cells.append((language, *bits, ends, f"{exact['bytes']:,}"))
+        tables.append(text_table(title, ("language", *heads), exact_cells))
     emit(drawn(tables))
 
 

@@ -213,25 +213,18 @@ def _convention_tables(recounted: "Sequence[Recount]") -> "Iterator[Table]":
     from scaling.result import context_text
     from tokenize_lab.cli.tables import text_table
 
-    parts = {context_text(row.context) for row in recounted if row.context}
+    several = len({context_text(row.context) for row in recounted if row.context}) > 1
+    title, left = "The same runs, counted otherwise", ["FLOPs", "of"]
+    missing = "; ".join(f"{row.params}, {row.flops}: {row.why}" for row in recounted if row.why)
     for names in dict.fromkeys(tuple(row.estimates) for row in recounted if row.estimates):
-        rows = [row for row in recounted if tuple(row.estimates) == names]
-        missing = [f"{row.params}, {row.flops}: {row.why}" for row in recounted if row.why]
-        yield text_table(
-            "The same runs, counted otherwise",
-            ["parameters", "FLOPs", *(["of"] if len(parts) > 1 else []), *names],
-            [
-                [
-                    row.params,
-                    row.flops.removeprefix("compute_flops_"),
-                    *([context_text(row.context)] if len(parts) > 1 else []),
-                    *(_number(row.estimates[name]) for name in names),
-                ]
-                for row in rows
-            ],
-            left=["FLOPs", "of"],
-            caption="; ".join(missing),
-        )
+        rows = []
+        for row in recounted:
+            if tuple(row.estimates) == names:
+                counted = [row.params, row.flops.removeprefix("compute_flops_")]
+                of = [context_text(row.context)] if several else []
+                rows.append([*counted, *of, *map(_number, row.estimates.values())])
+        heads = ["parameters", "FLOPs", *(["of"] if several else []), *names]
+        yield text_table(title, heads, rows, left=left, caption=missing)
 
 
 def _number(value: float | None) -> str:

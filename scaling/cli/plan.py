@@ -88,12 +88,13 @@ def read_sweep(
 
 
 def _print_suggestion(plan: "SweepPlan", hours: float, as_json: bool) -> None:
+    from scaling.sweep.plan_text import workers_text
+
     found = plan.suggest(hours)
     if as_json:
         print_json(found._asdict())
         return
     budgets = ", ".join(f"{budget:.2g}" for budget in found.compute_flops)
-    workers = f"{plan.workers} worker{'s' if plan.workers > 1 else ''}"
     short = f"; {found.short} runs would be too short for fits" if found.short else ""
-    comment = f"# about {found.seconds / 3600:.2g} hours with {workers}{short}"
+    comment = f"# about {found.seconds / 3600:.2g} hours with {workers_text(plan)}{short}"
     emit([f"compute_flops = [{budgets}]\n{comment}\n"])

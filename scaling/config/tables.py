@@ -70,6 +70,7 @@ PlainText = Annotated[str, Field(min_length=1), AfterValidator(_plain)]
 RunName = Annotated[str, Field(max_length=200), AfterValidator(_plain)]
 PatchingKindValue = Annotated[PatchingKind, BeforeValidator(_no_bpe_boundaries)]
 # One or several, written as a list or, where it is one, alone.
+WeightsValue = Annotated[tuple[Annotated[float, Field(gt=0)], ...], BeforeValidator(_several)]
 SpecsValue = Annotated[tuple[PlainText, ...], BeforeValidator(_several), Field(min_length=1)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -158,9 +159,7 @@ class TextTable(StrictTable):
     """
 
     corpus: SpecsValue
-    weights: (
-        Annotated[tuple[Annotated[float, Field(gt=0)], ...], BeforeValidator(_several)] | None
-    ) = None
+    weights: WeightsValue | None = None
     text_field: PlainText = "text"
     unit: Unit = "line"
     language: PlainText | None = None

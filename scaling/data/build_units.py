@@ -142,9 +142,7 @@ def build_tokens(
     compared document by document.
 
     Args:
-        text_folder: shards of text. tokenizer: a lossless one.
-        advance: called with the bytes of text that have been done.
-        part_bytes: text encoded at a time; an interrupted job loses no more.
+        text_folder, advance, part_bytes: as of `build_starts`. tokenizer: a lossless one.
 
     Raises:
         InputError: the tokenizer loses text, or the folders cannot be read or written.

@@ -53,11 +53,14 @@ def plan_text(plan: SweepPlan) -> list["Table | Text"]:
     if not all(group.brackets for group in groups):
         notes.append("* no size below it, or none above: the minimum may be at the grid's edge")
     total = math.fsum(run.compute_flops for run in plan.runs)
+    time = ""
+    if plan.seconds is not None:
+        time = f", about {duration(plan.seconds)} with {workers_text(plan)}"
     return [
         text_table(title, list(columns), rows, left=_LEFT, lines=False),
         *map(Text, notes),
         *(Text(line, style="yellow") for line in _marks(plan.runs)),
-        Text(f"{len(plan.runs)} runs, {total:.3g} FLOPs{_time_of(plan)}"),
+        Text(f"{len(plan.runs)} runs, {total:.3g} FLOPs{time}"),
     ]
 
 
@@ -105,8 +108,6 @@ def _span(values: Sequence[float]) -> str:
     return low if low == high else f"{low}-{high}"
 
 
-def _time_of(plan: SweepPlan) -> str:
-    if plan.seconds is None:
-        return ""
-    workers = f"{plan.workers} worker{'s' if plan.workers > 1 else ''}"
-    return f", about {duration(plan.seconds)} with {workers}"
+def workers_text(plan: SweepPlan) -> str:
+    """Return how many workers train at once on each device."""
+    return f"{plan.workers} worker{'s' if plan.workers > 1 else ''}"

@@ -67,9 +67,7 @@ def run_ray(
         gpus_per_run: of a node, also a part of one; 0 for CPUs; None for one where there are any.
         cpus_per_run: of a node.
         at_once: runs, at most; None for as many as there is room for.
-        retry_failed: whether runs whose record says `failed` are taken up again.
-        watch: told how the sweep stands, now and then and at the end.
-        stop: where a request to stop is noted, as by `scaling.train.progress.stop_on_signal`.
+        retry_failed, watch, stop: as of `run_local`.
 
     Raises:
         InputError: Ray or the cluster is not there, or a node lacks this program or a device;

@@ -37,11 +37,8 @@ _REPLY_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class PackedText:
-    """A text in the cluster's store of objects.
-
-    Attributes:
-        key: of its shards. files: references to the pieces of each file, by path in the folder.
-    """
+    """A text in the cluster's store of objects: the key of its shards, and references to the pieces
+    of each file, by path in the folder."""
 
     key: str
     files: dict[str, tuple[Any, ...]]

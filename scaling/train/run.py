@@ -238,14 +238,9 @@ class _Run:
         per_step = (time.perf_counter() - self.begun) / done
         speed = result.bytes / per_step
         flops = training_flops_per_byte(self.spec.model.shape, self.spec.cost_context)
-        return RunReport(
-            progress.step,
-            steps,
-            progress.smoothed * result.targets / (math.log(2) * result.bytes),
-            speed,
-            per_step * (steps - progress.step),
-            flops * speed / (self.peak * self.world.size),
-        )
+        bits = progress.smoothed * result.targets / (math.log(2) * result.bytes)
+        used, left = flops * speed / (self.peak * self.world.size), steps - progress.step
+        return RunReport(progress.step, steps, bits, speed, per_step * left, used)
 
     def told_to_stop(self) -> bool:
         """Whether any process was told to."""
