@@ -123,9 +123,8 @@ def _per_byte(
 
 def _count_starts(side: Path) -> int:
     flags = side / STARTS
-    if not flags.stat().st_size:
-        return 0
-    return int(np.count_nonzero(np.memmap(flags, np.uint8, mode="r")))
+    empty = not flags.stat().st_size  # which cannot be mapped
+    return 0 if empty else int(np.count_nonzero(np.memmap(flags, np.uint8, mode="r")))
 
 
 def build_tokens(

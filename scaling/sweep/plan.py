@@ -119,9 +119,8 @@ class SweepPlan:
         for _ in range(8):  # time is nearly linear in the budget; scoring is not
             seconds = _seconds(runs, self.workers)
             if seconds is None:
-                what = "no run of this sweep fits into the memory"
                 way = "make its models smaller, or ask for fewer `workers`"
-                raise InputError(f"`suggest`: {what}; {way}")
+                raise InputError(f"`suggest`: no run of this sweep fits into the memory; {way}")
             factor *= 3600 * hours / seconds
             runs = self.with_budgets(scaled(factor))
         short = sum(run.spec.training.steps < FEWEST_STEPS for run in runs)

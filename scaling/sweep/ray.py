@@ -226,10 +226,9 @@ class RayDriver:
                 self.queue.requeue(run_id)
             except errors.RayTaskError as error:
                 last = str(error).strip().splitlines()[-1]
-                raise InputError(
-                    f"a node of the Ray cluster cannot run this program ({last}); each needs the"
-                    " same version of it, with the extras [train,ray]"
-                ) from error
+                what = f"a node of the Ray cluster cannot run this program ({last})"
+                way = "each needs the same version of it, with the extras [train,ray]"
+                raise InputError(f"{what}; {way}") from error
             except errors.RuntimeEnvSetupError as error:
                 raise RuntimeError(f"Ray starts no task: {error}") from error
             except errors.RayError as error:

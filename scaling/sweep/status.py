@@ -332,12 +332,10 @@ def _latest(path: Path) -> _Latest | None:
         written = path.stat().st_mtime
     except OSError:
         return None
-    for line in reversed(lines[:-1] if begin == 0 else lines[1:-1]):
-        value = values_of(line)
-        if value is not None:
-            read, seconds = _amount(value.get("train_bytes")), _amount(value.get("seconds"))
-            return _Latest(written, value["step"], read, seconds)
-    return _Latest(written, 0, 0.0, 0.0)
+    whole = lines[:-1] if begin == 0 else lines[1:-1]
+    value = next(filter(None, map(values_of, reversed(whole))), {"step": 0})
+    read, seconds = _amount(value.get("train_bytes")), _amount(value.get("seconds"))
+    return _Latest(written, value["step"], read, seconds)
 
 
 def _amount(value: Any) -> float:

@@ -32,8 +32,9 @@ class MetricsLog:
                 there = regular_file(path, "move it away").read_bytes()
             except OSError as error:
                 raise unreadable(path, error) from error
-            kept = [line for line in there.split(b"\n") if _step(line) <= steps]
-            write_text(path, b"".join(line + b"\n" for line in kept).decode("utf-8"))
+            lines = [(line, values_of(line)) for line in there.split(b"\n")]
+            kept = [line + b"\n" for line, values in lines if values and values["step"] <= steps]
+            write_text(path, b"".join(kept).decode("utf-8"))
         try:
             self._file: TextIO = path.open("a", encoding="utf-8")
         except OSError as error:
@@ -91,9 +92,3 @@ def values_of(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):  # brackets by the thousand
         return None
     return value if isinstance(value, dict) and is_count(value.get("step")) else None
-
-
-def _step(line: bytes) -> float:
-    """Return a line's step; infinity for one that is torn or empty."""
-    value = values_of(line)
-    return math.inf if value is None else value["step"]
