@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,25 +28,6 @@ NO_LANGUAGE = "zxx"  # ISO 639-3's code for "no linguistic content"
 
 _DOCUMENTS_AT_ONCE = 512
 _MOST_STATES = 1 << 20
-
-
-class TextSource(Protocol):
-    """A stationary source of ASCII text.
-
-    Attributes:
-        entropy_rate: bits per byte, exact.
-        mean_bytes: of a document.
-    """
-
-    @property
-    def entropy_rate(self) -> float: ...
-
-    @property
-    def mean_bytes(self) -> float: ...
-
-    def texts(self, count: int, part: int) -> list[str]:
-        """Return `count` independent documents; equal parts are equal, others independent."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -109,7 +90,7 @@ class MarkovSource:
 
     @cached_property
     def entropy_rate(self) -> float:
-        """Bits per byte."""
+        """Bits per byte, exact."""
         return float(self.stationary @ _entropy(self.transitions))
 
     @property
@@ -122,7 +103,7 @@ class MarkovSource:
         return np.asarray(np.cumsum(self.transitions, axis=1)[:, :-1])
 
     def texts(self, count: int, part: int = 0) -> list[str]:
-        """Return `count` documents of `document_bytes` each."""
+        """Return `count` documents of `document_bytes`; other parts are independent of this one."""
         letters, order = len(self.alphabet), self.order
         rng = np.random.default_rng([self.seed, 1, part])
         states = np.minimum(
@@ -189,7 +170,7 @@ class ZipfSource:
 
     @cached_property
     def entropy_rate(self) -> float:
-        """Bits per byte."""
+        """Bits per byte, exact."""
         return float(_entropy(self.probabilities)) * self.document_words / self.mean_bytes
 
     @property
@@ -199,7 +180,7 @@ class ZipfSource:
         return float(self.probabilities @ lengths) * self.document_words
 
     def texts(self, count: int, part: int = 0) -> list[str]:
-        """Return `count` documents of `document_words` words each."""
+        """Return `count` documents of `document_words`; other parts are independent of this one."""
         rng = np.random.default_rng([self.seed, 1, part])
         cumulated = np.cumsum(self.probabilities)[:-1]
         ranks = np.searchsorted(cumulated, rng.random((count, self.document_words)), side="right")
@@ -217,7 +198,7 @@ class SyntheticCorpus:
     """
 
     name: str
-    source: TextSource
+    source: MarkovSource | ZipfSource
     documents: int
     language: str = NO_LANGUAGE
     domain: str = "synthetic"
@@ -282,7 +263,7 @@ def synthetic_corpus(
             raise InputError(f"{spec}: {key} is {written!r}; it must be {what}, 0 or more")
     size = chosen.pop("bytes", _BYTES)
     try:
-        source: TextSource = SOURCES[kind](**chosen)
+        source = SOURCES[kind](**chosen)
         documents = max(1, round(size / source.mean_bytes))
     except ValueError as error:
         raise InputError(f"{spec}: {error}") from error

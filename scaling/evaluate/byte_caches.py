@@ -19,7 +19,7 @@ from torch.nn.functional import embedding
 from scaling.data.windows import TokenBatch
 from scaling.evaluate.caches import CachedTokens, KeyValues, segment_begin
 from scaling.model.blt import ByteLatentTransformer
-from scaling.model.byte_model import block_begin, entropies_of_documents, entropy_bits
+from scaling.model.byte_model import ByteModel, block_begin, entropies_of_documents, entropy_bits
 from scaling.model.cross_attention import Pools
 from scaling.model.patching import entropy_starts, space_starts, static_starts
 from scaling.model.transformer import SubwordTransformer
@@ -87,9 +87,7 @@ class NextEntropy:
             return float(entropy_bits(reader.logits()))
 
 
-def next_starts(
-    patching: Patching, entropy_model: SubwordTransformer | None, entropy_window: int = 0
-) -> NextStarts:
+def next_starts(patching: Patching, byte_model: ByteModel | None) -> NextStarts:
     """Return the rule of a run's patches, to read one document with."""
     match patching.kind:
         case "static":
@@ -97,8 +95,8 @@ def next_starts(
             return next_static(patching.compression_rate)
         case "space":
             return next_space(patching.most_bytes)
-    assert entropy_model is not None, "entropy patches need their model of bytes"
-    return NextEntropy(patching, entropy_model, entropy_window)
+    assert byte_model is not None, "entropy patches need their model of bytes"
+    return NextEntropy(patching, byte_model.model, byte_model.spec.context_bytes)
 
 
 def segment_batch(

@@ -19,15 +19,10 @@ from scaling.model.blt import ByteLatentTransformer
 
 
 class Reader(Protocol):
-    """A model that reads one document: `CachedTokens` or `CachedBytes`."""
+    """A model that reads one document, as `CachedTokens`: [V] logits of the next unit, and it."""
 
-    def logits(self) -> Tensor:
-        """Return [V] logits of the next unit."""
-        ...
-
-    def push(self, unit: int) -> None:
-        """Let `unit` be the next one."""
-        ...
+    def logits(self) -> Tensor: ...
+    def push(self, unit: int) -> None: ...
 
 
 class Pieces(Protocol):
@@ -81,14 +76,9 @@ def continue_text(run: TrainedRun, prompt: str, size: int, sampling: Sampling) -
     model, spec, tokenizer = run.model, run.spec, run.tokenizer
     if isinstance(model, ByteLatentTransformer):
         assert spec.patching is not None
-        byte_model = run.byte_model
-        rule = next_starts(
-            spec.patching,
-            None if byte_model is None else byte_model.model,
-            0 if byte_model is None else byte_model.spec.context_bytes,
-        )
-        reader: Reader = CachedBytes(model, text, spec.window_units, rule)
-        yield from generate_bytes(generate_units(reader, sampling), None, size)
+        rule = next_starts(spec.patching, run.byte_model)
+        units = generate_units(CachedBytes(model, text, spec.window_units, rule), sampling)
+        yield from generate_bytes(units, None, size)
         return
     assert tokenizer is not None
     ids = tokenizer.encode_batch([prompt]).ids.tolist()

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -49,32 +49,6 @@ from tokenize_lab.tokenizer import Encoding
 
 FILE_NAME = "tokenizer.json"
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-
-
-class TokenizerJson(NamedTuple):
-    """A tokenizer.json's text, a short name for it, and where it was found."""
-
-    text: str
-    name: str
-    place: str
-
-
-def read_tokenizer_json(where: str) -> TokenizerJson:
-    """Read the tokenizer.json at a path, in a folder, or on the hub.
-
-    Raises:
-        InputError: there is none, or it is not text.
-    """
-    path = Path(where)
-    if is_folder(path):
-        folder, path = path, path / FILE_NAME
-        if not is_file(path):
-            raise InputError(f"{folder}: no {FILE_NAME} in this folder")
-    if is_file(path):
-        return TokenizerJson(_read(path), short_name(path, FILE_NAME), str(path))
-    if where.endswith(".json") or not HUB_NAME.fullmatch(where):
-        raise InputError(f"{where}: no such file or folder")
-    return TokenizerJson(_read(_from_hub(where)), where, where)
 
 
 def _read(path: Path) -> str:
@@ -196,8 +170,16 @@ def load_huggingface(where: str, spec: str) -> HuggingFaceTokenizer:
     Raises:
         InputError: there is none, it is torn, or its tokens cannot be led back to bytes.
     """
-    found = read_tokenizer_json(where)
-    return huggingface_from_text(found.text, spec, found.name, found.place)
+    path = Path(where)
+    if is_folder(path):
+        folder, path = path, path / FILE_NAME
+        if not is_file(path):
+            raise InputError(f"{folder}: no {FILE_NAME} in this folder")
+    if is_file(path):
+        return huggingface_from_text(_read(path), spec, short_name(path, FILE_NAME), str(path))
+    if where.endswith(".json") or not HUB_NAME.fullmatch(where):
+        raise InputError(f"{where}: no such file or folder")
+    return huggingface_from_text(_read(_from_hub(where)), spec, where, where)
 
 
 def huggingface_from_text(text: str, spec: str, name: str, place: str) -> HuggingFaceTokenizer:

@@ -1,6 +1,5 @@
 """The text a tokenizer is trained on: read from its corpus as often as a trainer needs."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -66,28 +65,6 @@ class TrainingText:
             found = np.bincount(code_points("".join(texts)))
             counts[: len(found)] += found
         return counts
-
-
-class TextDigest:
-    """Gathers the facts of a text while it is read."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self._documents = 0
-        self._bytes = 0
-
-    def add(self, texts: list[str]) -> None:
-        """Take the next documents in."""
-        for text in texts:
-            encoded = text.encode("utf-8")
-            self._hash.update(encoded)
-            self._hash.update(b"\xff")
-            self._bytes += len(encoded)
-        self._documents += len(texts)
-
-    def facts(self) -> TextFacts:
-        """Return what was read so far."""
-        return TextFacts(self._hash.hexdigest(), self._documents, self._bytes)
 
 
 def code_points(text: str) -> NDArray[np.uint32]:

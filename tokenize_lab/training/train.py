@@ -34,7 +34,7 @@ from tokenize_lab.training.engines import (
 from tokenize_lab.training.parity_bpe import Parity, parity_of, train_parity_bpe
 from tokenize_lab.training.settings import BYTES, TrainSettings
 from tokenize_lab.training.superbpe import train_superbpe, with_superwords
-from tokenize_lab.training.text import TextDigest, TextFacts, TrainingText
+from tokenize_lab.training.text import TextFacts, TrainingText
 from tokenize_lab.vocabulary_curves.curve import token_curve
 
 CARD = "card.json"
@@ -174,10 +174,13 @@ def _card(
     text: TrainingText, settings: TrainSettings, content: bytes, tokenizer: Tokenizer, name: str
 ) -> Card:
     """Encode the training text with the new tokenizer and note what comes of it."""
-    digest, tokens = TextDigest(), 0
+    digest, documents, size_bytes, tokens = hashlib.sha256(), 0, 0, 0
     used = np.zeros(tokenizer.vocabulary_size, np.bool_)
     for texts in text.batches("measuring"):
-        digest.add(texts)
+        encoded = b"".join(document.encode("utf-8") + b"\xff" for document in texts)
+        digest.update(encoded)
+        documents += len(texts)
+        size_bytes += len(encoded) - len(texts)
         ids = tokenizer.encode_batch(texts).ids
         tokens += len(ids)
         used[ids] = True
@@ -191,7 +194,7 @@ def _card(
         settings=settings,
         library=tokenizer.engine,
         corpus=text.corpus.name,
-        text=digest.facts(),
+        text=TextFacts(digest.hexdigest(), documents, size_bytes),
         file=name,
         sha256=hashlib.sha256(content).hexdigest(),
         vocabulary_size=size,

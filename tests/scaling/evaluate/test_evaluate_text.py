@@ -87,8 +87,7 @@ def test_patches_in_evaluation_are_those_of_generation(
     corpus = DocumentCorpus("one", [Document(text, "eng_Latn")])
     found = evaluate(run, [corpus], tmp_path / "shards", _quiet, CPU)
     assert run.spec.patching is not None
-    model = None if run.byte_model is None else run.byte_model.model
-    rule = next_starts(run.spec.patching, model, CONTEXT)
+    rule = next_starts(run.spec.patching, run.byte_model)
     opened = sum(bool(rule(text.encode()[:place], 0)[-1]) for place in range(len(text)))
     assert 1 < found.scores.patches == opened < len(text)
 
