@@ -31,11 +31,12 @@ _SAMPLE_CHARACTERS = 60
 @app.command("list")
 def list_corpora(as_json: JsonOption = False) -> None:
     """List the declared corpora."""
-    from corpora.manifest import read_manifest
+    from corpora.manifest import Manifest
     from corpora.open import declared_names, manifest_path
     from corpora.synthetic import SOURCES
+    from corpora.toml_file import read_toml
 
-    manifests = [read_manifest(manifest_path(name)) for name in declared_names()]
+    manifests = [read_toml(manifest_path(name), Manifest) for name in declared_names()]
     rows: list[dict[str, Any]] = [
         {
             "name": manifest.name,
@@ -71,12 +72,10 @@ def show(name: Name, as_json: JsonOption = False) -> None:
         rate = round(made.source.entropy_rate, 6)
         about = {**_synthetic(name), "parallel": False, "entropy_bits_per_byte": rate}
     else:
-        from corpora.manifest import read_manifest
         from corpora.open import open_manifest
         from corpora.readers.settings import ReadSettings
 
-        path = _manifest(name)
-        manifest = read_manifest(path)
+        path, manifest = _manifest(name)
         # A hub data set is not read for this: that could be terabytes.
         corpus = None if manifest.hub else open_manifest(path, ReadSettings(), ())
         declared = manifest.languages
@@ -117,12 +116,11 @@ def show(name: Name, as_json: JsonOption = False) -> None:
 @app.command("verify")
 def verify_corpus(name: Name, as_json: JsonOption = False) -> None:
     """Check every file of a corpus against its declared SHA-256."""
-    from corpora.manifest import read_manifest, verify
+    from corpora.manifest import verify
 
     if name.startswith(SYNTHETIC):
         raise InputError(f"{name}: made whenever it is read, so there are no files to verify")
-    path = _manifest(name)
-    manifest = read_manifest(path)
+    path, manifest = _manifest(name)
     files = verify(manifest, path.parent)
     if as_json:
         rows = [{"path": file.path, "sha256": file.sha256} for file in manifest.files]
@@ -148,11 +146,13 @@ def _shortened(sample: str) -> str:
     return sample if len(sample) <= _SAMPLE_CHARACTERS else sample[:_SAMPLE_CHARACTERS] + "…"
 
 
-def _manifest(name: str) -> Path:
-    from corpora.errors import regular_file
+def _manifest(name: str) -> "tuple[Path, Manifest]":
+    from corpora.manifest import Manifest
     from corpora.open import manifest_path
+    from corpora.toml_file import read_toml
 
-    return regular_file(Path(name)) if name.endswith(".toml") else manifest_path(name)
+    path = Path(name) if name.endswith(".toml") else manifest_path(name)
+    return path, read_toml(path, Manifest)
 
 
 def _where(manifest: "Manifest") -> str:

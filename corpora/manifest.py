@@ -14,7 +14,6 @@ from corpora.discovery import language_of
 from corpora.errors import InputError, did_you_mean, names_in, regular_file, status
 from corpora.files import file_sha256, write_text
 from corpora.readers.settings import Unit
-from corpora.toml_file import read_toml
 
 
 class _Strict(BaseModel):
@@ -117,15 +116,6 @@ class Manifest(_Strict):
         if self.hub is None:
             return list(dict.fromkeys(file.language for file in self.files))
         return list(self.hub.configs)
-
-
-def read_manifest(path: Path) -> Manifest:
-    """Return the manifest.
-
-    Raises:
-        InputError: it is not TOML, has an unknown key or a wrong value; line and key are named.
-    """
-    return read_toml(path, Manifest)
 
 
 def file_inside(folder: Path, file: DeclaredFile) -> Path:

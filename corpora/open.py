@@ -189,9 +189,10 @@ def open_manifest(path: Path, settings: ReadSettings, languages: Sequence[str]) 
             have its declared SHA-256, parallel files do not align or are not text, or the
             manifest does not have a language named.
     """
-    from corpora.manifest import checked_file, read_manifest
+    from corpora.manifest import Manifest, checked_file
+    from corpora.toml_file import read_toml
 
-    manifest = read_manifest(path)
+    manifest = read_toml(path, Manifest)
     _check_languages(manifest, languages)
     if manifest.hub is not None:
         from corpora.hub import HubCorpus

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from corpora.manifest import SAMPLES, embedded_manifests, read_manifest, to_toml, verify
+from corpora.manifest import SAMPLES, Manifest, embedded_manifests, to_toml, verify
 from corpora.open import manifest_path, open_corpus
+from corpora.toml_file import read_toml
 from tests.corpora.reading import documents
 
 PARALLEL = sorted((SAMPLES / "parallel").glob("*.txt"))
@@ -32,7 +33,7 @@ def test_manifests_say_what_the_files_are() -> None:
 @pytest.mark.parametrize("name", ["embedded", "embedded-code"])
 def test_checksums_hold(name: str) -> None:
     path = manifest_path(name)
-    manifest = read_manifest(path)
+    manifest = read_toml(path, Manifest)
     assert len(verify(manifest, path.parent)) == len(manifest.files)
     assert manifest.licence == "CC0-1.0"
     assert "SPDX-License-Identifier: CC0-1.0" in (SAMPLES / "LICENSE").read_text()

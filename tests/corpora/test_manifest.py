@@ -6,9 +6,10 @@ import pytest
 
 from corpora.errors import InputError
 from corpora.files import file_sha256
-from corpora.manifest import manifest_of, read_manifest, to_toml, verify
+from corpora.manifest import Manifest, manifest_of, to_toml, verify
 from corpora.open import declared_names, manifest_path, open_corpus, open_manifest
 from corpora.readers.settings import ReadSettings
+from corpora.toml_file import read_toml
 from tests.corpora.reading import documents, refusal, texts
 
 HEAD = 'name = "mine"\ntitle = "t"\nsource = "s"\nlicence = "CC0-1.0"\n'
@@ -31,14 +32,14 @@ def corpus_folder(folder: Path) -> Path:
 def complaint(path: Path, content: str) -> str:
     path.write_text(content, encoding="utf-8")
     with pytest.raises(InputError) as caught:
-        read_manifest(path)
+        read_toml(path, Manifest)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def test_a_manifest_written_reads_back_equal_and_opens(tmp_path: Path) -> None:
     path = corpus_folder(tmp_path)
-    manifest = read_manifest(path)
+    manifest = read_toml(path, Manifest)
     assert manifest.languages == ["eng_Latn", "hin_Deva"]
     assert to_toml(manifest) == path.read_text(encoding="utf-8")
     corpus = open_corpus(str(path))
@@ -54,7 +55,7 @@ def test_a_manifest_written_reads_back_equal_and_opens(tmp_path: Path) -> None:
 
 def test_a_changed_file_is_refused_with_both_checksums(tmp_path: Path) -> None:
     path = corpus_folder(tmp_path)
-    manifest = read_manifest(path)
+    manifest = read_toml(path, Manifest)
     changed = tmp_path / "texts" / "hin_Deva.txt"
     expected = file_sha256(changed)
     changed.write_text("क\nग\n", encoding="utf-8")
@@ -115,7 +116,7 @@ def test_links_out_of_the_folder_are_refused(tmp_path: Path) -> None:
     path.write_text(f'{HEAD}[[files]]\npath = "a.txt"\nlanguage = "und"\nsha256 = "{sha256}"\n')
     assert "a link that leads out of the manifest's folder" in refusal(path)
     with pytest.raises(InputError, match="a link that leads out"):
-        verify(read_manifest(path), inside)
+        verify(read_toml(path, Manifest), inside)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_every_declared_manifest_is_whole_and_named_by_its_file() -> None:
         "c4",
     }
     for name in declared_names():
-        manifest = read_manifest(manifest_path(name))
+        manifest = read_toml(manifest_path(name), Manifest)
         assert manifest.name == name
         assert manifest.licence
         assert manifest.source
@@ -175,7 +176,7 @@ def test_every_declared_manifest_is_whole_and_named_by_its_file() -> None:
 def test_hub_sets_have_no_files_to_verify() -> None:
     path = manifest_path("udhr")
     with pytest.raises(InputError, match="pinned to 6908db2a"):
-        verify(read_manifest(path), path.parent)
+        verify(read_toml(path, Manifest), path.parent)
 
 
 def test_unknown_declared_names_and_languages_are_refused() -> None:

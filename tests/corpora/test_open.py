@@ -12,8 +12,9 @@ import polars as pl
 import pytest
 
 from corpora.errors import InputError
-from corpora.manifest import manifest_of, read_manifest, to_toml, verify
+from corpora.manifest import Manifest, manifest_of, to_toml, verify
 from corpora.open import open_corpus
+from corpora.toml_file import read_toml
 from tests.corpora.reading import documents, refusal, texts
 
 RAW = os.fsdecode(b"bad\xff")  # a name that is not UTF-8, as Python holds it
@@ -91,7 +92,7 @@ def test_a_file_that_may_not_be_read_is_refused(place: Path, name: str) -> None:
         assert f"{path}: cannot be read (Permission denied); make it" in refusal(path)
         assert f"{path}: cannot be read (Permission denied); make it" in refusal(declared)
         with pytest.raises(InputError, match="Permission denied"):
-            verify(read_manifest(declared), place)
+            verify(read_toml(declared, Manifest), place)
         if name == "a.txt.gz":  # of which the head must be read
             with pytest.raises(InputError, match="Permission denied"):
                 open_corpus(str(path)).size_bytes  # noqa: B018 - a property that reads

@@ -22,10 +22,10 @@ class LoadedTokenizer:
     sha256: str
     vocabulary_size: int
     token_bytes: TokenBytes
-    prefix: bytes
-    lossless: bool
-    lossy_reason: str
     engine: str
+    prefix: bytes = b""
+    lossless: bool = True
+    lossy_reason: str = ""
 
     def __getstate__(self) -> dict[str, Any]:
         return declared_fields(self)

@@ -79,8 +79,8 @@ def fast_path(model: Mapping[str, Any], splitting: Splitting, name: str) -> Fast
 
     table = table_of_ranks(ranks, len(ranks))
     engine = f"tiktoken {tiktoken.__version__}"
-    twin = TiktokenTokenizer(name, name, "", len(ranks), table, engine, splitting.patterns[0])
-    return FastPath(twin, ids)
+    pattern, size = splitting.patterns[0], len(ranks)
+    return FastPath(TiktokenTokenizer(name, name, "", size, table, engine, pattern=pattern), ids)
 
 
 def ranks_of(model: Mapping[str, Any]) -> tuple[dict[bytes, int], NDArray[np.uint32]] | str:

@@ -17,7 +17,7 @@ _FACTS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ObjectTokenizer(LoadedTokenizer):
     """An object of another program's that encodes and says which bytes each of its ids has.
 

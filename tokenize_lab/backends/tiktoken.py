@@ -20,7 +20,7 @@ import numpy as np
 
 from corpora.errors import InputError, did_you_mean, is_file, is_present, location
 from corpora.files import read_bytes
-from tokenize_lab.backends.common import MOST_UNUSED, declared_fields, encoding_of
+from tokenize_lab.backends.common import MOST_UNUSED, LoadedTokenizer, encoding_of
 from tokenize_lab.patterns import GPT2, GPT4, GPT4O
 from tokenize_lab.tokenizer import Encoding, TokenBytes, TokenKind
 
@@ -30,8 +30,8 @@ LONG_BLANK = 100_000
 _LONG_BLANK = re.compile(rf"\s{{{LONG_BLANK}}}")
 
 
-@dataclass(frozen=True)
-class TiktokenTokenizer:
+@dataclass(frozen=True, kw_only=True)
+class TiktokenTokenizer(LoadedTokenizer):
     """A byte-level BPE vocabulary in tiktoken's engine.
 
     The table is all a worker is sent: a token's rank is its id less `first_id`.
@@ -41,17 +41,8 @@ class TiktokenTokenizer:
         first_id: id of the token of rank 0.
     """
 
-    spec: str
-    name: str
-    sha256: str
-    vocabulary_size: int
-    token_bytes: TokenBytes
-    engine: str
     pattern: str
     first_id: int = 0
-    prefix: bytes = b""
-    lossless: bool = True
-    lossy_reason: str = ""
 
     @cached_property
     def _core(self) -> Any:
@@ -90,9 +81,6 @@ class TiktokenTokenizer:
         encode = self._core.encode_single_piece
         pieces = (match[0].encode("utf-8") for match in self._splitter.finditer(text))
         return [token_id for piece in pieces for token_id in encode(piece)]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return declared_fields(self)
 
 
 def table_of_ranks(ranks: Mapping[bytes, int], size: int, first_id: int = 0) -> TokenBytes:

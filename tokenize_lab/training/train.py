@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from corpora.corpus import Corpus
 from corpora.errors import InputError, is_present
-from corpora.files import write_text, written_whole
+from corpora.files import write_json, written_whole
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
 from tokenize_lab.backends.sentencepiece import sentencepiece_from_bytes
 from tokenize_lab.merges.truncate import truncated
@@ -88,7 +88,7 @@ class Card:
         return self.text.bytes / self.tokens if self.tokens else None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the card as what is written to `card.json`."""
+        """Return what is written to `card.json`: the same for the same training, to the byte."""
         return {
             "settings": asdict(self.settings),
             "library": self.library,
@@ -109,10 +109,6 @@ class Card:
             "warnings": list(self.warnings),
             **({"parity": self.parity.as_json()} if self.parity else {}),
         }
-
-    def to_text(self) -> str:
-        """Return the content of `card.json`; the same for the same training, to the byte."""
-        return json.dumps(self.as_json(), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 class Trained(NamedTuple):
@@ -160,7 +156,7 @@ def train_tokenizer(
         card = replace(card, parity=parity_of(text, tokenizer, _loaded(plain, path)))
     with written_whole(path) as temporary:
         temporary.write_bytes(content)
-    write_text(out / CARD, card.to_text())
+    write_json(out / CARD, card.as_json())
     return Trained(path, card)
 
 
