@@ -20,8 +20,7 @@ class HubCorpus:
     """A data set of the hub: each language's configuration in turn, or one that holds them all.
 
     Attributes:
-        name: what tables and reports call it.
-        hub: what to read.
+        name: what tables and reports call it. hub: what to read.
         settings: `language` and `domain` go before what the data says; the other settings are for
             files (a hub table's text is UTF-8 by construction).
         languages: those to read; empty for every one.

@@ -49,8 +49,7 @@ class HubSet(_Strict):
     """A data set of the Hugging Face hub.
 
     Attributes:
-        dataset: its name there, `owner/name`.
-        revision: the commit to read; None for the newest.
+        dataset: its name there, `owner/name`. revision: the commit; None for the newest.
         split: which split to read; None for the only one, or `train`.
         configs: the configuration that holds each language. Empty where one configuration holds
             all of them and columns say which.

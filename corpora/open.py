@@ -137,12 +137,8 @@ def _hub_corpus(spec: str, settings: ReadSettings) -> ReadCorpus:
         raise InputError(f"{spec}: must be hub:NAME, hub:NAME:CONFIG or hub:NAME:CONFIG:SPLIT")
     config, split = (*(part or None for part in rest), None, None)[:2]
     language = config if config and is_language_script(config) else UNKNOWN_LANGUAGE
-    hub = HubSet(
-        dataset=dataset,
-        split=split,
-        configs={language: config} if config else {},
-        text_column=settings.text_field,
-    )
+    configs = {language: config} if config else {}
+    hub = HubSet(dataset=dataset, split=split, configs=configs, text_column=settings.text_field)
     return HubCorpus(sanitize(spec), hub, settings)
 
 

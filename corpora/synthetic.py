@@ -41,8 +41,7 @@ class MarkovSource:
         order: how many letters the next one depends on, 1 or more.
         alphabet: distinct ASCII characters.
         concentration: of the Dirichlet distribution, above 0.
-        seed: of the chain and of everything drawn from it.
-        document_bytes: length of a document.
+        seed: of the chain and of everything drawn from it. document_bytes: of a document.
 
     Raises:
         ValueError: an attribute is out of range, or the chain would have over a million states.

@@ -199,8 +199,7 @@ class FormScore(NamedTuple):
     """One form, fitted to all runs and to all but one budget in turn; errors in bits per byte.
 
     Attributes:
-        form: its name.
-        coefficients: how many are free.
+        form: its name. coefficients: how many are free.
         rmse, aicc, bic: of the fit to all runs.
         holdout_rmse: of the largest budget, predicted from the others.
         holdout_lowest_rmse: of the lowest loss at each rate of the largest budget.

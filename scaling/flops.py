@@ -120,8 +120,7 @@ class CostContext(NamedTuple):
 
     Attributes:
         compression_rate: T, bytes per token or patch.
-        context_bytes: bytes the global module attends over.
-        window_bytes: bytes the local modules attend over.
+        context_bytes, window_bytes: bytes that the global and the local modules attend over.
     """
 
     compression_rate: float

@@ -85,8 +85,7 @@ class Runs:
 
     Attributes:
         rows: one row per run; `row` counts from 1 below the header of the table.
-        name: of the table, for messages and results.
-        sha256: of its bytes.
+        name: of the table, for messages and results. sha256: of its bytes.
         params_column: which parameter count laws use.
         flops_convention: what `compute_flops` counts, or `undeclared`.
         excluded: rows left out, with reasons.

@@ -56,10 +56,8 @@ class TextFile:
     """A file to read, and what its name says of it.
 
     Attributes:
-        path: where it lies.
-        source: what its documents name as their source.
-        language: what the name says, or `und`.
-        domain: what is known of it beforehand, or empty.
+        path: where it lies. source: what its documents name as their source.
+        language: what the name says, or `und`. domain: what is known of it beforehand, or empty.
     """
 
     path: Path
@@ -73,8 +71,7 @@ class InvalidText:
     """Documents that were not valid UTF-8, counted while a corpus is read.
 
     Attributes:
-        documents: how many were repaired or left out.
-        first: place of the first of them, or empty.
+        documents: how many were repaired or left out. first: place of the first, or empty.
     """
 
     documents: int = 0

@@ -14,7 +14,6 @@ import numpy as np
 from scaling.advise.laws import Draws
 from scaling.engine.newton import Array
 from scaling.flops import (
-    PAPER_VOCABULARIES,
     TRAINING_FACTOR,
     CostContext,
     Shape,
@@ -105,11 +104,6 @@ def _cost_table(vocabulary_size: int | None) -> tuple[Array, tuple[Array, Array,
     logs = np.log(np.maximum(solved, 1e-6))
     sizes = np.log([shape.global_params for shape in shapes])
     return sizes, (logs[0], logs[1], logs[2])
-
-
-def default_vocabulary(family: str) -> int | None:
-    """Return the paper's BPE vocabulary for subword models, None for byte latent ones."""
-    return None if family == "latent" else PAPER_VOCABULARIES["bpe"]
 
 
 MOST = 1e6  # no multiplier beyond this is looked for

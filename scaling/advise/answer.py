@@ -19,8 +19,7 @@ class MeasuredTokenizer(NamedTuple):
     """A tokenizer as measured on the corpus in question.
 
     Attributes:
-        name: of the tokenizer.
-        bytes_per_token: measured there.
+        name, bytes_per_token: of the tokenizer, measured there.
         vocabulary_size: V, for what its embedding and head cost; None for the family's default.
     """
 

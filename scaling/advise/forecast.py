@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scaling.advise.allocate import Allocation, Price, allocate, default_vocabulary, price
+from scaling.advise.allocate import Allocation, Price, allocate, price
 from scaling.advise.answer import Estimate, JointLawForecast
 from scaling.advise.laws import Draws, FamilyLaws
 from scaling.advise.placement import Placement
 from scaling.engine.bootstrap import SEED
 from scaling.engine.newton import Array
+from scaling.flops import PAPER_VOCABULARIES
 from scaling.laws import joint
 from scaling.laws.optimum import best_rate, law2_loss
 from scaling.result import beyond
@@ -90,12 +91,9 @@ def forecast(compute_flops: float, laws: FamilyLaws, placement: Placement) -> Fo
         "law1_rate_ratio": same if of_language1 else rate,
         "misfit": np.concatenate([[0.0], generator.choice(missed, count - 1)]),
     }
-    return Forecast(
-        compute_flops,
-        default_vocabulary(laws.family),
-        {**coefficients, **ratios},
-        dict(laws.law2.fit.data_range),
-    ).first(count)
+    vocabulary_size = None if laws.family == "latent" else PAPER_VOCABULARIES["bpe"]
+    draws, fitted = {**coefficients, **ratios}, dict(laws.law2.fit.data_range)
+    return Forecast(compute_flops, vocabulary_size, draws, fitted).first(count)
 
 
 def joint_law_forecast(draws: Draws, by_two_laws: Forecast) -> JointLawForecast:

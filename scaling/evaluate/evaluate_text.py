@@ -34,8 +34,7 @@ class Evaluation:
     """The score of a text.
 
     Attributes:
-        scores: by document.
-        languages: what the numbers of their languages stand for.
+        scores: by document. languages: what the numbers of their languages stand for.
         text: key of the text's content.
         exact: of the first `exact_bytes` of each document, where that was asked for.
     """

@@ -22,11 +22,8 @@ class PublishedFigure(NamedTuple):
     """One published figure, and the same figure reproduced.
 
     Attributes:
-        group: whose figure, from which data.
-        name: what it is.
-        published: as printed.
-        reproduced: at full precision.
-        judged: how agreement is judged.
+        group: whose figure, from which data. name: what it is.
+        published: as printed. reproduced: at full precision. judged: how agreement is judged.
         published_interval: as published, if there is one; of `scatter`, there must be.
         interval: of what is reproduced, if there is one.
         note: why the two differ, where that is known.

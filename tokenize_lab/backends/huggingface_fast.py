@@ -40,8 +40,7 @@ class FastPath:
     """A vocabulary in tiktoken's engine.
 
     Attributes:
-        tiktoken: its ids are ranks.
-        ids: [ranks] uint32, the id of each rank.
+        tiktoken: its ids are ranks. ids: [ranks] uint32, the id of each rank.
     """
 
     tiktoken: TiktokenTokenizer

@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,18 +12,10 @@ from corpora.errors import InputError
 from tokenize_lab.backends.common import LoadedTokenizer, difference_on_probes, encoding_of
 from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer, TokenKind
 
-_FACTS = (
-    "spec", "name", "sha256", "vocabulary_size", "prefix", "lossless", "lossy_reason", "engine",
-)  # fmt: skip
-
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectTokenizer(LoadedTokenizer):
-    """An object of another program's that encodes and says which bytes each of its ids has.
-
-    Attributes:
-        source: the object.
-    """
+    """An object of another program's that encodes and says which bytes each of its ids has."""
 
     source: Any
 
@@ -99,7 +91,8 @@ def tokenizer_of(source: Any, name: str = "") -> Tokenizer:
             f"{kind.__module__}.{kind.__qualname__}: not a tokenizer; it needs encode_batch(texts) "
             "and token_bytes, the raw bytes of each id"
         )
-    of_this_library = all(hasattr(source, fact) for fact in _FACTS) and is_dataclass(source)
+    has_facts = all(hasattr(source, fact.name) for fact in fields(LoadedTokenizer))
+    of_this_library = has_facts and is_dataclass(source)
     if of_this_library and isinstance(source.token_bytes, TokenBytes):
         ours: Tokenizer = replace(source, name=name or source.name)
         return ours

@@ -100,8 +100,7 @@ class TiktokenEncoding(NamedTuple):
     """What one of OpenAI's encodings has besides its ranks.
 
     Attributes:
-        pattern: what splits a text.
-        vocabulary_size: special tokens included.
+        pattern: what splits a text. vocabulary_size: special tokens included.
         sha256: of its `.tiktoken` file, or empty where it is distributed otherwise.
     """
 

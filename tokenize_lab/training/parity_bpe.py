@@ -229,8 +229,7 @@ class LanguageCost(NamedTuple):
 
     Attributes:
         bytes: UTF-8 bytes of its lines.
-        tokens: with parity-aware merges.
-        plain_tokens: with plain BPE.
+        tokens, plain_tokens: with parity-aware merges, and with plain BPE.
     """
 
     bytes: int
@@ -250,11 +249,7 @@ class LanguageCost(NamedTuple):
 
 @dataclass(frozen=True)
 class Parity:
-    """Both tokenizers on the training text; equal lines, so tokens compare as they are.
-
-    Attributes:
-        languages: by name, sorted.
-    """
+    """Both tokenizers on each language, sorted; of equal lines, so tokens compare as they are."""
 
     languages: dict[str, LanguageCost]
 

@@ -126,10 +126,9 @@ def learned_merges(
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.CharDelimiterSplit("\n")
+    alphabet = list(symbols.characters)
     trainer = trainers.BpeTrainer(
-        vocab_size=len(symbols.characters) + count,
-        initial_alphabet=list(symbols.characters),
-        show_progress=False,
+        vocab_size=len(alphabet) + count, initial_alphabet=alphabet, show_progress=False
     )
     with threads(True):
         tokenizer.train_from_iterator(lines, trainer)
@@ -168,11 +167,7 @@ _SPARE = 1 / 16  # of the merges needed, asked for beyond them at first: some ar
 def with_superwords(
     text: TrainingText, content: Mapping[str, Any], settings: TrainSettings
 ) -> dict[str, Any]:
-    """Return a trained BPE's tokenizer.json with the merges of stage 2 appended.
-
-    Raises:
-        InputError: as `train_superbpe`.
-    """
+    """Return a trained BPE's tokenizer.json with the merges of stage 2 appended."""
     byte_of = character_to_byte()
     pieces = [bytes(map(byte_of.__getitem__, piece)) for piece in content["model"]["vocab"]]
     symbols = SuperwordSymbols(len(pieces))

@@ -30,12 +30,7 @@ class TextFacts(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingText:
-    """A corpus to train on.
-
-    Attributes:
-        corpus: where the text comes from.
-        progress: called with what is being done and the bytes just read.
-    """
+    """A corpus to train on; `progress` is told what is being done and the bytes just read."""
 
     corpus: Corpus
     progress: ReportProgress = silent

@@ -17,14 +17,9 @@ from scaling.published.coefficients import (
     COT_LAW2_LATENT,
     COT_LAW2_SUBWORD,
     GADRE_REDPAJAMA,
-    HOFFMANN_APPROACH1,
-    HOFFMANN_APPROACH3,
-    KAPLAN_ENVELOPE,
-    KAPLAN_LOSS,
     MARIN_ENVELOPE,
     MUENNIGHOFF_REPEATED,
     PUBLISHED,
-    TAKANO_LOWER_EDGE,
 )
 from scaling.published.figure import PublishedFigure, printed_figures
 from scaling.published.reproduce import reproduce, summary
@@ -55,18 +50,18 @@ def test_published_laws_predict_what_their_papers_say() -> None:
     best = COT_LAW2_LATENT.predict("compression_rate_opt", compute_flops=1e20)
     assert f"{best.value:.2f}" == "3.63"  # the paper's 3.69 needs more digits of T0 and delta
     assert best.low is None
-    chinchilla = HOFFMANN_APPROACH3.predict("loss", params=70e9, tokens=1.4e12)
+    chinchilla = PUBLISHED["hoffmann-approach3"].predict("loss", params=70e9, tokens=1.4e12)
     assert chinchilla.value == pytest.approx(1.94, abs=0.01)
     assert f"{BESIROGLU_REFIT.predict('params_exponent').value:.3f}" == "0.513"
-    assert KAPLAN_ENVELOPE.predict("loss", compute_flops=8.64e19).value == pytest.approx(
-        2.66, abs=0.01
-    )
-    assert KAPLAN_LOSS.predict("loss", params=1e9, tokens=2e10).value == pytest.approx(2.6, abs=0.3)
-    assert KAPLAN_ENVELOPE.estimates["A"] == (3.1e8 * 8.64e19) ** 0.050
+    envelope, kaplan = PUBLISHED["kaplan-envelope"], PUBLISHED["kaplan-loss"]
+    assert envelope.predict("loss", compute_flops=8.64e19).value == pytest.approx(2.66, abs=0.01)
+    loss = kaplan.predict("loss", params=1e9, tokens=2e10).value
+    assert loss == pytest.approx(2.6, abs=0.3)
+    assert envelope.estimates["A"] == (3.1e8 * 8.64e19) ** 0.050
     ln = {"E": 0.6254804, "A": 6.255414, "B": 7.3049974}
     assert all(MUENNIGHOFF_REPEATED.estimates[name] == math.exp(ln[name]) for name in ln)
     with pytest.raises(InputError, match="'n0', which was not published"):
-        HOFFMANN_APPROACH1.predict("params_opt", compute_flops=1e20)
+        PUBLISHED["hoffmann-approach1"].predict("params_opt", compute_flops=1e20)
 
 
 def test_ours_against_theirs_is_one_call() -> None:
@@ -76,10 +71,10 @@ def test_ours_against_theirs_is_one_call() -> None:
     assert rows["gamma"].difference == pytest.approx(ours.estimates["gamma"] + 0.206)
     assert rows["gamma"].in_first is True and rows["gamma"].in_second is None
     assert all(one.overlap is None for one in rows.values())
-    refit = compare(BESIROGLU_REFIT, HOFFMANN_APPROACH3)
+    refit = compare(BESIROGLU_REFIT, PUBLISHED["hoffmann-approach3"])
     assert {one.name: one.in_first for one in refit}["beta"] is False  # what the replication found
     with pytest.raises(InputError, match="no coefficients in common"):
-        compare(COT_LAW2_LATENT, HOFFMANN_APPROACH3)
+        compare(COT_LAW2_LATENT, PUBLISHED["hoffmann-approach3"])
     assert compare(COT_LAW2_LATENT, COT_LAW2_SUBWORD)[0].relative is not None
 
 
@@ -114,7 +109,7 @@ def test_reproduce_what_is_shipped() -> None:
 def test_what_is_printed_is_what_the_coefficients_say() -> None:
     for group, law in (
         ("Gadre, RedPajama, 5 models", GADRE_REDPAJAMA),
-        ("Takano, lower edge", TAKANO_LOWER_EDGE),
+        ("Takano, lower edge", PUBLISHED["takano-lower-edge"]),
         ("Marin, envelope of 6 budgets", MARIN_ENVELOPE),
     ):
         rows = printed_figures().filter(group=group)
