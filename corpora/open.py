@@ -57,6 +57,10 @@ def open_corpus(
             not what its manifest declares.
     """
     settings = ReadSettings(language, domain, text_field, unit, on_invalid)
+    if not spec.strip():
+        raise InputError(
+            "an empty name is no corpus; give a file, a folder (. for this one) or a name"
+        )
     if spec.startswith(HUB):
         return _hub_corpus(spec, settings)
     if spec.startswith(SYNTHETIC):

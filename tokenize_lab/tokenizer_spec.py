@@ -4,11 +4,12 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from corpora.arguments import word
 from corpora.errors import InputError, did_you_mean, is_file, is_folder, is_present
 from corpora.open import beside
 from tokenize_lab.tokenizer import Tokenizer
@@ -128,6 +129,33 @@ class TokenizerSpec:
         return seen if file is not None and file.resolve().parent == root else None
 
 
+def specs_of(tokenizers: object) -> list[object]:
+    """Return one tokenizer, several, or a mapping from the name of each to it, as a list.
+
+    Raises:
+        InputError: there is none, or one of a mapping cannot be loaded.
+    """
+    from tokenize_lab.backends.objects import tokenizer_of
+
+    if isinstance(tokenizers, Mapping):
+        loaded = [
+            load_tokenizer(s) if isinstance(s, str) else s for s in specs_of(tokenizers.values())
+        ]
+        named = zip(loaded, tokenizers, strict=True)
+        found: list[object] = [tokenizer_of(t, word("tokenizers", name)) for t, name in named]
+    elif (
+        isinstance(tokenizers, str | os.PathLike)
+        or hasattr(tokenizers, "encode_batch")
+        or not isinstance(tokenizers, Iterable)
+    ):
+        found = [tokenizers]
+    else:
+        found = list(tokenizers)
+    if not found:
+        raise InputError("`tokenizers`: none; give at least one, such as 'byte' or 'mistral:v3'")
+    return [os.fspath(item) if isinstance(item, os.PathLike) else item for item in found]
+
+
 def load_tokenizers(specs: Sequence[object]) -> list[Tokenizer]:
     """Load the tokenizers that `specs` name, in order, so that no two have the same name.
 
@@ -143,9 +171,10 @@ def load_tokenizers(specs: Sequence[object]) -> list[Tokenizer]:
     from tokenize_lab.backends.objects import tokenizer_of
 
     specs = [os.fspath(spec) if isinstance(spec, os.PathLike) else spec for spec in specs]
-    for spec, times in Counter(spec for spec in specs if isinstance(spec, str)).items():
-        if times > 1:
-            raise InputError(f"{spec}: given twice; give each once")
+    for i, spec in enumerate(specs):
+        if any(spec is s or (isinstance(spec, str) and spec == s) for s in specs[:i]):
+            name = spec if isinstance(spec, str) else getattr(spec, "name", type(spec).__name__)
+            raise InputError(f"{name}: given twice; give each once")
     loaded = [load_tokenizer(s) if isinstance(s, str) else tokenizer_of(s) for s in specs]
     # The names that each may have, the shortest first.
     names = [_names(*pair) for pair in zip(loaded, specs, strict=True)]
@@ -172,6 +201,8 @@ def load_tokenizer(spec: str) -> Tokenizer:
     Raises:
         InputError: the spec is unknown, or its file is missing, torn, or no way back to bytes.
     """
+    if not spec.strip():
+        raise InputError(f"an empty name is no tokenizer (try {FORMS})")
     asked = TokenizerSpec.parse(spec)
     loaded = _load(asked.unnamed)
     return _renamed(loaded, asked.name) if asked.name else loaded

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from corpora.arguments import whole
 from corpora.errors import InputError
 from tokenize_lab.backends.common import LoadedTokenizer, difference_on_probes, encoding_of
 from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer, TokenKind
+
+LARGEST_ID = (1 << 31) - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,8 @@ def tokenizer_of(source: Any, name: str = "") -> Tokenizer:
     Raises:
         InputError: it is none of these, or its tokens cannot be led back to bytes.
     """
+    if isinstance(source, type):
+        raise InputError(f"{source.__qualname__}: a class; give an object of it")
     source = getattr(source, "backend_tokenizer", source)
     kind = type(source)
     library = kind.__module__.partition(".")[0]
@@ -126,10 +131,16 @@ def _table(pieces: object, name: str) -> TokenBytes:
     if isinstance(pieces, TokenBytes):
         return pieces
     if isinstance(pieces, Mapping):
-        size = max(pieces, default=-1) + 1
-        pieces = [pieces.get(token_id, b"") for token_id in range(size)]
-    if not isinstance(pieces, Sequence) or not all(isinstance(p, bytes) for p in pieces):
+        ids = [whole("token_bytes", token_id, 0, LARGEST_ID) for token_id in pieces]
+        pieces = [pieces.get(token_id, b"") for token_id in range(max(ids, default=-1) + 1)]
+    if not isinstance(pieces, Sequence) or isinstance(pieces, str | bytes):
         raise InputError(f"{name}: token_bytes must be the bytes of each id, in a list or mapping")
+    for i, piece in enumerate(pieces):
+        if not isinstance(piece, bytes):
+            raise InputError(
+                f'{name}: token_bytes of id {i} is {type(piece).__name__}; must be bytes (b"" '
+                "for an id that no text gives)"
+            )
     if not pieces:
         raise InputError(f"{name}: token_bytes is empty")
     kinds = np.array([TokenKind.TEXT if piece else TokenKind.SPECIAL for piece in pieces], np.uint8)

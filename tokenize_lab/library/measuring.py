@@ -1,16 +1,13 @@
 """`tl.load` and `tl.measure`: bytes per token of any text under any tokenizers."""
 
-from collections.abc import Sequence
-from os import PathLike, fspath
 from typing import Any
 
-from corpora.errors import InputError
 from tokenize_lab.library.inputs import Text, corpora_of
 from tokenize_lab.library.shown import Measurement
 from tokenize_lab.measurement import measure as measured
 from tokenize_lab.progress import progress
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizer_spec import load_tokenizers
+from tokenize_lab.tokenizer_spec import load_tokenizers, specs_of
 
 
 def load(tokenizer: object) -> Tokenizer:
@@ -55,18 +52,3 @@ def measure(
     with progress() as bars:
         results = measured(corpora, specs_of(tokenizers), progress=bars.report, **settings)
     return Measurement(results.counts, results.provenance, results.samples)
-
-
-def specs_of(tokenizers: object) -> list[object]:
-    """Return one tokenizer or several as a list; a path is a spec.
-
-    Raises:
-        InputError: there is none.
-    """
-    several = [tokenizers]
-    if isinstance(tokenizers, Sequence) and not isinstance(tokenizers, str | PathLike):
-        several = list(tokenizers)
-    found = [fspath(item) if isinstance(item, PathLike) else item for item in several]
-    if not found:
-        raise InputError("`tokenizers`: none; give at least one, such as 'byte' or 'mistral:v3'")
-    return found

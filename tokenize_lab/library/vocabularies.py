@@ -9,9 +9,9 @@ from tokenize_lab.forensics.audit import audit as audited
 from tokenize_lab.forensics.diff import diff as compared
 from tokenize_lab.forensics.mixture import mixture as inferred
 from tokenize_lab.library.inputs import Text, corpora_of, one_corpus
-from tokenize_lab.library.measuring import specs_of
 from tokenize_lab.library.shown import SizeCurves, VocabularyFinding
 from tokenize_lab.progress import progress
+from tokenize_lab.tokenizer_spec import specs_of
 from tokenize_lab.training.settings import train_settings
 from tokenize_lab.training.train import Trained, train_tokenizer
 from tokenize_lab.vocabulary_curves.job import vocab_curve as curves_of

@@ -1,0 +1,100 @@
+"""Arguments of public functions that are what they must be, or an `InputError` that names them.
+
+Python passes whatever it is given; a wrong value caught here is one line, and not a wrong result.
+It needs the standard library alone.
+"""
+
+import math
+import operator
+from collections.abc import Iterable
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from corpora.errors import InputError, did_you_mean
+
+_SHOWN = 60  # characters of a value that is refused
+
+
+def whole(name: str, value: Any, least: float = -math.inf, most: float = math.inf) -> int:
+    """Return a whole number from `least` to `most`; a float is none, nor is True."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise refused(name, value, "a whole number") from None
+    if isinstance(value, bool):
+        raise refused(name, value, "a whole number")
+    return int(_within(name, number, least, most))
+
+
+def real(name: str, value: Any, least: float = -math.inf, most: float = math.inf) -> float:
+    """Return a finite number from `least` to `most`; a text that looks like one is none."""
+    if isinstance(value, str | bytes | bool) or not hasattr(value, "__float__"):
+        raise refused(name, value, "a number")
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise refused(name, value, "a finite number")
+    return _within(name, number, least, most)
+
+
+def one_of(name: str, value: Any, known: Iterable[str]) -> str:
+    """Return one of the words known."""
+    known = list(known)
+    if not isinstance(value, str) or value not in known:
+        near = did_you_mean(value, known)
+        raise InputError(f"`{name}`: {_short(value)} is unknown{near} ({', '.join(known)})")
+    return value
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return True or False, NumPy's too; other values that count as one are refused."""
+    if type(value).__name__ not in ("bool", "bool_"):
+        raise refused(name, value, "True or False")
+    return bool(value)
+
+
+def word(name: str, value: Any) -> str:
+    """Return a text that is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise refused(name, value, "a text that is not empty")
+    return value
+
+
+def listed(name: str, value: Any) -> list[Any]:
+    """Return several values as a list; a single text is a list of one."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, Iterable):
+        raise refused(name, value, "a list")
+    return list(value)
+
+
+def path(name: str, value: str | PathLike[str]) -> Path:
+    """Return a path."""
+    if not isinstance(value, str | PathLike) or not fspath(value):
+        raise refused(name, value, "a path")
+    return Path(value)
+
+
+def refused(name: str, value: object, wanted: str) -> InputError:
+    """Return what says of an argument what it must be."""
+    return InputError(f"`{name}`: {_short(value)}; must be {wanted}")
+
+
+def _within(name: str, number: float, least: float, most: float) -> float:
+    if number < least:
+        raise refused(name, number, f"at least {least:,}")
+    if number > most:
+        raise refused(name, number, f"at most {most:,}")
+    return number
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return (
+        shown if isinstance(value, str | int | float | None) else f"{type(value).__name__} {shown}"
+    )
