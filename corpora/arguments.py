@@ -6,7 +6,7 @@ It needs the standard library alone.
 
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def real(name: str, value: Any, least: float = -math.inf, most: float = math.inf
 
 def one_of(name: str, value: Any, known: Iterable[str]) -> str:
     """Return one of the words known."""
-    known = list(known)
+    known = [str(each) for each in known]
     if not isinstance(value, str) or value not in known:
         near = did_you_mean(value, known)
         raise InputError(f"`{name}`: {_short(value)} is unknown{near} ({', '.join(known)})")
@@ -70,6 +70,13 @@ def listed(name: str, value: Any) -> list[Any]:
     if not isinstance(value, Iterable):
         raise refused(name, value, "a list")
     return list(value)
+
+
+def single(name: str, values: Sequence[Any]) -> Any:
+    """Return the one value of a list."""
+    if len(values) != 1:
+        raise InputError(f"`{name}`: {len(values)} given; give one")
+    return values[0]
 
 
 def path(name: str, value: str | PathLike[str]) -> Path:

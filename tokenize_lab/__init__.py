@@ -9,14 +9,15 @@
 Text is a list of strings, a mapping from language to one, a path, the name of a declared corpus
 (`embedded:eng_Latn,hin_Deva`), or any `corpora.corpus.Corpus`. Tokenizers are specs as of the
 command's `-t`, or objects of `tokenizers`, `tiktoken`, `sentencepiece`, or your own with
-`encode_batch` and a table of bytes. Bad input raises a `ValueError` of one line. Nothing is loaded
-before it is used.
+`encode_batch` and a table of bytes. Bad input raises `InputError`, a `ValueError` of one line.
+Nothing is loaded before it is used.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from corpora.errors import InputError
     from scaling.advise.advise import advise
     from scaling.read_runs import read_runs
     from tokenize_lab.library.laws import fit
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "InputError",
     "advise",
     "audit",
     "diff",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "corpora.errors": ("InputError",),
     "tokenize_lab.library.measuring": ("load", "measure"),
     "tokenize_lab.library.vocabularies": ("audit", "diff", "mixture", "train", "vocab_curve"),
     "tokenize_lab.library.laws": ("fit",),
@@ -54,6 +57,10 @@ def __getattr__(name: str) -> Any:
         return version("tokenize-lab")
     for home, names in _HOMES.items():
         if name in names:
+            from tokenize_lab.__main__ import foreign_package
+
+            if stranger := foreign_package():
+                raise ImportError(stranger)
             value = getattr(import_module(home), name)
             globals()[name] = value
             return value

@@ -108,6 +108,8 @@ def foreign_package() -> str:
             asked = os.environ.get("PYTHONPATH", "").split(os.pathsep)
             if found.parent in {Path(folder).resolve() for folder in asked}:
                 remedy = f"leave {found.parent} out of PYTHONPATH"
+            elif found.parent == Path(sys.path[0]).resolve():
+                remedy = f"rename it, or run this from another folder than {found.parent}"
             else:
                 remedy = "install tokenize-lab in a virtual environment of its own"
             return f"{found} is found in place of tokenize-lab's own package {name}; {remedy}"

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from corpora.arguments import flag, one_of, whole, word
 from corpora.corpus import Corpus
 from corpora.document import Batch
 from corpora.errors import InputError, did_you_mean
@@ -35,6 +36,7 @@ from tokenize_lab.tokenizer import IntArray, Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizers
 from tokenize_lab.workers import CountBatches, count_here, cpu_count
 
+MOST_REPLICATES = 100_000
 GROUPS = ("language", "domain", "document")
 # Of a corpus with more languages and domains than this, the later ones have no samples.
 _MOST_SAMPLED = 200
@@ -87,23 +89,25 @@ def measure(
             a folder that cannot be written.
     """
     for part in group_by:
-        if part not in GROUPS:
-            near = did_you_mean(part, GROUPS) or f" ({', '.join(GROUPS)})"
-            raise InputError(f"`group_by`: {part!r} is nothing to group by{near}")
-    if words not in list(WordSegmenter):
-        raise InputError(f"`words`: {words!r} is no segmenter ({', '.join(WordSegmenter)})")
+        one_of("group_by", part, GROUPS)
+    one_of("words", words, WordSegmenter)
+    word("reference", reference)
+    flag("graphemes", graphemes)
+    whole("replicates", replicates, 0, MOST_REPLICATES)
+    whole("seed", seed, 0)
+    whole("jobs", jobs, 0)
     loaded = load_tokenizers(tokenizers)
     for name, times in Counter(corpus.name for corpus in corpora).items():
         if times > 1:
             raise InputError(f"{times} corpora are named {name}; give each a name of its own")
     settings = {
         "word_segmenter": str(words),
-        "graphemes": graphemes,
+        "graphemes": bool(graphemes),
         "baseline": _baseline(loaded, baseline),
         "reference": reference,
         "group_by": list(group_by),
-        "replicates": replicates,
-        "seed": seed,
+        "replicates": int(replicates),
+        "seed": int(seed),
     }
     looked_for = TextSettings(WordSegmenter(words), graphemes)
     counting = CountJob(loaded, looked_for, None if cache is None else CountsCache(cache))

@@ -14,11 +14,13 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from corpora.arguments import path
 from corpora.bootstrap import DocumentBootstrap
 from corpora.document import Batch
 from corpora.errors import InputError, did_you_mean
@@ -77,12 +79,13 @@ class Results:
         """Return the rows as a table: an interval is two columns, a difference three."""
         return rows_frame(self.rows())
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | PathLike[str]) -> None:
         """Write the folder's four files, all of them or none.
 
         Raises:
             InputError: the folder cannot be written, or the disk is full.
         """
+        folder = path("folder", folder)
         samples = json.dumps(list(self.samples), ensure_ascii=False, separators=(",", ":"))
         contents = {
             "counts.parquet": _parquet(_counts_frame(self)),
@@ -113,14 +116,16 @@ class Results:
             for tokenizer in self.provenance["tokenizers"]
             if not tokenizer["lossless"]
         ]
+        return lines + self.missing_reference()
+
+    def missing_reference(self) -> list[str]:
+        """Return a line where no aligned language is the one that premiums are taken to."""
         reference = self.provenance["settings"]["reference"]
         aligned = {g.language for g, part in self.counts.items() if part.aligned and g.language}
-        if len(aligned) > 1 and not any(code.startswith(reference) for code in aligned):
-            near = did_you_mean(reference, aligned) or f" ({', '.join(sorted(aligned)[:8])})"
-            lines.append(
-                f"no language begins with the reference {reference}: no parity, no premium{near}"
-            )
-        return lines
+        if len(aligned) < 2 or any(code.startswith(reference) for code in aligned):
+            return []
+        near = did_you_mean(reference, aligned) or f" ({', '.join(sorted(aligned)[:8])})"
+        return [f"no language begins with the reference {reference}: no parity, no premium{near}"]
 
 
 def check_writable(folder: Path) -> None:

@@ -127,7 +127,7 @@ def test_what_cannot_be_measured_is_refused_before_it_is_read(tmp_path: Path) ->
         ([corpus, corpus], {}, "2 corpora are named c"),
         ([corpus], {"baseline": "bite"}, "`baseline=bite`: not one of the tokenizers; did you"),
         ([corpus], {"group_by": ["langage"]}, "`group_by`: 'langage'.*; did you mean 'language'"),
-        ([corpus], {"words": "uax"}, "`words`: 'uax' is no segmenter"),
+        ([corpus], {"words": "uax"}, "`words`: 'uax' is unknown; did you mean 'uax29'"),
         ([corpus], {"out": blocked}, "file"),
     ):
         with pytest.raises(InputError, match=said):

@@ -138,8 +138,8 @@ def _table(pieces: object, name: str) -> TokenBytes:
     for i, piece in enumerate(pieces):
         if not isinstance(piece, bytes):
             raise InputError(
-                f'{name}: token_bytes of id {i} is {type(piece).__name__}; must be bytes (b"" '
-                "for an id that no text gives)"
+                f"{name}: token_bytes must be the bytes of each id (b'' for one that no text "
+                f"gives); of id {i} it is {type(piece).__name__}"
             )
     if not pieces:
         raise InputError(f"{name}: token_bytes is empty")

@@ -148,6 +148,7 @@ def _deliver(
     """Write a finding where it was asked for: a folder, and JSON or tables on stdout."""
     from corpora.output import drawn, emit, json_object
 
+    say(finding.remarks())
     if out is not None:
         say([f"{finding.save(out)} (then: tokenize-lab report {out})"])
     emit(json_object(finding) if as_json else drawn(tables))

@@ -68,10 +68,10 @@ def token_boundaries(text: TextBytes, encoding: Encoding, tokenizer: Tokenizer) 
     token_bytes = ends[stops] - begins
     exact = token_bytes == text.byte_counts
     exact[lengths > 0] &= skip == len(tokenizer.prefix)
-    # Texts whose tokens have the wrong length push the later ones out of place.
+    # Texts whose tokens have the wrong length push the later ones out of place, or past the end.
     out_of_place = text.starts[:-1] - begins
     starts = ends[:-1]
-    if out_of_place.any():
+    if out_of_place.any() or ends[-1] > len(text.raw):
         starts = np.minimum(starts + np.repeat(out_of_place, lengths), len(text.raw))
     wrong = _differing(text.raw, starts, table, ids, sizes, opening, skip)
     exact[np.searchsorted(stops, wrong, side="right")] = False

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from corpora.arguments import whole
 from corpora.corpus import Corpus
 from tokenize_lab.forensics.finding import TokenizerFinding
 from tokenize_lab.forensics.merges import MergeRules, dead_merges, merge_rules
@@ -45,6 +46,7 @@ def audit(
     Raises:
         InputError: from the tokenizer or the corpora.
     """
+    whole("jobs", jobs, 0)
     (loaded,) = load_tokenizers([tokenizer])
     usage = None
     if corpora:

@@ -1,9 +1,11 @@
 """What was found out about tokenizers, as values and as JSON files that `report` reads."""
 
 import re
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from corpora.arguments import path
 from corpora.errors import InputError
 from corpora.files import write_json
 from corpora.json_file import read_object
@@ -11,6 +13,7 @@ from corpora.json_file import read_object
 if TYPE_CHECKING:
     import polars as pl
 
+AGREE = 0.1  # how far a mixture's two estimates of a share may be apart
 KINDS = ("audit", "diff", "mixture")
 
 
@@ -47,16 +50,26 @@ class TokenizerFinding(dict[str, Any]):
                 rows = [_with_ends(row) for row in self["languages"]]
         return pl.DataFrame(rows, infer_schema_length=None)
 
-    def save(self, folder: Path) -> Path:
+    def remarks(self) -> list[str]:
+        """Return what a person should know beside the numbers, a line each."""
+        return [
+            f"two estimates of the share of {row['language']} are {row['share']:.2f} and "
+            f"{row['share_published']:.2f}: there is too little text, or it is not of the kind "
+            "that the tokenizer learned from"
+            for row in self.get("languages", ())
+            if abs(row["share"] - row["share_published"]) > AGREE
+        ][:1]
+
+    def save(self, folder: str | PathLike[str]) -> Path:
         """Write the finding to `KIND-NAMES.json`, and return the path.
 
         Raises:
             InputError: the folder cannot be written.
         """
         names = "-".join(_short(tokenizer) for tokenizer in self.tokenizers)
-        path = folder / f"{self['kind']}-{names}.json"
-        write_json(path, self)
-        return path
+        file = path("folder", folder) / f"{self['kind']}-{names}.json"
+        write_json(file, self)
+        return file
 
 
 def _with_ends(row: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from corpora.arguments import whole
 from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import Corpus
 from corpora.document import UNKNOWN_LANGUAGE, utf8_length
@@ -183,6 +184,10 @@ def mixture(
         InputError: from the tokenizer or the corpora; fewer than two languages; no BPE whose text
             is split; none of its merges occurs in the text.
     """
+    whole("merges", merges, 2)
+    whole("most_bytes", most_bytes, 1)
+    whole("replicates", replicates, 0, 10_000)
+    whole("seed", seed, 0)
     (loaded,) = load_tokenizers([tokenizer])
     words = count_words(loaded, corpora, most_bytes, progress)
     return infer_mixture(

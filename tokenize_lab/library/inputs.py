@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
 from typing import Any, cast
 
+from corpora.arguments import flag, word
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.memory import corpus_of
@@ -31,6 +32,10 @@ def corpora_of(
     Raises:
         InputError: there is no such corpus or no text, or parallel languages differ in length.
     """
+    if language is not None:
+        word("language", language)
+    if parallel is not None:
+        flag("parallel", parallel)
     if isinstance(text, str | PathLike):
         return [_opened(text, language, parallel)]
     if hasattr(text, "batches"):
@@ -40,6 +45,9 @@ def corpora_of(
         if parallel is None:
             parallel = len(documents) > 1 and len({len(d) for d in documents.values()}) == 1
         return [corpus_of(documents, parallel=parallel)]
+    if hasattr(text, "columns"):
+        kind = type(text).__name__
+        raise InputError(f'`text`: a {kind}; give the column that has it, as frame["text"]')
     if not isinstance(text, Iterable):
         raise InputError(f"`text`: {type(text).__name__}; give a list of strings, a path or a name")
     items: list[Any] = list(text)
@@ -75,6 +83,7 @@ def _opened(spec: str | PathLike[str], language: str | None, parallel: bool | No
 
 
 def _listed(language: str, documents: Iterable[str]) -> list[str]:
-    if isinstance(documents, str):
-        raise InputError(f"`text`: {language} has a single string; give a list, one a document")
+    if isinstance(documents, str) or not isinstance(documents, Iterable):
+        kind = "single string" if isinstance(documents, str) else type(documents).__name__
+        raise InputError(f"`text`: {language} has a {kind}; give a list, one a document")
     return list(documents)

@@ -36,7 +36,9 @@ class Shown:
             return build_report(Path(folder), Path(path))
 
     def _repr_html_(self: _Kept) -> str:
-        return f"<p>{html.escape(repr(self))}</p>{self.frame()._repr_html_()}"
+        remarks: list[str] = getattr(self, "remarks", list)()
+        said = "".join(f"<p>{html.escape(line)}</p>" for line in remarks)
+        return f"<p>{html.escape(repr(self))}</p>{self.frame()._repr_html_()}{said}"
 
 
 class Measurement(Shown, Results):
@@ -74,3 +76,15 @@ class VocabularyFinding(Shown, TokenizerFinding):
     """What an audit, a comparison or an inferred mixture found: a dictionary, ready for JSON."""
 
     __repr__ = TokenizerFinding.__repr__
+
+    def summary(self) -> str:
+        """Return the tables that the command prints."""
+        from corpora.output import drawn
+        from tokenize_lab.forensics import tables
+
+        kinds = {
+            "audit": tables.audit_tables,
+            "diff": tables.diff_tables,
+            "mixture": tables.mixture_tables,
+        }
+        return "".join(drawn(kinds[self["kind"]](self)))

@@ -1,10 +1,10 @@
 """`tl.train`, `tl.vocab_curve`, `tl.audit`, `tl.diff`, `tl.mixture`: what a vocabulary is worth."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable
 from os import PathLike
-from pathlib import Path
-from typing import Any
 
+from corpora.arguments import listed, path, real, single, whole
 from tokenize_lab.forensics.audit import audit as audited
 from tokenize_lab.forensics.diff import diff as compared
 from tokenize_lab.forensics.mixture import mixture as inferred
@@ -24,7 +24,11 @@ def train(
     out: str | PathLike[str],
     vocab_size: int | None = None,
     target_compression: float | None = None,
-    **settings: Any,
+    engine: str = "",
+    pattern: str = "",
+    seed: int = 0,
+    stage_split: float = 0,
+    superword_words: int = 0,
 ) -> Trained:
     """Train a tokenizer: the same text and settings give the same file, to the byte.
 
@@ -34,8 +38,12 @@ def train(
         out: folder for the tokenizer and its card.
         vocab_size: ids, the 256 bytes included.
         target_compression: bytes per token to reach on this text, in place of `vocab_size`.
-        settings: `engine`, `pattern`, `seed`, `stage_split`, `superword_words`: as
-            `tokenize_lab.training.settings.TrainSettings` has them.
+        engine: `huggingface` or `sentencepiece`, which both train `unigram`; by default the kind's.
+        pattern: how text is split before merging: `gpt2`, `gpt4` (the default), `gpt4o`, `llama3`,
+            `tekken`, `whitespace` or `none`.
+        seed: of what an engine draws.
+        stage_split: of SuperBPE: ids of the first stage, or below 1 their share; .5 if 0.
+        superword_words: of SuperBPE: the most words a token may span; 4 if 0.
 
     Returns:
         Its path and card; `measure` and `load` take it as a tokenizer.
@@ -44,16 +52,26 @@ def train(
         InputError: a setting that cannot be, no text, a target out of reach, or `out` cannot be
             written.
     """
-    recipe = train_settings(kind, vocab_size, target_compression, **settings)
+    recipe = train_settings(
+        kind,
+        None if vocab_size is None else whole("vocab_size", vocab_size),
+        None if target_compression is None else real("target_compression", target_compression),
+        engine=engine,
+        pattern=pattern,
+        seed=whole("seed", seed),
+        stage_split=real("stage_split", stage_split),
+        superword_words=whole("superword_words", superword_words),
+    )
+    folder, text = path("out", out), one_corpus(corpus)
     with progress() as bars:
-        return train_tokenizer(one_corpus(corpus), recipe, Path(out), bars.report)
+        return train_tokenizer(text, recipe, folder, bars.report)
 
 
 def vocab_curve(
     corpus: Text,
     tokenizers: object,
     *,
-    at: Sequence[int] = (),
+    at: Iterable[int] = (),
     language: str | None = None,
     replicates: int = 1000,
     seed: int = 0,
@@ -74,14 +92,18 @@ def vocab_curve(
     text = one_corpus(corpus, language=language)
     with progress() as bars:
         found = curves_of(
-            text, specs_of(tokenizers), at=at, replicates=replicates, seed=seed,
+            text, specs_of(tokenizers), at=listed("at", at), replicates=replicates, seed=seed,
             progress=bars.report,
         )  # fmt: skip
     return SizeCurves(**vars(found))
 
 
 def audit(
-    tokenizer: object, corpus: Text | None = None, *, jobs: int = 1, cache: Path | None = None
+    tokenizer: object,
+    corpus: Text | None = None,
+    *,
+    jobs: int = 1,
+    cache: str | PathLike[str] | None = None,
 ) -> VocabularyFinding:
     """Look at every token: can it come out of a text at all; is it used, and by which languages.
 
@@ -94,10 +116,11 @@ def audit(
     Raises:
         InputError: from the tokenizer or the text.
     """
-    (spec,) = specs_of(tokenizer)
+    spec = single("tokenizer", specs_of(tokenizer))
     text = [] if corpus is None else corpora_of(corpus)
+    folder = None if cache is None else path("cache", cache)
     with progress() as bars:
-        return VocabularyFinding(audited(spec, text, jobs=jobs, cache=cache, progress=bars.report))
+        return VocabularyFinding(audited(spec, text, jobs=jobs, cache=folder, progress=bars.report))
 
 
 def diff(first: object, second: object, corpus: Text | None = None) -> VocabularyFinding:
@@ -110,7 +133,7 @@ def diff(first: object, second: object, corpus: Text | None = None) -> Vocabular
     Raises:
         InputError: from the tokenizers or the text.
     """
-    one, other = specs_of([first, second])
+    one, other = (single("tokenizer", specs_of(tokenizer)) for tokenizer in (first, second))
     text = [] if corpus is None else corpora_of(corpus)
     with progress() as bars:
         return VocabularyFinding(compared(one, other, text, progress=bars.report))
@@ -138,11 +161,12 @@ def mixture(
     Raises:
         InputError: from the tokenizer or the text; fewer than two languages; no BPE.
     """
-    (spec,) = specs_of(tokenizer)
+    spec = single("tokenizer", specs_of(tokenizer))
     with progress() as bars:
-        return VocabularyFinding(
-            inferred(
-                spec, corpora_of(corpus), merges=merges, most_bytes=most_bytes,
-                replicates=replicates, seed=seed, progress=bars.report,
-            )
+        found = inferred(
+            spec, corpora_of(corpus), merges=merges, most_bytes=most_bytes,
+            replicates=replicates, seed=seed, progress=bars.report,
         )  # fmt: skip
+    for line in found.remarks():
+        warnings.warn(line, stacklevel=2)
+    return VocabularyFinding(found)

@@ -7,7 +7,7 @@ so a large one holds every smaller one, and one pass over the text gives its tok
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -111,7 +111,8 @@ class Card:
         }
 
 
-class Trained(NamedTuple):
+@dataclass(frozen=True)
+class Trained:
     """Where a trained tokenizer lies, and its card; it is a path wherever one is taken."""
 
     path: Path
@@ -119,6 +120,12 @@ class Trained(NamedTuple):
 
     def __fspath__(self) -> str:
         return str(self.path)
+
+    def __repr__(self) -> str:
+        return f"<trained: {self.path}, {self.card.vocabulary_size:,} ids>"
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.path, self.card))
 
 
 def train_tokenizer(

@@ -4,11 +4,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from corpora.arguments import listed, path, whole
 from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import Corpus
 from corpora.document import utf8_length
@@ -143,7 +145,7 @@ class VocabCurves:
         """Return the rows as a table; an interval is two columns."""
         return rows_frame(self.rows(every=every))
 
-    def save(self, folder: Path, command: Sequence[str] = ()) -> Path:
+    def save(self, folder: str | PathLike[str], command: Sequence[str] = ()) -> Path:
         """Write the rows of the grid to `vocab_curve.json`, as `tokenize-lab report` reads them.
 
         Raises:
@@ -170,8 +172,9 @@ class VocabCurves:
                 for curve in self.curves
             ],
         }
-        write_json(folder / FILE, content)
-        return folder / FILE
+        file = path("folder", folder) / FILE
+        write_json(file, content)
+        return file
 
 
 def vocab_curve(
@@ -196,6 +199,9 @@ def vocab_curve(
     Raises:
         InputError: from the corpus; a tokenizer is no BPE, or cannot be cut to a size asked for.
     """
+    at = [whole("at", size) for size in listed("at", at)]
+    whole("replicates", replicates, 0, 100_000)
+    whole("seed", seed, 0)
     loaded = load_tokenizers(tokenizers)
     merges = [merges_of(tokenizer) for tokenizer in loaded]
     sizes = [_sizes(t.name, its_merges, at) for t, its_merges in zip(loaded, merges, strict=True)]
