@@ -143,6 +143,16 @@ class RunSpec:
         return self.training.batch_bytes // self.context_bytes
 
     @property
+    def train_bytes(self) -> int:
+        """Text that the run reads in all."""
+        return self.training.steps * self.training.batch_bytes
+
+    @property
+    def bytes_per_param(self) -> float:
+        """Training bytes over parameters of the global module."""
+        return self.train_bytes / self.model.shape.global_params
+
+    @property
     def window_units(self) -> int:
         """Units a window holds: bytes of a `blt`, tokens of a `subword` model."""
         if self.model.family == "blt":

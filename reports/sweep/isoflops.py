@@ -29,7 +29,7 @@ def sweep_isoflops(sweep: SweepResults) -> Section:
     # Runs too short to be fitted lie so high that what is fitted would be drawn flat.
     ranged = [run for curve in found for run in curve.runs] or everything
     axes = (
-        octaves("bytes per parameter", [run.bytes_per_param for run in ranged]),
+        octaves("bytes per parameter", [run.spec.bytes_per_param for run in ranged]),
         linear("bits per byte", [*(run.loss for run in ranged), *_lowest_fitted(found)]),
     )
     groups = grouped(found, lambda curve: view(curve.first)).values()
@@ -88,22 +88,23 @@ def _panel(
 def _marks(chart: Chart, curve: IsoflopCurve, style: SeriesStyle) -> list[Markup]:
     place = f"C = {power(curve.first.budget)}"
     marks = [
-        chart.mark(_SHORT, run.bytes_per_param, run.loss, f"{_hint(place, run)}, too short")
+        chart.mark(_SHORT, run.spec.bytes_per_param, run.loss, f"{_hint(place, run)}, too short")
         for run in curve.short
     ]
     if not curve.runs:
         return marks
     if curve.interior:
         assert curve.fit is not None
-        runs = sorted(curve.runs, key=lambda run: run.train_bytes)
-        data = [float(run.train_bytes) for run in runs]
-        ratio, loss = [run.bytes_per_param for run in runs], [run.loss for run in runs]
+        runs = sorted(curve.runs, key=lambda run: run.spec.train_bytes)
+        data = [float(run.spec.train_bytes) for run in runs]
+        ratio, loss = [run.spec.bytes_per_param for run in runs], [run.loss for run in runs]
         return marks + fitted_curve(chart, curve.fit, style, data, ratio, loss)
     best = map(lowest, grouped(curve.runs, lambda run: run.params).values())
-    joined = [(run.bytes_per_param, run.loss) for run in best]
+    joined = [(run.spec.bytes_per_param, run.loss) for run in best]
     marks.append(chart.line(style, joined, f"{place}: {curve.verdict}", "thin"))
     return marks + [
-        chart.mark(style, run.bytes_per_param, run.loss, _hint(place, run)) for run in curve.runs
+        chart.mark(style, run.spec.bytes_per_param, run.loss, _hint(place, run))
+        for run in curve.runs
     ]
 
 
@@ -114,10 +115,9 @@ def _shares(runs: Sequence[SweepRun]) -> str:
 
 
 def _hint(place: str, run: SweepRun) -> str:
-    return (
-        f"{place}, {run.size}, seed {run.spec.seed}: {significant(run.bytes_per_param)} bytes per "
-        f"parameter, {run.loss:.4f}"
-    )
+    ratio = significant(run.spec.bytes_per_param)
+    seed = run.spec.seed
+    return f"{place}, {run.size}, seed {seed}: {ratio} bytes per parameter, {run.loss:.4f}"
 
 
 def _table(sweep: SweepResults, found: Sequence[IsoflopCurve]) -> Markup:

@@ -66,11 +66,11 @@ class IsoflopCurve:
         if self.interior or len({run.params for run in self.runs}) < FEWEST_SIZES:
             return None
         best, worst = lowest(self.runs), max(self.runs, key=lambda run: run.loss)
-        ratios = [run.bytes_per_param for run in self.runs]
+        ratios = [run.spec.bytes_per_param for run in self.runs]
         ends = min(ratios), max(ratios)
-        if {best.bytes_per_param, worst.bytes_per_param} != set(ends):
+        if {best.spec.bytes_per_param, worst.spec.bytes_per_param} != set(ends):
             return None
-        return best, best.bytes_per_param == ends[1]
+        return best, best.spec.bytes_per_param == ends[1]
 
     @property
     def verdict(self) -> str:
@@ -109,7 +109,7 @@ def isoflops_of(runs: Sequence[SweepRun]) -> list[IsoflopCurve]:
 
 def _best(runs: Sequence[SweepRun]) -> list[SweepRun]:
     groups = grouped(runs, lambda run: (run.size, run.params, run.spec.seed))
-    return sorted(map(lowest, groups.values()), key=lambda run: run.bytes_per_param)
+    return sorted(map(lowest, groups.values()), key=lambda run: run.spec.bytes_per_param)
 
 
 def _fits(groups: dict[Key, list[SweepRun]]) -> dict[Key, FitResult]:
@@ -131,7 +131,7 @@ def _fits(groups: dict[Key, list[SweepRun]]) -> dict[Key, FitResult]:
                 "compute_flops": run.budget,
                 "compression_rate": run.rate,
                 "global_params": float(run.params),
-                "train_bytes": float(run.train_bytes),
+                "train_bytes": float(run.spec.train_bytes),
                 "bits_per_byte": run.loss,
             }
             for key, runs in enough.items()
@@ -242,7 +242,7 @@ def _extent(placed: Sequence[IsoflopCurve], published: Sequence[FitResult]) -> l
             assert curve.bound is not None
             best, above = curve.bound
             # Room for the arrow.
-            values.append(best.bytes_per_param * (2 if above else 0.5))
+            values.append(best.spec.bytes_per_param * (2 if above else 0.5))
     return values
 
 
@@ -252,7 +252,7 @@ def _ends(curve: IsoflopCurve) -> tuple[float, float] | None:
     ends = ends_of(curve.fit.intervals.get("bytes_per_param_opt"))
     if ends is None:
         return None
-    ratios = [run.bytes_per_param for run in curve.runs]
+    ratios = [run.spec.bytes_per_param for run in curve.runs]
     return max(ends[0], min(ratios)), min(ends[1], max(ratios))
 
 
@@ -266,12 +266,12 @@ def _marks(chart: Chart, curve: IsoflopCurve, place_x: float, style: SeriesStyle
         return [chart.mark(style, place_x, value, hint, y_ends=_ends(curve))]
     assert curve.bound is not None
     best, above = curve.bound
-    x, y = chart.at(place_x, best.bytes_per_param)
+    x, y = chart.at(place_x, best.spec.bytes_per_param)
     words = "or more" if above else "or less"
-    hint = f"{place}: {significant(best.bytes_per_param)} bytes per parameter {words}"
+    hint = f"{place}: {significant(best.spec.bytes_per_param)} bytes per parameter {words}"
     return [
         _arrow(style, x, y, -1 if above else 1),
-        chart.mark(style, place_x, best.bytes_per_param, hint),
+        chart.mark(style, place_x, best.spec.bytes_per_param, hint),
     ]
 
 

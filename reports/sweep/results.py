@@ -122,9 +122,8 @@ class SweepRun:
         """Training FLOPs that it was planned for; where it had steps only, what they come to."""
         if self.spec.compute_flops is not None:
             return self.spec.compute_flops
-        training = self.spec.training
         per_byte = training_flops_per_byte(self.spec.model.shape, self.spec.cost_context)
-        return float(f"{per_byte * training.steps * training.batch_bytes:.2g}")
+        return float(f"{per_byte * self.spec.train_bytes:.2g}")
 
     @property
     def size(self) -> str:
@@ -135,16 +134,6 @@ class SweepRun:
     def params(self) -> int:
         """Parameters of the global module."""
         return self.spec.model.shape.global_params
-
-    @property
-    def train_bytes(self) -> int:
-        """Text that it reads in all."""
-        return self.spec.training.steps * self.spec.training.batch_bytes
-
-    @property
-    def bytes_per_param(self) -> float:
-        """Training bytes over parameters of the global module."""
-        return self.train_bytes / self.params
 
     @property
     def forward_flops(self) -> float:

@@ -212,7 +212,7 @@ def isoflops(runs: Sequence[PlannedRun]) -> Iterator[IsoFlop]:
         key = run.cell.tokenization, run.cell.asked.training.compute_flops
         groups.setdefault(key, []).append(run)
     for key, runs in groups.items():
-        expected, ratios = _expected(runs), [run.bytes_per_param for run in runs]
+        expected, ratios = _expected(runs), [run.spec.bytes_per_param for run in runs]
         yield IsoFlop(*key, tuple(runs), expected, min(ratios) < expected < max(ratios))
 
 

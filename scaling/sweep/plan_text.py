@@ -30,11 +30,11 @@ def plan_row(run: PlannedRun) -> dict[str, Any]:
         "global_params": spec.model.shape.global_params,
         "total_params": spec.model.shape.total_params,
         "steps": spec.training.steps,
-        "train_bytes": run.train_bytes,
+        "train_bytes": run.spec.train_bytes,
         "compute_flops": run.compute_flops,
         "epochs": run.epochs,
         "latent_share": run.latent_share,
-        "bytes_per_param": run.bytes_per_param,
+        "bytes_per_param": run.spec.bytes_per_param,
         "seconds": run.seconds,
         "marks": list(run.marks),
     }
@@ -89,7 +89,9 @@ def _columns(groups: Sequence[IsoFlop]) -> dict[str, list[str]]:
         "steps": [_span([run.spec.training.steps for run in group.runs]) for group in groups],
         "epochs": [f"{max(run.epochs for run in group.runs):.2g}" for group in groups],
         "latent %": [_span([100 * run.latent_share for run in g.runs]) for g in groups],
-        "bytes/param": [_span([run.bytes_per_param for run in group.runs]) for group in groups],
+        "bytes/param": [
+            _span([run.spec.bytes_per_param for run in group.runs]) for group in groups
+        ],
         "Law I": [f"{group.expected:.3g}" + "* "[group.brackets] for group in groups],
         "minutes": [_minutes(group.runs) for group in groups],
     }

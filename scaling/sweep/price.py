@@ -45,14 +45,9 @@ class PlannedRun:
     fits: bool = True
 
     @property
-    def train_bytes(self) -> int:
-        """Text that it reads in all."""
-        return self.spec.training.steps * self.spec.training.batch_bytes
-
-    @property
     def compute_flops(self) -> float:
         """Training FLOPs of that text, by the `full` convention."""
-        return self.flops_per_byte * self.train_bytes
+        return self.flops_per_byte * self.spec.train_bytes
 
     @property
     def flops_per_byte(self) -> float:
@@ -63,17 +58,12 @@ class PlannedRun:
     def epochs(self) -> float:
         """Times that it goes over its text."""
         unique = self.text.unique_bytes
-        return self.train_bytes / unique if unique else math.inf
+        return self.spec.train_bytes / unique if unique else math.inf
 
     @property
     def latent_share(self) -> float:
         """Share of the FLOPs that the global module takes."""
         return latent_share(self.spec.model.shape, self.spec.cost_context)
-
-    @property
-    def bytes_per_param(self) -> float:
-        """Training bytes over parameters of the global module."""
-        return self.train_bytes / self.spec.model.shape.global_params
 
 
 def planned(cells: Iterable[Cell], texts: Mapping[Tokenization, PreparedText]) -> list[PlannedRun]:
@@ -127,7 +117,7 @@ class Speed:
         curve = self.curves[run.spec.model.family]
         per_byte = float(np.exp(np.interp(np.log(run.flops_per_byte), *curve)))
         scored = run.cell.asked.data.held_out_bytes / 3  # forward only
-        return per_byte * (run.train_bytes + scored)
+        return per_byte * (run.spec.train_bytes + scored)
 
 
 def calibrated(

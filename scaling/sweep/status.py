@@ -257,7 +257,7 @@ class StatusReader:
             job=job,
             phase="waiting",
             steps=training.steps,
-            planned_bytes=training.steps * training.batch_bytes,
+            planned_bytes=spec.train_bytes,
             compression_rate=spec.compression_rate,
             reason=read_attempts(run).reason if tried else "",
         )

@@ -97,7 +97,7 @@ def test_the_planted_minimum_is_found_at_every_rate_and_budget(sweep: SweepResul
         best = next(run for run in one.runs if run.size == size)
         assert one.fit is not None
         assert one.fit.estimates["bytes_per_param_opt"] == pytest.approx(
-            best.bytes_per_param, rel=0.02
+            best.spec.bytes_per_param, rel=0.02
         )
     assert 'class="ring"' in sweep_isoflops(sweep).body
 
@@ -383,7 +383,7 @@ def test_runs_that_were_really_trained(tmp_path: Path) -> None:
     sweep = read_sweep_results(tmp_path)
     first: SweepRun = sweep.runs[0]
     assert first.status.phase == "finished" and first.short
-    assert first.curve and first.curve[-1][0] <= first.train_bytes
+    assert first.curve and first.curve[-1][0] <= first.spec.train_bytes
     assert first.interval is not None and first.interval[0] < first.loss < first.interval[1]
     text = build_report(tmp_path).read_text("utf-8")
     assert f"{first.loss:.4f}" in text and "too short" in text

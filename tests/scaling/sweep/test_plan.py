@@ -273,7 +273,7 @@ def test_where_law_one_expects_the_minimum(tmp_path: Path) -> None:
     groups = list(isoflops(planned(cells, texts)))
     assert len(groups) == 3 and all(len(group.runs) == 3 for group in groups)
     for group in groups:
-        ratios = [run.bytes_per_param for run in group.runs]
+        ratios = [run.spec.bytes_per_param for run in group.runs]
         assert group.brackets == (min(ratios) < group.expected < max(ratios))
         # Some 280 at a trillion FLOPs, by a law whose ratio grows as compute shrinks.
         assert 200 < group.expected < 400
