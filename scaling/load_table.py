@@ -18,6 +18,8 @@ from scaling.sweep.folder import SweepFolder
 
 TABLES = (".csv", ".parquet")
 
+_NO_RECORD = "name the folder of the runs, or move the file out of it"
+
 # What a record's rate and loss are computed from, and whether its run is long enough.
 _MEASURED = ("train_bytes", "train_tokens", "validation_nats", "validation_bytes", "steps")
 
@@ -181,13 +183,13 @@ def _record(file: Path, content: bytes) -> dict[str, Any]:
     try:
         record = json.loads(content)
     except ValueError as error:
-        what = f"not JSON ({error}); delete the torn record or re-run it"
+        what = f"not JSON ({error}), and so no record of a run; {_NO_RECORD}"
         raise InputError(f"{file}: {what}") from error
     if not isinstance(record, dict):
-        raise InputError(f"{file}: a record is one JSON object; delete what is not a record")
+        raise InputError(f"{file}: a record of a run is one JSON object; {_NO_RECORD}")
     row = _flat(record)
     if not row:
-        raise InputError(f"{file}: an empty record; delete it or re-run it")
+        raise InputError(f"{file}: an empty record; {_NO_RECORD}")
     for name in _MEASURED:
         value = row.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):

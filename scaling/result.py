@@ -21,11 +21,12 @@ from pydantic import (
     ValidationError,
 )
 
+from corpora.arguments import refused
 from corpora.bootstrap import Interval
 from corpora.errors import InputError, sanitize
 from scaling.engine.bootstrap import percentiles
 from scaling.engine.newton import Array
-from scaling.laws.registry import quantity
+from scaling.laws.registry import quantities, quantity
 
 FitStatus = Literal["converged", "not converged", "published"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -98,15 +99,15 @@ class Prediction(NamedTuple):
     """One quantity of a law at some inputs.
 
     Attributes:
-        value: the point prediction, in the shape of the inputs.
+        value: the point prediction, in the shape of the inputs; a float where they are numbers.
         low, high: ends of the interval in the same shape; None where the law carries no draws.
         outside: for each input that leaves the fitted range, by what factor (1.5 means half as
             large again as the largest fitted value, or that much below the smallest).
     """
 
-    value: Array
-    low: Array | None
-    high: Array | None
+    value: Any
+    low: Any
+    high: Any
     outside: dict[str, float]
 
     @property
@@ -214,14 +215,21 @@ class FitResult(_Frozen):
         """Return one of the law's quantities at the inputs, with the bootstrap's interval.
 
         Args:
-            name: a quantity of the law, e.g. `bits_per_byte` or `compression_rate_opt`.
-            inputs: its inputs by name; arrays broadcast.
+            name: a quantity of the law, e.g. `bits_per_byte` or `compression_rate_opt`;
+                `quantities` lists them.
+            inputs: its inputs by name, positive numbers; arrays broadcast.
 
         Raises:
-            InputError: the law has no such quantity, or an input is missing or unknown.
+            InputError: the law has no such quantity, or an input is missing, unknown or not
+                positive.
         """
         asked = quantity(self.law, self.form, name, tuple(inputs))
-        values = {key: np.asarray(value, np.float64) for key, value in inputs.items()}
+        values = {key: _positive(key, value) for key, value in inputs.items()}
+        try:
+            np.broadcast_shapes(*(value.shape for value in values.values()))
+        except ValueError as error:
+            shapes = ", ".join(f"`{key}` {value.shape}" for key, value in values.items())
+            raise InputError(f"{self.law} {name}: shapes do not broadcast: {shapes}") from error
         fixed = {key: np.float64(value) for key, value in self.estimates.items()}
         try:
             value = asked.formula(fixed, **values)
@@ -238,7 +246,19 @@ class FitResult(_Frozen):
             spread = asked.formula(dict(zip(self.estimates, columns, strict=True)), **values)
             spread = np.broadcast_to(spread, (len(self.draws), *np.shape(value)))
             low, high = percentiles(spread, self.level)
-        return Prediction(value, low, high, beyond(values, self.data_range))
+        found: list[Any] = [value, low, high]
+        if not np.ndim(value):
+            found = [None if end is None else float(end) for end in found]
+        return Prediction(found[0], found[1], found[2], beyond(values, self.data_range))
+
+    def quantities(self) -> pl.DataFrame:
+        """Return what `predict` can tell: a row a quantity, the inputs it needs, and its unit."""
+        return pl.DataFrame(
+            [
+                {"quantity": name, "inputs": ", ".join(known.inputs), "unit": known.unit}
+                for name, known in quantities(self.law).items()
+            ]
+        )
 
     def frame(self) -> pl.DataFrame:
         """Return one row per coefficient: its name, estimate, interval and unit."""
@@ -282,6 +302,19 @@ def read_fit(path: Path) -> FitResult:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{path}: not a fit ({where}: {first['msg']})") from error
+
+
+def _positive(name: str, value: Any) -> Array:
+    """Return an input of a law, or arrays of it; a text that looks like a number is none."""
+    try:
+        if np.asarray(value).dtype.kind not in "iufO":
+            raise TypeError
+        values = np.asarray(value, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        values = np.full(1, np.nan)
+    if not (values.size and np.isfinite(values).all() and (values > 0).all()):
+        raise refused(name, value, "positive finite numbers")
+    return values
 
 
 def beyond(

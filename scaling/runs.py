@@ -74,6 +74,8 @@ ALIASES: Mapping[str, str] = {
     "L": "nats_per_token",
 }
 
+_OTHER_NAME = "if it has another name there, say so with `columns`"
+
 FINISHED = ("", "finished", "done", "completed", "ok")
 FEWEST_STEPS = 300  # shorter runs are left out unless asked for: warm-up and decay fill them
 TOO_SHORT = "too short"  # how the reason begins for which a run of few steps is left out
@@ -196,7 +198,8 @@ class Runs:
         if column == "params":
             return f": add one of {', '.join(PARAMS)}"
         unit = NUMBERS.get(column) or SIGNED.get(column, "")
-        return f" ({unit}), which the table lacks{did_you_mean(column, self.rows.columns)}"
+        near = did_you_mean(column, self.rows.columns)
+        return f" ({unit}), which the table lacks{near}; {_OTHER_NAME}"
 
 
 def bits_per_byte(nats_per_token: Array, compression_rate: Array) -> Array:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from corpora.errors import InputError
+from corpora.arguments import one_of, real, refused, whole
+from corpora.errors import InputError, did_you_mean, is_present
 from scaling.engine.bootstrap import DRAWS, RESAMPLING, SEED, Bootstrap
 from scaling.fits.assemble import FAMILY, FitContext, fit_each
 from scaling.fits.findings import vary
 from scaling.fits.results import Fits
-from scaling.laws.registry import LAWS, Options, form_of, law_named, load
+from scaling.laws.registry import LAWS, MINIMA, Options, form_of, law_named, load
 from scaling.load_table import LoadedTable, RunsSource
 from scaling.published.coefficients import PUBLISHED
 from scaling.read_runs import read_runs
@@ -18,6 +19,9 @@ from scaling.result import FitResult, read_fit
 from scaling.runs import LOSSES, Runs
 
 BASE = ("E", "A", "B", "alpha", "beta")
+INTERVALS = (*RESAMPLING, "hessian", "profile", "none")
+MOST_DRAWS = 100_000
+LEVELS = (0.5, 0.999)
 
 
 def fit(
@@ -27,12 +31,12 @@ def fit(
     form: str = "",
     minima: str = "parabola",
     irreducible: float | None = None,
-    base: str | Path | FitResult | Mapping[str, float] | None = None,
+    base: str | Path | FitResult | Fits | Mapping[str, float] | None = None,
     intervals: str = "",
     draws: int = DRAWS,
     seed: int = SEED,
     level: float = 0.95,
-    budget: Sequence[float] = (),
+    budget: float | Sequence[float] = (),
     up_to: float | None = None,
 ) -> Fits:
     """Fit a law to runs, to each tokenization, language and data set among them on its own.
@@ -57,11 +61,18 @@ def fit(
         up_to: fit only runs of at most so many training FLOPs.
 
     Raises:
-        InputError: the law or form is unknown, or the table lacks what the law needs.
+        InputError: the law, form or an option is unknown or out of its bounds, or the table lacks
+            what the law needs.
     """
     declared = law_named(law)
     form_of(law, form)
-    kind = intervals or declared.resampling
+    one_of("minima", minima, MINIMA)
+    draws, seed = whole("draws", draws, 0, MOST_DRAWS), whole("seed", seed, 0)
+    level = real("level", level, *LEVELS)
+    budgets = [real("budget", c, 0) for c in np.atleast_1d(np.asarray(budget, object))]
+    up_to = None if up_to is None else real("up_to", up_to, 0)
+    irreducible = None if irreducible is None else real("irreducible", irreducible)
+    kind = one_of("intervals", intervals, INTERVALS) if intervals else declared.resampling
     if kind in ("hessian", "profile") and not declared.one_stage:
         offered = ", ".join(name for name in LAWS if LAWS[name].one_stage)
         raise InputError(
@@ -77,7 +88,7 @@ def fit(
             takes = next(other for other in LAWS if name in LAWS[other].takes)
             raise InputError(f"`{name}` is for {takes}; leave it out of {law}")
     table = runs if isinstance(runs, Runs) else read_runs(runs)
-    table = _of_budgets(table, law, budget, up_to)
+    table = _of_budgets(table, law, budgets, up_to)
     fit_family = load(declared.fit)
 
     def fit_one(context: FitContext, family: Runs) -> Sequence[FitResult]:
@@ -115,12 +126,20 @@ def _refuse_constant(runs: Runs, context: FitContext) -> None:
                 )
 
 
-def _base(base: str | Path | FitResult | Mapping[str, float]) -> dict[str, float]:
+def _base(base: str | Path | FitResult | Fits | Mapping[str, float]) -> dict[str, float]:
     """Return the coefficients of a Chinchilla law."""
     name = str(base) if isinstance(base, str | Path) else "given"
     if isinstance(base, str | Path):
+        if name not in PUBLISHED and not is_present(Path(name)):
+            near = did_you_mean(name, PUBLISHED)
+            raise InputError(f"`base={name}`: no published law and no file of a fit{near}")
         base = PUBLISHED[name] if name in PUBLISHED else read_fit(Path(name))
+    if isinstance(base, Fits):
+        base = base.only
     estimates = base.estimates if isinstance(base, FitResult) else base
+    if not isinstance(estimates, Mapping):
+        raise refused("base", base, "a fit, its file, a published name or coefficients by name")
     if any(coefficient not in estimates for coefficient in BASE):
-        raise InputError(f"`base={name}`: holds {', '.join(estimates)}, not {', '.join(BASE)}")
-    return {coefficient: estimates[coefficient] for coefficient in BASE}
+        held = ", ".join(map(str, estimates))
+        raise InputError(f"`base={name}`: holds {held}, not {', '.join(BASE)}")
+    return {coefficient: real("base", estimates[coefficient]) for coefficient in BASE}

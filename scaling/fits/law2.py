@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.errors import InputError
 from scaling.engine.bootstrap import RESIDUALS, Bootstrap, leverages, residual_targets, with_misfit
 from scaling.engine.newton import SQUARES, Array, Predictor
 from scaling.engine.problem import Problem, grid, search
@@ -139,8 +138,6 @@ def _optima(runs: Runs, bootstrap: Bootstrap, minima: str) -> Optima:
     if optima_given(runs, LAW):
         compute, rate, loss = columns(runs, LAW)
         return Optima(runs, compute, rate, loss, None, [])
-    if minima not in ("parabola", "lowest"):
-        raise InputError(f"minima are found by 'parabola' or 'lowest', not by {minima!r}")
     cells, runs = make_cells(runs, LAW)
     loss = runs.column("bits_per_byte", LAW)
     point = find_minima(cells, loss[None])

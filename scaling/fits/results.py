@@ -77,6 +77,10 @@ class Fits(Sequence[FitResult]):
         """
         return self.only.predict(name, **inputs)
 
+    def quantities(self) -> pl.DataFrame:
+        """Return what `predict` can tell, and of what inputs (`FitResult.quantities`)."""
+        return self.results[0].quantities()
+
     def summary(self) -> str:
         """Return a few lines for each fit."""
         return "\n\n".join(fit.summary() for fit in self)

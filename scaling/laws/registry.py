@@ -30,6 +30,10 @@ class Quantity(NamedTuple):
 
 
 Quantities = Mapping[str, Quantity]
+ABOUT_LATENT = (
+    "`latent_flops` are those of the latent module alone, 6 N B / T (from a whole budget, `advise`"
+    " gives N* and B*)"
+)
 
 
 class Options(NamedTuple):
@@ -49,6 +53,7 @@ class Options(NamedTuple):
 
 
 DEFAULTS = Options()
+MINIMA = ("parabola", "lowest")
 
 
 class Law(NamedTuple):
@@ -262,7 +267,7 @@ def law_named(name: str) -> Law:
     Raises:
         InputError: there is none.
     """
-    if name not in LAWS:
+    if not isinstance(name, str) or name not in LAWS:
         raise InputError(f"law {name!r} is unknown{did_you_mean(name, LAWS)} ({', '.join(LAWS)})")
     return LAWS[name]
 
@@ -274,7 +279,7 @@ def form_of(law: str, form: str) -> str:
         InputError: the law has no such form.
     """
     forms = LAWS[law].forms
-    if form and form not in forms:
+    if form and (not isinstance(form, str) or form not in forms):
         has = ", ".join(forms) or "none"
         raise InputError(f"{law} has no form {form!r}{did_you_mean(form, forms)} ({has})")
     return form or LAWS[law].default
@@ -300,12 +305,17 @@ def quantity(law: str, form: str, name: str, given: tuple[str, ...]) -> Quantity
         InputError: law or quantity unknown, or inputs missing or not among its own.
     """
     known = quantities(law)
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise InputError(
-            f"law {law!r} ({form}) does not predict {name!r}: it predicts {', '.join(known)}"
+            f"law {law!r} ({form}) does not predict {name!r}: it predicts"
+            f" {', '.join(known)}{did_you_mean(name, known)}"
         )
     asked = known[name]
     if set(given) != set(asked.inputs):
         wanted = ", ".join(asked.inputs) or "no input"
-        raise InputError(f"{law} {name} needs {wanted}; it was given {', '.join(given) or 'none'}")
+        near = "".join(did_you_mean(n, asked.inputs) for n in given if n not in asked.inputs)
+        about = f"; {ABOUT_LATENT}" if "latent_flops" in set(asked.inputs) - set(given) else ""
+        raise InputError(
+            f"{law} {name} needs {wanted}; it was given {', '.join(given) or 'none'}{near}{about}"
+        )
     return asked

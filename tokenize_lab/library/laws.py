@@ -1,13 +1,21 @@
 """`tl.fit`: a scaling law from runs, which predicts, draws itself and makes a report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
+from corpora.errors import InputError
+from scaling.compare import compare_with
+from scaling.conventions import by_conventions
+from scaling.engine.bootstrap import DRAWS, SEED
 from scaling.fits.fit import fit as fitted
 from scaling.fits.results import Fits
 from scaling.load_table import LoadedTable, RunsSource, load_table
+from scaling.published.conventions import with_counts
 from scaling.read_runs import read_runs
+from scaling.result import FitResult
 from scaling.runs import Runs
 from tokenize_lab.library.shown import Shown
 
@@ -18,14 +26,67 @@ if TYPE_CHECKING:
 class FittedLaw(Shown, Fits):
     """A law fitted to each part of a table: `summary`, `predict`, `frame`, `figure`, `report`.
 
+    `quantities` lists what it predicts; `compare` and `conventions` set it beside others.
+
     Attributes:
         runs: what it was fitted to.
     """
 
-    def __init__(self, fits: Fits, runs: Runs, table: LoadedTable | None) -> None:
-        super().__init__(fits.law, fits.results)
+    def __init__(
+        self,
+        runs: Runs,
+        law: str,
+        table: LoadedTable | None,
+        told: dict[str, Any],
+        **bootstrap: Any,
+    ) -> None:
+        super().__init__(law, fitted(runs, law, **told, **bootstrap).results)
         self.runs = runs
         self._table = table
+        self._told, self._bootstrap = told, bootstrap
+
+    def compare(self, *others: str) -> pl.DataFrame:
+        """Set it beside other laws of the same runs, lowest AICc first; or beside a given fit.
+
+        Arguments:
+            others: laws or forms of one, as `joint` or `law2:constant`, which are fitted; or fits
+                of the same law, published names or files, beside whose coefficients ours stand.
+
+        Raises:
+            InputError: another is unknown, of other rows, or has no coefficient in common.
+        """
+        compared = compare_with(self, self.runs, others, **self._bootstrap)
+        laws = [{**found.context, **row._asdict()} for found in compared for row in found.laws]
+        coefficients = [
+            {**found.context, "beside": name, **row._asdict()}
+            for found in compared
+            for name, rows in found.coefficients.items()
+            for row in rows
+        ]
+        if bool(laws) == bool(coefficients):
+            raise InputError("`others`: give laws to fit, or given fits, one kind at a time")
+        return pl.DataFrame(laws or coefficients, infer_schema_length=None)
+
+    def conventions(self) -> pl.DataFrame:
+        """Fit the law by every count of parameters and FLOPs that the table has; a row a fit.
+
+        Raises:
+            InputError: it cannot be fitted by any.
+        """
+        counted = with_counts(self.runs)
+        rows = [
+            {
+                "params": row.params,
+                "flops": row.flops,
+                **row.context,
+                **row.estimates,
+                **{f"{name}_low": ends and ends.low for name, ends in row.intervals.items()},
+                **{f"{name}_high": ends and ends.high for name, ends in row.intervals.items()},
+                "why": row.why,
+            }
+            for row in by_conventions(counted, self.law, **self._told, **self._bootstrap)
+        ]
+        return pl.DataFrame(rows, infer_schema_length=None)
 
     def figure(self) -> "Figure":
         """Return the law's main chart: T* over compute, parabolas, bowls, or the like.
@@ -51,7 +112,16 @@ def fit(
     law: str,
     *,
     columns: Mapping[str, str] | None = None,
-    **options: Any,
+    form: str = "",
+    minima: str = "parabola",
+    irreducible: float | None = None,
+    base: str | Path | FitResult | Fits | Mapping[str, float] | None = None,
+    intervals: str = "",
+    draws: int = DRAWS,
+    seed: int = SEED,
+    level: float = 0.95,
+    budget: float | Sequence[float] = (),
+    up_to: float | None = None,
 ) -> FittedLaw:
     """Fit a scaling law to runs, to each tokenization, language and data set on its own.
 
@@ -59,15 +129,32 @@ def fit(
         runs: what `read_runs` returns, or anything it reads: a `.csv` or `.parquet` file, the
             folder of a sweep, a data frame of polars or pandas.
         law: a name of `scaling.laws.registry.LAWS`, as `law2`, `isoflop` or `chinchilla`.
-        columns: what the table calls a column, by the name it has here.
-        options: `form`, `minima`, `irreducible`, `base`, `intervals`, `draws`, `seed`, `level`,
-            `budget`, `up_to`: as `scaling.fits.fit.fit` takes them.
+        columns: what the table calls a column, by the name it has here, as
+            `{"bits_per_byte": "val_bpb"}`.
+        form: of the law, as `constant` of law2; its default where none is given.
+        minima: how law2 finds the optima of runs: `parabola` of a curve, or its `lowest` run.
+        irreducible: loss that no compute removes, for `envelope`.
+        base: the law of fresh text under `repeated`: a fit, its file, a published name, or E, A, B,
+            alpha and beta.
+        intervals: `cases`, `residuals`, `hessian`, `profile` or `none`; the law's own bootstrap
+            where nothing is given.
+        draws: bootstrap replicates, at most 100,000; 0 for none.
+        seed: of the draws.
+        level: coverage of the intervals, 0.5 to 0.999.
+        budget: fit only runs of this or these training FLOPs.
+        up_to: fit only runs of at most so many training FLOPs.
 
     Raises:
         InputError: an unknown law or option, or a table that the law cannot be fitted to.
     """
-    if isinstance(runs, Runs):
-        return FittedLaw(fitted(runs, law, **options), runs, None)
-    table = load_table(runs)
-    read = read_runs(table, columns=columns)
-    return FittedLaw(fitted(read, law, **options), read, table)
+    table = None
+    if not isinstance(runs, Runs):
+        table = load_table(runs)
+        runs = read_runs(table, columns=columns)
+    elif columns:
+        raise InputError("`columns`: is for a table; give it to `read_runs`, which read these runs")
+    told = {"form": form, "minima": minima, "irreducible": irreducible, "base": base}
+    return FittedLaw(
+        runs, law, table, told, intervals=intervals, draws=draws, seed=seed, level=level,
+        budget=budget, up_to=up_to,
+    )  # fmt: skip
