@@ -5,11 +5,12 @@ for every draw of the language's place), so that each number carries the interva
 chain.
 """
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from os import PathLike
 
 import numpy as np
 
+from corpora.arguments import listed, real, refused, whole, word
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.memory import Texts
@@ -26,11 +27,14 @@ from scaling.advise.answer import (
 from scaling.advise.forecast import Forecast, forecast, joint_law_forecast, joint_law_price
 from scaling.advise.laws import Draws, FamilyLaws, family_laws, joint_law_draws, language_of
 from scaling.advise.placement import ENGLISH, Placement, place_language, trained
-from scaling.advise.sample import measure_sample
+from scaling.advise.sample import curve_points, measure_sample
 from scaling.fits.results import Fits
 from scaling.flops import TRAINING_FACTOR, training_days
 from scaling.result import FitResult
+from tokenize_lab.vocabulary_curves.job import VocabCurves
 
+# Fits of Law I and Law II, or either: as they are, several, or by the law's name.
+Laws = FitResult | Fits | Iterable[FitResult | Fits] | Mapping[str, FitResult | Fits] | None
 BUDGETS = (1e12, 1e30)  # FLOPs; beyond them no law here means anything
 LONGEST = 1e4  # bytes per token
 FRONTIER = 2.0 ** np.arange(-1.0, 2.01, 0.5)  # rates shown, over T*
@@ -40,13 +44,13 @@ def advise(
     compute_flops: float,
     language: str = ENGLISH,
     *,
-    tokenizers: Sequence[object] = (),
-    corpus: str | Path | Corpus | Texts | None = None,
+    tokenizers: object = (),
+    corpus: str | PathLike[str] | Corpus | Texts | None = None,
     family: str = "latent",
     setting: str = "monolingual",
     parity: float | None = None,
-    curve: Sequence[tuple[int, float]] | None = None,
-    laws: Sequence[FitResult | Fits] | Mapping[str, FitResult] = (),
+    curve: VocabCurves | Iterable[tuple[int, float]] | None = None,
+    laws: Laws = (),
     gpu: str = "h100",
     utilisation: float = 0.4,
     gpus: int = 1,
@@ -59,23 +63,30 @@ def advise(
     Args:
         compute_flops: training budget C, FLOPs.
         language: its code, e.g. `hin_Deva`.
-        tokenizers: those whose price is wanted: specs, tokenizers of this or other libraries (as
-            `tl.load` takes them), or, where one was measured elsewhere, its name, bytes per token
-            and vocabulary size (which may be left out) as a tuple.
+        tokenizers: one or several whose price is wanted, or a mapping of names: specs, tokenizers
+            of this or other libraries (as `tl.load` takes them), or, where one was measured
+            elsewhere, its name, bytes per token and vocabulary size (which may be left out) as a
+            tuple.
         corpus: text in that language, to measure tokenizers on: a spec, a corpus, or strings; the
             embedded corpus by default. Its parity is used where it is parallel to English.
         family: `latent` (byte latent transformers) or `subword`.
         setting: `monolingual`, or `joint` for one model of many languages.
         parity: bytes per byte of English, for a language without runs.
-        curve: (vocabulary size, bytes per token) on the corpus; measured there if not given.
-        laws: fits of Law I and Law II (or either) of one's own runs, in place of the shipped ones;
-            of several languages, those of `language` are taken.
+        curve: (vocabulary size, bytes per token) on the corpus, or what `tl.vocab_curve` returns
+            for one tokenizer and language; measured there if not given.
+        laws: fits of Law I and Law II (or either) of one's own runs, in place of the shipped ones:
+            what `tl.fit` returns, several of it, or a mapping from `law1` and `law2`; of several
+            languages, those of `language` are taken.
         gpu, utilisation, gpus: what trains, at which share of its bf16 peak, and how many.
 
     Raises:
         InputError: a number that cannot be, an unknown name, or a language that cannot be placed.
     """
+    compute_flops, language = real("compute_flops", compute_flops), word("language", language)
+    utilisation, gpus = real("utilisation", utilisation), whole("gpus", gpus)
+    parity = None if parity is None else real("parity", parity)
     chosen = _chosen(laws, language)
+    points = None if curve is None else curve_points(curve)
     measured = measure_sample(language, corpus, tokenizers, with_curve=family == "subword")
     return answer(
         Question(
@@ -85,7 +96,7 @@ def advise(
             setting=setting,
             parity=measured.parity if parity is None else parity,
             tokenizers=measured.tokenizers,
-            curve=measured.curve if curve is None else curve,
+            curve=measured.curve if points is None else points,
             gpu=gpu,
             utilisation=utilisation,
             gpus=gpus,
@@ -95,15 +106,21 @@ def advise(
     )
 
 
-def _chosen(
-    laws: Sequence[FitResult | Fits] | Mapping[str, FitResult], language: str
-) -> dict[str, FitResult]:
+def _chosen(laws: Laws, language: str) -> dict[str, FitResult]:
     """Return one fit of either law, the language's own where there are several."""
-    if isinstance(laws, Mapping):
-        fits = list(laws.items())
-    else:
-        parts = ([given] if isinstance(given, FitResult) else given for given in laws)
-        fits = [(fit.law, fit) for fits_of_law in parts for fit in fits_of_law]
+    fits: list[tuple[str, FitResult]] = []
+    if isinstance(laws, FitResult | Fits):
+        laws = [laws]
+    named = (
+        laws.items()
+        if isinstance(laws, Mapping)
+        else [("", part) for part in listed("laws", laws or ())]
+    )
+    for name, given in named:
+        if not isinstance(given, FitResult | Fits):
+            raise refused("laws", given, "what `fit` returns")
+        parts = [given] if isinstance(given, FitResult) else given
+        fits += ((name or fit.law, fit) for fit in parts)
     chosen = {}
     for law in dict.fromkeys(law for law, _ in fits):
         if law not in ("law1", "law2"):

@@ -4,11 +4,13 @@ The head of the corpus is enough for a price, and keeps the answer within second
 measure` counts all of it, with intervals.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from numbers import Real
+from os import PathLike, fspath
 from typing import Any, NamedTuple, cast
 
+from corpora.arguments import real, refused, whole
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.memory import Texts, corpus_of
@@ -16,9 +18,9 @@ from corpora.open import open_corpus
 from scaling.advise.answer import MeasuredTokenizer
 from scaling.advise.placement import ENGLISH
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizer_spec import load_tokenizer, load_tokenizers
+from tokenize_lab.tokenizer_spec import load_tokenizer, load_tokenizers, specs_of
 from tokenize_lab.vocabulary_curves.curve import token_curve
-from tokenize_lab.vocabulary_curves.job import log_grid
+from tokenize_lab.vocabulary_curves.job import VocabCurves, log_grid
 
 EMBEDDED = "embedded"
 CURVE_TOKENIZER = "mistral:tekken"  # its merges, cut at sizes, where no tokenizer asked has any
@@ -66,30 +68,31 @@ class MeasuredSample(NamedTuple):
 
 def measure_sample(
     language: str,
-    corpus: str | Path | Corpus | Texts | None,
-    tokenizers: Sequence[object],
+    corpus: str | PathLike[str] | Corpus | Texts | None,
+    tokenizers: object,
     with_curve: bool,
 ) -> MeasuredSample:
     """Return tokenizers, vocabulary curve and parity as the corpus has them.
 
     Args:
         corpus: its spec, the corpus, or its texts; the embedded one by default.
-        tokenizers: what `load_tokenizers` takes, and the fields of `MeasuredTokenizer` of those
-            that were measured elsewhere.
+        tokenizers: what `specs_of` takes, and the fields of `MeasuredTokenizer` of those that were
+            measured elsewhere.
         with_curve: whether the curve is wanted, of the first tokenizer that can be cut to sizes.
 
     Raises:
         InputError: the corpus or a tokenizer cannot be read, or it holds other languages only.
     """
-    measured = {i: _measured(t) for i, t in enumerate(tokenizers) if isinstance(t, tuple)}
-    if corpus is None and len(measured) == len(tokenizers):
+    specs = _specs(tokenizers)
+    measured = {i: _measured(t) for i, t in enumerate(specs) if isinstance(t, tuple)}
+    if corpus is None and len(measured) == len(specs):
         return MeasuredSample(tuple(measured.values()), None, embedded_parity(language))
     if corpus is None and embedded_parity(language) is None:
         raise InputError(f"the embedded corpus has no {language}; give `corpus`, text in it")
     sample = sample_of(EMBEDDED if corpus is None else corpus, language)
-    loaded = load_tokenizers([t for i, t in enumerate(tokenizers) if i not in measured])
+    loaded = load_tokenizers([t for i, t in enumerate(specs) if i not in measured])
     in_order = iter(loaded)
-    rates = tuple(measured.get(i) or _rate(sample, next(in_order)) for i in range(len(tokenizers)))
+    rates = tuple(measured.get(i) or _rate(sample, next(in_order)) for i in range(len(specs)))
     curve = None
     if with_curve:
         curves = (vocabulary_curve(sample, tokenizer) for tokenizer in loaded)
@@ -99,7 +102,37 @@ def measure_sample(
     return MeasuredSample(rates, curve, parity)
 
 
-def sample_of(source: str | Path | Corpus | Texts, language: str) -> Sample:
+def _specs(tokenizers: object) -> list[object]:
+    """Return tokenizers as a list; a tuple of a name and a number is one that was measured."""
+    if isinstance(tokenizers, tuple) and any(isinstance(field, Real) for field in tokenizers):
+        return [tokenizers]
+    nothing = tokenizers is None or (isinstance(tokenizers, list | tuple) and not tokenizers)
+    return [] if nothing else specs_of(tokenizers)
+
+
+def curve_points(curve: VocabCurves | Iterable[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Return (vocabulary size, bytes per token) of a curve.
+
+    Raises:
+        InputError: it is of several tokenizers or languages, or no such pairs.
+    """
+    pairs: Iterable[Any] = curve if not isinstance(curve, VocabCurves) else ()
+    if isinstance(curve, VocabCurves):
+        if len(curve.curves) != 1:
+            raise InputError(
+                f"`curve`: {len(curve.curves)} curves; give one, of one tokenizer and language"
+            )
+        pairs = [(row["vocabulary_size"], row["bytes_per_token"]) for row in curve.rows()]
+    try:
+        points = [(size, rate) for size, rate in pairs]
+    except (TypeError, ValueError):
+        points = []
+    if not points:
+        raise refused("curve", curve, "pairs of vocabulary size and bytes per token")
+    return [(whole("curve", size, 1), real("curve", rate, 0)) for size, rate in points]
+
+
+def sample_of(source: str | PathLike[str] | Corpus | Texts, language: str) -> Sample:
     """Return the text in the language of a corpus, of the one of that spec, or of texts.
 
     A corpus whose documents do not say their language, or are all of one, is taken to be of it.
@@ -107,10 +140,19 @@ def sample_of(source: str | Path | Corpus | Texts, language: str) -> Sample:
     Raises:
         InputError: it cannot be read, or holds other languages only.
     """
-    if isinstance(source, str | Path):
-        corpus: Corpus = open_corpus(str(source))
+    if isinstance(source, str | PathLike):
+        try:
+            corpus: Corpus = open_corpus(fspath(source))
+        except InputError as error:
+            if isinstance(source, str) and " " in source:
+                raise InputError(f"{error}; text itself is given in a list: [text]") from error
+            raise
     elif hasattr(source, "batches"):
         corpus = cast(Corpus, source)
+    elif isinstance(source, Mapping) and language not in source:
+        raise InputError(f"`corpus`: has no {language}, but {', '.join(map(str, source))}")
+    elif not isinstance(source, Iterable):
+        raise refused("corpus", source, "a list of strings, a path or a name")
     else:
         corpus = corpus_of(source, language=language)
     found = _by_language(corpus, {language, ENGLISH} if corpus.parallel else None)

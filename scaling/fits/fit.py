@@ -132,7 +132,7 @@ def _base(base: str | Path | FitResult | Fits | Mapping[str, float]) -> dict[str
     if isinstance(base, str | Path):
         if name not in PUBLISHED and not is_present(Path(name)):
             near = did_you_mean(name, PUBLISHED)
-            raise InputError(f"`base={name}`: no published law and no file of a fit{near}")
+            raise InputError(f"`base={name}`: no such fit, and no published law{near}")
         base = PUBLISHED[name] if name in PUBLISHED else read_fit(Path(name))
     if isinstance(base, Fits):
         base = base.only

@@ -169,8 +169,6 @@ def fit_envelope(
     compute = np.unique(budgets)
     lowest = np.array([loss[budgets == budget].min() for budget in compute])
     need(runs, law, (len(compute), 3, "compute budgets"))
-    if not np.isfinite(irreducible):
-        raise InputError(f"{law}: E = {irreducible:g} is no loss; give `irreducible`, e.g. 1.6")
     if not lowest.min() > irreducible:
         raise InputError(
             f"{runs.name}: {law} has E = {irreducible:g}, and the lowest loss is {lowest.min():g}; "

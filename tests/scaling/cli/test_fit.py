@@ -226,7 +226,7 @@ def test_numbers_beyond_reason_are_refused_by_row(
 def test_what_a_law_does_not_take_is_refused(tmp_path: Path, words: str, said: str) -> None:
     table = _written(_bowls(CURVE), tmp_path / "runs.csv")
     assert said in mistake(f"scaling fit {table} --law isoflop {words}")
-    assert "E = -inf is no loss" in mistake(
+    assert "--irreducible: -inf; must be a finite number" in mistake(
         f"scaling fit {OPTIMA} --law envelope --irreducible=-inf"
     )
 

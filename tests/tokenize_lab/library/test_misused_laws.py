@@ -1,0 +1,185 @@
+"""Laws and advice, asked wrongly: one line that names the argument, and never a wrong number."""
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import tokenize_lab as tl
+from corpora.errors import InputError
+from scaling.published import tables
+from scaling.published.coefficients import COT_LAW1_LATENT, COT_LAW2_LATENT
+from tokenize_lab.library.laws import FittedLaw
+
+LINES = ["The river was high.", "Nobody slept."]
+SPENT = {"compute_flops": 1e21}
+
+
+@pytest.fixture(scope="module")
+def optima() -> pl.DataFrame:
+    return tables.table(tables.OPTIMA)
+
+
+@pytest.fixture(scope="module")
+def law2(optima: pl.DataFrame) -> FittedLaw:
+    return tl.fit(optima, "law2", draws=20)
+
+
+def refused(call: Callable[[], object], said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)) as error:
+        call()
+    assert "\n" not in str(error.value) and "--" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"intervals": "nope"}, "`intervals`: 'nope' is unknown; did you mean 'none'?"),
+        ({"minima": "x"}, "`minima`: 'x' is unknown"),
+        ({"level": 95}, "`level`"),
+        ({"level": 0}, "`level`"),
+        ({"level": "x"}, "`level`"),
+        ({"draws": -1}, "`draws`"),
+        ({"draws": 10.5}, "`draws`"),
+        ({"draws": "many"}, "`draws`"),
+        ({"seed": -3}, "`seed`"),
+        ({"up_to": "x"}, "`up_to`"),
+        ({"budget": ["x"]}, "`budget`"),
+        ({"form": ["x"]}, "has no form"),
+        ({"columns": {"bits_per_byte": "bpb"}, "law": "law1"}, "`columns`"),
+        ({"law": None}, "law None is unknown"),
+        ({"law": ["law1"]}, "did you mean 'law1'"),
+        ({"law": "repeated", "base": "besirogli"}, "did you mean 'besiroglu'"),
+        ({"law": "repeated", "base": 5}, "`base`: 5"),
+        ({"law": "envelope", "irreducible": "x"}, "`irreducible`: 'x'"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused(
+    optima: pl.DataFrame, options: dict[str, Any], said: str
+) -> None:
+    runs = tl.read_runs(optima)
+    refused(lambda: tl.fit(runs, **{"law": "law2", "draws": 20, **options}), said)
+
+
+def test_one_budget_needs_no_list() -> None:
+    runs = tables.isoflop_runs()
+    one, listed = (tl.fit(runs, "isoflop", budget=c, draws=0) for c in (1e20, [1e20]))
+    assert one.results == listed.results and len(one) < 24
+
+
+def test_a_column_of_another_name_is_asked_for(optima: pl.DataFrame) -> None:
+    renamed = optima.rename({"bits_per_byte": "val_bpb"})
+    refused(lambda: tl.fit(renamed, "law2"), "say so with `columns`")
+    fit = tl.fit(renamed, "law2", columns={"bits_per_byte": "val_bpb"}, draws=0)
+    assert fit.only.estimates == tl.fit(optima, "law2", draws=0).only.estimates
+
+
+@pytest.mark.parametrize(
+    "value", [-1, 0, None, math.nan, math.inf, "1e21", True, [], [1e20, 0], object()]
+)
+def test_a_prediction_is_of_positive_numbers(law2: FittedLaw, value: Any) -> None:
+    refused(lambda: law2.predict("compression_rate_opt", compute_flops=value), "`compute_flops`")
+
+
+def test_numbers_give_numbers_and_arrays_arrays(law2: FittedLaw) -> None:
+    one = law2.predict("compression_rate_opt", **SPENT)
+    assert [type(end) for end in one[:3]] == [float] * 3
+    whole = law2.predict("compression_rate_opt", compute_flops=10**21)
+    assert whole == one
+    for budgets in ([1e20, 1e21], np.array([1e20, 1e21]), pl.Series([1e20, 1e21])):
+        several = law2.predict("compression_rate_opt", compute_flops=budgets)  # type: ignore[arg-type]
+        assert several.value.shape == several.low.shape == (2,) and several.value[1] == one.value
+
+
+def test_what_a_law_predicts_can_be_listed(law2: FittedLaw) -> None:
+    listed = dict(law2.quantities().select("quantity", "inputs").rows())
+    assert listed["bits_per_byte"] == "compute_flops, compression_rate"
+    refused(
+        lambda: law2.predict("compresion_rate_opt", **SPENT), "did you mean 'compression_rate_o"
+    )
+    refused(
+        lambda: law2.predict("compression_rate_opt", compute_flop=1e21),
+        "needs compute_flops; it was given compute_flop; did you mean 'compute_flops'?",
+    )
+    refused(lambda: COT_LAW1_LATENT.predict("params_opt", **SPENT), "6 N B / T")
+    refused(
+        lambda: law2.predict(
+            "bits_per_byte", compute_flops=np.ones(2), compression_rate=np.ones(3)
+        ),
+        "`compression_rate` (3,)",
+    )
+
+
+def test_a_fit_is_set_beside_others(law2: FittedLaw) -> None:
+    rivals = law2.compare("law2:constant", "law2:mean")
+    assert rivals["form"].to_list() == ["compute-dependent", "constant", "mean"]
+    beside = law2.compare("cot-law2-latent")
+    assert dict(beside.select("name", "second").rows()) == COT_LAW2_LATENT.estimates
+    assert law2.conventions()["T0"].to_list() == [law2.only.estimates["T0"]]
+    refused(lambda: law2.compare(), "`others`")
+    refused(lambda: law2.compare("law2:mean", "cot-law2-latent"), "`others`")
+
+
+def test_another_programs_json_is_not_to_be_deleted(tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text("{", "utf-8")
+    with pytest.raises(InputError, match="name the folder of the runs") as error:
+        tl.read_runs(tmp_path)
+    assert "delete" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"compute_flops": "1e21"}, "`compute_flops`: '1e21'"),
+        ({"compute_flops": None}, "`compute_flops`"),
+        ({"language": 5}, "`language`"),
+        ({"language": ""}, "`language`"),
+        ({"language": None}, "`language`"),
+        ({"gpus": 1.5}, "`gpus`"),
+        ({"gpu": None}, "`gpu`"),
+        ({"parity": "x"}, "`parity`"),
+        ({"tokenizers": "byte", "corpus": {"eng_Latn": LINES}}, "has no hin_Deva, but eng_Latn"),
+        ({"tokenizers": "byte", "corpus": "raw text"}, "text itself is given in a list: [text]"),
+        ({"tokenizers": "byte", "corpus": 5}, "`corpus`"),
+        ({"laws": ["folder"]}, "`laws`: 'folder'"),
+        ({"laws": 5}, "`laws`: 5"),
+        ({"family": "subword", "curve": [1, 2]}, "`curve`"),
+        ({"family": "subword", "curve": [("x", 2.0)]}, "`curve`: 'x'"),
+        ({"family": "subword", "curve": []}, "`curve`"),
+    ],
+)
+def test_advice_asked_wrongly(asked: dict[str, Any], said: str) -> None:
+    refused(lambda: tl.advise(**{"language": "hin_Deva", **SPENT, **asked}), said)
+
+
+def test_advice_takes_one_tokenizer_or_a_price_as_it_is() -> None:
+    for given, names in (
+        ("byte", ["byte"]),
+        (tl.load("byte"), ["byte"]),
+        ((name for name in ("byte", "mistral:v3")), ["byte", "mistral:v3"]),
+        (("mine", 4.1), ["mine"]),
+        ([("mine", 4.1, 300), "byte"], ["mine", "byte"]),
+        (None, []),
+    ):
+        advice = tl.advise(1e21, tokenizers=given)
+        assert [tokenizer.name for tokenizer in advice.tokenizers] == names
+
+
+def test_advice_takes_fits_and_curves_as_they_are(law2: FittedLaw) -> None:
+    wanted = tl.advise(1e21, laws=[law2]).compression_rate_opt
+    for laws in (law2, law2[0], {"law2": law2}, {"law2": law2[0]}):
+        assert tl.advise(1e21, laws=laws).compression_rate_opt == wanted
+    assert tl.advise(1e21, laws=None) == tl.advise(1e21)
+    curve = tl.vocab_curve("embedded:eng_Latn", "mistral:tekken", replicates=0)
+    read, measured = (
+        tl.advise(1e21, family="subword", tokenizers="mistral:tekken", curve=c)
+        for c in (curve, None)
+    )
+    assert read.granularity == measured.granularity and read.granularity.value is not None
+    several = tl.vocab_curve("embedded:eng_Latn,fra_Latn", "mistral:tekken", replicates=0)
+    refused(lambda: tl.advise(1e21, family="subword", curve=several), "`curve`: 2 curves")
