@@ -34,7 +34,7 @@ from scaling.result import FitResult
 from tokenize_lab.vocabulary_curves.job import VocabCurves
 
 # Fits of Law I and Law II, or either: as they are, several, or by the law's name.
-Laws = FitResult | Fits | Iterable[FitResult | Fits] | Mapping[str, FitResult | Fits] | None
+GivenLaws = FitResult | Fits | Iterable[FitResult | Fits] | Mapping[str, FitResult | Fits] | None
 BUDGETS = (1e12, 1e30)  # FLOPs; beyond them no law here means anything
 LONGEST = 1e4  # bytes per token
 FRONTIER = 2.0 ** np.arange(-1.0, 2.01, 0.5)  # rates shown, over T*
@@ -50,7 +50,7 @@ def advise(
     setting: str = "monolingual",
     parity: float | None = None,
     curve: VocabCurves | Iterable[tuple[int, float]] | None = None,
-    laws: Laws = (),
+    laws: GivenLaws = (),
     gpu: str = "h100",
     utilisation: float = 0.4,
     gpus: int = 1,
@@ -106,7 +106,7 @@ def advise(
     )
 
 
-def _chosen(laws: Laws, language: str) -> dict[str, FitResult]:
+def _chosen(laws: GivenLaws, language: str) -> dict[str, FitResult]:
     """Return one fit of either law, the language's own where there are several."""
     fits: list[tuple[str, FitResult]] = []
     if isinstance(laws, FitResult | Fits):

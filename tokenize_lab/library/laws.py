@@ -1,11 +1,13 @@
 """`tl.fit`: a scaling law from runs, which predicts, draws itself and makes a report."""
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from corpora.arguments import path
 from corpora.errors import InputError
 from scaling.compare import compare_with
 from scaling.conventions import by_conventions
@@ -98,13 +100,13 @@ class FittedLaw(Shown, Fits):
 
         return fit_figure(self.results, self.runs)
 
-    def save(self, folder: Path) -> Path:
+    def save(self, folder: str | PathLike[str]) -> Path:
         """Write the fits, their summary and their table to `folder/laws`, and return that.
 
         Raises:
             InputError: it cannot be written.
         """
-        return self.write(folder, self._table)
+        return self.write(path("folder", folder), self._table)
 
 
 def fit(

@@ -183,3 +183,8 @@ def test_advice_takes_fits_and_curves_as_they_are(law2: FittedLaw) -> None:
     assert read.granularity == measured.granularity and read.granularity.value is not None
     several = tl.vocab_curve("embedded:eng_Latn,fra_Latn", "mistral:tekken", replicates=0)
     refused(lambda: tl.advise(1e21, family="subword", curve=several), "`curve`: 2 curves")
+
+
+def test_a_law_is_kept_in_a_folder_of_any_name(law2: FittedLaw, tmp_path: Path) -> None:
+    assert law2.save(str(tmp_path)) == law2.save(tmp_path) == tmp_path / "laws"
+    refused(lambda: law2.save(""), "`folder`")
