@@ -197,6 +197,13 @@ class Tokenizer(Protocol):
         ...
 
 
+class ShownShort:
+    """A tokenizer whose `repr` leaves its tables out."""
+
+    def __repr__(self: Tokenizer) -> str:
+        return f"<tokenizer {self.name}: {self.vocabulary_size:,} ids, by {self.engine}>"
+
+
 LONGEST = 20
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from corpora.errors import InputError
-from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer
+from tokenize_lab.tokenizer import Encoding, ShownShort, TokenBytes, Tokenizer
 
 
-@dataclass(frozen=True)
-class LoadedTokenizer:
+@dataclass(frozen=True, repr=False)
+class LoadedTokenizer(ShownShort):
     """The facts that `Tokenizer` lists, of a tokenizer that another library encodes with."""
 
     spec: str

@@ -98,7 +98,7 @@ TEXTS_AT_ONCE = 64
 PROBED_ADDED_TOKENS = 20
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class HuggingFaceTokenizer(LoadedTokenizer):
     """A tokenizer.json; a worker is sent the file's own text.
 

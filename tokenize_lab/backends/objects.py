@@ -16,7 +16,7 @@ from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer, TokenKind
 LARGEST_ID = (1 << 31) - 1
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ObjectTokenizer(LoadedTokenizer):
     """An object of another program's that encodes and says which bytes each of its ids has."""
 

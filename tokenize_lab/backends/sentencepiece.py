@@ -128,7 +128,7 @@ SPACE = "▁"  # U+2581, SentencePiece's visible space
 REMEDY = "it is not a whole SentencePiece .model; fetch it again"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class SentencePieceTokenizer(LoadedTokenizer):
     """A SentencePiece model; a worker is sent the model's own bytes."""
 

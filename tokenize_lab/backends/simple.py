@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenize_lab.backends.common import declared_fields
-from tokenize_lab.tokenizer import Encoding, TokenBytes, TokenKind
+from tokenize_lab.tokenizer import Encoding, ShownShort, TokenBytes, TokenKind
 
 
-@dataclass(frozen=True)
-class ByteTokenizer:
+@dataclass(frozen=True, repr=False)
+class ByteTokenizer(ShownShort):
     """Ids are the text's UTF-8 bytes; one byte per token, by definition."""
 
     spec: str = "byte"
@@ -57,8 +57,8 @@ RUNS = (
 )
 
 
-@dataclass(frozen=True)
-class CharacterTokenizer:
+@dataclass(frozen=True, repr=False)
+class CharacterTokenizer(ShownShort):
     """Ids are code points, so V is 1,114,112 whatever the text.
 
     A character vocabulary of the usual kind, learned from a corpus, is a trained tokenizer.

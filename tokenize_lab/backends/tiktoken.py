@@ -30,7 +30,7 @@ LONG_BLANK = 100_000
 _LONG_BLANK = re.compile(rf"\s{{{LONG_BLANK}}}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class TiktokenTokenizer(LoadedTokenizer):
     """A byte-level BPE vocabulary in tiktoken's engine.
 

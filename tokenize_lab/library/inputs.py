@@ -83,6 +83,7 @@ def _opened(spec: str | PathLike[str], language: str | None, parallel: bool | No
 
 
 def _listed(language: str, documents: Iterable[str]) -> list[str]:
+    word("language", language)
     if isinstance(documents, str) or not isinstance(documents, Iterable):
         kind = "single string" if isinstance(documents, str) else type(documents).__name__
         raise InputError(f"`text`: {language} has a {kind}; give a list, one a document")

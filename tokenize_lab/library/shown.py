@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol
 
+from corpora import arguments
 from tokenize_lab.forensics.finding import TokenizerFinding
 from tokenize_lab.results import Results
 from tokenize_lab.vocabulary_curves.job import VocabCurves
@@ -31,9 +32,10 @@ class Shown:
         """
         from reports.build import build_report
 
+        file = arguments.path("path", path)
         with TemporaryDirectory() as folder:
             self.save(Path(folder))
-            return build_report(Path(folder), Path(path))
+            return build_report(Path(folder), file)
 
     def _repr_html_(self: _Kept) -> str:
         remarks: list[str] = getattr(self, "remarks", list)()

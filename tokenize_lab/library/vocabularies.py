@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterable
 from os import PathLike
 
-from corpora.arguments import listed, path, real, single, whole
+from corpora.arguments import listed, one_of, path, real, single, whole
 from tokenize_lab.forensics.audit import audit as audited
 from tokenize_lab.forensics.diff import diff as compared
 from tokenize_lab.forensics.mixture import mixture as inferred
@@ -12,7 +12,7 @@ from tokenize_lab.library.inputs import Text, corpora_of, one_corpus
 from tokenize_lab.library.shown import SizeCurves, VocabularyFinding
 from tokenize_lab.progress import progress
 from tokenize_lab.tokenizer_spec import specs_of
-from tokenize_lab.training.settings import train_settings
+from tokenize_lab.training.settings import ENGINES, train_settings
 from tokenize_lab.training.train import Trained, train_tokenizer
 from tokenize_lab.vocabulary_curves.job import vocab_curve as curves_of
 
@@ -53,7 +53,7 @@ def train(
             written.
     """
     recipe = train_settings(
-        kind,
+        one_of("kind", kind, ENGINES),
         None if vocab_size is None else whole("vocab_size", vocab_size),
         None if target_compression is None else real("target_compression", target_compression),
         engine=engine,

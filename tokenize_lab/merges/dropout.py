@@ -29,7 +29,7 @@ from tokenize_lab.tokenizer import Encoding, Tokenizer
 from tokenize_lab.vocabulary_curves.following import Followed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DropoutTokenizer(DerivedTokenizer):
     """A BPE that leaves out merges of its source at random.
 

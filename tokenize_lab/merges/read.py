@@ -13,11 +13,11 @@ from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.huggingface_json import BYTE_TOKEN, written_merges
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.merges.merge_list import Merges, listed_merges, ranked_merges
-from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer, TokenKind
+from tokenize_lab.tokenizer import Encoding, ShownShort, TokenBytes, Tokenizer, TokenKind
 
 
-@dataclass(frozen=True)
-class DerivedTokenizer:
+@dataclass(frozen=True, repr=False)
+class DerivedTokenizer(ShownShort):
     """A tokenizer that does not use all merges of its own kind, encoded by way of another.
 
     Attributes:
@@ -56,7 +56,7 @@ class DerivedTokenizer:
         return self.source.pretoken_count(text)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MaskedTokenizer(DerivedTokenizer):
     """A tokenizer cut short that keeps its full vocabulary's ids and declared size.
 

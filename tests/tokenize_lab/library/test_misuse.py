@@ -85,7 +85,16 @@ def test_nothing_names_nothing() -> None:
     assert "an empty name" in refusal(lambda: tl.measure(""))
     assert "an empty name" in refusal(lambda: tl.load(""))
     assert "NoneType" in refusal(lambda: tl.measure({"eng_Latn": None}))
+    assert "`language`: None" in refusal(lambda: tl.measure({None: TEXT}))
+    assert "`path`: None" in refusal(lambda: tl.measure(TEXT).report(None))  # type: ignore[arg-type]
     assert "no rate None" in refusal(lambda: tl.measure(TEXT).figure(None))  # type: ignore[arg-type]
+
+
+def test_a_tokenizer_shows_itself_in_a_line() -> None:
+    for spec, ids in (("byte", "256"), ("mistral:tekken", "131,072"), ("character", "1,114,112")):
+        assert repr(tl.load(spec)).startswith(f"<tokenizer {spec}: {ids} ids, by ")
+    assert repr(tl.load(Bytes())).startswith("<tokenizer mine: 256 ids, by ")
+    assert len(repr(tl.load("truncated:4096:mistral:tekken"))) < 100
 
 
 def test_a_reference_that_is_not_there_is_said() -> None:
@@ -132,7 +141,7 @@ def test_folders_are_strings_or_paths(tmp_path: Path) -> None:
         ({"vocab_size": 300.0}, "`vocab_size`: 300.0; must be a whole number"),
         ({"vocab_size": 300, "seed": "x"}, "`seed`: 'x'"),
         ({"target_compression": "3"}, "`target_compression`: '3'; must be a number"),
-        ({"vocab_size": 300, "kind": None}, "`kind` None"),
+        ({"vocab_size": 300, "kind": None}, "`kind`: None is unknown (bpe, "),
         ({"vocab_size": 300, "out": None}, "`out`: None; must be a path"),
     ],
 )
