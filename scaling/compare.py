@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from corpora.arguments import word
 from corpora.errors import InputError
 from scaling.engine.bootstrap import NO_BOOTSTRAP
 from scaling.engine.newton import Array
@@ -148,21 +149,25 @@ class Comparison(NamedTuple):
 
 
 def compare_with(
-    fits: Fits, runs: Runs, others: Sequence[str], **options: Any
+    fits: Fits, runs: Runs, others: Sequence[str | FitResult | Fits], **options: Any
 ) -> tuple[Comparison, ...]:
     """Set each fit beside others.
 
     Args:
         runs: what was fitted.
         others: each a law (`joint`), a form of one (`law2:constant`), both fitted to the same runs;
-            or a published fit's name or a FIT.json, set beside coefficient by coefficient.
+            or a fit, its file or a published name, set beside coefficient by coefficient.
         options: of `scaling.fits.fit.fit` for the laws fitted.
 
     Raises:
         InputError: another is unknown, is of other rows, or has no coefficient in common.
     """
     given, rivals = {}, []
-    for name in others:
+    for number, name in enumerate(others, 1):
+        if isinstance(name, FitResult | Fits):
+            given[f"fit {number}"] = name.only if isinstance(name, Fits) else name
+            continue
+        name = word("others", name)
         if name in PUBLISHED or Path(name).is_file():
             given[name] = PUBLISHED[name] if name in PUBLISHED else read_fit(Path(name))
         else:

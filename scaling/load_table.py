@@ -6,11 +6,13 @@ import io
 import json
 import sys
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import polars as pl
 
+from corpora.arguments import path as named_path
 from corpora.errors import InputError
 from corpora.files import read_bytes
 from scaling.sweep.collect import load_runs
@@ -33,7 +35,7 @@ class ArrowFrame(Protocol):
 
 
 # What `read_runs` reads; a pandas data frame is an `ArrowFrame`.
-RunsSource = str | Path | pl.DataFrame | pl.LazyFrame | ArrowFrame
+RunsSource = str | PathLike[str] | pl.DataFrame | pl.LazyFrame | ArrowFrame
 
 
 class LoadedTable(NamedTuple):
@@ -65,9 +67,9 @@ def load_table(source: RunsSource, name: str = "") -> LoadedTable:
     Raises:
         InputError: there is no table, or it cannot be read.
     """
-    if not isinstance(source, str | Path):
+    if not isinstance(source, str | PathLike):
         return _from_frame(_polars(source), name or "data frame")
-    path = Path(source)
+    path = named_path("runs", source)
     name = name or str(source)
     if path.is_dir():
         sweep = SweepFolder(path)

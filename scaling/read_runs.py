@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from corpora.arguments import flag, refused
 from corpora.errors import InputError, did_you_mean
 from scaling.load_table import LoadedTable, RunsSource, load_table
 from scaling.result import Excluded
@@ -55,6 +56,9 @@ def read_runs(
     """
     table = source if isinstance(source, LoadedTable) else load_table(source, name)
     source_name, frame = name or table.name, table.frame
+    keep_short = flag("keep_short", keep_short)
+    if columns is not None and not isinstance(columns, Mapping):
+        raise refused("columns", columns, "a mapping from names here to the table's")
     if loss:
         columns = {**(columns or {}), "nats_per_token": loss}
         if loss != "bits_per_byte" and "bits_per_byte" not in columns:

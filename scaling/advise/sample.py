@@ -206,7 +206,8 @@ def _parity(lines: _Lines, english: _Lines) -> float | None:
 def _measured(fields: tuple[Any, ...]) -> MeasuredTokenizer:
     try:
         name, rate, size = MeasuredTokenizer(*fields)
-        return MeasuredTokenizer(str(name), float(rate), None if size is None else int(size))
+        known_size = None if size is None else whole("tokenizers", size)
+        return MeasuredTokenizer(str(name), float(rate), known_size)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"`tokenizers`: {fields}; give a name, bytes per token and, if known, a vocabulary size"

@@ -36,7 +36,7 @@ def fit(
     draws: int = DRAWS,
     seed: int = SEED,
     level: float = 0.95,
-    budget: float | Sequence[float] = (),
+    budget: float | Sequence[float] | None = (),
     up_to: float | None = None,
 ) -> Fits:
     """Fit a law to runs, to each tokenization, language and data set among them on its own.
@@ -69,7 +69,10 @@ def fit(
     one_of("minima", minima, MINIMA)
     draws, seed = whole("draws", draws, 0, MOST_DRAWS), whole("seed", seed, 0)
     level = real("level", level, *LEVELS)
-    budgets = [real("budget", c, 0) for c in np.atleast_1d(np.asarray(budget, object))]
+    budgets = [
+        real("budget", c, 0)
+        for c in np.atleast_1d(np.asarray(() if budget is None else budget, object))
+    ]
     up_to = None if up_to is None else real("up_to", up_to, 0)
     irreducible = None if irreducible is None else real("irreducible", irreducible)
     kind = one_of("intervals", intervals, INTERVALS) if intervals else declared.resampling

@@ -47,12 +47,13 @@ class FittedLaw(Shown, Fits):
         self._table = table
         self._told, self._bootstrap = told, bootstrap
 
-    def compare(self, *others: str) -> pl.DataFrame:
+    def compare(self, *others: str | FitResult | Fits) -> pl.DataFrame:
         """Set it beside other laws of the same runs, lowest AICc first; or beside a given fit.
 
         Arguments:
             others: laws or forms of one, as `joint` or `law2:constant`, which are fitted; or fits
-                of the same law, published names or files, beside whose coefficients ours stand.
+                of the same law, as they are, their files or published names, beside whose
+                coefficients ours stand.
 
         Raises:
             InputError: another is unknown, of other rows, or has no coefficient in common.
@@ -122,7 +123,7 @@ def fit(
     draws: int = DRAWS,
     seed: int = SEED,
     level: float = 0.95,
-    budget: float | Sequence[float] = (),
+    budget: float | Sequence[float] | None = (),
     up_to: float | None = None,
 ) -> FittedLaw:
     """Fit a scaling law to runs, to each tokenization, language and data set on its own.

@@ -188,3 +188,22 @@ def test_advice_takes_fits_and_curves_as_they_are(law2: FittedLaw) -> None:
 def test_a_law_is_kept_in_a_folder_of_any_name(law2: FittedLaw, tmp_path: Path) -> None:
     assert law2.save(str(tmp_path)) == law2.save(tmp_path) == tmp_path / "laws"
     refused(lambda: law2.save(""), "`folder`")
+    refused(lambda: tl.read_runs(""), "`runs`")
+
+
+def test_a_fit_is_set_beside_a_fit(law2: FittedLaw) -> None:
+    for other in (law2, law2[0]):
+        beside = law2.compare(other)
+        assert beside["difference"].to_list() == [0.0] * 6 and beside["overlap"].all()
+    others: Any
+    for others in (5, ["law2:mean"], ""):
+        refused(lambda others=others: law2.compare(others), "`others`")  # type: ignore[misc]
+
+
+def test_a_table_is_read_as_told(optima: pl.DataFrame) -> None:
+    wrong: Any
+    for wrong in (["bpb"], "bpb"):
+        refused(lambda wrong=wrong: tl.read_runs(optima, columns=wrong), "`columns`")  # type: ignore[misc]
+    wrong = "no"
+    refused(lambda: tl.read_runs(optima, keep_short=wrong), "`keep_short`")
+    refused(lambda: tl.advise(1e21, tokenizers=("mine", 4.1, 1.5)), "`tokenizers`")
