@@ -69,10 +69,8 @@ def fit(
     one_of("minima", minima, MINIMA)
     draws, seed = whole("draws", draws, 0, MOST_DRAWS), whole("seed", seed, 0)
     level = real("level", level, *LEVELS)
-    budgets = [
-        real("budget", c, 0)
-        for c in np.atleast_1d(np.asarray(() if budget is None else budget, object))
-    ]
+    asked = () if budget is None else np.atleast_1d(np.asarray(budget, object))
+    budgets = [real("budget", compute, 0) for compute in asked]
     up_to = None if up_to is None else real("up_to", up_to, 0)
     irreducible = None if irreducible is None else real("irreducible", irreducible)
     kind = one_of("intervals", intervals, INTERVALS) if intervals else declared.resampling
