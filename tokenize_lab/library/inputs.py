@@ -1,7 +1,9 @@
 """What a program has at hand, as corpora: strings, paths, names, corpora of its own."""
 
+import warnings
 from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
+from os.path import exists
 from typing import Any, cast
 
 from corpora.arguments import flag, word
@@ -58,6 +60,9 @@ def corpora_of(
                 _opened(item, language, parallel) if path else item
                 for path, item in zip(paths, items, strict=True)
             ]
+    elif items and all(isinstance(item, str) and exists(item) for item in items):
+        said = "`text`: each is taken as text, though a file has its name; a path is a pathlib.Path"
+        warnings.warn(said, stacklevel=3)
     return [corpus_of(items) if language is None else corpus_of(items, language=language)]
 
 

@@ -90,6 +90,13 @@ def test_nothing_names_nothing() -> None:
     assert "no rate None" in refusal(lambda: tl.measure(TEXT).figure(None))  # type: ignore[arg-type]
 
 
+def test_names_of_files_in_a_list_are_text_and_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("The river was high.\n")
+    with pytest.warns(UserWarning, match="each is taken as text"):
+        tl.measure([str(tmp_path / "a.txt")])
+    assert tl.measure([tmp_path / "a.txt"]).frame()["bytes"].to_list() == [19]
+
+
 def test_a_tokenizer_shows_itself_in_a_line() -> None:
     for spec, ids in (("byte", "256"), ("mistral:tekken", "131,072"), ("character", "1,114,112")):
         assert repr(tl.load(spec)).startswith(f"<tokenizer {spec}: {ids} ids, by ")
