@@ -22,7 +22,7 @@ from scaling.engine.bootstrap import Bootstrap
 from scaling.engine.newton import Array
 from scaling.fits.chinchilla import ANNEALED, CHARGES, make_problem
 from scaling.laws import chinchilla
-from scaling.published.coefficients import BESIROGLU_REFIT
+from scaling.published.tables import BESIROGLU_REFIT
 from scaling.read_runs import read_runs
 
 DELTA = 1e-3

@@ -20,7 +20,7 @@ from scaling.spec import Model, Patching, RunSpec, Training
 from scaling.sweep.collect import load_runs
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from scaling.sweep.status import sweep_status
-from scaling.sweep.status_text import status_text
+from scaling.sweep.text import status_text
 from scaling.train.metrics import METRICS
 
 TEXT = "0" * 16

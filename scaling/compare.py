@@ -18,7 +18,7 @@ from scaling.fits.results import Fits
 from scaling.fits.single_stage import point
 from scaling.laws.joint import TERMS, terms_loss
 from scaling.laws.registry import Options
-from scaling.published.coefficients import PUBLISHED
+from scaling.published.tables import PUBLISHED
 from scaling.result import FitResult, context_text, read_fit
 from scaling.runs import Runs
 

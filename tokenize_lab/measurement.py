@@ -20,18 +20,12 @@ from corpora.arguments import flag, one_of, whole, word
 from corpora.corpus import Corpus
 from corpora.document import Batch
 from corpora.errors import InputError, did_you_mean
-from tokenize_lab.counts.batches import CountJob
-from tokenize_lab.counts.cache import COUNTING_VERSION, CountsCache
+from tokenize_lab.counts.batches import COUNTING_VERSION, CountJob, CountsCache
 from tokenize_lab.counts.fields import TEXT_INDEX, TextSettings, WordSegmenter
-from tokenize_lab.counts.plan import unshared
 from tokenize_lab.counts.schema import Group, GroupCounts
+from tokenize_lab.counts.sharing import unshared
 from tokenize_lab.progress import ReportProgress, silent
-from tokenize_lab.results import (
-    Results,
-    check_writable,
-    sample_texts,
-    tokenized_samples,
-)
+from tokenize_lab.results import Results, check_writable, sample_texts, tokenized_samples
 from tokenize_lab.tokenizer import IntArray, Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizers
 from tokenize_lab.workers import CountBatches, count_here, cpu_count

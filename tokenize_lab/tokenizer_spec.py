@@ -254,8 +254,7 @@ def _cut(how: str, rest: str, spec: str) -> Tokenizer:
     example = f"truncated:4096:{whole}, masked:.75:{whole}, dropout:.1:{whole}"
     if not colon or not inner:
         raise InputError(f"{spec}: a number, then a tokenizer: {example}")
-    from tokenize_lab.merges.dropout import with_dropout
-    from tokenize_lab.merges.truncate import masked, truncated
+    from tokenize_lab.merges.derived import masked, truncated, with_dropout
 
     try:
         if how == "dropout":

@@ -19,7 +19,7 @@ from corpora.document import Batch
 from corpora.errors import InputError
 from tokenize_lab.backends.objects import ObjectTokenizer
 from tokenize_lab.counts.batches import BatchCounter, BatchCounts, CountJob
-from tokenize_lab.counts.plan import encoding_plans
+from tokenize_lab.counts.sharing import encoding_plans
 
 Work = tuple[Corpus, Batch]
 CountedWork = tuple[Corpus, Batch, BatchCounts]

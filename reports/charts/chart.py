@@ -11,8 +11,18 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from reports.charts.key import hint_of, marker
-from reports.charts.svg import Scale, SeriesStyle, drawing, log_ticks, padded, tag, tick_text, ticks
+from reports.charts.svg import (
+    Scale,
+    SeriesStyle,
+    drawing,
+    hint_of,
+    log_ticks,
+    marker,
+    padded,
+    tag,
+    tick_text,
+    ticks,
+)
 from reports.numbers import LowHigh, power
 
 Points = Sequence[tuple[float, float]]

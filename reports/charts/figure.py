@@ -17,8 +17,7 @@ from markupsafe import Markup
 from corpora.errors import InputError
 from corpora.files import write_text
 from reports.charts.chart import Panel
-from reports.charts.key import sample
-from reports.charts.svg import INK, OKABE_ITO, QUIET, Series, heat_colours, tag
+from reports.charts.svg import INK, OKABE_ITO, QUIET, Series, heat_colours, sample, tag
 from reports.html import text_file
 
 _MARGIN, _GAP = 12.0, 18.0  # around everything; between panels

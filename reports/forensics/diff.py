@@ -6,8 +6,8 @@ from typing import Any
 from markupsafe import Markup
 
 from reports import numbers
-from reports.charts.key import bars_key
 from reports.charts.rows import BarPart, bars
+from reports.charts.svg import bars_key
 from reports.forensics.tokenizers import piece, token, tokens
 from reports.html import columns, language_cell, sortable_table, strong, visible
 from reports.languages import language_name

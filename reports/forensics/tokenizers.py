@@ -6,9 +6,8 @@ from typing import Any
 from markupsafe import Markup
 
 from reports import numbers
-from reports.charts.key import bars_key
 from reports.charts.rows import BarPart, Dot, bars, dot_plot
-from reports.charts.svg import series_style
+from reports.charts.svg import bars_key, series_style
 from reports.html import columns, language_cell, sortable_table, strong, visible
 from reports.languages import language_name
 from reports.page import Section, behind, figure, heading

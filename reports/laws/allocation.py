@@ -6,8 +6,7 @@ import numpy as np
 from markupsafe import Markup
 
 from reports.charts.chart import Chart, Panel, decades, linear, octaves, panels
-from reports.charts.key import legend, of_budgets, of_rates
-from reports.charts.svg import Series, SeriesStyle
+from reports.charts.svg import Series, SeriesStyle, legend, of_budgets, of_rates
 from reports.html import sortable_table
 from reports.laws.results import Laws, alike, budget, family, of_family, rate
 from reports.numbers import compact, ends_of, power, significant, with_interval

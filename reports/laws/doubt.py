@@ -4,8 +4,7 @@ import numpy as np
 from markupsafe import Markup
 
 from reports.charts.chart import Axis, Chart, Panel, linear, octaves, panels
-from reports.charts.key import legend, of_budgets
-from reports.charts.svg import Series, series_style
+from reports.charts.svg import Series, legend, of_budgets, series_style
 from reports.html import Column, columns, sortable_table
 from reports.laws.profiles import law2_of
 from reports.laws.results import GREEK, Laws, budget, shown_name

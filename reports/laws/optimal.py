@@ -6,10 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from reports.charts.heat_map import Heat, heat_map
-from reports.charts.key import legend
-from reports.charts.rows import Dot, dot_plot
-from reports.charts.svg import INK, QUIET, Series, SeriesStyle
+from reports.charts.rows import Dot, Heat, dot_plot, heat_map
+from reports.charts.svg import INK, QUIET, Series, SeriesStyle, legend
 from reports.html import Column, TableCell, columns, language_cell, name, sortable_table
 from reports.languages import language_name
 from reports.laws.profiles import law2_of

@@ -6,8 +6,7 @@ import numpy as np
 from markupsafe import Markup
 
 from reports.charts.chart import Chart, Panel, decades, linear, octaves, panels
-from reports.charts.key import legend, of_budgets
-from reports.charts.svg import Series, series_style
+from reports.charts.svg import Series, legend, of_budgets, series_style
 from reports.html import columns, sortable_table
 from reports.laws.allocation import coefficients
 from reports.laws.results import Laws, alike, budget, of_family

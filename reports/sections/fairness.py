@@ -4,9 +4,8 @@ import numpy as np
 from markupsafe import Markup
 
 from reports.charts.chart import Panel, panels
-from reports.charts.key import legend
 from reports.charts.scatter import ScatterPoint, lorenz_curves, scatter
-from reports.charts.svg import Series
+from reports.charts.svg import Series, legend
 from reports.html import Column, columns, language_cell, name, sortable_table
 from reports.languages import language_name
 from reports.measured import CorpusResults, Measured

@@ -8,21 +8,12 @@ from itertools import groupby
 from markupsafe import Markup
 
 from reports.charts.chart import Axis, Chart, Panel, decades, linear, panels
-from reports.charts.key import Styles, legend
-from reports.charts.svg import Series, series_style
+from reports.charts.svg import Series, Styles, legend, series_style
 from reports.html import name, sortable_table
 from reports.numbers import UNMEASURED, plural, power, significant
 from reports.page import Section, absent, behind, note, paragraphs
 from reports.sweep.grid import state_cell
-from reports.sweep.results import (
-    SweepResults,
-    SweepRun,
-    budgets,
-    lowest,
-    sizes,
-    view,
-    views,
-)
+from reports.sweep.results import SweepResults, SweepRun, budgets, lowest, sizes, view, views
 from scaling.spec import RunSpec
 
 _CURVES = "sweep-curves", "Loss curves"

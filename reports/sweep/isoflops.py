@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from reports.charts.chart import Axis, Chart, Panel, linear, octaves, panels
-from reports.charts.key import legend, of_budgets
-from reports.charts.svg import QUIET, Series, SeriesStyle
+from reports.charts.svg import QUIET, Series, SeriesStyle, legend, of_budgets
 from reports.html import name, sortable_table
 from reports.laws.allocation import fitted_curve
 from reports.numbers import UNMEASURED, compact, power, significant, with_interval

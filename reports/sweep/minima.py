@@ -14,8 +14,7 @@ import polars as pl
 from markupsafe import Markup
 
 from reports.charts.chart import Chart, octaves
-from reports.charts.key import Styles, legend
-from reports.charts.svg import QUIET, Series, SeriesStyle, tag
+from reports.charts.svg import QUIET, Series, SeriesStyle, Styles, legend, tag
 from reports.laws.results import budget, inside, rate
 from reports.numbers import ends_of, plural, power, significant
 from reports.page import figure, heading, paragraphs

@@ -7,7 +7,7 @@ from itertools import product
 from markupsafe import Markup
 
 from reports.charts.chart import Chart, Panel, decades, linear, octaves, panels
-from reports.charts.key import Styles, legend
+from reports.charts.svg import Styles, legend
 from reports.html import columns, name, sortable_table
 from reports.numbers import compact, power, significant, with_interval
 from reports.page import Section, absent, behind, note, paragraphs

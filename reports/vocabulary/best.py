@@ -7,8 +7,7 @@ import numpy as np
 from markupsafe import Markup
 
 from reports.charts.chart import Chart, Panel, linear, panels
-from reports.charts.key import legend
-from reports.charts.svg import INK, Series, SeriesStyle
+from reports.charts.svg import INK, Series, SeriesStyle, legend
 from reports.html import TableCell, columns, language_cell, name, sortable_table
 from reports.languages import language_name
 from reports.laws.optimal import NOT_PLACED, place_of
@@ -29,7 +28,7 @@ from scaling.advise.forecast import forecast
 from scaling.advise.laws import FamilyLaws, family_laws
 from scaling.advise.placement import Placement
 from scaling.laws.chinchilla import best_vocabulary
-from scaling.published.coefficients import TAO_VOCABULARY
+from scaling.published.tables import TAO_VOCABULARY
 
 BUDGETS = (1e19, 1e20, 1e21)  # within what Law II was fitted to
 _HEAD = 128  # width of a head; a model of L layers has width 128 L and 12 L (128 L)^2 parameters

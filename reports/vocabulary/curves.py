@@ -10,8 +10,7 @@ from markupsafe import Markup
 
 from reports import numbers
 from reports.charts.chart import Axis, Chart, Panel, decades, linear, octaves, panels
-from reports.charts.key import legend
-from reports.charts.svg import Series, series_style
+from reports.charts.svg import Series, legend, series_style
 from reports.html import Column, columns, language_cell, name, sortable_table
 from reports.languages import language_name
 from reports.numbers import significant, with_interval

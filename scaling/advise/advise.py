@@ -11,9 +11,8 @@ from os import PathLike
 import numpy as np
 
 from corpora.arguments import listed, real, refused, whole, word
-from corpora.corpus import Corpus
+from corpora.corpus import Corpus, Texts
 from corpora.errors import InputError
-from corpora.memory import Texts
 from scaling.advise.allocate import vocabulary_for_rate
 from scaling.advise.answer import (
     Advice,

@@ -14,7 +14,7 @@ from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
 from scaling.published import tables
-from scaling.published.coefficients import COT_LAW1_SUBWORD, COT_LAW2_SUBWORD
+from scaling.published.tables import COT_LAW1_SUBWORD, COT_LAW2_SUBWORD
 from scaling.result import FitResult
 
 Draws = Mapping[str, Array]  # [1 + draws] of each coefficient; the first is the estimate

@@ -11,9 +11,8 @@ from os import PathLike, fspath
 from typing import Any, NamedTuple, cast
 
 from corpora.arguments import real, refused, whole
-from corpora.corpus import Corpus
+from corpora.corpus import Corpus, Texts, corpus_of
 from corpora.errors import InputError
-from corpora.memory import Texts, corpus_of
 from corpora.open import open_corpus
 from scaling.advise.answer import MeasuredTokenizer
 from scaling.advise.placement import ENGLISH

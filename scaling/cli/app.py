@@ -12,9 +12,8 @@ from corpora.cli import JsonOption
 from corpora.errors import InputError, did_you_mean
 from corpora.output import emit
 from scaling.cli.advise import advise
-from scaling.cli.evaluate import evaluate
+from scaling.cli.evaluate import evaluate, generate
 from scaling.cli.fit import fit
-from scaling.cli.generate import generate
 from scaling.cli.options import how_option, print_json, shown
 from scaling.cli.plan import plan
 from scaling.cli.reproduce import reproduce

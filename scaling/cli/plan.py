@@ -56,7 +56,7 @@ def plan(
         return
     require_torch()
     from scaling.sweep.plan import plan_sweep
-    from scaling.sweep.plan_text import plan_row, plan_text
+    from scaling.sweep.text import plan_row, plan_text
     from tokenize_lab.progress import progress
 
     timed = not no_calibration
@@ -88,7 +88,7 @@ def read_sweep(
 
 
 def _print_suggestion(plan: "SweepPlan", hours: float, as_json: bool) -> None:
-    from scaling.sweep.plan_text import workers_text
+    from scaling.sweep.text import workers_text
 
     found = plan.suggest(hours)
     if as_json:

@@ -37,7 +37,7 @@ def status(
     """
     from scaling.sweep.folder import SweepFolder
     from scaling.sweep.status import sweep_status
-    from scaling.sweep.status_text import status_text
+    from scaling.sweep.text import status_text
 
     folder = SweepFolder(sweep)
     if not watch:

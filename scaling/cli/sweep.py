@@ -80,8 +80,7 @@ def sweep(
 
     from scaling.sweep.local import run_local
     from scaling.sweep.plan import PlanningStoppedError, plan_sweep, train_byte_model, write_plan
-    from scaling.sweep.plan_text import plan_text
-    from scaling.sweep.status_text import status_line
+    from scaling.sweep.text import plan_text, status_line
     from scaling.train.device import device_names
     from scaling.train.progress import ProgressPrinter, stop_on_signal
     from tokenize_lab.progress import progress

@@ -11,13 +11,6 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from corpora.errors import InputError, did_you_mean
 from corpora.toml_file import contradiction
-from scaling.config.checks import (
-    check_batch,
-    check_local_sizes,
-    check_patching,
-    check_rate,
-    check_window,
-)
 from scaling.config.tables import (
     MOST_LAYERS,
     MOST_WIDTH,
@@ -37,6 +30,11 @@ from scaling.config.tables import (
     TextTable,
     WidthValue,
     WindowValue,
+    check_batch,
+    check_local_sizes,
+    check_patching,
+    check_rate,
+    check_window,
 )
 from scaling.config.toml_file import read_toml_file
 from tokenize_lab.tokenizer_spec import TokenizerSpec

@@ -12,7 +12,6 @@ from pydantic import ValidationError, model_validator
 
 from corpora.open import beside, corpus_relative_to
 from corpora.toml_file import argument_refusal, contradiction
-from scaling.config.checks import check_batch, check_rate
 from scaling.config.tables import (
     DataTable,
     ModelTable,
@@ -20,6 +19,8 @@ from scaling.config.tables import (
     RunName,
     StrictTable,
     TrainingTable,
+    check_batch,
+    check_rate,
 )
 from scaling.config.toml_file import example, read_toml_file
 from scaling.flops import CostContext

@@ -16,7 +16,7 @@ from scaling.data.build_text import build_text
 from scaling.data.build_units import build_starts, build_tokens
 from scaling.data.chunked_build import TextPart
 from scaling.data.shards import Stream, open_shards
-from scaling.data.starts import patches_of
+from scaling.data.windows import patches_of
 from scaling.evaluate.exact_bytes import ExactScores, score_exactly
 from scaling.evaluate.score import Scores, interval, score
 from scaling.evaluate.trained_run import TrainedRun

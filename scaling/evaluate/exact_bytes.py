@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from corpora.bootstrap import DocumentBootstrap, Interval
 from corpora.errors import InputError
 from scaling.data.shards import Stream
-from scaling.evaluate.byte_caches import segment_batch
+from scaling.evaluate.caches import segment_batch
 from scaling.evaluate.score import bits_interval
 from scaling.model.transformer import SubwordTransformer
 from tokenize_lab.tokenizer import Tokenizer

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from corpora.errors import InputError
-from scaling.evaluate.byte_caches import CachedBytes, next_starts
-from scaling.evaluate.caches import CachedTokens
+from scaling.evaluate.caches import CachedBytes, CachedTokens, next_starts
 from scaling.evaluate.trained_run import TrainedRun
 from scaling.model.blt import ByteLatentTransformer
 

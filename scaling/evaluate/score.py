@@ -19,8 +19,7 @@ from torch.nn.functional import cross_entropy
 
 from corpora.bootstrap import DocumentBootstrap, Interval
 from scaling.data.shards import Stream
-from scaling.data.starts import Patches
-from scaling.data.windows import EvaluationBatch, TokenBatch, evaluation_windows
+from scaling.data.windows import EvaluationBatch, Patches, TokenBatch, evaluation_windows
 from scaling.model.weights import AnyModel
 
 _MOST_LOGITS = 1 << 26  # a quarter of a gigabyte in float32

@@ -13,7 +13,7 @@ from scaling.fits.findings import vary
 from scaling.fits.results import Fits
 from scaling.laws.registry import LAWS, MINIMA, Options, form_of, law_named, load
 from scaling.load_table import LoadedTable, RunsSource
-from scaling.published.coefficients import PUBLISHED
+from scaling.published.tables import PUBLISHED
 from scaling.read_runs import read_runs
 from scaling.result import FitResult, read_fit
 from scaling.runs import LOSSES, Runs

@@ -39,13 +39,7 @@ from scaling.fits.minima import (
     replicates,
     thin_curves,
 )
-from scaling.laws.optimum import (
-    SURFACE_NAMES,
-    parabola,
-    place,
-    surface_design,
-    surface_vertex,
-)
+from scaling.laws.optimum import SURFACE_NAMES, parabola, place, surface_design, surface_vertex
 from scaling.laws.registry import DEFAULTS, LAWS, Options
 from scaling.result import Finding, FitResult, context_text
 from scaling.runs import Runs

@@ -19,13 +19,7 @@ from scaling.engine.bootstrap import (
 from scaling.engine.newton import Array, solve_weighted
 from scaling.fits.assemble import assemble, finite, first, goodness, held_out, need, provenance
 from scaling.fits.findings import misfit
-from scaling.fits.minima import (
-    cell_findings,
-    find_minima,
-    make_cells,
-    replicates,
-    with_law_misfit,
-)
+from scaling.fits.minima import cell_findings, find_minima, make_cells, replicates, with_law_misfit
 from scaling.laws.optimum import envelope, power_params
 from scaling.laws.registry import DEFAULTS, LAWS, Options
 from scaling.result import FitResult

@@ -4,7 +4,7 @@ Pagnoni et al. 2024 (arXiv 2412.09871) in the form of "Compute Optimal Tokenizat
 2605.01188): no hash n-gram embeddings. The encoder reads bytes within a window, pools each patch
 into k slots; the global module runs over patches; the decoder continues from the encoder's last
 states, reading one latent before each of its layers. Which latent is the shift rule's matter, in
-`scaling.model.layout`.
+`scaling.model.cross_attention`.
 
 Shapes in names: R rows, W positions, P latents, M bytes of the longest patch, K slots, D local
 width h, G global width d.
@@ -26,9 +26,8 @@ from scaling.model.blocks import (
     heads_for,
     matrix,
 )
-from scaling.model.cross_attention import LatentReading, PatchPooling
+from scaling.model.cross_attention import LatentReading, PatchedBytes, PatchPooling, patched_bytes
 from scaling.model.fused import norm_head_nats, norm_linear
-from scaling.model.layout import PatchedBytes, patched_bytes
 
 
 class ByteLatentTransformer(nn.Module):

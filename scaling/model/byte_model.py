@@ -21,7 +21,7 @@ from torch import Tensor
 
 from corpora.errors import InputError
 from scaling.flops import BYTE_VOCABULARY, forward_flops_per_byte
-from scaling.model.layout import Tokens
+from scaling.model.cross_attention import Tokens
 from scaling.model.transformer import SubwordTransformer
 from scaling.model.weights import WEIGHTS, build_model, load_weights, read_tensors, weights_sha256
 from scaling.record import RECORD, SPEC, read_record, read_spec

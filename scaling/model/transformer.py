@@ -21,8 +21,8 @@ from scaling.model.blocks import (
     heads_for,
     matrix,
 )
+from scaling.model.cross_attention import Tokens, tokens
 from scaling.model.fused import norm_head_nats, norm_linear
-from scaling.model.layout import Tokens, tokens
 
 
 class SubwordTransformer(nn.Module):

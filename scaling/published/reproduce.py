@@ -15,9 +15,9 @@ from scaling.flops import CostContext, latent_share, paper_blt, train_bytes
 from scaling.laws.joint import DEFAULT_FORM
 from scaling.laws.registry import Options
 from scaling.published import tables
-from scaling.published.coefficients import COT_LAW1_LATENT, COT_LAW2_LATENT
 from scaling.published.figure import PublishedFigure, figures, for_context
 from scaling.published.reproduce_runs import figures_of_runs
+from scaling.published.tables import COT_LAW1_LATENT, COT_LAW2_LATENT
 from scaling.result import Prediction
 
 

@@ -12,8 +12,8 @@ from scaling.fits.other_laws import fit_overtraining
 from scaling.fits.powers import SEED_NOISE, fit_envelope, fit_given_optima, fit_with_seed_noise
 from scaling.laws.registry import Options
 from scaling.load_table import load_table
-from scaling.published.coefficients import BESIROGLU_REFIT, MARIN_ENVELOPE, PORIAN_POWERS
 from scaling.published.figure import PublishedFigure, figures, for_context
+from scaling.published.tables import BESIROGLU_REFIT, MARIN_ENVELOPE, PORIAN_POWERS
 from scaling.read_runs import read_runs
 from scaling.result import FitResult
 

@@ -17,7 +17,7 @@ from scaling.config.sweep_file import SweepFile
 from scaling.data.shards import open_shards, read_manifest
 from scaling.laws.optimum import law1_bytes_per_param
 from scaling.prepare import PreparedText, keep_beside
-from scaling.published.coefficients import PUBLISHED
+from scaling.published.tables import PUBLISHED
 from scaling.record import SPEC, write_spec
 from scaling.spec import RunSpec
 from scaling.sweep.cells import Tokenization, TrainByteModel, cells_of, prepare_texts

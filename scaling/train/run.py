@@ -12,8 +12,7 @@ import torch
 
 from corpora.errors import InputError
 from scaling.data.shards import Shards
-from scaling.data.starts import patches_of
-from scaling.data.windows import Windows
+from scaling.data.windows import Windows, patches_of
 from scaling.evaluate.score import Scores, interval, score
 from scaling.flops import training_flops_per_byte
 from scaling.model.weights import WEIGHTS, AnyModel, build_model, parameter_counts, write_tensors

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from corpora.errors import InputError
 from scaling.data.shards import Shards
-from scaling.data.starts import patches_of
-from scaling.data.windows import TokenBatch, Windows
+from scaling.data.windows import TokenBatch, Windows, patches_of
 from scaling.model.weights import AnyModel, build_model
 from scaling.spec import RunSpec, Training
 from scaling.train.device import World, synchronize

@@ -4,12 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpora.corpus import (
-    DocumentCorpus,
-    InflatedCorpus,
-    MixedCorpus,
-    inflated_text,
-)
+from corpora.corpus import DocumentCorpus, InflatedCorpus, MixedCorpus, inflated_text
 from corpora.document import Document
 from corpora.errors import InputError
 from corpora.open import open_corpus

@@ -2,8 +2,8 @@
 
 import pytest
 
+from corpora.corpus import corpus_of
 from corpora.errors import InputError
-from corpora.memory import corpus_of
 
 
 def test_a_list_of_strings() -> None:

@@ -146,7 +146,7 @@ def measure(
     """
     from corpora.output import drawn, emit, json_list
     from tokenize_lab.cli.tables import csv_lines, measure_tables, plan_table
-    from tokenize_lab.counts.plan import encoding_plans, plan_rows
+    from tokenize_lab.counts.sharing import encoding_plans, plan_rows
     from tokenize_lab.measurement import measure as measured
     from tokenize_lab.tokenizer_spec import load_tokenizers
 

@@ -14,9 +14,8 @@ from tokenize_lab.backends.sentencepiece import SentencePieceTokenizer, model_se
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.counts.bytes import ByteRuns, TextBytes
 from tokenize_lab.counts.tokens import TokenBoundaries, token_boundaries
-from tokenize_lab.forensics.audit import identity, token
+from tokenize_lab.forensics.audit import identity, script_counts, token
 from tokenize_lab.forensics.finding import TokenizerFinding
-from tokenize_lab.forensics.scripts import script_counts
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import BoolArray, IntArray, TokenBytes, Tokenizer, readable
 from tokenize_lab.tokenizer_spec import load_tokenizers

@@ -8,7 +8,7 @@ from corpora.arguments import listed, one_of, path, real, single, whole
 from tokenize_lab.forensics.audit import audit as audited
 from tokenize_lab.forensics.diff import diff as compared
 from tokenize_lab.forensics.mixture import mixture as inferred
-from tokenize_lab.library.inputs import Text, corpora_of, one_corpus
+from tokenize_lab.library.measuring import Text, corpora_of, one_corpus
 from tokenize_lab.library.shown import SizeCurves, VocabularyFinding
 from tokenize_lab.progress import progress
 from tokenize_lab.tokenizer_spec import specs_of

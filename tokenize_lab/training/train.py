@@ -20,7 +20,7 @@ from corpora.errors import InputError, is_present
 from corpora.files import write_json, written_whole
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
 from tokenize_lab.backends.sentencepiece import sentencepiece_from_bytes
-from tokenize_lab.merges.truncate import truncated
+from tokenize_lab.merges.derived import truncated
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.training.engines import (

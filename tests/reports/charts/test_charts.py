@@ -7,9 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.charts.chart import Chart, decades, linear, octaves
-from reports.charts.heat_map import Heat, heat_map
-from reports.charts.key import legend
-from reports.charts.rows import Dot, dot_plot
+from reports.charts.rows import Dot, Heat, dot_plot, heat_map
 from reports.charts.scatter import ScatterPoint, lorenz_curves, place_labels, scatter
 from reports.charts.svg import (
     HEAT_STEPS,
@@ -19,6 +17,7 @@ from reports.charts.svg import (
     Series,
     heat_colours,
     heat_step,
+    legend,
     log_ticks,
     series_style,
     ticks,

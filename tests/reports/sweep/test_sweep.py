@@ -11,7 +11,7 @@ import pytest
 
 from corpora.errors import InputError
 from reports.build import OF_SWEEP, build_report, sections_of
-from reports.charts.key import Styles
+from reports.charts.svg import Styles
 from reports.numbers import power
 from reports.sweep.curves import MOST_CURVES, chosen_curves, curves, differing, learning
 from reports.sweep.grid import grid as grid_section

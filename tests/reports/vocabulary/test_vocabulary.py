@@ -17,7 +17,7 @@ from reports.vocabulary.best import BUDGETS, Wanted, best_size, placed_curves, r
 from reports.vocabulary.curves import MOST_PANELS, DrawnCurve, read_curves
 from scaling.advise.answer import Estimate
 from scaling.laws.chinchilla import best_vocabulary
-from scaling.published.coefficients import TAO_VOCABULARY
+from scaling.published.tables import TAO_VOCABULARY
 from tests.reports.browsers import PHONE, Opened
 from tests.reports.folders import HOSTILE
 from tokenize_lab.tokenizer_spec import load_tokenizers

@@ -11,7 +11,7 @@ from scaling.advise.sample import embedded_parity, measure_sample, sample_of, vo
 from scaling.engine.bootstrap import NO_BOOTSTRAP
 from scaling.fits.joint import fit_joint
 from scaling.published import tables
-from scaling.published.coefficients import COT_LAW2_SUBWORD
+from scaling.published.tables import COT_LAW2_SUBWORD
 from tokenize_lab.tokenizer_spec import load_tokenizer
 
 

@@ -10,8 +10,15 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from scaling.data.shards import Stream
-from scaling.data.starts import Patches, SpacePatches, StaticPatches, StoredPatches
-from scaling.data.windows import TokenBatch, Windows, evaluation_windows
+from scaling.data.windows import (
+    Patches,
+    SpacePatches,
+    StaticPatches,
+    StoredPatches,
+    TokenBatch,
+    Windows,
+    evaluation_windows,
+)
 from scaling.model.patching import space_starts, static_starts
 
 BOS = 256

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scaling.data.shards import open_shards
-from scaling.data.starts import patches_of
+from scaling.data.windows import patches_of
 from scaling.evaluate.score import score
 from scaling.evaluate.trained_run import open_run
 from tests.cli import answer, command, mistake

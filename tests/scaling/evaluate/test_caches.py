@@ -7,15 +7,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from scaling.evaluate.byte_caches import (
+from scaling.evaluate.caches import (
     CachedBytes,
+    CachedTokens,
     NextEntropy,
     NextStarts,
     next_space,
     next_static,
     segment_batch,
+    segment_begin,
 )
-from scaling.evaluate.caches import CachedTokens, segment_begin
 from scaling.flops import BltShape, SubwordShape
 from scaling.model.blt import ByteLatentTransformer
 from scaling.model.byte_model import block_begin, entropies_of_documents, entropy_bits

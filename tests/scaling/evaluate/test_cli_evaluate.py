@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scaling.cli.generate import shown_text
-from scaling.data.starts import StaticPatches
+from scaling.cli.evaluate import shown_text
+from scaling.data.windows import StaticPatches
 from scaling.evaluate.score import score
 from scaling.evaluate.trained_run import open_run
 from tests.cli import answer, command, mistake

@@ -10,7 +10,7 @@ from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.errors import InputError
 from corpora.open import open_corpus
-from scaling.evaluate.byte_caches import next_starts
+from scaling.evaluate.caches import next_starts
 from scaling.evaluate.evaluate_text import evaluate, inference_flops_per_byte
 from scaling.evaluate.generate import Sampling, continue_text
 from scaling.evaluate.trained_run import TrainedRun, open_run

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from scaling.data.shards import Stream
-from scaling.data.starts import SpacePatches, StaticPatches, StoredPatches
+from scaling.data.windows import SpacePatches, StaticPatches, StoredPatches
 from scaling.evaluate.score import Scores, interval, score
 from scaling.flops import BltShape, SubwordShape
 from scaling.model.blt import ByteLatentTransformer
-from scaling.model.layout import Tokens
+from scaling.model.cross_attention import Tokens
 from scaling.model.transformer import SubwordTransformer
 from tests.scaling.evaluate.streams import CPU, byte_stream, token_stream
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from scaling.evaluate.byte_caches import NextStarts, segment_batch
-from scaling.evaluate.caches import segment_begin
+from scaling.evaluate.caches import NextStarts, segment_batch, segment_begin
 from scaling.model.blt import ByteLatentTransformer
 from scaling.model.weights import AnyModel
 

@@ -13,7 +13,7 @@ from scaling.fits.minima import make_cells
 from scaling.laws import chinchilla, joint, optimum
 from scaling.laws.registry import DEFAULTS, LAWS, Options, load
 from scaling.published import tables
-from scaling.published.coefficients import (
+from scaling.published.tables import (
     BESIROGLU_REFIT,
     GADRE_REDPAJAMA,
     MUENNIGHOFF_REPEATED,

@@ -13,7 +13,7 @@ from scaling.engine.problem import Problem, land_on_kink
 from scaling.fits import chinchilla, joint, law2, other_laws
 from scaling.fits.assemble import columns as law_columns
 from scaling.laws.chinchilla import tokens_in_billions
-from scaling.published.coefficients import MUENNIGHOFF_REPEATED
+from scaling.published.tables import MUENNIGHOFF_REPEATED
 from scaling.runs import Runs
 from tests.scaling.fits.planted import PLANTED
 

@@ -11,7 +11,7 @@ from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP
 from scaling.fits.other_laws import fit_repeated, fit_vocabulary
 from scaling.laws import chinchilla
 from scaling.laws.registry import Options
-from scaling.published.coefficients import MUENNIGHOFF_REPEATED, TAO_VOCABULARY
+from scaling.published.tables import MUENNIGHOFF_REPEATED, TAO_VOCABULARY
 from scaling.read_runs import read_runs
 from scaling.runs import Runs
 from tests.scaling.fits.planted import PLANTED

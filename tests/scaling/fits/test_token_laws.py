@@ -11,11 +11,7 @@ from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP, Bootstrap
 from scaling.engine.intervals import from_hessian, from_profile
 from scaling.fits.chinchilla import CHARGES, fit_chinchilla, make_problem
 from scaling.fits.other_laws import fit_overtraining
-from scaling.fits.powers import (
-    fit_approach1,
-    fit_approach2,
-    fit_envelope,
-)
+from scaling.fits.powers import fit_approach1, fit_approach2, fit_envelope
 from scaling.laws.chinchilla import loss as loss_of
 from scaling.laws.registry import Options
 from scaling.published import tables

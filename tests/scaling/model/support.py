@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from scaling.data.shards import Stream
-from scaling.data.starts import Patches, StoredPatches
-from scaling.data.windows import TokenBatch, batch_of, cut_rows
+from scaling.data.windows import Patches, StoredPatches, TokenBatch, batch_of, cut_rows
 from scaling.flops import BltShape, SubwordShape
 from scaling.model.blt import ByteLatentTransformer
 from scaling.model.byte_model import entropies_of_documents

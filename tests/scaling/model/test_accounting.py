@@ -30,8 +30,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from scaling.data.starts import StaticPatches
-from scaling.data.windows import TokenBatch
+from scaling.data.windows import StaticPatches, TokenBatch
 from scaling.flops import (
     TRAINING_FACTOR,
     BltShape,

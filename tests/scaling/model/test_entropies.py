@@ -17,7 +17,7 @@ from scaling.model.byte_model import (
     entropies_of_documents,
     entropy_bits,
 )
-from scaling.model.layout import Tokens
+from scaling.model.cross_attention import Tokens
 from scaling.model.transformer import SubwordTransformer
 from tests.scaling.evaluate.streams import CPU
 from tests.scaling.model.support import byte_model

@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from scaling.data.starts import StaticPatches
-from scaling.data.windows import TokenBatch
-from scaling.model.layout import PAD_LATENTS_TO, patch_layout, patched_bytes, tokens
+from scaling.data.windows import StaticPatches, TokenBatch
+from scaling.model.cross_attention import PAD_LATENTS_TO, patch_layout, patched_bytes, tokens
 from scaling.model.patching import static_starts
 from tests.scaling.evaluate.streams import CPU
 from tests.scaling.model.support import Cut, latent_model, patched_by

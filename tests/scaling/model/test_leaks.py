@@ -15,10 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scaling.data.starts import SpacePatches, StaticPatches, TextRows
-from scaling.data.windows import TokenBatch
+from scaling.data.windows import SpacePatches, StaticPatches, TextRows, TokenBatch
 from scaling.model.blt import ByteLatentTransformer
-from scaling.model.layout import PatchedBytes, patched_bytes
+from scaling.model.cross_attention import PatchedBytes, patched_bytes
 from scaling.model.transformer import SubwordTransformer
 from tests.scaling.evaluate.streams import CPU
 from tests.scaling.model.support import (

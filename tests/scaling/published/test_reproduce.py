@@ -12,7 +12,9 @@ from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap
 from scaling.fits.law2 import fit_law2
 from scaling.laws.registry import Options
 from scaling.published import reproduce_runs, tables
-from scaling.published.coefficients import (
+from scaling.published.figure import PublishedFigure, printed_figures
+from scaling.published.reproduce import reproduce, summary
+from scaling.published.tables import (
     BESIROGLU_REFIT,
     COT_LAW2_LATENT,
     COT_LAW2_SUBWORD,
@@ -21,8 +23,6 @@ from scaling.published.coefficients import (
     MUENNIGHOFF_REPEATED,
     PUBLISHED,
 )
-from scaling.published.figure import PublishedFigure, printed_figures
-from scaling.published.reproduce import reproduce, summary
 from scaling.result import FitResult
 
 

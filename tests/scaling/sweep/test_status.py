@@ -20,7 +20,7 @@ from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from scaling.sweep.queue import RunQueue
 from scaling.sweep.run_folder import Attempts, write_attempts
 from scaling.sweep.status import RunStatus, SweepStatus, sweep_status
-from scaling.sweep.status_text import MOST_RUNS, status_line, status_text
+from scaling.sweep.text import MOST_RUNS, status_line, status_text
 from scaling.sweep.worker import train_job
 from scaling.train.metrics import METRICS
 from scaling.train.progress import StopRequest, duration

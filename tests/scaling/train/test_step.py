@@ -13,8 +13,7 @@ import torch
 
 from corpora.errors import InputError
 from scaling.data.shards import open_shards
-from scaling.data.starts import StaticPatches
-from scaling.data.windows import Windows, evaluation_windows
+from scaling.data.windows import StaticPatches, Windows, evaluation_windows
 from scaling.model.weights import WEIGHTS, build_model
 from scaling.record import RECORD, write_spec
 from scaling.spec import RunSpec

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from corpora.corpus import corpus_of
 from corpora.errors import InputError
-from corpora.memory import corpus_of
 from tests.tokenize_lab.texts import HARD
 from tokenize_lab.backends.objects import tokenizer_of
 from tokenize_lab.measurement import measure

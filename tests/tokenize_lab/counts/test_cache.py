@@ -12,8 +12,7 @@ import pytest
 
 from corpora.document import Batch
 from corpora.errors import InputError
-from tokenize_lab.counts.batches import BatchCounter, BatchCounts, CountJob
-from tokenize_lab.counts.cache import CountsCache
+from tokenize_lab.counts.batches import BatchCounter, BatchCounts, CountJob, CountsCache
 from tokenize_lab.counts.fields import TextSettings, WordSegmenter
 from tokenize_lab.tokenizer_spec import load_tokenizer
 
@@ -121,7 +120,8 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(tmp_path: Path) -> Non
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64));"
         "from pathlib import Path; import numpy as np;"
-        "from tokenize_lab.counts.cache import CountsCache; from corpora.errors import InputError\n"
+        "from corpora.errors import InputError;"
+        "from tokenize_lab.counts.batches import CountsCache\n"
         "try: CountsCache(Path(sys.argv[1])).put([np.arange(1000)], 'key')\n"
         "except InputError as error: sys.exit(str(error))"
     )

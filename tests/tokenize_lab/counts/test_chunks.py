@@ -25,8 +25,7 @@ from tokenize_lab.counts.batches import BatchCounter, CountJob
 from tokenize_lab.counts.bytes import WIDE_SPACES, TextBytes
 from tokenize_lab.counts.chunks import LONGEST, ChunkTable, PretokenIndex
 from tokenize_lab.counts.fields import TextSettings
-from tokenize_lab.counts.plan import encoding_plan
-from tokenize_lab.counts.sharing import ChunkCounter
+from tokenize_lab.counts.sharing import ChunkCounter, encoding_plan
 from tokenize_lab.counts.text import AnnotatedText
 from tokenize_lab.counts.tokens import TokenCounts, count_encoded, token_boundaries
 from tokenize_lab.measurement import count_corpora

@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 
 import tokenize_lab as tl
-from corpora.memory import corpus_of
+from corpora.corpus import corpus_of
 from scaling.published import tables
 from tests.conftest import ROOT
-from tokenize_lab.library.inputs import Text
+from tokenize_lab.library.measuring import Text
 
 ENGLISH = ["The river was high.", "Nobody slept.", "In the morning they counted the boats."]
 GERMAN = ["Der Fluss stand hoch.", "Niemand schlief.", "Am Morgen zählten sie die Boote."]

@@ -13,7 +13,7 @@ import pytest
 import tokenize_lab as tl
 from corpora.errors import InputError
 from scaling.published import tables
-from scaling.published.coefficients import COT_LAW1_LATENT, COT_LAW2_LATENT
+from scaling.published.tables import COT_LAW1_LATENT, COT_LAW2_LATENT
 from tokenize_lab.library.laws import FittedLaw
 
 LINES = ["The river was high.", "Nobody slept."]

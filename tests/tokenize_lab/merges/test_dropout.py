@@ -19,7 +19,7 @@ from tokenize_lab.counts.batches import CountJob
 from tokenize_lab.counts.fields import TextSettings
 from tokenize_lab.measurement import count_corpora
 from tokenize_lab.merges.apply import merge_piece
-from tokenize_lab.merges.dropout import DropoutTokenizer, with_dropout
+from tokenize_lab.merges.derived import DropoutTokenizer, with_dropout
 from tokenize_lab.merges.read import merges_of
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizer

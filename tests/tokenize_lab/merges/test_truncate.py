@@ -17,9 +17,9 @@ from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING, embedded_lines, ids_
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.merges.apply import Merger
+from tokenize_lab.merges.derived import masked, truncated
 from tokenize_lab.merges.merge_list import Merges, listed_merges
 from tokenize_lab.merges.read import merges_of
-from tokenize_lab.merges.truncate import masked, truncated
 from tokenize_lab.tokenizer import TokenKind
 from tokenize_lab.tokenizer_spec import load_tokenizer
 

@@ -17,7 +17,7 @@ from corpora.errors import InputError
 from tests.tokenize_lab.merges.test_truncate import TEKKEN, bpe_file
 from tests.tokenize_lab.texts import HARD, SAMPLES, SPECIAL_LOOKING
 from tokenize_lab.measurement import measure
-from tokenize_lab.merges.truncate import truncated
+from tokenize_lab.merges.derived import truncated
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizer
 from tokenize_lab.vocabulary_curves import curve as curve_module

@@ -14,7 +14,7 @@ from tests.tokenize_lab.vocabulary_curves.test_curve import assert_followed, enc
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.backends.tiktoken import read_ranks
-from tokenize_lab.merges.truncate import truncated
+from tokenize_lab.merges.derived import truncated
 from tokenize_lab.patterns import LLAMA3
 from tokenize_lab.tokenizer_spec import load_tokenizer
 from tokenize_lab.vocabulary_curves.curve import token_curve
