@@ -1,7 +1,4 @@
-"""A plan for people, and as plain values.
-
-How a sweep stands, for people: a table of its runs, and one line.
-"""
+"""Sweeps for people: a plan (as plain values too), and how a sweep stands: a table and a line."""
 
 import math
 from collections import Counter
@@ -9,8 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from corpora.errors import sanitize
-from scaling.sweep.plan import IsoFlop, SweepPlan, isoflops
-from scaling.sweep.price import PlannedRun
 from scaling.sweep.status import PHASES, RunStatus, SweepStatus
 from scaling.train.progress import duration
 
@@ -18,10 +13,14 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    # Plans price models with PyTorch, which how a sweep stands is told without.
+    from scaling.sweep.plan import IsoFlop, SweepPlan
+    from scaling.sweep.price import PlannedRun
+
 _LEFT = ("text", "patches")  # columns of words
 
 
-def plan_row(run: PlannedRun) -> dict[str, Any]:
+def plan_row(run: "PlannedRun") -> dict[str, Any]:
     """Return a planned run as plain JSON values."""
     spec = run.spec
     return {
@@ -46,10 +45,11 @@ def plan_row(run: PlannedRun) -> dict[str, Any]:
     }
 
 
-def plan_text(plan: SweepPlan) -> list["Table | Text"]:
+def plan_text(plan: "SweepPlan") -> list["Table | Text"]:
     """Return the plan, a row for each tokenization and budget, and lines of what is to be said."""
     from rich.text import Text
 
+    from scaling.sweep.plan import isoflops
     from tokenize_lab.cli.tables import text_table
 
     groups = list(isoflops(plan.runs))
@@ -70,7 +70,7 @@ def plan_text(plan: SweepPlan) -> list["Table | Text"]:
     ]
 
 
-def _marks(runs: Sequence[PlannedRun]) -> list[str]:
+def _marks(runs: "Sequence[PlannedRun]") -> list[str]:
     """Return a line for each thing that is said of some runs, with what is said of the first."""
     found: dict[str, list[str]] = {}
     for run in runs:
@@ -84,7 +84,7 @@ def _marks(runs: Sequence[PlannedRun]) -> list[str]:
     return lines
 
 
-def _columns(groups: Sequence[IsoFlop]) -> dict[str, list[str]]:
+def _columns(groups: "Sequence[IsoFlop]") -> dict[str, list[str]]:
     """Return the table's columns, those left out in which all cells would say the same."""
     columns = {
         "text": [group.tokenization.text for group in groups],
@@ -105,7 +105,7 @@ def _columns(groups: Sequence[IsoFlop]) -> dict[str, list[str]]:
     return {name: cells for name, cells in columns.items() if name not in same}
 
 
-def _minutes(runs: Sequence[PlannedRun]) -> str:
+def _minutes(runs: "Sequence[PlannedRun]") -> str:
     timed = [run.seconds for run in runs if run.seconds is not None]
     return f"{math.fsum(timed) / 60:.1f}" if timed else ""
 
@@ -116,7 +116,7 @@ def _span(values: Sequence[float]) -> str:
     return low if low == high else f"{low}-{high}"
 
 
-def workers_text(plan: SweepPlan) -> str:
+def workers_text(plan: "SweepPlan") -> str:
     """Return how many workers train at once on each device."""
     return f"{plan.workers} worker{'s' if plan.workers > 1 else ''}"
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from corpora.cli import JsonOption
+from corpora.errors import as_options
 from tokenize_lab.cli.forensics import audit, diff, mixture
 from tokenize_lab.cli.options import Invalid, TextField, TxtUnit
 from tokenize_lab.progress import progress
@@ -103,7 +104,7 @@ def train(
     with progress(total=text.size_bytes) as bars:
         path, card = train_tokenizer(text, settings, out, bars.report)
     for warning in card.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        typer.echo(f"warning: {as_options(warning, {'vocab_size': '--vocab-size'})}", err=True)
     if as_json:
         emit(json_object({"path": str(path), **card.as_json()}))
         return

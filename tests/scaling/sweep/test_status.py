@@ -4,6 +4,8 @@ import json
 import math
 import os
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +27,7 @@ from scaling.sweep.worker import train_job
 from scaling.train.metrics import METRICS
 from scaling.train.progress import StopRequest, duration
 from tests import cli
+from tests.conftest import ROOT
 from tests.scaling.sweep.records import ended, record_of
 from tests.scaling.sweep.sweeps import planned, tiny
 from tests.scaling.train.runs import CPU
@@ -371,3 +374,17 @@ def test_watching_ends_with_the_sweep(
     screens = capsys.readouterr().out.split("\x1b[H\x1b[J")[1:]
     assert len(screens) == 3
     assert "1 waiting" in screens[0] and "1 finished" in screens[2]
+
+
+def test_how_a_sweep_stands_is_told_without_pytorch(tmp_path: Path) -> None:
+    """From any machine that sees the folder; and PyTorch takes seconds to load."""
+    folder, _ = planned(tmp_path, [tiny(seed=1)])
+    script = (
+        "import sys; sys.modules['torch'] = None; sys.argv[1:] = ['scaling', 'status', "
+        f"{str(folder.path)!r}]; from tokenize_lab.__main__ import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "waiting" in done.stdout
