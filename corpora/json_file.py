@@ -138,7 +138,8 @@ def from_fields(kind: type[T], value: Any, place: str = "") -> T:
         ValueError: a field is missing, unknown or of the wrong type.
     """
     readers, needed = _fields(kind)  # type: ignore[arg-type]  # mypy: a class may have no hash
-    _check_keys(value, needed, readers, place)
+    if not isinstance(value, dict) or not needed.keys() <= value.keys() <= readers.keys():
+        _check_keys(value, needed, readers, place)  # which says what is wrong
     return kind(**{name: readers[name](item, _in(place, name)) for name, item in value.items()})
 
 
@@ -155,12 +156,12 @@ def is_number(value: Any) -> bool:
 
 
 @functools.cache
-def _fields(kind: type) -> tuple[dict[str, _Reader], list[str]]:
+def _fields(kind: type) -> tuple[dict[str, _Reader], dict[str, None]]:
     """Return the readers of a dataclass's fields, and the names of those without a default."""
     hints = get_type_hints(kind, include_extras=True)
     parts: tuple[Field[Any], ...] = fields(kind)
     needed = [p.name for p in parts if p.default is MISSING and p.default_factory is MISSING]
-    return {part.name: _reader(hints[part.name]) for part in parts}, needed
+    return {part.name: _reader(hints[part.name]) for part in parts}, dict.fromkeys(needed)
 
 
 def _reader(hint: Any) -> _Reader:
@@ -230,7 +231,7 @@ def _checked(words: str, holds: Callable[[Any], bool]) -> _Reader:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and not _SURROGATES.search(value)
+    return isinstance(value, str) and (value.isascii() or not _SURROGATES.search(value))
 
 
 _PLAIN: dict[Any, _Reader] = {

@@ -128,8 +128,10 @@ class RunSpec:
     @property
     def run_id(self) -> str:
         """Sixteen hexadecimal digits of the specification's SHA-256, its name left out."""
-        content = {**asdict(self), "name": "", "version": SPEC_VERSION}
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        content = {**vars(self), "name": "", "version": SPEC_VERSION}
+        canonical = json.dumps(
+            content, sort_keys=True, separators=(",", ":"), allow_nan=False, default=vars
+        )
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property

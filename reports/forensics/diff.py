@@ -21,7 +21,7 @@ _A, _B, _BOTH = 0, 1, 6
 
 def diff_section(finding: dict[str, Any], place: int) -> Section:
     """Show one comparison; `place` tells it from others on the page."""
-    a, b = (one["name"] for one in finding["tokenizers"])
+    a, b = (tokenizer["name"] for tokenizer in finding["tokenizers"])
     body = _lead(finding) + _settings(finding) + _vocabulary(finding, place)
     if finding["text"]:
         body += _cuts(finding, place) + _words(finding)
@@ -29,7 +29,7 @@ def diff_section(finding: dict[str, Any], place: int) -> Section:
 
 
 def _lead(finding: dict[str, Any]) -> Markup:
-    a, b = (strong(one["name"]) for one in finding["tokenizers"])
+    a, b = (strong(tokenizer["name"]) for tokenizer in finding["tokenizers"])
     vocabulary, text = finding["vocabulary"], finding["text"]
     said = Markup('<p class="lead">A is {}, B is {}. They share {}').format(
         a, b, numbers.plural(vocabulary["shared"], "token")
