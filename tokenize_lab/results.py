@@ -276,9 +276,7 @@ def tokenized_samples(
         at = 0
         for entry, length in zip(result, lengths.tolist(), strict=True):
             tokens = ids[at : at + length].tolist()
-            pieces = [tokenizer.token_bytes[i] for i in tokens]
-            if pieces:
-                pieces[0] = pieces[0].removeprefix(tokenizer.prefix)
+            pieces = _without([tokenizer.token_bytes[i] for i in tokens], tokenizer.prefix)
             raw = b"".join(pieces)
             entry["tokens"][tokenizer.name] = {
                 "ids": tokens,
@@ -287,3 +285,14 @@ def tokenized_samples(
             }
             at += length
     return result
+
+
+def _without(pieces: list[bytes], prefix: bytes) -> list[bytes]:
+    """Return the pieces without the prefix, which may lie over several; as they are if they do not
+    begin with it."""
+    left = len(prefix) if b"".join(pieces).startswith(prefix) else 0
+    bare = []
+    for piece in pieces:
+        bare.append(piece[left:])
+        left = max(0, left - len(piece))
+    return bare

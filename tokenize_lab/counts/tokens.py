@@ -57,23 +57,21 @@ def token_boundaries(text: TextBytes, encoding: Encoding, tokenizer: Tokenizer) 
     lengths = encoding.lengths
     ids = encoding.ids.astype(np.int64)
     stops = np.cumsum(lengths)
-    opening = (stops - lengths)[lengths > 0]
-    skip = _prefix_bytes(tokenizer, ids[opening])
     sizes = np.take(table.lengths, ids)
-    sizes[opening] -= skip
+    prefixed, skips, opened = _prefix_bytes(tokenizer, ids, stops - lengths, lengths)
+    sizes[prefixed] -= skips
 
     ends = np.zeros(len(ids) + 1, np.int64)
     np.cumsum(sizes, out=ends[1:])
     begins = ends[stops - lengths]
     token_bytes = ends[stops] - begins
-    exact = token_bytes == text.byte_counts
-    exact[lengths > 0] &= skip == len(tokenizer.prefix)
+    exact = (token_bytes == text.byte_counts) & opened
     # Texts whose tokens have the wrong length push the later ones out of place, or past the end.
     out_of_place = text.starts[:-1] - begins
     starts = ends[:-1]
     if out_of_place.any() or ends[-1] > len(text.raw):
         starts = np.minimum(starts + np.repeat(out_of_place, lengths), len(text.raw))
-    wrong = _differing(text.raw, starts, table, ids, sizes, opening, skip)
+    wrong = _differing(text.raw, starts, table, ids, sizes, prefixed, skips)
     exact[np.searchsorted(stops, wrong, side="right")] = False
 
     opens = np.zeros(len(text.raw) + 1, np.int8)
@@ -81,14 +79,50 @@ def token_boundaries(text: TextBytes, encoding: Encoding, tokenizer: Tokenizer) 
     return TokenBoundaries(exact, token_bytes, opens)
 
 
-def _prefix_bytes(tokenizer: Tokenizer, opening_ids: IntArray) -> NDArray[np.int32]:
-    """Return how many bytes of each text's first token are the tokenizer's prefix, not text."""
-    prefix = tokenizer.prefix
-    if not prefix or not len(opening_ids):
-        return np.zeros(len(opening_ids), np.int32)
-    distinct, inverse = np.unique(opening_ids, return_inverse=True)
-    begins = [tokenizer.token_bytes[int(i)].startswith(prefix) for i in distinct]
-    return np.where(begins, len(prefix), 0).astype(np.int32)[inverse]
+def _prefix_bytes(
+    tokenizer: Tokenizer, ids: IntArray, firsts: IntArray, lengths: IntArray
+) -> tuple[IntArray, NDArray[np.int32], BoolArray]:
+    """Return which tokens hold part of the tokenizer's prefix, and how many bytes of it, each; and
+    whether the tokens of each text begin with the prefix: [texts] bool.
+
+    Arguments:
+        firsts: the index of each text's first token, of `lengths` tokens in all.
+    """
+    prefix, table = tokenizer.prefix, tokenizer.token_bytes
+    opened = np.ones(len(lengths), np.bool_)
+    places, skips, owners = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)], [firsts[:0]]
+    texts = np.flatnonzero(lengths) if prefix else firsts[:0]
+    found = np.zeros(len(lengths), np.int64)
+    depth = 0
+    while len(texts):  # once, where the first token holds all of the prefix
+        ended = lengths[texts] == depth
+        opened[texts[ended]] = False
+        texts = texts[~ended]
+        place = firsts[texts] + depth
+        token_and_found, which = np.unique(
+            ids[place] * len(prefix) + found[texts], return_inverse=True
+        )
+        held = [_held(table[i // len(prefix)], prefix[i % len(prefix) :]) for i in
+                token_and_found.tolist()]  # fmt: skip
+        skip = np.array(held, np.int32)[which]
+        opened[texts[skip < 0]] = False
+        texts, place, skip = (array[skip >= 0] for array in (texts, place, skip))
+        places.append(place)
+        skips.append(skip)
+        owners.append(texts)
+        found[texts] += skip
+        texts = texts[found[texts] < len(prefix)]
+        depth += 1
+    place, skip = np.concatenate(places), np.concatenate(skips)
+    whole = (skip > 0) & opened[np.concatenate(owners)]
+    return place[whole], skip[whole], opened
+
+
+def _held(token: bytes, prefix: bytes) -> int:
+    """Return how many bytes of the prefix a token holds at its front; -1 where it is another."""
+    if token.startswith(prefix):
+        return len(prefix)
+    return len(token) if prefix.startswith(token) else -1
 
 
 def _differing(
@@ -97,23 +131,22 @@ def _differing(
     table: TokenBytes,
     ids: IntArray,
     sizes: NDArray[np.int32],
-    opening: IntArray,
-    skip: NDArray[np.int32],
+    prefixed: IntArray,
+    skips: NDArray[np.int32],
 ) -> IntArray:
     """Return the indices of tokens whose bytes differ from the text's at their place.
 
     Arguments:
         starts: [tokens] where each token lies in `text`.
         sizes: [tokens] bytes of each, without the prefix.
-        opening: the first token of each text; `skip` of its bytes are prefix.
+        prefixed: tokens of which the first `skips` bytes are prefix.
     """
     of_text = windows(text)
     differ = (of_text[starts] ^ np.take(table.heads, ids)) & np.take(table.head_masks, ids)
-    prefixed = opening[skip > 0]
     skipped = np.zeros(len(ids) if len(prefixed) else 0, np.int64)
     if len(prefixed):
-        skipped[opening] = skip
-        at = table.starts[ids[prefixed]] + skipped[prefixed]
+        skipped[prefixed] = skips
+        at = table.starts[ids[prefixed]] + skips
         mask = HEAD_MASKS[np.minimum(sizes[prefixed], WINDOW)]
         differ[prefixed] = (of_text[starts[prefixed]] ^ table.windows[at]) & mask
     wrong = [np.flatnonzero(differ)]

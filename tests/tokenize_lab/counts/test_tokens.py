@@ -2,12 +2,20 @@
 
 import re
 from collections import Counter
+from itertools import pairwise
+from typing import cast
 
 import numpy as np
 import pytest
+import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import normalizers
 
+from tokenize_lab.backends.common import LoadedTokenizer
+from tokenize_lab.backends.objects import tokenizer_of
+from tokenize_lab.backends.simple import byte_to_character
+from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.counts.fields import TOKEN_FIELDS, TOKEN_INDEX, TextSettings
 from tokenize_lab.counts.text import AnnotatedText
 from tokenize_lab.counts.tokens import (
@@ -17,7 +25,7 @@ from tokenize_lab.counts.tokens import (
     pretokens_sampled,
     token_boundaries,
 )
-from tokenize_lab.tokenizer import Encoding, Tokenizer, TokenKind
+from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer, TokenKind
 from tokenize_lab.tokenizer_spec import load_tokenizer
 
 SPECS = ["byte", "character", "mistral:v1", "mistral:tekken"]
@@ -125,6 +133,87 @@ def test_tricky_texts(tokenizer: Tokenizer) -> None:
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=40), max_size=5))
 def test_any_text(tokenizer: Tokenizer, texts: list[str]) -> None:
     check(texts, tokenizer)
+
+
+RAW_BYTES = st.binary(max_size=20)
+
+
+@st.composite
+def layouts(draw: st.DrawFn) -> tuple[bytes, list[tuple[str, list[bytes]]]]:
+    """A prefix; and texts, each with tokens whose bytes are the text's, or more, fewer, others."""
+    prefix = draw(st.sampled_from([b"", b" ", b"<s>"]))
+    texts = []
+    for text in draw(st.lists(st.text("aé漢😀 1", max_size=14), max_size=5)):
+        raw = prefix + text.encode() if text else b""
+        cuts = sorted(draw(st.lists(st.integers(0, len(raw)), max_size=6)))
+        pieces = [raw[a:b] for a, b in pairwise([0, *cuts, len(raw)])] if raw else []
+        for place in draw(st.lists(st.integers(0, 5), max_size=2)):
+            pieces[place : place + draw(st.integers(0, 1))] = draw(st.lists(RAW_BYTES, max_size=3))
+        texts.append((text, pieces))
+    return prefix, texts
+
+
+@settings(deadline=None, max_examples=300)
+@given(layouts())
+def test_any_tokens_over_any_texts(made: tuple[bytes, list[tuple[str, list[bytes]]]]) -> None:
+    prefix, texts = made
+    vocabulary = sorted({piece for _, pieces in texts for piece in pieces})
+    ids = [vocabulary.index(piece) for _, pieces in texts for piece in pieces]
+    table = TokenBytes.from_pieces(vocabulary, [TokenKind.TEXT] * len(vocabulary))
+    lengths = [len(pieces) for _, pieces in texts]
+    tokenizer = cast(
+        Tokenizer, LoadedTokenizer("own", "own", "", len(vocabulary), table, "", prefix)
+    )
+    encoding = Encoding(np.array(ids, np.uint32), np.array(lengths, np.int64))
+    text = TextBytes.of([text for text, _ in texts])
+    boundaries = token_boundaries(text, encoding, tokenizer)
+    for i, (string, pieces) in enumerate(texts):
+        has_prefix = b"".join(pieces).startswith(prefix) and bool(pieces)
+        rest, left = [], len(prefix) if has_prefix else 0
+        for piece in pieces:
+            rest.append(piece[left:])
+            left = max(0, left - len(piece))
+        exact = b"".join(rest) == string.encode() and (has_prefix or not pieces)
+        assert boundaries.exact[i] == exact
+        assert boundaries.token_bytes[i] == sum(map(len, rest))
+        begin, end = text.starts[i : i + 2]
+        if exact and begin < end:
+            opened = begin + np.flatnonzero(boundaries.opens[begin:end])
+            begins = begin + np.cumsum([0, *map(len, rest)])
+            assert {*opened.tolist()} == {int(at) for at in begins if at < end}
+
+
+@pytest.mark.parametrize(
+    "normalizer",
+    [normalizers.NFKC(), normalizers.Replace("a", "a\u0301" * 9)],
+    ids=["NFKC", "Replace"],
+)
+def test_texts_that_a_normaliser_makes_longer(normalizer: normalizers.Normalizer) -> None:
+    letters = {character: byte for byte, character in byte_to_character().items()}
+    library = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=letters, merges=[]))
+    library.normalizer = normalizer
+    library.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    library.decoder = tokenizers.decoders.ByteLevel()
+    tokenizer = tokenizer_of(library)
+    assert not tokenizer.lossless
+    for texts in (["½½½"], ["½"], ["½½½", "½", "", "abc"], ["น้ำ ทำ คำ ½½½½"], ["a", "¼"]):
+        check(texts, tokenizer)
+
+
+def test_a_prefix_may_be_several_tokens() -> None:
+    letters = {character: byte for byte, character in byte_to_character().items()}
+    library = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=letters, merges=[]))
+    library.normalizer = normalizers.Prepend("<s>")
+    library.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    library.decoder = tokenizers.decoders.ByteLevel()
+    tokenizer = tokenizer_of(library)
+    assert tokenizer.lossless and tokenizer.prefix == b"<s>"
+    texts = ["one", "<s>", "", "漢 字"]
+    text = AnnotatedText(texts, TextSettings(), False)
+    counts = count_tokens(text, tokenizer.encode_batch(texts), tokenizer)
+    assert counts.per_text[:, TOKEN_INDEX["exact_documents"]].tolist() == [1] * 4
+    sizes = [len(text.encode()) for text in texts]
+    assert counts.per_text[:, TOKEN_INDEX["token_bytes"]].tolist() == sizes
 
 
 def test_words_and_digits_counted_by_hand() -> None:
