@@ -90,7 +90,9 @@ def _prefix_bytes(
     """
     prefix, table = tokenizer.prefix, tokenizer.token_bytes
     opened = np.ones(len(lengths), np.bool_)
-    places, skips, owners = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)], [firsts[:0]]
+    places: list[IntArray] = [firsts[:0]]
+    skips: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
+    owners: list[IntArray] = [firsts[:0]]
     texts = np.flatnonzero(lengths) if prefix else firsts[:0]
     found = np.zeros(len(lengths), np.int64)
     depth = 0
@@ -105,9 +107,10 @@ def _prefix_bytes(
         held = [_held(table[i // len(prefix)], prefix[i % len(prefix) :]) for i in
                 token_and_found.tolist()]  # fmt: skip
         skip = np.array(held, np.int32)[which]
-        opened[texts[skip < 0]] = False
-        texts, place, skip = (array[skip >= 0] for array in (texts, place, skip))
-        places.append(place)
+        is_prefix = skip >= 0
+        opened[texts[~is_prefix]] = False
+        texts, skip = texts[is_prefix], skip[is_prefix]
+        places.append(place[is_prefix])
         skips.append(skip)
         owners.append(texts)
         found[texts] += skip
