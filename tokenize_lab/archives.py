@@ -1,0 +1,148 @@
+"""Archives that a registry hands out, read without trusting them: a `.tgz` of npm, a wheel.
+
+Only regular files and folders inside the archive's own folder are known; one path that leads out of
+it, a link, a device or a size beyond reason and the whole archive is refused. Nothing is run.
+"""
+
+import hashlib
+import stat
+import tarfile
+import zipfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from corpora.errors import InputError
+from corpora.files import written_whole
+
+MOST_MEMBERS = 200_000
+MOST_BYTES = 4 << 30  # unpacked, of all members
+MOST_FILE_BYTES = 1 << 30
+_BLOCK = 1 << 20
+
+
+def member_sizes(archive: Path, label: str) -> dict[str, int]:
+    """Return the size in bytes of every file of the archive, by its path inside.
+
+    npm puts everything below one folder, which is left out; wheels do not.
+
+    Args:
+        label: what the archive is called in errors.
+
+    Raises:
+        InputError: it cannot be read, or a member leads outside, is no plain file, or is too big.
+    """
+    sizes: dict[str, int] = {}
+    total = 0
+    with _refused_torn(label):
+        for name, size, problem, _ in _members(archive):
+            if problem:
+                raise InputError(f"{label}: refused: its archive has {problem}")
+            total += size
+            if len(sizes) >= MOST_MEMBERS or total > MOST_BYTES or size > MOST_FILE_BYTES:
+                raise InputError(
+                    f"{label}: refused: its archive unpacks to more than {MOST_BYTES >> 30} GiB, or"
+                    f" {MOST_MEMBERS:,} files, or a file of more than {MOST_FILE_BYTES >> 30} GiB"
+                )
+            sizes[name] = size
+    return sizes
+
+
+def extract(archive: Path, names: Collection[str], folder: Path, label: str) -> dict[str, str]:
+    """Write the files of those names below `folder`; return the SHA-256 of each.
+
+    Raises:
+        InputError: as `member_sizes`, or a file cannot be written.
+    """
+    member_sizes(archive, label)  # nothing is written of an archive that is refused
+    wanted, sums = set(names), {}
+    with _refused_torn(label):
+        for name, size, _, content in _members(archive):
+            if name not in wanted or content is None:
+                continue
+            digest = hashlib.sha256()
+            with written_whole(folder / name) as temporary, temporary.open("wb") as out:
+                left = size
+                while block := content.read(min(_BLOCK, left)):
+                    out.write(block)
+                    digest.update(block)
+                    left -= len(block)
+                if left:
+                    raise EOFError(f"{name} ends early")
+            sums[name] = digest.hexdigest()
+    return sums
+
+
+def contains(archive: Path, names: Collection[str], words: Collection[bytes]) -> list[str]:
+    """Return those of the files that hold all the words, in order of the archive."""
+    wanted, found = set(names), []
+    for name, size, _, content in _members(archive):
+        if name in wanted and content is not None:
+            text = content.read(size)
+            if all(word in text for word in words):
+                found.append(name)
+    return found
+
+
+_Member = tuple[str, int, str, IO[bytes] | None]
+
+
+def _members(archive: Path) -> Iterator[_Member]:
+    """Yield each file's path, size, what is wrong with it, and its content, to be read at once."""
+    if zipfile.is_zipfile(archive):
+        yield from _of_zip(archive)
+    else:
+        yield from _of_tar(archive)
+
+
+def _of_tar(archive: Path) -> Iterator[_Member]:
+    with tarfile.open(archive, "r|gz") as tar:
+        for member in tar:
+            problem = _path_problem(member.name)
+            if not problem and not member.isreg() and not member.isdir():
+                what = "a link" if member.issym() or member.islnk() else "a device or a pipe"
+                problem = f"{what}, {member.name!r}"
+            if problem:
+                yield member.name, 0, problem, None
+            elif member.isreg():
+                inside = PurePosixPath(member.name).parts[1:]
+                if inside:
+                    content = tar.extractfile(member)
+                    yield "/".join(inside), member.size, "", content
+
+
+def _of_zip(archive: Path) -> Iterator[_Member]:
+    with zipfile.ZipFile(archive) as zipped:
+        for member in zipped.infolist():
+            problem = _path_problem(member.filename)
+            mode = stat.S_IFMT(member.external_attr >> 16)
+            if not problem and mode not in (0, stat.S_IFREG, stat.S_IFDIR):
+                what = "a link" if mode == stat.S_IFLNK else "a device or a pipe"
+                problem = f"{what}, {member.filename!r}"
+            if problem:
+                yield member.filename, 0, problem, None
+            elif not member.is_dir():
+                with zipped.open(member) as content:
+                    name = "/".join(PurePosixPath(member.filename).parts)
+                    yield name, member.file_size, "", content
+
+
+def _path_problem(name: str) -> str:
+    path = PurePosixPath(name)
+    outside = path.is_absolute() or ".." in path.parts or ":" in (path.parts or ("",))[0]
+    if outside or "\\" in name or "\0" in name or not name:
+        return f"a path outside its folder, {name!r}"
+    return ""
+
+
+@contextmanager
+def _refused_torn(label: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+        raise InputError(f"{label}: its archive is not whole ({error}); fetch it again") from error
+    except (NotImplementedError, RuntimeError) as error:  # an encrypted or unknown zip
+        raise InputError(f"{label}: its archive cannot be read ({error})") from error
