@@ -140,6 +140,18 @@ def check_writable(folder: Path) -> None:
     probe.unlink()
 
 
+def measured_before(folder: Path) -> str:
+    """Return what the measurement in a folder is of, in a few words; or "" where there is none."""
+    try:
+        record = json.loads((folder / RECORD).read_text("utf-8"))
+        names = [[part["name"] for part in record[kind]] for kind in ("corpora", "tokenizers")]
+        return " with ".join(", ".join(map(str, some)) for some in names)
+    except OSError:
+        return ""
+    except (ValueError, KeyError, TypeError):
+        return "something that can no longer be read"
+
+
 def load_results(folder: Path) -> Results:
     """Read a folder that `Results.save` wrote.
 

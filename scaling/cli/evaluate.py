@@ -51,6 +51,10 @@ def evaluate(
     ] = 100,
     device: DeviceOption = "auto",
     out: Annotated[Path | None, output_option(help="file for the JSON, too")] = None,
+    columns: Annotated[
+        str,
+        output_option(metavar="A,B,...", help="only these columns of the rows, with --json too"),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Score text with a trained run, in bits per byte of the raw text.
@@ -96,7 +100,11 @@ def evaluate(
         answer = found.to_json(opened, level, draws)
     if out is not None:
         write_json(out, answer)
-    if as_json:
+    if columns:
+        from tokenize_lab.cli.tables import chosen_rows
+
+        emit(chosen_rows(answer["rows"], columns, as_json=as_json, as_csv=False))
+    elif as_json:
         print_json(answer)
     else:
         _print_tables(answer)

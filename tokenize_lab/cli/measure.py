@@ -16,6 +16,7 @@ from tokenize_lab.cli.options import (
     INPUT,
     OUTPUT,
     CacheFolder,
+    Columns,
     Jobs,
     Language,
     NoCache,
@@ -81,6 +82,7 @@ def measure(
     ],
     as_json: RowsAsJson = False,
     as_csv: RowsAsCsv = False,
+    columns: Columns = "",
     out: Annotated[Path, _output(help="folder for counts, samples, provenance")] = Path(
         "out/measure"
     ),
@@ -147,9 +149,10 @@ def measure(
     tokenize-lab measure parallel_folder -t hf:a.json -t sp:b.model --group-by domain
     """
     from corpora.output import drawn, emit, json_list
-    from tokenize_lab.cli.tables import csv_lines, measure_tables, plan_table
+    from tokenize_lab.cli.tables import chosen_rows, csv_lines, measure_tables, plan_table
     from tokenize_lab.counts.sharing import encoding_plans, plan_rows
     from tokenize_lab.measurement import measure as measured
+    from tokenize_lab.results import measured_before
     from tokenize_lab.tokenizer_spec import load_tokenizers
 
     one_format(as_json=as_json, as_csv=as_csv)
@@ -158,11 +161,17 @@ def measure(
     loaded = load_tokenizers(tokenizers)
     if explain:
         plan = plan_rows(encoding_plans(loaded, TextSettings(words, graphemes)))
-        emit(json_list(plan) if as_json else drawn([plan_table(plan)]))
+        if columns or as_csv:
+            asked = columns or ",".join(plan[0])
+            emit(chosen_rows(plan, asked, as_json=as_json, as_csv=as_csv))
+        else:
+            emit(json_list(plan) if as_json else drawn([plan_table(plan)]))
         return
     count_batches = _cluster(address, jobs) if engine is CountEngine.RAY else None
     if engine is CountEngine.LOCAL and address is not None:
         raise InputError("--address: is for --engine ray; give both or neither")
+    if before := measured_before(out):
+        say([f"{out}: replaces the measurement there, of {before} (--out DIR keeps both)"])
     with progress("measuring", total_bytes(opened)) as bars:
         results = measured(
             opened,
@@ -183,7 +192,9 @@ def measure(
         )
     say([f"counts, samples and provenance: {out} (then: tokenize-lab report {out})"])
     say([*results.remarks(), *reading.remarks(opened)])
-    if as_json:
+    if columns:
+        emit(chosen_rows(results.rows(), columns, as_json=as_json, as_csv=as_csv))
+    elif as_json:
         emit(json_list(results.rows()))
     elif as_csv:
         emit(csv_lines(results.rows()))

@@ -32,6 +32,15 @@ RowsAsJson = Annotated[
 RowsAsCsv = Annotated[
     bool, typer.Option("--csv", help="rows as CSV on stdout", rich_help_panel=OUTPUT)
 ]
+Columns = Annotated[
+    str,
+    typer.Option(
+        metavar="A,B,...",
+        help="only these columns, in a table, --csv or --json",
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
 Replicates = Annotated[
     int,
     typer.Option(

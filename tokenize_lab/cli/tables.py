@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ from rich.box import HEAVY_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from corpora.errors import InputError, did_you_mean
+from corpora.output import drawn, json_list
 from tokenize_lab.rates import RATES
 from tokenize_lab.rows import MeasureRow, flat_row
 
@@ -61,24 +64,80 @@ def with_half_width(value: float | None, interval: Sequence[float] | None, digit
     return text
 
 
+def chosen_rows(
+    rows: Iterable[MeasureRow], columns: str, *, as_json: bool, as_csv: bool
+) -> Iterator[str]:
+    """Yield some columns of rows as JSON, as CSV or as a table.
+
+    Arguments:
+        columns: names with commas between them, as CSV has them: the ends of an interval are
+            `bytes_per_token_low` and `bytes_per_token_high`.
+
+    Raises:
+        InputError: no row has a column of that name.
+    """
+    wanted = list(dict.fromkeys(filter(None, (name.strip() for name in columns.split(",")))))
+    if not wanted:
+        raise InputError("`columns`: none is named; give names with commas, as language,bytes")
+    flat = [flat_row(row) if "intervals" in row else row for row in rows]
+    known = list(dict.fromkeys(name for row in flat for name in row))
+    for name in wanted:
+        if name not in known:
+            near = did_you_mean(name, known) or f"; there are {', '.join(known)}"
+            raise InputError(f"`columns`: no column {name!r}{near}")
+    chosen = [{name: row.get(name) for name in wanted} for row in flat]
+    if as_json:
+        yield from json_list(chosen)
+    elif as_csv:
+        yield from _csv(chosen, wanted)
+    else:
+        words = [n for n in wanted if any(isinstance(row[n], str) for row in chosen)]
+        cells = [[_cell(row[name]) for name in wanted] for row in chosen]
+        table = text_table("", wanted, cells, left=words)
+        table.columns[0].justify = "left" if wanted[0] in words else "right"
+        yield from drawn([table])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def csv_lines(rows: Iterable[MeasureRow], differing: Iterable[str] = RATES) -> Iterator[str]:
     """Yield rows as lines of CSV: an interval is two columns, a difference three; null is empty.
 
     Arguments:
         differing: what rows may have differences of, although the first of them has none.
     """
-    text = io.StringIO()
-    writer = None
+    first = True
+    names: list[str] = []
     for row in rows:
         cells = flat_row(row)
-        if writer is None:
+        if first:
             differences = [
                 f"{name}_difference{end}" for name in differing for end in ("", "_low", "_high")
             ]
             names = list(dict.fromkeys([*cells, *differences]))
-            writer = csv.DictWriter(text, names, lineterminator="\n")
-            writer.writeheader()
-        writer.writerow(cells)
+        yield from _csv([cells], names, heading=first)
+        first = False
+
+
+def _csv(
+    rows: Iterable[MeasureRow], names: Sequence[str], *, heading: bool = True
+) -> Iterator[str]:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    if heading:
+        writer.writeheader()
+    for row in rows:
+        writer.writerow(row)
         yield text.getvalue()
         text.seek(0)
         text.truncate()
@@ -176,7 +235,7 @@ def _one_language(rows: Sequence[MeasureRow]) -> Table:
         cells.append(
             (
                 f"{row['vocabulary_size']:,}",
-                f"{row['tokens']:,}",
+                "-" if row["tokens"] is None else f"{row['tokens']:,}",
                 _curve_rate(row),
                 "" if gain is None else f"{1000 * gain:.4f}",
                 "-" if rate is None or not ceiling else f"{rate / ceiling:.1%}",

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from corpora.errors import InputError
+from corpora.errors import InputError, as_options
 from tokenize_lab.cli.options import (
     OUTPUT,
+    Columns,
     Invalid,
     Language,
     ReadOptions,
@@ -57,6 +58,7 @@ def vocab_curve(
     ] = False,
     as_json: RowsAsJson = False,
     as_csv: RowsAsCsv = False,
+    columns: Columns = "",
     out: Annotated[
         Path, typer.Option(help="folder for vocab_curve.json", rich_help_panel=OUTPUT)
     ] = Path("out/vocab-curve"),
@@ -79,7 +81,7 @@ def vocab_curve(
     tokenize-lab report out/vocab-curve
     """
     from corpora.output import drawn, emit, json_list
-    from tokenize_lab.cli.tables import csv_lines, curve_tables
+    from tokenize_lab.cli.tables import chosen_rows, csv_lines, curve_tables
     from tokenize_lab.vocabulary_curves.job import vocab_curve
 
     one_format(as_json=as_json, as_csv=as_csv)
@@ -92,8 +94,13 @@ def vocab_curve(
             text, tokenizers, at=at or (), replicates=replicates, seed=seed, progress=bars.report
         )
     path = curves.save(out, ["tokenize-lab", *sys.argv[1:]])
-    say([f"curves: {path} (then: tokenize-lab report {out})", *reading.remarks([text])])
-    if as_json:
+    say([f"curves: {path} (then: tokenize-lab report {out})"])
+    say([as_options(line, {"at": "--at"}) for line in curves.remarks()])
+    say(reading.remarks([text]))
+    if columns:
+        rows = curves.rows(every=every)
+        emit(chosen_rows(rows, columns, as_json=as_json, as_csv=as_csv))
+    elif as_json:
         emit(json_list(curves.rows(every=every)))
     elif as_csv:
         emit(csv_lines(curves.rows(every=every), differing=()))

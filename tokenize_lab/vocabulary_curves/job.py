@@ -60,18 +60,20 @@ class VocabCurve:
         """Yield rows at some sizes, ascending; by default at the curve's own.
 
         Intervals are of the sizes that the curve has units at, and None elsewhere; a row's marginal
-        gain has one where its neighbour before has, too.
+        gain has one where its neighbour before has, too. At a size that the tokenizer cannot be cut
+        to, what is counted is None.
         """
         sizes = sizes or self.sizes
         ceiling = self.counts.bytes / self.counts.pieces if self.counts.pieces else None
         replicates = self._replicates()
         before: int | None = None
         for size in sizes:
-            rate = self._rate(size)
+            possible = size in self.every_size
+            rate = self._rate(size) if possible else None
             row: CurveRow = {
                 **self.place,
                 "vocabulary_size": size,
-                "tokens": self.counts.at(size),
+                "tokens": self.counts.at(size) if possible else None,
                 "bytes": self.counts.bytes,
                 "documents": self.counts.documents,
                 "bytes_per_token": rate,
@@ -91,7 +93,7 @@ class VocabCurve:
                     gains = (drawn - drawn_before) / step
                     intervals["marginal_bytes_per_token"] = self.bootstrap.interval(gains)
             yield {**row, "intervals": intervals}
-            before = size
+            before = size if possible else before
 
     def _rate(self, size: int) -> float | None:
         tokens = self.counts.at(size)
@@ -120,6 +122,7 @@ class VocabCurves:
         at: the sizes asked for by name, ascending.
         replicates: bootstrap resamples; 0 for no intervals.
         seed: of the resamples.
+        impossible: of the sizes asked for, why a tokenizer cannot be cut to one, a line each.
     """
 
     corpus: Corpus
@@ -128,10 +131,15 @@ class VocabCurves:
     at: Sequence[int]
     replicates: int
     seed: int
+    impossible: Sequence[str] = ()
 
     def __repr__(self) -> str:
         names = ", ".join(tokenizer.name for tokenizer in self.tokenizers)
         return f"<vocabulary curves: {self.corpus.name} with {names}>"
+
+    def remarks(self) -> list[str]:
+        """Return what a person should know beside the rows, a line each."""
+        return [f"{reason}; its cell is empty" for reason in self.impossible]
 
     def rows_by_curve(self, *, every: bool = False) -> list[Iterator[CurveRow]]:
         """Return each curve's rows: at every size, at those asked for, or on a grid."""
@@ -191,20 +199,27 @@ def vocab_curve(
     Arguments:
         corpus: text.
         tokenizers: BPEs or specs of them, as `load_tokenizers` takes them.
-        at: vocabulary sizes to give beside a grid a quarter of an octave apart.
+        at: vocabulary sizes to give beside a grid a quarter of an octave apart; where some of the
+            tokenizers cannot be cut to one, their rows have no counts there.
         replicates: bootstrap resamples for the intervals; 0 for none.
         seed: of the resamples.
         progress: told of the bytes of text just counted.
 
     Raises:
-        InputError: from the corpus; a tokenizer is no BPE, or cannot be cut to a size asked for.
+        InputError: from the corpus; a tokenizer is no BPE, or none can be cut to a size asked for.
     """
     at = [whole("at", size) for size in listed("at", at)]
     whole("replicates", replicates, 0, 100_000)
     whole("seed", seed, 0)
     loaded = load_tokenizers(tokenizers)
     merges = [merges_of(tokenizer) for tokenizer in loaded]
-    sizes = [_sizes(t.name, its_merges, at) for t, its_merges in zip(loaded, merges, strict=True)]
+    impossible: list[str] = []
+    for size in sorted(set(at)):
+        refusals = list(_refusals(size, loaded, merges))
+        if len(refusals) == len(loaded):
+            raise InputError(refusals[0])
+        impossible += refusals
+    sizes = [_sizes(its_merges, at) for its_merges in merges]
     batches = corpus.batches()
     first = next(batches, None)
     counters = [
@@ -235,13 +250,23 @@ def vocab_curve(
         for tokenizer, shown, counter in zip(loaded, sizes, counters, strict=True)
         for language, counts in counter.curves().items()
     ]
-    return VocabCurves(corpus, loaded, curves, sorted(set(at)), replicates, seed)
+    return VocabCurves(corpus, loaded, curves, sorted(set(at)), replicates, seed, impossible)
 
 
-def _sizes(name: str, merges: Merges, at: Sequence[int]) -> list[int]:
-    for size in at:
-        merges.kept(size, f"`at={size}`: {name}")
-    return sorted({*at, *log_grid(merges.base_size, merges.vocabulary_size)})
+def _refusals(
+    size: int, tokenizers: Sequence[Tokenizer], merges: Sequence[Merges]
+) -> Iterator[str]:
+    """Yield why a vocabulary cannot be cut to a size, for each that cannot."""
+    for tokenizer, its_merges in zip(tokenizers, merges, strict=True):
+        try:
+            its_merges.kept(size, f"`at={size}`: {tokenizer.name}")
+        except InputError as refusal:
+            yield str(refusal)
+
+
+def _sizes(merges: Merges, at: Sequence[int]) -> list[int]:
+    first, last = merges.base_size, merges.vocabulary_size
+    return sorted({*(size for size in at if first <= size <= last), *log_grid(first, last)})
 
 
 def log_grid(first: int, last: int) -> list[int]:

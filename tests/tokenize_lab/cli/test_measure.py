@@ -65,6 +65,37 @@ def test_csv_has_a_column_for_each_end_of_an_interval(corpus: Path, tmp_path: Pa
     assert rows[1]["premium"] == ""
 
 
+def test_chosen_columns_are_the_same_in_a_table_csv_and_json(corpus: Path, tmp_path: Path) -> None:
+    line = f"measure {corpus} -t byte -t mistral:v3 --no-cache --out {tmp_path / 'out'}"
+    names = "tokenizer,tokens,bytes_per_token_low,bytes_per_token_difference"
+    rows = answer(f"{line} --columns {names}")
+    assert [list(row) for row in rows] == [names.split(",")] * 2
+    assert rows[0]["bytes_per_token_difference"] is None
+    found = list(csv.reader(io.StringIO(command(f"{line} --csv --columns {names}").stdout)))
+    assert found[0] == names.split(",")
+    assert found[2] == [str(value) for value in rows[1].values()]
+    table = command(f"{line} --columns {names}").stdout
+    assert all(name in table for name in names.split(",")) and f"{rows[1]['tokens']:,}" in table
+    assert "--columns: no column 'token'; did you mean 'tokens'?" in mistake(
+        f"{line} --columns token"
+    )
+    done = command(f"{line} --explain --columns tokenizer,cut_rule --csv")
+    assert done.stdout == "tokenizer,cut_rule\nbyte,\nmistral:v3,\n"
+
+
+def test_a_second_measurement_into_a_folder_says_that_it_replaces(
+    corpus: Path, tmp_path: Path
+) -> None:
+    line = f"measure {corpus} --no-cache --out {tmp_path / 'out'}"
+    assert "replaces" not in command(f"{line} -t byte -t character").stderr
+    said = (
+        f"{tmp_path / 'out'}: replaces the measurement there, of {corpus.name} with byte, character"
+    )
+    assert said in command(f"{line} -t byte").stderr
+    (tmp_path / "out" / "provenance.json").write_text("{")
+    assert "of something that can no longer be read" in command(f"{line} -t byte").stderr
+
+
 def test_a_table_for_people(corpus: Path, tmp_path: Path) -> None:
     done = command(f"measure {corpus} -t byte -t mistral:v3 --no-cache --out {tmp_path / 'out'}")
     assert "Bytes per token" in done.stdout and "mistral:v3" in done.stdout

@@ -86,3 +86,19 @@ def test_mistakes(
     given = words.format(**trained)
     assert said in mistake(f"vocab-curve {english} {given} --out {tmp_path}")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_size_that_one_tokenizer_cannot_be_cut_to_is_an_empty_cell(
+    english: Path, tmp_path: Path
+) -> None:
+    line = "-t mistral:tekken -t small=truncated:3000:mistral:tekken --at 2048 --at 4096"
+    done = command(f"vocab-curve {english} {line} --csv --out {tmp_path}")
+    assert done.exit_code == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    empty = [(row["tokenizer"], row["vocabulary_size"]) for row in rows if not row["tokens"]]
+    assert (len(rows), empty) == (4, [("small", "4096")])
+    assert "--at 4096: small: there are only 3000 ids; ask for that or fewer" in done.stderr
+    kept = json.loads((tmp_path / "vocab_curve.json").read_text("utf-8"))
+    assert all(row["tokens"] for curve in kept["curves"] for row in curve["rows"])
+    chosen = command(f"vocab-curve {english} {line} --columns tokenizer,tokens --out {tmp_path}")
+    assert "small" in chosen.stdout and "-" in chosen.stdout.splitlines()[-2]
