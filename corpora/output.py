@@ -57,8 +57,7 @@ def drawn(parts: "Iterable[RenderableType]") -> Iterator[str]:
     """Yield rich's tables and text as they look on the terminal that stdout is, or on plain paper.
 
     For `emit`, since what rich itself prints ends in a traceback where nobody reads. Tables that
-    are too wide for the terminal are split; see `fitted`. Paper is as wide as the variable COLUMNS
-    says where it is set, and else as wide as need be.
+    are too wide for the terminal are split; see `fitted`. Paper is as wide as need be.
     """
     # Yielded, not returned: rich ends a capture with an empty write, and a full disk refuses that
     # one, too, so `emit` has to be around it.
@@ -66,7 +65,7 @@ def drawn(parts: "Iterable[RenderableType]") -> Iterator[str]:
     from rich.table import Table
 
     console = Console()
-    if not console.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
+    if not console.is_terminal:
         console.width = _UNFOLDED
     fitting: list[RenderableType] = []
     for part in parts:
