@@ -3,6 +3,7 @@
 They are drawn by the functions that draw the report's.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from reports.laws.bowl import contour_panels
 from reports.laws.profiles import best_rate_panel, compute_panel, losses_panel, optima_of
 from reports.laws.results import Laws
 from reports.measured import Measured, measured, read_measured
-from reports.measures import MEASURES
+from reports.measures import MEASURES, OF_LOST_TEXT, Measure
 from reports.numbers import LowHigh, significant
 from reports.sections.compression import dots_by_language
 from reports.vocabulary.curves import Curves, curves_of, read_curves, size_panels
@@ -71,7 +72,10 @@ def measurement_figure(
     panels = []
     for i, (place, cells) in enumerate(places.items()):
         read = partial(_read, cells, rate)
-        picture = dots_by_language(f"{rate}-{i}", measure, _ordered(cells, rate), series, read)
+        picture = dots_by_language(
+            f"{rate}-{i}", measure, _ordered(cells, rate), series, read,
+            caveat=partial(_caveat, cells, measure),
+        )  # fmt: skip
         assert picture is not None
         panels.append(Panel(place if len(places) > 1 else "", picture))
     return Figure(f"{measure.heading.capitalize()} by language", panels, series)
@@ -84,11 +88,19 @@ def _read(
     return None if row is None else (row[rate], row.get("intervals", {}).get(rate))
 
 
+def _caveat(cells: MeasuredCells, measure: Measure, language: str, tokenizer: str) -> str:
+    row = cells.get((language, tokenizer))
+    return "" if row is None or measure.name not in OF_LOST_TEXT else measure.caveat(row)
+
+
 def _ordered(cells: MeasuredCells, rate: str) -> list[str]:
-    """Return the languages, the largest mean over tokenizers first."""
-    values: dict[str, list[float]] = {}
-    for (language, _), row in cells.items():
-        values.setdefault(language, []).append(row[rate])
+    """Return the languages, the largest mean over tokenizers first; over those that lose no text,
+    if there are any."""
+    losing = {tokenizer for (_, tokenizer), row in cells.items() if row.get("lost_share")}
+    kept = {key: row for key, row in cells.items() if key[1] not in losing} or cells
+    values: dict[str, list[float]] = {language: [-math.inf] for language, _ in cells}
+    for (language, _), row in kept.items():
+        values[language] = [v for v in values[language] if v > -math.inf] + [row[rate]]
     return sorted(values, key=lambda code: (-sum(values[code]) / len(values[code]), code))
 
 

@@ -156,9 +156,10 @@ class CorpusResults:
     @cached_property
     def languages(self) -> list[str]:
         """Languages, from the best compressed to the worst: by the geometric mean of bytes per
-        token over tokenizers."""
+        token over tokenizers that lose no text, if there are any."""
+        kept = [row for row in self.rows if row["tokenizer"] not in self.losing]
         logs: dict[str, list[float]] = {}
-        for row in self.rows:
+        for row in kept or self.rows:
             rate = row["bytes_per_token"]
             logs.setdefault(row["language"], []).append(np.log(rate) if rate else -np.inf)
         return sorted(logs, key=lambda language: (-np.mean(logs[language]), language))
@@ -181,9 +182,9 @@ class CorpusResults:
         return {group.tokenizer: part for group, part in merged(self.counts, []).items()}
 
     @cached_property
-    def lossy(self) -> set[str]:
-        """Tokenizers under which some text of this corpus did not come back exactly."""
-        return {name for name, row in self.overall.items() if (row["exact_share"] or 0) < 1}
+    def losing(self) -> set[str]:
+        """Tokenizers whose tokens do not carry all of this corpus's text: they are ranked apart."""
+        return {name for name, row in self.overall.items() if row["lost_bytes"]}
 
     def reader(self, rate: str) -> Callable[[str, str], tuple[float, Interval | None] | None]:
         """Return what tells a rate and its interval by language and tokenizer, if measured."""

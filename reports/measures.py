@@ -10,6 +10,12 @@ from reports.numbers import LowHigh, with_small
 from tokenize_lab.rates import RATES
 from tokenize_lab.rows import RELATIVE_RATES, MeasureRow
 
+# What looks cheap where text is lost: its tokens stand for more than they carry.
+OF_LOST_TEXT = {
+    *("bytes_per_token", "characters_per_token", "graphemes_per_token", "fertility", "premium"),
+}
+_RESTS_ON = {"comparable_word_share": "words", "comparable_share": "text"}
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -50,10 +56,23 @@ class Measure:
         return " ".join(part for part in self._parts(value, ends, "%") if part)
 
     def cell(self, row: MeasureRow | None) -> Markup:
-        """Return a row's value with its interval, as HTML."""
+        """Return a row's value with its interval, and what it does not cover, as HTML."""
         if row is None:
             return Markup(numbers.UNMEASURED)
-        return with_small(*self._parts(row[self.name], row["intervals"].get(self.name), "%"))
+        value, ends = self._parts(row[self.name], row["intervals"].get(self.name), "%")
+        return with_small(value, ", ".join(part for part in (ends, self.caveat(row)) if part))
+
+    def caveat(self, row: MeasureRow) -> str:
+        """Return what share of a row's text is lost, or is not compared, where that bears on this
+        measure."""
+        if row[self.name] is None:
+            return ""
+        if self.name in OF_LOST_TEXT and row.get("lost_share"):
+            return f"{numbers.share(row['lost_share'])} of the text lost"
+        rests_on = RATES[self.name].rests_on if self.name in RATES else None
+        if rests_on and (share := row.get(rests_on)) is not None and share < 1:
+            return f"of {numbers.share(share)} of the {_RESTS_ON[rests_on]}"
+        return ""
 
     def difference_cell(self, value: float, ends: LowHigh) -> Markup:
         """Return a difference with its interval, as HTML; of shares, in percentage points."""
@@ -74,11 +93,14 @@ _MEASURES = [
     Measure("graphemes_per_token", "graphemes per token"),
     Measure("fertility", "fertility (tokens per word)"),
     Measure("single_token_word_share", "one-token words (STRR)", is_share=True),
+    Measure("comparable_word_share", "words compared", is_share=True),
     Measure("bytes_per_pretoken", "bytes per pre-token"),
     Measure("parity", "parity (bytes)"),
     Measure("premium", "premium (tokens)"),
     Measure("gini", "Gini", places=3),
     Measure("exact_share", "exact round trips", is_share=True),
+    Measure("lost_share", "text lost", is_share=True),
+    Measure("comparable_share", "text compared", is_share=True),
     Measure("normalization_loss", "normalisation loss", is_share=True),
     Measure("unknown_share", "unknown (UNK)", is_share=True),
     Measure("byte_fallback_share", "byte fallback", is_share=True),

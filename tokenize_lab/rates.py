@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike
 from tokenize_lab.counts.fields import FIELD_INDEX
 from tokenize_lab.tokenizer import FloatArray, IntArray
 
+LEAST_COMPARABLE = 0.1  # of a text, for what is measured in part of it to stand for the whole
+
 
 @dataclass(frozen=True)
 class Rate:
@@ -25,6 +27,8 @@ class Rate:
         below: the same, of the denominator.
         needs: a count that is 0 where the rate was not asked for.
         needs_spaces: null where most characters belong to scripts that write no word spaces.
+        rests_on: the rate that says of how much of the text this one is; below `LEAST_COMPARABLE`
+            a row has null.
     """
 
     meaning: str
@@ -32,6 +36,7 @@ class Rate:
     below: Mapping[str, int]
     needs_spaces: bool = False
     needs: str | None = None
+    rests_on: str | None = None
 
     def of(self, sums: IntArray | FloatArray) -> FloatArray:
         """Return the rate of [..., len(FIELDS)] counts: [...], NaN where it is not defined."""
@@ -70,6 +75,13 @@ RATES = {
         {"single_token_words": 1},
         {"comparable_words": 1},
         needs_spaces=True,
+        rests_on="comparable_word_share",
+    ),
+    "comparable_word_share": Rate(
+        "share of words that lie in texts given back exactly: what STRR rests on",
+        {"comparable_words": 1},
+        {"words": 1},
+        needs_spaces=True,
     ),
     "bytes_per_pretoken": Rate(
         "pre-token ceiling: bytes per piece that merges cannot cross, the most bytes per token "
@@ -82,8 +94,20 @@ RATES = {
         {"exact_documents": 1},
         {"documents": 1},
     ),
+    "lost_share": Rate(
+        "share of the text's bytes that the tokens do not carry (unknown, dropped or changed): "
+        "where it is not 0, bytes per token and premium are of text that is partly lost",
+        {"lost_bytes": 1},
+        {"bytes": 1},
+    ),
+    "comparable_share": Rate(
+        "share of bytes that lie in texts given back exactly: what digit grouping and the measures "
+        "of code rest on",
+        {"comparable_bytes": 1},
+        {"bytes": 1},
+    ),
     "normalization_loss": Rate(
-        "share of bytes that the tokens do not carry: 1 - bytes of tokens / bytes of text",
+        "1 - bytes of tokens / bytes of text; below 0 where the tokens hold more than the text",
         {"bytes": 1, "token_bytes": -1},
         {"bytes": 1},
     ),
@@ -101,16 +125,19 @@ RATES = {
         "pooled over numbers",
         {"digit_boundaries_hit": 2},
         {"digit_boundaries": 1, "digit_boundaries_expected": 1},
+        rests_on="comparable_share",
     ),
     "indentation_bytes_per_token": Rate(
         "code: bytes of indentation per token that touches it",
         {"indentation_bytes": 1},
         {"indentation_tokens": 1},
+        rests_on="comparable_share",
     ),
     "operator_bytes_per_token": Rate(
         "code: bytes of operators of two or more characters per token that touches them",
         {"operator_bytes": 1},
         {"operator_tokens": 1},
+        rests_on="comparable_share",
     ),
 }
 

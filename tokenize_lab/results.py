@@ -169,6 +169,7 @@ def load_results(folder: Path) -> Results:
         samples = json.loads(contents["samples.json"])
         frame = pl.read_parquet(io.BytesIO(contents["counts.parquet"]))
         histograms = pl.read_parquet(io.BytesIO(contents["histograms.parquet"]))
+        frame = _with_later_counts(frame)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(
             f"{folder}: holds no measurement ({Path(error.filename or '').name} is missing); "
@@ -186,6 +187,18 @@ def load_results(folder: Path) -> Results:
             part["token_id"].to_numpy().astype(np.uint32), part["occurrences"].to_numpy()
         )
     return Results(counts, provenance, samples)
+
+
+def _with_later_counts(frame: "pl.DataFrame") -> "pl.DataFrame":
+    """Return counts with those that older folders do not have, as near as theirs allow."""
+    import polars as pl
+
+    size, documents = pl.col("bytes"), pl.col("documents")
+    later = {
+        "lost_bytes": (size - pl.col("token_bytes")).clip(0),
+        "comparable_bytes": size * pl.col("exact_documents") // documents,
+    }
+    return frame.with_columns(**{n: e for n, e in later.items() if n not in frame.columns})
 
 
 def _parquet(frame: "pl.DataFrame") -> bytes:

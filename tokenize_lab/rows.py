@@ -15,7 +15,14 @@ import numpy as np
 from corpora.bootstrap import DocumentBootstrap, Interval
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.counts.schema import Group, GroupCounts, aligned_languages, place_of, references
-from tokenize_lab.rates import RATES, RENYI_ORDERS, gini, renyi_efficiency, zipf_slope
+from tokenize_lab.rates import (
+    LEAST_COMPARABLE,
+    RATES,
+    RENYI_ORDERS,
+    gini,
+    renyi_efficiency,
+    zipf_slope,
+)
 from tokenize_lab.tokenizer import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -100,7 +107,8 @@ def iterate_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> Ite
         return
     bootstrap = settings.bootstrap
     totals = np.stack([part.total for part in counts.values()])
-    rates = {name: _numbers(rate.of(totals)) for name, rate in RATES.items()}
+    rates = {name: _numbers(rate_values(name, totals)) for name in RATES}
+    ranks = _ranks(counts, rates["bytes_per_token"], rates["lost_share"])
 
     @lru_cache(maxsize=128)  # references and baselines come again; the rest need not be kept
     def sums_of(group: Group) -> _Sums:
@@ -132,6 +140,7 @@ def iterate_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> Ite
             "word_segmenter": settings.word_segmenter,
             **dict(zip(FIELDS, sums.total.tolist(), strict=True)),
             **values,
+            "rank": ranks[i],
             **_distribution(part, settings.vocabulary_sizes[group.tokenizer]),
             "intervals": intervals,
         }
@@ -142,10 +151,35 @@ def iterate_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> Ite
         yield row
 
 
+def rate_values(name: str, sums: IntArray) -> FloatArray:
+    """Return a rate of [..., len(FIELDS)] counts, NaN also where it rests on too little text."""
+    values = RATES[name].of(sums)
+    if (rests_on := RATES[name].rests_on) is not None:
+        # No share of nothing: there, nothing was measured either.
+        values = np.where(RATES[rests_on].of(sums) < LEAST_COMPARABLE, np.nan, values)
+    return values
+
+
+def _ranks(
+    counts: dict[Group, GroupCounts], rates: list[float | None], lost: list[float | None]
+) -> list[int | None]:
+    """Return each group's rank by bytes per token among the tokenizers of the same text, from 1;
+    None where text is lost, so that its tokens stand for less than they seem to."""
+    found: dict[Group, list[float]] = {}
+    kept = [rate if not share else None for rate, share in zip(rates, lost, strict=True)]
+    for group, rate in zip(counts, kept, strict=True):
+        if rate is not None:
+            found.setdefault(group._replace(tokenizer=""), []).append(rate)
+    return [
+        None if rate is None else 1 + sum(r > rate for r in found[group._replace(tokenizer="")])
+        for group, rate in zip(counts, kept, strict=True)
+    ]
+
+
 def _difference(sums: _Sums, baseline: _Sums, bootstrap: DocumentBootstrap) -> MeasureRow:
     result: MeasureRow = {}
     for name, rate in RATES.items():
-        value = _number(rate.of(sums.total) - rate.of(baseline.total))
+        value = _number(rate_values(name, sums.total) - rate_values(name, baseline.total))
         interval = None
         if value is not None and sums.replicates is not None and baseline.replicates is not None:
             interval = bootstrap.interval(rate.of(sums.replicates) - rate.of(baseline.replicates))

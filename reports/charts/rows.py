@@ -18,6 +18,7 @@ _WIDTH = 720.0
 _ABOUT = 7  # ticks
 _LANE = 4.6  # height that each series takes within a row of dots
 _BAR, _GAP = 22.0, 4.0  # height of a row of bars, and what is left free of it on either side
+_FAINT = 0.3  # opacity
 _MOST_CHARACTERS = 22  # of a name
 
 
@@ -30,6 +31,7 @@ class Dot(NamedTuple):
         value: where it lies.
         interval: its interval, or None.
         hint: shown on hover.
+        apart: drawn faint: it is not to be compared with the others.
     """
 
     style: SeriesStyle
@@ -37,6 +39,7 @@ class Dot(NamedTuple):
     value: float
     interval: LowHigh
     hint: str
+    apart: bool = False
 
 
 class BarPart(NamedTuple):
@@ -72,7 +75,8 @@ def dot_plot(
     for i, (_, dots) in enumerate(rows):
         for dot in dots:
             y = i + 0.5 + (dot.lane - (lanes - 1) / 2) * _LANE / height
-            marks.append(chart.mark(dot.style, dot.value, y, dot.hint, x_ends=dot.interval))
+            mark = chart.mark(dot.style, dot.value, y, dot.hint, x_ends=dot.interval)
+            marks.append(tag("g", mark, opacity=_FAINT) if dot.apart else mark)
     stripes = [
         tag("rect", class_="stripe", x=0, y=chart.top + height * i, width=_WIDTH, height=height)
         for i in range(0, len(rows), 2)
@@ -131,11 +135,13 @@ def _names(chart: Chart, names: Iterable[str]) -> list[Markup]:
 
 
 class Heat(NamedTuple):
-    """A cell: its value, or None where unmeasured; the value as text; a hint with the interval."""
+    """A cell: its value, or None where unmeasured; the value as text; a hint with the interval;
+    whether it stands apart, without a colour, as not to be compared with the others."""
 
     value: float | None
     text: str
     hint: str
+    apart: bool = False
 
 
 def heat_map(
@@ -157,11 +163,18 @@ def heat_map(
         log: whether equal ratios, rather than equal differences, are equally far in colour.
     """
     scale = math.log if log else float
-    known = [scale(cell.value) for _, cells in rows for cell in cells if cell.value is not None]
+    known = [
+        scale(cell.value)
+        for _, cells in rows
+        for cell in cells
+        if cell.value is not None and not cell.apart
+    ]
 
     def cell_of(heat: Heat) -> TableCell:
         if heat.value is None:
             return TableCell(UNMEASURED, "none", heat.hint)
+        if heat.apart:
+            return TableCell(heat.text, "apart", heat.hint)
         step = heat_step(scale(heat.value), min(known), max(known))
         return TableCell(heat.text, f"h{step}", heat.hint)
 

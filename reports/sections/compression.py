@@ -11,7 +11,7 @@ from reports.charts.svg import Series, legend
 from reports.html import Column, TableCell, columns, language_cell, name, sortable_table
 from reports.languages import language_name
 from reports.measured import CorpusResults, Measured
-from reports.measures import MEASURES, Measure
+from reports.measures import MEASURES, OF_LOST_TEXT, Measure
 from reports.numbers import LowHigh
 from reports.page import Section, absent, behind, figure, for_each_corpus, subheading
 from tokenize_lab.rates import RATES
@@ -26,6 +26,8 @@ _RATES = (
 Read = Callable[
     [str, str], tuple[float, LowHigh] | None
 ]  # (language, tokenizer) -> value, interval
+Caveat = Callable[[str, str], str]  # of a language under a tokenizer; empty for none
+_FAINT = " Faint markers are of text that is partly lost, which is no compression."
 
 
 def compression(measured: Measured) -> Section:
@@ -34,7 +36,12 @@ def compression(measured: Measured) -> Section:
     def part(corpus: CorpusResults) -> Markup:
         series = measured.series
         plot = dots_by_language(
-            f"dots-{corpus.index}", _RATE, corpus.languages, series, corpus.reader(_RATE.name)
+            f"dots-{corpus.index}",
+            _RATE,
+            corpus.languages,
+            series,
+            corpus.reader(_RATE.name),
+            caveat=caveats(corpus, _RATE),
         )
         if plot is None:
             return absent("There is no text to measure.")
@@ -48,7 +55,8 @@ def compression(measured: Measured) -> Section:
             + figure(
                 plot,
                 "Each marker is one tokenizer in one language; the line through it is its "
-                "interval, often narrower than the marker. Rows stand as in the heat map.",
+                "interval, often narrower than the marker. Rows stand as in the heat map."
+                + (_FAINT if corpus.losing else ""),
                 legend(series),
             )
         )
@@ -64,12 +72,14 @@ def dots_by_language(
     read: Read,
     *,
     more_than: str = "",
+    caveat: Caveat = lambda _language, _tokenizer: "",
 ) -> Markup | None:
     """Return a row for each language and in it a marker for each tokenizer that `read` has a value
     for; None where it has none at all.
 
     Arguments:
         more_than: the tokenizer that values are differences from, if they are.
+        caveat: what keeps a value from being compared with others; such are drawn faint.
     """
     percent = 100 if measure.is_share else 1
     rows = []
@@ -80,8 +90,12 @@ def dots_by_language(
                 continue
             value, ends = found
             hint = f"{shown}, {tokenizer.name}: {measure.full(value, ends)}"
+            said = caveat(language, tokenizer.name)
             interval = ends and [percent * end for end in ends]
-            dots.append(Dot(tokenizer.style, lane, percent * value, interval, hint))
+            hint += f", {said}" if said else ""
+            dots.append(
+                Dot(tokenizer.style, lane, percent * value, interval, hint, apart=bool(said))
+            )
         rows.append((shown, dots))
     if not any(dots for _, dots in rows):
         return None
@@ -101,6 +115,16 @@ def dots_by_language(
     )
 
 
+def caveats(corpus: CorpusResults, measure: Measure) -> Caveat:
+    """Return what tells of text lost where that bears on a measure."""
+
+    def caveat(language: str, tokenizer: str) -> str:
+        row = corpus.cells.get((language, tokenizer))
+        return "" if row is None or measure.name not in OF_LOST_TEXT else measure.caveat(row)
+
+    return caveat
+
+
 def heat_by_language(
     measured: Measured,
     corpus: CorpusResults,
@@ -111,13 +135,18 @@ def heat_by_language(
     log: bool = False,
 ) -> Markup:
     """Return a measure of every language under every tokenizer, in colour."""
-    read = corpus.reader(measure.name)
+    read, caveat = corpus.reader(measure.name), caveats(corpus, measure)
+    if measure.name in OF_LOST_TEXT and corpus.losing:
+        caption += " († text is partly lost, which is no compression)"
 
     def cell(language: str, tokenizer: str) -> Heat:
         found = read(language, tokenizer)
         if found is None or (log and not found[0]):
             return Heat(None, "", "not measured")
-        return Heat(found[0], measure.text(found[0]), measure.full(*found))
+        said = caveat(language, tokenizer)
+        text = measure.text(found[0]) + (" †" if said else "")
+        hint = measure.full(*found) + (f", {said}" if said else "")
+        return Heat(found[0], text, hint, apart=bool(said))
 
     names = [series.name for series in measured.series]
     rows = [
@@ -174,6 +203,11 @@ def _difference(row: MeasureRow | None, rate: str) -> TableCell:
     return TableCell(MEASURES[rate].difference_cell(value, ends), "sure" if sure else "")
 
 
+def _either(caveat: Caveat, baseline: str) -> Caveat:
+    """Return what tells of text lost under a tokenizer or else under the baseline."""
+    return lambda language, tokenizer: caveat(language, tokenizer) or caveat(language, baseline)
+
+
 def _differences(measured: Measured, corpus: CorpusResults) -> Markup:
     series = _others(measured)
     picture = dots_by_language(
@@ -183,6 +217,7 @@ def _differences(measured: Measured, corpus: CorpusResults) -> Markup:
         series,
         lambda *key: _difference_of(corpus.cells.get(key), _RATE.name),
         more_than=measured.baseline,
+        caveat=_either(caveats(corpus, _RATE), measured.baseline),
     )
     if picture is None:
         return absent("No language was measured under the baseline and another tokenizer.")

@@ -1,20 +1,23 @@
 """Whether text survives: exact round trips, unknown tokens, byte fallback, torn characters; and
 how numbers and programs are cut, where the text holds any."""
 
+import shlex
 from collections.abc import Sequence
 
 from markupsafe import Markup
 
 from reports import numbers
+from reports.charts.svg import tag
 from reports.html import columns, language_cell, name, sortable_table
 from reports.measured import CorpusResults, Measured
 from reports.measures import MEASURES
-from reports.page import Section, absent, for_each_corpus, subheading
+from reports.page import Section, absent, for_each_corpus, note, subheading
 from reports.sections.compression import heat_by_language
 from tokenize_lab.rows import MeasureRow
 
 _SHARES = (
     "exact_share",
+    "lost_share",
     "normalization_loss",
     "unknown_share",
     "byte_fallback_share",
@@ -41,7 +44,7 @@ def fidelity(measured: Measured) -> Section:
 
 def _overall(measured: Measured, corpus: CorpusResults) -> Markup:
     facts = {series.name: series.facts for series in measured.series}
-    return sortable_table(
+    table = sortable_table(
         f"What comes back from the tokens, over all the text{corpus.with_intervals}",
         [
             *columns("tokenizer:"),
@@ -59,6 +62,19 @@ def _overall(measured: Measured, corpus: CorpusResults) -> Markup:
             for tokenizer, row in corpus.overall.items()
         ],
     )
+    inexact = [t for t, row in corpus.overall.items() if (row["exact_share"] or 0) < 1]
+    return table + Markup("").join(
+        note(
+            Markup("Whether {}'s own library says the same, line by line: {}").format(
+                name(tokenizer), tag("code", _check(facts[tokenizer]["spec"], corpus.name))
+            )
+        )
+        for tokenizer in inexact
+    )
+
+
+def _check(spec: str, corpus: str) -> str:
+    return shlex.join(["tokenize-lab", "tokenizers", "check", spec, corpus])
 
 
 _BOUNDARIES = ("", "_expected", "_hit")

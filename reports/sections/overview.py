@@ -78,7 +78,7 @@ def _charges(measured: Measured, corpus: CorpusResults, tokenizer: str) -> Marku
     if top.tied:
         others = listed([language(code) for code in top.tied])
         sentence += Markup(" Not told apart from it: {}.").format(others)
-    if tokenizer in corpus.lossy:
+    if tokenizer in corpus.losing:
         return sentence + " But it loses text, so its tokens do not stand for the same content."
     if as_bytes:
         return sentence + " It charges every language exactly its bytes."
@@ -126,7 +126,7 @@ def evenness(measured: Measured, corpus: CorpusResults) -> Markup | None:
     estimates = {
         tokenizer: resamples.gini([corpus.counts[group] for group in groups])
         for tokenizer, groups in corpus.aligned.items()
-        if tokenizer not in corpus.lossy
+        if tokenizer not in corpus.losing
     }
     if len(estimates) < 2:
         return None
@@ -159,7 +159,7 @@ def compression_sentences(measured: Measured, corpus: CorpusResults) -> list[Mar
         return []
     # Who leaves text out needs fewer tokens for it: that is no compression.
     estimates = {
-        tokenizer: rate for tokenizer, rate in everyone.items() if tokenizer not in corpus.lossy
+        tokenizer: rate for tokenizer, rate in everyone.items() if tokenizer not in corpus.losing
     } or everyone
     unranked = [tokenizer for tokenizer in everyone if tokenizer not in estimates]
     top = extreme(estimates, resamples)
@@ -278,9 +278,15 @@ def _lossy(measured: Measured, tokenizer: str, row: MeasureRow) -> Markup:
     reasons = [
         series.facts["lossy_reason"] for series in measured.series if series.name == tokenizer
     ]
-    sentence = Markup("{} loses text: {} of {} do not come back exactly").format(
-        strong(tokenizer), numbers.count(documents - exact), numbers.plural(documents, "text")
+    lost = row["lost_share"]
+    sentence = Markup("{} {} text: {} of {} do not come back exactly").format(
+        strong(tokenizer),
+        "loses" if lost else "changes",
+        numbers.count(documents - exact),
+        numbers.plural(documents, "text"),
     )
+    if lost:
+        sentence += f", {numbers.share(lost)} of the bytes are in no token"
     return sentence + (Markup(" ({}).").format(name(reasons[0])) if reasons[0] else Markup("."))
 
 

@@ -1,5 +1,7 @@
 """What `measure` leaves behind reads back as what was counted, and is the same every time."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +134,16 @@ def test_what_cannot_be_measured_is_refused_before_it_is_read(tmp_path: Path) ->
     ):
         with pytest.raises(InputError, match=said):
             measure(corpora, ["byte"], **options)
+
+
+def test_a_folder_from_before_lost_text_was_counted_is_read(tmp_path: Path) -> None:
+    results().save(tmp_path)
+    counts = tmp_path / "counts.parquet"
+    pl.read_parquet(counts).drop("lost_bytes", "comparable_bytes").write_parquet(counts)
+    record = json.loads((tmp_path / "provenance.json").read_text())
+    record["files"]["counts.parquet"] = hashlib.sha256(counts.read_bytes()).hexdigest()
+    (tmp_path / "provenance.json").write_text(json.dumps(record))
+    rows = load_results(tmp_path).frame()
+    whole = rows.filter(pl.col("tokenizer") == "byte")
+    assert whole["lost_share"].to_list() == [0, 0]
+    assert whole["comparable_share"].to_list() == [1, 1]

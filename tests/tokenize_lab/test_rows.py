@@ -14,7 +14,7 @@ from tokenize_lab.counts.schema import merged
 from tokenize_lab.measurement import count_corpora
 from tokenize_lab.rates import RATES, gini
 from tokenize_lab.rows import RELATIVE_RATES, MeasureRow, RowSettings, measure_rows
-from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizers
 
 ENGLISH = ["The house is old.", "It has 12345 windows.", "Nobody lives there now."]
 GERMAN = ["Das Haus ist alt.", "Es hat 12345 Fenster.", "Niemand wohnt jetzt dort, glaube ich."]
@@ -26,9 +26,12 @@ def aligned(language: str, lines: list[str], domain: str = "") -> list[Document]
 
 
 def rows_of(
-    documents: list[Document], *specs: str, group_by: tuple[str, ...] = ("language",), **more: Any
+    documents: list[Document],
+    *specs: object,
+    group_by: tuple[str, ...] = ("language",),
+    **more: Any,
 ) -> list[MeasureRow]:
-    tokenizers = [load_tokenizer(spec) for spec in specs]
+    tokenizers = load_tokenizers(specs)
     counting = CountJob(tokenizers, TextSettings(), None)
     measurement = count_corpora([DocumentCorpus("c", documents)], counting)
     sizes = {t.name: t.vocabulary_size for t in tokenizers}
@@ -162,3 +165,40 @@ def test_what_was_not_counted_is_null() -> None:
     for name in ("graphemes_per_token", "digit_grouping_f1", "indentation_bytes_per_token"):
         assert row[name] is None
     assert row["bytes_per_pretoken"] is None  # bytes are not split first
+
+
+class Words:
+    """Knows one word; every other is an unknown token, and white space is dropped."""
+
+    name = "words"
+    token_bytes = (b"", b"house", b"1234567")
+
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        known = {"house": 1, "1234567": 2}
+        return [[known.get(word, 0) for word in text.split()] for text in texts]
+
+
+def test_lost_text_is_marked_and_ranked_apart() -> None:
+    documents = [*aligned("eng_Latn", ["house"] * 3), *aligned("tha_Thai", ["บ้าน"] * 3)]
+    rows = rows_of(documents, Words(), "byte", "mistral:v3", baseline="byte")
+    thai = by(rows, language="tha_Thai", tokenizer="words")
+    assert thai["lost_share"] == 1 and thai["bytes_per_token"] == 12 and thai["rank"] is None
+    assert thai["intervals"]["lost_share"] == (1, 1)
+    english = by(rows, language="eng_Latn", tokenizer="words")
+    assert english["lost_share"] == 0 and english["rank"] == 1
+    assert [r["rank"] for r in rows if r["language"] == "eng_Latn"] == [1, 3, 1]
+    assert [r["rank"] for r in rows if r["language"] == "tha_Thai"] == [None, 2, 1]
+
+
+@pytest.mark.parametrize(("exact", "measured"), [(0, False), (1, False), (2, True), (18, True)])
+def test_what_rests_on_too_little_of_the_text_is_null(exact: int, measured: bool) -> None:
+    """Words are known in exact documents alone; below a tenth of them nothing is said."""
+    lines = ["house"] * exact + ["hut"] * (18 - exact)
+    (row,) = rows_of(aligned("eng_Latn", lines), Words())
+    assert row["comparable_word_share"] == exact / 18
+    assert row["single_token_word_share"] == (1 if measured else None)
+    assert measured or row["intervals"]["single_token_word_share"] is None
+    lines = ["1234567"] * exact + ["7654321"] * (18 - exact)
+    (row,) = rows_of(aligned("eng_Latn", lines), Words())
+    assert row["comparable_share"] == exact / 18
+    assert row["digit_grouping_f1"] == (0 if measured else None)

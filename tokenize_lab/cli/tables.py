@@ -17,6 +17,7 @@ from tokenize_lab.rows import MeasureRow, flat_row
 
 _MOST_PLACES = 200
 _PLACES = ("corpus", "language", "domain", "document")
+_LOST = "lost: share of the text's bytes that no token carries, which is no compression"
 _MOST_SIZES = 6  # columns of a table of vocabulary sizes
 
 
@@ -169,40 +170,55 @@ def _by_place(rows: list[MeasureRow], rate: str, title: str, *, with_parity: boo
         for name in tokenizers:
             row = of_place.get(name, {})
             interval = None if with_parity or not row else row["intervals"][rate]
-            line.append(with_half_width(row[rate], interval) if row else "")
+            line.append(with_half_width(row[rate], interval) + _lost(row) if row else "")
         cells.append(line)
     more = f"the first {_MOST_PLACES} of {len(places):,}; --json or --csv has all"
+    said = [more] if len(places) > _MOST_PLACES else []
+    said += [_LOST] if any(row["lost_share"] for row in rows) else []
     return text_table(
         title,
         [*parts, *(["parity"] if with_parity else []), *tokenizers],
         cells,
         left=parts,
-        caption=more if len(places) > _MOST_PLACES else "",
+        caption=". ".join(said),
     )
 
 
+def _lost(row: MeasureRow) -> str:
+    share = row["lost_share"]
+    return f" ({'<1%' if share < 0.01 else f'{share:.0%}'} lost)" if share else ""
+
+
 def _tokenizers_table(rows: list[MeasureRow], record: dict[str, Any]) -> Table:
-    cells = []
+    cells: list[list[str]] = []
+    apart: list[list[str]] = []
     for tokenizer in record["tokenizers"]:
         its_rows = [row for row in rows if row["tokenizer"] == tokenizer["name"]]
         speed = record["run"]["encoder_mb_per_second"][tokenizer["name"]]
         # Gini is per corpus; one number stands here only where there is one.
         ginis = {row["gini"] for row in its_rows}
         gini = ginis.pop() if len(ginis) == 1 else None
-        cells.append(
-            (
-                tokenizer["name"],
-                f"{tokenizer['vocabulary_size']:,}",
-                _pooled(its_rows, "bytes_per_token", "{:.3f}"),
-                "-" if gini is None else f"{gini:.3f}",
-                _pooled(its_rows, "exact_share", "{:.1%}"),
-                _pooled(its_rows, "unknown_share", "{:.1%}"),
-                _pooled(its_rows, "byte_fallback_share", "{:.1%}"),
-                "cached" if speed is None else f"{speed:.1f}",
-            )
+        loses = any(row["lost_bytes"] for row in its_rows)
+        line = [
+            tokenizer["name"],
+            f"{tokenizer['vocabulary_size']:,}",
+            _pooled(its_rows, "bytes_per_token", "{:.3f}"),
+            "-" if gini is None else f"{gini:.3f}",
+            _pooled(its_rows, "exact_share", "{:.1%}"),
+            _pooled(its_rows, "unknown_share", "{:.1%}"),
+            _pooled(its_rows, "byte_fallback_share", "{:.1%}"),
+            "cached" if speed is None else f"{speed:.1f}",
+        ]
+        (apart if loses else cells).append([*line, _pooled(its_rows, "lost_share", "{:.1%}")])
+    headings = ["tokenizer", "V", "B/token", "Gini", "exact", "UNK", "fallback", "MB/s", "lost"]
+    if apart:
+        return text_table(
+            "Tokenizers, over all the text; those that lose some of it last, not ranked",
+            headings,
+            [*cells, *apart],
         )
-    headings = ("tokenizer", "V", "B/token", "Gini", "exact", "UNK", "fallback", "MB/s")
-    return text_table("Tokenizers, over all the text", headings, cells)
+    title = "Tokenizers, over all the text"
+    return text_table(title, headings[:-1], [line[:-1] for line in cells])
 
 
 def _pooled(rows: list[MeasureRow], rate: str, form: str) -> str:

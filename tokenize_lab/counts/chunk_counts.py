@@ -105,7 +105,10 @@ class JoinedChunks:
 # Of so few texts each is long, and its chunks are counted before anything is looked up.
 _FEW_TEXTS = 32
 # Known of a text that is given back exactly, whatever the tokenizer; or counted otherwise.
-_OF_TEXT = {"token_bytes", "exact_documents", "comparable_words", "pretokens", "pretoken_bytes"}
+_OF_TEXT = {
+    *("token_bytes", "lost_bytes", "exact_documents", "comparable_bytes", "comparable_words"),
+    *("pretokens", "pretoken_bytes"),
+}
 _DENSE = {"tokens", "single_token_words"}
 _RARE = [i for name, i in TOKEN_INDEX.items() if name not in _OF_TEXT | _DENSE]
 
@@ -224,6 +227,7 @@ class TokenTable:
             "tokens": _sums(self._tokens[chunks] * times, bounds),
             "token_bytes": sizes,
             "exact_documents": np.ones(len(sizes), np.int64),
+            "comparable_bytes": sizes,
             "comparable_words": words,
             "single_token_words": _sums(self._single.reshape(-1)[text.variants] * times, bounds),
         }

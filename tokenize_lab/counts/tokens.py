@@ -213,7 +213,9 @@ def count_encoded(
 
     put("tokens", per_text)
     put("token_bytes", boundaries.token_bytes)
+    put("lost_bytes", lost_bytes(text.text_bytes, encoding, tokenizer, boundaries.exact))
     put("exact_documents", boundaries.exact.astype(np.int64))
+    put("comparable_bytes", np.where(boundaries.exact, text.text_bytes.byte_counts, 0))
 
     histogram = np.bincount(ids) if len(ids) else np.zeros(0, np.int64)
     used = np.flatnonzero(histogram)
@@ -241,6 +243,50 @@ def count_encoded(
                 put(f"{name}_bytes", _sum_per_text(text, runs, runs.lengths))
                 put(f"{name}_tokens", _sum_per_text(text, runs, boundaries.inside(runs) + 1))
     return TokenCounts(table, used.astype(np.uint32), histogram[used].astype(np.int64))
+
+
+_TEXTS_AT_ONCE = 1024  # 256 counts each
+
+
+def lost_bytes(
+    text: TextBytes, encoding: Encoding, tokenizer: Tokenizer, exact: BoolArray
+) -> IntArray:
+    """Return how many bytes of each text its tokens do not carry: [texts] int64.
+
+    Of each of the 256 values, by how much the text has more bytes than its tokens. What they put in
+    of other values makes up for nothing, and what they only move is not lost.
+    """
+    table, data = tokenizer.token_bytes, np.frombuffer(tokenizer.token_bytes.data, np.uint8)
+    stops = np.cumsum(encoding.lengths)
+    lost = np.zeros(len(exact), np.int64)
+    inexact = np.flatnonzero(~exact)
+    for first in range(0, len(inexact), _TEXTS_AT_ONCE):
+        texts = inexact[first : first + _TEXTS_AT_ONCE]
+        lengths = encoding.lengths[texts]
+        owner, at = _members(text.starts[texts], text.byte_counts[texts])
+        lacking = _byte_counts(owner, text.data[at], len(texts))
+        owner, at = _members(stops[texts] - lengths, lengths)
+        ids = encoding.ids[at].astype(np.int64)
+        token, at = _members(table.starts[ids], table.lengths[ids])
+        lacking -= _byte_counts(owner[token], data[at], len(texts))
+        opening = np.cumsum(lengths) - lengths
+        filled = np.flatnonzero(lengths)
+        prefixed = filled[_prefix_bytes(tokenizer, ids[opening[filled]]) > 0]
+        for byte in tokenizer.prefix:
+            lacking[prefixed, byte] += 1
+        lost[texts] = np.maximum(lacking, 0).sum(1)
+    return lost
+
+
+def _members(starts: IntArray, lengths: NDArray[np.integer]) -> tuple[IntArray, IntArray]:
+    """Return which run each member of runs is of, and its index."""
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    return owner, np.arange(len(owner)) + np.repeat(starts + lengths - np.cumsum(lengths), lengths)
+
+
+def _byte_counts(owner: IntArray, values: NDArray[np.uint8], owners: int) -> IntArray:
+    """Return how often each owner has each value: [owners, 256] int64."""
+    return np.bincount(owner << 8 | values, minlength=owners << 8).reshape(owners, 256)
 
 
 def in_exact_texts(text: AnnotatedText, boundaries: TokenBoundaries, runs: ByteRuns) -> ByteRuns:

@@ -48,7 +48,7 @@ def test_it_names_the_best_with_its_value_and_the_gap_to_the_next(measured: Meas
 def test_losing_text_is_not_compression(measured: Measured) -> None:
     """Unknown tokens swallow whole words: the lossy tokenizer has the fewest tokens of all."""
     corpus = measured.corpora[0]
-    (lossy,) = corpus.lossy
+    (lossy,) = corpus.losing
     rates = {tokenizer: row["bytes_per_token"] for tokenizer, row in corpus.overall.items()}
     assert max(rates, key=lambda tokenizer: float(rates[tokenizer])) == lossy
     first = compression_sentences(measured, corpus)[0].striptags()

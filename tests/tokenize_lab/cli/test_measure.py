@@ -101,6 +101,35 @@ def test_a_table_for_people(corpus: Path, tmp_path: Path) -> None:
     assert "Bytes per token" in done.stdout and "mistral:v3" in done.stdout
 
 
+def test_lost_text_stands_beside_the_numbers_it_makes_cheap(tmp_path: Path) -> None:
+    """One unknown token a line would be the best compression there is."""
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text/eng_Latn.txt").write_text("the house is old\n" * 3)
+    (tmp_path / "text/tha_Thai.txt").write_text("บ้านหลังนี้เก่าแล้ว\n" * 3)
+    vocab = {"[UNK]": 0, "the": 1, "house": 2, "is": 3, "old": 4}
+    kind: dict[str, object] = {"type": "WordPiece", "unk_token": "[UNK]", "vocab": vocab}
+    model = kind | {"continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
+    parts = dict.fromkeys(("truncation", "padding", "normalizer", "post_processor"))
+    words = {"type": "WordPiece", "prefix": "##", "cleanup": True}
+    content: dict[str, object] = {
+        **parts,
+        "version": "1.0",
+        "added_tokens": [],
+        "decoder": words,
+        "model": model,
+    }
+    (tmp_path / "wp.json").write_text(
+        json.dumps({**content, "pre_tokenizer": {"type": "BertPreTokenizer"}})
+    )
+    line = f"measure {tmp_path / 'text'} -t {tmp_path / 'wp.json'} -t byte --no-cache"
+    shown = command(f"{line} --out {tmp_path / 'out'}").stdout
+    assert "57.00 (100% lost)" in shown and "0.25 (100% lost)" in shown
+    assert shown.index("│ byte") < shown.index("│ wp")  # ranked apart, below
+    rows = answer(f"{line} --out {tmp_path / 'out'}")
+    assert [row["lost_share"] for row in rows] == [9 / 48, 0, 1, 0]
+    assert [row["rank"] for row in rows] == [None, 1, None, 1]
+
+
 def test_groups_by_document_and_domain(corpus: Path, tmp_path: Path) -> None:
     rows = answer(
         f"measure {corpus} -t byte --no-cache --domain news --group-by document --group-by domain"

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from typing import cast
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import normalizers
 
-from tokenize_lab.backends.common import LoadedTokenizer
+from tokenize_lab.backends.common import LoadedTokenizer, encoding_of
 from tokenize_lab.backends.objects import tokenizer_of
 from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.counts.bytes import TextBytes
@@ -22,11 +23,12 @@ from tokenize_lab.counts.tokens import (
     TokenCounts,
     add_pretokens,
     count_encoded,
+    lost_bytes,
     pretokens_sampled,
     token_boundaries,
 )
 from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer, TokenKind
-from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer, load_tokenizers
 
 SPECS = ["byte", "character", "mistral:v1", "mistral:tekken"]
 TRICKY = [
@@ -62,6 +64,7 @@ def naive_counts(text: str, ids: list[int], tokenizer: Tokenizer) -> dict[str, i
         pieces[0] = pieces[0][len(tokenizer.prefix) :]
     raw = text.encode()
     exact = b"".join(pieces) == raw and (has_prefix or not ids)
+    lost = Counter(raw) - Counter(b"".join(pieces))
     kinds = Counter(TokenKind(int(tokenizer.token_bytes.kinds[i])) for i in ids)
     split = 0
     for i in ids:
@@ -75,7 +78,9 @@ def naive_counts(text: str, ids: list[int], tokenizer: Tokenizer) -> dict[str, i
     counts = {
         "tokens": len(ids),
         "token_bytes": sum(map(len, pieces)),
+        "lost_bytes": 0 if exact else lost.total(),
         "exact_documents": int(exact),
+        "comparable_bytes": len(raw) if exact else 0,
         "unknown_tokens": kinds[TokenKind.UNKNOWN],
         "byte_fallback_tokens": kinds[TokenKind.BYTE_FALLBACK],
         "split_character_tokens": split,
@@ -276,3 +281,68 @@ def test_a_tokenizer_that_changes_bytes_is_caught_in_its_documents_only() -> Non
     assert column.tolist() == [1, 0, 1]
     words = counts.per_text[:, TOKEN_INDEX["comparable_words"]]
     assert words.tolist() == [4, 0, 3]
+
+
+def made(vocab: dict[bytes, int]) -> Tokenizer:
+    """A tokenizer of whole words; others are one unknown token, white space is dropped."""
+
+    class Words:
+        name = "words"
+        token_bytes = [b"", *vocab]  # noqa: RUF012
+
+        def encode_batch(self, texts: list[str]) -> list[list[int]]:
+            return [[vocab.get(word.encode(), 0) for word in text.split()] for text in texts]
+
+    return load_tokenizers([Words()])[0]
+
+
+def test_lost_text_is_counted_by_hand() -> None:
+    tokenizer = made({b"house": 1, b"1234": 2})
+    texts = ["house", "a house 1234", "บ้าน", "", "house"]
+    counts = count_tokens(
+        AnnotatedText(texts, TextSettings(), False), tokenizer.encode_batch(texts), tokenizer
+    )
+    for name, column in {
+        "lost_bytes": [0, 3, 12, 0, 0],
+        "exact_documents": [1, 0, 0, 1, 1],
+        "comparable_bytes": [5, 0, 0, 0, 5],
+    }.items():
+        assert counts.per_text[:, TOKEN_INDEX[name]].tolist() == column, name
+
+
+def test_what_tokens_put_in_does_not_make_up_for_what_they_lose() -> None:
+    """A prefix is no part of the text, and longer tokens carry nothing else for it."""
+    tokenizer = load_tokenizer("mistral:v1")  # puts a space before every text
+    texts = ["▁", "a▁▁b"]
+    counts = count_tokens(
+        AnnotatedText(texts, TextSettings(), False), tokenizer.encode_batch(texts), tokenizer
+    )
+    # U+2581 is three bytes, and comes back as a space, a byte that the text does not have.
+    assert counts.per_text[:, TOKEN_INDEX["lost_bytes"]].tolist() == [3, 6]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    vocabulary=st.lists(st.binary(min_size=1, max_size=12), min_size=1, max_size=6),
+    documents=st.lists(
+        st.tuples(st.text("ab é\u0e01", max_size=12), st.lists(st.integers(0, 6), max_size=8)),
+        max_size=6,
+    ),
+)
+def test_lost_bytes_of_any_layout(
+    vocabulary: list[bytes], documents: list[tuple[str, list[int]]]
+) -> None:
+    pieces = [b"", *vocabulary]
+    ids = {text: [i % len(pieces) for i in row] for text, row in documents}
+    tokenizer = made(dict.fromkeys(vocabulary, 0))
+    table = TokenBytes.from_pieces(pieces, [0] * len(pieces))
+    texts = list(ids)
+    encoding = encoding_of(ids[text] for text in texts)
+    text = AnnotatedText(texts, TextSettings(), False).text_bytes
+    exact = np.zeros(len(texts), np.bool_)
+    found = lost_bytes(text, encoding, replace(tokenizer, token_bytes=table), exact)  # type: ignore[type-var]  # a dataclass
+    wanted = [
+        (Counter(string.encode()) - Counter(b"".join(pieces[i] for i in ids[string]))).total()
+        for string in texts
+    ]
+    assert found.tolist() == wanted
