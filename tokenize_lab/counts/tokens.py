@@ -269,11 +269,10 @@ def lost_bytes(
         ids = encoding.ids[at].astype(np.int64)
         token, at = _members(table.starts[ids], table.lengths[ids])
         lacking -= _byte_counts(owner[token], data[at], len(texts))
-        opening = np.cumsum(lengths) - lengths
-        filled = np.flatnonzero(lengths)
-        prefixed = filled[_prefix_bytes(tokenizer, ids[opening[filled]]) > 0]
+        firsts = np.cumsum(lengths) - lengths
+        opened = _prefix_bytes(tokenizer, ids, firsts, lengths)[2] & (lengths > 0)
         for byte in tokenizer.prefix:
-            lacking[prefixed, byte] += 1
+            lacking[opened, byte] += 1
         lost[texts] = np.maximum(lacking, 0).sum(1)
     return lost
 
