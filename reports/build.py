@@ -13,6 +13,7 @@ from corpora.files import write_text
 from reports.forensics.diff import diff_section
 from reports.forensics.tokenizers import audit_section, mixture_section
 from reports.laws.allocation import allocation, isoflops
+from reports.laws.arms import arms
 from reports.laws.bowl import bowls
 from reports.laws.doubt import doubt
 from reports.laws.joint import joint
@@ -62,7 +63,7 @@ OF_MEASUREMENT: Sequence[Callable[[Measured], Section]] = (
 OF_VOCABULARY: Sequence[Callable[[Curves], Section]] = (sizes, gains, best_vocabulary_section)
 OF_FINDING = {"audit": audit_section, "diff": diff_section, "mixture": mixture_section}
 OF_LAWS: Sequence[Callable[[Laws], Section | None]] = (
-    law_overview, bowls, isoflops, allocation, profiles, optimal, joint, doubt, reproduced,
+    law_overview, bowls, isoflops, allocation, profiles, optimal, joint, arms, doubt, reproduced,
 )  # fmt: skip
 AT_THE_END: Sequence[Callable[[Measured], Section]] = (definitions, provenance)
 

@@ -1,6 +1,10 @@
-"""Fitting approach 3: L(N, D) = E + A / N^alpha + B / D^beta, under five charges for a residual."""
+"""Fitting laws of N and D together, under five charges for a residual.
 
-from collections.abc import Mapping
+Approach 3 of Hoffmann et al. 2022, L = E + A / N^alpha + B / D^beta, and the same with its two
+terms coupled.
+"""
+
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +14,9 @@ from scaling.engine.newton import Array, Loss
 from scaling.engine.problem import Problem
 from scaling.fits.assemble import held_out, need
 from scaling.fits.single_stage import SEARCH, OneStage, fit_stage, point
+from scaling.laws import coupled
 from scaling.laws.chinchilla import CHINCHILLA, loss
+from scaling.laws.power_sum import Coefficients
 from scaling.laws.registry import BITS, DEFAULTS, NATS, Options, form_of
 from scaling.result import FitResult, HoldOut
 from scaling.runs import Runs
@@ -46,6 +52,26 @@ CHARGES: Mapping[str, Charge] = {
 }
 
 
+class SizeAndData(NamedTuple):
+    """A law of N and D.
+
+    Attributes:
+        name: in the registry; `-bytes` is added where it is fitted to bytes.
+        names: its coefficients.
+        problem: as `PowerSum.log_problem`, of N and D.
+        loss: (coefficients, N, D) -> L.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    problem: Callable[..., tuple[Problem, Array]]
+    loss: Callable[[Coefficients, Array, Array], Array]
+
+
+ADDED = SizeAndData("chinchilla", CHINCHILLA.names, CHINCHILLA.log_problem, loss)
+COUPLED = SizeAndData("coupled", coupled.NAMES, coupled.coupled_problem, coupled.loss)
+
+
 def fit_chinchilla(
     runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = CASES
 ) -> FitResult:
@@ -58,9 +84,23 @@ def fit_chinchilla(
         InputError: unknown form, a missing column, or fewer than six runs, three sizes or three
             amounts of data.
     """
-    form = form_of("chinchilla", options.form)
+    return _fit(ADDED, runs, options, bootstrap)
+
+
+def fit_coupled(runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = CASES) -> FitResult:
+    """Fit L = E + (A N^(-alpha/k) + B D^(-beta/k))^k in the same way.
+
+    Raises:
+        InputError: unknown form, a missing column, or fewer than seven runs, three sizes or three
+            amounts of data.
+    """
+    return _fit(COUPLED, runs, options, bootstrap)
+
+
+def _fit(of: SizeAndData, runs: Runs, options: Options, bootstrap: Bootstrap) -> FitResult:
+    form = form_of(of.name, options.form)
     in_tokens = "nats_per_token" in runs.rows.columns
-    law, data_name = ("chinchilla", "tokens") if in_tokens else ("chinchilla-bytes", "bytes")
+    law, data_name = (of.name, "tokens") if in_tokens else (f"{of.name}-bytes", "bytes")
     loss_unit = NATS if in_tokens else BITS
     params = runs.column("params", law)
     data = runs.column(f"train_{data_name}", law)
@@ -70,10 +110,10 @@ def fit_chinchilla(
         law,
         (params, 3, "model sizes"),
         (data, 3, "amounts of data"),
-        (len(params), 6, "runs"),
+        (len(params), len(of.names) + 1, "runs"),
     )
     charge = CHARGES[form]
-    problem, starts = make_problem(params, data, observed, charge)
+    problem, starts = make_problem(params, data, observed, charge, of)
     compute = runs.column("compute_flops", law) if runs.has("compute_flops") else params * data
     stage = OneStage(
         law=law,
@@ -81,12 +121,12 @@ def fit_chinchilla(
         method=f"{charge.says}; {SEARCH}",
         problem=problem,
         starts=starts,
-        formula=lambda p: loss(p, params, data),
+        formula=lambda p: of.loss(p, params, data),
         observed=observed,
         inputs={"params": params, data_name: data},
         units={"residuals": loss_unit, "E": loss_unit},
         conventions={"loss": loss_unit, "data": data_name},
-        holdout=_holdout(compute, params, data, observed, charge),
+        holdout=_holdout(compute, params, data, observed, charge, of),
         annealed=ANNEALED,
         kink=charge.kink,
     )
@@ -94,20 +134,20 @@ def fit_chinchilla(
 
 
 def make_problem(
-    params: Array, data: Array, observed: Array, charge: Charge
+    params: Array, data: Array, observed: Array, charge: Charge, of: SizeAndData = ADDED
 ) -> tuple[Problem, Array]:
-    """Return the engine's problem and [K, 5] starts for it; N, D and L are [n]."""
+    """Return the engine's problem and [K, p] starts for it; N, D and L are [n]."""
     columns = {"N": params, "D": data}
-    return CHINCHILLA.log_problem(columns, observed, charge.loss, STARTS, relative=charge.logarithm)
+    return of.problem(columns, observed, charge.loss, STARTS, relative=charge.logarithm)
 
 
 def _holdout(
-    compute: Array, params: Array, data: Array, observed: Array, charge: Charge
+    compute: Array, params: Array, data: Array, observed: Array, charge: Charge, of: SizeAndData
 ) -> HoldOut | None:
     cut = np.quantile(compute, 0.9)
     rest = compute <= cut
     if rest.all() or rest.sum() < 10:
         return None
-    p = point(*make_problem(params[rest], data[rest], observed[rest], charge), ANNEALED)
-    predicted = loss(p, params[~rest], data[~rest])
+    p = point(*make_problem(params[rest], data[rest], observed[rest], charge, of), ANNEALED)
+    predicted = of.loss(p, params[~rest], data[~rest])
     return held_out(f"compute above {cut:.3g} left out", observed[~rest], predicted)

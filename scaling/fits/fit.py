@@ -97,7 +97,8 @@ def fit(
         found = fit_family(family, options, bootstrap)
         return (found,) if isinstance(found, FitResult) else found
 
-    return Fits(law, fit_each(law, table.groups(FAMILY), fit_one))
+    family = [column for column in FAMILY if column not in declared.across]
+    return Fits(law, fit_each(law, table.groups(family), fit_one))
 
 
 def _of_budgets(runs: Runs, law: str, budgets: Sequence[float], up_to: float | None) -> Runs:

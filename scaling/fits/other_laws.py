@@ -144,7 +144,7 @@ def fit_repeated(
         conventions={"loss": "nats per token"},
         annealed=ANNEALED,
     )
-    return _with_base(fit_stage(stage, runs, bootstrap), held)
+    return with_base(fit_stage(stage, runs, bootstrap), held)
 
 
 def repeated_problem(
@@ -182,7 +182,7 @@ def repeated_problem(
     return Problem(Predictor(value, jacobian), np.log(loss), HUBER, ("R_D", "R_N"), public)
 
 
-def _with_base(fit: FitResult, held: Mapping[str, float]) -> FitResult:
+def with_base(fit: FitResult, held: Mapping[str, float]) -> FitResult:
     """Return the result with the given coefficients among its estimates, so that it can predict."""
     given = np.tile(list(held.values()), (len(fit.draws), 1))
     reason = f"{', '.join(held)} are given, not fitted"

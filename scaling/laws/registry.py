@@ -68,6 +68,7 @@ class Law(NamedTuple):
         default: the form that is fitted where none is named.
         takes: the other fields of `Options` that mean something to it.
         resampling: how its intervals are found by default, `cases` or `residuals`.
+        across: columns that divide families, of which this law takes several together.
         one_stage: whether they may come from the objective at the optimum as well.
         by_budget: whether it is of curves, each of several runs of one budget.
         units: of the residuals and the coefficients that have one.
@@ -81,6 +82,7 @@ class Law(NamedTuple):
     default: str = ""
     takes: tuple[str, ...] = ()
     resampling: str = "cases"
+    across: tuple[str, ...] = ()
     one_stage: bool = False
     by_budget: bool = False
     units: Mapping[str, str] = {}
@@ -90,6 +92,7 @@ _ISOFLOP = ("compute_flops", "params", "train_bytes", "bits_per_byte")
 _RATES = ("compute_flops", "compression_rate", "bits_per_byte")
 _JOINT = ("E", "L0", "gamma", "rho0")
 _CHINCHILLA = ("E", "A", "B", "alpha", "beta")
+_CHARGES = ("log-huber", "log-lad", "log-l2", "l2", "lower-edge")  # of a residual
 _VOCABULARY = ("E", "A1", "A2", "B", "alpha2", "beta")
 
 LAWS: dict[str, Law] = {
@@ -151,7 +154,16 @@ LAWS: dict[str, Law] = {
         "scaling.fits.chinchilla:fit_chinchilla",
         "scaling.laws.chinchilla:TOKENS",
         ("params",),
-        forms=dict.fromkeys(("log-huber", "log-lad", "log-l2", "l2", "lower-edge"), _CHINCHILLA),
+        forms=dict.fromkeys(_CHARGES, _CHINCHILLA),
+        default="log-huber",
+        one_stage=True,
+    ),
+    "coupled": Law(
+        "L = E + (A N^(-alpha/k) + B D^(-beta/k))^k",
+        "scaling.fits.chinchilla:fit_coupled",
+        "scaling.laws.coupled:TOKENS",
+        ("params",),
+        forms=dict.fromkeys(_CHARGES, (*_CHINCHILLA, "k")),
         default="log-huber",
         one_stage=True,
     ),
@@ -213,6 +225,30 @@ LAWS: dict[str, Law] = {
         one_stage=True,
         units={"residuals": NATS, "R_D": "epochs", "R_N": "multiples of U_N"},
     ),
+    "overfitting": Law(
+        "what repeating costs a model large for its text",
+        "scaling.fits.overfitting:fit_overfitting",
+        "scaling.laws.overfitting:OVERFITTING",
+        ("params", "train_tokens", "unique_tokens", "nats_per_token"),
+        forms={
+            # Both exponents held at 1: a price of repeating, to compare training recipes by.
+            "one-coefficient": ("P",),
+            "powers": ("P", "delta", "kappa"),
+        },
+        default="one-coefficient",
+        takes=("base",),
+        one_stage=True,
+        units={"residuals": NATS, "P": NATS},
+    ),
+    "arms": Law(
+        "one law for several tokenizers, a factor for each",
+        "scaling.fits.arms:fit_arms",
+        "scaling.laws.arms:ARMS",
+        ("compute_flops", "params", "bits_per_byte"),
+        across=("tokenization",),
+        one_stage=True,
+        units={"residuals": BITS, "E": BITS},
+    ),
     "joint": Law(
         "every run in one formula",
         "scaling.fits.joint:fit_joint",
@@ -249,6 +285,7 @@ LAWS: dict[str, Law] = {
 # Laws that a result may be of besides those: forms whose formula differs, and one only published.
 _VARIANTS = {
     "chinchilla-bytes": "scaling.laws.chinchilla:BYTES",
+    "coupled-bytes": "scaling.laws.coupled:BYTES",
     "vocabulary-published": "scaling.laws.chinchilla:PUBLISHED",
     "joint-additive": "scaling.laws.joint:ADDITIVE",
     "kaplan": "scaling.laws.chinchilla:KAPLAN",

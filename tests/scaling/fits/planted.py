@@ -10,7 +10,7 @@ import polars as pl
 from scaling.engine.bootstrap import Bootstrap
 from scaling.engine.newton import Array
 from scaling.fits.minima import make_cells
-from scaling.laws import chinchilla, joint, optimum
+from scaling.laws import arms, chinchilla, coupled, joint, optimum, overfitting
 from scaling.laws.registry import DEFAULTS, LAWS, Options, load
 from scaling.published import tables
 from scaling.published.tables import (
@@ -249,6 +249,49 @@ def chinchilla_law() -> Planted:
     return Planted("chinchilla", truth, runs, "nats_per_token", 0.005 * loss, ("A", "B"))
 
 
+def coupled_law() -> Planted:
+    """A grid of sizes by ratios of data to size, as k needs both corners; k as Videau et al."""
+    params, ratio = (
+        one.ravel()
+        for one in np.meshgrid(np.geomspace(2e7, 2e9, 9), np.geomspace(2, 1000, 9), indexing="ij")
+    )
+    k = 0.4
+    truth = {
+        "E": 1.7,
+        "A": 400 ** (1 / k),
+        "B": 3000 ** (1 / k),
+        "alpha": 0.36,
+        "beta": 0.38,
+        "k": k,
+    }
+    loss = coupled.loss(truth, params, params * ratio)
+    runs = runs_of({"params": params, "train_tokens": params * ratio, "nats_per_token": loss})
+    return Planted("coupled", truth, runs, "nats_per_token", 0.004 * loss, ("A", "B", "k"))
+
+
+def three_arms() -> Planted:
+    """Three tokenizers of few runs each: neither could be fitted on its own."""
+    law = {"E": 0.7, "A": 20.0, "B": 400.0, "alpha": 0.25, "beta": 0.3}
+    factors = {"bpe": 1.0, "byte": 1.2, "static": 0.93}
+    rows: list[tuple[str, float, float, float]] = []
+    for arm, factor in factors.items():
+        for budget in (1e12, 1e13, 1e14):
+            sizes = np.geomspace(0.1, 10, 6 if arm == "bpe" else 4) * math.sqrt(budget) / 60
+            losses = arms.loss(law, sizes, np.array(budget), np.array(factor))
+            rows += [
+                (arm, budget, size, loss)
+                for size, loss in zip(sizes.tolist(), losses.tolist(), strict=True)
+            ]
+    names = ("tokenization", "compute_flops", "params", "bits_per_byte")
+    runs = read_runs(pl.DataFrame(rows, schema=names, orient="row"), "planted")
+    truth = dict(law)
+    for arm in ("byte", "static"):
+        truth[f"factor:{arm}"] = factors[arm]
+        truth[f"compute_ratio:{arm}"] = float(arms.compute_ratio(law, np.array(factors[arm])))
+    noise = 0.004 * runs.column("bits_per_byte", "test")
+    return Planted("arms", truth, runs, "bits_per_byte", noise, ("A", "B"))
+
+
 def approach_2() -> Planted:
     """isoFLOP parabolas in ln D whose minima are exact powers of compute."""
     truth = {"n0": 0.09, "a": 0.49, "d0": 1 / 0.54, "b": 0.51}
@@ -344,6 +387,25 @@ def repeated_data() -> Planted:
     )
 
 
+def overfitted(form: str) -> Planted:
+    """Every size and text of the repeated data, whose long runs overfit."""
+    base, truth = MUENNIGHOFF_REPEATED.estimates, {"P": 1e-3}
+    if form == "powers":
+        truth |= {"delta": 1.2, "kappa": 0.8}
+    runs = repeated_data().runs
+    columns = [runs.column(name, "test") for name in ("params", "train_tokens", "unique_tokens")]
+    loss = overfitting.overfitting_loss({**base, **truth}, *columns)
+    return Planted(
+        "overfitting",
+        truth,
+        _with(runs, "nats_per_token", loss),
+        "nats_per_token",
+        0.01 * loss,
+        ("P",) if form == "powers" else (),
+        options=Options(form, base=base),
+    )
+
+
 PLANTED: Mapping[str, Callable[[], Planted]] = {
     "isoflop": parabola,
     "isoflop-few": parabola_of_five,
@@ -354,11 +416,15 @@ PLANTED: Mapping[str, Callable[[], Planted]] = {
     "law2-few": law_2_of_nine,
     "law2-runs": law_2_from_runs,
     "chinchilla": chinchilla_law,
+    "coupled": coupled_law,
+    "arms": three_arms,
     "approach2": approach_2,
     "envelope": envelope,
     "overtraining": over_training,
     "vocabulary": vocabulary_law,
     "repeated": repeated_data,
+    "overfitting": lambda: overfitted(""),
+    "overfitting-powers": lambda: overfitted("powers"),
     "joint": joint_law,
     "joint-terms": joint_rival,
 }

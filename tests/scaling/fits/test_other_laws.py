@@ -2,14 +2,18 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from corpora.errors import InputError
+from scaling.compare import compare_with
 from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP
+from scaling.fits.fit import fit
 from scaling.fits.other_laws import fit_repeated, fit_vocabulary
-from scaling.laws import chinchilla
+from scaling.fits.overfitting import fit_overfitting
+from scaling.laws import chinchilla, overfitting
 from scaling.laws.registry import Options
 from scaling.published.tables import MUENNIGHOFF_REPEATED, TAO_VOCABULARY
 from scaling.read_runs import read_runs
@@ -104,6 +108,36 @@ def test_one_epoch_is_chinchilla() -> None:
         assert (data / (epochs * 1e9) > worth) == (epochs == 4)
 
 
+def test_repeating_costs_from_the_second_pass_on() -> None:
+    p = {**MUENNIGHOFF_REPEATED.estimates, "P": 1e-3, "delta": 1.2, "kappa": 0.8}
+    params, tokens = np.array([4e8]), np.array([1e9])
+    fresh = chinchilla.loss(p, params, tokens)
+    np.testing.assert_array_equal(overfitting.overfitting_loss(p, params, tokens, tokens), fresh)
+    best = float(overfitting.best_epochs(p, np.array(4e8), np.array(1e8)))
+
+    def at(epochs: float) -> float:
+        return float(
+            overfitting.overfitting_loss(p, params[0], np.array(1e8 * epochs), np.array(1e8))
+        )
+
+    assert 1 < best < 100
+    assert at(best) < at(best * 1.01) and at(best) < at(best / 1.01)
+    # A larger model is hurt sooner by another pass; where repeating is free, it never is.
+    assert overfitting.best_epochs(p, np.array(4e9), np.array(1e8)) < best
+    free = overfitting.best_epochs({**p, "P": 0.0}, np.array(4e8), np.array(1e8))
+    assert free == pytest.approx(overfitting.MOST_EPOCHS)
+
+
+def test_of_the_two_laws_of_repeating_the_true_one_wins() -> None:
+    """Each fitted to runs of the other, side by side as `--compare` shows them."""
+    for law, rival in (("repeated", "overfitting"), ("overfitting", "repeated")):
+        planted = PLANTED[law]()
+        runs = planted.noisy(np.random.default_rng(2))
+        told: dict[str, Any] = {"base": MUENNIGHOFF_REPEATED, "draws": 0}
+        (comparison,) = compare_with(fit(runs, law, **told), runs, [rival], **told)
+        assert comparison.laws[0].law == law
+
+
 def test_what_they_need() -> None:
     runs = exact("vocabulary")
     size = runs.column("vocabulary_size", "test")
@@ -111,6 +145,8 @@ def test_what_they_need() -> None:
         fit_vocabulary(runs.only(size < 10_000))
     with pytest.raises(InputError, match="no form 'publishd'; did you mean 'published'"):
         fit_vocabulary(runs, Options("publishd"))
+    with pytest.raises(InputError, match="overfitting needs a Chinchilla law of one epoch"):
+        fit_overfitting(exact("overfitting"))
     once = exact("repeated")
     first = once.column("train_tokens", "test") == once.column("unique_tokens", "test")
     with pytest.raises(InputError, match="at least 3 numbers of epochs, and there is 1"):

@@ -9,7 +9,10 @@ from tests.scaling.fits.planted import PLANTED
 
 REPLICATIONS, DRAWS = 200, 200
 SEED = 7
-SLOW = ("chinchilla", "joint", "joint-terms", "law2-runs", "repeated", "vocabulary")
+SLOW = (
+    "arms", "chinchilla", "coupled", "joint", "joint-terms", "law2-runs", "overfitting-powers",
+    "repeated", "vocabulary",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(

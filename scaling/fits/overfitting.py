@@ -1,0 +1,125 @@
+"""Fitting what repeated data costs, the coefficients of a law of one epoch held."""
+
+import numpy as np
+
+from corpora.errors import InputError
+from scaling.engine.bootstrap import CASES, Bootstrap
+from scaling.engine.newton import SQUARES, Array, Predictor
+from scaling.engine.problem import Problem, grid
+from scaling.fits.assemble import columns, need
+from scaling.fits.other_laws import BASE, with_base
+from scaling.fits.single_stage import OneStage, fit_stage
+from scaling.laws.chinchilla import loss as fresh_loss
+from scaling.laws.overfitting import overfitting_loss
+from scaling.laws.registry import DEFAULTS, LAWS, Options, form_of
+from scaling.result import FitResult
+from scaling.runs import Runs
+
+POWERS = np.array([0.5, 1.0, 2.0])  # of the repetitions and of the capacity, to start from
+SIZES = np.log(np.array([1e-4, 1e-2, 1.0]))  # ln of the mean penalty, nats per token
+
+
+def fit_overfitting(
+    runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = CASES
+) -> FitResult:
+    """Fit P, and the two exponents of form `powers`, by least squares of ln L.
+
+    Raises:
+        InputError: no base law, form unknown, a column missing, or fewer than three numbers of
+            epochs.
+    """
+    law, base, form = "overfitting", options.base, form_of("overfitting", options.form)
+    if base is None:
+        raise InputError(
+            "overfitting needs a Chinchilla law of one epoch to stand on: give `base`, a fit or its"
+            ' file, or `base="muennighoff-repeated"` for a published one'
+        )
+    params, tokens, unique, loss = columns(runs, law)
+    unique = np.minimum(unique, tokens)
+    names = LAWS[law].forms[form]
+    repeats = tokens / unique - 1
+    need(
+        runs,
+        law,
+        (np.round(repeats, 3), 3, "numbers of epochs"),
+        (len(loss), len(names) + 3, "runs"),
+    )
+    held = {name: float(base[name]) for name in BASE}
+    fresh, capacity = fresh_loss(held, params, tokens), params / unique
+    if form == "powers":
+        problem, starts = _powers(repeats, capacity, fresh, loss)
+    else:
+        problem, starts = _one(repeats * capacity, fresh, loss)
+    stage = OneStage(
+        law=law,
+        form=form,
+        method="least squares of ln L; base law given; Newton",
+        problem=problem,
+        starts=starts,
+        formula=lambda p: overfitting_loss({**held, **p}, params, tokens, unique),
+        observed=loss,
+        inputs={"params": params, "tokens": tokens, "unique_tokens": unique},
+        units=LAWS[law].units,
+        conventions={"loss": "nats per token"},
+    )
+    return with_base(fit_stage(stage, runs, bootstrap), held)
+
+
+def _one(product: Array, fresh: Array, loss: Array) -> tuple[Problem, Array]:
+    """Return the problem in the mean penalty, of either sign, and its starts."""
+    scale = float(product.mean())
+    unit = product / scale
+
+    def value(theta: Array) -> Array:
+        with np.errstate(invalid="ignore"):  # no loss is negative; the engine refuses such a step
+            return np.asarray(np.log(fresh + theta * unit))
+
+    def jacobian(theta: Array) -> Array:
+        return np.asarray((unit / (fresh + theta * unit))[..., None])
+
+    def curvature(theta: Array, slopes: Array) -> Array:
+        second = -((unit / (fresh + theta * unit)) ** 2)
+        return np.asarray((slopes * second).sum(-1))[:, None, None]
+
+    def public(theta: Array) -> dict[str, Array]:
+        return {"P": theta[:, 0] / scale}
+
+    least_squares = float(unit @ (loss - fresh)) / float(unit @ unit)
+    model = Predictor(value, jacobian, curvature)
+    starts = np.array([[0.0], [max(least_squares, 0.0)]])
+    return Problem(model, np.log(loss), SQUARES, ("P",), public), starts
+
+
+def _powers(repeats: Array, capacity: Array, fresh: Array, loss: Array) -> tuple[Problem, Array]:
+    """Return the problem in theta = (ln P at the means, delta, kappa), and its starts."""
+    again = repeats > 0
+    logs = [np.log(repeats[again]), np.log(capacity[again])]
+    means = [float(one.mean()) for one in logs]
+    directions = np.zeros((3, len(loss)))
+    directions[0, again] = 1.0
+    directions[1, again], directions[2, again] = (
+        one - mean for one, mean in zip(logs, means, strict=True)
+    )
+
+    def share(theta: Array) -> tuple[Array, Array]:
+        added = np.exp(theta @ directions) * again
+        return added, added / (fresh + added)
+
+    def value(theta: Array) -> Array:
+        return np.asarray(np.log(fresh + share(theta)[0]))
+
+    def jacobian(theta: Array) -> Array:
+        return np.asarray(share(theta)[1][..., None] * directions.T)
+
+    def curvature(theta: Array, slopes: Array) -> Array:
+        part = share(theta)[1]
+        return np.asarray((directions * (slopes * part * (1 - part))[:, None]) @ directions.T)
+
+    def public(theta: Array) -> dict[str, Array]:
+        with np.errstate(over="ignore"):
+            price = np.exp(theta[:, 0] - theta[:, 1:] @ np.array(means))
+        return {"P": price, "delta": theta[:, 1], "kappa": theta[:, 2]}
+
+    model = Predictor(value, jacobian, curvature)
+    starts = grid([SIZES, POWERS, POWERS])
+    return Problem(model, np.log(loss), SQUARES, ("P", "delta", "kappa"), public), starts

@@ -1,0 +1,176 @@
+"""Chinchilla's law with size and data coupled: L = E + (A N^(-alpha/k) + B D^(-beta/k))^k.
+
+The exponents are those that each term has where the other is negligible; k says how the two join.
+At k = 1 they add up (Hoffmann et al. 2022, eq. 2); towards k = 0 the larger of them alone counts;
+beyond 1 each makes the other worse, as in Kaplan et al. 2020, eq. 1.5. Videau et al. 2026 (arXiv
+2608.07222) write (A / N^a + B / D^b)^k, whose exponents are these over k, and find k of .31 to .45.
+
+In the engine's coordinates u = ln of the first term alone and v = ln of the second, the excess over
+E is exp(k ln(exp(u/k) + exp(v/k))): a smooth maximum, whose slopes are the shares p and 1 - p of a
+softmax and, by ln k, k times the entropy of those shares.
+"""
+
+from collections.abc import Mapping
+from itertools import product
+from math import log
+
+import numpy as np
+
+from scaling.engine.newton import Array, Loss, Predictor
+from scaling.engine.problem import Problem
+from scaling.laws.chinchilla import CHINCHILLA, FLOPS_PER_PARAMETER_AND_TOKEN
+from scaling.laws.power_sum import Coefficients
+from scaling.laws.registry import BITS, NATS, Quantities, Quantity
+
+NAMES = (*CHINCHILLA.names, "k")  # E, A, B, alpha, beta, k
+COUPLINGS = (0.3, 0.6, 1.0, 2.0)  # k to start from
+
+
+def loss(p: Coefficients, params: Array, tokens: Array) -> Array:
+    """Return L in nats per token (or the unit the coefficients were fitted in)."""
+    size, data = _terms(p, params, tokens)
+    return np.asarray(p["E"] + np.exp(p["k"] * np.logaddexp(size, data)))
+
+
+def loss_in_bytes(p: Coefficients, params: Array, bytes: Array) -> Array:
+    """Return L in bits per byte, of a law fitted to bytes instead of tokens."""
+    return loss(p, params, bytes)
+
+
+def params_exponent(p: Coefficients) -> Array:
+    """Return a = beta / (alpha + beta), the power of C that N* grows with: k has no part in it."""
+    return np.asarray(p["beta"] / (p["alpha"] + p["beta"]))
+
+
+def best_params(p: Coefficients, compute_flops: Array) -> Array:
+    """Return the N that minimises L at C = 6 N D: the sum within the power k decides it alone."""
+    balance = p["alpha"] * p["A"] / (p["beta"] * p["B"])
+    affordable = compute_flops / FLOPS_PER_PARAMETER_AND_TOKEN
+    scale = balance ** (p["k"] / (p["alpha"] + p["beta"]))
+    return np.asarray(scale * affordable ** params_exponent(p))
+
+
+def best_tokens(p: Coefficients, compute_flops: Array) -> Array:
+    """Return the D that minimises L at C = 6 N D."""
+    return compute_flops / FLOPS_PER_PARAMETER_AND_TOKEN / best_params(p, compute_flops)
+
+
+_C, _ND = ("compute_flops",), ("params", "tokens")
+TOKENS: Quantities = {
+    "loss": Quantity(_ND, NATS, loss),
+    "params_opt": Quantity(_C, "parameters", best_params),
+    "tokens_opt": Quantity(_C, "tokens", best_tokens),
+    "params_exponent": Quantity((), "", params_exponent),
+}
+BYTES: Quantities = {"loss": Quantity(("params", "bytes"), BITS, loss_in_bytes)}
+
+
+def _terms(p: Coefficients, params: Array, tokens: Array) -> tuple[Array, Array]:
+    """Return the logarithms of the two terms within the power."""
+    size = np.log(p["A"]) - p["alpha"] / p["k"] * np.log(params)
+    data = np.log(p["B"]) - p["beta"] / p["k"] * np.log(tokens)
+    return np.asarray(size), np.asarray(data)
+
+
+def coupled_problem(
+    columns: Mapping[str, Array], observed: Array, charge: Loss, keep: int, *, relative: bool
+) -> tuple[Problem, Array]:
+    """Return the engine's problem and starts: Chinchilla's best, with each k of `COUPLINGS`.
+
+    Args:
+        columns: N and D, [n] each; observed: [n] losses.
+        charge: how a residual is charged.
+        keep: starts of Chinchilla's to take.
+        relative: residuals are differences of ln L instead of L.
+    """
+    base, starts = CHINCHILLA.log_problem(columns, observed, charge, keep, relative=relative)
+    data = _Logs(columns)
+    model = Predictor(data.value, data.jacobian, data.curvature)
+    if not relative:
+        model = data.of_value()
+    starts = np.array([[*start, log(k)] for start, k in product(starts, COUPLINGS)])
+    return Problem(model, base.target, charge, NAMES, data.public), starts
+
+
+class _Logs:
+    """The engine's view: theta = (ln E, ln A', ln B', alpha, beta, ln k), N and D centred."""
+
+    def __init__(self, columns: Mapping[str, Array]) -> None:
+        logs = [np.log(columns[name]) for name in ("N", "D")]
+        self.means = [float(one.mean()) for one in logs]
+        self.n, self.d = (one - mean for one, mean in zip(logs, self.means, strict=True))
+
+    def public(self, theta: Array) -> dict[str, Array]:
+        """Return the coefficients, [R] each."""
+        k = np.exp(theta[:, 5])
+        with np.errstate(over="ignore"):
+            amplitudes = [
+                np.exp((theta[:, 1 + i] + theta[:, 3 + i] * self.means[i]) / k) for i in (0, 1)
+            ]
+            values = [np.exp(theta[:, 0]), *amplitudes, theta[:, 3], theta[:, 4], k]
+        return dict(zip(NAMES, values, strict=True))
+
+    def value(self, theta: Array) -> Array:
+        """Return [R, n] ln L."""
+        return np.asarray(np.logaddexp(theta[:, :1], self._excess(theta)[0]))
+
+    def jacobian(self, theta: Array) -> Array:
+        """Return [R, n, 6] d ln L / d theta."""
+        excess, slopes = self._slopes(theta)
+        share = np.exp(excess - np.logaddexp(theta[:, :1], excess))
+        return np.concatenate([(1 - share)[..., None], share[..., None] * slopes], axis=-1)
+
+    def curvature(self, theta: Array, weights: Array) -> Array:
+        """Return [R, 6, 6] `sum_n w_n d2 ln L_n / d theta2`."""
+        excess, slopes = self._slopes(theta)
+        share = np.exp(excess - np.logaddexp(theta[:, :1], excess))
+        away = np.concatenate([-np.ones_like(slopes[..., :1]), slopes], axis=-1)
+        spread = weights * share * (1 - share)
+        total = np.swapaxes(away * spread[..., None], -1, -2) @ away
+        total[:, 1:, 1:] += self._bends(theta, weights * share)
+        return np.asarray(total)
+
+    def of_value(self) -> Predictor:
+        """Return the model of L itself, in the same coordinates."""
+
+        def value(theta: Array) -> Array:
+            return np.asarray(np.exp(self.value(theta)))
+
+        def jacobian(theta: Array) -> Array:
+            return value(theta)[..., None] * self.jacobian(theta)
+
+        def curvature(theta: Array, weights: Array) -> Array:
+            scaled, slopes = weights * value(theta), self.jacobian(theta)
+            outer = np.swapaxes(slopes * scaled[..., None], -1, -2) @ slopes
+            return self.curvature(theta, scaled) + np.asarray(outer)
+
+        return Predictor(value, jacobian, curvature)
+
+    def _excess(self, theta: Array) -> tuple[Array, Array, Array]:
+        """Return [R, n] ln (L - E), the share p of the first term within, and (u - v) / k."""
+        k = np.exp(theta[:, 5:])
+        u = theta[:, 1:2] - theta[:, 3:4] * self.n
+        v = theta[:, 2:3] - theta[:, 4:5] * self.d
+        gap = (u - v) / k
+        with np.errstate(over="ignore"):
+            share = 1 / (1 + np.exp(-gap))
+        return k * np.logaddexp(u / k, v / k), share, gap
+
+    def _slopes(self, theta: Array) -> tuple[Array, Array]:
+        """Return [R, n] ln (L - E), and its [R, n, 5] slopes by theta_1 to theta_5."""
+        excess, p, gap = self._excess(theta)
+        entropy = np.exp(theta[:, 5:]) * (np.logaddexp(0, gap) - p * gap)
+        slopes = [p, 1 - p, -p * self.n, -(1 - p) * self.d, entropy]
+        return excess, np.stack(slopes, axis=-1)
+
+    def _bends(self, theta: Array, weights: Array) -> Array:
+        """Return [R, 5, 5] the weighted sum of the second derivatives of ln (L - E)."""
+        _, p, gap = self._excess(theta)
+        k = np.exp(theta[:, 5:])
+        ones = np.ones_like(p)
+        # d gap / d theta, times k; and the second derivative left over, by ln k twice.
+        away = np.stack([ones, -ones, -self.n * ones, self.d * ones, -k * gap], axis=-1)
+        spread = weights * p * (1 - p) / k
+        total = np.swapaxes(away * spread[..., None], -1, -2) @ away
+        total[:, 4, 4] += (weights * k * (np.logaddexp(0, gap) - p * gap)).sum(-1)
+        return np.asarray(total)
