@@ -28,6 +28,11 @@ test *options:
 test-gpu *options:
     {{python}} -m pytest -m gpu {{options}}
 
+# Try the production vocabularies that registry packages ship; write out/real/table.md
+real *options:
+    {{python}} -m pytest -m real tests/tokenize_lab/real {{options}}
+    cat out/real/table.md
+
 # Measure the embedded corpus with real and freshly trained tokenizers; write out/demo/report.html
 demo:
     {{lab}} demo
