@@ -208,6 +208,8 @@ class FormScore(NamedTuple):
         rmse, aicc, bic: of the fit to all runs.
         holdout_rmse: of the largest budget, predicted from the others.
         holdout_lowest_rmse: of the lowest loss at each rate of the largest budget.
+        holdout_two_rmse: of the two largest budgets, predicted from the others; nan where fewer
+            than three budgets would be left.
         left_out_rmse: of each budget, predicted from the others.
         left_out_mean: root mean square of those, each budget counted once.
     """
@@ -219,30 +221,37 @@ class FormScore(NamedTuple):
     bic: float | None
     holdout_rmse: float
     holdout_lowest_rmse: float
+    holdout_two_rmse: float
     left_out_rmse: Mapping[float, float]
     left_out_mean: float
 
 
-def score_forms(runs: Runs) -> tuple[FormScore, ...]:
-    """Score every form of the joint law, and its first rival, on the same runs."""
+RIVAL = "joint-terms"
+
+
+def score_forms(runs: Runs, forms: Sequence[str] = (*joint.FORMS, RIVAL)) -> tuple[FormScore, ...]:
+    """Score forms of the joint law, and its first rival `joint-terms`, on the same runs."""
     data = joint.read(runs)
-    terms = columns(runs, "joint-terms")
+    terms = columns(runs, RIVAL)
 
     def rival(left_out: Mask) -> Array:
         p = point(*joint.terms_problem(*(column[~left_out] for column in terms)))
         return terms_loss(p, *(column[left_out] for column in terms[:3]))
 
     scores = []
-    for form, names in joint.FORMS.items():
+    for form in forms:
+        if form == RIVAL:
+            p = point(*joint.terms_problem(*terms))
+            residuals = data.loss - terms_loss(p, *terms[:3])
+            scores.append(_score(form, len(TERMS.names), residuals, data, rival))
+            continue
 
         def predict(left_out: Mask, form: str = form) -> Array:
             return joint.predict_left_out(form, data, left_out)
 
         fitted = joint.fit_joint(runs, Options(form), NO_BOOTSTRAP)
-        scores.append(_score(form, len(names), np.array(fitted.residuals), data, predict))
-    p = point(*joint.terms_problem(*terms))
-    residuals = data.loss - terms_loss(p, *terms[:3])
-    scores.append(_score("joint-terms", len(TERMS.names), residuals, data, rival))
+        residuals = np.array(fitted.residuals)
+        scores.append(_score(form, len(joint.FORMS[form]), residuals, data, predict))
     return tuple(scores)
 
 
@@ -266,7 +275,10 @@ def _score(
     quality = goodness(data.loss, residuals, coefficients)
     lowest = lowest_of_largest(data)
     left_out, errors = {}, np.zeros(0)
-    for budget in np.unique(data.compute):
+    budgets = np.unique(data.compute)
+    two = data.compute >= budgets[-2:][0]
+    two_rmse = _rms(data.loss[two] - predict(two)) if len(budgets) > 4 else float("nan")
+    for budget in budgets:
         rows = data.compute == budget
         errors = data.loss[rows] - predict(rows)
         left_out[float(budget)] = _rms(errors)
@@ -278,6 +290,7 @@ def _score(
         quality.get("bic"),
         left_out[float(data.compute.max())],
         _rms(errors[lowest[data.compute == data.compute.max()]]),
+        two_rmse,
         left_out,
         _rms(np.array(list(left_out.values()))),
     )

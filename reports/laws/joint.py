@@ -19,7 +19,11 @@ _WORDS = {
     "one-exponent": "a bowl in T that shrinks with what is left to learn",
     "drift": "the same, and T* drifts with compute",
     "two-exponents": "the same, and ρ* drifts with compute",
-    "additive": "Law II's bowl, added, and T* drifts with compute",
+    "shrinking": "the bowl in T shrinks by a power of its own besides",
+    "shrinking-drift": "the same, and T* drifts with compute",
+    "free": "the same, and T* and ρ* drift with compute",
+    "additive": "Law II's bowl, added, the same at every budget, and T* drifts",
+    "additive-shrinking": "Law II's bowl, added, shrinking by a power of its own, and T* drifts",
     "joint-terms": "two powers scaled by T, a quadratic in ln T added",
 }
 
@@ -114,6 +118,7 @@ def _forms(scores: tuple[FormScore, ...], law2: FitResult | None) -> Markup:
             UNMEASURED if score.aicc is None else f"{score.aicc - best:.1f}",
             significant(score.holdout_rmse),
             significant(score.holdout_lowest_rmse),
+            significant(score.holdout_two_rmse),
             significant(score.left_out_mean),
             _WORDS.get(score.form, ""),
         ]
@@ -129,18 +134,20 @@ def _forms(scores: tuple[FormScore, ...], law2: FitResult | None) -> Markup:
                 UNMEASURED,
                 significant(law2.holdout.rmse),
                 UNMEASURED,
+                UNMEASURED,
                 "optima alone, so only the lowest losses can be predicted",
             ]
         )
     return sortable_table(
         "Forms of the joint law and their rivals on the same runs; errors in bits per byte",
         columns(
-            "form: | coefficients | RMSE | ΔAICc | hold-out RMSE | of its lowest | each left out | "
-            "what it holds:",
+            "form: | coefficients | RMSE | ΔAICc | hold-out RMSE | of its lowest | of two budgets "
+            "| each left out | what it holds:",
             {
                 "ΔAICc": "above the lowest of the table",
                 "hold-out RMSE": "of the largest budget, predicted from the others",
                 "of its lowest": "the lowest loss at each rate of the largest budget",
+                "of two budgets": "the two largest budgets, predicted from the others",
                 "each left out": "root mean square over budgets, each predicted from the others",
             },
         ),

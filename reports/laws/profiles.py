@@ -22,6 +22,7 @@ from reports.numbers import (
     with_interval,
 )
 from reports.page import Section, absent, behind, note, paragraphs
+from scaling.fits.law2_forms import FEWEST_BUDGETS, LeftOut, leave_budgets_out
 from scaling.result import FitResult
 
 LAW = "law2"
@@ -43,9 +44,42 @@ LossPoints = Sequence[tuple[float, float, float]]  # budget, rate, loss
 
 
 def law2_of(laws: Laws) -> FitResult | None:
-    """Return the fit whose best rate may depend on compute, or else any that has a best rate."""
+    """Return the fit whose best rate may depend on compute, or else any that has a best rate; of
+    several forms of the same optima, that which predicts the largest budget best."""
     fits = [fit for fit in laws.of(LAW) if "T0" in fit.estimates]
-    return next((fit for fit in fits if "delta" in fit.estimates), next(iter(fits), None))
+    first = next((fit for fit in fits if "delta" in fit.estimates), next(iter(fits), None))
+    if first is None or first.holdout is None:
+        return first
+    same = [fit for fit in _forms_of(laws, first) if "delta" in fit.estimates and fit.ok]
+    return min(
+        (fit for fit in same if fit.holdout is not None),
+        key=lambda fit: fit.holdout.rmse if fit.holdout else np.inf,
+        default=first,
+    )
+
+
+def _forms_of(laws: Laws, fit: FitResult) -> list[FitResult]:
+    """Return Law II's forms of the same optima."""
+    return [
+        other
+        for other in laws.of(LAW)
+        if (other.n, other.data_sha256, other.context) == (fit.n, fit.data_sha256, fit.context)
+    ]
+
+
+_BOWLS = {
+    "K": "K L<sub>0</sub> C<sup>γ</sup> (ln T − ln T*(C))²",
+    "phi": "F C<sup>−φ</sup> (ln T − ln T*(C))²",
+    "F": "F (ln T − ln T*(C))²",
+}
+
+
+def _formula(fit: FitResult) -> Markup:
+    bowl = next(words for name, words in _BOWLS.items() if name in fit.estimates)
+    return Markup(
+        '<p class="formula">L*(C, T) = L<sub>0</sub> C<sup>γ</sup> + {} + E, '
+        "&emsp; T*(C) = T<sub>0</sub> C<sup>−δ</sup></p>"
+    ).format(Markup(bowl))
 
 
 def optima_of(laws: Laws, fit: FitResult) -> LossPoints:
@@ -74,10 +108,7 @@ def profiles(laws: Laws) -> Section:
             "Law II was not fitted: tokenize-lab scaling fit OPTIMA.csv --law law2 --out DIR/laws"
         )
         return Section("laws-two", title, absent(reason))
-    body = Markup(
-        '<p class="formula">L*(C, T) = L<sub>0</sub> C<sup>γ</sup> + F (ln T − ln T*(C))² + E, '
-        "&emsp; T*(C) = T<sub>0</sub> C<sup>−δ</sup></p><p>{}</p>"
-    ).format(best_rates_sentence(fit, laws))
+    body = _formula(fit) + paragraphs(best_rates_sentence(fit, laws))
     optima, drawn = optima_of(laws, fit), []
     if optima:
         losses, series = losses_panel(fit, "Law II", optima)
@@ -94,13 +125,14 @@ def profiles(laws: Laws) -> Section:
     )
     body += behind("Table: best rate and loss over budgets", _predictions(fit))
     body += behind("Table: coefficients of Law II", coefficients(fit, "Law II"))
-    forms = [f for f in laws.of(LAW) if (f.n, f.data_sha256) == (fit.n, fit.data_sha256)]
+    forms = _forms_of(laws, fit)
     if len(forms) > 1:
         body += paragraphs(
-            "Whether compression matters, and whether its best rate moves with compute, is what "
-            "the nested forms tell: each is fitted to all optima, and once more without the "
-            "largest budget, which it must then predict."
-        ) + _forms(forms)
+            "Whether compression matters, whether its best rate moves with compute, and whether a "
+            "wrong rate costs less the larger the budget, is what the nested forms tell: each is "
+            "fitted to all optima, and again without the largest budgets, which it must then "
+            f"predict. What is drawn above is the form {fit.form}."
+        ) + _forms(forms, optima)
     return Section("laws-two", title, body)
 
 
@@ -234,24 +266,44 @@ def _predictions(fit: FitResult) -> Markup:
     )
 
 
-def _forms(forms: Sequence[FitResult]) -> Markup:
+def _forms(forms: Sequence[FitResult], optima: LossPoints) -> Markup:
+    left_out: dict[str, LeftOut] = {}
+    if len({compute for compute, _, _ in optima}) >= FEWEST_BUDGETS:
+        table = np.array(optima).T
+        left_out = {fit.form: leave_budgets_out(fit.form, *table) for fit in forms}
+
+    def left(fit: FitResult, name: str) -> str:
+        return significant(getattr(left_out[fit.form], name), 3) if left_out else UNMEASURED
+
+    def exponent(fit: FitResult, name: str) -> str | Markup:
+        if name not in fit.estimates:
+            return UNMEASURED
+        return with_interval(fit.estimates[name], fit.intervals.get(name))
+
     return sortable_table(
         "The nested forms of Law II on the same optima",
         columns(
-            "form: | coefficients | δ | R² | RMSE | AICc | hold-out RMSE",
-            {"hold-out RMSE": "of the largest budget, predicted from the others"},
+            "form: | coefficients | δ | φ | R² | RMSE | AICc | hold-out RMSE | of two budgets | "
+            "each left out",
+            {
+                "φ": "by which the bowl shrinks with compute",
+                "hold-out RMSE": "of the largest budget, predicted from the others",
+                "of two budgets": "the two largest budgets, predicted from the others",
+                "each left out": "root mean square over budgets, each predicted from the others",
+            },
         ),
         [
             [
                 fit.form,
                 str(len(fit.estimates)),
-                with_interval(fit.estimates["delta"], fit.intervals.get("delta"))
-                if "delta" in fit.estimates
-                else UNMEASURED,
+                exponent(fit, "delta"),
+                exponent(fit, "phi"),
                 significant(fit.r2, 4),
                 significant(fit.rmse, 3),
                 significant(fit.aicc, 5),
                 UNMEASURED if fit.holdout is None else significant(fit.holdout.rmse, 3),
+                left(fit, "two_largest"),
+                left(fit, "each"),
             ]
             for fit in forms
         ],

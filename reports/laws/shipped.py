@@ -79,7 +79,7 @@ def _fits(runs: Runs, exact: Runs, optima: Runs) -> Iterator[tuple[str, FitResul
     yield "law1", fit_law1(exact)
     for form in LAWS["law2"].forms:
         yield f"law2-{form}", fit_law2(optima, Options(form))
-    for form in ("chinchilla", "one-exponent", "drift", "two-exponents", "additive"):
+    for form in ("chinchilla", "one-exponent", "drift", "two-exponents", "shrinking", "additive"):
         yield f"joint-{form}", fit_joint(runs, Options(form))
 
 

@@ -13,6 +13,7 @@ from scaling.engine.newton import Array
 from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
+from scaling.laws.registry import Options
 from scaling.published import tables
 from scaling.published.tables import COT_LAW1_SUBWORD, COT_LAW2_SUBWORD
 from scaling.result import FitResult
@@ -103,9 +104,10 @@ def _check(fit: FitResult | None, wanted: str, language: str) -> None:
         return
     if "T0" not in fit.estimates:
         raise InputError(f"`law2`: its form {fit.form!r} has no best rate; fit another")
-    if not fit.estimates["F"] > 0:
+    bend = "K" if "K" in fit.estimates else "F"
+    if not fit.estimates[bend] > 0:
         raise InputError(
-            f"`law2`: F is {fit.estimates['F']:.3g}, so no rate is best; fit more rates"
+            f"`law2`: {bend} is {fit.estimates[bend]:.3g}, so no rate is best; fit more rates"
         )
 
 
@@ -116,11 +118,12 @@ def _given(fit: FitResult, language: str) -> SampledLaw:
 
 
 def _shipped(family: str, law: str) -> SampledLaw:
-    latent = _latent_law1() if law == "law1" else _latent_law2()
     if family == "latent":
+        latent = _latent_law1() if law == "law1" else _latent_law2()
         return SampledLaw(latent, _with_estimates(latent), False)
     published = COT_LAW1_SUBWORD if law == "law1" else COT_LAW2_SUBWORD
-    return SampledLaw(published, _borrowed(published, latent), False)
+    lender = _latent_law1() if law == "law1" else _latent_law2(published.form)
+    return SampledLaw(published, _borrowed(published, lender), False)
 
 
 @cache
@@ -130,8 +133,8 @@ def _latent_law1() -> FitResult:
 
 
 @cache
-def _latent_law2() -> FitResult:
-    return fit_law2(tables.optima(), bootstrap=RESIDUALS._replace(draws=DRAWS))
+def _latent_law2(form: str = "") -> FitResult:
+    return fit_law2(tables.optima(), Options(form), RESIDUALS._replace(draws=DRAWS))
 
 
 @cache

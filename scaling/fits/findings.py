@@ -114,9 +114,12 @@ def upside_down(estimates: dict[str, float], loss: Array) -> list[Finding]:
     if not estimates["L0"] > 0:
         text = f"L0 = {estimates['L0']:.4g}: the loss does not fall towards a floor"
         found.append(failure("loss does not fall", text))
-    if "F" in estimates and not estimates["F"] > 0:
-        text = f"F = {estimates['F']:.4g}: the loss has no minimum in the compression rate"
-        found.append(failure("no minimum in T", text))
+    for name in ("F", "K"):
+        if name in estimates and not estimates[name] > 0:
+            text = (
+                f"{name} = {estimates[name]:.4g}: the loss has no minimum in the compression rate"
+            )
+            found.append(failure("no minimum in T", text))
     if found:
         estimates.pop("T0", None)
     return found

@@ -18,7 +18,7 @@ from scaling.result import FitResult
 from scaling.runs import Runs
 
 STARTS = 12
-ADDITIVE = "additive"
+ADDITIVE = ("additive", "additive-shrinking")
 FORMS = LAWS["joint"].forms
 # Grid nodes per coefficient; those of T0 and rho0 follow the data.
 NODES: Mapping[str, Array] = {
@@ -28,6 +28,7 @@ NODES: Mapping[str, Array] = {
     "g": np.array([0.0, 0.6]),
     "delta": np.array([0.0]),
     "epsilon": np.array([0.0]),
+    "phi": np.array([0.0, 0.15]),
 }
 
 
@@ -58,7 +59,7 @@ def fit_joint(runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = CA
     problem, starts = make_problem(form, data)
     _, cells = np.unique(np.stack([data.compute, data.rate]), axis=1, return_inverse=True)
     stage = OneStage(
-        law="joint-additive" if form == ADDITIVE else "joint",
+        law="joint-additive" if form in ADDITIVE else "joint",
         form=form,
         method=f"least squares; {SEARCH}",
         problem=problem,
@@ -137,7 +138,7 @@ def predict_left_out(form: str, data: Data, left_out: NDArray[np.bool_]) -> Arra
 
 
 def _formula(form: str) -> Callable[..., Array]:
-    return law.loss_additive if form == ADDITIVE else law.loss
+    return law.loss_additive if form in ADDITIVE else law.loss
 
 
 def make_problem(form: str, data: Data) -> tuple[Problem, Array]:
@@ -154,7 +155,7 @@ class _JointCoordinates:
 
     def __init__(self, form: str, data: Data) -> None:
         self.names = FORMS[form]
-        self.additive = form == ADDITIVE
+        self.additive = form in ADDITIVE
         c, t = np.log(data.compute), np.log(data.rate)
         ratio = np.log(6) + 2 * np.log(data.bytes) - c - t
         self.middle = np.array([c.mean(), t.mean(), ratio.mean()])
@@ -168,19 +169,21 @@ class _JointCoordinates:
         """Return the published coefficients, in raw FLOPs, bytes per token and bytes."""
         p = self._parts(theta)
         mc, mt, mr = self.middle
-        gamma, g, delta, epsilon = (p[name][:, 0] for name in ("gamma", "g", "delta", "epsilon"))
+        exponents = ("gamma", "g", "delta", "epsilon", "phi")
+        gamma, g, delta, epsilon, phi = (p[name][:, 0] for name in exponents)
         with np.errstate(over="ignore"):
             everything = {
                 "E": p["E"][:, 0],
                 "L0": p["L0"][:, 0] * np.exp(-gamma * mc),
                 "gamma": gamma,
                 "rho0": np.exp(p["rho0"][:, 0] + mr - g * mt - epsilon * mc),
-                "F": p["F"][:, 0],
+                "F": p["F"][:, 0] * np.exp(phi * mc),
                 "T0": np.exp(p["T0"][:, 0] + mt + delta * mc),
                 "g": g,
                 "kappa": p["kappa"][:, 0],
                 "delta": delta,
                 "epsilon": epsilon,
+                "phi": phi,
             }
         return {name: everything[name] for name in self.names}
 
@@ -193,7 +196,8 @@ class _JointCoordinates:
 
     def jacobian(self, theta: Array) -> Array:
         p, z, reducible, bowl, valley = self._factors(theta)
-        gamma, k, e, f = p["gamma"], p["kappa"], p["epsilon"], p["F"]
+        gamma, k, e = p["gamma"], p["kappa"], p["epsilon"]
+        f, shrunk = p["F"] * self._shrunk(p), self._shrunk(p)
         scaled = reducible * valley * (1.0 if self.additive else np.exp(bowl))
         outer = np.ones_like(scaled) if self.additive else scaled
         share = 1 - e**2
@@ -211,11 +215,12 @@ class _JointCoordinates:
             "L0": scaled / p["L0"],
             "gamma": scaled * (self.c - log_valley / (k * share)),
             "rho0": -scaled * power * by_z,
-            "F": outer * away**2,
+            "F": outer * shrunk * away**2,
             "T0": -outer * 2 * f * away,
             "g": -scaled * power * by_z * self.t,
             "kappa": scaled * (power * by_k - power / k * log_valley),
             "delta": outer * 2 * f * away * self.c,
+            "phi": -outer * bowl * self.c,
             "epsilon": scaled
             * (power * by_e + power * 2 * e / share * log_valley - power * by_z * self.c),
         }
@@ -231,6 +236,7 @@ class _JointCoordinates:
         zero = np.zeros((len(theta), 1))
         p.setdefault("epsilon", zero)
         p.setdefault("delta", zero)
+        p.setdefault("phi", zero)
         p.setdefault("g", zero + 1)
         p.setdefault("F", zero)
         p.setdefault("T0", zero)
@@ -243,7 +249,10 @@ class _JointCoordinates:
         power = -p["gamma"] / (p["kappa"] * (1 - p["epsilon"] ** 2))
         valley = np.exp(power * law.log_valley(p["kappa"], p["epsilon"], z))
         reducible = p["L0"] * np.exp(p["gamma"] * self.c)
-        return p, z, reducible, p["F"] * self._away(p) ** 2, valley
+        return p, z, reducible, p["F"] * self._shrunk(p) * self._away(p) ** 2, valley
+
+    def _shrunk(self, p: dict[str, Array]) -> Array:
+        return np.asarray(np.exp(-p["phi"] * self.c))
 
     def _away(self, p: dict[str, Array]) -> Array:
         return np.asarray(self.t - p["T0"] + p["delta"] * self.c)

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.engine.bootstrap import RESIDUALS, Bootstrap, leverages, residual_targets, with_misfit
-from scaling.engine.newton import SQUARES, Array, Predictor
-from scaling.engine.problem import Problem, grid, search
+from scaling.engine.newton import Array
 from scaling.fits.assemble import (
     assemble,
     columns,
@@ -26,6 +25,7 @@ from scaling.fits.findings import (
     starts_agree,
     upside_down,
 )
+from scaling.fits.law2_forms import FORMS, chosen_form, make_problem
 from scaling.fits.minima import (
     IsoflopCell,
     cell_findings,
@@ -41,9 +41,6 @@ from scaling.result import Finding, FitResult
 from scaling.runs import Runs
 
 LAW = "law2"
-FORMS = LAWS[LAW].forms
-GAMMAS = -np.geomspace(0.02, 1.0, 24)
-DELTAS = np.linspace(-0.15, 0.3, 19)
 
 
 class Optima(NamedTuple):
@@ -68,13 +65,16 @@ def fit_law2(
 
     A table with one row per budget and rate is taken as the optima; otherwise they are found, as
     the `parabola` minimum of every cell or as its `lowest` run. The largest budget is also left
-    out, predicted, and reported as the hold-out.
+    out, predicted, and reported as the hold-out. Where no form is named, `chosen_form` names it.
 
     Raises:
         InputError: form unknown, or too few budgets or rates for it.
     """
     form = form_of(LAW, options.form)
     optima = _optima(runs, bootstrap, options.minima)
+    if not options.form:
+        form, why = chosen_form(optima.compute, optima.rate, optima.loss)
+        optima.findings.extend(why)
     runs, names = optima.runs, FORMS[form]
     need(
         runs,
@@ -170,82 +170,8 @@ def _lowest(cells: tuple[IsoflopCell, ...], loss: Array, weights: Array) -> Arra
 
 
 def _predict_left_out(form: str, optima: Optima, left_out: NDArray[np.bool_]) -> Array:
+    """Return predictions of the optima left out, from a fit to the others."""
     compute, rate = optima.compute, optima.rate
     rest = ~left_out
     p = point(*make_problem(form, compute[rest], rate[rest], optima.loss[rest]))
     return law2_loss(p, compute[left_out], rate[left_out])
-
-
-def make_problem(form: str, compute: Array, rate: Array, loss: Array) -> tuple[Problem, Array]:
-    """Return the engine's problem and its starts, in logarithms from the data's centre."""
-    coordinates = _Law2Coordinates(form, np.log(compute), np.log(rate))
-    model = Predictor(coordinates.value, coordinates.jacobian)
-    problem = Problem(model, loss, SQUARES, FORMS[form], coordinates.public)
-    return problem, coordinates.starts(loss)
-
-
-class _Law2Coordinates:
-    """Law II in centred coordinates, c = ln C - mean and t = ln T - mean.
-
-    theta follows the form's names, with l = L0' and e = E linear, f = F and tau = ln T0':
-    `l exp(gamma c) + e + f (t - tau + delta c)^2`.
-    """
-
-    def __init__(self, form: str, ln_compute: Array, ln_rate: Array) -> None:
-        self.names = FORMS[form]
-        self.centre, self.middle = float(ln_compute.mean()), float(ln_rate.mean())
-        self.c, self.t = ln_compute - self.centre, ln_rate - self.middle
-
-    def starts(self, loss: Array) -> Array:
-        """Return the best grid nodes, the linear part solved at each."""
-        axes = [GAMMAS, DELTAS] if "delta" in self.names else [GAMMAS]
-        nodes = search(self._design, loss, np.ones(len(loss)), grid(axes), SQUARES, keep=6)
-        level, floor = nodes.linear[:, 0], nodes.linear[:, 1]
-        if "F" not in self.names:
-            return np.stack([nodes.exponents[:, 0], level, floor], axis=1)
-        f, slope = nodes.linear[:, 2], nodes.linear[:, 3]
-        tau = -slope / (2 * np.where(f == 0, 1e-12, f))
-        columns = [nodes.exponents[:, 0], level, floor - f * tau**2, f, tau]
-        if "delta" in self.names:
-            columns.append(nodes.exponents[:, 1])
-        return np.stack(columns, axis=1)
-
-    def public(self, theta: Array) -> dict[str, Array]:
-        """Return the published coefficients, [R] each, in raw FLOPs and bytes per token."""
-        p = dict(zip(self.names, theta.T, strict=True))
-        with np.errstate(over="ignore"):
-            p["L0"] = p["L0"] * np.exp(-p["gamma"] * self.centre)
-            if "T0" in p:
-                p["T0"] = np.exp(p["T0"] + self.middle + p.get("delta", 0.0) * self.centre)
-        return p
-
-    def value(self, theta: Array) -> Array:
-        """Return [R, m] losses."""
-        value = theta[:, 1:2] * np.exp(theta[:, :1] * self.c) + theta[:, 2:3]
-        if "F" in self.names:
-            value = value + theta[:, 3:4] * self._away(theta) ** 2
-        return np.asarray(value)
-
-    def jacobian(self, theta: Array) -> Array:
-        """Return [R, m, p] their derivatives."""
-        power = np.exp(theta[:, :1] * self.c)
-        columns = [theta[:, 1:2] * power * self.c, power, np.ones_like(power)]
-        if "F" in self.names:
-            away = self._away(theta)
-            columns += [away**2, -2 * theta[:, 3:4] * away]
-            if "delta" in self.names:
-                columns.append(2 * theta[:, 3:4] * away * self.c)
-        return np.stack(columns, axis=-1)
-
-    def _away(self, theta: Array) -> Array:
-        away = self.t - theta[:, 4:5]
-        return away + theta[:, 5:6] * self.c if "delta" in self.names else away
-
-    def _design(self, exponents: Array) -> Array:
-        """Return columns in which the form is linear: with u = t + delta c, f (u - tau)^2 is."""
-        power = np.exp(exponents[:, :1] * self.c)
-        ones = np.ones_like(power)
-        if "F" not in self.names:
-            return np.stack([power, ones], axis=-1)
-        u = self.t + exponents[:, 1:] * self.c if "delta" in self.names else self.t * ones
-        return np.stack([power, ones, u**2, u], axis=-1)

@@ -7,13 +7,14 @@ latent model count by what they cost. With rho = B / n bytes per effective param
 
     L = E + L0 C^gamma * bowl(T) * valley(rho)
 
-    bowl   = exp(F (ln T - ln T*)^2),                            T* = T0 C^-delta
+    bowl   = exp(F C^-phi (ln T - ln T*)^2),                     T* = T0 C^-delta
     valley = [((1-e) exp(k (1+e) z) + (1+e) exp(-k (1-e) z)) / 2] ^ (-gamma / (k (1 - e^2)))
     z      = ln rho - ln rho*,                                   rho* = rho0 T^g C^e
 
 The valley is 1 at rho*, so along the optimum L = E + L0 C^gamma bowl(T): Law II with a bowl that
-shrinks with what is left to learn (its own additive bowl is the law `joint-additive`). rho* is
-Law I's power of C and T. At k = -gamma / (1 - e^2) and F = 0 the valley is the sum of two powers,
+shrinks with what is left to learn, and by a power of its own besides (phi, 0 in most forms). Law
+II's additive bowl, which phi alone shrinks, is the law `joint-additive`. rho* is Law I's power of
+C and T. At k = -gamma / (1 - e^2) and F = 0 the valley is the sum of two powers,
 which is Chinchilla's approach 3 in n and B; g = 1 turns its bytes into tokens.
 
 With `kappa` = k, `epsilon` = e; the forms are named, by their free coefficients, in the registry.
@@ -27,7 +28,7 @@ each scaled by a power of T, N being the latent parameters, and an additive bowl
 import numpy as np
 
 from scaling.engine.newton import Array
-from scaling.laws.optimum import best_rate
+from scaling.laws.optimum import best_rate, bowl_curvature
 from scaling.laws.power_sum import Coefficients, PowerSum, Term
 from scaling.laws.registry import BITS, LAWS, Quantities, Quantity
 
@@ -56,7 +57,7 @@ def _bowl(p: Coefficients, compute_flops: Array, compression_rate: Array) -> Arr
     if "F" not in p:
         return np.zeros_like(np.log(compression_rate))
     away = np.log(compression_rate) - np.log(best_rate(p, compute_flops))
-    return np.asarray(p["F"] * away**2)
+    return np.asarray(bowl_curvature(p, compute_flops) * away**2)
 
 
 def best_bytes(p: Coefficients, compute_flops: Array, compression_rate: Array) -> Array:

@@ -115,9 +115,11 @@ LAW1: Quantities = {
     "bytes_per_param_opt": Quantity(_LATENT, "bytes per parameter", law1_bytes_per_param),
 }
 
-# Law II: L*(C, T) = L0 C^gamma + F (ln T - ln T*(C))^2 + E, T*(C) = T0 C^-delta, C the total
-# budget. Three nested forms: `mean` (F = 0: compression does not matter), `constant` (delta = 0:
-# one best rate) and `compute-dependent`.
+# Law II: L*(C, T) = L0 C^gamma + F(C) (ln T - ln T*(C))^2 + E, T*(C) = T0 C^-delta, C the total
+# budget. The paper's three nested forms: `mean` (F = 0: compression does not matter), `constant`
+# (delta = 0: one best rate) and `compute-dependent`, in all of which F is the same at every budget.
+# Ours: `shrinking`, F(C) = F C^-phi, and between the two `proportional`, F(C) = K L0 C^gamma: a
+# wrong rate costs a constant share of what is left to learn.
 
 
 def law2_loss(p: Coefficients, compute_flops: Array, compression_rate: Array) -> Array:
@@ -137,10 +139,18 @@ def best_rate(p: Coefficients, compute_flops: Array) -> Array:
 
 def law2_price(p: Coefficients, compute_flops: Array, compression_rate: Array) -> Array:
     """Return the bits per byte lost by training at T instead of T*(C)."""
-    if "F" not in p:
+    if "T0" not in p:
         return np.zeros(np.broadcast_shapes(np.shape(compute_flops), np.shape(compression_rate)))
     away = np.log(compression_rate) - np.log(best_rate(p, compute_flops))
-    return np.asarray(p["F"] * away**2)
+    return np.asarray(bowl_curvature(p, compute_flops) * away**2)
+
+
+def bowl_curvature(p: Coefficients, compute_flops: Array) -> Array:
+    """Return F(C) of Law II or of the joint law, by which a squared ln of the rate counts."""
+    if "K" in p:
+        return np.asarray(p["K"] * p["L0"] * compute_flops ** p["gamma"])
+    shrunk = compute_flops ** -np.asarray(p.get("phi", np.float64(0)))
+    return np.asarray(p["F"] * shrunk)
 
 
 LAW2: Quantities = {

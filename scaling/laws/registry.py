@@ -141,8 +141,11 @@ LAWS: dict[str, Law] = {
             "mean": ("gamma", "L0", "E"),
             "constant": ("gamma", "L0", "E", "F", "T0"),
             "compute-dependent": ("gamma", "L0", "E", "F", "T0", "delta"),
+            # The bowl shrinks with what is left to learn, or by a power of its own.
+            "proportional": ("gamma", "L0", "E", "K", "T0", "delta"),
+            "shrinking": ("gamma", "L0", "E", "F", "T0", "delta", "phi"),
         },
-        default="compute-dependent",
+        default="compute-dependent",  # or one of the two below it, where that predicts better
         takes=("minima",),
         resampling="residuals",
         one_stage=True,
@@ -265,8 +268,13 @@ LAWS: dict[str, Law] = {
             "drift": (*_JOINT, "F", "T0", "g", "kappa", "delta"),
             # rho* drifts with compute: size and data have exponents of their own.
             "two-exponents": (*_JOINT, "F", "T0", "g", "kappa", "epsilon"),
+            # The bowl shrinks by a power of its own besides; with a drift of T*; with both drifts.
+            "shrinking": (*_JOINT, "F", "T0", "g", "kappa", "phi"),
+            "shrinking-drift": (*_JOINT, "F", "T0", "g", "kappa", "delta", "phi"),
+            "free": (*_JOINT, "F", "T0", "g", "kappa", "delta", "epsilon", "phi"),
             # Law II's own bowl, added instead of multiplied, with its drift of T*.
             "additive": (*_JOINT, "F", "T0", "g", "kappa", "delta"),
+            "additive-shrinking": (*_JOINT, "F", "T0", "g", "kappa", "delta", "phi"),
         },
         default="one-exponent",
         one_stage=True,

@@ -86,7 +86,7 @@ def _law1(bootstrap: Bootstrap) -> Iterator[PublishedFigure]:
 
 def _law2(bootstrap: Bootstrap) -> Iterator[PublishedFigure]:
     optima = tables.optima()
-    fit = fit_law2(optima, bootstrap=bootstrap)
+    fit = fit_law2(optima, Options("compute-dependent"), bootstrap)
     best = {
         f"T*({compute:g})": fit.predict("compression_rate_opt", compute_flops=compute)
         for compute in (1e20, 2e21)
@@ -110,7 +110,7 @@ def _law2(bootstrap: Bootstrap) -> Iterator[PublishedFigure]:
 
 
 def _joint_law() -> Iterator[PublishedFigure]:
-    score = {score.form: score for score in score_forms(tables.isoflop_runs())}[DEFAULT_FORM]
+    (score,) = score_forms(tables.isoflop_runs(), [DEFAULT_FORM])
     found = {
         "hold-out RMSE at 2e21": score.holdout_rmse,
         "hold-out RMSE of its six lowest": score.holdout_lowest_rmse,

@@ -122,8 +122,8 @@ def test_frontier_trades_loss_for_serving(english: Advice) -> None:
 def test_languages_measured_and_by_analogy() -> None:
     hindi = advise(1e20, "hin_Deva")
     assert hindi.placement.basis == "measured"
-    # Anchored where it was trained: English's 3.70 by the ratio of the measured optima.
-    assert hindi.compression_rate_opt.value == pytest.approx(3.7033 * 8.09 / 3.71, rel=1e-3)
+    # Anchored where it was trained: English's 3.65 by the ratio of the measured optima.
+    assert hindi.compression_rate_opt.value == pytest.approx(3.6533 * 8.09 / 3.71, rel=1e-3)
     analogy = advise(1e20, "tel_Telu", parity=2.6)
     assert analogy.placement.basis == "analogy"
     assert any("analogy" in note for note in analogy.notes)
@@ -141,7 +141,7 @@ def test_languages_measured_and_by_analogy() -> None:
 
 
 def test_far_outside_is_said() -> None:
-    far = advise(1e25, tokenizers=[MeasuredTokenizer("words", 60.0)])
+    far = advise(1e25, tokenizers=[MeasuredTokenizer("words", 1000.0)])
     assert far.outside["compute_flops"] == pytest.approx(5000)
     note = far.tokenizers[0].note
     assert "outside the fitted data" in note and "millionfold" not in note

@@ -36,7 +36,8 @@ def test_the_multiplier_buys_the_price_back(rate: float, ln10: float) -> None:
         best = p["L0"] * budget ** p["gamma"] + p["E"]
         more = budget * cost.multiplier[draw]
         away = math.log(rate) - math.log(p["T0"] * more ** -p["delta"])
-        assert p["L0"] * more ** p["gamma"] + p["E"] + p["F"] * away**2 == pytest.approx(best)
+        bowl = p["F"] * more ** -p["phi"] * away**2
+        assert p["L0"] * more ** p["gamma"] + p["E"] + bowl == pytest.approx(best)
 
 
 def test_a_price_is_bought_back_at_the_first_budget_that_does() -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -175,7 +176,23 @@ def law_2() -> Planted:
     runs = tables.optima()
     compute, rate = runs.column("compute_flops", "test"), runs.column("compression_rate", "test")
     planted = _with(runs, "bits_per_byte", optimum.law2_loss(LAW2, compute, rate))
-    return Planted("law2", LAW2, planted, "bits_per_byte", np.array(0.003), ("L0", "T0"))
+    return _of_law_2(LAW2, planted)
+
+
+def _of_law_2(truth: Truth, runs: Runs, noise: Array | float = 0.003) -> Planted:
+    form = next(name for name, names in LAWS["law2"].forms.items() if set(names) == set(truth))
+    logs = ("L0", "T0", "F", "K") if form in ("shrinking", "proportional") else ("L0", "T0")
+    noise = np.asarray(noise)
+    return Planted("law2", truth, runs, "bits_per_byte", noise, logs, options=Options(form))
+
+
+def law_2_that_shrinks(**bowl: float) -> Planted:
+    """Law II whose bowl follows compute, by a power of its own or in proportion."""
+    truth = {name: value for name, value in LAW2.items() if name != "F"} | bowl
+    runs = tables.optima()
+    compute, rate = runs.column("compute_flops", "test"), runs.column("compression_rate", "test")
+    planted = _with(runs, "bits_per_byte", optimum.law2_loss(truth, compute, rate))
+    return _of_law_2(truth, planted)
 
 
 def law_2_of_nine() -> Planted:
@@ -187,7 +204,7 @@ def law_2_of_nine() -> Planted:
         "compression_rate": rate,
         "bits_per_byte": optimum.law2_loss(LAW2, compute, rate),
     }
-    return Planted("law2", LAW2, runs_of(columns), "bits_per_byte", np.array(0.003), ("L0", "T0"))
+    return _of_law_2(LAW2, runs_of(columns))
 
 
 def law_2_from_runs() -> Planted:
@@ -200,7 +217,7 @@ def law_2_from_runs() -> Planted:
         base = optimum.law2_loss(LAW2, np.array(cell.compute), np.array(cell.rate))
         loss[cell.rows] = base + 0.03 * (cell.x - middle) ** 2
     planted = _with(runs, "bits_per_byte", loss)
-    return Planted("law2", LAW2, planted, "bits_per_byte", _budget_noise(compute), ("L0", "T0"))
+    return _of_law_2(LAW2, planted, _budget_noise(compute))
 
 
 def joint_law() -> Planted:
@@ -414,6 +431,8 @@ PLANTED: Mapping[str, Callable[[], Planted]] = {
     "law1": law_1,
     "law2": law_2,
     "law2-few": law_2_of_nine,
+    "law2-shrinking": partial(law_2_that_shrinks, F=14.5, phi=0.133),
+    "law2-proportional": partial(law_2_that_shrinks, K=0.117),
     "law2-runs": law_2_from_runs,
     "chinchilla": chinchilla_law,
     "coupled": coupled_law,

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 from scaling.engine.newton import Array
 from scaling.engine.problem import Problem, land_on_kink
-from scaling.fits import chinchilla, joint, law2, other_laws
+from scaling.fits import chinchilla, joint, law2_forms, other_laws
 from scaling.fits.assemble import columns as law_columns
 from scaling.laws.chinchilla import tokens_in_billions
 from scaling.published.tables import MUENNIGHOFF_REPEATED
@@ -46,7 +46,7 @@ def law2_case(form: str) -> Case:
     compute, rate, loss = columns(
         noisy("law2"), "compute_flops", "compression_rate", "bits_per_byte"
     )
-    return Case(*law2.make_problem(form, compute, rate, loss))
+    return Case(*law2_forms.make_problem(form, compute, rate, loss))
 
 
 def joint_case(form: str) -> Case:
@@ -79,7 +79,7 @@ def repeated_case() -> Case:
 
 CASES: Mapping[str, Callable[[], Case]] = {
     **{f"chinchilla {name}": partial(chinchilla_case, name) for name in chinchilla.CHARGES},
-    **{f"law2 {form}": partial(law2_case, form) for form in law2.FORMS},
+    **{f"law2 {form}": partial(law2_case, form) for form in law2_forms.FORMS},
     **{f"joint {form}": partial(joint_case, form) for form in joint.FORMS},
     "joint-terms": terms_case,
     "overtraining": overtraining_case,

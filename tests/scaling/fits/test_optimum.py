@@ -11,11 +11,15 @@ from scaling.fits.findings import correlated
 from scaling.fits.isoflop import fit_parabolas, fit_surfaces
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
-from scaling.laws.optimum import place
+from scaling.fits.law2_forms import FORMS, leave_budgets_out, make_problem
+from scaling.laws.optimum import law2_loss, place
 from scaling.laws.registry import Options
 from scaling.published import tables
 from scaling.result import FitResult
 from scaling.runs import Runs
+from tests.scaling.fits.planted import PLANTED
+
+PAPERS = Options("compute-dependent")  # the form of Law II that the paper fits
 
 
 def budgets(runs: Runs) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
@@ -73,7 +77,7 @@ def test_law_1_is_consistent_with_itself() -> None:
 
 
 def test_golden_law_2() -> None:
-    fit = fit_law2(tables.optima())
+    fit = fit_law2(tables.optima(), PAPERS)
     assert fit.n == 48 and fit.status == "converged"
     shown = {name: f"{fit.estimates[name]:.3g}" for name in ("gamma", "F", "delta", "E")}
     assert shown == {"gamma": "-0.19", "F": "0.0312", "delta": "0.0361", "E": "0.683"}
@@ -83,14 +87,76 @@ def test_golden_law_2() -> None:
 
 
 def test_law_2_forms_are_nested_and_weighed() -> None:
-    fits = [
-        fit_law2(tables.optima(), Options(form), NO_BOOTSTRAP)
-        for form in ("mean", "constant", "compute-dependent")
-    ]
+    fits = [fit_law2(tables.optima(), Options(form), NO_BOOTSTRAP) for form in FORMS]
     squares = [fit.rmse for fit in fits]
     assert squares == sorted(squares, reverse=True, key=lambda one: one or 0)
     aicc = [fit.aicc or 0 for fit in fits]
     assert aicc == sorted(aicc, reverse=True)
+    assert [f"{fit.rmse:.4f}" for fit in fits] == ["0.0201", "0.0060", "0.0050", "0.0029", "0.0024"]
+
+
+def test_the_bowl_of_law_2_shrinks() -> None:
+    """What a budget that was not seen costs at a wrong rate is what it predicts best."""
+    optima = tables.optima()
+    data = [optima.column(name, "test") for name in ("compute_flops", "compression_rate")]
+    data.append(optima.column("bits_per_byte", "test"))
+    scores = {form: leave_budgets_out(form, *data) for form in FORMS}
+    for form, largest, two in (
+        ("compute-dependent", "0.0074", "0.0083"),
+        ("proportional", "0.0054", "0.0057"),
+        ("shrinking", "0.0044", "0.0048"),
+    ):
+        found = scores[form]
+        assert (f"{found.largest:.4f}", f"{found.two_largest:.4f}") == (largest, two)
+    fit = fit_law2(optima)
+    assert fit.form == "shrinking" and fit.findings[0].name == "form chosen"
+    assert fit.holdout is not None and fit.holdout.rmse == pytest.approx(scores[fit.form].largest)
+    phi = fit.intervals["phi"]
+    assert phi is not None and phi.low > 0.1 and fit.estimates["phi"] in phi
+    # The runs themselves, of six budgets, say the same by their own minima.
+    runs = fit_law2(tables.isoflop_runs())
+    assert runs.form == "shrinking" and runs.estimates["phi"] in phi
+    price = [
+        float(fit.predict("price_bits_per_byte", compute_flops=c, compression_rate=1.0).value)
+        for c in (1e20, 2e21)
+    ]
+    assert price == pytest.approx([0.0549, 0.0323], abs=2e-3)
+
+
+def test_the_form_is_chosen_by_what_the_optima_say() -> None:
+    generator = np.random.default_rng(0)
+    forms: dict[str, list[str]] = {}
+    for name in ("law2", "law2-shrinking", "law2-proportional"):
+        planted = PLANTED[name]()
+        for _ in range(30):
+            fit = fit_law2(planted.noisy(generator), bootstrap=NO_BOOTSTRAP)
+            forms.setdefault(name, []).append(fit.form)
+    assert forms["law2"].count("compute-dependent") >= 26
+    assert forms["law2-shrinking"].count("compute-dependent") <= 3
+    assert forms["law2-proportional"].count("compute-dependent") <= 3
+    # Too few budgets to leave two of them out: the paper's form.
+    optima = tables.optima()
+    few = fit_law2(optima.only(budgets(optima) <= 2e20), bootstrap=NO_BOOTSTRAP)
+    assert few.form == "proportional"  # one coefficient less, from five budgets
+    fewer = fit_law2(optima.only(budgets(optima) <= 1e20), bootstrap=NO_BOOTSTRAP)
+    assert fewer.form == "compute-dependent" and "form chosen" not in str(fewer.findings)
+
+
+@pytest.mark.parametrize("form", list(FORMS))
+def test_derivatives_of_law_2_are_those_of_its_values(form: str) -> None:
+    optima = tables.optima()
+    names = ("compute_flops", "compression_rate", "bits_per_byte")
+    problem, starts = make_problem(form, *(optima.column(name, "test") for name in names))
+    theta = starts[:2] + 0.01
+    jacobian = problem.model.jacobian(theta)
+    for index in range(theta.shape[1]):
+        step = np.zeros_like(theta)
+        step[:, index] = 1e-6
+        slope = (problem.model.value(theta + step) - problem.model.value(theta - step)) / 2e-6
+        np.testing.assert_allclose(jacobian[:, :, index], slope, rtol=1e-5, atol=1e-8)
+    p = {name: values[0] for name, values in problem.public(theta).items()}
+    value = law2_loss(p, *(optima.column(name, "test") for name in names[:2]))
+    np.testing.assert_allclose(problem.model.value(theta)[0], value, rtol=1e-10)
 
 
 def test_law_2_from_runs_repeats_both_stages() -> None:
@@ -106,7 +172,7 @@ def test_law_2_from_runs_repeats_both_stages() -> None:
 
 
 def test_result_goes_through_json_whole() -> None:
-    fit = fit_law2(tables.optima())
+    fit = fit_law2(tables.optima(), PAPERS)
     again = FitResult.from_json(fit.to_json())
     assert again == fit
     asked = {"compute_flops": 3e20, "compression_rate": 6.0}
@@ -118,7 +184,7 @@ def test_result_goes_through_json_whole() -> None:
 
 
 def test_a_fit_and_its_predictions_are_shown_in_a_line() -> None:
-    fit = fit_law2(tables.optima())
+    fit = fit_law2(tables.optima(), PAPERS)
     assert repr(fit).startswith("FitResult(law2, compute-dependent, converged, n = 48: gamma -0.19")
     far = fit.predict("compression_rate_opt", compute_flops=1e23)
     assert far.interval is not None and float(far.value) in far.interval
