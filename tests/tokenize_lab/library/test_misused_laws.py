@@ -27,7 +27,7 @@ def optima() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def law2(optima: pl.DataFrame) -> FittedLaw:
-    return tl.fit(optima, "law2", draws=20)
+    return tl.fit(optima, "law2", form="compute-dependent", draws=20)
 
 
 def refused(call: Callable[[], object], said: str) -> None:
