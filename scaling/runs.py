@@ -32,6 +32,7 @@ NUMBERS: Mapping[str, str] = {
     "nonembedding_params": "parameters without embedding and head",
     "vocabulary_params": "parameters of embedding and head",
     "steps": "optimiser steps",
+    "error": "share of a task's answers that are wrong",
 }
 
 # Parameter counts, in the order in which one is chosen when the user names none.

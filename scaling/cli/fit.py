@@ -86,6 +86,12 @@ def fit(
     base: Annotated[
         str, how_option(help="FIT.json or published name of the law of fresh text, for repeated")
     ] = "",
+    error: Annotated[
+        str, what_option(metavar="COLUMN", help="the table's column of task errors, for downstream")
+    ] = "",
+    chance: Annotated[
+        float | None, how_option(help="task error of guessing, for downstream; 1 if not known")
+    ] = None,
     compare: Annotated[
         list[str] | None,
         beside_option(
@@ -138,7 +144,7 @@ def fit(
     loaded = load_table(runs)
     table = read_runs(
         loaded,
-        columns=_columns(columns or []),
+        columns=_columns([*(columns or []), *([f"error={error}"] if error else [])]),
         params=params,
         flops_convention=flops_convention,
         keep_short=keep_short,
@@ -148,7 +154,7 @@ def fit(
     bootstrap = {"intervals": method, "draws": draws, "seed": seed, "level": level}
     shared: dict[str, Any] = {**bootstrap, "budget": budget or (), "up_to": up_to}
     told: dict[str, Any] = {**shared, "form": form, "minima": minima, "base": base or None}
-    told["irreducible"] = irreducible
+    told |= {"irreducible": irreducible, "chance": chance}
     fits = fit_law(table, law, **told)
     compared = compare_with(fits, table, compare, **shared) if compare else ()
     recounted = by_conventions(with_counts(table), law, **told) if conventions else ()

@@ -32,6 +32,7 @@ def fit(
     minima: str = "parabola",
     irreducible: float | None = None,
     base: str | Path | FitResult | Fits | Mapping[str, float] | None = None,
+    chance: float | None = None,
     intervals: str = "",
     draws: int = DRAWS,
     seed: int = SEED,
@@ -52,6 +53,7 @@ def fit(
         irreducible: E of the envelope, in the unit of the loss.
         base: the law of fresh text under `repeated`: a fit, its file, a published name, or E, A, B,
             alpha and beta.
+        chance: the task error of guessing, which `downstream` never exceeds.
         intervals: `cases`, `residuals`, `hessian`, `profile` or `none`; the law's own bootstrap
             where nothing is given.
         draws: bootstrap replicates; 0 for none.
@@ -83,7 +85,8 @@ def fit(
     if kind in RESAMPLING and draws == 0:
         kind = "none"
     bootstrap = Bootstrap(kind, draws if kind in RESAMPLING else 0, seed, level)
-    options = Options(form, minima, irreducible, None if base is None else _base(base))
+    chance = None if chance is None else real("chance", chance, 0, 1)
+    options = Options(form, minima, irreducible, None if base is None else _base(base), chance)
     for name, value in options._asdict().items():
         if name not in ("form", *declared.takes) and value != Options._field_defaults[name]:
             takes = next(other for other in LAWS if name in LAWS[other].takes)

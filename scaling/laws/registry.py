@@ -44,12 +44,14 @@ class Options(NamedTuple):
         minima: how Law II finds the optima of runs, `parabola` or `lowest`.
         irreducible: E of the envelope.
         base: E, A, B, alpha and beta under the law of repeated data.
+        chance: the task error of guessing, 1 where it is not known.
     """
 
     form: str = ""
     minima: str = "parabola"
     irreducible: float | None = None
     base: Mapping[str, float] | None = None
+    chance: float | None = None
 
 
 DEFAULTS = Options()
@@ -251,6 +253,15 @@ LAWS: dict[str, Law] = {
         across=("tokenization",),
         one_stage=True,
         units={"residuals": BITS, "E": BITS},
+    ),
+    "downstream": Law(
+        "task error by loss",
+        "scaling.fits.downstream:fit_downstream",
+        "scaling.laws.downstream:DOWNSTREAM",
+        ("error",),
+        takes=("chance",),
+        one_stage=True,
+        units={"residuals": "share of answers"},
     ),
     "joint": Law(
         "every run in one formula",

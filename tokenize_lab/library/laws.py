@@ -119,6 +119,7 @@ def fit(
     minima: str = "parabola",
     irreducible: float | None = None,
     base: str | Path | FitResult | Fits | Mapping[str, float] | None = None,
+    chance: float | None = None,
     intervals: str = "",
     draws: int = DRAWS,
     seed: int = SEED,
@@ -139,6 +140,7 @@ def fit(
         irreducible: loss that no compute removes, for `envelope`.
         base: the law of fresh text under `repeated`: a fit, its file, a published name, or E, A, B,
             alpha and beta.
+        chance: the task error of guessing, which `downstream` never exceeds; 1 where not given.
         intervals: `cases`, `residuals`, `hessian`, `profile` or `none`; the law's own bootstrap
             where nothing is given.
         draws: bootstrap replicates, at most 100,000; 0 for none.
@@ -157,6 +159,7 @@ def fit(
     elif columns:
         raise InputError("`columns`: is for a table; give it to `read_runs`, which read these runs")
     told = {"form": form, "minima": minima, "irreducible": irreducible, "base": base}
+    told["chance"] = chance
     return FittedLaw(
         runs, law, table, told, intervals=intervals, draws=draws, seed=seed, level=level,
         budget=budget, up_to=up_to,

@@ -1,0 +1,103 @@
+"""Fitting task error to loss, and following a law of the loss through to it."""
+
+import numpy as np
+from scipy import stats
+
+from corpora.arguments import real
+from corpora.errors import InputError
+from scaling.engine.bootstrap import CASES, Bootstrap, percentiles
+from scaling.engine.newton import SQUARES, Array
+from scaling.fits.assemble import need
+from scaling.fits.findings import warning
+from scaling.fits.single_stage import OneStage, fit_stage
+from scaling.laws.downstream import NAMES, downstream_problem, error
+from scaling.laws.registry import BITS, DEFAULTS, NATS, Options
+from scaling.result import FitResult, Prediction
+from scaling.runs import Runs
+
+FEWEST = 4  # runs
+LIKELY = 0.05  # chance that errors which do not fall would look as if they did
+
+
+def fit_downstream(
+    runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = CASES
+) -> FitResult:
+    """Fit Err = eps - k exp(-gamma L) by least squares.
+
+    The loss is bits per byte where the table has it, else nats per token, with a warning.
+
+    Raises:
+        InputError: no column of errors or losses, fewer than four runs, errors beyond chance, or
+            errors that do not fall with the loss.
+    """
+    law = "downstream"
+    chance = 1.0 if options.chance is None else real("chance", options.chance, 0, 1)
+    wrong = runs.column("error", law)
+    in_bits = runs.has("bits_per_byte")
+    loss = runs.column("bits_per_byte" if in_bits else "nats_per_token", law)
+    need(runs, law, (len(wrong), FEWEST, "runs"), (loss, FEWEST, "losses"))
+    if wrong.max() > 1:
+        raise InputError(
+            f"{runs.name}: {law} needs `error` as a share of answers, and it reaches"
+            f" {wrong.max():g}; divide percentages by 100"
+        )
+    problem, starts = downstream_problem(loss, wrong, SQUARES, chance)
+    unit = BITS if in_bits else NATS
+    stage = OneStage(
+        law=law,
+        form="exponential",
+        method="least squares of the error; Newton from ten starts",
+        problem=problem,
+        starts=starts,
+        formula=lambda p: error(p, loss),
+        observed=wrong,
+        inputs={"loss": loss},
+        units={"residuals": "share of answers", "gamma": f"per {unit.replace(' per ', '/')}"},
+        conventions={"loss": unit, "chance": f"{chance:g}"},
+    )
+    fit = fit_stage(stage, runs, bootstrap)
+    _refuse_guessing(runs, np.asarray(fit.residuals), wrong)
+    if in_bits:
+        return fit
+    text = "the losses are nats per token, so this law holds for one tokenizer only"
+    return fit.model_copy(update={"findings": (*fit.findings, warning("loss per token", text))})
+
+
+def _refuse_guessing(runs: Runs, residuals: Array, wrong: Array) -> None:
+    """Refuse errors that a constant tells as well: models that guess do not say what gamma is."""
+    free = len(wrong) - len(NAMES)
+    flat, left = float(np.sum((wrong - wrong.mean()) ** 2)), float(residuals @ residuals)
+    if left <= 0 or free < 1:
+        return
+    ratio = (flat - left) / (len(NAMES) - 1) / (left / free)
+    if float(stats.f.sf(ratio, len(NAMES) - 1, free)) > LIKELY:
+        raise InputError(
+            f"{runs.name}: downstream needs errors that fall with the loss, and a constant of"
+            f" {wrong.mean():.3g} tells these as well: the models guess, or there are too few of"
+            " them; add larger models or easier tasks"
+        )
+
+
+def predict_error(upstream: Prediction, draws: Array, downstream: FitResult) -> Prediction:
+    """Return the task error at a loss that another law predicts, both laws' bootstraps together.
+
+    The draws of the two are independent and are paired in the order in which they were drawn; the
+    shorter sequence ends it.
+
+    Args:
+        upstream: the loss, in the unit that `downstream` was fitted in.
+        draws: [R] of that loss.
+        downstream: a fit of the law `downstream`.
+
+    Raises:
+        InputError: the fit is of another law.
+    """
+    if downstream.law != "downstream":
+        raise InputError(f"`downstream`: a fit of {downstream.law}; give one of downstream")
+    told = downstream.predict("error", loss=upstream.value)
+    count = min(len(draws), len(downstream.draws))
+    if not count:
+        return told._replace(low=None, high=None)
+    columns = dict(zip(downstream.estimates, downstream.draws[:count].T, strict=True))
+    low, high = percentiles(error(columns, draws[:count])[:, None], downstream.level)
+    return told._replace(low=float(low[0]), high=float(high[0]))
