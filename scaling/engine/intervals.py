@@ -157,4 +157,5 @@ def _pulled(model: Predictor, measure: Callable[[Array], Array], tiny: float) ->
         assert model.curvature is not None
         return model.curvature(theta, slopes[:, :-1])
 
-    return Predictor(value, jacobian, None if model.curvature is None else curvature)
+    bend = None if model.curvature is None else curvature
+    return model._replace(value=value, jacobian=jacobian, curvature=bend)

@@ -2,7 +2,8 @@
 
 One batch holds all starts of a search, or all replicates of a bootstrap. Each copy has its own
 damping and leaves the batch when it has converged, so the work is a few dozen array operations
-whatever the number of copies.
+whatever the number of copies. Parameters may have bounds: one that a step would take across its
+bound stops there, and stays while the objective falls towards the outside (Bertsekas 1982).
 """
 
 from collections.abc import Callable
@@ -62,6 +63,8 @@ SQUARES = Loss()
 
 
 CHUNK = 512  # copies per batch, so that its Jacobian stays within the processor's cache
+MOST_ITERATIONS = 2000  # a guard: what is well posed needs a few dozen
+SHORTER = (0.5, 0.25, 0.0625)  # shares of a step that are tried where the whole of it overshoots
 
 
 class Predictor(NamedTuple):
@@ -72,11 +75,29 @@ class Predictor(NamedTuple):
         jacobian: [R, p] -> [R, n, p] their derivatives.
         curvature: ([R, p], [R, n] s) -> [R, p, p] `sum_n s_n d2 value_n`, or None, where
             Gauss-Newton steps suffice.
+        low, high: [p] bounds of the parameters, infinite where there are none; None for no bounds.
     """
 
     value: Callable[[Array], Array]
     jacobian: Callable[[Array], Array]
     curvature: Callable[[Array, Array], Array] | None = None
+    low: Array | None = None
+    high: Array | None = None
+
+    def within(self, theta: Array) -> Array:
+        """Return [..., p] parameters, those beyond a bound moved onto it."""
+        if self.low is None and self.high is None:
+            return theta
+        return np.asarray(np.clip(theta, self.low, self.high))
+
+    def held(self, theta: Array, gradient: Array) -> NDArray[np.bool_]:
+        """Return [R, p] which parameters are at a bound across which the objective would fall."""
+        held = np.zeros(theta.shape, bool)
+        if self.low is not None:
+            held |= (theta <= self.low) & (gradient > 0)
+        if self.high is not None:
+            held |= (theta >= self.high) & (gradient < 0)
+        return held
 
 
 class Minimum(NamedTuple):
@@ -105,10 +126,10 @@ def minimise(
     weights: Array,
     start: Array,
     loss: Loss,
-    iterations: int = 100,
+    iterations: int = MOST_ITERATIONS,
     tolerance: float = 1e-13,
 ) -> Minimum:
-    """Minimise the summed loss of `target - model.value(theta)` from each start.
+    """Minimise the summed loss of `target - model.value(theta)` from each start, within bounds.
 
     Args:
         target: [n] or [R, n] observations.
@@ -138,8 +159,13 @@ def _minimise_chunk(
     iterations: int,
     tolerance: float,
 ) -> Minimum:
-    theta = np.array(start, np.float64)
-    objective = loss.value(target - model.value(theta), weights)
+    theta = np.array(model.within(start), np.float64)
+
+    def losses(rows: NDArray[np.int64], at: Array) -> Array:
+        with np.errstate(all="ignore"):  # a wild trial may overflow; it is then refused
+            return loss.value(target[rows] - model.value(at), weights[rows])
+
+    objective = losses(np.arange(len(theta)), theta)
     damping = np.full(len(theta), 1e-3)
     done = ~np.isfinite(objective)
     failed = done.copy()
@@ -149,19 +175,37 @@ def _minimise_chunk(
             break
         here = theta[live]
         gradient, hessian = _derivatives(model, target[live], weights[live], here, loss)
+        _hold(model.held(here, gradient), gradient, hessian)
         step, promise = _step(gradient, hessian, damping[live])
-        trial = here - step
-        with np.errstate(all="ignore"):  # a wild trial may overflow; it is then refused
-            reached = loss.value(target[live] - model.value(trial), weights[live])
-        better = reached < objective[live]
+        trial = model.within(here - step)
+        reached = losses(live, trial)
+        whole = better = reached < objective[live]
+        for share in SHORTER:
+            # Losses with kinks bend within a step: along it, less may be more.
+            over = np.flatnonzero(~better)
+            if not len(over):
+                break
+            trial[over] = model.within(here[over] - share * step[over])
+            reached[over] = losses(live[over], trial[over])
+            better = reached < objective[live]
         theta[live[better]] = trial[better]
         drop = np.where(better, objective[live] - reached, 0.0)
         objective[live] -= drop
-        damping[live] = np.clip(np.where(better, damping[live] / 5, damping[live] * 4), 1e-15, 1e12)
+        change = np.where(whole, 0.2, np.where(better, 1.0, 16.0))
+        damping[live] = np.clip(damping[live] * change, 1e-15, 1e12)
         small = promise <= tolerance * np.maximum(objective[live], 1e-300)
         stuck = damping[live] >= 1e11
         done[live[small | stuck]] = True
     return Minimum(theta, objective, done & ~failed)
+
+
+def _hold(held: NDArray[np.bool_], gradient: Array, hessian: Array) -> None:
+    """Take parameters that are held at their bound out of [R, p] and [R, p, p], in place."""
+    if held.any():
+        gradient[held] = 0.0
+        hessian[held] = 0.0
+        np.swapaxes(hessian, -1, -2)[held] = 0.0
+        np.einsum("rpp->rp", hessian)[held] = 1.0
 
 
 def _derivatives(

@@ -17,6 +17,8 @@ from scaling.engine.bootstrap import Bootstrap, case_weights
 from scaling.engine.newton import Array, Loss, Minimum, Predictor, minimise, solve_weighted
 
 DRAW_TOLERANCE = 1e-10  # a draw needs far fewer digits than the estimate
+# Below SHARP a loss is all kinks: draws pass through these multiples of its delta first.
+SHARP, EASED, EASED_TOLERANCE = 1e-3, (1000, 300, 100, 30, 10, 3), 1e-4
 
 
 class Problem(NamedTuple):
@@ -79,6 +81,11 @@ class Problem(NamedTuple):
     def _rerun(self, theta: Array, target: Array, weights: Array) -> Array:
         copies = max(len(np.atleast_2d(target)), len(np.atleast_2d(weights)))
         starts = np.repeat(theta, copies, axis=0)
+        for times in EASED if self.loss.delta < SHARP else ():
+            eased = self.loss._replace(delta=times * self.loss.delta)
+            starts = minimise(
+                self.model, target, weights, starts, eased, tolerance=EASED_TOLERANCE
+            ).theta
         found = minimise(self.model, target, weights, starts, self.loss, tolerance=DRAW_TOLERANCE)
         return np.where(found.converged[:, None], found.theta, np.nan)
 

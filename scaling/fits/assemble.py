@@ -18,6 +18,7 @@ from scaling.result import FitResult, HoldOut
 from scaling.runs import Runs
 
 FEWEST_DRAWS = 20
+MOST_LOST = 0.05  # share of the draws that may be lost: those are not lost by chance
 FAMILY = ("tokenization", "language", "dataset")  # a law is of one of each
 FitContext = Mapping[str, float | str]
 IntervalEnds = Mapping[str, tuple[float, float]]
@@ -162,8 +163,11 @@ def _unusable(fitted: int, drawn: int, spare: int) -> str:
     """Return why draws cannot stand for the uncertainty; empty where they can."""
     if spare <= 0:
         return "no spare degrees of freedom: as many coefficients as rows, so nothing to resample"
-    if fitted < FEWEST_DRAWS or 2 * fitted < drawn:
-        return f"only {fitted} of {drawn} draws could be fitted, and those are not a fair sample"
+    if fitted < FEWEST_DRAWS or drawn - fitted > MOST_LOST * drawn:
+        return (
+            f"only {fitted} of {drawn} draws could be fitted, and those are not a fair sample"
+            f" (at most {MOST_LOST:.0%} may be lost)"
+        )
     return ""
 
 

@@ -58,7 +58,7 @@ class SizeAndData(NamedTuple):
     Attributes:
         name: in the registry; `-bytes` is added where it is fitted to bytes.
         names: its coefficients.
-        problem: as `PowerSum.log_problem`, of N and D.
+        problem: as `PowerSum.positive_problem`, of N and D.
         loss: (coefficients, N, D) -> L.
     """
 
@@ -68,7 +68,7 @@ class SizeAndData(NamedTuple):
     loss: Callable[[Coefficients, Array, Array], Array]
 
 
-ADDED = SizeAndData("chinchilla", CHINCHILLA.names, CHINCHILLA.log_problem, loss)
+ADDED = SizeAndData("chinchilla", CHINCHILLA.names, CHINCHILLA.positive_problem, loss)
 COUPLED = SizeAndData("coupled", coupled.NAMES, coupled.coupled_problem, coupled.loss)
 
 

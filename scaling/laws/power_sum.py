@@ -8,9 +8,14 @@ A law names its terms: the amplitude of each, and which columns are raised to wh
 Everything else follows from that: the formula, the engine's value, Jacobian and curvature, the way
 back to published coefficients, and starts (a grid over the exponents, the amplitudes solved at each
 node). Logarithms are measured from their means, where amplitudes and exponents hardly correlate.
+
+A sum whose terms are to stay positive is searched in each term's height A and slope P = A theta at
+the centre instead: A exp(-theta x) = A exp(-P x / A) is the perspective of an exponential, convex
+in (A, P) together, and the long valley between E, A and alpha, curved in their logarithms, is
+straight. No coefficient below zero is then a bound of a coordinate, which a fit can lie on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import comb
 from typing import Any, NamedTuple
 
@@ -20,6 +25,8 @@ from scaling.engine.newton import Array, Loss, Predictor
 from scaling.engine.problem import Problem, grid, search
 
 Coefficients = Mapping[str, Any]  # a number, or an array of draws, by name
+# Of the lowest loss: the least height of a term that has an exponent, and one to start from.
+LEAST_SHARE, START_SHARE = 1e-9, 1e-4
 
 
 class Term(NamedTuple):
@@ -104,7 +111,7 @@ class PowerSum(NamedTuple):
     def log_problem(
         self, columns: Mapping[str, Array], loss: Array, charge: Loss, keep: int, *, relative: bool
     ) -> tuple[Problem, Array]:
-        """Return the same with logarithms of the amplitudes, which keeps them positive.
+        """Return the same with logarithms of the amplitudes, for exponents that terms share.
 
         Args:
             relative: residuals are differences of ln L instead of L.
@@ -133,6 +140,43 @@ class PowerSum(NamedTuple):
         if relative:
             return Problem(model.of_log(), np.log(loss), charge, self.names, public), starts
         return Problem(model.of_value(), loss, charge, self.names, public), starts
+
+    def positive_problem(
+        self, columns: Mapping[str, Array], loss: Array, charge: Loss, keep: int, *, relative: bool
+    ) -> tuple[Problem, Array]:
+        """Return the same with no amplitude below zero, nor an exponent of the other sign.
+
+        Each exponent belongs to one term.
+
+        Args:
+            relative: residuals are differences of ln L instead of L.
+        """
+        data = _Centred(self, columns)
+        count = len(self.terms)
+        least = LEAST_SHARE * float(loss.min())
+        model = _PositiveSum(data, count, len(self.names), least)
+
+        def public(theta: Array) -> dict[str, Array]:
+            exponents = model.exponents(theta)
+            with np.errstate(over="ignore"):
+                raw = theta[:, :count] * np.exp(-exponents @ data.shifts.T)
+            return self._published(raw, exponents, data.means)
+
+        nodes = search(
+            data.design,
+            loss,
+            np.ones(len(loss)),
+            grid(list(self.exponents.values())),
+            charge._replace(delta=max(charge.delta, 1e-3)),
+            keep,
+            relative=relative,
+        )
+        # A node may want an amplitude below zero; it starts from a small one.
+        heights = np.maximum(nodes.linear, START_SHARE * float(loss.min()))
+        starts = np.concatenate([heights, nodes.exponents * heights[:, model.owners]], axis=1)
+        target = np.log(loss) if relative else loss
+        predictor = model.of_log() if relative else model.of_value()
+        return Problem(predictor, target, charge, self.names, public), starts
 
     def _published(
         self, amplitudes: Array, exponents: Array, means: Mapping[str, float]
@@ -196,6 +240,91 @@ class _Centred:
                 total = total + exponents[:, [e]] * slope
             out[..., k] = total
         return out
+
+
+class _PositiveSum:
+    """The engine's view of a sum of positive terms: theta = (heights A, slopes P) at the centre.
+
+    A term is A exp(v) with v = sum_e P_e s_e / A, `s_e` being what its logarithm gains per unit of
+    exponent e.
+
+    Attributes:
+        owners: of each exponent, the term it belongs to.
+        least: the lowest height of a term that has an exponent.
+    """
+
+    def __init__(self, data: _Centred, count: int, size: int, least: float) -> None:
+        self.data, self.count, self.size = data, count, size
+        owners = {e: k for k, slopes in enumerate(data.slopes) for e in slopes}
+        assert len(owners) == sum(map(len, data.slopes)), "an exponent is shared by terms"
+        self.owners = [owners[e] for e in range(size - count)]
+        self.low = np.zeros(size)
+        self.low[self.owners] = least
+
+    def of_log(self) -> Predictor:
+        """Return the model of ln L."""
+
+        def value(theta: Array) -> Array:
+            return np.asarray(np.log(self._heights(theta).sum(-1)))
+
+        def jacobian(theta: Array) -> Array:
+            return self.slopes(theta) / self._heights(theta).sum(-1)[..., None]
+
+        def curvature(theta: Array, charges: Array) -> Array:
+            share = jacobian(theta)
+            total = -np.swapaxes(share * charges[..., None], -1, -2) @ share
+            return total + self.bend(theta, charges / self._heights(theta).sum(-1))
+
+        return Predictor(value, jacobian, curvature, self.low)
+
+    def of_value(self) -> Predictor:
+        """Return the model of L itself, in the same coordinates."""
+
+        def value(theta: Array) -> Array:
+            return np.asarray(self._heights(theta).sum(-1))
+
+        return Predictor(value, self.slopes, self.bend, self.low)
+
+    def exponents(self, theta: Array) -> Array:
+        """Return [R, e] exponents."""
+        return np.asarray(theta[:, self.count :] / theta[:, self.owners])
+
+    def slopes(self, theta: Array) -> Array:
+        """Return [R, n, p] d L / d theta."""
+        out = np.empty((len(theta), len(self.data.factors), self.size))
+        for k, power, growth in self._terms(theta):
+            out[..., k] = growth * (1 - power)
+            for e, slope in self.data.slopes[k].items():
+                out[..., self.count + e] = growth * slope
+        return out
+
+    def bend(self, theta: Array, charges: Array) -> Array:
+        """Return [R, p, p] `sum_n charges_n d2 L_n / d theta2`: each term's has rank one."""
+        out = np.zeros((len(theta), self.size, self.size))
+        for k, power, growth in self._terms(theta):
+            if not self.data.slopes[k]:
+                continue
+            weight = growth * charges / theta[:, [k]]
+            out[:, k, k] = np.einsum("rn,rn,rn->r", weight, power, power)
+            for e, slope in self.data.slopes[k].items():
+                row = self.count + e
+                out[:, k, row] = out[:, row, k] = -(weight * power) @ slope
+                for f, other in self.data.slopes[k].items():
+                    out[:, row, self.count + f] = weight @ (slope * other)
+        return out
+
+    def _terms(self, theta: Array) -> Iterator[tuple[int, Array, Array]]:
+        """Yield each term's number, v and exp(v), [R, n]; a height of 0 has no exponent."""
+        for k, slopes in enumerate(self.data.slopes):
+            power = np.zeros((len(theta), len(self.data.factors)))
+            for e, slope in slopes.items():
+                power = power + (theta[:, [self.count + e]] / theta[:, [k]]) * slope
+            yield k, power, np.exp(power)
+
+    def _heights(self, theta: Array) -> Array:
+        """Return [R, n, k] the terms."""
+        terms = [theta[:, [k]] * growth for k, _, growth in self._terms(theta)]
+        return np.stack(terms, axis=-1)
 
 
 class _LogSum:

@@ -57,12 +57,12 @@ def test_exact_losses_give_the_coefficients_back() -> None:
 
 
 @pytest.mark.parametrize("relative", [True, False])
-def test_amplitudes_in_logarithms(relative: bool) -> None:
+def test_amplitudes_that_stay_positive(relative: bool) -> None:
     x = columns()
     x = {"N": x["N"], "D": x["N"] * x["T"] * 10}
     truth = {"E": 1.7, "A": 480.0, "B": 2100.0, "alpha": 0.35, "beta": 0.37}
     loss = CHINCHILLA.value(truth, **x)
-    problem, starts = CHINCHILLA.log_problem(x, loss, SQUARES, 6, relative=relative)
+    problem, starts = CHINCHILLA.positive_problem(x, loss, SQUARES, 6, relative=relative)
     theta = problem.fit(starts)[0].theta
     for name, values in problem.public(theta).items():
         assert values[0] == pytest.approx(truth[name], rel=1e-4), name
