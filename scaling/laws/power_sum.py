@@ -268,12 +268,13 @@ class _PositiveSum:
             return np.asarray(np.log(self._heights(theta).sum(-1)))
 
         def jacobian(theta: Array) -> Array:
-            return self.slopes(theta) / self._heights(theta).sum(-1)[..., None]
+            return np.asarray(self.slopes(theta) / self._heights(theta).sum(-1)[..., None])
 
         def curvature(theta: Array, charges: Array) -> Array:
             share = jacobian(theta)
             total = -np.swapaxes(share * charges[..., None], -1, -2) @ share
-            return total + self.bend(theta, charges / self._heights(theta).sum(-1))
+            bend = self.bend(theta, charges / self._heights(theta).sum(-1))
+            return np.asarray(total + bend)
 
         return Predictor(value, jacobian, curvature, self.low)
 

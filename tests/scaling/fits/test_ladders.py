@@ -113,7 +113,8 @@ def test_a_bound_is_where_the_step_stops_and_is_left_where_the_objective_falls_i
     start = np.array([[0.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
     found = minimise(model, target, np.ones(9), start, CHARGES["l2"].loss)
     assert found.converged.all()
-    np.testing.assert_allclose(found.theta, [[0, 0.5], [2, 1], [2, 0.5]], atol=1e-9)
+    ends = np.array([[0, 0.5], [2, 1], [2, 0.5]])
+    np.testing.assert_allclose(found.theta, ends, atol=1e-9)
 
 
 def coverage(truth: str, replications: int, draws: int) -> tuple[dict[str, float], int]:
