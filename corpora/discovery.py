@@ -1,8 +1,9 @@
 """Which files a path stands for, and how each is read."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path, PurePath
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import NamedTuple
 
 from corpora.document import UNKNOWN_LANGUAGE, Batch
@@ -10,64 +11,29 @@ from corpora.errors import (
     InputError,
     existing,
     names_below,
+    names_in,
     regular_file,
     sanitize,
     status,
     unreadable,
 )
+from corpora.languages import is_language_script, language_of
 from corpora.readers.bytes import COMPRESSIONS, count_lines
 from corpora.readers.settings import Reading, ReadSettings, TextFile
-
-_LANGUAGE_SCRIPT = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
-
-# A bare three-letter name (`eng.jsonl.xz`) is taken for a language only if it is one of these, so
-# that `raw.jsonl` or `log.txt` are not: the ISO 639-3 codes of the languages of FLORES-200 and
-# NTREX-128, and the macrolanguage codes in common use, but for `run`, `sun` and `war`, which are
-# words that files are named by.
-_CODES = frozenset(
-    """
-    ace acm acq aeb afr ajp aka als amh apc ara arb ars ary arz asm ast awa ayr aze azb azj bak bam
-    ban bel bem ben bho bjn bod bos bug bul cat ceb ces cjk ckb cmn crh cym dan deu dik div dyu dzo
-    ekk ell eng epo est eus ewe fao fas fij fil fin fon fra fuc fur fuv gaz gla gle glg grn guj hat
-    hau heb hin hmn hne hrv hun hye ibo ilo ind isl ita jav jpn kab kac kam kan kas kat kaz kbp kea
-    khk khm kik kin kir kmb kmr knc kon kor kur lao lav lij lim lin lit lmo ltg ltz lua lug luo lus
-    lvs mag mai mal mar mey min mkd mlg mlt mni mon mos mri msa mya nde nep nld nno nob npi nso nus
-    nya oci ori orm ory pag pan pap pbt pes plt pol por prs pus quy ron rus sag san sat scn shi
-    shn sin slk slv smo sna snd som sot spa sqi srd srp ssw swa swe swh szl tah tam taq tat tel
-    tgk tgl tha tir ton tpi tsn tso tuk tum tur twi tzm uig ukr umb urd uzb uzn vec ven vie wol
-    xho ydd yor yue zho zsm zul
-    """.split()  # noqa: SIM905 - two hundred codes read better without quotes and commas
-)
-
-
-def is_language_script(name: str) -> bool:
-    """Whether `name` is an ISO 639-3 code with an ISO 15924 script, such as `hin_Deva`."""
-    return _LANGUAGE_SCRIPT.fullmatch(name) is not None
-
-
-def language_of(path: PurePath) -> str:
-    """Return the language that the file's name, or else its nearest folder's, says; or `und`.
-
-    Any part of the file's name between dots may say it (`hin_Deva.txt`, `eng.jsonl.xz`,
-    `newstest2019-ref.hin.txt`); of a folder only the whole name, with its script, counts.
-    """
-    for part in path.name.split("."):
-        if is_language_script(part) or part in _CODES:
-            return part
-    for folder in path.parents:
-        if is_language_script(folder.name):
-            return folder.name
-    return UNKNOWN_LANGUAGE
-
 
 DOCUMENT_IDS = "DOCUMENT_IDS.txt"
 _TEXT = (".txt",)
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
 _PARQUET = (".parquet",)
-_KNOWN = (*_TEXT, *_JSON_LINES, *_PARQUET)
+_TABLES = (".csv", ".tsv")
+_KNOWN = (*_TEXT, *_JSON_LINES, *_PARQUET, *_TABLES)
+_ON_REQUEST = "'*.md'"  # an example of files that are read only where they are asked for
 
 # Files that describe a folder of texts and are none of them.
 _ABOUT = ("readme", "license", "licence", "document_ids")
+_MOST_NAMES = 6  # that are listed in a line
+_HEAD_BYTES = 1 << 13  # looked at to tell a file of bytes from one of text
+_PATTERN = re.compile(r"[*?[]")
 
 
 class Aligned(NamedTuple):
@@ -77,12 +43,24 @@ class Aligned(NamedTuple):
     document_ids: Sequence[str] | None
 
 
-def text_files(path: Path) -> list[TextFile]:
+class FoundFiles(NamedTuple):
+    """The files of a path that are read, and those of a folder that are not, relative to it."""
+
+    files: list[TextFile]
+    left_out: list[str]
+
+
+def text_files(path: Path, globs: Sequence[str] = ()) -> FoundFiles:
     """Return the file at `path`, or those below the folder that can be read, in name order.
 
-    A file named by itself may have any suffix (one that is not known is read as text); in a folder
-    the suffix decides, and hidden files, README, LICENSE and DOCUMENT_IDS are left out.
+    A file named by itself may have any suffix (one that is not known is read as text). In a folder
+    the suffix decides; hidden files, README, LICENSE and DOCUMENT_IDS are left out, and so are
+    tables (.csv, .tsv) that lie beside files of other kinds. Where `globs` are given, they decide
+    instead, and a file that one of them spells out is never left out; one of bytes always is.
     Sources are names as messages and tables can show them.
+
+    Args:
+        globs: patterns of names (`*.md`), or of paths below the folder where one has a slash.
 
     Raises:
         InputError: nothing is there, or nothing that can be read; a folder below cannot be
@@ -90,46 +68,95 @@ def text_files(path: Path) -> list[TextFile]:
     """
     if not existing(path).is_dir():
         only = regular_file(path)
-        return [TextFile(only, sanitize(only.name), language_of(Path(only.name)))]
-    files = [
-        TextFile(regular_file(path / name), sanitize(name.as_posix()), language_of(name))
-        for name in sorted(names_below(path))
-        if _suffix(name) and not _is_about(name)
-    ]
-    if not files:
+        folder = "" if only.parent == Path() else only.parent.name
+        name, source = Path(folder, only.name), sanitize(only.name)
+        return FoundFiles([TextFile(only, source, _language(name, _beside(only)))], [])
+    names = sorted(names_below(path))
+    if globs:
+        asked = [name for name in names if any(_matches(name, glob) for glob in globs)]
+        spelt = {glob for glob in globs if not _PATTERN.search(glob)}
+        kept = [
+            name
+            for name in asked
+            if name.name in spelt or not (_is_about(name) or _is_binary(path / name))
+        ]
+        left_out = [name for name in asked if name not in kept]
+        if not asked:
+            raise InputError(
+                f"{path}: no file in this folder is called {' or '.join(globs)}; `glob` takes"
+                f" patterns such as {_ON_REQUEST}"
+            )
+    else:
+        kept = [name for name in names if _suffix(name) and not _is_about(name)]
+        texts = [name for name in kept if _suffix(name) not in _TABLES]
+        kept = texts or kept
+        left_out = [name for name in names if name not in set(kept)]
+    if not kept:
         raise InputError(
             f"{path}: no file to read in this folder; it reads {', '.join(_KNOWN)},"
-            f" the first two kinds also with {', '.join(COMPRESSIONS)}"
+            f" the texts among them also with {', '.join(COMPRESSIONS)}, and of other kinds of text"
+            f" what `glob` names, such as {_ON_REQUEST}"
         )
-    return files
+    beside = _named_by_languages(name.name for name in kept)
+    root = Path(path.resolve().name)
+    files = [
+        TextFile(
+            regular_file(path / name), sanitize(name.as_posix()), _language(root / name, beside)
+        )
+        for name in kept
+    ]
+    shown = [sanitize(name.as_posix()) for name in left_out if name.name != DOCUMENT_IDS]
+    return FoundFiles(files, shown)
 
 
-def aligned_files(path: Path, parallel: bool | None) -> Aligned | None:
-    """Return the folder's files as one parallel corpus if they are one, else None.
+def enumerated(names: Sequence[str]) -> str:
+    """Return the first few names, and how many others there are."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} others" if more > 0 else "")
 
-    They are one if two or more are named `xxx_Xxxx.txt` and no file of another kind is there.
+
+def aligned_files(
+    path: Path, found: FoundFiles, parallel: bool | None
+) -> tuple[Aligned, list[str]] | None:
+    """Return a folder's files as one parallel corpus if they are one, and those that are left out
+    of it; else None.
+
+    They are one if two or more are named by languages (`xxx_Xxxx.txt`, `de.txt`), no file of
+    another kind is there, and all have as many lines.
 
     Args:
         parallel: False to read the folder as separate files whatever their names; True to insist.
 
     Raises:
-        InputError: the files differ in their number of lines, or `parallel` is True and they are
-            no parallel corpus.
+        InputError: files called `xxx_Xxxx.txt` differ in their number of lines, or `parallel` is
+            True and they are no parallel corpus.
     """
     if parallel is False:
         return None
-    listed = text_files(path) if path.is_dir() else []
-    inside = [f for f in listed if f.path.parent == path]
-    files = [f for f in inside if is_language_script(_stem(f.path)) and _suffix(f.path) in _TEXT]
-    others = [f for f in listed if _suffix(f.path) not in _TEXT or f.path.parent != path]
-    if len(files) < 2 or (others and not parallel):
+    listed = found.files if path.is_dir() else []
+    texts = [f for f in listed if f.path.parent == path and _suffix(f.path) in _TEXT]
+    files = [f for f in texts if is_language_script(_stem(f.path))]
+    are_sure = parallel or len(files) > 1
+    if len(files) < 2:
+        files = [f for f in texts if f.language != UNKNOWN_LANGUAGE]
+    if len(files) < 2 or (len(listed) > len(texts) and not parallel):
         if parallel:
             raise InputError(
                 f"{path}: not a parallel corpus; it must be a folder of two or more files named"
-                " by language and script (eng_Latn.txt, hin_Deva.txt), line by line translations"
+                " by language (eng_Latn.txt, hin_Deva.txt or en.txt, hi.txt), line by line"
+                " translations"
             )
         return None
-    return Aligned(files, _document_ids(path / DOCUMENT_IDS, common_lines(files)))
+    if not are_sure and (len(files) < len(texts) or not _as_many_lines(files)):
+        return None
+    left_out = [f.source for f in texts if f not in files]
+    return Aligned(files, _document_ids(path / DOCUMENT_IDS, common_lines(files))), left_out
+
+
+def _as_many_lines(files: Sequence[TextFile]) -> bool:
+    """Whether all have the same number of lines, and more than one."""
+    lines = count_lines(files[0].path)
+    return lines > 1 and all(count_lines(file.path) == lines for file in files[1:])
 
 
 def common_lines(files: Sequence[TextFile]) -> int:
@@ -151,7 +178,7 @@ def common_lines(files: Sequence[TextFile]) -> int:
 
 def is_text(path: Path) -> bool:
     """Whether the file is read as text, and not as records."""
-    return _suffix(path) not in (*_JSON_LINES, *_PARQUET)
+    return _suffix(path) not in (*_JSON_LINES, *_PARQUET, *_TABLES)
 
 
 def reader_of(file: TextFile, settings: ReadSettings) -> Callable[[Reading], Iterator[Batch]]:
@@ -165,6 +192,10 @@ def reader_of(file: TextFile, settings: ReadSettings) -> Callable[[Reading], Ite
         from corpora.readers.jsonl import read_jsonl
 
         return read_jsonl
+    if suffix in _TABLES:
+        from corpora.readers.table import read_table
+
+        return read_table
     from corpora.readers.txt import read_lines, read_whole
 
     return read_whole if settings.unit == "file" else read_lines
@@ -203,3 +234,33 @@ def _stem(path: Path) -> str:
 def _is_about(name: Path) -> bool:
     hidden = any(part.startswith(".") for part in name.parts)
     return hidden or _stem(name).lower() in _ABOUT
+
+
+def _matches(name: Path, glob: str) -> bool:
+    return fnmatchcase(name.as_posix() if "/" in glob else name.name, glob)
+
+
+def _is_binary(path: Path) -> bool:
+    """Whether a file of no known kind holds bytes that no text has."""
+    if _suffix(path):
+        return False
+    try:
+        with regular_file(path).open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    # Text in UTF-16 has null bytes too; reading it says how to convert it.
+    return b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff"))
+
+
+def _language(name: Path, among_languages: bool) -> str:
+    return language_of(name, among_languages=among_languages)
+
+
+def _beside(path: Path) -> bool:
+    return _named_by_languages(name for name in names_in(path.parent) if name != path.name)
+
+
+def _named_by_languages(names: Iterable[str]) -> bool:
+    """Whether a name says a language that is no word besides."""
+    return any(language_of(Path(name)) != UNKNOWN_LANGUAGE for name in names)

@@ -1,11 +1,12 @@
 """Corpora that lie in files: separate ones, and aligned ones."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from corpora.discovery import reader_of
 from corpora.document import Batch, gathered
-from corpora.errors import InputError, status, unreadable
+from corpora.errors import InputError, did_you_mean, status, unreadable
+from corpora.languages import same_languages
 from corpora.readers.bytes import expected_bytes
 from corpora.readers.settings import InvalidText, Reading, ReadSettings, SeenLabels, TextFile
 from corpora.readers.txt import LineDomain, read_aligned
@@ -17,6 +18,8 @@ class _Files:
     files: Sequence[TextFile]
     settings: ReadSettings
     invalid: InvalidText = field(default_factory=InvalidText, init=False)
+    seen: SeenLabels = field(default_factory=SeenLabels, init=False)
+    languages_read: dict[str, None] = field(default_factory=dict, init=False)
 
     @property
     def size_bytes(self) -> int | None:
@@ -39,21 +42,36 @@ class _Files:
 
 @dataclass
 class FileCorpus(_Files):
-    """Files read one after the other, each by the reader for its kind."""
+    """Files read one after the other, each by the reader for its kind.
 
+    Attributes:
+        languages: those to read; empty for every one.
+    """
+
+    languages: Sequence[str] = ()
     parallel: bool = field(default=False, init=False)
 
     def batches(self) -> Iterator[Batch]:
         """Yield every file's documents.
 
         Raises:
-            InputError: as the readers do, and for a file without any text.
+            InputError: as the readers do, for a file without any text, and for a language asked
+                for that no document is in.
         """
-        self.invalid = InvalidText()
-        seen = SeenLabels()
+        self.invalid, self.seen = InvalidText(), SeenLabels()
+        self.languages_read = {}
+        found: dict[str, None] = {}
         for file in self.files:
-            reading = Reading(file, self.settings, self.invalid, seen)
-            yield from with_text(file, gathered(reader_of(file, self.settings)(reading)))
+            reading = Reading(file, self.settings, self.invalid, self.seen)
+            for batch in with_text(file, gathered(reader_of(file, self.settings)(reading))):
+                self.languages_read.setdefault(batch.language)
+                asked = [w for w in self.languages if same_languages(w, [batch.language])]
+                if asked or not self.languages:
+                    found.update(dict.fromkeys(asked))
+                    yield batch
+        for language in self.languages:
+            if language not in found:
+                raise no_language(self.name, language, self.languages_read)
 
 
 @dataclass
@@ -76,10 +94,20 @@ class AlignedCorpus(_Files):
             InputError: as the reader does, and for a file without any text.
         """
         self.invalid = InvalidText()
+        self.languages_read = dict.fromkeys(
+            self.settings.language or file.language for file in self.files
+        )
         for file in self.files:
             reading = Reading(file, self.settings, self.invalid)
             batches = read_aligned(reading, self.document_ids, self.domains)
             yield from with_text(file, batches)
+
+
+def no_language(name: str, language: str, known: Iterable[str]) -> InputError:
+    """Return the refusal of a language that a corpus does not have."""
+    known = list(known)
+    hint = did_you_mean(language, known) or f"; it has {', '.join(known)}"
+    return InputError(f"{name}: no language {language!r}{hint}")
 
 
 def with_text(file: TextFile, batches: Iterator[Batch]) -> Iterator[Batch]:

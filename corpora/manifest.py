@@ -10,9 +10,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from corpora.discovery import language_of
 from corpora.errors import InputError, did_you_mean, names_in, regular_file, status
 from corpora.files import file_sha256, write_text
+from corpora.languages import language_of
 from corpora.readers.settings import Unit
 
 

@@ -3,26 +3,33 @@
 Declared corpora come with the package, or have a manifest of the user's own.
 """
 
+import atexit
+import json
+import logging
+import shutil
+import sys
 import sysconfig
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePath
+from typing import Any
 
+from corpora.arguments import listed
 from corpora.corpus import ReadCorpus
-from corpora.discovery import aligned_files, common_lines, is_language_script, is_text, text_files
+from corpora.discovery import aligned_files, common_lines, enumerated, is_text, text_files
 from corpora.document import SYNTHETIC, UNKNOWN_LANGUAGE
 from corpora.errors import InputError, did_you_mean, existing, names_in, sanitize, status
-from corpora.file_corpus import AlignedCorpus, FileCorpus
+from corpora.file_corpus import AlignedCorpus, FileCorpus, no_language
+from corpora.languages import language_of, same_languages
+from corpora.readers.bytes import UTF8_SIGNATURE, TornFileError, blocks
 from corpora.readers.settings import OnInvalid, ReadSettings, TextFile, Unit
 from corpora.readers.txt import LineDomain
 
-if TYPE_CHECKING:
-    from corpora.manifest import Manifest
-
 HUB = "hub:"
 STDLIB = "stdlib"
+STDIN = "-"
 
 
 def open_corpus(
@@ -34,6 +41,8 @@ def open_corpus(
     unit: Unit = "line",
     on_invalid: OnInvalid = "refuse",
     parallel: bool | None = None,
+    language_field: str | None = None,
+    glob: str | Sequence[str] = (),
 ) -> ReadCorpus:
     """Return the corpus that `spec` names.
 
@@ -43,20 +52,25 @@ def open_corpus(
         spec: a declared name (`embedded`; `embedded:hin_Deva,eng_Latn` for some languages),
             `stdlib` for the sources of Python's standard library, a hub data set
             (`hub:NAME[:CONFIG[:SPLIT]]`), text of a known entropy rate (`synthetic:markov`,
-            `synthetic:zipf`), a manifest (`.toml`), a file or a folder. A name goes before a path
-            of the same name; write `./embedded` for the path.
+            `synthetic:zipf`), a manifest (`.toml`), a file or a folder (`FOLDER:hin_Deva,en` for
+            some languages), or `-` for standard input. A name goes before a path of the same name;
+            write `./embedded` for the path.
         language: of every document, whatever file names and records say.
         domain: of every document, likewise.
         text_field: JSON field or table column that holds the text.
         unit: whether a document of a text file is a line or the whole file.
         on_invalid: `refuse`, `replace` or `skip` text that is not UTF-8.
         parallel: whether a folder of `xxx_Xxxx.txt` is one aligned corpus; None to see by itself.
+        language_field: JSON field or table column that says each record's language; None for
+            `language`, or else `lang` or `locale`.
+        glob: which files of a folder to read, such as `*.md`; by default those of known kinds.
 
     Raises:
         InputError: it names nothing; a setting is unknown; parallel files do not align; a file is
             not what its manifest declares.
     """
-    settings = ReadSettings(language, domain, text_field, unit, on_invalid)
+    settings = ReadSettings(language, domain, text_field, unit, on_invalid, language_field)
+    globs = listed("glob", glob)
     if not spec.strip():
         raise InputError(
             "an empty name is no corpus; give a file, a folder (. for this one) or a name"
@@ -73,7 +87,11 @@ def open_corpus(
     name, _, chosen = spec.partition(":")
     if name in declared_names():
         return open_manifest(manifest_path(name), settings, _languages(chosen, spec))
-    path = Path(spec)
+    if spec == STDIN:
+        return FileCorpus("stdin", [_spooled_stdin()], settings)
+    path, wanted = Path(spec), ""
+    if status(path) is None and ":" in spec:
+        path, wanted = _with_languages(spec) or (path, "")
     is_bare_word = path.name == spec and not path.suffix
     if status(path) is None and is_bare_word and not path.is_symlink():
         near = did_you_mean(name, (*declared_names(), *names_in(Path())))
@@ -84,7 +102,14 @@ def open_corpus(
     existing(path)
     if path.suffix == ".toml" and path.is_file():
         return open_manifest(path, settings, ())
-    return _path_corpus(path, settings, parallel)
+    return _path_corpus(path, settings, parallel, globs, _languages(wanted, spec))
+
+
+def _with_languages(spec: str) -> tuple[Path, str] | None:
+    """Return the path and the languages of `FOLDER:hin_Deva,en`; None where it is no such thing."""
+    before, _, languages = spec.rpartition(":")
+    path = Path(before)
+    return (path, languages) if before and status(path) is not None else None
 
 
 def open_corpora(specs: Sequence[str], **settings: Any) -> list[ReadCorpus]:
@@ -110,7 +135,7 @@ def open_corpora(specs: Sequence[str], **settings: Any) -> list[ReadCorpus]:
 def corpus_relative_to(folder: Path, spec: str) -> str:
     """Return a corpus's spec as seen from here, of one that stands in a file of `folder`."""
     name = spec.partition(":")[0]
-    if spec.startswith((HUB, SYNTHETIC)) or name in (STDLIB, *declared_names()):
+    if spec.startswith((HUB, SYNTHETIC)) or name in (STDIN, STDLIB, *declared_names()):
         return spec
     return beside(folder, spec)
 
@@ -122,14 +147,68 @@ def beside(folder: Path, name: str) -> str:
     return path if "/" in path else f"./{path}"
 
 
-def _path_corpus(path: Path, settings: ReadSettings, parallel: bool | None) -> ReadCorpus:
+def _path_corpus(
+    path: Path,
+    settings: ReadSettings,
+    parallel: bool | None,
+    globs: Sequence[str],
+    languages: Sequence[str],
+) -> ReadCorpus:
     name = sanitize(path.resolve().name or path)
     if settings.unit == "file" and parallel is None:
         parallel = False
-    aligned = aligned_files(path, parallel)
+    found = text_files(path, globs)
+    left_out, aligned = found.left_out, aligned_files(path, found, parallel)
+    files = found.files
     if aligned is not None:
-        return AlignedCorpus(name, aligned.files, settings, aligned.document_ids)
-    return FileCorpus(name, text_files(path), settings)
+        left_out = [*aligned[1], *left_out]
+        files = list(aligned[0].files)
+    if left_out:
+        hint = "" if globs else " (--glob names what to read, as '*.md')"
+        _LOGGER.info("%s: left out %s%s", path, enumerated(left_out), hint)
+    if languages and (aligned is not None or all(is_text(file.path) for file in files)):
+        known = list(dict.fromkeys(file.language for file in files))
+        chosen = {name for wanted in languages for name in _chosen(wanted, known, path)}
+        files, languages = [file for file in files if file.language in chosen], ()
+    if aligned is not None:
+        return AlignedCorpus(name, files, settings, aligned[0].document_ids)
+    return FileCorpus(name, files, settings, languages)
+
+
+def _chosen(wanted: str, known: Sequence[str], corpus: object) -> list[str]:
+    """Return the languages that are the wanted one."""
+    names = same_languages(wanted, known)
+    if not names:
+        raise no_language(str(corpus), wanted, known)
+    return names
+
+
+def _spooled_stdin() -> TextFile:
+    """Return a file with what stands on standard input, which is read more than once.
+
+    Lines that begin with a JSON object are records; gzip, zstd and xz are told by their first
+    bytes.
+    """
+    if sys.stdin is None or sys.stdin.isatty():
+        raise InputError("-: nothing is piped in; use it as in: cat FILE | tokenize-lab measure -")
+    folder = Path(tempfile.mkdtemp(prefix="tokenize-lab-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "stdin"
+    with path.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    with path.open("rb") as file:
+        magic = file.read(6)
+    ending = next((end for start, end in _MAGIC.items() if magic.startswith(start)), "")
+    named = path.rename(folder / f"stdin.txt{ending}")
+    try:
+        first = next(blocks(named), b"").removeprefix(UTF8_SIGNATURE).partition(b"\n")[0]
+        is_record = isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError, TornFileError):
+        is_record = False
+    if is_record:
+        _LOGGER.info("-: each line is taken for a JSON record, as the first is one")
+        named = named.rename(folder / f"stdin.jsonl{ending}")
+    return TextFile(named, "stdin", UNKNOWN_LANGUAGE)
 
 
 def _hub_corpus(spec: str, settings: ReadSettings) -> ReadCorpus:
@@ -140,9 +219,16 @@ def _hub_corpus(spec: str, settings: ReadSettings) -> ReadCorpus:
     if not dataset or len(rest) > 2:
         raise InputError(f"{spec}: must be hub:NAME, hub:NAME:CONFIG or hub:NAME:CONFIG:SPLIT")
     config, split = (*(part or None for part in rest), None, None)[:2]
-    language = config if config and is_language_script(config) else UNKNOWN_LANGUAGE
-    configs = {language: config} if config else {}
-    hub = HubSet(dataset=dataset, split=split, configs=configs, text_column=settings.text_field)
+    hub = HubSet(
+        dataset=dataset,
+        split=split,
+        text_column=settings.text_field,
+        language_column=settings.language_field,
+        config=config if settings.language_field else None,
+        configs={language_of(PurePath(config)): config}
+        if config and not settings.language_field
+        else {},
+    )
     return HubCorpus(sanitize(spec), hub, settings)
 
 
@@ -153,6 +239,8 @@ def _languages(chosen: str, spec: str) -> tuple[str, ...]:
     return languages
 
 
+_LOGGER = logging.getLogger("corpora")
+_MAGIC = {b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst", b"\xfd7zXZ\x00": ".xz"}
 _HERE = Path(__file__).parent
 _FOLDERS = (_HERE / "samples", _HERE / "declared")
 
@@ -193,7 +281,8 @@ def open_manifest(path: Path, settings: ReadSettings, languages: Sequence[str]) 
     from corpora.toml_file import read_toml
 
     manifest = read_toml(path, Manifest)
-    _check_languages(manifest, languages)
+    if known := manifest.languages:
+        languages = [name for wanted in languages for name in _chosen(wanted, known, manifest.name)]
     if manifest.hub is not None:
         from corpora.hub import HubCorpus
 
@@ -215,16 +304,6 @@ def open_manifest(path: Path, settings: ReadSettings, languages: Sequence[str]) 
     common_lines(files)
     domains = [LineDomain(d.domain, d.first, d.last) for d in manifest.lines]
     return AlignedCorpus(manifest.name, files, settings, domains=domains)
-
-
-def _check_languages(manifest: "Manifest", languages: Sequence[str]) -> None:
-    known = manifest.languages
-    for language in languages if known else ():
-        if language not in known:
-            raise InputError(
-                f"{manifest.name}: no language {language!r}"
-                f"{did_you_mean(language, known) or f'; it has {chr(44).join(known)}'}"
-            )
 
 
 _LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "__pycache__"}

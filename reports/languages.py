@@ -1,10 +1,10 @@
 """Languages by the names people use, and by the tags that pick a browser's fonts and shaping."""
 
-from corpora.discovery import is_language_script
+from corpora.languages import is_language_script, iso_form, region_of
 
 # ISO 639-3: English name, and the shorter code that BCP 47 wants where there is one.
 _NAMES = """
-afr Afrikaans af;amh Amharic am;arb Arabic ar;arz Egyptian Arabic;asm Assamese as
+afr Afrikaans af;amh Amharic am;ara Arabic ar;arb Arabic ar;arz Egyptian Arabic;asm Assamese as
 aze Azerbaijani az;azj Azerbaijani az;bel Belarusian be;ben Bengali bn;bod Tibetan bo
 bul Bulgarian bg;cat Catalan ca;ces Czech cs;ckb Central Kurdish;cmn Mandarin zh;cym Welsh cy
 dan Danish da;deu German de;dzo Dzongkha dz;ell Greek el;eng English en;est Estonian et
@@ -15,11 +15,12 @@ ibo Igbo ig;ind Indonesian id;isl Icelandic is;ita Italian it;jav Javanese jv;jp
 kan Kannada kn;kat Georgian ka;kaz Kazakh kk;khm Khmer km;kin Kinyarwanda rw;kir Kyrgyz ky
 kor Korean ko;lao Lao lo;lav Latvian lv;lit Lithuanian lt;lvs Latvian lv;mal Malayalam ml
 mar Marathi mr;mkd Macedonian mk;mlt Maltese mt;mon Mongolian mn;mri Maori mi;msa Malay ms
-mya Burmese my;nep Nepali ne;nld Dutch nl;nno Norwegian Nynorsk nn;nob Norwegian Bokmål nb
-npi Nepali ne;nya Chichewa ny;ory Odia or;pan Punjabi pa;pbt Southern Pashto;pes Persian fa
-pol Polish pl;por Portuguese pt;prs Dari;pus Pashto ps;ron Romanian ro;rus Russian ru
-sin Sinhala si;slk Slovak sk;slv Slovenian sl;sna Shona sn;snd Sindhi sd;som Somali so
-spa Spanish es;sqi Albanian sq;srp Serbian sr;swa Swahili sw;swe Swedish sv;swh Swahili sw
+mya Burmese my;nep Nepali ne;nld Dutch nl;nno Norwegian Nynorsk nn;nor Norwegian no
+nob Norwegian Bokmål nb;npi Nepali ne;nya Chichewa ny;ori Odia or;ory Odia or;pan Punjabi pa
+pbt Southern Pashto;pes Persian fa;pol Polish pl;por Portuguese pt;prs Dari;pus Pashto ps
+ron Romanian ro;rus Russian ru;sin Sinhala si;slk Slovak sk;slv Slovenian sl;sna Shona sn
+snd Sindhi sd;som Somali so;spa Spanish es;sqi Albanian sq;srp Serbian sr
+swa Swahili sw;swe Swedish sv;swh Swahili sw
 tam Tamil ta;tat Tatar tt;tel Telugu te;tgk Tajik tg;tha Thai th;tir Tigrinya ti;tuk Turkmen tk
 tur Turkish tr;uig Uyghur ug;ukr Ukrainian uk;urd Urdu ur;uzb Uzbek uz;uzn Uzbek uz
 vie Vietnamese vi;wol Wolof wo;xho Xhosa xh;yor Yoruba yo;yue Cantonese;zho Chinese zh
@@ -53,20 +54,24 @@ _TABLE = _table()
 
 
 def language_name(language: str) -> str:
-    """Return the English name of an ISO 639-3 code with or without script; else what was given."""
-    known = _TABLE.get(language[:3])
-    if known is None or not _is_code(language):
+    """Return the English name of a language's code or tag, with its script where it is met in
+    several and its region where one is said; else what was given."""
+    code = iso_form(language)
+    known = _TABLE.get(code[:3])
+    if known is None or not _is_code(code):
         return language
-    script = _SCRIPTS.get(language)
-    return f"{known[0]}, {script}" if script else known[0]
+    said = (_SCRIPTS.get(code), region_of(language))
+    return ", ".join([known[0], *filter(None, said)])
 
 
 def language_tag(language: str) -> str | None:
     """Return the BCP 47 tag (`zh-Hans`, `hi-Deva`), or None for what is no language code."""
-    if not _is_code(language) or language == "und":
+    code = iso_form(language)
+    if code == "und" or not (_is_code(code) or code != language):
         return None
-    code = _TABLE.get(language[:3], ("", language[:3]))[1]
-    return code + language[3:].replace("_", "-")
+    if code != language:
+        return language.replace("_", "-")  # a tag already
+    return _TABLE.get(code[:3], ("", code[:3]))[1] + code[3:].replace("_", "-")
 
 
 def _is_code(language: str) -> bool:

@@ -25,6 +25,7 @@ from corpora.bootstrap import DocumentBootstrap
 from corpora.document import Batch
 from corpora.errors import InputError, did_you_mean
 from corpora.files import written_whole
+from corpora.languages import begins_with
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.counts.schema import Group, GroupCounts, merged
 from tokenize_lab.rows import MeasureRow, RowSettings, iterate_rows, rows_frame
@@ -122,7 +123,7 @@ class Results:
         """Return a line where no aligned language is the one that premiums are taken to."""
         reference = self.provenance["settings"]["reference"]
         aligned = {g.language for g, part in self.counts.items() if part.aligned and g.language}
-        if len(aligned) < 2 or any(code.startswith(reference) for code in aligned):
+        if len(aligned) < 2 or any(begins_with(code, reference) for code in aligned):
             return []
         near = did_you_mean(reference, aligned) or f" ({', '.join(sorted(aligned)[:8])})"
         return [f"no language begins with the reference {reference}: no parity, no premium{near}"]

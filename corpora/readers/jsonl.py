@@ -10,7 +10,13 @@ from pydantic_core import from_json
 from corpora.document import Batch, Numbers
 from corpora.errors import InputError, did_you_mean, location
 from corpora.readers.bytes import LineBlock, decoded, line_blocks, without_surrogates
-from corpora.readers.settings import LABEL_FIELDS, Reading, RecordColumns, batches_of, record_id
+from corpora.readers.settings import (
+    LANGUAGE_FIELDS,
+    Reading,
+    RecordColumns,
+    batches_of,
+    record_id,
+)
 
 _DECODER = json.JSONDecoder()
 _SURROGATE = re.compile(rb"\\u[dD]")  # perhaps an unpaired one, perhaps half of an emoji
@@ -22,7 +28,8 @@ _KINDS = {
 
 
 def read_jsonl(reading: Reading) -> Iterator[Batch]:
-    """Yield each record's text; its `language`, `domain` and `id` fields are used where present.
+    """Yield each record's text; its `language` (or `lang`, `locale`, or what `language_field`
+    names), `domain` and `id` fields are used where present.
 
     Blank lines are passed over. A record without `id` is named by its line number.
 
@@ -31,12 +38,13 @@ def read_jsonl(reading: Reading) -> Iterator[Batch]:
             missing or not a string; the text is not valid UTF-8 and that is refused.
     """
     for block in line_blocks(reading.file.path):
-        field = reading.settings.text_field
-        yield from batches_of(_read_fast(block, field) or _read_carefully(block, reading), reading)
+        records = _read_fast(block, reading) or _read_carefully(block, reading)
+        yield from batches_of(records, reading)
 
 
-def _read_fast(block: LineBlock, field: str) -> RecordColumns | None:
+def _read_fast(block: LineBlock, reading: Reading) -> RecordColumns | None:
     """Return the block's records, or None where any line needs a second look."""
+    field = reading.settings.text_field
     try:
         records = _parsed(block.data)
         texts = [record[field] for record in records]
@@ -46,16 +54,45 @@ def _read_fast(block: LineBlock, field: str) -> RecordColumns | None:
         return None
     if set(map(type, texts)) != {str} or set(map(type, records)) != {dict}:
         return None
-    languages, domains, ids = ([r.get(name) for r in records] for name in LABEL_FIELDS)
+    domains, ids = ([r.get(name) for r in records] for name in ("domain", "id"))
     first = block.first_line
     return RecordColumns(
         texts,
         Numbers(first, len(texts))
         if ids.count(None) == len(ids)
         else [record_id(value, n) for n, value in enumerate(ids, start=first)],
-        _unless_empty(languages),
+        _languages(records, first, reading),
         _unless_empty(domains),
     )
+
+
+def _languages(
+    records: list[dict[str, Any]], first_line: int, reading: Reading
+) -> list[Any] | None:
+    """Return what each record says of its language; None where none says anything.
+
+    Raises:
+        InputError: the field asked for is in no record of the file's beginning.
+    """
+    settings = reading.settings
+    if settings.language or not records:
+        return None
+    asked = settings.language_field
+    for name in LANGUAGE_FIELDS if asked is None else (asked,):
+        said = [record.get(name) for record in records]
+        if said.count(None) == len(said) or name == settings.text_field:
+            continue
+        if asked is None and name != LANGUAGE_FIELDS[0]:
+            if not any(isinstance(value, str) and value for value in said):
+                continue
+            reading.seen.guessed.setdefault(name)
+        return said
+    if asked is not None and first_line == 1 and not any(asked in record for record in records):
+        fields = ", ".join(map(repr, records[0])) or "none"
+        near = did_you_mean(asked, records[0]) or "; name the right one with `language_field`"
+        place = location(reading.file.path, first_line)
+        raise InputError(f"{place}: no field {asked!r}; the record has {fields}{near}")
+    return None
 
 
 def _parsed(data: bytes) -> list[Any]:
@@ -78,8 +115,7 @@ def _read_carefully(block: LineBlock, reading: Reading) -> RecordColumns:
     """Return the block's records line by line, saying of the first bad one what is wrong."""
     texts: list[str] = []
     ids: list[str] = []
-    languages: list[Any] = []
-    domains: list[Any] = []
+    records: list[dict[str, Any]] = []
     lines = block.data.split(b"\n")
     byte = block.first_byte
     for number, line in enumerate(lines, start=block.first_line):
@@ -90,10 +126,10 @@ def _read_carefully(block: LineBlock, reading: Reading) -> RecordColumns:
             if record is not None and text is not None:
                 texts.append(text)
                 ids.append(record_id(record.get("id"), number))
-                languages.append(record.get("language"))
-                domains.append(record.get("domain"))
+                records.append(record)
         byte += len(line) + 1
-    return RecordColumns(texts, ids, languages, domains)
+    languages = _languages(records, block.first_line, reading)
+    return RecordColumns(texts, ids, languages, [record.get("domain") for record in records])
 
 
 def _record(

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from corpora.document import BATCH_BYTES, Batch, Numbers
 from corpora.errors import InputError, did_you_mean, unreadable
 from corpora.readers.bytes import decoded
-from corpora.readers.settings import LABEL_FIELDS, Reading, RecordColumns, batches_of, record_id
+from corpora.readers.settings import (
+    Reading,
+    RecordColumns,
+    batches_of,
+    language_column,
+    record_id,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,7 +24,8 @@ _FIRST_ROWS = 256
 
 
 def read_parquet(reading: Reading) -> Iterator[Batch]:
-    """Yield each row's text; columns `language`, `domain` and `id` are used where present.
+    """Yield each row's text; columns `language` (or `lang`, `locale`, or what `language_field`
+    names), `domain` and `id` are used where present.
 
     Memory holds one slice of about 16 MiB of text, whatever the size of the file's row groups
     (the compressed pages of one row group are mapped, not held). Rows are counted from 1.
@@ -40,14 +47,16 @@ def read_parquet(reading: Reading) -> Iterator[Batch]:
         table = pl.scan_parquet(path, glob=False)
         schema = table.collect_schema()
         is_bytes = _is_bytes(schema, path, field)
-        wanted = [field, *(c for c in LABEL_FIELDS if c in schema and c != field)]
+        others = [column for column in schema if column != field]
+        said = language_column(others, str(path), reading)
+        wanted = [field, *(c for c in (said, "domain", "id") if c in others and c is not None)]
         table = table.select(wanted)
         row, rows = 1, _FIRST_ROWS
         while (part := table.slice(row - 1, rows).collect()).height:
             size = max(int(part.estimated_size()), 1)
             step = max(1, part.height * BATCH_BYTES // size)
             for piece in part.iter_slices(step):
-                yield from batches_of(_records(piece, row, is_bytes, reading), reading)
+                yield from batches_of(_records(piece, row, is_bytes, said, reading), reading)
                 row += piece.height
             rows = max(1, part.height * _SLICE_BYTES // size)
     except PermissionError as error:
@@ -77,7 +86,9 @@ def _is_bytes(schema: "pl.Schema", path: Path, field: str) -> bool:
     return dtype == pl.Binary
 
 
-def _records(part: "pl.DataFrame", first: int, is_bytes: bool, reading: Reading) -> RecordColumns:
+def _records(
+    part: "pl.DataFrame", first: int, is_bytes: bool, said: str | None, reading: Reading
+) -> RecordColumns:
     field = reading.settings.text_field
     values = part[field].to_list()
     if part[field].null_count():
@@ -101,6 +112,6 @@ def _records(part: "pl.DataFrame", first: int, is_bytes: bool, reading: Reading)
         Numbers(first, len(values))
         if ids is None
         else [record_id(value, n) for n, value in enumerate(ids, start=first)],
-        columns.get("language"),
+        None if said is None else columns.get(said),
         columns.get("domain"),
     )

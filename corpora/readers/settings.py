@@ -7,12 +7,14 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from corpora.document import Batch
 from corpora.errors import InputError, did_you_mean, sanitize
+from corpora.languages import said_language
 
 OnInvalid = Literal["refuse", "replace", "skip"]
 Unit = Literal["line", "file"]
 
 MOST_LABELS = 1000  # different languages, or domains, that the records of one corpus may name
 _SHOWN = 40  # characters shown of such a label
+_MOST_SHOWN = 8  # such labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class ReadSettings:
         domain: of every document, whatever the record says; None to believe it.
         text_field: field of a JSON record, or column of a table, that holds the text.
         unit: whether a document of a text file is a line or the whole file.
+        language_field: field or column that says each record's language; None for `language`, or
+            else `lang` or `locale` where a file has it, which is noted.
         on_invalid: what to do with text that is not valid UTF-8: `refuse` stops with its place,
             `replace` puts U+FFFD for each bad sequence, `skip` leaves the document out. Both of
             the latter are counted.
@@ -37,6 +41,7 @@ class ReadSettings:
     text_field: str = "text"
     unit: Unit = "line"
     on_invalid: OnInvalid = "refuse"
+    language_field: str | None = None
 
     def __post_init__(self) -> None:
         for name, kind in (("on_invalid", OnInvalid), ("unit", Unit)):
@@ -89,10 +94,29 @@ class SeenLabels:
 
     Each becomes a group of results of its own. A field that is different in nearly every record
     (an address, a title) is no label, and groups by it would exhaust memory.
+
+    Attributes:
+        unknown: languages that no standard knows, as they are written.
+        guessed: fields other than `language` that were taken for it.
     """
 
     languages: dict[str, None] = field(default_factory=dict)
     domains: dict[str, None] = field(default_factory=dict)
+    unknown: dict[str, None] = field(default_factory=dict)
+    guessed: dict[str, None] = field(default_factory=dict)
+
+    def notes(self) -> Iterator[str]:
+        """Yield what a person should know of the labels, a line each."""
+        for name in self.guessed:
+            yield (
+                f"the field {name!r} is taken for the language (`language_field` names another,"
+                " `language` one for all)"
+            )
+        if self.unknown:
+            shown = ", ".join(each[:_SHOWN] for each in [*self.unknown][:_MOST_SHOWN])
+            more = len(self.unknown) - _MOST_SHOWN
+            others = f" and {more} others" if more > 0 else ""
+            yield f"languages that no standard knows are kept as they are: {shown}{others}"
 
     def add(self, name: Literal["language", "domain"], labels: Iterable[str], place: str) -> None:
         """Add labels that records at `place` have in their field `name`.
@@ -132,6 +156,7 @@ class Reading:
 
 
 LABEL_FIELDS = ("language", "domain", "id")
+LANGUAGE_FIELDS = ("language", "lang", "locale")  # in the order in which one is looked for
 
 
 class RecordColumns(NamedTuple):
@@ -185,6 +210,29 @@ def record_id(value: object, number: int) -> str:
     return str(value if isinstance(value, int) and not isinstance(value, bool) else number)
 
 
+def language_column(columns: Iterable[str], place: str, reading: Reading) -> str | None:
+    """Return which of a table's columns says the language of its rows; None where none does.
+
+    Args:
+        place: of the table, for the refusal.
+
+    Raises:
+        InputError: the one asked for is not there.
+    """
+    columns, settings = list(columns), reading.settings
+    if settings.language:
+        return None
+    asked = settings.language_field
+    if asked is not None and asked not in columns:
+        there = ", ".join(map(repr, columns)) or "none"
+        near = did_you_mean(asked, columns) or "; name the right one with `language_field`"
+        raise InputError(f"{place}: no column {asked!r}; the table has {there}{near}")
+    found = asked or next((name for name in LANGUAGE_FIELDS if name in columns), None)
+    if found is not None and asked is None and found != LANGUAGE_FIELDS[0]:
+        reading.seen.guessed.setdefault(found)
+    return found
+
+
 def _labels(
     name: Literal["language", "domain"], said: Sequence[Any] | None, reading: Reading
 ) -> str | list[str]:
@@ -193,6 +241,13 @@ def _labels(
     if said is None:
         return otherwise
     labels = [s if isinstance(s, str) and s else otherwise for s in said]
-    safe = {label: sanitize(label) for label in dict.fromkeys(labels)}
+    safe = {label: label for label in dict.fromkeys(labels)}
+    for label in safe:
+        if name == "domain":
+            safe[label] = sanitize(label)
+        elif label != otherwise:
+            safe[label], known = said_language(label)
+            if not known:
+                reading.seen.unknown.setdefault(safe[label])
     reading.seen.add(name, safe.values(), str(reading.file.path))
     return safe[labels[0]] if len(safe) == 1 else [safe[label] for label in labels]

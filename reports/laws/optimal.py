@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from markupsafe import Markup
 
+from corpora.languages import begins_with
 from reports.charts.rows import Dot, Heat, dot_plot, heat_map
 from reports.charts.svg import INK, QUIET, Series, SeriesStyle, legend
 from reports.html import Column, TableCell, columns, language_cell, name, sortable_table
@@ -74,7 +75,7 @@ def placed(measured: Measured, corpus: CorpusResults, law2: FitResult) -> list[P
     A language that was trained has a measured T*. Another is placed by its parity to English where
     the corpus tells it; where it does not, nothing is said of it.
     """
-    by_english = measured.reference.startswith("eng")
+    by_english = begins_with(measured.reference, "eng")
     laws = family_laws("latent", law2=law2)
     found = []
     for language in corpus.languages:

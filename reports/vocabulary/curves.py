@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from corpora.languages import begins_with
 from reports import numbers
 from reports.charts.chart import Axis, Chart, Panel, decades, linear, octaves, panels
 from reports.charts.svg import Series, legend, series_style
@@ -71,7 +72,7 @@ class Curves:
 
         def order(language: str) -> tuple[bool, float, str]:
             reached = max(curve.points[-1][1] for curve in found[language])
-            return not language.startswith(ENGLISH), -reached, language
+            return not begins_with(language, ENGLISH), -reached, language
 
         return {language: found[language] for language in sorted(found, key=order)}
 
@@ -86,7 +87,7 @@ class Curves:
 
     def parity(self, language: str) -> float | None:
         """Return bytes over English's; None where documents are not the same."""
-        english = next((code for code in self.languages if code.startswith(ENGLISH)), None)
+        english = next((code for code in self.languages if begins_with(code, ENGLISH)), None)
         if not self.parallel or english is None:
             return None
         row, reference = (self.languages[code][0].rows[0] for code in (language, english))

@@ -1,5 +1,6 @@
 """Folders: which files count, and when they are one parallel corpus."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,39 @@ def test_parallel_data_is_read_byte_for_byte(shared: Path) -> None:
         sizes[batch.language] = sizes.get(batch.language, 0) + size
     table = (shared / "data" / "parity.tsv").read_text().splitlines()[1:]
     assert sizes == {row.split("\t")[0]: int(row.split("\t")[1]) for row in table}
+
+
+def test_what_is_left_out_of_a_folder_is_said_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "corpora")
+    folder = folder_of(
+        tmp_path,
+        {"a.txt": "a\n", "README.md": "b\n", ".DS_Store": "c", "d.md": "d\n", "e.csv": "e\n"},
+    )
+    assert texts(open_corpus(str(folder))) == ["a"]
+    (line,) = caplog.messages
+    assert line == (
+        f"{folder}: left out .DS_Store, README.md, d.md, e.csv"
+        " (--glob names what to read, as '*.md')"
+    )
+
+
+def test_globs_choose_files_of_a_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "corpora")
+    folder = folder_of(
+        tmp_path,
+        {"a.md": "a\n", "sub/b.md": "b\n", "c.rst": "c\n", "README.md": "d\n", "e.txt": "e\n"},
+    )
+    (folder / "f.md").write_bytes(b"\x89PNG\0\0")
+    assert texts(open_corpus(str(folder), glob="*.md")) == ["a", "b"]
+    assert caplog.messages == [f"{folder}: left out README.md, f.md"]
+    assert texts(open_corpus(str(folder), glob=["*.rst", "README.md"])) == ["d", "c"]
+    assert texts(open_corpus(str(folder), glob="sub/*")) == ["b"]
+    assert "no file in this folder is called *.html" in refusal(folder, glob="*.html")
+
+
+def test_tables_of_a_folder_are_read_where_there_is_nothing_else(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, {"a.csv": "text,lang\nb,de\n", "c.tsv": "text\nd\n"})
+    found = documents(open_corpus(str(folder)))
+    assert [(d.text, d.language) for d in found] == [("b", "de"), ("d", "und")]

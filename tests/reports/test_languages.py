@@ -2,7 +2,7 @@
 
 import pytest
 
-from corpora.discovery import is_language_script
+from corpora.languages import is_language_script
 from reports.languages import language_name, language_tag
 from tests.conftest import ROOT
 
@@ -17,6 +17,11 @@ from tests.conftest import ROOT
         ("fil_Latn", "Filipino", "fil-Latn"),
         ("ckb_Arab", "Central Kurdish", "ckb-Arab"),
         ("xyz_Latn", "xyz_Latn", "xyz-Latn"),  # not in the table
+        ("de", "German", "de"),
+        ("pt-PT", "Portuguese, PT", "pt-PT"),
+        ("zh-Hant", "Chinese, traditional", "zh-Hant"),
+        ("sr-Latn", "Serbian, Latin", "sr-Latn"),
+        ("my", "Burmese", "my"),
         ("und", "und", None),
         ("python", "python", None),
         ("c", "c", None),

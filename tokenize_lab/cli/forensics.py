@@ -9,8 +9,10 @@ from corpora.cli import JsonOption
 from corpora.corpus import total_bytes
 from tokenize_lab.cli.options import (
     CacheFolder,
+    Globs,
     Invalid,
     Jobs,
+    LanguageField,
     NoCache,
     ReadOptions,
     TextField,
@@ -39,6 +41,8 @@ def audit(
     as_json: JsonOption = False,
     out: FindingFolder = None,
     text_field: TextField = "text",
+    language_field: LanguageField = None,
+    glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
     jobs: Jobs = 0,
@@ -57,7 +61,9 @@ def audit(
     from tokenize_lab.forensics.audit import audit
     from tokenize_lab.forensics.tables import audit_tables
 
-    reading = ReadOptions(text_field, unit, on_invalid)
+    reading = ReadOptions(
+        text_field, unit, on_invalid, language_field=language_field, glob=glob or ()
+    )
     opened = reading.open(corpora or [])
     with progress(total=total_bytes(opened)) as bars:
         finding = audit(
@@ -76,6 +82,8 @@ def diff(
     as_json: JsonOption = False,
     out: FindingFolder = None,
     text_field: TextField = "text",
+    language_field: LanguageField = None,
+    glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
 ) -> None:
@@ -87,7 +95,9 @@ def diff(
     from tokenize_lab.forensics.diff import diff
     from tokenize_lab.forensics.tables import diff_tables
 
-    reading = ReadOptions(text_field, unit, on_invalid)
+    reading = ReadOptions(
+        text_field, unit, on_invalid, language_field=language_field, glob=glob or ()
+    )
     opened = reading.open(corpora or [])
     with progress("reading", total_bytes(opened)) as bars:
         finding = diff(first, second, opened, progress=bars.report)
@@ -111,6 +121,8 @@ def mixture(
     as_json: JsonOption = False,
     out: FindingFolder = None,
     text_field: TextField = "text",
+    language_field: LanguageField = None,
+    glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
 ) -> None:
@@ -126,7 +138,9 @@ def mixture(
     from tokenize_lab.forensics.mixture import mixture
     from tokenize_lab.forensics.tables import mixture_tables
 
-    reading = ReadOptions(text_field, unit, on_invalid)
+    reading = ReadOptions(
+        text_field, unit, on_invalid, language_field=language_field, glob=glob or ()
+    )
     opened = reading.open(corpora)
     with progress(total=total_bytes(opened)) as bars:
         finding = mixture(

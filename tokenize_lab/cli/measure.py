@@ -17,8 +17,10 @@ from tokenize_lab.cli.options import (
     OUTPUT,
     CacheFolder,
     Columns,
+    Globs,
     Jobs,
     Language,
+    LanguageField,
     NoCache,
     ReadOptions,
     Replicates,
@@ -59,8 +61,9 @@ def measure(
         list[str],
         typer.Argument(
             metavar="CORPUS...",
-            help="a file or folder (.txt, .jsonl[.gz|.zst|.xz], .parquet), the name of a declared "
-            "corpus (tokenize-lab corpora list), or hub:NAME for a Hugging Face data set",
+            help="a file or folder (.txt, .jsonl, .csv, .tsv, each also .gz, .zst or .xz; "
+            ".parquet), FOLDER:de,hin_Deva for some of its languages, - for standard input, a "
+            "declared corpus (tokenize-lab corpora list), or hub:NAME for a Hugging Face set",
         ),
     ],
     tokenizers: Annotated[
@@ -96,6 +99,8 @@ def measure(
         str | None, _input(help="domain of all the text; `code` adds code measures")
     ] = None,
     text_field: Annotated[str, _input(help="field or column that holds the text")] = "text",
+    language_field: LanguageField = None,
+    glob: Globs = None,
     unit: Annotated[Unit, _input(help="what a document of a .txt file is: line or file")] = "line",
     on_invalid: Annotated[
         OnInvalid, _input(help="what to do with invalid UTF-8: refuse, replace or skip")
@@ -103,7 +108,7 @@ def measure(
     parallel: Annotated[
         bool | None,
         _input(
-            help="whether a folder of xxx_Xxxx.txt files is one aligned corpus",
+            help="whether a folder of files named by language is one aligned corpus",
             show_default="by its line counts",
         ),
     ] = None,
@@ -156,7 +161,9 @@ def measure(
     from tokenize_lab.tokenizer_spec import load_tokenizers
 
     one_format(as_json=as_json, as_csv=as_csv)
-    reading = ReadOptions(text_field, unit, on_invalid, language, domain, parallel)
+    reading = ReadOptions(
+        text_field, unit, on_invalid, language, domain, parallel, language_field, glob or ()
+    )
     opened = reading.open(corpora)
     loaded = load_tokenizers(tokenizers)
     if explain:

@@ -8,7 +8,15 @@ import typer
 from corpora.cli import JsonOption
 from corpora.errors import as_options
 from tokenize_lab.cli.forensics import audit, diff, mixture
-from tokenize_lab.cli.options import Invalid, TextField, TxtUnit
+from tokenize_lab.cli.options import (
+    Globs,
+    Invalid,
+    LanguageField,
+    ReadOptions,
+    TextField,
+    TxtUnit,
+    say,
+)
 from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:
@@ -66,6 +74,8 @@ def train(
         int, typer.Option(help="superbpe: the most words a token may span", show_default="4")
     ] = 0,
     text_field: TextField = "text",
+    language_field: LanguageField = None,
+    glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
     as_json: JsonOption = False,
@@ -85,7 +95,6 @@ def train(
     tokenize-lab tokenizers train --kind superbpe --target-compression 4 my.jsonl --out out/super
     tokenize-lab measure embedded -t out/bpe
     """
-    from corpora.open import open_corpus
     from corpora.output import drawn, emit, json_object
     from tokenize_lab.training.settings import train_settings
     from tokenize_lab.training.train import train_tokenizer
@@ -100,9 +109,13 @@ def train(
         stage_split=stage_split,
         superword_words=superword_words,
     )
-    text = open_corpus(corpus, text_field=text_field, unit=unit, on_invalid=on_invalid)
+    reading = ReadOptions(
+        text_field, unit, on_invalid, language_field=language_field, glob=glob or ()
+    )
+    (text,) = reading.open([corpus])
     with progress(total=text.size_bytes) as bars:
         path, card = train_tokenizer(text, settings, out, bars.report)
+    say(reading.remarks([text], by_language=kind == "parity-bpe"))
     for warning in card.warnings:
         typer.echo(f"warning: {as_options(warning, {'vocab_size': '--vocab-size'})}", err=True)
     if as_json:

@@ -10,8 +10,10 @@ from corpora.errors import InputError, as_options
 from tokenize_lab.cli.options import (
     OUTPUT,
     Columns,
+    Globs,
     Invalid,
     Language,
+    LanguageField,
     ReadOptions,
     Replicates,
     RowsAsCsv,
@@ -64,6 +66,8 @@ def vocab_curve(
     ] = Path("out/vocab-curve"),
     language: Language = None,
     text_field: TextField = "text",
+    language_field: LanguageField = None,
+    glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
     replicates: Replicates = 1000,
@@ -87,7 +91,9 @@ def vocab_curve(
     one_format(as_json=as_json, as_csv=as_csv)
     if at and every:
         raise InputError("--every shows every size, those of --at among them; give one of them")
-    reading = ReadOptions(text_field, unit, on_invalid, language)
+    reading = ReadOptions(
+        text_field, unit, on_invalid, language, language_field=language_field, glob=glob or ()
+    )
     (text,) = reading.open([corpus])
     with progress("measuring", text.size_bytes) as bars:
         curves = vocab_curve(

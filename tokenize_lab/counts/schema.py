@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.bootstrap import DocumentBootstrap
+from corpora.languages import begins_with
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.tokenizer import FloatArray, IntArray
 
@@ -181,10 +182,11 @@ def place_of(group: Group) -> Place:
 
 
 def references(counts: dict[Group, GroupCounts], language: str) -> dict[Place, Group]:
-    """Return, for each place, the group of the first language that begins with `language`."""
+    """Return, for each place, the group of the first language that begins with `language`, or is
+    of it: `en-GB` of `eng`."""
     result: dict[Place, Group] = {}
     for group, part in counts.items():
-        if group.language is not None and part.aligned and group.language.startswith(language):
+        if group.language is not None and part.aligned and begins_with(group.language, language):
             result.setdefault(place_of(group), group)
     return result
 

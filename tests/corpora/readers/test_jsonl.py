@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from corpora.file_corpus import FileCorpus
 from corpora.open import open_corpus
 from corpora.readers.bytes import BLOCK_BYTES
 from tests.corpora.reading import documents, refusal, texts
@@ -141,3 +142,31 @@ def test_invalid_text_is_refused_replaced_or_skipped(
 def test_escaped_pairs_are_one_character(tmp_path: Path) -> None:
     path = written(tmp_path, rb'{"text": "\ud83d\ude00"}')
     assert texts(open_corpus(str(path))) == ["😀"]
+
+
+def test_the_language_is_guessed_from_lang_or_locale_and_that_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"text": "a", "lang": "de"}\n{"text": "b", "lang": "pt_BR"}\n')
+    corpus = open_corpus(str(path))
+    assert [d.language for d in documents(corpus)] == ["de", "pt"]
+    assert isinstance(corpus, FileCorpus)
+    assert ["the field 'lang' is taken for the language" in n for n in corpus.seen.notes()] == [
+        True
+    ]
+    path.write_text('{"text": "a", "locale": "sr-Latn", "l": "de", "language": null}\n')
+    assert [d.language for d in documents(open_corpus(str(path)))] == ["sr-Latn"]
+    named = open_corpus(str(path), language_field="l")
+    assert [d.language for d in documents(named)] == ["de"]
+    assert isinstance(named, FileCorpus) and not [*named.seen.notes()]
+    assert "no field 'lang'; the record has 'text'" in refusal(path, language_field="lang")
+
+
+def test_a_language_that_no_standard_knows_is_kept_with_one_note(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"text": "a", "language": "Quenya"}\n{"text": "b", "language": "xx"}\n')
+    corpus = open_corpus(str(path))
+    assert [d.language for d in documents(corpus)] == ["Quenya", "xx"]
+    assert isinstance(corpus, FileCorpus)
+    assert [*corpus.seen.notes()] == [
+        "languages that no standard knows are kept as they are: Quenya, xx"
+    ]

@@ -329,3 +329,49 @@ def test_explain_says_which_engine_serves_and_measures_nothing(tmp_path: Path) -
     table = command(f"{line} --explain").stdout
     assert "whole texts" in table and "chunks (gpt)" in table
     assert not out.exists()
+
+
+def test_languages_of_peoples_own_files(tmp_path: Path) -> None:
+    rest = f"-t byte --no-cache --replicates 0 --out {tmp_path / 'out'}"
+    und = "no file or record says its language"
+    records = tmp_path / "t.jsonl"
+    records.write_text('{"text": "Guten Tag", "lang": "de"}\n{"text": "Hi", "lang": "xx"}\n')
+    done = command(f"measure {records} {rest} --columns language,bytes --csv")
+    assert done.stdout == "language,bytes\nde,9\nxx,2\n"
+    assert "t.jsonl: the field 'lang' is taken for the language (--language-field" in done.stderr
+    assert "languages that no standard knows are kept as they are: xx" in done.stderr
+    named = command(f"measure {records} {rest} --language-field lang --columns language --csv")
+    assert "is taken for the language" not in named.stderr and und not in named.stderr
+    plain = tmp_path / "novel.txt"
+    plain.write_text("Guten Tag\n")
+    assert command(f"measure {plain} {rest}").stderr.count(und) == 1
+    assert und not in command(f"measure {plain} {rest} --language de").stderr
+    assert und not in command(f"measure {plain} {rest} --domain code").stderr
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "de.md").write_text("Hallo\n")
+    rows = answer(f"measure {notes} {rest} --glob *.md")
+    assert [(row["language"], row["bytes"]) for row in rows] == [("de", 5)]
+
+
+def test_a_table_needs_its_text_column_named(tmp_path: Path) -> None:
+    rest = f"-t byte --no-cache --replicates 0 --out {tmp_path / 'out'}"
+    table = tmp_path / "text.csv"
+    table.write_text("id,lang,content\n1,de,Guten Tag\n2,de,Auf Wiedersehen\n")
+    said = mistake(f"measure {table} {rest}")
+    assert "no column 'text'; the table has 'id', 'lang', 'content'" in said
+    (row,) = answer(f"measure {table} {rest} --text-field content")
+    assert (row["language"], row["bytes"], row["documents"]) == ("de", 24, 2)
+
+
+@pytest.mark.parametrize(
+    ("piped", "language", "size"),
+    [("Guten Tag\nHallo\n", "und", 14), ('{"text": "Guten Tag", "language": "de"}\n', "de", 9)],
+)
+def test_standard_input_is_text_or_records(
+    piped: str, language: str, size: int, tmp_path: Path
+) -> None:
+    done = process(f"measure - -t byte --no-cache --json --out {tmp_path / 'out'}", stdin=piped)
+    (row,) = done.json()
+    assert (row["language"], row["bytes"], row["corpus"]) == (language, size, "stdin")
+    assert ("each line is taken for a JSON record" in done.stderr) == (language == "de")
