@@ -9,6 +9,8 @@ import fcntl
 import hashlib
 import json
 import os
+import platform
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ from typing import Any
 
 from corpora.errors import InputError, unreadable
 
+_LONGEST_NAME = 80  # of the parts of a temporary name; the whole may have 255 bytes
 _LOOK_SECONDS = 0.05  # between two looks at a lock that another process holds
 
 
@@ -36,13 +39,12 @@ def written_whole(path: str | Path, argument: str = "out") -> Iterator[Path]:
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        handle, temporary = new_beside(target)
         os.close(handle)
     except OSError as error:
         raise InputError(
             f"{target}: cannot be written ({error.strerror}); name another `{argument}`"
         ) from error
-    temporary = Path(name)
     try:
         yield temporary
         sync(temporary)
@@ -52,11 +54,72 @@ def written_whole(path: str | Path, argument: str = "out") -> Iterator[Path]:
     except OSError as error:
         # Libraries that write for us raise it with a text alone.
         why = error.strerror or error
+        left = "" if removed(temporary) else f"; {temporary} could not be removed"
         raise InputError(
-            f"{target}: could not be written ({why}); nothing was left half-written"
+            f"{target}: could not be written ({why}); nothing was left half-written{left}"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        removed(temporary)
+
+
+_PART = re.compile(r"\..+\.(?P<host>[^.]+)\.(?P<process>\d+)\.\w+\.part", re.ASCII)
+_tidied: set[Path] = set()  # folders that this process has looked through
+
+
+def new_beside(target: Path) -> tuple[int, Path]:
+    """Return a new file in the target's folder, open for writing, under a temporary name.
+
+    The name tells host and process, so that what a killed process left is known for that: the first
+    new file in a folder removes those.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if target.parent not in _tidied:
+        _tidied.add(target.parent)
+        remove_abandoned(target.parent)
+    prefix = f".{target.name[:_LONGEST_NAME]}.{_host()}.{os.getpid()}."
+    handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=target.parent)
+    return handle, Path(name)
+
+
+def remove_abandoned(folder: Path) -> list[Path]:
+    """Remove and return the temporary files of this host's processes that are gone.
+
+    One that cannot be removed is left where it is.
+    """
+    with os.scandir(folder) as entries:
+        parts = [entry.name for entry in entries if entry.name.endswith(".part")]
+    gone = []
+    for name in parts:
+        made = _PART.fullmatch(name)
+        if made and made["host"] == _host() and not _runs(int(made["process"])):
+            path = folder / name
+            gone += [path] if removed(path) else []
+    return gone
+
+
+def removed(path: Path) -> bool:
+    """Remove the file if there is one; return whether there is none any more."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
+
+
+def _host() -> str:
+    return re.sub(r"[^\w-]", "-", platform.node(), flags=re.ASCII)[:_LONGEST_NAME] or "here"
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # another user's
+        return True
+    return True
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -13,7 +13,6 @@ import hashlib
 import importlib.metadata
 import io
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import numpy as np
 
 from corpora.document import Batch
 from corpora.errors import InputError
+from corpora.files import new_beside, removed
 from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.counts.fields import CODE_DOMAIN, FIELDS, TextSettings, WordSegmenter
 from tokenize_lab.counts.sharing import ChunkCounter, encoding_plans
@@ -103,14 +103,14 @@ class CountsCache:
         temporary = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=".new.", dir=path.parent)
+            handle, temporary = new_beside(path)
             with os.fdopen(handle, "wb") as out:
                 # No fsync: an entry torn in a crash fails its checksum and is counted again.
                 out.write(hashlib.sha256(payload).digest() + payload)
-            Path(temporary).replace(path)
+            temporary.replace(path)
         except OSError as error:
             if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
+                removed(temporary)
             raise InputError(
                 f"{self.folder}: the cache cannot be written ({error.strerror}); "
                 "name another `cache`, or have none (`no_cache`)"

@@ -104,7 +104,7 @@ def test_many_writers_leave_one_whole_entry_each(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert encoded(count(cache, batch_of(TEXTS))) == 0
-    assert not list(tmp_path.rglob(".new.*"))
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
