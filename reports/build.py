@@ -6,12 +6,13 @@ own and name it in the list of its part below.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from corpora.errors import InputError
 from corpora.files import write_text
 from reports.forensics.diff import diff_section
 from reports.forensics.tokenizers import audit_section, mixture_section
+from reports.languages import language_name
 from reports.laws.allocation import allocation, isoflops
 from reports.laws.arms import arms
 from reports.laws.bowl import bowls
@@ -24,11 +25,11 @@ from reports.laws.results import Laws, read_laws
 from reports.laws.shipped import reproduced
 from reports.measured import Measured, read_measured
 from reports.page import Section, render_page
+from reports.sections.answer import overview
 from reports.sections.boundaries import boundaries
 from reports.sections.compression import compression, differences, rates
 from reports.sections.fairness import fairness
 from reports.sections.fidelity import digits_code, fidelity
-from reports.sections.overview import overview
 from reports.sections.tokenizers import definitions, provenance, tokenizers
 from reports.sweep.curves import curves, learning
 from reports.sweep.grid import grid
@@ -101,10 +102,28 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
             " measure, vocab-curve, scaling fit or tokenizers audit wrote to --out, or a sweep's"
         )
     sections = [section for part in parts.values() for section in part]
-    corpora = [corpus.name for corpus in measured.corpora] if measured is not None else []
     target = out or folder / REPORT_NAME
-    write_text(target, render_page(title, sections, corpora))
+    write_text(target, render_page(title, sections, **_choices(measured, vocabulary)))
     return target
+
+
+def _choices(measured: Measured | None, vocabulary: Curves | None) -> dict[str, Any]:
+    """Return what readers of the page may choose among: corpora, tokenizers, languages."""
+    tokenizers = {
+        series.name: series
+        for source in (measured, vocabulary)
+        if source is not None
+        for series in source.series
+    }
+    languages = [
+        *(code for corpus in (measured.corpora if measured else ()) for code in corpus.languages),
+        *(vocabulary.languages if vocabulary else ()),
+    ]
+    return {
+        "corpora": [corpus.name for corpus in measured.corpora] if measured is not None else [],
+        "tokenizers": list(tokenizers.values()),
+        "languages": sorted(set(languages), key=lambda code: (language_name(code), code)),
+    }
 
 
 def sections_of(

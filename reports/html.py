@@ -65,10 +65,13 @@ def text_file(name: str) -> str:
 
 def attributes(**values: object) -> Markup:
     """Return ` name="value"` for every value that is not None; `class_` is class, `_` is a dash."""
-    return Markup("").join(
-        Markup(' {}="{}"').format(name.rstrip("_").replace("_", "-"), visible(value))
-        for name, value in values.items()
-        if value is not None
+    # By hand: of formatting, a page of many thousand marks would take seconds.
+    return Markup(
+        "".join(
+            f' {name.rstrip("_").replace("_", "-")}="{escape(visible(value))}"'
+            for name, value in values.items()
+            if value is not None
+        )
     )
 
 
@@ -85,11 +88,13 @@ class Column:
         heading: what stands over it.
         numeric: sorted as numbers and set to the right; else as text.
         hint: the definition, shown on hover.
+        tokenizer: whose numbers it holds, if those of one that readers may choose.
     """
 
     heading: str
     numeric: bool = True
     hint: str = ""
+    tokenizer: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,6 +172,11 @@ def name(text: str) -> Markup:
     return Markup("<bdi>{}</bdi>").format(visible(text))
 
 
+def tokenizer_cell(text: str) -> Markup:
+    """Return a tokenizer's name for the head of a row, found by it when readers choose."""
+    return Markup('<bdi data-t="{0}">{0}</bdi>').format(visible(text))
+
+
 def strong(text: str) -> Markup:
     """Return a name in bold."""
     return Markup("<b>{}</b>").format(name(text))
@@ -180,9 +190,10 @@ def language(code: str) -> Markup:
 def language_cell(code: str) -> Markup:
     """Return a language's name with its code, where they differ, for the head of a row."""
     known = language_name(code)
+    named = Markup('<bdi data-l="{}">{}</bdi>').format(visible(code), visible(known))
     if known == code:
-        return name(code)
-    return Markup('{} <span class="code">{}</span>').format(name(known), visible(code))
+        return named
+    return Markup('{} <span class="code">{}</span>').format(named, visible(code))
 
 
 def listed(items: Sequence[Markup]) -> Markup:

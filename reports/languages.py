@@ -1,5 +1,7 @@
 """Languages by the names people use, and by the tags that pick a browser's fonts and shaping."""
 
+from unicodedata import bidirectional
+
 from corpora.languages import is_language_script, iso_form, region_of
 
 # ISO 639-3: English name, and the shorter code that BCP 47 wants where there is one.
@@ -72,6 +74,34 @@ def language_tag(language: str) -> str | None:
     if code != language:
         return language.replace("_", "-")  # a tag already
     return _TABLE.get(code[:3], ("", code[:3]))[1] + code[3:].replace("_", "-")
+
+
+# Languages and scripts that are written from right to left (CLDR's script metadata).
+_FROM_RIGHT = frozenset(
+    ["ara", "arb", "arz", "ckb", "div", "fas", "heb", "pbt", "pes", "prs", "pus", "snd", "uig"]
+    + ["urd", "ydd", "yid"]
+)  # fmt: skip
+_SCRIPTS_FROM_RIGHT = frozenset(
+    ["Adlm", "Arab", "Armi", "Hebr", "Mand", "Mend", "Nkoo", "Phnx", "Rohg", "Samr", "Syrc"]
+    + ["Thaa", "Yezi"]
+)  # fmt: skip
+
+
+def direction(language: str, text: str = "") -> str:
+    """Return how lines of a language run, whatever they begin with: `rtl` or `ltr`.
+
+    The script of the code decides, else the language; where neither is known, what most letters of
+    the text do.
+    """
+    language = iso_form(language)
+    if is_language_script(language):
+        return "rtl" if language[4:8] in _SCRIPTS_FROM_RIGHT else "ltr"
+    if language in _FROM_RIGHT:
+        return "rtl"
+    if _is_code(language) and language != "und":
+        return "ltr"
+    kinds = [bidirectional(character) for character in text]
+    return "rtl" if kinds.count("R") + kinds.count("AL") > kinds.count("L") else "ltr"
 
 
 def _is_code(language: str) -> bool:

@@ -260,7 +260,7 @@ def measured(results: Results) -> Measured:
     """Derive every row from the counts."""
     record = results.provenance
     series = [
-        Series(facts["name"], series_style(i), facts)
+        Series(facts["name"], series_style(i, tokenizer=True), facts)
         for i, facts in enumerate(record["tokenizers"])
     ]
     row_settings = results.row_settings

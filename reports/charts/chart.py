@@ -6,12 +6,13 @@ upward axis counts rows. Marks are made by their values; the chart knows where t
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from markupsafe import Markup
 
 from reports.charts.svg import (
+    RADIUS,
     Scale,
     SeriesStyle,
     drawing,
@@ -31,6 +32,7 @@ Points = Sequence[tuple[float, float]]
 _STEPS_OF_DECADES = ((1,), (1, 3), (1, 2, 5), tuple(range(1, 10)))
 _LINEAR_BELOW = 3.0  # a ratio of an axis's ends so small that equal steps are as good as any
 _FEWEST_TICKS = 3  # that tell a scale
+_NAMED, _FIGURE = 26.0, 6.4  # pixels for an axis's turned name; of a figure of a tick's label
 _HALF_LETTER = 3.4  # pixels; half of what a letter of a tick's label is wide, at most
 
 
@@ -67,6 +69,26 @@ def octaves(label: str, values: Sequence[float]) -> Axis:
     """Return a logarithmic axis with ticks at powers of two, for ratios such as bytes per token."""
     low, high = _widened(values)
     return Axis(label, low, high, [(v, tick_text(v)) for v in log_ticks(low, high)], True)
+
+
+# Ratios that a reader knows: what is written of an axis of times and premiums, the finer the less
+# of it is shown.
+_RATIOS = (
+    (1, 2, 4, 8, 16, 32, 64),
+    (0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32),
+    (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5),
+)
+
+
+def ratios(label: str, values: Sequence[float], most: int = 8) -> Axis:
+    """Return a logarithmic axis that holds 1, with ticks at ratios one reads, `most` of them."""
+    low, high = _widened([*values, 1.0])
+    found = [[v for v in known if low <= v <= high] for known in _RATIOS]
+    fitting = [ticks for ticks in found if len(ticks) <= most]
+    shown = max(fitting, key=len, default=[])
+    if len(shown) < _FEWEST_TICKS:
+        return replace(linear(label, [*values, 1.0], most), log=low > 0)
+    return Axis(label, low, high, [(value, tick_text(value)) for value in shown], True)
 
 
 def decades(label: str, values: Sequence[float]) -> Axis:
@@ -126,8 +148,11 @@ class Chart:
 
     @property
     def left(self) -> float:
-        """Where the plotting area begins."""
-        return self.margins.left
+        """Where the plotting area begins: right of the ticks, and of what the axis is called."""
+        if not self.y.label:
+            return self.margins.left
+        ticks = max((len(text) for _, text in self.y.ticks), default=0)
+        return max(self.margins.left, _NAMED + _FIGURE * ticks)
 
     @property
     def right(self) -> float:
@@ -162,11 +187,12 @@ class Chart:
             class_=f"{known[0]} {more}".strip(),
             stroke_dasharray=known[1],
             points=self._path(points),
+            **(style.found_by if style else {}),
         )
 
-    def area(self, outline: Points, classes: str) -> Markup:
+    def area(self, outline: Points, classes: str, **own: str) -> Markup:
         """Return the area within a line that ends where it begins."""
-        return tag("polygon", class_=classes, points=self._path(outline))
+        return tag("polygon", class_=classes, points=self._path(outline), **own)
 
     def banded(
         self, style: SeriesStyle, points: Sequence[tuple[float, float, LowHigh]], hint: str = ""
@@ -176,7 +202,7 @@ class Chart:
         # A logarithmic axis has no place for an end that is not positive.
         outline = [(x, max(ends[0], self.y.low)) for x, ends in known]
         outline += [(x, ends[1]) for x, ends in reversed(known)]
-        band = [self.area(outline, f"band s{style.colour}")] if known else []
+        band = [self.area(outline, f"band s{style.colour}", **style.found_by)] if known else []
         return [*band, self.line(style, [(x, y) for x, y, _ in points], hint)]
 
     def mark(
@@ -188,17 +214,18 @@ class Chart:
         *,
         x_ends: LowHigh = None,
         y_ends: LowHigh = None,
+        radius: float = RADIUS,
     ) -> Markup:
         """Return a marker with the intervals it has."""
-        name = f"whisker s{style.colour}"
+        name, own = f"whisker s{style.colour}", style.found_by
         lines = [
-            self._segment((ends[0], y), (ends[1], y), name)
+            self._segment((ends[0], y), (ends[1], y), name, **own)
             if across
-            else self._segment((x, ends[0]), (x, ends[1]), name)
+            else self._segment((x, ends[0]), (x, ends[1]), name, **own)
             for ends, across in ((x_ends, True), (y_ends, False))
             if ends is not None and ends[0] != ends[1]
         ]
-        return Markup("").join([*lines, marker(style, *self.at(x, y), hint)])
+        return Markup("").join([*lines, marker(style, *self.at(x, y), hint, radius)])
 
     def dot(self, x: float, y: float, classes: str, radius: float, hint: str = "") -> Markup:
         """Return a circle of some classes of the style sheet."""
@@ -262,6 +289,7 @@ class Chart:
         *,
         under: Iterable[Markup] = (),
         beside: Iterable[Markup] = (),
+        row_height: float | None = None,
     ) -> Markup:
         """Return the chart.
 
@@ -271,6 +299,7 @@ class Chart:
             marks: what leaves the plotting area of them is cut off there.
             under: drawn before the lines of the grid.
             beside: drawn last, and not cut off.
+            row_height: of a chart of rows, that the page's script may close up.
         """
         clip = f"{identity}-clip"
         area = tag(
@@ -292,7 +321,10 @@ class Chart:
             parts.append(
                 tag("text", self.y.label, class_="axis", text_anchor="middle", transform=turn)
             )
-        return drawing(identity, title, description, self.width, self.height, *parts, *beside)
+        return drawing(
+            identity, title, description, self.width, self.height, *parts, *beside,
+            row_height=row_height,
+        )  # fmt: skip
 
     def panel(
         self,
@@ -307,16 +339,17 @@ class Chart:
 
     def _ticks(self) -> list[Markup]:
         parts = []
-        heights = {"above": self.top - 7, "below": self.bottom + 16}
+        heights = {"above": self.top - 7, "below": self.bottom + 19}
         for value, text in self.x.ticks:
             x, _ = self.at(value, self.y.low)
             parts.append(tag("line", class_="grid", x1=x, x2=x, y1=self.top, y2=self.bottom))
             # A tick at the very end would be cut off with half of its label.
             shown = min(x, self.width - _HALF_LETTER * len(text))
             parts += [
-                tag("text", text, class_="tick", x=shown, y=heights[row], text_anchor="middle")
+                tag("text", text, class_="tick foot" if row == "below" else "tick", x=shown,
+                    y=heights[row], text_anchor="middle")
                 for row in self.tick_rows
-            ]
+            ]  # fmt: skip
         for value, text in self.y.ticks:
             _, y = self.at(self.x.low, value)
             parts += [
@@ -325,26 +358,37 @@ class Chart:
             ]
         return parts
 
-    def _segment(self, begin: tuple[float, float], end: tuple[float, float], name: str) -> Markup:
+    def _segment(
+        self, begin: tuple[float, float], end: tuple[float, float], name: str, **own: str
+    ) -> Markup:
         (x1, y1), (x2, y2) = self.at(*begin), self.at(*end)
-        return tag("line", class_=name, x1=x1, x2=x2, y1=y1, y2=y2)
+        return tag("line", class_=name, x1=x1, x2=x2, y1=y1, y2=y2, **own)
 
     def _path(self, points: Points) -> str:
         return " ".join(f"{px:.1f},{py:.1f}" for px, py in (self.at(x, y) for x, y in points))
 
 
 class Panel(NamedTuple):
-    """One of several charts side by side, and the caption over it."""
+    """One of several charts side by side, and the caption over it.
+
+    Attributes:
+        caption: over it. picture: the chart.
+        language: code of the language that it is of, if of one.
+        style: of the tokenizer that it is of, if of one.
+    """
 
     caption: str | Markup
     picture: Markup
+    language: str = ""
+    style: SeriesStyle | None = None
 
 
 def panels(parts: Iterable[Panel], *, wide: bool = False) -> Markup:
     """Return charts side by side, as many as the page is wide for."""
     drawn = Markup("").join(
-        Markup('<figure class="panel"><figcaption>{}</figcaption>{}</figure>').format(*part)
+        tag("figure", tag("figcaption", part.caption), part.picture, class_="panel",
+            data_l=part.language or None, **(part.style.found_by if part.style else {}))
         for part in parts
-    )
+    )  # fmt: skip
     style = "panels wide" if wide else "panels"
     return Markup('<div class="{}">{}</div>').format(style, drawn)

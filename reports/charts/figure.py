@@ -17,7 +17,7 @@ from markupsafe import Markup
 from corpora.errors import InputError
 from corpora.files import write_text
 from reports.charts.chart import Panel
-from reports.charts.svg import INK, OKABE_ITO, QUIET, Series, heat_colours, sample, tag
+from reports.charts.svg import INK, PALETTE, QUIET, Series, heat_colours, sample, tag
 from reports.html import text_file
 
 _MARGIN, _GAP = 12.0, 18.0  # around everything; between panels
@@ -51,7 +51,7 @@ class Figure:
     @cached_property
     def svg(self) -> str:
         """The figure as SVG, self-contained."""
-        sizes = [_size(picture) for _, picture in self.panels]
+        sizes = [_size(panel.picture) for panel in self.panels]
         columns = max(1, min(len(sizes), int(_WIDEST // (max(w for w, _ in sizes) + _GAP))))
         column = max(w for w, _ in sizes) + _GAP
         width = 2 * _MARGIN + columns * column - _GAP
@@ -60,9 +60,9 @@ class Figure:
         parts += key
         for begin in range(0, len(sizes), columns):
             row = self.panels[begin : begin + columns]
-            if any(caption for caption, _ in row):
+            if any(panel.caption for panel in row):
                 y += _CAPTION
-            for i, (caption, picture) in enumerate(row):
+            for i, (caption, picture, *_) in enumerate(row):
                 x, (w, h) = _MARGIN + i * column, sizes[begin + i]
                 words = caption.striptags() if isinstance(caption, Markup) else caption
                 parts.append(tag("text", words, class_="caption", x=x, y=y - 5))
@@ -131,7 +131,7 @@ def _sheet() -> str:
         return re.sub(r"var\(--([\w-]+)\)", lambda name: colours[name[1]], declarations)
 
     series = {
-        **dict(enumerate(OKABE_ITO)), INK: colours["ink"], QUIET: colours["quiet"],
+        **dict(enumerate(PALETTE)), INK: colours["ink"], QUIET: colours["quiet"],
     }  # fmt: skip
     rules = [f"text{{font-family:{_FONT}}}", ".head{font-size:15px;font-weight:650}"]
     rules.append(".caption{font-weight:600}")

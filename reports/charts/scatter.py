@@ -11,7 +11,7 @@ from reports.numbers import LowHigh
 from tokenize_lab.rates import lorenz
 
 _CHARACTER = 6.2  # width of a label's character, generously
-_LINE = 12.0
+_LINE = 15.0
 _MOST_LABELS = 14
 
 
@@ -70,7 +70,7 @@ def scatter(
         chart.mark(style, point.x, point.y, point.hint, y_ends=point.y_interval) for point in points
     ]
     labels = [
-        tag("text", points[i].name, class_="label", x=box.left, y=box.bottom - 3)
+        tag("text", points[i].name, class_="label", x=box.left, y=box.bottom - 4)
         for i, box in place_labels(chart, points)
     ]
     return chart.draw(identity, title, description, [chart.diagonal(), *marks], beside=labels)

@@ -24,10 +24,10 @@ from reports.numbers import power
 def tag(name: str, *children: object, **values: object) -> Markup:
     """Return an element; what is not `Markup` is escaped."""
     rounded = {key: _rounded(value) for key, value in values.items()}
-    inner = Markup("").join(
+    inner = "".join(
         child if isinstance(child, Markup) else escape(visible(child)) for child in children
     )
-    return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), attributes(**rounded), inner)
+    return Markup(f"<{name}{attributes(**rounded)}>{inner}</{name}>")
 
 
 def _rounded(value: object) -> object:
@@ -35,7 +35,13 @@ def _rounded(value: object) -> object:
 
 
 def drawing(
-    identity: str, title: str, description: str, width: float, height: float, *children: Markup
+    identity: str,
+    title: str,
+    description: str,
+    width: float,
+    height: float,
+    *children: Markup,
+    row_height: float | None = None,
 ) -> Markup:
     """Return a figure's SVG, named by its title and described for those who do not see it."""
     return tag(
@@ -47,6 +53,7 @@ def drawing(
         role="img",
         aria_labelledby=f"{identity}-title",
         aria_describedby=f"{identity}-desc",
+        data_row=row_height,
     )
 
 
@@ -109,11 +116,16 @@ def padded(values: Sequence[float], *, share: float = 0.04) -> tuple[float, floa
 HEAT_STEPS = 24
 _DARK_STEPS = 11  # of these, the first, on which white text reads better than black
 
-# Blue, vermillion, green, purple, orange, sky blue, grey, yellow: the most legible first.
-OKABE_ITO = (
+# Blue, vermillion, green, purple, orange, sky blue, grey, yellow, of Okabe and Ito, the most
+# legible first; then violet, wine, olive and brown, that twelve series have a colour each.
+PALETTE = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#767676", "#f0e442",
+    "#7d5fe0", "#b0305c", "#8f8f1f", "#8b5a3c",
 )  # fmt: skip
-SHAPES = ("circle", "square", "triangle", "diamond", "plus", "down", "cross", "hexagon")
+SHAPES = (
+    "circle", "square", "triangle", "diamond", "plus", "down", "cross", "hexagon",
+    "star", "right", "bow", "left",
+)  # fmt: skip
 
 # Ten equal steps of cividis, as plotly publishes them.
 _CIVIDIS = (
@@ -126,25 +138,40 @@ class SeriesStyle(NamedTuple):
     """How one series is drawn everywhere on a page.
 
     Attributes:
-        colour: index into `OKABE_ITO`, or `INK` or `QUIET`.
+        colour: index into `PALETTE`, or `INK` or `QUIET`.
         shape: of its marker.
         dashes: an SVG dash pattern, for lines.
+        tokenizer: whether it is that of a tokenizer, which readers of a page choose among.
     """
 
     colour: int
     shape: str
     dashes: str
+    tokenizer: bool = False
+
+    @property
+    def key(self) -> str:
+        """What marks of the series are found by: its colour and its shape."""
+        return f"{self.colour}-{SHAPES.index(self.shape)}"
+
+    @property
+    def found_by(self) -> dict[str, str]:
+        """Attributes that tell the page's script whose mark an element is."""
+        return {"data_t" if self.tokenizer else "data_s": self.key}
 
 
 INK, QUIET = 90, 91  # colours outside the palette: that of text, and of text of less weight
-_DASHES = ("none", "7 3", "2 2", "9 3 2 3", "5 5", "1 3", "12 4", "4 2 1 2")
+_DASHES = (
+    "none", "7 3", "2 2", "9 3 2 3", "5 5", "1 3", "12 4", "4 2 1 2",
+    "14 3 3 3", "3 5", "8 2 2 2 2 2", "1 2 5 2",
+)  # fmt: skip
 
 
-def series_style(index: int) -> SeriesStyle:
-    """Return the style of the nth series; colour and shape together are unique up to 64."""
-    turn, colour = divmod(index, len(OKABE_ITO))
+def series_style(index: int, *, tokenizer: bool = False) -> SeriesStyle:
+    """Return the style of the nth series; colour and shape together are unique up to 144."""
+    turn, colour = divmod(index, len(PALETTE))
     other = (colour + turn) % len(SHAPES)
-    return SeriesStyle(colour, SHAPES[other], _DASHES[other])
+    return SeriesStyle(colour, SHAPES[other], _DASHES[other], tokenizer)
 
 
 @dataclass(frozen=True)
@@ -155,11 +182,14 @@ class Series:
         name: as the legend has it.
         style: how it is drawn.
         facts: what provenance says of it, if it is a tokenizer.
+        stands_for: keys of the styles that an entry of a legend stands for, where it is one of
+            two that make a style together: `3-*` all of a colour, `*-2` all of a shape.
     """
 
     name: str
     style: SeriesStyle
     facts: Mapping[str, Any] = field(default_factory=dict)
+    stands_for: str = ""
 
 
 def heat_step(value: float, low: float, high: float) -> int:
@@ -191,7 +221,7 @@ def _channels(colour: str) -> list[int]:
 
 def colour_rules() -> str:
     """Return the style sheet's rules of series and of fills by the steps of the heat scale."""
-    series = [f".s{i}{{--series:{colour}}}" for i, colour in enumerate(OKABE_ITO)]
+    series = [f".s{i}{{--series:{colour}}}" for i, colour in enumerate(PALETTE)]
     fills = [f"svg .f{i}{{fill:{fill}}}" for i, (fill, _) in enumerate(heat_colours())]
     return "\n".join(series + fills) + "\n"
 
@@ -206,6 +236,10 @@ _POLYGONS = {
     "plus": "-.35,-1.1 .35,-1.1 .35,-.35 1.1,-.35 1.1,.35 .35,.35 .35,1.1 -.35,1.1 -.35,.35 "
     "-1.1,.35 -1.1,-.35 -.35,-.35",
     "cross": "-1,-.6 -.6,-1 0,-.4 .6,-1 1,-.6 .4,0 1,.6 .6,1 0,.4 -.6,1 -1,.6 -.4,0",
+    "star": "0,-1.3 .35,-.45 1.25,-.4 .55,.2 .8,1.1 0,.6 -.8,1.1 -.55,.2 -1.25,-.4 -.35,-.45",
+    "right": "1.15,0 -.75,1.05 -.75,-1.05",
+    "left": "-1.15,0 .75,1.05 .75,-1.05",
+    "bow": "-1.1,-.95 0,-.3 1.1,-.95 1.1,.95 0,.3 -1.1,.95",
     "hexagon": "-.55,-.95 .55,-.95 1.1,0 .55,.95 -.55,.95 -1.1,0",
 }
 
@@ -215,16 +249,19 @@ def hint_of(hint: str) -> tuple[Markup, ...]:
     return (tag("title", hint),) if hint else ()
 
 
-def marker(style: SeriesStyle, x: float, y: float, hint: str = "") -> Markup:
+def marker(
+    style: SeriesStyle, x: float, y: float, hint: str = "", radius: float = RADIUS
+) -> Markup:
     """Return a marker centred at the pixels (x, y), with a text shown on hover."""
-    name = f"m s{style.colour}"
+    name, own = f"m s{style.colour}", style.found_by
     if style.shape == "circle":
-        return tag("circle", *hint_of(hint), class_=name, cx=float(x), cy=float(y), r=RADIUS)
+        where = {"cx": float(x), "cy": float(y), "r": radius}
+        return tag("circle", *hint_of(hint), class_=name, **where, **own)
     points = " ".join(
-        f"{x + RADIUS * float(a):.1f},{y + RADIUS * float(b):.1f}"
+        f"{x + radius * float(a):.1f},{y + radius * float(b):.1f}"
         for a, b in (pair.split(",") for pair in _POLYGONS[style.shape].split())
     )
-    return tag("polygon", *hint_of(hint), class_=name, points=points)
+    return tag("polygon", *hint_of(hint), class_=name, points=points, **own)
 
 
 def sample(style: SeriesStyle, *, line: bool) -> tuple[Markup, float]:
@@ -248,7 +285,8 @@ def legend(series: Sequence[Series], *, lines: bool = False) -> Markup:
         picture = tag(
             "svg", drawn, viewBox=f"0 0 {width} 14", width=width, height=14, aria_hidden="true"
         )
-        items.append(tag("li", picture, " ", tag("bdi", entry.name)))
+        own = {"data_s": entry.stands_for} if entry.stands_for else entry.style.found_by
+        items.append(tag("li", picture, " ", tag("bdi", entry.name), **own))
     return tag("ul", *items, class_="legend")
 
 
@@ -298,22 +336,24 @@ class Styles(Generic[C, S]):
         first, second = self.colours.index(colour), self.shapes.index(shape)
         if len(self.shapes) == 1:
             return series_style(first)
-        dashes = series_style(second % len(OKABE_ITO)).dashes
-        return SeriesStyle(first % len(OKABE_ITO), SHAPES[second % len(SHAPES)], dashes)
+        dashes = series_style(second % len(PALETTE)).dashes
+        return SeriesStyle(first % len(PALETTE), SHAPES[second % len(SHAPES)], dashes)
 
     def key(self, colour_names: Sequence[str], shape_names: Sequence[str]) -> list[Series]:
         """Return a legend: every colour, then every shape in ink."""
-        named = [
-            Series(name, self(colour, self.shapes[0]))
-            for colour, name in zip(self.colours, colour_names, strict=True)
-        ]
+        styles = [self(colour, self.shapes[0]) for colour in self.colours]
         if len(self.shapes) == 1:
-            return named
+            return [Series(*pair) for pair in zip(colour_names, styles, strict=True)]
         plain = [
-            Series(entry.name, entry.style._replace(shape="circle", dashes="none"))
-            for entry in named
+            Series(
+                name,
+                style._replace(shape="circle", dashes="none"),
+                stands_for=f"{style.colour}-*",
+            )
+            for name, style in zip(colour_names, styles, strict=True)
         ]
+        shaped = [self(self.colours[0], shape)._replace(colour=INK) for shape in self.shapes]
         return plain + [
-            Series(name, self(self.colours[0], shape)._replace(colour=INK))
-            for shape, name in zip(self.shapes, shape_names, strict=True)
+            Series(name, style, stands_for=f"*-{SHAPES.index(style.shape)}")
+            for name, style in zip(shape_names, shaped, strict=True)
         ]

@@ -10,7 +10,7 @@ from reports.charts.svg import Series, SeriesStyle, legend, of_budgets, of_rates
 from reports.html import sortable_table
 from reports.laws.results import Laws, alike, budget, family, of_family, rate
 from reports.numbers import compact, ends_of, power, significant, with_interval
-from reports.page import Section, absent, behind, note
+from reports.page import Section, behind, missing, note
 from scaling.result import FitResult
 from scaling.runs import Runs
 
@@ -34,7 +34,7 @@ def isoflops(laws: Laws) -> Section:
             "No curve was fitted: tokenize-lab scaling fit RUNS.csv --law isoflop --out DIR/laws "
             "makes them, and RUNS.csv belongs beside them."
         )
-        return Section("laws-isoflop", title, absent(reason))
+        return missing("laws-isoflop", title, reason)
     drawn, series = parabola_panels(found)
     words = (
         "Every curve is one budget spent on models of several sizes: to the left too large a model "
@@ -44,7 +44,8 @@ def isoflops(laws: Laws) -> Section:
     )
     table = behind("Table: the minimum of every curve", _minima([fit for fit, _ in found]))
     body = legend(series, lines=True) + panels(drawn) + note(words) + table
-    return Section("laws-isoflop", title, body)
+    gist = "loss over model size, a curve for each budget and a panel for each rate"
+    return Section("laws-isoflop", title, body, gist=gist)
 
 
 def parabola_panels(found: Sequence[Fitted]) -> tuple[list[Panel], list[Series]]:
@@ -145,7 +146,7 @@ def allocation(laws: Laws) -> Section:
     fit = laws.one("law1")
     if fit is None:
         reason = "Law I was not fitted: tokenize-lab scaling fit RUNS.csv --law law1 --out DIR/laws"
-        return Section("laws-one", title, absent(reason))
+        return missing("laws-one", title, reason)
     minima = [curve for curve in laws.of("isoflop") if rate(curve) and alike(curve, fit)]
     body = Markup(
         '<p class="formula">B* = B<sub>0</sub> C<sup>α</sup> T<sup>β</sup>, &emsp; '
@@ -160,7 +161,8 @@ def allocation(laws: Laws) -> Section:
             "The higher the compression rate, the more text and the larger a model the same "
             "compute pays for."
         )
-    return Section("laws-one", title, body + behind("Table: Law I", coefficients(fit, "Law I")))
+    body += behind("Table: Law I", coefficients(fit, "Law I"))
+    return Section("laws-one", title, body, gist="text and model size over compute, and Law I")
 
 
 def _sentence(fit: FitResult, laws: Laws) -> str:

@@ -15,7 +15,7 @@ from reports.charts.svg import heat_step, log_ticks, series_style
 from reports.html import TableCell, render, sortable_table, text_file
 from reports.laws.results import Laws, budget, family, inside, label
 from reports.numbers import compact, ends_of, significant, with_interval
-from reports.page import Section, absent, behind
+from reports.page import Section, behind, missing
 from scaling.laws.optimum import surface
 from scaling.result import FitResult
 from scaling.runs import Runs
@@ -39,7 +39,7 @@ def bowls(laws: Laws) -> Section:
             "No bowl was fitted: tokenize-lab scaling fit RUNS.csv --law isoflop-surface --out "
             "DIR/laws makes them, and RUNS.csv belongs beside them."
         )
-        return Section("laws-bowl", title, absent(reason))
+        return missing("laws-bowl", title, reason)
     fits = [fit for fit, _ in found]
     middle = len(found) // 2
     chosen = next((i for i, (fit, _) in enumerate(found) if budget(fit) == _USUAL), middle)

@@ -9,7 +9,7 @@ from reports.html import Column, columns, sortable_table
 from reports.laws.profiles import law2_of
 from reports.laws.results import GREEK, Laws, budget, shown_name
 from reports.numbers import UNMEASURED, compact, power, significant, with_interval
-from reports.page import Section, absent, behind, heading, note, paragraphs
+from reports.page import Absent, Section, behind, blocks, note, paragraphs
 from scaling.engine.newton import Array
 from scaling.laws.joint import DEFAULT_FORM
 from scaling.result import FitResult
@@ -24,7 +24,7 @@ _CLOUDS = (
 )
 
 
-def clouds(laws: Laws) -> Markup:
+def clouds(laws: Laws) -> Markup | Absent:
     """Show pairs of coefficients over the draws, and how they correlate."""
     charts: list[Panel] = []
     rows: list[list[str | Markup]] = []
@@ -47,7 +47,7 @@ def clouds(laws: Laws) -> Markup:
             ]
         )
     if not charts:
-        return absent("No fit carries bootstrap draws.")
+        return Absent("No fit carries bootstrap draws.")
     table_ = sortable_table(
         "How coefficients move together over the bootstrap",
         "fit: | coefficients: | correlation | the first | the second",
@@ -90,7 +90,7 @@ def _cloud(place: int, fit: FitResult, fit_name: str, names: tuple[str, str], pa
     return chart.panel(caption, f"cloud-{place}", caption, said, marks)
 
 
-def residuals(laws: Laws) -> Markup:
+def residuals(laws: Laws) -> Markup | Absent:
     """Show residuals of the joint law and of Law II over rate and budget."""
     joint = laws.one("joint", DEFAULT_FORM)
     drawn: list[tuple[str, FitResult, Runs]] = []
@@ -103,7 +103,7 @@ def residuals(laws: Laws) -> Markup:
         budgets += runs.column("compute_flops", fit.law).tolist()
         drawn.append((title, fit, runs))
     if not drawn:
-        return absent("No fit has its runs beside it.")
+        return Absent("No fit has its runs beside it.")
     series = of_budgets(budgets)
     charts = []
     for title, fit, runs in drawn:
@@ -167,10 +167,10 @@ def _residual_panel(title: str, fit: FitResult, runs: Runs, series: dict[float, 
     )
 
 
-def conventions(laws: Laws) -> Markup:
+def conventions(laws: Laws) -> Markup | Absent:
     """Show a table for each law that was fitted under several."""
     if not laws.rivals:
-        return absent("The same runs were fitted under one convention only.")
+        return Absent("The same runs were fitted under one convention only.")
     tables = []
     for law in sorted({fit.law for fit in laws.rivals}):
         fits = [fit for fit in laws.rivals if fit.law == law]
@@ -220,8 +220,9 @@ def doubt(laws: Laws) -> Section:
         ("By which convention", conventions(laws)),
         ("Named findings", _findings(laws)),
     ]
-    body = Markup("").join(heading(title) + part for title, part in parts)
-    return Section("laws-doubt", "What speaks against the fits", body)
+    body, absences = blocks(parts)
+    gist = "residuals, bootstrap clouds, other conventions of counting, and what checks found"
+    return Section("laws-doubt", "What speaks against the fits", body, gist=gist, absences=absences)
 
 
 def _findings(laws: Laws) -> Markup:

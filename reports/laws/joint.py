@@ -7,7 +7,7 @@ from reports.laws.allocation import coefficients
 from reports.laws.profiles import law2_of
 from reports.laws.results import Laws
 from reports.numbers import UNMEASURED, power, significant, with_interval
-from reports.page import Section, absent, behind, paragraphs
+from reports.page import Section, behind, missing, paragraphs
 from scaling.compare import FormScore, score_forms
 from scaling.laws.joint import DEFAULT_FORM
 from scaling.result import FitResult
@@ -38,7 +38,7 @@ def joint(laws: Laws) -> Section:
             "The joint law was not fitted: tokenize-lab scaling fit RUNS.csv --law joint --out "
             "DIR/laws"
         )
-        return Section("laws-joint", title, absent(reason))
+        return missing("laws-joint", title, reason)
     body = Markup(
         '<p class="formula">L = E + L<sub>0</sub> C<sup>γ</sup> · exp(F (ln T − ln T*)²) · '
         "valley(ln ρ − ln ρ*), &emsp; ρ* = ρ<sub>0</sub> T<sup>g</sup></p>"
@@ -51,7 +51,8 @@ def joint(laws: Laws) -> Section:
         body += _forms(scores, law2_of(laws)) + behind(
             "Table: every budget left out in turn", _left_out(scores, runs)
         )
-    return Section("laws-joint", title, body)
+    gist = "why it has that form, and how well it predicts budgets it has not seen"
+    return Section("laws-joint", title, body, gist=gist)
 
 
 def _reasons(fit: FitResult) -> list[str]:

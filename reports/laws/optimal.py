@@ -7,15 +7,30 @@ import numpy as np
 from markupsafe import Markup
 
 from corpora.languages import begins_with
-from reports.charts.rows import Dot, Heat, dot_plot, heat_map
+from reports.charts.rows import Dot, Heat, HeatScale, dot_plot, heat_map
 from reports.charts.svg import INK, QUIET, Series, SeriesStyle, legend
-from reports.html import Column, TableCell, columns, language_cell, name, sortable_table
+from reports.html import (
+    Column,
+    TableCell,
+    columns,
+    language_cell,
+    sortable_table,
+    tokenizer_cell,
+)
 from reports.languages import language_name
 from reports.laws.profiles import law2_of
 from reports.laws.results import Laws
 from reports.measured import CorpusResults, Measured
 from reports.numbers import UNMEASURED, cell, ends_of, power, said, significant
-from reports.page import Section, absent, behind, figure, for_each_corpus, paragraphs
+from reports.page import (
+    Absent,
+    Section,
+    behind,
+    corpus_section,
+    figure,
+    missing,
+    paragraphs,
+)
 from scaling.advise.answer import Estimate
 from scaling.advise.forecast import Forecast, forecast
 from scaling.advise.laws import FamilyLaws, family_laws
@@ -136,12 +151,12 @@ def optimal(laws: Laws) -> Section | None:
     if (measured := laws.measured) is None:
         return None
     if (law2 := law2_of(laws)) is None:
-        return Section(IDENTITY, TITLE, absent("Without Law II there is no best rate."))
+        return missing(IDENTITY, TITLE, "Without Law II there is no best rate.")
 
-    def part(corpus: CorpusResults) -> Markup:
+    def part(corpus: CorpusResults) -> Markup | Absent:
         languages = placed(measured, corpus, law2)
         if not languages:
-            return absent(NOT_PLACED)
+            return Absent(NOT_PLACED)
         return _body(measured, corpus, languages)
 
     introduction = paragraphs(
@@ -153,7 +168,14 @@ def optimal(laws: Laws) -> Section | None:
         "distance is measured bytes per token over T*; its price is Law II's, in bits per byte of "
         "the language, against training at T*."
     )
-    return Section(IDENTITY, TITLE, introduction + for_each_corpus(measured, part))
+    return corpus_section(
+        measured,
+        IDENTITY,
+        TITLE,
+        part,
+        introduction=introduction,
+        gist="how far each tokenizer is from the best rate of each language, and what that costs",
+    )
 
 
 def _body(measured: Measured, corpus: CorpusResults, languages: list[Placed]) -> Markup:
@@ -166,6 +188,7 @@ def _body(measured: Measured, corpus: CorpusResults, languages: list[Placed]) ->
             "holds the values.",
             f"bytes per token; T* at {power(BUDGET)} FLOPs",
             [(_row_name(place), _dots(measured, place)) for place in languages],
+            languages=[place.language for place in languages],
         ),
         "Diamonds are T* with its 95 % interval: dark where the language was trained, grey where "
         "it is placed by its parity (the number: bytes over English's on the same lines).",
@@ -175,12 +198,19 @@ def _body(measured: Measured, corpus: CorpusResults, languages: list[Placed]) ->
     heat = heat_map(
         "Distance to optimal: measured bytes per token over T*; the hint holds interval and price",
         "language",
-        [tokenizer.name for tokenizer in measured.series],
+        [Column(tokenizer.name, tokenizer=tokenizer.name) for tokenizer in measured.series],
         rows,
-        ("below T*", "above T*"),
-        log=True,
+        _scale(languages),
     )
     return drawn + heat + behind("Table: best rate, distance and price", _table(languages))
+
+
+def _scale(languages: list[Placed]) -> HeatScale:
+    """Return the scale whose middle is T*, and whose ends are as far as any distance is."""
+    overs = [d.over_best.value for place in languages for d in place.distances]
+    worst = max((max(over, 1 / over) for over in overs if over), default=2.0)
+    ends = (f"1/{significant(worst, 2)} of T*", f"{significant(worst, 2)} times T*")
+    return HeatScale(1 / worst, worst, ends, log=True)
 
 
 def _row_name(place: Placed) -> str:
@@ -235,7 +265,7 @@ def _table(languages: list[Placed]) -> Markup:
         [
             [
                 language_cell(place.language),
-                name(distance.tokenizer),
+                tokenizer_cell(distance.tokenizer),
                 UNMEASURED if place.parity is None else f"{place.parity:.2f}",
                 _BASIS[place.basis],
                 cell(place.best),

@@ -21,7 +21,7 @@ from reports.numbers import (
     significant,
     with_interval,
 )
-from reports.page import Section, absent, behind, note, paragraphs
+from reports.page import Section, behind, missing, note, paragraphs
 from scaling.fits.law2_forms import FEWEST_BUDGETS, LeftOut, leave_budgets_out
 from scaling.result import FitResult
 
@@ -107,7 +107,7 @@ def profiles(laws: Laws) -> Section:
         reason = (
             "Law II was not fitted: tokenize-lab scaling fit OPTIMA.csv --law law2 --out DIR/laws"
         )
-        return Section("laws-two", title, absent(reason))
+        return missing("laws-two", title, reason)
     body = _formula(fit) + paragraphs(best_rates_sentence(fit, laws))
     optima, drawn = optima_of(laws, fit), []
     if optima:
@@ -133,7 +133,8 @@ def profiles(laws: Laws) -> Section:
             "fitted to all optima, and again without the largest budgets, which it must then "
             f"predict. What is drawn above is the form {fit.form}."
         ) + _forms(forms, optima)
-    return Section("laws-two", title, body)
+    gist = "loss over rate at every budget, coefficients, and the nested forms"
+    return Section("laws-two", title, body, gist=gist)
 
 
 def _near(fit: FitResult) -> bool:

@@ -13,7 +13,7 @@ from corpora.files import write_json, write_text
 from reports.html import TableCell, sortable_table
 from reports.laws.results import CONVENTIONS, REPRODUCED, Laws
 from reports.numbers import UNMEASURED, ends_text, plural, significant
-from reports.page import Section, absent, paragraphs
+from reports.page import Section, missing, paragraphs
 from scaling.engine.bootstrap import RESIDUALS
 from scaling.fits.isoflop import fit_parabolas, fit_surfaces
 from scaling.fits.joint import fit_joint
@@ -97,7 +97,7 @@ def reproduced(laws: Laws) -> Section:
     title = "Published figures reproduced"
     if not laws.reproduced:
         reason = "Not run: tokenize-lab scaling reproduce --out DIR/laws writes the table."
-        return Section("laws-reproduced", title, absent(reason))
+        return missing("laws-reproduced", title, reason)
     agree, judged = summary(laws.reproduced)
     differ = [f"{f.group}, {f.name}" for f in laws.reproduced if f.agrees is False]
     body = paragraphs(
@@ -114,7 +114,8 @@ def reproduced(laws: Laws) -> Section:
         row_headers=2,
         style="tall",
     )
-    return Section("laws-reproduced", title, body + table)
+    gist = f"{agree} of {plural(judged, 'figure')} agree with what was published"
+    return Section("laws-reproduced", title, body + table, gist=gist)
 
 
 def _row(figure: PublishedFigure) -> list[str | Markup | TableCell]:

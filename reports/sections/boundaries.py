@@ -14,9 +14,10 @@ from markupsafe import Markup, escape
 
 from reports import numbers
 from reports.html import render, visible
-from reports.languages import language_name, language_tag
+from reports.languages import direction, language_name, language_tag
 from reports.measured import CorpusResults, Measured
-from reports.page import Section, absent, for_each_corpus
+from reports.page import Absent, Section, corpus_section
+from reports.sections.answer import shown_series
 
 _CLUSTER = regex.compile(r"\X")
 
@@ -87,9 +88,9 @@ def _ends(raw: bytes) -> tuple[dict[int, str], set[int]]:
     return clusters, characters
 
 
-# Shown first: languages that differ most in how they are written.
-_PICK_OTHERWISE = 3
-_PICK = ("eng", "arb", "hin", "zho", "tha", "rus", "vie", "amh")
+# Shown first: a few languages that differ most in how they are written, and the reference.
+_FIRST_LANGUAGES = 3
+_PICK = ("arb", "hin", "tha", "zho", "amh", "rus", "vie")
 
 
 class TokenizedLine(NamedTuple):
@@ -97,14 +98,14 @@ class TokenizedLine(NamedTuple):
 
     Attributes:
         tokenizer: its name.
-        place: of it among the tokenizers.
+        picked: whether it is among those shown first.
         summary: counts, in words.
         tokens: the text with its tokens marked.
         note: what must be known to read it, or empty.
     """
 
     tokenizer: str
-    place: int
+    picked: bool
     summary: str
     tokens: Markup
     note: str
@@ -118,6 +119,8 @@ class ShownText(NamedTuple):
         code: of the language.
         tag: BCP 47, or None.
         is_code: whether it is a program.
+        direction: in which its lines run, whatever they begin with: `ltr` or `rtl`; `auto` where
+            the language does not say.
         picked: whether it is among those shown first.
         lines: by tokenizer.
     """
@@ -126,6 +129,7 @@ class ShownText(NamedTuple):
     code: str
     tag: str | None
     is_code: bool
+    direction: str
     picked: bool
     lines: Sequence[TokenizedLine]
 
@@ -133,20 +137,21 @@ class ShownText(NamedTuple):
 def boundaries(measured: Measured) -> Section:
     """Show token boundaries in the text itself."""
 
-    def part(corpus: CorpusResults) -> Markup:
+    def part(corpus: CorpusResults) -> Markup | Absent:
         samples = chosen(corpus.samples, measured.reference)
         if not samples:
-            return absent("No sample of this corpus's text was kept.")
+            return Absent("No sample of this corpus's text was kept.")
         alignment = samples[0]["alignment"]
+        first = {series.name for series in shown_series(measured, corpus)}
+        picked = _picked(samples, measured.reference)
         return render(
             "boundaries.html",
-            corpus=corpus,
             alignment=alignment,
-            texts=[_text(sample, measured, _picked(samples)) for sample in samples],
-            tokenizers=[series.name for series in measured.series],
+            texts=[_text(sample, measured, picked, first) for sample in samples],
+            more=_more(len(samples) > len(picked), len(measured.series) > len(first)),
         )
 
-    return Section("tokens", "Where tokens end", for_each_corpus(measured, part))
+    return corpus_section(measured, "tokens", "Where tokens end", part)
 
 
 def chosen(samples: Sequence[dict[str, Any]], first: str = "") -> list[dict[str, Any]]:
@@ -174,28 +179,44 @@ def chosen(samples: Sequence[dict[str, Any]], first: str = "") -> list[dict[str,
     )
 
 
-def _picked(samples: Sequence[dict[str, Any]]) -> set[str]:
-    """Return the languages shown first: some that are written differently, or the first few."""
+def _more(languages: bool, tokenizers: bool) -> str:
+    """Return what a button shows more of; empty where everything is shown."""
+    kinds = ["languages"] * languages + ["tokenizers"] * tokenizers
+    return f"all {numbers.listed(kinds)}" if kinds else ""
+
+
+def _picked(samples: Sequence[dict[str, Any]], reference: str) -> set[str]:
+    """Return the languages shown first: the reference and some that are written differently."""
     languages = [str(sample["language"]) for sample in samples]
-    picked = []
-    for code in _PICK:
-        picked += [language for language in languages if language[:3] == code][:1]
-    return set(picked if len(picked) > 1 else languages[:_PICK_OTHERWISE])
+    order = [
+        next((language for language in languages if language.startswith(code)), None)
+        for code in (reference, *_PICK)
+    ]
+    return set(list(dict.fromkeys(filter(None, [*order, *languages])))[:_FIRST_LANGUAGES])
 
 
-def _text(sample: dict[str, Any], measured: Measured, picked: set[str]) -> ShownText:
+def _text(
+    sample: dict[str, Any], measured: Measured, picked: set[str], first: set[str]
+) -> ShownText:
     language = sample["language"]
     is_code = sample["domain"] == "code"
     lines = [
-        _line(sample, series.name, index)
-        for index, series in enumerate(measured.series)
+        _line(sample, series.name, series.name in first)
+        for series in measured.series
         if series.name in sample["tokens"]
     ]
-    tag = None if is_code else language_tag(language)
-    return ShownText(language_name(language), language, tag, is_code, language in picked, lines)
+    return ShownText(
+        language_name(language),
+        language,
+        None if is_code else language_tag(language),
+        is_code,
+        "ltr" if is_code else direction(language, sample["text"]),
+        language in picked,
+        lines,
+    )
 
 
-def _line(sample: dict[str, Any], tokenizer: str, place: int) -> TokenizedLine:
+def _line(sample: dict[str, Any], tokenizer: str, picked: bool) -> TokenizedLine:
     tokens = sample["tokens"][tokenizer]
     text: bytes = sample["text"].encode("utf-8", "surrogatepass")
     raw = text if tokens["bytes"] is None else bytes.fromhex(tokens["bytes"])
@@ -211,7 +232,7 @@ def _line(sample: dict[str, Any], tokenizer: str, place: int) -> TokenizedLine:
         if ends:
             facts.append(f"{numbers.count(ends)} of them {'ends' if ends == 1 else 'end'} {where}")
     note = "" if tokens["bytes"] is None else "Lossy: this is what its tokens stand for."
-    return TokenizedLine(tokenizer, place, ", ".join(facts), _marked(drawn), note)
+    return TokenizedLine(tokenizer, picked, ", ".join(facts), _marked(drawn), note)
 
 
 def _marked(drawn: Sequence[Piece]) -> Markup:

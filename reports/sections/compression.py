@@ -6,14 +6,23 @@ from collections.abc import Callable, Sequence
 from markupsafe import Markup
 
 from reports import numbers
-from reports.charts.rows import Dot, Heat, dot_plot, heat_map
+from reports.charts.chart import ratios
+from reports.charts.rows import Dot, Heat, HeatScale, dot_plot, heat_map
 from reports.charts.svg import Series, legend
-from reports.html import Column, TableCell, columns, language_cell, name, sortable_table
+from reports.html import (
+    Column,
+    TableCell,
+    columns,
+    language_cell,
+    name,
+    sortable_table,
+    tokenizer_cell,
+)
 from reports.languages import language_name
 from reports.measured import CorpusResults, Measured
 from reports.measures import MEASURES, OF_LOST_TEXT, Measure
 from reports.numbers import LowHigh
-from reports.page import Section, absent, behind, figure, for_each_corpus, subheading
+from reports.page import Absent, Blocks, Section, behind, corpus_section, figure, missing
 from tokenize_lab.rates import RATES
 from tokenize_lab.rows import MeasureRow
 
@@ -27,13 +36,19 @@ Read = Callable[
     [str, str], tuple[float, LowHigh] | None
 ]  # (language, tokenizer) -> value, interval
 Caveat = Callable[[str, str], str]  # of a language under a tokenizer; empty for none
-_FAINT = " Faint markers are of text that is partly lost, which is no compression."
+FAINT = " Faint markers are of text that is partly lost, which is no compression."
 
 
 def compression(measured: Measured) -> Section:
     """Show bytes per token by language and tokenizer."""
 
-    def part(corpus: CorpusResults) -> Markup:
+    highest = max(
+        (row[_RATE.name] or 1.0 for corpus in measured.corpora for row in corpus.rows), default=1.0
+    )
+    ends = ("1 byte per token", f"{numbers.rate(highest)} bytes, the most on this page")
+    scale = HeatScale(1.0, highest, ends, log=True)
+
+    def part(corpus: CorpusResults) -> Markup | Absent:
         series = measured.series
         plot = dots_by_language(
             f"dots-{corpus.index}",
@@ -44,24 +59,19 @@ def compression(measured: Measured) -> Section:
             caveat=caveats(corpus, _RATE),
         )
         if plot is None:
-            return absent("There is no text to measure.")
+            return Absent("There is no text to measure.")
         caption = "Bytes per token, from the best compressed language to the worst"
-        return (
-            subheading(measured, "Heat map")
-            + heat_by_language(
-                measured, corpus, _RATE, caption, ("fewer bytes per token", "more"), log=True
-            )
-            + subheading(measured, "Beside one another")
-            + figure(
-                plot,
-                "Each marker is one tokenizer in one language; the line through it is its "
-                "interval, often narrower than the marker. Rows stand as in the heat map."
-                + (_FAINT if corpus.losing else ""),
-                legend(series),
-            )
+        drawn = figure(
+            plot,
+            "Each marker is one tokenizer in one language; the line through it is its "
+            "interval, often narrower than the marker. Rows stand as in the heat map."
+            + (FAINT if corpus.losing else ""),
+            legend(series),
         )
+        heat = heat_by_language(measured, corpus, _RATE, caption, scale)
+        return heat + behind("Figure: every language with intervals", drawn)
 
-    return Section("compression", "Bytes per token by language", for_each_corpus(measured, part))
+    return corpus_section(measured, "compression", "Bytes per token by language", part)
 
 
 def dots_by_language(
@@ -73,6 +83,8 @@ def dots_by_language(
     *,
     more_than: str = "",
     caveat: Caveat = lambda _language, _tokenizer: "",
+    small: bool = False,
+    one_is: str = "",
 ) -> Markup | None:
     """Return a row for each language and in it a marker for each tokenizer that `read` has a value
     for; None where it has none at all.
@@ -80,6 +92,8 @@ def dots_by_language(
     Arguments:
         more_than: the tokenizer that values are differences from, if they are.
         caveat: what keeps a value from being compared with others; such are drawn faint.
+        small: as wide as a phone.
+        one_is: what a value of 1 stands for, of ratios: they are drawn on a logarithmic axis.
     """
     percent = 100 if measure.is_share else 1
     rows = []
@@ -104,14 +118,20 @@ def dots_by_language(
     if more_than:
         title = f"{measure.heading.capitalize()} more than {more_than}, by language"
         unit += f", minus those of {more_than}"
+    axis = None
+    if one_is:
+        ends = [x for _, dots in rows for dot in dots for x in (dot.value, *(dot.interval or ()))]
+        axis = ratios(f"{unit}; 1 is {one_is}", ends, 8 if small else 12)
     return dot_plot(
         identity,
         title,
         "One row for each language, one marker for each tokenizer, with its interval. A table of "
         "this page holds the values.",
-        unit,
+        axis or unit,
         rows,
-        origin=0.0 if more_than else None,
+        origin=1.0 if one_is else 0.0 if more_than else None,
+        languages=languages,
+        small=small,
     )
 
 
@@ -130,9 +150,7 @@ def heat_by_language(
     corpus: CorpusResults,
     measure: Measure,
     caption: str,
-    ends: tuple[str, str],
-    *,
-    log: bool = False,
+    scale: HeatScale,
 ) -> Markup:
     """Return a measure of every language under every tokenizer, in colour."""
     read, caveat = corpus.reader(measure.name), caveats(corpus, measure)
@@ -141,7 +159,7 @@ def heat_by_language(
 
     def cell(language: str, tokenizer: str) -> Heat:
         found = read(language, tokenizer)
-        if found is None or (log and not found[0]):
+        if found is None or (scale.log and not found[0]):
             return Heat(None, "", "not measured")
         said = caveat(language, tokenizer)
         text = measure.text(found[0]) + (" †" if said else "")
@@ -153,19 +171,25 @@ def heat_by_language(
         (language_cell(language), [cell(language, tokenizer) for tokenizer in names])
         for language in corpus.languages
     ]
-    return heat_map(caption, "language", names, rows, ends, log=log)
+    heads = [Column(tokenizer, hint=measure.meaning, tokenizer=tokenizer) for tokenizer in names]
+    return heat_map(caption, "language", heads, rows, scale)
 
 
 def differences(measured: Measured) -> Section:
     """Show what changes when a tokenizer takes the baseline's place."""
+    identity, title = "differences", "Differences from the baseline"
     if len(measured.series) < 2:
-        body = absent("Only one tokenizer was measured, so there is nothing to compare it with.")
-    else:
-        body = for_each_corpus(
-            measured,
-            lambda corpus: _overall_differences(measured, corpus) + _differences(measured, corpus),
-        )
-    return Section("differences", "Differences from the baseline", body)
+        reason = "Only one tokenizer was measured, so there is nothing to compare it with."
+        return missing(identity, title, reason)
+
+    def part(corpus: CorpusResults) -> Blocks:
+        return [
+            ("", _overall_differences(measured, corpus)),
+            ("Bytes per token by language", _differences(measured, corpus)),
+        ]
+
+    gist = Markup("every rate, paired, against {}").format(name(measured.baseline))
+    return corpus_section(measured, identity, title, part, gist=gist)
 
 
 def _others(measured: Measured) -> list[Series]:
@@ -179,12 +203,15 @@ def _overall_differences(measured: Measured, corpus: CorpusResults) -> Markup:
         cells = [_difference(corpus.overall.get(s.name), rate) for s in _others(measured)]
         if any(cell.style != "none" for cell in cells):
             rows.append([MEASURES[rate].heading, MEASURES[rate].cell(base), *cells])
-    heads = [measured.baseline, *(f"{series.name} − baseline" for series in _others(measured))]
+    heads = [
+        Column(measured.baseline),
+        *(Column(f"{s.name} − baseline", tokenizer=s.name) for s in _others(measured)),
+    ]
     return sortable_table(
         f"Over all the text: the baseline {measured.baseline}, and what each other tokenizer has "
         "more (with a minus: less; pp: percentage points); bold where the paired 95 % interval "
         "leaves out 0",
-        [*columns("measure:"), *map(Column, heads)],
+        [*columns("measure:"), *heads],
         rows,
     )
 
@@ -208,7 +235,7 @@ def _either(caveat: Caveat, baseline: str) -> Caveat:
     return lambda language, tokenizer: caveat(language, tokenizer) or caveat(language, baseline)
 
 
-def _differences(measured: Measured, corpus: CorpusResults) -> Markup:
+def _differences(measured: Measured, corpus: CorpusResults) -> Markup | Absent:
     series = _others(measured)
     picture = dots_by_language(
         f"differences-{corpus.index}",
@@ -220,10 +247,10 @@ def _differences(measured: Measured, corpus: CorpusResults) -> Markup:
         caveat=_either(caveats(corpus, _RATE), measured.baseline),
     )
     if picture is None:
-        return absent("No language was measured under the baseline and another tokenizer.")
+        return Absent("No language was measured under the baseline and another tokenizer.")
     table = sortable_table(
         f"Bytes per token, minus those of {measured.baseline}{corpus.with_intervals}",
-        [*columns("language:"), *(Column(other.name) for other in series)],
+        [*columns("language:"), *(Column(other.name, tokenizer=other.name) for other in series)],
         [
             [
                 language_cell(language),
@@ -233,27 +260,30 @@ def _differences(measured: Measured, corpus: CorpusResults) -> Markup:
         ],
         style="tall",
     )
-    return (
-        subheading(measured, "Bytes per token by language")
-        + figure(
-            picture,
-            "Right of the line at 0 a tokenizer holds more text in a token than the baseline.",
-            legend(series),
-        )
-        + behind("Table: differences by language", table)
+    drawn = figure(
+        picture,
+        "Right of the line at 0 a tokenizer holds more text in a token than the baseline.",
+        legend(series),
     )
+    return drawn + behind("Table: differences by language", table)
 
 
 def rates(measured: Measured) -> Section:
     """Show every language under every tokenizer, and the domains where there are several."""
 
-    def part(corpus: CorpusResults) -> Markup:
-        body = _all_rates(measured, corpus)
+    def part(corpus: CorpusResults) -> Blocks:
+        found: list[tuple[str, Markup | Absent]] = [("", _all_rates(measured, corpus))]
         if corpus.domains:
-            body += subheading(measured, "By domain") + _domains(corpus)
-        return body
+            found.append(("By domain", _domains(corpus)))
+        return found
 
-    return Section("rates", "All rates by language and tokenizer", for_each_corpus(measured, part))
+    return corpus_section(
+        measured,
+        "rates",
+        "All rates by language and tokenizer",
+        part,
+        gist="one long table: bytes, tokens, fertility, premium and the rest",
+    )
 
 
 def _all_rates(measured: Measured, corpus: CorpusResults) -> Markup:
@@ -269,7 +299,7 @@ def _all_rates(measured: Measured, corpus: CorpusResults) -> Markup:
         [
             [
                 language_cell(language),
-                name(series.name),
+                tokenizer_cell(series.name),
                 numbers.count(row["bytes"]),
                 numbers.count(row["tokens"]),
                 *(measure.cell(row) for measure in shown),
@@ -291,7 +321,7 @@ def _domains(corpus: CorpusResults) -> Markup:
         [
             [
                 name(row["domain"] or "none named"),
-                name(row["tokenizer"]),
+                tokenizer_cell(row["tokenizer"]),
                 numbers.count(row["bytes"]),
                 *(measure.cell(row) for measure in shown),
             ]

@@ -6,12 +6,13 @@ from markupsafe import Markup
 from reports.charts.chart import Panel, panels
 from reports.charts.scatter import ScatterPoint, lorenz_curves, scatter
 from reports.charts.svg import Series, legend
-from reports.html import Column, columns, language_cell, name, sortable_table
+from reports.html import Column, columns, language_cell, name, sortable_table, tokenizer_cell
 from reports.languages import language_name
 from reports.measured import CorpusResults, Measured
 from reports.measures import MEASURES
 from reports.numbers import share
-from reports.page import Section, absent, behind, figure, for_each_corpus, note, subheading
+from reports.page import Absent, Blocks, Section, behind, corpus_section, figure, note
+from reports.sections.compression import FAINT, caveats, dots_by_language
 from tokenize_lab.counts.fields import FIELD_INDEX
 from tokenize_lab.rates import lorenz
 
@@ -21,25 +22,61 @@ _PARITY, _PREMIUM, _GINI = MEASURES["parity"], MEASURES["premium"], MEASURES["gi
 def fairness(measured: Measured) -> Section:
     """Show premiums beside parities, and how evenly tokens fall on languages."""
 
-    def part(corpus: CorpusResults) -> Markup:
-        body = Markup("")
-        if corpus.compared:
-            body += subheading(measured, "Parity against premium") + _panels(measured, corpus)
+    def part(corpus: CorpusResults) -> Blocks:
+        if not corpus.compared:
+            paid: Markup | Absent = Absent(corpus.incomparable(measured.reference))
         else:
-            body += absent(corpus.incomparable(measured.reference))
+            paid = _paid(measured, corpus)
+        found = [("Premium by language", paid)]
         if corpus.aligned:
-            body += subheading(measured, "How evenly tokens fall") + _evenness(measured, corpus)
-        return body
+            found.append(("How evenly tokens fall", _evenness(measured, corpus)))
+        return found
 
-    return Section(
-        "fairness", "What languages pay for the same text", for_each_corpus(measured, part)
-    )
+    return corpus_section(measured, "fairness", "What languages pay for the same text", part)
 
 
-def _panels(measured: Measured, corpus: CorpusResults) -> Markup:
+def _paid(measured: Measured, corpus: CorpusResults) -> Markup | Absent:
+    """Show premiums by language and tokenizer, and the same beside parities."""
     rows = [row for row in corpus.rows if row["premium"] and row["parity"]]
     if not rows:
-        return absent("The aligned lines are empty.")
+        return Absent("The aligned lines are empty.")
+    picture = dots_by_language(
+        f"premium-{corpus.index}",
+        _PREMIUM,
+        dearest_first(corpus),
+        measured.series,
+        corpus.reader("premium"),
+        caveat=caveats(corpus, _PREMIUM),
+        one_is=_reference_name(measured, corpus),
+    )
+    assert picture is not None
+    drawn = figure(
+        picture,
+        f"Tokens of a language over those of the reference ({measured.reference}) for the same "
+        "lines, with 95 % intervals where there are any; the languages that pay most stand first. "
+        "The axis is logarithmic." + (FAINT if corpus.losing else ""),
+        legend(measured.series),
+    )
+    return _panels(measured, corpus, behind("Figure: every language under every tokenizer", drawn))
+
+
+def _reference_name(measured: Measured, corpus: CorpusResults) -> str:
+    known = (code for code in corpus.languages if code.startswith(measured.reference))
+    return language_name(next(known, measured.reference))
+
+
+def dearest_first(corpus: CorpusResults, tokenizer: str = "") -> list[str]:
+    """Return the languages of a corpus that have a premium, the largest first: under one
+    tokenizer, or by the geometric mean over all."""
+    logs: dict[str, list[float]] = {}
+    for row in corpus.rows:
+        if row["premium"] and tokenizer in ("", row["tokenizer"]):
+            logs.setdefault(row["language"], []).append(float(np.log(row["premium"])))
+    return sorted(logs, key=lambda code: (-float(np.mean(logs[code])), code))
+
+
+def _panels(measured: Measured, corpus: CorpusResults, figures: Markup) -> Markup:
+    rows = [row for row in corpus.rows if row["premium"] and row["parity"]]
     values = [row[measure] for row in rows for measure in ("parity", "premium")]
     extent = (min(values), max(values))
     table = sortable_table(
@@ -47,7 +84,10 @@ def _panels(measured: Measured, corpus: CorpusResults) -> Markup:
         [
             *columns("language:"),
             _PARITY.column,
-            *(Column(f"premium, {s.name}", hint=_PREMIUM.meaning) for s in measured.series),
+            *(
+                Column(f"premium, {s.name}", hint=_PREMIUM.meaning, tokenizer=s.name)
+                for s in measured.series
+            ),
         ],
         [
             [
@@ -55,7 +95,7 @@ def _panels(measured: Measured, corpus: CorpusResults) -> Markup:
                 _PARITY.cell(corpus.cells.get((language, measured.series[0].name))),
                 *(_PREMIUM.cell(corpus.cells.get((language, s.name))) for s in measured.series),
             ]
-            for language in corpus.languages
+            for language in dearest_first(corpus)
         ],
         style="tall",
     )
@@ -67,7 +107,10 @@ def _panels(measured: Measured, corpus: CorpusResults) -> Markup:
         "room, and the table names all."
     )
     drawn = panels(_panel(corpus, s, extent, measured.reference) for s in measured.series)
-    return drawn + note(words) + behind("Table: parity and premium by language", table)
+    apart = behind(
+        "Figure: premium against parity, a panel for each tokenizer", drawn + note(words)
+    )
+    return table + figures + apart
 
 
 def _panel(
@@ -95,10 +138,10 @@ def _panel(
         series.style,
         extent,
     )
-    return Panel(name(series.name), picture)
+    return Panel(name(series.name), picture, style=series.style)
 
 
-def _evenness(measured: Measured, corpus: CorpusResults) -> Markup:
+def _evenness(measured: Measured, corpus: CorpusResults) -> Markup | Absent:
     tokens = FIELD_INDEX["tokens"]
     curves = []
     rows = []
@@ -108,11 +151,11 @@ def _evenness(measured: Measured, corpus: CorpusResults) -> Markup:
             continue
         costs = [float(corpus.counts[group].total[tokens]) for group in groups]
         if not sum(costs):
-            return absent("The aligned lines are empty.")
+            return Absent("The aligned lines are empty.")
         row = corpus.cells[(str(groups[0].language), series.name)]
         gini = _GINI.full(row["gini"], row["intervals"]["gini"])
         curves.append((series, costs, f"{series.name}: Gini {gini}"))
-        rows.append([name(series.name), _GINI.cell(row), _share(costs), str(len(groups))])
+        rows.append([tokenizer_cell(series.name), _GINI.cell(row), _share(costs), str(len(groups))])
     picture = lorenz_curves(
         f"lorenz-{corpus.index}",
         "Lorenz curves of tokens over languages",

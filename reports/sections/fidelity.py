@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from reports import numbers
+from reports.charts.rows import SHARES
 from reports.charts.svg import tag
-from reports.html import columns, language_cell, name, sortable_table
+from reports.html import columns, language_cell, name, sortable_table, tokenizer_cell
 from reports.measured import CorpusResults, Measured
 from reports.measures import MEASURES
-from reports.page import Section, absent, for_each_corpus, note, subheading
+from reports.page import Absent, Blocks, Section, behind, corpus_section, note
 from reports.sections.compression import heat_by_language
 from tokenize_lab.rows import MeasureRow
 
@@ -33,13 +34,18 @@ def fidelity(measured: Measured) -> Section:
         for measure in (MEASURES[rate] for rate in _SHARES):
             values = {row[measure.name] for row in corpus.rows}
             if len(values - {None}) > 1:
-                heading = measure.heading.capitalize()
-                body += subheading(measured, heading) + heat_by_language(
-                    measured, corpus, measure, f"{heading} by language", ("smaller share", "larger")
-                )
+                heading = f"{measure.heading[0].upper()}{measure.heading[1:]} by language"
+                heat = heat_by_language(measured, corpus, measure, heading, SHARES)
+                body += behind(f"Heat map: {heading}", heat)
         return body
 
-    return Section("fidelity", "Fidelity and UTF-8 integrity", for_each_corpus(measured, part))
+    return corpus_section(
+        measured,
+        "fidelity",
+        "Fidelity and UTF-8 integrity",
+        part,
+        gist="whether text comes back from its tokens, and what tokens do to characters",
+    )
 
 
 def _overall(measured: Measured, corpus: CorpusResults) -> Markup:
@@ -53,7 +59,7 @@ def _overall(measured: Measured, corpus: CorpusResults) -> Markup:
         ],
         [
             [
-                name(tokenizer),
+                tokenizer_cell(tokenizer),
                 *(MEASURES[rate].cell(row) for rate in _SHARES),
                 "yes"
                 if facts[tokenizer]["lossless"]
@@ -84,22 +90,23 @@ _CODE = ("indentation_bytes_per_token", "operator_bytes_per_token")
 def digits_code(measured: Measured) -> Section:
     """Show how numbers are grouped, and how code is compressed."""
 
-    def part(corpus: CorpusResults) -> Markup:
-        return (
-            subheading(measured, "Numbers")
-            + _digits(corpus)
-            + subheading(measured, "Code")
-            + _code(corpus)
-        )
+    def part(corpus: CorpusResults) -> Blocks:
+        return [("Numbers", _digits(corpus)), ("Code", _code(corpus))]
 
-    return Section("digits-code", "Numbers and code", for_each_corpus(measured, part))
+    return corpus_section(
+        measured,
+        "digits-code",
+        "Numbers and code",
+        part,
+        gist="how long numbers are grouped, and what indentation and operators cost",
+    )
 
 
-def _digits(corpus: CorpusResults) -> Markup:
+def _digits(corpus: CorpusResults) -> Markup | Absent:
     measure = MEASURES["digit_grouping_f1"]
     first = next(iter(corpus.overall.values()))
     if not first["long_numbers"]:
-        return absent("The text holds no number of four or more digits.")
+        return Absent("The text holds no number of four or more digits.")
     return sortable_table(
         f"{numbers.plural(first['long_numbers'], 'number')} of four or more digits: do tokens end "
         "where groups of three from the right do? (1 if always and nowhere else)"
@@ -111,7 +118,7 @@ def _digits(corpus: CorpusResults) -> Markup:
         ],
         [
             [
-                name(tokenizer),
+                tokenizer_cell(tokenizer),
                 measure.cell(row),
                 *(numbers.count(row[f"digit_boundaries{which}"]) for which in _BOUNDARIES),
             ]
@@ -120,12 +127,12 @@ def _digits(corpus: CorpusResults) -> Markup:
     )
 
 
-def _code(corpus: CorpusResults) -> Markup:
+def _code(corpus: CorpusResults) -> Markup | Absent:
     rows: Sequence[MeasureRow] = [
         row for row in corpus.rows if any(row[measure] is not None for measure in _CODE)
     ]
     if not rows:
-        return absent("No text was measured as code: none is of the domain “code”.")
+        return Absent("No text was measured as code: none is of the domain “code”.")
     return sortable_table(
         f"Code by language and tokenizer{corpus.with_intervals}",
         [
@@ -136,7 +143,7 @@ def _code(corpus: CorpusResults) -> Markup:
         [
             [
                 language_cell(row["language"]),
-                name(row["tokenizer"]),
+                tokenizer_cell(row["tokenizer"]),
                 MEASURES["bytes_per_token"].cell(row),
                 *(MEASURES[rate].cell(row) for rate in _CODE),
             ]

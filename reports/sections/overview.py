@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from markupsafe import Markup
 
 from reports import numbers
-from reports.html import language, listed, name, render, strong, together
+from reports.html import language, listed, name, strong, together
 from reports.measured import CorpusResults, Measured, MeasuredValue, Resamples, extreme
 from reports.measures import MEASURES
-from reports.page import Section, for_each_corpus
 from tokenize_lab.counts.schema import GroupCounts
 from tokenize_lab.rows import MeasureRow
 
@@ -42,11 +41,14 @@ def who_pays(measured: Measured, corpus: CorpusResults, tokenizer: str) -> Marku
     return charges and Markup("Under {}, {}").format(strong(tokenizer), charges)
 
 
-def _charges(measured: Measured, corpus: CorpusResults, tokenizer: str) -> Markup | None:
+def premiums_over(
+    measured: Measured, corpus: CorpusResults, tokenizer: str, counted: str = "tokens"
+) -> tuple[str, dict[str, MeasuredValue]] | None:
+    """Return the reference language, and what every other costs beside it in tokens or in bytes;
+    None where lines cannot be compared."""
     reference = reference_language(measured, corpus)
     if reference is None:
         return None
-    resamples = measured.resamples
     compared = {
         row["language"]
         for row in corpus.rows
@@ -60,8 +62,17 @@ def _charges(measured: Measured, corpus: CorpusResults, tokenizer: str) -> Marku
     below = parts.pop(reference, None)
     if below is None or not parts:
         return None
-    premiums = {code: _ratio("tokens", part, below, resamples) for code, part in parts.items()}
-    parities = {code: _ratio("bytes", part, below, resamples) for code, part in parts.items()}
+    return reference, {
+        code: _ratio(counted, part, below, measured.resamples) for code, part in parts.items()
+    }
+
+
+def _charges(measured: Measured, corpus: CorpusResults, tokenizer: str) -> Markup | None:
+    found = [premiums_over(measured, corpus, tokenizer, of) for of in ("tokens", "bytes")]
+    if found[0] is None or found[1] is None:
+        return None
+    (reference, premiums), (_, parities) = found[0], found[1]
+    resamples = measured.resamples
     top = extreme(premiums, resamples)
     premium = premiums[top.best]
     ends = resamples.interval(premium)
@@ -151,17 +162,25 @@ def evenness(measured: Measured, corpus: CorpusResults) -> Markup | None:
 _RATE = MEASURES["bytes_per_token"]
 
 
+def ranked_rates(
+    measured: Measured, corpus: CorpusResults
+) -> tuple[dict[str, MeasuredValue], dict[str, MeasuredValue]]:
+    """Return bytes per token over all the text of the tokenizers that can be ranked by it, and of
+    those that cannot: who leaves text out needs fewer tokens for it, and that is no compression.
+    """
+    everyone = _bytes_per_token(corpus.pooled, measured.resamples)
+    ranked = {
+        tokenizer: rate for tokenizer, rate in everyone.items() if tokenizer not in corpus.losing
+    } or everyone
+    return ranked, {name: rate for name, rate in everyone.items() if name not in ranked}
+
+
 def compression_sentences(measured: Measured, corpus: CorpusResults) -> list[Markup]:
     """Return what can be said about bytes per token."""
     resamples = measured.resamples
-    everyone = _bytes_per_token(corpus.pooled, resamples)
-    if not everyone:
+    estimates, unranked = ranked_rates(measured, corpus)
+    if not estimates:
         return []
-    # Who leaves text out needs fewer tokens for it: that is no compression.
-    estimates = {
-        tokenizer: rate for tokenizer, rate in everyone.items() if tokenizer not in corpus.losing
-    } or everyone
-    unranked = [tokenizer for tokenizer in everyone if tokenizer not in estimates]
     top = extreme(estimates, resamples)
     best = estimates[top.best]
     value = _RATE.full(best.value, resamples.interval(best))
@@ -186,18 +205,18 @@ def compression_sentences(measured: Measured, corpus: CorpusResults) -> list[Mar
         sentence += Markup(" Not ranked, for losing text: {}.").format(
             listed(
                 [
-                    Markup("{} ({})").format(name(tokenizer), _RATE.text(everyone[tokenizer].value))
-                    for tokenizer in unranked
+                    Markup("{} ({})").format(name(tokenizer), _RATE.text(rate.value))
+                    for tokenizer, rate in unranked.items()
                 ]
             )
         )
     if len(corpus.languages) < 2:
         return [sentence]
-    return [sentence, _range(measured, corpus, top.best)]
+    return [sentence, highest_and_lowest(measured, corpus, top.best)]
 
 
-def _range(measured: Measured, corpus: CorpusResults, tokenizer: str) -> Markup:
-    """Where that tokenizer compresses most and least."""
+def highest_and_lowest(measured: Measured, corpus: CorpusResults, tokenizer: str) -> Markup:
+    """Say where a tokenizer compresses most and least."""
     parts = {
         str(group.language): part
         for group, part in corpus.counts.items()
@@ -302,36 +321,3 @@ def _where(corpus: CorpusResults, tokenizer: str, rate: str, phrase: str) -> Mar
     return sentence + Markup("; the largest share measured is in {}, {}.").format(
         language(most["language"]), measure.full(most[rate], most["intervals"][rate])
     )
-
-
-def overview(measured: Measured) -> Section:
-    """Say what was measured and what was found."""
-
-    def part(corpus: CorpusResults) -> Markup:
-        findings = [
-            *compression_sentences(measured, corpus),
-            *fairness_sentences(measured, corpus),
-            *fidelity_sentences(measured, corpus),
-        ]
-        total = next(iter(corpus.overall.values()))
-        return render(
-            "overview.html",
-            corpus=corpus,
-            languages=numbers.plural(len(corpus.languages), "language"),
-            documents=numbers.plural(total["documents"], "text"),
-            lines=_lines(corpus),
-            size=numbers.size(total["bytes"]),
-            findings=findings,
-        )
-
-    intervals = measured.resamples.bootstrap.replicates > 0
-    introduction = render("introduction.html", intervals=intervals, tokenizers=len(measured.series))
-    return Section("overview", "Overview", introduction + for_each_corpus(measured, part))
-
-
-def _lines(corpus: CorpusResults) -> str:
-    """Return how many aligned lines each language has, where that is one number."""
-    if not corpus.compared:
-        return ""
-    counts = {row["documents"] for row in corpus.rows if row["premium"] is not None}
-    return numbers.plural(counts.pop(), "aligned line") if len(counts) == 1 else ""

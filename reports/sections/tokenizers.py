@@ -4,13 +4,11 @@ enough to make them again and to see that they are the same."""
 import shlex
 from typing import Any
 
-from markupsafe import Markup
-
 from reports import numbers
-from reports.html import Column, columns, name, render, sortable_table
+from reports.html import Column, columns, name, render, sortable_table, tokenizer_cell
 from reports.measured import CorpusResults, Measured
 from reports.measures import MEASURES
-from reports.page import Section, for_each_corpus, subheading
+from reports.page import Blocks, Section, behind, corpus_section
 from tokenize_lab.counts.fields import FIELDS
 
 _OVERALL = (
@@ -26,14 +24,10 @@ _VOCABULARY = ("vocabulary_use", "renyi_2.5_declared", "renyi_2.5_observed", "zi
 
 def tokenizers(measured: Measured) -> Section:
     """Show each tokenizer's rates over all languages, and how it uses its vocabulary."""
-    return Section(
-        "tokenizers",
-        "Tokenizers over all the text",
-        for_each_corpus(measured, lambda corpus: _tables(measured, corpus)),
-    )
+    return corpus_section(measured, "tokenizers", "Tokenizers over all the text", _tables)
 
 
-def _tables(measured: Measured, corpus: CorpusResults) -> Markup:
+def _tables(corpus: CorpusResults) -> Blocks:
     shown = [
         MEASURES[rate]
         for rate in _OVERALL
@@ -50,7 +44,7 @@ def _tables(measured: Measured, corpus: CorpusResults) -> Markup:
         ],
         [
             [
-                name(tokenizer),
+                tokenizer_cell(tokenizer),
                 numbers.count(row["vocabulary_size"]),
                 *(measure.cell(row) for measure in shown),
                 *(measure.cell(ginis.get(tokenizer)) for measure in gini),
@@ -64,14 +58,14 @@ def _tables(measured: Measured, corpus: CorpusResults) -> Markup:
         [*columns("tokenizer: | distinct tokens"), *(MEASURES[m].column for m in _VOCABULARY)],
         [
             [
-                name(tokenizer),
+                tokenizer_cell(tokenizer),
                 numbers.count(row["distinct_tokens"]),
                 *(MEASURES[rate].text(row[rate]) for rate in _VOCABULARY),
             ]
             for tokenizer, row in corpus.overall.items()
         ],
     )
-    return main + subheading(measured, "Vocabulary") + vocabulary
+    return [("", main + behind("Table: how each uses its vocabulary", vocabulary))]
 
 
 def provenance(measured: Measured) -> Section:
@@ -82,7 +76,7 @@ def provenance(measured: Measured) -> Section:
         "tokenizer: | given as: | V | engine: | SHA-256:",
         [
             [
-                name(series.name),
+                tokenizer_cell(series.name),
                 name(series.facts["spec"]),
                 numbers.count(series.facts["vocabulary_size"]),
                 name(series.facts["engine"]),
@@ -113,7 +107,8 @@ def provenance(measured: Measured) -> Section:
         counting_version=record["counting_version"],
         run=_run(record["run"]),
     )
-    return Section("provenance", "Provenance", body)
+    when = "command, hashes and versions: enough to make the same numbers again"
+    return Section("provenance", "Provenance", body, gist=when)
 
 
 def _run(run: dict[str, Any]) -> dict[str, str]:
@@ -151,4 +146,5 @@ def definitions(measured: Measured) -> Section:
             fields=FIELDS,
             settings=measured.provenance["settings"],
         ),
+        gist="what every measure, interval and count means",
     )

@@ -11,7 +11,7 @@ from reports.charts.chart import Axis, Chart, Panel, decades, linear, panels
 from reports.charts.svg import Series, Styles, legend, series_style
 from reports.html import name, sortable_table
 from reports.numbers import UNMEASURED, plural, power, significant
-from reports.page import Section, absent, behind, note, paragraphs
+from reports.page import Section, behind, missing, note, paragraphs
 from reports.sweep.grid import state_cell
 from reports.sweep.results import SweepResults, SweepRun, budgets, lowest, sizes, view, views
 from scaling.spec import RunSpec
@@ -28,7 +28,7 @@ def curves(sweep: SweepResults) -> Section:
     """Show what the runs' losses did while they trained."""
     found = [run for run in sweep.runs if len(_shown(run, 0.0)) > 1]
     if not found:
-        return Section(*_CURVES, absent("No run has trained for two steps yet."))
+        return missing(*_CURVES, "No run has trained for two steps yet.")
     begin = max(run.curve[-1][0] for run in found) / _SHOWN
     seen = [run for run in found if len(_shown(run, begin)) > 1]
     chosen = views(seen)[:MOST_PANELS]

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from reports.html import Column, TableCell, columns, name, sortable_table
 from reports.numbers import UNMEASURED, compact
-from reports.page import Section, absent, paragraphs
+from reports.page import Section, paragraphs
 from reports.sweep.results import TOKENS, SweepResults, SweepRun, arms, lowest, sizes
 from scaling.sweep.status import RunStatus
 
@@ -19,8 +19,8 @@ _WORDS = {"short": "too short"}
 def grid(sweep: SweepResults) -> Section:
     """Show one table for each text and arm."""
     if not sweep.runs:
-        note = absent("No run of this sweep has a specification that can be read.")
-        return Section(IDENTITY, TITLE, note + _faults(sweep))
+        reason = "No run of this sweep has a specification that can be read."
+        return Section(IDENTITY, TITLE, _faults(sweep), absences=[("", reason)])
     introduction = paragraphs(
         "Each cell is a run: what became of it, and the bits per byte of held-out text that it "
         "reached. Where a cell holds several runs (seeds, learning rates) it shows the lowest, "

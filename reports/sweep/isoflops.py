@@ -9,7 +9,7 @@ from reports.charts.svg import QUIET, Series, SeriesStyle, legend, of_budgets
 from reports.html import name, sortable_table
 from reports.laws.allocation import fitted_curve
 from reports.numbers import UNMEASURED, compact, power, significant, with_interval
-from reports.page import Section, absent, behind, note
+from reports.page import Section, behind, missing, note
 from reports.sweep.minima import IsoflopCurve, beside_published, isoflops_of
 from reports.sweep.results import SweepResults, SweepRun, budgets, grouped, lowest, view
 from scaling.flops import latent_share
@@ -22,7 +22,7 @@ def sweep_isoflops(sweep: SweepResults) -> Section:
     """Show one panel for each text, tokenization and rate, one curve for each budget."""
     found = isoflops_of(sweep.runs)
     if not found:
-        return Section(IDENTITY, TITLE, absent("No run has finished yet."))
+        return missing(IDENTITY, TITLE, "No run has finished yet.")
     everything = [run for curve in found for run in (*curve.runs, *curve.short)]
     series = of_budgets(budgets(everything))
     # Runs too short to be fitted lie so high that what is fitted would be drawn flat.

@@ -16,7 +16,7 @@ from reports.numbers import (
     significant,
     with_interval,
 )
-from reports.page import Section, absent, bullets, heading, lead
+from reports.page import Section, bullets, heading, lead, missing
 from reports.sweep.grid import remarks, state_cell
 from reports.sweep.minima import IsoflopCurve, isoflops_of
 from reports.sweep.rates import rate_sentences
@@ -119,7 +119,7 @@ _COLUMNS = columns(
 def runs_table(sweep: SweepResults) -> Section:
     """Show everything, sortable."""
     if not sweep.runs:
-        return Section(IDENTITY, TITLE, absent("No run has a specification that can be read."))
+        return missing(IDENTITY, TITLE, "No run has a specification that can be read.")
     table = sortable_table(
         f"{len(sweep.runs):,} runs, in the order of the plan",
         _COLUMNS,

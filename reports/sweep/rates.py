@@ -10,7 +10,7 @@ from reports.charts.chart import Chart, Panel, decades, linear, octaves, panels
 from reports.charts.svg import Styles, legend
 from reports.html import columns, name, sortable_table
 from reports.numbers import compact, power, significant, with_interval
-from reports.page import Section, absent, behind, note, paragraphs
+from reports.page import Section, behind, missing, note, paragraphs
 from reports.sweep.results import (
     SweepResults,
     SweepRun,
@@ -29,7 +29,7 @@ _INFERENCE = "sweep-inference", "Bits per byte against the cost of inference"
 def best_rates(sweep: SweepResults) -> Section:
     """Show one panel for each text, one line for each arm and budget."""
     if not sweep.usable:
-        return Section(*_RATES, absent("No run long enough to be compared has finished."))
+        return missing(*_RATES, "No run long enough to be compared has finished.")
     best = best_by_rate(sweep.usable)
     styles = Styles(budgets(best), list(dict.fromkeys(run.arm for run in best)))
     key = legend(
@@ -178,7 +178,7 @@ def inference(sweep: SweepResults) -> Section:
     """Show one panel for each text and budget, with its front."""
     runs = sweep.usable
     if not runs:
-        return Section(*_INFERENCE, absent("No run long enough to be compared has finished."))
+        return missing(*_INFERENCE, "No run long enough to be compared has finished.")
     styles = Styles(
         sorted({run.asked_rate for run in runs}), list(dict.fromkeys(r.arm for r in runs))
     )

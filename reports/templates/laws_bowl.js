@@ -6,6 +6,7 @@
   const works = probe.getContext("webgl2") || probe.getContext("webgl");
   if (!works || typeof Plotly === "undefined") {
     flat.textContent = flat.textContent.replace("without script", "in a browser without WebGL");
+    document.getElementById("bowl-above").open = true;
     return; // the drawings from above say the same
   }
   works.getExtension("WEBGL_lose_context")?.loseContext();

@@ -6,18 +6,26 @@ from typing import NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from reports.charts.chart import Chart, Panel, linear, panels
+from reports.charts.chart import Chart, Panel, linear
 from reports.charts.svg import INK, Series, SeriesStyle, legend
-from reports.html import TableCell, columns, language_cell, name, sortable_table
+from reports.html import (
+    TableCell,
+    columns,
+    language_cell,
+    name,
+    sortable_table,
+    tokenizer_cell,
+)
 from reports.languages import language_name
 from reports.laws.optimal import NOT_PLACED, place_of
 from reports.numbers import UNMEASURED, cell, power, significant
-from reports.page import Section, absent, behind, note, paragraphs
+from reports.page import Section, behind, missing, note, paragraphs
 from reports.vocabulary.curves import (
     HEADROOM,
     MOST_PANELS,
     Curves,
     DrawnCurve,
+    first_panels,
     rate_lines,
     rates_in,
     size_axis,
@@ -158,7 +166,7 @@ def best_vocabulary_section(curves: Curves) -> Section:
     """Show T* of Law II and the vocabulary law's optimum on the curves."""
     languages = placed_curves(curves)
     if not languages:
-        return Section(IDENTITY, TITLE, absent(NOT_PLACED))
+        return missing(IDENTITY, TITLE, NOT_PLACED)
     introduction = paragraphs(
         "Two laws answer two questions. Law II says at which compression rate, T*, a budget "
         "reaches the lowest loss; where a curve crosses it is the vocabulary that gives this "
@@ -169,7 +177,7 @@ def best_vocabulary_section(curves: Curves) -> Section:
     )
     drawn = languages[:MOST_PANELS]
     key = legend([*curves.series, _BY_LAW], lines=True)
-    pictures = panels((_panel(i, place) for i, place in enumerate(drawn)), wide=True)
+    pictures = first_panels([_panel(i, place) for i, place in enumerate(drawn)], wide=True)
     words = (
         "Dashed: T* of Law II for byte latent models, whose patches stand for tokens; lowest for "
         "the largest budget. Diamonds: the vocabulary law's best size for the same budgets, "
@@ -181,7 +189,9 @@ def best_vocabulary_section(curves: Curves) -> Section:
     if len(drawn) < len(languages):
         words += f" {len(languages) - len(drawn)} more languages are in the table."
     table = behind("Table: best rates and the sizes that reach them", _table(languages))
-    return Section(IDENTITY, TITLE, introduction + key + pictures + note(words) + table)
+    body = introduction + key + pictures + note(words) + table
+    gist = "which vocabulary the laws would choose on these curves"
+    return Section(IDENTITY, TITLE, body, gist=gist)
 
 
 def _panel(place: int, found: PlacedCurves) -> Panel:
@@ -213,7 +223,7 @@ def _panel(place: int, found: PlacedCurves) -> Panel:
         f"{shown}: T* and the vocabulary law on the curve",
         "Dashed rules are T*, diamonds the vocabulary law; the table holds the values.",
         marks,
-    )
+    )._replace(language=found.language)
 
 
 def _caption(found: PlacedCurves) -> Markup:
@@ -260,7 +270,7 @@ def _table(languages: Sequence[PlacedCurves]) -> Markup:
         [
             [
                 language_cell(found.language),
-                name(curve.series.name),
+                tokenizer_cell(curve.series.name),
                 f"{want.budget:.0e}".replace("e+", "e"),
                 _BASIS[found.basis],
                 cell(want.latent),

@@ -12,10 +12,10 @@ from corpora.languages import begins_with
 from reports import numbers
 from reports.charts.chart import Axis, Chart, Panel, decades, linear, octaves, panels
 from reports.charts.svg import Series, legend, series_style
-from reports.html import Column, columns, language_cell, name, sortable_table
+from reports.html import Column, columns, language_cell, name, sortable_table, tokenizer_cell
 from reports.languages import language_name
-from reports.numbers import significant, with_interval
-from reports.page import Section, absent, behind, lead, note, paragraphs
+from reports.numbers import plural, significant, with_interval
+from reports.page import Section, behind, lead, missing, note, paragraphs
 from tokenize_lab.vocabulary_curves.job import FILE, CurveRow, load_curves
 
 MOST_PANELS = 12
@@ -109,7 +109,7 @@ def read_curves(folder: Path, known: Sequence[Series] = ()) -> Curves | None:
     content: dict[str, Any] = load_curves(folder)
     series = {tokenizer.name: tokenizer for tokenizer in known}
     for facts in content["tokenizers"]:
-        new = Series(facts["name"], series_style(len(series)), facts)
+        new = Series(facts["name"], series_style(len(series), tokenizer=True), facts)
         series.setdefault(facts["name"], new)
     found = [
         DrawnCurve(
@@ -150,7 +150,7 @@ def sizes(curves: Curves) -> Section:
     """Show the curves, with the ceiling that pre-tokens set."""
     title = "Bytes per token by vocabulary size"
     if not curves.curves:
-        return Section("vocabulary", title, absent("There is no text to measure."))
+        return missing("vocabulary", title, "There is no text to measure.")
     introduction = lead(
         "Byte pair encoding learns its merges in order, so the first of them are a tokenizer of "
         "their own. Each line below is one training, cut to every size there is: the counts are "
@@ -162,7 +162,7 @@ def sizes(curves: Curves) -> Section:
         introduction
         + _findings(curves)
         + legend(list(curves.series), lines=True)
-        + panels(size_panels(curves))
+        + first_panels(size_panels(curves))
         + note(Markup("Text: {}. {}").format(name(curves.corpus), _words(curves)))
         + behind("Table: bytes per token by vocabulary size", _table(curves)),
     )
@@ -172,7 +172,7 @@ def gains(curves: Curves) -> Section:
     """Show what each further id gains."""
     title = "What each further id gains"
     if not any(_gained(curve) for curve in curves.curves):
-        return Section("vocabulary-gains", title, absent("There are not two sizes to compare."))
+        return missing("vocabulary-gains", title, "There are not two sizes to compare.")
     words = (
         f"Bytes per token gained by {_PER_IDS:,} more ids, between one size and the next a quarter "
         "of an octave on; the band is its 95 % interval, over the same resampled documents at "
@@ -183,8 +183,9 @@ def gains(curves: Curves) -> Section:
         "vocabulary-gains",
         title,
         legend(list(curves.series), lines=True)
-        + panels(_panels(curves, "gains", f"gained per {_PER_IDS:,} ids", _gains))
+        + first_panels(_panels(curves, "gains", f"gained per {_PER_IDS:,} ids", _gains))
         + note(words),
+        gist=f"how many bytes per token {_PER_IDS:,} more ids buy, from size to size",
     )
 
 
@@ -198,8 +199,21 @@ def _panels(curves: Curves, identity: str, label: str, draw: _Draw) -> list[Pane
         shown = language_name(language)
         title = f"{shown}: {label} by vocabulary size"
         said = "One line for each tokenizer; the table holds the values."
-        parts.append(chart.panel(name(shown), f"{identity}-{place}", title, said, marks))
+        panel = chart.panel(name(shown), f"{identity}-{place}", title, said, marks)
+        parts.append(panel._replace(language=language))
     return parts
+
+
+_FIRST = 3  # languages whose panels stand open
+
+
+def first_panels(drawn: Sequence[Panel], *, wide: bool = False) -> Markup:
+    """Return charts of languages side by side: a few, and the others folded behind them."""
+    first, others = drawn[:_FIRST], drawn[_FIRST:]
+    more = plural(len(others), "more language")
+    return panels(first, wide=wide) + (
+        behind(f"Figures: {more}", panels(others, wide=wide)) if others else Markup("")
+    )
 
 
 def size_panels(curves: Curves) -> list[Panel]:
@@ -344,7 +358,7 @@ def _table(curves: Curves) -> Markup:
         [
             [
                 language_cell(language),
-                name(curve.series.name),
+                tokenizer_cell(curve.series.name),
                 *(_at(curve, size) for size in shown),
                 _cell(curve.rows[-1]),
                 significant(curve.ceiling),

@@ -109,7 +109,7 @@ def test_other_laws_have_a_chart(tmp_path: Path) -> None:
     frame = pl.DataFrame({"params": params, "train_tokens": tokens, "nats_per_token": loss})
     runs = read_runs(frame.with_columns(compute_flops=6 * params * tokens), "made")
     fit = fit_chinchilla(runs, bootstrap=NO_BOOTSTRAP)
-    assert [caption.split(":")[0] for caption, _ in fit_figure(fit, runs).panels] == [
+    assert [panel.caption.split(":")[0] for panel in fit_figure(fit, runs).panels] == [
         "Best model size over budgets", "Best amount of text over budgets",
         "Observed against fitted",
     ]  # fmt: skip
@@ -126,7 +126,7 @@ def test_vocabulary_curves_are_drawn_from_rows(tmp_path: Path) -> None:
         for language in ("eng_Latn", "deu_Latn") for size, rate in ((512, 2.0), (256, 1.5))
     ]  # fmt: skip
     figure = vocabulary_figure(rows)
-    assert [str(caption.striptags()) for caption, _ in figure.panels] == ["English", "German"]  # type: ignore[union-attr]  # a Markup
+    assert [str(panel.caption.striptags()) for panel in figure.panels] == ["English", "German"]  # type: ignore[union-attr]  # a Markup
     drawn(figure)
     with pytest.raises(InputError, match="no vocabulary curves"):
         vocabulary_figure(tmp_path)

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.charts.chart import Chart, decades, linear, octaves
-from reports.charts.rows import Dot, Heat, dot_plot, heat_map
+from reports.charts.rows import SHARES, Dot, Heat, HeatScale, dot_plot, heat_map
 from reports.charts.scatter import ScatterPoint, lorenz_curves, place_labels, scatter
 from reports.charts.svg import (
     HEAT_STEPS,
-    OKABE_ITO,
+    PALETTE,
     SHAPES,
     Scale,
     Series,
@@ -140,7 +140,7 @@ def test_heat_map_is_a_table_with_its_values() -> None:
         "c", "language", ["a", "b"],
         [("x", [Heat(1.0, "1.00", "1.00 [0.9, 1.1]"), Heat(4.0, "4.00", "")]),
          ("y", [Heat(2.0, "2.00", ""), Heat(None, "", "not measured")])],
-        ("few", "many"), log=True,
+        HeatScale(1.0, 4.0, ("few", "many"), log=True),
     )  # fmt: skip
     assert '<td class="h0" title="1.00 [0.9, 1.1]">1.00</td>' in shown
     assert f'<td class="h{HEAT_STEPS - 1}">4.00</td>' in shown
@@ -180,6 +180,16 @@ def test_a_label_at_the_end_of_an_axis_is_not_cut_off() -> None:
     last = [one for one in of_class(root, "tick") if one.get("text-anchor") == "middle"][-1]
     assert last.text == "1.3×10⁵"
     assert float(last.get("x", "nan")) + 3.4 * len(last.text) <= chart.width
+
+
+def test_the_colour_of_a_share_does_not_depend_on_the_others() -> None:
+    """A table of shares near 1 is bright all over: colours mean 0 % to 100 %, in every table."""
+    cells = [Heat(0.98, "98.0 %", ""), Heat(0.99, "99.0 %", "")]
+    shown = heat_map("c", "language", ["a", "b"], [("x", cells)], SHARES)
+    assert shown.count(f'class="h{HEAT_STEPS - 1}"') == 3  # both cells, and the end of the key
+    assert "0 % <" in shown and "> 100 %" in shown
+    assert SHARES.step(0.0) == 0 and SHARES.step(0.5) == HEAT_STEPS // 2
+    assert HeatScale(1.0, 4.0, ("", "")).step(9.0) == HEAT_STEPS - 1
 
 
 def test_decades_have_ticks_at_powers_of_ten() -> None:
@@ -236,7 +246,7 @@ def test_steps_cover_the_scale() -> None:
 
 
 def test_series_differ_in_colour_and_shape() -> None:
-    styles = [series_style(i) for i in range(len(OKABE_ITO) * len(SHAPES))]
+    styles = [series_style(i) for i in range(len(PALETTE) * len(SHAPES))]
     assert len({(style.colour, style.shape) for style in styles}) == len(styles)
-    first = styles[: len(OKABE_ITO)]
-    assert len({style.colour for style in first}) == len({style.shape for style in first}) == 8
+    first = styles[: len(PALETTE)]
+    assert len({style.colour for style in first}) == len({style.shape for style in first}) == 12

@@ -25,6 +25,8 @@ def check_silent(opened: Opened) -> None:
 
 def drawn(page: "Page") -> None:
     """Wait for the bowl, or skip where this browser has no WebGL even in software."""
+    page.locator("#bowl-flat").evaluate("(e) => e.scrollIntoView()")
+    page.wait_for_function("typeof Plotly !== 'undefined'", timeout=60_000)
     if not page.locator(".bowl").is_visible():
         pytest.skip("this browser draws no WebGL")
     page.wait_for_selector("#bowl[data-drawn]", timeout=60_000)
@@ -102,6 +104,9 @@ def test_without_it_the_bowls_are_seen_from_above(
     context = browser.new_context(viewport=DESKTOP, java_script_enabled=how == "no WebGL")
     opened = Opened(context, laws_report)
     page = opened.page
+    if how == "no WebGL":
+        page.locator("#bowl-flat").evaluate("(e) => e.scrollIntoView()")
+        page.wait_for_function("document.getElementById('bowl-above').open")
     assert not page.locator(".bowl").is_visible()
     assert page.locator("#bowl-flat").is_visible()
     said = page.locator("#bowl-flat").inner_text()

@@ -7,11 +7,11 @@ from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.open import open_corpus
 from reports.measured import Measured, read_measured
+from reports.sections.answer import overview
 from reports.sections.overview import (
     compression_sentences,
     fairness_sentences,
     fidelity_sentences,
-    overview,
     who_pays,
 )
 from tests.reports.folders import measured_folder

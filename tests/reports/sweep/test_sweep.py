@@ -341,7 +341,7 @@ def test_curves_of_one_rate_are_drawn_side_by_side(sweep: SweepResults) -> None:
     figure = sweep_isoflops(sweep).body.split('id="sweep-minima-title"')[1]
     places = re.findall(r'<circle[^>]* cx="([\d.]+)"[^>]*><title>static, T = 4,', figure)
     assert len(places) == len(set(places)) == len(BUDGETS)
-    tick = float(re.findall(r'class="tick"[^>]* x="([\d.]+)"[^>]*>4<', figure)[0])
+    tick = float(re.findall(r'class="tick[^>]* x="([\d.]+)"[^>]*>4<', figure)[0])
     assert sum(map(float, places)) / len(places) == pytest.approx(tick, abs=0.2)
 
 

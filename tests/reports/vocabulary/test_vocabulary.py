@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def section(page: str, identity: str) -> str:
-    found = re.search(rf'<section id="{identity}".*?</section>', page, re.S)
+    found = re.search(rf'<(section|li) id="{identity}".*?</\1>', page, re.S)
     assert found, identity
     return found[0]
 
