@@ -77,14 +77,14 @@ def language_tag(language: str) -> str | None:
 
 
 # Languages and scripts that are written from right to left (CLDR's script metadata).
-_FROM_RIGHT = frozenset(
-    ["ara", "arb", "arz", "ckb", "div", "fas", "heb", "pbt", "pes", "prs", "pus", "snd", "uig"]
-    + ["urd", "ydd", "yid"]
-)  # fmt: skip
-_SCRIPTS_FROM_RIGHT = frozenset(
-    ["Adlm", "Arab", "Armi", "Hebr", "Mand", "Mend", "Nkoo", "Phnx", "Rohg", "Samr", "Syrc"]
-    + ["Thaa", "Yezi"]
-)  # fmt: skip
+_FROM_RIGHT = frozenset((
+    "ara", "arb", "arz", "ckb", "div", "fas", "heb", "pbt", "pes", "prs", "pus", "snd", "uig",
+    "urd", "ydd", "yid",
+))  # fmt: skip
+_SCRIPTS_FROM_RIGHT = frozenset((
+    "Adlm", "Arab", "Armi", "Hebr", "Mand", "Mend", "Nkoo", "Phnx", "Rohg", "Samr", "Syrc",
+    "Thaa", "Yezi",
+))  # fmt: skip
 
 
 def direction(language: str, text: str = "") -> str:

@@ -126,7 +126,7 @@ def test_vocabulary_curves_are_drawn_from_rows(tmp_path: Path) -> None:
         for language in ("eng_Latn", "deu_Latn") for size, rate in ((512, 2.0), (256, 1.5))
     ]  # fmt: skip
     figure = vocabulary_figure(rows)
-    assert [str(panel.caption.striptags()) for panel in figure.panels] == ["English", "German"]  # type: ignore[union-attr]  # a Markup
+    assert [str(panel.caption.striptags()) for panel in figure.panels] == ["English", "German"]  # type: ignore[attr-defined]  # a Markup
     drawn(figure)
     with pytest.raises(InputError, match="no vocabulary curves"):
         vocabulary_figure(tmp_path)

@@ -287,7 +287,7 @@ def test_it_prints_whole(browser: "Browser", embedded_report: Path, how: str) ->
 
 def cpu_of_loading(browser: "Browser", report: Path) -> float:
     """Return the seconds of CPU that the page's own thread takes until it rests."""
-    context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+    context = browser.new_context(viewport=DESKTOP)
     page = context.new_page()
     session = context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
