@@ -8,7 +8,9 @@ Let C(t) be the last pair that tiktoken's way merges when it encodes the token t
 tokens that make t stand side by side in a text, what has been merged between their outer edges is
 what would have been merged had t stood there alone, so the two are C(t). Therefore, if every token
 of a merge list has C(t) in that list, and these pairs stand in the order of their tokens, the two
-ways merge the same pairs at every step of every text.
+ways merge the same pairs at every step of every text. A list may have further pairs for a token
+(lists made from ranks have every pair of tokens that spells it, some before one of their parts is
+made): they stand side by side in no text.
 
 Pieces are split off by the same expression, which the libraries read in their own versions of
 Unicode: text with characters of which those differ is left to the Hugging Face library.
@@ -100,20 +102,29 @@ def ranks_of(model: Mapping[str, Any]) -> tuple[dict[bytes, int], NDArray[np.uin
             first, second = (bytes(alphabet[c] for c in part) for part in (left, right))
         except KeyError:
             return f"the merge {left} {right} is not written in the byte-level alphabet"
-        if first not in ranks or second not in ranks:
-            return f"the merge {left} {right} comes before one of its parts"
         token = first + second
         if token not in ranks:
             ranks[token] = len(ranks)
             ids.append(vocab[left + right])
         places.setdefault(token, {}).setdefault(first, place)
-    if model.get("ignore_merges") and len(ranks) < len(vocab):
-        return "it takes whole pieces that no merges lead to"
+    whole = bool(model.get("ignore_merges"))
+    for piece, token_id in vocab.items() if whole else ():
+        try:
+            token = bytes(alphabet[c] for c in piece)
+        except KeyError:
+            continue  # no piece of text is written so
+        if token not in ranks:
+            ranks[token] = len(ranks)
+            ids.append(token_id)
     last = -1
     for token, rank in ranks.items():
         if rank < 256:
             continue
-        place = places[token].get(_left_of_last_merge(token, ranks), -1)
+        left_part = _left_of_last_merge(token, ranks)
+        if whole and not left_part:
+            continue  # both take it as a whole piece, and neither is led to it by merges
+        # A pair whose parts no merges lead to stands in no text, so it is never the last.
+        place = places.get(token, {}).get(left_part, -1)
         if place <= last:
             return f"tiktoken would merge {token!r} of other parts, or at another time"
         last = place
