@@ -194,14 +194,6 @@ def with_dropout(tokenizer: Tokenizer, share: float, seed: int) -> DropoutTokeni
         raise InputError(f"{spec}: the share of merges left out must be from 0 to 1")
     if seed < 0:
         raise InputError(f"{spec}: the seed must not be negative")
-    if isinstance(tokenizer, HuggingFaceTokenizer):
-        added = json.loads(tokenizer.serialized).get("added_tokens") or ()
-        for token in added:
-            if not token.get("special"):
-                raise InputError(
-                    f"{spec}: has the added token {token['content']!r}, which is found before "
-                    "anything merges; take it out of the tokenizer.json"
-                )
     made = DropoutTokenizer(
         spec=spec,
         name=f"{how}:{tokenizer.name}",

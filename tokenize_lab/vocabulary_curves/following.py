@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from tokenize_lab.backends.common import PROBES
-from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
+from tokenize_lab.backends.huggingface import PROBED_ADDED_TOKENS, HuggingFaceTokenizer
 from tokenize_lab.backends.simple import UTF8_BYTES, byte_to_character
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.counts.chunks import PretokenIndex
 from tokenize_lab.merges.apply import Merger
 from tokenize_lab.merges.merge_list import NONE, Merges
 from tokenize_lab.tokenizer import IntArray, Tokenizer, TokenKind
-from tokenize_lab.vocabulary_curves.splitting import CurveSplitting, splittings_of
+from tokenize_lab.vocabulary_curves.splitting import AddedPiece, CurveSplitting, splittings_of
 
 
 class FollowedSymbols(NamedTuple):
@@ -128,6 +128,15 @@ def character_symbols(tokenizer: HuggingFaceTokenizer, merges: Merges) -> Charac
     return CharacterSymbols(model, {piece: sizes[i] for piece, i in vocab.items()})
 
 
+def _added_probes(tokenizer: Tokenizer) -> list[str]:
+    """Return texts with added tokens inside words, beside spaces, and side by side."""
+    if not isinstance(tokenizer, HuggingFaceTokenizer):
+        return []
+    added = json.loads(tokenizer.serialized).get("added_tokens") or ()
+    contents = [t["content"] for t in added if not t.get("special")][:PROBED_ADDED_TOKENS]
+    return [f"a{c}b {c} one  {c}  {c}{c}\n" for c in contents]
+
+
 def _whole_sizes(pieces: Sequence[Any], whole: Mapping[Any, int]) -> NDArray[np.int32]:
     if not whole:
         return np.full(len(pieces), NONE)
@@ -168,8 +177,7 @@ class Followed:
             texts: to try it on, beside those that tokenizers trip over.
 
         Raises:
-            InputError: it has added tokens that change the text beside them, or no way gives its
-                counts.
+            InputError: no way gives its counts.
         """
         assert isinstance(tokenizer, TiktokenTokenizer | HuggingFaceTokenizer)
         self.tokenizer = tokenizer
@@ -177,7 +185,7 @@ class Followed:
         self._merger = Merger(merges)
         self._symbols: ByteSymbols | CharacterSymbols
         self._way: CurveSplitting
-        tried = [*PROBES, *texts]
+        tried = [*PROBES, *_added_probes(tokenizer), *texts]
         wanted = tokenizer.encode_batch(tried).lengths
         of_bytes = byte_symbols(tokenizer, merges)
         for way in splittings_of(tokenizer):
@@ -200,7 +208,14 @@ class Followed:
 
     def symbols_of(self, text: str) -> FollowedSymbols:
         """Return what merging the text's pieces starts from."""
-        return self._symbols.of(self._way.split(text))
+        pieces = self._way.split(text)
+        symbols = self._symbols.of(pieces)
+        added = [(i, p.token_id) for i, p in enumerate(pieces) if isinstance(p, AddedPiece)]
+        if added:
+            firsts = np.cumsum(symbols.lengths) - symbols.lengths
+            for i, token_id in added:
+                symbols.ids[firsts[i]] = token_id
+        return symbols
 
     def distinct(self) -> PretokenIndex:
         """Return an empty collection of pieces, which splits as the tokenizer does."""

@@ -7,10 +7,9 @@ of them holds is tried on texts before it is trusted (`tokenize_lab.vocabulary_c
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from corpora.errors import InputError
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.huggingface_json import TextPath, parts_of, text_path
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
@@ -34,11 +33,7 @@ class CurveSplitting(NamedTuple):
 
 
 def splittings_of(tokenizer: TiktokenTokenizer | HuggingFaceTokenizer) -> list[CurveSplitting]:
-    """Return ways to split as the tokenizer does, the fastest first.
-
-    Raises:
-        InputError: it has added tokens that change the text beside them.
-    """
+    """Return ways to split as the tokenizer does, the fastest first."""
     if isinstance(tokenizer, TiktokenTokenizer):
         return [CurveSplitting(_matches(tokenizer.pattern), True, rule_of(tokenizer.pattern))]
     content = json.loads(tokenizer.serialized)
@@ -51,11 +46,7 @@ def splittings_of(tokenizer: TiktokenTokenizer | HuggingFaceTokenizer) -> list[C
         alone = len(declared.patterns) == 1 and not declared.literals and not declared.obstacle
         found.append(CurveSplitting(fast, raw, rule_of(declared.patterns[0]) if alone else None))
     found.append(CurveSplitting(_by_library(engine.pre_tokenizer), raw=False))
-    normalise = None if engine.normalizer is None else engine.normalizer.normalize_str
-    return [
-        way._replace(split=_around_added(content, _normalised(way.split, normalise), tokenizer))
-        for way in found
-    ]
+    return [way._replace(split=_around_added(content, way.split, engine)) for way in found]
 
 
 def _by_expression(content: dict[str, Any], path: TextPath) -> CurveSplit | None:
@@ -130,60 +121,82 @@ def _by_library(pre_tokenizer: Any) -> CurveSplit:
     return lambda text: [piece for piece, _ in pre_tokenizer.pre_tokenize_str(text)]
 
 
+class AddedPiece(str):
+    """An added token as a piece: a text of one symbol, which is one token at any size as it is.
+
+    Attributes:
+        token_id: its own.
+    """
+
+    token_id: int
+
+
+def _around_added(content: dict[str, Any], split: CurveSplit, engine: Any) -> CurveSplit:
+    """Return a splitter that finds added tokens first, as the library does: those that are not
+    normalised in the text, then the others in the normalised rest."""
+    normalise = None
+    if any(parts_of(content.get("normalizer"))):
+        normalise = engine.normalizer.normalize_str
+    added = [token for token in content.get("added_tokens") or () if token["content"]]
+    if any(not token.get("special") for token in added):
+        vocab = content["model"]["vocab"]
+        symbol = next(piece for piece in vocab if len(piece) == 1 and piece.isascii())
+        late = [token for token in added if token.get("normalized")]
+        early = [token for token in added if not token.get("normalized")]
+        split = _between(late, normalise or str, symbol, split)
+        split = _between(early, str, symbol, _normalised(split, normalise))
+        return split
+    return _normalised(split, normalise)
+
+
 def _normalised(split: CurveSplit, normalise: Callable[[str], str] | None) -> CurveSplit:
     return split if normalise is None else lambda text: split(normalise(text))
 
 
-def _around_added(
-    content: dict[str, Any], split: CurveSplit, tokenizer: HuggingFaceTokenizer
+def _between(
+    tokens: Sequence[dict[str, Any]],
+    written: Callable[[str], str],
+    symbol: str,
+    split: CurveSplit,
 ) -> CurveSplit:
-    """Return a splitter that finds added tokens first.
+    """Return a splitter that takes added tokens out of a text, and splits what lies between.
 
-    One of them is a piece of its own and one token at any size, as any single symbol is: such a
-    symbol stands for it. Special tokens are found too, and then left in the text as they are.
-
-    Raises:
-        InputError: an added token is more than a text to be found.
+    Special tokens are found too, and then left in the text as they are.
     """
     import regex
 
-    added = [token for token in content.get("added_tokens") or () if token["content"]]
-    ordinary = [token for token in added if not token.get("special")]
-    if not ordinary:
+    known = {written(token["content"]): token for token in tokens}
+    known.pop("", None)
+    if not known:
         return split
-    for token in ordinary:
-        flags = [key for key in ("single_word", "lstrip", "rstrip") if token.get(key)]
-        if token.get("normalized") and content.get("normalizer") is not None:
-            flags.append("normalized")
-        if flags or tokenizer.prefix:
-            raise InputError(
-                f"{tokenizer.spec}: its added token {token['content']!r} "
-                f"({', '.join(flags) or 'beside a prefix'}) changes the text around it, which a "
-                "vocabulary curve cannot follow; take that token out of the tokenizer.json"
-            )
-    symbol = next(
-        piece for piece in content["model"]["vocab"] if len(piece) == 1 and piece.isascii()
-    )
-    specials = {token["content"] for token in added if token.get("special")}
-    # The library looks for those that are not normalised first, then for the others.
-    for late in (True, False):
-        contents = [token["content"] for token in added if bool(token.get("normalized")) is late]
-        if contents:
-            longest_first = sorted(contents, key=len, reverse=True)
-            found = regex.compile("|".join(map(regex.escape, longest_first)))
-            split = _between(found, specials, symbol, split)
-    return split
+    pieces: dict[str, AddedPiece] = {}
+    for text, token in known.items():
+        if not token.get("special"):
+            pieces[text] = AddedPiece(symbol)
+            pieces[text].token_id = token["id"]
+    longest_first = sorted(known, key=len, reverse=True)
+    finds = regex.compile("|".join(map(regex.escape, longest_first))).finditer
+    word = regex.compile(r"\w").match
 
-
-def _between(found: Any, specials: set[str], symbol: str, split: CurveSplit) -> CurveSplit:
     def around(text: str) -> list[str]:
-        pieces: list[str] = []
+        found: list[str] = []
         end = 0
-        for match in found.finditer(text):
-            if match[0] not in specials:
-                pieces += split(text[end : match.start()])
-                pieces.append(symbol)
-                end = match.end()
-        return pieces + split(text[end:])
+        for match in finds(text):
+            begin, stop = match.span()
+            token, piece = known[match[0]], pieces.get(match[0])
+            if piece is None:
+                continue
+            if token.get("single_word") and (
+                (begin and word(text[begin - 1])) or word(text[stop : stop + 1])
+            ):
+                continue
+            if token.get("lstrip"):
+                begin = max(end, len(text[:begin].rstrip()))
+            if token.get("rstrip"):
+                stop = len(text) - len(text[stop:].lstrip())
+            found += split(text[end:begin]) if begin > end else ()
+            found.append(piece)
+            end = stop
+        return found + split(text[end:]) if end else split(text)
 
     return around

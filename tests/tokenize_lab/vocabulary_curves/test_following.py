@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from corpora.errors import InputError
 from tests.tokenize_lab.merges.test_truncate import ALPHABET, bpe_file
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING
 from tests.tokenize_lab.vocabulary_curves.test_curve import assert_followed, encoded, lines_of
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.backends.tiktoken import read_ranks
-from tokenize_lab.merges.derived import truncated
+from tokenize_lab.merges.derived import truncated, with_dropout
 from tokenize_lab.patterns import LLAMA3
 from tokenize_lab.tokenizer_spec import load_tokenizer
 from tokenize_lab.vocabulary_curves.curve import token_curve
@@ -149,17 +148,28 @@ def test_a_token_across_words_keeps_the_text_whole(tmp_path: Path) -> None:
     assert curve.pieces == 10
 
 
-def test_an_added_token_that_changes_its_surroundings(
-    trained: dict[str, Path], tmp_path: Path
+@pytest.mark.parametrize("normalizer", [None, "empty", "NFC", "Lowercase"])
+@pytest.mark.parametrize("flag", ["lstrip", "rstrip", "single_word", "normalized"])
+def test_added_tokens_that_change_the_text_beside_them(
+    flag: str, normalizer: str | None, trained: dict[str, Path], tmp_path: Path
 ) -> None:
-    def strip(content: dict[str, Any]) -> None:
-        content["added_tokens"] = [
-            {"id": 2000, "content": "<x>", "special": False, **FLAGS, "lstrip": True}
-        ]
+    """As DeepSeek's, NeoX's and Qwen's: found before anything merges, some in normalised text."""
 
-    tokenizer = load_tokenizer(_edited(trained["bpe"], tmp_path / "own", strip))
-    with pytest.raises(InputError, match=r"added token '<x>' \(lstrip\)"):
-        token_curve(tokenizer, ["a <x> b"])
+    def added(content: dict[str, Any]) -> None:
+        contents = ["<x>", "  ", "   ", "<e\u0301>", "<X Y>"]
+        content["added_tokens"] = [
+            {"id": 2000 + i, "content": text, "special": i == 4, **FLAGS, flag: i != 1}
+            for i, text in enumerate(contents)
+        ]
+        if normalizer is not None:
+            nothing = {"type": "Sequence", "normalizers": []}
+            content["normalizer"] = nothing if normalizer == "empty" else {"type": normalizer}
+
+    tokenizer = load_tokenizer(_edited(trained["bpe"], tmp_path / "own", added))
+    texts = ["a <x> b<x>", "<x>", "the   <x>  <X>the", "<\u00e9> <e\u0301>   <X Y>x", " x<x> <x> "]
+    assert_followed(tokenizer, texts, sizes=4)
+    drawn = with_dropout(tokenizer, 1e-300, 0).encode_batch(texts)
+    assert drawn.ids.tolist() == tokenizer.encode_batch(texts).ids.tolist()
 
 
 def test_a_hole_in_the_alphabet(tmp_path: Path) -> None:
