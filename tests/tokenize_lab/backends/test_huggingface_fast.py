@@ -129,8 +129,8 @@ def in_engines(merges: list[str], texts: list[str], orphans: list[str], **more: 
     for piece in orphans:
         its_model["vocab"].setdefault(piece, len(its_model["vocab"]))
     split = {"type": "Split", "pattern": {"Regex": PATTERNS["gpt4"]}, "behavior": "Isolated"}
-    letters = dict.fromkeys(("add_prefix_space", "trim_offsets", "use_regex"), False)
-    letters |= {"type": "ByteLevel"}
+    letters: dict[str, Any] = {"type": "ByteLevel"}
+    letters |= dict.fromkeys(("add_prefix_space", "trim_offsets", "use_regex"), False)
     parts: dict[str, Any] = {"version": "1.0", "added_tokens": [], "normalizer": None}
     pre = {"type": "Sequence", "pretokenizers": [{**split, "invert": False}, letters]}
     content = {**parts, "pre_tokenizer": pre, "decoder": letters, "model": its_model}
