@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from corpora.errors import InputError
     from scaling.advise.advise import advise
+    from scaling.predict import predict
     from scaling.read_runs import read_runs
     from tokenize_lab.library.laws import fit
     from tokenize_lab.library.measuring import load, measure
@@ -35,6 +36,7 @@ __all__ = [
     "load",
     "measure",
     "mixture",
+    "predict",
     "read_runs",
     "train",
     "vocab_curve",
@@ -45,6 +47,7 @@ _HOMES = {
     "tokenize_lab.library.measuring": ("load", "measure"),
     "tokenize_lab.library.vocabularies": ("audit", "diff", "mixture", "train", "vocab_curve"),
     "tokenize_lab.library.laws": ("fit",),
+    "scaling.predict": ("predict",),
     "scaling.read_runs": ("read_runs",),
     "scaling.advise.advise": ("advise",),
 }

@@ -10,10 +10,10 @@ from os import PathLike
 
 import numpy as np
 
-from corpora.arguments import listed, real, refused, whole, word
+from corpora.arguments import flag, listed, real, refused, whole, word
 from corpora.corpus import Corpus, Texts
 from corpora.errors import InputError
-from scaling.advise.allocate import vocabulary_for_rate
+from scaling.advise.allocate import Allocation, shape_of, vocabulary_for_rate
 from scaling.advise.answer import (
     Advice,
     Estimate,
@@ -21,6 +21,7 @@ from scaling.advise.answer import (
     MeasuredTokenizer,
     Question,
     TokenizerPrice,
+    disagreements,
     outside_notes,
 )
 from scaling.advise.forecast import Forecast, forecast, joint_law_forecast, joint_law_price
@@ -36,6 +37,7 @@ from tokenize_lab.vocabulary_curves.job import VocabCurves
 GivenLaws = FitResult | Fits | Iterable[FitResult | Fits] | Mapping[str, FitResult | Fits] | None
 BUDGETS = (1e12, 1e30)  # FLOPs; beyond them no law here means anything
 LONGEST = 1e4  # bytes per token
+EXTRAPOLATED, REFUSED = 10, 1000  # times beyond the budgets fitted: said first, and refused
 FRONTIER = 2.0 ** np.arange(-1.0, 2.01, 0.5)  # rates shown, over T*
 
 
@@ -53,6 +55,7 @@ def advise(
     gpu: str = "h100",
     utilisation: float = 0.4,
     gpus: int = 1,
+    far: bool = False,
 ) -> Advice:
     """Return what to train with a budget, and what tokenizers cost.
 
@@ -77,9 +80,11 @@ def advise(
             what `tl.fit` returns, several of it, or a mapping from `law1` and `law2`; of several
             languages, those of `language` are taken.
         gpu, utilisation, gpus: what trains, at which share of its bf16 peak, and how many.
+        far: answer for a budget that lies more than a thousand times beyond those fitted.
 
     Raises:
-        InputError: a number that cannot be, an unknown name, or a language that cannot be placed.
+        InputError: a number that cannot be, an unknown name, a language that cannot be placed, or
+            a budget far from any that was fitted.
     """
     compute_flops, language = real("compute_flops", compute_flops), word("language", language)
     utilisation, gpus = real("utilisation", utilisation), whole("gpus", gpus)
@@ -101,6 +106,7 @@ def advise(
             gpus=gpus,
             law1=chosen.get("law1"),
             law2=chosen.get("law2"),
+            far=flag("far", far),
         )
     )
 
@@ -152,30 +158,72 @@ def answer(question: Question) -> Advice:
     on = f"{question.gpus} {question.gpu} at {question.utilisation:.0%} of the peak"
     best_rate = Estimate.of(rate, "bytes per token")
     granularity, granularity_note = _granularity(question, best_rate)
+    extrapolated = _extrapolation(question, laws, best)
     shipped = question.law1 is None and question.law2 is None
     joint = joint_law_draws() if question.family == "latent" and shipped else None
+    second = None if joint is None else joint_law_forecast(joint, ahead)
+    prices = tuple(_price(ahead, tokenizer, joint) for tokenizer in question.tokenizers)
+    ours = {
+        "compression_rate_opt": best_rate,
+        "train_bytes_opt": Estimate.of(best.train_bytes, "bytes"),
+        "bits_per_byte_opt": Estimate.of(ahead.loss(rate), "bits per byte"),
+    }
     return Advice(
         question=question,
         placement=placement,
         laws=laws.note,
-        compression_rate_opt=best_rate,
+        cautions=(
+            *extrapolated,
+            *disagreements(ours, second, prices),
+            *([placement.beyond] if placement.beyond else []),
+        ),
         params_opt=Estimate.of(best.params, "parameters of the global module"),
-        train_bytes_opt=Estimate.of(best.train_bytes, "bytes"),
         tokens=Estimate.of(best.train_bytes / rate, "tokens"),
         bytes_per_param_opt=Estimate.of(best.train_bytes / best.params, "bytes per parameter"),
-        bits_per_byte_opt=Estimate.of(ahead.loss(rate), "bits per byte"),
         training_days=Estimate(
             days, None, None, f"days on {on}, exact for that budget and utilisation"
         ),
         inference_flops_per_byte=Estimate.of(best.forward_flops_per_byte, "FLOPs per byte"),
+        shape=shape_of(float(best.params[0]), ahead.vocabulary_size),
         granularity=granularity,
         granularity_note=granularity_note,
-        tokenizers=tuple(_price(ahead, tokenizer, joint) for tokenizer in question.tokenizers),
+        tokenizers=prices,
         frontier=_frontier(ahead.first(1)),
-        second_opinion=None if joint is None else joint_law_forecast(joint, ahead),
+        second_opinion=second,
         outside=ahead.outside(rate),
         notes=_notes(question, placement, laws, float(rate[0])),
+        **ours,
     )
+
+
+def _extrapolation(question: Question, laws: FamilyLaws, best: Allocation) -> list[str]:
+    """Return that the budget is an extrapolation, where it is ten times beyond those fitted.
+
+    Raises:
+        InputError: it is a thousand times beyond them, and not asked for as such.
+    """
+    cautions = []
+    latent = float(6 * best.params[0] * best.train_bytes[0] / best.compression_rate[0])
+    for name, law, key, spent in (
+        ("Law II", laws.law2, "compute_flops", question.compute_flops),
+        ("Law I", laws.law1, "latent_flops", latent),
+    ):
+        low, high = law.fit.data_range.get(key, (spent, spent))
+        factor, side, end = max((spent / high, "largest", high), (low / spent, "smallest", low))
+        if factor <= EXTRAPOLATED:
+            continue
+        what = "FLOPs" if key == "compute_flops" else "FLOPs of the latent module"
+        where = (
+            f"{spent:.3g} {what} is {factor:,.0f} times {'above' if side == 'largest' else 'below'}"
+            f" the {side} that {name} was fitted to, {end:.3g}"
+        )
+        if factor > REFUSED and not question.far:
+            raise InputError(
+                f"`compute_flops`: {where}; no law is known to hold so far, and `far` answers all"
+                " the same"
+            )
+        cautions.append(f"an extrapolation: {where}; intervals do not hold what may change beyond")
+    return cautions
 
 
 def _check(question: Question) -> None:

@@ -5,18 +5,21 @@ latent compute is found whose model and data cost the budget together. Law II te
 byte that another compression rate loses, and the compute that would buy them back.
 """
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
+from scaling.advise.answer import ModelShape
 from scaling.advise.laws import Draws
 from scaling.engine.newton import Array
 from scaling.flops import (
     TRAINING_FACTOR,
     CostContext,
     Shape,
+    SubwordShape,
     forward_flops_per_byte,
     paper_blt,
     paper_subword,
@@ -33,10 +36,12 @@ class Allocation(NamedTuple):
     """What to train, [R] each.
 
     Attributes:
+        compression_rate: T, at which it is trained.
         params: N*, of the global module. train_bytes: B*.
         forward_flops_per_byte: what serving it costs.
     """
 
+    compression_rate: Array
     params: Array
     train_bytes: Array
     forward_flops_per_byte: Array
@@ -64,7 +69,7 @@ def allocate(
         bytes_per_param = ratio * law1_bytes_per_param(draws, latent_flops, english_rate)
         params = np.sqrt(latent_flops * rate / (6 * bytes_per_param))
         served = _forward(params, rate, vocabulary_size)
-        return Allocation(params, bytes_per_param * params, served)
+        return Allocation(rate, params, bytes_per_param * params, served)
 
     low = np.full(rate.shape, np.log(compute_flops) - 12)
     high = np.full(rate.shape, np.log(compute_flops))
@@ -104,6 +109,29 @@ def _cost_table(vocabulary_size: int | None) -> tuple[Array, tuple[Array, Array,
     logs = np.log(np.maximum(solved, 1e-6))
     sizes = np.log([shape.global_params for shape in shapes])
     return sizes, (logs[0], logs[1], logs[2])
+
+
+def shape_of(params: float, vocabulary_size: int | None) -> ModelShape | None:
+    """Return the paper's shape whose global module has nearest to N parameters, by their ratio.
+
+    Args:
+        params: N*. vocabulary_size: V of a subword model; None for a byte latent model.
+
+    Returns:
+        None where the nearest is larger or smaller by more than half.
+    """
+    shapes: list[Shape] = [
+        paper_blt(layers) if vocabulary_size is None else paper_subword(layers, vocabulary_size)
+        for layers in LAYERS
+    ]
+    shape = min(shapes, key=lambda known: abs(math.log(known.global_params / params)))
+    if not 2 / 3 <= shape.global_params / params <= 3 / 2:
+        return None
+    counts = shape.global_params, shape.total_params
+    if isinstance(shape, SubwordShape):
+        return ModelShape(shape.layers, shape.dim, None, None, shape.vocabulary_size, *counts)
+    local = shape.local_layers, shape.local_dim
+    return ModelShape(shape.global_layers, shape.global_dim, *local, None, *counts)
 
 
 MOST = 1e6  # no multiplier beyond this is looked for

@@ -37,6 +37,7 @@ class Question(NamedTuple):
         curve: (vocabulary size, bytes per token) on the corpus, from which the vocabulary that
             gives T* is read; None where it was not measured.
         law1, law2: the user's fits, in place of the shipped laws.
+        far: whether budgets are answered that lie a thousand times beyond those fitted.
     """
 
     compute_flops: float
@@ -51,6 +52,7 @@ class Question(NamedTuple):
     gpus: int = 1
     law1: FitResult | None = None
     law2: FitResult | None = None
+    far: bool = False
 
 
 class Estimate(NamedTuple):
@@ -82,6 +84,37 @@ class Estimate(NamedTuple):
             return f"{self.value:.4g} {self.unit}"
         low, high = ("unbounded" if x is None else f"{x:.4g}" for x in (self.low, self.high))
         return f"{self.value:.4g} [{low}, {high}] {self.unit}"
+
+
+class ModelShape(NamedTuple):
+    """The paper's shape of nearest size to N*.
+
+    Attributes:
+        layers, width: L and d of the global module, or of the whole subword model.
+        local_layers, local_width: l and h of encoder and decoder each; None for a subword model.
+        vocabulary_size: V; None for a byte latent model.
+        global_params: of the global module, or of the subword model's blocks.
+        total_params: those and the local modules, or the embedding, counted once.
+    """
+
+    layers: int
+    width: int
+    local_layers: int | None
+    local_width: int | None
+    vocabulary_size: int | None
+    global_params: int
+    total_params: int
+
+    def __str__(self) -> str:
+        beside = (
+            f"embedding of {self.vocabulary_size:,} ids"
+            if self.local_layers is None
+            else f"local modules of {self.local_layers} layers of width {self.local_width:,}"
+        )
+        return (
+            f"{self.layers} layers of width {self.width:,}, {beside}: {self.total_params:.4g}"
+            f" parameters in all, {self.global_params:.4g} of them in those layers"
+        )
 
 
 class FrontierPoint(NamedTuple):
@@ -143,8 +176,11 @@ class Advice:
 
     Attributes:
         question: as asked. placement: where the language lies. laws: what the answer stands on.
+        cautions: what is to be known before any number: how far it extrapolates, and where Law II
+            and the joint law disagree.
         compression_rate_opt .. inference_flops_per_byte: T*, N* (global module), B*, tokens, rho*,
             L*, training days, and what serving costs.
+        shape: of the model; None where none of the paper's is near N*.
         granularity: the patch size, or vocabulary, that gives T*.
         tokenizers: the price of each one asked about.
         frontier: better loss against cheaper serving.
@@ -156,6 +192,7 @@ class Advice:
     question: Question
     placement: Placement
     laws: str
+    cautions: tuple[str, ...]
     compression_rate_opt: Estimate
     params_opt: Estimate
     train_bytes_opt: Estimate
@@ -164,6 +201,7 @@ class Advice:
     bits_per_byte_opt: Estimate
     training_days: Estimate
     inference_flops_per_byte: Estimate
+    shape: ModelShape | None
     granularity: Estimate
     granularity_note: str
     tokenizers: tuple[TokenizerPrice, ...]
@@ -197,12 +235,17 @@ class Advice:
         return f"Advice({self._heading()}: {shown}{priced})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(repr(self))}</p>{self.frame()._repr_html_()}"
+        said = "".join(f"<p>{html.escape(caution)}</p>" for caution in self.cautions)
+        return f"<p>{html.escape(repr(self))}</p>{said}{self.frame()._repr_html_()}"
 
     def summary(self) -> str:
         """Return the answer for people."""
         lines = [f"{self._heading()}, {self.question.setting}"]
-        lines += _entries(self, _ANSWER)
+        lines += [f"caution: {caution}" for caution in self.cautions]
+        entries = _entries(self, _ANSWER)
+        if self.shape is not None:
+            entries.insert(2, f"  {'model shape':<22}{self.shape}")
+        lines += entries
         lines.append(f"  {self.granularity_note}")
         if self.second_opinion is not None:
             lines.append("by the joint law of all runs:")
@@ -238,6 +281,12 @@ _ANSWER = {
     "inference_flops_per_byte": "serving",
     "granularity": "granularity",
 }
+# What both laws tell, as cautions name it.
+_SHARED = {
+    "compression_rate_opt": "T*",
+    "train_bytes_opt": "B*",
+    "bits_per_byte_opt": "L*",
+}
 _PRICE = {
     "rate_over_best": "distance",
     "price_bits_per_byte": "price",
@@ -259,6 +308,41 @@ def _estimates(
 ) -> Iterator[tuple[str, Estimate]]:
     fields = vars(holder) if isinstance(holder, Advice) else holder._asdict()
     return ((name, value) for name, value in fields.items() if isinstance(value, Estimate))
+
+
+def disagreements(
+    ours: dict[str, Estimate],
+    joint: JointLawForecast | None,
+    tokenizers: Sequence[TokenizerPrice],
+) -> list[str]:
+    """Return where Law II (with Law I, for B*) and the joint law have intervals that do not meet.
+
+    Args:
+        ours: T*, B* and L* by the fields' names.
+        joint: the same by the joint law; None where it has no say.
+    """
+    if joint is None:
+        return []
+    pairs = [(label, ours[name], getattr(joint, name)) for name, label in _SHARED.items()]
+    pairs += [
+        (f"the price of {tokenizer.name}", tokenizer.price_bits_per_byte, other)
+        for tokenizer in tokenizers
+        if (other := tokenizer.joint_price_bits_per_byte) is not None
+    ]
+    apart = [f"{label} {a} by Law {'I' if label == 'B*' else 'II'}, {b} by the joint law"
+             for label, a, b in pairs if _apart(a, b)]  # fmt: skip
+    if not apart:
+        return []
+    return [f"the laws disagree beyond their intervals: {'; '.join(apart)}"]
+
+
+def _apart(one: Estimate, other: Estimate) -> bool:
+    """Whether the intervals of two numbers do not meet; not known where an end is missing."""
+    if None in (one.low, one.high, other.low, other.high):
+        return False
+    assert one.low is not None and one.high is not None
+    assert other.low is not None and other.high is not None
+    return one.high < other.low or other.high < one.low
 
 
 def outside_notes(outside: dict[str, float]) -> list[str]:

@@ -36,6 +36,7 @@ class Placement(NamedTuple):
         spread: standard deviations of the logarithms of the three.
         freedom: degrees of freedom of those; None where they are not from a regression.
         note: what is assumed, in one sentence.
+        beyond: that its parity lies beyond those of the trained languages; empty where it does not.
     """
 
     language: str
@@ -47,6 +48,7 @@ class Placement(NamedTuple):
     spread: tuple[float, float, float] = (0.0, 0.0, 0.0)
     freedom: int | None = None
     note: str = ""
+    beyond: str = ""
 
     def draw(self, draws: int, generator: np.random.Generator) -> tuple[Array, Array, Array]:
         """Return [1 + draws] of rate, ratio and loss; the first of each is the estimate."""
@@ -125,7 +127,12 @@ def _by_analogy(
     note, freedom = f"{language} has no runs: {by}", len(others) - 1
     (rate, ratio, loss), (at_rate, at_size, at_loss) = ratios, spreads
     spread = (at_rate, at_size, at_loss)
-    return Placement(language, "analogy", parity, rate, ratio, loss, spread, freedom, note)
+    known = [row["parity"] for row in rows.values()]
+    beyond = "" if min(known) <= parity <= max(known) else (
+        f"parity {parity:.3g} lies beyond the trained languages, {min(known):g} to {max(known):g}:"
+        f" where {language} stands is an extrapolation of an analogy"
+    )  # fmt: skip
+    return Placement(language, "analogy", parity, rate, ratio, loss, spread, freedom, note, beyond)
 
 
 def _through_origin(x: Array, y: Array, at: float) -> tuple[float, float]:

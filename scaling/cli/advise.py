@@ -68,6 +68,10 @@ def advise(
     gpus: Annotated[int, how_option(help="how many")] = 1,
     law1: Annotated[Path | None, law_option(help="FIT.json of one's own runs")] = None,
     law2: Annotated[Path | None, law_option(help="FIT.json of one's own runs")] = None,
+    far: Annotated[
+        bool,
+        typer.Option("--far", help="answer for a budget 1,000 times beyond those of the laws"),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Advise: T*, N*, B*, tokens, loss and days for a budget, and the price of other tokenizers.
@@ -96,6 +100,7 @@ def advise(
         gpu=gpu,
         utilisation=utilisation,
         gpus=gpus,
+        far=far,
     )
     if parity is not None and advice.placement.basis != "analogy":
         why = f"{language} is placed by runs of its own"

@@ -16,6 +16,7 @@ from scaling.cli.evaluate import evaluate, generate
 from scaling.cli.fit import fit
 from scaling.cli.options import how_option, print_json, shown
 from scaling.cli.plan import plan
+from scaling.cli.predict import predict
 from scaling.cli.reproduce import reproduce
 from scaling.cli.status import collect, status
 from scaling.cli.sweep import sweep
@@ -133,5 +134,6 @@ app.command()(collect)
 app.command()(evaluate)
 app.command()(generate)
 app.command()(fit)
+app.command()(predict)
 app.command()(reproduce)
 app.command()(advise)

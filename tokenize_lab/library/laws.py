@@ -15,6 +15,7 @@ from scaling.engine.bootstrap import DRAWS, SEED
 from scaling.fits.fit import fit as fitted
 from scaling.fits.results import Fits
 from scaling.load_table import LoadedTable, RunsSource, load_table
+from scaling.predict import Predictions, predict
 from scaling.published.conventions import with_counts
 from scaling.read_runs import read_runs
 from scaling.result import FitResult
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 class FittedLaw(Shown, Fits):
     """A law fitted to each part of a table: `summary`, `predict`, `frame`, `figure`, `report`.
 
-    `quantities` lists what it predicts; `compare` and `conventions` set it beside others.
+    `quantities` lists what it predicts, and `predictions` tells all of it; `compare` and
+    `conventions` set it beside others.
 
     Attributes:
         runs: what it was fitted to.
@@ -69,6 +71,14 @@ class FittedLaw(Shown, Fits):
         if bool(laws) == bool(coefficients):
             raise InputError("`others`: give laws to fit, or given fits, one kind at a time")
         return pl.DataFrame(laws or coefficients, infer_schema_length=None)
+
+    def predictions(self, **inputs: float | Sequence[float]) -> Predictions:
+        """Return everything that the only fit predicts at the inputs, as `tl.predict` does.
+
+        Raises:
+            InputError: there are several fits, or an input that the law does not take.
+        """
+        return predict(self, **inputs)
 
     def conventions(self) -> pl.DataFrame:
         """Fit the law by every count of parameters and FLOPs that the table has; a row a fit.

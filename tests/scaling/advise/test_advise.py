@@ -3,17 +3,19 @@
 import math
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from corpora.errors import InputError
 from scaling.advise.advise import advise
-from scaling.advise.allocate import vocabulary_for_rate
+from scaling.advise.allocate import shape_of, vocabulary_for_rate
 from scaling.advise.answer import Advice, Estimate, MeasuredTokenizer
 from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
 from scaling.fits.results import Fits
+from scaling.flops import paper_blt
 from scaling.laws.registry import Options
 from scaling.published import tables
 from scaling.result import FitResult
@@ -86,7 +88,7 @@ def test_it_says_what_the_laws_say(english: Advice) -> None:
 
 @pytest.mark.parametrize("budget", [1e15, 1e21, 1e28, 1e30])
 def test_the_whole_budget_is_spent(budget: float) -> None:
-    answer = advise(budget)
+    answer = advise(budget, far=True)
     size, data = answer.inference_flops_per_byte.value, answer.train_bytes_opt.value
     assert size is not None and data is not None
     assert 3 * size * data == pytest.approx(budget, rel=1e-6)
@@ -140,8 +142,96 @@ def test_languages_measured_and_by_analogy() -> None:
     assert (many.compression_rate_opt.value or 0) < (hindi.compression_rate_opt.value or 0)
 
 
+SIX = ("eng_Latn", "fra_Latn", "vie_Latn", "arb_Arab", "rus_Cyrl", "hin_Deva")
+
+
+@pytest.mark.parametrize("language", SIX)
+def test_prices_are_those_of_the_shipped_optima(language: str) -> None:
+    """RMS at most .003 bits at 1e20 to 2e21, of English and of languages beside it.
+
+    What a rate costs is its optimum's bits per byte above the budget's lowest, which lies between
+    the six rates: on the parabola through them. A language is asked at the rates that stand to its
+    T* as English's do to English's, and what it loses is English's by its ratio.
+    """
+    languages = tables.table(tables.LANGUAGES).filter(setting="monolingual")
+    columns = ("compression_rate_opt", "bits_per_byte")
+    english, own = (
+        languages.filter(language=name).select(columns).row(0) for name in ("eng_Latn", language)
+    )
+    rate_ratio, loss_ratio = own[0] / english[0], own[1] / english[1]
+    errors, papers = [], []
+    paper = fit_law2(tables.optima(), Options("compute-dependent"), NO_BOOTSTRAP)
+    for budget in (1e20, 2e20, 5e20, 1e21, 2e21):
+        rows = tables.optima().rows.filter(compute_flops=budget)
+        rates = rows["compression_rate"].to_numpy().astype(float)
+        loss = rows["bits_per_byte"].to_numpy()
+        level, slope, bend = np.polynomial.polynomial.polyfit(np.log(rates), loss, 2)
+        price = (loss - (level - slope**2 / (4 * bend))) * loss_ratio
+        asked = [MeasuredTokenizer(f"T{rate:g}", rate * rate_ratio) for rate in rates]
+        answer = advise(budget, language, tokenizers=asked)
+        found = [one.price_bits_per_byte.value or 0.0 for one in answer.tokenizers]
+        errors.append(np.array(found) - price)
+        fixed = paper.predict("price_bits_per_byte", compute_flops=budget, compression_rate=rates)
+        papers.append(fixed.value * loss_ratio - price)
+    rms = [float(np.sqrt(np.mean(np.square(some)))) for some in (errors, papers)]
+    assert rms[0] <= 0.003 and rms[0] <= 0.0024 * loss_ratio  # bits of English
+    assert rms[1] > 2.5 * rms[0]  # what a bowl of one width errs by
+
+
+def test_the_answer_leads_with_what_speaks_against_it(english: Advice) -> None:
+    (said,) = english.cautions
+    assert said.startswith("the laws disagree beyond their intervals: ")
+    assert "the price of bytes" in said and "near" not in said and "T*" not in said
+    for one in english.tokenizers:
+        assert one.joint_price_bits_per_byte is not None
+        ours, joint = one.price_bits_per_byte, one.joint_price_bits_per_byte
+        assert ours.low is not None and ours.high is not None
+        assert joint.low is not None and joint.high is not None
+        apart = ours.high < joint.low or joint.high < ours.low
+        assert (f"the price of {one.name}" in said) == apart
+    lines = english.summary().split("\n")
+    assert lines[1] == f"caution: {said}" and said in english._repr_html_()
+    assert english.to_json()["cautions"] == [said]
+    # Ten times beyond the budgets it is said, a thousand times beyond it is refused.
+    assert not any("extrapolation" in one for one in advise(1.7e22).cautions)
+    first, second, third = advise(1e23).cautions
+    assert first.startswith("an extrapolation: 1e+23 FLOPs is 50 times above the largest that Law")
+    assert "Law I was" in second and third.startswith("the laws disagree") and "T* 3.1" in third
+    with pytest.raises(InputError, match=r"5,000 times above .* `far` answers all the same"):
+        advise(1e25)
+    with pytest.raises(InputError, match="10,000 times below the smallest that Law II was"):
+        advise(1e15)
+    assert advise(1e15, far=True).cautions[0].startswith("an extrapolation: 1e+15 FLOPs is 10,000")
+
+
+def test_a_shape_is_given_for_the_size(english: Advice) -> None:
+    shape = english.shape
+    assert shape is not None and english.params_opt.value is not None
+    blt = paper_blt(shape.layers)
+    assert (blt.global_dim, blt.local_layers, blt.local_dim) == (
+        shape.width, shape.local_layers, shape.local_width,
+    )  # fmt: skip
+    assert (blt.global_params, blt.total_params) == (shape.global_params, shape.total_params)
+    for other in (paper_blt(shape.layers - 1), paper_blt(shape.layers + 1)):
+        ratios = [one.global_params / english.params_opt.value for one in (blt, other)]
+        assert abs(math.log(ratios[0])) < abs(math.log(ratios[1]))
+    assert f"{shape.layers} layers of width {shape.width:,}" in english.summary()
+    subword = advise(1e21, family="subword").shape
+    assert subword is not None and subword.local_layers is None
+    assert subword.total_params == subword.global_params + 128_000 * subword.width
+    # The paper's smallest has 196,608 parameters.
+    assert shape_of(1e5, None) is None and shape_of(2e5, None) is not None
+
+
+def test_a_parity_beyond_the_trained_languages_is_said() -> None:
+    (said,) = advise(1e20, "tel_Telu", parity=4.0).cautions
+    assert "parity 4 lies beyond the trained languages, 1 to 2.6" in said
+    assert "parity 0.8 lies beyond" in advise(1e20, "tel_Telu", parity=0.8).cautions[0]
+    assert advise(1e20, "tel_Telu", parity=2.6).cautions == ()
+
+
 def test_far_outside_is_said() -> None:
-    far = advise(1e25, tokenizers=[MeasuredTokenizer("words", 1000.0)])
+    far = advise(1e25, tokenizers=[MeasuredTokenizer("words", 1000.0)], far=True)
     assert far.outside["compute_flops"] == pytest.approx(5000)
     note = far.tokenizers[0].note
     assert "outside the fitted data" in note and "millionfold" not in note

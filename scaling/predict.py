@@ -1,0 +1,229 @@
+"""Everything that a fit predicts at given inputs, with intervals and how far beyond its data.
+
+`FitResult.predict` gives one quantity; this gives all that the inputs determine, for every
+combination of them.
+"""
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from corpora.arguments import real, refused
+from corpora.errors import InputError, did_you_mean
+from scaling.fits.results import Fits
+from scaling.laws.registry import quantities
+from scaling.published.tables import PUBLISHED
+from scaling.result import FitResult, read_fit
+
+GivenFit = FitResult | Fits | str | PathLike[str]
+FAR = 10  # times beyond the data fitted: an extrapolation that is said first
+_MOST = 10_000  # predictions at once
+
+
+class PredictedValue(NamedTuple):
+    """One quantity at one combination of its inputs.
+
+    Attributes:
+        quantity: its name. inputs: what it was predicted at.
+        value: the prediction; None where it is no number.
+        low, high: ends of its interval; None where the fit carries no draws.
+        unit: of the three.
+        outside: by what factor each input lies beyond the data fitted, where it does.
+    """
+
+    quantity: str
+    inputs: dict[str, float]
+    value: float | None
+    low: float | None
+    high: float | None
+    unit: str
+    outside: dict[str, float]
+
+
+@dataclass(frozen=True, repr=False)
+class Predictions:
+    """What a fit predicts: `frame`, `summary`, `json`; a table in a notebook.
+
+    Attributes:
+        fit: which predicts. rows: one for each quantity and combination of inputs.
+    """
+
+    fit: FitResult
+    rows: tuple[PredictedValue, ...]
+
+    @property
+    def cautions(self) -> list[str]:
+        """What is to be known before any number."""
+        said = []
+        if not self.fit.ok:
+            failed = [f.message for f in self.fit.findings if f.severity == "failure"]
+            said.append(f"this fit is not to be used: {'; '.join([self.fit.status, *failed])}")
+        beyond: dict[str, float] = {}
+        for row in self.rows:
+            for name, factor in row.outside.items():
+                beyond[name] = max(factor, beyond.get(name, 0.0))
+        said += [
+            f"an extrapolation: {name} lies up to {factor:,.3g} times beyond the data fitted;"
+            " intervals do not hold what may change there"
+            for name, factor in beyond.items()
+            if factor > FAR
+        ]
+        return said
+
+    def frame(self) -> pl.DataFrame:
+        """Return a row a prediction: quantity, the inputs, value, low, high, unit, and `outside`,
+        the largest factor by which an input lies beyond the data fitted (1 where none does)."""
+        names = dict.fromkeys(name for row in self.rows for name in row.inputs)
+        columns: dict[str, list[Any]] = {"quantity": [row.quantity for row in self.rows]}
+        for name in names:
+            columns[name] = [row.inputs.get(name) for row in self.rows]
+        for name in ("value", "low", "high", "unit"):
+            columns[name] = [getattr(row, name) for row in self.rows]
+        columns["outside"] = [max([1.0, *row.outside.values()]) for row in self.rows]
+        floats = dict.fromkeys([*names, "value", "low", "high", "outside"], pl.Float64)
+        return pl.DataFrame(columns, schema_overrides=floats)
+
+    def json(self) -> dict[str, Any]:
+        """Return what the command prints with --json."""
+        return {
+            "law": self.fit.law,
+            "form": self.fit.form,
+            "level": self.fit.level,
+            "data": self.fit.data,
+            "cautions": self.cautions,
+            "predictions": [
+                {**row._asdict(), "inputs": dict(row.inputs), "outside": dict(row.outside)}
+                for row in self.rows
+            ],
+        }
+
+    def summary(self) -> str:
+        """Return a line a prediction, what is to be known first."""
+        lines = [f"caution: {said}" for said in self.cautions]
+        for row in self.rows:
+            at = ", ".join(f"{name} {value:g}" for name, value in row.inputs.items())
+            ends = "" if row.low is None else f" [{row.low:.5g}, {row.high:.5g}]"
+            value = "unknown" if row.value is None else f"{row.value:.5g}{ends}"
+            lines.append(f"{row.quantity} at {at or 'any'}: {value} {row.unit}".rstrip())
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        count = len(self.rows)
+        return f"Predictions({self.fit.law}, {self.fit.form}: {count} value{'s' * (count != 1)})"
+
+    def _repr_html_(self) -> str:
+        said = "".join(f"<p>{html.escape(line)}</p>" for line in self.cautions)
+        return f"<p>{html.escape(repr(self))}</p>{said}{self.frame()._repr_html_()}"
+
+
+def predict(
+    fit: GivenFit,
+    /,
+    *,
+    compute_flops: float | Sequence[float] | None = None,
+    compression_rate: float | Sequence[float] | None = None,
+    params: float | Sequence[float] | None = None,
+    train_bytes: float | Sequence[float] | None = None,
+    tokens: float | Sequence[float] | None = None,
+    **others: float | Sequence[float] | None,
+) -> Predictions:
+    """Return everything that a law predicts at the inputs given, for every combination of them.
+
+    A quantity is predicted where all its inputs are given: Law II tells T* and the lowest loss of
+    `compute_flops` alone, and the loss and the price of a `compression_rate` besides.
+
+    Args:
+        fit: what `fit` returns, the file that it wrote, or the name of published coefficients.
+        compute_flops: training budgets C.
+        compression_rate: bytes per token T.
+        params: model sizes N, counted as in the fit.
+        train_bytes, tokens: data B and D.
+        others: further inputs of the law, by the names that `quantities` lists.
+
+    Raises:
+        InputError: no such fit, an input that the law does not take or that is not positive, or
+            one that decides nothing without another.
+    """
+    found = _found(fit)
+    named: dict[str, float | Sequence[float] | None] = {
+        "compute_flops": compute_flops,
+        "compression_rate": compression_rate,
+        "params": params,
+        "train_bytes": train_bytes,
+        "tokens": tokens,
+    }
+    given = {
+        name: _values(name, values)
+        for name, values in {**named, **others}.items()
+        if values is not None
+    }
+    known = quantities(found.law)
+    taken = dict.fromkeys(name for quantity in known.values() for name in quantity.inputs)
+    if "train_bytes" in given and "train_bytes" not in taken and "bytes" in taken:
+        given["bytes"] = given.pop("train_bytes")  # as a law of N and B calls them
+    what = "it predicts " + "; ".join(
+        f"{name} of {' and '.join(quantity.inputs)}"
+        for name, quantity in known.items()
+        if quantity.inputs
+    )
+    for name in given:
+        if name not in taken:
+            near = did_you_mean(name, taken)
+            raise InputError(f"{found.law} takes no `{name}`{near}; {what}")
+    if not given:
+        raise InputError(f"{found.law}: no input is given; {what}")
+    told = {name: one for name, one in known.items() if set(one.inputs) <= set(given)}
+    for name in given:
+        if all(name not in one.inputs for one in told.values()):
+            raise InputError(f"{found.law}: `{name}` decides nothing without another; {what}")
+    count = sum(int(np.prod([len(given[n]) for n in one.inputs])) for one in told.values())
+    if count > _MOST:
+        raise InputError(f"{count:,} predictions are too many at once ({_MOST:,}); give fewer")
+    rows = []
+    for name, one in told.items():
+        for values in product(*(given[n] for n in one.inputs)):
+            inputs = dict(zip(one.inputs, values, strict=True))
+            predicted = found.predict(name, **inputs)
+            ends = predicted.interval
+            low, high = (None, None) if ends is None else map(_number, ends)
+            value = _number(predicted.value)
+            rows.append(PredictedValue(name, inputs, value, low, high, one.unit, predicted.outside))
+    return Predictions(found, tuple(rows))
+
+
+def _found(fit: GivenFit) -> FitResult:
+    if isinstance(fit, FitResult):
+        return fit
+    if isinstance(fit, Fits):
+        return fit.only
+    if not isinstance(fit, str | PathLike):
+        raise refused("fit", fit, "what `fit` returns, its file, or a published name")
+    if str(fit) in PUBLISHED and not Path(fit).exists():
+        return PUBLISHED[str(fit)]
+    if not Path(fit).exists():
+        raise InputError(
+            f"{fit}: no such file, and no published fit{did_you_mean(str(fit), PUBLISHED)}"
+            " (`scaling fit --out DIR` writes DIR/laws/LAW.json)"
+        )
+    return read_fit(Path(fit))
+
+
+def _values(name: str, values: object) -> list[float]:
+    several = values if isinstance(values, list | tuple | np.ndarray) else [values]
+    numbers = [real(name, value) for value in several]
+    if not numbers or not all(number > 0 for number in numbers):
+        wrong = next((number for number in numbers if number <= 0), values)
+        raise refused(name, wrong, "positive")
+    return numbers
+
+
+def _number(value: Any) -> float | None:
+    number = float(value)
+    return number if np.isfinite(number) else None
