@@ -78,29 +78,38 @@ def _print(found: "Predictions") -> None:
     from tokenize_lab.cli.tables import text_table
 
     emit([f"caution: {said}\n" for said in found.cautions])
-    names = list(dict.fromkeys(name for row in found.rows for name in row.inputs))
+    values: dict[str, dict[float, None]] = {}  # of each input, in the order given
+    beyond: dict[str, float] = {}
+    for row in found.rows:
+        for name, value in row.inputs.items():
+            values.setdefault(name, {})[value] = None
+        for name, factor in row.outside.items():
+            beyond[name] = max(factor, beyond.get(name, 0.0))
+    several = [name for name, given in values.items() if len(given) > 1]
     rows = []
     for row in found.rows:
-        ends = "" if row.low is None else f"[{row.low:.4g}, {row.high:.4g}]"
-        beyond = ", ".join(f"{name} x {factor:.3g}" for name, factor in row.outside.items())
-        cells = [f"{row.inputs[name]:g}" if name in row.inputs else "" for name in names]
-        value = "unknown" if row.value is None else f"{row.value:.5g}"
-        rows.append([row.quantity, *cells, value, ends, row.unit, beyond])
-    level = f"{found.fit.level:.0%} interval"
-    heads = ["quantity", *names, "value", level, "unit", "beyond the data"]
-    filled = [i for i in range(len(heads)) if i <= len(names) + 1 or any(r[i] for r in rows)]
+        ends = "" if row.low is None else f" [{row.low:.4g}, {row.high:.4g}]"
+        cells = [f"{row.inputs[name]:g}" if name in row.inputs else "" for name in several]
+        shown = "unknown" if row.value is None else f"{row.value:.4g}{ends}"
+        rows.append([row.quantity, *cells, shown, row.unit])
+    bare = all(row.low is None for row in found.rows)
+    at = [f"{name} {next(iter(given)):g}" for name, given in values.items() if len(given) == 1]
     where = context_text(found.fit.context)
     title = f"{found.fit.law} ({found.fit.form}){f', {where}' if where else ''}"
+    captions = [
+        f"{name}: {factor:.3g} times beyond the data fitted" for name, factor in beyond.items()
+    ]
+    if bare and found.fit.interval_reason:
+        captions.append(f"no interval: {found.fit.interval_reason}")
     table = text_table(
-        title,
-        [heads[i] for i in filled],
-        [[row[i] for i in filled] for row in rows],
-        left=("unit", "beyond the data"),
-        caption="" if any(row.low is not None for row in found.rows) else _why(found),
+        f"{title} at {', '.join(at)}" if at else title,
+        ["quantity", *several, _heading(bare, found.fit.level), "unit"],
+        rows,
+        left=("unit",),
+        caption="; ".join(captions),
     )
     emit(drawn([table]))
 
 
-def _why(found: "Predictions") -> str:
-    reason = found.fit.interval_reason
-    return f"no interval: {reason}" if reason else ""
+def _heading(bare: bool, level: float) -> str:
+    return "value" if bare else f"value [{level:.0%} interval]"

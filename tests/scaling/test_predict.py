@@ -124,8 +124,10 @@ def test_command(written: Path, law2: FitResult) -> None:
     assert done.exit_code == 0
     text = done.stdout
     assert text.startswith("caution: an extrapolation: compute_flops lies up to 50 times")
-    for piece in ("law2 (shrinking)", "95% interval", "compression_rate_opt", "compute_flops x 50"):
-        assert piece in text
+    pieces = ("law2 (shrinking) at compression_rate 4", "[95% interval]", "compression_rate_opt")
+    assert all(piece in text for piece in (*pieces, "50 times beyond the data fitted", "1e+23"))
+    narrow = command(f"scaling predict {written} --compute 1e22", env={"COLUMNS": "80"}).stdout
+    assert "(shrinking) at compute_flops 1e+22" in narrow and "(1 of" not in narrow
     published = command("scaling predict hoffmann-approach3 --parameters 7e10 --tokens 1.4e12")
     assert "no interval: none published for E" in published.stdout
     same = answer(f"scaling predict {written} --at compute_flops=1e21")
