@@ -163,6 +163,7 @@ class Tokenizer(Protocol):
         token_bytes: the raw bytes of every id.
         prefix: bytes the tokenizer puts before every non-empty text (SentencePiece's dummy
             prefix: one space); they are no part of the text and are never counted as its bytes.
+        suffix: bytes it puts after every non-empty text, likewise.
         lossless: whether bytes of tokens equal bytes of text for every text, by construction.
         lossy_reason: why not, where it is not; empty otherwise.
         engine: the library and version that encodes.
@@ -180,6 +181,8 @@ class Tokenizer(Protocol):
     def token_bytes(self) -> TokenBytes: ...
     @property
     def prefix(self) -> bytes: ...
+    @property
+    def suffix(self) -> bytes: ...
     @property
     def lossless(self) -> bool: ...
     @property

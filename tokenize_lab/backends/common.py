@@ -26,6 +26,7 @@ class LoadedTokenizer(ShownShort):
     prefix: bytes = b""
     lossless: bool = True
     lossy_reason: str = ""
+    suffix: bytes = b""
 
     def __getstate__(self) -> dict[str, Any]:
         return declared_fields(self)

@@ -13,9 +13,10 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ from tokenize_lab.backends.huggingface_json import (
     lossy_reason,
     splitting,
     text_path,
+    without_marks,
 )
+from tokenize_lab.backends.running_text import LETTERS, Frame, frame_of, running_bytes
 from tokenize_lab.patterns import Splitting
 from tokenize_lab.tokenizer import Encoding
 
@@ -95,7 +98,6 @@ def _hub_problem(error: Exception) -> str:
 
 # The library keeps about 100 bytes per token of a call; more at once is no faster.
 TEXTS_AT_ONCE = 64
-PROBED_ADDED_TOKENS = 20
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -151,6 +153,11 @@ class HuggingFaceTokenizer(LoadedTokenizer):
                 e.ids for chunk in chunks for e in encode(chunk, add_special_tokens=False)
             )
 
+    def decode_batch(self, ids: Sequence[Sequence[int]]) -> list[bytes]:
+        """Return what the library itself makes of each list of ids, special ones too."""
+        with refused_text(self.spec):
+            return _decoded(self.library_tokenizer, ids)
+
     def pretoken_count(self, text: str) -> int | None:
         """Return into how many pieces the pre-tokenizer splits the normalised text."""
         if not self.splits:
@@ -198,12 +205,9 @@ def huggingface_from_text(text: str, spec: str, name: str, place: str) -> Huggin
         raise InputError(f"{place}: its vocabulary is empty")
     refuse_gaps(place, max(ids), len(ids))
     size = max(ids) + 1
-    vocabulary = Vocabulary(
-        [engine.id_to_token(token_id) for token_id in range(size)],
-        {token_id for token_id, token in added.items() if token.special},
-        {token_id for token_id, token in added.items() if not token.special},
-    )
     model = _model_facts(engine.model)
+    with refused_text(spec):
+        vocabulary, frame = _vocabulary(engine, size, model)
     reason = lossy_reason(vocabulary, model, path)
     stripping = [t.content for t in added.values() if not t.special and (t.lstrip or t.rstrip)]
     if stripping and not reason:
@@ -216,9 +220,10 @@ def huggingface_from_text(text: str, spec: str, name: str, place: str) -> Huggin
         sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
         vocabulary_size=size,
         token_bytes=byte_table(vocabulary, model, path),
-        prefix=path.prefix.encode("utf-8"),
+        prefix=path.prefix.encode("utf-8") or frame.prefix,
         lossless=not reason,
         lossy_reason=reason,
+        suffix=frame.suffix,
         engine=f"tokenizers {tokenizers.__version__}",
         serialized=text,
         splits=path.splits,
@@ -226,13 +231,60 @@ def huggingface_from_text(text: str, spec: str, name: str, place: str) -> Huggin
         fast="it is lossy" if reason else fast_path(json.loads(text)["model"], pieces, name),
     )
     # A lossy tokenizer too must be able to encode, so it is tried on the same texts.
-    more = (f"a{content}b" for content in ordinary[:PROBED_ADDED_TOKENS])
+    # The character that stands for a space comes back as one, which is all that is not looked at.
+    mark = path.space_mark
+    more = [f"a{content}b" for content in ordinary if not mark or mark not in content]
     difference = difference_on_probes(tokenizer, more)
     if difference and not reason:
         return replace(tokenizer, lossless=False, lossy_reason=difference, fast="it is lossy")
     if isinstance(tokenizer.fast, FastPath) and not _same_ids(tokenizer):
         return replace(tokenizer, fast="tiktoken gives other ids on a probe")
     return tokenizer
+
+
+def _vocabulary(engine: Any, size: int, model: ModelFacts) -> tuple[Vocabulary, Frame]:
+    """Return the vocabulary; and what the decoder puts around tokens that no setting tells of."""
+    pieces = [engine.id_to_token(token_id) for token_id in range(size)]
+    added = engine.get_added_tokens_decoder()
+    literal = {token_id for token_id, token in added.items() if not token.special}
+    special = {*added} - literal
+    frame = _frame(engine, pieces, model, special)
+    decode = partial(_decoded, engine)
+    # What the model itself puts out is text, whatever it is called.
+    written = running_bytes(frame, decode, sorted(special)) if frame else {}
+    forms = {form for i in special for form in (pieces[i], written.get(i, b"").decode())}
+    texts = [text for form in sorted(forms) for text in (form, f"a{form}b")]
+    with threads(False):
+        encoded = engine.encode_batch_fast(texts, add_special_tokens=False)
+    special.difference_update(*(row.ids for row in encoded))
+    if frame is None:
+        return Vocabulary(pieces, special, literal, {}), Frame((), b"", b"")
+    if model.continuing_prefix or model.end_suffix:
+        used = [i for i, piece in enumerate(pieces) if piece is not None and i not in special]
+        return Vocabulary(pieces, special, literal, running_bytes(frame, decode, used)), frame
+    decoded = running_bytes(frame, decode, sorted({*added} - special))
+    return Vocabulary(pieces, special, literal, decoded), Frame((), b"", b"")
+
+
+def _frame(
+    engine: Any, pieces: Sequence[str | None], model: ModelFacts, special: Collection[int]
+) -> Frame | None:
+    """Return a letter to decode ids between; None where the library has no way back to text."""
+    if engine.decoder is None:  # pieces are laid side by side, as they are written
+        return None
+    used = [i for i, piece in enumerate(pieces) if piece is not None and i not in special]
+    letters = [(engine.encode(c, add_special_tokens=False).ids, c.encode()) for c in LETTERS]
+    # A word's last piece shows what the decoder makes of its end.
+    ending = sorted(used, key=lambda i: not (pieces[i] or "").endswith(model.end_suffix))
+    words = ((i, without_marks(pieces[i] or "", model)) for i in ending)
+    letters += islice((([i], bare.encode()) for i, bare in words if bare.isalnum()), len(LETTERS))
+    return frame_of(letters, partial(_decoded, engine), used)
+
+
+def _decoded(engine: Any, ids: Sequence[Sequence[int]]) -> list[bytes]:
+    with threads(False):
+        decoded = engine.decode_batch([list(row) for row in ids], skip_special_tokens=False)
+    return [text.encode("utf-8") for text in decoded]
 
 
 def _same_ids(tokenizer: HuggingFaceTokenizer) -> bool:

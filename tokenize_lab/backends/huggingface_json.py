@@ -4,12 +4,15 @@ Parts are the dictionaries of a tokenizer.json: `{"type": "ByteLevel", "add_pref
 Names and meanings are those of the `tokenizers` library.
 """
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from tokenize_lab.backends.simple import UTF8_BYTES, byte_to_character, character_to_byte
-from tokenize_lab.patterns import GPT2, Splitting
+from tokenize_lab.counts.bytes import ASCII_SPACES, WIDE_SPACES
+from tokenize_lab.patterns import GPT2, PATTERNS, RULES, Splitting
 from tokenize_lab.tokenizer import TokenBytes, TokenKind
 
 JsonPart = dict[str, Any]
@@ -59,6 +62,7 @@ def written_merges(model: Mapping[str, Any]) -> list[tuple[str, str]]:
 def text_path(normalizer: JsonPart | None, pre_tokenizer: JsonPart | None) -> TextPath:
     """Return what a tokenizer's normaliser and pre-tokenizer do to a text."""
     byte_level, mark, prefix, splits = False, "", "", False
+    gone: frozenset[str] = frozenset()  # characters that no longer occur
     reasons: list[str] = []
     for part in parts_of(normalizer):
         match part:
@@ -72,6 +76,7 @@ def text_path(normalizer: JsonPart | None, pre_tokenizer: JsonPart | None) -> Te
                 mark = content
             case {"type": kind}:
                 reasons.append(f"its normaliser {kind} changes text")
+        gone = _gone_after(part, gone)
     for part in parts_of(pre_tokenizer):
         kind = part["type"]
         if kind == "ByteLevel":
@@ -80,15 +85,54 @@ def text_path(normalizer: JsonPart | None, pre_tokenizer: JsonPart | None) -> Te
         elif kind == "Metaspace":
             mark = part.get("replacement", "▁")
             splits |= part.get("split", True)
-        else:
+        elif not _never_matches(part, gone):
             splits = True
             reasons += _dropped_by(part)
         if _puts_space_in_front(part):
             prefix = prefix or " "
             what = "it puts a space before a text only if there is none, so the two look alike"
             reasons.append(what)
+        gone = _gone_after(part, gone)
     prefix = prefix.replace(mark, " ") if mark else prefix
     return TextPath(byte_level, mark, prefix, reasons[0] if reasons else "", splits)
+
+
+_WHITE_SPACE = frozenset(WIDE_SPACES) | frozenset(map(chr, ASCII_SPACES))
+_SPACES = re.compile(r"\[?(?: |\\ |\\x20|\\u0020)\]?(?:\+|\{[1-9]\d*(?:,\d*)?\})?\+?")
+
+
+def _gone_after(part: JsonPart, gone: frozenset[str]) -> frozenset[str]:
+    """Return which characters cannot occur after a part, of those that could not before it."""
+    match part:
+        case {"type": "ByteLevel"}:
+            return gone | _WHITE_SPACE
+        case {"type": "Metaspace"}:
+            return gone | {" "}
+        case {"type": "Prepend", "prepend": put}:
+            return gone - set(put)
+        case {"type": "Replace", "pattern": {"String": replaced}, "content": put}:
+            return (gone | {replaced} if len(replaced) == 1 else gone) - set(put)
+        case {"type": "Replace", "content": put}:
+            return gone - set(put)
+        case {"type": "NFC" | "NFD" | "NFKC" | "NFKD" | "Precompiled" | "BertNormalizer"}:
+            return frozenset()  # a compatibility form may be a space
+    return gone
+
+
+def _never_matches(part: JsonPart, gone: frozenset[str]) -> bool:
+    """Whether a part looks for a character that cannot occur, so that it does nothing."""
+    match part:
+        case {"type": "Split", "invert": True, "behavior": "Removed"}:
+            return False
+        case {"type": "Split", "pattern": {"String": wanted}}:
+            return any(character in gone for character in wanted)
+        case {"type": "Split", "pattern": {"Regex": r"\s" | r"\s+"}} | {"type": "WhitespaceSplit"}:
+            return gone >= _WHITE_SPACE
+        case {"type": "Split", "pattern": {"Regex": pattern}}:
+            return " " in gone and _SPACES.fullmatch(pattern) is not None
+        case {"type": "CharDelimiterSplit", "delimiter": delimiter}:
+            return delimiter in gone
+    return False
 
 
 def decoder_problem(decoder: JsonPart | None, path: TextPath) -> str:
@@ -130,6 +174,10 @@ def _keeps_matches(part: JsonPart) -> bool:
 
 def _dropped_by(part: JsonPart) -> list[str]:
     kind = part["type"]
+    if kind == "Split" and part.get("behavior") == "Removed" and part.get("invert"):
+        lost = _unmatched(json.dumps(part["pattern"]))
+        what = f"its pre-tokenizer Split removes what its pattern does not match (such as {lost!r})"
+        return [what] if lost else []
     if part.get("behavior") == "Removed":
         return [f"its pre-tokenizer {kind} removes what it splits at"]
     if kind in ("Whitespace", "WhitespaceSplit", "BertPreTokenizer"):
@@ -139,6 +187,34 @@ def _dropped_by(part: JsonPart) -> list[str]:
     if kind in KEEPING_SPLITS or "behavior" in part:  # Split and Punctuation name a behaviour
         return []
     return [f"its pre-tokenizer {kind} is not known to keep the text whole"]
+
+
+@cache
+def _unmatched(pattern: str) -> str:
+    """Return a character that a Split's pattern (as JSON) leaves out in some text, or nothing.
+
+    What the library reads the pattern as is asked of it: every character of the first plane and
+    some of the others, beside each other and beside characters that patterns tell apart.
+    """
+    from tokenizers import Regex, pre_tokenizers
+
+    described = json.loads(pattern)
+    if described.get("Regex") in {*PATTERNS.values(), *RULES}:
+        return ""
+    wanted = Regex(described["Regex"]) if "Regex" in described else described["String"]
+    split = pre_tokenizers.Split(wanted, "removed", invert=True)
+    points = (*range(0xD800), *range(0xE000, 0x10000), *range(0x10000, 0x110000, 61))
+    characters = [chr(point) for point in points]
+    for beside in ("", "a", "A", " ", "\n", "1", ".", "漢"):
+        text = beside.join(characters) + beside
+        at = 0
+        for _, (first, last) in split.pre_tokenize_str(text):
+            if first > at:
+                break
+            at = last
+        if at < len(text):
+            return text[at]
+    return ""
 
 
 def _puts_space_in_front(part: JsonPart) -> bool:
@@ -177,13 +253,16 @@ class Vocabulary(NamedTuple):
 
     Attributes:
         pieces: the piece of each id, or None where the id is not used.
-        special: ids of added tokens that are control tokens.
+        special: ids of added tokens that are control tokens, and come out of no text.
         literal: ids of other added tokens: text found before the model looks.
+        decoded: what the library makes of some ids in running text, where that is not theirs by
+            the settings.
     """
 
     pieces: Sequence[str | None]
     special: Collection[int]
     literal: Collection[int]
+    decoded: Mapping[int, bytes]
 
 
 def byte_table(vocabulary: Vocabulary, model: ModelFacts, path: TextPath) -> TokenBytes:
@@ -203,12 +282,14 @@ def byte_table(vocabulary: Vocabulary, model: ModelFacts, path: TextPath) -> Tok
             kind = TokenKind.UNKNOWN
         elif token_id in vocabulary.special:
             kind = TokenKind.SPECIAL
+        elif token_id in vocabulary.decoded:
+            raw = vocabulary.decoded[token_id]
         elif token_id in vocabulary.literal:
             raw = piece.encode("utf-8")
         elif model.byte_fallback and (byte := BYTE_TOKEN.fullmatch(piece)):
             kind, raw = TokenKind.BYTE_FALLBACK, bytes([int(byte[1], 16)])
         else:
-            bare = _without_marks(piece, model)
+            bare = without_marks(piece, model)
             if path.space_mark:
                 bare = bare.replace(path.space_mark, " ")
             if not path.byte_level:
@@ -251,11 +332,15 @@ def _missing_bytes(vocabulary: Vocabulary, model: ModelFacts, path: TextPath) ->
             if not all(f"{before}{written[byte]}{after}" in have for before, after in forms)
         ]
     if model.byte_fallback:
-        return [byte for byte in UTF8_BYTES if f"<0x{byte:02X}>" not in have]
+        # A character that has a token needs no fallback, and a space with a mark becomes the mark.
+        own = {byte for byte in range(0x80) if chr(byte) in have}
+        own |= {ord(" ")} if path.space_mark else set()
+        return [b for b in UTF8_BYTES if b not in own and f"<0x{b:02X}>" not in have]
     return None
 
 
-def _without_marks(piece: str, model: ModelFacts) -> str:
+def without_marks(piece: str, model: ModelFacts) -> str:
+    """Return a piece without what marks that it goes on in a word, or ends one."""
     if model.continuing_prefix and piece != model.continuing_prefix:
         piece = piece.removeprefix(model.continuing_prefix)
     if model.end_suffix and piece != model.end_suffix:

@@ -148,6 +148,13 @@ class SentencePieceTokenizer(LoadedTokenizer):
         lengths = np.fromiter(map(len, arrays), np.int64, len(arrays))
         return Encoding(np.concatenate(arrays).view(np.uint32), lengths)
 
+    def decode_batch(self, ids: Sequence[Sequence[int]]) -> list[bytes]:
+        """Return what SentencePiece itself makes of each list of ids."""
+        rows = [list(row) for row in ids]
+        return (
+            [text.encode() for text in self._processor.Decode(rows, num_threads=1)] if rows else []
+        )
+
     def pretoken_count(self, text: str) -> int | None:
         """Return None: SentencePiece does not split a text before it merges."""
         return None
@@ -181,13 +188,15 @@ def sentencepiece_from_bytes(
     if not size:
         raise InputError(f"{place}: {REMEDY} (it has no pieces)")
     reason = lossy_reason(settings)
+    dummy = b" " if settings.add_dummy_prefix else b""
     tokenizer = SentencePieceTokenizer(
         spec=spec,
         name=name,
         sha256=hashlib.sha256(serialized).hexdigest(),
         vocabulary_size=size,
         token_bytes=table,
-        prefix=b" " if settings.add_dummy_prefix and not settings.whitespace_as_suffix else b"",
+        prefix=b"" if settings.whitespace_as_suffix else dummy,
+        suffix=dummy if settings.whitespace_as_suffix else b"",
         lossless=not reason,
         lossy_reason=reason,
         engine=f"sentencepiece {sentencepiece.__version__}",

@@ -22,6 +22,7 @@ class ByteTokenizer(ShownShort):
     sha256: str = hashlib.sha256(b"tokenize-lab: UTF-8 bytes").hexdigest()
     vocabulary_size: int = 256
     prefix: bytes = b""
+    suffix: bytes = b""
     lossless: bool = True
     lossy_reason: str = ""
     engine: str = "tokenize-lab"
@@ -69,6 +70,7 @@ class CharacterTokenizer(ShownShort):
     sha256: str = hashlib.sha256(b"tokenize-lab: Unicode code points").hexdigest()
     vocabulary_size: int = CODE_POINTS
     prefix: bytes = b""
+    suffix: bytes = b""
     lossless: bool = True
     lossy_reason: str = ""
     engine: str = "tokenize-lab"

@@ -72,6 +72,11 @@ class TiktokenTokenizer(LoadedTokenizer):
             return encoding
         return Encoding(encoding.ids + np.uint32(self.first_id), encoding.lengths)
 
+    def decode_batch(self, ids: Sequence[Sequence[int]]) -> list[bytes]:
+        """Return what the engine itself makes of each list of ids."""
+        first = self.first_id
+        return [self._core.decode_bytes([i - first for i in row]) for row in ids]
+
     def pretoken_count(self, text: str) -> int | None:
         """Return into how many pieces the pattern splits the text."""
         return sum(1 for _ in self._splitter.finditer(text))

@@ -58,20 +58,24 @@ def token_boundaries(text: TextBytes, encoding: Encoding, tokenizer: Tokenizer) 
     ids = encoding.ids.astype(np.int64)
     stops = np.cumsum(lengths)
     sizes = np.take(table.lengths, ids)
-    prefixed, skips, opened = _prefix_bytes(tokenizer, ids, stops - lengths, lengths)
-    sizes[prefixed] -= skips
+    trimmed, skips = _prefix_bytes(tokenizer, ids, stops - lengths, lengths)
+    sizes[trimmed] -= skips
+    if tokenizer.suffix:
+        trimmed = _with_suffix(tokenizer, ids, stops[lengths > 0] - 1)
+        skips = np.zeros(len(trimmed), np.int32)
+        sizes[trimmed] -= len(tokenizer.suffix)
 
     ends = np.zeros(len(ids) + 1, np.int64)
     np.cumsum(sizes, out=ends[1:])
     begins = ends[stops - lengths]
     token_bytes = ends[stops] - begins
-    exact = (token_bytes == text.byte_counts) & opened
+    exact = token_bytes == text.byte_counts
     # Texts whose tokens have the wrong length push the later ones out of place, or past the end.
     out_of_place = text.starts[:-1] - begins
     starts = ends[:-1]
     if out_of_place.any() or ends[-1] > len(text.raw):
         starts = np.minimum(starts + np.repeat(out_of_place, lengths), len(text.raw))
-    wrong = _differing(text.raw, starts, table, ids, sizes, prefixed, skips)
+    wrong = _differing(text.raw, starts, table, ids, sizes, trimmed, skips)
     exact[np.searchsorted(stops, wrong, side="right")] = False
 
     opens = np.zeros(len(text.raw) + 1, np.int8)
@@ -81,15 +85,15 @@ def token_boundaries(text: TextBytes, encoding: Encoding, tokenizer: Tokenizer) 
 
 def _prefix_bytes(
     tokenizer: Tokenizer, ids: IntArray, firsts: IntArray, lengths: IntArray
-) -> tuple[IntArray, NDArray[np.int32], BoolArray]:
-    """Return which tokens hold part of the tokenizer's prefix, and how many bytes of it, each; and
-    whether the tokens of each text begin with the prefix: [texts] bool.
+) -> tuple[IntArray, NDArray[np.int32]]:
+    """Return which tokens hold part of the tokenizer's prefix, and how many bytes of it, each.
+
+    Texts whose tokens do not begin with all of it have none.
 
     Arguments:
         firsts: the index of each text's first token, of `lengths` tokens in all.
     """
     prefix, table = tokenizer.prefix, tokenizer.token_bytes
-    opened = np.ones(len(lengths), np.bool_)
     places: list[IntArray] = [firsts[:0]]
     skips: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
     owners: list[IntArray] = [firsts[:0]]
@@ -97,28 +101,33 @@ def _prefix_bytes(
     found = np.zeros(len(lengths), np.int64)
     depth = 0
     while len(texts):  # once, where the first token holds all of the prefix
-        ended = lengths[texts] == depth
-        opened[texts[ended]] = False
-        texts = texts[~ended]
         place = firsts[texts] + depth
         token_and_found, which = np.unique(
             ids[place] * len(prefix) + found[texts], return_inverse=True
         )
-        held = [_held(table[i // len(prefix)], prefix[i % len(prefix) :]) for i in
-                token_and_found.tolist()]  # fmt: skip
+        held = [
+            _held(table[i // len(prefix)], prefix[i % len(prefix) :])
+            for i in token_and_found.tolist()
+        ]
         skip = np.array(held, np.int32)[which]
         is_prefix = skip >= 0
-        opened[texts[~is_prefix]] = False
         texts, skip = texts[is_prefix], skip[is_prefix]
         places.append(place[is_prefix])
         skips.append(skip)
         owners.append(texts)
         found[texts] += skip
-        texts = texts[found[texts] < len(prefix)]
         depth += 1
+        texts = texts[(found[texts] < len(prefix)) & (lengths[texts] > depth)]
     place, skip = np.concatenate(places), np.concatenate(skips)
-    whole = (skip > 0) & opened[np.concatenate(owners)]
-    return place[whole], skip[whole], opened
+    whole = (skip > 0) & (found[np.concatenate(owners)] == len(prefix))
+    return place[whole], skip[whole]
+
+
+def _with_suffix(tokenizer: Tokenizer, ids: IntArray, lasts: IntArray) -> IntArray:
+    """Return which of the texts' last tokens end with the tokenizer's suffix."""
+    distinct, inverse = np.unique(ids[lasts], return_inverse=True)
+    ending = [tokenizer.token_bytes[i].endswith(tokenizer.suffix) for i in distinct.tolist()]
+    return lasts[np.array(ending, np.bool_)[inverse]]
 
 
 def _held(token: bytes, prefix: bytes) -> int:
@@ -134,24 +143,24 @@ def _differing(
     table: TokenBytes,
     ids: IntArray,
     sizes: NDArray[np.int32],
-    prefixed: IntArray,
+    trimmed: IntArray,
     skips: NDArray[np.int32],
 ) -> IntArray:
     """Return the indices of tokens whose bytes differ from the text's at their place.
 
     Arguments:
         starts: [tokens] where each token lies in `text`.
-        sizes: [tokens] bytes of each, without the prefix.
-        prefixed: tokens of which the first `skips` bytes are prefix.
+        sizes: [tokens] bytes of each, without prefix and suffix.
+        trimmed: tokens with part of either, the first `skips` bytes prefix.
     """
     of_text = windows(text)
     differ = (of_text[starts] ^ np.take(table.heads, ids)) & np.take(table.head_masks, ids)
-    skipped = np.zeros(len(ids) if len(prefixed) else 0, np.int64)
-    if len(prefixed):
-        skipped[prefixed] = skips
-        at = table.starts[ids[prefixed]] + skips
-        mask = HEAD_MASKS[np.minimum(sizes[prefixed], WINDOW)]
-        differ[prefixed] = (of_text[starts[prefixed]] ^ table.windows[at]) & mask
+    skipped = np.zeros(len(ids) if len(trimmed) else 0, np.int64)
+    if len(trimmed):
+        skipped[trimmed] = skips
+        at = table.starts[ids[trimmed]] + skips
+        mask = HEAD_MASKS[np.minimum(sizes[trimmed], WINDOW)]
+        differ[trimmed] = (of_text[starts[trimmed]] ^ table.windows[at]) & mask
     wrong = [np.flatnonzero(differ)]
     left = np.flatnonzero(sizes > WINDOW)
     offset = WINDOW
@@ -270,9 +279,16 @@ def lost_bytes(
         token, at = _members(table.starts[ids], table.lengths[ids])
         lacking -= _byte_counts(owner[token], data[at], len(texts))
         firsts = np.cumsum(lengths) - lengths
-        opened = _prefix_bytes(tokenizer, ids, firsts, lengths)[2] & (lengths > 0)
-        for byte in tokenizer.prefix:
-            lacking[opened, byte] += 1
+        prefixed, skips = _prefix_bytes(tokenizer, ids, firsts, lengths)
+        _, at = _members(table.starts[ids[prefixed]], skips)
+        ends = np.cumsum(lengths)
+        opened = np.searchsorted(ends, np.repeat(prefixed, skips), side="right")
+        lacking += _byte_counts(opened, data[at], len(texts))
+        if tokenizer.suffix:
+            closing = _with_suffix(tokenizer, ids, ends[lengths > 0] - 1)
+            closed = np.searchsorted(ends, closing, side="right")
+            for byte in tokenizer.suffix:
+                lacking[closed, byte] += 1
         lost[texts] = np.maximum(lacking, 0).sum(1)
     return lost
 

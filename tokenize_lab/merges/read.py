@@ -37,6 +37,11 @@ class DerivedTokenizer(ShownShort):
         return self.source.prefix
 
     @property
+    def suffix(self) -> bytes:
+        """Bytes put after every text."""
+        return self.source.suffix
+
+    @property
     def lossless(self) -> bool:
         """Whether bytes of tokens equal bytes of text."""
         return self.source.lossless

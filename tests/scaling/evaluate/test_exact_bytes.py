@@ -31,6 +31,7 @@ class Merging:
     """Byte pair encoding by a short list of merges; `prefix` stands before every text."""
 
     prefix: bytes = b""
+    suffix: bytes = b""
     spec: str = "merging"
     name: str = "merging"
     sha256: str = ""

@@ -3,14 +3,20 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from corpora.errors import InputError
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING, assert_lossless, bytes_per_text
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
+from tokenize_lab.backends.running_text import BytesProof, bytes_proof
 from tokenize_lab.backends.simple import byte_to_character, character_to_byte
+from tokenize_lab.counts.bytes import TextBytes
+from tokenize_lab.counts.tokens import token_boundaries
+from tokenize_lab.patterns import PATTERNS
 from tokenize_lab.tokenizer import TokenKind
+from tokenize_lab.tokenizer_spec import load_tokenizer
 
 ALPHABET = {character: i for i, character in enumerate(byte_to_character().values())}
 BYTE_TOKENS = {f"<0x{byte:02X}>": byte for byte in range(256)}
@@ -170,19 +176,31 @@ def test_a_split_that_keeps_text_is_lossless(part: Any) -> None:
     assert_lossless(loaded, HARD)
 
 
-def test_wordpiece_is_lossy_and_its_marks_have_no_bytes() -> None:
-    vocab = {"[UNK]": 0, "un": 1, "##able": 2, "##": 3, "###": 4}
+def test_wordpiece_is_lossy_and_its_words_have_the_space_that_its_decoder_puts() -> None:
+    vocab = {"[UNK]": 0, "un": 1, "##able": 2, "##": 3, "###": 4, ".": 5}
     tokenizer = Tokenizer(models.WordPiece(vocab=vocab, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
     loaded = _loaded(tokenizer)
     table = loaded.token_bytes
-    assert [table[i] for i in range(5)] == [b"", b"un", b"able", b"##", b"#"]
+    # It takes the marks off, and the space before a full stop.
+    assert [table[i] for i in range(6)] == [b"", b" un", b"able", b"", b"#", b"."]
     assert table.kinds[0] == TokenKind.UNKNOWN
-    assert "outside the vocabulary become [UNK]" in loaded.lossy_reason
-    assert bytes_per_text(loaded, ["unable", "other"]) == [b"unable", b""]
+    assert "splitting at whitespace drops it" in loaded.lossy_reason
+    assert loaded.prefix == b" "
+    assert bytes_per_text(loaded, ["unable un.", "other"]) == [b" unable un.", b""]
+    texts = ["unable un.", "unable  un.", "un .", "un", ". un", "", "other un"]
+    back = [
+        tokenizer.decode(tokenizer.encode(text).ids, skip_special_tokens=False) for text in texts
+    ]
+    boundaries = token_boundaries(TextBytes.of(texts), loaded.encode_batch(texts), loaded)
+    assert boundaries.exact.tolist() == [
+        one == other for one, other in zip(back, texts, strict=True)
+    ]
+    assert boundaries.exact.tolist() == [True, False, False, True, True, True, False]
 
 
-def test_a_words_end_mark_has_no_bytes() -> None:
+def test_a_words_end_mark_is_the_space_that_its_decoder_puts() -> None:
     vocab = {"a": 0, "b": 1, "b</w>": 2, "ab</w>": 3, "</w>": 4}
     tokenizer = Tokenizer(
         models.BPE(vocab=vocab, merges=[("a", "b</w>")], end_of_word_suffix="</w>")
@@ -190,8 +208,146 @@ def test_a_words_end_mark_has_no_bytes() -> None:
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.decoder = decoders.BPEDecoder()
     loaded = _loaded(tokenizer)
-    assert bytes_per_text(loaded, ["ab", "b ab"]) == [b"ab", b"bab"]
-    assert not loaded.lossless
+    assert bytes_per_text(loaded, ["ab", "b ab"]) == [b"ab ", b"b ab "]
+    assert (loaded.prefix, loaded.suffix, loaded.lossless) == (b"", b" ", False)
+    texts = ["ab", "b ab", "b  ab", " b", ""]
+    boundaries = token_boundaries(TextBytes.of(texts), loaded.encode_batch(texts), loaded)
+    assert boundaries.exact.tolist() == [True, True, False, False, True]
+    assert boundaries.token_bytes.tolist() == [2, 4, 4, 1, 0]
+    assert bytes_proof(loaded) == BytesProof(5, {}, [])
+
+
+def _gemma(*added: AddedToken, pieces: str = "abc▁ñ漢") -> Tokenizer:
+    tokenizer = _byte_fallback(pieces)
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    tokenizer.add_tokens(list(added))
+    return tokenizer
+
+
+def test_an_added_token_is_what_it_is_decoded_to() -> None:
+    vocab = BYTE_TOKENS | {"a": 256, "▁": 257, "▁▁": 258, "\t": 259}
+    tokenizer = _gemma()
+    tokenizer.model = models.BPE(vocab=vocab, merges=[("▁", "▁")], byte_fallback=True)
+    marks = AddedToken("▁▁", normalized=False)
+    tabs = AddedToken("\t\t", normalized=False)
+    normalized = AddedToken("a a", normalized=True)
+    tokenizer.add_tokens([marks, tabs, normalized, AddedToken("<0x41>", normalized=False)])
+    loaded = _loaded(tokenizer)
+    table = loaded.token_bytes
+    assert [table[i] for i in range(258, 262)] == [b"  ", b"\t", b"\t\t", b"a a"]
+    assert table[0x41] == b"A"
+    # Text that reads like a byte's token becomes the token, and comes back as the byte.
+    assert not loaded.lossless and "<0x41>" in loaded.lossy_reason
+    harmless = _loaded(_gemma(marks, tabs, normalized))
+    assert harmless.lossless
+    assert_lossless(harmless, [*HARD, *SPECIAL_LOOKING, "a  a", "a a", "\t\t\t"])
+    assert not bytes_proof(loaded).differing and not bytes_proof(harmless).differing
+
+
+def test_special_pieces_that_a_model_puts_out_itself_are_text() -> None:
+    pieces = [("<unk>", 0.0), ("<s>", -1.0), ("<mask>", -1.0), ("a", -2.0), ("▁", -2.0)]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=0))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never", split=False)
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="never")
+    tokenizer.add_special_tokens(["<s>", "<mask>", "<pad>"])
+    loaded = _loaded(tokenizer)
+    assert loaded.encode_batch(["a<s>a"]).ids.tolist() == [3, 1, 3]
+    assert bytes_per_text(loaded, ["a<s>a", "<mask> a"]) == [b"a<s>a", b"<mask> a"]
+    kinds = [TokenKind.UNKNOWN, *[TokenKind.TEXT] * 4, TokenKind.SPECIAL]
+    assert loaded.token_bytes.kinds.tolist() == kinds
+    assert bytes_proof(loaded) == BytesProof(4, {}, [])
+
+
+def test_ids_whose_bytes_the_decoder_does_not_give_are_named() -> None:
+    tokenizer = _gemma()
+    pieces = BYTE_TOKENS | {"a": 256, "▁": 257, "▁a": 258, "x": 259}
+    tokenizer.model = models.BPE(vocab=pieces, merges=[("▁", "a")], byte_fallback=True)
+    # Without Fuse, the space is taken off every token and not off the text.
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Strip(" ", 1, 0)]
+    )
+    loaded = _loaded(tokenizer)
+    proof = bytes_proof(loaded)
+    assert proof.differing == {0x20: b"", 257: b"", 258: b"a"}
+    assert proof.open == [0xC0, 0xC1, *range(0xF5, 0x100)]
+    assert proof.shown == 260 - 3 - 13
+    named = proof.as_json(loaded.token_bytes)["differing"]
+    assert named[-1] == {"id": 258, "text": " a", "decoded": "a"}
+
+
+@pytest.mark.parametrize("spec", ["mistral:v1", "mistral:v3", "mistral:tekken"])
+def test_bytes_of_whole_vocabularies_are_what_their_libraries_decode(spec: str) -> None:
+    tokenizer = load_tokenizer(spec)
+    proof = bytes_proof(tokenizer)
+    assert not proof.differing and not proof.why
+    assert len(proof.open) == 13  # bytes that are in no UTF-8
+    assert proof.shown == np.count_nonzero(tokenizer.token_bytes.lengths) - 13
+
+
+SPLIT_ALL = r"\p{L}+|\p{N}{1,3}|[^\p{L}\p{N}]+"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "lost"),
+    [
+        (SPLIT_ALL, ""),
+        (PATTERNS["gpt4o"], ""),
+        (r"[^ ]+", " "),
+        (r"\p{L}+|\p{N}+|[^\p{L}\p{N}\u0301]+", "\u0301"),
+        (r"[\x00-\x{FFFF}]+", "\U00010000"),
+    ],
+)
+def test_what_an_inverted_split_removes_is_what_it_does_not_match(pattern: str, lost: str) -> None:
+    tokenizer = _byte_level()
+    split = pre_tokenizers.Split(Regex(pattern), "removed", invert=True)
+    byte_level = pre_tokenizers.ByteLevel(False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
+    loaded = _loaded(tokenizer)
+    assert loaded.lossless == (not lost)
+    assert not lost or f"(such as {lost!r})" in loaded.lossy_reason
+    if not lost:
+        assert_lossless(loaded, [*HARD, *SPECIAL_LOOKING])
+
+
+@pytest.mark.parametrize("byte", [0x09, 0x20])
+def test_a_byte_whose_character_has_a_token_needs_no_fallback(byte: int) -> None:
+    tokenizer = _gemma()
+    pieces = {piece: i for i, piece in enumerate([*BYTE_TOKENS, "\t", "▁"])}
+    del pieces[f"<0x{byte:02X}>"]
+    tokenizer.model = models.BPE(vocab=pieces, merges=[], byte_fallback=True)
+    loaded = _loaded(tokenizer)
+    assert loaded.lossless
+    assert_lossless(loaded, [*HARD, *SPECIAL_LOOKING])
+    del pieces["<0x0B>"]
+    tokenizer.model = models.BPE(vocab=pieces, merges=[], byte_fallback=True)
+    assert "1 bytes have no token (0x0B first)" in _loaded(tokenizer).lossy_reason
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        pre_tokenizers.Split(" ", "merged_with_previous"),
+        pre_tokenizers.Split(" ", "removed"),
+        pre_tokenizers.Split(Regex(r"\ +"), "isolated"),
+        pre_tokenizers.Split(Regex("[ ]{2,}"), "removed"),
+        pre_tokenizers.CharDelimiterSplit(" "),
+    ],
+)
+def test_a_split_at_what_no_longer_occurs_is_none(part: Any) -> None:
+    tokenizer = _gemma()
+    tokenizer.pre_tokenizer = part
+    loaded = _loaded(tokenizer)
+    assert loaded.lossless and loaded.pretoken_count("a b") is None
+    assert_lossless(loaded, HARD)
+    # A form of compatibility makes spaces of others, and a real split still splits.
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Replace(" ", "▁"), normalizers.NFKC()])
+    assert _loaded(tokenizer).pretoken_count("a\u00a0\u00a0b") is not None
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([part, pre_tokenizers.Digits(False)])
+    assert _loaded(tokenizer).pretoken_count("a 1 b") == 3
 
 
 def test_characters_that_are_lost_are_named() -> None:
