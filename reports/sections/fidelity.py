@@ -2,7 +2,8 @@
 how numbers and programs are cut, where the text holds any."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from markupsafe import Markup
 
@@ -61,9 +62,7 @@ def _overall(measured: Measured, corpus: CorpusResults) -> Markup:
             [
                 tokenizer_cell(tokenizer),
                 *(MEASURES[rate].cell(row) for rate in _SHARES),
-                "yes"
-                if facts[tokenizer]["lossless"]
-                else f"no: {facts[tokenizer]['lossy_reason']}",
+                _lossless(facts[tokenizer], row["exact_share"] == 1),
             ]
             for tokenizer, row in corpus.overall.items()
         ],
@@ -81,6 +80,13 @@ def _overall(measured: Measured, corpus: CorpusResults) -> Markup:
 
 def _check(spec: str, corpus: str) -> str:
     return shlex.join(["tokenize-lab", "tokenizers", "check", spec, corpus])
+
+
+def _lossless(facts: Mapping[str, Any], all_exact: bool) -> str:
+    """Say whether all text must come back; and if not, why this one may have all the same."""
+    if facts["lossless"]:
+        return "yes"
+    return f"no: {facts['lossy_reason']}{'; this text has none of it' if all_exact else ''}"
 
 
 _BOUNDARIES = ("", "_expected", "_hit")

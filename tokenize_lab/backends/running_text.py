@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from tokenize_lab.forensics.utf8 import cut_of, texts_around
-from tokenize_lab.tokenizer import TokenBytes, Tokenizer, readable
+from tokenize_lab.tokenizer import TokenBytes, Tokenizer, quoted, readable
 
 Decode = Callable[[Sequence[Sequence[int]]], Sequence[bytes]]
 LETTERS = "xaoi0的"
@@ -119,6 +119,22 @@ class BytesProof:
     open: list[int]
     why: str = ""
 
+    def summary(self, table: TokenBytes) -> str:
+        """Return it as a line that names the first of the ids that are not shown."""
+        if self.why:
+            return f"not compared: {self.why}"
+        parts = [f"{self.shown:,} as its library decodes them"]
+        if self.differing:
+            i, raw = next(iter(self.differing.items()))
+            more = f"{len(self.differing):,} otherwise"
+            parts.append(f"{more} (id {i}: {_quoted(table[i])}, decoded {_quoted(raw)})")
+        if self.open:
+            i = self.open[0]
+            parts.append(
+                f"{len(self.open):,} in no text of their own (id {i}: {_quoted(table[i])})"
+            )
+        return "; ".join(parts)
+
     def as_json(self, table: TokenBytes) -> dict[str, Any]:
         """Return it with every id that is not shown by name."""
         return {
@@ -140,7 +156,7 @@ def bytes_proof(tokenizer: Tokenizer) -> BytesProof:
     table = tokenizer.token_bytes
     filled = np.flatnonzero(table.lengths).tolist()
     if not isinstance(tokenizer, Decoding):
-        return BytesProof(0, {}, filled, f"{tokenizer.engine} offers no decoder")
+        return BytesProof(0, {}, filled, "it has no decoder of its own")
     decode = tokenizer.decode_batch
     letters = (
         (tokenizer.encode_batch([letter]).ids.tolist(), letter.encode()) for letter in LETTERS
@@ -188,3 +204,7 @@ def _completed(raw: bytes, single: dict[int, int]) -> tuple[list[int], list[int]
     if any(byte not in single for byte in before + after):
         return None
     return [single[byte] for byte in before], [single[byte] for byte in after], whole
+
+
+def _quoted(raw: bytes) -> str:
+    return quoted(readable(raw))

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
     from tokenize_lab.training.parity_bpe import Parity
 
+LOSSY_IS_NOT_LOST = (
+    "Text that has none of this comes back whole all the same: measure says of each text how much "
+    "does (exact_share)."
+)
+
 app = typer.Typer(
     help="Tokenizers: train, look at one, at every token, at two.", no_args_is_help=True
 )
@@ -137,16 +142,26 @@ def show(
     spec: Annotated[str, typer.Argument(help="as for measure -t, e.g. mistral:v3 or out/bpe")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a tokenizer is: engine, size, whether text survives it, its longest tokens."""
+    """Show what a tokenizer is: engine, size, whether text survives it, its longest tokens.
+
+    The bytes of every id are compared with what its own library decodes it to in running text;
+    --json names each id that differs, or that no whole text can hold.
+    """
     from corpora.output import drawn, emit, json_object
+    from tokenize_lab.backends.running_text import bytes_proof
     from tokenize_lab.tokenizer import describe
     from tokenize_lab.tokenizer_spec import load_tokenizer
 
-    facts = describe(load_tokenizer(spec))
+    with progress() as bars:
+        bars.report("loading", 0)
+        tokenizer = load_tokenizer(spec)
+        bars.report("decoding every id", 0)
+        proof = bytes_proof(tokenizer)
+    facts = describe(tokenizer)
     if as_json:
-        emit(json_object(facts))
+        emit(json_object({**facts, "decoding": proof.as_json(tokenizer.token_bytes)}))
         return
-    emit(drawn(_tables(facts)))
+    emit(drawn(_tables(facts, proof.summary(tokenizer.token_bytes))))
 
 
 app.command()(audit)
@@ -154,7 +169,7 @@ app.command()(diff)
 app.command()(mixture)
 
 
-def _tables(facts: dict[str, Any]) -> "list[Table]":
+def _tables(facts: dict[str, Any], decoding: str) -> "list[Table]":
     from rich.table import Table
     from rich.text import Text
 
@@ -170,6 +185,8 @@ def _tables(facts: dict[str, Any]) -> "list[Table]":
         ("engine", facts["engine"]),
         ("vocabulary size", f"{facts['vocabulary_size']:,} ({kinds})"),
         ("lossless", "yes" if facts["lossless"] else f"no: {facts['lossy_reason']}"),
+        *(() if facts["lossless"] else (("", LOSSY_IS_NOT_LOST),)),
+        ("bytes of ids", decoding),
         ("put before every text", repr(facts["prefix"]) if facts["prefix"] else "nothing"),
         ("bytes per id, mean", "unknown" if mean is None else f"{mean:.2f}"),
         ("not whole characters", "unknown" if broken is None else f"{broken:.1%} of ids"),

@@ -67,3 +67,14 @@ def test_facts_of_a_tokenizer_known_by_hand() -> None:
     v3 = describe(load_tokenizer("mistral:v3"))
     assert v3["ids_by_kind"]["byte_fallback"] == 256 and v3["prefix"] == " "
     json.dumps(v3, allow_nan=False)
+
+
+def test_show_names_the_ids_that_no_text_holds_and_says_what_lossy_means() -> None:
+    done = _run("show", "mistral:tekken", "--json")
+    decoding = json.loads(done.stdout)["decoding"]
+    assert decoding["differing"] == [] and decoding["why"] == ""
+    assert {entry["text"] for entry in decoding["open"]} >= {"\\xc0", "\\xff"}
+    assert len(decoding["open"]) == 13
+    table = " ".join(_run("show", "mistral:tekken").stdout.split())
+    assert "as its library decodes them; 13 in no text of their own" in table
+    assert "comes back whole all the same" not in table
