@@ -283,6 +283,7 @@ def provenance(
                 "engine": t.engine,
                 "lossless": t.lossless,
                 "lossy_reason": t.lossy_reason,
+                "remark": getattr(t, "remark", ""),
             }
             for t in tokenizers
         ],

@@ -9,6 +9,7 @@ Sources:
     gpt4: tiktoken's cl100k_base. Numbers in groups of up to three, contractions in any case,
         a line end ends a piece; white space at the end of a text is one piece.
     llama3: Llama 3's tokenizer.json; as gpt4, but line ends at the end of a text count too.
+    qwen2: Qwen's, of all its versions; as llama3, one digit to a piece.
     gpt4o: tiktoken's o200k_base. Words also end between a small letter and a capital.
     tekken: mistral-common's tekken.json. As gpt4o, one digit to a piece, contractions apart.
     superwords: ours, for the second stage of SuperBPE (Liu et al. 2025, arXiv 2503.13423), which
@@ -42,6 +43,7 @@ GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|
 _GPT4 = rf"{CONTRACTIONS}|{NEITHER}\p{{L}}+|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*"
 GPT4 = rf"{_GPT4}|{LAST_SPACES}|{SPACES}"
 LLAMA3 = rf"{_GPT4}|{SPACES}"
+QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 GPT4O = (
     rf"{NEITHER}{CAPITALS}*{SMALL}+{CONTRACTIONS}?|{NEITHER}{CAPITALS}+{SMALL}*{CONTRACTIONS}?"
     rf"|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|{SPACES}"
@@ -62,6 +64,7 @@ PATTERNS: dict[str, str] = {
     "gpt4": GPT4,
     "gpt4o": GPT4O,
     "llama3": LLAMA3,
+    "qwen2": QWEN2,
     "tekken": TEKKEN,
     "superwords": SUPERWORDS,
     "whitespace": WHITESPACE,
@@ -125,15 +128,14 @@ _PLACES: dict[CutRule, tuple[tuple[bytes, bytes], ...]] = {
     CutRule.WHITESPACE: ((_SOLID, _BLANKS + _LINE_ENDS),),
 }
 
-# The first two as tiktoken now writes GPT-4's and GPT-2's; the third as in Qwen 2's tokenizer.json.
+# As tiktoken now writes GPT-4's and GPT-2's.
 _CL100K = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
     r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
 )
 _R50K = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
-_QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 RULES = {
-    **dict.fromkeys((GPT2, GPT4, GPT4O, LLAMA3, TEKKEN, _CL100K, _R50K, _QWEN2), CutRule.GPT),
+    **dict.fromkeys((GPT2, GPT4, GPT4O, LLAMA3, TEKKEN, _CL100K, _R50K, QWEN2), CutRule.GPT),
     WHITESPACE: CutRule.WHITESPACE,
 }
 

@@ -112,6 +112,8 @@ class Results:
             total = run["batches_encoded"] + run["batches_from_cache"]
             lines.append(f"{run['batches_from_cache']} of {total} batches came from the cache")
         lines += run.get("notices", [])
+        told = [(t["name"], t.get("remark")) for t in self.provenance["tokenizers"]]
+        lines += [f"{name}: {remark}" for name, remark in told if remark]
         lines += [
             f"{tokenizer['name']} is lossy: {tokenizer['lossy_reason']}"
             for tokenizer in self.provenance["tokenizers"]

@@ -228,6 +228,7 @@ def describe(tokenizer: Tokenizer, longest: int = LONGEST) -> dict[str, Any]:
         "vocabulary_size": tokenizer.vocabulary_size,
         "lossless": tokenizer.lossless,
         "lossy_reason": tokenizer.lossy_reason,
+        "remark": getattr(tokenizer, "remark", ""),
         "prefix": readable(tokenizer.prefix),
         "ids_by_kind": {
             kind.name.lower(): int(np.count_nonzero(table.kinds == kind)) for kind in TokenKind

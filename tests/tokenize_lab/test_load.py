@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from corpora.errors import InputError
+from tokenize_lab.tokenizer import describe
 from tokenize_lab.tokenizer_spec import TokenizerSpec, load_tokenizer, load_tokenizers
 
 
@@ -299,6 +300,66 @@ def test_a_tiktoken_file_takes_the_pattern_it_is_told(tiktoken_file: Path) -> No
     assert default.sha256 != gpt2.sha256
     assert default.pretoken_count("12345") == 2 and gpt2.pretoken_count("12345") == 1
     assert "no encoding 'nosuch'" in _refusal(f"tiktoken:{tiktoken_file}@nosuch")
+
+
+def test_a_pattern_may_be_a_name_or_a_file_and_a_guess_is_told(
+    tiktoken_file: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own@work" / "digits.txt"
+    own.parent.mkdir()
+    own.write_text(r"\p{N}{2}|\p{N}|[^\p{N}]+" + "\n", "utf-8")
+    pieces = {
+        name: load_tokenizer(f"tiktoken:{tiktoken_file}@{name}").pretoken_count("12345")
+        for name in ("qwen2", "llama3", "gpt2", "o200k_harmony", str(own))
+    }
+    assert list(pieces.values()) == [5, 2, 1, 2, 3]
+    told, guessed = (load_tokenizer(f"tiktoken:{tiktoken_file}{t}") for t in ("@qwen2", ""))
+    assert describe(told)["remark"] == ""
+    assert (
+        "does not say how text is split; the pattern of cl100k_base" in describe(guessed)["remark"]
+    )
+    # A file in a folder whose name has an @, and a pattern beside it, are copied and found again.
+    ranks = own.parent / "mine.tiktoken"
+    ranks.write_bytes(tiktoken_file.read_bytes())
+    spec = TokenizerSpec.parse("tiktoken:mine.tiktoken@digits.txt").relative_to(own.parent)
+    there = spec.copy_into(tmp_path).inside(tmp_path)
+    assert there is not None
+    assert load_tokenizer(str(there)).sha256 == load_tokenizer(str(spec)).sha256
+    own.write_text(r"[a-z]+", "utf-8")
+    assert not load_tokenizer(f"tiktoken:{ranks}@{own}").lossless
+    for wrong in (b"(", b"\xff", b"(?<=a+)b"):
+        own.write_bytes(wrong)
+        assert f"{own}: not a regular expression" in _refusal(f"tiktoken:{ranks}@{own}")
+
+
+def test_an_empty_token_and_ranks_under_another_name(tiktoken_file: Path, tmp_path: Path) -> None:
+    lines = tiktoken_file.read_bytes().splitlines(keepends=True)
+    path = tmp_path / "multilingual.tiktoken"
+    path.write_bytes(b"".join(lines) + b"= 5000\n")
+    tokenizer = load_tokenizer(str(path))
+    assert tokenizer.vocabulary_size == 5001 and tokenizer.token_bytes[5000] == b""
+    assert tokenizer.name == "multilingual@gpt2"
+    assert tokenizer.encode_batch(["12345"]).ids.tolist() == (
+        load_tokenizer(f"tiktoken:{tiktoken_file}@gpt2").encode_batch(["12345"]).ids.tolist()
+    )
+    path.write_bytes(b"".join(lines) + b"= 5000\n= 5001\n")
+    assert ":5002: rank 5001 or its token comes twice" in _refusal(str(path))
+
+
+def test_models_of_openai_are_known_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tiktoken
+
+    ranks = {bytes([byte]): byte for byte in range(256)}
+    for name in ("o200k_base", "o200k_harmony", "p50k_edit"):
+        own = tiktoken.Encoding(name, pat_str=r"\s+|\S+", mergeable_ranks=ranks, special_tokens={})
+        monkeypatch.setitem(tiktoken.registry.ENCODINGS, name, own)
+    for model, size in (
+        ("gpt-4o", 200019), ("gpt-4o-mini", 200019), ("gpt-oss-120b", 201088),
+        ("o200k_harmony", 201088), ("text-davinci-edit-001", 50284),
+    ):  # fmt: skip
+        tokenizer = load_tokenizer(f"tiktoken:{model}")
+        assert (tokenizer.name, tokenizer.vocabulary_size) == (model, size)
+    assert "did you mean 'gpt-4o'?" in _refusal("tiktoken:gpt-4oo")
 
 
 @pytest.mark.parametrize("change", ["vocab", "config", "rank"])

@@ -27,6 +27,7 @@ class LoadedTokenizer(ShownShort):
     lossless: bool = True
     lossy_reason: str = ""
     suffix: bytes = b""
+    remark: str = ""  # what a person should know of how it was loaded
 
     def __getstate__(self) -> dict[str, Any]:
         return declared_fields(self)

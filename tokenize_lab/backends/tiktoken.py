@@ -1,8 +1,9 @@
 """Vocabularies that tiktoken's engine encodes: OpenAI's encodings, `.tiktoken` files, and tekken.
 
 A `.tiktoken` file is a line `base64(token) rank` per token. It holds neither the pattern that
-splits text nor the special tokens; OpenAI's own files are recognised by their SHA-256, and any
-other is told its pattern: `tiktoken:FILE@cl100k_base`.
+splits text nor the special tokens. Published files are recognised by their SHA-256; any other is
+told its pattern: `tiktoken:FILE@PATTERN`, the name of an encoding or of a pattern, or a file that
+holds a regular expression.
 """
 
 import base64
@@ -11,7 +12,7 @@ import codecs
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,8 +21,15 @@ import numpy as np
 
 from corpora.errors import InputError, did_you_mean, is_file, is_present, location
 from corpora.files import read_bytes
-from tokenize_lab.backends.common import MOST_UNUSED, LoadedTokenizer, encoding_of
-from tokenize_lab.patterns import GPT2, GPT4, GPT4O
+from tokenize_lab.backends.common import (
+    MOST_UNUSED,
+    LoadedTokenizer,
+    difference_on_probes,
+    encoding_of,
+    message_of,
+    short_name,
+)
+from tokenize_lab.patterns import GPT2, GPT4, GPT4O, LLAMA3, PATTERNS, QWEN2
 from tokenize_lab.tokenizer import Encoding, TokenBytes, TokenKind
 
 # tiktoken's regular expressions end in `\s+(?!\S)`, and its matcher keeps a note of every space it
@@ -97,12 +105,12 @@ def table_of_ranks(ranks: Mapping[bytes, int], size: int, first_id: int = 0) -> 
     kinds = np.full(size, TokenKind.SPECIAL, np.uint8)
     for piece, rank in ranks.items():
         pieces[first_id + rank] = piece
-        kinds[first_id + rank] = TokenKind.TEXT
+        kinds[first_id + rank] = TokenKind.TEXT if piece else TokenKind.SPECIAL
     return TokenBytes.from_pieces(pieces, kinds)
 
 
 class TiktokenEncoding(NamedTuple):
-    """What one of OpenAI's encodings has besides its ranks.
+    """What a vocabulary has besides its ranks.
 
     Attributes:
         pattern: what splits a text. vocabulary_size: special tokens included.
@@ -130,28 +138,99 @@ ENCODINGS = {
         GPT4O, 200019, "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
     ),
 }
+# Of the same ranks as another; and vocabularies of others, which publish their ranks as a file.
+ENCODINGS["p50k_edit"] = ENCODINGS["p50k_base"]._replace(vocabulary_size=50284)
+ENCODINGS["o200k_harmony"] = ENCODINGS["o200k_base"]._replace(vocabulary_size=201088)
+FILES = {
+    "llama3": TiktokenEncoding(
+        LLAMA3, 128256, "82e9d31979e92ab929cd544440f129d9ecd797b69e327f80f17e1c50d5551b55"
+    ),
+    "llama4": TiktokenEncoding(
+        GPT4O, 202048, "d0bdbaf59b0762c8c807617e2d8ea51420eb1b1de266df2495be755c8e0ed6ed"
+    ),
+    "qwen": TiktokenEncoding(
+        QWEN2, 151851, "b2b1b8dfb5cc5f024bafc373121c6aba3f66f9a5a0269e243470a1de16a33186"
+    ),
+    "whisper": TiktokenEncoding(  # of 99 languages, 1,501 times and 8 others
+        GPT2, 51865, "b34b360dbb493e781e479794586d661700670d65564001f23024971d1f2fa126"
+    ),
+}
+# What a file of such a name most likely takes, if it is none of these; else GPT-4's.
+_BY_NAME = {"tokenizer.model": "llama3", "qwen": "qwen2", "multilingual": "gpt2", "gpt2": "gpt2"}
 _DEFAULT = "cl100k_base"
+_RANK_LINE = re.compile(rb"(?:\xef\xbb\xbf)?[A-Za-z0-9+/]+={0,2}[ \t]+\d+\s*(?:\n|$)")
+
+
+def holds_ranks(head: bytes) -> bool:
+    """Whether a file that begins so holds ranks, whatever it is called."""
+    return _RANK_LINE.match(head) is not None
+
+
+def file_and_pattern(where: str) -> tuple[str, str]:
+    """Return the file that `FILE@PATTERN` names, and the pattern; empty where none is told."""
+    if is_present(Path(where)):
+        return where, ""
+    places = [place for place, character in enumerate(where) if character == "@"]
+    files = (place for place in places if is_file(Path(where[:place])))
+    place = next(files, places[-1] if places else len(where))
+    return where[:place], where[place + 1 :]
 
 
 def load_tiktoken(where: str, spec: str) -> TiktokenTokenizer:
-    """Load an encoding by name, or a `.tiktoken` file, with `@NAME` for another's pattern.
+    """Load an encoding by name, by the name of a model, or a file; `FILE@PATTERN` splits text by
+    another's pattern, or by the regular expression in a file.
 
     Raises:
-        InputError: unknown name, no network to fetch it, or a torn file.
+        InputError: unknown name, no network to fetch it, a torn file, or no such pattern.
     """
     if where in ENCODINGS:
         return _named(where, spec)
-    file, _, pattern_of = where.partition("@") if not is_present(Path(where)) else (where, "", "")
+    file, told = file_and_pattern(where)
     path = Path(file)
+    if is_file(path):
+        return _from_file(path, spec, told)
+    if path.suffix in (".tiktoken", ".model") or ("/" in file and not told):
+        raise InputError(f"{path}: no such file")
+    from tiktoken.model import MODEL_TO_ENCODING, encoding_name_for_model
+
+    try:
+        encoding = encoding_name_for_model(where)
+    except KeyError:
+        near = did_you_mean(where, [*ENCODINGS, *MODEL_TO_ENCODING])
+        known = f"known: {', '.join(ENCODINGS)}, and OpenAI's models, as gpt-4o"
+        raise InputError(f"{spec}: no such encoding or model{near} ({known})") from None
+    return replace(_named(encoding, spec), name=where)
+
+
+def _pattern(told: str, spec: str) -> tuple[str, str]:
+    """Return a pattern's short name and the regular expression.
+
+    Raises:
+        InputError: there is no such pattern, or it is no regular expression.
+    """
+    known = {name: encoding.pattern for name, encoding in (ENCODINGS | FILES).items()}
+    known |= {name: pattern for name, pattern in PATTERNS.items() if pattern}
+    if told in known:
+        return told, known[told]
+    path = Path(told)
     if not is_file(path):
-        if path.suffix == ".tiktoken" or "/" in file:
-            raise InputError(f"{path}: no such file")
-        near = did_you_mean(where, ENCODINGS)
-        raise InputError(f"{spec}: no such encoding{near} (known: {', '.join(ENCODINGS)})")
-    if pattern_of and pattern_of not in ENCODINGS:
-        near = did_you_mean(pattern_of, ENCODINGS)
-        raise InputError(f"{spec}: no encoding {pattern_of!r} to take the pattern from{near}")
-    return _from_file(path, spec, pattern_of)
+        near = did_you_mean(told, known)
+        names = ", ".join(known)
+        raise InputError(
+            f"{spec}: no encoding {told!r} to take the pattern from, no pattern or file of "
+            f"that name{near} (known: {names})"
+        )
+    import regex
+    import tiktoken
+
+    try:
+        pattern = read_bytes(path).decode("utf-8-sig").rstrip("\r\n")
+        regex.compile(pattern)
+        letters = {bytes([byte]): byte for byte in range(256)}
+        tiktoken.Encoding("own", pat_str=pattern, mergeable_ranks=letters, special_tokens={})
+    except (UnicodeDecodeError, ValueError, regex.error) as error:
+        raise InputError(f"{path}: not a regular expression ({message_of(error)})") from error
+    return path.stem, pattern
 
 
 def read_ranks(path: Path, content: bytes) -> dict[bytes, int]:
@@ -169,12 +248,14 @@ def read_ranks(path: Path, content: bytes) -> dict[bytes, int]:
             continue
         try:
             encoded, written = line.split()
-            token, rank = base64.b64decode(encoded, validate=True), int(written)
+            # Whisper's file has an empty token, which no text leads to.
+            token = b"" if encoded == b"=" else base64.b64decode(encoded, validate=True)
+            rank = int(written)
         except (ValueError, binascii.Error) as error:
             place = location(path, number)
             raise InputError(f"{place}: not `base64 rank`; fetch it again") from error
         possible = 0 <= rank < len(lines) + MOST_UNUSED
-        if token in ranks or rank in taken or not possible or not token:
+        if token in ranks or rank in taken or not possible:
             place = location(path, number)
             raise InputError(f"{place}: rank {rank} or its token comes twice, or cannot be")
         ranks[token] = rank
@@ -185,15 +266,28 @@ def read_ranks(path: Path, content: bytes) -> dict[bytes, int]:
     return ranks
 
 
-def _from_file(path: Path, spec: str, pattern_of: str) -> TiktokenTokenizer:
+def _from_file(path: Path, spec: str, told: str) -> TiktokenTokenizer:
     content = read_bytes(path)
     ranks = read_ranks(path, content)
     digest = hashlib.sha256(content).hexdigest()
-    official = next((name for name, known in ENCODINGS.items() if known.sha256 == digest), "")
-    encoding = pattern_of or official or _DEFAULT
-    size = ENCODINGS[official].vocabulary_size if official else max(ranks.values()) + 1
-    name = path.stem if encoding == path.stem else f"{path.stem}@{encoding}"
-    return _tokenizer(spec, name, ranks, ENCODINGS[encoding].pattern, size)
+    published = ((name, known) for name, known in (ENCODINGS | FILES).items())
+    official = next((name for name, known in published if known.sha256 == digest), "")
+    size = (ENCODINGS | FILES)[official].vocabulary_size if official else max(ranks.values()) + 1
+    guess = next((of for name, of in _BY_NAME.items() if path.name.startswith(name)), _DEFAULT)
+    pattern_of, pattern = _pattern(told or official or guess, spec)
+    stem = short_name(path, "tokenizer.model")
+    name = stem if pattern_of == stem else f"{stem}@{pattern_of}"
+    remark = ""
+    if not told and not official:
+        remark = (
+            f"{path.name} does not say how text is split; the pattern of {pattern_of} was taken "
+            f"(another one: tiktoken:{path}@PATTERN)"
+        )
+    tokenizer = _tokenizer(spec, name, ranks, pattern, size, remark)
+    if not is_file(Path(told)):
+        return tokenizer
+    difference = difference_on_probes(tokenizer)  # a pattern of one's own may leave text out
+    return replace(tokenizer, lossless=not difference, lossy_reason=difference)
 
 
 def _named(name: str, spec: str) -> TiktokenTokenizer:
@@ -223,7 +317,7 @@ def tiktoken_from_encoding(
 
 
 def _tokenizer(
-    spec: str, name: str, ranks: dict[bytes, int], pattern: str, size: int
+    spec: str, name: str, ranks: dict[bytes, int], pattern: str, size: int, remark: str = ""
 ) -> TiktokenTokenizer:
     import tiktoken
 
@@ -236,6 +330,7 @@ def _tokenizer(
         sha256=digest.hexdigest(),
         vocabulary_size=size,
         token_bytes=table,
+        remark=remark,
         engine=f"tiktoken {tiktoken.__version__}",
         pattern=pattern,
     )

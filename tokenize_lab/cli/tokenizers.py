@@ -186,6 +186,7 @@ def _tables(facts: dict[str, Any], decoding: str) -> "list[Table]":
         ("vocabulary size", f"{facts['vocabulary_size']:,} ({kinds})"),
         ("lossless", "yes" if facts["lossless"] else f"no: {facts['lossy_reason']}"),
         *(() if facts["lossless"] else (("", LOSSY_IS_NOT_LOST),)),
+        *((("remark", facts["remark"]),) if facts["remark"] else ()),
         ("bytes of ids", decoding),
         ("put before every text", repr(facts["prefix"]) if facts["prefix"] else "nothing"),
         ("bytes per id, mean", "unknown" if mean is None else f"{mean:.2f}"),
