@@ -327,7 +327,7 @@ def test_a_pattern_may_be_a_name_or_a_file_and_a_guess_is_told(
     assert load_tokenizer(str(there)).sha256 == load_tokenizer(str(spec)).sha256
     own.write_text(r"[a-z]+", "utf-8")
     assert not load_tokenizer(f"tiktoken:{ranks}@{own}").lossless
-    for wrong in (b"(", b"\xff", b"(?<=a+)b"):
+    for wrong in (b"(", b"\xff"):
         own.write_bytes(wrong)
         assert f"{own}: not a regular expression" in _refusal(f"tiktoken:{ranks}@{own}")
 
