@@ -13,6 +13,8 @@ from corpora.arguments import word
 from corpora.errors import InputError, did_you_mean, is_file, is_folder, is_present
 from corpora.open import beside
 from tokenize_lab import packages
+from tokenize_lab.backends.common import short_name
+from tokenize_lab.backends.forms import partner_of
 from tokenize_lab.backends.tiktoken import file_and_pattern
 from tokenize_lab.packages import PackageSpec
 from tokenize_lab.tokenizer import Tokenizer
@@ -32,6 +34,7 @@ FORMS = (
 _CUTS = re.compile(r"(?:(?:truncated|masked|dropout):[^:]*:)*")
 _NAME = re.compile(r"([^:/=]+)=(?=.)")  # a file of such a name is written ./a=b.json
 _FILES = ("tokenizer.json", "tokenizer.model")  # named by their folders
+_OTHER_FILES = ("tekken.json", "vocab.json", "encoder.json", "vocab.txt")
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class TokenizerSpec:
             return packages.file_if_kept(self.prefix, self.where)
         path = Path(file_and_pattern(self.where)[0] if self._has_pattern else self.where)
         if is_folder(path):
-            names = _FILES[1:] if self.prefix == "sp:" else _FILES
+            names = _FILES[1:] if self.prefix == "sp:" else (*_FILES, *_OTHER_FILES)
             path = next((path / name for name in names if is_file(path / name)), path)
         return path if is_file(path) else None
 
@@ -121,6 +124,9 @@ class TokenizerSpec:
             return self
         name = f"own-{source.name}" if source.name in taken else source.name
         shutil.copyfile(source, folder / name)
+        partner, copied = partner_of(source), partner_of(folder / name)
+        if partner is not None and copied is not None and is_file(partner):
+            shutil.copyfile(partner, copied)
         if self.prefix in packages.PREFIXES:
             encoding = PackageSpec.parse(self.prefix, self.where).encoding
             return replace(self, prefix=encoding and "tiktoken:", where=f"{name}{encoding}")
@@ -268,12 +274,34 @@ def _load(spec: str) -> Tokenizer:
             inside: Any = _load(f"tiktoken:{kept.path}{told}" if told else str(kept.path))
             shipped: Tokenizer = replace(inside, spec=str(kept.spec), name=kept.name)
             return shipped
-    path = Path(spec)
-    if path.name.startswith("tekken") and path.suffix == ".json" and is_file(path):
-        from tokenize_lab.backends.mistral import load_tekken
+    return _of_form(*_found(Path(spec), spec), spec)
 
-        return load_tekken(path, spec, path.stem)
-    return _load(f"{_prefix_of_file(path, spec)}{spec}")
+
+def _of_form(form: str, path: Path, spec: str) -> Tokenizer:
+    """Load a file of a form that has no prefix, or that of its prefix."""
+    match form:
+        case "tekken":
+            from tokenize_lab.backends.mistral import load_tekken
+
+            return load_tekken(path, spec, short_name(path, "tekken.json"))
+        case "pair" | "clip" | "wordpiece":
+            from tokenize_lab.backends import older_files
+
+            loaders = {
+                "pair": older_files.load_pair,
+                "clip": older_files.load_clip,
+                "wordpiece": older_files.load_word_pieces,
+            }
+            return loaders[form](path, spec)
+        case "rwkv":
+            from tokenize_lab.backends.rwkv import load_rwkv
+
+            return load_rwkv(path, spec)
+        case "gguf":
+            from tokenize_lab.backends.gguf import load_gguf
+
+            return load_gguf(path, spec)
+    return _load(f"{form}:{path if form == 'tiktoken' else spec}")
 
 
 def _cut(how: str, rest: str, spec: str) -> Tokenizer:
@@ -298,27 +326,22 @@ def _cut(how: str, rest: str, spec: str) -> Tokenizer:
         raise InputError(f"{spec}: {number!r} is no number; such as {example}") from error
 
 
-def _prefix_of_file(path: Path, spec: str) -> str:
-    """Return the prefix that a file's or folder's name calls for."""
+def _found(path: Path, spec: str) -> tuple[str, Path]:
+    """Return the form of a file, or of what a folder holds, by looking into it; and the file."""
+    from tokenize_lab.backends.forms import form_of
+
     if is_folder(path):
-        if is_file(path / "tokenizer.json"):
-            return "hf:"
-        if is_file(path / "tokenizer.model"):
-            return "sp:"
-        raise InputError(f"{path}: no tokenizer.json or tokenizer.model in this folder")
+        for name in (*_FILES, *_OTHER_FILES):
+            if is_file(path / name):
+                return form_of(path / name), path / name
+        names = " or ".join(_FILES) + ", and no " + ", ".join(_OTHER_FILES)
+        raise InputError(f"{path}: no {names} in this folder")
     if not is_file(path):
-        if "/" in spec or path.suffix in (".json", ".model", ".tiktoken"):
+        if "/" in spec or path.suffix in (".json", ".model", ".tiktoken", ".gguf"):
             raise InputError(f"{spec}: no such file or folder (a name on the hub is hf:{spec})")
         near = did_you_mean(spec, (*NAMES, *PREFIXES))
         raise InputError(f"{spec}: no such tokenizer{near or f' (try {FORMS})'}")
-    if path.suffix == ".json":
-        return "hf:"
-    if ".model" in path.name:  # tokenizer.model, tokenizer.model.v3
-        return "sp:"
-    if path.suffix == ".tiktoken":
-        return "tiktoken:"
-    known = ", ".join(PREFIXES)
-    raise InputError(f"{path}: its name does not say what it is; put {known} before it")
+    return form_of(path), path
 
 
 def _named(text: str) -> tuple[str, str]:
@@ -340,7 +363,7 @@ def _names(tokenizer: Tokenizer, asked: object) -> list[str]:
         return list(dict.fromkeys((tokenizer.name, longer, tokenizer.spec, spec.unnamed)))
     names, file = [tokenizer.name], spec.file
     if file is not None:
-        above = (file.parent if file.name in _FILES else file).parent.parts
+        above = (file.parent if file.name in (*_FILES, *_OTHER_FILES) else file).parent.parts
         short = tokenizer.name.removeprefix(spec.cuts)
         folders = [part for part in above if part not in ("/", "..")]
         names += ["/".join((*folders[-depth:], short)) for depth in range(1, len(folders) + 1)]

@@ -197,7 +197,7 @@ def test_folders_and_files_of_nothing_known(tmp_path: Path) -> None:
     assert "no tokenizer.json in this folder" in _refusal(f"hf:{tmp_path}")
     strange = tmp_path / "vocabulary.bin"
     strange.write_bytes(b"?")
-    assert "does not say what it is" in _refusal(str(strange))
+    assert "of no form that is known here" in _refusal(str(strange))
 
 
 def test_a_hub_name_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -261,7 +261,11 @@ def _vocabulary(engine: Any, size: int, model: ModelFacts) -> tuple[Vocabulary, 
         return Vocabulary(pieces, special, literal, {}), Frame((), b"", b"")
     if model.continuing_prefix or model.end_suffix:
         used = [i for i, piece in enumerate(pieces) if piece is not None and i not in special]
-        return Vocabulary(pieces, special, literal, running_bytes(frame, decode, used)), frame
+        decoded = running_bytes(frame, decode, used)
+        ends = (i for i in decoded if model.end_suffix and pieces[i].endswith(model.end_suffix))
+        words = ((decoded[i], without_marks(pieces[i], model).encode()) for i in ends)
+        end = next((whole[len(bare) :] for whole, bare in words if whole.startswith(bare)), b"")
+        return Vocabulary(pieces, special, literal, decoded, end), frame
     decoded = running_bytes(frame, decode, sorted({*added} - special))
     return Vocabulary(pieces, special, literal, decoded), Frame((), b"", b"")
 

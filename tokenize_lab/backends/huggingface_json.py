@@ -257,12 +257,14 @@ class Vocabulary(NamedTuple):
         literal: ids of other added tokens: text found before the model looks.
         decoded: what the library makes of some ids in running text, where that is not theirs by
             the settings.
+        end: what the decoder writes for the mark that ends a word.
     """
 
     pieces: Sequence[str | None]
     special: Collection[int]
     literal: Collection[int]
     decoded: Mapping[int, bytes]
+    end: bytes = b""
 
 
 def byte_table(vocabulary: Vocabulary, model: ModelFacts, path: TextPath) -> TokenBytes:
@@ -296,6 +298,7 @@ def byte_table(vocabulary: Vocabulary, model: ModelFacts, path: TextPath) -> Tok
                 raw = bare.encode("utf-8")
             elif all(character in alphabet for character in bare):
                 raw = bytes(alphabet[character] for character in bare)
+                raw += vocabulary.end if _ends_word(piece, model) else b""
             else:
                 kind = TokenKind.SPECIAL
         data.append(raw)
@@ -339,10 +342,12 @@ def _missing_bytes(vocabulary: Vocabulary, model: ModelFacts, path: TextPath) ->
     return None
 
 
+def _ends_word(piece: str, model: ModelFacts) -> bool:
+    return bool(model.end_suffix) and piece != model.end_suffix and piece.endswith(model.end_suffix)
+
+
 def without_marks(piece: str, model: ModelFacts) -> str:
     """Return a piece without what marks that it goes on in a word, or ends one."""
     if model.continuing_prefix and piece != model.continuing_prefix:
         piece = piece.removeprefix(model.continuing_prefix)
-    if model.end_suffix and piece != model.end_suffix:
-        piece = piece.removesuffix(model.end_suffix)
-    return piece
+    return piece.removesuffix(model.end_suffix) if _ends_word(piece, model) else piece

@@ -131,7 +131,7 @@ class BytesProof:
         if self.open:
             i = self.open[0]
             parts.append(
-                f"{len(self.open):,} in no text of their own (id {i}: {_quoted(table[i])})"
+                f"{len(self.open):,} that no text can show (id {i}: {_quoted(table[i])})"
             )
         return "; ".join(parts)
 

@@ -27,6 +27,7 @@ from tokenize_lab.backends.common import (
     message_of,
     short_name,
 )
+from tokenize_lab.backends.forms import holds_ranks
 from tokenize_lab.tokenizer import Encoding, TokenBytes, TokenKind
 
 VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
@@ -168,8 +169,10 @@ def load_sentencepiece(path: Path, spec: str, name: str = "") -> SentencePieceTo
     """
     if is_folder(path):
         path = path / FILE_NAME
-    called = name or short_name(path, FILE_NAME)
-    return sentencepiece_from_bytes(read_bytes(path), spec, called, str(path))
+    called, content = name or short_name(path, FILE_NAME), read_bytes(path)
+    if holds_ranks(content):
+        raise InputError(f"{path}: holds tiktoken's ranks, no SentencePiece model; tiktoken:{path}")
+    return sentencepiece_from_bytes(content, spec, called, str(path))
 
 
 def sentencepiece_from_bytes(

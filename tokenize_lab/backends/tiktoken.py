@@ -158,12 +158,6 @@ FILES = {
 # What a file of such a name most likely takes, if it is none of these; else GPT-4's.
 _BY_NAME = {"tokenizer.model": "llama3", "qwen": "qwen2", "multilingual": "gpt2", "gpt2": "gpt2"}
 _DEFAULT = "cl100k_base"
-_RANK_LINE = re.compile(rb"(?:\xef\xbb\xbf)?[A-Za-z0-9+/]+={0,2}[ \t]+\d+\s*(?:\n|$)")
-
-
-def holds_ranks(head: bytes) -> bool:
-    """Whether a file that begins so holds ranks, whatever it is called."""
-    return _RANK_LINE.match(head) is not None
 
 
 def file_and_pattern(where: str) -> tuple[str, str]:
