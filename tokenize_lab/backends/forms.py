@@ -11,15 +11,15 @@ from pathlib import Path
 from corpora.errors import InputError, is_file, unreadable
 
 HEAD = 1 << 16
+_BY_NAME = {".json": "hf", ".model": "sp", ".tiktoken": "tiktoken", ".gguf": "gguf"}
 
 # Files of two parts: the vocabulary, and the merges that lie beside it.
 PAIRS = {"vocab.json": "merges.txt", "encoder.json": "vocab.bpe"}
 
 _RANKS = re.compile(rb"[A-Za-z0-9+/]+={0,2}[ \t]+\d+[ \t\r]*(?:\n|$)")
 _RWKV = re.compile(rb"\d+ b?(?:'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\") \d+\r?\n")
-_IDS_BY_PIECE = re.compile(
-    rb'\s*\{\s*"(?:[^"\\]|\\.)*"\s*:\s*\d+\s*(?:,\s*"(?:[^"\\]|\\.)*"\s*:\s*\d+|\})'
-)
+_ENTRY = rb'"(?:[^"\\]|\\.)*"\s*:\s*\d+'
+_IDS_BY_PIECE = re.compile(rb"\s*\{\s*" + _ENTRY + rb"\s*,\s*" + _ENTRY + rb"\s*[,}]")
 _MERGES = re.compile(rb"(?:#version[^\n]*\n)?(?:[^\s]+ [^\s]+\r?\n){2}")
 _WORD_PIECES = re.compile(rb"^\[UNK\]\r?$", re.MULTILINE)
 _SCORED = re.compile(rb"(?:[^\t\n]+\t-?\d+(?:\.\d+)?(?:e-?\d+)?\r?\n){3}")
@@ -102,9 +102,8 @@ def form_of(path: Path) -> str:
     seems = _seems(head, path)
     if seems:
         raise InputError(f"{path}: no tokenizer: it looks like {seems}")
-    by_name = {".json": "hf", ".model": "sp", ".tiktoken": "tiktoken", ".gguf": "gguf"}
-    if path.suffix in by_name:
-        return by_name[path.suffix]
+    if path.suffix in _BY_NAME:
+        return _BY_NAME[path.suffix]
     if ".model" in path.name:  # tokenizer.model.v3
         return "sp"
     what = "text" if _is_text(head) else "bytes"
@@ -146,7 +145,7 @@ def _seems(head: bytes, path: Path) -> str:
     for sign, what in _LOOKS:
         if head.startswith(sign) or opening.startswith(sign):
             return what
-    if not head:
+    if not head and path.suffix not in _BY_NAME:
         return "an empty file"
     if opening.startswith(b"{"):
         return next((what for key, what in _OTHER_JSON if key in head), "")

@@ -130,9 +130,7 @@ class BytesProof:
             parts.append(f"{more} (id {i}: {_quoted(table[i])}, decoded {_quoted(raw)})")
         if self.open:
             i = self.open[0]
-            parts.append(
-                f"{len(self.open):,} that no text can show (id {i}: {_quoted(table[i])})"
-            )
+            parts.append(f"{len(self.open):,} that no text can show (id {i}: {_quoted(table[i])})")
         return "; ".join(parts)
 
     def as_json(self, table: TokenBytes) -> dict[str, Any]:

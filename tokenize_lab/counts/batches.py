@@ -39,7 +39,7 @@ from tokenize_lab.patterns import CutRule
 from tokenize_lab.tokenizer import IntArray, Tokenizer
 
 # Part of every key: raise it whenever the meaning of a count changes.
-COUNTING_VERSION = 3
+COUNTING_VERSION = 4
 _CHECKSUM_BYTES = 32
 
 

@@ -308,7 +308,7 @@ def test_a_ggufs_word_pieces(tmp_path: Path) -> None:
         ("tokenizer.model", b"version https://git-lfs.github.com/spec/v1\noid 0\n", "Git LFS"),
         ("weights.bin", b"PK\x03\x04" + bytes(30), "a zip archive"),
         ("own.pkl", pickle.dumps({"a": 1}, 4), "a Python pickle"),
-        ("tokenizer.model", b"", "an empty file"),
+        ("tokens.bin", b"", "an empty file"),
         ("w.safetensors", struct.pack("<Q", 21) + b'{"a":{"dtype":"F32"}}', "safetensors"),
         ("english.vocab", bytes(range(1, 200)), "a vocabulary of TokenMonster"),
         ("m.vocab", "<unk>\t0\n▁a\t-1.5\nb\t-2\n".encode(), "SentencePiece's list of pieces"),
