@@ -130,12 +130,13 @@ def test_sentencepiece_keeps_frequent_characters_whole(
     assert all(character in pieces for character in frequent)
 
 
-def test_wordpiece_loses_white_space_and_rare_characters(trained: dict[str, Path]) -> None:
+def test_wordpiece_loses_runs_of_white_space_and_rare_characters(trained: dict[str, Path]) -> None:
     tokenizer = load_tokenizer(str(trained["wordpiece"]))
     assert not tokenizer.lossless and "whitespace" in tokenizer.lossy_reason
-    encoding = tokenizer.encode_batch(["the water", "☃"])
+    encoding = tokenizer.encode_batch(["the  water", "☃"])
     table = tokenizer.token_bytes
-    assert b"".join(map(table.__getitem__, ids_of(encoding)[0])) == b"thewater"
+    assert b"".join(map(table.__getitem__, ids_of(encoding)[0])) == b" the water"
+    assert tokenizer.prefix == b" "
     assert table.kinds[ids_of(encoding)[1]].tolist() == [TokenKind.UNKNOWN]
 
 
