@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from tokenize_lab.backends.common import PROBES
-from tokenize_lab.backends.huggingface import PROBED_ADDED_TOKENS, HuggingFaceTokenizer
+from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.simple import UTF8_BYTES, byte_to_character
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.counts.chunks import PretokenIndex
@@ -128,12 +128,15 @@ def character_symbols(tokenizer: HuggingFaceTokenizer, merges: Merges) -> Charac
     return CharacterSymbols(model, {piece: sizes[i] for piece, i in vocab.items()})
 
 
+_PROBED = 20  # added tokens
+
+
 def _added_probes(tokenizer: Tokenizer) -> list[str]:
     """Return texts with added tokens inside words, beside spaces, and side by side."""
     if not isinstance(tokenizer, HuggingFaceTokenizer):
         return []
     added = json.loads(tokenizer.serialized).get("added_tokens") or ()
-    contents = [t["content"] for t in added if not t.get("special")][:PROBED_ADDED_TOKENS]
+    contents = [t["content"] for t in added if not t.get("special")][:_PROBED]
     return [f"a{c}b {c} one  {c}  {c}{c}\n" for c in contents]
 
 
