@@ -42,7 +42,6 @@ _LOOKS = (
 
 # JSON that is often given for a tokenizer.json, by a key that it alone has.
 _OTHER_JSON = (
-    (b'"bpe_ranks"', "ranks as JavaScript reads them; give a .tiktoken or a tokenizer.json"),
     (b'"tokenizer_class"', "a tokenizer_config.json; give the tokenizer.json that lies beside it"),
     (b'"architectures"', "a model's config.json; give the tokenizer.json that lies beside it"),
     (b'"dependencies"', "a package.json; give the tokenizer's own file"),
@@ -121,6 +120,8 @@ def _form(head: bytes, path: Path) -> str:
         return "clip"
     named = path.name.startswith("tekken") and path.suffix == ".json"
     if named or head.lstrip().startswith(b"{"):
+        if b'"bpe_ranks"' in head and not _TOKENIZER_KEYS.search(head):
+            return "tiktoken"
         if _IDS_BY_PIECE.match(head):
             return "pair"
         tekken = b'"token_bytes"' in head or b'"default_num_special_tokens"' in head

@@ -10,6 +10,7 @@ import base64
 import binascii
 import codecs
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ from tokenize_lab.backends.common import (
     difference_on_probes,
     encoding_of,
     message_of,
+    refuse_gaps,
+    refused_whole,
     short_name,
 )
 from tokenize_lab.patterns import GPT2, GPT4, GPT4O, LLAMA3, PATTERNS, QWEN2
@@ -151,6 +154,11 @@ FILES = {
     "qwen": TiktokenEncoding(
         QWEN2, 151851, "b2b1b8dfb5cc5f024bafc373121c6aba3f66f9a5a0269e243470a1de16a33186"
     ),
+    "qwen3.6": TiktokenEncoding(
+        QWEN2.replace(r"\p{L}+", r"[\p{L}\p{M}]+").replace(r"\s\p{L}\p{N}", r"\s\p{L}\p{M}\p{N}"),
+        248077,
+        "8dde380a6405e935f5de16a99eb61c824f3f814dd1ed298784c72babb7a03cdd",
+    ),
     "whisper": TiktokenEncoding(  # of 99 languages, 1,501 times and 8 others
         GPT2, 51865, "b34b360dbb493e781e479794586d661700670d65564001f23024971d1f2fa126"
     ),
@@ -262,6 +270,8 @@ def read_ranks(path: Path, content: bytes) -> dict[bytes, int]:
 
 def _from_file(path: Path, spec: str, told: str) -> TiktokenTokenizer:
     content = read_bytes(path)
+    if content.lstrip().startswith(b"{"):
+        return _of_javascript(path, content, spec, told)
     ranks = read_ranks(path, content)
     digest = hashlib.sha256(content).hexdigest()
     published = ((name, known) for name, known in (ENCODINGS | FILES).items())
@@ -281,6 +291,36 @@ def _from_file(path: Path, spec: str, told: str) -> TiktokenTokenizer:
     if not is_file(Path(told)):
         return tokenizer
     difference = difference_on_probes(tokenizer)  # a pattern of one's own may leave text out
+    return replace(tokenizer, lossless=not difference, lossy_reason=difference)
+
+
+def _of_javascript(path: Path, content: bytes, spec: str, told: str) -> TiktokenTokenizer:
+    """Load what programs in JavaScript ship, as Claude's claude.json: the pattern, and lines of a
+    first rank and the tokens from there on."""
+    try:
+        written = json.loads(content)
+        pattern, size = written["pat_str"], written["explicit_n_vocab"]
+        special = written["special_tokens"].values()
+        ranks: dict[bytes, int] = {}
+        for line in written["bpe_ranks"].splitlines():
+            _, first, *tokens = line.split(" ")
+            for place, token in enumerate(tokens):
+                ranks[base64.b64decode(token, validate=True)] = int(first) + place
+        largest = max([*ranks.values(), *special, size - 1])
+        if len({*ranks.values()}) < len(ranks) or b"" in ranks or min(ranks.values()) < 0:
+            raise ValueError("a rank or a token comes twice")
+        if any(bytes([byte]) not in ranks for byte in range(256)):
+            raise ValueError("a byte is missing")
+        if not isinstance(pattern, str):
+            raise ValueError("its pattern is no text")
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path}: not whole ranks in JSON ({error!r}); fetch it again") from error
+    refuse_gaps(str(path), largest, len(ranks))
+    pattern_of, pattern = _pattern(told, spec) if told else ("", pattern)
+    name = f"{path.stem}@{pattern_of}" if told else path.stem
+    with refused_whole(str(path), "file of ranks"):
+        tokenizer = _tokenizer(spec, name, ranks, pattern, largest + 1)
+        difference = difference_on_probes(tokenizer)
     return replace(tokenizer, lossless=not difference, lossy_reason=difference)
 
 

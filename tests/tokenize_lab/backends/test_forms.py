@@ -184,6 +184,27 @@ def test_rwkvs_file_is_known_and_nothing_in_it_is_run(tmp_path: Path) -> None:
     assert "no token for byte 0x00" in _refusal(path)
 
 
+def test_ranks_as_programs_in_javascript_ship_them(tmp_path: Path) -> None:
+    path = tmp_path / "own.json"
+    letters = [base64.b64encode(bytes([byte])).decode() for byte in range(256)]
+    content = {
+        "explicit_n_vocab": 258,
+        "pat_str": r"\p{L}+|\p{N}|[^\p{L}\p{N}]+",
+        "special_tokens": {"<EOT>": 0, "<META>": 1},
+        "bpe_ranks": f"! 2 {' '.join(letters)}\n! 258 {base64.b64encode(b'ab').decode()}",
+    }
+    path.write_text(json.dumps(content))
+    tokenizer = load_tokenizer(str(path))
+    assert tokenizer.vocabulary_size == 259 and tokenizer.lossless
+    assert tokenizer.encode_batch(["ab1"]).ids.tolist() == [258, 2 + ord("1")]
+    assert tokenizer.pretoken_count("ab12") == 3
+    assert load_tokenizer(f"tiktoken:{path}@gpt2").pretoken_count("ab12") == 2
+    assert_lossless(tokenizer, TEXTS)
+    for wrong in ({"pat_str": 5}, {"pat_str": "("}, {"bpe_ranks": "! 0 IQ=="}, {"bpe_ranks": "x"}):
+        path.write_text(json.dumps(content | wrong))
+        assert str(path) in _refusal(path)
+
+
 def test_a_tekken_file_may_have_any_name(tmp_path: Path) -> None:
     vocab = [{"rank": i, "token_bytes": base64.b64encode(bytes([i])).decode()} for i in range(256)]
     config = {
@@ -314,7 +335,6 @@ def test_a_ggufs_word_pieces(tmp_path: Path) -> None:
         ("m.vocab", "<unk>\t0\n▁a\t-1.5\nb\t-2\n".encode(), "SentencePiece's list of pieces"),
         ("tokenizer_config.json", b'{"tokenizer_class": "X"}', "a tokenizer_config.json"),
         ("config.json", b'{"architectures": ["X"]}', "a model's config.json"),
-        ("claude.json", b'{"bpe_ranks": "! 0 IQ=="}', "ranks as JavaScript reads them"),
         ("notes.txt", b"some plain text\n", "text of no form that is known here"),
         ("notes.bin", b"\xfe\x00\x01", "bytes of no form that is known here"),
         ("merges.txt", b"#version: 0.2\na b\nc d\n", "vocab.json must lie beside it"),
