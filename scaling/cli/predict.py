@@ -96,19 +96,19 @@ def _print(found: "Predictions") -> None:
     at = [f"{name} {next(iter(given)):g}" for name, given in values.items() if len(given) == 1]
     where = context_text(found.fit.context)
     title = f"{found.fit.law} ({found.fit.form}){f', {where}' if where else ''}"
-    captions = [
+    notes = [
         f"{name}: {factor:.3g} times beyond the data fitted" for name, factor in beyond.items()
     ]
     if bare and found.fit.interval_reason:
-        captions.append(f"no interval: {found.fit.interval_reason}")
+        notes.append(f"no interval: {found.fit.interval_reason}")
     table = text_table(
         f"{title} at {', '.join(at)}" if at else title,
         ["quantity", *several, _heading(bare, found.fit.level), "unit"],
         rows,
         left=("unit",),
-        caption="; ".join(captions),
     )
     emit(drawn([table]))
+    emit([f"{note}\n" for note in notes])
 
 
 def _heading(bare: bool, level: float) -> str:
