@@ -53,10 +53,12 @@ class Predictions:
 
     Attributes:
         fit: which predicts. rows: one for each quantity and combination of inputs.
+        missing: what else the inputs would decide, and the coefficient that it lacks.
     """
 
     fit: FitResult
     rows: tuple[PredictedValue, ...]
+    missing: tuple[str, ...] = ()
 
     @property
     def cautions(self) -> list[str]:
@@ -75,7 +77,7 @@ class Predictions:
             for name, factor in beyond.items()
             if factor > FAR
         ]
-        return said
+        return [*said, *self.missing]
 
     def frame(self) -> pl.DataFrame:
         """Return a row a prediction: quantity, the inputs, value, low, high, unit, and `outside`,
@@ -186,16 +188,23 @@ def predict(
     count = sum(int(np.prod([len(given[n]) for n in one.inputs])) for one in told.values())
     if count > _MOST:
         raise InputError(f"{count:,} predictions are too many at once ({_MOST:,}); give fewer")
-    rows = []
+    rows: list[PredictedValue] = []
+    missing: list[InputError] = []  # quantities whose coefficients were not published or found
     for name, one in told.items():
         for values in product(*(given[n] for n in one.inputs)):
             inputs = dict(zip(one.inputs, values, strict=True))
-            predicted = found.predict(name, **inputs)
+            try:
+                predicted = found.predict(name, **inputs)
+            except InputError as error:
+                missing.append(error)
+                break
             ends = predicted.interval
             low, high = (None, None) if ends is None else map(_number, ends)
             value = _number(predicted.value)
             rows.append(PredictedValue(name, inputs, value, low, high, one.unit, predicted.outside))
-    return Predictions(found, tuple(rows))
+    if not rows:
+        raise missing[0]
+    return Predictions(found, tuple(rows), tuple(map(str, missing)))
 
 
 def _found(fit: GivenFit) -> FitResult:

@@ -103,6 +103,14 @@ def test_other_laws_and_published_ones() -> None:
     loss = next(row for row in theirs.rows if row.quantity == "loss")
     assert loss.value == pytest.approx(1.9366, abs=1e-4) and loss.low is None
     assert loss.outside["tokens"] == pytest.approx(2.8)
+    # Of Porian's power laws that of D* was not published; N* is told all the same.
+    some = predict("porian-rw-tuned", compute_flops=1e20)
+    assert [row.quantity for row in some.rows] == ["params_opt"] and some.rows[0].value
+    assert some.cautions == [
+        "approach2: tokens_opt needs the coefficient 'd0', which was not published"
+    ]
+    with pytest.raises(InputError, match="coefficient 'n0', which was not published"):
+        predict("hoffmann-approach1", compute_flops=1e20)
 
 
 def test_the_library_says_the_same(law2: FitResult) -> None:
