@@ -31,7 +31,7 @@ from reports.page import (
     missing,
     paragraphs,
 )
-from scaling.advise.answer import Estimate
+from scaling.advise.estimate import Estimate
 from scaling.advise.forecast import Forecast, forecast
 from scaling.advise.laws import FamilyLaws, family_laws
 from scaling.advise.placement import Placement, place_language, trained_code

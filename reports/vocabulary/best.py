@@ -31,7 +31,7 @@ from reports.vocabulary.curves import (
     size_axis,
 )
 from scaling.advise.allocate import vocabulary_for_rate
-from scaling.advise.answer import Estimate
+from scaling.advise.estimate import Estimate
 from scaling.advise.forecast import forecast
 from scaling.advise.laws import FamilyLaws, family_laws
 from scaling.advise.placement import Placement

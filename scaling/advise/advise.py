@@ -13,10 +13,14 @@ import numpy as np
 from corpora.arguments import flag, listed, real, refused, whole, word
 from corpora.corpus import Corpus, Texts
 from corpora.errors import InputError
-from scaling.advise.allocate import Allocation, shape_of, vocabulary_for_rate
+from scaling.advise.allocate import (
+    Allocation,
+    params_for_cost,
+    shape_of,
+    vocabulary_for_rate,
+)
 from scaling.advise.answer import (
     Advice,
-    Estimate,
     FrontierPoint,
     MeasuredTokenizer,
     Question,
@@ -24,10 +28,19 @@ from scaling.advise.answer import (
     disagreements,
     outside_notes,
 )
+from scaling.advise.estimate import Estimate
 from scaling.advise.forecast import Forecast, forecast, joint_law_forecast, joint_law_price
-from scaling.advise.laws import Draws, FamilyLaws, family_laws, joint_law_draws, language_of
+from scaling.advise.laws import (
+    Draws,
+    FamilyLaws,
+    family_laws,
+    joint_law_draws,
+    joint_law_range,
+    language_of,
+)
 from scaling.advise.placement import ENGLISH, Placement, place_language, trained
 from scaling.advise.sample import curve_points, measure_sample
+from scaling.advise.serving import ServingAdvice, serving_advice
 from scaling.fits.results import Fits
 from scaling.flops import TRAINING_FACTOR, training_days
 from scaling.result import FitResult
@@ -37,6 +50,7 @@ from tokenize_lab.vocabulary_curves.job import VocabCurves
 GivenLaws = FitResult | Fits | Iterable[FitResult | Fits] | Mapping[str, FitResult | Fits] | None
 BUDGETS = (1e12, 1e30)  # FLOPs; beyond them no law here means anything
 LONGEST = 1e4  # bytes per token
+LARGEST_SERVED = 1e24  # bytes
 EXTRAPOLATED, REFUSED = 10, 1000  # times beyond the budgets fitted: said first, and refused
 FRONTIER = 2.0 ** np.arange(-1.0, 2.01, 0.5)  # rates shown, over T*
 
@@ -56,6 +70,9 @@ def advise(
     utilisation: float = 0.4,
     gpus: int = 1,
     far: bool = False,
+    serve_bytes: float = 0.0,
+    serve_price: float = 1.0,
+    reach: float | None = None,
 ) -> Advice:
     """Return what to train with a budget, and what tokenizers cost.
 
@@ -80,6 +97,9 @@ def advise(
             what `tl.fit` returns, several of it, or a mapping from `law1` and `law2`; of several
             languages, those of `language` are taken.
         gpu, utilisation, gpus: what trains, at which share of its bf16 peak, and how many.
+        serve_bytes, serve_price: bytes to be read and written once trained, and what a FLOP of that
+            costs beside one of training; the budget then pays for both.
+        reach: bits per byte to be reached at the least cost, serving included.
         far: answer for a budget that lies more than a thousand times beyond those fitted.
 
     Raises:
@@ -107,6 +127,9 @@ def advise(
             law1=chosen.get("law1"),
             law2=chosen.get("law2"),
             far=flag("far", far),
+            serve_bytes=real("serve_bytes", serve_bytes, 0, LARGEST_SERVED),
+            serve_price=real("serve_price", serve_price, 0),
+            reach=None if reach is None else real("reach", reach, 0),
         )
     )
 
@@ -190,9 +213,31 @@ def answer(question: Question) -> Advice:
         tokenizers=prices,
         frontier=_frontier(ahead.first(1)),
         second_opinion=second,
+        serving=_serving(question, ahead, joint),
         outside=ahead.outside(rate),
         notes=_notes(question, placement, laws, float(rate[0])),
         **ours,
+    )
+
+
+def _serving(question: Question, ahead: Forecast, joint: Draws | None) -> ServingAdvice | None:
+    """Return what to train when serving is paid for; None where that was not asked."""
+    if not question.serve_bytes and question.reach is None:
+        return None
+    if joint is None:
+        raise InputError(
+            "`serve_bytes` and `reach` rest on the joint law, which is of the shipped runs of byte"
+            " latent models: leave out `family` and `laws`"
+        )
+    return serving_advice(
+        joint,
+        ahead.first(len(joint["E"])).draws,
+        joint_law_range(),
+        params_for_cost,
+        compute_flops=question.compute_flops,
+        served_bytes=question.serve_bytes,
+        served_price=question.serve_price,
+        reach=question.reach,
     )
 
 

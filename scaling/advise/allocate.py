@@ -82,6 +82,21 @@ def allocate(
     return of_latent(np.exp((low + high) / 2))
 
 
+def params_for_cost(flops_per_byte: Array, rate: Array) -> Array:
+    """Return N of the global module of the paper's byte latent model that costs so much per byte.
+
+    Args:
+        flops_per_byte: [R] forward FLOPs. rate: [R] T.
+    """
+    sizes, _ = _cost_table(None)
+    low, high = np.full(rate.shape, sizes[0]), np.full(rate.shape, sizes[-1])
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        above = _forward(np.exp(middle), rate, None) > flops_per_byte
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return np.asarray(np.exp((low + high) / 2))
+
+
 def _forward(params: Array, rate: Array, vocabulary_size: int | None) -> Array:
     """Return forward FLOPs per byte of the paper's shape of N parameters, between its sizes.
 

@@ -5,14 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 import polars as pl
 
+from scaling.advise.estimate import Estimate, apart, plain
 from scaling.advise.placement import ENGLISH, Placement
-from scaling.engine.newton import Array
+from scaling.advise.serving import ServingAdvice
 from scaling.result import FitResult
-
-TAIL = 0.025  # of the draws, left out at either end of an interval
 
 
 class MeasuredTokenizer(NamedTuple):
@@ -38,6 +36,9 @@ class Question(NamedTuple):
             gives T* is read; None where it was not measured.
         law1, law2: the user's fits, in place of the shipped laws.
         far: whether budgets are answered that lie a thousand times beyond those fitted.
+        serve_bytes, serve_price: bytes to be served, and the price of a FLOP of that over one of
+            training; the budget then pays for both.
+        reach: bits per byte to be reached at the least cost.
     """
 
     compute_flops: float
@@ -53,37 +54,9 @@ class Question(NamedTuple):
     law1: FitResult | None = None
     law2: FitResult | None = None
     far: bool = False
-
-
-class Estimate(NamedTuple):
-    """A number, the ends of its interval (None where there is none), and its unit."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    unit: str
-
-    @classmethod
-    def of(cls, draws: Array, unit: str) -> "Estimate":
-        """Return the first draw, and the middle 95 % of the others; infinities are None.
-
-        Without a number, without draws, or where more of them are NaN than the interval leaves
-        out, there is no interval.
-        """
-        value, others = float(draws[0]), draws[1:]
-        ends = np.array([np.nan, np.nan])
-        if not np.isnan(value) and len(others) and np.isnan(others).mean() <= TAIL:
-            ends = np.nanpercentile(others, [100 * TAIL, 100 - 100 * TAIL], method="nearest")
-        low, high = (float(end) if np.isfinite(end) else None for end in ends)
-        return cls(value if np.isfinite(value) else None, low, high, unit)
-
-    def __str__(self) -> str:
-        if self.value is None:
-            return f"unknown ({self.unit})"
-        if self.low is None and self.high is None:
-            return f"{self.value:.4g} {self.unit}"
-        low, high = ("unbounded" if x is None else f"{x:.4g}" for x in (self.low, self.high))
-        return f"{self.value:.4g} [{low}, {high}] {self.unit}"
+    serve_bytes: float = 0.0
+    serve_price: float = 1.0
+    reach: float | None = None
 
 
 class ModelShape(NamedTuple):
@@ -185,6 +158,8 @@ class Advice:
         tokenizers: the price of each one asked about.
         frontier: better loss against cheaper serving.
         second_opinion: T*, B* and L* by the joint law; None for a family it was not fitted to.
+        serving: what to train where serving is paid for as well, or a loss is to be reached; None
+            where neither was asked.
         outside: by what factor the answer leaves the fitted data, by input.
         notes: what is assumed.
     """
@@ -207,12 +182,13 @@ class Advice:
     tokenizers: tuple[TokenizerPrice, ...]
     frontier: tuple[FrontierPoint, ...]
     second_opinion: JointLawForecast | None
+    serving: ServingAdvice | None
     outside: dict[str, float]
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return the answer as the command prints it; a fit is named by its data."""
-        return {name: _plain(part) for name, part in vars(self).items()}
+        return {name: plain(part) for name, part in vars(self).items()}
 
     def frame(self) -> pl.DataFrame:
         """Return one row per number: tokenizer (null for the budget's best), quantity, value, its
@@ -250,6 +226,7 @@ class Advice:
         if self.second_opinion is not None:
             lines.append("by the joint law of all runs:")
             lines += _entries(self.second_opinion, _ANSWER)
+        lines += [] if self.serving is None else self.serving.lines()
         for tokenizer in self.tokenizers:
             lines.append(f"{tokenizer.name}: {tokenizer.bytes_per_token:.4g} bytes per token")
             lines += _entries(tokenizer, _PRICE)
@@ -329,20 +306,11 @@ def disagreements(
         for tokenizer in tokenizers
         if (other := tokenizer.joint_price_bits_per_byte) is not None
     ]
-    apart = [f"{label} {a} by Law {'I' if label == 'B*' else 'II'}, {b} by the joint law"
-             for label, a, b in pairs if _apart(a, b)]  # fmt: skip
-    if not apart:
+    differ = [f"{label} {a} by Law {'I' if label == 'B*' else 'II'}, {b} by the joint law"
+             for label, a, b in pairs if apart(a, b)]  # fmt: skip
+    if not differ:
         return []
-    return [f"the laws disagree beyond their intervals: {'; '.join(apart)}"]
-
-
-def _apart(one: Estimate, other: Estimate) -> bool:
-    """Whether the intervals of two numbers do not meet; not known where an end is missing."""
-    if None in (one.low, one.high, other.low, other.high):
-        return False
-    assert one.low is not None and one.high is not None
-    assert other.low is not None and other.high is not None
-    return one.high < other.low or other.high < one.low
+    return [f"the laws disagree beyond their intervals: {'; '.join(differ)}"]
 
 
 def outside_notes(outside: dict[str, float]) -> list[str]:
@@ -351,16 +319,3 @@ def outside_notes(outside: dict[str, float]) -> list[str]:
         f"{name} lies outside the fitted data by a factor of {factor:.3g}"
         for name, factor in outside.items()
     ]
-
-
-def _plain(value: object) -> object:
-    """Return dictionaries and lists for what has fields or items."""
-    if isinstance(value, FitResult):
-        return value.data
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return _plain(value._asdict())
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return value

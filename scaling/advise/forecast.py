@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling.advise.allocate import Allocation, Price, allocate, price
-from scaling.advise.answer import Estimate, JointLawForecast
+from scaling.advise.answer import JointLawForecast
+from scaling.advise.estimate import Estimate
 from scaling.advise.laws import Draws, FamilyLaws
 from scaling.advise.placement import Placement
 from scaling.engine.bootstrap import SEED

@@ -144,6 +144,17 @@ def joint_law_draws() -> Draws:
     return _with_estimates(fit)
 
 
+@cache
+def joint_law_range() -> dict[str, tuple[float, float]]:
+    """Return the lowest and highest T, and bytes per effective parameter, of the shipped runs."""
+    runs = tables.isoflop_runs()
+    names = ("compute_flops", "compression_rate", "train_bytes")
+    compute, rate, data = (runs.column(name, "joint") for name in names)
+    ratio = 6 * data**2 / (compute * rate)
+    named = {"compression_rate": rate, "bytes per effective parameter": ratio}
+    return {name: (float(column.min()), float(column.max())) for name, column in named.items()}
+
+
 def _with_estimates(fit: FitResult, count: int = DRAWS) -> Draws:
     """Return each coefficient's estimate, and the first `count` of its draws after it."""
     drawn = fit.draws if len(fit.draws) else np.empty((0, len(fit.estimates)))

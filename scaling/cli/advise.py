@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scaling.advise.answer import MeasuredTokenizer
 
 law_option = partial(typer.Option, rich_help_panel="Laws")
+serving_option = partial(typer.Option, rich_help_panel="Serving")
 
 
 class ModelFamily(StrEnum):
@@ -63,6 +64,18 @@ def advise(
         list[str] | None,
         typer.Option(help="NAME=X or NAME=X/V: a tokenizer measured elsewhere, and its V"),
     ] = None,
+    serve_bytes: Annotated[
+        float,
+        serving_option(help="bytes to be read and written once trained: the budget pays for both"),
+    ] = 0.0,
+    serve_price: Annotated[
+        float,
+        serving_option(help="of a FLOP of serving over one of training; 3 to 30 are usual"),
+    ] = 1.0,
+    reach: Annotated[
+        float | None,
+        serving_option(help="bits per byte to be reached at the least cost, serving included"),
+    ] = None,
     gpu: Annotated[str, how_option(help="a100, h100, h200, b200")] = "h100",
     utilisation: Annotated[float, how_option(help="share of its bf16 peak")] = 0.4,
     gpus: Annotated[int, how_option(help="how many")] = 1,
@@ -82,6 +95,7 @@ def advise(
     \b
     tokenize-lab scaling advise --compute 1e21 --language hin_Deva -t mistral:tekken
     tokenize-lab scaling advise --compute 1e21 --language hin_Deva --corpus hindi.txt -t my.json
+    tokenize-lab scaling advise --compute 1e21 --serve-bytes 1e12 --serve-price 10
     tokenize-lab scaling advise --compute 1e22 --family subword --bytes-per-token mine=4.1/128000
     """
     from scaling.advise.advise import advise as run
@@ -100,6 +114,9 @@ def advise(
         gpu=gpu,
         utilisation=utilisation,
         gpus=gpus,
+        serve_bytes=serve_bytes,
+        serve_price=serve_price,
+        reach=reach,
         far=far,
     )
     if parity is not None and advice.placement.basis != "analogy":

@@ -15,7 +15,7 @@ from corpora.open import open_corpus
 from reports.build import build_report
 from reports.vocabulary.best import BUDGETS, Wanted, best_size, placed_curves, reached
 from reports.vocabulary.curves import MOST_PANELS, DrawnCurve, read_curves
-from scaling.advise.answer import Estimate
+from scaling.advise.estimate import Estimate
 from scaling.laws.chinchilla import best_vocabulary
 from scaling.published.tables import TAO_VOCABULARY
 from tests.reports.browsers import PHONE, Opened

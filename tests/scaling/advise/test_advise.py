@@ -10,7 +10,8 @@ import pytest
 from corpora.errors import InputError
 from scaling.advise.advise import advise
 from scaling.advise.allocate import shape_of, vocabulary_for_rate
-from scaling.advise.answer import Advice, Estimate, MeasuredTokenizer
+from scaling.advise.answer import Advice, MeasuredTokenizer
+from scaling.advise.estimate import Estimate
 from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2

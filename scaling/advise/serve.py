@@ -1,0 +1,227 @@
+"""What to train when it will be served: a budget that pays for training and for every served byte.
+
+Training to the lowest loss is one end of it. Whoever serves S bytes (read and generated) pays for
+each of them again what a forward pass costs, so a smaller model, longer trained, and a higher
+compression rate are worth some loss:
+
+    minimise L(C, T, B)   subject to   C + p F S = C_total,   C = 3 F B
+
+F being the forward FLOPs per byte of the model trained, and p the price of a served FLOP over one
+of training (decoding waits for memory, so 3 to 30 are usual). The constraint says F = C_total /
+(3 B + p S) whatever the shapes are, so that L is a function of T and B alone:
+
+    C = C_total 3 B / (3 B + p S)
+
+L is the joint law's: Laws I and II speak of the best size at each budget, which this leaves.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import brentq
+
+from corpora.errors import InputError
+from scaling.advise.laws import Draws
+from scaling.engine.newton import Array
+from scaling.flops import TRAINING_FACTOR
+from scaling.laws import joint
+from scaling.laws.optimum import best_rate
+
+# (coefficients, compute, compression rate, train bytes) -> bits per byte, all broadcast.
+JointLoss = Callable[[Draws, Array, Array, Array], Array]
+
+STEP = 1e-4  # of the differences that slopes are taken from, in ln T and ln B
+STEPS_UP = 24  # from nothing served to all of it, each the start of the next
+NEWTON = 60
+LONGEST_STEP = 0.7  # in ln T or ln B
+HALVINGS = 60
+LEAST_TOTAL, WIDEST = 1e12, 45.0  # FLOPs, and over how many natural logarithms a loss is sought
+REACHED = 1e-6  # bits per byte by which it may be missed
+
+
+class Served(NamedTuple):
+    """What to train, [R] each: the estimate and its draws.
+
+    Attributes:
+        compression_rate: T. train_bytes: B. train_flops: C, what is left for training.
+        bits_per_byte: L.
+        forward_flops_per_byte: F, of the model trained, for each served byte.
+    """
+
+    compression_rate: Array
+    train_bytes: Array
+    train_flops: Array
+    bits_per_byte: Array
+    forward_flops_per_byte: Array
+
+    @property
+    def bytes_per_param(self) -> Array:
+        """B over effective parameters, n = C T / (6 B)."""
+        return 6 * self.train_bytes**2 / (self.train_flops * self.compression_rate)
+
+
+def best_served(
+    draws: Draws,
+    compute_flops: Array,
+    served_bytes: float | Array,
+    served_price: float = 1.0,
+    loss: JointLoss = joint.loss,
+    near: Served | None = None,
+) -> Served:
+    """Return the T and B of lowest loss whose training and serving cost a budget together.
+
+    With nothing served it is the joint law's own optimum, exactly.
+
+    Args:
+        draws: [R] coefficients of the joint law.
+        compute_flops: C_total, FLOPs, one number or [R].
+        served_bytes: S, one number or [R]. served_price: p.
+        near: an answer to nearly the same question, to start from.
+    """
+    total = np.broadcast_to(np.asarray(compute_flops, np.float64), draws["E"].shape)
+    rate = np.broadcast_to(best_rate(draws, total), total.shape)
+    data = joint.best_bytes(draws, total, rate)
+    burden = np.asarray(served_price * served_bytes / TRAINING_FACTOR)
+    if not np.any(burden > 0):
+        best = joint.best_loss(draws, total, rate)
+        return Served(rate, data, total, best, total / (TRAINING_FACTOR * data))
+    if near is not None:
+        place = np.log(np.stack([near.compression_rate, near.train_bytes]))
+        return _at(draws, total, burden, _descend(draws, total, burden, place, loss), loss)
+    # Served bytes only ever push one way, so the optimum is followed from where it is known.
+    place = np.log(np.stack([rate, data]))
+    full = np.log1p(burden / data)
+    for part in np.linspace(0, 1, STEPS_UP + 1)[1:]:
+        place = _descend(draws, total, np.expm1(part * full) * data, place, loss)
+    return _at(draws, total, burden, place, loss)
+
+
+def _left_for_training(total: Array, burden: Array, ln_bytes: Array) -> Array:
+    """Return C: the share B / (B + p S / 3) of the budget, which is all of it where S is 0."""
+    return np.asarray(total / (1 + burden * np.exp(-ln_bytes)))
+
+
+def _at(draws: Draws, total: Array, burden: Array, place: Array, loss: JointLoss) -> Served:
+    rate, data = np.exp(place)
+    compute = _left_for_training(total, burden, place[1])
+    flops = compute / (TRAINING_FACTOR * data)
+    return Served(rate, data, compute, loss(draws, compute, rate, data), flops)
+
+
+def _descend(draws: Draws, total: Array, burden: Array, place: Array, loss: JointLoss) -> Array:
+    """Return the [2, R] (ln T, ln B) of lowest loss, by Newton steps from a place near it."""
+
+    def value(at: Array) -> Array:
+        compute = _left_for_training(total, burden, at[1])
+        return loss(draws, compute, np.exp(at[0]), np.exp(at[1]))
+
+    east, north = np.array([[STEP], [0.0]]), np.array([[0.0], [STEP]])
+    here = value(place)
+    for _ in range(NEWTON):
+        around = [value(place + way) for way in (east, -east, north, -north)]
+        corners = [
+            value(place + a * east + b * north) for a, b in ((1, 1), (-1, -1), (1, -1), (-1, 1))
+        ]
+        slope = np.stack([around[0] - around[1], around[2] - around[3]]) / (2 * STEP)
+        bend_t, bend_b = (around[i] + around[i + 1] - 2 * here for i in (0, 2))
+        cross = (corners[0] + corners[1] - corners[2] - corners[3]) / 4
+        bends = np.stack([bend_t, cross, cross, bend_b]) / STEP**2
+        step = _newton_step(slope, bends)
+        shorter = np.ones(place.shape[1])
+        for _ in range(12):
+            trial = place - shorter * step
+            worse = ~(value(trial) <= here)
+            if not worse.any():
+                break
+            shorter = np.where(worse, shorter / 4, shorter)
+        moved = np.where(worse, 0.0, shorter) * step
+        place = place - moved
+        here = value(place)
+        if np.abs(moved).max() < 1e-10:
+            break
+    return place
+
+
+def _newton_step(slope: Array, bends: Array) -> Array:
+    """Return the [2, R] step, downhill whatever the curvature, and no longer than it may be."""
+    matrix = np.moveaxis(bends.reshape(2, 2, -1), -1, 0)
+    values, vectors = np.linalg.eigh(matrix)
+    size = np.maximum(np.abs(values), 1e-9)
+    along = np.einsum("rji,jr->ri", vectors, slope) / size
+    step = np.einsum("rij,rj->ir", vectors, along)
+    return np.asarray(step * np.minimum(1, LONGEST_STEP / np.maximum(np.abs(step).max(0), 1e-30)))
+
+
+def cheapest_served(
+    draws: Draws,
+    bits_per_byte: float | Array,
+    served_bytes: float | Array,
+    served_price: float = 1.0,
+    loss: JointLoss = joint.loss,
+) -> tuple[Array, Served]:
+    """Return the least total budget that reaches a loss and serves S bytes, and what it trains.
+
+    The other side of `best_served`: whose loss falls with every FLOP, so its budget is found by
+    halving. Draws whose irreducible loss is not below the one asked are nan.
+
+    Raises:
+        InputError: no budget reaches that loss.
+    """
+    goal = np.broadcast_to(np.asarray(bits_per_byte, np.float64), draws["E"].shape)
+    if not draws["E"][0] < goal[0]:
+        raise InputError(
+            f"`reach` {goal[0]:.4g}: no budget reaches it; {draws['E'][0]:.4g} bits per byte cannot"
+            " be learnt, by the joint law"
+        )
+    low = np.full(goal.shape, np.log(LEAST_TOTAL))
+    high = low + WIDEST
+    found = None
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        found = best_served(draws, np.exp(middle), served_bytes, served_price, loss, found)
+        above = found.bits_per_byte > goal
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    total = np.exp(high)
+    found = best_served(draws, total, served_bytes, served_price, loss, found)
+    lost = np.abs(found.bits_per_byte - goal) > REACHED
+    return np.where(lost, np.nan, total), found
+
+
+def flop_equivalent(
+    compute_flops: Sequence[float],
+    bits_per_byte: Sequence[float],
+    reference_flops: float,
+    served_share: float,
+    relative_cost: float,
+) -> float:
+    """Return the FLOP-equivalent bits per byte of an arm, an ad hoc rule of the marin project.
+
+    What the arm saves in serving is taken to be spent on its training: its loss is read at
+    C_ref (1 + s (1 - r)), from E + A C^-a through its three runs (issues 6796 and 6916 of
+    marin-community/marin). It knows no law of sizes; `best_served` answers the same question whole.
+
+    Args:
+        compute_flops, bits_per_byte: three runs of the arm, from small to large.
+        reference_flops: C_ref. served_share: s, serving over training.
+        relative_cost: r, FLOPs of serving a byte over the reference's.
+
+    Raises:
+        InputError: not three runs whose loss falls, ever more slowly.
+    """
+    x, y = np.log(np.asarray(compute_flops)), np.asarray(bits_per_byte, np.float64)
+    if len(x) != 3 or len(y) != 3 or not (np.diff(x) > 0).all() or not (np.diff(y) < 0).all():
+        raise InputError("`flop_equivalent` needs three runs of rising compute and falling loss")
+    falls = (y[1] - y[2]) / (y[0] - y[1])
+
+    def missed(a: float) -> float:
+        first, second, third = np.exp(-a * (x - x[0]))
+        return float((second - third) / (first - second) - falls)
+
+    if not missed(1e-6) * missed(50.0) < 0:
+        raise InputError("`flop_equivalent`: the three losses do not flatten as a power law does")
+    a = float(brentq(missed, 1e-6, 50.0, xtol=1e-14))
+    powers = np.exp(-a * (x - x[0]))
+    amplitude = (y[0] - y[2]) / (powers[0] - powers[2])
+    at = np.log(reference_flops * (1 + served_share * (1 - relative_cost)))
+    return float(y[0] + amplitude * (np.exp(-a * (at - x[0])) - 1))

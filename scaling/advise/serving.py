@@ -1,0 +1,212 @@
+"""The part of an answer that is about serving: what to train when that is paid for as well."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from corpora.errors import InputError
+from scaling.advise.estimate import Estimate
+from scaling.advise.laws import Draws
+from scaling.advise.serve import Served, best_served, cheapest_served
+from scaling.engine.newton import Array
+from scaling.result import beyond
+
+FRONTIER = 10.0 ** np.arange(10.0, 14.1, 0.5)  # bytes served, at which the frontier is shown
+FEW = 60  # draws that a search for the cheapest budget is repeated with
+DRAWS = 200
+
+
+class ServingPoint(NamedTuple):
+    """One amount of text served, and what to train for it.
+
+    Attributes:
+        served_bytes: S.
+        compression_rate, params, train_bytes: T, N of the global module and B.
+        bits_per_byte: reached. inference_flops_per_byte: what each served byte costs.
+        train_share: of the budget that is left for training.
+    """
+
+    served_bytes: float
+    compression_rate: float
+    params: float
+    train_bytes: float
+    bits_per_byte: float
+    inference_flops_per_byte: float
+    train_share: float
+
+
+class ServingAdvice(NamedTuple):
+    """What to train for a budget that pays for training and serving, by the joint law.
+
+    Attributes:
+        served_bytes, served_price: S, and the price of a FLOP of serving over one of training.
+        reach: bits per byte that were asked for at the least cost; None where a budget was given.
+        total_flops: of training and serving, the latter at its price.
+        compression_rate_opt, params_opt, train_bytes_opt, bytes_per_param_opt: T*, N* (global
+            module), B* and their ratio.
+        train_flops: C, what is left for training. bits_per_byte_opt: L*.
+        inference_flops_per_byte: of the model trained.
+        frontier: the same over amounts served; empty where a loss was asked for.
+        outside: by what factor T and bytes per effective parameter leave the joint law's runs.
+        note: at which rate serving is counted.
+    """
+
+    served_bytes: float
+    served_price: float
+    reach: float | None
+    total_flops: Estimate
+    compression_rate_opt: Estimate
+    params_opt: Estimate
+    train_bytes_opt: Estimate
+    bytes_per_param_opt: Estimate
+    train_flops: Estimate
+    bits_per_byte_opt: Estimate
+    inference_flops_per_byte: Estimate
+    frontier: tuple[ServingPoint, ...]
+    outside: dict[str, float]
+    note: str
+
+    def lines(self) -> Iterator[str]:
+        """Yield it as text, a line each."""
+        goal = "" if self.reach is None else f", {self.reach:g} bits per byte at the least cost"
+        price = "" if self.served_price == 1 else f" at {self.served_price:g} times the price"
+        yield f"with {self.served_bytes:.4g} bytes served{price}{goal}, by the joint law:"
+        for name, label in _LABELS.items():
+            yield f"  {label:<22}{getattr(self, name)}"
+        if self.frontier:
+            yield "  bytes served, T*, N*, B*, bits per byte, FLOPs per byte, share for training:"
+        for point in self.frontier:
+            yield (
+                f"  {point.served_bytes:9.3g}{point.compression_rate:7.2f}{point.params:11.3g}"
+                f"{point.train_bytes:11.3g}{point.bits_per_byte:9.4f}"
+                f"{point.inference_flops_per_byte:11.3g}{point.train_share:8.1%}"
+            )
+        for name, factor in self.outside.items():
+            yield f"  beyond the runs: {name} by a factor of {factor:.3g}"
+        yield f"  {self.note}"
+
+
+_LABELS = {
+    "total_flops": "budget in all",
+    "train_flops": "of it training",
+    "compression_rate_opt": "compression rate T*",
+    "params_opt": "parameters N*",
+    "train_bytes_opt": "training bytes B*",
+    "bytes_per_param_opt": "bytes per parameter",
+    "bits_per_byte_opt": "loss L*",
+    "inference_flops_per_byte": "serving",
+}
+_NOTE = (
+    "serving is counted at the rate of training; entropy patches come shorter when a model writes"
+    " them itself"
+)
+
+
+def serving_advice(
+    draws: Draws,
+    ratios: Draws,
+    fitted: dict[str, tuple[float, float]],
+    params_of: Callable[[Array, Array], Array],
+    *,
+    compute_flops: float,
+    served_bytes: float,
+    served_price: float = 1.0,
+    reach: float | None = None,
+) -> ServingAdvice:
+    """Return what to train when serving is paid for, or for the least cost of a loss.
+
+    Args:
+        draws: [1 + R] coefficients of the joint law.
+        ratios: [1 + R] `rate_ratio`, `size_ratio` and `loss_ratio` of the language over English.
+        fitted: range of T and of bytes per effective parameter among the joint law's runs.
+        params_of: (FLOPs per byte, T) -> N of the global module, [R] each.
+        compute_flops: C_total; not heeded where a loss is to be reached.
+
+    Raises:
+        InputError: no budget reaches that loss, or serving leaves next to nothing for training.
+    """
+    count = min(len(draws["E"]), 1 + (DRAWS if reach is None else FEW))
+    draws = {name: column[:count] for name, column in draws.items()}
+    ratios = {name: column[:count] for name, column in ratios.items()}
+    # Bytes of the language per byte of English that teaches as much, as for the joint law's B*.
+    data = np.sqrt(ratios["rate_ratio"] * ratios["size_ratio"])
+    in_english = served_bytes / data
+    if reach is None:
+        total = np.full(count, compute_flops)
+        served = best_served(draws, total, in_english, served_price)
+    else:
+        total, served = cheapest_served(
+            draws, reach / ratios["loss_ratio"], in_english, served_price
+        )
+    if served.train_flops[0] < LEAST_SHARE * total[0]:
+        raise InputError(
+            f"`serve_bytes` {served_bytes:g}: serving them leaves"
+            f" {served.train_flops[0] / total[0]:.2g} of the budget for training; serve less, or"
+            " give more"
+        )
+    rate, read = served.compression_rate * ratios["rate_ratio"], served.train_bytes * data
+    flops = served.forward_flops_per_byte / data
+    params = params_of(flops, rate)
+    return ServingAdvice(
+        served_bytes=served_bytes,
+        served_price=served_price,
+        reach=reach,
+        total_flops=Estimate.of(total, "FLOPs"),
+        compression_rate_opt=Estimate.of(rate, "bytes per token"),
+        params_opt=Estimate.of(params, "parameters of the global module"),
+        train_bytes_opt=Estimate.of(read, "bytes"),
+        bytes_per_param_opt=Estimate.of(read / params, "bytes per parameter"),
+        train_flops=Estimate.of(served.train_flops, "FLOPs"),
+        bits_per_byte_opt=Estimate.of(served.bits_per_byte * ratios["loss_ratio"], "bits per byte"),
+        inference_flops_per_byte=Estimate.of(flops, "FLOPs per byte"),
+        frontier=()
+        if reach is not None
+        else _frontier(draws, ratios, params_of, compute_flops, served_price),
+        outside=_outside(served, fitted),
+        note=_NOTE,
+    )
+
+
+LEAST_SHARE = 1e-3  # of a budget, left for training
+
+
+def _outside(served: Served, fitted: dict[str, tuple[float, float]]) -> dict[str, float]:
+    """Return by what factor the answer leaves the runs that the joint law was fitted to."""
+    inputs = {
+        "compression_rate": served.compression_rate[:1],
+        "bytes per effective parameter": served.bytes_per_param[:1],
+    }
+    return beyond(inputs, fitted)
+
+
+def _frontier(
+    draws: Draws,
+    ratios: Draws,
+    params_of: Callable[[Array, Array], Array],
+    compute_flops: float,
+    served_price: float,
+) -> tuple[ServingPoint, ...]:
+    """Return the best to train over amounts of text served, for the estimate alone."""
+    first = {name: column[:1] for name, column in draws.items()}
+    rates, sizes, losses = (ratios[f"{name}_ratio"][:1] for name in ("rate", "size", "loss"))
+    data = np.sqrt(rates * sizes)
+    points = []
+    for amount in (0.0, *FRONTIER.tolist()):
+        served = best_served(first, np.full(1, compute_flops), amount / data, served_price)
+        share = float(served.train_flops[0] / compute_flops)
+        if share < LEAST_SHARE:
+            break
+        rate, flops = served.compression_rate * rates, served.forward_flops_per_byte / data
+        points.append(
+            ServingPoint(
+                served_bytes=amount,
+                compression_rate=float(rate[0]),
+                params=float(params_of(flops, rate)[0]),
+                train_bytes=float((served.train_bytes * data)[0]),
+                bits_per_byte=float((served.bits_per_byte * losses)[0]),
+                inference_flops_per_byte=float(flops[0]),
+                train_share=share,
+            )
+        )
+    return tuple(points)
