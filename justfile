@@ -33,6 +33,10 @@ real *options:
     {{python}} -m pytest -m real tests/tokenize_lab/real {{options}}
     cat out/real/table.md
 
+# Put what `just real` found into LOG.md
+tried-with:
+    {{python}} -c "from tests.tokenize_lab.real.vocabularies import write_log; write_log()"
+
 # Measure the embedded corpus with real and freshly trained tokenizers; write out/demo/report.html
 demo:
     {{lab}} demo

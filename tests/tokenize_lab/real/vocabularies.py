@@ -103,6 +103,16 @@ class Notes:
         (FOLDER / "table.md").write_text("".join(table()), "utf-8")
 
 
+def write_log() -> None:
+    """Put the table into LOG.md, in place of the one there: `just tried-with`."""
+    log = ROOT / "LOG.md"
+    before, head, after = log.read_text("utf-8").partition("\n## Tried with\n")
+    assert head, "LOG.md has no section 'Tried with'"
+    words, _, rest = after.partition("\n| ")
+    _, more, sections = rest.partition("\n## ")
+    log.write_text(f"{before}{head}{words}\n{''.join(table())}{more}{sections}", "utf-8")
+
+
 def _row(vocabulary: Vocabulary) -> Path:
     return FOLDER / "rows" / f"{vocabulary.name.replace('/', ' ')}.json"
 
