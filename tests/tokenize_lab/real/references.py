@@ -2,7 +2,9 @@
 
 import base64
 import json
+import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -148,6 +150,69 @@ class Trie:
         return [b"a" + self.pieces[i] + b"a" for i in ids]
 
 
+class Clip:
+    """CLIP's own way (Radford et al. 2021): letters lowered, spaces folded, `</w>` ends a word."""
+
+    # Without the two special tokens, whose text is plain text here.
+    PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+    def __init__(self, path: Path) -> None:
+        import gzip
+
+        import regex
+
+        lines = gzip.decompress(path.read_bytes()).decode("utf-8").split("\n")
+        merges = [tuple(line.split()) for line in lines[1 : 49152 - 256 - 2 + 1]]
+        kept = [*range(33, 127), *range(161, 173), *range(174, 256)]
+        moved = [byte for byte in range(256) if byte not in kept]
+        self.letters = {byte: chr(byte) for byte in kept}
+        self.letters |= {byte: chr(256 + i) for i, byte in enumerate(moved)}
+        singles = list(self.letters.values())
+        pieces = [*singles, *(c + "</w>" for c in singles), *("".join(pair) for pair in merges)]
+        self.pieces = [*pieces, "<|startoftext|>", "<|endoftext|>"]
+        self.ids = {piece: i for i, piece in enumerate(self.pieces)}
+        self.ranks = {pair: rank for rank, pair in enumerate(merges)}
+        self.pattern = regex.compile(self.PATTERN, regex.IGNORECASE)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        return [self._encode(unicodedata.normalize("NFC", text)) for text in texts]
+
+    def _encode(self, text: str) -> list[int]:
+        words = self.pattern.findall(" ".join(text.split()).lower())
+        return [self.ids[piece] for word in words for piece in self._merged(word)]
+
+    def _merged(self, word: str) -> tuple[str, ...]:
+        *front, last = (self.letters[byte] for byte in word.encode("utf-8"))
+        parts = (*front, f"{last}</w>")
+        while len(parts) > 1:
+            pair = min(pairwise(parts), key=self._rank)
+            if pair not in self.ranks:
+                break
+            out: list[str] = []
+            at = 0
+            while at < len(parts):
+                both = parts[at : at + 2] == pair
+                out.append("".join(pair) if both else parts[at])
+                at += 1 + both
+            parts = tuple(out)
+        return parts
+
+    def _rank(self, pair: tuple[str, ...]) -> float:
+        return self.ranks.get(pair, float("inf"))
+
+    def _decoded(self, ids: Sequence[int]) -> bytes:
+        byte = {letter: value for value, letter in self.letters.items()}
+        text = "".join(self.pieces[i].replace("</w>", " ") for i in ids)
+        return b"".join(b" " if c == " " else bytes([byte[c]]) for c in text)
+
+    def gives_back(self, text: str, ids: list[int]) -> bool:
+        return self._decoded(ids) == text.encode("utf-8")
+
+    def between(self, ids: Sequence[int]) -> list[str | bytes] | None:
+        a = self.ids["a"]
+        return [self._decoded([a, i, a]) for i in ids]
+
+
 class Pair(HuggingFace):
     """vocab.json and merges.txt, as the library's own reader of the pair takes them."""
 
@@ -173,6 +238,8 @@ def reference_of(vocabulary: Vocabulary, path: Path) -> Reference:
             return SentencePiece(path)
         case "trie":
             return Trie(path)
+        case "clip":
+            return Clip(path)
         case "pair":
             return Pair(path)
     raise AssertionError(f"{vocabulary.name}: no library {vocabulary.library!r}")

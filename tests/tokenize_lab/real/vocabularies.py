@@ -31,7 +31,7 @@ class Vocabulary:
         name: what it is known as. package: with `npm:` or `pypi:`. file: path inside.
         licence: that the package declares. sha256: of the file.
         library: whose way from text to ids ours must be: tokenizers, tiktoken, mistral-common,
-            sentencepiece, trie (RWKV's) or pair (a byte-level vocab.json and merges.txt).
+            sentencepiece, trie (RWKV's), clip, or pair (a byte-level vocab.json and merges.txt).
         pattern: of ranks: an encoding of tiktoken's, or the expression itself.
         spec: what follows `@` in our spec, or stands before it as a prefix, where needed.
     """
