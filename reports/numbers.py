@@ -147,6 +147,11 @@ def significant(value: float | None, digits: int = 3) -> str:
     return text.replace("-", "\u2212", 1) if text.startswith("-") else text
 
 
+def significant_rate(value: float) -> str:
+    """Return a compression rate as people say it: `2` also where patches gave 1.99981."""
+    return f"{value:.3g}"
+
+
 def ends_of(spread: Spread | LowHigh) -> tuple[float, float] | None:
     """Return both ends of an interval, or None where one is missing."""
     if spread is None:

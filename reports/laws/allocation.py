@@ -8,8 +8,16 @@ from markupsafe import Markup
 from reports.charts.chart import Chart, Panel, decades, linear, octaves, panels
 from reports.charts.svg import Series, SeriesStyle, legend, of_budgets, of_rates
 from reports.html import sortable_table
-from reports.laws.results import Laws, alike, budget, family, of_family, rate
-from reports.numbers import compact, ends_of, power, significant, with_interval
+from reports.laws.results import Laws, alike, budget, family, rate, runs_words
+from reports.numbers import (
+    compact,
+    ends_of,
+    plural,
+    power,
+    significant,
+    significant_rate,
+    with_interval,
+)
 from reports.page import Section, behind, missing, note
 from scaling.result import FitResult
 from scaling.runs import Runs
@@ -30,10 +38,7 @@ def isoflops(laws: Laws) -> Section:
     title = "IsoFLOP parabolas"
     found = laws.with_runs("isoflop")
     if not found:
-        reason = (
-            "No curve was fitted: tokenize-lab scaling fit RUNS.csv --law isoflop --out DIR/laws "
-            "makes them, and RUNS.csv belongs beside them."
-        )
+        reason = "No curve was fitted: tokenize-lab scaling fit RUNS.csv --law isoflop --out DIR"
         return missing("laws-isoflop", title, reason)
     drawn, series = parabola_panels(found)
     words = (
@@ -56,7 +61,7 @@ def parabola_panels(found: Sequence[Fitted]) -> tuple[list[Panel], list[Series]]
     drawn = []
     for i, (name, t) in enumerate(keys):
         curves = [(fit, runs) for fit, runs in found if (family(fit), rate(fit)) == (name, t)]
-        words = f"T = {t:g} bytes per token" if t else "any rate"
+        words = f"T = {significant_rate(t)} bytes per token" if t else "any rate"
         drawn.append(_parabolas(i, f"{name}, {words}" if several else words, curves, series))
     return drawn, list(series.values())
 
@@ -125,7 +130,7 @@ def _minima(fits: Sequence[FitResult]) -> Markup:
         [
             [
                 compact(budget(fit)),
-                f"{rate(fit):g}",
+                significant_rate(rate(fit)),
                 str(fit.n),
                 *(_estimate(fit, name, 4 if name == "bits_per_byte_opt" else 3) for name in names),
             ]
@@ -145,14 +150,14 @@ def allocation(laws: Laws) -> Section:
     title = "Law I: how much text, how large a model"
     fit = laws.one("law1")
     if fit is None:
-        reason = "Law I was not fitted: tokenize-lab scaling fit RUNS.csv --law law1 --out DIR/laws"
+        reason = "Law I was not fitted: tokenize-lab scaling fit RUNS.csv --law law1 --out DIR"
         return missing("laws-one", title, reason)
     minima = [curve for curve in laws.of("isoflop") if rate(curve) and alike(curve, fit)]
     body = Markup(
         '<p class="formula">B* = B<sub>0</sub> C<sup>α</sup> T<sup>β</sup>, &emsp; '
         "N* = N<sub>0</sub> C<sup>1−α</sup> T<sup>1−β</sup></p>"
         "<p>C is what the latent module alone spends, 6&nbsp;N&nbsp;B&nbsp;/&nbsp;T. {}</p>"
-    ).format(_sentence(fit, laws))
+    ).format(_sentence(fit))
     if minima:
         drawn, series = allocation_panels(fit, minima)
         body += legend(series, lines=True) + panels(drawn, wide=True)
@@ -165,15 +170,16 @@ def allocation(laws: Laws) -> Section:
     return Section("laws-one", title, body, gist="text and model size over compute, and Law I")
 
 
-def _sentence(fit: FitResult, laws: Laws) -> str:
+def _sentence(fit: FitResult) -> str:
     low, high = fit.data_range.get("latent_flops", (_USUAL, _USUAL))
     spent = _USUAL if low <= _USUAL <= high else float(f"{high:.2g}")
     best = fit.predict("bytes_per_param_opt", latent_flops=spent, compression_rate=4.0)
     alpha, beta = (_estimate(fit, name).striptags() for name in ("alpha", "beta"))
     return (
         f"Text grows with the power α = {alpha} of compute and with the power β = {beta} of the "
-        f"compression rate{of_family(fit, laws.fits)}; at 4 bytes per token and {power(spent)} "
-        f"latent FLOPs the best ratio is {significant(float(best.value))} bytes per parameter."
+        f"compression rate, by {plural(fit.n, 'minimum', 'minima')} of {runs_words(fit)}; at 4 "
+        f"bytes per token and {power(spent)} latent FLOPs the best ratio is "
+        f"{significant(float(best.value))} bytes per parameter."
     )
 
 
@@ -209,7 +215,7 @@ def allocation_panels(
             marks.append(chart.line(entry.style, line, f"Law I at {entry.name}", "thin"))
         for compute, minimum in zip(spent, minima, strict=True):
             value, t = minimum.estimates[name], rate(minimum)
-            hint = f"T = {t:g}, {compact(compute)} FLOPs: {significant(value)}"
+            hint = f"T = {significant_rate(t)}, {compact(compute)} FLOPs: {significant(value)}"
             ends = ends_of(minimum.intervals.get(name))
             marks.append(chart.mark(series[t].style, compute, value, hint, y_ends=ends))
         said = (

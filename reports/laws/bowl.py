@@ -14,7 +14,7 @@ from reports.charts.chart import Chart, Panel, octaves, panels
 from reports.charts.svg import heat_step, log_ticks, series_style
 from reports.html import TableCell, render, sortable_table, text_file
 from reports.laws.results import Laws, budget, family, inside, label
-from reports.numbers import compact, ends_of, significant, with_interval
+from reports.numbers import compact, ends_of, significant, significant_rate, with_interval
 from reports.page import Section, behind, missing
 from scaling.laws.optimum import surface
 from scaling.result import FitResult
@@ -36,8 +36,7 @@ def bowls(laws: Laws) -> Section:
     found = laws.with_runs(LAW)
     if not found:
         reason = (
-            "No bowl was fitted: tokenize-lab scaling fit RUNS.csv --law isoflop-surface --out "
-            "DIR/laws makes them, and RUNS.csv belongs beside them."
+            "No bowl was fitted: tokenize-lab scaling fit RUNS.csv --law isoflop-surface --out DIR"
         )
         return missing("laws-bowl", title, reason)
     fits = [fit for fit, _ in found]
@@ -45,13 +44,13 @@ def bowls(laws: Laws) -> Section:
     chosen = next((i for i, (fit, _) in enumerate(found) if budget(fit) == _USUAL), middle)
     body = render(
         "laws_bowl.html",
-        budgets=[label(fit, fits) for fit in fits],
+        budgets=[label(fit, laws.fits) for fit in fits],
         chosen=chosen,
         flat="The bowl that turns is not drawn without script; seen from above it is the same.",
-        contours=panels(contour_panels(found)),
+        contours=panels(contour_panels(found, laws.fits)),
         levels=", ".join(f"{level:g}" for level in LEVELS),
         table=behind("Table: the lowest place of every bowl", _table(fits)),
-        data=_json([_drawn(label(fit, fits), fit, runs) for fit, runs in found]),
+        data=_json([_drawn(label(fit, laws.fits), fit, runs) for fit, runs in found]),
     )
     # Without `define`, as in a page, plotly calls itself `Plotly`.
     script = f"{_plotly()}\n{text_file('laws_bowl.js')}"
@@ -132,9 +131,15 @@ def _rounded(values: object) -> list[float]:
     return [float(f"{value:.6g}") for value in np.asarray(values)]
 
 
-def contour_panels(found: Sequence[tuple[FitResult, Runs]]) -> list[Panel]:
-    """Return every bowl from above: its models, rings of equal loss and its lowest place."""
-    fits = [fit for fit, _ in found]
+def contour_panels(
+    found: Sequence[tuple[FitResult, Runs]], others: Sequence[FitResult] = ()
+) -> list[Panel]:
+    """Return every bowl from above: its models, rings of equal loss and its lowest place.
+
+    Arguments:
+        others: further fits of the law: where they are of other runs, captions tell which.
+    """
+    fits = [*(fit for fit, _ in found), *others]
     return [_contour(i, label(fit, fits), fit, runs) for i, (fit, runs) in enumerate(found)]
 
 
@@ -146,7 +151,7 @@ def _contour(place: int, where: str, fit: FitResult, runs: Runs) -> Panel:
     low, high = min(losses), max(losses)
     for rate, ratio, loss in sorted(zip(rates, ratios, losses, strict=True)):
         hint = (
-            f"{rate:g} bytes per token, {significant(ratio)} bytes per parameter: "
+            f"{significant_rate(rate)} bytes per token, {significant(ratio)} bytes per parameter: "
             f"{loss:.4f} bits per byte"
         )
         marks.append(chart.dot(rate, ratio, f"model f{heat_step(loss, low, high)}", 3.6, hint))

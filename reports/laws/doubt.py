@@ -8,7 +8,7 @@ from reports.charts.svg import Series, legend, of_budgets, series_style
 from reports.html import Column, columns, sortable_table
 from reports.laws.profiles import law2_of
 from reports.laws.results import GREEK, Laws, budget, shown_name
-from reports.numbers import UNMEASURED, compact, power, significant, with_interval
+from reports.numbers import UNMEASURED, compact, power, significant, significant_rate, with_interval
 from reports.page import Absent, Section, behind, blocks, note, paragraphs
 from scaling.engine.newton import Array
 from scaling.laws.joint import DEFAULT_FORM
@@ -155,7 +155,7 @@ def _residual_panel(title: str, fit: FitResult, runs: Runs, series: dict[float, 
     )
     marks = [chart.rule(y=0.0)]
     for x, t, c, error in zip(moved, rates, compute, fit.residuals, strict=True):
-        hint = f"{power(c)} FLOPs, {t:g} bytes per token: {significant(error, 2)}"
+        hint = f"{power(c)} FLOPs, {significant_rate(t)} bytes per token: {significant(error, 2)}"
         marks.append(chart.mark(series[c].style, x, error, hint))
     rmse = f"RMSE {significant(fit.rmse, 2)}"
     return chart.panel(

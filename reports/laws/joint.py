@@ -35,8 +35,7 @@ def joint(laws: Laws) -> Section:
     runs = None if fit is None else laws.runs_of(fit)
     if fit is None:
         reason = (
-            "The joint law was not fitted: tokenize-lab scaling fit RUNS.csv --law joint --out "
-            "DIR/laws"
+            "The joint law was not fitted: tokenize-lab scaling fit RUNS.csv --law joint --out DIR"
         )
         return missing("laws-joint", title, reason)
     body = Markup(

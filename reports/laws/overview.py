@@ -4,11 +4,21 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from reports.charts.chart import Panel, again, panels
+from reports.charts.svg import Series, legend
 from reports.html import TableCell, columns, sortable_table
 from reports.languages import language_name
+from reports.laws.bowl import contour_panels
 from reports.laws.optimal import BUDGET, placed
-from reports.laws.profiles import best_rates_sentence, law2_of
-from reports.laws.results import Laws, alike, budget, inside, label, shown_name
+from reports.laws.profiles import (
+    best_rate_panel,
+    best_rates_sentence,
+    law2_of,
+    losses_panel,
+    optima_of,
+    told_budgets,
+)
+from reports.laws.results import Laws, alike, budget, inside, label, runs_words, shown_name
 from reports.measured import Measured
 from reports.numbers import UNMEASURED, ends_of, ends_text, listed, plural, power, said, significant
 from reports.page import Section, behind, bullets, lead
@@ -18,18 +28,94 @@ _RATE = "compression_rate_opt"
 _SINGLE = ("isoflop", "isoflop-surface")  # many fits each, shown in their own sections
 
 
+_MOST_FINDINGS = 4
+_MOST_BOWLS = 2  # on the first screen
+
+
 def law_overview(laws: Laws) -> Section:
-    """Say what was fitted and found."""
-    body = lead(
-        "At a given training budget, how many bytes should a token hold, how large should the "
-        "model be, and how much text should it read? The laws below answer from trained models, "
-        "each number with the interval that the runs allow."
+    """Say what was found: the best rate in a sentence, the picture, and what to do."""
+    sentences = law_sentences(laws)
+    said = [*sentences[:_MOST_FINDINGS], *to_do(laws)]
+    body = Markup('<div class="answer">{}<div class="shown">{}</div>{}</div>').format(
+        lead(best_rate_answer(laws)), _picture(laws), bullets(said)
     )
     fits = [fit for fit in laws.fits if fit.law not in _SINGLE]
-    body += bullets(law_sentences(laws)) + behind(
-        "Table: every law that was fitted", _table(laws, fits)
-    )
-    return Section("laws", "Scaling laws", body)
+    if len(sentences) > _MOST_FINDINGS:
+        more = bullets(sentences[_MOST_FINDINGS:])
+        body += behind(plural(len(sentences) - _MOST_FINDINGS, "more finding"), more)
+    if fits:
+        body += behind("Table: every law that was fitted", _table(laws, fits))
+    return Section("laws", "What the laws say", body)
+
+
+def answering_bowl(laws: Laws) -> FitResult | None:
+    """Return the bowl of the largest budget whose lowest place lies inside what was trained."""
+    bowls = [bowl for bowl in laws.of("isoflop-surface") if bowl.ok and inside(bowl)]
+    return max(bowls, key=budget, default=None)
+
+
+def best_rate_answer(laws: Laws) -> Markup:
+    """Return T* with its interval, the budget it is of, and whose runs say so."""
+    fit, bowl = law2_of(laws), answering_bowl(laws)
+    if fit is not None and fit.ok:
+        spent = told_budgets(fit)[1]
+        best, source = fit.predict(_RATE, compute_flops=spent), fit
+        who = f"Law II, {plural(fit.n, 'optimum', 'optima')}"
+        value, ends = significant(float(best.value)), ends_text(best)
+    elif bowl is not None:
+        spent, source = budget(bowl), bowl
+        who = plural(bowl.n, "run")
+        value, ends = significant(bowl.estimates[_RATE]), ends_text(bowl.intervals.get(_RATE))
+    else:
+        return Markup("No fit here gives a best compression rate{}.").format(
+            ": no bowl has its lowest place among the rates and sizes trained"
+            if laws.of("isoflop-surface")
+            else ""
+        )
+    return Markup(
+        "At {} FLOPs the best compression rate T* is <b>{}</b> <small>{}</small> bytes per token, "
+        "by {} of {}."
+    ).format(power(spent), value, ends, who, runs_words(source))
+
+
+def _picture(laws: Laws) -> Markup:
+    """Return the chart that shows the best rate: of Law II, else of bowls from above."""
+    fit, drawn = law2_of(laws), list[Panel]()
+    series: list[Series] = []
+    if fit is not None and fit.ok:
+        bowls = [bowl for bowl in laws.of("isoflop-surface") if alike(bowl, fit)]
+        drawn = [best_rate_panel(fit, "Law II", bowls)]
+        if optima := optima_of(laws, fit):
+            losses, series = losses_panel(fit, "Law II", optima)
+            drawn.insert(0, losses)
+    elif found := laws.with_runs("isoflop-surface"):
+        answer = answering_bowl(laws)
+        shown = sorted(found, key=lambda pair: (pair[0] is not answer, -budget(pair[0])))
+        drawn = contour_panels(shown[:_MOST_BOWLS], laws.fits)
+    if not drawn:
+        return Markup("")
+    key = legend(series, lines=True) if series else Markup("")
+    return key + panels([again(panel, "answer") for panel in drawn])
+
+
+def to_do(laws: Laws) -> list[Markup]:
+    """Return what to do with the answer, as commands that can be run."""
+    found = []
+    if law2_of(laws) is not None:
+        found.append(
+            Markup(
+                "What to do: <code>tokenize-lab scaling advise --compute 1e21 --language eng_Latn"
+                "</code> gives rate, model and text for a budget and a language, and with "
+                "<code>-t TOKENIZER</code> what keeping a tokenizer costs."
+            )
+        )
+    elif answering_bowl(laws) is None and laws.of("isoflop-surface"):
+        found.append(Markup("What to do: train rates and sizes beyond the ends of this grid."))
+    elif laws.of("isoflop-surface"):
+        found.append(
+            Markup("What to do: train three budgets or more, and fit Law II to see T* move.")
+        )
+    return found
 
 
 def law_sentences(laws: Laws) -> list[str]:
@@ -37,7 +123,7 @@ def law_sentences(laws: Laws) -> list[str]:
     sentences = []
     fit = law2_of(laws)
     if fit is not None:
-        sentences.append(best_rates_sentence(fit, laws))
+        sentences.append(best_rates_sentence(fit))
         apart = [
             power(budget(bowl))
             for bowl in laws.of("isoflop-surface")
@@ -64,9 +150,9 @@ def _bowl_sentences(laws: Laws, alone: bool) -> list[str]:
         if alone and bowl.ok and inside(bowl):
             best = significant(bowl.estimates[_RATE])
             best = f"{best} {ends_text(bowl.intervals.get(_RATE))}".strip()
-            where = label(bowl, bowls)
+            where = f"{power(budget(bowl))} FLOPs of {runs_words(bowl)}"
             sentences.append(f"At {where}, the best compression rate is {best} bytes.")
-    outside = [label(bowl, bowls) for bowl in bowls if not inside(bowl)]
+    outside = [label(bowl, laws.fits) for bowl in bowls if not inside(bowl)]
     if outside:
         sentences.append(
             f"At {listed(outside)}, the bowl's lowest place lies outside the rates or sizes"
@@ -84,7 +170,8 @@ def _apart(bowl: FitResult, law2: FitResult) -> bool:
 
 def _table(laws: Laws, fits: list[FitResult]) -> Markup:
     return sortable_table(
-        f"{plural(len(fits), 'fit')}, and what each stands on",
+        f"{plural(len(fits), 'law')}, and what each stands on; the fits of single budgets stand in "
+        "sections of their own",
         columns(
             "law: | status: | rows | left out | R² | RMSE | hold-out RMSE | intervals: | data:",
             {"RMSE": "in the unit of what is fitted: bits per byte, or ln bytes"},
@@ -123,7 +210,7 @@ def best_rate_sentences(laws: Laws, measured: Measured, tokenizer: str) -> list[
         for distance in place.distances
         if place.language[:3] in _LANGUAGES and distance.tokenizer == tokenizer
     ]
-    sentences = [best_rates_sentence(fit, laws)]
+    sentences = [best_rates_sentence(fit)]
     if parts:
         sentences.append(
             f"At {power(BUDGET)} FLOPs, if tokens are worth what patches are: {tokenizer} holds "

@@ -9,7 +9,7 @@ from reports.charts.chart import Chart, Panel, decades, linear, octaves, panels
 from reports.charts.svg import Series, legend, of_budgets, series_style
 from reports.html import columns, sortable_table
 from reports.laws.allocation import coefficients
-from reports.laws.results import Laws, alike, budget, of_family
+from reports.laws.results import Laws, alike, budget, runs_words
 from reports.numbers import (
     UNMEASURED,
     LowHigh,
@@ -19,6 +19,7 @@ from reports.numbers import (
     power,
     said,
     significant,
+    significant_rate,
     with_interval,
 )
 from reports.page import Section, behind, missing, note, paragraphs
@@ -104,11 +105,9 @@ def profiles(laws: Laws) -> Section:
     title = "Law II: the price of a compression rate"
     fit = law2_of(laws)
     if fit is None:
-        reason = (
-            "Law II was not fitted: tokenize-lab scaling fit OPTIMA.csv --law law2 --out DIR/laws"
-        )
+        reason = "Law II was not fitted: tokenize-lab scaling fit OPTIMA.csv --law law2 --out DIR"
         return missing("laws-two", title, reason)
-    body = _formula(fit) + paragraphs(best_rates_sentence(fit, laws))
+    body = _formula(fit) + paragraphs(best_rates_sentence(fit))
     optima, drawn = optima_of(laws, fit), []
     if optima:
         losses, series = losses_panel(fit, "Law II", optima)
@@ -144,15 +143,21 @@ def _near(fit: FitResult) -> bool:
     return low <= _USUAL[0] and _USUAL[1] <= high
 
 
-def best_rates_sentence(fit: FitResult, laws: Laws) -> str:
+def told_budgets(fit: FitResult) -> tuple[float, float]:
+    """Return two budgets within those fitted, of which the best rate is told."""
+    low, high = _USUAL if _near(fit) else fit.data_range.get("compute_flops", _USUAL)
+    return low, high
+
+
+def best_rates_sentence(fit: FitResult) -> str:
     """Return what Law II says of the best rate, in plain text, within the budgets fitted."""
-    ends = _USUAL if _near(fit) else fit.data_range.get("compute_flops", _USUAL)
+    ends = told_budgets(fit)
     best = [
         f"{said(fit.predict(_RATE, compute_flops=compute))}{words} {power(compute)}"
         for compute, words in zip(ends, (" bytes per token for", " for"), strict=True)
     ]
     return (
-        f"Law II, fitted to {fit.n} optima{of_family(fit, laws.fits)}, puts the best compression "
+        f"Law II, fitted to {fit.n} optima of {runs_words(fit)}, puts the best compression "
         f"rate at {best[0]} FLOPs and {best[1]}."
     )
 
@@ -180,7 +185,7 @@ def losses_panel(fit: FitResult, law: str, optima: LossPoints) -> tuple[Panel, l
         hint = f"{entry.name}: best at {significant(best)} bytes per token, {low:.4f}"
         marks.append(chart.ring(best, low, hint))
     for compute, rate, value in optima:
-        hint = f"{power(compute)}: {rate:g} bytes per token, {value:g}"
+        hint = f"{power(compute)}: {significant_rate(rate)} bytes per token, {value:g}"
         marks.append(chart.mark(series[compute].style, rate, value, hint))
     caption = "Loss over compression rate"
     description = (

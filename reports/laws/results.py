@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from corpora.errors import InputError
+from reports.languages import language_name
 from reports.measured import Measured
 from reports.numbers import compact, power
 from scaling.fits.assemble import FAMILY
@@ -77,6 +78,21 @@ def family(fit: FitResult) -> str:
     return ", ".join(str(fit.context[name]) for name in FAMILY if name in fit.context)
 
 
+def runs_words(fit: FitResult) -> str:
+    """Return whose runs a fit stands on: `static models of German (deu_Latn), novels`; where its
+    table names neither language nor tokenization, the table."""
+    kind, code, dataset = (str(fit.context.get(name, "")) for name in FAMILY)
+    words = f"{kind} models" if kind else "models"
+    if code:
+        shown = language_name(code)
+        words += f" of {shown}" if shown == code else f" of {shown} ({code})"
+    if dataset and dataset != code:
+        words += f", {dataset}"
+    if not (kind or code or dataset):
+        words = f"{Path(fit.data).name}, which names no language" if fit.data else "its runs"
+    return words
+
+
 def alike(fit: FitResult, other: FitResult) -> bool:
     """Whether two fits are of the same tokenization, language and data set, as far as both say."""
     shared = [name for name in FAMILY if name in fit.context and name in other.context]
@@ -86,7 +102,8 @@ def alike(fit: FitResult, other: FitResult) -> bool:
 def label(fit: FitResult, fits: Sequence[FitResult]) -> str:
     """Return the budget of one of several fits, and its family where they have more than one."""
     words = f"{power(budget(fit))} FLOPs"
-    return f"{words}, {family(fit)}" if len(set(map(family, fits))) > 1 else words
+    several = {family(other) for other in fits if other.law == fit.law}
+    return f"{words}, {family(fit)}" if len(several) > 1 else words
 
 
 def budget(fit: FitResult) -> float:

@@ -35,9 +35,12 @@ def curves(sweep: SweepResults) -> Section:
     parts = {key: chosen_curves([run for run in seen if view(run) == key]) for key in chosen}
     runs = [run for part in parts.values() for run in part]
     styles = Styles(sizes(runs), budgets(runs))
-    axes = _axes(runs, begin)
+    axes = {
+        text: _axes([run for run in runs if run.job.text == text], begin)
+        for text in dict.fromkeys(run.job.text for run in runs)
+    }
     drawn = panels(
-        _panel(i, _name(sweep, part[0]), part, begin, axes, styles)
+        _panel(i, _name(sweep, part[0]), part, begin, axes[part[0].job.text], styles)
         for i, part in enumerate(parts.values())
     )
     key = legend(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from reports.charts.rows import HeatScale
 from reports.html import Column, TableCell, columns, name, sortable_table
 from reports.numbers import UNMEASURED, compact
 from reports.page import Section, paragraphs
@@ -23,12 +24,29 @@ def grid(sweep: SweepResults) -> Section:
         return Section(IDENTITY, TITLE, _faults(sweep), absences=[("", reason)])
     introduction = paragraphs(
         "Each cell is a run: what became of it, and the bits per byte of held-out text that it "
-        "reached. Where a cell holds several runs (seeds, learning rates) it shows the lowest, "
-        "and the worst state. A run that is too short is shown, and left out of everything "
-        "that is compared or fitted. One seed says nothing of what another would have given."
+        "reached, in colour: the darker, the lower. Where a cell holds several runs (seeds, "
+        "learning rates) it shows the lowest, and the worst state. A run that is too short is "
+        "shown, and left out of everything that is compared or fitted. One seed says nothing of "
+        "what another would have given."
     )
-    tables = [_table(sweep, text, arm) for text, arm in arms(sweep.runs)]
-    return Section(IDENTITY, TITLE, introduction + Markup("").join(tables) + _faults(sweep))
+    scales = loss_scales(sweep)
+    body = introduction
+    for text, arm in arms(sweep.runs):
+        scale = scales.get(text)
+        body += (scale.key if scale else Markup("")) + _table(sweep, text, arm, scale)
+    return Section(IDENTITY, TITLE, body + _faults(sweep))
+
+
+def loss_scales(sweep: SweepResults) -> dict[str, HeatScale]:
+    """Return what colours mean in the grids of each text: the same in all of its arms."""
+    scales = {}
+    for text in sweep.texts:
+        losses = [run.loss for run in sweep.usable if run.job.text == text]
+        if losses:
+            low, high = min(losses), max(losses)
+            ends = (f"{low:.4f} bits per byte, the lowest of {text}", f"{high:.4f}, the highest")
+            scales[text] = HeatScale(low, high, ends)
+    return scales
 
 
 def state(run: RunStatus, short: bool = False) -> str:
@@ -49,7 +67,7 @@ def remarks(run: SweepRun) -> str:
     return "; ".join(part for part in (run.status.reason, *run.job.marks) if part)
 
 
-def _table(sweep: SweepResults, text: str, arm: str) -> Markup:
+def _table(sweep: SweepResults, text: str, arm: str, scale: HeatScale | None) -> Markup:
     runs = [run for run in sweep.runs if (run.job.text, run.arm) == (text, arm)]
     shown = sizes(runs)
     tokens = arm == TOKENS
@@ -73,7 +91,7 @@ def _table(sweep: SweepResults, text: str, arm: str) -> Markup:
                 f"{rate:.3g}",
                 compact(budget),
                 *(
-                    _cell([run for run in runs if _row(run) == row and run.size == size])
+                    _cell([run for run in runs if _row(run) == row and run.size == size], scale)
                     for size in shown
                 ),
             ]
@@ -89,7 +107,7 @@ def _row(run: SweepRun) -> tuple[float, float, str]:
     return run.rate, run.budget, run.tokenization if run.arm == TOKENS else ""
 
 
-def _cell(runs: Sequence[SweepRun]) -> TableCell:
+def _cell(runs: Sequence[SweepRun], scale: HeatScale | None) -> TableCell:
     if not runs:
         return TableCell("", "none", "not in this sweep")
     states = [state(run.status, run.short) for run in runs]
@@ -107,7 +125,9 @@ def _cell(runs: Sequence[SweepRun]) -> TableCell:
         shown = UNMEASURED
     hints = [f"{run.job.run_id}: {said}" for run in runs if (said := remarks(run))]
     content = Markup('{} <span class="state">{}</span>').format(shown, word)
-    return TableCell(content, f"state-{worst}", "; ".join(hints))
+    known = [run.loss for run in runs if run.usable]
+    colour = f" h{scale.step(min(known))}" if scale and known else ""
+    return TableCell(content, f"state-{worst}{colour}", "; ".join(hints))
 
 
 def _faults(sweep: SweepResults) -> Markup:

@@ -25,14 +25,12 @@ def sweep_isoflops(sweep: SweepResults) -> Section:
         return missing(IDENTITY, TITLE, "No run has finished yet.")
     everything = [run for curve in found for run in (*curve.runs, *curve.short)]
     series = of_budgets(budgets(everything))
-    # Runs too short to be fitted lie so high that what is fitted would be drawn flat.
-    ranged = [run for curve in found for run in curve.runs] or everything
-    axes = (
-        octaves("bytes per parameter", [run.spec.bytes_per_param for run in ranged]),
-        linear("bits per byte", [*(run.loss for run in ranged), *_lowest_fitted(found)]),
-    )
+    axes = {text: _axes(part) for text, part in grouped(found, lambda c: c.first.job.text).items()}
     groups = grouped(found, lambda curve: view(curve.first)).values()
-    drawn = panels(_panel(i, sweep, part, axes, series) for i, part in enumerate(groups))
+    drawn = panels(
+        _panel(i, sweep, part, axes[part[0].first.job.text], series)
+        for i, part in enumerate(groups)
+    )
     words = (
         "Every curve is one budget spent on models of several sizes: large models on little text "
         "to the left, small models on much text to the right. Markers are trained models. Where "
@@ -53,6 +51,17 @@ def sweep_isoflops(sweep: SweepResults) -> Section:
         + beside_published(sweep, found)
     )
     return Section(IDENTITY, TITLE, body)
+
+
+def _axes(found: Sequence[IsoflopCurve]) -> tuple[Axis, Axis]:
+    """Return the axes of one text's panels: texts differ more than rates do."""
+    # Runs too short to be fitted lie so high that what is fitted would be drawn flat.
+    ranged = [run for curve in found for run in curve.runs]
+    ranged = ranged or [run for curve in found for run in curve.short]
+    return (
+        octaves("bytes per parameter", [run.spec.bytes_per_param for run in ranged]),
+        linear("bits per byte", [*(run.loss for run in ranged), *_lowest_fitted(found)]),
+    )
 
 
 def _lowest_fitted(found: Sequence[IsoflopCurve]) -> list[float]:

@@ -291,7 +291,9 @@ def _published_marks(chart: Chart, published: Sequence[FitResult]) -> list[Marku
         hint = f"published, {power(spent)} FLOPs"
         marks.append(chart.line(_PUBLISHED, points, hint, "faint"))
         marks += [
-            chart.mark(_PUBLISHED, x, y, f"{hint}, T = {x:g}: {significant(y)} bytes per parameter")
+            chart.mark(
+                _PUBLISHED, x, y, f"{hint}, T = {x:.3g}: {significant(y)} bytes per parameter"
+            )
             for x, y in points
         ]
     return marks

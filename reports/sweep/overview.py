@@ -3,32 +3,138 @@ machines and programs that trained them."""
 
 from collections.abc import Sequence
 
+import polars as pl
 from markupsafe import Markup
 
+from corpora.errors import InputError
+from reports.charts.chart import again, panels
 from reports.html import TableCell, columns, name, sortable_table, strong, visible
+from reports.laws.results import budget, inside
 from reports.numbers import (
     UNMEASURED,
     compact,
     count,
+    ends_text,
     listed,
     plural,
     power,
     significant,
     with_interval,
 )
-from reports.page import Section, bullets, heading, lead, missing
+from reports.page import Section, behind, bullets, heading, lead, missing, paragraphs
 from reports.sweep.grid import remarks, state_cell
 from reports.sweep.minima import IsoflopCurve, isoflops_of
-from reports.sweep.rates import rate_sentences
-from reports.sweep.results import SweepResults, SweepRun, budgets, byte_models, lowest
+from reports.sweep.rates import rate_panels, rate_sentences
+from reports.sweep.results import (
+    TOKENS,
+    SweepResults,
+    SweepRun,
+    arms,
+    budgets,
+    byte_models,
+    lowest,
+)
+from scaling.engine.bootstrap import CASES
+from scaling.fits.isoflop import fit_surfaces
+from scaling.read_runs import read_runs
+from scaling.result import FitResult
 from scaling.runs import FEWEST_STEPS
 from scaling.train.progress import duration
 
+_MOST_FINDINGS = 4
+_DRAWS = 400
+_MOST_PANELS = 2  # texts on the first screen
+
 
 def sweep_overview(sweep: SweepResults) -> Section:
-    """Say how the sweep stands and what its runs show."""
-    opened = lead(Markup("{} {}").format(strong(sweep.status.name), _stands(sweep)))
-    return Section("sweep", "This sweep", opened + bullets(findings(sweep)))
+    """Say what the sweep found, in a sentence and a picture, what to do, and how it stands."""
+    found = best_rates_of(sweep)
+    sentences = findings(sweep)
+    several = [*found[1:], *sentences]
+    said = [*several[:_MOST_FINDINGS], *to_do(sweep, found)]
+    answer = found[0] if found else _no_answer(sweep)
+    opened = lead(Markup("{}: {}").format(strong(sweep.status.name), answer))
+    body = Markup('<div class="answer">{}<div class="shown">{}</div>{}</div>').format(
+        opened, _picture(sweep), bullets(said)
+    )
+    body += paragraphs(f"The sweep {_stands(sweep)}")
+    if rest := several[_MOST_FINDINGS:]:
+        body += behind(plural(len(rest), "more finding"), bullets(rest))
+    return Section("sweep", "What this sweep says", body)
+
+
+def best_rates_of(sweep: SweepResults) -> list[Markup]:
+    """Return T* with its interval of every text and arm: of the largest budget whose bowl over
+    rate and size has its lowest place inside what was trained."""
+    runs = sweep.usable
+    if not runs:
+        return []
+    frame = pl.DataFrame(
+        {
+            "tokenization": [run.arm for run in runs],
+            "dataset": [run.job.text for run in runs],
+            "compute_flops": [run.budget for run in runs],
+            "compression_rate": [run.rate for run in runs],
+            "global_params": [float(run.params) for run in runs],
+            "train_bytes": [float(run.spec.train_bytes) for run in runs],
+            "bits_per_byte": [run.loss for run in runs],
+        }
+    )
+    try:
+        fits = fit_surfaces(read_runs(frame, "sweep"), bootstrap=CASES._replace(draws=_DRAWS))
+    except InputError:
+        return []  # too few runs, rates or sizes for a bowl
+    best: dict[tuple[str, str], FitResult] = {}
+    for fit in sorted(fits, key=budget):
+        if fit.ok and fit.estimates and inside(fit):
+            best[str(fit.context["dataset"]), str(fit.context["tokenization"])] = fit
+    order = {place: i for i, place in enumerate(arms(runs))}
+    return [_best_rate(place, best[place]) for place in sorted(best, key=order.__getitem__)]
+
+
+def _best_rate(place: tuple[str, str], fit: FitResult) -> Markup:
+    text, arm = map(name, place)
+    value = fit.estimates["compression_rate_opt"]
+    return Markup(
+        "At {} FLOPs, {} models of {} have their best compression rate T* at {} <small>{}</small> "
+        "bytes per {}, by a bowl through {}."
+    ).format(
+        power(budget(fit)), arm, text, significant(value),
+        ends_text(fit.intervals.get("compression_rate_opt")),
+        "token" if place[1] == TOKENS else "patch", plural(fit.n, "run"),
+    )  # fmt: skip
+
+
+def _no_answer(sweep: SweepResults) -> str:
+    if not sweep.usable:
+        return "No run long enough to be compared has finished yet."
+    return "No bowl over rate and size has its lowest place inside what was trained: no T* yet."
+
+
+def _picture(sweep: SweepResults) -> Markup:
+    if not sweep.usable:
+        return Markup("")
+    key, drawn = rate_panels(sweep)
+    return key + panels([again(panel, "answer") for panel in drawn[:_MOST_PANELS]], wide=True)
+
+
+def to_do(sweep: SweepResults, found: Sequence[Markup]) -> list[Markup]:
+    """Return what to do with what a sweep says."""
+    if not sweep.status.ended:
+        return [Markup("What to do: let it end; this page shows what there is.")]
+    if not found:
+        return [
+            Markup(
+                "What to do: train rates and sizes beyond those at which the loss is lowest, or "
+                "longer; <code>tokenize-lab scaling plan FILE</code> prices it."
+            )
+        ]
+    return [
+        Markup(
+            "What to do: <code>tokenize-lab scaling fit DIR --law isoflop-surface --out DIR</code> "
+            "keeps the bowls; from three budgets on, <code>--law law2</code> tells where T* goes."
+        )
+    ]
 
 
 def _stands(sweep: SweepResults) -> str:

@@ -31,18 +31,7 @@ def best_rates(sweep: SweepResults) -> Section:
     if not sweep.usable:
         return missing(*_RATES, "No run long enough to be compared has finished.")
     best = best_by_rate(sweep.usable)
-    styles = Styles(budgets(best), list(dict.fromkeys(run.arm for run in best)))
-    key = legend(
-        styles.key([f"{power(budget)} FLOPs" for budget in styles.colours], styles.shapes),
-        lines=True,
-    )
-    drawn = panels(
-        (
-            _panel(i, sweep, text, [run for run in best if run.job.text == text], styles)
-            for i, text in enumerate(dict.fromkeys(run.job.text for run in best))
-        ),
-        wide=True,
-    )
+    key, drawn = rate_panels(sweep)
     words = (
         "The lowest bits per byte of the sizes trained, at each rate and budget, with the record's "
         "95 % interval over held-out documents. All runs of a text are scored on the same "
@@ -52,9 +41,21 @@ def best_rates(sweep: SweepResults) -> Section:
         "have done better, and the line may have another shape."
     )
     words = " ".join(part for part in (words, byte_models(best)) if part)
-    body = paragraphs(*rate_sentences(sweep)) + key + drawn
+    body = paragraphs(*rate_sentences(sweep)) + key + panels(drawn, wide=True)
     body += note(words)
     return Section(*_RATES, body + behind("Table: lowest by rate", _table(sweep, best)))
+
+
+def rate_panels(sweep: SweepResults) -> tuple[Markup, list[Panel]]:
+    """Return the lowest loss over the compression rate, a panel for each text, and the key."""
+    best = best_by_rate(sweep.usable)
+    styles = Styles(budgets(best), list(dict.fromkeys(run.arm for run in best)))
+    names = [f"{power(budget)} FLOPs" for budget in styles.colours]
+    drawn = [
+        _panel(i, sweep, text, [run for run in best if run.job.text == text], styles)
+        for i, text in enumerate(dict.fromkeys(run.job.text for run in best))
+    ]
+    return legend(styles.key(names, styles.shapes), lines=True), drawn
 
 
 def best_by_rate(runs: Sequence[SweepRun]) -> list[SweepRun]:

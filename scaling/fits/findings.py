@@ -29,12 +29,13 @@ def failure(name: str, message: str) -> Finding:
 
 
 def correlated(draws: Mapping[str, Array], names: Sequence[str]) -> list[Finding]:
-    """Return a finding for each pair of coefficients whose draws move as one.
+    """Return a finding of the coefficients whose draws move as one, in groups; none of others.
 
     Their ranks are correlated (Spearman): optima and amplitudes range over decades, and a single
     draw far out would be all that the correlation of their values is made of.
     """
-    findings = []
+    groups: dict[str, list[str]] = {name: [name] for name in names}
+    largest: dict[str, float] = {}
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
             pair = np.stack([draws[first], draws[second]])
@@ -42,11 +43,24 @@ def correlated(draws: Mapping[str, Array], names: Sequence[str]) -> list[Finding
             if pair.shape[1] < 20 or (np.ptp(pair, axis=1) == 0).any():
                 continue
             r = float(np.corrcoef(pair.argsort(axis=1).argsort(axis=1))[0, 1])
-            if abs(r) > STRONG:
-                text = f"{first} and {second} move together (rank correlation {r:.3f}): "
-                text += "trust their joint prediction, not either alone"
-                findings.append(warning("correlated coefficients", text))
-    return findings
+            if abs(r) <= STRONG:
+                continue
+            joined = groups[first]
+            if joined is not groups[second]:
+                joined += groups[second]
+                groups |= dict.fromkeys(groups[second], joined)
+            for name in (first, second):
+                largest[name] = max(r, largest.get(name, 0.0), key=abs)
+    said = []
+    for group in {id(group): group for group in groups.values() if len(group) > 1}.values():
+        named = sorted(group, key=list(names).index)
+        r = max((largest[name] for name in named), key=abs)
+        most = "rank correlation" if len(named) == 2 else "rank correlation up to"
+        said.append(f"{', '.join(named[:-1])} and {named[-1]} move together ({most} {r:.3f})")
+    if not said:
+        return []
+    text = f"{'; '.join(said)}: trust their joint prediction, not any of them alone"
+    return [warning("correlated coefficients", text)]
 
 
 def outliers(

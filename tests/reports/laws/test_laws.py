@@ -16,7 +16,12 @@ from reports.build import OF_LAWS, build_report, sections_of
 from reports.laws.allocation import allocation
 from reports.laws.bowl import LEVELS, bowls
 from reports.laws.optimal import BUDGET, placed
-from reports.laws.overview import best_rate_sentences, law_sentences
+from reports.laws.overview import (
+    best_rate_answer,
+    best_rate_sentences,
+    law_overview,
+    law_sentences,
+)
 from reports.laws.profiles import law2_of, optima_of, profiles
 from reports.laws.results import Laws, budget, inside, read_laws, shown_name
 from reports.measured import Measured
@@ -28,6 +33,7 @@ from scaling.laws.optimum import bowl_curvature, surface
 from scaling.published import tables as published
 from scaling.read_runs import read_runs
 from scaling.result import Finding, FitResult
+from tests.cli import command
 from tests.reports.drawings import drawn, of_class, places
 from tests.reports.folders import HOSTILE
 from tests.reports.test_build import Page
@@ -324,6 +330,75 @@ def test_laws_of_small_runs_say_nothing_of_large_budgets(small: Laws) -> None:
 def test_fits_of_several_families_are_told_apart(small: Laws, laws: Laws) -> None:
     names = [shown_name(fit, small.fits) for fit in small.fits]
     assert len(set(names)) == len(names) and all("(static" in one for one in names[2:])
-    assert "optima (entropy" in law_sentences(small)[0]
-    # One family needs no name.
-    assert "optima, puts" in law_sentences(laws)[0]
+    # Whose runs they are is always said, of one family too.
+    assert "optima of entropy models of English (eng_Latn), puts" in law_sentences(small)[0]
+    assert "optima of blt_entropy models of English (eng_Latn), puts" in law_sentences(laws)[0]
+
+
+HINT = re.compile(r"tokenize-lab (scaling (?:fit|reproduce) [^<;]*?--out DIR[\w/]*)")
+
+
+def test_hints_do_what_they_say(tmp_path: Path) -> None:
+    """Every command that a page gives is run as written, and what was missing is then there."""
+    alone = tmp_path / "alone" / "laws"
+    alone.mkdir(parents=True)
+    runs = read_runs(published.path(published.ISOFLOP))
+    (alone / "bowl.json").write_text(fit_surfaces(runs, bootstrap=NO_BOOTSTRAP)[0].to_json())
+    page = build_report(tmp_path / "alone").read_text("utf-8")
+    absences = page[page.index('id="absences"') :]
+    hints = dict.fromkeys(HINT.findall(absences))
+    assert {hint.split("--law ")[1].split()[0] for hint in hints if "--law" in hint} == {
+        "isoflop", "isoflop-surface", "law1", "law2", "joint",
+    }  # fmt: skip
+    for hint in hints:
+        if "reproduce" in hint:
+            continue  # reproduces every figure, which takes a minute; its file has a test
+        words = hint.replace("RUNS.csv", str(published.path(published.ISOFLOP)))
+        words = words.replace("OPTIMA.csv", str(published.path(published.OPTIMA)))
+        done = command(words.replace("DIR", str(tmp_path / "made")) + " --draws 0")
+        assert done.exit_code == 0, done.stderr
+    page = build_report(tmp_path / "made").read_text("utf-8")
+    for section in ("laws-isoflop", "laws-bowl", "laws-one", "laws-two", "laws-joint"):
+        assert f'<section id="{section}"' in page, section
+    for text in (page[page.index('id="laws"') :], page):
+        commands = re.findall(r"<code>tokenize-lab (scaling advise .*?)</code>", text)
+        assert commands
+    assert command(commands[0]).exit_code == 0
+
+
+def test_the_answer_names_budget_language_and_family(tmp_path: Path) -> None:
+    """Of two languages one fit fails: the other's best rate is not said of both."""
+    rates, sizes = np.meshgrid([2.0, 3.0, 4.0, 8.0], [1e6, 2e6, 4e6, 8e6])
+    rows = []
+    for code, bend in (("deu_Latn", -0.05), ("rus_Cyrl", 0.05)):
+        data = 4e11 / sizes
+        rho = np.log(data / sizes) - np.log(data / sizes).mean()
+        loss = 2 + bend * np.log(rates / 4) ** 2 + 0.01 * (1 if bend > 0 else -1) * rho**2
+        loss += np.random.default_rng(0).normal(0, 1e-3, loss.shape)
+        columns = {"params": sizes, "train_bytes": data, "compression_rate": rates,
+                   "bits_per_byte": loss}  # fmt: skip
+        rows.append(pl.DataFrame({k: v.ravel() for k, v in columns.items()}).with_columns(
+            language=pl.lit(code), dataset=pl.lit(code[:3]), tokenization=pl.lit("static"),
+            compute_flops=pl.lit(1e12)))  # fmt: skip
+    runs = read_runs(pl.concat(rows), "two")
+    fits = fit_surfaces(runs)
+    laws = Laws({runs.sha256: runs}, fits)
+    assert sum(bool(fit.estimates) for fit in fits) == 1
+    answer = best_rate_answer(laws).striptags()
+    assert answer.startswith("At 10¹² FLOPs the best compression rate T* is ")
+    assert re.search(r"is [34]\.\d+ \[3\.\d+, 4\.\d+\] bytes per token, by 16 runs", answer)
+    assert answer.endswith("of static models of Russian (rus_Cyrl), rus.")
+    (first, *_) = law_sentences(laws)
+    assert "At 10¹² FLOPs of static models of Russian (rus_Cyrl), rus, the best" in first
+    assert "static, rus_Cyrl, rus: T*" in str(bowls(laws).body)
+
+
+def test_the_first_screen_has_the_picture_and_what_to_do(laws: Laws) -> None:
+    body = str(law_overview(laws).body)
+    assert 'id="answer-law2-losses-title"' in body
+    assert 'id="answer-law2-compression_rate_opt-title"' in body
+    answer = best_rate_answer(laws).striptags()
+    assert re.match(r"At 10²¹ FLOPs the best compression rate T\* is 3\.\d\d \[", answer)
+    assert answer.endswith("of blt_entropy models of English (eng_Latn).")
+    assert body.count("<li>", body.index('class="findings"')) <= 12
+    assert "What to do:" in body

@@ -271,6 +271,18 @@ def test_draws_far_out_do_not_make_a_correlation() -> None:
     assert len(correlated(signed, ("one", "other"))) == 1
 
 
+def test_coefficients_that_move_together_are_one_finding() -> None:
+    random = np.random.default_rng(1)
+    a, b = random.normal(size=(2, 200))
+    draws = {"L0": a, "gamma": -a, "E": a + 0.01 * b, "F": random.normal(size=200),
+             "T0": b, "delta": 2 * b}  # fmt: skip
+    (found,) = correlated(draws, tuple(draws))
+    assert found.message == (
+        "L0, gamma and E move together (rank correlation up to -1.000); T0 and delta move together "
+        "(rank correlation 1.000): trust their joint prediction, not any of them alone"
+    )
+
+
 def test_an_optimum_beyond_any_float_is_none() -> None:
     where = place(np.array([-800.0, 0.0, 800.0, np.nan]))
     assert where[1] == 1 and np.isnan(where[[0, 2, 3]]).all()
