@@ -5,7 +5,6 @@ upward axis counts rows. Marks are made by their values; the chart knows where t
 """
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -367,15 +366,6 @@ class Chart:
 
     def _path(self, points: Points) -> str:
         return " ".join(f"{px:.1f},{py:.1f}" for px, py in (self.at(x, y) for x, y in points))
-
-
-_IDENTITY = re.compile(r'(id="|url\(#|aria-labelledby="|aria-describedby=")')
-
-
-def again(panel: "Panel", prefix: str) -> "Panel":
-    """Return a chart to be drawn a second time on a page: its identities begin with the prefix."""
-    picture = Markup(_IDENTITY.sub(rf"\g<1>{prefix}-", str(panel.picture)))
-    return panel._replace(picture=picture)
 
 
 class Panel(NamedTuple):

@@ -115,6 +115,11 @@ class Figure:
         return parts, y + _ENTRY + 4
 
 
+def again(panel: Panel, prefix: str) -> Panel:
+    """Return a chart to be drawn a second time on a page: its identities begin with the prefix."""
+    return panel._replace(picture=Markup(_IDENTITY.sub(rf"\g<1>{prefix}-", str(panel.picture))))
+
+
 def _size(picture: Markup) -> tuple[float, float]:
     found = _VIEW.search(picture)
     assert found is not None

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from reports.charts.chart import Panel, again, panels
+from reports.charts.chart import Panel, panels
+from reports.charts.figure import again
 from reports.charts.svg import Series, legend
 from reports.html import TableCell, columns, sortable_table
 from reports.languages import language_name

@@ -7,7 +7,8 @@ import polars as pl
 from markupsafe import Markup
 
 from corpora.errors import InputError
-from reports.charts.chart import again, panels
+from reports.charts.chart import panels
+from reports.charts.figure import again
 from reports.html import TableCell, columns, name, sortable_table, strong, visible
 from reports.laws.results import budget, inside
 from reports.numbers import (
