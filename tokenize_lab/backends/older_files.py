@@ -122,8 +122,9 @@ def _byte_level(
                 pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
             ]
         )
+        last = decoders.Replace(Regex(rf"{_END}\z"), "")
         engine.decoder = decoders.Sequence(
-            [decoders.ByteLevel(), decoders.Replace(_END, " "), decoders.Strip(" ", 0, 1)]
+            [decoders.ByteLevel(), last, decoders.Replace(_END, " ")]
         )
     else:
         engine.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

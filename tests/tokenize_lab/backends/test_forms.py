@@ -16,7 +16,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from corpora.errors import InputError
 from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING, assert_lossless, embedded_lines
-from tokenize_lab.backends.running_text import bytes_proof
+from tokenize_lab.backends.running_text import Decoding, bytes_proof
 from tokenize_lab.backends.rwkv import load_rwkv
 from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.tokenizer import Tokenizer, TokenKind, describe
@@ -119,6 +119,12 @@ def test_clips_merges_are_read_from_their_archive(tmp_path: Path) -> None:
         assert ids == [512 + 3, 512 + 1, *digits, *accent]
         assert tokenizer.suffix == b" " and tokenizer.token_bytes[512 + 3] == b"the "
         assert not bytes_proof(tokenizer).differing
+        assert isinstance(tokenizer, Decoding)
+        assert tokenizer.decode_batch([ids, [], [512 + 1]]) == [
+            "the cab 0 1 é".encode(),
+            b"",
+            b"cab",
+        ]
     path.write_bytes(path.read_bytes()[:-20])
     assert "not whole" in _refusal(path)
 
