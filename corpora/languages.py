@@ -115,7 +115,7 @@ def begins_with(language: str, prefix: str) -> bool:
 def iso_form(language: str) -> str:
     """Return ISO 639-3 and, where the name says it, the script: `de` is `deu`, `zh-Hant` is
     `zho_Hant`, `en-GB` is `eng`; what is no tag comes back as it is."""
-    if is_language_script(language) or not _is_valid(language):
+    if is_language_script(language) or language in _CODES or not _is_valid(language):
         return language
     found = _parsed(language)
     try:

@@ -53,8 +53,9 @@ def json_object(value: Any) -> Iterator[str]:
     yield "\n"
 
 
-def drawn(parts: "Iterable[RenderableType]") -> Iterator[str]:
-    """Yield rich's tables and text as they look on the terminal that stdout is, or on plain paper.
+def drawn(parts: "Iterable[RenderableType]", *, stderr: bool = False) -> Iterator[str]:
+    """Yield rich's tables and text as they look on the terminal that stdout (or stderr) is, or on
+    plain paper.
 
     For `emit`, since what rich itself prints ends in a traceback where nobody reads. Tables that
     are too wide for the terminal are split; see `fitted`. Paper is as wide as need be.
@@ -64,7 +65,7 @@ def drawn(parts: "Iterable[RenderableType]") -> Iterator[str]:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(stderr=stderr)
     if not console.is_terminal:
         console.width = _UNFOLDED
     fitting: list[RenderableType] = []

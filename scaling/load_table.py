@@ -85,7 +85,7 @@ def load_table(source: RunsSource, name: str = "") -> LoadedTable:
     content = read_bytes(path)
     try:
         if suffix == ".parquet":
-            frame = pl.read_parquet(io.BytesIO(content))
+            frame = _unnested(pl.read_parquet(io.BytesIO(content)))
         else:
             if fault := _csv_fault(content):
                 raise InputError(f"{path}: {fault}")
@@ -139,10 +139,22 @@ def _from_frame(frame: pl.DataFrame, name: str) -> LoadedTable:
     if not frame.height:
         raise InputError(f"{name}: the table has no rows")
     try:
+        frame = _unnested(frame)
         content = frame.write_csv().encode()
     except pl.exceptions.PolarsError as error:  # a column of lists
         raise InputError(f"{name}: {str(error).splitlines()[0]}; drop that column") from error
     return LoadedTable(frame, name, hashlib.sha256(content).hexdigest(), content, ".csv")
+
+
+def _unnested(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the table with a column `outer.inner` for each field of a nested one."""
+    while nested := [name for name, kind in frame.schema.items() if isinstance(kind, pl.Struct)]:
+        for name in nested:
+            fields = frame[name].struct.unnest()
+            frame = frame.drop(name).hstack(
+                fields.rename({f: f"{name}.{f}" for f in fields.columns})
+            )
+    return frame
 
 
 def _load_sweep(folder: SweepFolder, name: str) -> LoadedTable:
@@ -200,10 +212,12 @@ def _record(file: Path, content: bytes) -> dict[str, Any]:
 
 
 def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a record by name; nested ones by their own and by `outer.inner`."""
     flat: dict[str, Any] = {}
     for key, value in record.items():
         if isinstance(value, dict):
             flat |= {k: part for k, part in value.items() if not isinstance(part, dict | list)}
+            flat |= {f"{key}.{name}": part for name, part in _flat(value).items()}
         elif not isinstance(value, list):
             flat[key] = value
     return flat

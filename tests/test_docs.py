@@ -37,6 +37,12 @@ def as_pattern(output: str) -> str:
     return "".join(parts)
 
 
+def test_no_command_needs_a_program_to_be_read() -> None:
+    assert not [
+        command for command, _ in shown() if re.search(r"\|\s*(python|cut|awk|jq)", command)
+    ]
+
+
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the README's commands run one after the other."""

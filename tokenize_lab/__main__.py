@@ -30,6 +30,7 @@ def build_app() -> "typer.Typer":
     from corpora.cli import app as corpora
     from reports.cli import demo, report
     from scaling.cli.app import app as scaling
+    from tokenize_lab.cli.help import plain_help
     from tokenize_lab.cli.measure import measure
     from tokenize_lab.cli.tokenizers import app as tokenizers
     from tokenize_lab.cli.vocab_curve import vocab_curve
@@ -54,7 +55,7 @@ def build_app() -> "typer.Typer":
     def every_command(version: Annotated[bool, show_version] = False) -> None:
         pass
 
-    return app
+    return plain_help(app)
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ from scaling.advise.laws import (
     joint_law_range,
     language_of,
 )
-from scaling.advise.placement import ENGLISH, Placement, place_language, trained
+from scaling.advise.placement import ENGLISH, Placement, place_language, trained, trained_code
 from scaling.advise.sample import curve_points, measure_sample
 from scaling.advise.serving import ServingAdvice, serving_advice
 from scaling.fits.results import Fits
@@ -107,11 +107,12 @@ def advise(
             a budget far from any that was fitted.
     """
     compute_flops, language = real("compute_flops", compute_flops), word("language", language)
+    language = trained_code(language) or language
     utilisation, gpus = real("utilisation", utilisation), whole("gpus", gpus)
     parity = None if parity is None else real("parity", parity)
     chosen = _chosen(laws, language)
     points = None if curve is None else curve_points(curve)
-    measured = measure_sample(language, corpus, tokenizers, with_curve=family == "subword")
+    measured = measure_sample(language, corpus, tokenizers, with_curve=True)
     return answer(
         Question(
             compute_flops=compute_flops,
@@ -210,6 +211,7 @@ def answer(question: Question) -> Advice:
         shape=shape_of(float(best.params[0]), ahead.vocabulary_size),
         granularity=granularity,
         granularity_note=granularity_note,
+        vocabulary_opt=vocabulary_for_rate(float(rate[0]), question.curve or ()),
         tokenizers=prices,
         frontier=_frontier(ahead.first(1)),
         second_opinion=second,

@@ -10,6 +10,7 @@ import polars as pl
 from scaling.advise.estimate import Estimate, apart, plain
 from scaling.advise.placement import ENGLISH, Placement
 from scaling.advise.serving import ServingAdvice
+from scaling.advise.verdict import Plan, TokenizerCost, verdict
 from scaling.result import FitResult
 
 
@@ -155,6 +156,7 @@ class Advice:
             L*, training days, and what serving costs.
         shape: of the model; None where none of the paper's is near N*.
         granularity: the patch size, or vocabulary, that gives T*.
+        vocabulary_opt: ids that give T* on the text; None where none do.
         tokenizers: the price of each one asked about.
         frontier: better loss against cheaper serving.
         second_opinion: T*, B* and L* by the joint law; None for a family it was not fitted to.
@@ -179,6 +181,7 @@ class Advice:
     shape: ModelShape | None
     granularity: Estimate
     granularity_note: str
+    vocabulary_opt: float | None
     tokenizers: tuple[TokenizerPrice, ...]
     frontier: tuple[FrontierPoint, ...]
     second_opinion: JointLawForecast | None
@@ -188,7 +191,24 @@ class Advice:
 
     def to_json(self) -> dict[str, Any]:
         """Return the answer as the command prints it; a fit is named by its data."""
-        return {name: plain(part) for name, part in vars(self).items()}
+        return {
+            **{name: plain(part) for name, part in vars(self).items()},
+            "verdict": self.verdict(),
+        }
+
+    def verdict(self) -> str:
+        """Return what to do, in a sentence or two."""
+        days = f"{self.training_days.value:.3g} {self.training_days.unit.partition(',')[0]}"
+        plan = Plan(
+            self.compression_rate_opt.value,
+            self.params_opt.value,
+            self.train_bytes_opt.value,
+            days,
+            self.vocabulary_opt,
+            [rate for _, rate in self.question.curve or ()],
+        )
+        costs = [TokenizerCost(part.name, *part.compute_multiplier[:3]) for part in self.tokenizers]
+        return verdict(plan, costs, len(self.cautions))
 
     def frame(self) -> pl.DataFrame:
         """Return one row per number: tokenizer (null for the budget's best), quantity, value, its
@@ -239,7 +259,8 @@ class Advice:
                 f"  {point.compression_rate:8.2f}{point.bits_per_byte:10.4f}"
                 f"{point.inference_flops_per_byte:12.3g}{mark}"
             )
-        return "\n".join([*lines, *outside_notes(self.outside), *self.notes])
+        lines += [*outside_notes(self.outside), *self.notes]
+        return "\n".join([*lines, "", f"Verdict: {self.verdict()}"])
 
     def _heading(self) -> str:
         place = f"{self.placement.language} ({self.placement.basis})"

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from corpora.errors import InputError, did_you_mean
+from corpora.languages import same_languages
 from scaling.engine.newton import Array
 from scaling.fits.isoflop import fit_surfaces
 from scaling.published import tables
@@ -68,9 +69,10 @@ def trained(language: str, note: str, parity: float | None = None) -> Placement:
 
 
 def trained_code(language: str) -> str | None:
-    """Return the code under which a language was trained, of it or of its first part (`hin`)."""
+    """Return the code under which a language was trained, of it or of any name of it (`hi`)."""
     codes: list[str] = tables.table(tables.LANGUAGES)["language"].to_list()
-    return next((code for code in codes if language in (code, code[:3])), None)
+    same = (code for code in codes if language == code[:3] or same_languages(language, [code]))
+    return next(same, None)
 
 
 def place_language(

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 from corpora.arguments import real, refused, whole
 from corpora.corpus import Corpus, Texts, corpus_of
 from corpora.errors import InputError
+from corpora.languages import same_languages
 from corpora.open import open_corpus
 from scaling.advise.answer import MeasuredTokenizer
 from scaling.advise.placement import ENGLISH
@@ -148,13 +149,13 @@ def sample_of(source: str | PathLike[str] | Corpus | Texts, language: str) -> Sa
             raise
     elif hasattr(source, "batches"):
         corpus = cast(Corpus, source)
-    elif isinstance(source, Mapping) and language not in source:
+    elif isinstance(source, Mapping) and not same_languages(language, map(str, source)):
         raise InputError(f"`corpus`: has no {language}, but {', '.join(map(str, source))}")
     elif not isinstance(source, Iterable):
         raise refused("corpus", source, "a list of strings, a path or a name")
     else:
         corpus = corpus_of(source, language=language)
-    found = _by_language(corpus, {language, ENGLISH} if corpus.parallel else None)
+    found = _by_language(corpus, language, others=not corpus.parallel)
     if language in found:
         lines = found[language]
     elif len(found) == 1 and not corpus.parallel:
@@ -169,23 +170,27 @@ def sample_of(source: str | PathLike[str] | Corpus | Texts, language: str) -> Sa
 
 def embedded_parity(language: str) -> float | None:
     """Return the language's parity in the embedded corpus, None where it is not there."""
-    found = _by_language(open_corpus(EMBEDDED), {language, ENGLISH})
+    found = _by_language(open_corpus(EMBEDDED), language)
     return _parity(found[language], found[ENGLISH]) if language in found else None
 
 
-def _by_language(corpus: Corpus, wanted: set[str] | None) -> dict[str, _Lines]:
+def _by_language(corpus: Corpus, language: str, *, others: bool = False) -> dict[str, _Lines]:
+    """Return the text in the language and in English, under these names whatever the corpus calls
+    them, and that in others where it is asked for."""
     found: dict[str, _Lines] = {}
     sizes: dict[str, int] = {}
     for batch in corpus.batches():
-        if wanted is not None and batch.language not in wanted:
+        asked = [w for w in (language, ENGLISH) if same_languages(batch.language, [w])]
+        if not (asked or others):
             continue
-        size = sizes.get(batch.language, 0)
+        name = asked[0] if asked else batch.language
+        size = sizes.get(name, 0)
         if size < SAMPLE_BYTES:
-            lines = found.setdefault(batch.language, _Lines([], []))
+            lines = found.setdefault(name, _Lines([], []))
             lines.texts.extend(batch.texts)
             first = batch.first_alignment or 0
             lines.alignments.extend(range(first, first + len(batch.texts)))
-            sizes[batch.language] = size + sum(len(text.encode()) for text in batch.texts)
+            sizes[name] = size + sum(len(text.encode()) for text in batch.texts)
         elif not corpus.parallel:
             break
     return found

@@ -11,6 +11,7 @@ from corpora.cli import JsonOption
 from corpora.errors import InputError
 from corpora.output import emit
 from scaling.cli.options import how_option, print_json
+from tokenize_lab.cli import complete
 
 if TYPE_CHECKING:
     from scaling.advise.answer import MeasuredTokenizer
@@ -57,6 +58,7 @@ def advise(
             "--tokenizer",
             "-t",
             metavar="[NAME=]SPEC",
+            autocompletion=complete.tokenizers,
             help="a tokenizer whose price is wanted, as for measure",
         ),
     ] = None,

@@ -13,7 +13,7 @@ from corpora.errors import InputError, did_you_mean
 from corpora.output import emit
 from scaling.cli.advise import advise
 from scaling.cli.evaluate import evaluate, generate
-from scaling.cli.fit import fit
+from scaling.cli.fit import columns_needed, fit
 from scaling.cli.options import how_option, print_json, shown
 from scaling.cli.plan import plan
 from scaling.cli.predict import predict
@@ -133,7 +133,7 @@ app.command()(status)
 app.command()(collect)
 app.command()(evaluate)
 app.command()(generate)
-app.command()(fit)
+app.command(epilog=columns_needed())(fit)
 app.command()(predict)
 app.command()(reproduce)
 app.command()(advise)

@@ -70,7 +70,7 @@ def evaluate(
 
     \b
     tokenize-lab scaling evaluate out/train/runs/RUN_ID embedded
-    tokenize-lab scaling evaluate out/train/runs/RUN_ID novel.txt --exact --exact-bytes 60
+    tokenize-lab scaling evaluate out/train/runs/RUN_ID novel.txt --exact
     """
     if not 0 < level < 1:
         raise InputError(f"`level` {level:g}: must lie between 0 and 1, as 0.95")

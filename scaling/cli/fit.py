@@ -1,5 +1,6 @@
 """`tokenize-lab scaling fit`: laws from runs."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from functools import partial
@@ -13,6 +14,7 @@ from corpora.errors import InputError
 from corpora.output import drawn, emit
 from scaling.cli.options import YES_OR_NO, how_option, output_option, print_json
 from scaling.laws.registry import LAWS, law_named
+from tokenize_lab.cli import complete
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,7 +42,11 @@ def fit(
         typer.Argument(help=".csv or .parquet of runs or optima; a sweep; a folder of records"),
     ],
     law: Annotated[
-        str, typer.Option(help=f"{', '.join(LAWS)}; one that does not exist lists those that do")
+        str,
+        typer.Option(
+            help=f"{', '.join(LAWS)}; what each needs stands below",
+            autocompletion=complete.words(LAWS),
+        ),
     ],
     form: Annotated[
         str,
@@ -68,7 +74,8 @@ def fit(
         what_option(
             "--column",
             metavar="NAME=THEIRS",
-            help="what the table calls a column, e.g. bits_per_byte=val_bpb",
+            help="what the table calls a column, e.g. bits_per_byte=val_bpb; a field of a nested "
+            "one is OUTER.INNER, e.g. summary.val/bpb",
         ),
     ] = None,
     budget: Annotated[list[float] | None, what_option(help="only these budgets C")] = None,
@@ -131,7 +138,7 @@ def fit(
     tokenize-lab scaling fit runs.csv --law isoflop-surface --json
     tokenize-lab scaling fit optima.csv --law law2 --form constant
     tokenize-lab scaling fit sweep/ --law joint --out out/fit
-    tokenize-lab scaling fit runs.csv --law joint --compare joint-terms --compare joint:drift
+    tokenize-lab scaling fit runs.csv --law joint --compare joint-terms
     """
     from scaling.compare import compare_with, comparison_json
     from scaling.conventions import by_conventions
@@ -178,6 +185,17 @@ def fit(
         which = "the fit is" if len(fits) == 1 else f"{unusable} of {len(fits)} fits are"
         typer.echo(f"{which} not to be used: see status and findings", err=True)
         raise typer.Exit(1)
+
+
+def columns_needed() -> str:
+    """Return what help says below the options: the columns of a table that each law needs."""
+    width = max(map(len, LAWS)) + 2
+    lines = [
+        textwrap.fill(f"{name:{width}}{', '.join(law.columns)}", 76, subsequent_indent=" " * width)
+        for name, law in LAWS.items()
+    ]
+    text = "\n".join(lines)
+    return f"Columns of a table that each law needs (--column NAME=THEIRS renames):\n\n\b\n{text}"
 
 
 def _columns(pairs: list[str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import typer
 
 from corpora.errors import InputError, install_hint
 from corpora.output import emit, json_object
+from tokenize_lab.cli import complete
 
 if TYPE_CHECKING:
     from scaling.train.machine import MachineSettings
@@ -40,11 +41,20 @@ MicroRowsOption = Annotated[int | None, how_option(min=1, help="windows computed
 
 # Of `plan` and `sweep`.
 SweepFileArgument = Annotated[
-    Path, typer.Argument(help="SWEEP.toml: texts, arms, budgets; `micro` for an example")
+    Path,
+    typer.Argument(
+        help="SWEEP.toml: texts, arms, budgets; `micro` for an example",
+        autocompletion=complete.toml_files,
+    ),
 ]
 CorpusOption = Annotated[
     list[str] | None,
-    typer.Option("--corpus", "-c", help="read this in place of the file's only text"),
+    typer.Option(
+        "--corpus",
+        "-c",
+        help="read this in place of the file's only text",
+        autocompletion=complete.corpora,
+    ),
 ]
 SweepOutOption = Annotated[
     Path | None, output_option(help="folder of the sweep; out/sweep/NAME if left out")

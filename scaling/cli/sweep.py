@@ -10,13 +10,14 @@ import typer
 
 from corpora.cli import JsonOption
 from corpora.errors import InputError
-from corpora.output import emit
+from corpora.output import drawn, emit
 from scaling.cli.options import (
     CorpusOption,
     DeviceOption,
     MicroRowsOption,
     NoCalibrationOption,
     PrecisionOption,
+    ShowOption,
     SweepFileArgument,
     SweepOutOption,
     WorkersOption,
@@ -59,6 +60,7 @@ def sweep(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="take up again what failed before")
     ] = False,
+    show: ShowOption = False,
     no_calibration: NoCalibrationOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,15 +71,20 @@ def sweep(
 
     \b
     tokenize-lab scaling sweep micro
+    tokenize-lab scaling sweep micro --show > sweep.toml
     tokenize-lab scaling status out/sweep/micro
     tokenize-lab scaling fit out/sweep/micro --law isoflop-surface --out out/sweep/micro
     tokenize-lab report out/sweep/micro
     tokenize-lab scaling sweep gpu --engine ray --address auto --gpus-per-run .25
     """
+    if show:
+        from corpora.toml_file import read_text
+
+        _, path, _ = read_sweep(spec, corpus, out)
+        emit([read_text(path)])
+        return
     require_torch()
     _check_engine(engine, address, gpus_per_run)
-    from rich.console import Console
-
     from scaling.sweep.local import run_local
     from scaling.sweep.plan import PlanningStoppedError, plan_sweep, train_byte_model, write_plan
     from scaling.sweep.text import plan_text, status_line
@@ -102,7 +109,7 @@ def sweep(
         raise typer.Exit(stopped.exit_code) from None
     if not as_json:
         # Not what was asked for, but what is about to happen.
-        Console(stderr=True).print(*plan_text(plan), sep="\n", highlight=False)
+        typer.echo("".join(drawn(plan_text(plan), stderr=True)), nl=False, err=True)
     write_plan(folder, file.name, plan.runs)
     machine = machine_settings(device, precision, threads=1, micro_rows=micro_rows)
     begun = time.monotonic()

@@ -22,6 +22,7 @@ from scaling.cli.options import (
     require_torch,
     shown,
 )
+from tokenize_lab.cli import complete
 from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:
@@ -40,7 +41,10 @@ RunsOutOption = Annotated[Path, output_option(help="folder: shards/ and runs/RUN
 def train(
     spec: Annotated[
         Path,
-        typer.Argument(help="SPEC.toml: model, patching, data, training; `first` for an example"),
+        typer.Argument(
+            help="SPEC.toml: model, patching, data, training; `first` for an example",
+            autocompletion=complete.toml_files,
+        ),
     ],
     out: RunsOutOption = OUT,
     prepare: Annotated[

@@ -322,3 +322,31 @@ def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
     table = tmp_path / "runs.csv"
     table.write_bytes(b"\xef\xbb\xbfcompute_flops,bits_per_byte\n1e18,1.5\n")
     assert read_runs(table).column("compute_flops", "test").tolist() == [1e18]
+
+
+def test_nested_columns_are_named_by_their_path(tmp_path: Path) -> None:
+    runs = [
+        {
+            "config": {"params": 1e6 * n, "train": {"compute_flops": 1e15}},
+            "summary": {"val/bpb": 1.5 - n / 10},
+            "train_bytes": 1e9,
+        }
+        for n in (1, 2)
+    ]
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    for n, run in enumerate(runs):
+        (folder / f"{n}.json").write_text(json.dumps(run))
+    pl.DataFrame(runs).write_parquet(tmp_path / "runs.parquet")
+    columns = {
+        "bits_per_byte": "summary.val/bpb",
+        "params": "config.params",
+        "compute_flops": "config.train.compute_flops",
+    }
+    for source in (folder, tmp_path / "runs.parquet", pl.DataFrame(runs)):
+        found = read_runs(source, columns=columns)
+        assert found.column("bits_per_byte", "test").tolist() == [1.4, 1.3]
+        assert found.column("params", "test").tolist() == [1e6, 2e6]
+        assert found.column("compute_flops", "test").tolist() == [1e15, 1e15]
+    with pytest.raises(InputError, match=r"no column 'summary.val/bpd'"):
+        read_runs(tmp_path / "runs.parquet", columns={"bits_per_byte": "summary.val/bpd"})

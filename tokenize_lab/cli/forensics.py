@@ -7,16 +7,21 @@ import typer
 
 from corpora.cli import JsonOption
 from corpora.corpus import total_bytes
+from corpora.errors import InputError
+from tokenize_lab.cli import complete
 from tokenize_lab.cli.options import (
     CacheFolder,
+    Columns,
     Globs,
     Invalid,
     Jobs,
     LanguageField,
     NoCache,
     ReadOptions,
+    RowsAsCsv,
     TextField,
     TxtUnit,
+    one_format,
     say,
 )
 from tokenize_lab.progress import progress
@@ -26,7 +31,14 @@ if TYPE_CHECKING:
 
     from tokenize_lab.forensics.finding import TokenizerFinding
 
-Spec = Annotated[str, typer.Argument(metavar="SPEC", help="as for measure -t, e.g. mistral:v3")]
+Spec = Annotated[
+    str,
+    typer.Argument(
+        metavar="SPEC",
+        help="as for measure -t, e.g. mistral:v3",
+        autocompletion=complete.tokenizers,
+    ),
+]
 FindingFolder = Annotated[
     Path | None, typer.Option(help="folder for the JSON (then: tokenize-lab report DIR)")
 ]
@@ -36,7 +48,11 @@ def audit(
     spec: Spec,
     corpora: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CORPUS]...", help="text that shows which tokens are used"),
+        typer.Argument(
+            metavar="CORPUS",
+            help="text that shows which tokens are used",
+            autocompletion=complete.corpora,
+        ),
     ] = None,
     as_json: JsonOption = False,
     out: FindingFolder = None,
@@ -74,11 +90,22 @@ def audit(
 
 
 def diff(
-    first: Annotated[str, typer.Argument(metavar="A", help="as for measure -t")],
-    second: Annotated[str, typer.Argument(metavar="B", help="as for measure -t")],
+    first: Annotated[
+        str,
+        typer.Argument(metavar="A", help="as for measure -t", autocompletion=complete.tokenizers),
+    ],
+    second: Annotated[
+        str,
+        typer.Argument(metavar="B", help="as for measure -t", autocompletion=complete.tokenizers),
+    ],
     corpora: Annotated[
-        list[str] | None, typer.Argument(metavar="[CORPUS]...", help="text to be cut by both")
+        list[str] | None,
+        typer.Argument(
+            metavar="CORPUS", help="text to be cut by both", autocompletion=complete.corpora
+        ),
     ] = None,
+    columns: Columns = "",
+    as_csv: RowsAsCsv = False,
     as_json: JsonOption = False,
     out: FindingFolder = None,
     text_field: TextField = "text",
@@ -91,10 +118,16 @@ def diff(
 
     \b
     tokenize-lab tokenizers diff mistral:v3 mistral:tekken embedded
+    tokenize-lab tokenizers diff a.json b.json text.txt --columns language,same_byte_share
     """
+    from corpora.output import emit
+    from tokenize_lab.cli.tables import chosen_rows
     from tokenize_lab.forensics.diff import diff
     from tokenize_lab.forensics.tables import diff_tables
 
+    one_format(as_json=as_json, as_csv=as_csv)
+    if (columns or as_csv) and not corpora:
+        raise InputError("--columns and --csv are of the languages of a CORPUS; give one")
     reading = ReadOptions(
         text_field, unit, on_invalid, language_field=language_field, glob=glob or ()
     )
@@ -102,13 +135,23 @@ def diff(
     with progress("reading", total_bytes(opened)) as bars:
         finding = diff(first, second, opened, progress=bars.report)
     say(reading.remarks(opened))
-    _deliver(finding, diff_tables(finding), as_json, out)
+    rows = finding["text"]["languages"] if columns or as_csv else []
+    tables = [] if rows else diff_tables(finding)
+    _deliver(finding, tables, as_json and not rows, out)
+    if rows:
+        asked = columns or ",".join(rows[0])
+        emit(chosen_rows(rows, asked, as_json=as_json, as_csv=as_csv))
 
 
 def mixture(
     spec: Spec,
     corpora: Annotated[
-        list[str], typer.Argument(metavar="CORPUS...", help="text of every language it may be of")
+        list[str],
+        typer.Argument(
+            metavar="CORPUS",
+            help="text of every language it may be of",
+            autocompletion=complete.corpora,
+        ),
     ],
     merges: Annotated[int, typer.Option(min=2, help="how many of the first merges to read")] = 1000,
     most_bytes: Annotated[
@@ -133,7 +176,7 @@ def mixture(
     languages you give.
 
     \b
-    tokenize-lab tokenizers mixture mistral:tekken embedded:eng_Latn,fra_Latn,rus_Cyrl
+    tokenize-lab tokenizers mixture mistral:tekken embedded:eng_Latn,rus_Cyrl
     """
     from tokenize_lab.forensics.mixture import mixture
     from tokenize_lab.forensics.tables import mixture_tables
@@ -165,4 +208,7 @@ def _deliver(
     say(finding.remarks())
     if out is not None:
         say([f"{finding.save(out)} (then: tokenize-lab report {out})"])
-    emit(json_object(finding) if as_json else drawn(tables))
+    if as_json:
+        emit(json_object(finding))
+    elif tables:
+        emit(drawn(tables))

