@@ -131,7 +131,8 @@ class KeptFile(NamedTuple):
 
     Attributes:
         path: of the file here. spec: with its version and path inside.
-        name: short, for tables: the package's, and the file's where it has several.
+        name: short, for tables: the package's with its version, and the file's where it has
+            several.
     """
 
     path: Path
@@ -275,7 +276,7 @@ def _version_kept(spec: PackageSpec) -> str:
 def _short_name(spec: PackageSpec, *, several: bool) -> str:
     package, file = spec.package.rpartition("/")[2], PurePosixPath(spec.file)
     own = file.parent.name if file.name in _USUAL and file.parent.name else file.stem
-    return package + (f"/{own}" if several else "") + spec.encoding
+    return f"{package}@{spec.version}" + (f"/{own}" if several else "") + spec.encoding
 
 
 def _data(spec: PackageSpec) -> Path:

@@ -359,9 +359,9 @@ def _names(tokenizer: Tokenizer, asked: object) -> list[str]:
         return [spec.name]
     if spec.prefix in packages.PREFIXES and not spec.cuts:
         shipped = PackageSpec.parse(*tokenizer.spec.partition(":")[::2])
-        longer = f"{shipped.package}/{shipped.file}"
+        longer = str(shipped).removeprefix(spec.prefix)
         return list(dict.fromkeys((tokenizer.name, longer, tokenizer.spec, spec.unnamed)))
-    names, file = [tokenizer.name], spec.file
+    names, file = [tokenizer.name], None if spec.prefix in packages.PREFIXES else spec.file
     if file is not None:
         above = (file.parent if file.name in (*_FILES, *_OTHER_FILES) else file).parent.parts
         short = tokenizer.name.removeprefix(spec.cuts)

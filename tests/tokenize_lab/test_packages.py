@@ -93,7 +93,7 @@ def test_a_package_of_npm_is_fetched_once_and_named_with_its_version(
     }
     loaded = load_tokenizer("npm:@scope/name")
     assert loaded.spec == "npm:@scope/name@1.1.0/models/tokenizer.json"
-    assert loaded.name == "name"
+    assert loaded.name == "name@1.1.0"
     asked = len(registry.asked)
     registry.npm["@scope/name"]["2.0.0"] = npm_archive({"models/tokenizer.json": bpe})
     again = load_tokenizer("mine=npm:@scope/name")
@@ -116,7 +116,7 @@ def test_a_package_of_npm_is_fetched_once_and_named_with_its_version(
     assert TokenizerSpec.parse(loaded.spec).inside(tmp_path) is None
 
     rows = answer("measure embedded -t npm:@scope/name --replicates 0 --out", tmp_path / "out")
-    assert {row["tokenizer"] for row in rows} == {"name"}
+    assert {row["tokenizer"] for row in rows} == {"name@1.1.0"}
     assert "npm:@scope/name@1.1.0/models/tokenizer.json" in "".join(
         path.read_text("utf-8") for path in (tmp_path / "out").glob("*.json")
     )
@@ -167,7 +167,7 @@ def test_which_file_of_a_package(
     assert load_tokenizer("npm:two/a").spec == "npm:two@1.0.0/a/tokenizer.json"
     specs = ["npm:two/a/tokenizer.json", "npm:two/b/tokenizer.json", "npm:two/r.tiktoken@gpt2"]
     loaded = load_tokenizers(specs)
-    assert [t.name for t in loaded] == ["two/a", "two/b", "two/r@gpt2"]
+    assert [t.name for t in loaded] == ["two@1.0.0/a", "two@1.0.0/b", "two@1.0.0/r@gpt2"]
     assert loaded[2].spec == "npm:two@1.0.0/r.tiktoken@gpt2"
     assert len({t.sha256 for t in loaded}) == 3
 
