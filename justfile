@@ -41,6 +41,10 @@ tried-with:
 demo:
     {{lab}} demo
 
+# The README's picture: the first screen of the demo's page
+picture: demo
+    {{python}} -c "from tests.reports.browsers import write_picture; write_picture()"
+
 # Measure any corpus: just measure my_texts -t tokenizer.json -t mistral:v3
 measure *arguments:
     {{lab}} measure {{arguments}}

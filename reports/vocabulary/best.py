@@ -21,6 +21,7 @@ from reports.laws.optimal import NOT_PLACED, place_of
 from reports.numbers import UNMEASURED, cell, power, significant
 from reports.page import Section, behind, missing, note, paragraphs
 from reports.vocabulary.curves import (
+    APART,
     HEADROOM,
     MOST_PANELS,
     Curves,
@@ -241,7 +242,7 @@ def _labels(chart: Chart, wants: Sequence[Wanted]) -> list[Markup]:
     lowest = float("inf")
     for budget, rate in sorted(_known(wants), key=lambda known: (-known[1], -known[0])):
         height = chart.at(chart.x.low, rate)[1]
-        if not marks or height - lowest >= 11:
+        if not marks or height - lowest >= APART:
             words = f"T* {power(budget)}"
             marks.append(chart.text(chart.x.low * 1.06, rate, words, up=3, anchor="start"))
             lowest = height

@@ -142,7 +142,7 @@ def curves_of(rows: Sequence[CurveRow]) -> Curves:
 _SHOWN_CEILING = 1.5  # of the highest rate: one further up would flatten the curves
 _PER_IDS = 1000
 _RATE, _GAIN = "bytes_per_token", "marginal_bytes_per_token"
-_APART = 11.0  # pixels between labels
+APART = 15.0  # pixels between labels
 HEADROOM = 1.08  # above the highest rule, for what is written over it
 
 
@@ -269,7 +269,7 @@ def _ceiling_labels(
     groups: list[list[float]] = []
     for ceiling in ceilings:
         height = chart.at(chart.x.low, ceiling)[1]
-        if groups and chart.at(chart.x.low, groups[-1][0])[1] - height < _APART:
+        if groups and chart.at(chart.x.low, groups[-1][0])[1] - height < APART:
             groups[-1].append(ceiling)
         else:
             groups.append([ceiling])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.reports.browsers import Opened
+from tests.reports.browsers import Opened, texts_upon_texts
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -73,6 +73,12 @@ def test_what_is_folded_is_short(opened: Opened) -> None:
     assert rows.count() == 25 and more.inner_text() == "Show the first 10 rows"
     more.click()
     assert rows.count() == 10
+
+
+def test_a_page_of_everything_is_short_too(browser: "Browser", laws_report: Path) -> None:
+    opened = opened_at(browser, laws_report, DESKTOP)
+    assert opened.page.evaluate("document.documentElement.scrollHeight") < 12_000
+    opened.page.context.close()
 
 
 def test_a_link_opens_what_it_leads_to(opened: Opened) -> None:
@@ -231,21 +237,6 @@ def test_a_saved_table_of_hostile_names_runs_in_no_spreadsheet(
     opened.page.context.close()
 
 
-TEXTS = """() => [...document.querySelectorAll("main svg[role=img]")].flatMap((svg) => {
-  const boxes = [...svg.querySelectorAll("text")].filter((text) => text.textContent.trim())
-    .map((text) => [text.textContent, text.getBoundingClientRect()])
-    .filter(([, box]) => box.width);
-  const frame = svg.getBoundingClientRect();
-  const title = svg.querySelector("title").textContent;
-  const outside = boxes.filter(([, b]) => b.left < frame.left - 2 || b.right > frame.right + 2);
-  const upon = boxes.flatMap(([one, a], i) => boxes.slice(i + 1)
-    .filter(([, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
-      Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2)
-    .map(([other]) => `${title}: ${one} / ${other}`));
-  return [...upon, ...outside.map(([text]) => `${title}: ${text} is cut off`)];
-})"""
-
-
 @pytest.mark.parametrize("report", ["embedded_report", "laws_report"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_text_of_a_figure_lies_upon_another(
@@ -256,7 +247,7 @@ def test_no_text_of_a_figure_lies_upon_another(
     page = opened.page
     page.evaluate("document.querySelectorAll('main details').forEach((d) => d.open = true)")
     assert page.locator("main svg[role=img]:visible").count() > 8
-    assert page.evaluate(TEXTS) == []
+    assert texts_upon_texts(page) == []
     page.context.close()
 
 

@@ -245,6 +245,15 @@ def test_steps_cover_the_scale() -> None:
     assert heat_step(1, 1, 1) == HEAT_STEPS // 2
 
 
+def test_twelve_series_have_a_colour_a_mark_and_a_dash_each() -> None:
+    entries = [Series(f"t{i}", series_style(i)) for i in range(12)]
+    root = drawn(legend(entries, lines=True))
+    marks = [(one.get("class"), one.tag, one.get("points")) for one in root.iter()
+             if one.get("class", "").startswith("m ")]  # fmt: skip
+    assert len({colour for colour, _, _ in marks}) == len({mark[1:] for mark in marks}) == 12
+    assert len({one.get("stroke-dasharray") for one in of_class(root, "curve")}) == 12
+
+
 def test_series_differ_in_colour_and_shape() -> None:
     styles = [series_style(i) for i in range(len(PALETTE) * len(SHAPES))]
     assert len({(style.colour, style.shape) for style in styles}) == len(styles)

@@ -1,5 +1,6 @@
 """The page on a sweep in a real browser: silent, sortable, narrow, and hostile names stay text."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reports.build import build_report
-from tests.reports.browsers import DESKTOP, PHONE, Opened, check_described, overlapping_labels
+from tests.reports.browsers import DESKTOP, PHONE, Opened, check_described, texts_upon_texts
 from tests.reports.folders import HOSTILE
 from tests.reports.sweep.sweeps import (
     SIZES,
@@ -80,7 +81,41 @@ def test_names_of_tokenizers_stand_under_their_heading(browser: "Browser", tmp_p
 
 
 def test_labels_of_figures_do_not_overlap(opened: Opened) -> None:
-    assert overlapping_labels(opened.page, "svg[role=img]", "text.tick") == []
+    for width in (390, 820, 1440):
+        opened.page.set_viewport_size({"width": width, "height": 900})
+        assert texts_upon_texts(opened.page) == [], width
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
+def test_it_opens_with_the_best_rate_and_its_picture(
+    browser: "Browser", report: Path, size: tuple[int, int]
+) -> None:
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    opened = Opened(context, report)
+    page = opened.page
+    answer = page.locator("main .lead").first
+    assert re.match(
+        r"planted: At 3×10¹² FLOPs, static models of novels have their best compression rate "
+        r"T\* at 4\.\d+ \[3\.\d+, 5\.\d+\] bytes per patch",
+        answer.inner_text(),
+    )
+    chart = page.locator("main svg[role=img]").first.bounding_box()
+    assert chart and chart["y"] < size[1] / 2
+    assert "What to do:" in page.locator("#sweep .findings").first.inner_text()
+    assert 1 < page.locator("#sweep .findings").first.locator("li").count() <= 5
+    opened.check_silent()
+    context.close()
+
+
+def test_the_grid_is_coloured_by_loss(opened: Opened) -> None:
+    """The darker, the lower, by one scale in every grid of a text; a run too short has no part."""
+    cells = opened.page.locator("#sweep-grid td.state-finished").evaluate_all(
+        """(all) => all.map((cell) => [parseFloat(cell.textContent),
+        getComputedStyle(cell).backgroundColor.match(/\\d+/g).map(Number)])"""
+    )
+    by_loss = sorted((loss, 0.2126 * r + 0.7152 * g + 0.0722 * b) for loss, (r, g, b) in cells)
+    shades = [shade for _, shade in by_loss]
+    assert len(cells) > 60 and shades == sorted(shades) and shades[-1] > 4 * shades[0]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
