@@ -105,7 +105,7 @@ def test_a_tokenizer_differs_from_itself_in_nothing() -> None:
 
 def test_what_one_does_not_give_back_is_left_out(trained: dict[str, Path]) -> None:
     lossy, whole = load_tokenizer(str(trained["wordpiece"])), load_tokenizer("byte")
-    corpus = DocumentCorpus("t", [Document("two words"), Document("a")])
+    corpus = DocumentCorpus("t", [Document("two  words"), Document("a")])
     counts = compare_cuts(lossy, whole, [corpus]).languages["und"]
     assert counts.inexact == 1 and counts.documents == 1 and counts.bytes == 1
 
