@@ -112,6 +112,7 @@ def _cuts(finding: dict[str, Any], place: int) -> Markup:
         "For each language the share of its bytes that both tokenizers cut into the same tokens.",
         "per cent of bytes",
         [_same_bytes(row) for row in ordered],
+        languages=[row["language"] for row in ordered],
     )
     table = sortable_table(
         "How text is cut, by language",

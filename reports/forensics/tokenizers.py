@@ -188,6 +188,7 @@ def _languages(finding: dict[str, Any], place: int) -> Markup:
         "For each language the share of ids it uses: its own alone, mainly its own, shared.",
         "per cent of the vocabulary",
         rows,
+        languages=[row["language"] for row in ordered],
     )
     table = sortable_table(
         "What each language uses of the vocabulary",
@@ -246,6 +247,7 @@ def _body(finding: dict[str, Any], place: int) -> Markup:
         "per cent of bytes",
         dots,
         origin=0.0,
+        languages=[row["language"] for row in rows],
     )
     table = sortable_table(
         "Inferred shares",
