@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from corpora.arguments import flag, refused
+from corpora.arguments import flag, real, refused
 from corpora.errors import InputError, did_you_mean
+from scaling.complete import TOLERANCE, complete, last_of_logs, last_rows, merge_budgets
 from scaling.load_table import LoadedTable, RunsSource, load_table
 from scaling.result import Excluded
 from scaling.runs import (
@@ -15,14 +16,17 @@ from scaling.runs import (
     FINISHED,
     KEY,
     LARGEST,
+    LOSSES,
     NUMBERS,
     PARAMS,
     SIGNED,
     TEXTS,
     TOO_SHORT,
     Runs,
+    named_columns,
 )
 
+MOST_TOLERANCE = 0.2  # budgets of a designed grid lie further apart
 COLUMNS = tuple(dict.fromkeys([*NUMBERS, *SIGNED, *TEXTS, *KEY]))
 
 
@@ -35,6 +39,8 @@ def read_runs(
     flops_convention: str = "",
     keep_short: bool = False,
     loss: str = "",
+    budget_tolerance: float = TOLERANCE,
+    last: bool = False,
 ) -> Runs:
     """Read and validate a table of runs, or of optima.
 
@@ -50,13 +56,20 @@ def read_runs(
         keep_short: keep runs of fewer than 300 steps.
         loss: column of losses in nats per token: `columns={"nats_per_token": loss}`, and no bits
             per byte that the table may give as well.
+        budget_tolerance: budgets, and compression rates, that agree to within this fraction are one
+            (`scaling.complete.merge_budgets`); 0 takes them as they stand.
+        last: of every run, take the row where its training ended; checkpoints before that go.
+
+    What a table leaves to be worked out is worked out, and noted (`scaling.complete.complete`); of
+    a log that counts nothing but steps, its last row is the run.
 
     Raises:
         InputError: naming the row and what to do about it.
     """
     table = source if isinstance(source, LoadedTable) else load_table(source, name)
     source_name, frame = name or table.name, table.frame
-    keep_short = flag("keep_short", keep_short)
+    keep_short, last = flag("keep_short", keep_short), flag("last", last)
+    budget_tolerance = real("budget_tolerance", budget_tolerance, 0, MOST_TOLERANCE)
     if columns is not None and not isinstance(columns, Mapping):
         raise refused("columns", columns, "a mapping from names here to the table's")
     if loss:
@@ -70,14 +83,37 @@ def read_runs(
         pl.int_range(1, frame.height + 1).alias("row"),
         pl.col(name for name in TEXTS if name in frame.columns).cast(pl.String).fill_null(""),
     )
+    frame, of_logs = last_of_logs(frame)
     frame, excluded = _exclude_unfinished(frame, source_name, keep_short)
     if not frame.height:
-        raise InputError(f"{source_name}: no finished run; {len(excluded)} were left out")
+        raise InputError(f"{source_name}: {_none_left(excluded)}")
     frame = _numbers(frame, source_name)
     frame, convention = _one_convention(frame, source_name, flops_convention)
     _refuse_duplicates(frame, source_name)
     chosen = _choose_params(frame, source_name, params)
+    if last:
+        frame = last_rows(frame)
+    declared = "compute_flops" in frame.columns
+    frame, worked_out = complete(frame, source_name, chosen)
+    if not declared and "compute_flops" in frame.columns:
+        convention = "6 N D"
+    frame, merged = merge_budgets(frame, budget_tolerance)
+    notes = (*notes, *of_logs, *worked_out, *merged)
     return Runs(frame, source_name, table.sha256, chosen, convention, excluded, notes)
+
+
+def _none_left(excluded: tuple[Excluded, ...]) -> str:
+    short = sum(gone.reason.startswith(TOO_SHORT) for gone in excluded)
+    others = len(excluded) - short
+    rows = f"all {short} rows are" if short > 1 else "its one row is"
+    if not others:
+        return f"{rows} of runs under {FEWEST_STEPS} steps; keep them with `keep_short`"
+    text = f"no finished run; {others} {'was' if others == 1 else 'were'} left out, the first for: "
+    text += next(gone.reason for gone in excluded if not gone.reason.startswith(TOO_SHORT))
+    if short:
+        were = "one is" if short == 1 else f"{short} are"
+        text += f"; {were} under {FEWEST_STEPS} steps, kept by `keep_short`"
+    return text
 
 
 def _as_told(frame: pl.DataFrame, columns: Mapping[str, str], source: str) -> pl.DataFrame:
@@ -186,15 +222,25 @@ def _one_convention(frame: pl.DataFrame, source: str, wanted: str) -> tuple[pl.D
 
 
 def _refuse_duplicates(frame: pl.DataFrame, source: str) -> None:
+    """Refuse rows that are one run: equal in all that tells runs apart, columns not known included.
+
+    Where columns that are not known differ, and losses too, the rows may well be several runs; a
+    law that needs what such a column holds says so.
+    """
     key = [name for name in KEY if name in frame.columns]
     if not key:
         return
+    unknown = [name for name in frame.columns if name not in (*COLUMNS, "row")]
+    losses = [name for name in LOSSES if name in frame.columns]
     repeated = frame.filter(pl.struct(key).is_duplicated())
-    if repeated.height:
-        same = repeated.partition_by(key, maintain_order=True)[0]
-        rows = ", ".join(map(str, same["row"]))
+    for part in repeated.partition_by(key, maintain_order=True):
+        differ = [name for name in unknown if part[name].n_unique() == part.height]
+        if differ and not any(part[name].n_unique() == 1 for name in losses):
+            continue
+        rows = ", ".join(map(str, part["row"]))
+        but = f" but for {named_columns(differ)}, not known" if differ else ""
         raise InputError(
-            f"{source}: rows {rows} are the same run (equal {', '.join(key)}); "
+            f"{source}: rows {rows} are the same run (equal {', '.join(key)}{but}); "
             "drop one, or add a seed or run_id column that tells them apart"
         )
 

@@ -24,6 +24,7 @@ NUMBERS: Mapping[str, str] = {
     "train_characters": "characters",
     "bits_per_byte": "bits per byte",
     "nats_per_token": "nats per token",
+    "perplexity": "e to the nats per token",
     "vocabulary_size": "ids",
     "embedding_dim": "channels",
     "global_params": "parameters of the global (latent) module",
@@ -73,9 +74,12 @@ ALIASES: Mapping[str, str] = {
     "bpb": "bits_per_byte",
     "loss": "nats_per_token",
     "L": "nats_per_token",
+    "ppl": "perplexity",
+    "step": "steps",
 }
 
 _OTHER_NAME = "if it has another name there, say so with `columns`"
+_UNKNOWN_SHOWN = 4  # columns that a message names
 
 FINISHED = ("", "finished", "done", "completed", "ok")
 FEWEST_STEPS = 300  # shorter runs are left out unless asked for: warm-up and decay fill them
@@ -167,6 +171,12 @@ class Runs:
         return {"params": self.params_column or "none", "flops": self.flops_convention}
 
     @property
+    def unknown(self) -> tuple[str, ...]:
+        """The table's columns whose meaning is not known, and which no law reads."""
+        known = {*NUMBERS, *SIGNED, *TEXTS, *KEY, "row"}
+        return tuple(name for name in self.rows.columns if name not in known)
+
+    @property
     def remedy_of_few(self) -> str:
         """What to do where there are too few runs, to end a message with."""
         short = sum(gone.reason.startswith(TOO_SHORT) for gone in self.excluded)
@@ -197,10 +207,26 @@ class Runs:
                 "add compression_rate (bytes per token) or train_bytes"
             )
         if column == "params":
-            return f": add one of {', '.join(PARAMS)}"
-        unit = NUMBERS.get(column) or SIGNED.get(column, "")
+            if not self.unknown:
+                return f": add one of {', '.join(PARAMS)}"
+            what = ", and no column holds the parameter count"
+        else:
+            unit = NUMBERS.get(column) or SIGNED.get(column, "")
+            what = f" ({unit}), which the table lacks"
         near = did_you_mean(column, self.rows.columns)
-        return f" ({unit}), which the table lacks{near}; {_OTHER_NAME}"
+        if not self.unknown:
+            return f"{what}{near}; {_OTHER_NAME}"
+        listed = named_columns(self.unknown)
+        if len(self.unknown) > 1:
+            return f"{what} ({listed} are not known){near}; {_OTHER_NAME}"
+        pair = f'`columns="{column}={self.unknown[0]}"`'
+        return f"{what} ({listed} is not known); if that is what it holds, say so with {pair}"
+
+
+def named_columns(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    more = len(names) - _UNKNOWN_SHOWN
+    return ", ".join(names[:_UNKNOWN_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def bits_per_byte(nats_per_token: Array, compression_rate: Array) -> Array:

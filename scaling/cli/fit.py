@@ -83,6 +83,12 @@ def fit(
     keep_short: Annotated[
         bool, what_option("--keep-short", help="keep runs under 300 steps")
     ] = False,
+    last: Annotated[
+        bool, what_option("--last", help="of every run, only the last row of its checkpoints")
+    ] = False,
+    budget_tolerance: Annotated[
+        float, what_option(help="budgets that agree to this fraction are one", show_default="0.01")
+    ] = 0.01,
     minima: Annotated[
         str,
         how_option(help="how law2 finds optima of runs: parabola of a curve, or its lowest run"),
@@ -156,6 +162,8 @@ def fit(
         flops_convention=flops_convention,
         keep_short=keep_short,
         loss=loss,
+        budget_tolerance=budget_tolerance,
+        last=last,
     )
     method = intervals.value if intervals else ""
     bootstrap = {"intervals": method, "draws": draws, "seed": seed, "level": level}

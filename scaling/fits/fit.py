@@ -1,12 +1,15 @@
 """Fitting a law by its name: one result per family, and per budget where the law is of one."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from corpora.arguments import one_of, real, refused, whole
 from corpora.errors import InputError, did_you_mean, is_present
+from scaling.complete import last_rows
 from scaling.engine.bootstrap import DRAWS, RESAMPLING, SEED, Bootstrap
 from scaling.fits.assemble import FAMILY, FitContext, fit_each
 from scaling.fits.findings import vary
@@ -20,6 +23,7 @@ from scaling.runs import LOSSES, Runs
 
 BASE = ("E", "A", "B", "alpha", "beta")
 INTERVALS = (*RESAMPLING, "hessian", "profile", "none")
+SAME_BUDGET = 1e-3  # between a budget as it is typed and as the table has it
 MOST_DRAWS = 100_000
 LEVELS = (0.5, 0.999)
 
@@ -93,6 +97,8 @@ def fit(
             raise InputError(f"`{name}` is for {takes}; leave it out of {law}")
     table = runs if isinstance(runs, Runs) else read_runs(runs)
     table = _of_budgets(table, law, budgets, up_to)
+    if "compute_flops" in declared.columns:
+        table = _ended(table)
     fit_family = load(declared.fit)
 
     def fit_one(context: FitContext, family: Runs) -> Sequence[FitResult]:
@@ -107,7 +113,7 @@ def fit(
 def _of_budgets(runs: Runs, law: str, budgets: Sequence[float], up_to: float | None) -> Runs:
     if budgets:
         compute = runs.column("compute_flops", law)
-        runs = runs.only(np.isin(compute, budgets))
+        runs = runs.only(np.isclose(compute[:, None], budgets, rtol=SAME_BUDGET).any(axis=1))
         if not len(runs):
             known = ", ".join(f"{budget:g}" for budget in np.unique(compute))
             raise InputError(f"{runs.name}: no run at that `budget`; it has {known}")
@@ -116,6 +122,20 @@ def _of_budgets(runs: Runs, law: str, budgets: Sequence[float], up_to: float | N
         if not len(runs):
             raise InputError(f"{runs.name}: no run up to `up_to={up_to:g}`")
     return runs
+
+
+def _ended(runs: Runs) -> Runs:
+    """Leave out checkpoints on the way to a budget, which their runs declare from the start."""
+    rows = runs.rows
+    if not {"run_id", "compute_flops"} <= set(rows.columns):
+        return runs
+    ended = rows.filter(pl.col("compute_flops").n_unique().over("run_id") == 1)
+    gone = set(ended["row"]) - set(last_rows(ended)["row"])
+    if not gone:
+        return runs
+    kept = runs.only(~rows["row"].is_in(list(gone)).to_numpy())
+    text = f"{len(gone)} rows are checkpoints of runs on their way to a budget: the last is taken"
+    return replace(kept, notes=(*runs.notes, text))
 
 
 def _refuse_constant(runs: Runs, context: FitContext) -> None:

@@ -1,7 +1,8 @@
 """Fitting isoFLOP bowls: a parabola for every budget and rate, a paraboloid for every budget."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from scaling.fits.minima import (
     IsoflopCell,
     Minima,
     cell_findings,
+    data_column,
     find_minima,
     fitted_losses,
     make_cells,
@@ -39,11 +41,19 @@ from scaling.fits.minima import (
     replicates,
     thin_curves,
 )
-from scaling.laws.optimum import SURFACE_NAMES, parabola, place, surface_design, surface_vertex
-from scaling.laws.registry import DEFAULTS, LAWS, Options
+from scaling.laws.optimum import (
+    SURFACE_NAMES,
+    parabola,
+    place,
+    surface_design,
+    surface_vertex,
+    token_parabola,
+)
+from scaling.laws.registry import BITS, DEFAULTS, LAWS, NATS, Options
 from scaling.result import Finding, FitResult, context_text
 from scaling.runs import Runs
 
+BITS_COLUMN, NATS_COLUMN = "bits_per_byte", "nats_per_token"
 ENOUGH_FOR_CASES = 8  # five cover 50 % where they say 95 %, six 80 %
 
 
@@ -51,6 +61,9 @@ def fit_parabolas(
     runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = RESIDUALS
 ) -> tuple[FitResult, ...]:
     """Fit `L = L* + c (ln B - ln B*)^2` for every budget and rate.
+
+    A table that counts tokens, and knows no bytes of them, is fitted in tokens; its losses may then
+    be nats per token.
 
     Cells of one budget exchange residuals in the bootstrap, for a curve of six sizes has too few of
     its own.
@@ -70,35 +83,65 @@ def _parabolas(runs: Runs, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
     cells, kept = make_cells(runs, law)
     # A thin curve has a result of its own, and is not said again in every other.
     said = replace(kept, excluded=runs.excluded)
-    loss = kept.column("bits_per_byte", law)
+    unit = _unit(kept)
+    loss = kept.column(unit.loss, law)
     point = find_minima(cells, loss[None])
     copies = replicates(cells, loss, bootstrap, student=True)
     clouds = None if copies is None else find_minima(cells, *copies)
     for number, cell in enumerate(cells):
         findings = cell_findings((cell,), one_cell(point, number), loss)
         findings += _too_few_for_cases(len(cell.rows), bootstrap)
-        optimum = _minimum(point, number)
+        optimum = _minimum(point, number, unit)
         estimates = finite(first(optimum))
         found = len(estimates) == len(optimum)
         if not found or _spans_beyond(cell, point.ln_bytes[0, number]) > 1:
             findings, found = [_no_optimum(finding) for finding in findings], False
-        train_bytes, observed = np.exp(cell.x + cell.centre), loss[cell.rows]
-        fitted = parabola(estimates, train_bytes) if found else fitted_losses(cell, loss)
+        data, observed = np.exp(cell.x + cell.centre), loss[cell.rows]
+        fitted = unit.formula(estimates, data) if found else fitted_losses(cell, loss)
         fit = FitResult(
-            law=law,
-            form="parabola in ln B",
+            law=unit.law,
+            form=f"parabola in ln {unit.symbol}",
             estimates=estimates if found else {},
-            method="least squares; N* by linear interpolation in (ln B, ln N)",
+            method=f"least squares; N* by linear interpolation in (ln {unit.symbol}, ln N)",
             status="converged" if found else "not converged",
-            units=LAWS[law].units,
+            units=_units(unit),
             findings=tuple(findings),
             **goodness(observed, observed - fitted, 3),
-            **provenance(said, {"train_bytes": train_bytes}),
+            **provenance(said, {unit.data: data}),
         )
-        draws = _minimum(clouds, number) if clouds is not None and found else None
+        draws = _minimum(clouds, number, unit) if clouds is not None and found else None
         fit = assemble(fit, said, 3, bootstrap, draws, "parabola refitted")
         results.append(fit.within(_confined(cell.compute, cell.rate)))
     return tuple(results)
+
+
+class _Unit(NamedTuple):
+    """What a table counts, and what its parabolas are called.
+
+    Attributes:
+        law: of the result. data, loss: the columns. ratio: of data to parameters.
+        symbol: of the data. formula: (coefficients, data) -> the loss.
+    """
+
+    law: str
+    data: str
+    loss: str
+    ratio: str
+    symbol: str
+    formula: Callable[..., Array]
+
+
+def _unit(runs: Runs) -> _Unit:
+    """Return bytes and bits where the table can be read so; else tokens, and nats where it must."""
+    if data_column(runs) == "train_bytes":
+        return _Unit("isoflop", "train_bytes", BITS_COLUMN, "bytes_per_param", "B", parabola)
+    loss = BITS_COLUMN if runs.has(BITS_COLUMN) or not runs.has(NATS_COLUMN) else NATS_COLUMN
+    return _Unit("isoflop-tokens", "train_tokens", loss, "tokens_per_param", "D", token_parabola)
+
+
+def _units(unit: _Unit) -> dict[str, str]:
+    of_loss = NATS if unit.loss == NATS_COLUMN else BITS
+    return {**LAWS["isoflop"].units, "curvature": f"{of_loss} per squared ln"}
 
 
 def _confined(compute: float, rate: float) -> dict[str, float | str]:
@@ -136,13 +179,13 @@ def _too_few_for_cases(rows: int, bootstrap: Bootstrap) -> list[Finding]:
     return [warning("too few cases", text)]
 
 
-def _minimum(minima: Minima, number: int) -> dict[str, Array]:
+def _minimum(minima: Minima, number: int, unit: _Unit) -> dict[str, Array]:
     ln_bytes, ln_params = minima.ln_bytes[:, number], minima.ln_params[:, number]
     return {
-        "train_bytes_opt": place(ln_bytes),
+        f"{unit.data}_opt": place(ln_bytes),
         "params_opt": place(ln_params),
-        "bytes_per_param_opt": place(ln_bytes - ln_params),
-        "bits_per_byte_opt": minima.loss[:, number],
+        f"{unit.ratio}_opt": place(ln_bytes - ln_params),
+        f"{unit.loss}_opt": minima.loss[:, number],
         "curvature": minima.bend[:, number],
     }
 

@@ -35,6 +35,13 @@ def parabola(p: Coefficients, train_bytes: Array) -> Array:
     return np.asarray(p["bits_per_byte_opt"] + p["curvature"] * x**2)
 
 
+def token_parabola(p: Coefficients, train_tokens: Array) -> Array:
+    """Return the loss at D tokens, in the unit of the losses that were fitted."""
+    lowest = p["nats_per_token_opt"] if "nats_per_token_opt" in p else p["bits_per_byte_opt"]
+    x = np.log(train_tokens) - np.log(p["train_tokens_opt"])
+    return np.asarray(lowest + p["curvature"] * x**2)
+
+
 def parabola_design(x: Array) -> Array:
     """Return [..., n, 3] columns 1, x, x^2."""
     return np.stack([np.ones_like(x), x, x**2], axis=-1)
@@ -83,6 +90,7 @@ def place(logarithm: Array) -> Array:
 
 
 PARABOLA: Quantities = {"bits_per_byte": Quantity(("train_bytes",), BITS, parabola)}
+TOKEN_PARABOLA: Quantities = {"loss": Quantity(("train_tokens",), NATS, token_parabola)}
 SURFACE: Quantities = {
     "bits_per_byte": Quantity(("compression_rate", "bytes_per_param"), BITS, surface)
 }

@@ -99,10 +99,10 @@ _VOCABULARY = ("E", "A1", "A2", "B", "alpha2", "beta")
 
 LAWS: dict[str, Law] = {
     "isoflop": Law(
-        "a parabola in ln B for every budget and rate",
+        "a parabola in ln B (or ln D) for every budget and rate",
         "scaling.fits.isoflop:fit_parabolas",
         "scaling.laws.optimum:PARABOLA",
-        _ISOFLOP,
+        ("compute_flops", "params"),
         resampling="residuals",
         by_budget=True,
         units={
@@ -110,7 +110,10 @@ LAWS: dict[str, Law] = {
             "params_opt": "parameters",
             "bytes_per_param_opt": "bytes per parameter",
             "bits_per_byte_opt": BITS,
-            "curvature": "bits per byte per squared ln",
+            "curvature": "loss per squared ln",
+            "train_tokens_opt": "tokens",
+            "tokens_per_param_opt": "tokens per parameter",
+            "nats_per_token_opt": NATS,
         },
     ),
     "isoflop-surface": Law(
@@ -305,6 +308,7 @@ LAWS: dict[str, Law] = {
 _VARIANTS = {
     "chinchilla-bytes": "scaling.laws.chinchilla:BYTES",
     "coupled-bytes": "scaling.laws.coupled:BYTES",
+    "isoflop-tokens": "scaling.laws.optimum:TOKEN_PARABOLA",
     "vocabulary-published": "scaling.laws.chinchilla:PUBLISHED",
     "joint-additive": "scaling.laws.joint:ADDITIVE",
     "kaplan": "scaling.laws.chinchilla:KAPLAN",
