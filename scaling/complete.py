@@ -14,7 +14,8 @@ from scaling.runs import KEY, LOSSES
 TOLERANCE = 0.01  # budgets that agree to this are one: a run ends on a whole step
 _APART = 3.0  # tolerances that lie at least between two budgets of a grid
 _CURVE = 3  # runs that a parabola needs
-_DATA = ("train_tokens", "train_bytes", "train_characters")  # as far as training has got
+DATA = ("train_tokens", "train_bytes", "train_characters")
+_GROWS = (*DATA, "compute_flops", "steps")  # as training goes on
 
 
 def last_of_logs(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -47,16 +48,17 @@ def last_of_logs(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
     return kept.select(frame.columns), (text,)
 
 
-def last_rows(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the row of every run that has seen the most data: where its training ended.
+def same_run(frame: pl.DataFrame) -> list[str]:
+    """Return the columns in which rows of one run agree: `run_id`, or all but data and compute."""
+    if "run_id" in frame.columns and (frame["run_id"] != "").all():
+        return ["run_id"]
+    return [name for name in KEY if name in frame.columns and name not in (*_GROWS, "run_id")]
 
-    Rows of one `run_id` are of a run; without that, rows that agree in all but data and compute.
-    """
-    named = "run_id" in frame.columns and (frame["run_id"] != "").all()
-    grows = (*_DATA, "compute_flops", "steps")
-    key = ["run_id"] if named else [name for name in KEY if name in frame.columns]
-    key = [name for name in key if name not in grows]
-    seen = next((name for name in grows if name in frame.columns), None)
+
+def last_rows(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the row of every run that has seen the most data: where its training ended."""
+    key = same_run(frame)
+    seen = next((name for name in _GROWS if name in frame.columns), None)
     if not key or seen is None:
         return frame
     return frame.filter(pl.col(seen) == pl.col(seen).max().over(key))
@@ -85,7 +87,7 @@ def complete(frame: pl.DataFrame, source: str, params: str) -> tuple[pl.DataFram
             )
         frame = frame.with_columns(pl.col("perplexity").log().alias("nats_per_token"))
         notes.append("nats_per_token are ln of the perplexity, taken to be of a token")
-    if params and "compute_flops" in present and not present & set(_DATA):
+    if params and "compute_flops" in present and not present & set(DATA):
         tokens = pl.col("compute_flops") / (6 * pl.col(params))
         frame = frame.with_columns(tokens.alias("train_tokens"))
         notes.append(f"train_tokens are not given: taken as compute_flops / (6 {params})")

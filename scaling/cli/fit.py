@@ -131,6 +131,15 @@ def fit(
     ] = 1000,
     seed: Annotated[int, how_option(min=0, help="of the draws")] = 20261121,
     level: Annotated[float, how_option(min=0.5, max=0.999, help="of the intervals")] = 0.95,
+    block: Annotated[
+        str,
+        how_option(
+            metavar="run|cell|budget|COLUMN",
+            help="what is resampled whole, since its rows are not independent; `row` for each by "
+            "itself",
+            show_default="checkpoints by run, or the law's own",
+        ),
+    ] = "",
     out: Annotated[Path | None, output_option(help="folder for FIT.json and report.txt")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -167,6 +176,7 @@ def fit(
     )
     method = intervals.value if intervals else ""
     bootstrap = {"intervals": method, "draws": draws, "seed": seed, "level": level}
+    bootstrap["block"] = block
     shared: dict[str, Any] = {**bootstrap, "budget": budget or (), "up_to": up_to}
     told: dict[str, Any] = {**shared, "form": form, "minima": minima, "base": base or None}
     told |= {"irreducible": irreducible, "chance": chance}

@@ -22,12 +22,14 @@ class Bootstrap(NamedTuple):
         draws: replicates.
         seed: of numpy's PCG64.
         level: coverage aimed at.
+        block: which rows are resampled together (`scaling.fits.blocks`); empty for the law's own.
     """
 
     kind: str = "cases"
     draws: int = DRAWS
     seed: int = SEED
     level: float = 0.95
+    block: str = ""
 
     @property
     def resamples(self) -> bool:
@@ -38,11 +40,17 @@ class Bootstrap(NamedTuple):
         """Return a fresh generator, so that the same fit gives the same draws."""
         return np.random.default_rng(self.seed)
 
-    def describe(self, pipeline: str) -> str:
-        """Return a phrase for `FitResult.interval_method`."""
+    def describe(self, pipeline: str, block: str = "") -> str:
+        """Return a phrase for `FitResult.interval_method`.
+
+        Args:
+            block: what rows are resampled by; empty where each is by itself.
+        """
         what = {
-            "cases": "cases resampled within each cell",
-            "residuals": "leverage-corrected residuals resampled",
+            "cases": f"whole {block}s resampled" if block else "cases resampled within each cell",
+            "residuals": f"residuals resampled, what a {block} shares and what is left"
+            if block
+            else "leverage-corrected residuals resampled",
             "hessian": "sandwich of the Hessian at the optimum, Student's t",
             "profile": "profile likelihood",
         }[self.kind]

@@ -12,6 +12,7 @@ from scipy.stats import t as student
 
 from scaling.engine.newton import Array, Predictor, minimise
 from scaling.engine.problem import Problem
+from scaling.engine.shared import Labels
 
 STEPS = 24  # points of a profile on either side
 REACH = 8.0  # standard errors it goes out to
@@ -31,8 +32,12 @@ class Curvature(NamedTuple):
     condition: float
 
 
-def from_hessian(problem: Problem, theta: Array, level: float = 0.95) -> Curvature:
+def from_hessian(
+    problem: Problem, theta: Array, level: float = 0.95, blocks: Labels | None = None
+) -> Curvature:
     """Return sandwich intervals at [1, p] theta (Huber 1967), by the delta method.
+
+    Rows of one of [n] blocks may depend on each other (Liang and Zeger 1986).
 
     For least squares with even noise they are the textbook ones up to sampling error; Student's t
     with n - p degrees of freedom.
@@ -45,10 +50,17 @@ def from_hessian(problem: Problem, theta: Array, level: float = 0.95) -> Curvatu
     scale = np.sqrt(np.maximum(np.abs(np.diag(bread)), 1e-300))
     condition = float(np.linalg.cond(bread / np.outer(scale, scale)))
     inverse = np.linalg.pinv(bread / np.outer(scale, scale)) / np.outer(scale, scale)
-    meat = (jacobian * slope[:, None] ** 2).T @ jacobian * n / max(n - p, 1)
+    scores, free = jacobian * slope[:, None], max(n - p, 1)
+    correction = n / free
+    if blocks is not None:
+        rows, scores = scores, np.zeros((int(blocks.max()) + 1, p))
+        np.add.at(scores, blocks, rows)
+        correction *= len(scores) / (len(scores) - 1)
+        free = len(scores) - 1
+    meat = scores.T @ scores * correction
     change = _public_jacobian(problem, theta)
     spread = np.sqrt(np.maximum(np.diag(change @ inverse @ meat @ inverse @ change.T), 0))
-    half = float(student.ppf(0.5 + level / 2, max(n - p, 1))) * spread
+    half = float(student.ppf(0.5 + level / 2, free)) * spread
     centre = np.array([problem.public(theta)[name][0] for name in problem.names])
     return Curvature(centre - half, centre + half, condition)
 

@@ -64,14 +64,26 @@ class Problem(NamedTuple):
         """Return [n] residuals at [1, p] theta."""
         return np.asarray(self.target - self.model.value(theta)[0])
 
-    def redraw(self, theta: Array, bootstrap: Bootstrap, cells: NDArray[np.int64]) -> Array:
+    def redraw(
+        self,
+        theta: Array,
+        bootstrap: Bootstrap,
+        cells: NDArray[np.int64],
+        blocks: NDArray[np.int64] | None = None,
+    ) -> Array:
         """Return [R, p] the optimum of every case-resampled replicate; nan where none was found.
 
         Args:
             theta: [1, p] the point estimate, from which each replicate starts.
             cells: [n] cells within which rows are resampled.
+            blocks: [n] blocks, from 0, that are resampled whole instead.
         """
-        weights = case_weights(cells, bootstrap.draws, bootstrap.generator())
+        generator = bootstrap.generator()
+        if blocks is None:
+            weights = case_weights(cells, bootstrap.draws, generator)
+        else:
+            each = np.zeros(int(blocks.max()) + 1, np.int64)
+            weights = case_weights(each, bootstrap.draws, generator)[:, blocks]
         return self._rerun(theta, self.target, weights)
 
     def retarget(self, theta: Array, targets: Array) -> Array:

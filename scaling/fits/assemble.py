@@ -92,6 +92,7 @@ def assemble(
     draws: Mapping[str, Array] | None,
     pipeline: str,
     ends: IntervalEnds | None = None,
+    block: str = "",
 ) -> FitResult:
     """Return the fit with its intervals, and findings about them and its runs.
 
@@ -103,6 +104,7 @@ def assemble(
         draws: [draws] of each coefficient, or None where no bootstrap was run.
         pipeline: what the bootstrap repeats, for `interval_method`.
         ends: intervals found without resampling, instead of draws.
+        block: what rows are resampled by; empty where each is by itself.
     """
     names = tuple(fit.estimates)
     findings = [
@@ -123,7 +125,7 @@ def assemble(
             severe = lost > 0.02 * len(cloud)
             text = f"{lost} of {len(cloud)} bootstrap draws could not be fitted"
             findings.append((warning if severe else note)("failed draws", text))
-        how = bootstrap.describe(pipeline)
+        how = bootstrap.describe(pipeline, block)
         reason = _unusable(int(good.sum()), len(cloud), fit.n - parameters)
         if not reason:
             table = cloud[good]

@@ -12,6 +12,7 @@ from corpora.errors import InputError, did_you_mean, is_present
 from scaling.complete import last_rows
 from scaling.engine.bootstrap import DRAWS, RESAMPLING, SEED, Bootstrap
 from scaling.fits.assemble import FAMILY, FitContext, fit_each
+from scaling.fits.blocks import BLOCKS
 from scaling.fits.findings import vary
 from scaling.fits.results import Fits
 from scaling.laws.registry import LAWS, MINIMA, Options, form_of, law_named, load
@@ -41,6 +42,7 @@ def fit(
     draws: int = DRAWS,
     seed: int = SEED,
     level: float = 0.95,
+    block: str = "",
     budget: float | Sequence[float] | None = (),
     up_to: float | None = None,
 ) -> Fits:
@@ -63,6 +65,9 @@ def fit(
         draws: bootstrap replicates; 0 for none.
         seed: of the draws.
         level: coverage of the intervals.
+        block: what is resampled whole, since its rows are not independent: `run`, `cell` (a budget
+            and rate), `budget` or a column of the table; `row` for rows by themselves. Where
+            nothing is given, checkpoints by `run`, and what the law says.
         budget: fit only runs of these training FLOPs.
         up_to: fit only runs of at most so many training FLOPs.
 
@@ -88,7 +93,9 @@ def fit(
         )
     if kind in RESAMPLING and draws == 0:
         kind = "none"
-    bootstrap = Bootstrap(kind, draws if kind in RESAMPLING else 0, seed, level)
+    if not isinstance(block, str):
+        raise refused("block", block, f"{', '.join(BLOCKS)} or a column")
+    bootstrap = Bootstrap(kind, draws if kind in RESAMPLING else 0, seed, level, block)
     chance = None if chance is None else real("chance", chance, 0, 1)
     options = Options(form, minima, irreducible, None if base is None else _base(base), chance)
     for name, value in options._asdict().items():
@@ -113,7 +120,8 @@ def fit(
 def _of_budgets(runs: Runs, law: str, budgets: Sequence[float], up_to: float | None) -> Runs:
     if budgets:
         compute = runs.column("compute_flops", law)
-        runs = runs.only(np.isclose(compute[:, None], budgets, rtol=SAME_BUDGET).any(axis=1))
+        near = np.isclose(compute[:, None], budgets, rtol=SAME_BUDGET)
+        runs = runs.only(np.asarray(near.any(axis=1), np.bool_))
         if not len(runs):
             known = ", ".join(f"{budget:g}" for budget in np.unique(compute))
             raise InputError(f"{runs.name}: no run at that `budget`; it has {known}")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from corpora.errors import InputError
 from scaling.engine.bootstrap import (
     CASES,
     RESIDUALS,
@@ -15,6 +16,7 @@ from scaling.engine.bootstrap import (
     residual_targets,
 )
 from scaling.engine.newton import Array, solve_weighted
+from scaling.engine.shared import shared_targets, two_levels
 from scaling.fits.assemble import (
     FAMILY,
     FitContext,
@@ -28,6 +30,7 @@ from scaling.fits.assemble import (
     provenance,
     unfitted,
 )
+from scaling.fits.blocks import MANY, Blocks, blocks_of, kinds_of, shared_noise
 from scaling.fits.findings import OUTSIDE, correlated, failure, outliers, warning
 from scaling.fits.minima import (
     IsoflopCell,
@@ -80,6 +83,11 @@ def _parabolas(runs: Runs, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
         where = _confined(thin.compute, thin.rate)
         reason = thin.reason + runs.remedy_of_few
         results.append(unfitted(law, runs.only(thin.rows), where, reason))
+    if bootstrap.block and blocks_of(runs, bootstrap.block, law).what:
+        raise InputError(
+            f"{runs.name}: `block={bootstrap.block}`: {law} fits each curve by itself, and its runs"
+            " are resampled one by one; leave it out, or fit law1 or law2"
+        )
     cells, kept = make_cells(runs, law)
     # A thin curve has a result of its own, and is not said again in every other.
     said = replace(kept, excluded=runs.excluded)
@@ -226,10 +234,15 @@ def _surface(runs: Runs, context: FitContext, bootstrap: Bootstrap) -> FitResult
     leverage = leverages(design)
     findings = _surface_findings(estimates, rate, ratio)
     findings += outliers(residuals, leverage, parameters, runs.rows["row"].to_numpy())
+    blocks = blocks_of(runs, bootstrap.block, law)
+    kinds = [kind for kind in kinds_of(runs, law) if kind[0] != "budget"]
+    findings += [*blocks.findings, *shared_noise(residuals, design, kinds, blocks)]
     draws = None
     if bootstrap.resamples:
         fitted = design @ coefficients
-        targets, weights = _surface_replicates(rate, fitted, residuals, leverage, bootstrap)
+        if blocks.shared is not None and bootstrap.kind == "cases" and blocks.number < MANY:
+            bootstrap = bootstrap._replace(kind="residuals")
+        targets, weights = _surface_replicates(rate, fitted, residuals, design, bootstrap, blocks)
         draws = _optimum(surface_vertex(solve_weighted(design, targets, weights)), centre)
         findings += correlated(draws, SURFACE_NAMES[:2])
     fit = FitResult(
@@ -243,21 +256,34 @@ def _surface(runs: Runs, context: FitContext, bootstrap: Bootstrap) -> FitResult
         **goodness(loss, residuals, parameters),
         **provenance(runs, {"compression_rate": rate, "bytes_per_param": ratio}),
     )
-    return assemble(fit, runs, parameters, bootstrap, draws, "surface refitted")
+    return assemble(fit, runs, parameters, bootstrap, draws, "surface refitted", block=blocks.what)
 
 
 def _surface_replicates(
-    rate: Array, fitted: Array, residuals: Array, leverage: Array, bootstrap: Bootstrap
+    rate: Array,
+    fitted: Array,
+    residuals: Array,
+    design: Array,
+    bootstrap: Bootstrap,
+    blocks: Blocks,
 ) -> tuple[Array, Array]:
     generator, n = bootstrap.generator(), len(rate)
+    whole = np.zeros(n, np.int64)
+    if blocks.shared is not None and bootstrap.kind == "cases":
+        each = np.zeros(blocks.number, np.int64)
+        weights = case_weights(each, bootstrap.draws, generator)[:, blocks.numbers]
+        return fitted + residuals, weights
+    if blocks.shared is not None:
+        levels = two_levels(residuals, design, blocks.numbers)
+        return shared_targets(fitted, levels, whole, bootstrap.draws, generator), np.ones(n)
     if bootstrap.kind == "cases":
         _, cells = np.unique(rate, return_inverse=True)
         # The bowl is one for all rates, so a rate need not keep three sizes: asking for that would
         # leave four sizes next to no way to differ, and intervals half as wide as they should be.
         weights = case_weights(cells, bootstrap.draws, generator, fewest=2)
         return fitted + residuals, weights
-    stratum = np.zeros(n, np.int64)
-    targets = residual_targets(fitted, residuals, leverage, stratum, bootstrap.draws, generator)
+    leverage = leverages(design)
+    targets = residual_targets(fitted, residuals, leverage, whole, bootstrap.draws, generator)
     return targets, np.ones(n)
 
 

@@ -7,6 +7,7 @@ from corpora.errors import InputError
 from scaling.engine.bootstrap import RESIDUALS, Bootstrap
 from scaling.engine.newton import Array, solve_weighted
 from scaling.fits.assemble import assemble, finite, first, goodness, held_out, need, provenance
+from scaling.fits.blocks import blocks_of_curves, kinds_of_optima, shared_noise
 from scaling.fits.findings import correlated, misfit
 from scaling.fits.minima import (
     IsoflopCell,
@@ -58,12 +59,23 @@ def fit_law1(
     ln_latent, observed = _ln_latent(point, rates)[0], point.ln_bytes[0]
     plane = estimates["alpha"] * ln_latent + estimates["beta"] * np.log(rates)
     residuals = (observed - np.log(estimates["B0"]) - plane)[found]
+    curves = [cell.rows for cell, inside in zip(cells, found, strict=True) if inside]
+    blocks = blocks_of_curves(runs, curves, bootstrap.block, LAW)
+    design = np.stack([np.ones(found.sum()), ln_latent[found], np.log(rates)[found]], axis=-1)
+    kinds = kinds_of_optima(np.array([cell.compute for cell in cells])[found], rates[found])
+    findings += shared_noise(residuals, design, kinds, blocks)
     draws = None
     copies = replicates(cells, loss, bootstrap, student=False)
     if copies is not None:
-        design = np.stack([np.ones(found.sum()), ln_latent[found], np.log(rates)[found]], axis=-1)
         minima, share = with_law_misfit(
-            cells, find_minima(cells, *copies), found, residuals, design, bootstrap
+            cells,
+            find_minima(cells, *copies),
+            found,
+            residuals,
+            design,
+            bootstrap,
+            blocks,
+            observed[found] - residuals,
         )
         draws = _plane(minima, rates)
         findings += misfit(share, LAW) + correlated(draws, ("alpha", "beta"))
@@ -84,7 +96,9 @@ def fit_law1(
             {"compute": "6 N B / T of the latent module"},
         ),
     )
-    return assemble(fit, runs, COEFFICIENTS, bootstrap, draws, "both stages repeated")
+    return assemble(
+        fit, runs, COEFFICIENTS, bootstrap, draws, "both stages repeated", block=blocks.what
+    )
 
 
 def _holdout(

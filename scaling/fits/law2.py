@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from scaling.engine.bootstrap import RESIDUALS, Bootstrap, leverages, residual_targets, with_misfit
 from scaling.engine.newton import Array
+from scaling.engine.shared import shared_targets, two_levels
 from scaling.fits.assemble import (
     assemble,
     columns,
@@ -16,6 +17,13 @@ from scaling.fits.assemble import (
     leave_out_largest,
     need,
     provenance,
+)
+from scaling.fits.blocks import (
+    Blocks,
+    blocks_of,
+    blocks_of_curves,
+    kinds_of_optima,
+    shared_noise,
 )
 from scaling.fits.findings import (
     beyond_rates,
@@ -48,6 +56,7 @@ class Optima(NamedTuple):
 
     Attributes:
         runs: what they were found in; runs on curves of too few sizes are left out.
+        blocks: which of them are resampled together.
     """
 
     runs: Runs
@@ -56,6 +65,7 @@ class Optima(NamedTuple):
     loss: Array
     copies: Array | None
     findings: list[Finding]
+    blocks: Blocks
 
 
 def fit_law2(
@@ -92,9 +102,18 @@ def fit_law2(
     estimates = first(problem.public(best.theta))
     fitted = problem.model.value(best.theta)[0]
     residuals = optima.loss - fitted
-    leverage = leverages(problem.model.jacobian(best.theta)[0])
+    jacobian = problem.model.jacobian(best.theta)[0]
+    blocks, kinds = optima.blocks, kinds_of_optima(optima.compute, optima.rate)
+    leverage = leverages(jacobian)
     copies, share = optima.copies, 0.0
-    if copies is not None:
+    if blocks.shared is not None and bootstrap.resamples:
+        # What optima share does not show within them: their own residuals are the noise there is.
+        bootstrap = bootstrap._replace(kind="residuals")
+        levels, whole = two_levels(residuals, jacobian, blocks.numbers), np.zeros(len(residuals))
+        copies = shared_targets(
+            fitted, levels, whole.astype(np.int64), bootstrap.draws, bootstrap.generator()
+        )
+    elif copies is not None:
         copies, share = with_misfit(copies, residuals, leverage, bootstrap.generator())
     elif bootstrap.resamples:
         # Optima carry no runs to resample: the curve's own residuals are the noise there is.
@@ -105,6 +124,7 @@ def fit_law2(
         )
     draws = None if copies is None else problem.public(problem.retarget(best.theta, copies))
     findings = optima.findings + misfit(share, LAW) + starts_agree(agree, len(starts))
+    findings += [*blocks.findings, *shared_noise(residuals, jacobian, kinds, blocks)]
     findings += outliers(residuals, leverage, len(names), np.arange(1, len(residuals) + 1))
     if draws is not None:
         findings += correlated(draws, names)
@@ -134,14 +154,17 @@ def fit_law2(
         ),
     )
     pipeline = "both stages repeated" if optima.copies is not None else "optima as given"
-    ends = without_resampling(problem, best.theta, bootstrap)
-    return assemble(fit, runs, len(names), bootstrap, draws, pipeline, ends)
+    if blocks.shared is not None:
+        pipeline = "optima as found"
+    ends = without_resampling(problem, best.theta, bootstrap, blocks)
+    return assemble(fit, runs, len(names), bootstrap, draws, pipeline, ends, blocks.what)
 
 
 def _optima(runs: Runs, bootstrap: Bootstrap, minima: str) -> Optima:
     if optima_given(runs, LAW):
         compute, rate, loss = columns(runs, LAW)
-        return Optima(runs, compute, rate, loss, None, [])
+        blocks = blocks_of(runs, bootstrap.block, LAW)
+        return Optima(runs, compute, rate, loss, None, [], blocks)
     cells, runs = make_cells(runs, LAW)
     loss = runs.column("bits_per_byte", LAW)
     point = find_minima(cells, loss[None])
@@ -165,6 +188,7 @@ def _optima(runs: Runs, bootstrap: Bootstrap, minima: str) -> Optima:
         height[0, found],
         copies,
         cell_findings(cells, point, loss),
+        blocks_of_curves(runs, [cell.rows for cell in here], bootstrap.block, LAW),
     )
 
 

@@ -19,6 +19,8 @@ from scaling.engine.bootstrap import (
     with_misfit,
 )
 from scaling.engine.newton import Array, solve_weighted
+from scaling.engine.shared import shared_targets, two_levels
+from scaling.fits.blocks import Blocks
 from scaling.fits.findings import OUTSIDE, ROUNDING, warning
 from scaling.laws.optimum import parabola_design, parabola_vertex
 from scaling.result import Finding
@@ -190,17 +192,25 @@ def with_law_misfit(
     missed: Array,
     design: Array,
     bootstrap: Bootstrap,
+    blocks: Blocks,
+    placed: Array,
 ) -> tuple[Minima, float]:
     """Return replicates that also miss the law as their minima do, and the share of that.
 
-    A minimum that moves along its isoFLOP curve takes the model size with it.
+    A minimum that moves along its isoFLOP curve takes the model size with it. Where minima share a
+    block, what they miss the law by is all that is resampled, by what a block shares and the rest.
 
     Args:
         minima: [R, c] each; found: [c] which cells the law was fitted to.
-        missed: [m] ln B* of those less the law's; design: [m, p] of its fit.
+        missed: [m] ln B* of those less the law's; design: [m, p] of its fit; placed: [m] the law's.
     """
     generator = bootstrap.generator()
-    moved, share = with_misfit(minima.ln_bytes[:, found], missed, leverages(design), generator)
+    if blocks.shared is not None:
+        levels, whole = two_levels(missed, design, blocks.numbers), np.zeros(len(missed), np.int64)
+        moved = shared_targets(placed, levels, whole, bootstrap.draws, generator)
+        share = 0.0
+    else:
+        moved, share = with_misfit(minima.ln_bytes[:, found], missed, leverages(design), generator)
     ln_bytes = np.full(minima.ln_bytes.shape, np.nan)
     ln_bytes[:, found] = moved
     ln_params = [

@@ -18,6 +18,7 @@ from scaling.engine.bootstrap import (
 )
 from scaling.engine.newton import Array, solve_weighted
 from scaling.fits.assemble import assemble, finite, first, goodness, held_out, need, provenance
+from scaling.fits.blocks import blocks_of, blocks_of_curves
 from scaling.fits.findings import misfit
 from scaling.fits.minima import cell_findings, find_minima, make_cells, replicates, with_law_misfit
 from scaling.laws.optimum import envelope, power_params
@@ -56,11 +57,11 @@ def fit_approach1(
     front = _envelope(compute, loss, np.ones((1, len(loss))))[0]
     need(runs, law, (int(front.sum()), 3, "runs on the envelope of lowest loss"))
     estimates = first(_powers(compute, params, data, front[None]))
-    draws = None
+    draws, blocks = None, blocks_of(runs, bootstrap.block, law)
     if bootstrap.resamples:
         bootstrap = bootstrap._replace(kind="cases")
-        whole = np.zeros(len(loss), np.int64)
-        weights = case_weights(whole, bootstrap.draws, bootstrap.generator())
+        each = np.zeros(blocks.number, np.int64)
+        weights = case_weights(each, bootstrap.draws, bootstrap.generator())[:, blocks.numbers]
         chosen = _envelope(compute, loss, weights) * weights
         few = (chosen > 0).sum(axis=1) < 3
         draws = _powers(compute, params, data, np.where(few[:, None], 0.0, chosen))
@@ -73,10 +74,13 @@ def fit_approach1(
         method="least squares of ln N and ln D on ln C along the envelope",
         status="converged",
         units=LAWS[law].units,
+        findings=blocks.findings,
         **goodness(params[kept], params[kept] - fitted, 2),
         **provenance(runs, {"compute_flops": np.exp(compute[kept])}),
     )
-    return assemble(fit, runs, 2, bootstrap, draws, "envelope and powers repeated")
+    return assemble(
+        fit, runs, 2, bootstrap, draws, "envelope and powers repeated", block=blocks.what
+    )
 
 
 def _envelope(ln_compute: Array, loss: Array, weights: Array) -> Array:
@@ -122,13 +126,15 @@ def fit_approach2(
     observed, compute = found.ln_params[0, good], ln_compute[good]
     residuals = observed - np.log(estimates["n0"]) - estimates["a"] * compute
     findings, draws = cell_findings(cells, found, loss), None
+    curves = [cell.rows for cell, inside in zip(cells, good, strict=True) if inside]
+    blocks = blocks_of_curves(runs, curves, bootstrap.block, law)
     copies = replicates(cells, loss, bootstrap, student=False)
     if copies is not None:
         design = np.stack([np.ones(good.sum()), compute], axis=1)
-        ln_data = found.ln_bytes[0, good]
-        missed = ln_data - np.log(estimates["d0"]) - estimates["b"] * compute
+        placed = np.log(estimates["d0"]) + estimates["b"] * compute
+        missed = found.ln_bytes[0, good] - placed
         minima, share = with_law_misfit(
-            cells, find_minima(cells, *copies), good, missed, design, bootstrap
+            cells, find_minima(cells, *copies), good, missed, design, bootstrap, blocks, placed
         )
         draws = _powers(ln_compute, minima.ln_params, minima.ln_bytes, ones)
         findings += misfit(share, law)
@@ -143,7 +149,7 @@ def fit_approach2(
         **goodness(observed, residuals, 2),
         **provenance(runs, {"compute_flops": np.exp(compute)}),
     )
-    return assemble(fit, runs, 2, bootstrap, draws, "both stages repeated")
+    return assemble(fit, runs, 2, bootstrap, draws, "both stages repeated", block=blocks.what)
 
 
 def fit_envelope(

@@ -6,11 +6,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from corpora.errors import InputError
 from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap, leverages, residual_targets
 from scaling.engine.intervals import from_hessian, from_profile
 from scaling.engine.newton import Array
 from scaling.engine.problem import Problem, land_on_kink
+from scaling.engine.shared import shared_targets, two_levels
 from scaling.fits.assemble import IntervalEnds, assemble, finite, first, goodness, provenance
+from scaling.fits.blocks import MANY, Blocks, blocks_of, kinds_of, shared_noise
 from scaling.fits.findings import correlated, note, outliers, starts_agree, warning
 from scaling.result import Finding, FitResult, HoldOut
 from scaling.runs import Runs
@@ -33,6 +36,8 @@ class OneStage(NamedTuple):
         annealed: larger deltas to pass through first.
         kink: whether to land on the exact kink of absolute values.
         cells: [n] cells within which rows are resampled; None for one cell.
+        block: rows that are resampled together where nothing else is asked for.
+        strata: [n] rows whose noise is alike; None for all of them.
         check: (estimates, observed) -> findings about the shape; it may drop estimates.
     """
 
@@ -50,6 +55,8 @@ class OneStage(NamedTuple):
     annealed: tuple[float, ...] = ()
     kink: bool = False
     cells: NDArray[np.int64] | None = None
+    block: str = "row"
+    strata: NDArray[np.int64] | None = None
     check: Callable[[dict[str, float], Array], list[Finding]] | None = None
 
 
@@ -62,17 +69,24 @@ def fit_stage(stage: OneStage, runs: Runs, bootstrap: Bootstrap) -> FitResult:
     estimates = first(problem.public(theta))
     residuals = stage.observed - stage.formula(estimates)
     leverage = leverages(problem.model.jacobian(theta)[0])
-    findings = starts_agree(agree, len(stage.starts))
+    blocks = blocks_of(runs, bootstrap.block, stage.law, stage.block)
+    findings = [*blocks.findings, *starts_agree(agree, len(stage.starts))]
     findings += outliers(residuals, leverage, len(names), runs.rows["row"].to_numpy())
     if bootstrap.kind != "none" and n < len(names) + SPARE:
         text = f"{n} runs for {len(names)} coefficients: there is no interval"
         findings.append(warning("too few runs to resample", text))
         bootstrap = NO_BOOTSTRAP
+    residuals_fitted = problem.residuals(theta)
+    jacobian = problem.model.jacobian(theta)[0]
+    findings += shared_noise(residuals_fitted, jacobian, kinds_of(runs, stage.law), blocks)
     draws = None
     if bootstrap.resamples:
-        draws = problem.public(_draw(stage, best.theta, leverage, bootstrap))
-        findings += correlated(draws, names) + disagreement(problem, best.theta, draws)
-    ends = without_resampling(problem, best.theta, bootstrap)
+        if bootstrap.kind == "cases" and blocks.what and blocks.number < MANY:
+            bootstrap = bootstrap._replace(kind="residuals")
+        draws = problem.public(_draw(stage, best.theta, leverage, bootstrap, blocks))
+        findings += correlated(draws, names)
+        findings += disagreement(problem, best.theta, draws, blocks)
+    ends = without_resampling(problem, best.theta, bootstrap, blocks)
     if stage.check is not None:
         findings += stage.check(estimates, stage.observed)
     converged = bool(best.converged[0]) and bool(np.isfinite(list(estimates.values())).all())
@@ -88,23 +102,26 @@ def fit_stage(stage: OneStage, runs: Runs, bootstrap: Bootstrap) -> FitResult:
         **goodness(stage.observed, residuals, len(names)),
         **provenance(runs, stage.inputs, stage.conventions),
     )
-    return assemble(fit, runs, len(names), bootstrap, draws, "refitted", ends)
+    return assemble(fit, runs, len(names), bootstrap, draws, "refitted", ends, blocks.what)
 
 
-def disagreement(problem: Problem, theta: Array, draws: Mapping[str, Array]) -> list[Finding]:
+def disagreement(
+    problem: Problem, theta: Array, draws: Mapping[str, Array], blocks: Blocks
+) -> list[Finding]:
     """Return findings where the Hessian is ill-conditioned or its intervals are off by half.
 
     Args:
         theta: [1, p] optimum; draws: [R] of each public coefficient.
     """
-    curvature = from_hessian(problem, theta)
+    curvature = from_hessian(problem, theta, blocks=blocks.shared)
     findings = []
     if curvature.condition > ILL:
         text = f"condition number {curvature.condition:.1e}: "
         text += "some combination of coefficients is not determined by these runs"
         findings.append(warning("ill-conditioned Hessian", text))
     parts = []
-    for index, name in enumerate(problem.names):
+    few = blocks.shared is not None and blocks.number < MANY  # of which a Hessian knows little
+    for index, name in enumerate(() if few else problem.names):
         cloud = draws[name][np.isfinite(draws[name])]
         if len(cloud) < 20:
             continue
@@ -121,11 +138,19 @@ def disagreement(problem: Problem, theta: Array, draws: Mapping[str, Array]) -> 
     return findings
 
 
-def without_resampling(problem: Problem, theta: Array, bootstrap: Bootstrap) -> IntervalEnds | None:
+def without_resampling(
+    problem: Problem, theta: Array, bootstrap: Bootstrap, blocks: Blocks | None = None
+) -> IntervalEnds | None:
     """Return the ends of each interval from the Hessian or the profile; None where not wanted."""
     if bootstrap.kind not in ("hessian", "profile"):
         return None
-    curvature = from_hessian(problem, theta, bootstrap.level)
+    shared = None if blocks is None else blocks.shared
+    if bootstrap.kind == "profile" and bootstrap.block and shared is not None:
+        raise InputError(
+            f"`block={bootstrap.block}`: a profile takes every row as independent; use cases,"
+            " residuals or hessian"
+        )
+    curvature = from_hessian(problem, theta, bootstrap.level, shared)
     ends = {
         name: (float(low), float(high))
         for name, low, high in zip(problem.names, curvature.low, curvature.high, strict=True)
@@ -138,13 +163,22 @@ def without_resampling(problem: Problem, theta: Array, bootstrap: Bootstrap) -> 
     }
 
 
-def _draw(stage: OneStage, theta: Array, leverage: Array, bootstrap: Bootstrap) -> Array:
+def _draw(
+    stage: OneStage, theta: Array, leverage: Array, bootstrap: Bootstrap, blocks: Blocks
+) -> Array:
     """Return [R, p] the replicates' optima."""
     problem, n = stage.problem, len(stage.observed)
     cells = np.zeros(n, np.int64) if stage.cells is None else stage.cells
     if bootstrap.kind == "cases":
-        return problem.redraw(theta, bootstrap, cells)
+        return problem.redraw(theta, bootstrap, cells, blocks.shared)
     fitted = problem.model.value(theta)[0]
+    if blocks.shared is not None:
+        levels = two_levels(
+            problem.target - fitted, problem.model.jacobian(theta)[0], blocks.shared
+        )
+        strata = np.zeros(n, np.int64) if stage.strata is None else stage.strata
+        shared = shared_targets(fitted, levels, strata, bootstrap.draws, bootstrap.generator())
+        return problem.retarget(theta, shared)
     targets = residual_targets(
         fitted,
         problem.target - fitted,

@@ -134,6 +134,7 @@ def fit(
     draws: int = DRAWS,
     seed: int = SEED,
     level: float = 0.95,
+    block: str = "",
     budget: float | Sequence[float] | None = (),
     up_to: float | None = None,
 ) -> FittedLaw:
@@ -156,6 +157,8 @@ def fit(
         draws: bootstrap replicates, at most 100,000; 0 for none.
         seed: of the draws.
         level: coverage of the intervals, 0.5 to 0.999.
+        block: what is resampled whole, since its rows are not independent: `run`, `cell`, `budget`
+            or a column; `row` for each by itself.
         budget: fit only runs of this or these training FLOPs.
         up_to: fit only runs of at most so many training FLOPs.
 
@@ -172,5 +175,5 @@ def fit(
     told["chance"] = chance
     return FittedLaw(
         runs, law, table, told, intervals=intervals, draws=draws, seed=seed, level=level,
-        budget=budget, up_to=up_to,
+        block=block, budget=budget, up_to=up_to,
     )  # fmt: skip
