@@ -23,7 +23,7 @@ _SURE = 0.01  # p-value below which residuals are said to be shared
 _SHARED = 0.02  # intraclass correlation that is worth a word
 
 
-class Blocks(NamedTuple):
+class RowBlocks(NamedTuple):
     """Rows that are resampled together.
 
     Attributes:
@@ -47,7 +47,7 @@ class Blocks(NamedTuple):
         return self.numbers if self.what else None
 
 
-def blocks_of(runs: Runs, asked: str, law: str, default: str = "row") -> Blocks:
+def blocks_of(runs: Runs, asked: str, law: str, default: str = "row") -> RowBlocks:
     """Return the blocks asked for; where none are, checkpoints of a run, or the law's default.
 
     Args:
@@ -62,17 +62,17 @@ def blocks_of(runs: Runs, asked: str, law: str, default: str = "row") -> Blocks:
     if not asked and (why := _checkpoints(runs)):
         what, findings = "run", (note("checkpoints", why),)
     if what == "row":
-        return Blocks("", np.arange(len(runs)))
+        return RowBlocks("", np.arange(len(runs)))
     numbers = _numbers(runs, what, law)
     if int(numbers.max()) + 1 == len(runs):
-        return Blocks("", np.arange(len(runs)), findings)
+        return RowBlocks("", np.arange(len(runs)), findings)
     if asked and int(numbers.max()) + 1 < FEWEST:
         few = int(numbers.max()) + 1
         raise InputError(
             f"{runs.name}: `block={asked}`: the rows are of {few}, and resampling takes at least"
             f" {FEWEST}; name a finer one"
         )
-    return Blocks(what, numbers, findings)
+    return RowBlocks(what, numbers, findings)
 
 
 def _numbers(runs: Runs, what: str, law: str) -> Labels:
@@ -137,7 +137,7 @@ def _even(data: Array) -> bool:
 
 def blocks_of_curves(
     runs: Runs, curves: Sequence[NDArray[np.int64]], asked: str, law: str
-) -> Blocks:
+) -> RowBlocks:
     """Return the blocks of optima, each of a curve of runs.
 
     Args:
@@ -146,7 +146,7 @@ def blocks_of_curves(
     Raises:
         InputError: blocks cut through curves, whose runs are fitted together.
     """
-    alone = Blocks("", np.arange(len(curves)))
+    alone = RowBlocks("", np.arange(len(curves)))
     if asked in ("", "row", "run", "cell"):
         return alone
     numbers = _numbers(runs, asked, law)
@@ -158,7 +158,7 @@ def blocks_of_curves(
     of_curve = np.unique([numbers[rows[0]] for rows in curves], return_inverse=True)[1]
     if len(np.unique(of_curve)) == len(curves):
         return alone
-    return Blocks(asked, np.asarray(of_curve, np.int64))
+    return RowBlocks(asked, np.asarray(of_curve, np.int64))
 
 
 Candidates = Iterable[tuple[str, str, Labels]]
@@ -183,7 +183,7 @@ def kinds_of_optima(compute: Array, rate: Array) -> Candidates:
 
 
 def shared_noise(
-    residuals: Array, jacobian: Array, kinds: Candidates, blocks: Blocks
+    residuals: Array, jacobian: Array, kinds: Candidates, blocks: RowBlocks
 ) -> list[Finding]:
     """Return a finding for each kind of block that [n] residuals share.
 

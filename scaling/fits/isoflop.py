@@ -30,7 +30,7 @@ from scaling.fits.assemble import (
     provenance,
     unfitted,
 )
-from scaling.fits.blocks import MANY, Blocks, blocks_of, kinds_of, shared_noise
+from scaling.fits.blocks import MANY, RowBlocks, blocks_of, kinds_of, shared_noise
 from scaling.fits.findings import OUTSIDE, correlated, failure, outliers, warning
 from scaling.fits.minima import (
     IsoflopCell,
@@ -265,7 +265,7 @@ def _surface_replicates(
     residuals: Array,
     design: Array,
     bootstrap: Bootstrap,
-    blocks: Blocks,
+    blocks: RowBlocks,
 ) -> tuple[Array, Array]:
     generator, n = bootstrap.generator(), len(rate)
     whole = np.zeros(n, np.int64)

@@ -19,7 +19,7 @@ from scaling.fits.assemble import (
     provenance,
 )
 from scaling.fits.blocks import (
-    Blocks,
+    RowBlocks,
     blocks_of,
     blocks_of_curves,
     kinds_of_optima,
@@ -65,7 +65,7 @@ class Optima(NamedTuple):
     loss: Array
     copies: Array | None
     findings: list[Finding]
-    blocks: Blocks
+    blocks: RowBlocks
 
 
 def fit_law2(

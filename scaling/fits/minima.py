@@ -20,7 +20,7 @@ from scaling.engine.bootstrap import (
 )
 from scaling.engine.newton import Array, solve_weighted
 from scaling.engine.shared import shared_targets, two_levels
-from scaling.fits.blocks import Blocks
+from scaling.fits.blocks import RowBlocks
 from scaling.fits.findings import OUTSIDE, ROUNDING, warning
 from scaling.laws.optimum import parabola_design, parabola_vertex
 from scaling.result import Finding
@@ -192,7 +192,7 @@ def with_law_misfit(
     missed: Array,
     design: Array,
     bootstrap: Bootstrap,
-    blocks: Blocks,
+    blocks: RowBlocks,
     placed: Array,
 ) -> tuple[Minima, float]:
     """Return replicates that also miss the law as their minima do, and the share of that.

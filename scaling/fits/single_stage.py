@@ -13,7 +13,7 @@ from scaling.engine.newton import Array
 from scaling.engine.problem import Problem, land_on_kink
 from scaling.engine.shared import shared_targets, two_levels
 from scaling.fits.assemble import IntervalEnds, assemble, finite, first, goodness, provenance
-from scaling.fits.blocks import MANY, Blocks, blocks_of, kinds_of, shared_noise
+from scaling.fits.blocks import MANY, RowBlocks, blocks_of, kinds_of, shared_noise
 from scaling.fits.findings import correlated, note, outliers, starts_agree, warning
 from scaling.result import Finding, FitResult, HoldOut
 from scaling.runs import Runs
@@ -106,7 +106,7 @@ def fit_stage(stage: OneStage, runs: Runs, bootstrap: Bootstrap) -> FitResult:
 
 
 def disagreement(
-    problem: Problem, theta: Array, draws: Mapping[str, Array], blocks: Blocks
+    problem: Problem, theta: Array, draws: Mapping[str, Array], blocks: RowBlocks
 ) -> list[Finding]:
     """Return findings where the Hessian is ill-conditioned or its intervals are off by half.
 
@@ -139,7 +139,7 @@ def disagreement(
 
 
 def without_resampling(
-    problem: Problem, theta: Array, bootstrap: Bootstrap, blocks: Blocks | None = None
+    problem: Problem, theta: Array, bootstrap: Bootstrap, blocks: RowBlocks | None = None
 ) -> IntervalEnds | None:
     """Return the ends of each interval from the Hessian or the profile; None where not wanted."""
     if bootstrap.kind not in ("hessian", "profile"):
@@ -164,7 +164,7 @@ def without_resampling(
 
 
 def _draw(
-    stage: OneStage, theta: Array, leverage: Array, bootstrap: Bootstrap, blocks: Blocks
+    stage: OneStage, theta: Array, leverage: Array, bootstrap: Bootstrap, blocks: RowBlocks
 ) -> Array:
     """Return [R, p] the replicates' optima."""
     problem, n = stage.problem, len(stage.observed)
