@@ -9,6 +9,9 @@ from scaling.engine.newton import Array
 
 RESAMPLING = ("cases", "residuals")
 DRAWS = 1000
+FEWEST_FOR_A_TREND = 20  # residuals that show whether noise follows compute
+SPREAD_OF_A_LOG_SQUARE = np.pi / np.sqrt(2)  # standard deviation of ln of a normal's square
+NUMERICAL = 1e-9  # of values' size: a law that misses them by less misses them by rounding
 SEED = 20261121
 
 
@@ -138,6 +141,26 @@ def residual_targets(
     return targets
 
 
+def noise_scale(residuals: Array, leverage: Array, place: Array) -> Array:
+    """Return [n] how large residuals usually are, as an exponential of the place.
+
+    The logarithms of their squares are fitted by a line (Harvey 1976); ones where there are too few
+    for that, or where it finds no trend worth two of its standard errors.
+
+    Args:
+        residuals, leverage: [n] of a fit. place: [n], as ln C.
+    """
+    ones, n = np.ones(len(residuals)), len(residuals)
+    scaled = residuals / np.sqrt(np.maximum(1 - leverage, 1e-6))
+    x = place - place.mean()
+    if n < FEWEST_FOR_A_TREND or not np.any(x) or not np.all(scaled):
+        return ones
+    slope = float(x @ np.log(scaled**2) / (x @ x))
+    if abs(slope) < 2 * SPREAD_OF_A_LOG_SQUARE / np.sqrt(x @ x):
+        return ones
+    return np.asarray(np.exp(0.5 * slope * x))
+
+
 def with_misfit(
     copies: Array, residuals: Array, leverage: Array, generator: np.random.Generator
 ) -> tuple[Array, float]:
@@ -158,7 +181,8 @@ def with_misfit(
     scaled = residuals / np.sqrt(np.maximum(1 - leverage, 1e-6))
     scaled = scaled - scaled.mean()
     variance = float(np.mean(scaled**2))
-    share = max(0.0, 1 - noise / variance) if variance > 0 else 0.0
+    rounding = NUMERICAL * float(np.nanmax(np.abs(copies), initial=0.0))
+    share = max(0.0, 1 - noise / variance) if variance > rounding**2 else 0.0
     chosen = generator.integers(0, len(scaled), size=copies.shape)
     return copies + np.sqrt(share) * scaled[chosen], share
 

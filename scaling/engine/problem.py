@@ -90,6 +90,10 @@ class Problem(NamedTuple):
         """Return [R, p] the optimum of each of [R, n] targets; nan where none was found."""
         return self._rerun(theta, targets, self.ones)
 
+    def reweighted(self, theta: Array, weights: Array) -> Array:
+        """Return [R, p] the optimum under each of [R, n] weights of the rows; nan where none."""
+        return self._rerun(theta, self.target, weights)
+
     def _rerun(self, theta: Array, target: Array, weights: Array) -> Array:
         copies = max(len(np.atleast_2d(target)), len(np.atleast_2d(weights)))
         starts = np.repeat(theta, copies, axis=0)

@@ -14,7 +14,7 @@ from scaling.engine.bootstrap import Bootstrap, percentiles
 from scaling.engine.newton import Array
 from scaling.fits.findings import failure, note, warning
 from scaling.laws.registry import LAWS
-from scaling.result import FitResult, HoldOut
+from scaling.result import Finding, FitResult, HoldOut
 from scaling.runs import Runs
 
 FEWEST_DRAWS = 20
@@ -191,7 +191,7 @@ def leave_out_largest(
     observed: Array,
     predict: Callable[[NDArray[np.bool_]], Array],
     fewest_rows: int = 0,
-) -> HoldOut | None:
+) -> HoldOut | str:
     """Leave out the rows of the largest budget and predict them from a fit to the others.
 
     Args:
@@ -199,14 +199,28 @@ def leave_out_largest(
         predict: [n] which rows are left out -> predictions of those.
 
     Returns:
-        None where fewer than three budgets, or fewer rows, would be left to fit.
+        why there is none, where fewer than three budgets, or fewer rows, would be left to fit.
     """
     left_out = compute == compute.max()
     rest = ~left_out
-    if len(np.unique(compute[rest])) < 3 or rest.sum() < fewest_rows:
-        return None
+    budgets = len(np.unique(compute[rest]))
+    if budgets < 3 or rest.sum() < fewest_rows:
+        return few_left(compute.max(), f"{budgets} budgets and {int(rest.sum())} rows")
     rule = f"compute_flops = {compute.max():g} left out"
-    return held_out(rule, observed[left_out], predict(left_out))
+    found = held_out(rule, observed[left_out], predict(left_out))
+    return found or "a fit to the smaller budgets predicts no number for the largest"
+
+
+def few_left(largest: float, left: str) -> str:
+    """Return why nothing is held out, where too little would be left."""
+    return f"without the largest budget ({largest:g}) {left} would be left, too few to predict it"
+
+
+def tried_on(found: HoldOut | str | None) -> tuple[HoldOut | None, list[Finding]]:
+    """Return the hold-out there is, or a note that says why there is none."""
+    if isinstance(found, str):
+        return None, [note("no hold-out", found)]
+    return found, []
 
 
 def columns(runs: Runs, law: str) -> list[Array]:

@@ -20,6 +20,7 @@ MANY = 10  # blocks of which cases can be resampled; fewer give intervals that a
 FEWEST = 3
 _CHECKPOINTS = 5  # rows of a run, on average, that evenly spaced data make checkpoints
 _SURE = 0.01  # p-value below which residuals are said to be shared
+_OF_A_BUDGET = 6  # rows that have a scatter of their own
 _SHARED = 0.02  # intraclass correlation that is worth a word
 
 
@@ -93,6 +94,12 @@ def _numbers(runs: Runs, what: str, law: str) -> Labels:
             f"{runs.name}: `block={what}`: no such column{near} ({', '.join(BLOCKS)}, or a column)"
         )
     return _ranked(rows, [what])
+
+
+def budgets_of(compute: Array) -> Labels:
+    """Return [n] the budget of each row, where there are rows enough to tell how noisy each is."""
+    _, numbers, sizes = np.unique(compute, return_inverse=True, return_counts=True)
+    return np.asarray(numbers if sizes.min() >= _OF_A_BUDGET else 0 * numbers, np.int64)
 
 
 def _ranked(rows: pl.DataFrame, key: list[str]) -> Labels:

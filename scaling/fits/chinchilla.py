@@ -12,7 +12,7 @@ import numpy as np
 from scaling.engine.bootstrap import CASES, Bootstrap
 from scaling.engine.newton import Array, Loss
 from scaling.engine.problem import Problem
-from scaling.fits.assemble import held_out, need
+from scaling.fits.assemble import few_left, held_out, need
 from scaling.fits.single_stage import SEARCH, OneStage, fit_stage, point
 from scaling.laws import coupled
 from scaling.laws.chinchilla import CHINCHILLA, loss
@@ -22,6 +22,7 @@ from scaling.result import FitResult, HoldOut
 from scaling.runs import Runs
 
 STARTS = 12
+FEWEST_LEFT = 10  # runs that a fit is made of, to predict those held out
 ANNEALED = (1e-2, 3e-3, 1e-3, 1e-4)
 
 
@@ -143,11 +144,18 @@ def make_problem(
 
 def _holdout(
     compute: Array, params: Array, data: Array, observed: Array, charge: Charge, of: SizeAndData
-) -> HoldOut | None:
+) -> HoldOut | str:
+    """Predict the tenth of the runs with the most compute; or, if that holds more, all of the
+    largest budget."""
     cut = np.quantile(compute, 0.9)
-    rest = compute <= cut
-    if rest.all() or rest.sum() < 10:
-        return None
+    rest, rule = compute <= cut, f"compute above {cut:.3g} left out"
+    if rest.all():
+        rest, rule = compute < compute.max(), f"compute_flops = {compute.max():g} left out"
+    sizes, amounts = len(np.unique(params[rest])), len(np.unique(data[rest]))
+    fewest = max(FEWEST_LEFT, len(of.names) + 2)
+    if rest.sum() < fewest or min(sizes, amounts) < 3:
+        return few_left(compute.max(), f"{int(rest.sum())} runs of {sizes} sizes")
     p = point(*make_problem(params[rest], data[rest], observed[rest], charge, of), ANNEALED)
     predicted = of.loss(p, params[~rest], data[~rest])
-    return held_out(f"compute above {cut:.3g} left out", observed[~rest], predicted)
+    found = held_out(rule, observed[~rest], predicted)
+    return found or "a fit to the smaller budgets predicts no number for the largest"

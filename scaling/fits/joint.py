@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scaling.engine.bootstrap import CASES, Bootstrap
 from scaling.engine.newton import SQUARES, Array, Predictor
 from scaling.engine.problem import Problem, grid, search
-from scaling.engine.shared import Labels
 from scaling.fits.assemble import columns, leave_out_largest, need
+from scaling.fits.blocks import budgets_of
 from scaling.fits.findings import upside_down
 from scaling.fits.single_stage import SEARCH, OneStage, fit_stage, point
 from scaling.laws import joint as law
@@ -31,9 +31,6 @@ NODES: Mapping[str, Array] = {
     "epsilon": np.array([0.0]),
     "phi": np.array([0.0, 0.15]),
 }
-
-
-FEWEST_OF_A_BUDGET = 8  # rows that have a scatter of their own
 
 
 class Data(NamedTuple):
@@ -135,12 +132,6 @@ def read(runs: Runs) -> Data:
         InputError: one is missing.
     """
     return Data(*columns(runs, "joint"))
-
-
-def budgets_of(compute: Array) -> Labels:
-    """Return [n] the budget of each row, where there are rows enough to tell how noisy each is."""
-    _, numbers, sizes = np.unique(compute, return_inverse=True, return_counts=True)
-    return np.asarray(numbers if sizes.min() >= FEWEST_OF_A_BUDGET else 0 * numbers, np.int64)
 
 
 def predict_left_out(form: str, data: Data, left_out: NDArray[np.bool_]) -> Array:

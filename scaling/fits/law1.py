@@ -6,7 +6,17 @@ from numpy.typing import NDArray
 from corpora.errors import InputError
 from scaling.engine.bootstrap import RESIDUALS, Bootstrap
 from scaling.engine.newton import Array, solve_weighted
-from scaling.fits.assemble import assemble, finite, first, goodness, held_out, need, provenance
+from scaling.fits.assemble import (
+    assemble,
+    few_left,
+    finite,
+    first,
+    goodness,
+    held_out,
+    need,
+    provenance,
+    tried_on,
+)
 from scaling.fits.blocks import blocks_of_curves, kinds_of_optima, shared_noise
 from scaling.fits.findings import correlated, misfit
 from scaling.fits.minima import (
@@ -64,6 +74,8 @@ def fit_law1(
     design = np.stack([np.ones(found.sum()), ln_latent[found], np.log(rates)[found]], axis=-1)
     kinds = kinds_of_optima(np.array([cell.compute for cell in cells])[found], rates[found])
     findings += shared_noise(residuals, design, kinds, blocks)
+    holdout, no_holdout = tried_on(_holdout(cells, point, found))
+    findings += no_holdout
     draws = None
     copies = replicates(cells, loss, bootstrap, student=False)
     if copies is not None:
@@ -87,7 +99,7 @@ def fit_law1(
         method="parabola in ln B per cell; least squares of ln B* on ln C and ln T",
         status="converged" if np.isfinite(list(estimates.values())).all() else "not converged",
         units=LAWS[LAW].units,
-        holdout=_holdout(cells, point, found),
+        holdout=holdout,
         findings=tuple(findings),
         **goodness(observed, residuals, COEFFICIENTS),
         **provenance(
@@ -103,20 +115,22 @@ def fit_law1(
 
 def _holdout(
     cells: tuple[IsoflopCell, ...], point: Minima, found: NDArray[np.bool_]
-) -> HoldOut | None:
+) -> HoldOut | str:
     """Leave out the largest budget, predict its ln B* from the others."""
     budgets = np.array([cell.compute for cell in cells])
     rates = np.array([cell.rate for cell in cells])
     left_out = found & (budgets == budgets.max())
     rest = found & ~left_out
     if len(np.unique(budgets[rest])) < 2 or rest.sum() < FEWEST_MINIMA or not left_out.any():
-        return None
+        left = f"{len(np.unique(budgets[rest]))} budgets and {int(rest.sum())} minima"
+        return few_left(budgets.max(), left)
     kept = point._replace(ln_bytes=np.where(rest, point.ln_bytes, np.nan))
     p = first(_plane(kept, rates))
     compute = np.exp(_ln_latent(point, rates)[0, left_out])
     predicted = np.log(law1_train_bytes(p, compute, rates[left_out]))
     rule = f"compute_flops = {budgets.max():g} left out; error of ln B*"
-    return held_out(rule, point.ln_bytes[0, left_out], predicted)
+    found_out = held_out(rule, point.ln_bytes[0, left_out], predicted)
+    return found_out or "a fit to the smaller budgets predicts no number for the largest"
 
 
 def _plane(minima: Minima, rates: Array) -> dict[str, Array]:

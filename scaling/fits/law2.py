@@ -5,7 +5,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling.engine.bootstrap import RESIDUALS, Bootstrap, leverages, residual_targets, with_misfit
+from scaling.engine.bootstrap import (
+    RESIDUALS,
+    Bootstrap,
+    leverages,
+    noise_scale,
+    residual_targets,
+    with_misfit,
+)
 from scaling.engine.newton import Array
 from scaling.engine.shared import shared_targets, two_levels
 from scaling.fits.assemble import (
@@ -17,6 +24,7 @@ from scaling.fits.assemble import (
     leave_out_largest,
     need,
     provenance,
+    tried_on,
 )
 from scaling.fits.blocks import (
     RowBlocks,
@@ -109,25 +117,38 @@ def fit_law2(
     if blocks.shared is not None and bootstrap.resamples:
         # What optima share does not show within them: their own residuals are the noise there is.
         bootstrap = bootstrap._replace(kind="residuals")
-        levels, whole = two_levels(residuals, jacobian, blocks.numbers), np.zeros(len(residuals))
-        copies = shared_targets(
-            fitted, levels, whole.astype(np.int64), bootstrap.draws, bootstrap.generator()
+        levels, strata = (
+            two_levels(residuals, jacobian, blocks.numbers),
+            np.zeros(len(residuals), np.int64),
         )
+        copies = shared_targets(fitted, levels, strata, bootstrap.draws, bootstrap.generator())
     elif copies is not None:
         copies, share = with_misfit(copies, residuals, leverage, bootstrap.generator())
     elif bootstrap.resamples:
         # Optima carry no runs to resample: the curve's own residuals are the noise there is.
+        # Small budgets are noisier: residuals are exchanged as multiples of what is usual there.
+        scale = noise_scale(residuals, leverage, np.log(optima.compute))
         stratum = np.zeros(len(residuals), np.int64)
         bootstrap = bootstrap._replace(kind="residuals")
         copies = residual_targets(
-            fitted, residuals, leverage, stratum, bootstrap.draws, bootstrap.generator()
+            0 * fitted, residuals / scale, leverage, stratum, bootstrap.draws, bootstrap.generator()
         )
+        copies = fitted + scale * copies
     draws = None if copies is None else problem.public(problem.retarget(best.theta, copies))
     findings = optima.findings + misfit(share, LAW) + starts_agree(agree, len(starts))
     findings += [*blocks.findings, *shared_noise(residuals, jacobian, kinds, blocks)]
     findings += outliers(residuals, leverage, len(names), np.arange(1, len(residuals) + 1))
     if draws is not None:
         findings += correlated(draws, names)
+    holdout, no_holdout = tried_on(
+        leave_out_largest(
+            optima.compute,
+            optima.loss,
+            lambda left_out: _predict_left_out(form, optima, left_out),
+            fewest_rows=len(names) + 1,
+        )
+    )
+    findings += no_holdout
     wrong = upside_down(estimates, optima.loss)
     if not wrong and "T0" in estimates:
         best_rates = np.broadcast_to(best_rate(estimates, optima.compute), optima.rate.shape)
@@ -139,12 +160,7 @@ def fit_law2(
         method=f"least squares; {SEARCH}",
         status="converged" if best.converged[0] else "not converged",
         units=LAWS[LAW].units,
-        holdout=leave_out_largest(
-            optima.compute,
-            optima.loss,
-            lambda left_out: _predict_left_out(form, optima, left_out),
-            fewest_rows=len(names) + 1,
-        ),
+        holdout=holdout,
         findings=(*findings, *wrong),
         **goodness(optima.loss, residuals, len(names)),
         **provenance(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import f as fisher
 
 from corpora.errors import InputError
 from scaling.engine.bootstrap import (
@@ -21,13 +22,15 @@ from scaling.engine.bootstrap import (
 from scaling.engine.newton import Array, solve_weighted
 from scaling.engine.shared import shared_targets, two_levels
 from scaling.fits.blocks import RowBlocks
-from scaling.fits.findings import OUTSIDE, ROUNDING, warning
+from scaling.fits.findings import OUTSIDE, ROUNDING, note, warning
 from scaling.laws.optimum import parabola_design, parabola_vertex
 from scaling.result import Finding
 from scaling.runs import Runs
 
 FEWEST_SIZES = 3  # a parabola has three coefficients
 FLAT = 3.0  # rise over scatter below which a minimum is ambiguous
+SURE = 0.01  # p-value below which curves are said to be skewed
+SKEW = 0.05  # of ln B*, beyond which that makes the answer doubtful
 FEW_SIZES = 5  # below this its minimum is not to be trusted (LAWS: fewer than 5 sizes)
 
 
@@ -278,7 +281,44 @@ def cell_findings(cells: tuple[IsoflopCell, ...], minima: Minima, loss: Array) -
         ),
         ("flat minimum", "the curve rises by less than its own noise explains at", flat),
     )
-    return [warning(name, f"{what} {'; '.join(where)}") for name, what, where in checks if where]
+    said = [warning(name, f"{what} {'; '.join(where)}") for name, what, where in checks if where]
+    return said + skewed(cells, minima, loss)
+
+
+def skewed(cells: tuple[IsoflopCell, ...], minima: Minima, loss: Array) -> list[Finding]:
+    """Return a finding where the curves have a cubic term, with what it does to their minima.
+
+    Too large a model loses by another law than too small a one, so the wider the grid, the more a
+    parabola is drawn to the steeper side. The cubic terms of all curves are judged by one F test.
+    """
+    squares = cubes = free = 0.0
+    moves, heights = [], []
+    for number, cell in enumerate(cells):
+        losses, size = loss[cell.rows], len(np.unique(cell.x))
+        if size < FEWEST_SIZES + 2 or not minima.bend[0, number] > 0:
+            continue
+        scale = np.ptp(cell.x) / 2
+        cubic = np.polynomial.Polynomial.fit(cell.x, losses, 3)
+        squares += float(np.sum((losses - fitted_losses(cell, loss)) ** 2))
+        cubes += float(np.sum((losses - cubic(cell.x)) ** 2))
+        free += len(losses) - 4
+        fine = np.linspace(cell.x.min(), cell.x.max(), 1001)
+        lowest = int(np.argmin(cubic(fine)))
+        place = float(minima.ln_bytes[0, number]) - cell.centre
+        if 0 < lowest < len(fine) - 1 and abs(place) < 2 * scale:
+            moves.append(float(fine[lowest]) - place)
+            heights.append(float(cubic(fine[lowest])) - float(minima.loss[0, number]))
+    tested = len(moves)
+    if not tested or squares <= len(loss) * (ROUNDING * float(np.abs(loss).max())) ** 2:
+        return []
+    ratio = (squares - cubes) / tested / max(cubes / free, 1e-300)
+    if fisher.sf(ratio, tested, free) >= SURE:
+        return []
+    move, height = float(np.median(moves)), float(np.median(heights))
+    where = f" (median of {tested} curves)" if tested > 1 else ""
+    text = f"a cubic term is there: with it the best amount of data moves by {np.expm1(move):+.1%}"
+    text += f" and the lowest loss by {height:+.2g}{where}; train sizes nearer the minimum"
+    return [(warning if abs(move) > SKEW else note)("skewed curves", text)]
 
 
 def _is_flat(cell: IsoflopCell, minima: Minima, number: int, loss: Array) -> bool:

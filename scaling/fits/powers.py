@@ -17,9 +17,18 @@ from scaling.engine.bootstrap import (
     residual_targets,
 )
 from scaling.engine.newton import Array, solve_weighted
-from scaling.fits.assemble import assemble, finite, first, goodness, held_out, need, provenance
+from scaling.fits.assemble import (
+    assemble,
+    few_left,
+    finite,
+    first,
+    goodness,
+    held_out,
+    need,
+    provenance,
+)
 from scaling.fits.blocks import blocks_of, blocks_of_curves
-from scaling.fits.findings import misfit
+from scaling.fits.findings import misfit, note
 from scaling.fits.minima import cell_findings, find_minima, make_cells, replicates, with_law_misfit
 from scaling.laws.optimum import envelope, power_params
 from scaling.laws.registry import DEFAULTS, LAWS, Options
@@ -192,8 +201,9 @@ def fit_envelope(
             fitted, y - fitted, leverage, whole, bootstrap.draws, bootstrap.generator()
         )
         draws = public(*line(x, targets, ones))
-    holdout = None
+    holdout, few = None, [note("no hold-out", few_left(compute[-1], f"{len(x) - 1} budgets"))]
     if len(x) > 3:
+        few = []
         rest = finite(public(*line(x[:-1], y[:-1], ones[:-1])))
         rule = f"compute_flops = {compute[-1]:g} left out"
         holdout = held_out(rule, lowest[-1:], envelope(rest, compute[-1:]))
@@ -205,6 +215,7 @@ def fit_envelope(
         status="converged",
         units=LAWS[law].units,
         holdout=holdout,
+        findings=tuple(few),
         **goodness(lowest, lowest - envelope(estimates, compute), 2),
         **provenance(runs, {"compute_flops": compute}),
     )

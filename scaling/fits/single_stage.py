@@ -12,9 +12,17 @@ from scaling.engine.intervals import from_hessian, from_profile
 from scaling.engine.newton import Array
 from scaling.engine.problem import Problem, land_on_kink
 from scaling.engine.shared import shared_targets, two_levels
-from scaling.fits.assemble import IntervalEnds, assemble, finite, first, goodness, provenance
+from scaling.fits.assemble import (
+    IntervalEnds,
+    assemble,
+    finite,
+    first,
+    goodness,
+    provenance,
+    tried_on,
+)
 from scaling.fits.blocks import MANY, RowBlocks, blocks_of, kinds_of, shared_noise
-from scaling.fits.findings import correlated, note, outliers, starts_agree, warning
+from scaling.fits.findings import ROUNDING, correlated, note, outliers, starts_agree, warning
 from scaling.result import Finding, FitResult, HoldOut
 from scaling.runs import Runs
 
@@ -28,7 +36,7 @@ class OneStage(NamedTuple):
     """What is fitted, and how the result is to be named.
 
     Attributes:
-        law, form, method, units, conventions, holdout: as in `FitResult`.
+        law, form, method, units, conventions, holdout: as in `FitResult`; or why none is held out.
         problem: the engine's problem; starts: [K, p] starts for it.
         formula: coefficients -> [n] predictions in the unit of `observed`.
         observed: [n] losses.
@@ -51,7 +59,7 @@ class OneStage(NamedTuple):
     inputs: Mapping[str, Array]
     units: Mapping[str, str]
     conventions: Mapping[str, str]
-    holdout: HoldOut | None = None
+    holdout: HoldOut | str | None = None
     annealed: tuple[float, ...] = ()
     kink: bool = False
     cells: NDArray[np.int64] | None = None
@@ -69,9 +77,12 @@ def fit_stage(stage: OneStage, runs: Runs, bootstrap: Bootstrap) -> FitResult:
     estimates = first(problem.public(theta))
     residuals = stage.observed - stage.formula(estimates)
     leverage = leverages(problem.model.jacobian(theta)[0])
+    holdout, no_holdout = tried_on(stage.holdout)
     blocks = blocks_of(runs, bootstrap.block, stage.law, stage.block)
-    findings = [*blocks.findings, *starts_agree(agree, len(stage.starts))]
-    findings += outliers(residuals, leverage, len(names), runs.rows["row"].to_numpy())
+    findings = [*blocks.findings, *no_holdout, *starts_agree(agree, len(stage.starts))]
+    rows, robust = runs.rows["row"].to_numpy(), np.isfinite(problem.loss.delta)
+    if not robust:
+        findings += outliers(residuals, leverage, len(names), rows)
     if bootstrap.kind != "none" and n < len(names) + SPARE:
         text = f"{n} runs for {len(names)} coefficients: there is no interval"
         findings.append(warning("too few runs to resample", text))
@@ -86,6 +97,8 @@ def fit_stage(stage: OneStage, runs: Runs, bootstrap: Bootstrap) -> FitResult:
         draws = problem.public(_draw(stage, best.theta, leverage, bootstrap, blocks))
         findings += correlated(draws, names)
         findings += disagreement(problem, best.theta, draws, blocks)
+    if robust:
+        findings += influential(problem, theta, rows, draws)
     ends = without_resampling(problem, best.theta, bootstrap, blocks)
     if stage.check is not None:
         findings += stage.check(estimates, stage.observed)
@@ -97,7 +110,7 @@ def fit_stage(stage: OneStage, runs: Runs, bootstrap: Bootstrap) -> FitResult:
         method=stage.method,
         status="converged" if converged else "not converged",
         units=stage.units,
-        holdout=stage.holdout,
+        holdout=holdout,
         findings=tuple(findings),
         **goodness(stage.observed, residuals, len(names)),
         **provenance(runs, stage.inputs, stage.conventions),
@@ -136,6 +149,70 @@ def disagreement(
         text = "width of the bootstrap's interval over the Hessian's: " + ", ".join(parts)
         findings.append(note("intervals disagree", text))
     return findings
+
+
+TRIED = 8  # rows of which a fit is made without them
+MOVES = 1.5  # standard errors by which a coefficient moves without a row that is an outlier
+FAR = 10.0  # usual distances from the curve beyond which a row is told of, whatever it moves
+
+
+def influential(
+    problem: Problem, theta: Array, rows: NDArray[np.int64], draws: Mapping[str, Array] | None
+) -> list[Finding]:
+    """Return findings that name rows whose removal shifts a robust fit, or that lie far from it.
+
+    A loss that bounds what a row can do has no use for Cook's distance, which is of squares. The
+    rows that pull most, by the influence function, are left out one by one and the law refitted.
+
+    Args:
+        theta: [1, p] optimum; rows: [n] their numbers; draws: [R] of each public coefficient.
+    """
+    residuals, jacobian = problem.residuals(theta), problem.model.jacobian(theta)[0]
+    scale = np.linalg.norm(jacobian, axis=0)
+    basis, _ = np.linalg.qr(jacobian / np.where(scale > 0, scale, 1))
+    pull = np.abs(problem.loss.slope(residuals)) * np.linalg.norm(basis, axis=1)
+    usual = 1.4826 * float(np.median(np.abs(residuals - np.median(residuals))))
+    if not usual > ROUNDING * float(np.abs(problem.target).max()):
+        return []
+    distance = np.abs(residuals) / usual
+    tried = np.unique(np.concatenate([np.argsort(-pull)[:TRIED], np.argsort(-distance)[:1]]))
+    weights = np.ones((len(tried), len(rows)))
+    weights[np.arange(len(tried)), tried] = 0.0
+    without, here = problem.public(problem.reweighted(theta, weights)), problem.public(theta)
+    moves = np.zeros((len(problem.names), len(tried)))
+    for index, name in enumerate(problem.names):
+        spread = _spread(problem, theta, index, None if draws is None else draws[name])
+        if spread > 0:
+            moves[index] = np.nan_to_num((without[name] - here[name][0]) / spread)
+    findings = []
+    most = np.abs(moves).max(axis=0)
+    moving = np.flatnonzero(most > MOVES)
+    if len(moving):
+        worst = moving[np.argsort(-most[moving])][:5]
+        listed = ", ".join(str(int(rows[tried[at]])) for at in worst)
+        name = problem.names[int(np.abs(moves[:, worst[0]]).argmax())]
+        text = f"leaving out row {listed} would shift the fit (the first moves {name} by "
+        text += f"{moves[problem.names.index(name), worst[0]]:+.2g} standard errors)"
+        findings.append(warning("outliers", text))
+    far = np.flatnonzero((distance[tried] > FAR) & (most <= MOVES))
+    if len(far):
+        worst = far[np.argsort(-distance[tried[far]])][:5]
+        listed = ", ".join(str(int(rows[tried[at]])) for at in worst)
+        text = f"row {listed} lies {distance[tried[worst[0]]]:.3g} times as far from the curve as "
+        text += "is usual; the loss lets it move no coefficient by more than "
+        text += f"{most[worst].max():.2g} standard errors"
+        findings.append(note("far from the curve", text))
+    return findings
+
+
+def _spread(problem: Problem, theta: Array, index: int, draws: Array | None) -> float:
+    """Return a standard error of a coefficient: half of what two thirds of its draws span."""
+    cloud = np.empty(0) if draws is None else draws[np.isfinite(draws)]
+    if len(cloud) >= 20:
+        low, high = np.percentile(cloud, [15.87, 84.13])
+        return float(high - low) / 2
+    curvature = from_hessian(problem, theta, 0.6827)
+    return float(curvature.high[index] - curvature.low[index]) / 2
 
 
 def without_resampling(
