@@ -98,6 +98,7 @@ def read_runs(
     if not declared and "compute_flops" in frame.columns:
         convention = "6 N D"
     frame, merged = merge_budgets(frame, budget_tolerance)
+    frame = frame.select(pl.exclude("row"), "row")  # read again, it is the same table
     notes = (*notes, *of_logs, *worked_out, *merged)
     return Runs(frame, source_name, table.sha256, chosen, convention, excluded, notes)
 

@@ -162,7 +162,11 @@ def noise_scale(residuals: Array, leverage: Array, place: Array) -> Array:
 
 
 def with_misfit(
-    copies: Array, residuals: Array, leverage: Array, generator: np.random.Generator
+    copies: Array,
+    residuals: Array,
+    leverage: Array,
+    generator: np.random.Generator,
+    place: Array | None = None,
 ) -> tuple[Array, float]:
     """Add to each replicate of stage one what stage two's law misses beyond stage one's noise.
 
@@ -173,18 +177,21 @@ def with_misfit(
     Args:
         copies: [R, m] replicates of the m optima; nan where one has none.
         residuals, leverage: [m] of stage two's point fit.
+        place: [m], as ln C, along which the misfit may grow or fall (`noise_scale`).
 
     Returns:
         the replicates, and the share of the residual variance that is misfit.
     """
     noise = float(np.mean(np.nanvar(copies, axis=0)))
+    scale = np.ones(len(residuals)) if place is None else noise_scale(residuals, leverage, place)
     scaled = residuals / np.sqrt(np.maximum(1 - leverage, 1e-6))
+    variance = float(np.mean((scaled - scaled.mean()) ** 2))
+    scaled = scaled / scale
     scaled = scaled - scaled.mean()
-    variance = float(np.mean(scaled**2))
     rounding = NUMERICAL * float(np.nanmax(np.abs(copies), initial=0.0))
     share = max(0.0, 1 - noise / variance) if variance > rounding**2 else 0.0
     chosen = generator.integers(0, len(scaled), size=copies.shape)
-    return copies + np.sqrt(share) * scaled[chosen], share
+    return copies + np.sqrt(share) * scale * scaled[chosen], share
 
 
 def leverages(jacobian: Array) -> Array:

@@ -15,7 +15,7 @@ from scaling.engine.newton import Array
 from scaling.fits.findings import failure, note, warning
 from scaling.laws.registry import LAWS
 from scaling.result import Finding, FitResult, HoldOut
-from scaling.runs import Runs
+from scaling.runs import TOO_SHORT, Runs
 
 FEWEST_DRAWS = 20
 MOST_LOST = 0.05  # share of the draws that may be lost: those are not lost by chance
@@ -143,6 +143,8 @@ def assemble(
         count = len(runs.excluded)
         text = f"{count} row{' was' if count == 1 else 's were'} left out"
         text += f", the first for: {runs.excluded[0].reason}"
+        if any(gone.reason.startswith(TOO_SHORT) for gone in runs.excluded):
+            text += " (short runs are kept by --keep-short, `keep_short=True`)"
         findings.append(note("rows left out", text))
     return fit.model_copy(
         update={

@@ -123,7 +123,9 @@ def fit_law2(
         )
         copies = shared_targets(fitted, levels, strata, bootstrap.draws, bootstrap.generator())
     elif copies is not None:
-        copies, share = with_misfit(copies, residuals, leverage, bootstrap.generator())
+        copies, share = with_misfit(
+            copies, residuals, leverage, bootstrap.generator(), np.log(optima.compute)
+        )
     elif bootstrap.resamples:
         # Optima carry no runs to resample: the curve's own residuals are the noise there is.
         # Small budgets are noisier: residuals are exchanged as multiples of what is usual there.

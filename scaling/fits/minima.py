@@ -213,7 +213,9 @@ def with_law_misfit(
         moved = shared_targets(placed, levels, whole, bootstrap.draws, generator)
         share = 0.0
     else:
-        moved, share = with_misfit(minima.ln_bytes[:, found], missed, leverages(design), generator)
+        place = np.log([cell.compute for cell, kept in zip(cells, found, strict=True) if kept])
+        leverage, copies = leverages(design), minima.ln_bytes[:, found]
+        moved, share = with_misfit(copies, missed, leverage, generator, place)
     ln_bytes = np.full(minima.ln_bytes.shape, np.nan)
     ln_bytes[:, found] = moved
     ln_params = [
