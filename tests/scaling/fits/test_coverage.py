@@ -25,7 +25,8 @@ REPLICATIONS, DRAWS, SEED = 200, 200, 11
 SHARED = 0.15  # intraclass correlation
 Coefficients = Mapping[str, Array]
 Decided = Mapping[str, Callable[[Coefficients], Array]]
-AT, BEYOND, KEPT = np.float64(1e21), np.float64(1e22), np.float64(2.0)  # budgets; a rate kept
+# Two budgets, and a rate that is kept.
+AT, BEYOND, KEPT = np.asarray(1e21), np.asarray(1e22), np.asarray(2.0)
 
 
 def _joint_price(p: Coefficients) -> Array:
@@ -160,7 +161,7 @@ def coverage(case: Case, replications: int = REPLICATIONS, draws: int = DRAWS) -
     bootstrap = Bootstrap(LAWS[planted.law].resampling, draws, block=case.block)
     generator = np.random.default_rng(SEED)
     decided = DECIDES[planted.law]
-    truth = {name: np.float64(value) for name, value in planted.truth.items()}
+    truth: Coefficients = {name: np.asarray(value) for name, value in planted.truth.items()}
     covered = dict.fromkeys((*truth, *decided), 0)
     exact = planted.runs.rows[planted.column].to_numpy()
     for _ in range(replications):

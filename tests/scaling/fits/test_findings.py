@@ -98,7 +98,8 @@ def test_the_largest_budget_is_held_out_or_it_is_said_why_not() -> None:
 
 
 def test_skewed_curves_are_said_with_the_bias_they_imply() -> None:
-    frame = {"compute_flops": [], "params": [], "train_tokens": [], "nats_per_token": []}
+    names = ("compute_flops", "params", "train_tokens", "nats_per_token")
+    frame: dict[str, list[float]] = {name: [] for name in names}
     rng = np.random.default_rng(2)
     for budget in (1e19, 1e20, 1e21):
         for x in np.linspace(-2, 2, 9):
