@@ -96,7 +96,9 @@ def tokenizer_of(source: Any, name: str = "") -> Tokenizer:
             f"{kind.__module__}.{kind.__qualname__}: not a tokenizer; it needs encode_batch(texts) "
             "and token_bytes, the raw bytes of each id"
         )
-    has_facts = all(hasattr(source, fact.name) for fact in fields(LoadedTokenizer))
+    # A remark is made of some files only.
+    facts = (fact.name for fact in fields(LoadedTokenizer) if fact.name != "remark")
+    has_facts = all(hasattr(source, name) for name in facts)
     of_this_library = has_facts and is_dataclass(source)
     if of_this_library and isinstance(source.token_bytes, TokenBytes):
         ours: Tokenizer = replace(source, name=name or source.name)

@@ -114,3 +114,10 @@ def test_it_is_measured_as_any_other() -> None:
     found = measure([corpus], ["byte", Pairs()])
     rows = {(row["tokenizer"], row["language"]): row["tokens"] for row in found.rows()}
     assert rows["Pairs", "eng_Latn"] == 3 and rows["byte", "eng_Latn"] == 6
+
+
+def test_tokenizers_of_this_library_stay_what_they_are() -> None:
+    for spec in ("byte", "character", "mistral:tekken", "truncated:2000:mistral:tekken"):
+        loaded = load_tokenizer(spec)
+        assert type(tokenizer_of(loaded)) is type(loaded)
+        assert tokenizer_of(loaded, "mine").spec == loaded.spec
