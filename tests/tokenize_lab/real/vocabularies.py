@@ -110,7 +110,8 @@ def write_log() -> None:
     assert head, "LOG.md has no section 'Tried with'"
     words, _, rest = after.partition("\n| ")
     _, more, sections = rest.partition("\n## ")
-    log.write_text(f"{before}{head}{words}\n{''.join(table())}{more}{sections}", "utf-8")
+    text = f"{before}{head}{words.rstrip()}\n\n{''.join(table())}{more}{sections}"
+    log.write_text(text, "utf-8")
 
 
 def _row(vocabulary: Vocabulary) -> Path:
