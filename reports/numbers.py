@@ -153,17 +153,23 @@ def significant_rate(value: float) -> str:
 
 
 def ends_of(spread: Spread | LowHigh) -> tuple[float, float] | None:
-    """Return both ends of an interval, or None where one is missing."""
+    """Return both ends of an interval, or None where one is missing or open."""
     if spread is None:
         return None
     low, high = (spread.low, spread.high) if isinstance(spread, Spread) else spread
-    return None if low is None or high is None else (float(low), float(high))
+    if low is None or high is None or not math.isfinite(low) or not math.isfinite(high):
+        return None
+    return float(low), float(high)
 
 
 def ends_text(spread: Spread | LowHigh, digits: int = 3) -> str:
-    """Return `[3.60, 3.80]`, or nothing where an end is missing."""
+    """Return `[3.60, 3.80]`, `at least 3.60` of an open one, or nothing where an end is missing."""
     ends = ends_of(spread)
-    return f"[{', '.join(significant(end, digits) for end in ends)}]" if ends else ""
+    if ends:
+        return f"[{', '.join(significant(end, digits) for end in ends)}]"
+    if isinstance(spread, tuple) and spread[0] is not None and spread[1] == math.inf:
+        return f"at least {significant(spread[0], digits)}"
+    return ""
 
 
 def with_interval(value: float | None, spread: Spread | LowHigh, digits: int = 3) -> Markup:

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 import polars as pl
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -28,7 +27,7 @@ from scaling.engine.bootstrap import percentiles
 from scaling.engine.newton import Array
 from scaling.laws.registry import quantities, quantity
 
-FitStatus = Literal["converged", "not converged", "published"]
+FitStatus = Literal["converged", "not bounded", "not converged", "published"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -41,17 +40,29 @@ def _finite_table(value: Any) -> Array:
     return table
 
 
-def _finite_ends(interval: Interval) -> Interval:
-    if not np.isfinite(interval).all():
-        raise ValueError("the ends of an interval are finite")
-    return interval
+def ends_of(interval: Interval | None) -> list[float | None] | None:
+    """Return the ends as JSON has them: an end that the runs leave open is None."""
+    return interval and [float(end) if math.isfinite(end) else None for end in interval]
+
+
+def _stored_ends(interval: Interval) -> dict[str, float | None]:
+    return dict(zip(Interval._fields, ends_of(interval) or (), strict=True))
+
+
+def _read_ends(value: Any) -> Any:
+    """Return ends as they were written, an open one infinite."""
+    if isinstance(value, Mapping):
+        value = [value.get(name, math.nan) for name in Interval._fields]
+    low, high = value
+    ends = Interval(-math.inf if low is None else low, math.inf if high is None else high)
+    if not all(isinstance(end, (int, float)) for end in ends) or np.isnan(ends).any():
+        raise ValueError("the ends of an interval are numbers")
+    return Interval(*map(float, ends))
 
 
 DrawTable = Annotated[Array, PlainValidator(_finite_table), PlainSerializer(np.ndarray.tolist)]
-# In a file, an interval is an object of two numbers.
-StoredInterval = Annotated[
-    Interval, AfterValidator(_finite_ends), PlainSerializer(Interval._asdict)
-]
+# In a file, an interval is an object of two numbers; an end that is open is null.
+StoredInterval = Annotated[Interval, PlainValidator(_read_ends), PlainSerializer(_stored_ends)]
 
 
 class _Frozen(BaseModel):
@@ -132,13 +143,15 @@ class FitResult(_Frozen):
         law: the law's name (`scaling.laws.registry`).
         form: which form of it.
         estimates: every coefficient at full precision, by name.
-        intervals: an interval for each estimate, or None; `interval_reason` says why none.
+        intervals: an interval for each estimate, or None; `interval_reason` says why none. An end
+            that the runs do not bound is infinite.
         level: coverage the intervals aim at.
         method: how the estimates were found.
         interval_method: how the intervals were found.
         interval_reason: why an interval is missing; empty where none is.
         seed: of the bootstrap's random numbers; None where none were drawn.
-        status: `converged`, `not converged`, or `published` (coefficients from a paper).
+        status: `converged`, `not bounded` (a coefficient is at a limit), `not converged`, or
+            `published` (coefficients from a paper).
         n: rows fitted.
         excluded: rows left out, with reasons.
         residuals: observed less predicted, in the order of the rows fitted.
@@ -355,6 +368,7 @@ def _summary(fit: FitResult) -> str:
     for name, value in fit.estimates.items():
         ends, unit = fit.intervals.get(name), fit.units.get(name)
         interval = "" if ends is None else f"[{ends.low:.6g}, {ends.high:.6g}]"
+        interval = interval.replace("inf]", "no end)")
         lines.append(f"  {name:<{width}}  {value:<14.6g}{interval}{f' {unit}' if unit else ''}")
     if fit.interval_reason:
         lines.append(f"no interval: {fit.interval_reason}")

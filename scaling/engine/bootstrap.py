@@ -182,7 +182,11 @@ def with_misfit(
     Returns:
         the replicates, and the share of the residual variance that is misfit.
     """
-    noise = float(np.mean(np.nanvar(copies, axis=0)))
+    there = np.isfinite(copies)
+    counts = np.maximum(there.sum(axis=0), 1)
+    middle = np.where(there, copies, 0.0).sum(axis=0) / counts
+    away = np.where(there, copies - middle, 0.0)
+    noise = float(np.mean((away**2).sum(axis=0) / counts))
     scale = np.ones(len(residuals)) if place is None else noise_scale(residuals, leverage, place)
     scaled = residuals / np.sqrt(np.maximum(1 - leverage, 1e-6))
     variance = float(np.mean((scaled - scaled.mean()) ** 2))

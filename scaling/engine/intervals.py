@@ -17,6 +17,7 @@ from scaling.engine.shared import Labels
 STEPS = 24  # points of a profile on either side
 REACH = 8.0  # standard errors it goes out to
 PULL = 100.0  # of the added row, over the profile's own curvature
+AWAY, BISECTIONS = (1e-5, 1e3, 33), 12  # from a bound of 0 outwards
 
 
 class Curvature(NamedTuple):
@@ -104,7 +105,6 @@ def from_profile(
         the two ends; nan where the objective has not risen enough within eight spreads.
     """
     residuals = problem.residuals(theta)
-    n, p = len(residuals), theta.shape[1]
     centre = float(problem.public(theta)[name][0])
     logarithm = centre > 0 and spread > 0.25 * centre
     step = spread / centre if logarithm else spread
@@ -115,11 +115,7 @@ def from_profile(
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray((np.log(value / centre) if logarithm else value - centre) / step)
 
-    slope = np.sum(problem.loss.slope(residuals) ** 2)
-    noise = float(slope) / max(n - p, 1)
-    bend = float(np.mean(np.broadcast_to(problem.loss.curvature(residuals), (n,))))
-    quantile = float(student.ppf(0.5 + level / 2, max(n - p, 1)))
-    allowed = 0.5 * quantile**2 * noise / bend
+    noise, bend, allowed = _allowed(problem, theta, level)
     lowest = float(problem.loss.value(residuals, problem.ones))
     # The pull: strong enough to reach the point, and small enough a residual to stay quadratic.
     tiny = 1e-3 * min(float(np.abs(residuals).mean()), problem.loss.delta) / REACH
@@ -136,6 +132,54 @@ def from_profile(
         end = _crossing(measure(found.theta), np.sqrt(np.maximum(rise, 0)), np.sqrt(allowed))
         ends.append(centre * float(np.exp(step * end)) if logarithm else centre + step * end)
     return ends[0], ends[1]
+
+
+def _allowed(problem: Problem, theta: Array, level: float) -> tuple[float, float, float]:
+    """Return the noise, the mean bend, and by how much the objective may rise within a level."""
+    residuals = problem.residuals(theta)
+    n, p = len(residuals), theta.shape[1]
+    noise = float(np.sum(problem.loss.slope(residuals) ** 2)) / max(n - p, 1)
+    bend = float(np.mean(np.broadcast_to(problem.loss.curvature(residuals), (n,))))
+    quantile = float(student.ppf(0.5 + level / 2, max(n - p, 1)))
+    return noise, bend, 0.5 * quantile**2 * noise / max(bend, 1e-12)
+
+
+def from_bound(problem: Problem, theta: Array, index: int, name: str, level: float = 0.95) -> float:
+    """Return the public coefficient as far from its bound as the profile allows.
+
+    Args:
+        theta: [1, p] optimum, whose parameter `index` is at its lower bound 0.
+        name: of the coefficient that the parameter is.
+    """
+    p = theta.shape[1]
+    lowest = float(problem.loss.value(problem.residuals(theta), problem.ones))
+    _, _, allowed = _allowed(problem, theta, level)
+    low = np.full(p, -np.inf) if problem.model.low is None else problem.model.low
+    high = np.full(p, np.inf) if problem.model.high is None else problem.model.high
+
+    def settled(value: float) -> tuple[Array, float]:
+        held = np.arange(p) == index
+        model = problem.model._replace(
+            low=np.where(held, value, low), high=np.where(held, value, high)
+        )
+        start = np.where(held, value, theta)
+        found = minimise(model, problem.target, problem.ones, start, problem.loss)
+        return found.theta, float(found.objective[0]) - lowest
+
+    steps = np.geomspace(*AWAY)
+    inside, outside = float(steps[0]), None
+    for step in steps[steps <= high[index]]:
+        if settled(float(step))[1] > allowed:
+            outside = float(step)
+            break
+        inside = float(step)
+    for _ in range(BISECTIONS if outside is not None else 0):
+        middle = float(np.sqrt(inside * outside)) if outside is not None else inside
+        if settled(middle)[1] > allowed:
+            outside = middle
+        else:
+            inside = middle
+    return float(problem.public(settled(inside)[0])[name][0])
 
 
 def _crossing(places: Array, rise: Array, level: float) -> float:

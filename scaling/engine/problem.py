@@ -87,8 +87,17 @@ class Problem(NamedTuple):
         return self._rerun(theta, self.target, weights)
 
     def retarget(self, theta: Array, targets: Array) -> Array:
-        """Return [R, p] the optimum of each of [R, n] targets; nan where none was found."""
-        return self._rerun(theta, targets, self.ones)
+        """Return [R, p] the optimum of each of [R, n] targets; nan where none was found.
+
+        A target of nan is left out of its replicate.
+        """
+        there = np.isfinite(targets)
+        if there.all():
+            return self._rerun(theta, targets, self.ones)
+        # At least as many as leave one to spare: a curve through all of its points is no fit.
+        enough = there.sum(axis=1) > theta.shape[1]
+        found = self._rerun(theta, np.where(there, targets, self.target), there.astype(np.float64))
+        return np.where(enough[:, None], found, np.nan)
 
     def reweighted(self, theta: Array, weights: Array) -> Array:
         """Return [R, p] the optimum under each of [R, n] weights of the rows; nan where none."""

@@ -12,7 +12,16 @@ from corpora.bootstrap import Interval
 from corpora.errors import InputError
 from scaling.engine.bootstrap import Bootstrap, percentiles
 from scaling.engine.newton import Array
-from scaling.fits.findings import failure, note, warning
+from scaling.fits.findings import (
+    NO_LIMITS,
+    UNKNOWN,
+    Limits,
+    failure,
+    note,
+    open_intervals,
+    opened,
+    warning,
+)
 from scaling.laws.registry import LAWS
 from scaling.result import Finding, FitResult, HoldOut
 from scaling.runs import TOO_SHORT, Runs
@@ -93,6 +102,8 @@ def assemble(
     pipeline: str,
     ends: IntervalEnds | None = None,
     block: str = "",
+    limits: Limits = NO_LIMITS,
+    most_lost: float = MOST_LOST,
 ) -> FitResult:
     """Return the fit with its intervals, and findings about them and its runs.
 
@@ -105,13 +116,15 @@ def assemble(
         pipeline: what the bootstrap repeats, for `interval_method`.
         ends: intervals found without resampling, instead of draws.
         block: what rows are resampled by; empty where each is by itself.
+        limits: of coefficients that stop to matter there.
+        most_lost: share of the draws that may be lost.
     """
     names = tuple(fit.estimates)
     findings = [
         *fit.findings,
         *(note("column names", text) for text in runs.notes),
     ]
-    if fit.status != "converged" and not any(found.severity == "failure" for found in findings):
+    if fit.status == "not converged" and not any(found.severity == "failure" for found in findings):
         text = "the objective was still falling when the iterations ran out"
         findings.append(failure("not converged", text))
     table = np.empty((0, 0))
@@ -126,16 +139,19 @@ def assemble(
             text = f"{lost} of {len(cloud)} bootstrap draws could not be fitted"
             findings.append((warning if severe else note)("failed draws", text))
         how = bootstrap.describe(pipeline, block)
-        reason = _unusable(int(good.sum()), len(cloud), fit.n - parameters)
+        reason = _unusable(int(good.sum()), len(cloud), fit.n - parameters, most_lost)
         if not reason:
             table = cloud[good]
             low, high = percentiles(table, bootstrap.level)
+            both = dict(zip(names, zip(low.tolist(), high.tolist(), strict=True), strict=True))
             intervals = {
-                name: _interval(*pair)
-                for name, *pair in zip(names, low.tolist(), high.tolist(), strict=True)
+                name: opened(name, _interval(*pair), limits) for name, pair in both.items()
             }
+            findings += open_intervals(fit.estimates, both, limits)
+            unknown = [name for name in names if intervals[name] is None]
+            reason = f"{UNKNOWN}{', '.join(unknown)}" if unknown else ""
     if ends is not None:
-        intervals = {name: _interval(*ends[name]) for name in names}
+        intervals = {name: opened(name, _interval(*ends[name]), limits) for name in names}
         open_ended = [name for name in names if intervals[name] is None]
         how = bootstrap.describe("")
         reason = f"no end found for {', '.join(open_ended)}" if open_ended else ""
@@ -163,14 +179,14 @@ def _interval(low: float, high: float) -> Interval | None:
     return Interval(low, high) if math.isfinite(low) and math.isfinite(high) else None
 
 
-def _unusable(fitted: int, drawn: int, spare: int) -> str:
+def _unusable(fitted: int, drawn: int, spare: int, most_lost: float) -> str:
     """Return why draws cannot stand for the uncertainty; empty where they can."""
     if spare <= 0:
         return "no spare degrees of freedom: as many coefficients as rows, so nothing to resample"
-    if fitted < FEWEST_DRAWS or drawn - fitted > MOST_LOST * drawn:
+    if fitted < FEWEST_DRAWS or drawn - fitted > most_lost * drawn:
         return (
             f"only {fitted} of {drawn} draws could be fitted, and those are not a fair sample"
-            f" (at most {MOST_LOST:.0%} may be lost)"
+            f" (at most {most_lost:.0%} may be lost)"
         )
     return ""
 
@@ -234,7 +250,7 @@ def columns(runs: Runs, law: str) -> list[Array]:
     return [runs.column(name, law) for name in LAWS[law].columns]
 
 
-def need(runs: Runs, law: str, *wanted: tuple[int | Array, int, str], at: str = "") -> None:
+def need(runs: Runs, law: str, *wanted: tuple[int | NDArray[Any], int, str], at: str = "") -> None:
     """Refuse a table with fewer of something than the law needs: (count, least, what).
 
     For the count there may be values, of which different ones are counted.
@@ -252,6 +268,29 @@ def need(runs: Runs, law: str, *wanted: tuple[int | Array, int, str], at: str = 
                 f"{runs.name}: {law} needs at least {least} {what}{at}, and there "
                 f"{'is' if count == 1 else 'are'} {count}{runs.remedy_of_few}"
             )
+
+
+def few_minima(
+    runs: Runs,
+    law: str,
+    labels: NDArray[Any],
+    found: NDArray[np.bool_],
+    least: int,
+    what: str,
+    why: Sequence[Finding],
+) -> FitResult:
+    """Return the result of a law that too few of a table's isoFLOP curves have a minimum for.
+
+    Args:
+        labels: [c] of the curves, of which the law needs different ones; found: [c] whether a
+            curve has a minimum.
+        least, what: how many of what the law needs.
+        why: the findings that say what became of the others.
+    """
+    some, whole = len(np.unique(labels[found])), len(np.unique(labels))
+    reason = f"{law} needs at least {least} {what} with a minimum among the sizes trained, and "
+    reason += f"{some} of {whole} {'has' if some == 1 else 'have'} one{runs.remedy_of_few}"
+    return unfitted(law, runs, {}, reason, why)
 
 
 def fit_each(
@@ -281,8 +320,14 @@ def fit_each(
     return tuple(results)
 
 
-def unfitted(law: str, runs: Runs, context: FitContext, reason: str) -> FitResult:
-    """Return the result of a part that a law cannot be fitted to."""
+def unfitted(
+    law: str, runs: Runs, context: FitContext, reason: str, why: Sequence[Finding] = ()
+) -> FitResult:
+    """Return the result of a part that a law cannot be fitted to.
+
+    Args:
+        why: findings that led to it.
+    """
     return FitResult(
         law=law,
         form="none",
@@ -292,6 +337,6 @@ def unfitted(law: str, runs: Runs, context: FitContext, reason: str) -> FitResul
         status="not converged",
         n=0,
         context=dict(context),
-        findings=(failure("not fitted", reason),),
+        findings=(*why, failure("not fitted", reason)),
         **provenance(runs, {}),
     )

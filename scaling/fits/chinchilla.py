@@ -13,6 +13,7 @@ from scaling.engine.bootstrap import CASES, Bootstrap
 from scaling.engine.newton import Array, Loss
 from scaling.engine.problem import Problem
 from scaling.fits.assemble import few_left, held_out, need
+from scaling.fits.findings import NO_LIMITS, Limit, Limits, proportional
 from scaling.fits.single_stage import SEARCH, OneStage, fit_stage, point
 from scaling.laws import coupled
 from scaling.laws.chinchilla import CHINCHILLA, loss
@@ -61,15 +62,22 @@ class SizeAndData(NamedTuple):
         names: its coefficients.
         problem: as `PowerSum.positive_problem`, of N and D.
         loss: (coefficients, N, D) -> L.
+        limits: of its coefficients.
     """
 
     name: str
     names: tuple[str, ...]
     problem: Callable[..., tuple[Problem, Array]]
     loss: Callable[[Coefficients, Array, Array], Array]
+    limits: Limits = NO_LIMITS
 
 
-ADDED = SizeAndData("chinchilla", CHINCHILLA.names, CHINCHILLA.positive_problem, loss)
+LIMITS: Limits = {
+    "E": Limit("larger models on more data", may=True),
+    "alpha": Limit("runs of smaller and of larger models"),
+    "beta": Limit("runs of less and of more data"),
+}
+ADDED = SizeAndData("chinchilla", CHINCHILLA.names, CHINCHILLA.positive_problem, loss, LIMITS)
 COUPLED = SizeAndData("coupled", coupled.NAMES, coupled.coupled_problem, coupled.loss)
 
 
@@ -130,6 +138,8 @@ def _fit(of: SizeAndData, runs: Runs, options: Options, bootstrap: Bootstrap) ->
         holdout=_holdout(compute, params, data, observed, charge, of),
         annealed=ANNEALED,
         kink=charge.kink,
+        limits=of.limits,
+        tied=proportional("N", params, "D", data, of.names[1:5]),
     )
     return fit_stage(stage, runs, bootstrap)
 

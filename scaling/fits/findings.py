@@ -1,12 +1,18 @@
-"""Named checks that several laws share."""
+"""Named checks that several laws share, and what runs do not bound: an interval with one end.
+
+A coefficient may have a limit at which it stops to matter: a floor of nothing, an exponent of 0, an
+epoch worth as much as the first. A fit or a draw that ends there says that the runs hold no more.
+"""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from corpora.bootstrap import Interval
 from scaling.engine.newton import Array
-from scaling.result import Finding
+from scaling.result import Finding, FitResult
 
 STRONG = 0.95
 OUTSIDE = "minimum outside the grid"  # the finding of all laws that look for one
@@ -155,3 +161,200 @@ def beyond_rates(compute: Array, rate: Array, best: Array) -> list[Finding]:
     )
     text = f"train rates beyond {rate.min():g} to {rate.max():g} bytes per token: {where}"
     return [warning(OUTSIDE, text)]
+
+
+NOT_BOUNDED = "coefficient not bounded"  # the finding of all laws
+UNKNOWN = "not bounded by these runs: "
+NEAR = 1e-9  # of a limit, where a coefficient counts as at it
+# Scatter of ln y about a power of x, of its own, below which the two are one variable: the terms of
+# D = 20 N, rounded to a percent over two decades, are still not told apart.
+TIED = 0.02
+
+
+class Limit(NamedTuple):
+    """Where a positive coefficient stops to matter, or to be told.
+
+    Attributes:
+        runs: which runs would keep it off the limit.
+        high, low: the limits. At the upper one the interval is open, at the lower one it goes to 0.
+        may: whether an interval that reaches one leaves the fit a bounded one.
+    """
+
+    runs: str
+    high: float = np.inf
+    low: float = 0.0
+    may: bool = False
+
+    def reached(self, value: float) -> bool:
+        """Whether a value is at a limit."""
+        return self.below(value) or self.above(value)
+
+    def below(self, value: float) -> bool:
+        """Whether a value is at the limit below."""
+        return value <= self.low * (1 + NEAR)
+
+    def above(self, value: float) -> bool:
+        """Whether a value is at the limit above."""
+        return value >= self.high * (1 - NEAR)
+
+
+Limits = Mapping[str, Limit]
+NO_LIMITS: Limits = {}
+
+
+class Open(NamedTuple):
+    """What the runs leave open.
+
+    Attributes:
+        findings: that say so.
+        ends: of each coefficient concerned, its interval, or None where it has none.
+    """
+
+    findings: list[Finding]
+    ends: Mapping[str, tuple[float, float] | None]
+
+    def join(self, other: "Open") -> "Open":
+        """Return both."""
+        return Open([*self.findings, *other.findings], {**self.ends, **other.ends})
+
+
+NOTHING_OPEN = Open([], {})
+
+
+def opened(name: str, interval: Interval | None, limits: Limits) -> Interval | None:
+    """Return the interval, open where it reaches a limit; none where it reaches both."""
+    if interval is None or name not in limits:
+        return interval
+    low, high = interval
+    limit = limits[name]
+    if limit.above(low) or (limit.low > 0 and limit.below(high)):
+        return None  # all ran to the limit, which says nothing of how near to it the end may lie
+    low = 0.0 if limit.below(low) else low
+    high = float("inf") if limit.above(high) else high
+    return None if low <= 0 and np.isinf(high) else Interval(low, high)
+
+
+def at_a_limit(estimates: Mapping[str, float], limits: Limits) -> list[Finding]:
+    """Return a finding for each coefficient that the fit itself has at a limit."""
+    found = []
+    for name, limit in limits.items():
+        value = estimates.get(name)
+        if value is None or not limit.reached(value):
+            continue
+        if limit.above(value):
+            text = f"{name} grows without end: these runs do not bound it from above"
+            found.append(failure(NOT_BOUNDED, f"{text}; {limit.runs} would"))
+        else:
+            text = f"{name} is 0, its limit: these runs do not bound it from below"
+            found.append(warning(NOT_BOUNDED, f"{text}; {limit.runs} would"))
+    return found
+
+
+def open_intervals(
+    estimates: Mapping[str, float], ends: Mapping[str, tuple[float, float]], limits: Limits
+) -> list[Finding]:
+    """Return a finding for each coefficient, not itself at a limit, whose interval reaches one."""
+    found = []
+    for name, limit in limits.items():
+        if name not in estimates or limit.reached(estimates[name]):
+            continue
+        low, high = ends[name]
+        sides = ["below"] * bool(limit.below(low)) + ["above"] * bool(limit.above(high))
+        if sides:
+            text = f"these runs do not bound {name} from {' or '.join(sides)}; {limit.runs} would"
+            found.append(warning(NOT_BOUNDED, text))
+    return found
+
+
+def through_zero(
+    draws: Mapping[str, Array] | None,
+    ends: Mapping[str, tuple[float, float]] | None,
+    exponents: Mapping[str, tuple[str, ...]],
+    level: float,
+) -> Open:
+    """Return what an exponent leaves open whose interval passes through 0.
+
+    Its term is a constant there, which no run tells from the floor: the amplitude and the floor
+    have no interval, and that of the exponent stops at 0.
+
+    Args:
+        draws: [R] of each coefficient; ends: intervals found without draws.
+        exponents: name -> the amplitudes, and the floor, that are confounded then.
+    """
+    findings, found = [], dict[str, tuple[float, float] | None]()
+    for name, others in exponents.items():
+        if draws is not None:
+            # Draws are lost where the exponent runs to 0, and the amplitude beyond all numbers.
+            cloud = np.where(np.isfinite(draws[name]), draws[name], 0.0)
+            low, high = np.percentile(cloud, [50 * (1 - level), 50 * (1 + level)]).tolist()
+        elif ends is not None:
+            low, high = ends[name]
+        else:
+            continue
+        if not low <= 0 <= high:
+            continue
+        found |= dict.fromkeys(others)
+        found[name] = (0.0, high) if high > -low else (low, 0.0)
+        text = (
+            f"the interval of {name} passes through 0, where its term is a constant: these runs do"
+            f" not bound {', '.join((name, *others))}; runs further apart in what it is a power of"
+            " would"
+        )
+        findings.append(warning(NOT_BOUNDED, text))
+    return Open(findings, found)
+
+
+def proportional(one: str, x: Array, other: str, y: Array, names: tuple[str, ...]) -> Open:
+    """Return what two terms leave open where the one's [n] column is a power of the other's."""
+    u, v = np.log(x) - np.log(x).mean(), np.log(y) - np.log(y).mean()
+    slope = float(u @ v) / float(u @ u)
+    if float(np.std(v - slope * u)) > TIED * float(np.std(v)):
+        return NOTHING_OPEN
+    ratio = float(np.exp(np.mean(np.log(y) - np.log(x))))
+    by = f"{ratio:.2g} {one}" if abs(slope - 1) < TIED else f"{one}^{slope:.2f} times a constant"
+    text = (
+        f"{other} is {by} in every run, so that the two terms cannot be told apart: these runs do"
+        f" not bound {', '.join(names)}; runs of one {one} at several {other} would"
+    )
+    return Open([failure(NOT_BOUNDED, text)], dict.fromkeys(names))
+
+
+def with_open_ends(
+    fit: FitResult,
+    least: Mapping[str, tuple[float, float]],
+    left_open: Open,
+    limits: Limits = NO_LIMITS,
+) -> FitResult:
+    """Return the fit with what its runs leave open said, and the intervals there are of it.
+
+    Args:
+        least: intervals open above, of coefficients that grow without end.
+    """
+    changed = {
+        name: pair and Interval(*pair)
+        for name, pair in {**least, **left_open.ends}.items()
+        if name in fit.estimates
+    }
+    intervals = {**fit.intervals, **changed}
+    unknown = [name for name in fit.estimates if intervals.get(name) is None]
+    reason = fit.interval_reason
+    if not reason or reason.startswith(UNKNOWN):
+        reason = f"{UNKNOWN}{', '.join(unknown)}" if unknown else ""
+    reaching = [
+        name
+        for name, limit in limits.items()
+        if (ends := intervals.get(name)) is not None
+        and not limit.may
+        and (np.isinf(ends.high) or limit.below(ends.low))
+    ]
+    status = fit.status
+    if status == "converged" and (left_open.findings or reaching):
+        status = "not bounded"
+    return fit.model_copy(
+        update={
+            "intervals": intervals,
+            "interval_reason": reason,
+            "status": status,
+            "findings": (*fit.findings, *left_open.findings),
+        }
+    )

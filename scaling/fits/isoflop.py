@@ -31,9 +31,8 @@ from scaling.fits.assemble import (
     unfitted,
 )
 from scaling.fits.blocks import MANY, RowBlocks, blocks_of, kinds_of, shared_noise
-from scaling.fits.findings import OUTSIDE, correlated, failure, outliers, warning
+from scaling.fits.findings import OUTSIDE, Limit, correlated, failure, outliers, warning
 from scaling.fits.minima import (
-    IsoflopCell,
     Minima,
     cell_findings,
     data_column,
@@ -41,6 +40,7 @@ from scaling.fits.minima import (
     fitted_losses,
     make_cells,
     one_cell,
+    reach,
     replicates,
     thin_curves,
 )
@@ -57,6 +57,8 @@ from scaling.result import Finding, FitResult, context_text
 from scaling.runs import Runs
 
 BITS_COLUMN, NATS_COLUMN = "bits_per_byte", "nats_per_token"
+_MORE = ("compression rates further out", "sizes further out")
+SADDLES = 0.1  # share of the draws that may form no bowl: of few rates some lack a side of it
 ENOUGH_FOR_CASES = 8  # five cover 50 % where they say 95 %, six 80 %
 
 
@@ -102,10 +104,10 @@ def _parabolas(runs: Runs, bootstrap: Bootstrap) -> tuple[FitResult, ...]:
         optimum = _minimum(point, number, unit)
         estimates = finite(first(optimum))
         found = len(estimates) == len(optimum)
-        if not found or _spans_beyond(cell, point.ln_bytes[0, number]) > 1:
-            findings, found = [_no_optimum(finding) for finding in findings], False
+        if not found:
+            findings = [_no_optimum(finding) for finding in findings]
         data, observed = np.exp(cell.x + cell.centre), loss[cell.rows]
-        fitted = unit.formula(estimates, data) if found else fitted_losses(cell, loss)
+        fitted = fitted_losses(cell, loss)
         fit = FitResult(
             law=unit.law,
             form=f"parabola in ln {unit.symbol}",
@@ -159,15 +161,9 @@ def _confined(compute: float, rate: float) -> dict[str, float | str]:
 
 _NO_OPTIMUM = {
     "concave parabola": "the losses bend downwards over ln B, so there is no minimum",
-    OUTSIDE: "the losses are all but straight over ln B: the minimum lies"
-    " beyond the sizes trained by more than they span, so there is no optimum",
+    OUTSIDE: "the losses still fall at an end of the sizes trained: the minimum lies beyond them,"
+    " so there is no optimum",
 }
-
-
-def _spans_beyond(cell: IsoflopCell, ln_bytes: float) -> float:
-    """Return how far B* lies beyond the sizes trained, in widths of their range in ln B."""
-    x = ln_bytes - cell.centre
-    return float(max(cell.x.min() - x, x - cell.x.max()) / np.ptp(cell.x))
 
 
 def _no_optimum(finding: Finding) -> Finding:
@@ -188,6 +184,7 @@ def _too_few_for_cases(rows: int, bootstrap: Bootstrap) -> list[Finding]:
 
 
 def _minimum(minima: Minima, number: int, unit: _Unit) -> dict[str, Array]:
+    """Return [R] of each estimate of a curve."""
     ln_bytes, ln_params = minima.ln_bytes[:, number], minima.ln_params[:, number]
     return {
         f"{unit.data}_opt": place(ln_bytes),
@@ -228,11 +225,12 @@ def _surface(runs: Runs, context: FitContext, bootstrap: Bootstrap) -> FitResult
     centre = np.log(rate).mean(), np.log(ratio).mean()
     design = surface_design(np.log(rate) - centre[0], np.log(ratio) - centre[1])
     coefficients = solve_weighted(design, loss, np.ones(len(loss)))
+    ends = [reach(np.sort(np.log(values))) for values in (rate, ratio)]
     optimum = _optimum(surface_vertex(coefficients)[None], centre)
     estimates = finite(first(optimum))
+    findings = _surface_findings(estimates, rate, ratio)
     residuals = loss - design @ coefficients
     leverage = leverages(design)
-    findings = _surface_findings(estimates, rate, ratio)
     findings += outliers(residuals, leverage, parameters, runs.rows["row"].to_numpy())
     blocks = blocks_of(runs, bootstrap.block, law)
     kinds = [kind for kind in kinds_of(runs, law) if kind[0] != "budget"]
@@ -256,7 +254,15 @@ def _surface(runs: Runs, context: FitContext, bootstrap: Bootstrap) -> FitResult
         **goodness(loss, residuals, parameters),
         **provenance(runs, {"compression_rate": rate, "bytes_per_param": ratio}),
     )
-    return assemble(fit, runs, parameters, bootstrap, draws, "surface refitted", block=blocks.what)
+    # The grid tells no more of an optimum than that it lies beyond: the interval has no end there.
+    limits = {
+        name: Limit(f"runs of {more}", float(np.exp(high)), float(np.exp(low)))
+        for name, more, (low, high) in zip(SURFACE_NAMES, _MORE, ends, strict=False)
+    }
+    how, block = "surface refitted", blocks.what
+    return assemble(
+        fit, runs, parameters, bootstrap, draws, how, None, block, limits, most_lost=SADDLES
+    )
 
 
 def _surface_replicates(

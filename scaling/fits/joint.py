@@ -81,6 +81,7 @@ def fit_joint(runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = CA
         block="cell",
         strata=budgets_of(data.compute),
         check=upside_down,
+        exponents={"gamma": ("E", "L0")},
     )
     return fit_stage(stage, runs, bootstrap)
 
@@ -116,6 +117,7 @@ def fit_joint_terms(
         conventions={},
         block="cell",
         strata=budgets_of(runs.column("compute_flops", name)),
+        exponents={"alpha": ("A", "E"), "beta": ("B0", "E")},
     )
     return fit_stage(stage, runs, bootstrap)
 

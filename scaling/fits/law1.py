@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.errors import InputError
 from scaling.engine.bootstrap import RESIDUALS, Bootstrap
 from scaling.engine.newton import Array, solve_weighted
 from scaling.fits.assemble import (
     assemble,
     few_left,
+    few_minima,
     finite,
     first,
     goodness,
@@ -43,10 +43,12 @@ def fit_law1(
 ) -> FitResult:
     """Fit `B* = B0 C^alpha T^beta` to the minima, C being 6 N* B* / T of each minimum.
 
-    N* follows from it: its exponents are 1 - alpha and 1 - beta, and N0 is 1 / (6 B0).
+    N* follows from it: its exponents are 1 - alpha and 1 - beta, and N0 is 1 / (6 B0). Curves
+    without a minimum among their sizes are left out; with fewer than four others, of two budgets
+    and two rates, nothing is fitted.
 
     Raises:
-        InputError: fewer than four curves of three sizes, two budgets, or two rates.
+        InputError: the table has fewer than four curves of three sizes, two budgets, or two rates.
     """
     cells, runs = make_cells(runs, LAW)
     rates = np.array([cell.rate for cell in cells])
@@ -55,18 +57,22 @@ def fit_law1(
         LAW,
         (runs.column("compute_flops", LAW), 2, "compute budgets"),
         (runs.column("compression_rate", LAW), 2, "compression rates"),
+        (len(cells), FEWEST_MINIMA, "isoFLOP curves"),
     )
     loss = runs.column("bits_per_byte", LAW)
     point = find_minima(cells, loss[None])
-    estimates = first(_plane(point, rates))
     found = np.isfinite(point.ln_bytes[0])
-    if found.sum() < FEWEST_MINIMA:
-        raise InputError(
-            f"{runs.name}: {LAW} needs at least {FEWEST_MINIMA} isoFLOP curves with a minimum, "
-            f"and {found.sum()} of {len(cells)} have one{runs.remedy_of_few}"
-        )
     findings = cell_findings(cells, point, loss)
-    ln_latent, observed = _ln_latent(point, rates)[0], point.ln_bytes[0]
+    budgets = np.array([cell.compute for cell in cells])
+    for labels, least, what in (
+        (np.arange(len(cells)), FEWEST_MINIMA, "isoFLOP curves"),
+        (budgets, 2, "compute budgets"),
+        (rates, 2, "compression rates"),
+    ):
+        if len(np.unique(labels[found])) < least:
+            return few_minima(runs, LAW, labels, found, least, what, findings)
+    estimates = first(_plane(point, cells))
+    ln_latent, observed = _ln_latent(point, cells)[0], point.ln_bytes[0]
     plane = estimates["alpha"] * ln_latent + estimates["beta"] * np.log(rates)
     residuals = (observed - np.log(estimates["B0"]) - plane)[found]
     curves = [cell.rows for cell, inside in zip(cells, found, strict=True) if inside]
@@ -89,7 +95,7 @@ def fit_law1(
             blocks,
             observed[found] - residuals,
         )
-        draws = _plane(minima, rates)
+        draws = _plane(minima, cells)
         findings += misfit(share, LAW) + correlated(draws, ("alpha", "beta"))
     rates, ln_latent, observed = rates[found], ln_latent[found], observed[found]
     fit = FitResult(
@@ -125,22 +131,23 @@ def _holdout(
         left = f"{len(np.unique(budgets[rest]))} budgets and {int(rest.sum())} minima"
         return few_left(budgets.max(), left)
     kept = point._replace(ln_bytes=np.where(rest, point.ln_bytes, np.nan))
-    p = first(_plane(kept, rates))
-    compute = np.exp(_ln_latent(point, rates)[0, left_out])
+    p = first(_plane(kept, cells))
+    compute = np.exp(_ln_latent(point, cells)[0, left_out])
     predicted = np.log(law1_train_bytes(p, compute, rates[left_out]))
     rule = f"compute_flops = {budgets.max():g} left out; error of ln B*"
     found_out = held_out(rule, point.ln_bytes[0, left_out], predicted)
     return found_out or "a fit to the smaller budgets predicts no number for the largest"
 
 
-def _plane(minima: Minima, rates: Array) -> dict[str, Array]:
-    """Return [R] coefficients of the plane through each replicate's minima, where it has one."""
+def _plane(minima: Minima, cells: tuple[IsoflopCell, ...]) -> dict[str, Array]:
+    """Return [R] coefficients of the plane through each replicate's minima, where it has enough."""
     found = np.isfinite(minima.ln_bytes)
-    ln_latent = np.where(found, _ln_latent(minima, rates), 0.0)
+    found &= found.sum(axis=1, keepdims=True) >= FEWEST_MINIMA
+    ln_latent = np.where(found, _ln_latent(minima, cells), 0.0)
     ln_bytes = np.where(found, minima.ln_bytes, 0.0)
     weights = found.astype(np.float64)
     centre = ln_latent.sum(axis=1, keepdims=True) / np.maximum(found.sum(axis=1, keepdims=True), 1)
-    ln_rate = np.broadcast_to(np.log(rates), ln_latent.shape)
+    ln_rate = np.broadcast_to(np.log([cell.rate for cell in cells]), ln_latent.shape)
     design = np.stack([np.ones_like(ln_latent), ln_latent - centre, ln_rate], axis=-1)
     level, alpha, beta = np.moveaxis(solve_weighted(design, ln_bytes, weights), -1, 0)
     ln_b0 = level - alpha * centre[:, 0]
@@ -154,5 +161,11 @@ def _plane(minima: Minima, rates: Array) -> dict[str, Array]:
         }
 
 
-def _ln_latent(minima: Minima, rates: Array) -> Array:
-    return np.asarray(np.log(6) + minima.ln_params + minima.ln_bytes - np.log(rates))
+def _ln_latent(minima: Minima, cells: tuple[IsoflopCell, ...]) -> Array:
+    """Return [R, c] ln of 6 N* B* / T. In the half gap beyond the last size N* is that of the last,
+    as in the published fit of 36 minima, one of which lies there."""
+    columns = [
+        np.log(6 / cell.rate) + cell.held_params(ln_bytes - cell.centre) + ln_bytes
+        for cell, ln_bytes in zip(cells, minima.ln_bytes.T, strict=True)
+    ]
+    return np.stack(columns, axis=1)

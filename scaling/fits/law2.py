@@ -18,6 +18,7 @@ from scaling.engine.shared import shared_targets, two_levels
 from scaling.fits.assemble import (
     assemble,
     columns,
+    few_minima,
     finite,
     first,
     goodness,
@@ -39,7 +40,9 @@ from scaling.fits.findings import (
     misfit,
     outliers,
     starts_agree,
+    through_zero,
     upside_down,
+    with_open_ends,
 )
 from scaling.fits.law2_forms import FORMS, chosen_form, make_problem
 from scaling.fits.minima import (
@@ -65,6 +68,7 @@ class Optima(NamedTuple):
     Attributes:
         runs: what they were found in; runs on curves of too few sizes are left out.
         blocks: which of them are resampled together.
+        curves: budgets and rates of all curves, [c] each; found: [c] whether a curve has one.
     """
 
     runs: Runs
@@ -74,6 +78,8 @@ class Optima(NamedTuple):
     copies: Array | None
     findings: list[Finding]
     blocks: RowBlocks
+    curves: tuple[Array, Array]
+    found: NDArray[np.bool_]
 
 
 def fit_law2(
@@ -94,17 +100,18 @@ def fit_law2(
         form, why = chosen_form(optima.compute, optima.rate, optima.loss)
         optima.findings.extend(why)
     runs, names = optima.runs, FORMS[form]
-    rates = 1 if form == "mean" else 3
-    # What the table holds comes first: where no curve has a minimum, it has budgets all the same.
-    need(
-        runs,
-        f"{LAW} ({form})",
-        (runs.column("compute_flops", LAW), 3, "compute budgets"),
-        (runs.column("compression_rate", LAW), rates, "compression rates"),
-        (optima.compute, 3, "compute budgets with a minimum among the sizes trained"),
-        (optima.rate, rates, "compression rates with a minimum among the sizes trained"),
-        (len(optima.loss), len(names) + 1, "optima"),
+    budgets, rates = optima.curves
+    wanted = (
+        (budgets, 3, "compute budgets"),
+        (rates, 1 if form == "mean" else 3, "compression rates"),
+        (np.arange(len(budgets)), len(names) + 1, "optima"),
     )
+    need(runs, f"{LAW} ({form})", *wanted)
+    for labels, least, what in wanted:
+        if len(np.unique(labels[optima.found])) < least:
+            of = f"{LAW} ({form})"
+            few = few_minima(runs, of, labels, optima.found, least, what, optima.findings)
+            return few.model_copy(update={"law": LAW, "form": form})
     problem, starts = make_problem(form, optima.compute, optima.rate, optima.loss)
     best, agree = problem.fit(starts)
     estimates = first(problem.public(best.theta))
@@ -175,14 +182,17 @@ def fit_law2(
     if blocks.shared is not None:
         pipeline = "optima as found"
     ends = without_resampling(problem, best.theta, bootstrap, blocks)
-    return assemble(fit, runs, len(names), bootstrap, draws, pipeline, ends, blocks.what)
+    fit = assemble(fit, runs, len(names), bootstrap, draws, pipeline, ends, blocks.what)
+    left_open = through_zero(draws, ends, {"gamma": ("L0", "E")}, bootstrap.level)
+    return fit if bootstrap.kind == "none" else with_open_ends(fit, {}, left_open)
 
 
 def _optima(runs: Runs, bootstrap: Bootstrap, minima: str) -> Optima:
     if optima_given(runs, LAW):
         compute, rate, loss = columns(runs, LAW)
         blocks = blocks_of(runs, bootstrap.block, LAW)
-        return Optima(runs, compute, rate, loss, None, [], blocks)
+        every = np.ones(len(loss), bool)
+        return Optima(runs, compute, rate, loss, None, [], blocks, (compute, rate), every)
     cells, runs = make_cells(runs, LAW)
     loss = runs.column("bits_per_byte", LAW)
     point = find_minima(cells, loss[None])
@@ -193,12 +203,10 @@ def _optima(runs: Runs, bootstrap: Bootstrap, minima: str) -> Optima:
     else:
         height = point.loss
         copies = None if replicas is None else find_minima(cells, *replicas).loss
-    found = np.isfinite(height[0])
+    found = np.isfinite(point.loss[0])
     here = tuple(cell for cell, inside in zip(cells, found, strict=True) if inside)
     if copies is not None:
         copies = copies[:, found]
-        # A replicate's missing minimum takes the point estimate: it then adds no noise there.
-        copies = np.where(np.isfinite(copies), copies, height[0, found])
     return Optima(
         runs,
         np.array([cell.compute for cell in here]),
@@ -207,6 +215,8 @@ def _optima(runs: Runs, bootstrap: Bootstrap, minima: str) -> Optima:
         copies,
         cell_findings(cells, point, loss),
         blocks_of_curves(runs, [cell.rows for cell in here], bootstrap.block, LAW),
+        (np.array([cell.compute for cell in cells]), np.array([cell.rate for cell in cells])),
+        found,
     )
 
 

@@ -32,6 +32,9 @@ FLAT = 3.0  # rise over scatter below which a minimum is ambiguous
 SURE = 0.01  # p-value below which curves are said to be skewed
 SKEW = 0.05  # of ln B*, beyond which that makes the answer doubtful
 FEW_SIZES = 5  # below this its minimum is not to be trusted (LAWS: fewer than 5 sizes)
+# Gaps between an end of the grid and the size next to it, by which a minimum may pass the end and
+# still be called one: the parabola tells it no better. Beyond, there is none, in any law or draw.
+EDGE = 0.5
 
 
 class IsoflopCell(NamedTuple):
@@ -44,6 +47,7 @@ class IsoflopCell(NamedTuple):
         centre: mean of ln B.
         x: [m] ln B less the centre.
         path: [2, m] ln B less the centre, rising, and ln N there, for interpolation.
+        reach: ln B less the centre between which a minimum is one: the grid, and half a gap more.
     """
 
     compute: float
@@ -52,14 +56,36 @@ class IsoflopCell(NamedTuple):
     centre: float
     x: Array
     path: Array
+    reach: tuple[float, float]
+
+    def params_at(self, x: Array) -> Array:
+        """Return [...] ln N at ln B less the centre, linear beyond the grid; nan beyond reach."""
+        low, high = self.reach
+        at = np.where((x >= low) & (x <= high), x, np.nan)
+        below = np.minimum(at - self.path[0, 0], 0) * self._slope(0, 1)
+        above = np.maximum(at - self.path[0, -1], 0) * self._slope(-2, -1)
+        return np.asarray(self.held_params(at) + below + above)
+
+    def held_params(self, x: Array) -> Array:
+        """Return [...] ln N at ln B less the centre, that of the last size beyond the grid."""
+        return np.asarray(np.interp(x, self.path[0], self.path[1]))
+
+    def _slope(self, one: int, other: int) -> float:
+        """Return d ln N / d ln B between two of the sizes, by their place in order."""
+        places, first = np.unique(self.path[0], return_index=True)
+        if len(places) < 2:
+            return 0.0
+        sizes = self.path[1][first]
+        return float((sizes[other] - sizes[one]) / (places[other] - places[one]))
 
 
 class Minima(NamedTuple):
-    """The minimum of every cell in every replicate, [R, c] each.
+    """The minimum of every cell in every replicate, [R, c] each; nan where there is none.
 
     Attributes:
         ln_bytes: ln B*.
-        ln_params: ln N*, interpolated linearly in (ln B, ln N) and held at the grid's ends.
+        ln_params: ln N*, interpolated linearly in (ln B, ln N), and so extended where B* lies in
+            the half gap beyond the grid.
         loss: bits per byte there.
         bend: curvature of the parabola.
         inside: whether B* lies within the grid.
@@ -109,8 +135,18 @@ def make_cells(runs: Runs, law: str) -> tuple[tuple[IsoflopCell, ...], Runs]:
         centre = float(data[rows].mean())
         order = rows[np.argsort(data[rows], kind="stable")]
         path = np.stack([data[order] - centre, params[order]])
-        cells.append(IsoflopCell(compute, rate, rows, centre, data[rows] - centre, path))
+        cell = IsoflopCell(compute, rate, rows, centre, data[rows] - centre, path, reach(path[0]))
+        cells.append(cell)
     return tuple(cells), runs
+
+
+def reach(x: Array) -> tuple[float, float]:
+    """Return the ends between which a minimum is one, of the [m] rising places of the runs."""
+    places = np.unique(x)
+    if len(places) < 2:
+        return float(x[0]), float(x[-1])
+    low, high = EDGE * (places[1] - places[0]), EDGE * (places[-1] - places[-2])
+    return float(places[0] - low), float(places[-1] + high)
 
 
 def thin_curves(runs: Runs, law: str) -> list[Thin]:
@@ -168,14 +204,15 @@ def find_minima(
         place, height, bend = parabola_vertex(
             solve_weighted(parabola_design(cell.x), loss[:, cell.rows], weights[:, cell.rows])
         )
-        # A replicate whose parabola opens downwards, or is straight but for rounding, has no
-        # minimum: it is nan, and dropped later.
+        # A replicate whose parabola opens downwards, is straight but for rounding, or has its
+        # vertex beyond the sizes trained has no minimum: it is nan, and dropped later.
         rise = bend * np.ptp(cell.x) ** 2
         opens = rise > ROUNDING * np.abs(loss[:, cell.rows]).max(axis=1)
-        place = np.where(opens, place, np.nan)
-        height = np.where(opens, height, np.nan)
         bend = np.where(opens, bend, np.minimum(bend, 0.0))
-        ln_params = np.interp(place, cell.path[0], cell.path[1])
+        ln_params = cell.params_at(np.where(opens, place, np.nan))
+        found = np.isfinite(ln_params)
+        place = np.where(found, place, np.nan)
+        height = np.where(found, height, np.nan)
         inside = (place >= cell.path[0, 0]) & (place <= cell.path[0, -1])
         columns.append((place + cell.centre, ln_params, height, bend, inside))
     return Minima(*(np.stack(parts, axis=1) for parts in zip(*columns, strict=True)))
@@ -218,11 +255,12 @@ def with_law_misfit(
         moved, share = with_misfit(copies, missed, leverage, generator, place)
     ln_bytes = np.full(minima.ln_bytes.shape, np.nan)
     ln_bytes[:, found] = moved
-    ln_params = [
-        np.interp(ln_bytes[:, number] - cell.centre, cell.path[0], cell.path[1])
-        for number, cell in enumerate(cells)
-    ]
-    return minima._replace(ln_bytes=ln_bytes, ln_params=np.stack(ln_params, axis=1)), share
+    ln_params = np.stack(
+        [cell.params_at(ln_bytes[:, number] - cell.centre) for number, cell in enumerate(cells)],
+        axis=1,
+    )
+    ln_bytes = np.where(np.isfinite(ln_params), ln_bytes, np.nan)
+    return minima._replace(ln_bytes=ln_bytes, ln_params=ln_params), share
 
 
 def replicates(
@@ -259,7 +297,7 @@ def one_cell(minima: Minima, number: int) -> Minima:
 
 def cell_findings(cells: tuple[IsoflopCell, ...], minima: Minima, loss: Array) -> list[Finding]:
     """Return the named checks of the point fit (replicate 0 of `minima`) to [n] losses."""
-    found = list(zip(cells, minima.bend[0], minima.inside[0], strict=True))
+    found = list(zip(cells, minima.bend[0], minima.inside[0], minima.loss[0], strict=True))
     flat = [
         _where(cell)
         for number, cell in enumerate(cells)
@@ -274,12 +312,21 @@ def cell_findings(cells: tuple[IsoflopCell, ...], minima: Minima, loss: Array) -
         (
             "concave parabola",
             "no minimum, and so left out, at",
-            [_where(cell) for cell, bend, _ in found if not bend > 0],
+            [_where(cell) for cell, bend, _, _ in found if not bend > 0],
         ),
         (
             OUTSIDE,
-            "the best size lies beyond those trained at",
-            [_where(cell) for cell, bend, inside in found if bend > 0 and not inside],
+            "the best size lies beyond those trained, and so is left out, at",
+            [_where(cell) for cell, bend, _, loss in found if bend > 0 and np.isnan(loss)],
+        ),
+        (
+            OUTSIDE,
+            f"the best size lies beyond those trained, by less than {EDGE:g} of a step, at",
+            [
+                _where(cell)
+                for cell, bend, inside, loss in found
+                if bend > 0 and not inside and np.isfinite(loss)
+            ],
         ),
         ("flat minimum", "the curve rises by less than its own noise explains at", flat),
     )

@@ -9,6 +9,7 @@ from scaling.engine.bootstrap import CASES, Bootstrap
 from scaling.engine.newton import SQUARES, Array, Loss, Predictor
 from scaling.engine.problem import Problem, grid
 from scaling.fits.assemble import columns, need
+from scaling.fits.findings import Limit
 from scaling.fits.single_stage import OneStage, fit_stage
 from scaling.laws import chinchilla as laws
 from scaling.laws.registry import DEFAULTS, LAWS, Options, form_of
@@ -18,7 +19,15 @@ from scaling.runs import Runs
 HUBER = Loss(1e-3)
 ANNEALED = (1e-1, 1e-2)
 BASE = ("E", "A", "B", "alpha", "beta")
-HALF_LIVES = np.log(np.array([1.0, 4.0, 16.0, 64.0]))  # epochs, and excess sizes, to start from
+# Epochs, and excess sizes, to start from; what is still as good at FRESH times the most repeated of
+# the runs does not decay within them.
+HALF_LIVES = np.array([0.5, 2.0, 6.0, 16.0, 50.0, 200.0])
+VOCABULARY_STARTS = 24  # its valleys are long: the best nodes lie in one, the optimum in another
+FRESH, SHORTEST = 1e4, 1e-3
+_MORE_REPEATED = (
+    "runs of the same text seen far more than {:.3g} times over again",
+    "runs of models far more than {:.3g} times above what their text deserves",
+)
 
 
 def fit_overtraining(
@@ -51,6 +60,7 @@ def fit_overtraining(
         inputs={"params": params, "tokens_per_param": ratio},
         units=LAWS[law].units,
         conventions={"loss": "nats per token"},
+        exponents={"eta": ("a", "b", "E")},
     )
     return fit_stage(stage, runs, bootstrap)
 
@@ -96,6 +106,7 @@ def fit_vocabulary(
         units=LAWS[law].units,
         conventions={"loss": "unigram-normalised", "params": "without the vocabulary"},
         annealed=ANNEALED,
+        exponents={"alpha2": ("A2", "E"), "beta": ("A1", "B", "E")},
     )
     return fit_stage(stage, runs, bootstrap)
 
@@ -105,7 +116,7 @@ def vocabulary_problem(
 ) -> tuple[Problem, Array]:
     """Return the engine's problem and its starts; N_nv, N_v, D and L_u are [n]."""
     scaled = {"N": params / laws.MILLION, "V": vocabulary_params / laws.MILLION, "D": billions}
-    return laws.VOCABULARY.problem(scaled, loss, HUBER, 8)
+    return laws.VOCABULARY.problem(scaled, loss, HUBER, VOCABULARY_STARTS)
 
 
 def fit_repeated(
@@ -131,18 +142,24 @@ def fit_repeated(
         (len(loss), 5, "runs"),
     )
     held = {name: float(base[name]) for name in BASE}
+    problem, limits = repeated_problem(params, tokens, unique, loss, held), {}
+    for name, most, more in zip(
+        problem.names, most_repeated(params, tokens, unique, held), _MORE_REPEATED, strict=True
+    ):
+        limits[name] = Limit(more.format(most), FRESH * max(most, 1.0))
     stage = OneStage(
         law=law,
         form="base law given",
         method="Huber of ln L, delta 1e-3, summed; grid, then Gauss-Newton",
-        problem=repeated_problem(params, tokens, unique, loss, held),
-        starts=grid([HALF_LIVES, HALF_LIVES]),
+        problem=problem,
+        starts=grid([1 / HALF_LIVES, 1 / HALF_LIVES]),
         formula=lambda p: laws.repeated_loss({**held, **p}, params, tokens, unique),
         observed=loss,
         inputs={"params": params, "tokens": tokens, "unique_tokens": unique},
         units=LAWS[law].units,
         conventions={"loss": "nats per token"},
         annealed=ANNEALED,
+        limits=limits,
     )
     return with_base(fit_stage(stage, runs, bootstrap), held)
 
@@ -150,19 +167,19 @@ def fit_repeated(
 def repeated_problem(
     params: Array, tokens: Array, unique: Array, loss: Array, base: Mapping[str, float]
 ) -> Problem:
-    """Return the engine's problem in theta = (ln R_D*, ln R_N*)."""
+    """Return the engine's problem in theta = (1 / R_D*, 1 / R_N*): at 0 nothing decays."""
     deserved = laws.unique_params(base, params, unique)
     repeats, excess = tokens / unique - 1, params / deserved - 1
 
     def terms(theta: Array) -> tuple[Array, Array, Array, Array]:
-        lives = np.exp(theta)
-        data = laws.worth(unique, repeats, lives[:, :1])
-        size = laws.worth(deserved, excess, lives[:, 1:])
+        """Return the two terms of the loss, and the relative slopes of what they are worth."""
+        data, data_slope = laws.worth_at_rate(unique, repeats, theta[:, :1])
+        size, size_slope = laws.worth_at_rate(deserved, excess, theta[:, 1:])
         return (
             base["A"] * size ** -base["alpha"],
             base["B"] * data ** -base["beta"],
-            laws.worth_slope(deserved, excess, lives[:, 1:]) * lives[:, 1:] / size,
-            laws.worth_slope(unique, repeats, lives[:, :1]) * lives[:, :1] / data,
+            size_slope / size,
+            data_slope / data,
         )
 
     def value(theta: Array) -> Array:
@@ -176,10 +193,23 @@ def repeated_problem(
         by_size = -base["alpha"] * size * size_slope / total
         return np.stack([by_data, by_size], axis=-1)
 
-    def public(theta: Array) -> dict[str, Array]:
-        return {"R_D": np.exp(theta[:, 0]), "R_N": np.exp(theta[:, 1])}
+    most = np.array(most_repeated(params, tokens, unique, base))
+    least = 1 / (FRESH * np.maximum(most, 1.0))
 
-    return Problem(Predictor(value, jacobian), np.log(loss), HUBER, ("R_D", "R_N"), public)
+    def public(theta: Array) -> dict[str, Array]:
+        lives = 1 / np.maximum(theta, least)
+        return {"R_D": lives[:, 0], "R_N": lives[:, 1]}
+
+    model = Predictor(value, jacobian, None, np.zeros(2), np.full(2, 1 / SHORTEST))
+    return Problem(model, np.log(loss), HUBER, ("R_D", "R_N"), public)
+
+
+def most_repeated(
+    params: Array, tokens: Array, unique: Array, base: Mapping[str, float]
+) -> tuple[float, float]:
+    """Return the most repetitions of data, and the largest excess of size, of any run."""
+    deserved = laws.unique_params(base, params, unique)
+    return float((tokens / unique).max() - 1), float((params / deserved).max() - 1)
 
 
 def with_base(fit: FitResult, held: Mapping[str, float]) -> FitResult:

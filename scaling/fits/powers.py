@@ -20,6 +20,7 @@ from scaling.engine.newton import Array, solve_weighted
 from scaling.fits.assemble import (
     assemble,
     few_left,
+    few_minima,
     finite,
     first,
     goodness,
@@ -39,6 +40,7 @@ from scaling.runs import Runs
 # of a fine grid is N*. That is repeated with the noise of a seed added to every loss; the spread of
 # ln N* weighs the budget in the power law, and the power laws of the repetitions give the interval.
 POINTS_PER_SIZE = 25
+FEWEST_BUDGETS = 3  # a line through two is no fit
 LEAST_STEPS = 0.33 * POINTS_PER_SIZE  # a spread is at least so many steps of the grid
 
 # Standard deviation of a loss from seed to seed, nats per token, by data set. The published code
@@ -114,8 +116,11 @@ def fit_approach2(
 ) -> FitResult:
     """Fit N* and D* as powers of C through the parabola minima (Hoffmann et al. 2022, section 3.2).
 
+    Budgets without a minimum among their sizes are left out; with fewer than three others nothing
+    is fitted.
+
     Raises:
-        InputError: fewer than three budgets with a minimum, or several compression rates.
+        InputError: the table has fewer than three budgets, or several compression rates.
     """
     law = "approach2"
     cells, runs = make_cells(runs, law)
@@ -128,13 +133,16 @@ def fit_approach2(
     loss = _losses(runs, law)
     found = find_minima(cells, loss[None])
     good = np.isfinite(found.ln_bytes[0])
-    need(runs, law, (int(good.sum()), 3, "budgets with a minimum"))
+    findings = cell_findings(cells, found, loss)
+    need(runs, law, (len(cells), FEWEST_BUDGETS, "budgets with a minimum"))
+    if good.sum() < FEWEST_BUDGETS:
+        return few_minima(runs, law, budgets, good, FEWEST_BUDGETS, "budgets", findings)
     ln_compute = np.log(budgets)
     ones = np.ones(len(cells))
     estimates = first(_powers(ln_compute, found.ln_params, found.ln_bytes, ones[None]))
     observed, compute = found.ln_params[0, good], ln_compute[good]
     residuals = observed - np.log(estimates["n0"]) - estimates["a"] * compute
-    findings, draws = cell_findings(cells, found, loss), None
+    draws = None
     curves = [cell.rows for cell, inside in zip(cells, good, strict=True) if inside]
     blocks = blocks_of_curves(runs, curves, bootstrap.block, law)
     copies = replicates(cells, loss, bootstrap, student=False)
@@ -145,7 +153,8 @@ def fit_approach2(
         minima, share = with_law_misfit(
             cells, find_minima(cells, *copies), good, missed, design, bootstrap, blocks, placed
         )
-        draws = _powers(ln_compute, minima.ln_params, minima.ln_bytes, ones)
+        enough = np.isfinite(minima.ln_bytes).sum(axis=1, keepdims=True) >= FEWEST_BUDGETS
+        draws = _powers(ln_compute, minima.ln_params, minima.ln_bytes, np.where(enough, ones, 0.0))
         findings += misfit(share, law)
     fit = FitResult(
         law=law,

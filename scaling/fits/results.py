@@ -13,10 +13,11 @@ from corpora.errors import InputError
 from corpora.files import write_text, written_whole
 from scaling.engine.newton import Array
 from scaling.load_table import LoadedTable
-from scaling.result import FitResult, Prediction, context_text
+from scaling.result import FitResult, Prediction, context_text, ends_of
 
 LAWS_FOLDER = "laws"  # within the output folder, beside what `measure` may have written there
 _BUDGETS_SHOWN = 12
+_WORST_FIRST = ("not converged", "not bounded")
 _NOT_PRINTED = {"context", "draws", "residuals", "data_range", "source"}
 
 
@@ -111,15 +112,14 @@ class Fits(Sequence[FitResult]):
             where = "/".join(_short(fit.context[name]) for name in varying if name in fit.context)
             for name, value in fit.estimates.items():
                 estimates[f"{name}@{where}"] = value
-                ends = fit.intervals.get(name)
-                intervals[f"{name}@{where}"] = None if ends is None else list(ends)
+                intervals[f"{name}@{where}"] = ends_of(fit.intervals.get(name))
         n = sum(fit.n for fit in self)
         squares = sum(_squares(fit) for fit in self)
-        failed = any(fit.status == "not converged" for fit in self)
+        worst = [one for one in _WORST_FIRST if any(fit.status == one for fit in self)]
         return {
             "law": self.law,
             "n": n,
-            "status": "not converged" if failed else "converged",
+            "status": worst[0] if worst else "converged",
             "estimates": estimates,
             "intervals": intervals,
             "r2": _pooled_r2(self.results),
@@ -161,9 +161,7 @@ def entry(fit: FitResult) -> dict[str, Any]:
         **fit.context,
         **optimum,
         **fit.model_dump(exclude=_NOT_PRINTED),
-        "intervals": {
-            name: None if ends is None else list(ends) for name, ends in fit.intervals.items()
-        },
+        "intervals": {name: ends_of(ends) for name, ends in fit.intervals.items()},
         "predictions": predictions(fit),
     }
 

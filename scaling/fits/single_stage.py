@@ -1,6 +1,8 @@
 """Fitting a law to the runs themselves, in one stage: search, polish, resample, check."""
 
+import math
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +10,7 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap, leverages, residual_targets
-from scaling.engine.intervals import from_hessian, from_profile
+from scaling.engine.intervals import from_bound, from_hessian, from_profile
 from scaling.engine.newton import Array
 from scaling.engine.problem import Problem, land_on_kink
 from scaling.engine.shared import shared_targets, two_levels
@@ -22,7 +24,21 @@ from scaling.fits.assemble import (
     tried_on,
 )
 from scaling.fits.blocks import MANY, RowBlocks, blocks_of, kinds_of, shared_noise
-from scaling.fits.findings import ROUNDING, correlated, note, outliers, starts_agree, warning
+from scaling.fits.findings import (
+    NO_LIMITS,
+    NOTHING_OPEN,
+    ROUNDING,
+    Limits,
+    Open,
+    at_a_limit,
+    correlated,
+    note,
+    outliers,
+    starts_agree,
+    through_zero,
+    warning,
+    with_open_ends,
+)
 from scaling.result import Finding, FitResult, HoldOut
 from scaling.runs import Runs
 
@@ -47,6 +63,9 @@ class OneStage(NamedTuple):
         block: rows that are resampled together where nothing else is asked for.
         strata: [n] rows whose noise is alike; None for all of them.
         check: (estimates, observed) -> findings about the shape; it may drop estimates.
+        limits: of coefficients that stop to matter there.
+        exponents: of free sign -> the amplitudes that are confounded where one passes through 0.
+        tied: findings about coefficients that the design of the runs leaves open, and those.
     """
 
     law: str
@@ -66,6 +85,9 @@ class OneStage(NamedTuple):
     block: str = "row"
     strata: NDArray[np.int64] | None = None
     check: Callable[[dict[str, float], Array], list[Finding]] | None = None
+    limits: Limits = NO_LIMITS
+    exponents: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    tied: Open = NOTHING_OPEN
 
 
 def fit_stage(stage: OneStage, runs: Runs, bootstrap: Bootstrap) -> FitResult:
@@ -100,6 +122,8 @@ def fit_stage(stage: OneStage, runs: Runs, bootstrap: Bootstrap) -> FitResult:
     if robust:
         findings += influential(problem, theta, rows, draws)
     ends = without_resampling(problem, best.theta, bootstrap, blocks)
+    open_ones = through_zero(draws, ends, stage.exponents, bootstrap.level).join(stage.tied)
+    unbounded = at_a_limit(estimates, stage.limits)
     if stage.check is not None:
         findings += stage.check(estimates, stage.observed)
     converged = bool(best.converged[0]) and bool(np.isfinite(list(estimates.values())).all())
@@ -108,14 +132,35 @@ def fit_stage(stage: OneStage, runs: Runs, bootstrap: Bootstrap) -> FitResult:
         form=stage.form,
         estimates=finite(estimates),
         method=stage.method,
-        status="converged" if converged else "not converged",
+        status="not converged" if not converged else "not bounded" if unbounded else "converged",
         units=stage.units,
         holdout=holdout,
-        findings=tuple(findings),
+        findings=(*findings, *unbounded),
         **goodness(stage.observed, residuals, len(names)),
         **provenance(runs, stage.inputs, stage.conventions),
     )
-    return assemble(fit, runs, len(names), bootstrap, draws, "refitted", ends, blocks.what)
+    fit = assemble(
+        fit, runs, len(names), bootstrap, draws, "refitted", ends, blocks.what, stage.limits
+    )
+    if bootstrap.kind == "none":
+        return fit.model_copy(update={"findings": (*fit.findings, *open_ones.findings)})
+    least = _least_allowed(stage, theta, estimates, bootstrap)
+    return with_open_ends(fit, least, open_ones, stage.limits)
+
+
+def _least_allowed(
+    stage: OneStage, theta: Array, estimates: Mapping[str, float], bootstrap: Bootstrap
+) -> dict[str, tuple[float, float]]:
+    """Return the interval of each coefficient that grows without end, open above.
+
+    Draws of it may all end at the limit as well; how low it may lie is told by the profile.
+    """
+    ends = {}
+    for index, name in enumerate(stage.problem.names):
+        if name in stage.limits and stage.limits[name].above(estimates.get(name, 0.0)):
+            low = from_bound(stage.problem, theta, index, name, bootstrap.level)
+            ends[name] = (low, math.inf)
+    return ends
 
 
 def disagreement(

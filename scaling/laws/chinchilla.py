@@ -96,15 +96,23 @@ PARALLEL: Quantities = {"loss": Quantity(("params", "tokens_per_param"), NATS, o
 #     U_N = min(N, (U G)^(beta/alpha) G),            G = (alpha A / (beta B))^(1 / (alpha + beta))
 
 
+NO_DECAY = 1e-5  # of an exponent, below which its exponential is its series
+
+
 def worth(unique: Array, repetitions: Array, half_life: Array) -> Array:
     """Return what `unique` things seen 1 + R times are worth in things seen once."""
     return np.asarray(unique * (1 - half_life * np.expm1(-repetitions / half_life)))
 
 
-def worth_slope(unique: Array, repetitions: Array, half_life: Array) -> Array:
-    """Return the derivative of `worth` by `half_life`."""
-    x = repetitions / half_life
-    return np.asarray(unique * (-np.expm1(-x) - x * np.exp(-x)))
+def worth_at_rate(unique: Array, repetitions: Array, rate: Array) -> tuple[Array, Array]:
+    """Return `worth` and its derivative by the rate of decay, 1 / half_life; 0 is no decay."""
+    x = repetitions * rate
+    near = np.abs(x) < NO_DECAY
+    safe = np.where(near, 1.0, x)
+    # (1 - exp(-x)) / x and its derivative, by their series where x is near 0.
+    share = np.where(near, 1 - x / 2 + x**2 / 6, -np.expm1(-safe) / safe)
+    falls = np.where(near, -0.5 + x / 3, (np.exp(-safe) * (1 + safe) - 1) / safe**2)
+    return unique * (1 + repetitions * share), unique * repetitions**2 * falls
 
 
 def unique_params(p: Coefficients, params: Array, unique_tokens: Array) -> Array:

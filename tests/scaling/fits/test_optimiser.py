@@ -74,7 +74,7 @@ def repeated_case() -> Case:
     params, tokens, unique, loss = law_columns(noisy("repeated"), "repeated")
     base = MUENNIGHOFF_REPEATED.estimates
     problem = other_laws.repeated_problem(params, tokens, unique, loss, base)
-    return Case(problem, np.log(np.array([[4.0, 4.0], [16.0, 16.0]])), (1e-1, 1e-2))
+    return Case(problem, 1 / np.array([[4.0, 4.0], [16.0, 16.0]]), (1e-1, 1e-2))
 
 
 CASES: Mapping[str, Callable[[], Case]] = {
