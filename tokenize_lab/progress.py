@@ -86,7 +86,7 @@ def progress(
 
     amounts = (DownloadColumn(), TransferSpeedColumn()) if bytes else (AmountColumn(),)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         *amounts,
         TimeRemainingColumn(elapsed_when_finished=True),

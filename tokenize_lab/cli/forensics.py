@@ -1,4 +1,4 @@
-"""`tokenize-lab tokenizers audit | diff | mixture`: what tokenizers give away."""
+"""`tokenize-lab tokenizers audit | diff | mixture | check`: what tokenizers give away."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -141,6 +141,40 @@ def diff(
     if rows:
         asked = columns or ",".join(rows[0])
         emit(chosen_rows(rows, asked, as_json=as_json, as_csv=as_csv))
+
+
+def check(
+    spec: Spec,
+    corpora: Annotated[
+        list[str], typer.Argument(metavar="CORPUS...", help="text to encode and decode")
+    ],
+    most: Annotated[int, typer.Option(min=1, help="differences to list")] = 10,
+    as_json: JsonOption = False,
+    text_field: TextField = "text",
+    unit: TxtUnit = "line",
+    on_invalid: Invalid = "refuse",
+) -> None:
+    """Run a tokenizer's own library beside what is counted here: are the ids of every document the
+    same, and does the library's decoder give back the texts that count as exact, and no others?
+
+    The first differences are shown, and the exit code is 1 if there are any. Texts that neither
+    gives back are no difference: they are shown, too, with what the library makes of them.
+
+    \b
+    tokenize-lab tokenizers check mistral:v3 embedded
+    tokenize-lab tokenizers check hf:tokenizer.json my_text.jsonl --json
+    """
+    from tokenize_lab.forensics.check import check
+    from tokenize_lab.forensics.tables import check_tables
+
+    reading = ReadOptions(text_field, unit, on_invalid)
+    opened = reading.open(corpora)
+    with progress("checking", total_bytes(opened)) as bars:
+        finding = check(spec, opened, most=most, progress=bars.report)
+    say(reading.remarks(opened))
+    _deliver(finding, check_tables(finding), as_json, None)
+    if finding["differing"]:
+        raise typer.Exit(1)
 
 
 def mixture(

@@ -9,7 +9,7 @@ import typer
 from corpora.cli import JsonOption
 from corpora.errors import InputError, as_options
 from tokenize_lab.cli import complete
-from tokenize_lab.cli.forensics import audit, diff, mixture
+from tokenize_lab.cli.forensics import audit, check, diff, mixture
 from tokenize_lab.cli.options import (
     Columns,
     Globs,
@@ -244,6 +244,7 @@ def encode(
 
 app.command()(audit)
 app.command()(diff)
+app.command()(check)
 app.command()(mixture)
 
 

@@ -4,6 +4,7 @@ Shares are of bytes, among the languages given: what is not among them is laid t
 method's own error on planted mixtures stands in LOG.md.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from corpora.corpus import Corpus
 from corpora.document import UNKNOWN_LANGUAGE, utf8_length
 from corpora.errors import InputError
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
+from tokenize_lab.backends.huggingface_json import text_path
 from tokenize_lab.backends.simple import character_to_byte
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.forensics.audit import identity
@@ -136,7 +138,7 @@ def splitter(tokenizer: Tokenizer) -> Callable[[str], list[bytes]]:
     if isinstance(tokenizer, TiktokenTokenizer):
         find = tokenizer._splitter.findall
         return lambda text: [piece.encode() for piece in find(text)]
-    if isinstance(tokenizer, HuggingFaceTokenizer) and tokenizer.splits:
+    if isinstance(tokenizer, HuggingFaceTokenizer) and _is_byte_level(tokenizer):
         engine = tokenizer.library_tokenizer
         letters = {ord(c): byte for c, byte in character_to_byte().items()}
         normal, pre = engine.normalizer, engine.pre_tokenizer
@@ -152,6 +154,17 @@ def splitter(tokenizer: Tokenizer) -> Callable[[str], list[bytes]]:
         f"{tokenizer.spec}: the mixture is read from a byte-level BPE whose text is split before "
         "merging; this one has no such split"
     )
+
+
+def _is_byte_level(tokenizer: HuggingFaceTokenizer) -> bool:
+    """Whether it is a BPE over bytes in their alphabet, of pieces that no merge crosses."""
+    content = json.loads(tokenizer.serialized)
+    model, path = (
+        content["model"],
+        text_path(content.get("normalizer"), content.get("pre_tokenizer")),
+    )
+    marks = model.get("continuing_subword_prefix") or model.get("end_of_word_suffix")
+    return "merges" in model and path.byte_level and tokenizer.splits and not marks
 
 
 INTERVAL = 1.96  # standard errors either side: 95 % of a normal distribution

@@ -272,3 +272,36 @@ def mixture_tables(finding: dict[str, Any]) -> list[Table]:
         "these languages alone; intervals are of our sample, not of the trainer's kind of text.",
     )
     return [table]
+
+
+def check_tables(finding: dict[str, Any]) -> list[Table]:
+    """Return how far a library agrees with what is counted, and where it first does not."""
+    documents = finding["documents"]
+    rows = [
+        ("documents", f"{documents:,}"),
+        ("the same ids", f"{finding['same_ids']:,}"),
+        ("given back exactly, as counted", f"{finding['exact']:,}"),
+        ("given back exactly by the library", f"{finding['library_exact']:,}"),
+        ("documents that differ", f"{finding['differing']:,}"),
+    ]
+    name, engine = finding["tokenizer"]["name"], finding["tokenizer"]["engine"]
+    tables = [text_table(f"{name} beside its own library ({engine})", None, rows)]
+    for found, title in (
+        (finding["differences"], "First differences"),
+        (finding["changed"], "First documents that neither gives back"),
+    ):
+        if found:
+            headings = ("document", "what", "text", "counted here", "the library")
+            tables.append(text_table(title, headings, map(_checked, found), left=headings))
+    return tables
+
+
+def _checked(found: dict[str, Any]) -> tuple[str, ...]:
+    document = f"{found['corpus']}, {found['language']}, {found['document']}"
+    sides = (found["ours"], found["library"])
+    if found["what"] == "ids":
+        ours, theirs = (" ".join(f"{t['id']} {quoted(t['text'])}" for t in side) for side in sides)
+    else:
+        ours, theirs = (quoted(side) for side in sides)
+    what = f"{found['what']}, from {found['place']}"
+    return document, what, quoted(found["text"]), ours, theirs
