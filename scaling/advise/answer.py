@@ -20,11 +20,24 @@ class MeasuredTokenizer(NamedTuple):
     Attributes:
         name, bytes_per_token: of the tokenizer, measured there.
         vocabulary_size: V, for what its embedding and head cost; None for the family's default.
+        lost_share: of the text's bytes, those that its tokens do not carry.
     """
 
     name: str
     bytes_per_token: float
     vocabulary_size: int | None = None
+    lost_share: float = 0.0
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with its bytes per token where text is lost; empty where none is."""
+        if not self.lost_share:
+            return ""
+        lost = f"{self.lost_share:.1%}" if self.lost_share >= 0.001 else "some"
+        return (
+            f"{lost} of this text's bytes are in none of its tokens, which is no compression: its "
+            "price is too low"
+        )
 
 
 class Question(NamedTuple):

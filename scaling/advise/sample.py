@@ -17,6 +17,8 @@ from corpora.languages import same_languages
 from corpora.open import open_corpus
 from scaling.advise.answer import MeasuredTokenizer
 from scaling.advise.placement import ENGLISH
+from tokenize_lab.counts.bytes import TextBytes
+from tokenize_lab.counts.tokens import lost_bytes, token_boundaries
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizer, load_tokenizers, specs_of
 from tokenize_lab.vocabulary_curves.curve import token_curve
@@ -209,9 +211,9 @@ def _parity(lines: _Lines, english: _Lines) -> float | None:
 
 def _measured(fields: tuple[Any, ...]) -> MeasuredTokenizer:
     try:
-        name, rate, size = MeasuredTokenizer(*fields)
+        name, rate, size, lost = MeasuredTokenizer(*fields)
         known_size = None if size is None else whole("tokenizers", size)
-        return MeasuredTokenizer(str(name), float(rate), known_size)
+        return MeasuredTokenizer(str(name), float(rate), known_size, float(lost))
     except (TypeError, ValueError) as error:
         raise InputError(
             f"`tokenizers`: {fields}; give a name, bytes per token and, if known, a vocabulary size"
@@ -219,11 +221,14 @@ def _measured(fields: tuple[Any, ...]) -> MeasuredTokenizer:
 
 
 def _rate(sample: Sample, tokenizer: Tokenizer) -> MeasuredTokenizer:
-    tokens = int(tokenizer.encode_batch(sample.texts).lengths.sum())
+    encoding = tokenizer.encode_batch(sample.texts)
+    tokens = int(encoding.lengths.sum())
     if not tokens:
         raise InputError(f"{sample.name}: has no text to tokenize")
-    rate = sample.bytes / tokens
-    return MeasuredTokenizer(tokenizer.name, rate, tokenizer.vocabulary_size)
+    text = TextBytes.of(sample.texts)
+    exact = token_boundaries(text, encoding, tokenizer).exact
+    lost = int(lost_bytes(text, encoding, tokenizer, exact).sum()) / sample.bytes
+    return MeasuredTokenizer(tokenizer.name, sample.bytes / tokens, tokenizer.vocabulary_size, lost)
 
 
 def vocabulary_curve(sample: Sample, tokenizer: Tokenizer) -> list[tuple[int, float]] | None:

@@ -121,6 +121,9 @@ def advise(
         reach=reach,
         far=far,
     )
+    for tokenizer in advice.question.tokenizers:
+        if tokenizer.warning:
+            typer.echo(f"warning: {tokenizer.name}: {tokenizer.warning}", err=True)
     if parity is not None and advice.placement.basis != "analogy":
         why = f"{language} is placed by runs of its own"
         typer.echo(f"warning: --parity {parity:g} is not used: {why}", err=True)

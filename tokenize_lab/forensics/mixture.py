@@ -31,6 +31,7 @@ from tokenize_lab.tokenizer import FloatArray, IntArray, Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizers
 
 BLOCKS = 64  # per language; the units of a bootstrap
+MOST_WORDS = 400_000  # distinct pieces that merges are replayed over: some 2 GB
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class MixtureWords:
         word, language, block, count: [entries] how often a word occurs in a block of a language.
         bytes: [languages, BLOCKS] int64, UTF-8 bytes of text.
         documents: [languages] int64.
+        share_kept: of the text's bytes, in these pieces; the rarest of very many are left out.
     """
 
     pieces: Sequence[bytes]
@@ -56,6 +58,7 @@ class MixtureWords:
     count: IntArray
     bytes: IntArray
     documents: IntArray
+    share_kept: float = 1.0
 
     def weights(self, blocks: FloatArray) -> FloatArray:
         """Return how often each language holds each word, [words, languages], per million bytes.
@@ -92,7 +95,7 @@ def count_words(
     split = splitter(tokenizer)
     index: dict[bytes, int] = {}
     languages: dict[str, int] = {}
-    counters: dict[tuple[int, int], Counter[bytes]] = {}
+    entries: list[IntArray] = []  # [4, entries] word, language, block and count of a batch
     sizes: list[list[int]] = []
     documents: list[int] = []
     for corpus in corpora:
@@ -102,23 +105,27 @@ def count_words(
                 sizes.append([0] * BLOCKS)
                 documents.append(0)
             read = 0
+            counters: dict[int, Counter[bytes]] = {}
             for text in batch.texts:
                 if sum(sizes[number]) >= most_bytes:
                     break
                 part = documents[number] % BLOCKS
-                counters.setdefault((number, part), Counter()).update(split(text))
+                counters.setdefault(part, Counter()).update(split(text))
                 size = utf8_length(text)
                 sizes[number][part] += size
                 documents[number] += 1
                 read += size
+            for part, counter in counters.items():
+                found = np.empty((4, len(counter)), np.int32)
+                found[0] = [index.setdefault(piece, len(index)) for piece in counter]
+                found[1], found[2], found[3] = number, part, list(counter.values())
+                entries.append(found)
             progress(f"reading {corpus.name}", read)
-    entries: list[tuple[int, int, int, int]] = []
-    for (number, part), counter in counters.items():
-        for piece, times in counter.items():
-            entries.append((index.setdefault(piece, len(index)), number, part, times))
-    word, language, block, count = np.array(entries, np.int64).reshape(-1, 4).T
+    table = np.concatenate([np.zeros((4, 0), np.int32), *entries], axis=1)
+    pieces, table, share = _commonest(list(index), table)
+    word, language, block, count = table.astype(np.int64)
     return MixtureWords(
-        list(index),
+        pieces,
         list(languages),
         word,
         language,
@@ -126,7 +133,23 @@ def count_words(
         count,
         bytes=np.array(sizes, np.int64).reshape(-1, BLOCKS),
         documents=np.array(documents, np.int64),
+        share_kept=share,
     )
+
+
+def _commonest(pieces: list[bytes], table: IntArray) -> tuple[list[bytes], IntArray, float]:
+    """Return the pieces that hold most of the text, at most `MOST_WORDS` of them, their entries,
+    and the share of all pieces' bytes that they hold."""
+    lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))
+    held = np.bincount(table[0], table[3], len(pieces)) * lengths
+    if len(pieces) <= MOST_WORDS:
+        return pieces, table, 1.0
+    kept = np.sort(np.argsort(-held, kind="stable")[:MOST_WORDS])
+    place = np.full(len(pieces), -1)
+    place[kept] = np.arange(len(kept))
+    table = table[:, place[table[0]] >= 0]
+    table[0] = place[table[0]]
+    return [pieces[i] for i in kept.tolist()], table, float(held[kept].sum() / held.sum())
 
 
 def splitter(tokenizer: Tokenizer) -> Callable[[str], list[bytes]]:
@@ -202,6 +225,7 @@ def mixture(
     whole("replicates", replicates, 0, 10_000)
     whole("seed", seed, 0)
     (loaded,) = load_tokenizers([tokenizer])
+    splitter(loaded)  # what cannot be read is refused before any text is
     words = count_words(loaded, corpora, most_bytes, progress)
     return infer_mixture(
         loaded, words, merges=merges, replicates=replicates, seed=seed, progress=progress
@@ -253,6 +277,7 @@ def infer_mixture(
         merges=len(chosen),
         merges_met=solution.steps_used,
         distinct_words=len(words.pieces),
+        words_share=words.share_kept,
         slack=published.slack,
         slack_share=published.slack / float(merged.sum()),
         gap=max(published.gap, solution.gap),

@@ -15,22 +15,23 @@ merges of a language weigh as much in that sum as hundreds of later ones. So a s
 follows, in which each slack is counted as a share of its pair's frequency under the first one's
 answer (`relative_costs`); LOG.md has what either comes to on planted mixtures.
 
-There are far more constraints than can be written down, one for each pair at each step, and nearly
-all of them hold by themselves. They are added when broken, until what is still broken could add no
-more than `GAP` to the slack. A pair's count stands for a stretch of steps, and the tightest step of
-a stretch is the least of the left-hand sides in a range, so looking through all takes one pass.
+There are far more constraints than can be written down, one for each pair at each step. A pair's
+count stands for a stretch of steps, in which the tightest step is the least of the left-hand sides
+in a range: a sparse table of minima, each at most the two below it, says so with two constraints a
+stretch. Nearly all stretches hold by themselves, so they are added when broken, until what is still
+broken could add no more than `GAP` to the slack.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tokenize_lab.forensics.replay import PairHistory
-from tokenize_lab.tokenizer import FloatArray, IntArray
+from tokenize_lab.tokenizer import BoolArray, FloatArray, IntArray
 
-MOST_ADDED = 250  # constraints a round; more make each round dearer, and hardly fewer rounds
-MOST_ROUNDS = 200
+MOST_ADDED = 2000  # stretches a round, or as many as there are
+MOST_ROUNDS = 40
 LEAST = 1.0  # occurrences per million bytes: slack of rarer pairs costs no more than theirs
 GAP = 1e-4  # of the slack: what is found is at most so far above the least there is
 
@@ -50,11 +51,11 @@ class Solution:
         shares: [languages], sum 1.
         slack: sum of all slacks times their costs; without costs, occurrences per million bytes.
         steps_used: merges whose pair occurs in the text, of those asked for.
-        constraints: how many were needed.
+        constraints: how many stretches had to be looked at.
         rounds: of adding them.
         gap: how far the least slack of the whole programme can lie above `slack`, as a share of
             it; above `GAP` only if `MOST_ROUNDS` were not enough.
-        chosen: [constraints, 2] stretch and step of each, to begin another solution with.
+        chosen: [constraints] the stretches, to begin another solution with.
     """
 
     shares: FloatArray
@@ -87,25 +88,31 @@ def solve(
     costs = costs or Costs(np.ones(steps), np.ones(pairs))
     shares = np.full(languages, 1 / languages)
     step_slack, pair_slack = np.zeros(steps), np.zeros(pairs)
-    chosen = np.zeros((0, 2), np.int64) if begin_with is None else begin_with
+    chosen = np.zeros(0, np.int64) if begin_with is None else begin_with
     slack, gap, rounds = 0.0, 0.0, 0
     if len(chosen):
-        shares, step_slack, pair_slack, slack = _solved(history, counts, merged, chosen, costs)
+        shares, step_slack, pair_slack, slack = _solved(
+            history, counts, merged, known, chosen, costs
+        )
     while rounds < MOST_ROUNDS:
         rounds += 1
         level = np.where(known, merged @ shares + step_slack, np.inf)
         at = _lowest(level, history.begin, history.end)
         broken = counts @ shares - pair_slack[history.pair] - level[at]
-        wanted = _worst_of_each_pair(np.flatnonzero(broken > 0), broken, history.pair)
+        worst = np.zeros(pairs)
+        np.maximum.at(worst, history.pair, broken)
         # Raising each pair's slack by what it lacks would satisfy everything.
-        lacking = float(broken[wanted] @ costs.pairs[history.pair[wanted]])
-        gap = lacking / slack if slack else float(len(wanted) > 0)
-        wanted = wanted[:MOST_ADDED]
-        more = np.unique(np.concatenate([chosen, np.stack([wanted, at[wanted]], axis=1)]), axis=0)
+        lacking = float(worst @ costs.pairs)
+        gap = lacking / slack if slack else float(lacking > 0)
+        wanted = np.setdiff1d(np.flatnonzero(broken > 0), chosen)
+        wanted = wanted[np.argsort(-broken[wanted], kind="stable")]
+        more = np.union1d(chosen, wanted[: max(MOST_ADDED, len(chosen))])
         if gap <= GAP or len(more) == len(chosen):
             break
         chosen = more
-        shares, step_slack, pair_slack, slack = _solved(history, counts, merged, chosen, costs)
+        shares, step_slack, pair_slack, slack = _solved(
+            history, counts, merged, known, chosen, costs
+        )
     return Solution(shares, slack, int(known.sum()), len(chosen), rounds, gap, chosen)
 
 
@@ -138,44 +145,85 @@ def _lowest(level: FloatArray, begin: IntArray, end: IntArray) -> IntArray:
     return result
 
 
-def _worst_of_each_pair(wanted: IntArray, broken: FloatArray, pair: IntArray) -> IntArray:
-    """Return each pair's most broken stretch, the worst first."""
-    order = wanted[np.argsort(-broken[wanted], kind="stable")]
-    _, first = np.unique(pair[order], return_index=True)
-    return order[np.sort(first)]
-
-
 def _solved(
-    history: PairHistory, counts: FloatArray, merged: FloatArray, chosen: IntArray, costs: Costs
+    history: PairHistory,
+    counts: FloatArray,
+    merged: FloatArray,
+    known: BoolArray,
+    chosen: IntArray,
+    costs: Costs,
 ) -> tuple[FloatArray, FloatArray, FloatArray, float]:
-    """Solve for the chosen constraints; slacks that none of them names are zero."""
-    from scipy.optimize import linprog
-    from scipy.sparse import coo_array, hstack
+    """Solve for the chosen stretches; slacks of pairs that have none of them are zero.
 
-    stretch, step = chosen.T
-    used_steps, step_column = np.unique(step, return_inverse=True)
-    used_pairs, pair_column = np.unique(history.pair[stretch], return_inverse=True)
-    rows = np.arange(len(chosen))
-    ones = np.ones(len(chosen))
-    shape = (len(chosen), len(used_steps))
-    of_steps = coo_array((ones, (rows, step_column)), shape=shape)
-    of_pairs = coo_array((ones, (rows, pair_column)), shape=(len(chosen), len(used_pairs)))
-    languages = counts.shape[1]
-    above = hstack([counts[stretch] - merged[step], -of_steps, -of_pairs], format="csr")
-    slacks = len(used_steps) + len(used_pairs)
-    sum_of_shares = np.concatenate([np.ones(languages), np.zeros(slacks)])[None]
+    The variables: shares, slack of steps, slack of pairs, and the table of minima: level 0 has each
+    step's left-hand side, level k the least of 2^k steps from each.
+    """
+    from scipy.optimize import linprog
+    from scipy.sparse import coo_array, csr_array, hstack, vstack
+
+    steps, languages = merged.shape
+    used_pairs, pair_column = np.unique(history.pair[chosen], return_inverse=True)
+    begin, end = history.begin[chosen], history.end[chosen]
+    power = np.floor(np.log2(end - begin)).astype(np.int64)
+    sizes = [steps - (1 << k) + 1 for k in range(int(power.max(initial=0)) + 1)]
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    minima = int(offsets[-1])
+
+    def picked(columns: IntArray, width: int) -> Any:
+        """Return rows with a 1 each."""
+        rows = np.arange(len(columns))
+        return csr_array((np.ones(len(columns)), (rows, columns)), shape=(len(columns), width))
+
+    at = np.flatnonzero(known)
+    # Level 0 lies at or below each step's left-hand side.
+    of_steps = [csr_array(-merged[at]), -picked(at, steps), None, picked(at, minima)]
+    # Each level lies at or below the two halves of its range, one level down.
+    upper = np.concatenate(
+        [offsets[k] + np.arange(sizes[k]) for k in range(1, len(sizes))] or [at[:0]]
+    )
+    lower = np.concatenate(
+        [offsets[k - 1] + np.arange(sizes[k]) for k in range(1, len(sizes))] or [at[:0]]
+    )
+    half = np.concatenate(
+        [np.full(sizes[k], 1 << (k - 1)) for k in range(1, len(sizes))] or [at[:0]]
+    )
+    halves = picked(upper, minima)
+    table = vstack([halves - picked(lower, minima), halves - picked(lower + half, minima)])
+    # A stretch's count lies at or below the minima that cover its range, two that may overlap.
+    level = csr_array(counts[chosen])
+    slack = -picked(pair_column, len(used_pairs))
+    covers = [offsets[power] + begin, offsets[power] + end - (1 << power)]
+    rows = [
+        hstack([of_steps[0], of_steps[1], coo_array((len(at), len(used_pairs))), of_steps[3]]),
+        hstack([coo_array((table.shape[0], languages + steps + len(used_pairs))), table]),
+        *(
+            hstack([level, coo_array((len(chosen), steps)), slack, -picked(cover, minima)])
+            for cover in covers
+        ),
+    ]
+    constraints = vstack(rows, format="csr")
+    width = constraints.shape[1]
+    sum_of_shares = csr_array(
+        (np.ones(languages), np.arange(languages), [0, languages]), (1, width)
+    )
+    cost = np.zeros(width)
+    cost[languages : languages + steps] = costs.steps
+    cost[languages + steps : width - minima] = costs.pairs[used_pairs]
+    bounds = np.zeros((width, 2))
+    bounds[:, 1] = np.inf
+    bounds[width - minima :, 0] = -np.inf
     found = linprog(
-        np.concatenate([np.zeros(languages), costs.steps[used_steps], costs.pairs[used_pairs]]),
-        A_ub=above,
-        b_ub=np.zeros(len(chosen)),
+        cost,
+        A_ub=constraints,
+        b_ub=np.zeros(constraints.shape[0]),
         A_eq=sum_of_shares,
         b_eq=[1.0],
-        bounds=(0, None),
+        bounds=bounds,
         method="highs",
     )
     assert found.status == 0, found.message  # it is feasible and bounded by construction
-    step_slack, pair_slack = np.zeros_like(costs.steps), np.zeros_like(costs.pairs)
-    step_slack[used_steps] = found.x[languages : languages + len(used_steps)]
-    pair_slack[used_pairs] = found.x[languages + len(used_steps) :]
+    pair_slack = np.zeros_like(costs.pairs)
+    pair_slack[used_pairs] = found.x[languages + steps : width - minima]
     shares = np.clip(found.x[:languages], 0, None)
+    step_slack = found.x[languages : languages + steps]
     return shares / shares.sum(), step_slack, pair_slack, float(found.fun)

@@ -267,11 +267,20 @@ def mixture_tables(finding: dict[str, Any]) -> list[Table]:
         f"What {finding['tokenizer']['name']} was trained on, by the order of its merges",
         ("language", "share of bytes", "95 %", "our text"),
         rows,
-        caption=f"{finding['merges_met']:,} of {finding['merges']:,} merges met in the text; "
-        f"slack {finding['slack_share']:.1%} of the merged pairs' frequency. Shares are among "
+        caption=f"slack {finding['slack_share']:.1%} of the merged pairs' frequency. Shares are of "
         "these languages alone; intervals are of our sample, not of the trainer's kind of text.",
     )
-    return [table]
+    covered = text_table(
+        "What the text covers",
+        None,
+        [
+            ("merges read", f"{finding['merges']:,}"),
+            ("  met in the text", f"{finding['merges_met'] / finding['merges']:.1%}"),
+            ("distinct pieces", f"{finding['distinct_words']:,}"),
+            ("  their share of its bytes", f"{finding['words_share']:.1%}"),
+        ],
+    )
+    return [covered, table]
 
 
 def check_tables(finding: dict[str, Any]) -> list[Table]:
