@@ -13,11 +13,11 @@ from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.sentencepiece import SentencePieceTokenizer, model_settings
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.counts.bytes import ByteRuns, TextBytes
-from tokenize_lab.counts.tokens import TokenBoundaries, token_boundaries
+from tokenize_lab.counts.tokens import TokenBoundaries, lost_bytes, token_boundaries
 from tokenize_lab.forensics.audit import identity, script_counts, token
 from tokenize_lab.forensics.finding import TokenizerFinding
 from tokenize_lab.progress import ReportProgress, silent
-from tokenize_lab.tokenizer import BoolArray, IntArray, TokenBytes, Tokenizer, readable
+from tokenize_lab.tokenizer import BoolArray, Encoding, IntArray, TokenBytes, Tokenizer, readable
 from tokenize_lab.tokenizer_spec import load_tokenizers
 
 LONGEST_WORD = 60  # bytes; longer runs without a space are no words to be shown
@@ -28,17 +28,22 @@ class CutCounts:
     """How a text is cut, in numbers that add up.
 
     Attributes:
-        documents: those that both give back exactly; only they are compared.
-        inexact: those that one of them does not.
-        same_documents: cut at the same places.
-        bytes, same_bytes: of all, and of tokens that both have at the same place.
-        tokens_a, tokens_b: of either.
+        documents: those that both give back exactly.
+        inexact: those that one of them does not; compared where the tokens of both lie in the text.
+        same_documents: of the exact ones, cut at the same places.
+        text_bytes, bytes: of the text, and of what is compared of it.
+        same_bytes: of tokens that both have at the same place.
+        lost_a, lost_b: bytes of the text that the tokens of either do not carry.
+        tokens_a, tokens_b: of either, in what is compared.
         boundaries, shared_boundaries: places where either, or both, cut inside a document.
     """
 
     documents: int = 0
     inexact: int = 0
     same_documents: int = 0
+    text_bytes: int = 0
+    lost_a: int = 0
+    lost_b: int = 0
     bytes: int = 0
     same_bytes: int = 0
     tokens_a: int = 0
@@ -58,6 +63,8 @@ class CutCounts:
             "documents_not_compared": self.inexact,
             "same_documents": self.same_documents,
             "bytes": self.bytes,
+            "compared_share": ratio(self.bytes, self.text_bytes),
+            "lost_share": [ratio(lost, self.text_bytes) for lost in (self.lost_a, self.lost_b)],
             "same_bytes": self.same_bytes,
             "tokens": [self.tokens_a, self.tokens_b],
             "boundaries": self.boundaries,
@@ -87,8 +94,9 @@ def compare_cuts(
 ) -> Cuts:
     """Encode the corpora with both and compare where they cut.
 
-    A document that either does not give back byte for byte is counted, and not compared. Words are
-    runs between white space; a cut at a word's own ends is not counted as one.
+    A document that either does not give back byte for byte is compared where tokens of both lie in
+    it, as far as they can be laid: what one drops or replaces, is passed over. Words are runs
+    between white space; a cut at a word's own ends is not counted as one.
 
     Raises:
         InputError: from the corpora.
@@ -102,34 +110,87 @@ def compare_cuts(
             cuts_a = token_boundaries(text, encodings[0], a)
             cuts_b = token_boundaries(text, encodings[1], b)
             exact = cuts_a.exact & cuts_b.exact
+            counts.lost_a += int(lost_bytes(text, encodings[0], a, cuts_a.exact).sum())
+            counts.lost_b += int(lost_bytes(text, encodings[1], b, cuts_b.exact).sum())
             # Not the number of cuts: a token may hold nothing but the tokenizer's own prefix.
             counts.tokens_a += int(encodings[0].lengths[exact].sum())
             counts.tokens_b += int(encodings[1].lengths[exact].sum())
-            _add(counts, cuts.words, text, cuts_a, cuts_b)
+            sides = [
+                lay(text, encoding, tokenizer, cut, exact)
+                for encoding, tokenizer, cut in zip(
+                    encodings, (a, b), (cuts_a, cuts_b), strict=True
+                )
+            ]
+            _add(counts, cuts.words, text, exact, sides)
             progress(f"reading {corpus.name}", len(text.raw))
     return cuts
+
+
+def lay(
+    text: TextBytes,
+    encoding: Encoding,
+    tokenizer: Tokenizer,
+    cuts: TokenBoundaries,
+    exact: BoolArray,
+) -> tuple[BoolArray, BoolArray]:
+    """Return where tokens begin, and which bytes lie in a token: [bytes] bool each.
+
+    In texts that are not exact each token is looked for from the end of the one before: there, or
+    at the next place that has its bytes. A token that has none
+    is passed over, as is the text that no token has.
+
+    Arguments:
+        exact: [texts] which texts are given back, so that nothing needs to be looked for.
+    """
+    held = np.repeat(exact, text.byte_counts)
+    opens = cuts.opens[:-1].astype(np.bool_) & held
+    stops = np.cumsum(encoding.lengths)
+    table, raw = tokenizer.token_bytes, text.raw
+    for i in np.flatnonzero(~exact).tolist():
+        at, end = int(text.starts[i]), int(text.starts[i + 1])
+        ids = encoding.ids[stops[i] - encoding.lengths[i] : stops[i]].tolist()
+        for place, token_id in enumerate(ids):
+            piece = table[token_id]
+            if place == 0 and not raw.startswith(piece, at, end):
+                piece = piece.removeprefix(tokenizer.prefix)
+            if not piece:
+                continue
+            begin = at
+            if not raw.startswith(piece, at, end):
+                begin = raw.find(piece, at, end)
+                if begin < 0:
+                    continue
+            opens[begin] = True
+            at = begin + len(piece)
+            held[begin:at] = True
+    return opens, held
 
 
 def _add(
     counts: CutCounts,
     words: Counter[tuple[bytes, tuple[int, ...], tuple[int, ...]]],
     text: TextBytes,
-    cuts_a: TokenBoundaries,
-    cuts_b: TokenBoundaries,
+    exact: BoolArray,
+    sides: Sequence[tuple[BoolArray, BoolArray]],
 ) -> None:
-    exact = cuts_a.exact & cuts_b.exact
     counts.documents += int(exact.sum())
     counts.inexact += int((~exact).sum())
-    inside = np.repeat(exact, text.byte_counts)
-    first, second = (part.opens[:-1].astype(np.bool_) & inside for part in (cuts_a, cuts_b))
+    counts.text_bytes += len(text.raw)
+    inside = sides[0][1] & sides[1][1]
+    first, second = (opens & inside for opens, _ in sides)
+    in_part = np.repeat(~exact, text.byte_counts)
+    counts.tokens_a += int((first & in_part).sum())
+    counts.tokens_b += int((second & in_part).sum())
     counts.bytes += int(inside.sum())
-    differs = first != second
-    owner = np.searchsorted(text.starts, np.flatnonzero(differs), side="right") - 1
+    differs = np.flatnonzero((first != second) & ~in_part)
+    owner = np.searchsorted(text.starts, differs, side="right") - 1
     counts.same_documents += int(exact.sum()) - len(np.unique(owner))
-    # A document's first byte opens a token of both; it is no cut.
-    starts = text.starts[:-1][exact & (text.byte_counts > 0)]
-    counts.boundaries += int((first | second).sum()) - len(starts)
-    counts.shared_boundaries += int((first & second).sum()) - len(starts)
+    # A first byte, of a document or of what is compared of it, is no cut.
+    begins = inside.copy()
+    begins[1:] &= ~inside[:-1]
+    begins[text.starts[:-1][text.byte_counts > 0]] = True
+    counts.boundaries += int(((first | second) & ~begins).sum())
+    counts.shared_boundaries += int((first & second & ~begins).sum())
     counts.same_bytes += _same_bytes(text, first, second, inside)
     _note_words(words, text, first, second, inside)
 

@@ -213,7 +213,11 @@ def _cuts_by_language(text: dict[str, Any]) -> Table:
         for row in [*text["languages"], {"language": "all", **text["all"]}]
     ]
     left_out = text["all"]["documents_not_compared"]
-    why = f"{left_out:,} documents that one does not give back are left out"
+    lost = " and ".join(_share(share) for share in text["all"]["lost_share"])
+    why = (
+        f"{left_out:,} documents that one does not give back are compared where tokens of both lie "
+        f"in them: {_share(text['all']['compared_share'])} of all bytes; A and B lose {lost} of them"
+    )
     return text_table(
         "How text is cut",
         ("language", "bytes", "same documents", "same bytes", "shared cuts", "tokens B / A"),

@@ -1,5 +1,6 @@
 """`scaling advise`: what it measures, prints and warns of."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,19 @@ def test_a_corpus_and_tokenizers_are_measured(tmp_path: Path) -> None:
     assert tekken["bytes_per_token"] == sum(len(line.encode()) for line in lines) / tokens
     assert 0 < tekken["price_bits_per_byte"]["value"] < byte["price_bits_per_byte"]["value"]
     assert tekken["compute_multiplier"]["value"] > 1
+
+
+def test_text_that_a_tokenizer_loses_is_warned_of(tmp_path: Path) -> None:
+    words = {"[UNK]": 0, "the": 1}
+    kinds = dict.fromkeys(("normalizer", "post_processor", "truncation", "padding"))
+    model = {"type": "WordLevel", "vocab": words, "unk_token": "[UNK]"}
+    decoder = {"type": "Fuse"}
+    parts = {"pre_tokenizer": {"type": "WhitespaceSplit"}, "decoder": decoder, "added_tokens": []}
+    file = tmp_path / "words.json"
+    file.write_text(json.dumps({"version": "1.0", **kinds, **parts, "model": model}))
+    (tmp_path / "t.txt").write_text("the cat\n" * 40)
+    line = f"scaling advise --compute 1e21 --corpus {tmp_path / 't.txt'} -t {file}"
+    done = command(line)
+    said = "57.1% of this text's bytes are in none of its tokens"
+    assert f"warning: words: {said}" in done.stderr and said in done.stdout
+    assert answer(line)["tokenizers"][0]["note"].startswith(said)
