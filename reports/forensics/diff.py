@@ -136,10 +136,11 @@ def _cuts(finding: dict[str, Any], place: int) -> Markup:
             for row in ordered
         ],
     )
-    left = finding["text"]["all"]["documents_not_compared"]
-    caption = "Only documents that both give back byte for byte are compared" + (
-        f"; {numbers.count(left)} are not." if left else "."
-    )
+    whole = finding["text"]["all"]
+    left = numbers.plural(whole["documents_not_compared"], "other")
+    how = "only where tokens of both lie in the text" if "compared_share" in whole else "not at all"
+    caption = "Documents that both give back byte for byte are compared whole"
+    caption += f"; {left} {how}." if whole["documents_not_compared"] else "."
     return heading("How text is cut") + figure(picture, caption) + table
 
 

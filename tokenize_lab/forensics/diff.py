@@ -116,10 +116,8 @@ def compare_cuts(
             counts.tokens_a += int(encodings[0].lengths[exact].sum())
             counts.tokens_b += int(encodings[1].lengths[exact].sum())
             sides = [
-                lay(text, encoding, tokenizer, cut, exact)
-                for encoding, tokenizer, cut in zip(
-                    encodings, (a, b), (cuts_a, cuts_b), strict=True
-                )
+                lay(text, encodings[0], a, cuts_a, exact),
+                lay(text, encodings[1], b, cuts_b, exact),
             ]
             _add(counts, cuts.words, text, exact, sides)
             progress(f"reading {corpus.name}", len(text.raw))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from corpora.arguments import whole
 from corpora.bootstrap import DocumentBootstrap
@@ -95,7 +96,7 @@ def count_words(
     split = splitter(tokenizer)
     index: dict[bytes, int] = {}
     languages: dict[str, int] = {}
-    entries: list[IntArray] = []  # [4, entries] word, language, block and count of a batch
+    entries: list[NDArray[np.int32]] = []  # [4, entries] word, language, block and count of a batch
     sizes: list[list[int]] = []
     documents: list[int] = []
     for corpus in corpora:
@@ -137,7 +138,9 @@ def count_words(
     )
 
 
-def _commonest(pieces: list[bytes], table: IntArray) -> tuple[list[bytes], IntArray, float]:
+def _commonest(
+    pieces: list[bytes], table: NDArray[np.int32]
+) -> tuple[list[bytes], NDArray[np.int32], float]:
     """Return the pieces that hold most of the text, at most `MOST_WORDS` of them, their entries,
     and the share of all pieces' bytes that they hold."""
     lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))

@@ -215,8 +215,9 @@ def _cuts_by_language(text: dict[str, Any]) -> Table:
     left_out = text["all"]["documents_not_compared"]
     lost = " and ".join(_share(share) for share in text["all"]["lost_share"])
     why = (
-        f"{left_out:,} documents that one does not give back are compared where tokens of both lie "
-        f"in them: {_share(text['all']['compared_share'])} of all bytes; A and B lose {lost} of them"
+        f"{left_out:,} documents that one does not give back are compared where tokens of both "
+        f"lie in them; compared: {_share(text['all']['compared_share'])} of all bytes; lost by A "
+        f"and B: {lost}"
     )
     return text_table(
         "How text is cut",
