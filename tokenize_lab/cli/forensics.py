@@ -151,6 +151,8 @@ def check(
     most: Annotated[int, typer.Option(min=1, help="differences to list")] = 10,
     as_json: JsonOption = False,
     text_field: TextField = "text",
+    language_field: LanguageField = None,
+    glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
 ) -> None:
@@ -167,7 +169,9 @@ def check(
     from tokenize_lab.forensics.check import check
     from tokenize_lab.forensics.tables import check_tables
 
-    reading = ReadOptions(text_field, unit, on_invalid)
+    reading = ReadOptions(
+        text_field, unit, on_invalid, language_field=language_field, glob=glob or ()
+    )
     opened = reading.open(corpora)
     with progress("checking", total_bytes(opened)) as bars:
         finding = check(spec, opened, most=most, progress=bars.report)
