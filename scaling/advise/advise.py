@@ -281,11 +281,9 @@ def _check(question: Question) -> None:
             f" {high:g}"
         )
     names = [tokenizer.name for tokenizer in question.tokenizers]
-    for tokenizer in question.tokenizers:
-        name, bytes_per_token, size, _ = tokenizer
+    for name, bytes_per_token, size, _ in question.tokenizers:
         if not 1 <= bytes_per_token <= LONGEST:
             what = f"{bytes_per_token} bytes per token cannot be (1 to {LONGEST:g})"
-            what += f"; {tokenizer.warning}" if tokenizer.warning else ""
             raise InputError(f"{name}: {what}")
         if size is not None and size < 1:
             raise InputError(f"{name}: a vocabulary of {size} ids cannot be")
@@ -300,8 +298,7 @@ def _price(ahead: Forecast, tokenizer: MeasuredTokenizer, joint: Draws | None) -
     if vocabulary_size is not None and tokenizer.vocabulary_size is not None:
         vocabulary_size = tokenizer.vocabulary_size
     served = ahead.allocate(rate, vocabulary_size).forward_flops_per_byte
-    notes = [tokenizer.warning] if tokenizer.warning else []
-    notes += outside_notes(ahead.outside(rate))
+    notes = [*filter(None, [tokenizer.warning]), *outside_notes(ahead.outside(rate))]
     if not np.isfinite(cost.multiplier[0]):
         notes.append("no budget a million times as large reaches the best rate's bits per byte")
     joint_price = None
