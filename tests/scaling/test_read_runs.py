@@ -291,7 +291,8 @@ def test_columns_of_other_names(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=said):
             read_runs(path, columns=columns)
-    optima = f"scaling fit {tables.path(tables.OPTIMA)} --law law2 --draws 0 --column"
+    form = "--law law2 --form compute-dependent"
+    optima = f"scaling fit {tables.path(tables.OPTIMA)} {form} --draws 0 --column"
     own = answer(f"{optima} bits_per_byte=bits_per_byte")
     assert own["estimates"]["gamma"] == pytest.approx(-0.190, abs=1e-3)
     assert "no column 'bpb'" in mistake(f"{optima} bits_per_byte=bpb")
