@@ -26,7 +26,7 @@ def check_silent(opened: Opened) -> None:
 def drawn(page: "Page") -> None:
     """Wait for the bowl, or skip where this browser has no WebGL even in software."""
     page.locator("#bowl-flat").evaluate("(e) => e.scrollIntoView()")
-    page.wait_for_function("typeof Plotly !== 'undefined'", timeout=60_000)
+    page.wait_for_function("() => typeof Plotly !== 'undefined'", timeout=60_000)
     if not page.locator(".bowl").is_visible():
         pytest.skip("this browser draws no WebGL")
     page.wait_for_selector("#bowl[data-drawn]", timeout=60_000)
@@ -65,13 +65,13 @@ def test_it_turns_by_keyboard_and_button(opened: Opened) -> None:
     before = page.evaluate(CAMERA)
     page.locator("#bowl").focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function(f"Math.abs({CAMERA}.x - ({before['x']})) > .05")
+    page.wait_for_function(f"() => Math.abs({CAMERA}.x - ({before['x']})) > .05")
     turned = page.evaluate(CAMERA)
     assert turned["z"] == pytest.approx(before["z"], abs=0.05)
     page.get_by_role("button", name="from above").click()
-    page.wait_for_function(f"{CAMERA}.z > {turned['z']} + .2")
+    page.wait_for_function(f"() => {CAMERA}.z > {turned['z']} + .2")
     page.get_by_role("button", name="as at first").click()
-    page.wait_for_function(f"Math.abs({CAMERA}.x - ({before['x']})) < .02")
+    page.wait_for_function(f"() => Math.abs({CAMERA}.x - ({before['x']})) < .02")
     # Nothing moves of its own accord.
     still = page.evaluate(CAMERA)
     page.wait_for_timeout(300)
@@ -84,7 +84,7 @@ def test_it_follows_the_colours(opened: Opened) -> None:
     ink = "document.getElementById('bowl')._fullLayout.scene.xaxis.title.font.color"
     light = page.evaluate(ink)
     page.locator("#theme").click()
-    page.wait_for_function(f"{ink} !== '{light}'")
+    page.wait_for_function(f"() => {ink} !== '{light}'")
 
 
 def test_labels_of_the_charts_do_not_overlap(opened: Opened) -> None:
@@ -106,7 +106,7 @@ def test_without_it_the_bowls_are_seen_from_above(
     page = opened.page
     if how == "no WebGL":
         page.locator("#bowl-flat").evaluate("(e) => e.scrollIntoView()")
-        page.wait_for_function("document.getElementById('bowl-above').open")
+        page.wait_for_function("() => document.getElementById('bowl-above').open")
     assert not page.locator(".bowl").is_visible()
     assert page.locator("#bowl-flat").is_visible()
     said = page.locator("#bowl-flat").inner_text()
