@@ -108,9 +108,9 @@ def write_log() -> None:
     log = ROOT / "LOG.md"
     before, head, after = log.read_text("utf-8").partition("\n## Tried with\n")
     assert head, "LOG.md has no section 'Tried with'"
-    words, _, rest = after.partition("\n| ")
-    _, more, sections = rest.partition("\n## ")
-    text = f"{before}{head}{words.rstrip()}\n\n{''.join(table())}{more}{sections}"
+    words, _, rest = after.partition("\n|")
+    _, more, beyond = rest.partition("\n\n")
+    text = f"{before}{head}{words.rstrip()}\n\n{''.join(table())}{more and chr(10)}{beyond}"
     log.write_text(text, "utf-8")
 
 
