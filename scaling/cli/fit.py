@@ -161,6 +161,7 @@ def fit(
     from scaling.load_table import load_table
     from scaling.published.conventions import with_counts
     from scaling.read_runs import read_runs
+    from scaling.result import ends_of
 
     law_named(law)  # a slip is said before a large table is read
     loaded = load_table(runs)
@@ -192,7 +193,13 @@ def fit(
         if compare:
             beside["comparison"] = [comparison_json(comparison) for comparison in compared]
         if conventions:
-            beside["conventions"] = [recount._asdict() for recount in recounted]
+            beside["conventions"] = [
+                {
+                    **recount._asdict(),
+                    "intervals": {name: ends_of(ends) for name, ends in recount.intervals.items()},
+                }
+                for recount in recounted
+            ]
         print_json({**fits.json(), **beside})
     else:
         emit([fits.summary(), "\n"])
