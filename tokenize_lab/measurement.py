@@ -28,7 +28,7 @@ from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.results import Results, check_writable, sample_texts, tokenized_samples
 from tokenize_lab.tokenizer import IntArray, Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizers
-from tokenize_lab.workers import CountBatches, count_here, cpu_count
+from tokenize_lab.workers import CountBatches, count_here
 
 MOST_REPLICATES = 100_000
 GROUPS = ("language", "domain", "document")
@@ -223,7 +223,7 @@ def count_corpora(
     notices = unshared(counting.tokenizers, counting.settings) if counting.sharing else []
     stream = ((corpus, batch) for corpus in corpora for batch in corpus.batches())
     if count_batches is None:
-        count_batches = partial(count_here, jobs=jobs or cpu_count())
+        count_batches = partial(count_here, jobs=jobs)
     for corpus, batch, result in count_batches(stream, counting):
         notices += result.notices
         digests[corpus.name].update(

@@ -1,4 +1,4 @@
-"""Counting batches on this machine, on every core."""
+"""Work on text on this machine, on every core: the same results in the same order as on one."""
 
 import multiprocessing
 import os
@@ -6,14 +6,17 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import FrameType
+from typing import Any, TypeVar
 
+from corpora.arguments import whole
 from corpora.corpus import Corpus
 from corpora.document import Batch
 from corpora.errors import InputError
@@ -21,6 +24,9 @@ from tokenize_lab.backends.objects import ObjectTokenizer
 from tokenize_lab.counts.batches import BatchCounter, BatchCounts, CountJob
 from tokenize_lab.counts.sharing import encoding_plans
 
+K = TypeVar("K")
+W = TypeVar("W")
+R = TypeVar("R")
 Work = tuple[Corpus, Batch]
 CountedWork = tuple[Corpus, Batch, BatchCounts]
 CountBatches = Callable[[Iterable[Work], CountJob], Iterator[CountedWork]]
@@ -32,56 +38,89 @@ _WORTH_PROCESSES = 24 << 20
 _SHARED, _CUTTING = 0.2, 0.5
 
 
-def count_here(stream: Iterable[Work], counting: CountJob, *, jobs: int) -> Iterator[CountedWork]:
-    """Yield the batches with their counts, in order.
+def map_here(
+    stream: Iterable[tuple[K, W]],
+    start: Callable[[], Callable[[W], R]],
+    *,
+    jobs: int,
+    cost: Callable[[W], float],
+    tokenizers: Sequence[object] = (),
+) -> Iterator[tuple[K, W, R]]:
+    """Yield what comes of each piece of work, in order, whatever the number of processes.
 
     Arguments:
-        jobs: worker processes, at most; none for a little text.
+        stream: pieces of work, each beside something that stays in this process.
+        start: called once in each process, for what does the work there; sent to workers, as work
+            and results are.
+        jobs: worker processes, at most; none for little work. 0 for one a core.
+        cost: of a piece of work, in bytes encoded by one tokenizer.
+        tokenizers: that do the work. An object of another program's may be of a class that no new
+            process can find, so that all is done in this one.
 
     Raises:
-        InputError: a worker was killed.
+        InputError: a worker was killed, or what the work raises.
     """
+    jobs = whole("jobs", jobs, 0) or cpu_count()
+    if any(isinstance(tokenizer, ObjectTokenizer) for tokenizer in tokenizers):
+        jobs = 1
     stream = iter(stream)
-    head: list[Work] = []
-    work = 0.0
-    cost = _cost(counting)
-    for corpus, batch in stream:
-        head.append((corpus, batch))
-        work += sum(map(len, batch.texts)) * cost
-        if work > _WORTH_PROCESSES:
-            break
+    head: list[tuple[K, W]] = []
+    total = 0.0
+    if jobs > 1:
+        for kept, work in stream:
+            head.append((kept, work))
+            total += cost(work)
+            if total > _WORTH_PROCESSES:
+                break
     everything = chain(head, stream)
-    # An object of another program's may be of a class that no new process can find.
-    at_home = any(isinstance(t, ObjectTokenizer) for t in counting.tokenizers)
-    if jobs <= 1 or work <= _WORTH_PROCESSES or at_home:
-        counter = BatchCounter(counting)
-        for corpus, batch in everything:
-            yield corpus, batch, counter.count(batch)
+    if total <= _WORTH_PROCESSES:
+        act = start()
+        for kept, work in everything:
+            yield kept, work, act(work)
         return
     # Spawned, not forked: encoders and array libraries hold threads and locks.
-    pool = ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn"), start_worker, (counting,)
-    )
-    waiting: deque[tuple[Corpus, Batch, Future[BatchCounts]]] = deque()
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_worker, (start,))
+    waiting: deque[tuple[K, W, Future[R]]] = deque()
     try:
-        for corpus, batch in everything:
+        for kept, work in everything:
             with interrupt_deferred():
                 # It may start a process, and one that hears half of its task says so at length.
-                future = pool.submit(count_in_worker, batch)
-            waiting.append((corpus, batch, future))
+                future: Future[R] = pool.submit(_work_in_worker, work)
+            waiting.append((kept, work, future))
             if len(waiting) > 2 * jobs:
-                corpus, batch, future = waiting.popleft()
-                yield corpus, batch, future.result()
+                kept, work, future = waiting.popleft()
+                yield kept, work, future.result()
         while waiting:
-            corpus, batch, future = waiting.popleft()
-            yield corpus, batch, future.result()
+            kept, work, future = waiting.popleft()
+            yield kept, work, future.result()
     except BrokenProcessPool as error:
         raise InputError(
-            "a worker process was killed, most likely for want of memory; what it had counted is "
-            "in the cache: run again with `jobs=1`"
+            "a worker process was killed, most likely for want of memory; run again with `jobs=1`,"
+            " which goes on from the cache where there is one"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def count_here(stream: Iterable[Work], counting: CountJob, *, jobs: int) -> Iterator[CountedWork]:
+    """Yield the batches with their counts, in order; as `map_here`."""
+    each = _cost(counting)
+    return map_here(
+        stream,
+        partial(_batch_counter, counting),
+        jobs=jobs,
+        cost=lambda batch: characters(batch) * each,
+        tokenizers=counting.tokenizers,
+    )
+
+
+def characters(batch: Batch) -> int:
+    """Return the length of a batch's texts, about its bytes."""
+    return sum(map(len, batch.texts))
+
+
+def _batch_counter(counting: CountJob) -> Callable[[Batch], BatchCounts]:
+    return BatchCounter(counting).count
 
 
 def _cost(counting: CountJob) -> float:
@@ -91,16 +130,16 @@ def _cost(counting: CountJob) -> float:
     return len(counting.tokenizers) - shared + shared * _SHARED + bool(shared) * _CUTTING
 
 
-_counter: BatchCounter | None = None
+_act: Callable[[Any], Any] | None = None
 
 
-def start_worker(counting: CountJob) -> None:
+def _start_worker(start: Callable[[], Callable[[Any], Any]]) -> None:
     """Prepare a worker process: one thread, Ctrl-C left to the parent, no life without it."""
-    global _counter
+    global _act
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    _counter = BatchCounter(counting)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    _act = start()
 
 
 def _end_with(parent: int) -> None:
@@ -110,10 +149,10 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def count_in_worker(batch: Batch) -> BatchCounts:
-    """Count a batch in a worker process that `start_worker` has prepared."""
-    assert _counter is not None
-    return _counter.count(batch)
+def _work_in_worker(work: Any) -> Any:
+    """Do a piece of work in a worker process that `_start_worker` has prepared."""
+    assert _act is not None
+    return _act(work)
 
 
 @contextmanager

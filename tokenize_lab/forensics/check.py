@@ -8,6 +8,7 @@ and its decoder on the library's ids. A text that a decoder gives back as it was
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from corpora.arguments import whole
 from corpora.corpus import Corpus
+from corpora.document import Batch, utf8_length
 from corpora.errors import InputError
 from tokenize_lab.backends.common import refused_text
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, threads
@@ -27,9 +29,11 @@ from tokenize_lab.forensics.finding import TokenizerFinding
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import Tokenizer, TokenKind
 from tokenize_lab.tokenizer_spec import load_tokenizers
+from tokenize_lab.workers import characters, map_here
 
 SHOWN = 5  # tokens either side of the first that differs
 LONGEST = 80  # characters of a text that are shown
+_COST = 10  # of encoding one text at a time and decoding it, beside encoding many
 
 
 class Library(NamedTuple):
@@ -84,12 +88,22 @@ class CheckCounts:
         same_ids: of which both give the same ids.
         exact: whose tokens give back their bytes, as is counted here.
         library_exact: that the library decodes to what it encoded.
+        differing: of which the two give other ids, or only one gives the text back.
     """
 
     documents: int = 0
     same_ids: int = 0
     exact: int = 0
     library_exact: int = 0
+    differing: int = 0
+
+
+class CheckedBatch(NamedTuple):
+    """What came of a batch: its documents, and the first that differ or that neither gives back."""
+
+    counts: CheckCounts
+    differences: list[dict[str, Any]]
+    changed: list[dict[str, Any]]
 
 
 def check(
@@ -97,6 +111,7 @@ def check(
     corpora: Sequence[Corpus],
     *,
     most: int = 10,
+    jobs: int = 1,
     progress: ReportProgress = silent,
 ) -> TokenizerFinding:
     """Compare what is counted of every document with what the tokenizer's own library does.
@@ -109,6 +124,7 @@ def check(
         tokenizer: one, or the spec of one.
         corpora: text.
         most: differences and changed documents to list.
+        jobs: processes; 0 for one a core.
         progress: told of each corpus, and of the bytes of text just read.
 
     Raises:
@@ -116,47 +132,56 @@ def check(
     """
     whole("most", most, 1)
     (loaded,) = load_tokenizers([tokenizer])
-    library = library_of(loaded)
+    library_of(loaded)  # what has none is refused before any text is read
     counts = CheckCounts()
     differences: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
-    differing = 0
-    with threads(False), refused_text(loaded.spec):
-        for corpus in corpora:
-            for batch in corpus.batches():
-                text = TextBytes.of(batch.texts)
-                encoding = loaded.encode_batch(batch.texts)
-                exact = token_boundaries(text, encoding, loaded).exact.tolist()
-                bounds = np.append(0, np.cumsum(encoding.lengths)).tolist()
-                for i, (string, (begin, end)) in enumerate(
-                    zip(batch.texts, pairwise(bounds), strict=True)
-                ):
-                    ours, theirs = encoding.ids[begin:end].tolist(), list(library.encode(string))
-                    back = library.decode(theirs)
-                    counts.documents += 1
-                    counts.same_ids += ours == theirs
-                    counts.exact += exact[i]
-                    counts.library_exact += back == string
-                    agree = ours == theirs and exact[i] == (back == string)
-                    differing += not agree
-                    into = changed if agree else differences
-                    if (agree and exact[i]) or len(into) == most:
-                        continue
-                    place = {
-                        "corpus": corpus.name,
-                        "language": batch.language,
-                        "document": batch.document_ids[i],
-                    }
-                    into.append({**place, **_difference(loaded, string, ours, theirs, back)})
-                progress(f"checking {corpus.name}", len(text.raw))
+    stream = ((corpus, batch) for corpus in corpora for batch in corpus.batches())
+    start, cost = partial(_checker, loaded, most), lambda batch: _COST * characters(batch)
+    found = map_here(stream, start, jobs=jobs, cost=cost, tokenizers=[loaded])
+    for corpus, batch, checked in found:
+        for name, number in vars(checked.counts).items():
+            setattr(counts, name, getattr(counts, name) + number)
+        for into, more in ((differences, checked.differences), (changed, checked.changed)):
+            into += [{"corpus": corpus.name, **entry} for entry in more[: most - len(into)]]
+        progress(f"checking {corpus.name}", sum(map(utf8_length, batch.texts)))
     return TokenizerFinding(
         kind="check",
         tokenizer=identity(loaded),
         **vars(counts),
-        differing=differing,
         differences=differences,
         changed=changed,
     )
+
+
+def _checker(tokenizer: Tokenizer, most: int) -> Callable[[Batch], CheckedBatch]:
+    """Return what checks batches, with a library of this process."""
+    return partial(check_batch, tokenizer, library_of(tokenizer), most)
+
+
+def check_batch(tokenizer: Tokenizer, library: Library, most: int, batch: Batch) -> CheckedBatch:
+    """Compare what is counted of a batch with what the library does; list `most` of either kind."""
+    counts, differences, changed = found = CheckedBatch(CheckCounts(), [], [])
+    with threads(False), refused_text(tokenizer.spec):
+        text = TextBytes.of(batch.texts)
+        encoding = tokenizer.encode_batch(batch.texts)
+        exact = token_boundaries(text, encoding, tokenizer).exact.tolist()
+        bounds = np.append(0, np.cumsum(encoding.lengths)).tolist()
+        for i, (string, (begin, end)) in enumerate(zip(batch.texts, pairwise(bounds), strict=True)):
+            ours, theirs = encoding.ids[begin:end].tolist(), list(library.encode(string))
+            back = library.decode(theirs)
+            counts.documents += 1
+            counts.same_ids += ours == theirs
+            counts.exact += exact[i]
+            counts.library_exact += back == string
+            agree = ours == theirs and exact[i] == (back == string)
+            counts.differing += not agree
+            into = changed if agree else differences
+            if (agree and exact[i]) or len(into) == most:
+                continue
+            place = {"language": batch.language, "document": batch.document_ids[i]}
+            into.append({**place, **_difference(tokenizer, string, ours, theirs, back)})
+    return found
 
 
 def _difference(

@@ -4,11 +4,13 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from corpora.corpus import Corpus
+from corpora.document import Batch
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.sentencepiece import SentencePieceTokenizer, model_settings
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
@@ -19,7 +21,10 @@ from tokenize_lab.forensics.finding import TokenizerFinding
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import BoolArray, Encoding, IntArray, TokenBytes, Tokenizer, readable
 from tokenize_lab.tokenizer_spec import load_tokenizers
+from tokenize_lab.workers import characters, map_here
 
+# By word as bytes and its cuts, how often it is cut so by A and by B.
+WordCuts = Counter[tuple[bytes, tuple[int, ...], tuple[int, ...]]]
 LONGEST_WORD = 60  # bytes; longer runs without a space are no words to be shown
 
 
@@ -82,46 +87,55 @@ class Cuts:
 
     Attributes:
         languages: counts by language.
-        words: by word as bytes and its cuts, how often it is cut so by A and by B.
+        words: cut differently, and how often.
     """
 
     languages: dict[str, CutCounts] = field(default_factory=dict)
-    words: Counter[tuple[bytes, tuple[int, ...], tuple[int, ...]]] = field(default_factory=Counter)
+    words: WordCuts = field(default_factory=Counter)
 
 
 def compare_cuts(
-    a: Tokenizer, b: Tokenizer, corpora: Sequence[Corpus], progress: ReportProgress = silent
+    a: Tokenizer,
+    b: Tokenizer,
+    corpora: Sequence[Corpus],
+    progress: ReportProgress = silent,
+    jobs: int = 1,
 ) -> Cuts:
-    """Encode the corpora with both and compare where they cut.
+    """Encode the corpora with both and compare where they cut; in `jobs` processes, as `map_here`.
 
     A document that either does not give back byte for byte is compared where tokens of both lie in
-    it, as far as they can be laid: what one drops or replaces, is passed over. Words are runs
-    between white space; a cut at a word's own ends is not counted as one.
+    it, as far as they can be laid. Words are runs between white space; a cut at a word's own ends
+    is not counted as one.
 
     Raises:
         InputError: from the corpora.
     """
     cuts = Cuts()
-    for corpus in corpora:
-        for batch in corpus.batches():
-            text = TextBytes.of(batch.texts)
-            counts = cuts.languages.setdefault(batch.language, CutCounts())
-            encodings = [tokenizer.encode_batch(batch.texts) for tokenizer in (a, b)]
-            cuts_a = token_boundaries(text, encodings[0], a)
-            cuts_b = token_boundaries(text, encodings[1], b)
-            exact = cuts_a.exact & cuts_b.exact
-            counts.lost_a += int(lost_bytes(text, encodings[0], a, cuts_a.exact).sum())
-            counts.lost_b += int(lost_bytes(text, encodings[1], b, cuts_b.exact).sum())
-            # Not the number of cuts: a token may hold nothing but the tokenizer's own prefix.
-            counts.tokens_a += int(encodings[0].lengths[exact].sum())
-            counts.tokens_b += int(encodings[1].lengths[exact].sum())
-            sides = [
-                lay(text, encodings[0], a, cuts_a, exact),
-                lay(text, encodings[1], b, cuts_b, exact),
-            ]
-            _add(counts, cuts.words, text, exact, sides)
-            progress(f"reading {corpus.name}", len(text.raw))
+    stream = ((corpus, batch) for corpus in corpora for batch in corpus.batches())
+    start, cost = partial(partial, compare_batch, a, b), lambda batch: 2 * characters(batch)
+    found = map_here(stream, start, jobs=jobs, cost=cost, tokenizers=(a, b))
+    for corpus, batch, (counts, words) in found:
+        cuts.languages.setdefault(batch.language, CutCounts()).add(counts)
+        cuts.words.update(words)
+        progress(f"reading {corpus.name}", counts.text_bytes)
     return cuts
+
+
+def compare_batch(a: Tokenizer, b: Tokenizer, batch: Batch) -> tuple[CutCounts, WordCuts]:
+    """Return how two tokenizers cut a batch."""
+    text, counts, words = TextBytes.of(batch.texts), CutCounts(), WordCuts()
+    encodings = [tokenizer.encode_batch(batch.texts) for tokenizer in (a, b)]
+    pairs = list(zip(encodings, (a, b), strict=True))
+    cuts = [token_boundaries(text, encoding, tokenizer) for encoding, tokenizer in pairs]
+    exact = cuts[0].exact & cuts[1].exact
+    counts.lost_a, counts.lost_b = (
+        int(lost_bytes(text, *pair, its.exact).sum()) for pair, its in zip(pairs, cuts, strict=True)
+    )
+    # Not the number of cuts: a token may hold nothing but the tokenizer's own prefix.
+    counts.tokens_a, counts.tokens_b = (int(each.lengths[exact].sum()) for each in encodings)
+    sides = [lay(text, *pair, its, exact) for pair, its in zip(pairs, cuts, strict=True)]
+    _add(counts, words, text, exact, sides)
+    return counts, words
 
 
 def lay(
@@ -134,8 +148,7 @@ def lay(
     """Return where tokens begin, and which bytes lie in a token: [bytes] bool each.
 
     In texts that are not exact each token is looked for from the end of the one before: there, or
-    at the next place that has its bytes. A token that has none
-    is passed over, as is the text that no token has.
+    at the next place that has its bytes. A token that has none is passed over, as is other text.
 
     Arguments:
         exact: [texts] which texts are given back, so that nothing needs to be looked for.
@@ -166,7 +179,7 @@ def lay(
 
 def _add(
     counts: CutCounts,
-    words: Counter[tuple[bytes, tuple[int, ...], tuple[int, ...]]],
+    words: WordCuts,
     text: TextBytes,
     exact: BoolArray,
     sides: Sequence[tuple[BoolArray, BoolArray]],
@@ -207,7 +220,7 @@ def _same_bytes(text: TextBytes, first: BoolArray, second: BoolArray, inside: Bo
 
 
 def _note_words(
-    words: Counter[tuple[bytes, tuple[int, ...], tuple[int, ...]]],
+    words: WordCuts,
     text: TextBytes,
     first: BoolArray,
     second: BoolArray,
@@ -215,8 +228,7 @@ def _note_words(
 ) -> None:
     runs = text.runs(~text.whitespace & inside)
     runs = runs.select(runs.lengths <= LONGEST_WORD)
-    differing = np.zeros(len(text.raw) + 1, np.int64)
-    np.cumsum(first != second, out=differing[1:])
+    differing = np.append(0, np.cumsum(first != second))
     # Cuts inside a word: after its first byte, up to its last.
     cut = differing[runs.last + 1] > differing[runs.first + 1]
     for begin, end in _pairs(runs.select(cut)):
@@ -245,6 +257,7 @@ def diff(
     second: object,
     corpora: Sequence[Corpus] = (),
     *,
+    jobs: int = 1,
     progress: ReportProgress = silent,
 ) -> TokenizerFinding:
     """Compare two tokenizers: what they do to a text, which tokens they share, and how they cut.
@@ -254,6 +267,7 @@ def diff(
     Arguments:
         first, second: tokenizers, or specs of them.
         corpora: text to be cut by both; none to compare the vocabularies alone.
+        jobs: processes; 0 for one a core.
         progress: told of each corpus, and of the bytes of text just read.
 
     Raises:
@@ -265,7 +279,7 @@ def diff(
         tokenizers=[identity(a), identity(b)],
         settings=_settings(a, b),
         vocabulary=_vocabulary(a.token_bytes, b.token_bytes),
-        text=_text(compare_cuts(a, b, corpora, progress)) if corpora else None,
+        text=_text(compare_cuts(a, b, corpora, progress, jobs)) if corpora else None,
     )
 
 

@@ -6,9 +6,10 @@ method's own error on planted mixtures stands in LOG.md.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ from tokenize_lab.forensics.replay import PairHistory, replay
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import FloatArray, IntArray, Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizers
+from tokenize_lab.workers import map_here
 
 BLOCKS = 64  # per language; the units of a bootstrap
 MOST_WORDS = 400_000  # distinct pieces that merges are replayed over: some 2 GB
@@ -83,45 +85,53 @@ def count_words(
     corpora: Sequence[Corpus],
     most_bytes: int,
     progress: ReportProgress = silent,
+    jobs: int = 1,
 ) -> MixtureWords:
     """Split the corpora as the tokenizer does and count the pieces by language.
 
     Arguments:
         most_bytes: of each language; what comes after is passed over.
+        jobs: processes, as `map_here`.
 
     Raises:
         InputError: from the corpora; the tokenizer splits nothing, or is not one whose pieces are
             known.
     """
-    split = splitter(tokenizer)
     index: dict[bytes, int] = {}
     languages: dict[str, int] = {}
     entries: list[NDArray[np.int32]] = []  # [4, entries] word, language, block and count of a batch
     sizes: list[list[int]] = []
     documents: list[int] = []
-    for corpus in corpora:
-        for batch in corpus.batches():
-            number = languages.setdefault(batch.language, len(languages))
-            if number == len(sizes):
-                sizes.append([0] * BLOCKS)
-                documents.append(0)
-            read = 0
-            counters: dict[int, Counter[bytes]] = {}
-            for text in batch.texts:
-                if sum(sizes[number]) >= most_bytes:
-                    break
-                part = documents[number] % BLOCKS
-                counters.setdefault(part, Counter()).update(split(text))
-                size = utf8_length(text)
-                sizes[number][part] += size
-                documents[number] += 1
-                read += size
-            for part, counter in counters.items():
-                found = np.empty((4, len(counter)), np.int32)
-                found[0] = [index.setdefault(piece, len(index)) for piece in counter]
-                found[1], found[2], found[3] = number, part, list(counter.values())
-                entries.append(found)
-            progress(f"reading {corpus.name}", read)
+
+    def chosen() -> Iterator[tuple[tuple[Corpus, int], NumberedTexts]]:
+        """Yield the texts to be split, with their corpus and the number of their language."""
+        for corpus in corpora:
+            for batch in corpus.batches():
+                number = languages.setdefault(batch.language, len(languages))
+                if number == len(sizes):
+                    sizes.append([0] * BLOCKS)
+                    documents.append(0)
+                first, read, texts = documents[number], sum(sizes[number]), list[str]()
+                for text in batch.texts:
+                    if read >= most_bytes:
+                        break
+                    size = utf8_length(text)
+                    sizes[number][documents[number] % BLOCKS] += size
+                    documents[number] += 1
+                    read += size
+                    texts.append(text)
+                yield (corpus, number), NumberedTexts(first, texts)
+
+    start = partial(_block_counter, tokenizer)
+    for (corpus, number), texts, counters in map_here(
+        chosen(), start, jobs=jobs, cost=lambda texts: sum(map(len, texts.texts))
+    ):
+        for part, counter in counters.items():
+            found = np.empty((4, len(counter)), np.int32)
+            found[0] = [index.setdefault(piece, len(index)) for piece in counter]
+            found[1], found[2], found[3] = number, part, list(counter.values())
+            entries.append(found)
+        progress(f"reading {corpus.name}", sum(map(utf8_length, texts.texts)))
     table = np.concatenate([np.zeros((4, 0), np.int32), *entries], axis=1)
     pieces, table, share = _commonest(list(index), table)
     word, language, block, count = table.astype(np.int64)
@@ -136,6 +146,27 @@ def count_words(
         documents=np.array(documents, np.int64),
         share_kept=share,
     )
+
+
+class NumberedTexts(NamedTuple):
+    """Texts of a language, and the number of the first among them all."""
+
+    first: int
+    texts: list[str]
+
+
+def _block_counter(tokenizer: Tokenizer) -> Callable[[NumberedTexts], dict[int, Counter[bytes]]]:
+    return partial(_pieces_by_block, splitter(tokenizer))
+
+
+def _pieces_by_block(
+    split: Callable[[str], list[bytes]], texts: NumberedTexts
+) -> dict[int, Counter[bytes]]:
+    """Return how often each piece occurs, by the block that its document is dealt to."""
+    counters: dict[int, Counter[bytes]] = {}
+    for number, text in enumerate(texts.texts, texts.first):
+        counters.setdefault(number % BLOCKS, Counter()).update(split(text))
+    return counters
 
 
 def _commonest(
@@ -204,6 +235,7 @@ def mixture(
     most_bytes: int = 4_000_000,
     replicates: int = 0,
     seed: int = 0,
+    jobs: int = 1,
     progress: ReportProgress = silent,
 ) -> TokenizerFinding:
     """Infer how much of each language a BPE was trained on, from the order of its merges.
@@ -217,6 +249,7 @@ def mixture(
             none. They say what a different sample of our text would have given, and nothing of how
             far the trainer's text was of another kind.
         seed: of the resamples.
+        jobs: processes to split text in; 0 for one a core.
         progress: told of what is being done, and of the bytes of text just read.
 
     Raises:
@@ -229,7 +262,7 @@ def mixture(
     whole("seed", seed, 0)
     (loaded,) = load_tokenizers([tokenizer])
     splitter(loaded)  # what cannot be read is refused before any text is
-    words = count_words(loaded, corpora, most_bytes, progress)
+    words = count_words(loaded, corpora, most_bytes, progress, jobs)
     return infer_mixture(
         loaded, words, merges=merges, replicates=replicates, seed=seed, progress=progress
     )
