@@ -71,6 +71,57 @@ class DocumentCorpus:
         return batched(self.documents)
 
 
+@dataclass(frozen=True)
+class JoinedCorpus:
+    """Corpora one after the other, read as one.
+
+    Aligned lines are numbered on from corpus to corpus, so that none stands for two; where a corpus
+    is not aligned, the whole is not.
+    """
+
+    corpora: Sequence[Corpus]
+
+    @property
+    def name(self) -> str:
+        """The corpora's names, of the first few."""
+        names = [corpus.name for corpus in self.corpora]
+        more = [f"{len(names) - _NAMED} more"] if len(names) > _NAMED else []
+        return " + ".join([*names[:_NAMED], *more])
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Bytes of all, about; None where that of one is not known."""
+        return total_bytes(self.corpora)
+
+    @property
+    def parallel(self) -> bool:
+        """Whether all are."""
+        return all(corpus.parallel for corpus in self.corpora)
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield each corpus's batches in turn."""
+        last = 0
+        for corpus in self.corpora:
+            shift: int | None = None
+            before = last
+            for batch in corpus.batches():
+                first = batch.first_alignment
+                if first is not None and not self.parallel:
+                    batch = replace(batch, first_alignment=None)
+                elif first is not None:
+                    shift = max(0, before + 1 - first) if shift is None else shift
+                    last = max(last, first + shift + len(batch.texts) - 1)
+                    batch = replace(batch, first_alignment=first + shift)
+                yield batch
+
+
+def joined(corpora: Sequence[Corpus]) -> Corpus:
+    """Return corpora as one: as it is where there is but one."""
+    return corpora[0] if len(corpora) == 1 else JoinedCorpus(corpora)
+
+
+_NAMED = 4  # corpora in the name of several
+
 _DUMMY = "_"
 
 

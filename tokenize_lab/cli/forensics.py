@@ -12,6 +12,8 @@ from tokenize_lab.cli import complete
 from tokenize_lab.cli.options import (
     CacheFolder,
     Columns,
+    Corpora,
+    CorporaIfAny,
     Globs,
     Invalid,
     Jobs,
@@ -46,14 +48,7 @@ FindingFolder = Annotated[
 
 def audit(
     spec: Spec,
-    corpora: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="CORPUS",
-            help="text that shows which tokens are used",
-            autocompletion=complete.corpora,
-        ),
-    ] = None,
+    corpora: CorporaIfAny = None,
     as_json: JsonOption = False,
     out: FindingFolder = None,
     text_field: TextField = "text",
@@ -98,12 +93,7 @@ def diff(
         str,
         typer.Argument(metavar="B", help="as for measure -t", autocompletion=complete.tokenizers),
     ],
-    corpora: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="CORPUS", help="text to be cut by both", autocompletion=complete.corpora
-        ),
-    ] = None,
+    corpora: CorporaIfAny = None,
     columns: Columns = "",
     as_csv: RowsAsCsv = False,
     as_json: JsonOption = False,
@@ -113,8 +103,11 @@ def diff(
     glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
+    jobs: Jobs = 0,
 ) -> None:
     """Compare two tokenizers: what they do to a text, which tokens they share, and how they cut.
+
+    Nothing is kept of the text: every comparison encodes all of it.
 
     \b
     tokenize-lab tokenizers diff mistral:v3 mistral:tekken embedded
@@ -133,7 +126,7 @@ def diff(
     )
     opened = reading.open(corpora or [])
     with progress("reading", total_bytes(opened)) as bars:
-        finding = diff(first, second, opened, progress=bars.report)
+        finding = diff(first, second, opened, jobs=jobs, progress=bars.report)
     say(reading.remarks(opened))
     rows = finding["text"]["languages"] if columns or as_csv else []
     tables = [] if rows else diff_tables(finding)
@@ -145,9 +138,7 @@ def diff(
 
 def check(
     spec: Spec,
-    corpora: Annotated[
-        list[str], typer.Argument(metavar="CORPUS...", help="text to encode and decode")
-    ],
+    corpora: Corpora,
     most: Annotated[int, typer.Option(min=1, help="differences to list")] = 10,
     as_json: JsonOption = False,
     text_field: TextField = "text",
@@ -155,12 +146,14 @@ def check(
     glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
+    jobs: Jobs = 0,
 ) -> None:
     """Run a tokenizer's own library beside what is counted here: are the ids of every document the
     same, and does the library's decoder give back the texts that count as exact, and no others?
 
     The first differences are shown, and the exit code is 1 if there are any. Texts that neither
     gives back are no difference: they are shown, too, with what the library makes of them.
+    Nothing is kept: every check encodes all the text.
 
     \b
     tokenize-lab tokenizers check mistral:v3 embedded
@@ -174,7 +167,7 @@ def check(
     )
     opened = reading.open(corpora)
     with progress("checking", total_bytes(opened)) as bars:
-        finding = check(spec, opened, most=most, progress=bars.report)
+        finding = check(spec, opened, most=most, jobs=jobs, progress=bars.report)
     say(reading.remarks(opened))
     _deliver(finding, check_tables(finding), as_json, None)
     if finding["differing"]:
@@ -183,14 +176,7 @@ def check(
 
 def mixture(
     spec: Spec,
-    corpora: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="CORPUS",
-            help="text of every language it may be of",
-            autocompletion=complete.corpora,
-        ),
-    ],
+    corpora: Corpora,
     merges: Annotated[int, typer.Option(min=2, help="how many of the first merges to read")] = 1000,
     most_bytes: Annotated[
         int, typer.Option(min=1, help="text to use of each language, bytes")
@@ -206,12 +192,14 @@ def mixture(
     glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
+    jobs: Jobs = 0,
 ) -> None:
     """Infer how much of each language a BPE tokenizer was trained on, from the order of its merges.
 
     Each merge was the most frequent pair of the trainer's text; the shares are those that explain
     the order best (a linear programme; Hayase et al. 2024). They are shares of bytes among the
-    languages you give.
+    languages you give. Text is split in --jobs processes; merges are replayed, and the programme
+    solved, in one.
 
     \b
     tokenize-lab tokenizers mixture mistral:tekken embedded:eng_Latn,rus_Cyrl
@@ -231,6 +219,7 @@ def mixture(
             most_bytes=most_bytes,
             replicates=replicates,
             seed=seed,
+            jobs=jobs,
             progress=bars.report,
         )
     say(reading.remarks(opened))

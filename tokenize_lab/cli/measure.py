@@ -18,6 +18,7 @@ from tokenize_lab.cli.options import (
     OUTPUT,
     CacheFolder,
     Columns,
+    Corpora,
     Globs,
     Jobs,
     Language,
@@ -58,16 +59,7 @@ class CountEngine(StrEnum):
 
 
 def measure(
-    corpora: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="CORPUS",
-            autocompletion=complete.corpora,
-            help="a file or folder (.txt, .jsonl, .csv, .tsv, each also .gz, .zst or .xz; "
-            ".parquet), FOLDER:de,hin_Deva for some of its languages, - for standard input, a "
-            "declared corpus (tokenize-lab corpora list), or hub:NAME for a Hugging Face set",
-        ),
-    ],
+    corpora: Corpora,
     tokenizers: Annotated[
         list[str],
         _input(

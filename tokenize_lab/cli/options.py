@@ -9,6 +9,7 @@ import typer
 
 from corpora.errors import InputError, as_options
 from corpora.readers.settings import OnInvalid, Unit
+from tokenize_lab.cli import complete
 
 if TYPE_CHECKING:
     from corpora.corpus import ReadCorpus
@@ -38,13 +39,34 @@ Globs = Annotated[
 ]
 TxtUnit = Annotated[Unit, typer.Option(help="a .txt document is a line or a file")]
 Invalid = Annotated[OnInvalid, typer.Option(help="what to do with invalid UTF-8")]
+Corpora = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="CORPUS",
+        autocompletion=complete.corpora,
+        help="a file or folder (.txt, .jsonl, .csv, .tsv, each also .gz, .zst or .xz; .parquet), "
+        "FOLDER:de,hin_Deva for some of its languages, - for standard input, a declared corpus "
+        "(tokenize-lab corpora list), or hub:NAME for a Hugging Face set; as many as you like",
+    ),
+]
+CorporaIfAny = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="CORPUS",
+        autocompletion=complete.corpora,
+        help="text, as for measure, as many as you like; none to look at vocabularies alone",
+    ),
+]
 CacheFolder = Annotated[
     Path, typer.Option(help="folder of counts already made", rich_help_panel=HOW)
 ]
 NoCache = Annotated[
     bool, typer.Option("--no-cache", help="count everything afresh", rich_help_panel=HOW)
 ]
-Jobs = Annotated[int, typer.Option(min=0, help="processes; 0 for one a core", rich_help_panel=HOW)]
+Jobs = Annotated[
+    int,
+    typer.Option(min=0, help="processes for the text; 0 for one a core", rich_help_panel=HOW),
+]
 RowsAsJson = Annotated[
     bool, typer.Option("--json", help="rows as strict JSON on stdout", rich_help_panel=OUTPUT)
 ]

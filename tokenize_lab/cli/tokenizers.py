@@ -12,6 +12,7 @@ from tokenize_lab.cli import complete
 from tokenize_lab.cli.forensics import audit, check, diff, mixture
 from tokenize_lab.cli.options import (
     Columns,
+    Corpora,
     Globs,
     Invalid,
     LanguageField,
@@ -42,13 +43,7 @@ app = typer.Typer(
 
 @app.command()
 def train(
-    corpus: Annotated[
-        str,
-        typer.Argument(
-            help="a file, a folder, a declared name or hub:NAME, as for measure",
-            autocompletion=complete.corpora,
-        ),
-    ],
+    corpora: Corpora,
     kind: Annotated[
         str,
         typer.Option(
@@ -109,11 +104,14 @@ def train(
     --target-compression trains once, at 131,072 ids (superbpe 32,768), counts tokens at every size
     in one pass, and cuts the vocabulary where it reaches the target.
 
+    Several corpora are read as one. The trainers see to cores themselves, so there is no --jobs.
+
     \b
     tokenize-lab tokenizers train --kind bpe --vocab-size 4096 embedded --out out/bpe
     tokenize-lab tokenizers train --kind superbpe --target-compression 4 my.jsonl --out out/super
     tokenize-lab measure embedded -t out/bpe
     """
+    from corpora.corpus import joined
     from corpora.output import drawn, emit, json_object
     from tokenize_lab.training.settings import train_settings
     from tokenize_lab.training.train import train_tokenizer
@@ -131,10 +129,11 @@ def train(
     reading = ReadOptions(
         text_field, unit, on_invalid, language_field=language_field, glob=glob or ()
     )
-    (text,) = reading.open([corpus])
+    opened = reading.open(corpora)
+    text = joined(opened)
     with progress(total=text.size_bytes) as bars:
         path, card = train_tokenizer(text, settings, out, bars.report)
-    say(reading.remarks([text], by_language=kind == "parity-bpe"))
+    say(reading.remarks(opened, by_language=kind == "parity-bpe"))
     for warning in card.warnings:
         typer.echo(f"warning: {as_options(warning, {'vocab_size': '--vocab-size'})}", err=True)
     if as_json:

@@ -10,11 +10,15 @@ from corpora.errors import InputError, as_options
 from tokenize_lab.cli import complete
 from tokenize_lab.cli.options import (
     OUTPUT,
+    CacheFolder,
     Columns,
+    Corpora,
     Globs,
     Invalid,
+    Jobs,
     Language,
     LanguageField,
+    NoCache,
     ReadOptions,
     Replicates,
     RowsAsCsv,
@@ -29,13 +33,7 @@ from tokenize_lab.progress import progress
 
 
 def vocab_curve(
-    corpus: Annotated[
-        str,
-        typer.Argument(
-            help="a file, a folder, a declared name or hub:NAME, as for measure",
-            autocompletion=complete.corpora,
-        ),
-    ],
+    corpora: Corpora,
     tokenizers: Annotated[
         list[str],
         typer.Option(
@@ -78,18 +76,23 @@ def vocab_curve(
     on_invalid: Invalid = "refuse",
     replicates: Replicates = 1000,
     seed: Seed = 0,
+    jobs: Jobs = 0,
+    cache: CacheFolder = Path("out/cache"),
+    no_cache: NoCache = False,
 ) -> None:
     """Show bytes per token at every vocabulary size a BPE can be cut to, for each language.
 
-    The corpus is read once, whatever the number of sizes: the counts are those of encoding with
-    the tokenizer's first merges only (-t truncated:V:SPEC), to the token. Sizes count special
-    tokens and the alphabet. Intervals are a bootstrap over documents or aligned lines.
+    The text is read once, whatever the number of sizes: the counts are those of encoding with the
+    tokenizer's first merges only (-t truncated:V:SPEC), to the token. Sizes count special tokens
+    and the alphabet. Several corpora are read as one. Intervals are a bootstrap over documents or
+    aligned lines. What was counted is kept in --cache, so that a second run counts nothing twice.
 
     \b
     tokenize-lab vocab-curve my_text.jsonl -t tokenizer.json
     tokenize-lab vocab-curve embedded -t mistral:tekken --at 8192 --at 32768
     tokenize-lab report out/vocab-curve
     """
+    from corpora.corpus import joined
     from corpora.output import drawn, emit, json_list
     from tokenize_lab.cli.tables import chosen_rows, csv_lines, curve_tables
     from tokenize_lab.vocabulary_curves.job import vocab_curve
@@ -100,15 +103,23 @@ def vocab_curve(
     reading = ReadOptions(
         text_field, unit, on_invalid, language, language_field=language_field, glob=glob or ()
     )
-    (text,) = reading.open([corpus])
+    opened = reading.open(corpora)
+    text = joined(opened)
     with progress("measuring", text.size_bytes) as bars:
         curves = vocab_curve(
-            text, tokenizers, at=at or (), replicates=replicates, seed=seed, progress=bars.report
+            text,
+            tokenizers,
+            at=at or (),
+            replicates=replicates,
+            seed=seed,
+            jobs=jobs,
+            cache=None if no_cache else cache,
+            progress=bars.report,
         )
     path = curves.save(out, ["tokenize-lab", *sys.argv[1:]])
     say([f"curves: {path} (then: tokenize-lab report {out})"])
     say([as_options(line, {"at": "--at"}) for line in curves.remarks()])
-    say(reading.remarks([text]))
+    say(reading.remarks(opened))
     if columns:
         rows = curves.rows(every=every)
         emit(chosen_rows(rows, columns, as_json=as_json, as_csv=as_csv))

@@ -74,18 +74,6 @@ def corpora_of(
     return [corpus_of(items) if language is None else corpus_of(items, language=language)]
 
 
-def one_corpus(text: Text, *, language: str | None = None) -> Corpus:
-    """Return text as one corpus; as `corpora_of`.
-
-    Raises:
-        InputError: also where several are given.
-    """
-    corpora = corpora_of(text, language=language)
-    if len(corpora) != 1:
-        raise InputError(f"`text`: {len(corpora)} corpora; give one")
-    return corpora[0]
-
-
 def _opened(spec: str | PathLike[str], language: str | None, parallel: bool | None) -> Corpus:
     try:
         return open_corpus(fspath(spec), language=language, parallel=parallel)

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from os import PathLike
 
 from corpora.arguments import listed, one_of, path, real, single, whole
+from corpora.corpus import joined
 from tokenize_lab.forensics.audit import audit as audited
 from tokenize_lab.forensics.diff import diff as compared
 from tokenize_lab.forensics.mixture import mixture as inferred
-from tokenize_lab.library.measuring import Text, corpora_of, one_corpus
+from tokenize_lab.library.measuring import Text, corpora_of
 from tokenize_lab.library.shown import SizeCurves, VocabularyFinding
 from tokenize_lab.progress import progress
 from tokenize_lab.tokenizer_spec import specs_of
@@ -34,7 +35,7 @@ def train(
 
     Arguments:
         kind: `bpe`, `unigram`, `wordpiece`, `character`, `superbpe` or `parity-bpe`.
-        corpus: text, as `measure` takes it.
+        corpus: text, as `measure` takes it; several are read as one.
         out: folder for the tokenizer and its card.
         vocab_size: ids, the 256 bytes included.
         target_compression: bytes per token to reach on this text, in place of `vocab_size`.
@@ -62,7 +63,7 @@ def train(
         stage_split=real("stage_split", stage_split),
         superword_words=whole("superword_words", superword_words),
     )
-    folder, text = path("out", out), one_corpus(corpus)
+    folder, text = path("out", out), joined(corpora_of(corpus))
     with progress() as bars:
         return train_tokenizer(text, recipe, folder, bars.report)
 
@@ -75,25 +76,30 @@ def vocab_curve(
     language: str | None = None,
     replicates: int = 1000,
     seed: int = 0,
+    jobs: int = 1,
+    cache: str | PathLike[str] | None = None,
 ) -> SizeCurves:
     """Return bytes per token at every vocabulary size that BPEs can be cut to.
 
     Arguments:
-        corpus: text, as `measure` takes it; read once.
+        corpus: text, as `measure` takes it; several are read as one, once.
         tokenizers: one or several BPEs, as `load` takes them.
         at: sizes to give; by default a grid a quarter of an octave apart.
         language: of all the text, where it does not say.
         replicates: bootstrap resamples; 0 for no intervals.
         seed: of the resamples.
+        jobs: processes to count with; 0 for one a core.
+        cache: folder of counts already made.
 
     Raises:
         InputError: from the text; a tokenizer is no BPE, or cannot be cut to a size asked for.
     """
-    text = one_corpus(corpus, language=language)
+    text = joined(corpora_of(corpus, language=language))
+    folder = None if cache is None else path("cache", cache)
     with progress() as bars:
         found = curves_of(
             text, specs_of(tokenizers), at=listed("at", at), replicates=replicates, seed=seed,
-            progress=bars.report,
+            jobs=jobs, cache=folder, progress=bars.report,
         )  # fmt: skip
     return SizeCurves(**vars(found))
 
@@ -123,12 +129,15 @@ def audit(
         return VocabularyFinding(audited(spec, text, jobs=jobs, cache=folder, progress=bars.report))
 
 
-def diff(first: object, second: object, corpus: Text | None = None) -> VocabularyFinding:
+def diff(
+    first: object, second: object, corpus: Text | None = None, *, jobs: int = 1
+) -> VocabularyFinding:
     """Compare two tokenizers: what they do to text, which tokens they share, and how they cut.
 
     Arguments:
         first, second: as `load` takes them.
         corpus: text to be cut by both; None to compare the vocabularies alone.
+        jobs: processes to cut it in; 0 for one a core.
 
     Raises:
         InputError: from the tokenizers or the text.
@@ -136,7 +145,7 @@ def diff(first: object, second: object, corpus: Text | None = None) -> Vocabular
     one, other = (single("tokenizer", specs_of(tokenizer)) for tokenizer in (first, second))
     text = [] if corpus is None else corpora_of(corpus)
     with progress() as bars:
-        return VocabularyFinding(compared(one, other, text, progress=bars.report))
+        return VocabularyFinding(compared(one, other, text, jobs=jobs, progress=bars.report))
 
 
 def mixture(
@@ -147,6 +156,7 @@ def mixture(
     most_bytes: int = 4_000_000,
     replicates: int = 0,
     seed: int = 0,
+    jobs: int = 1,
 ) -> VocabularyFinding:
     """Infer how much of each language a BPE was trained on, from the order of its merges.
 
@@ -157,6 +167,7 @@ def mixture(
         most_bytes: text to use of each language, bytes.
         replicates: resamples for intervals; 0 for none.
         seed: of the resamples.
+        jobs: processes to split text in; 0 for one a core.
 
     Raises:
         InputError: from the tokenizer or the text; fewer than two languages; no BPE.
@@ -165,7 +176,7 @@ def mixture(
     with progress() as bars:
         found = inferred(
             spec, corpora_of(corpus), merges=merges, most_bytes=most_bytes,
-            replicates=replicates, seed=seed, progress=bars.report,
+            replicates=replicates, seed=seed, jobs=jobs, progress=bars.report,
         )  # fmt: skip
     for line in found.remarks():
         warnings.warn(line, stacklevel=2)

@@ -13,7 +13,6 @@ import numpy as np
 from corpora.document import utf8_length
 from tokenize_lab.counts.chunks import PretokenNumbers
 from tokenize_lab.counts.schema import with_documents
-from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import merges_of
 from tokenize_lab.tokenizer import FloatArray, IntArray, Tokenizer
 from tokenize_lab.vocabulary_curves.following import Followed, Losses
@@ -46,6 +45,16 @@ class TokenCurve:
     pieces: int = 0
     units: IntArray = field(default_factory=lambda: np.zeros((0, 2), np.int64))
 
+    def add(self, other: "TokenCurve") -> None:
+        """Add the counts of other text, of the same tokenizer and sizes."""
+        self.tokens = self.tokens + other.tokens
+        self.documents += other.documents
+        self.bytes += other.bytes
+        self.pieces += other.pieces
+        shorter, longer = sorted((self.units, other.units), key=len)
+        self.units = longer.copy()
+        self.units[: len(shorter)] += shorter
+
     def at(self, size: int) -> int:
         """Return the tokens at a vocabulary size."""
         return int(self.tokens[size - self.first_size])
@@ -68,26 +77,29 @@ class _Part:
     pieces: PretokenNumbers
 
 
+def followed_on(tokenizer: Tokenizer, texts: Sequence[str]) -> Followed:
+    """Return a BPE whose merges are known, its way of splitting tried on the first of some texts.
+
+    Raises:
+        InputError: as `merges_of` and `Followed`.
+    """
+    tried = [text[:TRIED_CHARACTERS] for text in texts[:TRIED]]
+    return Followed(tokenizer, merges_of(tokenizer), tried)
+
+
 class CurveCounter:
     """Counts texts of several groups under one tokenizer; memory does not grow with them."""
 
-    def __init__(
-        self, tokenizer: Tokenizer, merges: Merges, sizes: Sequence[int], texts: Sequence[str]
-    ) -> None:
+    def __init__(self, followed: Followed, sizes: Sequence[int]) -> None:
         """Make ready to count.
 
         Args:
-            tokenizer: a BPE.
-            merges: its own.
+            followed: a BPE, as `followed_on` returns it.
             sizes: vocabulary sizes at which units are kept for intervals.
-            texts: a few of those to come, to try the way of splitting on.
-
-        Raises:
-            InputError: as `Followed`.
         """
-        self._followed = Followed(tokenizer, merges, [t[:TRIED_CHARACTERS] for t in texts[:TRIED]])
+        self._followed = followed
         self._sizes = np.asarray(sizes, np.int64)
-        self._last = tokenizer.vocabulary_size
+        self._last = followed.tokenizer.vocabulary_size
         self._curves: dict[str, TokenCurve] = {}
         self._begin()
 
@@ -194,15 +206,14 @@ def token_curve(tokenizer: Tokenizer, texts: Iterable[str]) -> TokenCurve:
         InputError: the tokenizer is no BPE, its list of merges is not closed, or its pieces cannot
             be followed.
     """
-    merges = merges_of(tokenizer)
     counter: CurveCounter | None = None
     waiting: list[str] = []
     for text in texts:
         waiting.append(text)
         if len(waiting) >= TRIED:
-            counter = counter or CurveCounter(tokenizer, merges, (), waiting)
+            counter = counter or CurveCounter(followed_on(tokenizer, waiting), ())
             counter.add("", 0, waiting)
             waiting = []
-    counter = counter or CurveCounter(tokenizer, merges, (), waiting)
+    counter = counter or CurveCounter(followed_on(tokenizer, waiting), ())
     counter.add("", 0, waiting)
     return counter.curves()[""]

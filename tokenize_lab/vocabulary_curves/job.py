@@ -13,17 +13,18 @@ import numpy as np
 from corpora.arguments import listed, path, whole
 from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import Corpus
-from corpora.document import utf8_length
 from corpora.errors import InputError
 from corpora.files import write_json
 from corpora.json_file import read_object
+from tokenize_lab.counts.batches import CountsCache
 from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import merges_of
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.rows import rows_frame
 from tokenize_lab.tokenizer import FloatArray, Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizers
-from tokenize_lab.vocabulary_curves.curve import CurveCounter, TokenCurve
+from tokenize_lab.vocabulary_curves.curve import TokenCurve
+from tokenize_lab.vocabulary_curves.parts import count_curves
 
 if TYPE_CHECKING:
     import polars as pl
@@ -192,6 +193,8 @@ def vocab_curve(
     at: Sequence[int] = (),
     replicates: int = 1000,
     seed: int = 0,
+    jobs: int = 1,
+    cache: Path | None = None,
     progress: ReportProgress = silent,
 ) -> VocabCurves:
     """Return bytes per token at every vocabulary size, in one pass over the corpus.
@@ -203,6 +206,8 @@ def vocab_curve(
             tokenizers cannot be cut to one, their rows have no counts there.
         replicates: bootstrap resamples for the intervals; 0 for none.
         seed: of the resamples.
+        jobs: processes; 0 for one a core.
+        cache: folder of counts already made, so that the same text is not counted twice.
         progress: told of the bytes of text just counted.
 
     Raises:
@@ -220,24 +225,14 @@ def vocab_curve(
             raise InputError(refusals[0])
         impossible += refusals
     sizes = [_sizes(its_merges, at) for its_merges in merges]
-    batches = corpus.batches()
-    first = next(batches, None)
-    counters = [
-        CurveCounter(
-            tokenizer,
-            its_merges,
-            kept if replicates else (),  # without intervals, no size needs its units
-            first.texts if first else (),
-        )
-        for tokenizer, its_merges, kept in zip(loaded, merges, sizes, strict=True)
-    ]
-    seen = 0
-    for batch in chain((first,) if first else (), batches):
-        number = seen if batch.first_alignment is None else batch.first_alignment
-        for counter in counters:
-            counter.add(batch.language, number, batch.texts)
-        seen += len(batch.texts)
-        progress(f"measuring {corpus.name}", sum(map(utf8_length, batch.texts)))
+    counted = count_curves(
+        corpus,
+        loaded,
+        sizes if replicates else [()] * len(loaded),  # without intervals, no size needs its units
+        jobs=whole("jobs", jobs, 0),
+        cache=None if cache is None else CountsCache(cache),
+        progress=progress,
+    )
     bootstrap = DocumentBootstrap(replicates, seed)
     curves = [
         VocabCurve(
@@ -247,8 +242,8 @@ def vocab_curve(
             counts,
             bootstrap,
         )
-        for tokenizer, shown, counter in zip(loaded, sizes, counters, strict=True)
-        for language, counts in counter.curves().items()
+        for tokenizer, shown, by_language in zip(loaded, sizes, counted, strict=True)
+        for language, counts in by_language.items()
     ]
     return VocabCurves(corpus, loaded, curves, sorted(set(at)), replicates, seed, impossible)
 
