@@ -23,7 +23,7 @@ def test_json_is_all_there_is_on_stdout(
     trained: dict[str, Path], english: Path, tmp_path: Path
 ) -> None:
     done = command(
-        f"vocab-curve {english} -t {trained['bpe']} --at 1000 --at 256 --at 2000 --json"
+        f"vocab-curve {english} --no-cache -t {trained['bpe']} --at 1000 --at 256 --at 2000 --json"
         f" --out {tmp_path}"
     )
     assert done.exit_code == 0, done.stderr
@@ -45,7 +45,7 @@ def test_json_is_all_there_is_on_stdout(
 def test_every_size_as_csv(trained: dict[str, Path], english: Path, tmp_path: Path) -> None:
     done = command(
         f"vocab-curve {english} -t {trained['bpe-unsplit']} -t {trained['bpe']} --every --csv"
-        f" --replicates 0 --out {tmp_path}"
+        f" --no-cache --replicates 0 --out {tmp_path}"
     )
     assert done.exit_code == 0, done.stderr
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
@@ -60,7 +60,7 @@ def test_every_size_as_csv(trained: dict[str, Path], english: Path, tmp_path: Pa
 
 
 def test_a_table_for_one_language_and_for_several(trained: dict[str, Path], tmp_path: Path) -> None:
-    rest = f"-t {trained['bpe']} --out {tmp_path}"
+    rest = f"--no-cache -t {trained['bpe']} --out {tmp_path}"
     one = command(f"vocab-curve embedded:eng_Latn {rest}").stdout
     assert "gained per 1,000 ids" in one and "ceiling: " in one and "2,000" in one
     two = command(f"vocab-curve embedded:eng_Latn,tha_Thai {rest}").stdout
@@ -84,7 +84,7 @@ def test_mistakes(
     words: str, said: str, trained: dict[str, Path], english: Path, tmp_path: Path
 ) -> None:
     given = words.format(**trained)
-    assert said in mistake(f"vocab-curve {english} {given} --out {tmp_path}")
+    assert said in mistake(f"vocab-curve {english} --no-cache {given} --out {tmp_path}")
     assert not list(tmp_path.iterdir())
 
 
@@ -92,7 +92,7 @@ def test_a_size_that_one_tokenizer_cannot_be_cut_to_is_an_empty_cell(
     english: Path, tmp_path: Path
 ) -> None:
     line = "-t mistral:tekken -t small=truncated:3000:mistral:tekken --at 2048 --at 4096"
-    done = command(f"vocab-curve {english} {line} --csv --out {tmp_path}")
+    done = command(f"vocab-curve {english} --no-cache {line} --csv --out {tmp_path}")
     assert done.exit_code == 0, done.stderr
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     empty = [(row["tokenizer"], row["vocabulary_size"]) for row in rows if not row["tokens"]]
@@ -100,5 +100,23 @@ def test_a_size_that_one_tokenizer_cannot_be_cut_to_is_an_empty_cell(
     assert "--at 4096: small: there are only 3000 ids; ask for that or fewer" in done.stderr
     kept = json.loads((tmp_path / "vocab_curve.json").read_text("utf-8"))
     assert all(row["tokens"] for curve in kept["curves"] for row in curve["rows"])
-    chosen = command(f"vocab-curve {english} {line} --columns tokenizer,tokens --out {tmp_path}")
+    chosen = command(
+        f"vocab-curve {english} --no-cache {line} --columns tokenizer,tokens --out {tmp_path}"
+    )
     assert "small" in chosen.stdout and "-" in chosen.stdout.splitlines()[-2]
+
+
+def test_a_second_run_finds_what_was_kept(
+    trained: dict[str, Path], english: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    line = f"vocab-curve {english} -t {trained['bpe']} --json --cache {cache} --out {tmp_path}"
+    fresh = command(f"{line} --no-cache").stdout
+    assert not cache.exists()
+    first = command(line).stdout
+    (kept,) = (path for path in cache.rglob("*") if path.is_file())
+    assert first == fresh == command(line).stdout
+    size = len(kept.read_bytes())
+    kept.write_bytes(kept.read_bytes()[:-1])
+    assert command(line).stdout == fresh  # a torn entry is counted again, and kept whole
+    assert len(kept.read_bytes()) == size

@@ -192,7 +192,7 @@ def _measured(real: Real, corpus: Path, folder: Path) -> dict[str, Any]:
         ("show", "tokenizers show SPEC --json"),
         ("audit", "tokenizers audit SPEC embedded --no-cache --jobs 1"),
         ("diff", "tokenizers diff SPEC mistral:v3 embedded"),
-        ("vocab-curve", "vocab-curve embedded -t SPEC --replicates 0 --out OUT"),
+        ("vocab-curve", "vocab-curve embedded -t SPEC --no-cache --replicates 0 --out OUT"),
     ],
 )
 def test_a_command_works_or_refuses_in_a_line(
