@@ -20,6 +20,7 @@ from tests.cli import answer, command, mistake
 from tests.tokenize_lab.texts import HARD, SAMPLES
 from tokenize_lab import workers
 from tokenize_lab.backends.objects import tokenizer_of
+from tokenize_lab.forensics import cuts
 from tokenize_lab.forensics.check import check
 from tokenize_lab.forensics.diff import diff
 from tokenize_lab.forensics.mixture import mixture
@@ -133,6 +134,17 @@ def test_what_is_kept_is_of_these_sizes_and_texts_alone(
     assert len(list(tmp_path.rglob("*"))) > before
 
 
+def test_a_comparison_kept_is_the_one_made(
+    trained: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs, corpora = (str(trained["bpe"]), str(trained["wordpiece"])), two_corpora()
+    fresh = json.dumps(diff(*specs, corpora))
+    assert json.dumps(diff(*specs, corpora, cache=tmp_path)) == fresh
+    assert diff(*specs[::-1], corpora, cache=tmp_path)["text"] != json.loads(fresh)["text"]
+    monkeypatch.setattr(cuts, "compare_batch", None)  # whatever is not in the cache fails
+    assert json.dumps(diff(*specs, corpora, cache=tmp_path)) == fresh
+
+
 def test_aligned_lines_of_joined_corpora_are_numbered_on() -> None:
     def aligned(name: str, first: int) -> DocumentCorpus:
         lines = [Document("x", code, "", name, "", first + i) for code in "ab" for i in range(3)]
@@ -204,7 +216,7 @@ READING = {
     "measure": SHARED,
     "vocab-curve": SHARED,
     "tokenizers audit": SHARED,
-    "tokenizers diff": {"--jobs"},
+    "tokenizers diff": SHARED,
     "tokenizers check": {"--jobs"},
     "tokenizers mixture": {"--jobs"},
     "tokenizers train": set(),
@@ -224,7 +236,7 @@ def test_help_lists_what_a_command_takes(line: str) -> None:
     [
         "vocab-curve {files} -t {bpe} --no-cache --jobs 2 --at 1000",
         "tokenizers audit {bpe} {files} --no-cache --jobs 2",
-        "tokenizers diff {bpe} byte {files} --jobs 2",
+        "tokenizers diff {bpe} byte {files} --no-cache --jobs 2",
         "tokenizers check {bpe} {files} --jobs 2",
         "tokenizers mixture {bpe} {files} --jobs 2 --merges 50",
         "tokenizers train {files} --kind bpe --vocab-size 300",

@@ -57,7 +57,8 @@ def test_the_command() -> None:
 
 def test_chosen_columns_of_two_tokenizers() -> None:
     line = (
-        "tokenizers diff byte mistral:tekken embedded:eng_Latn --columns language,tokens_b_over_a"
+        "tokenizers diff byte mistral:tekken embedded:eng_Latn --no-cache"
+        " --columns language,tokens_b_over_a"
     )
     (row,) = answer(line)
     assert row["language"] == "eng_Latn" and 0 < row["tokens_b_over_a"] < 1

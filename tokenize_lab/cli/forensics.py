@@ -104,10 +104,12 @@ def diff(
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
     jobs: Jobs = 0,
+    cache: CacheFolder = Path("out/cache"),
+    no_cache: NoCache = False,
 ) -> None:
     """Compare two tokenizers: what they do to a text, which tokens they share, and how they cut.
 
-    Nothing is kept of the text: every comparison encodes all of it.
+    What was compared is kept in --cache, so that a second run encodes nothing twice.
 
     \b
     tokenize-lab tokenizers diff mistral:v3 mistral:tekken embedded
@@ -126,7 +128,14 @@ def diff(
     )
     opened = reading.open(corpora or [])
     with progress("reading", total_bytes(opened)) as bars:
-        finding = diff(first, second, opened, jobs=jobs, progress=bars.report)
+        finding = diff(
+            first,
+            second,
+            opened,
+            jobs=jobs,
+            cache=None if no_cache else cache,
+            progress=bars.report,
+        )
     say(reading.remarks(opened))
     rows = finding["text"]["languages"] if columns or as_csv else []
     tables = [] if rows else diff_tables(finding)

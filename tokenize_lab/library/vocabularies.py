@@ -130,7 +130,12 @@ def audit(
 
 
 def diff(
-    first: object, second: object, corpus: Text | None = None, *, jobs: int = 1
+    first: object,
+    second: object,
+    corpus: Text | None = None,
+    *,
+    jobs: int = 1,
+    cache: str | PathLike[str] | None = None,
 ) -> VocabularyFinding:
     """Compare two tokenizers: what they do to text, which tokens they share, and how they cut.
 
@@ -138,14 +143,18 @@ def diff(
         first, second: as `load` takes them.
         corpus: text to be cut by both; None to compare the vocabularies alone.
         jobs: processes to cut it in; 0 for one a core.
+        cache: folder of counts already made.
 
     Raises:
         InputError: from the tokenizers or the text.
     """
     one, other = (single("tokenizer", specs_of(tokenizer)) for tokenizer in (first, second))
     text = [] if corpus is None else corpora_of(corpus)
+    kept = None if cache is None else path("cache", cache)
     with progress() as bars:
-        return VocabularyFinding(compared(one, other, text, jobs=jobs, progress=bars.report))
+        return VocabularyFinding(
+            compared(one, other, text, jobs=jobs, cache=kept, progress=bars.report)
+        )
 
 
 def mixture(

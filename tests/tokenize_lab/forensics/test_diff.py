@@ -12,7 +12,8 @@ from corpora.open import open_corpus
 from tests.cli import answer, command, mistake
 from tests.tokenize_lab.forensics.made import byte_level
 from tests.tokenize_lab.texts import SAMPLES, ids_of
-from tokenize_lab.forensics.diff import compare_cuts, diff, settings_of
+from tokenize_lab.forensics.cuts import compare_cuts
+from tokenize_lab.forensics.diff import diff, settings_of
 from tokenize_lab.patterns import GPT2, GPT4
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizer
@@ -145,7 +146,7 @@ def test_patterns_and_normalisers_are_told_apart() -> None:
 
 
 def test_the_command(tmp_path: Path) -> None:
-    line = f"tokenizers diff byte mistral:v1 {ENGLISH}"
+    line = f"tokenizers diff byte mistral:v1 {ENGLISH} --no-cache"
     found = answer(f"{line} --out {tmp_path}")
     assert found["text"]["languages"][0]["language"] == "eng_Latn"
     (path,) = tmp_path.iterdir()

@@ -191,7 +191,7 @@ def _measured(real: Real, corpus: Path, folder: Path) -> dict[str, Any]:
     [
         ("show", "tokenizers show SPEC --json"),
         ("audit", "tokenizers audit SPEC embedded --no-cache --jobs 1"),
-        ("diff", "tokenizers diff SPEC mistral:v3 embedded"),
+        ("diff", "tokenizers diff SPEC mistral:v3 embedded --no-cache"),
         ("vocab-curve", "vocab-curve embedded -t SPEC --no-cache --replicates 0 --out OUT"),
     ],
 )
