@@ -7,6 +7,7 @@ is narrower than their own (Efron and Tibshirani 1993, chapters 13 and 16).
 It needs NumPy alone: training on a bare box draws intervals, too.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, SupportsFloat
@@ -26,6 +27,13 @@ class Interval(NamedTuple):
     def __contains__(self, value: object) -> bool:
         """Whether a number lies between the ends."""
         return isinstance(value, SupportsFloat) and self.low <= float(value) <= self.high
+
+
+def bounds_text(low: float | None, high: float | None, digits: int = 6) -> str:
+    """Return an interval as it is printed; an end that is open, infinite or None, is said."""
+    ends = (-math.inf if low is None else low, math.inf if high is None else high)
+    text = f"[{ends[0]:.{digits}g}, {ends[1]:.{digits}g}]"
+    return text.replace("[-inf", "(no end").replace("inf]", "no end)")
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,9 @@ def location(path: str | Path, line: int | None = None, byte: int | None = None)
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the nearest known word, or an empty string."""
-    near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.5)
+    known = list(known)
+    near = [name for name in known if str(name).lower() == str(word).lower()]
+    near = near or difflib.get_close_matches(str(word), known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

@@ -196,6 +196,8 @@ def _spooled_stdin() -> TextFile:
     path = folder / "stdin"
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
+    if not path.stat().st_size:
+        raise InputError("-: nothing came in; use it as in: cat FILE | tokenize-lab measure -")
     with path.open("rb") as file:
         magic = file.read(6)
     ending = next((end for start, end in _MAGIC.items() if magic.startswith(start)), "")

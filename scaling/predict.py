@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from corpora.arguments import real, refused
+from corpora.bootstrap import bounds_text
 from corpora.errors import InputError, did_you_mean
 from scaling.fits.results import Fits
 from scaling.laws.registry import quantities
@@ -33,7 +34,7 @@ class PredictedValue(NamedTuple):
     Attributes:
         quantity: its name. inputs: what it was predicted at.
         value: the prediction; None where it is no number.
-        low, high: ends of its interval; None where the fit carries no draws.
+        low, high: ends of its interval; None where it has no end, and both where there is none.
         unit: of the three.
         outside: by what factor each input lies beyond the data fitted, where it does.
     """
@@ -45,6 +46,11 @@ class PredictedValue(NamedTuple):
     high: float | None
     unit: str
     outside: dict[str, float]
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether at least one end is known."""
+        return self.low is not None or self.high is not None
 
 
 @dataclass(frozen=True, repr=False)
@@ -111,7 +117,7 @@ class Predictions:
         lines = [f"caution: {said}" for said in self.cautions]
         for row in self.rows:
             at = ", ".join(f"{name} {value:g}" for name, value in row.inputs.items())
-            ends = "" if row.low is None else f" [{row.low:.5g}, {row.high:.5g}]"
+            ends = f" {bounds_text(row.low, row.high, 5)}" if row.has_interval else ""
             value = "unknown" if row.value is None else f"{row.value:.5g}{ends}"
             lines.append(f"{row.quantity} at {at or 'any'}: {value} {row.unit}".rstrip())
         return "\n".join(lines)

@@ -27,6 +27,7 @@ from scaling.runs import (
 )
 
 MOST_TOLERANCE = 0.2  # budgets of a designed grid lie further apart
+_TELL = '; say what they hold with `columns="params=THEIRS"`, and so on'
 COLUMNS = tuple(dict.fromkeys([*NUMBERS, *SIGNED, *TEXTS, *KEY]))
 
 
@@ -150,7 +151,8 @@ def _as_known(frame: pl.DataFrame, source: str) -> tuple[pl.DataFrame, tuple[str
     if not known & set(frame.columns):
         guess = did_you_mean(frame.columns[0], known)
         raise InputError(
-            f"{source}: no column of a runs table (has {', '.join(frame.columns[:8])}){guess}"
+            f"{source}: no column of a runs table (has {', '.join(frame.columns[:8])})"
+            f"{guess or _TELL}"
         )
     return frame, tuple(f"column {old!r} is read as {new}" for old, new in renames.items())
 

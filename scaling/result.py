@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from corpora.arguments import refused
-from corpora.bootstrap import Interval
+from corpora.bootstrap import Interval, bounds_text
 from corpora.errors import InputError, sanitize
 from scaling.engine.bootstrap import percentiles
 from scaling.engine.newton import Array
@@ -131,7 +131,7 @@ class Prediction(NamedTuple):
     def __repr__(self) -> str:
         value = f"{self.value:.6g}" if not np.ndim(self.value) else f"{self.value.shape} values"
         ends = self.interval
-        shown = value if ends is None else f"{value} [{ends.low:.6g}, {ends.high:.6g}]"
+        shown = value if ends is None else f"{value} {bounds_text(*ends)}"
         outside = [f"{name} {factor:.3g} times beyond" for name, factor in self.outside.items()]
         return f"Prediction({', '.join([shown, *outside])})"
 
@@ -224,6 +224,7 @@ class FitResult(_Frozen):
         """Return the result, said to be confined to a part of the table as well."""
         return self.model_copy(update={"context": {**context, **self.context}})
 
+    @np.errstate(all="ignore")  # a coefficient at its limit gives no number, and that is said
     def predict(self, name: str, **inputs: float | Array) -> Prediction:
         """Return one of the law's quantities at the inputs, with the bootstrap's interval.
 
@@ -313,8 +314,8 @@ def read_fit(path: Path) -> FitResult:
         return FitResult.from_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path}: not a fit ({where}: {first['msg']})") from error
+        said = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+        raise InputError(f"{path}: not a fit ({said})") from error
 
 
 def _positive(name: str, value: Any) -> Array:
@@ -367,8 +368,7 @@ def _summary(fit: FitResult) -> str:
     width = max((len(name) for name in fit.estimates), default=0)
     for name, value in fit.estimates.items():
         ends, unit = fit.intervals.get(name), fit.units.get(name)
-        interval = "" if ends is None else f"[{ends.low:.6g}, {ends.high:.6g}]"
-        interval = interval.replace("inf]", "no end)")
+        interval = "" if ends is None else bounds_text(*ends)
         lines.append(f"  {name:<{width}}  {value:<14.6g}{interval}{f' {unit}' if unit else ''}")
     if fit.interval_reason:
         lines.append(f"no interval: {fit.interval_reason}")

@@ -213,7 +213,7 @@ class Runs:
         else:
             unit = NUMBERS.get(column) or SIGNED.get(column, "")
             what = f" ({unit}), which the table lacks"
-        near = did_you_mean(column, self.rows.columns)
+        near = did_you_mean(column, self.unknown)  # those that are known hold something else
         if not self.unknown:
             return f"{what}{near}; {_OTHER_NAME}"
         listed = named_columns(self.unknown)

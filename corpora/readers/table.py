@@ -45,11 +45,20 @@ def read_table(reading: Reading) -> Iterator[Batch]:
     _, columns = next(rows)
     columns = [name.strip() for name in columns]
     field = settings.text_field
+    if len(columns) == 1 and "|" in columns[0]:
+        raise InputError(
+            f"{path}: columns are divided by `|`; write it with commas, semicolons or tabs"
+        )
     if field not in columns:
         shown = ", ".join(map(repr, columns))
         raise InputError(
             f"{path}: no column {field!r}; the table has {shown}"
             f"{did_you_mean(field, columns) or '; name the right one with `text_field`'}"
+        )
+    if columns.count(field) > 1:
+        raise InputError(
+            f"{path}: {columns.count(field)} columns are called {field!r}; give them different"
+            " names, or name another one with `text_field`"
         )
     others = [name for name in columns if name != field]
     said = language_column(others, str(path), reading)

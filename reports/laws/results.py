@@ -11,7 +11,8 @@ from reports.measured import Measured
 from reports.numbers import compact, power
 from scaling.fits.assemble import FAMILY
 from scaling.fits.findings import OUTSIDE
-from scaling.fits.results import LAWS_FOLDER
+from scaling.fits.results import laws_folder
+from scaling.laws.registry import LAWS
 from scaling.load_table import TABLES
 from scaling.published.figure import PublishedFigure
 from scaling.read_runs import read_runs
@@ -144,7 +145,7 @@ def shown_name(fit: FitResult, fits: Sequence[FitResult]) -> str:
 
 
 def read_laws(folder: Path, measured: Measured | None = None) -> Laws | None:
-    """Read `laws/` of a folder; None where there is none.
+    """Read `laws/` of a folder, or the folder so called; None where there is none.
 
     It holds fits (`*.json`), the tables they were made from (`*.csv`, `*.parquet`), what
     `scaling reproduce --out` wrote, and under `conventions/` the same fits by other conventions.
@@ -155,8 +156,10 @@ def read_laws(folder: Path, measured: Measured | None = None) -> Laws | None:
     Raises:
         InputError: a file is neither, naming it.
     """
-    laws = folder / LAWS_FOLDER
-    if not laws.is_dir():
+    laws = laws_folder(folder)
+    if not laws.is_dir() or (
+        laws == folder and not any((laws / f"{law}.txt").is_file() for law in LAWS)
+    ):
         return None
     tables = [read_runs(path) for path in sorted(laws.iterdir()) if path.suffix in TABLES]
     reproduced = laws / REPRODUCED

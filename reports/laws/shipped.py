@@ -19,7 +19,7 @@ from scaling.fits.isoflop import fit_parabolas, fit_surfaces
 from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
-from scaling.fits.results import LAWS_FOLDER
+from scaling.fits.results import laws_folder
 from scaling.laws.registry import LAWS, Options
 from scaling.published import tables
 from scaling.published.conventions import convention_fits
@@ -39,7 +39,7 @@ def write_shipped_laws(out: Path) -> Path:
     Raises:
         InputError: the folder cannot be written.
     """
-    folder = out / LAWS_FOLDER
+    folder = laws_folder(out)
     runs, optima = (
         _copied(folder / name, tables.path(table))
         for name, table in ((RUNS, tables.ISOFLOP), (OPTIMA, tables.OPTIMA))

@@ -186,8 +186,9 @@ def fit(
     recounted = by_conventions(with_counts(table), law, **told) if conventions else ()
     if out is not None:
         folder = fits.write(out, loaded)
-        then = f"(then: tokenize-lab report {out})"
-        typer.echo(f"{len(fits)} fits and their report: {folder} {then}", err=True)
+        what = "the fit and its summary" if len(fits) == 1 else f"{len(fits)} fits, their summary"
+        then = f"(then: tokenize-lab report {folder.parent})"
+        typer.echo(f"{what}: {folder} {then}", err=True)
     if as_json:
         beside: dict[str, Any] = {}
         if compare:

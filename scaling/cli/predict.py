@@ -74,6 +74,7 @@ def _add_others(given: dict[str, list[float]], pairs: list[str]) -> None:
 
 def _print(found: "Predictions") -> None:
     """Print a table of the predictions, what is to be known first above it."""
+    from corpora.bootstrap import bounds_text
     from scaling.result import context_text
     from tokenize_lab.cli.tables import text_table
 
@@ -88,11 +89,11 @@ def _print(found: "Predictions") -> None:
     several = [name for name, given in values.items() if len(given) > 1]
     rows = []
     for row in found.rows:
-        ends = "" if row.low is None else f" [{row.low:.4g}, {row.high:.4g}]"
+        ends = f" {bounds_text(row.low, row.high, 4)}" if row.has_interval else ""
         cells = [f"{row.inputs[name]:g}" if name in row.inputs else "" for name in several]
         shown = "unknown" if row.value is None else f"{row.value:.4g}{ends}"
         rows.append([row.quantity, *cells, shown, row.unit])
-    bare = all(row.low is None for row in found.rows)
+    bare = not any(row.has_interval for row in found.rows)
     at = [f"{name} {next(iter(given)):g}" for name, given in values.items() if len(given) == 1]
     where = context_text(found.fit.context)
     title = f"{found.fit.law} ({found.fit.form}){f', {where}' if where else ''}"

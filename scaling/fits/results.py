@@ -128,11 +128,11 @@ class Fits(Sequence[FitResult]):
         }
 
     def write(self, out: Path, table: LoadedTable | None = None) -> Path:
-        """Write the fits, their summary and the table they are of; return the folder `out/laws`.
+        """Write the fits, their summary and the table they are of; return their `laws_folder`.
 
         What an earlier fit of this law left there goes: a report would draw it.
         """
-        folder = out / LAWS_FOLDER
+        folder = laws_folder(out)
         files = {
             f"{self.law}.json" if len(self) == 1 else f"{self.law}-{number}.json": fit
             for number, fit in enumerate(self, start=1)
@@ -150,6 +150,11 @@ class Fits(Sequence[FitResult]):
             with written_whole(folder / f"{table.sha256[:12]}{table.suffix}") as temporary:
                 temporary.write_bytes(table.content)
         return folder
+
+
+def laws_folder(out: Path) -> Path:
+    """Return where the fits of an output folder lie: `out/laws`; one called so is it itself."""
+    return out if out.resolve().name == LAWS_FOLDER else out / LAWS_FOLDER
 
 
 def entry(fit: FitResult) -> dict[str, Any]:

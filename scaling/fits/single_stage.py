@@ -174,7 +174,8 @@ def disagreement(
     curvature = from_hessian(problem, theta, blocks=blocks.shared)
     findings = []
     if curvature.condition > ILL:
-        text = f"condition number {curvature.condition:.1e}: "
+        known = np.isfinite(curvature.condition)
+        text = f"condition number {curvature.condition:.1e}: " if known else "it is singular: "
         text += "some combination of coefficients is not determined by these runs"
         findings.append(warning("ill-conditioned Hessian", text))
     parts = []

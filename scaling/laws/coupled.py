@@ -67,8 +67,9 @@ BYTES: Quantities = {"loss": Quantity(("params", "bytes"), BITS, loss_in_bytes)}
 
 def _terms(p: Coefficients, params: Array, tokens: Array) -> tuple[Array, Array]:
     """Return the logarithms of the two terms within the power."""
-    size = np.log(p["A"]) - p["alpha"] / p["k"] * np.log(params)
-    data = np.log(p["B"]) - p["beta"] / p["k"] * np.log(tokens)
+    with np.errstate(divide="ignore"):  # a draw may leave nothing of a term
+        size = np.log(p["A"]) - p["alpha"] / p["k"] * np.log(params)
+        data = np.log(p["B"]) - p["beta"] / p["k"] * np.log(tokens)
     return np.asarray(size), np.asarray(data)
 
 

@@ -159,3 +159,19 @@ def test_mistakes_of_the_command(written: Path, tmp_path: Path, law2: FitResult)
     failed.write_text(unusable.to_json(), "utf-8")
     done = command(f"scaling predict {failed} --compute 1e20")
     assert done.exit_code == 1 and "not to be used" in done.stderr
+
+
+def test_an_interval_without_end_is_said(tmp_path: Path, law2: FitResult) -> None:
+    names = [*law2.estimates]
+    draws = law2.draws.copy()
+    draws[: len(draws) // 2, names.index("delta")] = -40  # T* beyond any number
+    open_ended = law2.model_copy(update={"draws": draws})
+    row = next(
+        row for row in predict(open_ended, compute_flops=1e21).rows if "rate" in row.quantity
+    )
+    assert row.low is not None and row.high is None and row.has_interval
+    assert ", no end)" in predict(open_ended, compute_flops=1e21).summary()
+    path = tmp_path / "law2.json"
+    path.write_text(open_ended.to_json(), "utf-8")
+    assert ", no end)" in command(f"scaling predict {path} --compute 1e21").stdout
+    assert "inf" not in repr(open_ended.predict("compression_rate_opt", compute_flops=1e21))

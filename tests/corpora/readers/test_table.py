@@ -99,3 +99,17 @@ def test_batches_end_where_they_are_full(tmp_path: Path, monkeypatch: pytest.Mon
     rows = "".join(f"{n % 2},{text}\n" for n, text in enumerate(expected))
     path = written(tmp_path / "a.csv", f"domain,text\n{rows}")
     assert sorted(texts(open_corpus(str(path)))) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("head", "says"),
+    [
+        ("text,text,lang", "2 columns are called 'text'"),
+        ("id|text", "columns are divided by `|`"),
+        ("TEXT,other", "did you mean 'TEXT'?"),
+    ],
+)
+def test_headers_that_do_not_say_which_column(tmp_path: Path, head: str, says: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"{head}\na,b,c\n")
+    assert says in refusal(path)

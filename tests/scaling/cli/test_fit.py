@@ -298,3 +298,12 @@ def test_a_law_under_every_convention(tmp_path: Path) -> None:
     assert ratios[0] > ratios[3]
     text = command(line).stdout
     assert "counted otherwise" in text and "total_params" in text
+
+
+def test_a_folder_called_laws_is_where_the_fits_lie(tmp_path: Path) -> None:
+    done = command(f"scaling fit {OPTIMA} --law law2 --draws 0 --out {tmp_path / 'laws'}")
+    assert f"(then: tokenize-lab report {tmp_path})" in done.stderr
+    assert (tmp_path / "laws" / "law2.json").is_file()
+    for folder in (tmp_path, tmp_path / "laws"):
+        page = Path(command(f"report {folder}").stdout.strip()).read_text("utf-8")
+        assert '<section id="laws-two"' in page
