@@ -157,6 +157,8 @@ class ReadOptions:
                 "warning: no file or record says its language, so all is counted as und; name "
                 "files by language (de.txt, hin_Deva.txt), or give --language or --language-field"
             )
+        elif by_language and plain and UNKNOWN_LANGUAGE in languages:
+            yield "note: text of which no name or field says the language is counted as und"
 
 
 def say(lines: Iterable[str]) -> None:

@@ -352,6 +352,12 @@ def test_languages_of_peoples_own_files(tmp_path: Path) -> None:
     (notes / "de.md").write_text("Hallo\n")
     rows = answer(f"measure {notes} {rest} --glob *.md")
     assert [(row["language"], row["bytes"]) for row in rows] == [("de", 5)]
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    for name in ("de.txt", "deutsch.txt"):
+        (mixed / name).write_text("Guten Tag\n", "utf-8")
+    done = command(f"measure {mixed} {rest} --columns language --csv")
+    assert "no name or field says the language is counted as und" in done.stderr
 
 
 def test_a_table_needs_its_text_column_named(tmp_path: Path) -> None:
