@@ -219,7 +219,7 @@ class Runs:
         listed = named_columns(self.unknown)
         if len(self.unknown) > 1:
             return f"{what} ({listed} are not known){near}; {_OTHER_NAME}"
-        pair = f'`columns="{column}={self.unknown[0]}"`'
+        pair = f"`columns` {column}={self.unknown[0]}"
         return f"{what} ({listed} is not known); if that is what it holds, say so with {pair}"
 
 
