@@ -169,7 +169,7 @@ def test_nothing_to_fit(tmp_path: Path) -> None:
         read_runs(tmp_path)
     spec = replace(tiny(0), shards=jobs[0].shards)
     ended(folder, failed_record(spec, "its worker was killed"))
-    with pytest.raises(InputError, match="no finished run; 1 were left out"):
+    with pytest.raises(InputError, match="no finished run; 1 was left out"):
         read_runs(tmp_path)
     path = folder.run(jobs[0].run_id) / RECORD
     path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
