@@ -27,7 +27,7 @@ from scaling.runs import (
 )
 
 MOST_TOLERANCE = 0.2  # budgets of a designed grid lie further apart
-_TELL = '; say what they hold with `columns` params=THEIRS, and so on'
+_TELL = "; say what they hold with `columns` params=THEIRS, and so on"
 COLUMNS = tuple(dict.fromkeys([*NUMBERS, *SIGNED, *TEXTS, *KEY]))
 
 
