@@ -100,6 +100,25 @@ class Predictor(NamedTuple):
         return held
 
 
+def exponential(model: Predictor) -> Predictor:
+    """Return the model of L, given that of ln L with its curvature, in the same coordinates."""
+    bends = model.curvature
+    assert bends is not None
+
+    def value(theta: Array) -> Array:
+        return np.asarray(np.exp(model.value(theta)))
+
+    def jacobian(theta: Array) -> Array:
+        return np.asarray(value(theta)[..., None] * model.jacobian(theta))
+
+    def curvature(theta: Array, slopes: Array) -> Array:
+        scaled, along = slopes * value(theta), model.jacobian(theta)
+        outer = np.swapaxes(along * scaled[..., None], -1, -2) @ along
+        return np.asarray(bends(theta, scaled) + outer)
+
+    return Predictor(value, jacobian, curvature)
+
+
 class Minimum(NamedTuple):
     """Where each copy ended.
 

@@ -119,6 +119,20 @@ def vocabulary_problem(
     return laws.VOCABULARY.problem(scaled, loss, HUBER, VOCABULARY_STARTS)
 
 
+def given_base(law: str, options: Options) -> Mapping[str, float]:
+    """Return the coefficients of the law of one epoch that a law of repeating stands on.
+
+    Raises:
+        InputError: none was given.
+    """
+    if options.base is None:
+        raise InputError(
+            f"{law} needs a Chinchilla law of one epoch to stand on: give `base`, a fit or its "
+            'file, or `base="muennighoff-repeated"` for the published one'
+        )
+    return options.base
+
+
 def fit_repeated(
     runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = CASES
 ) -> FitResult:
@@ -127,12 +141,8 @@ def fit_repeated(
     Raises:
         InputError: no base law, a column missing, or fewer than three numbers of epochs.
     """
-    law, base = "repeated", options.base
-    if base is None:
-        raise InputError(
-            "repeated needs a Chinchilla law of one epoch to stand on: give `base`, a fit or its "
-            'file, or `base="muennighoff-repeated"` for the published one'
-        )
+    law = "repeated"
+    base = given_base(law, options)
     params, tokens, unique, loss = columns(runs, law)
     unique = np.minimum(unique, tokens)
     need(

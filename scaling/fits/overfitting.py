@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from corpora.errors import InputError
 from scaling.engine.bootstrap import CASES, Bootstrap
 from scaling.engine.newton import SQUARES, Array, Predictor
 from scaling.engine.problem import Problem, grid
 from scaling.fits.assemble import columns, need
-from scaling.fits.other_laws import BASE, with_base
+from scaling.fits.other_laws import BASE, given_base, with_base
 from scaling.fits.single_stage import OneStage, fit_stage
 from scaling.laws.chinchilla import loss as fresh_loss
 from scaling.laws.overfitting import overfitting_loss
@@ -28,12 +27,8 @@ def fit_overfitting(
         InputError: no base law, form unknown, a column missing, or fewer than three numbers of
             epochs.
     """
-    law, base, form = "overfitting", options.base, form_of("overfitting", options.form)
-    if base is None:
-        raise InputError(
-            "overfitting needs a Chinchilla law of one epoch to stand on: give `base`, a fit or its"
-            ' file, or `base="muennighoff-repeated"` for a published one'
-        )
+    law, form = "overfitting", form_of("overfitting", options.form)
+    base = given_base(law, options)
     params, tokens, unique, loss = columns(runs, law)
     unique = np.minimum(unique, tokens)
     names = LAWS[law].forms[form]

@@ -16,9 +16,10 @@ from math import log
 
 import numpy as np
 
-from scaling.engine.newton import Array, Loss, Predictor
+from scaling.engine.newton import Array, Loss, Predictor, exponential
 from scaling.engine.problem import Problem
-from scaling.laws.chinchilla import CHINCHILLA, FLOPS_PER_PARAMETER_AND_TOKEN
+from scaling.laws import chinchilla
+from scaling.laws.chinchilla import CHINCHILLA
 from scaling.laws.power_sum import Coefficients
 from scaling.laws.registry import BITS, NATS, Quantities, Quantity
 
@@ -37,22 +38,19 @@ def loss_in_bytes(p: Coefficients, params: Array, bytes: Array) -> Array:
     return loss(p, params, bytes)
 
 
-def params_exponent(p: Coefficients) -> Array:
-    """Return a = beta / (alpha + beta), the power of C that N* grows with: k has no part in it."""
-    return np.asarray(p["beta"] / (p["alpha"] + p["beta"]))
+def within(p: Coefficients) -> Coefficients:
+    """Return the sum within the power as Chinchilla's: it alone decides what is best."""
+    return {**p, "alpha": p["alpha"] / p["k"], "beta": p["beta"] / p["k"]}
 
 
 def best_params(p: Coefficients, compute_flops: Array) -> Array:
-    """Return the N that minimises L at C = 6 N D: the sum within the power k decides it alone."""
-    balance = p["alpha"] * p["A"] / (p["beta"] * p["B"])
-    affordable = compute_flops / FLOPS_PER_PARAMETER_AND_TOKEN
-    scale = balance ** (p["k"] / (p["alpha"] + p["beta"]))
-    return np.asarray(scale * affordable ** params_exponent(p))
+    """Return the N that minimises L at C = 6 N D."""
+    return chinchilla.best_params(within(p), compute_flops)
 
 
 def best_tokens(p: Coefficients, compute_flops: Array) -> Array:
     """Return the D that minimises L at C = 6 N D."""
-    return compute_flops / FLOPS_PER_PARAMETER_AND_TOKEN / best_params(p, compute_flops)
+    return chinchilla.best_tokens(within(p), compute_flops)
 
 
 _C, _ND = ("compute_flops",), ("params", "tokens")
@@ -60,7 +58,7 @@ TOKENS: Quantities = {
     "loss": Quantity(_ND, NATS, loss),
     "params_opt": Quantity(_C, "parameters", best_params),
     "tokens_opt": Quantity(_C, "tokens", best_tokens),
-    "params_exponent": Quantity((), "", params_exponent),
+    "params_exponent": Quantity((), "", chinchilla.params_exponent),  # k has no part in it
 }
 BYTES: Quantities = {"loss": Quantity(("params", "bytes"), BITS, loss_in_bytes)}
 
@@ -88,7 +86,7 @@ def coupled_problem(
     data = _Logs(columns)
     model = Predictor(data.value, data.jacobian, data.curvature)
     if not relative:
-        model = data.of_value()
+        model = exponential(model)
     starts = np.array([[*start, log(k)] for start, k in product(starts, COUPLINGS)])
     return Problem(model, base.target, charge, NAMES, data.public), starts
 
@@ -130,22 +128,6 @@ class _Logs:
         total = np.swapaxes(away * spread[..., None], -1, -2) @ away
         total[:, 1:, 1:] += self._bends(theta, weights * share)
         return np.asarray(total)
-
-    def of_value(self) -> Predictor:
-        """Return the model of L itself, in the same coordinates."""
-
-        def value(theta: Array) -> Array:
-            return np.asarray(np.exp(self.value(theta)))
-
-        def jacobian(theta: Array) -> Array:
-            return value(theta)[..., None] * self.jacobian(theta)
-
-        def curvature(theta: Array, weights: Array) -> Array:
-            scaled, slopes = weights * value(theta), self.jacobian(theta)
-            outer = np.swapaxes(slopes * scaled[..., None], -1, -2) @ slopes
-            return self.curvature(theta, scaled) + np.asarray(outer)
-
-        return Predictor(value, jacobian, curvature)
 
     def _excess(self, theta: Array) -> tuple[Array, Array, Array]:
         """Return [R, n] ln (L - E), the share p of the first term within, and (u - v) / k."""

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scaling.engine.newton import Array, Loss, Predictor
-from scaling.engine.problem import Problem, grid, search
+from scaling.engine.newton import Array, Loss, Predictor, exponential
+from scaling.engine.problem import Node, Problem, grid, search
 
 Coefficients = Mapping[str, Any]  # a number, or an array of draws, by name
 # Of the lowest loss: the least height of a term that has an exponent, and one to start from.
@@ -125,21 +125,13 @@ class PowerSum(NamedTuple):
                 raw = np.exp(theta[:, :count] - theta[:, count:] @ data.shifts.T)
             return self._published(raw, theta[:, count:], data.means)
 
-        nodes = search(
-            data.design,
-            loss,
-            np.ones(len(loss)),
-            grid(list(self.exponents.values())),
-            charge._replace(delta=max(charge.delta, 1e-3)),
-            keep,
-            relative=relative,
-        )
+        nodes = self._nodes(data, loss, charge, keep, relative)
         # A negative amplitude has no logarithm; such a node starts from a small positive one.
         floor = 1e-4 * float(loss.min())
         starts = np.concatenate([np.log(np.maximum(nodes.linear, floor)), nodes.exponents], axis=1)
         if relative:
             return Problem(model.of_log(), np.log(loss), charge, self.names, public), starts
-        return Problem(model.of_value(), loss, charge, self.names, public), starts
+        return Problem(exponential(model.of_log()), loss, charge, self.names, public), starts
 
     def positive_problem(
         self, columns: Mapping[str, Array], loss: Array, charge: Loss, keep: int, *, relative: bool
@@ -162,21 +154,21 @@ class PowerSum(NamedTuple):
                 raw = theta[:, :count] * np.exp(-exponents @ data.shifts.T)
             return self._published(raw, exponents, data.means)
 
-        nodes = search(
-            data.design,
-            loss,
-            np.ones(len(loss)),
-            grid(list(self.exponents.values())),
-            charge._replace(delta=max(charge.delta, 1e-3)),
-            keep,
-            relative=relative,
-        )
+        nodes = self._nodes(data, loss, charge, keep, relative)
         # A node may want an amplitude below zero; it starts from a small one.
         heights = np.maximum(nodes.linear, START_SHARE * float(loss.min()))
         starts = np.concatenate([heights, nodes.exponents * heights[:, model.owners]], axis=1)
         target = np.log(loss) if relative else loss
         predictor = model.of_log() if relative else model.of_value()
         return Problem(predictor, target, charge, self.names, public), starts
+
+    def _nodes(
+        self, data: "_Centred", loss: Array, charge: Loss, keep: int, relative: bool
+    ) -> Node:
+        """Return the best nodes of the grid of exponents; they need not know a sharp kink."""
+        eased = charge._replace(delta=max(charge.delta, 1e-3))
+        nodes, ones = grid(list(self.exponents.values())), np.ones(len(loss))
+        return search(data.design, loss, ones, nodes, eased, keep, relative=relative)
 
     def _published(
         self, amplitudes: Array, exponents: Array, means: Mapping[str, float]
@@ -337,20 +329,6 @@ class _LogSum:
     def of_log(self) -> Predictor:
         """Return the model of ln L."""
         return Predictor(self.log_value, self.log_jacobian, self.log_curvature)
-
-    def of_value(self) -> Predictor:
-        """Return the model of L itself, in the same coordinates."""
-
-        def value(theta: Array) -> Array:
-            return np.asarray(np.exp(self.log_value(theta)))
-
-        def jacobian(theta: Array) -> Array:
-            return value(theta)[..., None] * self.log_jacobian(theta)
-
-        def curvature(theta: Array, slopes: Array) -> Array:
-            return self._products(self._shares(theta) * (slopes * value(theta))[..., None])
-
-        return Predictor(value, jacobian, curvature)
 
     def log_value(self, theta: Array) -> Array:
         """Return [R, n] ln L."""

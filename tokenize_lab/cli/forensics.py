@@ -72,9 +72,7 @@ def audit(
     from tokenize_lab.forensics.audit import audit
     from tokenize_lab.forensics.tables import audit_tables
 
-    reading = ReadOptions(
-        text_field, unit, on_invalid, language_field=language_field, glob=glob or ()
-    )
+    reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
     opened = reading.open(corpora or [])
     with progress(total=total_bytes(opened)) as bars:
         finding = audit(
@@ -123,9 +121,7 @@ def diff(
     one_format(as_json=as_json, as_csv=as_csv)
     if (columns or as_csv) and not corpora:
         raise InputError("--columns and --csv are of the languages of a CORPUS; give one")
-    reading = ReadOptions(
-        text_field, unit, on_invalid, language_field=language_field, glob=glob or ()
-    )
+    reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
     opened = reading.open(corpora or [])
     with progress("reading", total_bytes(opened)) as bars:
         finding = diff(
@@ -171,9 +167,7 @@ def check(
     from tokenize_lab.forensics.check import check
     from tokenize_lab.forensics.tables import check_tables
 
-    reading = ReadOptions(
-        text_field, unit, on_invalid, language_field=language_field, glob=glob or ()
-    )
+    reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
     opened = reading.open(corpora)
     with progress("checking", total_bytes(opened)) as bars:
         finding = check(spec, opened, most=most, jobs=jobs, progress=bars.report)
@@ -216,9 +210,7 @@ def mixture(
     from tokenize_lab.forensics.mixture import mixture
     from tokenize_lab.forensics.tables import mixture_tables
 
-    reading = ReadOptions(
-        text_field, unit, on_invalid, language_field=language_field, glob=glob or ()
-    )
+    reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
     opened = reading.open(corpora)
     with progress(total=total_bytes(opened)) as bars:
         finding = mixture(

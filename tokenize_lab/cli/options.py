@@ -116,7 +116,7 @@ class ReadOptions:
     domain: str | None = None
     parallel: bool | None = None
     language_field: str | None = None
-    glob: Sequence[str] = ()
+    glob: Sequence[str] | None = None
 
     def open(self, specs: Sequence[str]) -> "list[ReadCorpus]":
         """Open corpora, under names that tell them apart.

@@ -126,9 +126,7 @@ def train(
         stage_split=stage_split,
         superword_words=superword_words,
     )
-    reading = ReadOptions(
-        text_field, unit, on_invalid, language_field=language_field, glob=glob or ()
-    )
+    reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
     opened = reading.open(corpora)
     text = joined(opened)
     with progress(total=text.size_bytes) as bars:

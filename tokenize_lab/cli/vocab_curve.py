@@ -101,7 +101,7 @@ def vocab_curve(
     if at and every:
         raise InputError("--every shows every size, those of --at among them; give one of them")
     reading = ReadOptions(
-        text_field, unit, on_invalid, language, language_field=language_field, glob=glob or ()
+        text_field, unit, on_invalid, language, language_field=language_field, glob=glob
     )
     opened = reading.open(corpora)
     text = joined(opened)

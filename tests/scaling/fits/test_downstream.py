@@ -17,6 +17,7 @@ from scaling.laws.registry import Options
 from scaling.read_runs import read_runs
 from scaling.runs import Runs
 from tests.cli import command
+from tests.scaling.engine.derivatives import assert_derivatives
 
 TRUTH = {"eps": 0.85, "k": 2.4, "gamma": 2.9}
 SMALL = ["d=96_l=8_h=4", "d=512_l=8_h=4", "d=576_l=24_h=8", "d=1024_l=24_h=8"]
@@ -92,16 +93,8 @@ def test_both_bootstraps_run_through() -> None:
 def test_derivatives() -> None:
     loss = np.linspace(0.6, 1.6, 12)
     problem, starts = downstream_problem(loss, error(TRUTH, loss), SQUARES, 0.9)
-    model, here, step = problem.model, starts[[2, 7]], 1e-6
     weights = np.random.default_rng(0).normal(size=(2, 12))
-    assert model.curvature is not None
-    for index in range(3):
-        by = step * np.eye(3)[index]
-        slope = (model.value(here + by) - model.value(here - by)) / (2 * step)
-        np.testing.assert_allclose(model.jacobian(here)[..., index], slope, atol=1e-8)
-        turned = (model.jacobian(here + by) - model.jacobian(here - by)) / (2 * step)
-        bend = np.einsum("rn,rnp->rp", weights, turned)
-        np.testing.assert_allclose(model.curvature(here, weights)[:, index], bend, atol=1e-7)
+    assert_derivatives(problem.model, starts[[2, 7]], weights, 1e-8, 1e-7)
 
 
 def test_chance_bounds_eps() -> None:

@@ -13,6 +13,7 @@ from scaling.compare import compare_with
 from scaling.engine.newton import Loss
 from scaling.fits.fit import fit
 from scaling.laws import chinchilla, coupled
+from tests.scaling.engine.derivatives import assert_derivatives
 from tests.scaling.fits.planted import PLANTED
 
 P = {"E": 1.7, "A": 400.0, "B": 3000.0, "alpha": 0.36, "beta": 0.38}
@@ -46,17 +47,8 @@ def test_derivatives(relative: bool) -> None:
     columns = {"N": 10 ** generator.uniform(7, 9.5, 40), "D": 10 ** generator.uniform(9, 11, 40)}
     observed = chinchilla.loss(P, columns["N"], columns["D"])
     problem, starts = coupled.coupled_problem(columns, observed, Loss(), 2, relative=relative)
-    model, step = problem.model, 1e-6
-    assert model.curvature is not None
     here = starts[:2] + generator.normal(0, 0.1, (2, 6))
-    weights = generator.normal(size=(2, 40))
-    for index in range(6):
-        by = step * np.eye(6)[index]
-        slope = (model.value(here + by) - model.value(here - by)) / (2 * step)
-        np.testing.assert_allclose(model.jacobian(here)[..., index], slope, atol=1e-7)
-        turned = (model.jacobian(here + by) - model.jacobian(here - by)) / (2 * step)
-        bend = np.einsum("rn,rnp->rp", weights, turned)
-        np.testing.assert_allclose(model.curvature(here, weights)[:, index], bend, atol=1e-6)
+    assert_derivatives(problem.model, here, generator.normal(size=(2, 40)), 1e-7, 1e-6)
 
 
 def test_beside_chinchilla() -> None:
