@@ -15,7 +15,7 @@ of training (decoding waits for memory, so 3 to 30 are usual). The constraint sa
 L is the joint law's: Laws I and II speak of the best size at each budget, which this leaves.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,9 +27,6 @@ from scaling.engine.newton import Array
 from scaling.flops import TRAINING_FACTOR
 from scaling.laws import joint
 from scaling.laws.optimum import best_rate
-
-# (coefficients, compute, compression rate, train bytes) -> bits per byte, all broadcast.
-JointLoss = Callable[[Draws, Array, Array, Array], Array]
 
 STEP = 1e-4  # of the differences that slopes are taken from, in ln T and ln B
 STEPS_UP = 24  # from nothing served to all of it, each the start of the next
@@ -66,7 +63,6 @@ def best_served(
     compute_flops: Array,
     served_bytes: float | Array,
     served_price: float = 1.0,
-    loss: JointLoss = joint.loss,
     near: Served | None = None,
 ) -> Served:
     """Return the T and B of lowest loss whose training and serving cost a budget together.
@@ -88,13 +84,13 @@ def best_served(
         return Served(rate, data, total, best, total / (TRAINING_FACTOR * data))
     if near is not None:
         place = np.log(np.stack([near.compression_rate, near.train_bytes]))
-        return _at(draws, total, burden, _descend(draws, total, burden, place, loss), loss)
+        return _at(draws, total, burden, _descend(draws, total, burden, place))
     # Served bytes only ever push one way, so the optimum is followed from where it is known.
     place = np.log(np.stack([rate, data]))
     full = np.log1p(burden / data)
     for part in np.linspace(0, 1, STEPS_UP + 1)[1:]:
-        place = _descend(draws, total, np.expm1(part * full) * data, place, loss)
-    return _at(draws, total, burden, place, loss)
+        place = _descend(draws, total, np.expm1(part * full) * data, place)
+    return _at(draws, total, burden, place)
 
 
 def _left_for_training(total: Array, burden: Array, ln_bytes: Array) -> Array:
@@ -102,19 +98,19 @@ def _left_for_training(total: Array, burden: Array, ln_bytes: Array) -> Array:
     return np.asarray(total / (1 + burden * np.exp(-ln_bytes)))
 
 
-def _at(draws: Draws, total: Array, burden: Array, place: Array, loss: JointLoss) -> Served:
+def _at(draws: Draws, total: Array, burden: Array, place: Array) -> Served:
     rate, data = np.exp(place)
     compute = _left_for_training(total, burden, place[1])
     flops = compute / (TRAINING_FACTOR * data)
-    return Served(rate, data, compute, loss(draws, compute, rate, data), flops)
+    return Served(rate, data, compute, joint.loss(draws, compute, rate, data), flops)
 
 
-def _descend(draws: Draws, total: Array, burden: Array, place: Array, loss: JointLoss) -> Array:
+def _descend(draws: Draws, total: Array, burden: Array, place: Array) -> Array:
     """Return the [2, R] (ln T, ln B) of lowest loss, by Newton steps from a place near it."""
 
     def value(at: Array) -> Array:
         compute = _left_for_training(total, burden, at[1])
-        return loss(draws, compute, np.exp(at[0]), np.exp(at[1]))
+        return joint.loss(draws, compute, np.exp(at[0]), np.exp(at[1]))
 
     east, north = np.array([[STEP], [0.0]]), np.array([[0.0], [STEP]])
     here = value(place)
@@ -158,7 +154,6 @@ def cheapest_served(
     bits_per_byte: float | Array,
     served_bytes: float | Array,
     served_price: float = 1.0,
-    loss: JointLoss = joint.loss,
 ) -> tuple[Array, Served]:
     """Return the least total budget that reaches a loss and serves S bytes, and what it trains.
 
@@ -179,11 +174,11 @@ def cheapest_served(
     found = None
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        found = best_served(draws, np.exp(middle), served_bytes, served_price, loss, found)
+        found = best_served(draws, np.exp(middle), served_bytes, served_price, found)
         above = found.bits_per_byte > goal
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     total = np.exp(high)
-    found = best_served(draws, total, served_bytes, served_price, loss, found)
+    found = best_served(draws, total, served_bytes, served_price, found)
     lost = np.abs(found.bits_per_byte - goal) > REACHED
     return np.where(lost, np.nan, total), found
 
