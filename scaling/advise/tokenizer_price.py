@@ -1,0 +1,73 @@
+"""What keeping a tokenizer costs, and what a cheaper one to serve costs: rates other than T*."""
+
+import numpy as np
+
+from scaling.advise.answer import (
+    FrontierPoint,
+    MeasuredTokenizer,
+    TokenizerPrice,
+    outside_notes,
+)
+from scaling.advise.estimate import Estimate
+from scaling.advise.forecast import Forecast, joint_law_price
+from scaling.advise.laws import Draws
+
+FRONTIER = 2.0 ** np.arange(-1.0, 2.01, 0.5)  # rates shown, over T*
+
+
+def tokenizer_price(
+    ahead: Forecast, tokenizer: MeasuredTokenizer, joint: Draws | None
+) -> TokenizerPrice:
+    """Return what keeping a tokenizer costs, by Law II and, where it has a say, the joint law."""
+    rate = np.full_like(ahead.best_rate, tokenizer.bytes_per_token)
+    cost = ahead.price(rate)
+    vocabulary_size = ahead.vocabulary_size
+    if vocabulary_size is not None and tokenizer.vocabulary_size is not None:
+        vocabulary_size = tokenizer.vocabulary_size
+    served = ahead.allocate(rate, vocabulary_size).forward_flops_per_byte
+    notes = [*filter(None, [tokenizer.warning]), *outside_notes(ahead.outside(rate))]
+    if not np.isfinite(cost.multiplier[0]):
+        notes.append("no budget a million times as large reaches the best rate's bits per byte")
+    joint_price = None
+    if joint is not None:
+        lost = joint_law_price(joint, ahead, tokenizer.bytes_per_token)
+        joint_price = Estimate.of(lost, "bits per byte")
+    return TokenizerPrice(
+        name=tokenizer.name,
+        bytes_per_token=tokenizer.bytes_per_token,
+        rate_over_best=Estimate.of(rate / ahead.best_rate, "of T*"),
+        price_bits_per_byte=Estimate.of(cost.bits_per_byte, "bits per byte"),
+        compute_multiplier=Estimate.of(cost.multiplier, "times the budget"),
+        bits_per_byte=Estimate.of(ahead.loss(rate), "bits per byte"),
+        inference_flops_per_byte=Estimate.of(served, "FLOPs per byte"),
+        joint_price_bits_per_byte=joint_price,
+        note="; ".join(notes),
+    )
+
+
+def frontier(ahead: Forecast) -> tuple[FrontierPoint, ...]:
+    """Return better loss against cheaper serving, at rates around T*."""
+    points = []
+    for factor in FRONTIER:
+        rate = ahead.best_rate * factor
+        if rate[0] < 1:
+            continue  # no token is shorter than a byte
+        chosen = ahead.allocate(rate, ahead.vocabulary_size)
+        points.append(
+            FrontierPoint(
+                compression_rate=float(rate[0]),
+                bits_per_byte=float(ahead.loss(rate)[0]),
+                params=float(chosen.params[0]),
+                train_bytes=float(chosen.train_bytes[0]),
+                inference_flops_per_byte=float(chosen.forward_flops_per_byte[0]),
+            )
+        )
+
+    def beaten(point: FrontierPoint) -> bool:
+        return any(
+            other.bits_per_byte <= point.bits_per_byte
+            and other.inference_flops_per_byte < point.inference_flops_per_byte
+            for other in points
+        )
+
+    return tuple(point._replace(efficient=not beaten(point)) for point in points)
