@@ -18,6 +18,7 @@ import polars as pl
 from corpora.arguments import real, refused
 from corpora.bootstrap import bounds_text
 from corpora.errors import InputError, did_you_mean
+from scaling.fits.downstream import predict_error
 from scaling.fits.results import Fits
 from scaling.laws.registry import quantities
 from scaling.published.tables import PUBLISHED
@@ -26,6 +27,7 @@ from scaling.result import FitResult, read_fit
 GivenFit = FitResult | Fits | str | PathLike[str]
 FAR = 10  # times beyond the data fitted: an extrapolation that is said first
 _MOST = 10_000  # predictions at once
+_ERROR_OF = {"loss": "error", "bits_per_byte": "error", "bits_per_byte_opt": "error_opt"}
 
 
 class PredictedValue(NamedTuple):
@@ -140,6 +142,7 @@ def predict(
     params: float | Sequence[float] | None = None,
     train_bytes: float | Sequence[float] | None = None,
     tokens: float | Sequence[float] | None = None,
+    downstream: GivenFit | None = None,
     **others: float | Sequence[float] | None,
 ) -> Predictions:
     """Return everything that a law predicts at the inputs given, for every combination of them.
@@ -153,13 +156,15 @@ def predict(
         compression_rate: bytes per token T.
         params: model sizes N, counted as in the fit.
         train_bytes, tokens: data B and D.
+        downstream: a fit of the law `downstream`: of every loss the task error is predicted too,
+            with both bootstraps.
         others: further inputs of the law, by the names that `quantities` lists.
 
     Raises:
         InputError: no such fit, an input that the law does not take or that is not positive, or
             one that decides nothing without another.
     """
-    found = _found(fit)
+    found = given_fit(fit)
     named: dict[str, float | Sequence[float] | None] = {
         "compute_flops": compute_flops,
         "compression_rate": compression_rate,
@@ -194,6 +199,11 @@ def predict(
     count = sum(int(np.prod([len(given[n]) for n in one.inputs])) for one in told.values())
     if count > _MOST:
         raise InputError(f"{count:,} predictions are too many at once ({_MOST:,}); give fewer")
+    tasks = None if downstream is None else given_fit(downstream)
+    if tasks is not None and not set(told) & set(_ERROR_OF):
+        raise InputError(
+            f"`downstream` needs a loss, and {found.law} predicts none of that; {what}"
+        )
     rows: list[PredictedValue] = []
     missing: list[InputError] = []  # quantities whose coefficients were not published or found
     for name, one in told.items():
@@ -208,12 +218,30 @@ def predict(
             low, high = (None, None) if ends is None else map(_number, ends)
             value = _number(predicted.value)
             rows.append(PredictedValue(name, inputs, value, low, high, one.unit, predicted.outside))
+            if tasks is not None and name in _ERROR_OF:
+                rows.append(_task_error(found, name, tasks, inputs))
     if not rows:
         raise missing[0]
     return Predictions(found, tuple(rows), tuple(map(str, missing)))
 
 
-def _found(fit: GivenFit) -> FitResult:
+def _task_error(
+    law: FitResult, name: str, tasks: FitResult, inputs: dict[str, float]
+) -> PredictedValue:
+    told = predict_error(law, name, tasks, **inputs)
+    ends = told.interval
+    low, high = (None, None) if ends is None else map(_number, ends)
+    unit = quantities("downstream")["error"].unit
+    value = _number(told.value)
+    return PredictedValue(_ERROR_OF[name], inputs, value, low, high, unit, told.outside)
+
+
+def given_fit(fit: GivenFit) -> FitResult:
+    """Return a fit that is given as it is, by its file or by its published name.
+
+    Raises:
+        InputError: no such fit.
+    """
     if isinstance(fit, FitResult):
         return fit
     if isinstance(fit, Fits):

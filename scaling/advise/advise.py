@@ -12,6 +12,7 @@ from scaling.advise.laws import language_of
 from scaling.advise.placement import ENGLISH, trained_code
 from scaling.advise.sample import curve_points, measure_sample
 from scaling.fits.results import Fits
+from scaling.predict import GivenFit, given_fit
 from scaling.result import FitResult
 from tokenize_lab.vocabulary_curves.job import VocabCurves
 
@@ -38,6 +39,7 @@ def advise(
     serve_bytes: float = 0.0,
     serve_price: float = 1.0,
     reach: float | None = None,
+    downstream: GivenFit | None = None,
 ) -> Advice:
     """Return what to train with a budget, and what tokenizers cost.
 
@@ -65,6 +67,8 @@ def advise(
         serve_bytes, serve_price: bytes to be read and written once trained, and what a FLOP of that
             costs beside one of training; the budget then pays for both.
         reach: bits per byte to be reached at the least cost, serving included.
+        downstream: a fit of the law `downstream` to task errors of one's own runs, or its file:
+            what a tokenizer costs is then told in points of accuracy as well.
         far: answer for a budget that lies more than a thousand times beyond those fitted.
 
     Raises:
@@ -96,6 +100,7 @@ def advise(
             serve_bytes=real("serve_bytes", serve_bytes, 0, LARGEST_SERVED),
             serve_price=real("serve_price", serve_price, 0),
             reach=None if reach is None else real("reach", reach, 0),
+            downstream=None if downstream is None else given_fit(downstream),
         )
     )
 

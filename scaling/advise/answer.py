@@ -53,6 +53,8 @@ class Question(NamedTuple):
         serve_bytes, serve_price: bytes to be served, and the price of a FLOP of that over one of
             training; the budget then pays for both.
         reach: bits per byte to be reached at the least cost.
+        downstream: the user's law of task errors by loss; None where points of accuracy are not
+            asked for.
     """
 
     compute_flops: float
@@ -71,6 +73,7 @@ class Question(NamedTuple):
     serve_bytes: float = 0.0
     serve_price: float = 1.0
     reach: float | None = None
+    downstream: FitResult | None = None
 
 
 class ModelShape(NamedTuple):
@@ -136,6 +139,8 @@ class TokenizerPrice(NamedTuple):
         joint_price_bits_per_byte: the same price by the joint law; None for a family it was not
             fitted to.
         note: why a number is missing, or how far the rate lies outside the fitted ones.
+        error, price_points: share of answers wrong with it, and points of accuracy lost against
+            T*; None without a law of task errors.
     """
 
     name: str
@@ -147,6 +152,8 @@ class TokenizerPrice(NamedTuple):
     inference_flops_per_byte: Estimate
     joint_price_bits_per_byte: Estimate | None
     note: str
+    error: Estimate | None = None
+    price_points: Estimate | None = None
 
 
 class JointLawForecast(NamedTuple):
@@ -167,6 +174,7 @@ class Advice:
             and the joint law disagree.
         compression_rate_opt .. inference_flops_per_byte: T*, N* (global module), B*, tokens, rho*,
             L*, training days, and what serving costs.
+        error_opt: share of answers wrong at L*; None without a law of task errors.
         shape: of the model; None where none of the paper's is near N*.
         granularity: the patch size, or vocabulary, that gives T*.
         vocabulary_opt: ids that give T* on the text; None where none do.
@@ -191,6 +199,7 @@ class Advice:
     bits_per_byte_opt: Estimate
     training_days: Estimate
     inference_flops_per_byte: Estimate
+    error_opt: Estimate | None
     shape: ModelShape | None
     granularity: Estimate
     granularity_note: str
@@ -288,6 +297,7 @@ _ANSWER = {
     "tokens": "tokens",
     "bytes_per_param_opt": "bytes per parameter",
     "bits_per_byte_opt": "loss L*",
+    "error_opt": "task error",
     "training_days": "training",
     "inference_flops_per_byte": "serving",
     "granularity": "granularity",
@@ -301,6 +311,8 @@ _SHARED = {
 _PRICE = {
     "rate_over_best": "distance",
     "price_bits_per_byte": "price",
+    "price_points": "price in accuracy",
+    "error": "task error",
     "compute_multiplier": "bought back by",
     "inference_flops_per_byte": "serving",
     "joint_price_bits_per_byte": "price, joint law",

@@ -20,6 +20,7 @@ from scaling.advise.laws import (
 )
 from scaling.advise.placement import Placement, place_language, trained
 from scaling.advise.serving import ServingAdvice, serving_advice
+from scaling.advise.task_error import task_errors
 from scaling.advise.tokenizer_price import frontier, tokenizer_price
 from scaling.flops import TRAINING_FACTOR, training_days
 
@@ -47,11 +48,13 @@ def answer_question(question: Question) -> Advice:
     shipped = question.law1 is None and question.law2 is None
     joint = joint_law_draws() if question.family == "latent" and shipped else None
     second = None if joint is None else joint_law_forecast(joint, ahead)
-    prices = tuple(tokenizer_price(ahead, tokenizer, joint) for tokenizer in question.tokenizers)
+    errors = None if question.downstream is None else task_errors(question.downstream)
+    prices = tuple(tokenizer_price(ahead, part, joint, errors) for part in question.tokenizers)
+    loss = ahead.loss(rate)
     ours = {
         "compression_rate_opt": best_rate,
         "train_bytes_opt": Estimate.of(best.train_bytes, "bytes"),
-        "bits_per_byte_opt": Estimate.of(ahead.loss(rate), "bits per byte"),
+        "bits_per_byte_opt": Estimate.of(loss, "bits per byte"),
     }
     return Advice(
         question=question,
@@ -61,6 +64,7 @@ def answer_question(question: Question) -> Advice:
             *extrapolated,
             *disagreements(ours, second, prices),
             *([placement.beyond] if placement.beyond else []),
+            *([] if errors is None else errors.cautions(loss, question.language)),
         ),
         params_opt=Estimate.of(best.params, "parameters of the global module"),
         tokens=Estimate.of(best.train_bytes / rate, "tokens"),
@@ -69,6 +73,7 @@ def answer_question(question: Question) -> Advice:
             days, None, None, f"days on {on}, exact for that budget and utilisation"
         ),
         inference_flops_per_byte=Estimate.of(best.forward_flops_per_byte, "FLOPs per byte"),
+        error_opt=None if errors is None else errors.at(loss),
         shape=shape_of(float(best.params[0]), ahead.vocabulary_size),
         granularity=granularity,
         granularity_note=granularity_note,
@@ -78,7 +83,10 @@ def answer_question(question: Question) -> Advice:
         second_opinion=second,
         serving=_serving(question, ahead, joint),
         outside=ahead.outside(rate),
-        notes=_notes(question, placement, laws, float(rate[0])),
+        notes=(
+            *_notes(question, placement, laws, float(rate[0])),
+            *([] if errors is None else [errors.note]),
+        ),
         **ours,
     )
 

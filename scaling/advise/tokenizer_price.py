@@ -11,14 +11,22 @@ from scaling.advise.answer import (
 from scaling.advise.estimate import Estimate
 from scaling.advise.forecast import Forecast, joint_law_price
 from scaling.advise.laws import Draws
+from scaling.advise.task_error import TaskErrors
 
 FRONTIER = 2.0 ** np.arange(-1.0, 2.01, 0.5)  # rates shown, over T*
 
 
 def tokenizer_price(
-    ahead: Forecast, tokenizer: MeasuredTokenizer, joint: Draws | None
+    ahead: Forecast,
+    tokenizer: MeasuredTokenizer,
+    joint: Draws | None,
+    errors: TaskErrors | None = None,
 ) -> TokenizerPrice:
-    """Return what keeping a tokenizer costs, by Law II and, where it has a say, the joint law."""
+    """Return what keeping a tokenizer costs, by Law II and, where it has a say, the joint law.
+
+    Args:
+        errors: a law of task errors, for what it costs in accuracy.
+    """
     rate = np.full_like(ahead.best_rate, tokenizer.bytes_per_token)
     cost = ahead.price(rate)
     vocabulary_size = ahead.vocabulary_size
@@ -32,16 +40,19 @@ def tokenizer_price(
     if joint is not None:
         lost = joint_law_price(joint, ahead, tokenizer.bytes_per_token)
         joint_price = Estimate.of(lost, "bits per byte")
+    loss = ahead.loss(rate)
     return TokenizerPrice(
         name=tokenizer.name,
         bytes_per_token=tokenizer.bytes_per_token,
         rate_over_best=Estimate.of(rate / ahead.best_rate, "of T*"),
         price_bits_per_byte=Estimate.of(cost.bits_per_byte, "bits per byte"),
         compute_multiplier=Estimate.of(cost.multiplier, "times the budget"),
-        bits_per_byte=Estimate.of(ahead.loss(rate), "bits per byte"),
+        bits_per_byte=Estimate.of(loss, "bits per byte"),
         inference_flops_per_byte=Estimate.of(served, "FLOPs per byte"),
         joint_price_bits_per_byte=joint_price,
         note="; ".join(notes),
+        error=None if errors is None else errors.at(loss),
+        price_points=None if errors is None else errors.lost(loss, ahead.loss(ahead.best_rate)),
     )
 
 

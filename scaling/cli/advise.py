@@ -83,6 +83,13 @@ def advise(
     gpus: Annotated[int, how_option(help="how many")] = 1,
     law1: Annotated[Path | None, law_option(help="FIT.json of one's own runs")] = None,
     law2: Annotated[Path | None, law_option(help="FIT.json of one's own runs")] = None,
+    downstream: Annotated[
+        Path | None,
+        law_option(
+            help="FIT.json of the law downstream, to one's own task errors: prices in points of"
+            " accuracy"
+        ),
+    ] = None,
     far: Annotated[
         bool,
         typer.Option("--far", help="answer for a budget 1,000 times beyond those of the laws"),
@@ -98,6 +105,7 @@ def advise(
     tokenize-lab scaling advise --compute 1e21 --language hin_Deva -t mistral:tekken
     tokenize-lab scaling advise --compute 1e21 --language hin_Deva --corpus hindi.txt -t my.json
     tokenize-lab scaling advise --compute 1e21 --serve-bytes 1e12 --serve-price 10
+    tokenize-lab scaling advise --compute 1e21 -t my.json --downstream out/laws/downstream.json
     tokenize-lab scaling advise --compute 1e22 --family subword --bytes-per-token mine=4.1/128000
     """
     from scaling.advise.advise import advise as run
@@ -119,6 +127,7 @@ def advise(
         serve_bytes=serve_bytes,
         serve_price=serve_price,
         reach=reach,
+        downstream=downstream,
         far=far,
     )
     for tokenizer in advice.question.tokenizers:

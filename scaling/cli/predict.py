@@ -31,6 +31,12 @@ def predict(
         list[str] | None,
         typer.Option("--at", metavar="NAME=X", help="another input that the law takes"),
     ] = None,
+    downstream: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIT.json", help="fit of the law downstream: the task error at every loss, too"
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Predict from a fit: everything that the inputs given decide, with intervals.
@@ -53,7 +59,9 @@ def predict(
         "tokens": list(tokens or ()),
     }
     _add_others(given, others or [])
-    found = run(fit, **{name: values for name, values in given.items() if values})
+    found = run(
+        fit, downstream=downstream, **{name: values for name, values in given.items() if values}
+    )
     if as_json:
         print_json(found.json())
     else:

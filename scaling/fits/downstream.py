@@ -11,7 +11,7 @@ from scaling.fits.assemble import need
 from scaling.fits.findings import warning
 from scaling.fits.single_stage import OneStage, fit_stage
 from scaling.laws.downstream import NAMES, downstream_problem, error
-from scaling.laws.registry import BITS, DEFAULTS, NATS, Options
+from scaling.laws.registry import BITS, DEFAULTS, NATS, Options, quantity
 from scaling.result import FitResult, Prediction
 from scaling.runs import Runs
 
@@ -78,26 +78,57 @@ def _refuse_guessing(runs: Runs, residuals: Array, wrong: Array) -> None:
         )
 
 
-def predict_error(upstream: Prediction, draws: Array, downstream: FitResult) -> Prediction:
+def predict_error(
+    upstream: FitResult, name: str, downstream: FitResult, **inputs: float
+) -> Prediction:
     """Return the task error at a loss that another law predicts, both laws' bootstraps together.
 
-    The draws of the two are independent and are paired in the order in which they were drawn; the
-    shorter sequence ends it.
-
     Args:
-        upstream: the loss, in the unit that `downstream` was fitted in.
-        draws: [R] of that loss.
-        downstream: a fit of the law `downstream`.
+        upstream: a law of the loss; name: of its quantity, such as `bits_per_byte_opt`.
+        downstream: a fit of the law `downstream`, to that loss.
+        inputs: of that quantity.
 
     Raises:
-        InputError: the fit is of another law.
+        InputError: the fit is of another law, or the loss in another unit than it was fitted to.
+    """
+    loss = upstream.predict(name, **inputs)
+    asked = quantity(upstream.law, upstream.form, name, tuple(inputs))
+    check_unit(downstream, asked.unit)
+    wrong = downstream.predict("error", loss=loss.value)
+    told = Prediction(wrong.value, None, None, {**loss.outside, **wrong.outside})
+    if not len(upstream.draws) or not len(downstream.draws):
+        return told
+    columns = dict(zip(upstream.estimates, upstream.draws.T, strict=True))
+    spread = np.broadcast_to(asked.formula(columns, **inputs), len(upstream.draws))
+    ends = percentiles(
+        error_draws(np.array([loss.value, *spread]), downstream)[1:], downstream.level
+    )
+    return told._replace(low=float(ends[0]), high=float(ends[1]))
+
+
+def error_draws(loss: Array, downstream: FitResult) -> Array:
+    """Return [1 + R] task errors at [1 + R'] losses, the estimate first in each.
+
+    The draws of the loss and of the law of errors are independent and are paired in the order in
+    which they were drawn; the shorter sequence ends it.
+    """
+    count = min(len(loss) - 1, len(downstream.draws))
+    table = np.array([list(downstream.estimates.values()), *downstream.draws[:count]])
+    columns = dict(zip(downstream.estimates, table.T, strict=True))
+    return error(columns, loss[: 1 + count])
+
+
+def check_unit(downstream: FitResult, unit: str) -> None:
+    """Refuse a fit that tells no task error of losses in a unit.
+
+    Raises:
+        InputError: it is of another law, or of losses in another unit.
     """
     if downstream.law != "downstream":
         raise InputError(f"`downstream`: a fit of {downstream.law}; give one of downstream")
-    told = downstream.predict("error", loss=upstream.value)
-    count = min(len(draws), len(downstream.draws))
-    if not count:
-        return told._replace(low=None, high=None)
-    columns = dict(zip(downstream.estimates, downstream.draws[:count].T, strict=True))
-    low, high = percentiles(error(columns, draws[:count])[:, None], downstream.level)
-    return told._replace(low=float(low[0]), high=float(high[0]))
+    fitted = downstream.conventions.get("loss", unit)
+    if fitted != unit:
+        raise InputError(
+            f"`downstream`: task errors by {fitted}, and the loss is in {unit}; fit them to the"
+            " loss in that unit"
+        )

@@ -1,6 +1,7 @@
 """Everything a fit predicts at once: what each law tells of what, and what it says first."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -115,7 +116,7 @@ def test_other_laws_and_published_ones() -> None:
 
 def test_the_library_says_the_same(law2: FitResult) -> None:
     fit = tl.fit(tables.optima(), "law2")
-    asked = {"compute_flops": 1e21, "compression_rate": 4.0}
+    asked: dict[str, Any] = {"compute_flops": 1e21, "compression_rate": 4.0}
     ours = fit.predictions(**asked)
     assert ours.rows == tl.predict(fit, **asked).rows == predict(law2, **asked).rows
 

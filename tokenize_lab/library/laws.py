@@ -15,7 +15,7 @@ from scaling.engine.bootstrap import DRAWS, SEED
 from scaling.fits.fit import fit as fitted
 from scaling.fits.results import Fits
 from scaling.load_table import LoadedTable, RunsSource, load_table
-from scaling.predict import Predictions, predict
+from scaling.predict import GivenFit, Predictions, predict
 from scaling.published.conventions import with_counts
 from scaling.read_runs import read_runs
 from scaling.result import FitResult
@@ -72,13 +72,18 @@ class FittedLaw(Shown, Fits):
             raise InputError("`others`: give laws to fit, or given fits, one kind at a time")
         return pl.DataFrame(laws or coefficients, infer_schema_length=None)
 
-    def predictions(self, **inputs: float | Sequence[float]) -> Predictions:
+    def predictions(
+        self, *, downstream: GivenFit | None = None, **inputs: float | Sequence[float]
+    ) -> Predictions:
         """Return everything that the only fit predicts at the inputs, as `tl.predict` does.
+
+        Arguments:
+            downstream: a fit of task errors, to tell them of every loss predicted.
 
         Raises:
             InputError: there are several fits, or an input that the law does not take.
         """
-        return predict(self, **inputs)
+        return predict(self, downstream=downstream, **inputs)
 
     def conventions(self) -> pl.DataFrame:
         """Fit the law by every count of parameters and FLOPs that the table has; a row a fit.

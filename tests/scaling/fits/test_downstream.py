@@ -14,11 +14,17 @@ from scaling.fits.downstream import fit_downstream, predict_error
 from scaling.fits.other_laws import fit_overtraining
 from scaling.laws.downstream import downstream_problem, error
 from scaling.laws.registry import Options
+from scaling.predict import predict
+from scaling.published.tables import COT_LAW1_SUBWORD, COT_LAW2_SUBWORD
+from scaling.published.tables import PUBLISHED as PUBLISHED_FITS
 from scaling.read_runs import read_runs
+from scaling.result import FitResult
 from scaling.runs import Runs
 from tests.cli import command
 from tests.scaling.engine.derivatives import assert_derivatives
 
+HOFFMANN = PUBLISHED_FITS["hoffmann-approach3"]
+AT = {"compute_flops": 1e20}
 TRUTH = {"eps": 0.85, "k": 2.4, "gamma": 2.9}
 SMALL = ["d=96_l=8_h=4", "d=512_l=8_h=4", "d=576_l=24_h=8", "d=1024_l=24_h=8"]
 # Gadre et al. 2024, table 8: eps, k and gamma of the average over 17 and over 46 tasks.
@@ -73,21 +79,28 @@ def test_chained_with_the_law_of_overtraining(gadre: pl.DataFrame) -> None:
         is_it = (pl.col("model") == model) & (pl.col("token_multiplier") == ratio)
         row = rows.filter(is_it).row(0, named=True)
         inputs = {"params": row["N"], "tokens_per_param": float(ratio)}
-        loss = losses.predict("loss", **inputs)
-        told = predict_error(loss, np.empty(0), fit)
+        told = predict_error(losses, "loss", fit, **inputs)
         assert 100 * abs(told.value / row["err_avg17"] - 1) == pytest.approx(missed, abs=6e-5)
 
 
 def test_both_bootstraps_run_through() -> None:
     fit = fit_downstream(planted(np.linspace(0.6, 1.6, 30), 0.004), bootstrap=CASES)
-    loss, draws = fit.predict("error", loss=0.8), np.full(1000, 0.8)
-    sure = predict_error(loss._replace(value=0.8), draws, fit)
-    spread = np.random.default_rng(0).normal(0.8, 0.02, 1000)
-    unsure = predict_error(loss._replace(value=0.8), spread, fit)
-    assert sure.value == unsure.value == pytest.approx(loss.value)
-    assert sure.interval is not None and unsure.interval is not None
-    width = float(np.ptp(unsure.interval)) / float(np.ptp(sure.interval))
-    assert width > 2
+    flat = {"L0": 1e-9, "gamma": -0.1, "E": 0.8, "F": 0.02, "T0": 4.0}
+    law = FitResult(law="law2", form="constant", estimates=flat, method="", status="published", n=9)
+    spread = np.tile(list(flat.values()), (1000, 1))
+    spread[:, 2] = np.random.default_rng(0).normal(0.8, 0.02, 1000)
+    bare, sure, unsure = (
+        predict_error(law.model_copy(update={"draws": draws}), "bits_per_byte_opt", fit, **AT)
+        for draws in (spread[:0], np.tile(list(flat.values()), (1000, 1)), spread)
+    )
+    alone = fit.predict("error", loss=0.8)
+    assert bare.value == sure.value == unsure.value == pytest.approx(alone.value)
+    assert bare.interval is None and sure.interval is not None and unsure.interval is not None
+    assert sure.interval == pytest.approx(alone.interval, rel=1e-6)
+    assert np.ptp(unsure.interval) > 2 * np.ptp(sure.interval)
+    told = predict(law, compute_flops=1e20, downstream=fit)
+    row = told.frame().filter(pl.col("quantity") == "error_opt").row(0, named=True)
+    assert row["value"] == bare.value and row["unit"] == "share of answers that are wrong"
 
 
 def test_derivatives() -> None:
@@ -115,9 +128,12 @@ def test_what_cannot_be_told() -> None:
     with pytest.raises(InputError, match="divide percentages by 100"):
         fit_downstream(read_runs(table, "percent"))
     other = fit_downstream(planted(np.linspace(0.6, 1.6, 9)), bootstrap=NO_BOOTSTRAP)
-    told = other.predict("error", loss=0.8)
     with pytest.raises(InputError, match="a fit of law2; give one of downstream"):
-        predict_error(told, np.empty(0), other.model_copy(update={"law": "law2"}))
+        predict_error(COT_LAW2_SUBWORD, "bits_per_byte_opt", COT_LAW2_SUBWORD, **AT)
+    with pytest.raises(InputError, match="by bits per byte, and the loss is in nats per token"):
+        predict_error(HOFFMANN, "loss", other, params=1e9, tokens=1e10)
+    with pytest.raises(InputError, match="`downstream` needs a loss, and law1 predicts none"):
+        predict(COT_LAW1_SUBWORD, latent_flops=1e20, compression_rate=4, downstream=other)
 
 
 def test_by_command_and_library(tmp_path: Path) -> None:
