@@ -20,6 +20,7 @@ from corpora.arguments import flag, one_of, whole, word
 from corpora.corpus import Corpus
 from corpora.document import Batch
 from corpora.errors import InputError, did_you_mean
+from tokenize_lab.ceilings import LanguageHeads, ceiling_lines
 from tokenize_lab.counts.batches import COUNTING_VERSION, CountJob, CountsCache
 from tokenize_lab.counts.fields import TEXT_INDEX, TextSettings, WordSegmenter
 from tokenize_lab.counts.schema import Group, GroupCounts
@@ -221,6 +222,7 @@ def count_corpora(
     places: set[tuple[str, str, str]] = set()
     digests = {corpus.name: hashlib.sha256() for corpus in corpora}
     notices = unshared(counting.tokenizers, counting.settings) if counting.sharing else []
+    heads = LanguageHeads()
     stream = ((corpus, batch) for corpus in corpora for batch in corpus.batches())
     if count_batches is None:
         count_batches = partial(count_here, jobs=jobs)
@@ -233,6 +235,7 @@ def count_corpora(
         if place not in places and len(places) < _MOST_SAMPLED:
             found.samples += sample_texts(corpus.name, batch)
         places.add(place)
+        heads.note(batch.language, batch.texts)
         first = documents[corpus.name] if batch.first_alignment is None else batch.first_alignment
         documents[corpus.name] += len(batch.texts)
         for name, tokens in zip(names, result.tokens, strict=True):
@@ -249,7 +252,7 @@ def count_corpora(
         progress(f"measuring {corpus.name}", size)
     found.throughput.seconds = time.perf_counter() - begin
     found.corpora_sha256 = {name: digest.hexdigest() for name, digest in digests.items()}
-    found.notices = list(dict.fromkeys(notices))
+    found.notices = [*dict.fromkeys(notices), *ceiling_lines(counting.tokenizers, heads)]
     return found
 
 

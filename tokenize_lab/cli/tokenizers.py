@@ -74,7 +74,7 @@ def train(
         typer.Option(
             help="how text is split before merging: gpt2, gpt4, gpt4o, llama3, tekken, whitespace "
             "or none",
-            show_default="gpt4",
+            show_default="gpt4o, which keeps vowel signs with their letters",
         ),
     ] = "",
     seed: Annotated[int, typer.Option(help="of what an engine draws")] = 0,

@@ -123,6 +123,7 @@ def audit(
         characters=_characters(table),
         scripts=script_counts(table, np.flatnonzero(table.lengths).tolist()),
         corpus=_corpus(usage, reached, rules, table) if usage else None,
+        notices=list(usage.notices) if usage else [],
     )
 
 

@@ -52,6 +52,9 @@ class TokenizerFinding(dict[str, Any]):
 
     def remarks(self) -> list[str]:
         """Return what a person should know beside the numbers, a line each."""
+        return [*self.get("notices", ()), *self._disagreements()]
+
+    def _disagreements(self) -> list[str]:
         return [
             f"two estimates of the share of {row['language']} are {row['share']:.2f} and "
             f"{row['share_published']:.2f}: there is too little text, or it is not of the kind "

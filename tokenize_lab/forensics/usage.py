@@ -26,12 +26,14 @@ class Usage:
         counts: [languages, V] int64.
         bytes: [languages] int64, UTF-8 bytes of text.
         corpora_sha256: by corpus, of its content.
+        notices: what a person should know, a line each.
     """
 
     languages: Sequence[str]
     counts: IntArray
     bytes: IntArray
     corpora_sha256: dict[str, str]
+    notices: Sequence[str] = ()
 
     @property
     def total(self) -> IntArray:
@@ -63,7 +65,8 @@ def count_usage(
         histogram = part.histogram.settle()
         counts[row, histogram.ids] += histogram.occurrences
         sizes[row] += part.total[FIELD_INDEX["bytes"]]
-    return Usage(languages, counts, sizes, dict(measured.corpora_sha256))
+    hashes = dict(measured.corpora_sha256)
+    return Usage(languages, counts, sizes, hashes, measured.notices)
 
 
 def language_rows(usage: Usage) -> list[dict[str, Any]]:

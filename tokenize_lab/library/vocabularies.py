@@ -40,8 +40,8 @@ def train(
         vocab_size: ids, the 256 bytes included.
         target_compression: bytes per token to reach on this text, in place of `vocab_size`.
         engine: `huggingface` or `sentencepiece`, which both train `unigram`; by default the kind's.
-        pattern: how text is split before merging: `gpt2`, `gpt4` (the default), `gpt4o`, `llama3`,
-            `tekken`, `whitespace` or `none`.
+        pattern: how text is split before merging: `gpt2`, `gpt4`, `gpt4o` (the default, which
+            keeps vowel signs with their letters), `llama3`, `tekken`, `whitespace` or `none`.
         seed: of what an engine draws.
         stage_split: of SuperBPE: ids of the first stage, or below 1 their share; .5 if 0.
         superword_words: of SuperBPE: the most words a token may span; 4 if 0.

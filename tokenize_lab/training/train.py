@@ -20,6 +20,7 @@ from corpora.errors import InputError, is_present
 from corpora.files import write_json, written_whole
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
 from tokenize_lab.backends.sentencepiece import sentencepiece_from_bytes
+from tokenize_lab.ceilings import LanguageHeads, ceiling_lines
 from tokenize_lab.merges.derived import truncated
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import Tokenizer
@@ -261,7 +262,14 @@ def train_to_target(text: TrainingText, settings: TrainSettings, train: Train, o
     sizes, rates = found.sizes[usable], found.rates[usable]
     best = int(np.abs(rates - target).argmin())
     if abs(rates[best] / target - 1) > TOLERANCE:
-        raise InputError(_missed(text.corpus.name, target, sizes, rates))
+        raise InputError(
+            "; ".join(
+                [
+                    _missed(text.corpus.name, target, sizes, rates),
+                    *_capped(text, found, settings.pattern, target),
+                ]
+            )
+        )
     size = int(sizes[best])
     return Found(written(_cut(found.tokenizer, size)), replace(settings, vocab_size=size))
 
@@ -271,6 +279,15 @@ def _rates(text: TrainingText, content: bytes, out: Path) -> _Rates:
     curve = token_curve(tokenizer, text.texts("counting tokens at every size"))
     sizes = curve.first_size + np.arange(len(curve.tokens))
     return _Rates(tokenizer, sizes, curve.bytes_per_token)
+
+
+def _capped(text: TrainingText, found: _Rates, pattern: str, target: float) -> list[str]:
+    """Return where the splitter is to blame."""
+    heads = LanguageHeads()
+    for batch in text.corpus.batches():
+        heads.note(batch.language, batch.texts)
+    named = replace(found.tokenizer, name=f"`pattern` {pattern}")
+    return ceiling_lines([named], heads, target)
 
 
 def _cut(tokenizer: HuggingFaceTokenizer, size: int) -> dict[str, Any]:

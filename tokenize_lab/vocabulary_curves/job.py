@@ -16,6 +16,7 @@ from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.files import write_json
 from corpora.json_file import read_object
+from tokenize_lab.ceilings import LanguageHeads, ceiling_lines
 from tokenize_lab.counts.batches import CountsCache
 from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import merges_of
@@ -124,6 +125,7 @@ class VocabCurves:
         replicates: bootstrap resamples; 0 for no intervals.
         seed: of the resamples.
         impossible: of the sizes asked for, why a tokenizer cannot be cut to one, a line each.
+        capped: where a splitter keeps languages from the rates they could have, a line each.
     """
 
     corpus: Corpus
@@ -133,6 +135,7 @@ class VocabCurves:
     replicates: int
     seed: int
     impossible: Sequence[str] = ()
+    capped: Sequence[str] = ()
 
     def __repr__(self) -> str:
         names = ", ".join(tokenizer.name for tokenizer in self.tokenizers)
@@ -140,7 +143,7 @@ class VocabCurves:
 
     def remarks(self) -> list[str]:
         """Return what a person should know beside the rows, a line each."""
-        return [f"{reason}; its cell is empty" for reason in self.impossible]
+        return [*(f"{reason}; its cell is empty" for reason in self.impossible), *self.capped]
 
     def rows_by_curve(self, *, every: bool = False) -> list[Iterator[CurveRow]]:
         """Return each curve's rows: at every size, at those asked for, or on a grid."""
@@ -225,6 +228,7 @@ def vocab_curve(
             raise InputError(refusals[0])
         impossible += refusals
     sizes = [_sizes(its_merges, at) for its_merges in merges]
+    heads = LanguageHeads()
     counted = count_curves(
         corpus,
         loaded,
@@ -232,6 +236,7 @@ def vocab_curve(
         jobs=whole("jobs", jobs, 0),
         cache=None if cache is None else CountsCache(cache),
         progress=progress,
+        heads=heads,
     )
     bootstrap = DocumentBootstrap(replicates, seed)
     curves = [
@@ -245,7 +250,9 @@ def vocab_curve(
         for tokenizer, shown, by_language in zip(loaded, sizes, counted, strict=True)
         for language, counts in by_language.items()
     ]
-    return VocabCurves(corpus, loaded, curves, sorted(set(at)), replicates, seed, impossible)
+    capped = ceiling_lines(loaded, heads)
+    asked = sorted(set(at))
+    return VocabCurves(corpus, loaded, curves, asked, replicates, seed, impossible, capped)
 
 
 def _refusals(

@@ -16,6 +16,7 @@ import numpy as np
 
 from corpora.corpus import Corpus
 from corpora.document import utf8_length
+from tokenize_lab.ceilings import LanguageHeads
 from tokenize_lab.counts.batches import CountsCache, content_sha256, tokenizer_key
 from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.progress import ReportProgress, silent
@@ -71,6 +72,7 @@ def count_curves(
     jobs: int = 1,
     cache: CountsCache | None = None,
     progress: ReportProgress = silent,
+    heads: LanguageHeads | None = None,
 ) -> list[LanguageCurves]:
     """Return each tokenizer's curves by language, in the order met.
 
@@ -78,11 +80,12 @@ def count_curves(
         sizes: as of `CurveJob`.
         jobs: processes, as `map_here`.
         progress: told of the bytes of text just counted.
+        heads: takes note of the languages' first texts.
 
     Raises:
         InputError: from the corpus; a tokenizer's pieces cannot be followed.
     """
-    parts = parts_of(corpus)
+    parts = _noted(parts_of(corpus), heads or LanguageHeads())
     first = next(parts, [])
     job = CurveJob(tokenizers, sizes, first[0].texts if first else (), cache)
     found: list[LanguageCurves] = [{} for _ in tokenizers]
@@ -100,6 +103,13 @@ def count_curves(
                     into[language] = curve
         progress(f"measuring {corpus.name}", size)
     return found
+
+
+def _noted(parts: Iterator[Part], heads: LanguageHeads) -> Iterator[Part]:
+    for part in parts:
+        for batch in part:
+            heads.note(batch.language, batch.texts)
+        yield part
 
 
 def parts_of(corpus: Corpus) -> Iterator[Part]:

@@ -268,4 +268,4 @@ def test_stages_are_written_out() -> None:
     assert TrainSettings("superbpe", 8000, stage_split=0.9).stage_split == 7200
     assert TrainSettings("superbpe", 8000, stage_split=5000).stage_split == 5000
     assert TrainSettings("superbpe", 300).stage_split == 257
-    assert TrainSettings("superbpe", 300).pattern == "gpt4"
+    assert TrainSettings("superbpe", 300).pattern == "gpt4o"

@@ -205,9 +205,9 @@ def test_engines_take_the_largest_settings(kind: str, engine: str, tmp_path: Pat
 
 
 def test_defaults_are_written_out() -> None:
-    assert TrainSettings("bpe", 300).pattern == "gpt4"
+    assert TrainSettings("bpe", 300).pattern == "gpt4o"
     assert TrainSettings("unigram", 300).engine == "sentencepiece"
-    assert TrainSettings("unigram", 300, "huggingface").pattern == "gpt4"
+    assert TrainSettings("unigram", 300, "huggingface").pattern == "gpt4o"
 
 
 @pytest.mark.parametrize("texts", [[], ["", ""]])
