@@ -52,6 +52,7 @@ class Question(NamedTuple):
         far: whether budgets are answered that lie a thousand times beyond those fitted.
         serve_bytes, serve_price: bytes to be served, and the price of a FLOP of that over one of
             training; the budget then pays for both.
+        serve_bytes_per_pass: X and T, bytes per global pass of a model that writes, trained at T.
         reach: bits per byte to be reached at the least cost.
         downstream: the user's law of task errors by loss; None where points of accuracy are not
             asked for.
@@ -72,6 +73,7 @@ class Question(NamedTuple):
     far: bool = False
     serve_bytes: float = 0.0
     serve_price: float = 1.0
+    serve_bytes_per_pass: tuple[float, float] | None = None
     reach: float | None = None
     downstream: FitResult | None = None
 

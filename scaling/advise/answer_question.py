@@ -94,6 +94,8 @@ def answer_question(question: Question) -> Advice:
 def _serving(question: Question, ahead: Forecast, joint: Draws | None) -> ServingAdvice | None:
     """Return what to train when serving is paid for; None where that was not asked."""
     if not question.serve_bytes and question.reach is None:
+        if question.serve_bytes_per_pass is not None:
+            raise InputError("`serve_bytes_per_pass` counts bytes served: give `serve_bytes`, too")
         return None
     if joint is None:
         raise InputError(
@@ -109,6 +111,7 @@ def _serving(question: Question, ahead: Forecast, joint: Draws | None) -> Servin
         served_bytes=question.serve_bytes,
         served_price=question.serve_price,
         reach=question.reach,
+        bytes_per_pass=question.serve_bytes_per_pass,
     )
 
 

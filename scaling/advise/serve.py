@@ -12,14 +12,16 @@ of training (decoding waits for memory, so 3 to 30 are usual). The constraint sa
 
     C = C_total 3 B / (3 B + p S)
 
+Where a served byte costs k(F, T) times as much (`scaling.advise.generation`), p k takes the place
+of p, and F is the one that solves F (3 B + p k S) = C_total.
+
 L is the joint law's: Laws I and II speak of the best size at each budget, which this leaves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
 
 from corpora.errors import InputError
 from scaling.advise.laws import Draws
@@ -32,9 +34,15 @@ STEP = 1e-4  # of the differences that slopes are taken from, in ln T and ln B
 STEPS_UP = 24  # from nothing served to all of it, each the start of the next
 NEWTON = 60
 LONGEST_STEP = 0.7  # in ln T or ln B
+SETTLED = (
+    12  # times that what is left for training and what serving costs are set beside each other
+)
 HALVINGS = 60
 LEAST_TOTAL, WIDEST = 1e12, 45.0  # FLOPs, and over how many natural logarithms a loss is sought
 REACHED = 1e-6  # bits per byte by which it may be missed
+
+
+Surcharge = Callable[[Array, Array], Array]
 
 
 class Served(NamedTuple):
@@ -43,7 +51,8 @@ class Served(NamedTuple):
     Attributes:
         compression_rate: T. train_bytes: B. train_flops: C, what is left for training.
         bits_per_byte: L.
-        forward_flops_per_byte: F, of the model trained, for each served byte.
+        forward_flops_per_byte: F, of the model trained.
+        served_flops_per_byte: F_s, for each served byte; F unless writing costs more.
     """
 
     compression_rate: Array
@@ -51,6 +60,7 @@ class Served(NamedTuple):
     train_flops: Array
     bits_per_byte: Array
     forward_flops_per_byte: Array
+    served_flops_per_byte: Array
 
     @property
     def bytes_per_param(self) -> Array:
@@ -64,6 +74,7 @@ def best_served(
     served_bytes: float | Array,
     served_price: float = 1.0,
     near: Served | None = None,
+    surcharge: Surcharge | None = None,
 ) -> Served:
     """Return the T and B of lowest loss whose training and serving cost a budget together.
 
@@ -74,6 +85,7 @@ def best_served(
         compute_flops: C_total, FLOPs, one number or [R].
         served_bytes: S, one number or [R]. served_price: p.
         near: an answer to nearly the same question, to start from.
+        surcharge: (F, T) -> k, FLOPs of a byte served over those of one trained on; 1 if None.
     """
     total = np.broadcast_to(np.asarray(compute_flops, np.float64), draws["E"].shape)
     rate = np.broadcast_to(best_rate(draws, total), total.shape)
@@ -81,35 +93,57 @@ def best_served(
     burden = np.asarray(served_price * served_bytes / TRAINING_FACTOR)
     if not np.any(burden > 0):
         best = joint.best_loss(draws, total, rate)
-        return Served(rate, data, total, best, total / (TRAINING_FACTOR * data))
+        flops = total / (TRAINING_FACTOR * data)
+        return Served(rate, data, total, best, flops, _times(surcharge, flops, rate) * flops)
+    budget = _Budget(total, burden, surcharge)
     if near is not None:
         place = np.log(np.stack([near.compression_rate, near.train_bytes]))
-        return _at(draws, total, burden, _descend(draws, total, burden, place))
+        return _at(draws, budget, _descend(draws, budget, place))
     # Served bytes only ever push one way, so the optimum is followed from where it is known.
     place = np.log(np.stack([rate, data]))
     full = np.log1p(burden / data)
     for part in np.linspace(0, 1, STEPS_UP + 1)[1:]:
-        place = _descend(draws, total, np.expm1(part * full) * data, place)
-    return _at(draws, total, burden, place)
+        partly = budget._replace(burden=np.expm1(part * full) * data)
+        place = _descend(draws, partly, place)
+    return _at(draws, budget, place)
 
 
-def _left_for_training(total: Array, burden: Array, ln_bytes: Array) -> Array:
-    """Return C: the share B / (B + p S / 3) of the budget, which is all of it where S is 0."""
-    return np.asarray(total / (1 + burden * np.exp(-ln_bytes)))
+class _Budget(NamedTuple):
+    """C_total, p S / 3, and what multiplies the latter."""
+
+    total: Array
+    burden: Array
+    surcharge: Surcharge | None
+
+    def left_for_training(self, place: Array) -> Array:
+        """Return C, the share B / (B + p k S / 3) of the budget: all of it where S is 0."""
+        rate, data = np.exp(place)
+        left = np.asarray(self.total / (1 + self.burden / data))
+        if self.surcharge is None:
+            return left
+        for _ in range(SETTLED):
+            k = self.surcharge(left / (TRAINING_FACTOR * data), rate)
+            left = np.asarray(self.total / (1 + self.burden * k / data))
+        return left
 
 
-def _at(draws: Draws, total: Array, burden: Array, place: Array) -> Served:
+def _times(surcharge: Surcharge | None, flops: Array, rate: Array) -> Array:
+    return np.ones_like(flops) if surcharge is None else surcharge(flops, rate)
+
+
+def _at(draws: Draws, budget: _Budget, place: Array) -> Served:
     rate, data = np.exp(place)
-    compute = _left_for_training(total, burden, place[1])
+    compute = budget.left_for_training(place)
     flops = compute / (TRAINING_FACTOR * data)
-    return Served(rate, data, compute, joint.loss(draws, compute, rate, data), flops)
+    loss = joint.loss(draws, compute, rate, data)
+    return Served(rate, data, compute, loss, flops, _times(budget.surcharge, flops, rate) * flops)
 
 
-def _descend(draws: Draws, total: Array, burden: Array, place: Array) -> Array:
+def _descend(draws: Draws, budget: _Budget, place: Array) -> Array:
     """Return the [2, R] (ln T, ln B) of lowest loss, by Newton steps from a place near it."""
 
     def value(at: Array) -> Array:
-        compute = _left_for_training(total, burden, at[1])
+        compute = budget.left_for_training(at)
         return joint.loss(draws, compute, np.exp(at[0]), np.exp(at[1]))
 
     east, north = np.array([[STEP], [0.0]]), np.array([[0.0], [STEP]])
@@ -154,6 +188,7 @@ def cheapest_served(
     bits_per_byte: float | Array,
     served_bytes: float | Array,
     served_price: float = 1.0,
+    surcharge: Surcharge | None = None,
 ) -> tuple[Array, Served]:
     """Return the least total budget that reaches a loss and serves S bytes, and what it trains.
 
@@ -174,49 +209,10 @@ def cheapest_served(
     found = None
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        found = best_served(draws, np.exp(middle), served_bytes, served_price, found)
+        found = best_served(draws, np.exp(middle), served_bytes, served_price, found, surcharge)
         above = found.bits_per_byte > goal
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     total = np.exp(high)
-    found = best_served(draws, total, served_bytes, served_price, found)
+    found = best_served(draws, total, served_bytes, served_price, found, surcharge)
     lost = np.abs(found.bits_per_byte - goal) > REACHED
     return np.where(lost, np.nan, total), found
-
-
-def flop_equivalent(
-    compute_flops: Sequence[float],
-    bits_per_byte: Sequence[float],
-    reference_flops: float,
-    served_share: float,
-    relative_cost: float,
-) -> float:
-    """Return the FLOP-equivalent bits per byte of an arm, an ad hoc rule of the marin project.
-
-    What the arm saves in serving is taken to be spent on its training: its loss is read at
-    C_ref (1 + s (1 - r)), from E + A C^-a through its three runs (issues 6796 and 6916 of
-    marin-community/marin). It knows no law of sizes; `best_served` answers the same question whole.
-
-    Args:
-        compute_flops, bits_per_byte: three runs of the arm, from small to large.
-        reference_flops: C_ref. served_share: s, serving over training.
-        relative_cost: r, FLOPs of serving a byte over the reference's.
-
-    Raises:
-        InputError: not three runs whose loss falls, ever more slowly.
-    """
-    x, y = np.log(np.asarray(compute_flops)), np.asarray(bits_per_byte, np.float64)
-    if len(x) != 3 or len(y) != 3 or not (np.diff(x) > 0).all() or not (np.diff(y) < 0).all():
-        raise InputError("`flop_equivalent` needs three runs of rising compute and falling loss")
-    falls = (y[1] - y[2]) / (y[0] - y[1])
-
-    def missed(a: float) -> float:
-        first, second, third = np.exp(-a * (x - x[0]))
-        return float((second - third) / (first - second) - falls)
-
-    if not missed(1e-6) * missed(50.0) < 0:
-        raise InputError("`flop_equivalent`: the three losses do not flatten as a power law does")
-    a = float(brentq(missed, 1e-6, 50.0, xtol=1e-14))
-    powers = np.exp(-a * (x - x[0]))
-    amplitude = (y[0] - y[2]) / (powers[0] - powers[2])
-    at = np.log(reference_flops * (1 + served_share * (1 - relative_cost)))
-    return float(y[0] + amplitude * (np.exp(-a * (at - x[0])) - 1))

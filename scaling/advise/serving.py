@@ -7,6 +7,7 @@ import numpy as np
 
 from corpora.errors import InputError
 from scaling.advise.estimate import Estimate
+from scaling.advise.generation import surcharge
 from scaling.advise.laws import Draws
 from scaling.advise.serve import Served, best_served, cheapest_served
 from scaling.engine.newton import Array
@@ -46,7 +47,7 @@ class ServingAdvice(NamedTuple):
         compression_rate_opt, params_opt, train_bytes_opt, bytes_per_param_opt: T*, N* (global
             module), B* and their ratio.
         train_flops: C, what is left for training. bits_per_byte_opt: L*.
-        inference_flops_per_byte: of the model trained.
+        inference_flops_per_byte: for each served byte. bytes_per_pass: of the global module there.
         frontier: the same over amounts served; empty where a loss was asked for.
         outside: by what factor T and bytes per effective parameter leave the joint law's runs.
         note: at which rate serving is counted.
@@ -63,6 +64,7 @@ class ServingAdvice(NamedTuple):
     train_flops: Estimate
     bits_per_byte_opt: Estimate
     inference_flops_per_byte: Estimate
+    bytes_per_pass: Estimate
     frontier: tuple[ServingPoint, ...]
     outside: dict[str, float]
     note: str
@@ -96,10 +98,15 @@ _LABELS = {
     "bytes_per_param_opt": "bytes per parameter",
     "bits_per_byte_opt": "loss L*",
     "inference_flops_per_byte": "serving",
+    "bytes_per_pass": "served at",
 }
 _NOTE = (
     "serving is counted at the rate of training; entropy patches come shorter when a model writes"
-    " them itself"
+    " them itself (`serve_bytes_per_pass`)"
+)
+_GENERATED = (
+    "serving is counted at {:g} bytes per global pass where training has {:g}, and at that ratio at"
+    " every rate"
 )
 
 
@@ -113,6 +120,7 @@ def serving_advice(
     served_bytes: float,
     served_price: float = 1.0,
     reach: float | None = None,
+    bytes_per_pass: tuple[float, float] | None = None,
 ) -> ServingAdvice:
     """Return what to train when serving is paid for, or for the least cost of a loss.
 
@@ -122,6 +130,8 @@ def serving_advice(
         fitted: range of T and of bytes per effective parameter among the joint law's runs.
         params_of: (FLOPs per byte, T) -> N of the global module, [R] each.
         compute_flops: C_total; not heeded where a loss is to be reached.
+        bytes_per_pass: X and T, bytes per global pass as a model writes that was trained at T; the
+            same ratio is taken at every rate. None where they are the same.
 
     Raises:
         InputError: no budget reaches that loss, or serving leaves next to nothing for training.
@@ -132,13 +142,13 @@ def serving_advice(
     # Bytes of the language per byte of English that teaches as much, as for the joint law's B*.
     data = np.sqrt(ratios["rate_ratio"] * ratios["size_ratio"])
     in_english = served_bytes / data
+    more = bytes_per_pass and surcharge(bytes_per_pass, ratios["rate_ratio"], data)
     if reach is None:
         total = np.full(count, compute_flops)
-        served = best_served(draws, total, in_english, served_price)
+        served = best_served(draws, total, in_english, served_price, surcharge=more)
     else:
-        total, served = cheapest_served(
-            draws, reach / ratios["loss_ratio"], in_english, served_price
-        )
+        goal = reach / ratios["loss_ratio"]
+        total, served = cheapest_served(draws, goal, in_english, served_price, more)
     if served.train_flops[0] < LEAST_SHARE * total[0]:
         raise InputError(
             f"`serve_bytes` {served_bytes:g}: serving them leaves"
@@ -159,12 +169,16 @@ def serving_advice(
         bytes_per_param_opt=Estimate.of(read / params, "bytes per parameter"),
         train_flops=Estimate.of(served.train_flops, "FLOPs"),
         bits_per_byte_opt=Estimate.of(served.bits_per_byte * ratios["loss_ratio"], "bits per byte"),
-        inference_flops_per_byte=Estimate.of(flops, "FLOPs per byte"),
+        inference_flops_per_byte=Estimate.of(served.served_flops_per_byte / data, "FLOPs per byte"),
+        bytes_per_pass=Estimate.of(
+            rate if bytes_per_pass is None else rate * bytes_per_pass[0] / bytes_per_pass[1],
+            "bytes per global pass",
+        ),
         frontier=()
         if reach is not None
-        else _frontier(draws, ratios, params_of, compute_flops, served_price),
+        else _frontier(draws, ratios, params_of, compute_flops, served_price, bytes_per_pass),
         outside=_outside(served, fitted),
-        note=_NOTE,
+        note=_NOTE if bytes_per_pass is None else _GENERATED.format(*bytes_per_pass),
     )
 
 
@@ -186,14 +200,16 @@ def _frontier(
     params_of: Callable[[Array, Array], Array],
     compute_flops: float,
     served_price: float,
+    bytes_per_pass: tuple[float, float] | None,
 ) -> tuple[ServingPoint, ...]:
     """Return the best to train over amounts of text served, for the estimate alone."""
     first = {name: column[:1] for name, column in draws.items()}
     rates, sizes, losses = (ratios[f"{name}_ratio"][:1] for name in ("rate", "size", "loss"))
-    data = np.sqrt(rates * sizes)
+    data, total = np.sqrt(rates * sizes), np.full(1, compute_flops)
+    more = bytes_per_pass and surcharge(bytes_per_pass, rates, data)
     points = []
     for amount in (0.0, *FRONTIER.tolist()):
-        served = best_served(first, np.full(1, compute_flops), amount / data, served_price)
+        served = best_served(first, total, amount / data, served_price, surcharge=more)
         share = float(served.train_flops[0] / compute_flops)
         if share < LEAST_SHARE:
             break
@@ -205,7 +221,7 @@ def _frontier(
                 params=float(params_of(flops, rate)[0]),
                 train_bytes=float((served.train_bytes * data)[0]),
                 bits_per_byte=float((served.bits_per_byte * losses)[0]),
-                inference_flops_per_byte=float(flops[0]),
+                inference_flops_per_byte=float((served.served_flops_per_byte / data)[0]),
                 train_share=share,
             )
         )

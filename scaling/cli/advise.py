@@ -74,6 +74,14 @@ def advise(
         float,
         serving_option(help="of a FLOP of serving over one of training; 3 to 30 are usual"),
     ] = 1.0,
+    serve_bytes_per_pass: Annotated[
+        str | None,
+        serving_option(
+            metavar="X/T",
+            help="bytes per global pass of a model that writes, of one trained at T: 2.05/4",
+            show_default="those of training",
+        ),
+    ] = None,
     reach: Annotated[
         float | None,
         serving_option(help="bits per byte to be reached at the least cost, serving included"),
@@ -126,6 +134,7 @@ def advise(
         gpus=gpus,
         serve_bytes=serve_bytes,
         serve_price=serve_price,
+        serve_bytes_per_pass=_per_pass(serve_bytes_per_pass),
         reach=reach,
         downstream=downstream,
         far=far,
@@ -140,6 +149,19 @@ def advise(
         print_json(advice.to_json())
     else:
         emit([advice.summary(), "\n"])
+
+
+def _per_pass(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    written, _, trained = text.partition("/")
+    try:
+        return float(written), float(trained)
+    except ValueError as error:
+        raise InputError(
+            f"--serve-bytes-per-pass {text}: give X/T, bytes per global pass when the model writes"
+            " and in training, e.g. 2.05/4"
+        ) from error
 
 
 def _measured(text: str) -> "MeasuredTokenizer":

@@ -14,6 +14,7 @@ from corpora.output import emit
 from scaling.cli.advise import advise
 from scaling.cli.evaluate import evaluate, generate
 from scaling.cli.fit import columns_needed, fit
+from scaling.cli.flop_equivalent import flop_equivalent
 from scaling.cli.options import how_option, print_json, shown
 from scaling.cli.plan import plan
 from scaling.cli.predict import predict
@@ -137,3 +138,4 @@ app.command(epilog=columns_needed())(fit)
 app.command()(predict)
 app.command()(reproduce)
 app.command()(advise)
+app.command()(flop_equivalent)

@@ -5,11 +5,11 @@ import pytest
 from scipy.optimize import minimize
 
 import tokenize_lab as tl
-from corpora.errors import InputError
 from scaling.advise.advise import advise
 from scaling.advise.allocate import params_for_cost
-from scaling.advise.serve import best_served, cheapest_served, flop_equivalent
-from scaling.flops import CostContext, forward_flops_per_byte, paper_blt
+from scaling.advise.generation import global_share, surcharge
+from scaling.advise.serve import best_served, cheapest_served
+from scaling.flops import CostContext, forward_flops_per_byte, latent_share, paper_blt
 from scaling.laws import joint
 from scaling.laws.optimum import best_rate
 from tests.cli import answer, command, mistake
@@ -37,7 +37,8 @@ def independent(total: float, served: float) -> tuple[float, float, float]:
 
 @pytest.mark.parametrize(("served", "rate"), [(0.0, 3.51), (1e11, 3.71), (1e12, 4.51)])
 def test_the_rate_rises_with_what_is_served(served: float, rate: float) -> None:
-    """At 1e21 FLOPs; the last figure is 4.52 where it was looked for on a grid of rates."""
+    """At 1e21 FLOPs; the last was published as 4.52, which is the nearest of 120 rates from 2 to 8;
+    its loss is .14 millionths of a bit above that of 4.509."""
     found = best_served(ONE, np.array([1e21]), served)
     assert found.compression_rate[0] == pytest.approx(rate, abs=5e-3)
     if served:
@@ -67,16 +68,6 @@ def test_monotone_and_both_ways_agree() -> None:
     budget, again = cheapest_served(many, first.bits_per_byte, less)
     np.testing.assert_allclose(budget, total, rtol=1e-6)
     np.testing.assert_allclose(again.compression_rate, first.compression_rate, rtol=1e-4)
-
-
-def test_the_rule_of_equivalent_flops() -> None:
-    """The published ladder of one arm, r = .816, beside the reference's own loss at C_ref."""
-    budgets = (3.9e17, 9.2e17, 2.1e18)
-    arm = flop_equivalent(budgets, (1.336, 1.200, 1.114), 9.2e17, 1.0, 0.816)
-    assert arm == pytest.approx(1.1794, abs=5e-5)
-    assert flop_equivalent(budgets, (1.378, 1.238, 1.147), 9.2e17, 1.0, 1.0) == pytest.approx(1.238)
-    with pytest.raises(InputError, match="falling loss"):
-        flop_equivalent(budgets, (1.2, 1.3, 1.1), 9.2e17, 1.0, 0.8)
 
 
 def test_a_cost_gives_back_its_shape() -> None:
@@ -131,3 +122,51 @@ def test_by_command() -> None:
     assert "--serve-bytes 1e+20: serving them leaves" in line
     line = mistake("scaling advise --compute 1e21 --family subword --serve-bytes 1e12")
     assert "rest on the joint law" in line
+
+
+def test_patches_that_come_shorter_cost_more_to_serve() -> None:
+    """A global pass every 2.05 bytes where training has 4, against a simplex search."""
+    one, served = np.ones(1), 1e12
+    more = surcharge((2.05, 4.0), one, one)
+    found = best_served(ONE, np.array([1e21]), served, surcharge=more)
+
+    def loss(place: np.ndarray) -> float:
+        rate, data = np.exp(place[:, None])
+        flops = 1e21 / (3 * data)
+        for _ in range(200):
+            flops = 1e21 / (3 * data + served * more(flops, rate))
+        return float(joint.loss(P, 3 * flops * data, rate, data)[0])
+
+    told = {"xatol": 1e-10, "fatol": 1e-16, "maxiter": 4000}
+    again = minimize(loss, np.log([4.0, 2e11]), method="Nelder-Mead", options=told)
+    assert found.compression_rate[0] == pytest.approx(np.exp(again.x[0]), rel=1e-5)
+    assert found.bits_per_byte[0] == pytest.approx(again.fun, rel=1e-12)
+    paid = found.train_flops + found.served_flops_per_byte * served
+    assert paid[0] == pytest.approx(1e21, rel=1e-9)
+    alike = best_served(ONE, np.array([1e21]), served, surcharge=surcharge((4.0, 4.0), one, one))
+    assert alike.compression_rate == best_served(ONE, np.array([1e21]), served).compression_rate
+    budget, _ = cheapest_served(ONE, found.bits_per_byte, served, surcharge=more)
+    assert budget[0] == pytest.approx(1e21, rel=1e-6)
+
+
+def test_the_share_of_the_global_module_is_the_shapes() -> None:
+    shapes = [(paper_blt(layers), rate) for layers in range(8, 80) for rate in (2.0, 4.0, 8.0)]
+    costs = [forward_flops_per_byte(shape, CostContext(rate)) for shape, rate in shapes]
+    known = [latent_share(shape, CostContext(rate)) for shape, rate in shapes]
+    missed = global_share(np.array(costs), np.array([rate for _, rate in shapes])) - known
+    assert np.sqrt(np.mean(missed**2)) < 0.025 and abs(missed.mean()) < 0.01
+
+
+def test_generation_by_command() -> None:
+    line = "scaling advise --compute 1e21 --serve-bytes 1e12 --serve-bytes-per-pass"
+    plain, told = tl.advise(1e21, serve_bytes=1e12).serving, answer(f"{line} 2.05/4")
+    written = told["serving"]
+    assert plain is not None and plain.bytes_per_pass[:3] == plain.compression_rate_opt[:3]
+    rate = written["compression_rate_opt"]["value"]
+    assert plain.compression_rate_opt.value is not None and rate > plain.compression_rate_opt.value
+    assert written["bytes_per_pass"]["value"] == pytest.approx(rate * 2.05 / 4)
+    assert "counted at 2.05 bytes per global pass where training has 4" in written["note"]
+    assert "--serve-bytes-per-pass 2.05: give X/T" in mistake(f"{line} 2.05")
+    assert "bytes per global pass when writing and in training" in mistake(f"{line} 0/4")
+    only = mistake("scaling advise --compute 1e21 --serve-bytes-per-pass 2/4")
+    assert "--serve-bytes-per-pass counts bytes served: give --serve-bytes, too" in only
