@@ -22,6 +22,7 @@ from reports.laws.optimal import optimal
 from reports.laws.overview import law_overview
 from reports.laws.profiles import profiles
 from reports.laws.results import Laws, read_laws
+from reports.laws.serving import serving
 from reports.laws.shipped import reproduced
 from reports.measured import Measured, read_measured
 from reports.page import Section, render_page
@@ -64,7 +65,8 @@ OF_MEASUREMENT: Sequence[Callable[[Measured], Section]] = (
 OF_VOCABULARY: Sequence[Callable[[Curves], Section]] = (sizes, gains, best_vocabulary_section)
 OF_FINDING = {"audit": audit_section, "diff": diff_section, "mixture": mixture_section}
 OF_LAWS: Sequence[Callable[[Laws], Section | None]] = (
-    law_overview, bowls, isoflops, allocation, profiles, optimal, joint, arms, doubt, reproduced,
+    law_overview, bowls, isoflops, allocation, profiles, optimal, joint, serving, arms,
+    doubt, reproduced,
 )  # fmt: skip
 AT_THE_END: Sequence[Callable[[Measured], Section]] = (definitions, provenance)
 

@@ -17,6 +17,7 @@ from scaling.laws.registry import Options
 from scaling.published import tables
 from scaling.published.tables import COT_LAW1_SUBWORD, COT_LAW2_SUBWORD
 from scaling.result import FitResult
+from scaling.runs import Runs
 
 Draws = Mapping[str, Array]  # [1 + draws] of each coefficient; the first is the estimate
 DRAWS = 1000
@@ -147,7 +148,11 @@ def joint_law_draws() -> Draws:
 @cache
 def joint_law_range() -> dict[str, tuple[float, float]]:
     """Return the lowest and highest T, and bytes per effective parameter, of the shipped runs."""
-    runs = tables.isoflop_runs()
+    return joint_range(tables.isoflop_runs())
+
+
+def joint_range(runs: Runs) -> dict[str, tuple[float, float]]:
+    """Return the lowest and highest T, and bytes per effective parameter, of runs."""
     names = ("compute_flops", "compression_rate", "train_bytes")
     compute, rate, data = (runs.column(name, "joint") for name in names)
     ratio = 6 * data**2 / (compute * rate)

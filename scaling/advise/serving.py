@@ -26,6 +26,7 @@ class ServingPoint(NamedTuple):
         compression_rate, params, train_bytes: T, N of the global module and B.
         bits_per_byte: reached. inference_flops_per_byte: what each served byte costs.
         train_share: of the budget that is left for training.
+        beyond: whether T or bytes per effective parameter leave the joint law's runs.
     """
 
     served_bytes: float
@@ -35,6 +36,7 @@ class ServingPoint(NamedTuple):
     bits_per_byte: float
     inference_flops_per_byte: float
     train_share: float
+    beyond: bool = False
 
 
 class ServingAdvice(NamedTuple):
@@ -83,6 +85,7 @@ class ServingAdvice(NamedTuple):
                 f"  {point.served_bytes:9.3g}{point.compression_rate:7.2f}{point.params:11.3g}"
                 f"{point.train_bytes:11.3g}{point.bits_per_byte:9.4f}"
                 f"{point.inference_flops_per_byte:11.3g}{point.train_share:8.1%}"
+                f"{'  (beyond)' if point.beyond else ''}"
             )
         for name, factor in self.outside.items():
             yield f"  beyond the runs: {name} by a factor of {factor:.3g}"
@@ -102,7 +105,7 @@ _LABELS = {
 }
 _NOTE = (
     "serving is counted at the rate of training; entropy patches come shorter when a model writes"
-    " them itself (`serve_bytes_per_pass`)"
+    " them itself"
 )
 _GENERATED = (
     "serving is counted at {:g} bytes per global pass where training has {:g}, and at that ratio at"
@@ -176,7 +179,9 @@ def serving_advice(
         ),
         frontier=()
         if reach is not None
-        else _frontier(draws, ratios, params_of, compute_flops, served_price, bytes_per_pass),
+        else _frontier(
+            draws, ratios, params_of, fitted, compute_flops, served_price, bytes_per_pass
+        ),
         outside=_outside(served, fitted),
         note=_NOTE if bytes_per_pass is None else _GENERATED.format(*bytes_per_pass),
     )
@@ -198,6 +203,7 @@ def _frontier(
     draws: Draws,
     ratios: Draws,
     params_of: Callable[[Array, Array], Array],
+    fitted: dict[str, tuple[float, float]],
     compute_flops: float,
     served_price: float,
     bytes_per_pass: tuple[float, float] | None,
@@ -223,6 +229,7 @@ def _frontier(
                 bits_per_byte=float((served.bits_per_byte * losses)[0]),
                 inference_flops_per_byte=float((served.served_flops_per_byte / data)[0]),
                 train_share=share,
+                beyond=bool(_outside(served, fitted)),
             )
         )
     return tuple(points)

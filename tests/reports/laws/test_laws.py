@@ -94,8 +94,8 @@ def test_the_turning_bowl_is_given_the_fit(laws: Laws) -> None:
 def test_every_number_of_the_published_figures_is_there(laws: Laws) -> None:
     sections = {one.identity: str(one.body) for one in sections_of(OF_LAWS, laws)}
     assert list(sections) == [
-        "laws", "laws-bowl", "laws-isoflop", "laws-one", "laws-two", "laws-joint", "laws-doubt",
-        "laws-reproduced",
+        "laws", "laws-bowl", "laws-isoflop", "laws-one", "laws-two", "laws-joint", "laws-serving",
+        "laws-doubt", "laws-reproduced",
     ]  # fmt: skip
     assert "3.65 [3.60, 3.70] bytes per token" in sections["laws"]
     assert sections["laws-isoflop"].count('class="ring"') == 36
@@ -107,6 +107,22 @@ def test_every_number_of_the_published_figures_is_there(laws: Laws) -> None:
         assert form in sections["laws-joint"]
     for convention in ("as published", "6nd-global", "all modules, exact", "head-excluded"):
         assert convention in sections["laws-doubt"]
+
+
+def test_the_best_rate_where_serving_is_paid_for(laws: Laws) -> None:
+    (section,) = [one for one in sections_of(OF_LAWS, laws) if one.identity == "laws-serving"]
+    body = str(section.body)
+    assert "is 3.51 bytes per token where nothing is served, and 4.51 where 1e12 bytes are" in body
+    assert "take 59% of the budget" in body and "<small>[4.3" in body
+    charts = [drawn(svg) for svg in re.findall(r'<svg viewBox="0 0 440 400".*?</svg>', body)]
+    assert [len(of_class(chart, "curve")) for chart in charts] == [6, 6]  # two leave the runs
+    assert [len(of_class(chart, "band")) for chart in charts] == [1, 0]
+    for chart in charts:
+        for line in of_class(chart, "curve"):
+            up = [y for _, y in places(line.get("points", ""))]
+            assert up == sorted(up, reverse=True)
+    bare = replace(laws, fits=[fit for fit in laws.fits if fit.law != "joint"])
+    assert "laws-serving" not in [one.identity for one in sections_of(OF_LAWS, bare)]
 
 
 def test_what_the_forms_are_said_to_do_is_so(laws: Laws) -> None:
