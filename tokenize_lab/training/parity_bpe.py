@@ -9,8 +9,6 @@ holds in all languages, and encoding is plain BPE.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +17,7 @@ import regex
 from corpora.document import utf8_length
 from corpora.errors import InputError
 from tokenize_lab.backends.simple import byte_to_character
+from tokenize_lab.merges.learner import MergeLearner, Pair
 from tokenize_lab.patterns import pattern_named
 from tokenize_lab.rates import gini
 from tokenize_lab.tokenizer import Tokenizer
@@ -85,9 +84,6 @@ def aligned_words(text: TrainingText, pattern: str) -> AlignedWords:
     return AlignedWords(languages, len(lines[fullest]), distinct, list(counts.values()))
 
 
-Pair = tuple[int, int]
-
-
 def train_parity_bpe(text: TrainingText, settings: TrainSettings) -> bytes:
     """Return the tokenizer.json of a byte-level BPE whose merges even out tokens per line.
 
@@ -109,11 +105,10 @@ def train_parity_bpe(text: TrainingText, settings: TrainSettings) -> bytes:
 
 
 class ParityLearner:
-    """Words as sequences of ids, with the counts of their pairs kept up to date by language.
+    """Merges words' bytes, each time for the language that is worst off.
 
     Attributes:
         tokens: bytes of every id.
-        costs: tokens of each language at present.
     """
 
     def __init__(self, text: AlignedWords) -> None:
@@ -122,24 +117,13 @@ class ParityLearner:
         ids = {byte: token_id for token_id, byte in enumerate(order)}
         self.tokens = [bytes([byte]) for byte in order]
         self._ids = {token: token_id for token_id, token in enumerate(self.tokens)}
-        self._counts = text.counts
-        self._words = [[ids[byte] for byte in word] for word in text.words]
-        self.costs = [0] * len(text.languages)
-        self._pairs: list[dict[Pair, int]] = [{} for _ in text.languages]
-        self._where: dict[Pair, set[int]] = {}
-        for number, word in enumerate(self._words):
-            for pair in pairwise(word):
-                self._where.setdefault(pair, set()).add(number)
-            for language, times in self._counts[number]:
-                self.costs[language] += len(word) * times
-                pairs = self._pairs[language]
-                for pair in pairwise(word):
-                    pairs[pair] = pairs.get(pair, 0) + times
-        # The most frequent first, then the lowest ids; entries whose count has changed are passed
-        # over, since every change puts a new one in.
-        self._heaps = [[(-count, pair) for pair, count in pairs.items()] for pairs in self._pairs]
-        for heap in self._heaps:
-            heapify(heap)
+        words = [[ids[byte] for byte in word] for word in text.words]
+        self._learner = MergeLearner(words, text.counts, len(text.languages))
+
+    @property
+    def costs(self) -> list[int]:
+        """Tokens of each language at present."""
+        return self._learner.costs
 
     def merges(self, vocab_size: int) -> Iterator[Pair]:
         """Yield merges until there are so many ids, or no pair is left."""
@@ -147,75 +131,20 @@ class ParityLearner:
             pair = self._next()
             if pair is None:
                 return
-            self._merge(pair)
+            made = self.tokens[pair[0]] + self.tokens[pair[1]]
+            if made not in self._ids:  # now and then two pairs make one token
+                self._ids[made] = len(self.tokens)
+                self.tokens.append(made)
+            self._learner.merge(pair, self._ids[made])
             yield pair
 
     def _next(self) -> Pair | None:
         """Return the best pair of the language worst off, or of the next where it has none."""
         for language in sorted(range(len(self.costs)), key=lambda n: (-self.costs[n], n)):
-            heap, pairs = self._heaps[language], self._pairs[language]
-            while heap and pairs.get(heap[0][1], 0) != -heap[0][0]:
-                heappop(heap)
-            if heap:
-                return heap[0][1]
+            best = self._learner.best(language)
+            if best is not None:
+                return best[0]
         return None
-
-    def _merge(self, pair: Pair) -> None:
-        made = self.tokens[pair[0]] + self.tokens[pair[1]]
-        if made not in self._ids:  # now and then two pairs make one token
-            self._ids[made] = len(self.tokens)
-            self.tokens.append(made)
-        token = self._ids[made]
-        changes: list[dict[Pair, int]] = [{} for _ in self._pairs]
-        for number in self._where.pop(pair):
-            change, merged = self._replace(number, pair, token)
-            for language, times in self._counts[number]:
-                self.costs[language] -= merged * times
-                total = changes[language]
-                for changed, difference in change.items():
-                    total[changed] = total.get(changed, 0) + difference * times
-        for pairs, heap, total in zip(self._pairs, self._heaps, changes, strict=True):
-            for changed, difference in total.items():
-                count = pairs.get(changed, 0) + difference
-                if count > 0:
-                    pairs[changed] = count
-                    heappush(heap, (-count, changed))
-                else:
-                    pairs.pop(changed, None)
-
-    def _replace(self, number: int, pair: Pair, token: int) -> tuple[dict[Pair, int], int]:
-        """Put a token in place of a word's pair, leftmost first.
-
-        Returns:
-            how many more of each pair the word has, and the number of merges.
-        """
-        word = self._words[number]
-        left, right = pair
-        change: dict[Pair, int] = {}
-        merged = place = 0
-        while True:
-            try:
-                place = word.index(left, place)
-            except ValueError:
-                return change, merged
-            if place + 1 == len(word) or word[place + 1] != right:
-                place += 1
-                continue
-            merged += 1
-            change[pair] = change.get(pair, 0) - 1
-            if place:
-                before = word[place - 1]
-                self._exchange(change, number, (before, left), (before, token))
-            if place + 2 < len(word):
-                after = word[place + 2]
-                self._exchange(change, number, (right, after), (token, after))
-            word[place : place + 2] = [token]
-            place += 1
-
-    def _exchange(self, change: dict[Pair, int], number: int, old: Pair, new: Pair) -> None:
-        change[old] = change.get(old, 0) - 1
-        change[new] = change.get(new, 0) + 1
-        self._where.setdefault(new, set()).add(number)
 
 
 def byte_order() -> list[int]:
