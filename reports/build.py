@@ -38,6 +38,7 @@ from reports.sweep.isoflops import sweep_isoflops
 from reports.sweep.overview import runs_table, sweep_overview
 from reports.sweep.rates import best_rates, inference
 from reports.sweep.results import SweepResults, read_sweep_results
+from reports.vocabulary.adapted import extension_section, pruning_section
 from reports.vocabulary.best import best_vocabulary_section
 from reports.vocabulary.curves import Curves, gains, read_curves, sizes
 from scaling.sweep.folder import SWEEP
@@ -63,7 +64,13 @@ OF_MEASUREMENT: Sequence[Callable[[Measured], Section]] = (
     rates,
 )  # fmt: skip
 OF_VOCABULARY: Sequence[Callable[[Curves], Section]] = (sizes, gains, best_vocabulary_section)
-OF_FINDING = {"audit": audit_section, "diff": diff_section, "mixture": mixture_section}
+OF_FINDING = {
+    "audit": audit_section,
+    "diff": diff_section,
+    "mixture": mixture_section,
+    "extend": extension_section,
+    "prune": pruning_section,
+}
 OF_LAWS: Sequence[Callable[[Laws], Section | None]] = (
     law_overview, bowls, isoflops, allocation, profiles, optimal, joint, serving, arms,
     doubt, reproduced,
@@ -78,8 +85,8 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
 
     Arguments:
         folder: what `tokenize-lab measure`, `vocab-curve`, `scaling fit` or `tokenizers audit`,
-            `diff` and `mixture` wrote to their `--out`, or several of these; or the folder of a
-            sweep, with or without any of them.
+            `diff`, `mixture`, `extend` and `prune` wrote to their `--out`, or several of these; or
+            the folder of a sweep, with or without any of them.
         out: the file to write; by default `report.html` in the folder.
 
     Raises:

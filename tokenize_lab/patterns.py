@@ -145,6 +145,12 @@ def rule_of(pattern: str) -> CutRule | None:
     return RULES.get(pattern)
 
 
+def portable(pattern: str) -> str:
+    """Return a pattern as all libraries read it: tiktoken's own spellings of GPT-4's and GPT-2's
+    have `$`, which Oniguruma takes for the end of any line."""
+    return {_CL100K: GPT4, _R50K: GPT2}.get(pattern, pattern)
+
+
 def chunk_starts(text: TextBytes, rule: CutRule) -> NDArray[np.int64]:
     """Return where the chunks of all texts begin: [chunks] int64, ascending byte positions.
 

@@ -120,7 +120,7 @@ def ranks_of(model: Mapping[str, Any]) -> tuple[dict[bytes, int], NDArray[np.uin
     for token, rank in ranks.items():
         if rank < 256:
             continue
-        left_part = _left_of_last_merge(token, ranks)
+        left_part = left_of_last_merge(token, ranks)
         if whole and not left_part:
             continue  # both take it as a whole piece, and neither is led to it by merges
         # A pair whose parts no merges lead to stands in no text, so it is never the last.
@@ -131,7 +131,7 @@ def ranks_of(model: Mapping[str, Any]) -> tuple[dict[bytes, int], NDArray[np.uin
     return ranks, np.array(ids, np.uint32)
 
 
-def _left_of_last_merge(token: bytes, ranks: Mapping[bytes, int]) -> bytes:
+def left_of_last_merge(token: bytes, ranks: Mapping[bytes, int]) -> bytes:
     """Return the left one of the two tokens that tiktoken's way merges last; empty if it is stuck
     before."""
     parts = [token[i : i + 1] for i in range(len(token))]

@@ -25,6 +25,14 @@ SENTENCEPIECE_FILES = {
     "v3": "mistral_instruct_tokenizer_240323.model.v3",
     "v7": "mistral_instruct_tokenizer_241114.model.v7",
 }
+# The special tokens of tekken files that do not name theirs, from id 0 on (mistral-common's
+# Tekkenizer); ids without a name are called after their number, there and here.
+_SPECIALS = (
+    "<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]",
+    "[TOOL_RESULTS]", "[/TOOL_RESULTS]", "[TOOL_CALLS]", "[IMG]", "<pad>", "[IMG_BREAK]",
+    "[IMG_END]", "[PREFIX]", "[MIDDLE]", "[SUFFIX]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]",
+    "[TOOL_CONTENT]",
+)  # fmt: skip
 
 
 def load_mistral(version: str, spec: str) -> Tokenizer:
@@ -70,6 +78,8 @@ def load_tekken(path: Path, spec: str, name: str) -> TiktokenTokenizer:
         if any(bytes([byte]) not in ranks for byte in range(256)):
             raise ValueError("a byte is missing")
         pattern = config["pattern"]
+        named = {token["rank"]: token["token_str"] for token in parsed.get("special_tokens") or ()}
+        names = named or dict(enumerate(_SPECIALS))
         # The engine reads the pattern only now; with bytes for a vocabulary that takes no time.
         letters = {bytes([byte]): byte for byte in range(256)}
         tiktoken.Encoding(name, pat_str=pattern, mergeable_ranks=letters, special_tokens={})
@@ -86,6 +96,7 @@ def load_tekken(path: Path, spec: str, name: str) -> TiktokenTokenizer:
         engine=f"tiktoken {tiktoken.__version__}",
         pattern=pattern,
         first_id=specials,
+        specials=tuple((str(names.get(i, f"<SPECIAL_{i}>")), i) for i in range(specials)),
     )
 
 

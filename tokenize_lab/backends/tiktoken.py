@@ -50,10 +50,12 @@ class TiktokenTokenizer(LoadedTokenizer):
     Attributes:
         pattern: the regular expression that splits a text into the pieces merges stay inside.
         first_id: id of the token of rank 0.
+        specials: names and ids of the special tokens, as far as they are known.
     """
 
     pattern: str
     first_id: int = 0
+    specials: tuple[tuple[str, int], ...] = ()
 
     @cached_property
     def _core(self) -> Any:
@@ -321,7 +323,16 @@ def _of_javascript(path: Path, content: bytes, spec: str, told: str) -> Tiktoken
     with refused_whole(str(path), "file of ranks"):
         tokenizer = _tokenizer(spec, name, ranks, pattern, largest + 1)
         difference = difference_on_probes(tokenizer)
-    return replace(tokenizer, lossless=not difference, lossy_reason=difference)
+    return replace(
+        tokenizer,
+        lossless=not difference,
+        lossy_reason=difference,
+        specials=_sorted(written["special_tokens"]),
+    )
+
+
+def _sorted(specials: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(specials.items(), key=lambda entry: entry[1]))
 
 
 def _named(name: str, spec: str) -> TiktokenTokenizer:
@@ -347,7 +358,8 @@ def tiktoken_from_encoding(
         size: of the vocabulary, special tokens included; as it says itself by default.
     """
     ranks, pattern = encoding._mergeable_ranks, encoding._pat_str
-    return _tokenizer(spec, name or encoding.name, ranks, pattern, size or encoding.n_vocab)
+    tokenizer = _tokenizer(spec, name or encoding.name, ranks, pattern, size or encoding.n_vocab)
+    return replace(tokenizer, specials=_sorted(encoding._special_tokens))
 
 
 def _tokenizer(

@@ -9,6 +9,7 @@ import typer
 from corpora.cli import JsonOption
 from corpora.errors import InputError, as_options
 from tokenize_lab.cli import complete
+from tokenize_lab.cli.adapt import extend, prune
 from tokenize_lab.cli.forensics import audit, check, diff, mixture
 from tokenize_lab.cli.options import (
     Columns,
@@ -243,6 +244,8 @@ app.command()(audit)
 app.command()(diff)
 app.command()(check)
 app.command()(mixture)
+app.command()(extend)
+app.command()(prune)
 
 
 def _tables(facts: dict[str, Any], decoding: str) -> "list[Table]":

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 AGREE = 0.1  # how far a mixture's two estimates of a share may be apart
-KINDS = ("audit", "diff", "mixture")
+KINDS = ("audit", "diff", "mixture", "extend", "prune")
 
 
 class TokenizerFinding(dict[str, Any]):
-    """What `audit`, `diff` or `mixture` found, ready for JSON; `kind` says which."""
+    """What one of `KINDS` found, ready for JSON; `kind` says which."""
 
     @property
     def tokenizers(self) -> list[dict[str, Any]]:
@@ -33,7 +33,7 @@ class TokenizerFinding(dict[str, Any]):
 
         Of an audit: a row for each token that no text was found for, listed ones. Of a comparison:
         how each language's text is cut; without text, what each tokenizer does to one. Of a
-        mixture: the share of each language.
+        mixture: the share of each language. Of a vocabulary extended or pruned: the texts kept.
         """
         import polars as pl
 
@@ -46,6 +46,8 @@ class TokenizerFinding(dict[str, Any]):
                 ]
             case "diff":
                 rows = self["text"]["languages"] if self["text"] else self["settings"]
+            case "extend" | "prune":
+                rows = self["kept"]
             case _:
                 rows = [_with_ends(row) for row in self["languages"]]
         return pl.DataFrame(rows, infer_schema_length=None)
@@ -60,7 +62,7 @@ class TokenizerFinding(dict[str, Any]):
             f"{row['share_published']:.2f}: there is too little text, or it is not of the kind "
             "that the tokenizer learned from"
             for row in self.get("languages", ())
-            if abs(row["share"] - row["share_published"]) > AGREE
+            if self["kind"] == "mixture" and abs(row["share"] - row["share_published"]) > AGREE
         ][:1]
 
     def save(self, folder: str | PathLike[str]) -> Path:

@@ -29,11 +29,11 @@ import numpy as np
 from corpora.errors import InputError
 from tokenize_lab.backends.common import declared_fields, encoding_of
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
-from tokenize_lab.backends.huggingface_json import written_merges
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.merges.apply import merge_piece
+from tokenize_lab.merges.json_cut import cut_json
 from tokenize_lab.merges.merge_list import Merges
-from tokenize_lab.merges.read import DerivedTokenizer, MaskedTokenizer, bpe_model, merges_of
+from tokenize_lab.merges.read import DerivedTokenizer, MaskedTokenizer, merges_of
 from tokenize_lab.tokenizer import Encoding, IntArray, TokenBytes, Tokenizer, TokenKind
 from tokenize_lab.vocabulary_curves.following import Followed
 
@@ -103,27 +103,9 @@ def _cut(tokenizer: Tokenizer, merges: Merges, kept: IntArray, spec: str, name: 
             token_bytes=TokenBytes.from_pieces(pieces, table.kinds[kept]),
         )
     assert isinstance(tokenizer, HuggingFaceTokenizer)
-    return huggingface_from_text(_cut_json(tokenizer, merges, kept), spec, name, spec)
-
-
-def _cut_json(tokenizer: HuggingFaceTokenizer, merges: Merges, kept: IntArray) -> str:
     content = json.loads(tokenizer.serialized)
-    model = bpe_model(content, tokenizer.spec)
-    place = np.full(merges.vocabulary_size, -1)
-    place[kept] = np.arange(len(kept))
-    applies = (merges.sizes <= len(kept)) & (place[merges.left] >= 0) & (place[merges.right] >= 0)
-    written = written_merges(model)
-    model["merges"] = [written[i] for i in np.flatnonzero(applies).tolist()]
-    model["vocab"] = {
-        piece: int(place[token_id])
-        for piece, token_id in model["vocab"].items()
-        if place[token_id] >= 0
-    }
-    for token in content.get("added_tokens") or ():
-        token["id"] = int(place[token["id"]])
-    if not np.array_equal(place[kept], kept):
-        content["post_processor"] = None  # it would put special tokens in by their old ids
-    return json.dumps(content, ensure_ascii=False)
+    cut = cut_json(content, merges, kept, merges.sizes <= len(kept))
+    return huggingface_from_text(json.dumps(cut, ensure_ascii=False), spec, name, spec)
 
 
 def _digest(how: str, size: int, tokenizer: Tokenizer) -> str:

@@ -1,7 +1,7 @@
 """A BPE tokenizer, followed merge by merge: what it does to pieces of text at every size."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.simple import UTF8_BYTES, byte_to_character
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.counts.chunks import PretokenIndex
-from tokenize_lab.merges.apply import Merger
+from tokenize_lab.merges.apply import Merger, merge_piece
 from tokenize_lab.merges.merge_list import NONE, Merges
 from tokenize_lab.tokenizer import IntArray, Tokenizer, TokenKind
 from tokenize_lab.vocabulary_curves.splitting import AddedPiece, CurveSplitting, splittings_of
@@ -185,6 +185,7 @@ class Followed:
         assert isinstance(tokenizer, TiktokenTokenizer | HuggingFaceTokenizer)
         self.tokenizer = tokenizer
         self.base_size = merges.base_size
+        self._merges = merges
         self._merger = Merger(merges)
         self._symbols: ByteSymbols | CharacterSymbols
         self._way: CurveSplitting
@@ -223,6 +224,16 @@ class Followed:
     def distinct(self) -> PretokenIndex:
         """Return an empty collection of pieces, which splits as the tokenizer does."""
         return PretokenIndex(self._way.split, self._way.rule)
+
+    def merged(self, pieces: Sequence[str]) -> Iterator[list[int]]:
+        """Yield each piece's tokens where it is merged; nothing where it is taken whole."""
+        ids, lengths, whole = self._symbols.of(pieces)
+        rank_of, made = self._merges.rank_of_pair.get, self._merges.made_by_rank
+        symbols, taken, start = ids.tolist(), (whole < NONE).tolist(), 0
+        for length, as_it_is in zip(lengths.tolist(), taken, strict=True):
+            piece = symbols[start : start + length]
+            start += length
+            yield [] if as_it_is else merge_piece(piece, rank_of, made).tokens
 
     def losses(self, pieces: Sequence[str]) -> Losses:
         """Return how the pieces' tokens grow fewer with the vocabulary."""

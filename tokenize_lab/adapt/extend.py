@@ -1,0 +1,277 @@
+"""A vocabulary extended for further languages: new merges after the old ones, old ids kept."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from corpora.arguments import one_of, path, real, whole
+from corpora.corpus import Corpus, joined
+from corpora.document import utf8_length
+from corpora.errors import InputError
+from corpora.files import write_json, written_whole
+from tokenize_lab.adapt.kept import kept_rows
+from tokenize_lab.adapt.learn import FEWEST, NewMerge, OldWords, learn_merges, old_pieces
+from tokenize_lab.adapt.source import MergeSource, merge_source
+from tokenize_lab.adapt.spare import MergeTree, removed_from
+from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
+from tokenize_lab.forensics.audit import identity, token
+from tokenize_lab.forensics.finding import TokenizerFinding
+from tokenize_lab.merges.learner import Pair
+from tokenize_lab.progress import ReportProgress, silent
+from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizers
+from tokenize_lab.vocabulary_curves.curve import TRIED, CurveCounter, followed_on
+
+FILE, EMBEDDING = "tokenizer.json", "embedding.json"
+REUSES = ("", "unreachable", "unused")
+LISTED = 1000  # new tokens in the finding; embedding.json has all
+
+
+@dataclass(frozen=True)
+class Extension:
+    """An extended vocabulary.
+
+    Attributes:
+        tokenizer: the new one.
+        finding: what it gains and changes, ready for JSON.
+        embedding: for each new id, the old ids whose mean its row may begin as.
+    """
+
+    tokenizer: HuggingFaceTokenizer
+    finding: TokenizerFinding
+    embedding: list[dict[str, Any]]
+
+    def save(self, folder: str | PathLike[str]) -> Path:
+        """Write `tokenizer.json`, `embedding.json` and the finding; return the first's path.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        out = path("folder", folder)
+        with written_whole(out / FILE) as temporary:
+            temporary.write_text(self.tokenizer.serialized, "utf-8")
+        rows = {"tokenizer": self.finding["tokenizer"]["spec"], "rows": self.embedding}
+        write_json(out / EMBEDDING, rows)
+        self.finding.save(out)
+        return out / FILE
+
+
+class SplitBatch(NamedTuple):
+    """Texts of one language, to learn from and to measure; how many there are, and bytes."""
+
+    language: str
+    learned: Sequence[str]
+    unseen: Sequence[str]
+    documents: int
+    bytes: int
+
+
+def extend(
+    tokenizer: object,
+    corpora: Sequence[Corpus],
+    *,
+    add: int,
+    keep: Sequence[Corpus] = (),
+    unchanged: bool = False,
+    reuse: str = "",
+    unseen: float = 0.1,
+    progress: ReportProgress = silent,
+) -> Extension:
+    """Extend a BPE by new merges, learned on its own encoding of some text, inside its pieces.
+
+    Args:
+        tokenizer: a BPE, or the spec of one.
+        corpora: text to learn from.
+        add: new ids.
+        keep: text of languages that are to be encoded as before; what changes is counted.
+        unchanged: leave out merges that would fire in that text, so that nothing changes there.
+        reuse: give ids away that no text leads to (`unreachable`), or that are not used in any text
+            given here (`unused`), before new ones are appended; a part of another token never goes.
+        unseen: share of each language's documents, evenly spaced, that is not learned from: bytes
+            per token are of these. 0 measures on what was learned from.
+        progress: told what is being done, and of the bytes of text just read.
+
+    Raises:
+        InputError: the tokenizer is no BPE, the text has fewer merges to learn, a new token would
+            be spelt like a special one, or from the corpora.
+    """
+    whole("add", add, 1)
+    every = _every(real("unseen", unseen, 0, 0.5))
+    one_of("reuse", reuse, REUSES)
+    if unchanged and not keep:
+        raise InputError("`unchanged`: of which text? give some to `keep`")
+    (given,) = load_tokenizers([tokenizer])
+    progress("reading merges", 0)
+    source = merge_source(given)
+    corpus = joined(corpora)
+    followed = followed_on(source.tokenizer, _first_texts(corpus))
+    words = OldWords(followed)
+    read: dict[str, tuple[int, int]] = {}
+    for part in _split(corpus, every, "reading", progress):
+        words.add(part.learned)
+        documents, size = read.get(part.language, (0, 0))
+        read[part.language] = documents + part.documents, size + part.bytes
+    refused: set[Pair] = set()
+    if unchanged:
+        refused = _pairs_of(OldWords(followed), keep, progress)
+    reused = _reused(source, reuse, [corpus, *keep], progress)[:add]
+    before = source.tokenizer.vocabulary_size
+    new_ids = [*reused, *range(before, before + add - len(reused))]
+    progress("learning merges", 0)
+    merges = learn_merges(source, words, new_ids, refused)
+    if len(merges) < add:
+        raise InputError(_too_few(corpus.name, add, len(merges), unchanged))
+    made = _extended(source, merges, reused, given)
+    finding = TokenizerFinding(
+        kind="extend",
+        tokenizer=identity(given),
+        extended=identity(made),
+        added=add,
+        reused=reused,
+        reuse=reuse,
+        corpus=corpus.name,
+        unseen=unseen,
+        unchanged=unchanged,
+        parallel=corpus.parallel,
+        languages=[
+            {**row, "read": dict(zip(("documents", "bytes"), read[row["language"]], strict=True))}
+            for row in _curves(made, corpus, every, add, progress)
+        ],
+        kept=kept_rows(given, made, keep, progress=progress),
+        tokens=[
+            {**token(made.token_bytes, m.token_id), "parts": [m.left, m.right], "count": m.times}
+            for m in merges[:LISTED]
+        ],
+    )
+    pieces = old_pieces(merges)
+    embedding = [
+        {
+            **token(made.token_bytes, merge.token_id),
+            "mean_of": pieces[merge.token_id],
+            "reused": merge.token_id < before,
+        }
+        for merge in merges
+    ]
+    return Extension(made, finding, embedding)
+
+
+def _every(unseen: float) -> int:
+    return round(1 / unseen) if unseen else 0
+
+
+def _first_texts(corpus: Corpus) -> list[str]:
+    """Return a few texts that a corpus begins with, to try ways of splitting on."""
+    first = next(corpus.batches(), None)
+    return list(first.texts[:TRIED]) if first else []
+
+
+def _pairs_of(words: OldWords, corpora: Sequence[Corpus], progress: ReportProgress) -> set[Pair]:
+    for corpus in corpora:
+        for batch in corpus.batches():
+            words.add(batch.texts)
+            progress("reading what is kept", sum(map(utf8_length, batch.texts)))
+    return words.pairs()
+
+
+def _split(
+    corpus: Corpus, every: int, doing: str, progress: ReportProgress
+) -> Iterator[SplitBatch]:
+    """Yield a corpus's batches, every so many documents of a language held back."""
+    seen: dict[str, int] = {}
+    for batch in corpus.batches():
+        first = seen.get(batch.language, 0)
+        seen[batch.language] = first + len(batch.texts)
+        held = [every and (first + i) % every == every - 1 for i in range(len(batch.texts))]
+        learned = [text for text, back in zip(batch.texts, held, strict=True) if not back]
+        unseen = [text for text, back in zip(batch.texts, held, strict=True) if back]
+        size = sum(map(utf8_length, batch.texts))
+        measured = unseen if every else learned
+        yield SplitBatch(batch.language, learned, measured, len(batch.texts), size)
+        progress(doing, size)
+
+
+def _reused(
+    source: MergeSource, reuse: str, corpora: Sequence[Corpus], progress: ReportProgress
+) -> list[int]:
+    """Return ids that new tokens may have, ascending, and take them out of the source."""
+    if not reuse:
+        return []
+    tree = MergeTree(source)
+    if reuse == "unreachable":
+        progress("looking for ids that no text leads to", 0)
+        ids = tree.unreachable()
+    else:
+        ids = tree.unused_leaves(used_ids(source.tokenizer, corpora, progress))
+    return sorted(ids)
+
+
+def used_ids(
+    tokenizer: Tokenizer, corpora: Sequence[Corpus], progress: ReportProgress = silent
+) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+    """Return which ids come out of some text: [V] bool."""
+    used = np.zeros(tokenizer.vocabulary_size, np.bool_)
+    for corpus in corpora:
+        for batch in corpus.batches():
+            used[tokenizer.encode_batch(batch.texts).ids] = True
+            progress("looking for ids in use", sum(map(utf8_length, batch.texts)))
+    return used
+
+
+def _too_few(name: str, add: int, found: int, unchanged: bool) -> str:
+    but = " that do not fire in the text kept" if unchanged else ""
+    return (
+        f"`add` {add}: {name} has only {found} merges to learn{but} (pairs of tokens, inside "
+        f"pieces, that stand there {FEWEST} times or more); ask for that or fewer, or give more"
+        " text"
+    )
+
+
+def _extended(
+    source: MergeSource, merges: Sequence[NewMerge], reused: Sequence[int], given: Tokenizer
+) -> HuggingFaceTokenizer:
+    """Return the tokenizer with the merges appended."""
+    model = source.model
+    spelt = {token_id: piece for piece, token_id in model["vocab"].items()}
+    removed_from(source, reused)
+    spelt |= {merge.token_id: merge.piece for merge in merges}
+    as_words = bool(model["merges"]) and isinstance(model["merges"][0], str)
+    for merge in merges:
+        model["vocab"][merge.piece] = merge.token_id
+        pair = [spelt[merge.left], spelt[merge.right]]
+        model["merges"].append(" ".join(pair) if as_words else pair)
+    # Added tokens that the model does not know are numbered by its size, which has changed.
+    for name, token_id in source.specials.items():
+        model["vocab"].setdefault(name, token_id)
+    text = json.dumps(source.content, ensure_ascii=False)
+    made = huggingface_from_text(text, f"{given.spec}+{len(merges)}", given.name, given.spec)
+    old = np.setdiff1d(np.arange(source.tokenizer.vocabulary_size), reused)
+    if not np.array_equal(made.token_bytes.kinds[old], source.tokenizer.token_bytes.kinds[old]):
+        raise InputError(
+            f"{given.spec}: one of its added tokens would be taken for text once it is extended; "
+            "give a tokenizer.json whose vocabulary has its added tokens"
+        )
+    return made
+
+
+def _curves(
+    made: HuggingFaceTokenizer, corpus: Corpus, every: int, add: int, progress: ReportProgress
+) -> list[dict[str, Any]]:
+    """Return the tokens of each language's held back text at every number of new ids, from 0."""
+    counter = CurveCounter(followed_on(made, _first_texts(corpus)), ())
+    for part in _split(corpus, every, "counting tokens at every number of new ids", progress):
+        counter.add(part.language, 0, part.unseen)
+    return [
+        {
+            "language": language,
+            "documents": curve.documents,
+            "bytes": curve.bytes,
+            "pretokens": curve.pieces,
+            "tokens": curve.tokens[-add - 1 :].tolist(),
+        }
+        for language, curve in sorted(counter.curves().items())
+    ]

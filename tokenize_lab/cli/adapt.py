@@ -1,0 +1,172 @@
+"""`tokenize-lab tokenizers extend | prune`: a vocabulary changed for other languages."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from corpora.cli import JsonOption
+from corpora.corpus import total_bytes
+from tokenize_lab.cli.forensics import Spec
+from tokenize_lab.cli.options import (
+    Corpora,
+    Globs,
+    Invalid,
+    LanguageField,
+    ReadOptions,
+    TextField,
+    TxtUnit,
+    say,
+)
+from tokenize_lab.progress import progress
+
+KEPT = "What is kept"
+Out = Annotated[
+    Path, typer.Option(help="folder for tokenizer.json and what is said of it", show_default=False)
+]
+
+
+class Reuse(StrEnum):
+    """Which ids new tokens may have before any is appended."""
+
+    NONE = "none"
+    UNREACHABLE = "unreachable"
+    UNUSED = "unused"
+
+
+def extend(
+    spec: Spec,
+    corpora: Corpora,
+    add: Annotated[int, typer.Option(metavar="K", min=1, help="new ids", show_default=False)],
+    out: Out,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CORPUS",
+            help="text whose encodings are compared; may be repeated",
+            rich_help_panel=KEPT,
+        ),
+    ] = None,
+    unchanged: Annotated[
+        bool,
+        typer.Option(
+            "--unchanged",
+            help="learn no merge that fires in the text of --keep",
+            rich_help_panel=KEPT,
+        ),
+    ] = False,
+    reuse: Annotated[
+        Reuse,
+        typer.Option(
+            help="ids to give away before any is appended: those that no text leads to "
+            "(proven), or that no text given here uses",
+        ),
+    ] = Reuse.NONE,
+    unseen: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=0.5,
+            help="share of each language's documents that is measured, not learned from",
+        ),
+    ] = 0.1,
+    text_field: TextField = "text",
+    language_field: LanguageField = None,
+    glob: Globs = None,
+    unit: TxtUnit = "line",
+    on_invalid: Invalid = "refuse",
+    as_json: JsonOption = False,
+) -> None:
+    """Extend a BPE's vocabulary: new merges after the old ones, learned on its own encoding of a
+    text, inside its pieces. Old ids stay as they are.
+
+    An old encoding changes only where a new merge fires: of the text of --keep it is counted, by
+    language, how many documents change, and with --unchanged none do. --out gets a tokenizer.json
+    that stock libraries load (ranks of tiktoken and tekken become merges), embedding.json (the old
+    ids whose mean a new id's embedding may begin as), and bytes per token on unseen text at every
+    number of new ids, from one pass.
+
+    \b
+    tokenize-lab tokenizers extend mistral:tekken text:amh,mya --add 8000 --keep english.txt \\
+      --unchanged --out out/extended
+    tokenize-lab report out/extended
+    """
+    from tokenize_lab.adapt.extend import extend as run
+    from tokenize_lab.cli.adapt_tables import extension_tables
+
+    reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
+    opened, kept = reading.open(corpora), reading.open(keep or [])
+    with progress(total=total_bytes(opened)) as bars:
+        extension = run(
+            spec,
+            opened,
+            add=add,
+            keep=kept,
+            unchanged=unchanged,
+            reuse="" if reuse is Reuse.NONE else reuse.value,
+            unseen=unseen,
+            progress=bars.report,
+        )
+    file = extension.save(out)
+    say(reading.remarks([*opened, *kept]))
+    _deliver(extension.finding, file, extension_tables, as_json)
+
+
+def prune(
+    spec: Spec,
+    corpora: Corpora,
+    out: Out,
+    to: Annotated[
+        int | None, typer.Option(metavar="V", min=1, help="ids to be left", show_default=False)
+    ] = None,
+    drop: Annotated[
+        int | None, typer.Option(metavar="K", min=1, help="ids to go", show_default=False)
+    ] = None,
+    unused: Annotated[
+        bool,
+        typer.Option(
+            "--unused",
+            help="only those that CORPUS does not use, so that its encoding stays; without --to or "
+            "--drop all of them",
+            rich_help_panel=KEPT,
+        ),
+    ] = False,
+    text_field: TextField = "text",
+    language_field: LanguageField = None,
+    glob: Globs = None,
+    unit: TxtUnit = "line",
+    on_invalid: Invalid = "refuse",
+    as_json: JsonOption = False,
+) -> None:
+    """Prune a BPE's vocabulary: its last merges go, or with --unused only leaves of the merge tree
+    that CORPUS does not use. Special tokens stay; ids close ranks in their order.
+
+    CORPUS is the text of the languages to keep: it is encoded before and after, and documents whose
+    encoding changed are counted by language. --out gets a tokenizer.json and ids.json (new id of
+    each old one, and the rows of an embedding table that stay).
+
+    \b
+    tokenize-lab tokenizers prune mistral:tekken english.txt --drop 40000 --unused --out out/small
+    tokenize-lab report out/small
+    """
+    from tokenize_lab.adapt.prune import prune as run
+    from tokenize_lab.cli.adapt_tables import pruning_tables
+
+    reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
+    opened = reading.open(corpora)
+    with progress(total=total_bytes(opened)) as bars:
+        pruned = run(spec, opened, to=to, drop=drop, unused=unused, progress=bars.report)
+    file = pruned.save(out)
+    say(reading.remarks(opened))
+    _deliver(pruned.finding, file, pruning_tables, as_json)
+
+
+def _deliver(finding: dict[str, Any], file: Path, tables: Any, as_json: bool) -> None:
+    from corpora.output import drawn, emit, json_object
+
+    say([f"{file} (then: tokenize-lab report {file.parent})"])
+    if as_json:
+        emit(json_object(finding))
+    else:
+        emit(drawn(tables(finding)))
