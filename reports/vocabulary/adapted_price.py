@@ -8,8 +8,8 @@ from markupsafe import Markup
 from reports.html import TableCell, columns, language_cell, sortable_table
 from reports.laws.optimal import place_of
 from reports.numbers import UNMEASURED, cell, power, significant
-from scaling.advise.advise import answer
 from scaling.advise.answer import MeasuredTokenizer, Question, TokenizerPrice
+from scaling.advise.answer_question import answer_question
 from scaling.advise.estimate import Estimate
 
 BUDGETS = (1e20, 1e21)  # FLOPs
@@ -48,14 +48,14 @@ def changed_prices(rates: Sequence[ChangedRate]) -> list[ChangedPrice]:
     placed = [rate for rate in rates if place_of(rate.language, rate.parity) is not None]
     for rate in placed[:_MOST]:
         tokenizers = [
-            MeasuredTokenizer(name, *pair)
-            for name, *pair in zip(("before", "after"), rate.rates, rate.sizes, strict=True)
+            MeasuredTokenizer(name, known, size)
+            for name, known, size in zip(("before", "after"), rate.rates, rate.sizes, strict=True)
         ]
         for budget in BUDGETS:
             asked = Question(
                 budget, rate.language, FAMILY, parity=rate.parity, tokenizers=tokenizers
             )
-            advice = answer(asked)
+            advice = answer_question(asked)
             found.append(
                 ChangedPrice(rate, budget, advice.compression_rate_opt, *advice.tokenizers)
             )
