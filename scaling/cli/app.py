@@ -12,9 +12,10 @@ from corpora.cli import JsonOption
 from corpora.errors import InputError, did_you_mean
 from corpora.output import emit
 from scaling.cli.advise import advise
-from scaling.cli.evaluate import evaluate, generate
+from scaling.cli.evaluate import evaluate
 from scaling.cli.fit import columns_needed, fit
 from scaling.cli.flop_equivalent import flop_equivalent
+from scaling.cli.generate import generate
 from scaling.cli.options import how_option, print_json, shown
 from scaling.cli.plan import plan
 from scaling.cli.predict import predict

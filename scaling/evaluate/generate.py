@@ -4,7 +4,6 @@ There is no end-of-text unit: generation stops at the length that was asked for.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from corpora.errors import InputError
-from scaling.evaluate.caches import CachedBytes, CachedTokens, next_starts
+from scaling.evaluate.caches import CachedTokens
+from scaling.evaluate.decoding import Decoding, Passes
+from scaling.evaluate.latent_reader import CachedBytes, next_starts
+from scaling.evaluate.sampling import Sampling, drawn, probabilities
+from scaling.evaluate.speculate import speculate
 from scaling.evaluate.trained_run import TrainedRun
 from scaling.model.blt import ByteLatentTransformer
 
@@ -30,83 +33,69 @@ class Pieces(Protocol):
     def __getitem__(self, token_id: int, /) -> bytes: ...
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """How the next unit is chosen.
-
-    Attributes:
-        temperature: logits are divided by it; 0 takes the likeliest unit, the first of equals.
-        top_p: only the likeliest units that together have this probability are drawn from.
-        top_k: only so many of the likeliest are drawn from; None for all.
-        seed: of the draws; the same seed gives the same text.
-
-    Raises:
-        InputError: a value is out of range.
-    """
-
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.temperature < np.inf:
-            raise InputError(f"temperature {self.temperature}: must be 0 or more, and finite")
-        if not 0 < self.top_p <= 1:
-            raise InputError(f"top-p {self.top_p}: must be above 0 and at most 1")
-        if self.top_k is not None and self.top_k < 1:
-            raise InputError(f"top-k {self.top_k}: must be 1 or more")
-        if self.seed < 0:
-            raise InputError(f"seed {self.seed}: must be 0 or more")
+PLAIN = Decoding()
 
 
-def continue_text(run: TrainedRun, prompt: str, size: int, sampling: Sampling) -> Iterator[bytes]:
+def continue_text(
+    run: TrainedRun,
+    prompt: str,
+    size: int,
+    sampling: Sampling,
+    decoding: Decoding = PLAIN,
+    passes: Passes | None = None,
+) -> Iterator[bytes]:
     """Yield `size` bytes that follow `prompt`, a few at a time; a character may lie across two.
 
     A subword model's prompt is encoded by itself, so it continues at a token's beginning.
 
+    Args:
+        decoding: how a byte latent model goes on. passes: counts what that takes.
+
     Raises:
-        InputError: the prompt has no UTF-8 form, or the model's logits are not finite.
+        InputError: the prompt has no UTF-8 form, the model's logits are not finite, or the run
+            cannot be decoded so.
     """
     try:
         text = prompt.encode()
     except UnicodeEncodeError as error:
         raise InputError(f"the prompt is not UTF-8 ({error.reason}); give it as text") from error
+    check_decoding(run, decoding)
     model, spec, tokenizer = run.model, run.spec, run.tokenizer
     if isinstance(model, ByteLatentTransformer):
         assert spec.patching is not None
         rule = next_starts(spec.patching, run.byte_model)
-        units = generate_units(CachedBytes(model, text, spec.window_units, rule), sampling)
-        yield from generate_bytes(units, None, size)
+        reader = CachedBytes(model, text, spec.window_units, rule, passes)
+        if decoding.kind == "speculate":
+            yield from cut(speculate(reader, decoding, sampling), size)
+            return
+        yield from generate_bytes(generate_units(reader, sampling), None, size)
         return
     assert tokenizer is not None
     ids = tokenizer.encode_batch([prompt]).ids.tolist()
-    reader = CachedTokens(model, ids, spec.window_units)
+    tokens = CachedTokens(model, ids, spec.window_units)
     table = tokenizer.token_bytes
-    units = generate_units(reader, sampling, forbidden=table.lengths == 0)
+    units = generate_units(tokens, sampling, forbidden=table.lengths == 0)
     prefix = b"" if ids else tokenizer.prefix  # where the text begins here
     yield from generate_bytes(units, table, size, prefix)
 
 
-def probabilities(logits: NDArray[np.floating], sampling: Sampling) -> NDArray[np.float64]:
-    """Return [V] what each unit is drawn with, at a temperature above 0.
+def check_decoding(run: TrainedRun, decoding: Decoding) -> None:
+    """See that a run can be decoded so.
 
-    Units at minus infinity are never drawn. Top-k is applied before top-p.
+    Raises:
+        InputError: it cannot.
     """
-    assert sampling.temperature > 0
-    shifted = (logits - logits.max()).astype(np.float64) / sampling.temperature
-    weights = np.exp(shifted)
-    order = np.argsort(-weights, kind="stable")
-    if sampling.top_k is not None:
-        weights[order[sampling.top_k :]] = 0
-    weights /= weights.sum()
-    if sampling.top_p < 1:
-        # Kept: every unit that those before it do not suffice without; always the likeliest.
-        before = np.cumsum(weights[order]) - weights[order]
-        weights[order[before >= sampling.top_p]] = 0
-        weights /= weights.sum()
-    out: NDArray[np.float64] = weights
-    return out
+    if decoding.kind == "ar":
+        return
+    if not isinstance(run.model, ByteLatentTransformer):
+        raise InputError(
+            f"`decode` {decoding}: run {run.spec.run_id} is a subword model, which has no decoder"
+            " of its own to guess with; leave out `decode`"
+        )
+    if decoding.size >= run.spec.window_units:
+        raise InputError(
+            f"`decode` {decoding}: the model sees {run.spec.window_units} bytes at once; give fewer"
+        )
 
 
 def generate_units(
@@ -123,16 +112,9 @@ def generate_units(
     random = np.random.default_rng(sampling.seed)
     while True:
         logits = reader.logits().float().cpu().numpy()
-        if not np.isfinite(logits).all():
-            raise InputError("the model's logits are not finite: it has diverged; train it again")
         if forbidden is not None:
             logits = np.where(forbidden, -np.inf, logits)
-        if sampling.temperature == 0:
-            unit = int(np.argmax(logits))
-        else:
-            cumulative = np.cumsum(probabilities(logits, sampling))
-            # Drawn below the whole sum: the last place with a probability is the farthest.
-            unit = int(np.searchsorted(cumulative, random.random() * cumulative[-1], side="right"))
+        unit = drawn(probabilities(logits, sampling), random)
         yield unit
         reader.push(unit)
 
@@ -153,3 +135,24 @@ def generate_bytes(
         piece, prefix = piece.removeprefix(prefix), b""
         yield piece[:left]
         left -= len(piece)
+
+
+def cut(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """Yield the first `size` bytes of pieces."""
+    left = size
+    while left > 0:
+        piece = next(pieces)
+        yield piece[:left]
+        left -= len(piece)
+
+
+def cut_after(pieces: Iterator[bytes], end: bytes) -> Iterator[bytes]:
+    """Yield pieces up to the first place where `end` has been written, it included."""
+    before = b""  # what may be the beginning of `end`
+    for piece in pieces:
+        at = (before + piece).find(end)
+        if at >= 0:
+            yield piece[: at + len(end) - len(before)]
+            return
+        yield piece
+        before = (before + piece)[max(0, len(before) + len(piece) - len(end) + 1) :]

@@ -1,13 +1,15 @@
-"""Published figures, reproduced: what the shipped tables of arXiv 2605.01188 give."""
+"""Published figures, reproduced: what the shipped tables of two papers give (`tables`)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from corpora.bootstrap import Interval
 from scaling.compare import score_forms
 from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP, Bootstrap
+from scaling.evaluate.decoding import FAST_BLT_PARAMS, speculation_rounds
 from scaling.fits.isoflop import fit_surfaces
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
@@ -34,7 +36,8 @@ def reproduce(
     Raises:
         InputError: the folder holds none of the files.
     """
-    found = [*_costs(), *_surfaces(bootstrap), *_law1(bootstrap), *_law2(bootstrap), *_joint_law()]
+    found = [*_costs(), *_decoders(), *_surfaces(bootstrap), *_law1(bootstrap), *_law2(bootstrap)]
+    found += _joint_law()
     if runs_folder is not None:
         found += figures_of_runs(Path(runs_folder), bootstrap)
     return tuple(found)
@@ -66,6 +69,63 @@ def _costs() -> Iterator[PublishedFigure]:
         "median error of train_bytes, %": 100 * float(np.median(errors)),
     }
     yield from figures("figure 19", counted)
+
+
+def _decoders() -> Iterator[PublishedFigure]:
+    """Yield what the printed passes of fast decoders come to (arXiv 2605.08044)."""
+    rows = list(tables.decoded().iter_rows(named=True))
+    off: dict[str, list[float]] = {size: [] for size in FAST_BLT_PARAMS}
+    for row in rows:
+        params = FAST_BLT_PARAMS[row["size"]]
+        read = params.gigabytes(row["decoder_nfe"], row["global_nfe"])
+        off[row["size"]].append(abs(read / row["bandwidth_gb"] - 1))
+    blocks = [row for row in rows if row["model"].startswith("BLT-D-")]
+    judged = [row for row in rows if row["model"] == "BLT-S" or row["setting"].startswith("one")]
+    from_acceptance = {
+        k: max(_off_by_acceptance(row) for row in judged if row["block"] == k) for k in (4, 16)
+    }
+    per_pass = {
+        row["task"]: row["length"] / row["global_nfe"]
+        for row in rows
+        if (row["size"], row["model"]) == ("1B", "BLT")
+    }
+    (guessing,) = (
+        row
+        for row in judged
+        if (row["size"], row["task"], row["setting"]) == ("1B", "fr-en", "k=8")
+    )
+    rounds = speculation_rounds(guessing["length"], 8, guessing["acceptance_percent"] / 100)
+    found: dict[str, float | None] = {
+        "rows": len(rows),
+        "rows whose GB passes give within 2 %": sum(
+            error < 0.02 for errors in off.values() for error in errors
+        ),
+        **{
+            f"largest difference in GB, {size}, %": 100 * max(errors)
+            for size, errors in off.items()
+        },
+        "BLT-D rows of L / B global passes": sum(
+            row["global_nfe"] * row["block"] == row["length"] for row in blocks
+        ),
+        **{
+            f"largest difference of passes, k = {k}, %": 100 * error
+            for k, error in from_acceptance.items()
+        },
+        **{f"bytes per global pass, {task}": rate for task, rate in per_pass.items()},
+        "GB of BLT-S, k = 8, fr-en, with reuse": FAST_BLT_PARAMS["1B"].gigabytes(
+            guessing["decoder_nfe"], rounds
+        ),
+    }
+    yield from figures("Fast BLT, tables 3 to 10", found)
+
+
+def _off_by_acceptance(row: Mapping[str, Any]) -> float:
+    """Return how far passes are, at most, from what the share of kept guesses gives."""
+    rounds = speculation_rounds(row["length"], row["block"], row["acceptance_percent"] / 100)
+    decoder = rounds * (row["block"] + 1 if row["model"] == "BLT-S" else 2)
+    return float(
+        max(abs(decoder / row["decoder_nfe"] - 1), abs(2 * rounds / row["global_nfe"] - 1))
+    )
 
 
 def _surfaces(bootstrap: Bootstrap) -> Iterator[PublishedFigure]:

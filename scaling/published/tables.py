@@ -1,7 +1,8 @@
 """The reference tables shipped with the project: figures of arXiv 2605.01188, read off its pages.
 
 Limisiewicz et al. 2026, "Compute Optimal Tokenization". Numbers only: 311 trained models from the
-vector graphics of figure 19, and tables 3, 4, 5, 6, 9 and 10.
+vector graphics of figure 19, and tables 3, 4, 5, 6, 9 and 10. Beside them the 128 rows of tables 3
+to 10 of "Fast Byte Latent Transformer" (arXiv 2605.08044): what decoders score and cost.
 
 Published coefficients, each with its citation, as the same type as a fit.
 
@@ -31,8 +32,9 @@ LANGUAGES = "cot_languages"
 BLT_SHAPES = "cot_table4_blt_shapes"
 SUBWORD_SHAPES = "cot_table5_subword_shapes"
 BLT_SHARES = "cot_table6_blt_compute_share"
+FAST_BLT = "fast_blt"
 FIGURES = "figures"
-TABLES = (ISOFLOP, OPTIMA, LANGUAGES, BLT_SHAPES, SUBWORD_SHAPES, BLT_SHARES, FIGURES)
+TABLES = (ISOFLOP, OPTIMA, LANGUAGES, BLT_SHAPES, SUBWORD_SHAPES, BLT_SHARES, FAST_BLT, FIGURES)
 LARGEST_LAYERS = 40
 
 
@@ -83,6 +85,21 @@ def isoflop_runs(exact_params: bool = False) -> Runs:
 def optima() -> Runs:
     """Return table 10: the lowest bits per byte of 8 budgets and 6 compression rates."""
     return replace(read_runs(path(OPTIMA)), name=f"{OPTIMA}.csv")
+
+
+def decoded() -> pl.DataFrame:
+    """Return the published decoders: `size`, `task`, `model`, `setting`, `score`,
+    `acceptance_percent`, `decoder_nfe`, `global_nfe` and `bandwidth_gb` as printed, and besides
+
+    length: bytes written, those of the plain model's decoder passes.
+    block: k, or B; null of the plain model.
+    """
+    rows = table(FAST_BLT)
+    plain = rows.filter(model="BLT").select("size", "task", length="decoder_nfe")
+    block = pl.concat_str("model", "setting", separator=" ").str.extract(r"(?:k=|BLT-DV?-)(\d+)")
+    return rows.join(plain, on=["size", "task"], how="left", maintain_order="left").with_columns(
+        block=block.cast(pl.Int64)
+    )
 
 
 _DATA = files("scaling.published") / "data"

@@ -7,15 +7,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from scaling.evaluate.caches import (
+from scaling.evaluate.caches import CachedTokens, segment_batch, segment_begin
+from scaling.evaluate.latent_reader import (
     CachedBytes,
-    CachedTokens,
     NextEntropy,
     NextStarts,
     next_space,
     next_static,
-    segment_batch,
-    segment_begin,
 )
 from scaling.flops import BltShape, SubwordShape
 from scaling.model.blt import ByteLatentTransformer
@@ -116,7 +114,7 @@ def test_the_latest_latent_matters_and_only_once_its_patch_has_opened() -> None:
     model = latent_model()
     reader = CachedBytes(model, TEXT[:10], WINDOW, next_static(4))
     before = reader.logits()
-    reader._latent = reader._latent + 1
+    reader._slots[-1] = reader._slots[-1] + 1
     reader.push(TEXT[10])  # byte 11 is not the first of a patch: it reads the same latent
     changed = reader.logits()
     honest = CachedBytes(model, TEXT[:11], WINDOW, next_static(4)).logits()

@@ -3,10 +3,11 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from scaling.cli.evaluate import shown_text
+from scaling.cli.generate import shown_text
 from scaling.data.windows import StaticPatches
 from scaling.evaluate.score import score
 from scaling.evaluate.trained_run import open_run
@@ -79,15 +80,61 @@ def test_no_prompt(run: Path) -> None:
     assert "prompt" in result.stderr.lower()
 
 
+def timeless(answer: Any) -> Any:
+    """Return what `generate` printed but the time it took."""
+    assert answer["cost"].pop("seconds") > 0
+    return answer
+
+
 def test_generate_goes_on_with_a_prompt(run: Path) -> None:
     options = "--bytes 60 --temperature 1 --device cpu --seed"
     line = f"scaling generate {run} 'Once upon' {options}"
-    first, again, other = (answer(f"{line} {seed}") for seed in (3, 3, 4))
+    first, again, other = (timeless(answer(f"{line} {seed}")) for seed in (3, 3, 4))
     assert first == again != other
+    assert first["cost"]["decoder_passes"] == 60
     assert first["bytes"] == 60 and first["prompt"] == "Once upon"
-    assert answer(f"scaling generate {run} - {options} 3", stdin="Once upon") == first
+    read = answer(f"scaling generate {run} - {options} 3", stdin="Once upon")
+    assert timeless(read) == first
     printed = command(f"{line} 3").stdout
     assert printed == shown_text(first["text"]) + "\n"
+
+
+def test_generate_guesses_ahead(run: Path) -> None:
+    line = f"scaling generate {run} 'Once upon' --bytes 50 --device cpu"
+    plain = answer(line)
+    for more in ("speculate:4", "speculate:4 --no-reuse"):
+        found = answer(f"{line} --decode {more}")
+        assert found["text"] == plain["text"]
+        assert found["cost"]["decode"] == "speculate:4"
+        assert 0 <= found["cost"]["acceptance"] <= 1
+        params = 2 * 16 * 32 * 2 + 2 * 12 * 32**2, 12 * 16**2 + 4 * 16**2, 16**3 + 256 * 16
+        passes = [found["cost"][f"{name}_passes"] for name in ("global", "encoder", "decoder")]
+        assert found["cost"]["bytes_read"] == 2 * sum(
+            p * n for p, n in zip(params, passes, strict=True)
+        )
+        paper = 2 * (passes[2] * params[2] + passes[0] * (params[0] + params[1])) / 1e9
+        assert found["cost"]["gigabytes"] == pytest.approx(paper)
+        assert found["cost"]["bytes_per_global_pass"] == 50 / passes[0]
+    said = command(f"{line} --decode speculate:4").stderr
+    assert "of guesses kept" in said and "global passes" in said and "GB" in said
+
+
+def test_generate_stops_at_a_text(run: Path) -> None:
+    line = f"scaling generate {run} Once --bytes 50 --device cpu"
+    text = answer(line)["text"]
+    end = text[7]
+    for how in ("ar", "speculate:16"):
+        found = answer(f"{line} --decode {how} --until", end)
+        assert found["text"] == text[: text.index(end) + 1]
+    assert "`until`" not in mistake(f"{line} --until ''")
+    assert "--until" in mistake(f"{line} --until ''")
+
+
+def test_ways_to_decode_that_there_are_not(run: Path) -> None:
+    line = f"scaling generate {run} Once --device cpu --decode"
+    assert "give ar or speculate" in mistake(f"{line} speculat:4")
+    assert "sees 64 bytes at once" in mistake(f"{line} speculate:64")
+    assert "not UTF-8" in mistake(f"scaling generate {run} --device cpu", "a\udcffb")
 
 
 def test_stdin_that_is_no_text(run: Path) -> None:

@@ -10,9 +10,10 @@ from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.errors import InputError
 from corpora.open import open_corpus
-from scaling.evaluate.caches import next_starts
 from scaling.evaluate.evaluate_text import evaluate, inference_flops_per_byte
-from scaling.evaluate.generate import Sampling, continue_text
+from scaling.evaluate.generate import continue_text
+from scaling.evaluate.latent_reader import next_starts
+from scaling.evaluate.sampling import Sampling
 from scaling.evaluate.trained_run import TrainedRun, open_run
 from scaling.flops import CostContext, forward_flops_per_byte
 from scaling.spec import RunSpec

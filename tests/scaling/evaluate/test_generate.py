@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from corpora.errors import InputError
-from scaling.evaluate.caches import CachedBytes, CachedTokens, NextStarts, next_space, next_static
-from scaling.evaluate.generate import Sampling, generate_bytes, generate_units, probabilities
+from scaling.evaluate.caches import CachedTokens
+from scaling.evaluate.generate import generate_bytes, generate_units
+from scaling.evaluate.latent_reader import CachedBytes, NextStarts, next_space, next_static
+from scaling.evaluate.sampling import Sampling, probabilities
 from tests.scaling.evaluate.test_caches import WINDOW, byte_model, latent_model
 from tests.scaling.evaluate.whole import Whole
 

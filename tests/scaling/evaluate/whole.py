@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from scaling.evaluate.caches import NextStarts, segment_batch, segment_begin
+from scaling.evaluate.caches import segment_batch, segment_begin
+from scaling.evaluate.latent_reader import NextStarts
 from scaling.model.blt import ByteLatentTransformer
 from scaling.model.weights import AnyModel
 

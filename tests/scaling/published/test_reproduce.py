@@ -9,6 +9,7 @@ import pytest
 from corpora.errors import InputError
 from scaling.compare import compare, weigh
 from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap
+from scaling.evaluate.decoding import FAST_BLT_PARAMS, speculation_rounds
 from scaling.fits.law2 import fit_law2
 from scaling.laws.registry import Options
 from scaling.published import reproduce_runs, tables
@@ -104,6 +105,25 @@ def test_reproduce_what_is_shipped() -> None:
     best = by_name["Law II, 48 optima", "T*(1e+20)"]
     assert best.published == "3.70" and best.agrees and best.in_interval
     assert by_name["Law I, as the paper prints it", "alpha"].agrees is None
+
+
+def test_what_decoders_cost_follows_from_their_passes() -> None:
+    """All 128 rows within 2 %; blocks of B bytes take L / B passes of the global module."""
+    rows = tables.decoded()
+    assert rows.height == 128 and rows["block"].null_count() == 8
+    assert dict(rows.select("task", "length").unique().rows())["mbpp"] == 256
+    for row in rows.iter_rows(named=True):
+        params = FAST_BLT_PARAMS[row["size"]]
+        found = params.gigabytes(row["decoder_nfe"], row["global_nfe"])
+        assert found == pytest.approx(row["bandwidth_gb"], rel=0.02)
+        if row["model"].startswith("BLT-D-"):
+            assert row["global_nfe"] * row["block"] == row["length"]
+        if row["model"] == "BLT-S":
+            rounds = speculation_rounds(
+                row["length"], row["block"], row["acceptance_percent"] / 100
+            )
+            assert rounds * (row["block"] + 1) == pytest.approx(row["decoder_nfe"], rel=0.02)
+            assert 2 * rounds == pytest.approx(row["global_nfe"], rel=0.055)
 
 
 def test_what_is_printed_is_what_the_coefficients_say() -> None:

@@ -1,0 +1,146 @@
+"""`tokenize-lab scaling generate`: what a trained run says, and what writing it took."""
+
+import codecs
+import re
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from corpora.cli import JsonOption
+from corpora.errors import InputError
+from corpora.output import emit
+from scaling.cli.options import (
+    DeviceOption,
+    RunArgument,
+    how_option,
+    machine_settings,
+    print_json,
+    require_torch,
+    shown,
+)
+
+DECODINGS = "ar or speculate:K"
+
+# What a terminal would obey, not show. Newlines and tabs stay.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def generate(
+    run: RunArgument,
+    prompt: Annotated[
+        str, typer.Argument(help="text to go on with; - reads stdin", show_default=False)
+    ],
+    size: Annotated[int, typer.Option("--bytes", min=1, help="how many")] = 200,
+    temperature: Annotated[
+        float, typer.Option(help="0 takes the likeliest byte or token each time")
+    ] = 0.0,
+    top_p: Annotated[float, typer.Option(help="draw from the likeliest of this probability")] = 1.0,
+    top_k: Annotated[int | None, typer.Option(help="draw from so many likeliest")] = None,
+    seed: Annotated[int, typer.Option(help="of the draws")] = 0,
+    decode: Annotated[
+        str, how_option(metavar="HOW", help=f"of a byte latent model: {DECODINGS}")
+    ] = "ar",
+    reuse: Annotated[
+        bool,
+        how_option("--reuse/--no-reuse", help="keep latents of the pass that judges guesses"),
+    ] = True,
+    until: Annotated[
+        str | None, typer.Option(help="stop where this text has been written", show_default=False)
+    ] = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Let a trained run go on with a prompt; what it adds is printed as it comes.
+
+    Bytes that are no UTF-8, and control characters, are shown as U+FFFD; --json keeps the latter.
+
+    A byte latent model can write faster. With --decode speculate:8 its decoder guesses 8 bytes
+    ahead, which one pass of the whole model then judges (BLT-S): greedy text is the same, sampled
+    text has the same distribution. What writing took is said on stderr: bytes per pass of the
+    global module, the share of guesses that were kept, passes, and the gigabytes of weights that
+    these read at two bytes a parameter.
+
+    \b
+    tokenize-lab scaling generate out/train/runs/RUN_ID "It was" --temperature 0.8
+    tokenize-lab scaling generate out/train/runs/RUN_ID "It was" --decode speculate:8
+    """
+    if until == "":
+        raise InputError("`until`: is empty; give text to stop at")
+    require_torch()
+    from scaling.evaluate.decoding import Decoding, Passes
+    from scaling.evaluate.generate import continue_text, cut_after
+    from scaling.evaluate.sampling import Sampling
+    from scaling.evaluate.trained_run import open_run
+    from scaling.flops import BltShape
+
+    sampling = Sampling(temperature, top_p, top_k, seed)
+    decoding, passes = Decoding.parse(decode, reuse=reuse), Passes()
+    chosen = machine_settings(device).torch_device()
+    opened = open_run(run, chosen)
+    text = _stdin() if prompt == "-" else prompt
+    begun = time.perf_counter()
+    pieces = continue_text(opened, text, size, sampling, decoding, passes)
+    if until is not None:
+        pieces = cut_after(pieces, until.encode())
+    written = bytearray()
+
+    def cost() -> dict[str, Any] | None:
+        if not isinstance(shape := opened.spec.model.shape, BltShape):
+            return None
+        how = {"decode": str(decoding), "reuse": reuse}
+        taken = passes.to_json(shape, len(written))
+        return {**how, **taken, "seconds": time.perf_counter() - begun}
+
+    if as_json:
+        written += b"".join(pieces)
+        print_json(
+            {
+                "run_id": opened.spec.run_id,
+                "prompt": text,
+                "text": written.decode("utf-8", "replace"),
+                "bytes": len(written),
+                **asdict(sampling),
+                "cost": cost(),
+            }
+        )
+        return
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for piece in pieces:
+        written += piece
+        emit([shown_text(decoder.decode(piece))])
+    emit([decoder.decode(b"", final=True), "\n"])
+    if (taken := cost()) is not None:
+        typer.echo(cost_line(taken), err=True)
+
+
+def cost_line(cost: Mapping[str, Any]) -> str:
+    """Return what writing took, as a line."""
+    parts = [
+        cost["decode"],
+        _part(cost["bytes_per_global_pass"], "{:.3g} bytes per global pass"),
+        _part(cost["acceptance"], "{:.1%} of guesses kept"),
+        f"{cost['decoder_passes']:,} decoder and {cost['global_passes']:,} global passes",
+        f"{shown(cost['gigabytes'])} GB, {shown(cost['bytes_read'])} bytes read",
+        f"{cost['seconds']:.2f} s",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def _part(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)
+
+
+def shown_text(text: str) -> str:
+    """Return text with U+FFFD for control characters, but newlines and tabs."""
+    return _CONTROLS.sub("\ufffd", text)
+
+
+def _stdin() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"stdin, byte {error.start}: invalid UTF-8; give text") from error
