@@ -71,14 +71,14 @@ def generate(
     if until == "":
         raise InputError("`until`: is empty; give text to stop at")
     require_torch()
-    from scaling.evaluate.decoding import Decoding, Passes
+    from scaling.evaluate.decoding import DecodingMethod, Passes
     from scaling.evaluate.generate import continue_text, cut_after
     from scaling.evaluate.sampling import Sampling
     from scaling.evaluate.trained_run import open_run
     from scaling.flops import BltShape
 
     sampling = Sampling(temperature, top_p, top_k, seed)
-    decoding, passes = Decoding.parse(decode, reuse=reuse), Passes()
+    decoding, passes = DecodingMethod.parse(decode, reuse=reuse), Passes()
     chosen = machine_settings(device).torch_device()
     opened = open_run(run, chosen)
     text = _stdin() if prompt == "-" else prompt

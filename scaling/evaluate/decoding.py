@@ -1,6 +1,6 @@
 """Ways to write text with a byte latent model, and what each costs: passes, and bytes of memory.
 
-Decoding is bound by the weights that are read. "Fast Byte Latent Transformer" (arXiv 2605.08044,
+DecodingMethod is bound by the weights that are read. "Fast Byte Latent Transformer" (arXiv 2605.08044,
 section 5) counts, at two bytes a parameter,
 
     GB = 2 [N_dec P_dec + N_glob (P_enc + P_glob)] / 1e9
@@ -23,7 +23,7 @@ _SIZES = {"speculate": "K"}
 
 
 @dataclass(frozen=True)
-class Decoding:
+class DecodingMethod:
     """How a byte latent model's text is written.
 
     Attributes:
@@ -39,7 +39,7 @@ class Decoding:
     reuse: bool = True
 
     @classmethod
-    def parse(cls, text: str, *, reuse: bool = True) -> "Decoding":
+    def parse(cls, text: str, *, reuse: bool = True) -> "DecodingMethod":
         """Return what `ar` or KIND:SIZE says; guessing no byte at all is `ar`.
 
         Raises:

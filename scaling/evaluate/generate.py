@@ -12,7 +12,7 @@ from torch import Tensor
 
 from corpora.errors import InputError
 from scaling.evaluate.caches import CachedTokens
-from scaling.evaluate.decoding import Decoding, Passes
+from scaling.evaluate.decoding import DecodingMethod, Passes
 from scaling.evaluate.latent_reader import CachedBytes, next_starts
 from scaling.evaluate.sampling import Sampling, drawn, probabilities
 from scaling.evaluate.speculate import speculate
@@ -33,7 +33,7 @@ class Pieces(Protocol):
     def __getitem__(self, token_id: int, /) -> bytes: ...
 
 
-PLAIN = Decoding()
+PLAIN = DecodingMethod()
 
 
 def continue_text(
@@ -41,7 +41,7 @@ def continue_text(
     prompt: str,
     size: int,
     sampling: Sampling,
-    decoding: Decoding = PLAIN,
+    decoding: DecodingMethod = PLAIN,
     passes: Passes | None = None,
 ) -> Iterator[bytes]:
     """Yield `size` bytes that follow `prompt`, a few at a time; a character may lie across two.
@@ -79,7 +79,7 @@ def continue_text(
     yield from generate_bytes(units, table, size, prefix)
 
 
-def check_decoding(run: TrainedRun, decoding: Decoding) -> None:
+def check_decoding(run: TrainedRun, decoding: DecodingMethod) -> None:
     """See that a run can be decoded so.
 
     Raises:

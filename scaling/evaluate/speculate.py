@@ -15,12 +15,12 @@ from collections.abc import Iterator
 import numpy as np
 from torch import Tensor
 
-from scaling.evaluate.decoding import Decoding
+from scaling.evaluate.decoding import DecodingMethod
 from scaling.evaluate.latent_reader import CachedBytes
 from scaling.evaluate.sampling import Sampling, Weights, drawn, judged, probabilities
 
 
-def speculate(reader: CachedBytes, decoding: Decoding, sampling: Sampling) -> Iterator[bytes]:
+def speculate(reader: CachedBytes, decoding: DecodingMethod, sampling: Sampling) -> Iterator[bytes]:
     """Yield the bytes of one round after another, without end; the reader has read the prompt.
 
     Raises:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from corpora.errors import InputError
-from scaling.evaluate.decoding import Decoding, Passes
+from scaling.evaluate.decoding import DecodingMethod, Passes
 from scaling.evaluate.generate import continue_text, cut, cut_after, generate_units
 from scaling.evaluate.latent_reader import CachedBytes, NextStarts, next_space, next_static
 from scaling.evaluate.sampling import Sampling, judged, probabilities
@@ -50,7 +50,11 @@ def near_ties(model: ByteLatentTransformer, prompt: bytes, rule: NextStarts, tex
 
 
 def same_as_plain(
-    run: TrainedRun, name: str, decodings: list[Decoding], prompts: tuple[bytes, ...], size: int
+    run: TrainedRun,
+    name: str,
+    decodings: list[DecodingMethod],
+    prompts: tuple[bytes, ...],
+    size: int,
 ) -> None:
     model = run.model
     assert isinstance(model, ByteLatentTransformer)
@@ -70,7 +74,7 @@ def test_greedy_text_is_that_of_plain_decoding(
     plain_run: TrainedRun, name: str, reuse: bool
 ) -> None:
     """Over the end of a segment; in float32, as trained."""
-    decodings = [Decoding("speculate", size, reuse) for size in (3, 8)]
+    decodings = [DecodingMethod("speculate", size, reuse) for size in (3, 8)]
     same_as_plain(plain_run, name, decodings, (b"The water",), 110)
 
 
@@ -80,7 +84,7 @@ def test_greedy_text_is_that_of_plain_decoding(
 def test_greedy_text_is_that_of_plain_decoding_whatever_is_asked(
     plain_run: TrainedRun, name: str, reuse: bool
 ) -> None:
-    decodings = [Decoding("speculate", size, reuse) for size in (1, 4, 8, 16)]
+    decodings = [DecodingMethod("speculate", size, reuse) for size in (1, 4, 8, 16)]
     same_as_plain(plain_run, name, decodings, (b"", b"T", b"The water of the"), 300)
 
 
@@ -89,7 +93,7 @@ def test_any_prompt_and_any_byte_survive(plain_run: TrainedRun, prompt: str) -> 
     """A model at random writes bytes that are no UTF-8; drafts reach beyond the size asked for."""
     for size in (1, 40):
         texts = [
-            b"".join(continue_text(plain_run, prompt, size, GREEDY, Decoding.parse(how)))
+            b"".join(continue_text(plain_run, prompt, size, GREEDY, DecodingMethod.parse(how)))
             for how in ("ar", "speculate:0", "speculate:5", "speculate:126")
         ]
         assert len(set(texts)) == 1 and len(texts[0]) == size
@@ -97,7 +101,7 @@ def test_any_prompt_and_any_byte_survive(plain_run: TrainedRun, prompt: str) -> 
     expected = plain(model, prompt.encode(), next_static(3), 120)
     rounds = speculate(
         CachedBytes(model, prompt.encode(), WINDOW * 4, next_static(3)),
-        Decoding("speculate", 6),
+        DecodingMethod("speculate", 6),
         GREEDY,
     )
     assert b"".join(cut(rounds, 120)) == expected
@@ -125,7 +129,7 @@ def test_what_is_read_and_taken_back_leaves_no_trace() -> None:
 def test_passes_follow_the_formulas_of_the_paper(plain_run: TrainedRun, reuse: bool) -> None:
     """R rounds of k guesses: N_dec = R (k + 1), N_glob = 2 R, or R with reuse, and one prompt."""
     passes = Passes()
-    decoding = Decoding("speculate", 8, reuse)
+    decoding = DecodingMethod("speculate", 8, reuse)
     text = b"".join(continue_text(plain_run, "The", 90, GREEDY, decoding, passes))
     rounds, rest = divmod(passes.drafted, 8)
     assert rest == 0 and len(text) == 90
@@ -182,7 +186,7 @@ def test_sampled_text_has_the_distribution_of_plain_sampling(plain_run: TrainedR
     for seed in range(draws):
         reader = CachedBytes(model, b"The ", 128, next_static(4))
         drawing = Sampling(temperature=1.5, top_k=2, seed=seed)
-        counts[b"".join(cut(speculate(reader, Decoding("speculate", 3), drawing), 3))] += 1
+        counts[b"".join(cut(speculate(reader, DecodingMethod("speculate", 3), drawing), 3))] += 1
     assert set(counts) <= set(expected)
     for text, probability in expected.items():
         noise = 4 * np.sqrt(probability * (1 - probability) / draws)
@@ -202,9 +206,9 @@ def test_writing_stops_where_it_is_told_to() -> None:
 @pytest.mark.parametrize("how", ["speculate", "speculate:", "speculate:x", "spec:4", "ar:1", "-3"])
 def test_ways_that_there_are_not(how: str) -> None:
     with pytest.raises(InputError, match="`decode`"):
-        Decoding.parse(how)
+        DecodingMethod.parse(how)
 
 
 def test_guesses_beyond_the_context(plain_run: TrainedRun) -> None:
     with pytest.raises(InputError, match="sees 128 bytes at once"):
-        next(continue_text(plain_run, "a", 9, GREEDY, Decoding.parse("speculate:128")))
+        next(continue_text(plain_run, "a", 9, GREEDY, DecodingMethod.parse("speculate:128")))
