@@ -1,6 +1,6 @@
 """Ways to write text with a byte latent model, and what each costs: passes, and bytes of memory.
 
-DecodingMethod is bound by the weights that are read. "Fast Byte Latent Transformer" (arXiv 2605.08044,
+Decoding is bound by the weights that are read. "Fast Byte Latent Transformer" (arXiv 2605.08044,
 section 5) counts, at two bytes a parameter,
 
     GB = 2 [N_dec P_dec + N_glob (P_enc + P_glob)] / 1e9
