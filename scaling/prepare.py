@@ -23,6 +23,7 @@ from scaling.flops import BYTE_VOCABULARY
 from scaling.model.patching import Starts, space_starts, static_starts
 from scaling.record import RECORD, SPEC
 from scaling.spec import Patching, RunSpec
+from tokenize_lab.merges.dynamic import refuse_dynamic
 from tokenize_lab.progress import Stage
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizer_spec import TokenizerSpec, load_tokenizer
@@ -159,6 +160,7 @@ def keep_beside(text: PreparedText, run: Path) -> None:
 def _encoded(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> PreparedText:
     assert asked.data.tokenizer is not None
     tokenizer = load_tokenizer(asked.data.tokenizer)
+    refuse_dynamic(tokenizer)
     advance = stage(f"encoding with {tokenizer.name}", _bytes(text))
     tokens = build_tokens(text, tokenizer, folder, advance=advance)
     rate = _realised_rate(tokens, None, asked.data.context_bytes)

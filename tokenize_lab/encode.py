@@ -1,10 +1,9 @@
 """One text, token by token: ids, raw bytes, and the pieces that merges stay inside."""
 
-from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
-from tokenize_lab.patterns import Splitting
+from tokenize_lab.patterns import Splitting, split_text
 from tokenize_lab.results import tokenized_samples
 from tokenize_lab.tokenizer import Tokenizer, TokenKind, quoted
 
@@ -36,7 +35,7 @@ def encoded_tokens(tokenizer: Tokenizer, text: str) -> list[TokenRow]:
                 "size": size,
                 "hex": data.hex(" "),
                 "text": _shown(data),
-                "kind": TokenKind(tokenizer.token_bytes.kinds[token_id]).name.lower(),
+                "kind": _kind(tokenizer, token_id, data),
             }
         )
         start += size
@@ -51,25 +50,14 @@ def _pieces(tokenizer: Tokenizer, text: str) -> list[str] | None:
         splitting = Splitting((pattern,))
     if splitting is None or splitting.obstacle or not splitting.patterns:
         return None
-    pieces: Sequence[str] = [text]
-    for each in splitting.patterns:
-        pieces = [part for piece in pieces for part in _split(each, piece)]
-    return list(pieces)
+    return split_text(splitting.patterns, text)
 
 
-def _split(pattern: str, text: str) -> Iterator[str]:
-    """Yield the pattern's matches, and what lies between them, in order."""
-    import regex
-
-    before = 0
-    for match in regex.finditer(pattern, text):
-        if match.start() > before:
-            yield text[before : match.start()]
-        if match.end() > match.start():
-            yield match[0]
-        before = match.end()
-    if before < len(text):
-        yield text[before:]
+def _kind(tokenizer: Tokenizer, token_id: int, data: bytes) -> str:
+    """Return what an id stands for; of the ids of an encoding's own, text."""
+    table = tokenizer.token_bytes
+    own = token_id >= len(table) or (bool(data) and not table.lengths[token_id])
+    return TokenKind(TokenKind.TEXT if own else table.kinds[token_id]).name.lower()
 
 
 def _shown(data: bytes) -> str:

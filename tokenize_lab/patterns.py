@@ -21,6 +21,7 @@ Sources:
     none: the text is one piece (SentencePiece's way).
 """
 
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from functools import cache
 from string import ascii_letters, digits, punctuation
@@ -191,3 +192,25 @@ class Splitting(NamedTuple):
     patterns: tuple[str, ...] = ()
     literals: tuple[str, ...] = ()
     obstacle: str = ""
+
+
+def split_text(patterns: Sequence[str], text: str) -> list[str]:
+    """Return a text's pieces: of each pattern in turn its matches, and what lies between them."""
+    pieces = [text]
+    for pattern in patterns:
+        pieces = [part for piece in pieces for part in _matches_and_rest(pattern, piece)]
+    return pieces
+
+
+def _matches_and_rest(pattern: str, text: str) -> Iterator[str]:
+    import regex
+
+    before = 0
+    for match in regex.finditer(pattern, text):
+        if match.start() > before:
+            yield text[before : match.start()]
+        if match.end() > match.start():
+            yield match[0]
+        before = match.end()
+    if before < len(text):
+        yield text[before:]

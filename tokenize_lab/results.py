@@ -29,7 +29,7 @@ from corpora.languages import begins_with
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.counts.schema import Group, GroupCounts, merged
 from tokenize_lab.rows import MeasureRow, RowSettings, iterate_rows, rows_frame
-from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer import Tokenizer, table_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -300,11 +300,13 @@ def tokenized_samples(
     """
     result = [{**sample, "tokens": {}} for sample in samples]
     for tokenizer in tokenizers:
-        ids, lengths = tokenizer.encode_batch([sample["text"] for sample in samples])
+        encoding = tokenizer.encode_batch([sample["text"] for sample in samples])
+        ids, lengths = encoding
+        table = table_of(tokenizer, encoding)
         at = 0
         for entry, length in zip(result, lengths.tolist(), strict=True):
             tokens = ids[at : at + length].tolist()
-            pieces = _without([tokenizer.token_bytes[i] for i in tokens], tokenizer.prefix)
+            pieces = _without([table[i] for i in tokens], tokenizer.prefix)
             raw = b"".join(pieces)
             entry["tokens"][tokenizer.name] = {
                 "ids": tokens,

@@ -69,6 +69,12 @@ class TokenBytes:
         # What is derived stays behind: a worker derives what it needs.
         return type(self), (self.data, self.starts, self.kinds)
 
+    def followed_by(self, other: "TokenBytes") -> "TokenBytes":
+        """Return the table with further ids after its own."""
+        starts = np.concatenate([self.starts, other.starts[1:] + len(self.data)])
+        kinds = np.concatenate([self.kinds, other.kinds])
+        return type(self)(self.data + other.data, starts, kinds)
+
     def __len__(self) -> int:
         return len(self.kinds)
 
@@ -148,6 +154,30 @@ class Encoding(NamedTuple):
 
     ids: NDArray[np.uint32]
     lengths: NDArray[np.int64]
+
+
+class OpenEncoding(Encoding):
+    """An encoding that has ids of its own beside the vocabulary's.
+
+    Attributes:
+        table: the raw bytes of all its ids.
+    """
+
+    table: TokenBytes
+
+    @classmethod
+    def of(
+        cls, ids: NDArray[np.uint32], lengths: NDArray[np.int64], table: TokenBytes
+    ) -> "OpenEncoding":
+        """Return one with its table."""
+        made = cls(ids, lengths)
+        made.table = table
+        return made
+
+
+def table_of(tokenizer: "Tokenizer", encoding: Encoding) -> TokenBytes:
+    """Return the raw bytes of an encoding's ids."""
+    return encoding.table if isinstance(encoding, OpenEncoding) else tokenizer.token_bytes
 
 
 class Tokenizer(Protocol):

@@ -31,7 +31,7 @@ FORMS = (
     " tokenizer's file or folder"
 )
 # What may stand before any BPE's spec, once or more.
-_CUTS = re.compile(r"(?:(?:truncated|masked|dropout):[^:]*:)*")
+_CUTS = re.compile(r"(?:(?:truncated|masked|dropout|dynamic):[^:]*:)*")
 _NAME = re.compile(r"([^:/=]+)=(?=.)")  # a file of such a name is written ./a=b.json
 _FILES = ("tokenizer.json", "tokenizer.model")  # named by their folders
 _OTHER_FILES = ("tekken.json", "vocab.json", "encoder.json", "vocab.txt")
@@ -225,7 +225,8 @@ def load_tokenizer(spec: str) -> Tokenizer:
 
     `truncated:V:SPEC` is a BPE of SPEC's first merges, V ids in all; `masked:SHARE:SPEC` leaves
     that share of its ids unused and declares them all the same; `dropout:P:SPEC` leaves out each
-    merge with probability P, by draws that follow from the text and a seed (`dropout:P@SEED:SPEC`).
+    merge with probability P, by draws that follow from the text and a seed (`dropout:P@SEED:SPEC`);
+    `dynamic:32x50:SPEC` merges the 50 commonest pairs of tokens in every 32 documents.
 
     Raises:
         InputError: the spec is unknown, or its file is missing, torn, or no way back to bytes.
@@ -242,7 +243,7 @@ def _load(spec: str) -> Tokenizer:
     if colon and not rest and f"{prefix}:" in PREFIXES:
         raise InputError(f"{spec}: names no tokenizer after the colon (try {FORMS})")
     match prefix + colon:
-        case "truncated:" | "masked:" | "dropout:":
+        case "truncated:" | "masked:" | "dropout:" | "dynamic:":
             return _cut(prefix, rest, spec)
         case "byte":
             from tokenize_lab.backends.simple import ByteTokenizer
@@ -305,15 +306,22 @@ def _of_form(form: str, path: Path, spec: str) -> Tokenizer:
 
 
 def _cut(how: str, rest: str, spec: str) -> Tokenizer:
-    """Return a tokenizer that does not use all its merges."""
+    """Return a tokenizer that does not use all its merges, or makes more of them."""
     number, colon, inner = rest.partition(":")
     whole = inner or "SPEC"
     example = f"truncated:4096:{whole}, masked:.75:{whole}, dropout:.1:{whole}"
+    if how == "dynamic":
+        example = f"dynamic:32x50:{whole} (documents of a batch, and merges in it)"
     if not colon or not inner:
         raise InputError(f"{spec}: a number, then a tokenizer: {example}")
     from tokenize_lab.merges.derived import masked, truncated, with_dropout
 
     try:
+        if how == "dynamic":
+            from tokenize_lab.merges.dynamic import dynamic
+
+            documents, _, merges = number.partition("x")
+            return dynamic(_load(inner), int(documents), int(merges))
         if how == "dropout":
             share, _, seed = number.partition("@")
             return with_dropout(_load(inner), float(share), int(seed or 0))

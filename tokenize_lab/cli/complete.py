@@ -41,7 +41,7 @@ def tokenizers(incomplete: str) -> list[str]:
     spec = TokenizerSpec.parse(incomplete)
     inner = spec.whole
     before = incomplete.removesuffix(inner)
-    cuts = ("truncated:", "masked:", "dropout:")
+    cuts = ("truncated:", "masked:", "dropout:", "dynamic:32x50:")
     known = dict.fromkeys((*NAMES, *PREFIXES, *cuts))
     found = words(known)(inner)
     paths = _paths(spec.where) if spec.prefix in ("", "hf:", "sp:", "tiktoken:") else []

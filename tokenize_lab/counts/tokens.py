@@ -19,6 +19,7 @@ from tokenize_lab.tokenizer import (
     IntArray,
     TokenBytes,
     Tokenizer,
+    table_of,
     windows,
 )
 
@@ -53,15 +54,15 @@ def token_boundaries(text: TextBytes, encoding: Encoding, tokenizer: Tokenizer) 
     Bytes are compared eight at a time through overlapping 64-bit views of text and table, so the
     cost follows the number of tokens; no token is decoded.
     """
-    table = tokenizer.token_bytes
+    table = table_of(tokenizer, encoding)
     lengths = encoding.lengths
     ids = encoding.ids.astype(np.int64)
     stops = np.cumsum(lengths)
     sizes = np.take(table.lengths, ids)
-    trimmed, skips = _prefix_bytes(tokenizer, ids, stops - lengths, lengths)
+    trimmed, skips = _prefix_bytes(tokenizer.prefix, table, ids, stops - lengths, lengths)
     sizes[trimmed] -= skips
     if tokenizer.suffix:
-        trimmed = _with_suffix(tokenizer, ids, stops[lengths > 0] - 1)
+        trimmed = _with_suffix(tokenizer.suffix, table, ids, stops[lengths > 0] - 1)
         skips = np.zeros(len(trimmed), np.int32)
         sizes[trimmed] -= len(tokenizer.suffix)
 
@@ -84,7 +85,7 @@ def token_boundaries(text: TextBytes, encoding: Encoding, tokenizer: Tokenizer) 
 
 
 def _prefix_bytes(
-    tokenizer: Tokenizer, ids: IntArray, firsts: IntArray, lengths: IntArray
+    prefix: bytes, table: TokenBytes, ids: IntArray, firsts: IntArray, lengths: IntArray
 ) -> tuple[IntArray, NDArray[np.int32]]:
     """Return which tokens hold part of the tokenizer's prefix, and how many bytes of it, each.
 
@@ -93,7 +94,6 @@ def _prefix_bytes(
     Arguments:
         firsts: the index of each text's first token, of `lengths` tokens in all.
     """
-    prefix, table = tokenizer.prefix, tokenizer.token_bytes
     places: list[IntArray] = [firsts[:0]]
     skips: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
     owners: list[IntArray] = [firsts[:0]]
@@ -123,10 +123,10 @@ def _prefix_bytes(
     return place[whole], skip[whole]
 
 
-def _with_suffix(tokenizer: Tokenizer, ids: IntArray, lasts: IntArray) -> IntArray:
+def _with_suffix(suffix: bytes, table: TokenBytes, ids: IntArray, lasts: IntArray) -> IntArray:
     """Return which of the texts' last tokens end with the tokenizer's suffix."""
     distinct, inverse = np.unique(ids[lasts], return_inverse=True)
-    ending = [tokenizer.token_bytes[i].endswith(tokenizer.suffix) for i in distinct.tolist()]
+    ending = [table[i].endswith(suffix) for i in distinct.tolist()]
     return lasts[np.array(ending, np.bool_)[inverse]]
 
 
@@ -229,7 +229,7 @@ def count_encoded(
     histogram = np.bincount(ids) if len(ids) else np.zeros(0, np.int64)
     used = np.flatnonzero(histogram)
     stops = np.cumsum(per_text)
-    vocabulary = tokenizer.token_bytes
+    vocabulary = table_of(tokenizer, encoding)
     for name, flags in (
         ("unknown_tokens", vocabulary.unknown),
         ("byte_fallback_tokens", vocabulary.byte_fallback),
@@ -251,6 +251,10 @@ def count_encoded(
                 runs = in_exact_texts(text, boundaries, runs)
                 put(f"{name}_bytes", _sum_per_text(text, runs, runs.lengths))
                 put(f"{name}_tokens", _sum_per_text(text, runs, boundaries.inside(runs) + 1))
+    if len(histogram) > tokenizer.vocabulary_size:  # ids of the encoding's own count as the last
+        last = tokenizer.vocabulary_size - 1
+        histogram[last] = histogram[last:].sum()
+        used = np.flatnonzero(histogram[: last + 1])
     return TokenCounts(table, used.astype(np.uint32), histogram[used].astype(np.int64))
 
 
@@ -265,7 +269,8 @@ def lost_bytes(
     Of each of the 256 values, by how much the text has more bytes than its tokens. What they put in
     of other values makes up for nothing, and what they only move is not lost.
     """
-    table, data = tokenizer.token_bytes, np.frombuffer(tokenizer.token_bytes.data, np.uint8)
+    table = table_of(tokenizer, encoding)
+    data = np.frombuffer(table.data, np.uint8)
     stops = np.cumsum(encoding.lengths)
     lost = np.zeros(len(exact), np.int64)
     inexact = np.flatnonzero(~exact)
@@ -279,13 +284,13 @@ def lost_bytes(
         token, at = _members(table.starts[ids], table.lengths[ids])
         lacking -= _byte_counts(owner[token], data[at], len(texts))
         firsts = np.cumsum(lengths) - lengths
-        prefixed, skips = _prefix_bytes(tokenizer, ids, firsts, lengths)
+        prefixed, skips = _prefix_bytes(tokenizer.prefix, table, ids, firsts, lengths)
         _, at = _members(table.starts[ids[prefixed]], skips)
         ends = np.cumsum(lengths)
         opened = np.searchsorted(ends, np.repeat(prefixed, skips), side="right")
         lacking += _byte_counts(opened, data[at], len(texts))
         if tokenizer.suffix:
-            closing = _with_suffix(tokenizer, ids, ends[lengths > 0] - 1)
+            closing = _with_suffix(tokenizer.suffix, table, ids, ends[lengths > 0] - 1)
             closed = np.searchsorted(ends, closing, side="right")
             for byte in tokenizer.suffix:
                 lacking[closed, byte] += 1

@@ -15,7 +15,7 @@ from tokenize_lab.counts.batches import CountsCache, content_sha256, tokenizer_k
 from tokenize_lab.counts.bytes import ByteRuns, TextBytes
 from tokenize_lab.counts.tokens import TokenBoundaries, lost_bytes, token_boundaries
 from tokenize_lab.progress import ReportProgress, silent
-from tokenize_lab.tokenizer import BoolArray, Encoding, IntArray, Tokenizer
+from tokenize_lab.tokenizer import BoolArray, Encoding, IntArray, Tokenizer, table_of
 from tokenize_lab.workers import characters, map_here
 
 # Part of every key: raise it whenever the meaning of a count changes.
@@ -199,7 +199,7 @@ def lay(
     held = np.repeat(exact, text.byte_counts)
     opens = cuts.opens[:-1].astype(np.bool_) & held
     stops = np.cumsum(encoding.lengths)
-    table, raw = tokenizer.token_bytes, text.raw
+    table, raw = table_of(tokenizer, encoding), text.raw
     for i in np.flatnonzero(~exact).tolist():
         at, end = int(text.starts[i]), int(text.starts[i + 1])
         ids = encoding.ids[stops[i] - encoding.lengths[i] : stops[i]].tolist()
