@@ -12,6 +12,7 @@ from corpora.cli import JsonOption
 from corpora.errors import InputError, did_you_mean
 from corpora.output import emit
 from scaling.cli.advise import advise
+from scaling.cli.design import design
 from scaling.cli.evaluate import evaluate
 from scaling.cli.fit import columns_needed, fit
 from scaling.cli.flop_equivalent import flop_equivalent
@@ -140,3 +141,4 @@ app.command()(predict)
 app.command()(reproduce)
 app.command()(advise)
 app.command()(flop_equivalent)
+app.command()(design)

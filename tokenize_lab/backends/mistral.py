@@ -42,9 +42,7 @@ def load_mistral(version: str, spec: str) -> Tokenizer:
         InputError: no such vocabulary, or mistral-common or the file is not there.
     """
     folder = _data_folder()
-    tekkens = {path.stem.replace("_", "-"): path for path in folder.glob("tekken_*.json")}
-    if tekkens:
-        tekkens["tekken"] = tekkens[max(tekkens)]
+    tekkens = _tekkens(folder)
     if version in tekkens:
         return load_tekken(tekkens[version], spec, spec)
     if version in SENTENCEPIECE_FILES:
@@ -52,6 +50,20 @@ def load_mistral(version: str, spec: str) -> Tokenizer:
     known = sorted([*SENTENCEPIECE_FILES, *tekkens])
     near = did_you_mean(version, known)
     raise InputError(f"{spec}: no such Mistral vocabulary{near} (known: {', '.join(known)})")
+
+
+def mistral_versions() -> list[str]:
+    """Return the versions that the package has, each vocabulary once: not the names of the newest.
+
+    Raises:
+        InputError: mistral-common is not there.
+    """
+    return sorted([*SENTENCEPIECE_FILES, *(set(_tekkens(_data_folder())) - {"tekken"})])
+
+
+def _tekkens(folder: Path) -> dict[str, Path]:
+    found = {path.stem.replace("_", "-"): path for path in folder.glob("tekken_*.json")}
+    return {**found, "tekken": found[max(found)]} if found else {}
 
 
 def load_tekken(path: Path, spec: str, name: str) -> TiktokenTokenizer:

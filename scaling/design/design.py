@@ -1,0 +1,285 @@
+"""From languages, a budget and text to a tokenizer: every candidate tried, priced, the best made.
+
+A budget in, a tokenizer out, and what it gives each language is promised before it is made and
+checked on text that neither training nor the choice has seen.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from corpora.arguments import flag, listed, one_of, real, refused, whole
+from corpora.corpus import Corpus
+from corpora.errors import InputError
+from corpora.files import write_json
+from corpora.json_file import read_object
+from scaling.advise.advise import LARGEST_SERVED
+from scaling.advise.answer import Question
+from scaling.advise.bounds import check, extrapolation
+from scaling.advise.estimate import Estimate
+from scaling.advise.forecast import forecast
+from scaling.advise.laws import family_laws, joint_law_draws
+from scaling.advise.placement import place_language, trained_code
+from scaling.advise.sample import embedded_parity
+from scaling.design.candidates import (
+    DEFAULT_KINDS,
+    DEFAULT_PATTERNS,
+    LARGEST,
+    SMALLEST,
+    candidate_curve,
+    candidates_of,
+    rate_of,
+)
+from scaling.design.choose import (
+    Choice,
+    Constraints,
+    VocabularyOptions,
+    choose,
+    premiums,
+    separate_options,
+    shared_options,
+)
+from scaling.design.content import Asked, Tried, content_of, sentence_of
+from scaling.design.price import Budget, MixturePrice, check_left, multiplier
+from scaling.design.result import Design
+from scaling.design.text import DesignText, read_text, weights_of
+from tokenize_lab.backends.mistral import mistral_versions
+from tokenize_lab.progress import ReportProgress, silent
+from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.training.train import train_tokenizer
+
+FAMILY = "subword"
+DRAWS = 200  # of the laws, for intervals
+VOCABULARIES = ("shared", "language")
+TOLERANCE = 0.02  # of a promise
+
+
+def design(
+    corpora: Sequence[Corpus],
+    languages: str | Mapping[str, float],
+    compute_flops: float,
+    out: Path,
+    *,
+    serve_bytes: float = 0.0,
+    serve_price: float = 1.0,
+    max_vocab: int | None = None,
+    max_premium: float | None = None,
+    kinds: Sequence[str] = DEFAULT_KINDS,
+    patterns: Sequence[str] = DEFAULT_PATTERNS,
+    vocabularies: str = "shared",
+    largest: int = LARGEST,
+    setting: str | None = None,
+    parity: str | Mapping[str, float] | None = None,
+    far: bool = False,
+    progress: ReportProgress = silent,
+    command: Sequence[str] = (),
+) -> Design:
+    """Return the best tokenizer for a budget, languages and an amount of serving, and write it.
+
+    Args:
+        corpora: text that says its languages.
+        languages: the weight of each, as a mapping or `eng=.6,hin=.2,tha=.2`.
+        compute_flops: C_total, FLOPs, that pay for training and serving.
+        out: folder for `tokenizer.json`, its card, `design.json`, and the candidates, which another
+            run into the same folder does not train again.
+        serve_bytes, serve_price: as of `advise`.
+        max_vocab: most ids. max_premium: most tokens over English's for the same content.
+        kinds: `bpe`, `superbpe`, `unigram`. patterns: names of splitters.
+        vocabularies: `shared`, or `language`: one for each.
+        largest: ids of the largest vocabulary that is tried.
+        setting: as of `advise`; `joint` for several languages, else `monolingual`.
+        parity: bytes per byte of English, for languages without runs.
+        far: as of `advise`.
+
+    Raises:
+        InputError: bad arguments, a language without text or law, nothing left to train, or no
+            vocabulary that keeps to the constraints.
+    """
+    weights = weights_of(languages)
+    budget = Budget(
+        real("compute_flops", compute_flops),
+        real("serve_bytes", serve_bytes, 0, LARGEST_SERVED),
+        real("serve_price", serve_price, 0),
+    )
+    constraints = Constraints(
+        None if max_vocab is None else whole("max_vocab", max_vocab, SMALLEST),
+        None if max_premium is None else real("max_premium", max_premium, 1),
+    )
+    one_of("vocabularies", vocabularies, VOCABULARIES)
+    whole("largest", largest, 2 * SMALLEST, LARGEST)
+    setting = setting or ("joint" if len(weights) > 1 else "monolingual")
+    asked = _asked(weights, budget, setting, _parities(parity), flag("far", far))
+    text = read_text(corpora, weights)
+    found, refused_splitters = candidates_of(
+        text, listed("kinds", kinds), listed("patterns", patterns), asked.prices.wanted()
+    )
+    if vocabularies == "language":
+        found += [one._replace(language=name) for one in found for name in weights]
+    folder = out / "candidates"
+    curves = [candidate_curve(text, one, largest, folder, progress) for one in found]
+    options = shared_options(curves)
+    shared = len(options.makers)
+    if vocabularies == "language":
+        options += separate_options(curves, asked.prices, budget, max_vocab)
+    progress("pricing", 0)
+    priced = asked.prices.of(options.rates, options.ids, budget)
+    check_left(priced, budget)
+    parities = {name: float(p.parity or 1.0) for name, p in asked.placements.items()}
+    codes = [place.language for place in asked.placements.values()]
+    premium = premiums(options, codes, dict(zip(codes, parities.values(), strict=True)))
+    choice = choose(options, priced, constraints.allowed(options, premium), premium)
+    files = _made(text, options, choice.best, largest, out, progress)
+    tried = Tried(curves, refused_splitters, options, priced, premium, choice)
+    content = content_of(asked, budget, text, tried)
+    if vocabularies == "language":
+        one = int(priced.loss[0, :shared].argmin())
+        lost = priced.loss[:, one] - priced.loss[:, choice.unconstrained]
+        content["constraints"]["shared vocabulary"] = {
+            "bits_per_byte": Estimate.of(lost, "bits per byte")._asdict()
+        }
+    content["best"]["files"] = files
+    content["promise"] = _promise(text, options.rates[choice.best], files)
+    content["cautions"] += [
+        f"{name}: {row['promised']:.3f} bytes per token are promised, and the"
+        f" {text.sizes()[name]['check']:,} bytes held out have {row['held_out']:.3f}: more text is"
+        " needed for a promise"
+        for name, row in content["promise"].items()
+        if not row["kept"]
+    ]
+    content["shipped"] = _shipped(text, asked.prices, budget, choice, folder, progress)
+    content["settings"] = {
+        "command": list(command), "setting": setting, "largest": largest,
+        "vocabularies": vocabularies, **constraints._asdict(),
+    }  # fmt: skip
+    content["sentence"] = sentence_of(content)
+    result = Design(content)
+    result.save(out)
+    return result
+
+
+def _parities(given: str | Mapping[str, float] | None) -> dict[str, float]:
+    if given is None:
+        return {}
+    if isinstance(given, str):
+        pairs = [part.partition("=") for part in filter(None, given.split(","))]
+        try:
+            return {name.strip(): float(value) for name, _, value in pairs}
+        except ValueError as error:
+            raise InputError(f"`parity` {given}: give numbers by language, as tha=2.6") from error
+    if not isinstance(given, Mapping):
+        raise refused("parity", given, "bytes per byte of English by language")
+    return {str(name): real("parity", value, 0) for name, value in given.items()}
+
+
+def _asked(
+    weights: Mapping[str, float],
+    budget: Budget,
+    setting: str,
+    parities: Mapping[str, float],
+    far: bool,
+) -> Asked:
+    question = Question(budget.compute_flops, family=FAMILY, setting=setting, far=far)
+    check(question)
+    laws = family_laws(FAMILY)
+    placements, cautions = {}, []
+    for name in weights:
+        code = trained_code(name) or name
+        parity = parities.get(name)
+        if parity is None:
+            parity = embedded_parity(code)
+        placements[name] = place_language(code, parity, setting)
+        if placements[name].beyond:
+            cautions.append(placements[name].beyond)
+    ahead = [forecast(budget.compute_flops, laws, place) for place in placements.values()]
+    first = ahead[0].first(1)
+    best = first.allocate(first.best_rate, first.vocabulary_size)
+    cautions = [*extrapolation(question, laws, best), *cautions]
+    prices = MixturePrice(
+        list(weights), np.array(list(weights.values())), ahead, joint_law_draws()
+    ).first(1 + DRAWS)
+    return Asked(laws, placements, prices, cautions)
+
+
+def _made(
+    text: DesignText,
+    options: VocabularyOptions,
+    place: int,
+    largest: int,
+    out: Path,
+    progress: ReportProgress,
+) -> dict[str, str]:
+    """Train the chosen vocabulary, or those of the languages, and return where they lie."""
+    makers, ids = options.makers[place], options.ids[place]
+    if len(makers) == 1:
+        settings = makers[0].settings(int(ids[0]), largest)
+        return {"": str(train_tokenizer(text.mixture(), settings, out, progress).path)}
+    files = {}
+    for maker, size in zip(makers, ids, strict=True):
+        corpus, settings = text.alone(maker.language), maker.settings(int(size), largest)
+        trained = train_tokenizer(corpus, settings, out / maker.language, progress)
+        files[maker.language] = str(trained.path)
+    return files
+
+
+def _promise(text: DesignText, promised: Any, files: Mapping[str, str]) -> dict[str, Any]:
+    """Return bytes per token on text that neither training nor the choice has seen."""
+    found = {}
+    for (name, parts), rate in zip(text.parts.items(), promised.tolist(), strict=True):
+        held_out = rate_of(load_tokenizer(files.get("", files.get(name, ""))), parts.check)
+        off = held_out / rate - 1
+        found[name] = {
+            "promised": rate, "held_out": held_out, "off": off, "kept": abs(off) <= TOLERANCE,
+        }  # fmt: skip
+    return found
+
+
+def _shipped(
+    text: DesignText,
+    prices: MixturePrice,
+    budget: Budget,
+    choice: Choice,
+    folder: Path,
+    progress: ReportProgress,
+) -> list[dict[str, Any]]:
+    """Return what the vocabularies at hand cost, the cheapest first."""
+    measured = _measured(text, folder, progress)
+    rates = np.array([[row[name] for name in text.parts] for row, _ in measured.values()])
+    ids = np.array([[float(size)] for _, size in measured.values()])
+    priced = prices.of(rates, ids, budget)
+    goal = choice.loss.value or 0.0
+    times = multiplier(prices, rates, ids, budget, goal)
+    rows = [
+        {
+            "name": spec,
+            "vocabulary_size": size,
+            "rates": row,
+            "bits_per_byte": float(priced.loss[0, i]),
+            "price_bits_per_byte": float(priced.loss[0, i]) - goal,
+            "compute_multiplier": float(times[i]) if np.isfinite(times[i]) else None,
+        }
+        for i, (spec, (row, size)) in enumerate(measured.items())
+        if np.isfinite(priced.loss[0, i])
+    ]
+    return sorted(rows, key=lambda row: (row["bits_per_byte"], row["name"]))
+
+
+def _measured(
+    text: DesignText, folder: Path, progress: ReportProgress
+) -> dict[str, tuple[dict[str, float], int]]:
+    """Return bytes per token by language, and ids, of each vocabulary at hand; kept once known."""
+    file = folder / "at-hand.json"
+    specs = ["byte", "character", *(f"mistral:{version}" for version in mistral_versions())]
+    key = {"text": text.sha256, "specs": specs}
+    kept = read_object(file, "remove it")
+    if kept is None or kept.get("of") != key:
+        found = {}
+        for spec in specs:
+            progress(f"measuring {spec}", 0)
+            tokenizer = load_tokenizer(spec)
+            rates = {name: rate_of(tokenizer, part.curve) for name, part in text.parts.items()}
+            found[spec] = [rates, tokenizer.vocabulary_size]
+        kept = {"of": key, "measured": found}
+        write_json(file, kept)
+    return {spec: (row, size) for spec, (row, size) in kept["measured"].items()}

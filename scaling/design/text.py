@@ -1,0 +1,206 @@
+"""The text that a tokenizer is designed on: by language, in three parts that share nothing.
+
+A document is cut at line ends into blocks of about two kilobytes, and the hash of a block says
+which part it belongs to, so the same text falls apart in the same way wherever it stands, and a
+passage that occurs twice is never on both sides. Candidates learn from the first part, their bytes
+per token are read off the second, and what is promised there is checked on the third.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from corpora.arguments import real, refused
+from corpora.corpus import Corpus, DocumentCorpus
+from corpora.document import Document, utf8_length
+from corpora.errors import InputError
+from corpora.languages import same_languages
+
+BLOCK_BYTES = 1 << 11
+PARTS = 8  # of which one is for reading rates off, one for the check, and the others to learn from
+MOST_BYTES = 256 << 20  # of a language; what comes after that is not read
+LEAST_BYTES = 200  # of a language, in each part
+SUM_TOLERANCE = 1e-6
+
+
+def weights_of(languages: str | Mapping[str, float]) -> dict[str, float]:
+    """Return the weight of each language.
+
+    Args:
+        languages: a mapping, or `eng=.6,hin=.2,tha=.2`.
+
+    Raises:
+        InputError: it is not such a text, a weight is not positive, or they do not sum to one.
+    """
+    if isinstance(languages, str):
+        found: dict[str, float] = {}
+        for part in filter(None, (part.strip() for part in languages.split(","))):
+            name, _, weight = part.partition("=")
+            try:
+                value = float(weight)
+            except ValueError as error:
+                raise InputError(
+                    f"`languages`: {part}; give a weight for each, as eng=.6,hin=.2,tha=.2"
+                ) from error
+            if name.strip() in found:
+                raise InputError(f"`languages`: {name.strip()} is there twice")
+            found[name.strip()] = value
+    elif isinstance(languages, Mapping):
+        found = {str(name): real("languages", value) for name, value in languages.items()}
+    else:
+        raise refused("languages", languages, "a weight for each language")
+    for name, value in found.items():
+        if not (value > 0 and math.isfinite(value)):
+            raise InputError(f"`languages`: a weight of {value:g} for {name}; it must be over 0")
+    total = sum(found.values())
+    if abs(total - 1) > SUM_TOLERANCE:
+        raise InputError(f"`languages`: the weights sum to {total:.6g}, not to 1")
+    return found
+
+
+class TextParts(NamedTuple):
+    """Blocks of one language, in order of their hashes."""
+
+    train: list[str]
+    curve: list[str]
+    check: list[str]
+
+
+@dataclass(frozen=True)
+class DesignText:
+    """What a tokenizer is designed on.
+
+    Attributes:
+        weights: of each language, as asked for.
+        parts: of each language.
+        shares: bytes of each language to learn from, in the proportions of the weights.
+        ignored: languages of the corpora that have no weight.
+        sha256: of the weights and all blocks, by part.
+    """
+
+    weights: dict[str, float]
+    parts: dict[str, TextParts]
+    shares: dict[str, int]
+    ignored: tuple[str, ...]
+    sha256: str
+
+    def mixture(self) -> DocumentCorpus:
+        """Return the text to learn from, in the proportions of the weights."""
+        documents = [
+            Document(text, language)
+            for language, part in self.parts.items()
+            for text in _up_to(part.train, self.shares[language])
+        ]
+        return DocumentCorpus("mixture", documents)
+
+    def alone(self, language: str) -> DocumentCorpus:
+        """Return one language's share of the text to learn from."""
+        part = _up_to(self.parts[language].train, self.shares[language])
+        return DocumentCorpus(language, [Document(text, language) for text in part])
+
+    def sizes(self) -> dict[str, dict[str, int]]:
+        """Return bytes by language and part; `learned_from` of `train`."""
+        return {
+            language: {name: _bytes(blocks) for name, blocks in parts._asdict().items()}
+            | {"learned_from": self.shares[language]}
+            for language, parts in self.parts.items()
+        }
+
+    def remarks(self) -> list[str]:
+        """Return what a person should know, a line each."""
+        lines = []
+        if self.ignored:
+            lines.append(f"not in `languages`, and left out: {', '.join(self.ignored)}")
+        scarce = min(
+            self.parts, key=lambda name: _bytes(self.parts[name].train) / self.weights[name]
+        )
+        had = sum(_bytes(part.train) for part in self.parts.values())
+        if sum(self.shares.values()) < had / 2:
+            lines.append(
+                f"{scarce} has text for {sum(self.shares.values()) / 1e6:.3g} MB in the proportions"
+                f" asked for; the rest of {had / 1e6:.3g} MB is not learned from"
+            )
+        return lines
+
+
+def read_text(corpora: Sequence[Corpus], weights: Mapping[str, float]) -> DesignText:
+    """Read the text of the languages that have a weight, and divide it.
+
+    Raises:
+        InputError: a language has no text, or too little.
+    """
+    blocks: dict[str, dict[bytes, str]] = {name: {} for name in weights}
+    held = dict.fromkeys(weights, 0)
+    other: dict[str, None] = {}
+    names: dict[str, str | None] = {}
+    for corpus in corpora:
+        for batch in corpus.batches():
+            if batch.language not in names:
+                found = (name for name in weights if same_languages(name, [batch.language]))
+                names[batch.language] = next(found, None)
+            name = names[batch.language]
+            if name is None:
+                other[batch.language] = None
+                continue
+            if held[name] >= MOST_BYTES:
+                continue
+            for block in _blocks(batch.texts):
+                blocks[name][hashlib.sha256(block.encode()).digest()] = block
+                held[name] += utf8_length(block)
+    for name in weights:
+        if not held[name]:
+            there = ", ".join(sorted(other)) or "no text at all"
+            raise InputError(f"`languages`: {name} has no text in the corpora ({there}); give some")
+    digest = hashlib.sha256(repr(sorted(weights.items())).encode())
+    for name in weights:
+        digest.update(b"".join(sorted(blocks[name])))
+    parts = {name: _divided(name, found) for name, found in blocks.items()}
+    total = min(_bytes(parts[name].train) / weight for name, weight in weights.items())
+    shares = {name: int(total * weight) for name, weight in weights.items()}
+    return DesignText(dict(weights), parts, shares, tuple(other), digest.hexdigest())
+
+
+def _blocks(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        if utf8_length(text) <= BLOCK_BYTES:
+            yield from filter(None, [text])
+            continue
+        lines: list[str] = []
+        size = 0
+        for line in text.splitlines(keepends=True):
+            lines.append(line)
+            size += utf8_length(line)
+            if size >= BLOCK_BYTES:
+                yield "".join(lines)
+                lines, size = [], 0
+        yield from filter(None, ["".join(lines)])
+
+
+def _divided(language: str, blocks: dict[bytes, str]) -> TextParts:
+    parts = TextParts([], [], [])
+    for key in sorted(blocks):
+        place = key[-1] % PARTS
+        (parts.check if place == 0 else parts.curve if place == 1 else parts.train).append(
+            blocks[key]
+        )
+    if min(map(_bytes, parts)) < LEAST_BYTES:
+        size = sum(map(_bytes, parts))
+        raise InputError(
+            f"`languages`: {language} has {size:,} bytes of text in {len(blocks):,} blocks, too few"
+            " to learn from a part and to check on another; give more"
+        )
+    return parts
+
+
+def _up_to(blocks: Iterable[str], size: int) -> Iterator[str]:
+    for block in blocks:
+        if size <= 0:
+            return
+        yield block
+        size -= utf8_length(block)
+
+
+def _bytes(blocks: Iterable[str]) -> int:
+    return sum(map(utf8_length, blocks))

@@ -1,0 +1,119 @@
+"""A tokenizer designed from made-up text: what is written, promised, kept and refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import tokenize_lab as tl
+from scaling.design.result import Design, load_design
+from tests.cli import answer, mistake
+from tests.scaling.design.texts import made
+from tokenize_lab.tokenizer_spec import load_tokenizer
+
+WEIGHTS = {"eng": 0.6, "hin": 0.2, "rus": 0.2}
+TEXT = made({"eng_Latn": 900, "hin_Deva": 400, "rus_Cyrl": 400})
+
+
+@pytest.fixture(scope="module")
+def designed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Design, Path]:
+    out = tmp_path_factory.mktemp("design")
+    return tl.design(TEXT, WEIGHTS, 1e21, out=out, largest=4096), out
+
+
+def test_it_promises_what_it_keeps(designed: tuple[Design, Path]) -> None:
+    found, out = designed
+    tokenizer = load_tokenizer(str(out / "tokenizer.json"))
+    best = found["best"]
+    assert tokenizer.vocabulary_size == best["vocabulary_size"]["value"]
+    for row in found["promise"].values():
+        assert row["kept"] and abs(row["off"]) < 0.02
+    assert all(row["price_bits_per_byte"] > 0 for row in found["shipped"])
+    assert {"byte", "character", "mistral:v1", "mistral:v3"} <= {
+        row["name"] for row in found["shipped"]
+    }
+    low, high = best["bits_per_byte"]["low"], best["bits_per_byte"]["high"]
+    assert low < best["bits_per_byte"]["value"] < high
+    least = min(x for c in found["candidates"] for x in c["bits_per_byte"])
+    assert best["bits_per_byte"]["value"] == pytest.approx(least, abs=1e-12)
+    assert found["sentence"] in found.summary() and "held-out text is within" in found["sentence"]
+    assert found.frame()["bits_per_byte"].min() == pytest.approx(least)
+    assert found.tokenizers == {"": out / "tokenizer.json"}
+    assert (out / "card.json").exists() and "<design: " in repr(found)
+
+
+def test_what_was_tried_is_kept_and_gives_the_same(
+    designed: tuple[Design, Path], tmp_path: Path
+) -> None:
+    found, out = designed
+    shutil.copytree(out / "candidates", tmp_path / "candidates")
+    for file in tmp_path.glob("candidates/*/tokenizer.json"):
+        file.unlink()  # a training would need to make it again
+    again = tl.design(TEXT, WEIGHTS, 1e21, out=tmp_path, largest=4096)
+    assert not list(tmp_path.glob("candidates/*/tokenizer.json"))
+    assert (tmp_path / "tokenizer.json").read_bytes() == (out / "tokenizer.json").read_bytes()
+    for one in (found, again):
+        assert one["best"].pop("files")
+    assert json.dumps(again) == json.dumps(found)
+    assert load_design(out) is not None and load_design(tmp_path / "nothing") is None
+
+
+def test_a_splitter_that_caps_is_not_proposed(designed: tuple[Design, Path]) -> None:
+    (refused,) = designed[0]["refused"]
+    assert refused["pattern"] == "gpt4" and set(refused["capped"]) == {"hin"}
+    assert "gpt4 is not proposed: it caps hin at " in designed[0].summary()
+    with pytest.raises(tl.InputError, match="`patterns`: gpt4 is not proposed"):
+        tl.design(TEXT, WEIGHTS, 1e21, out="x", kinds="bpe", patterns="gpt4")
+
+
+def test_constraints_and_a_vocabulary_for_each(
+    designed: tuple[Design, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(designed[1] / "candidates", out / "candidates")
+    found = tl.design(
+        TEXT, WEIGHTS, 1e21, out=out, largest=4096, max_vocab=600, vocabularies="language",
+        kinds="bpe",
+    )  # fmt: skip
+    assert all(row["vocabulary_size"] <= 600 for row in found["best"]["languages"].values())
+    assert set(found["constraints"]) == {"max_vocab", "shared vocabulary"}
+    for cost in found["constraints"].values():
+        assert cost["bits_per_byte"]["value"] >= 0
+    assert set(found.tokenizers) == set(WEIGHTS)
+    assert all(path.exists() for path in found.tokenizers.values())
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("--compute 1e21 --languages eng=.6,hin=.3", "the weights sum to 0.9, not to 1"),
+        ("--compute 1e21 --languages eng=.6,tha=.4", "tha has no text in the corpora"),
+        ("--compute 1e21 --languages eng=.6,xyz=.4", "'xyz' has no runs"),
+        ("--compute 1e21 --languages eng=1 --serve 1e18", "leaves 0 of the budget for training"),
+        ("--compute 1e40 --languages eng=1", "--compute 1e+40: a positive number"),
+        ("--compute 1e21 --languages eng=1 --kinds bqe", "--kinds: bqe; did you mean 'bpe'?"),
+        ("--compute 1e21 --languages eng=1 --patterns gtp4", "did you mean 'gpt4'?"),
+        ("--compute 1e21 --languages eng=1 --parity eng=x", "give numbers by language"),
+    ],
+)
+def test_bad_input_is_one_line(more: str, said: str, tmp_path: Path) -> None:
+    for language in ("eng", "hin"):
+        lines = [d.text for d in TEXT.documents if d.language.startswith(language)]
+        (tmp_path / f"{language}.txt").write_text("\n".join(lines), "utf-8")
+    line = mistake(f"scaling design {tmp_path} --out {tmp_path / 'out'} --largest 1024 {more}")
+    assert said in line
+
+
+def test_the_command_says_what_the_library_says(
+    designed: tuple[Design, Path], tmp_path: Path
+) -> None:
+    for language in ("eng", "hin", "rus"):
+        lines = [d.text for d in TEXT.documents if d.language.startswith(language)]
+        (tmp_path / f"{language}.txt").write_text("\n".join(lines), "utf-8")
+    shutil.copytree(designed[1] / "candidates", tmp_path / "out" / "candidates")
+    found = answer(
+        f"scaling design {tmp_path} --compute 1e21 --languages eng=.6,hin=.2,rus=.2"
+        f" --out {tmp_path / 'out'} --largest 4096 --json --glob *.txt"
+    )
+    assert found["candidates"] == designed[0]["candidates"]
