@@ -10,6 +10,7 @@ from corpora.cli import JsonOption
 from corpora.errors import InputError, as_options
 from tokenize_lab.cli import complete
 from tokenize_lab.cli.adapt import extend, prune
+from tokenize_lab.cli.certificate import byte_certificate
 from tokenize_lab.cli.forensics import audit, check, diff, mixture
 from tokenize_lab.cli.options import (
     Columns,
@@ -246,6 +247,7 @@ app.command()(check)
 app.command()(mixture)
 app.command()(extend)
 app.command()(prune)
+app.command("bytes")(byte_certificate)
 
 
 def _tables(facts: dict[str, Any], decoding: str) -> "list[Table]":
