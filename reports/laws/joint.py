@@ -19,6 +19,9 @@ _WORDS = {
     "one-exponent": "a bowl in T that shrinks with what is left to learn",
     "drift": "the same, and T* drifts with compute",
     "two-exponents": "the same, and ρ* drifts with compute",
+    "widening": "the same as one-exponent, and the valley widens with compute",
+    "widening-two-exponents": "the same, and ρ* drifts with compute",
+    "widening-by-rate": "the valley widens with compute and steepens with T",
     "shrinking": "the bowl in T shrinks by a power of its own besides",
     "shrinking-drift": "the same, and T* drifts with compute",
     "free": "the same, and T* and ρ* drift with compute",
@@ -73,16 +76,23 @@ def _verdict(scores: tuple[FormScore, ...]) -> str:
     known = [score for score in scores if score.aicc is not None]
     least = min(known, key=lambda score: score.aicc or 0.0)
     every = min(scores, key=lambda score: score.left_out_mean)
-    return (
+    text = (
         f"Of the forms below, {ahead.form} ({ahead.coefficients} coefficients) predicts the "
         f"largest budget best when it has not seen it (RMSE {significant(ahead.holdout_rmse)}); "
         f"{every.form} has the smallest error over all budgets, each left out in turn "
         f"({significant(every.left_out_mean)}); {least.form} has the lowest AICc. "
-        f"The project takes {DEFAULT_FORM}: among the forms that predict well it has the fewest "
-        "coefficients, and a coefficient more does not make the largest budget's prediction better."
-        if ahead.form == DEFAULT_FORM
-        else f"Of the forms below, {ahead.form} predicts the largest budget best when it has not "
-        f"seen it (RMSE {significant(ahead.holdout_rmse)}); {least.form} has the lowest AICc."
+    )
+    if ahead.form == DEFAULT_FORM:
+        return (
+            f"{text}The project takes {DEFAULT_FORM}: among the forms that predict well it has the "
+            "fewest coefficients, and a coefficient more does not make the largest budget's "
+            "prediction better."
+        )
+    chosen = next((score for score in scores if score.form == DEFAULT_FORM), ahead)
+    return (
+        f"{text}What else rests on the joint law takes {DEFAULT_FORM} (RMSE "
+        f"{significant(chosen.holdout_rmse)} of the largest budget), which has the fewest "
+        "coefficients of the forms with a bowl and a valley of their own."
     )
 
 

@@ -79,7 +79,8 @@ def _fits(runs: Runs, exact: Runs, optima: Runs) -> Iterator[tuple[str, FitResul
     yield "law1", _of_english(fit_law1(exact))
     for form in LAWS["law2"].forms:
         yield f"law2-{form}", _of_english(fit_law2(optima, Options(form)))
-    for form in ("chinchilla", "one-exponent", "drift", "two-exponents", "shrinking", "additive"):
+    for form in ("chinchilla", "one-exponent", "drift", "two-exponents", "widening", "shrinking",
+                 "additive"):  # fmt: skip
         yield f"joint-{form}", _of_english(fit_joint(runs, Options(form)))
 
 

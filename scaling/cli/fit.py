@@ -19,6 +19,7 @@ from tokenize_lab.cli import complete
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from scaling.bias import FitBias
     from scaling.compare import Comparison
     from scaling.conventions import Recount
 
@@ -113,6 +114,18 @@ def fit(
             "coefficients of a FIT.json or a published fit",
         ),
     ] = None,
+    bias: Annotated[
+        bool,
+        beside_option(
+            "--bias",
+            help="what it says of runs without noise: the joint law's own losses on this design, "
+            "for isoflop, isoflop-surface, law1, law2 and approach2",
+        ),
+    ] = False,
+    bias_by: Annotated[
+        Path | None,
+        beside_option(metavar="FIT.json", help="--bias by this fit of the joint law"),
+    ] = None,
     conventions: Annotated[
         bool,
         beside_option(
@@ -154,14 +167,16 @@ def fit(
     tokenize-lab scaling fit optima.csv --law law2 --form constant
     tokenize-lab scaling fit sweep/ --law joint --out out/fit
     tokenize-lab scaling fit runs.csv --law joint --compare joint-terms
+    tokenize-lab scaling fit runs.csv --law isoflop-surface --bias
     """
+    from scaling.bias import bias_json, bias_of
     from scaling.compare import compare_with, comparison_json
     from scaling.conventions import by_conventions
     from scaling.fits.fit import fit as fit_law
     from scaling.load_table import load_table
     from scaling.published.conventions import with_counts
     from scaling.read_runs import read_runs
-    from scaling.result import ends_of
+    from scaling.result import ends_of, read_fit
 
     law_named(law)  # a slip is said before a large table is read
     loaded = load_table(runs)
@@ -183,6 +198,10 @@ def fit(
     told |= {"irreducible": irreducible, "chance": chance}
     fits = fit_law(table, law, **told)
     compared = compare_with(fits, table, compare, **shared) if compare else ()
+    biases: tuple[FitBias, ...] = ()
+    if bias or bias_by is not None:
+        by = None if bias_by is None else read_fit(bias_by)
+        biases = bias_of(fits, table, by, **told)
     recounted = by_conventions(with_counts(table), law, **told) if conventions else ()
     if out is not None:
         folder = fits.write(out, loaded)
@@ -193,6 +212,8 @@ def fit(
         beside: dict[str, Any] = {}
         if compare:
             beside["comparison"] = [comparison_json(comparison) for comparison in compared]
+        if biases:
+            beside["bias"] = [bias_json(found) for found in biases]
         if conventions:
             beside["conventions"] = [
                 {
@@ -204,7 +225,11 @@ def fit(
         print_json({**fits.json(), **beside})
     else:
         emit([fits.summary(), "\n"])
-        tables = [*_comparison_tables(compared), *_convention_tables(recounted)]
+        tables = [
+            *_comparison_tables(compared),
+            *_bias_tables(biases),
+            *_convention_tables(recounted),
+        ]
         emit(drawn(tables) if tables else [])
     unusable = sum(not result.ok for result in fits)
     if unusable:
@@ -257,6 +282,34 @@ def _comparison_tables(compared: "Sequence[Comparison]") -> "Iterator[Table]":
                 rows.append([row.name, *figures, *inside])
             caption = "in ours: our interval holds their estimate; in theirs: theirs holds ours"
             yield text_table(f"Beside {name}{where}", heads, rows, caption=caption)
+
+
+def _bias_tables(biases: "Sequence[FitBias]") -> "Iterator[Table]":
+    from tokenize_lab.cli.tables import text_table
+
+    if not biases:
+        return
+    names = dict.fromkeys(name for found in biases for name in found.context)
+    several = [name for name in names if len({found.context.get(name) for found in biases}) > 1]
+    rows = []
+    for found in biases:
+        where = [_shown(found.context.get(name)) for name in several]
+        for row in found.rows:
+            if row.bias is None or row.noise_free is None:
+                continue
+            share = "" if row.of_half_width is None else f"{row.of_half_width:+.0%}"
+            figures = map(_number, (row.estimate, row.noise_free, row.law))
+            rows.append([row.name, *where, *figures, f"{row.bias:+.2g}", share])
+    yield text_table(
+        f"On runs without noise, by {biases[0].by}",
+        ["quantity", *several, "of the runs", "noise-free", "the law", "bias", "of half interval"],
+        rows,
+        caption="bias: noise-free less the law; of design and method, and in no interval",
+    )
+
+
+def _shown(value: float | str | None) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value or "")
 
 
 def _convention_tables(recounted: "Sequence[Recount]") -> "Iterator[Table]":

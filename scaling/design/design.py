@@ -37,7 +37,6 @@ from scaling.design.choose import (
     Constraints,
     VocabularyOptions,
     choose,
-    over_serving,
     premiums,
     separate_options,
     shared_options,
@@ -114,7 +113,7 @@ def design(
     asked = _asked(weights, budget, setting, _parities(parity), flag("far", far))
     text = read_text(corpora, weights)
     found, refused_splitters = candidates_of(
-        text, listed("kinds", kinds), listed("patterns", patterns), asked.prices.wanted(budget)
+        text, listed("kinds", kinds), listed("patterns", patterns), asked.prices.wanted()
     )
     if vocabularies == "language":
         found += [one._replace(language=name) for one in found for name in weights]
@@ -130,11 +129,9 @@ def design(
     parities = {name: float(p.parity or 1.0) for name, p in asked.placements.items()}
     codes = [place.language for place in asked.placements.values()]
     premium = premiums(options, codes, dict(zip(codes, parities.values(), strict=True)))
-    allowed = constraints.allowed(options, premium)
-    choice = choose(options, priced, allowed, premium)
-    served = over_serving(options, asked.prices, budget, allowed)
+    choice = choose(options, priced, constraints.allowed(options, premium), premium)
     files = _made(text, options, choice.best, largest, out, progress)
-    tried = Tried(curves, refused_splitters, options, priced, premium, choice, served)
+    tried = Tried(curves, refused_splitters, options, priced, premium, choice)
     content = content_of(asked, budget, text, tried)
     if vocabularies == "language":
         one = int(priced.loss[0, :shared].argmin())
@@ -259,7 +256,6 @@ def _shipped(
             "vocabulary_size": size,
             "rates": row,
             "bits_per_byte": float(priced.loss[0, i]),
-            "inference_flops_per_byte": float(priced.flops_per_byte[0, i]),
             "price_bits_per_byte": float(priced.loss[0, i]) - goal,
             "compute_multiplier": float(times[i]) if np.isfinite(times[i]) else None,
         }

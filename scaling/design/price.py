@@ -37,7 +37,6 @@ LEAST_SHARE = 1e-3  # of a budget, left for training
 _STEPS = 48  # of the search for N, each of which keeps .618 of the range
 _BELOW, _ABOVE = 12.0, 4.0  # in ln N, how far from Law I's size it is looked for
 _FARTHEST = 40.0  # in ln rho; no run lies so far off, and no number overflows there
-_SERVED_FACTORS = 2.0 ** np.arange(0, 4.01, 1 / 32)  # of T*, that serving may want
 _GOLDEN = (np.sqrt(5) - 1) / 2
 
 
@@ -109,18 +108,12 @@ class MixturePrice:
             self.languages, self.weights, [each.first(count) for each in self.ahead], some
         )
 
-    def wanted(self, budget: Budget) -> dict[str, float]:
-        """Return the rate of lowest loss of each language, were ids free of cost.
-
-        Law II's T* at the whole budget; where bytes are served, as many times that for every
-        language as is best for all.
-        """
-        rates = np.array([float(each.best_rate[0]) for each in self.ahead])
-        if budget.served_bytes:
-            factors = _SERVED_FACTORS[:, None] * rates
-            free = np.zeros(len(factors))
-            rates = factors[int(self.first(1).of(factors, free, budget).loss[0].argmin())]
-        return dict(zip(self.languages, rates.tolist(), strict=True))
+    def wanted(self) -> dict[str, float]:
+        """Return the best rate of each language by Law II, at the whole budget."""
+        return {
+            name: float(each.best_rate[0])
+            for name, each in zip(self.languages, self.ahead, strict=True)
+        }
 
     def of(self, rates: Array, ids: Array, budget: Budget, times: float | Array = 1.0) -> Priced:
         """Return what vocabularies make of a budget.

@@ -17,7 +17,7 @@ VERSION = 1
 _SHOWN = 12  # points of the frontier in the text
 _KEYS = {
     *("version", "sentence", "budget", "languages", "laws", "cautions", "text", "refused"),
-    *("candidates", "best", "frontier", "serving", "constraints", "shipped", "promise", "settings"),
+    *("candidates", "best", "frontier", "constraints", "shipped", "promise", "settings"),
 }
 
 
@@ -27,8 +27,7 @@ class Design(dict[str, Any]):
     Keys: `sentence`, the answer; `budget`; `languages`, of each its weight, code, place among the
     laws, and best rate; `laws`; `cautions`; `text`, bytes by language and part; `refused`,
     splitters that cap a wanted rate; `candidates`, of each its sizes, rates by language and losses;
-    `best`, the vocabulary chosen; `frontier`; `serving`, what is best for other amounts served;
-    `constraints`, what each costs; `shipped`, the price
+    `best`, the vocabulary chosen; `frontier`; `constraints`, what each costs; `shipped`, the price
     of the vocabularies that are at hand; `promise`, promised and held-out bytes per token.
     """
 
@@ -108,13 +107,6 @@ class Design(dict[str, Any]):
             yield (
                 f"  {point['inference_flops_per_byte']:9.3g}{point['bits_per_byte']:9.4f}"
                 f"   {point['name']}"
-            )
-        yield ""
-        yield "  bytes served, bits per byte, share left for training, and what is best then:"
-        for row in self["serving"]:
-            yield (
-                f"  {row['served_bytes']:9.3g}{row['bits_per_byte']:9.4f}{row['train_share']:8.1%}"
-                f"   {row['name']}"
             )
         yield ""
         yield "  what is at hand: bits per byte over the best, and budget to make up for it:"

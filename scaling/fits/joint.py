@@ -30,6 +30,8 @@ NODES: Mapping[str, Array] = {
     "delta": np.array([0.0]),
     "epsilon": np.array([0.0]),
     "phi": np.array([0.0, 0.15]),
+    "omega": np.array([0.1]),
+    "chi": np.array([0.0]),
 }
 
 
@@ -176,8 +178,8 @@ class _JointCoordinates:
         """Return the published coefficients, in raw FLOPs, bytes per token and bytes."""
         p = self._parts(theta)
         mc, mt, mr = self.middle
-        exponents = ("gamma", "g", "delta", "epsilon", "phi")
-        gamma, g, delta, epsilon, phi = (p[name][:, 0] for name in exponents)
+        exponents = ("gamma", "g", "delta", "epsilon", "phi", "omega", "chi")
+        gamma, g, delta, epsilon, phi, omega, chi = (p[name][:, 0] for name in exponents)
         with np.errstate(over="ignore"):
             everything = {
                 "E": p["E"][:, 0],
@@ -187,7 +189,9 @@ class _JointCoordinates:
                 "F": p["F"][:, 0] * np.exp(phi * mc),
                 "T0": np.exp(p["T0"][:, 0] + mt + delta * mc),
                 "g": g,
-                "kappa": p["kappa"][:, 0],
+                "kappa": p["kappa"][:, 0] * np.exp(omega * mc - chi * mt),
+                "omega": omega,
+                "chi": chi,
                 "delta": delta,
                 "epsilon": epsilon,
                 "phi": phi,
@@ -203,7 +207,7 @@ class _JointCoordinates:
 
     def jacobian(self, theta: Array) -> Array:
         p, z, reducible, bowl, valley = self._factors(theta)
-        gamma, k, e = p["gamma"], p["kappa"], p["epsilon"]
+        gamma, k, e = p["gamma"], self._steepness(p), p["epsilon"]
         f, shrunk = p["F"] * self._shrunk(p), self._shrunk(p)
         scaled = reducible * valley * (1.0 if self.additive else np.exp(bowl))
         outer = np.ones_like(scaled) if self.additive else scaled
@@ -216,6 +220,7 @@ class _JointCoordinates:
         by_k = z * ((1 + e) * up - (1 - e) * (1 - up))
         by_e = up * (k * z - 1 / (1 - e)) + (1 - up) * (k * z + 1 / (1 + e))
         power = -gamma / (k * share)
+        by_steepness = scaled * (power * by_k - power / k * log_valley)
         away = self._away(p)
         slopes = {
             "E": np.ones_like(scaled),
@@ -225,7 +230,9 @@ class _JointCoordinates:
             "F": outer * shrunk * away**2,
             "T0": -outer * 2 * f * away,
             "g": -scaled * power * by_z * self.t,
-            "kappa": scaled * (power * by_k - power / k * log_valley),
+            "kappa": by_steepness * k / p["kappa"],
+            "omega": -by_steepness * k * self.c,
+            "chi": by_steepness * k * self.t,
             "delta": outer * 2 * f * away * self.c,
             "phi": -outer * bowl * self.c,
             "epsilon": scaled
@@ -244,6 +251,8 @@ class _JointCoordinates:
         p.setdefault("epsilon", zero)
         p.setdefault("delta", zero)
         p.setdefault("phi", zero)
+        p.setdefault("omega", zero)
+        p.setdefault("chi", zero)
         p.setdefault("g", zero + 1)
         p.setdefault("F", zero)
         p.setdefault("T0", zero)
@@ -253,10 +262,14 @@ class _JointCoordinates:
     def _factors(self, theta: Array) -> tuple[dict[str, Array], Array, Array, Array, Array]:
         p = self._parts(theta)
         z = self.ratio - p["rho0"] - p["g"] * self.t - p["epsilon"] * self.c
-        power = -p["gamma"] / (p["kappa"] * (1 - p["epsilon"] ** 2))
-        valley = np.exp(power * law.log_valley(p["kappa"], p["epsilon"], z))
+        k = self._steepness(p)
+        power = -p["gamma"] / (k * (1 - p["epsilon"] ** 2))
+        valley = np.exp(power * law.log_valley(k, p["epsilon"], z))
         reducible = p["L0"] * np.exp(p["gamma"] * self.c)
         return p, z, reducible, p["F"] * self._shrunk(p) * self._away(p) ** 2, valley
+
+    def _steepness(self, p: dict[str, Array]) -> Array:
+        return np.asarray(p["kappa"] * np.exp(p["chi"] * self.t - p["omega"] * self.c))
 
     def _shrunk(self, p: dict[str, Array]) -> Array:
         return np.asarray(np.exp(-p["phi"] * self.c))

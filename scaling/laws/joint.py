@@ -10,6 +10,7 @@ latent model count by what they cost. With rho = B / n bytes per effective param
     bowl   = exp(F C^-phi (ln T - ln T*)^2),                     T* = T0 C^-delta
     valley = [((1-e) exp(k (1+e) z) + (1+e) exp(-k (1-e) z)) / 2] ^ (-gamma / (k (1 - e^2)))
     z      = ln rho - ln rho*,                                   rho* = rho0 T^g C^e
+    k      = kappa C^-omega T^chi
 
 The valley is 1 at rho*, so along the optimum L = E + L0 C^gamma bowl(T): Law II with a bowl that
 shrinks with what is left to learn, and by a power of its own besides (phi, 0 in most forms). Law
@@ -17,7 +18,9 @@ II's additive bowl, which phi alone shrinks, is the law `joint-additive`. rho* i
 C and T. At k = -gamma / (1 - e^2) and F = 0 the valley is the sum of two powers,
 which is Chinchilla's approach 3 in n and B; g = 1 turns its bytes into tokens.
 
-With `kappa` = k, `epsilon` = e; the forms are named, by their free coefficients, in the registry.
+With omega the valley is wider, the larger the budget: a size as wrong as before costs less even of
+what is left to learn. `epsilon` = e; the forms are named, by their free coefficients, in the
+registry, and what a form lacks is 0 (g: 1).
 
 Its rival of nine coefficients, the first joint form (`joint-terms`), has Chinchilla's two terms,
 each scaled by a power of T, N being the latent parameters, and an additive bowl:
@@ -91,6 +94,8 @@ def _valley(
     z = np.log(ratio) - np.log(best_ratio(p, compute_flops, compression_rate))
     e = np.asarray(p.get("epsilon", np.float64(0)))
     k = np.asarray(p["kappa"] if "kappa" in p else -p["gamma"] / (1 - e**2))
+    if "omega" in p:
+        k = k * compute_flops ** -p["omega"] * compression_rate ** p.get("chi", 0.0)
     return np.asarray(np.exp(-p["gamma"] / (k * (1 - e**2)) * log_valley(k, e, z)))
 
 

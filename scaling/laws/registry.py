@@ -282,6 +282,10 @@ LAWS: dict[str, Law] = {
             "drift": (*_JOINT, "F", "T0", "g", "kappa", "delta"),
             # rho* drifts with compute: size and data have exponents of their own.
             "two-exponents": (*_JOINT, "F", "T0", "g", "kappa", "epsilon"),
+            # The valley widens with compute; and rho* drifts besides, or it also steepens with T.
+            "widening": (*_JOINT, "F", "T0", "g", "kappa", "omega"),
+            "widening-two-exponents": (*_JOINT, "F", "T0", "g", "kappa", "omega", "epsilon"),
+            "widening-by-rate": (*_JOINT, "F", "T0", "g", "kappa", "omega", "chi"),
             # The bowl shrinks by a power of its own besides; with a drift of T*; with both drifts.
             "shrinking": (*_JOINT, "F", "T0", "g", "kappa", "phi"),
             "shrinking-drift": (*_JOINT, "F", "T0", "g", "kappa", "delta", "phi"),

@@ -9,6 +9,7 @@ import polars as pl
 
 from corpora.arguments import path
 from corpora.errors import InputError
+from scaling.bias import bias_of
 from scaling.compare import compare_with
 from scaling.conventions import by_conventions
 from scaling.engine.bootstrap import DRAWS, SEED
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 class FittedLaw(Shown, Fits):
     """A law fitted to each part of a table: `summary`, `predict`, `frame`, `figure`, `report`.
 
-    `quantities` lists what it predicts, and `predictions` tells all of it; `compare` and
+    `quantities` lists what it predicts, and `predictions` tells all of it; `compare`, `bias` and
     `conventions` set it beside others.
 
     Attributes:
@@ -84,6 +85,24 @@ class FittedLaw(Shown, Fits):
             InputError: there are several fits, or an input that the law does not take.
         """
         return predict(self, downstream=downstream, **inputs)
+
+    def bias(self, by: FitResult | Fits | None = None) -> pl.DataFrame:
+        """Return what it says of runs without noise, a row a quantity: `estimate`, `noise_free`,
+        `law`, `bias`, and that over half the interval's width.
+
+        Arguments:
+            by: a fit of the joint law whose losses are put in; by default one of the same runs.
+
+        Raises:
+            InputError: the law is fitted to the runs themselves, or the joint law cannot be.
+        """
+        law = by.only if isinstance(by, Fits) else by
+        rows = [
+            {**found.context, "by": found.by, **row._asdict()}
+            for found in bias_of(self, self.runs, law, **self._told, **self._bootstrap)
+            for row in found.rows
+        ]
+        return pl.DataFrame(rows, infer_schema_length=None)
 
     def conventions(self) -> pl.DataFrame:
         """Fit the law by every count of parameters and FLOPs that the table has; a row a fit.
