@@ -94,6 +94,50 @@ def bytes_per_piece(texts: Iterable[str], pattern: str) -> float:
     return sum(map(utf8_length, texts)) / pieces if pieces else float("inf")
 
 
+class PieceBytes(NamedTuple):
+    """Bytes per piece of one text: the most that merges inside pieces reach.
+
+    Attributes:
+        own: under the splitter in question. others: by name, under those of `INSTEAD`.
+    """
+
+    own: float
+    others: tuple[tuple[str, float], ...]
+
+    def ceiling(self, language: str, wanted: float | None = None) -> Ceiling | None:
+        """Return the ceiling where it lies below what is wanted; arguments as of `ceilings`."""
+        others = dict(self.others)
+        enough = MUCH * self.own if wanted is None else wanted
+        if others[DEFAULT_PATTERN] < enough if wanted is None else self.own >= wanted:
+            return None
+        reach = [name for name, rate in others.items() if rate >= enough]
+        best = reach[0] if reach else max(others, key=others.__getitem__)
+        return Ceiling(language, self.own, best, others[best])
+
+
+def piece_bytes(tokenizer: Tokenizer, heads: LanguageHeads, language: str) -> PieceBytes | None:
+    """Return bytes per piece of a language's texts; None where nothing splits them."""
+    texts = heads.texts[language]
+    counts = [tokenizer.pretoken_count(text) for text in texts]
+    pieces = sum(count or 0 for count in counts)
+    if None in counts or not pieces:
+        return None
+    others = tuple((name, heads.bytes_per_pretoken(language, name)) for name in INSTEAD)
+    return PieceBytes(sum(map(utf8_length, texts)) / pieces, others)
+
+
+def pieces_of(
+    language: str, texts: Sequence[str], tokenizers: Sequence[Tokenizer]
+) -> tuple[tuple[str, PieceBytes], ...]:
+    """Return the bytes per piece of each tokenizer that splits text, by its name."""
+    heads = LanguageHeads()
+    heads.note(language, texts)
+    if not heads.texts.get(language):
+        return ()
+    found = ((each.name, piece_bytes(each, heads, language)) for each in tokenizers)
+    return tuple((name, pieces) for name, pieces in found if pieces is not None)
+
+
 def ceilings(
     tokenizer: Tokenizer, heads: LanguageHeads, wanted: float | None = None
 ) -> list[Ceiling]:
@@ -105,37 +149,25 @@ def ceilings(
             languages then count in which that allows `MUCH` times as much.
     """
     found = []
-    for language, texts in heads.texts.items():
+    for language in heads.texts:
         if wanted is None and not heads.has_marks(language):
             continue
-        own = _own(tokenizer, texts)
-        if own is None or (wanted is not None and own >= wanted):
-            continue
-        others = {name: heads.bytes_per_pretoken(language, name) for name in INSTEAD}
-        enough = MUCH * own if wanted is None else wanted
-        if wanted is None and others[DEFAULT_PATTERN] < enough:
-            continue
-        reach = [name for name, rate in others.items() if rate >= enough]
-        best = reach[0] if reach else max(others, key=others.__getitem__)
-        found.append(Ceiling(language, own, best, others[best]))
+        pieces = piece_bytes(tokenizer, heads, language)
+        ceiling = None if pieces is None else pieces.ceiling(language, wanted)
+        found += [] if ceiling is None else [ceiling]
     return sorted(found, key=lambda c: (c.bytes_per_pretoken / c.bytes_per_pretoken_with_it, c))
-
-
-def _own(tokenizer: Tokenizer, texts: Sequence[str]) -> float | None:
-    counts = [tokenizer.pretoken_count(text) for text in texts]
-    pieces = sum(count or 0 for count in counts)
-    return sum(map(utf8_length, texts)) / pieces if pieces and None not in counts else None
 
 
 def ceiling_lines(
     tokenizers: Iterable[Tokenizer], heads: LanguageHeads, wanted: float | None = None
 ) -> list[str]:
     """Return a line for each tokenizer whose splitter caps languages; arguments as `ceilings`."""
-    below = "" if wanted is None else f" below the {wanted:.3g} wanted,"
     found = ((tokenizer.name, ceilings(tokenizer, heads, wanted)) for tokenizer in tokenizers)
-    return [
-        f"{name}: its splitter caps bytes per token, whatever the vocabulary,{below} at "
-        + ", ".join(map(str, capped))
-        for name, capped in found
-        if capped
-    ]
+    return [capped_line(name, capped, wanted) for name, capped in found if capped]
+
+
+def capped_line(name: str, capped: Sequence[Ceiling], wanted: float | None = None) -> str:
+    """Return what is to be said of a tokenizer whose splitter caps languages."""
+    below = "" if wanted is None else f" below the {wanted:.3g} wanted,"
+    at = ", ".join(map(str, capped))
+    return f"{name}: its splitter caps bytes per token, whatever the vocabulary,{below} at {at}"

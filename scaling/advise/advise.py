@@ -96,6 +96,7 @@ def advise(
             parity=measured.parity if parity is None else parity,
             tokenizers=measured.tokenizers,
             curve=measured.curve if points is None else points,
+            pieces=measured.pieces,
             gpu=gpu,
             utilisation=utilisation,
             gpus=gpus,

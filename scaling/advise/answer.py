@@ -12,6 +12,7 @@ from scaling.advise.placement import ENGLISH, Placement
 from scaling.advise.serving import ServingAdvice
 from scaling.advise.verdict import Plan, TokenizerCost, verdict
 from scaling.result import FitResult
+from tokenize_lab.ceilings import PieceBytes
 
 
 class MeasuredTokenizer(NamedTuple):
@@ -48,6 +49,7 @@ class Question(NamedTuple):
         tokenizers: those whose price is asked.
         curve: (vocabulary size, bytes per token) on the corpus, from which the vocabulary that
             gives T* is read; None where it was not measured.
+        pieces: by name of a tokenizer, the bytes per piece that its splitter leaves on the corpus.
         law1, law2: the user's fits, in place of the shipped laws.
         far: whether budgets are answered that lie a thousand times beyond those fitted.
         serve_bytes, serve_price: bytes to be served, and the price of a FLOP of that over one of
@@ -65,6 +67,7 @@ class Question(NamedTuple):
     parity: float | None = None
     tokenizers: Sequence[MeasuredTokenizer] = ()
     curve: Sequence[tuple[int, float]] | None = None
+    pieces: Sequence[tuple[str, PieceBytes]] = ()
     gpu: str = "h100"
     utilisation: float = 0.4
     gpus: int = 1

@@ -21,7 +21,7 @@ from scaling.advise.laws import (
 from scaling.advise.placement import Placement, place_language, trained
 from scaling.advise.serving import ServingAdvice, serving_advice
 from scaling.advise.task_error import task_errors
-from scaling.advise.tokenizer_price import frontier, tokenizer_price
+from scaling.advise.tokenizer_price import capped, frontier, tokenizer_price
 from scaling.flops import TRAINING_FACTOR, training_days
 
 
@@ -64,6 +64,7 @@ def answer_question(question: Question) -> Advice:
             *extrapolated,
             *disagreements(ours, second, prices),
             *([placement.beyond] if placement.beyond else []),
+            *capped(question, float(rate[0])),
             *([] if errors is None else errors.cautions(loss, question.language)),
         ),
         params_opt=Estimate.of(best.params, "parameters of the global module"),

@@ -17,6 +17,7 @@ from corpora.languages import same_languages
 from corpora.open import open_corpus
 from scaling.advise.answer import MeasuredTokenizer
 from scaling.advise.placement import ENGLISH
+from tokenize_lab.ceilings import PieceBytes, pieces_of
 from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.counts.tokens import lost_bytes, token_boundaries
 from tokenize_lab.tokenizer import Tokenizer
@@ -61,11 +62,13 @@ class MeasuredSample(NamedTuple):
         tokenizers: those asked about, with their bytes per token.
         curve: (vocabulary size, bytes per token); None where it was not asked for.
         parity: of the language; None where nothing tells it.
+        pieces: by name, what the splitters of those that have one allow.
     """
 
     tokenizers: tuple[MeasuredTokenizer, ...]
     curve: list[tuple[int, float]] | None
     parity: float | None
+    pieces: tuple[tuple[str, PieceBytes], ...] = ()
 
 
 def measure_sample(
@@ -101,7 +104,7 @@ def measure_sample(
         known = next((curve for curve in curves if curve is not None), None)
         curve = known or vocabulary_curve(sample, load_tokenizer(CURVE_TOKENIZER))
     parity = embedded_parity(language) if sample.parity is None else sample.parity
-    return MeasuredSample(rates, curve, parity)
+    return MeasuredSample(rates, curve, parity, pieces_of(language, sample.texts, loaded))
 
 
 def _specs(tokenizers: object) -> list[object]:

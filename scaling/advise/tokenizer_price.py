@@ -5,6 +5,7 @@ import numpy as np
 from scaling.advise.answer import (
     FrontierPoint,
     MeasuredTokenizer,
+    Question,
     TokenizerPrice,
     outside_notes,
 )
@@ -12,6 +13,7 @@ from scaling.advise.estimate import Estimate
 from scaling.advise.forecast import Forecast, joint_law_price
 from scaling.advise.laws import Draws
 from scaling.advise.task_error import TaskErrors
+from tokenize_lab.ceilings import capped_line
 
 FRONTIER = 2.0 ** np.arange(-1.0, 2.01, 0.5)  # rates shown, over T*
 
@@ -54,6 +56,22 @@ def tokenizer_price(
         error=None if errors is None else errors.at(loss),
         price_points=None if errors is None else errors.lost(loss, ahead.loss(ahead.best_rate)),
     )
+
+
+def capped(question: Question, best_rate: float) -> list[str]:
+    """Return a line for each tokenizer whose splitter keeps it below the best rate.
+
+    No vocabulary behind it reaches that, so the remedy is another splitter, not more ids.
+
+    Args:
+        question: with the bytes per piece of its tokenizers. best_rate: T*, bytes per token.
+    """
+    found = (
+        (name, pieces.ceiling(question.language, best_rate)) for name, pieces in question.pieces
+    )
+    return [
+        capped_line(name, [ceiling], best_rate) for name, ceiling in found if ceiling is not None
+    ]
 
 
 def frontier(ahead: Forecast) -> tuple[FrontierPoint, ...]:

@@ -57,6 +57,6 @@ def test_the_vocabulary_curve_ends_at_the_whole_vocabulary() -> None:
     sizes, rates = zip(*curve, strict=True)
     assert list(sizes) == sorted(sizes)
     assert list(rates) == sorted(rates)
-    (whole,), _, _ = measure_sample("eng_Latn", None, [tokenizer], with_curve=False)
+    (whole,), *_ = measure_sample("eng_Latn", None, [tokenizer], with_curve=False)
     assert rates[-1] == whole.bytes_per_token
     assert vocabulary_curve(sample, load_tokenizer("byte")) is None
