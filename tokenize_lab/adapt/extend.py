@@ -1,6 +1,7 @@
 """A vocabulary extended for further languages: new merges after the old ones, old ids kept."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -14,6 +15,12 @@ from corpora.corpus import Corpus, joined
 from corpora.document import utf8_length
 from corpora.errors import InputError
 from corpora.files import write_json, written_whole
+from tokenize_lab.adapt.alphabet import (
+    NewCharacter,
+    counts_before,
+    lacking_characters,
+    with_characters,
+)
 from tokenize_lab.adapt.kept import kept_rows
 from tokenize_lab.adapt.learn import FEWEST, NewMerge, OldWords, learn_merges, old_pieces
 from tokenize_lab.adapt.source import MergeSource, merge_source
@@ -21,7 +28,6 @@ from tokenize_lab.adapt.spare import MergeTree, removed_from
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
 from tokenize_lab.forensics.audit import identity, token
 from tokenize_lab.forensics.finding import TokenizerFinding
-from tokenize_lab.merges.learner import Pair
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizers
@@ -84,6 +90,8 @@ def extend(
 ) -> Extension:
     """Extend a BPE by new merges, learned on its own encoding of some text, inside its pieces.
 
+    A vocabulary of characters that falls back to bytes gets the text's characters first.
+
     Args:
         tokenizer: a BPE, or the spec of one.
         corpora: text to learn from.
@@ -110,28 +118,45 @@ def extend(
     source = merge_source(given)
     corpus = joined(corpora)
     followed = followed_on(source.tokenizer, _first_texts(corpus))
-    words = OldWords(followed)
+    words, kept = OldWords(followed), OldWords(followed)
     read: dict[str, tuple[int, int]] = {}
     for part in _split(corpus, every, "reading", progress):
         words.add(part.learned)
         documents, size = read.get(part.language, (0, 0))
         read[part.language] = documents + part.documents, size + part.bytes
-    refused: set[Pair] = set()
-    if unchanged:
-        refused = _pairs_of(OldWords(followed), keep, progress)
+    for kept_corpus in keep if unchanged else ():
+        for batch in kept_corpus.batches():
+            kept.add(batch.texts)
+            progress("reading what is kept", sum(map(utf8_length, batch.texts)))
+    old_kinds = source.tokenizer.token_bytes.kinds
     reused = _reused(source, reuse, [corpus, *keep], progress)[:add]
-    before = source.tokenizer.vocabulary_size
-    new_ids = [*reused, *range(before, before + add - len(reused))]
+    removed_from(source, reused)
+    new_ids = [*reused, *range(len(old_kinds), len(old_kinds) + add - len(reused))]
+    characters = lacking_characters(source, words.characters(), kept.characters(), new_ids, FEWEST)
+    if reused or characters:
+        source = with_characters(source, characters)
+        followed = followed_on(source.tokenizer, _first_texts(corpus))
+        words, kept = words.under(followed), kept.under(followed)
     progress("learning merges", 0)
-    merges = learn_merges(source, words, new_ids, refused)
-    if len(merges) < add:
-        raise InputError(_too_few(corpus.name, add, len(merges), unchanged))
-    made = _extended(source, merges, reused, given)
+    merges = learn_merges(source, words, new_ids[len(characters) :], kept.pairs())
+    if len(characters) + len(merges) < add:
+        raise InputError(_too_few(corpus.name, add, len(characters) + len(merges), unchanged))
+    made = _extended(source, merges, given)
+    old = np.setdiff1d(np.arange(len(old_kinds)), reused)
+    if not np.array_equal(made.token_bytes.kinds[old], old_kinds[old]):
+        raise InputError(
+            f"{given.spec}: one of its added tokens would be taken for text once it is extended; "
+            "give a tokenizer.json whose vocabulary has its added tokens"
+        )
+    new = [(m.token_id, [m.left, m.right], m.times) for m in merges]
+    new = [*((c.token_id, c.pieces, c.times) for c in characters), *new]
+    table = made.token_bytes
     finding = TokenizerFinding(
         kind="extend",
         tokenizer=identity(given),
         extended=identity(made),
         added=add,
+        characters=len(characters),
         reused=reused,
         reuse=reuse,
         corpus=corpus.name,
@@ -140,22 +165,17 @@ def extend(
         parallel=corpus.parallel,
         languages=[
             {**row, "read": dict(zip(("documents", "bytes"), read[row["language"]], strict=True))}
-            for row in _curves(made, corpus, every, add, progress)
+            for row in _curves(made, corpus, every, (characters, len(merges)), progress)
         ],
         kept=kept_rows(given, made, keep, progress=progress),
         tokens=[
-            {**token(made.token_bytes, m.token_id), "parts": [m.left, m.right], "count": m.times}
-            for m in merges[:LISTED]
+            {**token(table, i), "parts": parts, "count": times} for i, parts, times in new[:LISTED]
         ],
     )
-    pieces = old_pieces(merges)
+    before = old_pieces(merges, {c.token_id: c.pieces for c in characters})
+    given_away = set(reused)
     embedding = [
-        {
-            **token(made.token_bytes, merge.token_id),
-            "mean_of": pieces[merge.token_id],
-            "reused": merge.token_id < before,
-        }
-        for merge in merges
+        {**token(table, i), "mean_of": before[i], "reused": i in given_away} for i, _, _ in new
     ]
     return Extension(made, finding, embedding)
 
@@ -168,14 +188,6 @@ def _first_texts(corpus: Corpus) -> list[str]:
     """Return a few texts that a corpus begins with, to try ways of splitting on."""
     first = next(corpus.batches(), None)
     return list(first.texts[:TRIED]) if first else []
-
-
-def _pairs_of(words: OldWords, corpora: Sequence[Corpus], progress: ReportProgress) -> set[Pair]:
-    for corpus in corpora:
-        for batch in corpus.batches():
-            words.add(batch.texts)
-            progress("reading what is kept", sum(map(utf8_length, batch.texts)))
-    return words.pairs()
 
 
 def _split(
@@ -232,12 +244,11 @@ def _too_few(name: str, add: int, found: int, unchanged: bool) -> str:
 
 
 def _extended(
-    source: MergeSource, merges: Sequence[NewMerge], reused: Sequence[int], given: Tokenizer
+    source: MergeSource, merges: Sequence[NewMerge], given: Tokenizer
 ) -> HuggingFaceTokenizer:
     """Return the tokenizer with the merges appended."""
     model = source.model
     spelt = {token_id: piece for piece, token_id in model["vocab"].items()}
-    removed_from(source, reused)
     spelt |= {merge.token_id: merge.piece for merge in merges}
     as_words = bool(model["merges"]) and isinstance(model["merges"][0], str)
     for merge in merges:
@@ -248,30 +259,40 @@ def _extended(
     for name, token_id in source.specials.items():
         model["vocab"].setdefault(name, token_id)
     text = json.dumps(source.content, ensure_ascii=False)
-    made = huggingface_from_text(text, f"{given.spec}+{len(merges)}", given.name, given.spec)
-    old = np.setdiff1d(np.arange(source.tokenizer.vocabulary_size), reused)
-    if not np.array_equal(made.token_bytes.kinds[old], source.tokenizer.token_bytes.kinds[old]):
-        raise InputError(
-            f"{given.spec}: one of its added tokens would be taken for text once it is extended; "
-            "give a tokenizer.json whose vocabulary has its added tokens"
-        )
-    return made
+    return huggingface_from_text(text, f"{given.spec}+{len(merges)}", given.name, given.spec)
 
 
 def _curves(
-    made: HuggingFaceTokenizer, corpus: Corpus, every: int, add: int, progress: ReportProgress
+    made: HuggingFaceTokenizer,
+    corpus: Corpus,
+    every: int,
+    new: tuple[Sequence[NewCharacter], int],
+    progress: ReportProgress,
 ) -> list[dict[str, Any]]:
-    """Return the tokens of each language's held back text at every number of new ids, from 0."""
-    counter = CurveCounter(followed_on(made, _first_texts(corpus)), ())
+    """Return the tokens of each language's held back text at every number of new ids, from 0.
+
+    Arguments:
+        new: characters, and how many merges come after them.
+    """
+    characters, merges = new
+    followed = followed_on(made, _first_texts(corpus))
+    counter = CurveCounter(followed, ())
+    there: dict[str, OldWords] = {}
     for part in _split(corpus, every, "counting tokens at every number of new ids", progress):
         counter.add(part.language, 0, part.unseen)
-    return [
-        {
-            "language": language,
-            "documents": curve.documents,
-            "bytes": curve.bytes,
-            "pretokens": curve.pieces,
-            "tokens": curve.tokens[-add - 1 :].tolist(),
-        }
-        for language, curve in sorted(counter.curves().items())
-    ]
+        if characters:
+            there.setdefault(part.language, OldWords(followed)).add(part.unseen)
+    rows = []
+    for language, curve in sorted(counter.curves().items()):
+        known = there[language].characters() if characters else Counter[str]()
+        tokens = counts_before(curve.tokens[-merges - 1 :].tolist(), characters, known)
+        rows.append(
+            {
+                "language": language,
+                "documents": curve.documents,
+                "bytes": curve.bytes,
+                "pretokens": curve.pieces,
+                "tokens": tokens,
+            }
+        )
+    return rows

@@ -7,6 +7,7 @@ else. Pairs that stand in text to be kept can therefore be left out beforehand: 
 changes no token of that text.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import NamedTuple
@@ -68,6 +69,20 @@ class OldWords:
                 if may and len(ids) > 1:
                     yield ids, times
 
+    def under(self, followed: Followed) -> "OldWords":
+        """Return the same pieces, encoded by a tokenizer that splits alike."""
+        other = OldWords(followed)
+        other._distinct, other._times = self._distinct, self._times
+        return other
+
+    def characters(self) -> Counter[str]:
+        """Return how often each character stands in the pieces, as the vocabulary spells them."""
+        found = Counter[str]()
+        for piece, times in zip(self._distinct.pieces, self._times.tolist(), strict=True):
+            for character in piece:
+                found[character] += times
+        return found
+
     def pairs(self) -> set[Pair]:
         """Return every two tokens that stand side by side."""
         return {pair for run, _ in self.runs() for pair in pairwise(run)}
@@ -126,9 +141,15 @@ def _refuse_special(source: MergeSource, pair: Pair, piece: str, spelt: Mapping[
         )
 
 
-def old_pieces(merges: Sequence[NewMerge]) -> dict[int, list[int]]:
-    """Return what each new token was before: the old ids that its merges lead back to."""
-    found: dict[int, list[int]] = {}
+def old_pieces(
+    merges: Sequence[NewMerge], characters: Mapping[int, list[int]]
+) -> dict[int, list[int]]:
+    """Return what each new token was before: the old ids that its merges lead back to.
+
+    Args:
+        characters: the ids that new characters were before.
+    """
+    found = dict(characters)
     for merge in merges:
         found[merge.token_id] = [old for part in merge[:2] for old in found.get(part, [part])]
     return found

@@ -24,8 +24,8 @@ from tokenize_lab.tokenizer import TokenKind
 def as_tokenizer_json(tokenizer: TiktokenTokenizer) -> HuggingFaceTokenizer:
     """Return the same tokenizer as a tokenizer.json has it: ids, special tokens, pattern.
 
-    Special tokens whose names are not known (a `.tiktoken` file does not say them) leave their ids
-    free.
+    Special tokens whose names are not known (a `.tiktoken` file does not say them) are named after
+    their ids, `<|unnamed_100257|>`, so that nothing else takes these.
 
     Raises:
         InputError: a special token is spelt as text that the pattern makes one piece of, so that
@@ -33,7 +33,7 @@ def as_tokenizer_json(tokenizer: TiktokenTokenizer) -> HuggingFaceTokenizer:
     """
     text = json.dumps(_content(tokenizer), ensure_ascii=False)
     made = huggingface_from_text(text, tokenizer.spec, tokenizer.name, tokenizer.spec)
-    for name, token_id in tokenizer.specials:
+    for name, token_id in _specials(tokenizer):
         if made.token_bytes.kinds[token_id] != TokenKind.SPECIAL:
             raise InputError(
                 f"{tokenizer.spec}: the special token {name!r} is also what a text of that spelling"
@@ -42,13 +42,20 @@ def as_tokenizer_json(tokenizer: TiktokenTokenizer) -> HuggingFaceTokenizer:
     return made
 
 
+def _specials(tokenizer: TiktokenTokenizer) -> list[tuple[str, int]]:
+    names = {token_id: name for name, token_id in tokenizer.specials}
+    ids = np.flatnonzero(tokenizer.token_bytes.kinds == TokenKind.SPECIAL).tolist()
+    return [(names.get(i, f"<|unnamed_{i}|>"), i) for i in ids]
+
+
 def _content(tokenizer: TiktokenTokenizer) -> dict[str, Any]:
     table, first = tokenizer.token_bytes, tokenizer.first_id
     ids = np.flatnonzero(table.kinds == TokenKind.TEXT).tolist()
     ranks = {table[i]: i - first for i in ids}
     spelling = byte_to_character().__getitem__
     spelt = {raw: "".join(map(spelling, raw)) for raw in ranks}
-    vocab = dict(tokenizer.specials)
+    specials = _specials(tokenizer)
+    vocab = dict(specials)
     merges: list[list[str]] = []
     for raw, written in spelt.items():
         vocab[written] = ranks[raw] + first
@@ -69,7 +76,7 @@ def _content(tokenizer: TiktokenTokenizer) -> dict[str, Any]:
                 "normalized": False,
                 "special": True,
             }
-            for name, token_id in tokenizer.specials
+            for name, token_id in specials
         ],
         "normalizer": None,
         "pre_tokenizer": {

@@ -23,8 +23,9 @@ from tokenize_lab.adapt.extend import Extension, extend
 from tokenize_lab.adapt.kept import changed_texts
 from tokenize_lab.backends.common import encoding_of
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
+from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.merges.derived import truncated
-from tokenize_lab.tokenizer import TokenKind
+from tokenize_lab.tokenizer import TokenBytes, TokenKind
 from tokenize_lab.tokenizer_spec import load_tokenizer
 from tokenize_lab.training.settings import TrainSettings
 from tokenize_lab.training.train import train_tokenizer
@@ -215,6 +216,28 @@ def test_ranks_become_a_tokenizer_json(tiktoken_file: Path) -> None:
     )
 
 
+def test_ids_of_special_tokens_without_a_name_are_not_given_to_new_ones(
+    tiktoken_file: Path,
+) -> None:
+    old = load_tokenizer(f"tiktoken:{tiktoken_file}@gpt2")
+    assert isinstance(old, TiktokenTokenizer)
+    unnamed = TokenBytes.from_pieces([b""] * 3, [TokenKind.SPECIAL] * 3)
+    declared = replace(
+        old,
+        vocabulary_size=old.vocabulary_size + 3,
+        token_bytes=old.token_bytes.followed_by(unnamed),
+        specials=(("<|end|>", old.vocabulary_size + 1),),
+    )
+    extension = extend(declared, [text_of("deu_Latn")], add=5)
+    assert [row["id"] for row in extension.embedding] == [*range(5003, 5008)]
+    engine = extension.tokenizer.library_tokenizer
+    assert [engine.id_to_token(i) for i in range(5000, 5003)] == [
+        "<|unnamed_5000|>",
+        "<|end|>",
+        "<|unnamed_5002|>",
+    ]
+
+
 @pytest.mark.slow
 def test_a_real_vocabulary_keeps_its_special_tokens_and_its_english() -> None:
     extension = extend(
@@ -287,3 +310,72 @@ def test_a_new_token_that_would_be_a_special_one_is_refused() -> None:
     special = replace(old, serialized=json.dumps(content))
     with pytest.raises(InputError, match=r"'<s>' would be learned.*special token \(id 256\)"):
         extend(special, [corpus_of(["<s> <s> <s>"])], add=20, unseen=0)
+
+
+def llama_like(folder: Path) -> str:
+    """Write a BPE of characters that falls back to bytes and marks spaces; return its spec."""
+    pieces = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *"abcdefgh."]
+    merges = [["a", "b"], ["▁", "ab"]]
+    pieces += ["".join(pair) for pair in merges]
+    content = {
+        "version": "1.0",
+        "added_tokens": [],
+        "normalizer": {
+            "type": "Sequence",
+            "normalizers": [
+                {"type": "Prepend", "prepend": "▁"},
+                {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
+            ],
+        },
+        "pre_tokenizer": None,
+        "decoder": {
+            "type": "Sequence",
+            "decoders": [
+                {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
+                {"type": "ByteFallback"},
+                {"type": "Fuse"},
+                {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+            ],
+        },
+        "model": {
+            "type": "BPE",
+            "unk_token": "<unk>",
+            "fuse_unk": True,
+            "byte_fallback": True,
+            "vocab": {piece: i for i, piece in enumerate(pieces)},
+            "merges": merges,
+        },
+    }
+    path = folder / "tokenizer.json"
+    path.write_text(json.dumps(content), "utf-8")
+    return str(path)
+
+
+def test_characters_that_fall_back_to_bytes_come_first(tmp_path: Path) -> None:
+    old = load_tokenizer(llama_like(tmp_path))
+    lines = ["ሰላም ሰላም ab", "ሰላ é é cd", "ab ሰላም"]
+    kept = corpus_of({"fra_Latn": ["é ab é"]})
+    extension = extend(old, [corpus_of(lines)], add=6, keep=[kept], unchanged=True, unseen=0)
+    assert extension.finding["characters"] == 3
+    # By tokens saved: twice each, four, four and three times; é stands in what is kept.
+    assert [bytes.fromhex(row["hex"]).decode() for row in extension.finding["tokens"]][:3] == [
+        "ላ",
+        "ሰ",
+        "ም",
+    ]
+    assert extension.embedding[0]["mean_of"] == [1 + byte for byte in "ላ".encode()]
+    assert extension.finding["kept"][0]["changed"] == 0
+    (row,) = extension.finding["languages"]
+    for k in range(7):
+        part = (
+            extend(old, [corpus_of(lines)], add=k, keep=[kept], unchanged=True, unseen=0)
+            if k
+            else None
+        )
+        tokenizer = part.tokenizer if part else old
+        assert row["tokens"][k] == len(tokenizer.encode_batch(lines).ids), k
+    texts = [*lines, "é ሰ ab", *HARD]
+    assert (
+        plainly(extension.tokenizer, texts) == extension.tokenizer.encode_batch(texts).ids.tolist()
+    )
+    assert extension.tokenizer.lossless == old.lossless
