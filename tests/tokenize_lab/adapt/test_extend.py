@@ -317,7 +317,7 @@ def llama_like(folder: Path) -> str:
     pieces = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *"abcdefgh."]
     merges = [["a", "b"], ["▁", "ab"]]
     pieces += ["".join(pair) for pair in merges]
-    content = {
+    content: dict[str, Any] = {
         "version": "1.0",
         "added_tokens": [],
         "normalizer": {
