@@ -162,6 +162,8 @@ def measure(
         text_field, unit, on_invalid, language, domain, parallel, language_field, glob or ()
     )
     opened = reading.open(corpora)
+    if columns and not explain:
+        _refuse_unknown(columns, group_by)
     loaded = load_tokenizers(tokenizers)
     if explain:
         plan = plan_rows(encoding_plans(loaded, TextSettings(words, graphemes)))
@@ -204,6 +206,25 @@ def measure(
         emit(csv_lines(results.rows()))
     else:
         emit(drawn(measure_tables(list(results.rows()), results.provenance)))
+
+
+def _refuse_unknown(columns: str, group_by: "list[GroupBy]") -> None:
+    """Refuse columns that no measurement has, before anything is counted."""
+    from corpora.corpus import DocumentCorpus
+    from corpora.document import Document
+    from tokenize_lab.cli.tables import chosen_rows
+    from tokenize_lab.measurement import measure as measured
+
+    text = [Document(f"{language} = 1", language, domain="code") for language in ("eng", "deu")]
+    results = measured(
+        [DocumentCorpus("columns", text)],
+        ["byte", "character"],
+        group_by=[part.value for part in group_by],
+        graphemes=True,
+        replicates=2,
+        cache=None,
+    )
+    next(chosen_rows(results.rows(), columns, as_json=True, as_csv=False), None)
 
 
 def _cluster(address: str | None, jobs: int) -> "CountBatches":

@@ -13,6 +13,7 @@ import numpy as np
 
 from corpora.arguments import whole
 from corpora.corpus import Corpus
+from tokenize_lab.backends.running_text import BytesProof, bytes_proof
 from tokenize_lab.forensics.finding import TokenizerFinding
 from tokenize_lab.forensics.merges import MergeRules, dead_merges, merge_rules
 from tokenize_lab.forensics.reach import OPEN, PROVEN, Reach, Reached, find_reach
@@ -121,10 +122,17 @@ def audit(
         reach=_reach(reached, table),
         merges=_merges(rules, table),
         characters=_characters(table),
+        decoding=_decoding(bytes_proof(loaded), table),
         scripts=script_counts(table, np.flatnonzero(table.lengths).tolist()),
         corpus=_corpus(usage, reached, rules, table) if usage else None,
         notices=list(usage.notices) if usage else [],
     )
+
+
+def _decoding(proof: BytesProof, table: TokenBytes) -> dict[str, Any]:
+    found = proof.as_json(table)
+    numbers = {f"{name}_count": len(found[name]) for name in ("differing", "open")}
+    return found | numbers | {name: found[name][:LISTED] for name in ("differing", "open")}
 
 
 def identity(tokenizer: Tokenizer) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,17 +84,29 @@ class MergeRules:
         return self.listed if self.ranks is not None else self.first(len(self.made))
 
     def first(self, most: int) -> list[Merge]:
-        """Return the first `most` merges, in order."""
-        if self.ranks is not None:
+        """Return the first `most` merges, in order.
+
+        A list made from ranks has every pair that makes a token; the one that is learned is the
+        one that the token's own bytes lead to.
+        """
+        if self.ranks is not None and not self._lists_ranks:
             return list(self.listed[:most])
         found: list[Merge] = []
-        for token_id in self.made:
+        for token_id in dict.fromkeys(self.made):
             if len(found) == most:
                 break
             alone = self.alone(token_id)
             if alone.tokens == [token_id] and alone.last is not None:
                 found.append(Merge(*alone.last, token_id))
         return found
+
+    @cached_property
+    def _lists_ranks(self) -> bool:
+        """Whether pairs that make one token stand side by side in the list, as no trainer puts
+        them."""
+        changes = sum(a.result != b.result for a, b in pairwise(self.listed))
+        tokens = len({merge.result for merge in self.listed})
+        return tokens < len(self.listed) and changes == tokens - 1
 
     @cached_property
     def parts(self) -> frozenset[int]:

@@ -26,7 +26,7 @@ from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.forensics.audit import identity
 from tokenize_lab.forensics.finding import TokenizerFinding
 from tokenize_lab.forensics.merges import MergeRules, merge_rules
-from tokenize_lab.forensics.program import Costs, Solution, relative_costs, solve
+from tokenize_lab.forensics.program import GAP, Costs, Solution, relative_costs, solve
 from tokenize_lab.forensics.replay import PairHistory, replay
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import FloatArray, IntArray, Tokenizer
@@ -280,7 +280,8 @@ def infer_mixture(
     """Return the languages' shares with all that is needed to judge them, ready for JSON.
 
     `share` is that of the programme with relative costs, `share_published` that of the published
-    one; `slack_share` is the published one's slack over the frequency of all pairs merged.
+    one; `slack_share` is the published one's slack over the frequency of all pairs merged. `gap`
+    says how near either is to the least slack, `bounded` whether the search was ended before that.
     """
     known = [language for language in words.languages if language != UNKNOWN_LANGUAGE]
     if len(known) < 2 or len(known) < len(words.languages):
@@ -300,12 +301,16 @@ def infer_mixture(
             f"{tokenizer.spec}: none of its merges occurs in the text; give other text"
         )
     counts = history.counts(words.weights(np.ones((len(known), BLOCKS))))
-    progress("choosing constraints", 0)
-    published = solve(history, counts)
+    published = solve(history, counts, progress=_told("published programme", progress))
     costs = relative_costs(history, counts, published.shares)
-    solution = solve(history, counts, costs, published.chosen)
+    solution = solve(history, counts, costs, published, progress=_told("programme", progress))
     draws = _resampled(history, words, solution, costs, replicates, seed, progress)
     merged = counts[history.merged[history.merged >= 0]] @ published.shares
+    gap = max(published.gap, solution.gap)
+    bounded = (
+        f"the search ended at {solution.constraints:,} constraints: the least slack may be "
+        f"{gap:.1%} above what was found"
+    )
     return TokenizerFinding(
         kind="mixture",
         tokenizer=identity(tokenizer),
@@ -316,12 +321,18 @@ def infer_mixture(
         words_share=words.share_kept,
         slack=published.slack,
         slack_share=published.slack / float(merged.sum()),
-        gap=max(published.gap, solution.gap),
+        gap=gap,
+        bounded=gap > GAP,
+        notices=[bounded] if gap > GAP else [],
         constraints=solution.constraints,
         rounds=published.rounds + solution.rounds,
         replicates=replicates,
         seed=seed,
     )
+
+
+def _told(what: str, progress: ReportProgress) -> ReportProgress:
+    return lambda doing, amount: progress(f"{what}: {doing}", amount)
 
 
 def symbols(rules: MergeRules, words: MixtureWords) -> list[list[int]]:
@@ -355,7 +366,7 @@ def _resampled(
         for language, present in enumerate(filled):
             blocks[language, present] = drawn[language][replicate]
         counts = history.counts(words.weights(blocks))
-        draws[replicate] = solve(history, counts, costs, solution.chosen).shares
+        draws[replicate] = solve(history, counts, costs, solution, solution.chosen).shares
         progress("resampling", 0)
     return draws
 

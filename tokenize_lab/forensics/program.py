@@ -18,8 +18,8 @@ answer (`relative_costs`); LOG.md has what either comes to on planted mixtures.
 There are far more constraints than can be written down, one for each pair at each step. A pair's
 count stands for a stretch of steps, in which the tightest step is the least of the left-hand sides
 in a range: a sparse table of minima, each at most the two below it, says so with two constraints a
-stretch. Nearly all stretches hold by themselves, so they are added when broken, until what is still
-broken could add no more than `GAP` to the slack.
+stretch. Nearly all stretches hold by themselves, so the worst of each pair is added when broken,
+until what is still broken could add no more than `GAP` to the slack, or `MOST_CHOSEN` are there.
 """
 
 from dataclasses import dataclass
@@ -28,12 +28,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tokenize_lab.forensics.replay import PairHistory
+from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import BoolArray, FloatArray, IntArray
 
 MOST_ADDED = 2000  # stretches a round, or as many as there are
+BEGIN_NEAR = 8000  # stretches of the first round where the shares are known nearly
+MOST_CHOSEN = 30_000  # stretches in all: 1.3 GB, a minute of CPU for each round
 MOST_ROUNDS = 40
 LEAST = 1.0  # occurrences per million bytes: slack of rarer pairs costs no more than theirs
-GAP = 1e-4  # of the slack: what is found is at most so far above the least there is
+SCALE = 1e-3  # of counts in the solver, whose tolerances are absolute: per thousand bytes
+GAP = 1e-3  # of the slack: what is found is at most so far below the least there is
+REACH, REACH_LEAST = (
+    0.5,
+    0.005,
+)  # how far a round's shares may go from the last one's: of them, more
 
 
 class Costs(NamedTuple):
@@ -54,7 +62,7 @@ class Solution:
         constraints: how many stretches had to be looked at.
         rounds: of adding them.
         gap: how far the least slack of the whole programme can lie above `slack`, as a share of
-            it; above `GAP` only if `MOST_ROUNDS` were not enough.
+            it; above `GAP` only if `MOST_ROUNDS` or `MOST_CHOSEN` ended the search.
         chosen: [constraints] the stretches, to begin another solution with.
     """
 
@@ -71,30 +79,35 @@ def solve(
     history: PairHistory,
     counts: FloatArray,
     costs: Costs | None = None,
+    near: Solution | None = None,
     begin_with: IntArray | None = None,
+    progress: ReportProgress = silent,
 ) -> Solution:
     """Return the shares that leave the least slack.
+
+    Few constraints leave the shares to swing from one language to the next, so once shares are
+    known nearly each round looks in a box around the last one's. The programme is convex: a
+    solution that no side of the box stops is one without the box.
 
     Arguments:
         history: stretches of pairs.
         counts: [stretches, languages] occurrences per million bytes of the language.
         costs: of the slacks; 1 for each where None is given, which is the published programme.
-        begin_with: constraints of the solution of a like problem.
+        near: the solution of a like problem.
+        begin_with: constraints of the solution of a problem with these costs.
+        progress: told of each round.
     """
     steps, languages = history.steps, counts.shape[1]
     known = history.merged >= 0
     merged = np.where(known[:, None], counts[history.merged], 0.0)
     pairs = int(history.pair.max(initial=-1)) + 1
     costs = costs or Costs(np.ones(steps), np.ones(pairs))
-    shares = np.full(languages, 1 / languages)
+    shares = np.full(languages, 1 / languages) if near is None else near.shares
+    box = whole = np.tile([0.0, 1.0], (languages, 1))
     step_slack, pair_slack = np.zeros(steps), np.zeros(pairs)
-    chosen = np.zeros(0, np.int64) if begin_with is None else begin_with
-    slack, gap, rounds = 0.0, 0.0, 0
-    if len(chosen):
-        shares, step_slack, pair_slack, slack = _solved(
-            history, counts, merged, known, chosen, costs
-        )
-    while rounds < MOST_ROUNDS:
+    chosen = np.zeros(0, np.int64)
+    slack, rounds = 0.0, 0
+    while True:
         rounds += 1
         level = np.where(known, merged @ shares + step_slack, np.inf)
         at = _lowest(level, history.begin, history.end)
@@ -104,16 +117,45 @@ def solve(
         # Raising each pair's slack by what it lacks would satisfy everything.
         lacking = float(worst @ costs.pairs)
         gap = lacking / slack if slack else float(lacking > 0)
-        wanted = np.setdiff1d(np.flatnonzero(broken > 0), chosen)
-        wanted = wanted[np.argsort(-broken[wanted], kind="stable")]
-        more = np.union1d(chosen, wanted[: max(MOST_ADDED, len(chosen))])
-        if gap <= GAP or len(more) == len(chosen):
+        progress(f"choosing constraints, round {rounds}: {_so_far(len(chosen), gap)}", 0)
+        stopped = _stopped(shares, box)
+        if gap <= GAP and not stopped:
             break
+        wanted = np.flatnonzero((broken > 0) & (broken == worst[history.pair]))
+        wanted = np.setdiff1d(wanted, chosen)
+        price = broken[wanted] * costs.pairs[history.pair[wanted]]
+        least = MOST_ADDED if near is None else BEGIN_NEAR
+        most = min(max(least, len(chosen)), MOST_CHOSEN - len(chosen))
+        more = np.union1d(chosen, wanted[np.argsort(-price, kind="stable")[:most]])
+        if rounds == 1 and begin_with is not None:
+            more = begin_with
+        if rounds > MOST_ROUNDS or (len(more) == len(chosen) and not stopped):
+            break
+        box = _around(shares) if near is not None and rounds < MOST_ROUNDS else whole
         chosen = more
         shares, step_slack, pair_slack, slack = _solved(
-            history, counts, merged, known, chosen, costs
+            history, counts, merged, known, chosen, costs, box
         )
     return Solution(shares, slack, int(known.sum()), len(chosen), rounds, gap, chosen)
+
+
+def _so_far(chosen: int, gap: float) -> str:
+    return f"{chosen:,}, slack to within {gap:.1%}" if chosen and gap < 1 else f"{chosen:,}"
+
+
+def _around(shares: FloatArray) -> FloatArray:
+    """Return the box that the next shares may be in: [languages, 2]."""
+    low, high = (1 - REACH) * shares - REACH_LEAST, (1 + REACH) * shares + REACH_LEAST
+    return np.clip(np.stack([low, high], 1), 0, 1)
+
+
+def _stopped(shares: FloatArray, box: FloatArray) -> bool:
+    """Whether a share lies at a side of its box where it could go on."""
+    low, high = box.T
+    near = 1e-6  # the shares were made to sum to one
+    return bool(
+        (((shares <= low + near) & (low > 0)) | ((shares >= high - near) & (high < 1))).any()
+    )
 
 
 def relative_costs(history: PairHistory, counts: FloatArray, shares: FloatArray) -> Costs:
@@ -152,8 +194,11 @@ def _solved(
     known: BoolArray,
     chosen: IntArray,
     costs: Costs,
+    box: FloatArray,
 ) -> tuple[FloatArray, FloatArray, FloatArray, float]:
     """Solve for the chosen stretches; slacks of pairs that have none of them are zero.
+
+    Shares stay in their box, [languages, 2].
 
     The variables: shares, slack of steps, slack of pairs, and the table of minima: level 0 has each
     step's left-hand side, level k the least of 2^k steps from each.
@@ -176,7 +221,7 @@ def _solved(
 
     at = np.flatnonzero(known)
     # Level 0 lies at or below each step's left-hand side.
-    of_steps = [csr_array(-merged[at]), -picked(at, steps), None, picked(at, minima)]
+    of_steps = [csr_array(-SCALE * merged[at]), -picked(at, steps), None, picked(at, minima)]
     # Each level lies at or below the two halves of its range, one level down.
     upper = np.concatenate(
         [offsets[k] + np.arange(sizes[k]) for k in range(1, len(sizes))] or [at[:0]]
@@ -190,7 +235,7 @@ def _solved(
     halves = picked(upper, minima)
     table = vstack([halves - picked(lower, minima), halves - picked(lower + half, minima)])
     # A stretch's count lies at or below the minima that cover its range, two that may overlap.
-    level = csr_array(counts[chosen])
+    level = csr_array(SCALE * counts[chosen])
     slack = -picked(pair_column, len(used_pairs))
     covers = [offsets[power] + begin, offsets[power] + end - (1 << power)]
     rows = [
@@ -211,19 +256,23 @@ def _solved(
     cost[languages + steps : width - minima] = costs.pairs[used_pairs]
     bounds = np.zeros((width, 2))
     bounds[:, 1] = np.inf
+    bounds[:languages] = box
     bounds[width - minima :, 0] = -np.inf
-    found = linprog(
-        cost,
-        A_ub=constraints,
-        b_ub=np.zeros(constraints.shape[0]),
-        A_eq=sum_of_shares,
-        b_eq=[1.0],
-        bounds=bounds,
-        method="highs",
-    )
+    for method in ("highs", "highs-ipm"):  # the simplex method gives up on a few
+        found = linprog(
+            cost,
+            A_ub=constraints,
+            b_ub=np.zeros(constraints.shape[0]),
+            A_eq=sum_of_shares,
+            b_eq=[1.0],
+            bounds=bounds,
+            method=method,
+        )
+        if found.status == 0:
+            break
     assert found.status == 0, found.message  # it is feasible and bounded by construction
     pair_slack = np.zeros_like(costs.pairs)
-    pair_slack[used_pairs] = found.x[languages + steps : width - minima]
+    pair_slack[used_pairs] = found.x[languages + steps : width - minima] / SCALE
     shares = np.clip(found.x[:languages], 0, None)
-    step_slack = found.x[languages : languages + steps]
-    return shares / shares.sum(), step_slack, pair_slack, float(found.fun)
+    step_slack = found.x[languages : languages + steps] / SCALE
+    return shares / shares.sum(), step_slack, pair_slack, float(found.fun) / SCALE

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tokenize_lab.forensics.merges import Merge
 from tokenize_lab.tokenizer import FloatArray, IntArray
+
+Positions = NDArray[np.int32]  # of symbols in all text, or numbers of words
 
 
 @dataclass(frozen=True)
@@ -52,17 +55,16 @@ class PairHistory:
 def replay(words: Sequence[Sequence[int]], merges: Sequence[Merge]) -> PairHistory:
     """Apply the merges in order to words given as ids of their smallest symbols."""
     text = _Text(words)
-    changes: list[tuple[IntArray, IntArray, IntArray]] = []
-    steps: list[IntArray] = []
+    changes = _Changes()
 
-    def note(step: int, positions: IntArray, sign: int) -> None:
-        changes.append((text.keys(positions), text.word[positions], np.full(len(positions), sign)))
-        steps.append(np.full(len(positions), step))
+    def note(step: int, positions: Positions, sign: int) -> None:
+        changes.note(step, text.keys(positions), text.word[positions], sign)
 
-    begins = np.flatnonzero(text.after >= 0)
+    begins = np.flatnonzero(text.after >= 0).astype(np.int32)
     note(0, begins, 1)
     text.index(begins)
-    for step, merge in enumerate(merges, 1):
+    last = len(merges) - 1  # its own changes are after the last step
+    for step, merge in enumerate(merges[:last], 1):
         places = text.places(merge)
         if len(places):
             second = text.after[places]
@@ -72,42 +74,60 @@ def replay(words: Sequence[Sequence[int]], merges: Sequence[Merge]) -> PairHisto
             fresh = text.open(np.concatenate([text.before[places], places]))
             note(step, fresh, 1)
             text.index(fresh)
-    keys = np.concatenate([part[0] for part in changes])
-    word = np.concatenate([part[1] for part in changes])
-    sign = np.concatenate([part[2] for part in changes])
-    wanted = [text.key(merge.left, merge.right) for merge in merges]
-    return _history(keys, np.concatenate(steps), word, sign, wanted, len(words))
+    wanted = [changes.pairs.get(text.key(merge.left, merge.right), -1) for merge in merges]
+    return changes.history(np.array(wanted, np.int64), len(words))
 
 
-def _history(
-    keys: IntArray,
-    steps: IntArray,
-    word: IntArray,
-    sign: IntArray,
-    wanted: Sequence[int],
-    words: int,
-) -> PairHistory:
-    """Sort the changes into stretches."""
-    from scipy.sparse import csr_array
+class _Changes:
+    """What was noted of pairs, step by step, in as little room as it takes."""
 
-    total = len(wanted)
-    inside = steps < total  # the last merge's own changes are after the last step
-    keys, steps, word, sign = keys[inside], steps[inside], word[inside], sign[inside]
-    known, pair = np.unique(keys, return_inverse=True)
-    change, stretch = np.unique(pair * total + steps, return_inverse=True)
-    matrix = csr_array((sign.astype(np.float64), (stretch, word)), shape=(len(change), words))
-    matrix.sum_duplicates()
-    of_pair, begin = np.divmod(change, max(total, 1))
-    end = np.append(begin[1:], total)
-    last = np.append(of_pair[1:] != of_pair[:-1], True)
-    end[last] = total
-    number = np.minimum(np.searchsorted(known, wanted), max(len(known) - 1, 0))
-    at = np.searchsorted(change, number * total + np.arange(total), side="right") - 1
-    merged = np.full(total, -1)
-    if len(known):
-        met = (known[number] == wanted) & (at >= 0) & (of_pair[at] == number)
-        merged[met] = at[met]
-    return PairHistory(total, of_pair, begin, end, merged, matrix)
+    def __init__(self) -> None:
+        self.pairs: dict[int, int] = {}  # the number of each, in order of their first appearance
+        self._columns: tuple[list[NDArray[Any]], ...] = ([], [], [], [])  # one list for each part
+
+    def note(self, step: int, keys: IntArray, word: Positions, sign: int) -> None:
+        """Remember that from `step` on each pair has a place more or fewer in each word."""
+        known, which = np.unique(keys, return_inverse=True)
+        numbers = [self.pairs.setdefault(key, len(self.pairs)) for key in known.tolist()]
+        pair = np.array(numbers, np.int32)[which]
+        signs, steps = np.full(len(word), sign, np.int8), np.full(len(word), step, np.int32)
+        parts: tuple[NDArray[Any], ...] = (pair, word, signs, steps)
+        for column, part in zip(self._columns, parts, strict=True):
+            column.append(part)
+
+    def history(self, wanted: IntArray, words: int) -> PairHistory:
+        """Sort what was noted into stretches.
+
+        Arguments:
+            wanted: [steps] the number of the pair that each step merges, -1 for one never seen.
+            words: how many there are.
+        """
+        from scipy.sparse import csr_array
+
+        total = len(wanted)
+        # A pair's changes were noted in order of time, which a stable sort keeps.
+        order = np.argsort(np.concatenate(self._columns[0]), kind="stable").astype(np.int32)
+        joined = []
+        for column in self._columns:
+            joined.append(np.concatenate(column)[order])
+            column.clear()
+        pair, word, sign, step = joined
+        del order
+        differs = (pair[1:] != pair[:-1]) | (step[1:] != step[:-1])
+        first = np.flatnonzero(np.append(len(pair) > 0, differs)).astype(np.int64)
+        of_pair, begin = pair[first].astype(np.int64), step[first].astype(np.int64)
+        matrix = csr_array(
+            (sign.astype(np.float32), word, np.append(first, len(word))), shape=(len(first), words)
+        )
+        matrix.sum_duplicates()
+        end = np.append(begin[1:], total)
+        end[np.append(of_pair[1:] != of_pair[:-1], True)] = total
+        at = (
+            np.searchsorted(of_pair * total + begin, wanted * total + np.arange(total), "right") - 1
+        )
+        met = (at >= 0) & (wanted >= 0)
+        met[met] = of_pair[at[met]] == wanted[met]
+        return PairHistory(total, of_pair, begin, end, np.where(met, at, -1), matrix)
 
 
 class _Text:
@@ -116,32 +136,33 @@ class _Text:
     def __init__(self, words: Sequence[Sequence[int]]) -> None:
         lengths = np.fromiter(map(len, words), np.int64, len(words))
         size = int(lengths.sum())
-        self.symbol = np.fromiter((s for word in words for s in word), np.int64, size)
-        self.word = np.repeat(np.arange(len(words)), lengths)
+        self.symbol = np.fromiter((s for word in words for s in word), np.int32, size)
+        self.word = np.repeat(np.arange(len(words), dtype=np.int32), lengths)
         ends = np.cumsum(lengths)
-        places = np.arange(size)
+        places = np.arange(size, dtype=np.int32)
         self.after = places + 1
         self.after[ends[lengths > 0] - 1] = -1
         self.before = places - 1
         self.before[(ends - lengths)[lengths > 0]] = -1
         self.alive = np.ones(size, np.bool_)
-        self._places: dict[int, list[IntArray]] = {}
+        self._places: dict[int, list[Positions]] = {}
 
     def key(self, left: int, right: int) -> int:
         """Return one number for a pair of ids."""
         return left << 32 | right
 
-    def keys(self, positions: IntArray) -> IntArray:
+    def keys(self, positions: Positions) -> IntArray:
         """Return the pair that begins at each position."""
-        return np.asarray(self.symbol[positions] << 32 | self.symbol[self.after[positions]])
+        left, right = self.symbol[positions], self.symbol[self.after[positions]]
+        return np.asarray(left.astype(np.int64) << 32 | right)
 
-    def open(self, positions: IntArray) -> IntArray:
+    def open(self, positions: Positions) -> Positions:
         """Return the positions, each once, at which a pair begins."""
         positions = np.unique(positions)
         positions = positions[positions >= 0]
         return positions[self.alive[positions] & (self.after[positions] >= 0)]
 
-    def index(self, positions: IntArray) -> None:
+    def index(self, positions: Positions) -> None:
         """Remember where pairs are; places that are lost later are sorted out when asked for."""
         keys = self.keys(positions)
         order = np.argsort(keys, kind="stable")
@@ -151,11 +172,11 @@ class _Text:
         for key, part in zip(keys[first].tolist(), parts, strict=True):
             self._places.setdefault(key, []).append(part)
 
-    def places(self, merge: Merge) -> IntArray:
+    def places(self, merge: Merge) -> Positions:
         """Return where a merge applies, in order; of places that overlap, the leftmost."""
         noted = self._places.pop(self.key(merge.left, merge.right), None)
         if noted is None:
-            return np.zeros(0, np.int64)
+            return np.zeros(0, np.int32)
         found = self.open(np.concatenate(noted))
         right = self.after[found]
         found = found[(self.symbol[found] == merge.left) & (self.symbol[right] == merge.right)]
@@ -166,7 +187,7 @@ class _Text:
             found = found[(place - run) % 2 == 0]
         return np.asarray(found)
 
-    def join(self, places: IntArray, result: int) -> None:
+    def join(self, places: Positions, result: int) -> None:
         """Make each pair one symbol."""
         second = self.after[places]
         third = self.after[second]

@@ -51,6 +51,13 @@ def _vocabulary(audit: dict[str, Any]) -> Table:
             ("merges that never fire (proven)", merges["never_fire"]),
             ("tokens that are parts of others", merges["parts_of_others"]),
         ]
+    decoding = audit["decoding"]
+    if not decoding["why"]:
+        rows += [
+            ("bytes as its library decodes them", decoding["shown"]),
+            ("  otherwise", decoding["differing_count"]),
+            ("  in no text that shows them", decoding["open_count"]),
+        ]
     title = f"Vocabulary of {audit['tokenizer']['name']}"
     return text_table(title, None, [(name, f"{number:,}") for name, number in rows])
 
@@ -283,6 +290,8 @@ def mixture_tables(finding: dict[str, Any]) -> list[Table]:
             ("  met in the text", f"{finding['merges_met'] / finding['merges']:.1%}"),
             ("distinct pieces", f"{finding['distinct_words']:,}"),
             ("  their share of its bytes", f"{finding['words_share']:.1%}"),
+            ("constraints looked at", f"{finding['constraints']:,}"),
+            ("  least slack found to within", f"{finding['gap']:.2%}"),
         ],
     )
     return [covered, table]

@@ -79,6 +79,9 @@ def test_chosen_columns_are_the_same_in_a_table_csv_and_json(corpus: Path, tmp_p
     assert "--columns: no column 'token'; did you mean 'tokens'?" in mistake(
         f"{line} --columns token"
     )
+    missing = f"measure {corpus} -t byte --no-cache --out {tmp_path / 'none'} --columns token"
+    mistake(missing)
+    assert not (tmp_path / "none").exists()  # refused before anything is counted
     done = command(f"{line} --explain --columns tokenizer,cut_rule --csv")
     assert done.stdout == "tokenizer,cut_rule\nbyte,\nmistral:v3,\n"
 

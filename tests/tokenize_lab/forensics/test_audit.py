@@ -12,7 +12,7 @@ from tests.cli import command, mistake
 from tests.tokenize_lab.forensics.made import byte_level, id_of
 from tests.tokenize_lab.texts import SAMPLES
 from tokenize_lab.forensics.audit import audit, script_of, token_script
-from tokenize_lab.forensics.finding import load_findings
+from tokenize_lab.forensics.finding import KINDS, load_findings
 from tokenize_lab.forensics.tables import audit_tables
 from tokenize_lab.forensics.usage import count_usage, language_rows, sharing
 from tokenize_lab.tokenizer_spec import load_tokenizer
@@ -63,6 +63,9 @@ def test_an_audit_says_what_was_planted() -> None:
     }  # fmt: skip
     assert found["merges"]["count"] == 4 and found["merges"]["never_fire"] == 0
     assert found["merges"]["parts_of_others"] == 8  # a b c d x y ab cd
+    decoding = found["decoding"]
+    assert decoding["shown"] == 260 - 13 and decoding["open_count"] == 13  # bytes of no text
+    assert decoding["differing_count"] == 0 and decoding["open"][0]["id"] == 192
     corpus = found["corpus"]
     assert corpus["used"] == 4 and corpus["never_used"] == 256
     assert corpus["never_used_reachable"] == 256 - 13
@@ -116,7 +119,7 @@ def test_findings_are_kept_and_read_again(tmp_path: Path) -> None:
     assert found.frame()["why"].to_list() == ["not_utf8"] * len(found["reach"]["unreachable"])
     before = path.read_bytes()
     assert found.save(tmp_path / "new").read_bytes() == before
-    assert load_findings(tmp_path / "new") == {"audit": [found], "diff": [], "mixture": []}
+    assert load_findings(tmp_path / "new") == {kind: [] for kind in KINDS} | {"audit": [found]}
     for damage in (b"{", b"[]", b'{"kind": "diff"}'):
         path.write_bytes(damage)
         with pytest.raises(InputError, match="make it again"):

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from tests.cli import answer, mistake
 from tests.tokenize_lab.forensics.made import byte_level
 from tests.tokenize_lab.forensics.planting import novels, planted
 from tests.tokenize_lab.texts import SAMPLES
-from tokenize_lab.forensics.merges import Merge
+from tokenize_lab.forensics import program
+from tokenize_lab.forensics.merges import Merge, merge_rules
 from tokenize_lab.forensics.mixture import BLOCKS, count_words, infer_mixture, splitter
 from tokenize_lab.forensics.program import solve
 from tokenize_lab.forensics.replay import PairHistory, replay
@@ -98,7 +100,7 @@ def test_the_programme_is_solved_as_if_written_out(tmp_path: Path) -> None:
     words = [[0, 1, 2], [1, 2, 0], [2, 0, 1, 0], [0, 0, 1], [2, 2, 1], [1, 0, 2, 2]]
     merges = [Merge(0, 1, 3), Merge(2, 2, 4), Merge(1, 2, 5), Merge(3, 2, 6), Merge(2, 0, 7)]
     random = np.random.default_rng(3)
-    for _ in range(20):
+    for trial in range(20):
         weights = random.integers(1, 60, (len(words), 3)).astype(float)
         history = replay(words, merges)
         counts = history.counts(weights)
@@ -121,6 +123,40 @@ def test_the_programme_is_solved_as_if_written_out(tmp_path: Path) -> None:
         )
         assert found.slack == pytest.approx(whole.fun, rel=1e-3, abs=1e-9)
         assert found.gap <= 1e-3
+        apart = replace(found, shares=np.array([1.0, 0.0, 0.0]))
+        for near, begin_with in ((apart, None), (apart, found.chosen))[: 2 * (trial < 4)]:
+            again = solve(history, counts, near=near, begin_with=begin_with)
+            assert again.slack == pytest.approx(whole.fun, rel=1e-3, abs=1e-9)
+
+
+def test_a_search_that_is_bounded_says_so(
+    segments: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shares: dict[str, float] = dict(zip(LANGUAGES, (0.1, 0.2, 0.3, 0.4), strict=True))
+    train, rest, _ = planted(segments, shares, 7000, ALL)
+    tokenizer = trained_on(train, 256 + 50, tmp_path / "bpe")
+    words = count_words(tokenizer, [rest], ALL)
+    told: list[str] = []
+    found = infer_mixture(tokenizer, words, merges=50, progress=lambda doing, _: told.append(doing))
+    assert not found["bounded"] and found["gap"] <= program.GAP
+    assert any("published programme: choosing constraints, round 2" in doing for doing in told)
+    monkeypatch.setattr(program, "MOST_CHOSEN", 60)
+    bounded = infer_mixture(tokenizer, words, merges=50)
+    assert bounded["constraints"] == 60 and bounded["bounded"] and bounded["gap"] > program.GAP
+    assert bounded["slack"] < found["slack"] <= bounded["slack"] * (1 + bounded["gap"])
+    assert any("the search ended at 60 constraints" in remark for remark in bounded.remarks())
+
+
+def test_a_list_made_from_ranks_has_one_merge_a_token() -> None:
+    """Such a list has every pair that makes a token, side by side; a trainer's has the one."""
+    ranked = byte_level([(b"a", b"b"), (b"b", b"c"), (b"a", b"bc"), (b"ab", b"c"), (b"abc", b"d")])
+    rules = merge_rules(ranked)
+    assert rules is not None
+    parts = [(rules.texts[m.left], rules.texts[m.right]) for m in rules.first(10)]
+    assert parts == [(b"a", b"b"), (b"b", b"c"), (b"ab", b"c"), (b"abc", b"d")]
+    assert rules.first(3) == rules.first(10)[:3]
+    learned = byte_level([(b"b", b"c"), (b"a", b"bc"), (b"a", b"b"), (b"ab", b"c")])
+    assert [m.result for m in merge_rules(learned).first(9)] == [256, 257, 258, 257]  # type: ignore[union-attr]
 
 
 def test_pieces_are_those_of_the_tokenizer() -> None:
