@@ -121,11 +121,14 @@ class CostContext(NamedTuple):
     Attributes:
         compression_rate: T, bytes per token or patch.
         context_bytes, window_bytes: bytes that the global and the local modules attend over.
+        diffusion_block: B, of training a byte latent model that also fills blocks of B bytes, one
+            for each patch (`scaling.model.diffusion`); 0 without.
     """
 
     compression_rate: float
     context_bytes: int = CONTEXT_BYTES
     window_bytes: int = WINDOW_BYTES
+    diffusion_block: int = 0
 
 
 class Cost(NamedTuple):
@@ -179,16 +182,37 @@ def _latent_attention(layers: int, dim: int, context: CostContext) -> float:
     return 2 * layers * dim * (context.context_bytes / rate + 1) / rate
 
 
-CONVENTIONS: Mapping[str, Callable[[Shape, CostContext], float]] = {
-    "full": lambda shape, context: sum(cost(shape, context)),
-    "attention-ignored": lambda shape, context: _without_attention(cost(shape, context)),
-    "head-excluded": lambda shape, context: sum(cost(shape, context)) - cost(shape, context).head,
+def block_cost(shape: Shape, context: CostContext) -> Cost:
+    """Return what filling blocks adds to a byte's forward FLOPs in training, B / T decoder rows.
+
+    A row is a decoder's: half of the local modules, attending besides to its whole block, a reading
+    of a latent whose keys and values are there already, and the head.
+    """
+    if not (context.diffusion_block and isinstance(shape, BltShape)):
+        return Cost(0, 0, 0, 0, 0, 0, 0)
+    h, layers, k = shape.local_dim, shape.local_layers, shape.cross_factor
+    rows = context.diffusion_block / context.compression_rate
+    seen = context.window_bytes + 1 + 2 * context.diffusion_block  # both ways, so not halved
+    return Cost(
+        latent=0,
+        latent_attention=0,
+        local=rows * 24 * layers * h**2,
+        local_attention=rows * 2 * layers * h * seen,
+        cross=rows * 4 * h**2 * layers,
+        cross_attention=rows * layers * 2 * h * (k + 1),
+        head=rows * 2 * BYTE_VOCABULARY * h,
+    )
+
+
+# From a shape, its context, and the parts that a byte's forward FLOPs are counted in.
+CONVENTIONS: Mapping[str, Callable[[Shape, CostContext, Cost], float]] = {
+    "full": lambda shape, context, parts: sum(parts),
+    "attention-ignored": lambda shape, context, parts: _without_attention(parts),
+    "head-excluded": lambda shape, context, parts: sum(parts) - parts.head,
     # As if the look-up of the input were a product with a one-hot vector: as expensive as the head.
-    "embedding-counted": lambda shape, context: (
-        sum(cost(shape, context)) + cost(shape, context).head
-    ),
-    "6nd-total": lambda shape, context: 2 * shape.total_params / context.compression_rate,
-    "6nd-global": lambda shape, context: 2 * shape.global_params / context.compression_rate,
+    "embedding-counted": lambda shape, context, parts: sum(parts) + parts.head,
+    "6nd-total": lambda shape, context, _: 2 * shape.total_params / context.compression_rate,
+    "6nd-global": lambda shape, context, _: 2 * shape.global_params / context.compression_rate,
 }
 
 
@@ -202,12 +226,13 @@ def forward_flops_per_byte(shape: Shape, context: CostContext, convention: str =
     The two `6nd` conventions count 6 N per token for training, with N all parameters or the global
     module's alone; their forward third is 2 N / T per byte.
     """
-    return float(CONVENTIONS[convention](shape, context))
+    return float(CONVENTIONS[convention](shape, context, cost(shape, context)))
 
 
 def training_flops_per_byte(shape: Shape, context: CostContext, convention: str = "full") -> float:
-    """Return training FLOPs per byte of text: three times forward."""
-    return TRAINING_FACTOR * forward_flops_per_byte(shape, context, convention)
+    """Return training FLOPs per byte of text: three times forward, blocks to be filled included."""
+    parts = Cost(*map(sum, zip(cost(shape, context), block_cost(shape, context), strict=True)))
+    return TRAINING_FACTOR * float(CONVENTIONS[convention](shape, context, parts))
 
 
 def latent_share(shape: Shape, context: CostContext) -> float:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from corpora.errors import InputError
 from corpora.files import write_json, write_text
 from corpora.json_file import Amount, NewerError, from_fields, read_file, read_object
-from scaling.flops import CONVENTIONS, TRAINING_FACTOR, forward_flops_per_byte
+from scaling.flops import CONVENTIONS, training_flops_per_byte
 from scaling.spec import RunSpec
 
 RECORD_VERSION = 1
@@ -82,7 +82,7 @@ class RunRecord:
         """Training FLOPs of the text that was read, by every convention of `scaling.flops`."""
         shape, setting = self.spec.model.shape, self.spec.cost_context
         return {
-            name: TRAINING_FACTOR * forward_flops_per_byte(shape, setting, name) * self.train_bytes
+            name: training_flops_per_byte(shape, setting, name) * self.train_bytes
             for name in CONVENTIONS
         }
 

@@ -31,6 +31,8 @@ class Model:
         vocabulary_size: V of a `subword`; 256 of a `blt`.
         heads: attention heads of the global module; None for one per 64 channels or so.
         tied_head: whether a `subword` model's head is its embedding.
+        diffusion_block: B, of a `blt` whose decoder also learns to fill blocks of B masked bytes
+            (BLT-D, arXiv 2605.08044); None of one that does not.
     """
 
     family: Family
@@ -42,6 +44,7 @@ class Model:
     vocabulary_size: int = BYTE_VOCABULARY
     heads: int | None = None
     tied_head: bool = False
+    diffusion_block: int | None = None
 
     @property
     def shape(self) -> Shape:
@@ -130,14 +133,15 @@ class RunSpec:
         """Sixteen hexadecimal digits of the specification's SHA-256, its name left out."""
         content = {**vars(self), "name": "", "version": SPEC_VERSION}
         canonical = json.dumps(
-            content, sort_keys=True, separators=(",", ":"), allow_nan=False, default=vars
+            content, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_content
         )
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
     def cost_context(self) -> CostContext:
         """What the run's cost depends on besides its shape."""
-        return CostContext(self.compression_rate, self.context_bytes, self.window_bytes)
+        rate, block = self.compression_rate, self.model.diffusion_block or 0
+        return CostContext(rate, self.context_bytes, self.window_bytes, block)
 
     @property
     def rows(self) -> int:
@@ -163,7 +167,8 @@ class RunSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the specification as plain JSON values."""
-        return {"version": SPEC_VERSION, "run_id": self.run_id, **asdict(self)}
+        value = {"version": SPEC_VERSION, "run_id": self.run_id, **asdict(self)}
+        return {**value, "model": _content(self.model)}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "RunSpec":
@@ -179,6 +184,15 @@ class RunSpec:
         if spec.run_id != run_id:
             raise ValueError(f"its content is that of run {spec.run_id}, its run_id says {run_id}")
         return spec
+
+
+def _content(value: object) -> dict[str, Any]:
+    """Return the fields of a part, less one that came later where it says nothing: specifications
+    from before have the same content, and the same hash."""
+    content = dict(vars(value))
+    if content.get("diffusion_block", 0) is None:
+        del content["diffusion_block"]
+    return content
 
 
 def _as_float(value: object, *names: str) -> None:

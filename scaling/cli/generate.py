@@ -23,7 +23,7 @@ from scaling.cli.options import (
     shown,
 )
 
-DECODINGS = "ar or speculate:K"
+DECODINGS = "ar, speculate:K, diffuse:B or verify:B"
 
 # What a terminal would obey, not show. Newlines and tabs stay.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -48,6 +48,14 @@ def generate(
         bool,
         how_option("--reuse/--no-reuse", help="keep latents of the pass that judges guesses"),
     ] = True,
+    unmask: Annotated[
+        str | None,
+        how_option(
+            metavar="RULE",
+            help="how blocks are filled: confidence:P, entropy:NATS or once",
+            show_default="confidence:0.7 of diffuse, once of verify",
+        ),
+    ] = None,
     until: Annotated[
         str | None, typer.Option(help="stop where this text has been written", show_default=False)
     ] = None,
@@ -60,13 +68,17 @@ def generate(
 
     A byte latent model can write faster. With --decode speculate:8 its decoder guesses 8 bytes
     ahead, which one pass of the whole model then judges (BLT-S): greedy text is the same, sampled
-    text has the same distribution. What writing took is said on stderr: bytes per pass of the
-    global module, the share of guesses that were kept, passes, and the gigabytes of weights that
-    these read at two bytes a parameter.
+    text has the same distribution. A run that was trained with diffusion_block = 8 has learnt to
+    fill blocks of masked bytes: diffuse:8 writes those (BLT-D), verify:8 takes them as guesses
+    (BLT-DV), whose greedy text is that of plain decoding by the same run.
+
+    What writing took is said on stderr: bytes per pass of the global module, the share of guesses
+    that were kept, passes, and the gigabytes of weights that these read at two bytes a parameter.
 
     \b
     tokenize-lab scaling generate out/train/runs/RUN_ID "It was" --temperature 0.8
     tokenize-lab scaling generate out/train/runs/RUN_ID "It was" --decode speculate:8
+    tokenize-lab scaling generate out/train/runs/RUN_ID "It was" --decode diffuse:8 --unmask once
     """
     if until == "":
         raise InputError("`until`: is empty; give text to stop at")
@@ -78,7 +90,7 @@ def generate(
     from scaling.flops import BltShape
 
     sampling = Sampling(temperature, top_p, top_k, seed)
-    decoding, passes = DecodingMethod.parse(decode, reuse=reuse), Passes()
+    decoding, passes = DecodingMethod.parse(decode, reuse=reuse, unmask=unmask), Passes()
     chosen = machine_settings(device).torch_device()
     opened = open_run(run, chosen)
     text = _stdin() if prompt == "-" else prompt
@@ -92,6 +104,8 @@ def generate(
         if not isinstance(shape := opened.spec.model.shape, BltShape):
             return None
         how = {"decode": str(decoding), "reuse": reuse}
+        if decoding.kind in ("diffuse", "verify"):
+            how["unmask"] = str(decoding.unmasking)
         taken = passes.to_json(shape, len(written))
         return {**how, **taken, "seconds": time.perf_counter() - begun}
 

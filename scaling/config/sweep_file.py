@@ -31,6 +31,7 @@ from scaling.config.tables import (
     WidthValue,
     WindowValue,
     check_batch,
+    check_block,
     check_local_sizes,
     check_patching,
     check_rate,
@@ -110,6 +111,7 @@ class ArmTable(FamilyTable):
             what = 'belongs to family = "subword"; remove it, or change that'
             raise contradiction(what, "tokenizers")
         check_local_sizes(self.family, self.local_sizes)
+        check_block(self.diffusion_block, self.family, None, "diffusion_block")
         for spec in self.tokenizers or ():
             try:
                 recipe_of(TokenizerSpec.parse(spec))
@@ -178,6 +180,8 @@ class SweepFile(StrictTable):
         words = f"context_bytes = {context}"
         if inflate > 1:
             words = f"{words} times inflate = {inflate}"
+        block = arm.diffusion_block
+        check_block(block, arm.family, context, "arms", number, "diffusion_block")
         for rate in arm.compression_rates or ():
             place = ("arms", number, "compression_rates")
             check_rate(rate, context * inflate, words, arm.most_bytes, *place)
@@ -226,7 +230,7 @@ def _refuse_equal_runs(file: SweepFile) -> None:
     texts = list(file.texts.values())
     for number, arm in enumerate(file.arms):
         patches = (arm.patching, arm.most_bytes, arm.entropy_model) if arm.patching else ()
-        shared = (arm.family, *arm.local_sizes.values(), *patches)
+        shared = (arm.family, *arm.local_sizes.values(), arm.diffusion_block, *patches)
         rates: Sequence[Any] = arm.tokenizers or arm.compression_rates or [None]
         for name, size, rate in product(arm.texts or file.texts, arm.sizes, rates):
             text = texts.index(file.texts[name])  # texts that say the same, whatever their names

@@ -35,6 +35,22 @@ def check_local_sizes(family: str, sizes: Mapping[str, object]) -> None:
             )
 
 
+def check_block(block: int | None, family: str, context: int | None, *place: str | int) -> None:
+    """See that only a `blt` fills blocks, and that one lies within its context.
+
+    Args:
+        block: None where none is asked for. context: bytes of one; None where it is not known here.
+    """
+    if block is None:
+        return
+    if family != "blt":
+        what = 'a subword model fills no blocks; remove it, or ask for family = "blt"'
+        raise contradiction(what, *place)
+    if context is not None and block >= context:
+        what = f"is {block}; a block lies within context_bytes = {context}, so lower it"
+        raise contradiction(what, *place)
+
+
 def check_patching(kind: str, rates: object, rates_key: str, byte_model: object, add: str) -> None:
     """See that patches have the rates and the byte model that their kind needs, and no other.
 
@@ -110,6 +126,13 @@ def _even(value: int) -> int:
     return value
 
 
+def _block(value: int) -> int:
+    if value < 2:
+        what = "a block of fewer than two bytes is no block; leave it out, or ask for 8"
+        raise contradiction(f"is {value}; {what}")
+    return value
+
+
 def _plain(value: str) -> str:
     if re.search(r"[\x00-\x1f\x7f]", value):
         raise contradiction(f"is {value!r}; it must be text without control characters")
@@ -132,6 +155,7 @@ WidthValue = Annotated[int, _Whole, Field(ge=2, le=MOST_WIDTH), AfterValidator(_
 CountValue = Annotated[int, _Whole, Field(ge=1, le=MOST_WIDTH)]
 ContextValue = Annotated[int, _Whole, Field(ge=2, le=_MOST_CONTEXT)]
 WindowValue = Annotated[int, _Whole, Field(ge=1, le=_MOST_CONTEXT)]
+BlockValue = Annotated[int, _Whole, Field(le=MOST_WIDTH), AfterValidator(_block)]
 SeedValue = Annotated[int, _Whole, Field(ge=0, le=(1 << 63) - 1)]
 FlopsValue = Annotated[float, Field(gt=0, le=1e30)]
 RateValue = Annotated[float, Field(ge=1)]
@@ -154,12 +178,17 @@ class StrictTable(BaseModel):
 
 
 class FamilyTable(StrictTable):
-    """Which models, and how large the local modules of a `blt` are."""
+    """Which models, and how large the local modules of a `blt` are.
+
+    Attributes:
+        diffusion_block: B, of a `blt` that also learns to fill blocks of B masked bytes.
+    """
 
     family: Family
     local_layers: LayersValue | None = None
     local_dim: WidthValue | None = None
     cross_factor: Annotated[int, _Whole, Field(ge=1, le=64)] | None = None
+    diffusion_block: BlockValue | None = None
 
     @property
     def local_sizes(self) -> dict[str, int | None]:
@@ -178,6 +207,7 @@ class ModelTable(FamilyTable):
     @model_validator(mode="after")
     def _check(self) -> Self:
         check_local_sizes(self.family, self.local_sizes)
+        check_block(self.diffusion_block, self.family, None, "diffusion_block")
         if self.family == "blt" and self.tied_head is not None:
             what = 'a blt has no head to tie; remove it, or ask for family = "subword"'
             raise contradiction(what, "tied_head")

@@ -20,6 +20,7 @@ from scaling.config.tables import (
     StrictTable,
     TrainingTable,
     check_batch,
+    check_block,
     check_rate,
 )
 from scaling.config.toml_file import example, read_toml_file
@@ -49,6 +50,8 @@ class TrainFile(StrictTable):
             place = ("patching", "compression_rate")
             words = f"context_bytes = {context}"
             check_rate(patching.compression_rate, context, words, patching.most_bytes, *place)
+        block = self.model.diffusion_block
+        check_block(block, self.model.family, context, "model", "diffusion_block")
         check_batch(self.training.batch_bytes, context, "training", "batch_bytes")
         return self
 
@@ -94,7 +97,8 @@ class TrainFile(StrictTable):
             steps = max(1, round(budget.train_bytes / budget.batch_bytes))
         else:
             assert budget.compute_flops is not None
-            setting = CostContext(compression_rate, self.data.context_bytes, self.window_bytes)
+            context, block = self.data.context_bytes, model.diffusion_block or 0
+            setting = CostContext(compression_rate, context, self.window_bytes, block)
             steps = steps_for_budget(budget.compute_flops, model, setting, budget.batch_bytes)
         return budget.build(steps, model.dim)
 

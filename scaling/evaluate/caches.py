@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from scaling.data.windows import TokenBatch
-from scaling.model.attention import causal, windowed
+from scaling.model.attention import Attend, causal, windowed
 from scaling.model.transformer import SubwordTransformer
 
 
@@ -57,6 +57,26 @@ class KeyValues:
             seen = (key <= query) & (key > query - self.window)
         known = keys[:, :, low:end], values[:, :, low:end]
         return scaled_dot_product_attention(q_RHWC, *known, attn_mask=seen)
+
+    def beside(self) -> Attend:
+        """Return attention to what is kept and to positions after it, these both ways, for one
+        pass through the blocks; nothing is added."""
+        kept = iter(zip(self._kept, self._filled, strict=True))
+
+        def attend(q_RHWC: Tensor, k_RHWC: Tensor, v_RHWC: Tensor) -> Tensor:
+            (keys, values), end = next(kept)
+            low = max(0, end + 1 - self.window)
+            more = q_RHWC.shape[2]
+            place = torch.arange(low, end + more, device=keys.device)
+            query = place[-more:, None]
+            seen = (place > query - self.window) | (place >= end)
+            known = (
+                torch.cat((keys[:, :, low:end], k_RHWC), dim=2),
+                torch.cat((values[:, :, low:end], v_RHWC), dim=2),
+            )
+            return scaled_dot_product_attention(q_RHWC, *known, attn_mask=seen)
+
+        return attend
 
     def rewind(self, positions: int) -> None:
         """Forget all but the first `positions` positions."""

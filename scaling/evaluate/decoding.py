@@ -17,9 +17,51 @@ from typing import Any, Literal, NamedTuple, get_args
 from corpora.errors import InputError, did_you_mean
 from scaling.flops import BYTE_VOCABULARY, BltShape
 
-DecodingKind = Literal["ar", "speculate"]
+DecodingKind = Literal["ar", "speculate", "diffuse", "verify"]
+UnmaskingKind = Literal["confidence", "entropy", "once"]
 _BYTES_PER_PARAM = 2  # bfloat16
-_SIZES = {"speculate": "K"}
+_SIZES = {"speculate": "K", "diffuse": "B", "verify": "B"}
+
+
+@dataclass(frozen=True)
+class Unmasking:
+    """Which masked bytes of a block are filled in one pass; one at least, the surest.
+
+    Attributes:
+        kind: `confidence`, those of which a byte's probability exceeds `bound`; `entropy`, as many
+            of the least uncertain as have entropies of at most `bound` nats together; `once`, all.
+        bound: the paper's are .3, .5, .7 of the first kind, and .8 to 2 of the second.
+    """
+
+    kind: UnmaskingKind = "confidence"
+    bound: float = 0.7
+
+    @classmethod
+    def parse(cls, text: str) -> "Unmasking":
+        """Return what `once` or KIND:BOUND says.
+
+        Raises:
+            InputError: it says nothing like that.
+        """
+        name, colon, bound = text.partition(":")
+        if name == "once" and not colon:
+            return cls("once", 0.0)
+        try:
+            value = float(bound)
+        except ValueError:
+            value = -1.0
+        most = {"confidence": 1.0, "entropy": 1e6}.get(name, 0.0)
+        if not 0 <= value <= most or not most:
+            raise InputError(
+                f"`unmask` {text}: give confidence:P, a probability, entropy:NATS, or once"
+            )
+        return cls(name, value)  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        return self.kind if self.kind == "once" else f"{self.kind}:{self.bound:g}"
+
+
+ONCE = Unmasking("once", 0.0)
 
 
 @dataclass(frozen=True)
@@ -28,19 +70,25 @@ class DecodingMethod:
 
     Attributes:
         kind: `ar`, byte by byte; `speculate`, K bytes guessed by the decoder alone, then judged in
-            one pass of the whole model (BLT-S).
-        size: K; 0 of `ar`.
+            one pass of the whole model (BLT-S); `diffuse`, blocks of B bytes filled by a decoder
+            that has learnt to (BLT-D); `verify`, such blocks as guesses (BLT-DV).
+        size: K or B; 0 of `ar`.
         reuse: whether latents of the judging pass are kept where they are right; the paper's
             method makes them again.
+        unmasking: of blocks.
     """
 
     kind: DecodingKind = "ar"
     size: int = 0
     reuse: bool = True
+    unmasking: Unmasking = ONCE
 
     @classmethod
-    def parse(cls, text: str, *, reuse: bool = True) -> "DecodingMethod":
-        """Return what `ar` or KIND:SIZE says; guessing no byte at all is `ar`.
+    def parse(cls, text: str, *, reuse: bool = True, unmask: str | None = None) -> "DecodingMethod":
+        """Return what `ar` or KIND:SIZE says; guessing no byte, or a block of one, is `ar`.
+
+        Args:
+            unmask: as `Unmasking.parse`; None for confidence:0.7 of `diffuse`, once of `verify`.
 
         Raises:
             InputError: it says nothing like that.
@@ -55,9 +103,14 @@ class DecodingMethod:
             return cls(reuse=reuse)
         if not (size.isascii() and size.isdigit() and len(size) < 10):
             raise InputError(f"`decode` {text}: {_SIZES[name]} is a whole number; {FORMS}")
-        if not int(size):
+        if name != "speculate" and not int(size):
+            raise InputError(f"`decode` {text}: a block has a byte or more; {FORMS}")
+        unmasking = Unmasking() if name == "diffuse" else ONCE
+        if unmask is not None:
+            unmasking = Unmasking.parse(unmask)
+        if int(size) < (1 if name == "speculate" else 2):
             return cls(reuse=reuse)
-        return cls(name, int(size), reuse)  # type: ignore[arg-type]
+        return cls(name, int(size), reuse, unmasking)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.size}" if self.size else self.kind

@@ -13,6 +13,7 @@ from torch import Tensor
 from corpora.errors import InputError
 from scaling.evaluate.caches import CachedTokens
 from scaling.evaluate.decoding import DecodingMethod, Passes
+from scaling.evaluate.diffuse import write_blocks
 from scaling.evaluate.latent_reader import CachedBytes, next_starts
 from scaling.evaluate.sampling import Sampling, drawn, probabilities
 from scaling.evaluate.speculate import speculate
@@ -65,8 +66,9 @@ def continue_text(
         assert spec.patching is not None
         rule = next_starts(spec.patching, run.byte_model)
         reader = CachedBytes(model, text, spec.window_units, rule, passes)
-        if decoding.kind == "speculate":
-            yield from cut(speculate(reader, decoding, sampling), size)
+        if decoding.kind != "ar":
+            way = speculate if decoding.kind == "speculate" else write_blocks
+            yield from cut(way(reader, decoding, sampling), size)
             return
         yield from generate_bytes(generate_units(reader, sampling), None, size)
         return
@@ -91,6 +93,11 @@ def check_decoding(run: TrainedRun, decoding: DecodingMethod) -> None:
         raise InputError(
             f"`decode` {decoding}: run {run.spec.run_id} is a subword model, which has no decoder"
             " of its own to guess with; leave out `decode`"
+        )
+    if decoding.kind != "speculate" and run.spec.model.diffusion_block is None:
+        raise InputError(
+            f"`decode` {decoding}: run {run.spec.run_id} has not learnt to fill blocks; use"
+            " speculate, or train with diffusion_block = 8 under [model]"
         )
     if decoding.size >= run.spec.window_units:
         raise InputError(

@@ -8,7 +8,7 @@ that grows: each gives the flags of the segment being read, and that of the byte
 follows from the bytes so far. It is the one flag of look-ahead that the model is given.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -182,6 +182,26 @@ class CachedBytes:
         with torch.inference_mode():
             self._encode([unit])
             return self._decode(place, place + 1, [len(self._slots) - 1])[0]
+
+    def fill(self, cells: Sequence[int]) -> Tensor:
+        """Return [B, 256] the decoder's logits of a block's bytes, which follow what was read.
+
+        Args:
+            cells: B bytes, or MASK where one is to be filled in.
+        """
+        model = self._model
+        assert model.cells is not None and self._encoded == self._read
+        assert self.at_boundary, "the model has learnt blocks that begin where patches do"
+        device = model.head.device
+        with torch.inference_mode():
+            y_RWD = model.cells(torch.tensor([list(cells)], device=device))
+            positions = torch.arange(self._read, self._read + len(cells), device=device)
+            rotary = model.local_rotary(positions, y_RWD)
+            slots_RPKD = self._slots[-1][:, None]
+            of_cell = torch.zeros(len(cells), dtype=torch.long, device=device)
+            self.passes.decoder += 1
+            beside = self._decoder.beside()
+            return model.predict(model.decode(y_RWD, slots_RPKD, of_cell, rotary, beside))[0]
 
     def rewind(self, length: int) -> None:
         """Forget guesses, and all but the first `length` bytes that were read."""

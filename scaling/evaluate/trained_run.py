@@ -104,6 +104,8 @@ def _check_sizes(spec: RunSpec, path: Path) -> None:
     if model.family == "blt":
         sizes |= {name: getattr(model, name) for name in ("local_layers", "local_dim")}
         sizes["cross_factor"] = model.cross_factor
+    if model.diffusion_block is not None:
+        sizes["diffusion_block"] = model.diffusion_block
     if model.heads is not None:
         sizes["heads"] = model.heads
     if patching is not None:

@@ -27,14 +27,22 @@ from scaling.model.blocks import (
     matrix,
 )
 from scaling.model.cross_attention import LatentReading, PatchedBytes, PatchPooling, patched_bytes
+from scaling.model.diffusion import BlockInputs, BlockRows, CellEmbedding, decode_with_blocks
 from scaling.model.fused import norm_head_nats, norm_linear
 
 
 class ByteLatentTransformer(nn.Module):
     """Encoder, global module and decoder of a `BltShape`."""
 
-    def __init__(self, shape: BltShape, window: int, heads: int | None = None) -> None:
-        """Make the model; `window` is how many bytes the local modules attend to."""
+    def __init__(
+        self, shape: BltShape, window: int, heads: int | None = None, *, fills_blocks: bool = False
+    ) -> None:
+        """Make the model.
+
+        Args:
+            window: how many bytes the local modules attend to.
+            fills_blocks: whether the decoder also fills blocks (`scaling.model.diffusion`).
+        """
         super().__init__()
         self.shape, self.window = shape, window
         h, d, slots = shape.local_dim, shape.global_dim, shape.cross_factor
@@ -52,19 +60,52 @@ class ByteLatentTransformer(nn.Module):
         self.decoder = _stack(shape.local_layers, h, self.local_heads)
         self.norm = RMSNorm(h)
         self.head = matrix(BYTE_VOCABULARY, h, HEAD_SCALE)
+        # The last, so that all else is drawn as without it.
+        self.cells = CellEmbedding(h) if fills_blocks else None
 
     def inputs(self, batch: TokenBatch, device: torch.device) -> PatchedBytes:
         """Return what `forward` takes."""
         return patched_bytes(batch, device)
 
-    def forward(self, batch: PatchedBytes, targets: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        batch: PatchedBytes,
+        targets: Tensor | None = None,
+        blocks: BlockInputs | None = None,
+    ) -> Tensor:
         """Return logits [R, W, 256] for the target byte at each position.
 
         Args:
             batch: what `inputs` returns.
             targets: [R, W] ids, below 0 where none is scored. If given, the sum of their nats is
                 returned instead of logits.
+            blocks: of the batch, of a model that fills them, with targets: then [2] is returned,
+                that sum, and the nats of what is masked, weighted.
         """
+        read = self._read(batch)
+        if blocks is not None:
+            assert targets is not None
+            x_RWD, y_RLD = self._with_blocks(*read, batch, blocks)
+            masked = [
+                weight * norm_head_nats(y_LD, self.norm.gain, self.head, target.flatten())
+                for y_LD, target, weight in zip(y_RLD, blocks.targets, blocks.weights, strict=True)
+            ]
+            nats = norm_head_nats(x_RWD, self.norm.gain, self.head, targets)
+            return torch.stack((nats, torch.stack(masked).sum()))
+        x_RWD, slots_RPKD, rotary, attend = read
+        x_RWD = self.decode(x_RWD, slots_RPKD, batch.latent_of_byte, rotary, attend)
+        if targets is not None:
+            return norm_head_nats(x_RWD, self.norm.gain, self.head, targets)
+        return self.predict(x_RWD)
+
+    def block_logits(self, batch: PatchedBytes, blocks: BlockInputs) -> Tensor:
+        """Return [R, N, B, 256] logits of the blocks' bytes."""
+        _, y_RLD = self._with_blocks(*self._read(batch), batch, blocks)
+        logits: Tensor = self.predict(y_RLD).unflatten(1, blocks.cells.shape[1:])
+        return logits
+
+    def _read(self, batch: PatchedBytes) -> tuple[Tensor, Tensor, Rotary, Attend]:
+        """Return the encoder's states, the latents' slots, and what the decoder needs besides."""
         width, device = batch.inputs.shape[1], batch.inputs.device
         attend = windowed(width, self.window, batch.segments, device)
         x_RWD = F.embedding(batch.inputs, self.embedding)
@@ -73,10 +114,25 @@ class ByteLatentTransformer(nn.Module):
         slots_RPKD = self.pooling(x_RWD, batch.pools)
         latents = torch.arange(batch.members_shape[1], device=device)
         slots_RPKD = self.think(slots_RPKD, latents, causal(batch.latent_segments))
-        x_RWD = self.decode(x_RWD, slots_RPKD, batch.latent_of_byte, rotary, attend)
-        if targets is not None:
-            return norm_head_nats(x_RWD, self.norm.gain, self.head, targets)
-        return self.predict(x_RWD)
+        return x_RWD, slots_RPKD, rotary, attend
+
+    def _with_blocks(
+        self,
+        x_RWD: Tensor,
+        slots_RPKD: Tensor,
+        rotary: Rotary,
+        attend: Attend,
+        batch: PatchedBytes,
+        blocks: BlockInputs,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the decoder's last states of the rows, and of the blocks [R, N B, D]."""
+        assert self.cells is not None, "the model was not made to fill blocks"
+        rows = BlockRows(blocks, batch, self.window)
+        y_RLD = self.cells(blocks.cells).flatten(1, 2)
+        of_blocks = self.local_rotary(rows.positions.flatten(1)[:, None], y_RLD)
+        layers = zip(self.readings, self.decoder, strict=True)
+        of_byte, rotaries = batch.latent_of_byte, (rotary, of_blocks)
+        return decode_with_blocks(x_RWD, y_RLD, layers, slots_RPKD, of_byte, rotaries, attend, rows)
 
     def local_rotary(self, positions: Tensor, like: Tensor) -> Rotary:
         """Return the local modules' rotary positions."""

@@ -141,7 +141,8 @@ def build_model(spec: RunSpec) -> AnyModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
         if isinstance(shape, BltShape):
-            return ByteLatentTransformer(shape, spec.window_bytes, model.heads)
+            fills = model.diffusion_block is not None
+            return ByteLatentTransformer(shape, spec.window_bytes, model.heads, fills_blocks=fills)
         return SubwordTransformer(shape, model.heads, model.tied_head)
 
 
@@ -150,7 +151,7 @@ def parameter_counts(model: AnyModel) -> dict[str, int]:
 
     `global`, `local` (each local module's, or the embedding) and `total` as the shape counts them;
     `built`, all that is trained; of those `embedding` (BOS included), `head`, and `pooling`, the
-    projection of pooled bytes that no convention counts.
+    projection of pooled bytes that no convention counts. Embeddings of blocks are `built` alone.
     """
     shape = model.shape
     pooling = model.pooling.pool.numel() if isinstance(model, ByteLatentTransformer) else 0

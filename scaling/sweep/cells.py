@@ -99,7 +99,8 @@ def _tokenizations(arm: ArmTable, text: str, folder: Path) -> Iterator[Tokenizat
             most_bytes=arm.most_bytes,
             entropy_model=None if given is None else beside(folder, given),
         )
-        yield Tokenization(text=text, label=arm.patching, patching=patching, byte_model=recipe)
+        label = f"{arm.patching}, D-{arm.diffusion_block}" if arm.diffusion_block else arm.patching
+        yield Tokenization(text=text, label=label, patching=patching, byte_model=recipe)
 
 
 def _cell(
@@ -122,7 +123,9 @@ def _cell(
     asked = TrainFile.model_construct(
         name=f"{file.name} {tokenization.text} {tokenization.label}",
         model=ModelTable.model_construct(
-            None, **{**arm.local_sizes, "family": arm.family, "layers": layers, "dim": dim}
+            None,
+            **{**arm.local_sizes, "family": arm.family, "layers": layers, "dim": dim},
+            diffusion_block=arm.diffusion_block,
         ),
         patching=tokenization.patching,
         data=DataTable.model_construct(

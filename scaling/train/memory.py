@@ -103,6 +103,8 @@ def built_parameters(spec: RunSpec) -> int:
         h, d, slots = shape.local_dim, shape.global_dim, shape.cross_factor
         local = 2 * _blocks(shape.local_layers, h) + h + (2 * BYTE_VOCABULARY + 1) * h
         cross = (1 + shape.local_layers) * (4 * h**2 + 2 * h) + slots * h**2
+        if model.diffusion_block:
+            local += (BYTE_VOCABULARY + 1) * h
         return local + cross + 2 * slots * h * d + _blocks(shape.global_layers, d)
     matrices = (1 if model.tied_head else 2) * shape.vocabulary_size
     return _blocks(shape.layers, shape.dim) + (matrices + 2) * shape.dim
@@ -184,6 +186,10 @@ def _blt_row(spec: RunSpec, shape: BltShape) -> float:
     longest = min(width, math.ceil(rate) if regular or patching is None else patching.most_bytes)
     between = 9 * latents * longest * h + (10 + 2 * slots) * width * h + 8 * latents * slots * h
     heads = spec.model.heads or heads_for(shape.global_dim)
+    block = spec.model.diffusion_block or 0
+    seen = spec.window_bytes if block else 0
+    # Of each block's rows, and of the keys and values that it takes from before it.
+    between += latents * h * shape.local_layers * (26 * block + 6 * seen)
     return (
         _stack(2 * shape.local_layers, h, heads_for(h), width, spec.window_bytes)
         + _stack(shape.global_layers, shape.global_dim, heads, latents)

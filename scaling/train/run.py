@@ -118,6 +118,7 @@ class _Run:
             # As before, for the same bits; fewer where fewer are asked for, or fit by now.
             micro_rows=min(rows, self.progress.micro_rows or rows),
             compiled=machine.compiles(device),
+            block=spec.model.diffusion_block,
         )
         self.peak = peak_flops(device, self.autocast) if self.watch else math.nan
         self.begun, self.before = time.perf_counter(), self.progress.seconds
@@ -185,8 +186,10 @@ class _Run:
         factor = wsd(progress.step, training.steps, training.warmup, training.decay)
         set_learning_rate(self.optimizer, training.learning_rate * factor)
         mine = self.stepper.step(progress.step)
-        sums = summed([mine.nats, mine.targets, mine.tokens, mine.bytes], self.world, self.device)
-        result = StepResult(sums[0], int(sums[1]), int(sums[2]), int(sums[3]), mine.gradient_norm)
+        counts = mine.nats, mine.targets, mine.tokens, mine.bytes, mine.block_nats
+        sums = summed(list(counts), self.world, self.device)
+        targets, tokens, size = map(int, sums[1:4])
+        result = StepResult(sums[0], targets, tokens, size, mine.gradient_norm, sums[4])
         loss = result.nats / result.targets
         progress.smoothed = (
             loss if progress.step == 0 else _SMOOTHING * progress.smoothed + (1 - _SMOOTHING) * loss
@@ -220,12 +223,14 @@ class _Run:
 
     def metrics(self, result: StepResult, rate: float) -> dict[str, Any]:
         """Return a line of the metrics."""
+        filled = {"block_nats_per_target": result.block_nats / result.targets}
         return {
             "step": self.progress.step,
             "train_bytes": self.progress.train_bytes,
             "nats_per_target": result.nats / result.targets,
             "bits_per_byte": result.nats / (math.log(2) * result.bytes),
             "learning_rate": rate,
+            **(filled if self.spec.model.diffusion_block else {}),
             "gradient_norm": result.gradient_norm,
             "seconds": round(self.progress.seconds, 3),
         }

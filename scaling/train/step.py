@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from corpora.errors import InputError
+from scaling.data.masked_blocks import MaskedBlocks, masked_blocks
 from scaling.data.shards import Shards
 from scaling.data.windows import TokenBatch, Windows, patches_of
+from scaling.model.diffusion import BlockInputs
 from scaling.model.weights import AnyModel, build_model
 from scaling.spec import RunSpec, Training
 from scaling.train.device import World, synchronize
@@ -30,6 +32,7 @@ class StepResult:
 
     Attributes:
         nats: loss summed over targets. targets: how many there were.
+        block_nats: weighted, of what is masked in blocks; 0 of a model that fills none.
         tokens: units of the global module: tokens, or patches. bytes: of raw text.
         gradient_norm: of the whole batch, before clipping.
     """
@@ -39,14 +42,22 @@ class StepResult:
     tokens: int
     bytes: int
     gradient_norm: float
+    block_nats: float = 0.0
 
 
-def loss_of(model: Any, batch: TokenBatch, device: torch.device) -> tuple[Tensor, int]:
+# Of what is masked in blocks, beside the bytes; 1 as in the paper.
+BLOCK_WEIGHT = 1.0
+
+
+def loss_of(
+    model: Any, batch: TokenBatch, device: torch.device, blocks: MaskedBlocks | None = None
+) -> tuple[Tensor, int]:
     """Return nats summed over the batch's targets, in float32, and their number.
 
     Args:
         model: an `AnyModel`, or what wraps one and forwards to it.
         batch: padding is not scored.
+        blocks: to be filled; with them, nats are [2], of the targets and of what is masked.
     """
     inner: AnyModel = getattr(model, "module", model)
     targets = torch.from_numpy(batch.targets).to(device)
@@ -55,7 +66,8 @@ def loss_of(model: Any, batch: TokenBatch, device: torch.device) -> tuple[Tensor
         padding = torch.from_numpy(batch.segments < 0).to(device)
         targets = targets.masked_fill(padding, -1)
         count -= int((batch.segments < 0).sum())
-    nats: Tensor = model(inner.inputs(batch, device), targets)
+    more = () if blocks is None else (BlockInputs.of(blocks, device),)
+    nats: Tensor = model(inner.inputs(batch, device), targets, *more)
     return nats, count
 
 
@@ -79,8 +91,14 @@ class Stepper:
         world: World,
         micro_rows: int | None = None,
         compiled: bool = False,
+        block: int | None = None,
     ) -> None:
-        """Prepare to take steps of `rows` windows, of which each process takes its share."""
+        """Prepare to take steps of `rows` windows, of which each process takes its share.
+
+        Args:
+            block: bytes of blocks to be filled; None for none.
+        """
+        self.block = block
         self.model, self.optimizer, self.windows = model, optimizer, windows
         self.rows, self.clip, self.device, self.autocast = rows, clip, device, autocast
         self.world = world
@@ -150,17 +168,25 @@ class Stepper:
             batch = self.windows.batch(step, self.rows, (low, high))
             last = high == self.high
             with self._quiet(last):
+                blocks = self._blocks(batch, step, low)
                 with computing(self.device, self.autocast):
-                    nats, targets = loss_of(self.called, batch, self.device)
+                    nats, targets = loss_of(self.called, batch, self.device, blocks)
                 # Windows of training are full, so the batch's targets are known beforehand.
                 of_all = self.rows * self.windows.window_units / self.world.size
-                (nats / of_all).backward()
-            nats_of_parts.append(nats.detach())
+                whole = nats if blocks is None else nats[0] + BLOCK_WEIGHT * nats[1]
+                (whole / of_all).backward()
+            nats_of_parts.append(nats.detach().reshape(-1))
             total.targets += targets
             total.tokens += targets if batch.starts is None else int(batch.starts.sum())
             total.bytes += batch.scored_bytes
-        total.nats = float(torch.stack(nats_of_parts).sum())
+        total.nats, *of_blocks = (float(part.sum()) for part in torch.stack(nats_of_parts, dim=1))
+        total.block_nats = sum(of_blocks)
         return total
+
+    def _blocks(self, batch: TokenBatch, step: int, first_row: int) -> MaskedBlocks | None:
+        if self.block is None:
+            return None
+        return masked_blocks(batch, self.block, self.windows.seed, step, first_row)
 
     def _quiet(self, last: bool) -> contextlib.AbstractContextManager[None]:
         """Gradients are summed over processes with the last part only."""
@@ -252,6 +278,7 @@ def seconds_per_byte(
         autocast=machine.autocast(device),
         world=World(),
         micro_rows=rows,
+        block=spec.model.diffusion_block,
     )
     for step in range(_WARM_UP):
         stepper.step(step)

@@ -41,3 +41,9 @@ def micro(folder: Path, model: str = "", steps: int = 160) -> TrainedRun:
 def plain_run(tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
     """A run without a block objective."""
     return micro(tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture(scope="session")
+def block_run(tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
+    """A run that has learnt to fill blocks of 8 bytes; half a minute."""
+    return micro(tmp_path_factory.mktemp("blocks"), "diffusion_block = 8", steps=400)

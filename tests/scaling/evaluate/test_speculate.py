@@ -33,8 +33,14 @@ def rules() -> dict[str, NextStarts]:
     }
 
 
-def plain(model: ByteLatentTransformer, prompt: bytes, rule: NextStarts, size: int) -> bytes:
-    units = generate_units(CachedBytes(model, prompt, WINDOW * 4, rule), GREEDY)
+def plain(
+    model: ByteLatentTransformer,
+    prompt: bytes,
+    rule: NextStarts,
+    size: int,
+    window: int = WINDOW * 4,
+) -> bytes:
+    units = generate_units(CachedBytes(model, prompt, window, rule), GREEDY)
     return bytes(itertools.islice(units, size))
 
 
