@@ -113,9 +113,12 @@ def design(
     whole("largest", largest, 2 * SMALLEST, LARGEST)
     setting = setting or ("joint" if len(weights) > 1 else "monolingual")
     asked = _asked(corpora, weights, budget, setting, _parities(parity), flag("far", far))
+    wanted = asked.prices.wanted(budget)
+    least = np.array([list(wanted.values())]), np.array([float(SMALLEST)])
+    check_left(asked.prices.first(1).of(*least, budget), budget)
     text = read_text(corpora, weights)
     found, refused_splitters = candidates_of(
-        text, listed("kinds", kinds), listed("patterns", patterns), asked.prices.wanted(budget)
+        text, listed("kinds", kinds), listed("patterns", patterns), wanted
     )
     if vocabularies == "language":
         apart = [one for one in found if one.kind != PARITY_BPE]
@@ -125,7 +128,9 @@ def design(
     options = shared_options(curves)
     shared = len(options.makers)
     if vocabularies == "language":
-        options += separate_options(curves, asked.prices, budget, max_vocab)
+        options += separate_options(curves, asked.prices, budget)
+        if max_vocab is not None:
+            options += separate_options(curves, asked.prices, budget, max_vocab)
     progress("pricing", 0)
     priced = asked.prices.of(options.rates, options.ids, budget)
     check_left(priced, budget)

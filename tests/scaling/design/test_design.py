@@ -85,6 +85,7 @@ def test_constraints_and_a_vocabulary_for_each(
     assert all(path.exists() for path in found.tokenizers.values())
 
 
+@pytest.mark.slow
 def test_other_kinds_and_a_language_placed_by_its_parity(tmp_path: Path) -> None:
     """Aligned text of a language without runs: its parity is that of the lines."""
     texts = made({"eng_Latn": 300, "hin_Deva": 300}).documents
