@@ -83,9 +83,10 @@ def extend(
 
     An old encoding changes only where a new merge fires: of the text of --keep it is counted, by
     language, how many documents change, and with --unchanged none do. --out gets a tokenizer.json
-    that stock libraries load (ranks of tiktoken and tekken become merges), embedding.json (the old
-    ids whose mean a new id's embedding may begin as), and bytes per token on unseen text at every
-    number of new ids, from one pass.
+    that stock libraries load (ranks of tiktoken and tekken become merges; they are written as
+    ranks.tiktoken or tekken.json, too), embedding.json (the old ids whose mean a new id's embedding
+    may begin as), and bytes per token on unseen text at every number of new ids, from one pass. A
+    vocabulary that falls back to bytes gets the text's characters first.
 
     \b
     tokenize-lab tokenizers extend mistral:tekken text:amh,mya --add 8000 --keep english.txt \\
@@ -143,8 +144,8 @@ def prune(
     that CORPUS does not use. Special tokens stay; ids close ranks in their order.
 
     CORPUS is the text of the languages to keep: it is encoded before and after, and documents whose
-    encoding changed are counted by language. --out gets a tokenizer.json and ids.json (new id of
-    each old one, and the rows of an embedding table that stay).
+    encoding changed are counted by language. --out gets a tokenizer.json (and the form it came in,
+    as extend) and ids.json: new id of each old one, and the rows of an embedding table that stay.
 
     \b
     tokenize-lab tokenizers prune mistral:tekken english.txt --drop 40000 --unused --out out/small
