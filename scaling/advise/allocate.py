@@ -87,14 +87,18 @@ def params_for_cost(flops_per_byte: Array, rate: Array) -> Array:
 
     Args:
         flops_per_byte: [R] forward FLOPs. rate: [R] T.
+
+    Returns:
+        [R]; nan where even the smallest shape costs more.
     """
     sizes, _ = _cost_table(None)
+    least = _forward(np.full(rate.shape, np.exp(sizes[0])), rate, None)
     low, high = np.full(rate.shape, sizes[0]), np.full(rate.shape, sizes[-1])
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         above = _forward(np.exp(middle), rate, None) > flops_per_byte
         low, high = np.where(above, low, middle), np.where(above, middle, high)
-    return np.asarray(np.exp((low + high) / 2))
+    return np.where(least > flops_per_byte, np.nan, np.exp((low + high) / 2))
 
 
 def _forward(params: Array, rate: Array, vocabulary_size: int | None) -> Array:

@@ -146,6 +146,8 @@ class TokenizerPrice(NamedTuple):
         note: why a number is missing, or how far the rate lies outside the fitted ones.
         error, price_points: share of answers wrong with it, and points of accuracy lost against
             T*; None without a law of task errors.
+        served_price_bits_per_byte, served_compute_multiplier: the price, and the budget that would
+            buy it back, where serving is paid for as well; None where that was not asked.
     """
 
     name: str
@@ -159,6 +161,8 @@ class TokenizerPrice(NamedTuple):
     note: str
     error: Estimate | None = None
     price_points: Estimate | None = None
+    served_price_bits_per_byte: Estimate | None = None
+    served_compute_multiplier: Estimate | None = None
 
 
 class JointLawForecast(NamedTuple):
@@ -224,18 +228,26 @@ class Advice:
         }
 
     def verdict(self) -> str:
-        """Return what to do, in a sentence or two."""
-        days = f"{self.training_days.value:.3g} {self.training_days.unit.partition(',')[0]}"
+        """Return what to do, in a sentence or two; where serving is paid for, with that."""
+        best: Advice | ServingAdvice = self if self.serving is None else self.serving
+        days, on = self.training_days.value or 0.0, self.training_days.unit.partition(",")[0]
+        if self.serving is not None:
+            days *= (self.serving.train_flops.value or 0.0) / self.question.compute_flops
         plan = Plan(
-            self.compression_rate_opt.value,
-            self.params_opt.value,
-            self.train_bytes_opt.value,
-            days,
-            self.vocabulary_opt,
+            best.compression_rate_opt.value,
+            best.params_opt.value,
+            best.train_bytes_opt.value,
+            f"{days:.3g} {on}",
+            best.vocabulary_opt,
             [rate for _, rate in self.question.curve or ()],
         )
-        costs = [TokenizerCost(part.name, *part.compute_multiplier[:3]) for part in self.tokenizers]
-        return verdict(plan, costs, len(self.cautions))
+        costs = [
+            TokenizerCost(
+                part.name, *(part.served_compute_multiplier or part.compute_multiplier)[:3]
+            )
+            for part in self.tokenizers
+        ]
+        return verdict(plan, costs, len(self.cautions), self.question.serve_bytes)
 
     def frame(self) -> pl.DataFrame:
         """Return one row per number: tokenizer (null for the budget's best), quantity, value, its
@@ -321,6 +333,8 @@ _PRICE = {
     "compute_multiplier": "bought back by",
     "inference_flops_per_byte": "serving",
     "joint_price_bits_per_byte": "price, joint law",
+    "served_price_bits_per_byte": "price, serving paid",
+    "served_compute_multiplier": "budget, serving paid",
 }
 
 

@@ -20,7 +20,8 @@ from scaling.advise.laws import (
 )
 from scaling.advise.placement import Placement, place_language, trained
 from scaling.advise.serving import ServingAdvice, serving_advice
-from scaling.advise.task_error import task_errors
+from scaling.advise.serving_case import ServingCase, serving_case
+from scaling.advise.task_error import TaskErrors, task_errors
 from scaling.advise.tokenizer_price import capped, frontier, tokenizer_price
 from scaling.flops import TRAINING_FACTOR, training_days
 
@@ -49,8 +50,13 @@ def answer_question(question: Question) -> Advice:
     joint = joint_law_draws() if question.family == "latent" and shipped else None
     second = None if joint is None else joint_law_forecast(joint, ahead)
     errors = None if question.downstream is None else task_errors(question.downstream)
-    prices = tuple(tokenizer_price(ahead, part, joint, errors) for part in question.tokenizers)
-    loss = ahead.loss(rate)
+    case = _serving_case(question, ahead, joint)
+    prices = tuple(
+        tokenizer_price(ahead, part, joint, errors, case) for part in question.tokenizers
+    )
+    loss, serving = ahead.loss(rate), _serving(question, case, errors)
+    wanted = None if serving is None else serving.compression_rate_opt.value
+    wanted = float(rate[0]) if wanted is None else wanted
     ours = {
         "compression_rate_opt": best_rate,
         "train_bytes_opt": Estimate.of(best.train_bytes, "bytes"),
@@ -64,8 +70,9 @@ def answer_question(question: Question) -> Advice:
             *extrapolated,
             *disagreements(ours, second, prices),
             *([placement.beyond] if placement.beyond else []),
-            *capped(question, float(rate[0])),
+            *capped(question, wanted),
             *([] if errors is None else errors.cautions(loss, question.language)),
+            *([] if serving is None else serving.cautions()),
         ),
         params_opt=Estimate.of(best.params, "parameters of the global module"),
         tokens=Estimate.of(best.train_bytes / rate, "tokens"),
@@ -82,7 +89,7 @@ def answer_question(question: Question) -> Advice:
         tokenizers=prices,
         frontier=frontier(ahead.first(1)),
         second_opinion=second,
-        serving=_serving(question, ahead, joint),
+        serving=serving,
         outside=ahead.outside(rate),
         notes=(
             *_notes(question, placement, laws, float(rate[0])),
@@ -92,8 +99,8 @@ def answer_question(question: Question) -> Advice:
     )
 
 
-def _serving(question: Question, ahead: Forecast, joint: Draws | None) -> ServingAdvice | None:
-    """Return what to train when serving is paid for; None where that was not asked."""
+def _serving_case(question: Question, ahead: Forecast, joint: Draws | None) -> ServingCase | None:
+    """Return the budget that pays for serving, with its optimum; None where that was not asked."""
     if not question.serve_bytes and question.reach is None:
         if question.serve_bytes_per_pass is not None:
             raise InputError("`serve_bytes_per_pass` counts bytes served: give `serve_bytes`, too")
@@ -103,17 +110,26 @@ def _serving(question: Question, ahead: Forecast, joint: Draws | None) -> Servin
             "`serve_bytes` and `reach` rest on the joint law, which is of the shipped runs of byte"
             " latent models: leave out `family` and `laws`"
         )
-    return serving_advice(
+    return serving_case(
         joint,
         ahead.first(len(joint["E"])).draws,
-        joint_law_range(),
-        params_for_cost,
         compute_flops=question.compute_flops,
         served_bytes=question.serve_bytes,
         served_price=question.serve_price,
         reach=question.reach,
         bytes_per_pass=question.serve_bytes_per_pass,
     )
+
+
+def _serving(
+    question: Question, case: ServingCase | None, errors: TaskErrors | None
+) -> ServingAdvice | None:
+    if case is None:
+        return None
+    task_error = None if errors is None else errors.at
+    told = serving_advice(case, joint_law_range(), params_for_cost, question.reach, task_error)
+    rate = told.compression_rate_opt.value or 0.0
+    return told._replace(vocabulary_opt=vocabulary_for_rate(rate, question.curve or ()))
 
 
 def _granularity(question: Question, rate: Estimate) -> tuple[Estimate, str]:

@@ -12,7 +12,7 @@ of training (decoding waits for memory, so 3 to 30 are usual). The constraint sa
 
     C = C_total 3 B / (3 B + p S)
 
-Where a served byte costs k(F, T) times as much (`scaling.advise.generation`), p k takes the place
+Where a served byte costs k(F, T) times as much (`scaling.advise.serving_case`), p k takes the place
 of p, and F is the one that solves F (3 B + p k S) = C_total.
 
 L is the joint law's: Laws I and II speak of the best size at each budget, which this leaves.
@@ -38,6 +38,8 @@ SETTLED = (
     12  # times that what is left for training and what serving costs are set beside each other
 )
 HALVINGS = 60
+BELOW, ABOVE = 3.0, 12.0  # in ln B, about what training alone wants, where the best at a T lies
+GOLDEN, GOLDEN_STEPS = (5**0.5 - 1) / 2, 48
 LEAST_TOTAL, WIDEST = 1e12, 45.0  # FLOPs, and over how many natural logarithms a loss is sought
 REACHED = 1e-6  # bits per byte by which it may be missed
 
@@ -106,6 +108,36 @@ def best_served(
         partly = budget._replace(burden=np.expm1(part * full) * data)
         place = _descend(draws, partly, place)
     return _at(draws, budget, place)
+
+
+def best_served_at(
+    draws: Draws,
+    compute_flops: Array,
+    served_bytes: float | Array,
+    rate: Array,
+    served_price: float = 1.0,
+    surcharge: Surcharge | None = None,
+) -> Served:
+    """Return the B of lowest loss at a given T, whatever serving wants of it.
+
+    Args: as of `best_served`, and
+        rate: [R] T, bytes per token.
+    """
+    total = np.broadcast_to(np.asarray(compute_flops, np.float64), draws["E"].shape)
+    burden = np.asarray(served_price * served_bytes / TRAINING_FACTOR)
+    budget, ln_rate = _Budget(total, burden, surcharge), np.log(rate)
+
+    def missed(ln_bytes: Array) -> Array:
+        compute = budget.left_for_training(np.stack([ln_rate, ln_bytes]))
+        return joint.loss(draws, compute, rate, np.exp(ln_bytes))
+
+    middle = np.log(joint.best_bytes(draws, total, rate))
+    low, high = middle - BELOW, middle + ABOVE
+    for _ in range(GOLDEN_STEPS):
+        left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+        lower = missed(left) < missed(right)
+        low, high = np.where(lower, low, left), np.where(lower, right, high)
+    return _at(draws, budget, np.stack([ln_rate, (low + high) / 2]))
 
 
 class _Budget(NamedTuple):

@@ -12,6 +12,7 @@ from scaling.advise.answer import (
 from scaling.advise.estimate import Estimate
 from scaling.advise.forecast import Forecast, joint_law_price
 from scaling.advise.laws import Draws
+from scaling.advise.serving_case import ServingCase
 from scaling.advise.task_error import TaskErrors
 from tokenize_lab.ceilings import capped_line
 
@@ -23,18 +24,20 @@ def tokenizer_price(
     tokenizer: MeasuredTokenizer,
     joint: Draws | None,
     errors: TaskErrors | None = None,
+    case: ServingCase | None = None,
 ) -> TokenizerPrice:
     """Return what keeping a tokenizer costs, by Law II and, where it has a say, the joint law.
 
     Args:
         errors: a law of task errors, for what it costs in accuracy.
+        case: a budget that pays for serving, for what it costs there.
     """
     rate = np.full_like(ahead.best_rate, tokenizer.bytes_per_token)
     cost = ahead.price(rate)
     vocabulary_size = ahead.vocabulary_size
     if vocabulary_size is not None and tokenizer.vocabulary_size is not None:
         vocabulary_size = tokenizer.vocabulary_size
-    served = ahead.allocate(rate, vocabulary_size).forward_flops_per_byte
+    serving = ahead.allocate(rate, vocabulary_size).forward_flops_per_byte
     notes = [*filter(None, [tokenizer.warning]), *outside_notes(ahead.outside(rate))]
     if not np.isfinite(cost.multiplier[0]):
         notes.append("no budget a million times as large reaches the best rate's bits per byte")
@@ -43,6 +46,7 @@ def tokenizer_price(
         lost = joint_law_price(joint, ahead, tokenizer.bytes_per_token)
         joint_price = Estimate.of(lost, "bits per byte")
     loss = ahead.loss(rate)
+    served = None if case is None else case.price(tokenizer.bytes_per_token)
     return TokenizerPrice(
         name=tokenizer.name,
         bytes_per_token=tokenizer.bytes_per_token,
@@ -50,10 +54,16 @@ def tokenizer_price(
         price_bits_per_byte=Estimate.of(cost.bits_per_byte, "bits per byte"),
         compute_multiplier=Estimate.of(cost.multiplier, "times the budget"),
         bits_per_byte=Estimate.of(loss, "bits per byte"),
-        inference_flops_per_byte=Estimate.of(served, "FLOPs per byte"),
+        inference_flops_per_byte=Estimate.of(serving, "FLOPs per byte"),
         joint_price_bits_per_byte=joint_price,
         note="; ".join(notes),
         error=None if errors is None else errors.at(loss),
+        served_price_bits_per_byte=None
+        if served is None
+        else Estimate.of(served.bits_per_byte, "bits per byte"),
+        served_compute_multiplier=None
+        if served is None
+        else Estimate.of(served.multiplier, "times the budget"),
         price_points=None if errors is None else errors.lost(loss, ahead.loss(ahead.best_rate)),
     )
 

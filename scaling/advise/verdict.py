@@ -38,13 +38,16 @@ class Plan(NamedTuple):
     rates: Sequence[float] = ()
 
 
-def verdict(plan: Plan, costs: Sequence[TokenizerCost], cautions: int = 0) -> str:
+def verdict(
+    plan: Plan, costs: Sequence[TokenizerCost], cautions: int = 0, served_bytes: float = 0.0
+) -> str:
     """Return what to do.
 
     Args:
         plan: at the best rate.
         costs: of the tokenizers asked about.
         cautions: how many the answer begins with.
+        served_bytes: that the budget pays for as well, in plan and costs.
     """
     known = [cost for cost in costs if cost.multiplier is not None]
     sentences = []
@@ -64,6 +67,8 @@ def verdict(plan: Plan, costs: Sequence[TokenizerCost], cautions: int = 0) -> st
         )
     if not sentences:
         return "Nothing can be advised: the laws give no best rate here."
+    if served_bytes:
+        sentences.insert(0, f"Serving {served_bytes:g} bytes is paid for.")
     if cautions:
         sentences.append(f"Read the caution{'s' * (cautions > 1)} above first.")
     return " ".join(sentences)

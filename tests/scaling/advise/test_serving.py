@@ -7,8 +7,10 @@ from scipy.optimize import minimize
 import tokenize_lab as tl
 from scaling.advise.advise import advise
 from scaling.advise.allocate import params_for_cost
-from scaling.advise.generation import global_share, surcharge
-from scaling.advise.serve import best_served, cheapest_served
+from scaling.advise.answer import MeasuredTokenizer
+from scaling.advise.laws import joint_law_draws
+from scaling.advise.serve import best_served, best_served_at, cheapest_served
+from scaling.advise.serving_case import global_share, surcharge
 from scaling.flops import CostContext, forward_flops_per_byte, latent_share, paper_blt
 from scaling.laws import joint
 from scaling.laws.optimum import best_rate
@@ -76,6 +78,7 @@ def test_a_cost_gives_back_its_shape() -> None:
         cost = forward_flops_per_byte(shape, CostContext(4.5))
         params = params_for_cost(np.array([cost]), np.array([4.5]))
         assert params[0] == pytest.approx(shape.global_params, rel=1e-6)
+    assert np.isnan(params_for_cost(np.array([1e4]), np.array([4.0]))).all()
 
 
 def test_advice_pays_for_serving() -> None:
@@ -94,6 +97,9 @@ def test_advice_pays_for_serving() -> None:
     assert training + paid * 1e12 == pytest.approx(1e21, rel=1e-6)
     assert told.params_opt.value is not None and plain.params_opt.value is not None
     assert told.params_opt.value < plain.params_opt.value
+    tiny = advise(1e21, serve_bytes=3e14).serving
+    assert tiny is not None and tiny.params_opt.value is None and tiny.train_bytes_opt.value
+    assert len(tiny.frontier) < 10
     dear = advise(1e21, serve_bytes=1e11, serve_price=10).serving
     assert dear is not None and dear.compression_rate_opt.value == pytest.approx(best.value)
 
@@ -155,6 +161,30 @@ def test_the_share_of_the_global_module_is_the_shapes() -> None:
     known = [latent_share(shape, CostContext(rate)) for shape, rate in shapes]
     missed = global_share(np.array(costs), np.array([rate for _, rate in shapes])) - known
     assert np.sqrt(np.mean(missed**2)) < 0.025 and abs(missed.mean()) < 0.01
+
+
+def test_what_a_tokenizer_costs_where_serving_is_paid_for() -> None:
+    """At T* it costs nothing and above it less than without serving; its price buys it back."""
+    best = best_served(ONE, np.array([1e21]), 1e12)
+    again = best_served_at(ONE, np.array([1e21]), 1e12, best.compression_rate)
+    assert again.bits_per_byte[0] == pytest.approx(best.bits_per_byte[0], rel=1e-12)
+    assert again.train_bytes[0] == pytest.approx(best.train_bytes[0], rel=1e-4)
+    at = np.array([8.0])
+    none = best_served_at(ONE, np.array([1e21]), 0.0, at)
+    assert none.bits_per_byte[0] == pytest.approx(joint.best_loss(P, np.array(1e21), at)[0])
+    told = advise(1e21, tokenizers=[MeasuredTokenizer("wide", 8.0)], serve_bytes=1e12)
+    (wide,), served = told.tokenizers, told.serving
+    lost, more = wide.served_price_bits_per_byte, wide.served_compute_multiplier
+    assert lost is not None and more is not None and served is not None
+    assert None not in (lost.value, lost.low, more.value, more.low, wide.compute_multiplier.value)
+    assert (lost.low or 0) < (lost.value or 0) < (wide.price_bits_per_byte.value or 0)
+    assert 1 < (more.low or 0) < (more.value or 0) < (wide.compute_multiplier.value or 0)
+    english = {name: column[:1] for name, column in joint_law_draws().items()}
+    bought = best_served_at(english, np.array([1e21 * (more.value or 0)]), 1e12, at)
+    assert bought.bits_per_byte[0] == pytest.approx(served.bits_per_byte_opt.value, abs=1e-9)
+    frame = told.frame().filter(tokenizer="wide", quantity="served_compute_multiplier")
+    assert frame["value"].item() == more.value
+    assert advise(1e21, tokenizers=[MeasuredTokenizer("wide", 8.0)]).tokenizers[0].error is None
 
 
 def test_generation_by_command() -> None:

@@ -66,6 +66,16 @@ def test_the_interval_holds_what_both_laws_leave_open(tasks: FitResult) -> None:
     assert tl.advise(1e21, tokenizers=FAR).frame().filter(quantity="price_points").height == 0
 
 
+def test_serving_costs_accuracy(tasks: FitResult) -> None:
+    served = tl.advise(1e21, serve_bytes=1e12, downstream=tasks).serving
+    assert served is not None and served.error_opt is not None
+    best, loss = served.error_opt, served.bits_per_byte_opt.value
+    assert loss is not None and best.value is not None and best.low is not None
+    told = float(error(tasks.estimates, np.array(loss)))
+    assert best.value == pytest.approx(told) and best.low < best.value
+    assert "  task error            0." in "\n".join(served.lines())
+
+
 def test_by_command(tmp_path: Path) -> None:
     planted().rows.drop("row").write_csv(tmp_path / "tasks.csv")
     line = f"scaling fit {tmp_path}/tasks.csv --law downstream --draws 120 --out {tmp_path}"

@@ -3,6 +3,7 @@
 import pytest
 
 from scaling.advise.advise import advise
+from scaling.advise.answer import MeasuredTokenizer
 from scaling.advise.verdict import Plan, TokenizerCost, verdict
 
 PLAN = Plan(7.43, 2.9e9, 2.9e11, "29.2 days on 1 h100")
@@ -38,6 +39,24 @@ def test_without_tokenizers_it_is_the_plan() -> None:
         " h100. Read the caution above first."
     )
     assert verdict(Plan(None, None, None, ""), []).startswith("Nothing can be advised")
+
+
+def test_with_serving_it_is_the_plan_that_pays_for_it() -> None:
+    assert verdict(PLAN, [], served_bytes=1e12).startswith("Serving 1e+12 bytes is paid for. Train")
+    plain = advise(1e21, tokenizers=MeasuredTokenizer("wide", 6.0))
+    served = advise(1e21, tokenizers=MeasuredTokenizer("wide", 6.0), serve_bytes=1e12)
+    assert plain.verdict().startswith("Change wide")
+    said = served.verdict()
+    assert said.startswith("Serving 1e+12 bytes is paid for. Keep wide: it costs 3 % [")
+    assert "the best rate is 4.51 bytes per token" in said
+    alone = advise(1e21, serve_bytes=1e12).verdict()
+    assert (
+        "Train 875 million parameters on 230 billion bytes at 4.51 bytes per token: 11.9" in alone
+    )
+    far = advise(1e21, serve_bytes=1e13)
+    assert (
+        "beyond the joint law's runs: bytes per effective parameter 1.75 times" in far.cautions[-1]
+    )
 
 
 def test_a_rate_that_no_vocabulary_reaches() -> None:
