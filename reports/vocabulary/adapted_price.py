@@ -11,6 +11,7 @@ from reports.numbers import UNMEASURED, cell, power, significant
 from scaling.advise.answer import MeasuredTokenizer, Question, TokenizerPrice
 from scaling.advise.answer_question import answer_question
 from scaling.advise.estimate import Estimate
+from scaling.advise.placement import trained_code
 
 BUDGETS = (1e20, 1e21)  # FLOPs
 FAMILY = "subword"
@@ -45,16 +46,19 @@ class ChangedPrice(NamedTuple):
 def changed_prices(rates: Sequence[ChangedRate]) -> list[ChangedPrice]:
     """Return the prices of all languages that can be placed, the first dozen."""
     found = []
-    placed = [rate for rate in rates if place_of(rate.language, rate.parity) is not None]
+    placed = [
+        rate
+        for rate in rates
+        if min(rate.rates) >= 1 and place_of(rate.language, rate.parity) is not None
+    ]
     for rate in placed[:_MOST]:
         tokenizers = [
             MeasuredTokenizer(name, known, size)
             for name, known, size in zip(("before", "after"), rate.rates, rate.sizes, strict=True)
         ]
         for budget in BUDGETS:
-            asked = Question(
-                budget, rate.language, FAMILY, parity=rate.parity, tokenizers=tokenizers
-            )
+            language = trained_code(rate.language) or rate.language
+            asked = Question(budget, language, FAMILY, parity=rate.parity, tokenizers=tokenizers)
             advice = answer_question(asked)
             found.append(
                 ChangedPrice(rate, budget, advice.compression_rate_opt, *advice.tokenizers)

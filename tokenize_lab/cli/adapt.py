@@ -110,6 +110,8 @@ def extend(
         )
     file = extension.save(out)
     say(reading.remarks([*opened, *kept]))
+    if reuse is not Reuse.NONE and not extension.finding["reused"]:
+        say([f"note: no id is {reuse.value} and a part of no other; all {add:,} are new"])
     _deliver(extension.finding, file, extension_tables, as_json)
 
 

@@ -51,4 +51,7 @@ def test_fewer_bytes_per_token_than_wanted_cost_more_and_a_larger_vocabulary_ser
     (same, _) = changed_prices([ChangedRate("eng_Latn", None, (4.0, 4.0), (50_000, 200_000))])
     served = [side.inference_flops_per_byte.value for side in (same.before, same.after)]
     assert served[0] is not None and served[1] is not None and served[0] < served[1]
+    (of_code, _) = changed_prices([ChangedRate("hi", None, (2.0, 4.0), (500, 600))])
+    assert of_code.rate.language == "hi" and of_code.before.price_bits_per_byte.value is not None
+    assert not changed_prices([ChangedRate("eng_Latn", None, (0.9, 4.0), (500, 600))])
     assert not changed_prices([ChangedRate("xyz", None, (2.0, 4.0), (500, 600))])
