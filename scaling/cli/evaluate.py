@@ -1,9 +1,9 @@
 """`tokenize-lab scaling evaluate`: what a trained run is worth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,10 @@ from scaling.cli.options import (
 )
 from tokenize_lab.progress import progress
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+decode_option = partial(typer.Option, rich_help_panel="Writing")
 text_option = partial(typer.Option, rich_help_panel="Text")
 
 
@@ -42,6 +46,31 @@ def evaluate(
     exact_bytes: Annotated[
         int, typer.Option(min=4, help="first bytes of each document, with --exact")
     ] = 100,
+    words: Annotated[
+        bool, typer.Option("--words", help="also ask for whole words, by how common they are")
+    ] = False,
+    shards: Annotated[
+        Path | None,
+        typer.Option(
+            help="folder of the training text's shards, with --words",
+            show_default="shards beside the run's folder",
+        ),
+    ] = None,
+    decode: Annotated[
+        list[str] | None,
+        decode_option(
+            metavar="HOW",
+            help="also write text so, as `generate`; several, or speculate:4,8,16",
+            show_default=False,
+        ),
+    ] = None,
+    unmask: Annotated[
+        str | None, decode_option(metavar="RULE", help="as `generate`", show_default=False)
+    ] = None,
+    reuse: Annotated[bool, decode_option("--reuse/--no-reuse", help="as `generate`")] = True,
+    prompts: Annotated[int, decode_option(min=1, help="documents to go on with")] = 8,
+    prompt_bytes: Annotated[int, decode_option(min=0, help="first bytes of each")] = 64,
+    write_bytes: Annotated[int, decode_option(min=1, help="written after each")] = 200,
     device: DeviceOption = "auto",
     out: Annotated[Path | None, output_option(help="file for the JSON, too")] = None,
     columns: Annotated[
@@ -61,8 +90,16 @@ def evaluate(
     encoding gives away is set beside it. This takes a while: seconds a document for large
     vocabularies.
 
+    With --words, of how many words greedy decoding writes the whole, given the true text before, in
+    tenths of the words by how often the training text has them.
+
+    With --decode, greedy text is written after the beginnings of documents, plainly and in each way
+    asked for: bytes per pass of the global module, the share of guesses that were kept and of which
+    class of byte they were, passes, gigabytes of weights read and seconds, beside bits per byte.
+
     \b
     tokenize-lab scaling evaluate out/train/runs/RUN_ID embedded
+    tokenize-lab scaling evaluate out/train/runs/RUN_ID novel.txt --decode speculate:4,8,16
     tokenize-lab scaling evaluate out/train/runs/RUN_ID novel.txt --exact
     """
     if not 0 < level < 1:
@@ -73,8 +110,16 @@ def evaluate(
     from corpora.files import write_json
     from corpora.open import open_corpus
     from scaling.evaluate.evaluate_text import evaluate as evaluated
+    from scaling.evaluate.evaluate_text import training_text
     from scaling.evaluate.trained_run import open_run
 
+    writing = None
+    if decode:
+        from scaling.evaluate.compare_decoders import WritingTask
+        from scaling.evaluate.decoding import decodings
+
+        ways = decodings(decode, reuse=reuse, unmask=unmask)
+        writing = WritingTask(ways, prompts, prompt_bytes, write_bytes)
     machine = machine_settings(device)
     chosen = machine.torch_device()
     opened = open_run(run, chosen)
@@ -88,7 +133,10 @@ def evaluate(
     ):
         dtype, limit = machine.autocast(chosen), exact_bytes if exact else None
         found = evaluated(
-            opened, corpora, Path(folder), bars.stage, chosen, dtype, exact_bytes=limit
+            *(opened, corpora, Path(folder), bars.stage, chosen, dtype),
+            exact_bytes=limit,
+            writing=writing,
+            words_of=training_text(opened, shards) if words else None,
         )
         answer = found.to_json(opened, level, draws)
     if out is not None:
@@ -130,7 +178,74 @@ def _print_tables(answer: dict[str, Any]) -> None:
             ends = _ends(exact["given_away_interval"], 4)
             exact_cells.append((language, *bits, ends, f"{exact['bytes']:,}"))
         tables.append(text_table(title, ("language", *heads), exact_cells))
+    if any(row.get("words") for row in rows):
+        tables.append(_word_table(rows))
+    if "decoders" in answer:
+        tables += _decoder_tables(answer["decoders"])
     emit(drawn(tables))
+
+
+def _word_table(rows: Sequence[Mapping[str, Any]]) -> "Table":
+    from tokenize_lab.cli.tables import text_table
+
+    cells = []
+    for row in rows:
+        found = row["words"]
+        if found is None:
+            cells.append((row["language"], "writes no spaces", "", "", "", ""))
+            continue
+        for part in ({"tenth": "all", **found}, *found["by_frequency"]):
+            counts = f"{part['least']:,} to {part['most']:,}" if "least" in part else ""
+            place = (row["language"], str(part["tenth"]), counts, f"{part['words']:,}")
+            cells.append((*place, f"{part['right']:.1%}", _ends(part["interval"], 3)))
+    heads = ("language", "tenth", "times in training", "words", "right", "interval")
+    return text_table("Whole words, given the text before, rarest tenth first", heads, cells)
+
+
+def _decoder_tables(rows: Sequence[Mapping[str, Any]]) -> "list[Table]":
+    from scaling.evaluate.decoding import BYTE_CLASSES
+    from tokenize_lab.cli.tables import text_table
+
+    cells = [
+        (
+            " ".join(filter(None, (row["decode"], row["unmask"]))),
+            f"{row['bytes_per_global_pass']:.2f}",
+            _share(row["acceptance"]),
+            f"{row['decoder_passes']:,}",
+            f"{row['global_passes']:,}",
+            f"{row['gigabytes']:.3g}",
+            f"{row['bytes_read_per_byte']:,.0f}",
+            f"{row['seconds']:.2f}",
+            _share(row["same_as_plain"]),
+        )
+        for row in rows
+    ]
+    heads = ("bytes per global pass", "kept", "decoder", "global", "GB", "read per byte", "seconds")
+    first = rows[0]
+    title = f"Writing {first['bytes']:,} bytes in all after {first['texts']:,} prompts"
+    tables = [text_table(title, ("decode", *heads, "as plain"), cells)]
+    judged = [row for row in rows if row["acceptance_by_class"]]
+    if judged:
+        classes = [
+            (
+                " ".join(filter(None, (row["decode"], row["unmask"]))),
+                *(_kept(row["acceptance_by_class"].get(name)) for name in BYTE_CLASSES),
+            )
+            for row in judged
+        ]
+        title = "Guesses that were looked at, and kept, by the byte that is right"
+        tables.append(text_table(title, ("decode", *BYTE_CLASSES), classes))
+    return tables
+
+
+def _kept(counts: Mapping[str, int] | None) -> str:
+    if counts is None:
+        return ""
+    return f"{counts['accepted'] / counts['judged']:.0%} of {counts['judged']:,}"
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
 
 
 def _ends(interval: Sequence[float] | None, digits: int) -> str:

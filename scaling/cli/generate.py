@@ -104,7 +104,7 @@ def generate(
         if not isinstance(shape := opened.spec.model.shape, BltShape):
             return None
         how = {"decode": str(decoding), "reuse": reuse}
-        if decoding.kind in ("diffuse", "verify"):
+        if decoding.fills_blocks:
             how["unmask"] = str(decoding.unmasking)
         taken = passes.to_json(shape, len(written))
         return {**how, **taken, "seconds": time.perf_counter() - begun}

@@ -10,7 +10,7 @@ counted once. Reading the prompt counts as the first pass of each. Here the enco
 as it comes, so `bytes_read` counts the passes that it made instead.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -100,7 +100,7 @@ class DecodingMethod:
         if name == "ar":
             if colon:
                 raise InputError(f"`decode` {text}: `ar` takes no size; {FORMS}")
-            return cls(reuse=reuse)
+            return cls()
         if not (size.isascii() and size.isdigit() and len(size) < 10):
             raise InputError(f"`decode` {text}: {_SIZES[name]} is a whole number; {FORMS}")
         if name != "speculate" and not int(size):
@@ -109,11 +109,36 @@ class DecodingMethod:
         if unmask is not None:
             unmasking = Unmasking.parse(unmask)
         if int(size) < (1 if name == "speculate" else 2):
-            return cls(reuse=reuse)
+            return cls()
         return cls(name, int(size), reuse, unmasking)  # type: ignore[arg-type]
+
+    @property
+    def fills_blocks(self) -> bool:
+        """Whether a decoder that has learnt to fills blocks."""
+        return self.kind in ("diffuse", "verify")
+
+    @property
+    def judges(self) -> bool:
+        """Whether bytes are guesses, judged by the whole model."""
+        return self.kind in ("speculate", "verify")
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.size}" if self.size else self.kind
+
+
+def decodings(
+    texts: Sequence[str], *, reuse: bool = True, unmask: str | None = None
+) -> list[DecodingMethod]:
+    """Return what several texts say; of speculate:4,8,16 each size is one.
+
+    Raises:
+        InputError: see `DecodingMethod.parse`.
+    """
+    several = []
+    for text in texts:
+        name, colon, sizes = text.partition(":")
+        several += [f"{name}{colon}{size.strip()}" for size in sizes.split(",")]
+    return [DecodingMethod.parse(text, reuse=reuse, unmask=unmask) for text in several]
 
 
 FORMS = "give ar or " + ", ".join(f"{name}:{size}" for name, size in _SIZES.items())

@@ -1,7 +1,7 @@
 """A trained run on text it may never have seen: bits per byte, and what reading it costs."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from scaling.data.build_units import build_starts, build_tokens
 from scaling.data.chunked_build import TextPart
 from scaling.data.shards import Stream, open_shards
 from scaling.data.windows import patches_of
+from scaling.evaluate.compare_decoders import WritingTask, compare_decoders
 from scaling.evaluate.exact_bytes import ExactScores, score_exactly
+from scaling.evaluate.next_words import NextWords, likeliest_units, next_words, word_counts
 from scaling.evaluate.score import Scores, interval, score
 from scaling.evaluate.trained_run import TrainedRun
 from scaling.flops import forward_flops_per_byte
@@ -37,6 +39,8 @@ class Evaluation:
         scores: by document. languages: what the numbers of their languages stand for.
         text: key of the text's content.
         exact: of the first `exact_bytes` of each document, where that was asked for.
+        decoders: rows of `compare_decoders`, where those were asked for.
+        words: the words that follow, where those were asked for.
     """
 
     scores: Scores
@@ -44,6 +48,8 @@ class Evaluation:
     text: str
     exact: ExactScores | None = None
     exact_bytes: int | None = None
+    decoders: Sequence[Mapping[str, Any]] = ()
+    words: NextWords | None = None
 
     def to_json(self, run: TrainedRun, level: float, draws: int) -> dict[str, Any]:
         """Return plain JSON values: a row for each language, and one for all of several.
@@ -67,6 +73,13 @@ class Evaluation:
             for row in rows:
                 row["exact"] = self._exact_json(self.exact, row["language"], level, draws)
             value["exact_bytes"] = self.exact_bytes
+        if self.words is not None:
+            for row in rows:
+                whole = row["language"] == ALL
+                number = None if whole else self.languages.index(row["language"])
+                row["words"] = self.words.to_json(number, level, draws)
+        if self.decoders:
+            value["decoders"] = list(self.decoders)
         return value
 
     def _exact_json(
@@ -93,6 +106,8 @@ def evaluate(
     autocast: torch.dtype | None = None,
     *,
     exact_bytes: int | None = None,
+    writing: WritingTask | None = None,
+    words_of: Stream | None = None,
 ) -> Evaluation:
     """Score all documents of `corpora`, cut into tokens or patches as the run does it.
 
@@ -102,6 +117,9 @@ def evaluate(
             be told of bytes done.
         exact_bytes: of each document, the first so many are also scored over all encodings; None
             for no such score.
+        writing: what is to be written, in which ways; None for nothing.
+        words_of: the text that the run was trained on, to ask for next words by how often it has
+            them; None not to ask.
 
     Raises:
         InputError: there is no text, it cannot be read, or the tokenizer loses some of it; exact
@@ -129,7 +147,16 @@ def evaluate(
     exact = None
     if exact_bytes is not None:
         exact = _scored_exactly(run, plain.held_out, exact_bytes, stage)
-    return Evaluation(scores, shards.manifest.languages, text.name, exact, exact_bytes)
+    words = None
+    if words_of is not None:
+        words = _words(run, shards.held_out, plain.held_out, words_of, stage, device)
+    decoders: Sequence[Mapping[str, Any]] = ()
+    if writing is not None:
+        texts = (1 + len(writing.decodings)) * writing.prompts
+        advance = stage("writing", texts * writing.size)
+        decoders = compare_decoders(run, plain.held_out, writing, advance)
+    languages = shards.manifest.languages
+    return Evaluation(scores, languages, text.name, exact, exact_bytes, decoders, words)
 
 
 def inference_flops_per_byte(run: TrainedRun, compression_rate: float) -> float:
@@ -172,6 +199,42 @@ def _scored(
     if not math.isfinite(scores.nats):
         raise InputError(f"{run.folder}: its loss on this text is not finite; train the run again")
     return scores
+
+
+def _words(
+    run: TrainedRun,
+    stream: Stream,
+    text: Stream,
+    words_of: Stream,
+    stage: Stage,
+    device: torch.device,
+) -> NextWords:
+    advance = stage("asking for next words", text.byte_count)
+    window, patches = run.spec.window_units, patches_of(run.spec)
+    predicted = likeliest_units(run.model, stream, window, ROWS, patches, device, advance)
+    table = run.tokenizer.token_bytes if run.tokenizer is not None else None
+    pieces = None if table is None else [table[token] for token in range(len(table))]
+    return next_words(predicted, stream, text, pieces, word_counts(words_of))
+
+
+def training_text(run: TrainedRun, folder: Path | None = None) -> Stream:
+    """Return the text that a run was trained on, in bytes.
+
+    Args:
+        folder: where its shards lie; None for where `train` and sweeps put them.
+
+    Raises:
+        InputError: it is not there.
+    """
+    places = [folder] if folder is not None else [run.folder.parent.parent / "shards"]
+    for place in places:
+        if (place / run.spec.shards).is_dir():
+            key = open_shards(place / run.spec.shards).manifest.text
+            return open_shards(place / key).train
+    raise InputError(
+        f"{places[0]}: holds no shards {run.spec.shards}, the text the run was trained on; name"
+        " their folder with `shards`"
+    )
 
 
 def _scored_exactly(run: TrainedRun, stream: Stream, exact_bytes: int, stage: Stage) -> ExactScores:

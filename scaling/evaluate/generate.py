@@ -67,7 +67,7 @@ def continue_text(
         rule = next_starts(spec.patching, run.byte_model)
         reader = CachedBytes(model, text, spec.window_units, rule, passes)
         if decoding.kind != "ar":
-            way = speculate if decoding.kind == "speculate" else write_blocks
+            way = write_blocks if decoding.fills_blocks else speculate
             yield from cut(way(reader, decoding, sampling), size)
             return
         yield from generate_bytes(generate_units(reader, sampling), None, size)
@@ -94,7 +94,7 @@ def check_decoding(run: TrainedRun, decoding: DecodingMethod) -> None:
             f"`decode` {decoding}: run {run.spec.run_id} is a subword model, which has no decoder"
             " of its own to guess with; leave out `decode`"
         )
-    if decoding.kind != "speculate" and run.spec.model.diffusion_block is None:
+    if decoding.fills_blocks and run.spec.model.diffusion_block is None:
         raise InputError(
             f"`decode` {decoding}: run {run.spec.run_id} has not learnt to fill blocks; use"
             " speculate, or train with diffusion_block = 8 under [model]"
