@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from corpora.errors import InputError
 from corpora.files import write_text
+from reports.design.answer import design_answer
+from reports.design.frontier import design_curves, design_frontier
 from reports.forensics.diff import diff_section
 from reports.forensics.tokenizers import audit_section, mixture_section
 from reports.languages import language_name
@@ -41,6 +43,7 @@ from reports.sweep.results import SweepResults, read_sweep_results
 from reports.vocabulary.adapted import extension_section, pruning_section
 from reports.vocabulary.best import best_vocabulary_section
 from reports.vocabulary.curves import Curves, gains, read_curves, sizes
+from scaling.design.result import Design, load_design
 from scaling.sweep.folder import SWEEP
 from tokenize_lab.forensics.finding import load_findings
 from tokenize_lab.results import RECORD
@@ -53,8 +56,9 @@ LAWS_TITLE = "What these runs obey"
 SWEEP_TITLE = "What this sweep shows"
 VOCABULARY_TITLE = "What a larger vocabulary gains"
 FORENSICS_TITLE = "What these tokenizers give away"
+DESIGN_TITLE = "A tokenizer for these languages and this budget"
 # A page of several parts has the title of the first of these.
-_TITLES = (SWEEP_TITLE, TITLE, LAWS_TITLE, VOCABULARY_TITLE, FORENSICS_TITLE)
+_TITLES = (SWEEP_TITLE, TITLE, DESIGN_TITLE, LAWS_TITLE, VOCABULARY_TITLE, FORENSICS_TITLE)
 
 OF_SWEEP: Sequence[Callable[[SweepResults], Section]] = (
     sweep_overview, grid, curves, sweep_isoflops, best_rates, learning, inference, runs_table,
@@ -75,6 +79,7 @@ OF_LAWS: Sequence[Callable[[Laws], Section | None]] = (
     law_overview, bowls, isoflops, allocation, profiles, optimal, joint, serving, arms,
     doubt, reproduced,
 )  # fmt: skip
+OF_DESIGN: Sequence[Callable[[Design], Section]] = (design_answer, design_frontier, design_curves)
 AT_THE_END: Sequence[Callable[[Measured], Section]] = (definitions, provenance)
 
 
@@ -84,9 +89,9 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
     The same folder gives the same bytes, unless a sweep in it is still running.
 
     Arguments:
-        folder: what `tokenize-lab measure`, `vocab-curve`, `scaling fit` or `tokenizers audit`,
-            `diff`, `mixture`, `extend` and `prune` wrote to their `--out`, or several of these; or
-            the folder of a sweep, with or without any of them.
+        folder: what `tokenize-lab measure`, `vocab-curve`, `scaling fit`, `scaling design` or
+            `tokenizers audit`, `diff`, `mixture`, `extend` and `prune` wrote to their `--out`, or
+            several of these; or the folder of a sweep, with or without any of them.
         out: the file to write; by default `report.html` in the folder.
 
     Raises:
@@ -99,6 +104,7 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
     parts = {
         SWEEP_TITLE: sections_of(OF_SWEEP, sweep),
         TITLE: sections_of(OF_MEASUREMENT, measured),
+        DESIGN_TITLE: _design(folder),
         VOCABULARY_TITLE: sections_of(OF_VOCABULARY, vocabulary),
         FORENSICS_TITLE: _findings(folder),
         LAWS_TITLE: sections_of(OF_LAWS, laws),
@@ -108,7 +114,8 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
     if title is None:
         raise InputError(
             f"{folder}: {'holds no results' if folder.is_dir() else 'no such folder'}; name what"
-            " measure, vocab-curve, scaling fit or tokenizers audit wrote to --out, or a sweep's"
+            " measure, vocab-curve, scaling fit, scaling design or tokenizers audit wrote to --out,"
+            " or a sweep's"
         )
     sections = [section for part in parts.values() for section in part]
     target = out or folder / REPORT_NAME
@@ -142,6 +149,19 @@ def sections_of(
     if results is None:
         return []
     return [made for section in declared if (made := section(results)) is not None]
+
+
+def _design(folder: Path) -> list[Section]:
+    """Return the sections of a design; none where a folder holds none."""
+    try:
+        return sections_of(OF_DESIGN, load_design(folder))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{folder}: the design in it is damaged or of another version ({error!r}); make it"
+            " again with tokenize-lab scaling design --out"
+        ) from error
 
 
 def _findings(folder: Path) -> list[Section]:

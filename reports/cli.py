@@ -16,8 +16,8 @@ def report(
         Path,
         typer.Argument(
             metavar="DIR",
-            help="what measure, vocab-curve, scaling fit or tokenizers audit, diff, mixture wrote "
-            "to --out; or a sweep",
+            help="what measure, vocab-curve, scaling fit, scaling design or tokenizers audit, "
+            "diff, mixture wrote to --out; or a sweep",
         ),
     ],
     out: Annotated[

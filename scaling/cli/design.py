@@ -64,7 +64,10 @@ def design(
         ),
     ] = None,
     kinds: Annotated[
-        str, tried_option(help="bpe, superbpe, unigram (slow: each size is a training)")
+        str,
+        tried_option(
+            help="bpe, superbpe, parity-bpe (of aligned text), unigram (each size is a training)"
+        ),
     ] = "bpe,superbpe",
     patterns: Annotated[
         str, tried_option(help="splitters, as of tokenizers train --pattern")

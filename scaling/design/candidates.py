@@ -19,7 +19,7 @@ from corpora.document import utf8_length
 from corpora.errors import InputError, did_you_mean
 from corpora.files import write_json
 from corpora.json_file import read_object
-from scaling.design.text import DesignText
+from scaling.design.text import PARITY_BPE, DesignText
 from scaling.engine.newton import Array
 from tokenize_lab.ceilings import bytes_per_piece
 from tokenize_lab.patterns import PATTERNS, pattern_named
@@ -31,7 +31,7 @@ from tokenize_lab.training.train import train_tokenizer
 from tokenize_lab.vocabulary_curves.curve import CurveCounter, followed_on
 from tokenize_lab.vocabulary_curves.job import log_grid
 
-KINDS = ("bpe", "superbpe", "unigram")
+KINDS = ("bpe", "superbpe", PARITY_BPE, "unigram")
 DEFAULT_KINDS = ("bpe", "superbpe")
 DEFAULT_PATTERNS = ("gpt4o", "gpt4")
 SMALLEST, LARGEST = 512, 1 << 17  # ids
@@ -181,7 +181,7 @@ def candidate_curve(
     kept = read_object(place / _KEPT, "remove it")
     if kept is not None and kept.get("of") == key:
         return CandidateCurve(candidate, kept["sizes"], np.asarray(kept["rates"], np.float64))
-    corpus = text.alone(candidate.language) if candidate.language else text.mixture()
+    corpus = text.alone(candidate.language) if candidate.language else text.mixture(candidate.kind)
     curve = (_by_training if candidate.kind == "unigram" else _by_merges)(
         text, corpus, candidate, largest, place, progress
     )

@@ -10,7 +10,7 @@ from corpora.errors import InputError
 from scaling.advise.estimate import Estimate
 from scaling.advise.placement import ENGLISH
 from scaling.design.candidates import Candidate, CandidateCurve
-from scaling.design.price import Budget, MixturePrice, Priced
+from scaling.design.price import LEAST_SHARE, Budget, MixturePrice, Priced
 from scaling.engine.newton import Array
 
 ROUNDS = 4  # over the languages, each of which picks the size of its own vocabulary
@@ -205,6 +205,45 @@ def choose(
         costs=costs,
         frontier=_frontier(priced, together),
     )
+
+
+class ServedOption(NamedTuple):
+    """What is best where so many bytes are served: its place, loss, FLOPs and training's share."""
+
+    served_bytes: float
+    place: int
+    bits_per_byte: float
+    flops_per_byte: float
+    train_share: float
+
+
+SERVED = 10.0 ** np.arange(10.0, 15.1, 0.5)  # bytes
+
+
+def over_serving(
+    options: VocabularyOptions,
+    prices: MixturePrice,
+    budget: Budget,
+    allowed: Mapping[str, NDArray[np.bool_]],
+) -> list[ServedOption]:
+    """Return what the same budget has made where other amounts are served, while some is left."""
+    one, found = prices.first(1), []
+    kept = np.all([np.ones(len(options.ids), np.bool_), *allowed.values()], axis=0)
+    for served in (0.0, *SERVED.tolist()):
+        priced = one.of(options.rates, options.ids, budget._replace(served_bytes=served))
+        place = _least(priced.loss[0], kept)
+        if priced.train_share[0, place] < LEAST_SHARE:
+            break
+        found.append(
+            ServedOption(
+                served,
+                place,
+                float(priced.loss[0, place]),
+                float(priced.flops_per_byte[0, place]),
+                float(priced.train_share[0, place]),
+            )
+        )
+    return found
 
 
 def _least(loss: Array, among: NDArray[np.bool_]) -> int:

@@ -9,7 +9,7 @@ from scaling.advise.estimate import Estimate
 from scaling.advise.laws import FamilyLaws
 from scaling.advise.placement import Placement
 from scaling.design.candidates import CandidateCurve, RefusedSplitter, ceilings_of
-from scaling.design.choose import Choice, VocabularyOptions
+from scaling.design.choose import Choice, ServedOption, VocabularyOptions
 from scaling.design.price import Budget, MixturePrice, Priced
 from scaling.design.result import VERSION
 from scaling.design.text import DesignText
@@ -40,6 +40,7 @@ class Tried(NamedTuple):
     Attributes:
         curves: of the candidates. refused: splitters that were not.
         options: to choose from. priced: of them. premium: [M, L]. choice: of one.
+        served: what is best for other amounts served.
     """
 
     curves: Sequence[CandidateCurve]
@@ -48,11 +49,12 @@ class Tried(NamedTuple):
     priced: Priced
     premium: Array
     choice: Choice
+    served: Sequence[ServedOption]
 
 
 def content_of(asked: Asked, budget: Budget, text: DesignText, tried: Tried) -> dict[str, Any]:
     """Return what is known before the tokenizer is made; keys as of `Design`."""
-    wanted = asked.prices.wanted()
+    wanted = asked.prices.wanted(budget)
     return {
         "version": VERSION,
         "sentence": "",
@@ -94,6 +96,18 @@ def content_of(asked: Asked, budget: Budget, text: DesignText, tried: Tried) -> 
                 "best": point.place == tried.choice.best,
             }
             for point in tried.choice.frontier
+        ],
+        "serving": [
+            {
+                "served_bytes": point.served_bytes,
+                "name": tried.options.name(point.place),
+                "vocabulary_size": int(tried.options.ids[point.place].max()),
+                "bits_per_byte": point.bits_per_byte,
+                "inference_flops_per_byte": point.flops_per_byte,
+                "train_share": point.train_share,
+                "rates": _by_language(asked.prices, tried.options.rates[point.place]),
+            }
+            for point in tried.served
         ],
         "constraints": {
             name: {"bits_per_byte": cost._asdict()} for name, cost in tried.choice.costs.items()

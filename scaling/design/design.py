@@ -20,9 +20,9 @@ from scaling.advise.answer import Question
 from scaling.advise.bounds import check, extrapolation
 from scaling.advise.estimate import Estimate
 from scaling.advise.forecast import forecast
-from scaling.advise.laws import family_laws, joint_law_draws
+from scaling.advise.laws import family_laws, joint_law_draws, joint_law_range
 from scaling.advise.placement import place_language, trained_code
-from scaling.advise.sample import embedded_parity
+from scaling.advise.sample import embedded_parity, sample_of
 from scaling.design.candidates import (
     DEFAULT_KINDS,
     DEFAULT_PATTERNS,
@@ -37,18 +37,20 @@ from scaling.design.choose import (
     Constraints,
     VocabularyOptions,
     choose,
+    over_serving,
     premiums,
     separate_options,
     shared_options,
 )
 from scaling.design.content import Asked, Tried, content_of, sentence_of
-from scaling.design.price import Budget, MixturePrice, check_left, multiplier
+from scaling.design.price import Budget, MixturePrice, Priced, check_left, multiplier
 from scaling.design.result import Design
-from scaling.design.text import DesignText, read_text, weights_of
+from scaling.design.text import PARITY_BPE, DesignText, read_text, weights_of
+from scaling.engine.newton import Array
 from tokenize_lab.backends.mistral import mistral_versions
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer_spec import load_tokenizer
-from tokenize_lab.training.train import train_tokenizer
+from tokenize_lab.training.train import FILES, train_tokenizer
 
 FAMILY = "subword"
 DRAWS = 200  # of the laws, for intervals
@@ -110,28 +112,37 @@ def design(
     one_of("vocabularies", vocabularies, VOCABULARIES)
     whole("largest", largest, 2 * SMALLEST, LARGEST)
     setting = setting or ("joint" if len(weights) > 1 else "monolingual")
-    asked = _asked(weights, budget, setting, _parities(parity), flag("far", far))
+    asked = _asked(corpora, weights, budget, setting, _parities(parity), flag("far", far))
+    wanted = asked.prices.wanted(budget)
+    least = np.array([list(wanted.values())]), np.array([float(SMALLEST)])
+    check_left(asked.prices.first(1).of(*least, budget), budget)
     text = read_text(corpora, weights)
     found, refused_splitters = candidates_of(
-        text, listed("kinds", kinds), listed("patterns", patterns), asked.prices.wanted()
+        text, listed("kinds", kinds), listed("patterns", patterns), wanted
     )
     if vocabularies == "language":
-        found += [one._replace(language=name) for one in found for name in weights]
+        apart = [one for one in found if one.kind != PARITY_BPE]
+        found += [one._replace(language=name) for one in apart for name in weights]
     folder = out / "candidates"
     curves = [candidate_curve(text, one, largest, folder, progress) for one in found]
     options = shared_options(curves)
     shared = len(options.makers)
     if vocabularies == "language":
-        options += separate_options(curves, asked.prices, budget, max_vocab)
+        options += separate_options(curves, asked.prices, budget)
+        if max_vocab is not None:
+            options += separate_options(curves, asked.prices, budget, max_vocab)
     progress("pricing", 0)
     priced = asked.prices.of(options.rates, options.ids, budget)
     check_left(priced, budget)
     parities = {name: float(p.parity or 1.0) for name, p in asked.placements.items()}
     codes = [place.language for place in asked.placements.values()]
     premium = premiums(options, codes, dict(zip(codes, parities.values(), strict=True)))
-    choice = choose(options, priced, constraints.allowed(options, premium), premium)
+    allowed = constraints.allowed(options, premium)
+    choice = choose(options, priced, allowed, premium)
+    served = over_serving(options, asked.prices, budget, allowed)
     files = _made(text, options, choice.best, largest, out, progress)
-    tried = Tried(curves, refused_splitters, options, priced, premium, choice)
+    asked.cautions.extend(_beyond(asked, priced, choice.best, options.rates[choice.best]))
+    tried = Tried(curves, refused_splitters, options, priced, premium, choice, served)
     content = content_of(asked, budget, text, tried)
     if vocabularies == "language":
         one = int(priced.loss[0, :shared].argmin())
@@ -140,7 +151,7 @@ def design(
             "bits_per_byte": Estimate.of(lost, "bits per byte")._asdict()
         }
     content["best"]["files"] = files
-    content["promise"] = _promise(text, options.rates[choice.best], files)
+    content["promise"] = _promise(text, options.rates[choice.best], files, out)
     content["cautions"] += [
         f"{name}: {row['promised']:.3f} bytes per token are promised, and the"
         f" {text.sizes()[name]['check']:,} bytes held out have {row['held_out']:.3f}: more text is"
@@ -173,7 +184,22 @@ def _parities(given: str | Mapping[str, float] | None) -> dict[str, float]:
     return {str(name): real("parity", value, 0) for name, value in given.items()}
 
 
+def _parity_of(language: str, corpora: Sequence[Corpus]) -> float | None:
+    """Return the parity that the text shows, where it is parallel to English, or the embedded
+    corpus; None where nothing does, and where the language needs none."""
+    if trained_code(language) is not None:
+        return None
+    for corpus in corpora:
+        if corpus.parallel:
+            try:
+                return sample_of(corpus, language).parity or embedded_parity(language)
+            except InputError:  # it holds other languages
+                continue
+    return embedded_parity(language)
+
+
 def _asked(
+    corpora: Sequence[Corpus],
     weights: Mapping[str, float],
     budget: Budget,
     setting: str,
@@ -188,7 +214,7 @@ def _asked(
         code = trained_code(name) or name
         parity = parities.get(name)
         if parity is None:
-            parity = embedded_parity(code)
+            parity = _parity_of(code, corpora)
         placements[name] = place_language(code, parity, setting)
         if placements[name].beyond:
             cautions.append(placements[name].beyond)
@@ -200,6 +226,17 @@ def _asked(
         list(weights), np.array(list(weights.values())), ahead, joint_law_draws()
     ).first(1 + DRAWS)
     return Asked(laws, placements, prices, cautions)
+
+
+def _beyond(asked: Asked, priced: Priced, place: int, rates: Array) -> list[str]:
+    """Return a caution for each language in which the answer leaves the runs of the laws."""
+    fitted = {**joint_law_range(), **asked.laws.law2.fit.data_range}
+    outside = asked.prices.outside(priced, place, rates, fitted)
+    return [
+        f"{name}: beyond the runs, "
+        + ", ".join(f"{what.replace('_', ' ')} by a factor of {x:.3g}" for what, x in left.items())
+        for name, left in outside.items()
+    ]
 
 
 def _made(
@@ -214,20 +251,23 @@ def _made(
     makers, ids = options.makers[place], options.ids[place]
     if len(makers) == 1:
         settings = makers[0].settings(int(ids[0]), largest)
-        return {"": str(train_tokenizer(text.mixture(), settings, out, progress).path)}
+        train_tokenizer(text.mixture(makers[0].kind), settings, out, progress)
+        return {"": FILES[settings.engine]}
     files = {}
     for maker, size in zip(makers, ids, strict=True):
         corpus, settings = text.alone(maker.language), maker.settings(int(size), largest)
-        trained = train_tokenizer(corpus, settings, out / maker.language, progress)
-        files[maker.language] = str(trained.path)
+        train_tokenizer(corpus, settings, out / maker.language, progress)
+        files[maker.language] = f"{maker.language}/{FILES[settings.engine]}"
     return files
 
 
-def _promise(text: DesignText, promised: Any, files: Mapping[str, str]) -> dict[str, Any]:
+def _promise(
+    text: DesignText, promised: Array, files: Mapping[str, str], out: Path
+) -> dict[str, Any]:
     """Return bytes per token on text that neither training nor the choice has seen."""
     found = {}
     for (name, parts), rate in zip(text.parts.items(), promised.tolist(), strict=True):
-        held_out = rate_of(load_tokenizer(files.get("", files.get(name, ""))), parts.check)
+        held_out = rate_of(load_tokenizer(str(out / (files.get("") or files[name]))), parts.check)
         off = held_out / rate - 1
         found[name] = {
             "promised": rate, "held_out": held_out, "off": off, "kept": abs(off) <= TOLERANCE,
@@ -256,6 +296,7 @@ def _shipped(
             "vocabulary_size": size,
             "rates": row,
             "bits_per_byte": float(priced.loss[0, i]),
+            "inference_flops_per_byte": float(priced.flops_per_byte[0, i]),
             "price_bits_per_byte": float(priced.loss[0, i]) - goal,
             "compute_multiplier": float(times[i]) if np.isfinite(times[i]) else None,
         }

@@ -16,7 +16,7 @@ to do for all languages, and serving wants a smaller one. N is the one of least 
 one language, 128,000 ids and nothing served that is Law I's size and Law II's loss, to the digit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,6 +29,7 @@ from scaling.engine.newton import Array
 from scaling.flops import CONTEXT_BYTES, HEAD_DIM, PAPER_VOCABULARIES, TRAINING_FACTOR
 from scaling.laws import joint
 from scaling.laws.optimum import law1_bytes_per_param, law2_loss
+from scaling.result import beyond
 
 LAW_VOCABULARY = PAPER_VOCABULARIES["bpe"]
 WIDTH_A_LAYER = 2 * HEAD_DIM  # d = 128 L
@@ -37,6 +38,7 @@ LEAST_SHARE = 1e-3  # of a budget, left for training
 _STEPS = 48  # of the search for N, each of which keeps .618 of the range
 _BELOW, _ABOVE = 12.0, 4.0  # in ln N, how far from Law I's size it is looked for
 _FARTHEST = 40.0  # in ln rho; no run lies so far off, and no number overflows there
+_SERVED_FACTORS = 2.0 ** np.arange(0, 4.01, 1 / 32)  # of T*, that serving may want
 _GOLDEN = (np.sqrt(5) - 1) / 2
 
 
@@ -108,12 +110,18 @@ class MixturePrice:
             self.languages, self.weights, [each.first(count) for each in self.ahead], some
         )
 
-    def wanted(self) -> dict[str, float]:
-        """Return the best rate of each language by Law II, at the whole budget."""
-        return {
-            name: float(each.best_rate[0])
-            for name, each in zip(self.languages, self.ahead, strict=True)
-        }
+    def wanted(self, budget: Budget) -> dict[str, float]:
+        """Return the rate of lowest loss of each language, were ids free of cost.
+
+        Law II's T* at the whole budget; where bytes are served, as many times that for every
+        language as is best for all.
+        """
+        rates = np.array([float(each.best_rate[0]) for each in self.ahead])
+        if budget.served_bytes:
+            factors = _SERVED_FACTORS[:, None] * rates
+            free = np.zeros(len(factors))
+            rates = factors[int(self.first(1).of(factors, free, budget).loss[0].argmin())]
+        return dict(zip(self.languages, rates.tolist(), strict=True))
 
     def of(self, rates: Array, ids: Array, budget: Budget, times: float | Array = 1.0) -> Priced:
         """Return what vocabularies make of a budget.
@@ -178,13 +186,8 @@ class MixturePrice:
         self, ahead: Forecast, flops: Array, params: Array, data: Array, rate: Array
     ) -> Array:
         laws = {name: column[:, None] for name, column in ahead.draws.items()}
-        latent = 6 * params * data / rate
-        best = laws["size_ratio"] * law1_bytes_per_param(
-            laws, latent, rate / laws["law1_rate_ratio"]
-        )
-        missed = np.clip(np.log(data / params) - np.log(best), -_FARTHEST, _FARTHEST)
         english = law2_loss(laws, flops, rate / laws["rate_ratio"])
-        valley = self._valley(flops, missed)
+        valley = self._valley(flops, _missed(laws, params, data, rate))
         floor = laws["E"]
         return np.asarray(
             laws["loss_ratio"] * (floor + (english - floor) * valley + laws["misfit"])
@@ -197,6 +200,41 @@ class MixturePrice:
         best = joint.best_loss(laws, flops, rate) - laws["E"]
         data = joint.best_bytes(laws, flops, rate) * np.exp(missed / 2)
         return np.asarray((joint.loss(laws, flops, rate, data) - laws["E"]) / best)
+
+    def outside(
+        self, priced: Priced, place: int, rates: Array, fitted: Mapping[str, tuple[float, float]]
+    ) -> dict[str, dict[str, float]]:
+        """Return by what factor each language leaves the runs of the laws, where it does.
+
+        Args:
+            priced: of all options. place: of one. rates: [L] bytes per token of that one.
+            fitted: lowest and highest of budget, T, and bytes per effective parameter, in the
+                terms of English.
+        """
+        params, data = priced.params[:1, place], priced.train_bytes[:1, place]
+        valley = {name: column[:1] for name, column in self.valley.items()}
+        found = {}
+        for name, each, rate in zip(self.languages, self.ahead, rates, strict=True):
+            laws = {key: column[:1] for key, column in each.draws.items()}
+            flops = TRAINING_FACTOR * data * forward_flops(params, rate, LAW_VOCABULARY)
+            english = rate / laws["rate_ratio"]
+            ratio = joint.best_ratio(valley, flops, english)
+            inputs = {
+                "compute_flops": flops,
+                "compression_rate": english,
+                "bytes per effective parameter": ratio
+                * np.exp(_missed(laws, params, data, np.asarray(rate))),
+            }
+            if left := beyond(inputs, fitted):
+                found[name] = left
+        return found
+
+
+def _missed(laws: Draws, params: Array, data: Array, rate: Array) -> Array:
+    """Return z, how far bytes per parameter lie from Law I's best of the language, in ln."""
+    english = rate / laws["law1_rate_ratio"]
+    best = laws["size_ratio"] * law1_bytes_per_param(laws, 6 * params * data / rate, english)
+    return np.asarray(np.clip(np.log(data / params) - np.log(best), -_FARTHEST, _FARTHEST))
 
 
 def check_left(priced: Priced, budget: Budget) -> None:

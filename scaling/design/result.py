@@ -17,7 +17,7 @@ VERSION = 1
 _SHOWN = 12  # points of the frontier in the text
 _KEYS = {
     *("version", "sentence", "budget", "languages", "laws", "cautions", "text", "refused"),
-    *("candidates", "best", "frontier", "constraints", "shipped", "promise", "settings"),
+    *("candidates", "best", "frontier", "serving", "constraints", "shipped", "promise", "settings"),
 }
 
 
@@ -27,9 +27,12 @@ class Design(dict[str, Any]):
     Keys: `sentence`, the answer; `budget`; `languages`, of each its weight, code, place among the
     laws, and best rate; `laws`; `cautions`; `text`, bytes by language and part; `refused`,
     splitters that cap a wanted rate; `candidates`, of each its sizes, rates by language and losses;
-    `best`, the vocabulary chosen; `frontier`; `constraints`, what each costs; `shipped`, the price
+    `best`, the vocabulary chosen; `frontier`; `serving`, what is best for other amounts served;
+    `constraints`, what each costs; `shipped`, the price
     of the vocabularies that are at hand; `promise`, promised and held-out bytes per token.
     """
+
+    folder = Path()  # where it was written
 
     def __repr__(self) -> str:
         return f"<design: {self['best']['name']}>"
@@ -37,7 +40,7 @@ class Design(dict[str, Any]):
     @property
     def tokenizers(self) -> dict[str, Path]:
         """Where the tokenizers lie: one under "" for all languages, or one for each."""
-        return {name: Path(place) for name, place in self["best"]["files"].items()}
+        return {name: self.folder / place for name, place in self["best"]["files"].items()}
 
     def frame(self) -> pl.DataFrame:
         """Return a row for each vocabulary that was tried: name, ids, loss, and rates."""
@@ -67,9 +70,9 @@ class Design(dict[str, Any]):
         Raises:
             InputError: the folder cannot be written.
         """
-        file = path("folder", folder) / FILE
-        write_json(file, self)
-        return file
+        self.folder = path("folder", folder)
+        write_json(self.folder / FILE, self)
+        return self.folder / FILE
 
     def summary(self) -> str:
         """Return the answer as text."""
@@ -109,6 +112,13 @@ class Design(dict[str, Any]):
                 f"   {point['name']}"
             )
         yield ""
+        yield "  bytes served, bits per byte, share left for training, and what is best then:"
+        for row in self["serving"]:
+            yield (
+                f"  {row['served_bytes']:9.3g}{row['bits_per_byte']:9.4f}{row['train_share']:8.1%}"
+                f"   {row['name']}"
+            )
+        yield ""
         yield "  what is at hand: bits per byte over the best, and budget to make up for it:"
         for row in self["shipped"]:
             times = row["compute_multiplier"]
@@ -141,4 +151,6 @@ def load_design(folder: Path) -> Design | None:
         return None
     if not set(content) >= _KEYS or content["version"] != VERSION:
         raise InputError(f"{file}: not what `scaling design` of this version writes; design again")
-    return Design(content)
+    found = Design(content)
+    found.folder = folder
+    return found

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from corpora.arguments import real, refused
-from corpora.corpus import Corpus, DocumentCorpus
+from corpora.corpus import Corpus, DocumentCorpus, joined
 from corpora.document import Document, utf8_length
 from corpora.errors import InputError
 from corpora.languages import same_languages
@@ -23,6 +23,7 @@ PARTS = 8  # of which one is for reading rates off, one for the check, and the o
 MOST_BYTES = 256 << 20  # of a language; what comes after that is not read
 LEAST_BYTES = 200  # of a language, in each part
 SUM_TOLERANCE = 1e-6
+PARITY_BPE = "parity-bpe"
 
 
 def weights_of(languages: str | Mapping[str, float]) -> dict[str, float]:
@@ -77,6 +78,7 @@ class DesignText:
         parts: of each language.
         shares: bytes of each language to learn from, in the proportions of the weights.
         ignored: languages of the corpora that have no weight.
+        aligned: whether the text is aligned, and every language has the same lines to learn from.
         sha256: of the weights and all blocks, by part.
     """
 
@@ -84,16 +86,38 @@ class DesignText:
     parts: dict[str, TextParts]
     shares: dict[str, int]
     ignored: tuple[str, ...]
+    aligned: bool
     sha256: str
 
-    def mixture(self) -> DocumentCorpus:
-        """Return the text to learn from, in the proportions of the weights."""
+    def mixture(self, kind: str = "") -> DocumentCorpus:
+        """Return the text to learn from, in the proportions of the weights.
+
+        Parity-aware BPE learns from all aligned lines, whatever the weights.
+
+        Raises:
+            InputError: it is to be parity-aware, and the text is not aligned.
+        """
+        if kind == PARITY_BPE:
+            return self._lines()
         documents = [
             Document(text, language)
             for language, part in self.parts.items()
             for text in _up_to(part.train, self.shares[language])
         ]
         return DocumentCorpus("mixture", documents)
+
+    def _lines(self) -> DocumentCorpus:
+        if not self.aligned:
+            raise InputError(
+                f"`kinds`: {PARITY_BPE} learns from aligned text, in which every language has every"
+                " line; give such text or leave it out"
+            )
+        documents = [
+            Document(text, language, alignment=number)
+            for language, part in self.parts.items()
+            for number, text in enumerate(part.train, 1)
+        ]
+        return DocumentCorpus("aligned lines", documents, parallel=True)
 
     def alone(self, language: str) -> DocumentCorpus:
         """Return one language's share of the text to learn from."""
@@ -135,31 +159,34 @@ def read_text(corpora: Sequence[Corpus], weights: Mapping[str, float]) -> Design
     held = dict.fromkeys(weights, 0)
     other: dict[str, None] = {}
     names: dict[str, str | None] = {}
-    for corpus in corpora:
-        for batch in corpus.batches():
-            if batch.language not in names:
-                found = (name for name in weights if same_languages(name, [batch.language]))
-                names[batch.language] = next(found, None)
-            name = names[batch.language]
-            if name is None:
-                other[batch.language] = None
-                continue
-            if held[name] >= MOST_BYTES:
-                continue
-            for block in _blocks(batch.texts):
-                blocks[name][hashlib.sha256(block.encode()).digest()] = block
-                held[name] += utf8_length(block)
+    aligned = all(corpus.parallel for corpus in corpora)
+    for batch in joined(corpora).batches():
+        if batch.language not in names:
+            found = (name for name in weights if same_languages(name, [batch.language]))
+            names[batch.language] = next(found, None)
+        name = names[batch.language]
+        if name is None:
+            other[batch.language] = None
+            continue
+        if held[name] >= MOST_BYTES:
+            continue
+        for number, block in enumerate(batch.texts if aligned else _blocks(batch.texts)):
+            # Lines that say the same in two languages go to the same part.
+            said = f"line {(batch.first_alignment or 0) + number}" if aligned else block
+            blocks[name][hashlib.sha256(said.encode()).digest()] = block
+            held[name] += utf8_length(block)
     for name in weights:
         if not held[name]:
             there = ", ".join(sorted(other)) or "no text at all"
             raise InputError(f"`languages`: {name} has no text in the corpora ({there}); give some")
     digest = hashlib.sha256(repr(sorted(weights.items())).encode())
     for name in weights:
-        digest.update(b"".join(sorted(blocks[name])))
+        digest.update("\xff".join(blocks[name][key] for key in sorted(blocks[name])).encode())
     parts = {name: _divided(name, found) for name, found in blocks.items()}
     total = min(_bytes(parts[name].train) / weight for name, weight in weights.items())
     shares = {name: int(total * weight) for name, weight in weights.items()}
-    return DesignText(dict(weights), parts, shares, tuple(other), digest.hexdigest())
+    same = aligned and len({frozenset(found) for found in blocks.values()}) == 1
+    return DesignText(dict(weights), parts, shares, tuple(other), same, digest.hexdigest())
 
 
 def _blocks(texts: Iterable[str]) -> Iterator[str]:

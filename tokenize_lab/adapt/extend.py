@@ -23,6 +23,7 @@ from tokenize_lab.adapt.alphabet import (
 )
 from tokenize_lab.adapt.kept import kept_rows
 from tokenize_lab.adapt.learn import FEWEST, NewMerge, OldWords, learn_merges, old_pieces
+from tokenize_lab.adapt.native import RANKS, TEKKEN_FILE, native_files
 from tokenize_lab.adapt.source import MergeSource, merge_source
 from tokenize_lab.adapt.spare import MergeTree, removed_from
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
@@ -46,25 +47,41 @@ class Extension:
         tokenizer: the new one.
         finding: what it gains and changes, ready for JSON.
         embedding: for each new id, the old ids whose mean its row may begin as.
+        native: further files, by name: the same tokenizer in the form it came in.
     """
 
     tokenizer: HuggingFaceTokenizer
     finding: TokenizerFinding
     embedding: list[dict[str, Any]]
+    native: dict[str, bytes]
 
     def save(self, folder: str | PathLike[str]) -> Path:
-        """Write `tokenizer.json`, `embedding.json` and the finding; return the first's path.
+        """Write `tokenizer.json`, `embedding.json`, the finding, and `ranks.tiktoken` or
+        `tekken.json` where the tokenizer was given as one; return the first's path.
 
         Raises:
             InputError: the folder cannot be written.
         """
         out = path("folder", folder)
-        with written_whole(out / FILE) as temporary:
-            temporary.write_text(self.tokenizer.serialized, "utf-8")
+        write_files(out, {FILE: self.tokenizer.serialized.encode("utf-8"), **self.native})
         rows = {"tokenizer": self.finding["tokenizer"]["spec"], "rows": self.embedding}
         write_json(out / EMBEDDING, rows)
         self.finding.save(out)
         return out / FILE
+
+
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
+    """Write a tokenizer's files, each whole; native forms of a vocabulary before are removed.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    for name in (RANKS, TEKKEN_FILE):
+        if name not in files and (folder / name).exists():
+            (folder / name).unlink()
+    for name, content in files.items():
+        with written_whole(folder / name) as temporary:
+            temporary.write_bytes(content)
 
 
 class SplitBatch(NamedTuple):
@@ -177,7 +194,7 @@ def extend(
     embedding = [
         {**token(table, i), "mean_of": before[i], "reused": i in given_away} for i, _, _ in new
     ]
-    return Extension(made, finding, embedding)
+    return Extension(made, finding, embedding, native_files(given, made))
 
 
 def _every(unseen: float) -> int:

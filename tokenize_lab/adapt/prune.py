@@ -12,9 +12,10 @@ import numpy as np
 from corpora.arguments import path, whole
 from corpora.corpus import Corpus
 from corpora.errors import InputError
-from corpora.files import write_json, written_whole
-from tokenize_lab.adapt.extend import FILE, LISTED, used_ids
+from corpora.files import write_json
+from tokenize_lab.adapt.extend import FILE, LISTED, used_ids, write_files
 from tokenize_lab.adapt.kept import kept_rows
+from tokenize_lab.adapt.native import native_files
 from tokenize_lab.adapt.source import MergeSource, merge_source
 from tokenize_lab.adapt.spare import MergeTree
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
@@ -36,14 +37,17 @@ class PrunedVocabulary:
         tokenizer: the new one.
         finding: what went, and what it changes, ready for JSON.
         new_ids: [V] the new id of each old one, -1 where it went.
+        native: further files, by name: the same tokenizer in the form it came in.
     """
 
     tokenizer: HuggingFaceTokenizer
     finding: TokenizerFinding
     new_ids: IntArray
+    native: dict[str, bytes]
 
     def save(self, folder: str | PathLike[str]) -> Path:
-        """Write `tokenizer.json`, `ids.json` and the finding; return the first's path.
+        """Write `tokenizer.json`, `ids.json`, the finding, and `ranks.tiktoken` or `tekken.json`
+        where the tokenizer was given as one; return the first's path.
 
         `ids.json` has `new_ids`, the new id of each old one or null, and `old_ids`, the rows of an
         embedding table that stay, in their new order.
@@ -52,8 +56,7 @@ class PrunedVocabulary:
             InputError: the folder cannot be written.
         """
         out = path("folder", folder)
-        with written_whole(out / FILE) as temporary:
-            temporary.write_text(self.tokenizer.serialized, "utf-8")
+        write_files(out, {FILE: self.tokenizer.serialized.encode("utf-8"), **self.native})
         ids: list[int] = self.new_ids.tolist()
         numbers: dict[str, Any] = {
             "tokenizer": self.finding["tokenizer"]["spec"],
@@ -118,7 +121,7 @@ def prune(
         kept=kept_rows(given, made, keep, new_ids, progress),
         tokens=tokens(source.tokenizer.token_bytes, gone[:LISTED]),
     )
-    return PrunedVocabulary(made, finding, new_ids)
+    return PrunedVocabulary(made, finding, new_ids, native_files(given, made))
 
 
 def _unused(

@@ -108,6 +108,7 @@ def load_tekken(path: Path, spec: str, name: str) -> TiktokenTokenizer:
         engine=f"tiktoken {tiktoken.__version__}",
         pattern=pattern,
         first_id=specials,
+        tekken_version=str(config.get("version", "")),
         specials=tuple((str(names.get(i, f"<SPECIAL_{i}>")), i) for i in range(specials)),
     )
 

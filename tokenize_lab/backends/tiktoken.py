@@ -51,11 +51,13 @@ class TiktokenTokenizer(LoadedTokenizer):
         pattern: the regular expression that splits a text into the pieces merges stay inside.
         first_id: id of the token of rank 0.
         specials: names and ids of the special tokens, as far as they are known.
+        tekken_version: of the form of its file, where that is a tekken.json.
     """
 
     pattern: str
     first_id: int = 0
     specials: tuple[tuple[str, int], ...] = ()
+    tekken_version: str = ""
 
     @cached_property
     def _core(self) -> Any:

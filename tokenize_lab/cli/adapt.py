@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ from tokenize_lab.cli.options import (
     say,
 )
 from tokenize_lab.progress import progress
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 KEPT = "What is kept"
 Out = Annotated[
@@ -83,9 +86,10 @@ def extend(
 
     An old encoding changes only where a new merge fires: of the text of --keep it is counted, by
     language, how many documents change, and with --unchanged none do. --out gets a tokenizer.json
-    that stock libraries load (ranks of tiktoken and tekken become merges), embedding.json (the old
-    ids whose mean a new id's embedding may begin as), and bytes per token on unseen text at every
-    number of new ids, from one pass.
+    that stock libraries load (ranks of tiktoken and tekken become merges; they are written as
+    ranks.tiktoken or tekken.json, too), embedding.json (the old ids whose mean a new id's embedding
+    may begin as), and bytes per token on unseen text at every number of new ids, from one pass. A
+    vocabulary that falls back to bytes gets the text's characters first.
 
     \b
     tokenize-lab tokenizers extend mistral:tekken text:amh,mya --add 8000 --keep english.txt \\
@@ -93,7 +97,6 @@ def extend(
     tokenize-lab report out/extended
     """
     from tokenize_lab.adapt.extend import extend as run
-    from tokenize_lab.cli.adapt_tables import extension_tables
 
     reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
     opened, kept = reading.open(corpora), reading.open(keep or [])
@@ -145,15 +148,14 @@ def prune(
     that CORPUS does not use. Special tokens stay; ids close ranks in their order.
 
     CORPUS is the text of the languages to keep: it is encoded before and after, and documents whose
-    encoding changed are counted by language. --out gets a tokenizer.json and ids.json (new id of
-    each old one, and the rows of an embedding table that stay).
+    encoding changed are counted by language. --out gets a tokenizer.json (and the form it came in,
+    as extend) and ids.json: new id of each old one, and the rows of an embedding table that stay.
 
     \b
     tokenize-lab tokenizers prune mistral:tekken english.txt --drop 40000 --unused --out out/small
     tokenize-lab report out/small
     """
     from tokenize_lab.adapt.prune import prune as run
-    from tokenize_lab.cli.adapt_tables import pruning_tables
 
     reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
     opened = reading.open(corpora)
@@ -172,3 +174,66 @@ def _deliver(finding: dict[str, Any], file: Path, tables: Any, as_json: bool) ->
         emit(json_object(finding))
     else:
         emit(drawn(tables(finding)))
+
+
+STEPS = 5  # numbers of new ids shown
+
+
+def extension_tables(finding: dict[str, Any]) -> "list[Table]":
+    """Return what an extension gains on unseen text, and what it changes."""
+    from tokenize_lab.cli.tables import text_table
+
+    added = finding["added"]
+    steps = sorted({round(added * step / STEPS) for step in range(STEPS + 1)})
+    rows = [
+        [
+            row["language"],
+            *(f"{row['bytes'] / row['tokens'][k]:.3f}" if row["tokens"][k] else "" for k in steps),
+            f"{row['tokens'][0] / row['tokens'][-1]:.2f} x" if row["tokens"][-1] else "",
+        ]
+        for row in finding["languages"]
+    ]
+    reused = f", {len(finding['reused']):,} of them reused" if finding["reused"] else ""
+    text = "unseen documents" if finding["unseen"] else "the text learned from"
+    gains = text_table(
+        f"Bytes per token with so many new ids{reused}, on {text}",
+        ["language", *(f"{k:,}" for k in steps), "gain"],
+        rows,
+    )
+    return [gains, *_kept_tables(finding)]
+
+
+def pruning_tables(finding: dict[str, Any]) -> "list[Table]":
+    """Return what a pruned vocabulary lost, and what it changes."""
+    from tokenize_lab.cli.tables import text_table
+
+    before, after = (finding[t]["vocabulary_size"] for t in ("tokenizer", "pruned"))
+    sizes = text_table(
+        f"Ids of {finding['tokenizer']['name']}",
+        None,
+        [
+            ("before", f"{before:,}"),
+            ("gone", f"{finding['dropped']:,} ({finding['dropped'] / before:.1%})"),
+            ("left", f"{after:,}"),
+        ],
+    )
+    return [sizes, *_kept_tables(finding)]
+
+
+def _kept_tables(finding: dict[str, Any]) -> "list[Table]":
+    from tokenize_lab.cli.tables import text_table
+
+    if not finding["kept"]:
+        return []
+    rows = [
+        [
+            row["language"],
+            f"{row['texts']:,}",
+            f"{row['changed']:,}",
+            f"{row['tokens_before']:,}",
+            f"{row['tokens_after']:,}",
+        ]
+        for row in finding["kept"]
+    ]
+    headings = ["language", "documents", "changed", "tokens before", "after"]
+    return [text_table("Encodings of the text kept", headings, rows)]

@@ -45,7 +45,8 @@ def design(
             training.
         max_vocab: most ids. max_premium: most tokens of a language over English's for the same
             content. What each costs is in the answer.
-        kinds: of `bpe`, `superbpe` and `unigram`. patterns: splitters, as of `train`.
+        kinds: of `bpe`, `superbpe`, `parity-bpe` (of aligned text) and `unigram`.
+        patterns: splitters, as of `train`.
         vocabularies: `shared`, or `language` for one of each as well.
         largest: ids of the largest vocabulary that is tried.
         setting: whose laws, `monolingual` or `joint`; by default `joint` for several languages.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import tokenize_lab as tl
+from corpora.corpus import corpus_of
 from scaling.design.result import Design, load_design
 from tests.cli import answer, mistake
 from tests.scaling.design.texts import made
@@ -82,6 +83,41 @@ def test_constraints_and_a_vocabulary_for_each(
         assert cost["bits_per_byte"]["value"] >= 0
     assert set(found.tokenizers) == set(WEIGHTS)
     assert all(path.exists() for path in found.tokenizers.values())
+
+
+@pytest.mark.slow
+def test_other_kinds_and_a_language_placed_by_its_parity(tmp_path: Path) -> None:
+    """Aligned text of a language without runs: its parity is that of the lines."""
+    texts = made({"eng_Latn": 300, "hin_Deva": 300}).documents
+    corpus = corpus_of(
+        {
+            "eng_Latn": [d.text for d in texts if d.language == "eng_Latn"],
+            "mar_Deva": [d.text for d in texts if d.language == "hin_Deva"],
+        },
+        parallel=True,
+    )
+    found = tl.design(
+        corpus, {"eng": 0.5, "mar": 0.5}, 1e21, out=tmp_path, largest=1024,
+        kinds=["parity-bpe", "unigram"], patterns="gpt4o",
+    )  # fmt: skip
+    assert {c["kind"] for c in found["candidates"]} == {"parity-bpe", "unigram"}
+    sizes = {c["kind"]: c["sizes"] for c in found["candidates"]}
+    assert sizes["unigram"] == [512, 1024] and sizes["parity-bpe"][-1] == 1024
+    marathi = found["languages"]["mar"]
+    sums = [
+        sum(len(d.text.encode()) for d in texts if d.language == c)
+        for c in ("hin_Deva", "eng_Latn")
+    ]
+    assert marathi["basis"] == "analogy"
+    assert marathi["parity"] == pytest.approx(sums[0] / sums[1])
+
+
+def test_far_beyond_the_runs_is_said(designed: tuple[Design, Path], tmp_path: Path) -> None:
+    shutil.copytree(designed[1] / "candidates", tmp_path / "candidates")
+    far = tl.design(TEXT, WEIGHTS, 1e21, out=tmp_path, largest=4096, serve_bytes=3e13)
+    assert [line for line in far["cautions"] if line.startswith("eng: beyond the runs, bytes per")]
+    assert not [line for line in designed[0]["cautions"] if "beyond the runs" in line]
+    assert far["best"]["train_share"] < 0.1 and "left for training" in far.summary()
 
 
 @pytest.mark.parametrize(

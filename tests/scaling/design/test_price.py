@@ -76,6 +76,13 @@ def test_serving_takes_from_training_and_wants_a_smaller_model() -> None:
     np.testing.assert_allclose(dearer.loss, served[3].loss, rtol=1e-12)
 
 
+def test_serving_wants_more_bytes_per_token_and_nothing_served_law_iis() -> None:
+    wanted = [list(TWO.wanted(Budget(C, s)).values()) for s in (0.0, 1e11, 1e12, 1e13)]
+    assert wanted[0] == [float(each.best_rate[0]) for each in TWO.ahead]
+    assert all(less[0] <= more[0] for less, more in pairwise(wanted))
+    assert wanted[2][0] > 1.1 * wanted[0][0]
+
+
 def test_the_size_found_is_the_best() -> None:
     """Against every size of a grid, spelt out for one language: what serving leaves is trained."""
     ids, rate, served = 4096.0, 3.2, 1e12

@@ -75,3 +75,22 @@ def test_a_language_without_text_is_named() -> None:
         read_text([corpus], {"eng": 0.5, "hin": 0.5})
     with pytest.raises(InputError, match=r"eng has .* bytes of text in 1 blocks, too few"):
         read_text([corpus_of(["one line"], language="eng")], {"eng": 1.0})
+
+
+def test_aligned_lines_go_to_the_same_part_in_every_language() -> None:
+    corpus = made({"eng_Latn": 200, "hin_Deva": 200})
+    texts = {
+        d: [x.text for x in corpus.documents if x.language == d] for d in ("eng_Latn", "hin_Deva")
+    }
+    text = read_text([corpus_of(texts, parallel=True)], {"eng": 0.5, "hin": 0.5})
+    assert text.aligned
+    for kind in ("train", "curve", "check"):
+        places = [
+            [texts[code].index(block) for block in getattr(text.parts[name], kind)]
+            for name, code in (("eng", "eng_Latn"), ("hin", "hin_Deva"))
+        ]
+        assert places[0] == places[1] and places[0]
+    lines = text.mixture("parity-bpe")
+    assert lines.parallel and len(lines.documents) == 2 * len(text.parts["eng"].train)
+    with pytest.raises(InputError, match="parity-bpe learns from aligned text"):
+        read_text([corpus], {"eng": 0.5, "hin": 0.5}).mixture("parity-bpe")
