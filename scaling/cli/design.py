@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from corpora.cli import JsonOption
-from corpora.corpus import total_bytes
 from corpora.output import emit
 from scaling.cli.options import how_option, print_json
 from tokenize_lab.cli.options import (
@@ -118,7 +117,7 @@ def design(
 
     reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
     opened = reading.open(corpora)
-    with progress(total=total_bytes(opened)) as bars:
+    with progress() as bars:
         found = run(
             opened,
             languages,

@@ -116,7 +116,7 @@ def design(
     wanted = asked.prices.wanted(budget)
     least = np.array([list(wanted.values())]), np.array([float(SMALLEST)])
     check_left(asked.prices.first(1).of(*least, budget), budget)
-    text = read_text(corpora, weights)
+    text = read_text(corpora, weights, progress)
     found, refused_splitters = candidates_of(
         text, listed("kinds", kinds), listed("patterns", patterns), wanted
     )
@@ -151,6 +151,12 @@ def design(
             "bits_per_byte": Estimate.of(lost, "bits per byte")._asdict()
         }
     content["best"]["files"] = files
+    if content["best"]["at_the_largest"] and choice.best == choice.unconstrained:
+        most = int(options.ids[choice.best].max())
+        content["cautions"].append(
+            f"the best is the largest vocabulary tried, {most:,} ids: a larger `largest`, or more"
+            " text to learn more ids from, may be better"
+        )
     content["promise"] = _promise(text, options.rates[choice.best], files, out)
     content["cautions"] += [
         f"{name}: {row['promised']:.3f} bytes per token are promised, and the"

@@ -17,6 +17,7 @@ from corpora.corpus import Corpus, DocumentCorpus, joined
 from corpora.document import Document, utf8_length
 from corpora.errors import InputError
 from corpora.languages import same_languages
+from tokenize_lab.progress import ReportProgress, silent
 
 BLOCK_BYTES = 1 << 11
 PARTS = 8  # of which one is for reading rates off, one for the check, and the others to learn from
@@ -149,7 +150,9 @@ class DesignText:
         return lines
 
 
-def read_text(corpora: Sequence[Corpus], weights: Mapping[str, float]) -> DesignText:
+def read_text(
+    corpora: Sequence[Corpus], weights: Mapping[str, float], progress: ReportProgress = silent
+) -> DesignText:
     """Read the text of the languages that have a weight, and divide it.
 
     Raises:
@@ -161,6 +164,7 @@ def read_text(corpora: Sequence[Corpus], weights: Mapping[str, float]) -> Design
     names: dict[str, str | None] = {}
     aligned = all(corpus.parallel for corpus in corpora)
     for batch in joined(corpora).batches():
+        progress("reading", sum(map(utf8_length, batch.texts)))
         if batch.language not in names:
             found = (name for name in weights if same_languages(name, [batch.language]))
             names[batch.language] = next(found, None)
