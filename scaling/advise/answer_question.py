@@ -16,14 +16,17 @@ from scaling.advise.laws import (
     FamilyLaws,
     family_laws,
     joint_law_draws,
+    joint_law_estimate,
     joint_law_range,
 )
 from scaling.advise.placement import Placement, place_language, trained
-from scaling.advise.serving import ServingAdvice, serving_advice
+from scaling.advise.serving import ServingAdvice, served_by_form, serving_advice
 from scaling.advise.serving_case import ServingCase, serving_case
 from scaling.advise.task_error import TaskErrors, task_errors
 from scaling.advise.tokenizer_price import capped, frontier, tokenizer_price
 from scaling.flops import TRAINING_FACTOR, training_days
+
+OTHER_FORM = "widening"  # of the joint law: nearer to runs far from the best size, held out or not
 
 
 def answer_question(question: Question) -> Advice:
@@ -54,7 +57,7 @@ def answer_question(question: Question) -> Advice:
     prices = tuple(
         tokenizer_price(ahead, part, joint, errors, case) for part in question.tokenizers
     )
-    loss, serving = ahead.loss(rate), _serving(question, case, errors)
+    loss, serving = ahead.loss(rate), _serving(question, ahead, case, errors)
     wanted = None if serving is None else serving.compression_rate_opt.value
     wanted = float(rate[0]) if wanted is None else wanted
     ours = {
@@ -110,6 +113,12 @@ def _serving_case(question: Question, ahead: Forecast, joint: Draws | None) -> S
             "`serve_bytes` and `reach` rest on the joint law, which is of the shipped runs of byte"
             " latent models: leave out `family` and `laws`"
         )
+    case = _case_by(joint, question, ahead)
+    case.check()
+    return case
+
+
+def _case_by(joint: Draws, question: Question, ahead: Forecast) -> ServingCase:
     return serving_case(
         joint,
         ahead.first(len(joint["E"])).draws,
@@ -122,14 +131,18 @@ def _serving_case(question: Question, ahead: Forecast, joint: Draws | None) -> S
 
 
 def _serving(
-    question: Question, case: ServingCase | None, errors: TaskErrors | None
+    question: Question, ahead: Forecast, case: ServingCase | None, errors: TaskErrors | None
 ) -> ServingAdvice | None:
     if case is None:
         return None
     task_error = None if errors is None else errors.at
+    other = _case_by(joint_law_estimate(OTHER_FORM), question, ahead)
     told = serving_advice(case, joint_law_range(), params_for_cost, question.reach, task_error)
     rate = told.compression_rate_opt.value or 0.0
-    return told._replace(vocabulary_opt=vocabulary_for_rate(rate, question.curve or ()))
+    return told._replace(
+        vocabulary_opt=vocabulary_for_rate(rate, question.curve or ()),
+        other_form=served_by_form(OTHER_FORM, other),
+    )
 
 
 def _granularity(question: Question, rate: Estimate) -> tuple[Estimate, str]:

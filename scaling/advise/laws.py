@@ -8,7 +8,7 @@ import numpy as np
 
 from corpora.errors import InputError, did_you_mean
 from scaling.advise.placement import ENGLISH
-from scaling.engine.bootstrap import CASES, RESIDUALS
+from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP, RESIDUALS
 from scaling.engine.newton import Array
 from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
@@ -143,6 +143,12 @@ def joint_law_draws() -> Draws:
     """Return [1 + `JOINT_DRAWS`] coefficients of the joint law on the shipped runs."""
     fit = fit_joint(tables.isoflop_runs(), bootstrap=CASES._replace(draws=JOINT_DRAWS))
     return _with_estimates(fit)
+
+
+@cache
+def joint_law_estimate(form: str) -> Draws:
+    """Return [1] coefficients of a form of the joint law on the shipped runs, without draws."""
+    return _with_estimates(fit_joint(tables.isoflop_runs(), Options(form), NO_BOOTSTRAP))
 
 
 @cache

@@ -35,6 +35,33 @@ class ServingPoint(NamedTuple):
     beyond: bool = False
 
 
+class ServedByForm(NamedTuple):
+    """What another form of the joint law says of the same, the estimate alone.
+
+    Attributes:
+        form: its name. compression_rate_opt, train_bytes_opt, bits_per_byte_opt: T*, B* and L*.
+        total_flops: of training and serving.
+    """
+
+    form: str
+    compression_rate_opt: float
+    train_bytes_opt: float
+    bits_per_byte_opt: float
+    total_flops: float
+
+
+def served_by_form(form: str, case: ServingCase) -> ServedByForm:
+    """Return what a form of the joint law says of a case."""
+    best, ratios = case.best, case.ratios
+    return ServedByForm(
+        form,
+        float((best.compression_rate * ratios["rate_ratio"])[0]),
+        float((best.train_bytes * case.data)[0]),
+        float((best.bits_per_byte * ratios["loss_ratio"])[0]),
+        float(case.total[0]),
+    )
+
+
 class ServingAdvice(NamedTuple):
     """What to train for a budget that pays for training and serving, by the joint law.
 
@@ -51,6 +78,7 @@ class ServingAdvice(NamedTuple):
         outside: by what factor T and bytes per effective parameter leave the joint law's runs.
         note: at which rate serving is counted.
         vocabulary_opt: ids that give T* on the text; None where none do.
+        other_form: the same by another form of the joint law; None where it was not asked.
     """
 
     served_bytes: float
@@ -70,6 +98,7 @@ class ServingAdvice(NamedTuple):
     outside: dict[str, float]
     note: str
     vocabulary_opt: float | None = None
+    other_form: ServedByForm | None = None
 
     def cautions(self) -> list[str]:
         """Return what is to be known before any number."""
@@ -86,6 +115,10 @@ class ServingAdvice(NamedTuple):
         for name, label in _LABELS.items():
             if getattr(self, name) is not None:
                 yield f"  {label:<22}{getattr(self, name)}"
+        if self.other_form is not None:
+            form, rate, data, loss, total = self.other_form
+            cost = "" if self.reach is None else f", {total:.4g} FLOPs in all"
+            yield (f"  by the form {form}: T* {rate:.4g}, B* {data:.4g} bytes, L* {loss:.4g}{cost}")
         if self.frontier:
             yield "  bytes served, T*, N*, B*, bits per byte, FLOPs per byte, share for training:"
         for point in self.frontier:

@@ -80,6 +80,19 @@ class ServingCase:
         """Bytes of the language per byte of English that teaches as much."""
         return data_ratio(self.ratios)
 
+    def check(self) -> None:
+        """Refuse an amount served that leaves next to nothing for training.
+
+        Raises:
+            InputError: it does.
+        """
+        share = self.best.train_flops[0] / self.total[0]
+        if share < LEAST_SHARE:
+            raise InputError(
+                f"`serve_bytes` {self.served_bytes:g}: serving them leaves {share:.2g} of the"
+                " budget for training; serve less, or give more"
+            )
+
     def first(self, count: int) -> "ServingCase":
         """Return the estimate and the draws after it, `count` in all."""
         return ServingCase(
@@ -150,7 +163,7 @@ def serving_case(
         bytes_per_pass: X and T; the same ratio is taken at every rate. None where they are equal.
 
     Raises:
-        InputError: no budget reaches that loss, or serving leaves next to nothing for training.
+        InputError: no budget reaches that loss.
     """
     count = min(len(draws["E"]), 1 + (DRAWS if reach is None else FEW))
     draws = {name: column[:count] for name, column in draws.items()}
@@ -162,12 +175,6 @@ def serving_case(
     else:
         goal = reach / ratios["loss_ratio"]
         total, best = cheapest_served(draws, goal, amount, served_price, more)
-    if best.train_flops[0] < LEAST_SHARE * total[0]:
-        raise InputError(
-            f"`serve_bytes` {served_bytes:g}: serving them leaves"
-            f" {best.train_flops[0] / total[0]:.2g} of the budget for training; serve less, or"
-            " give more"
-        )
     return ServingCase(draws, ratios, total, served_bytes, served_price, bytes_per_pass, best)
 
 

@@ -100,6 +100,10 @@ def test_advice_pays_for_serving() -> None:
     tiny = advise(1e21, serve_bytes=3e14).serving
     assert tiny is not None and tiny.params_opt.value is None and tiny.train_bytes_opt.value
     assert len(tiny.frontier) < 10
+    other = told.other_form
+    assert other is not None and other.form == "widening"
+    assert other.compression_rate_opt == pytest.approx(4.377, abs=1e-3)
+    assert other.total_flops == 1e21 and "by the form widening: T* 4.377" in served.summary()
     dear = advise(1e21, serve_bytes=1e11, serve_price=10).serving
     assert dear is not None and dear.compression_rate_opt.value == pytest.approx(best.value)
 
