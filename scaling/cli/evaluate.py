@@ -44,8 +44,17 @@ def evaluate(
         ),
     ] = False,
     exact_bytes: Annotated[
-        int, typer.Option(min=4, help="first bytes of each document, with --exact")
+        int, typer.Option(min=4, help="first bytes of each document, with --exact or --with")
     ] = 100,
+    beside: Annotated[
+        Path | None,
+        typer.Option(
+            "--with",
+            metavar="RUN",
+            help="also average another run's probabilities with this one's, byte by byte",
+            show_default=False,
+        ),
+    ] = None,
     words: Annotated[
         bool, typer.Option("--words", help="also ask for whole words, by how common they are")
     ] = False,
@@ -90,6 +99,9 @@ def evaluate(
     encoding gives away is set beside it. This takes a while: seconds a document for large
     vocabularies.
 
+    With --with, another run reads the first bytes of each document as well, whatever it cuts text
+    into: bits per byte of both, and of the average of what they say of each byte.
+
     With --words, of how many words greedy decoding writes the whole, given the true text before, in
     tenths of the words by how often the training text has them.
 
@@ -123,6 +135,7 @@ def evaluate(
     machine = machine_settings(device)
     chosen = machine.torch_device()
     opened = open_run(run, chosen)
+    other = open_run(beside, chosen) if beside is not None else None
     unit: Unit = "file" if whole_files else "line"
     corpora = [
         open_corpus(spec, language=language, text_field=text_field, unit=unit) for spec in corpus
@@ -136,9 +149,13 @@ def evaluate(
             *(opened, corpora, Path(folder), bars.stage, chosen, dtype),
             exact_bytes=limit,
             writing=writing,
+            beside=other,
+            beside_bytes=exact_bytes,
             words_of=training_text(opened, shards) if words else None,
         )
         answer = found.to_json(opened, level, draws)
+    if other is not None:
+        answer["with"] = other.spec.run_id
     if out is not None:
         write_json(out, answer)
     if columns:
@@ -178,11 +195,28 @@ def _print_tables(answer: dict[str, Any]) -> None:
             ends = _ends(exact["given_away_interval"], 4)
             exact_cells.append((language, *bits, ends, f"{exact['bytes']:,}"))
         tables.append(text_table(title, ("language", *heads), exact_cells))
+    if "with" in answer:
+        tables.append(_average_table(answer))
     if any(row.get("words") for row in rows):
         tables.append(_word_table(rows))
     if "decoders" in answer:
         tables += _decoder_tables(answer["decoders"])
     emit(drawn(tables))
+
+
+def _average_table(answer: Mapping[str, Any]) -> "Table":
+    from tokenize_lab.cli.tables import text_table
+
+    names = ("bits_per_byte", "with_bits_per_byte", "average_bits_per_byte", "gain")
+    cells = []
+    for row in answer["rows"]:
+        found = row["average"]
+        bits = [f"{found[name]:.4f}" for name in names]
+        ends = _ends(found["gain_interval"], 4)
+        cells.append((row["language"], *bits, ends, f"{found['bytes']:,}"))
+    heads = ("this run", answer["with"], "average", "gain on the better", "interval", "bytes")
+    title = "The first bytes of each document, in bits per byte"
+    return text_table(title, ("language", *heads), cells)
 
 
 def _word_table(rows: Sequence[Mapping[str, Any]]) -> "Table":

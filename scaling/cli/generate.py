@@ -56,6 +56,10 @@ def generate(
             show_default="confidence:0.7 of diffuse, once of verify",
         ),
     ] = None,
+    bytewise: Annotated[
+        bool,
+        how_option("--bytewise", help="of a subword model: byte by byte, over all encodings"),
+    ] = False,
     until: Annotated[
         str | None, typer.Option(help="stop where this text has been written", show_default=False)
     ] = None,
@@ -65,6 +69,10 @@ def generate(
     """Let a trained run go on with a prompt; what it adds is printed as it comes.
 
     Bytes that are no UTF-8, and control characters, are shown as U+FFFD; --json keeps the latter.
+
+    A subword model goes on at a token's beginning. With --bytewise it is asked for one byte after
+    the other, over all ways of cutting text into tokens, so a prompt may end inside a token, as
+    "It wa" does; this takes seconds a byte for large vocabularies.
 
     A byte latent model can write faster. With --decode speculate:8 its decoder guesses 8 bytes
     ahead, which one pass of the whole model then judges (BLT-S): greedy text is the same, sampled
@@ -95,7 +103,7 @@ def generate(
     opened = open_run(run, chosen)
     text = _stdin() if prompt == "-" else prompt
     begun = time.perf_counter()
-    pieces = continue_text(opened, text, size, sampling, decoding, passes)
+    pieces = continue_text(opened, text, size, sampling, decoding, passes, bytewise=bytewise)
     if until is not None:
         pieces = cut_after(pieces, until.encode())
     written = bytearray()

@@ -17,6 +17,7 @@ from scaling.data.build_units import build_starts, build_tokens
 from scaling.data.chunked_build import TextPart
 from scaling.data.shards import Stream, open_shards
 from scaling.data.windows import patches_of
+from scaling.evaluate.average import AverageScores, average_runs
 from scaling.evaluate.compare_decoders import WritingTask, compare_decoders
 from scaling.evaluate.exact_bytes import ExactScores, score_exactly
 from scaling.evaluate.next_words import NextWords, likeliest_units, next_words, word_counts
@@ -28,6 +29,7 @@ from scaling.model.transformer import SubwordTransformer
 from tokenize_lab.progress import Stage
 
 ROWS = 16
+FIRST_BYTES = 100  # of documents, where every byte is asked for by itself
 ALL = "all"  # in place of a language
 
 
@@ -41,6 +43,7 @@ class Evaluation:
         exact: of the first `exact_bytes` of each document, where that was asked for.
         decoders: rows of `compare_decoders`, where those were asked for.
         words: the words that follow, where those were asked for.
+        average: beside another run, where that was asked for.
     """
 
     scores: Scores
@@ -50,6 +53,7 @@ class Evaluation:
     exact_bytes: int | None = None
     decoders: Sequence[Mapping[str, Any]] = ()
     words: NextWords | None = None
+    average: AverageScores | None = None
 
     def to_json(self, run: TrainedRun, level: float, draws: int) -> dict[str, Any]:
         """Return plain JSON values: a row for each language, and one for all of several.
@@ -73,11 +77,13 @@ class Evaluation:
             for row in rows:
                 row["exact"] = self._exact_json(self.exact, row["language"], level, draws)
             value["exact_bytes"] = self.exact_bytes
-        if self.words is not None:
-            for row in rows:
-                whole = row["language"] == ALL
-                number = None if whole else self.languages.index(row["language"])
+        for row in rows:
+            whole = row["language"] == ALL
+            number = None if whole else self.languages.index(row["language"])
+            if self.words is not None:
                 row["words"] = self.words.to_json(number, level, draws)
+            if self.average is not None:
+                row["average"] = self.average.to_json(number, level, draws)
         if self.decoders:
             value["decoders"] = list(self.decoders)
         return value
@@ -108,6 +114,8 @@ def evaluate(
     exact_bytes: int | None = None,
     writing: WritingTask | None = None,
     words_of: Stream | None = None,
+    beside: TrainedRun | None = None,
+    beside_bytes: int = FIRST_BYTES,
 ) -> Evaluation:
     """Score all documents of `corpora`, cut into tokens or patches as the run does it.
 
@@ -120,6 +128,8 @@ def evaluate(
         writing: what is to be written, in which ways; None for nothing.
         words_of: the text that the run was trained on, to ask for next words by how often it has
             them; None not to ask.
+        beside: another run, whose probabilities of the first `beside_bytes` of each document are
+            averaged with this one's; None for none.
 
     Raises:
         InputError: there is no text, it cannot be read, or the tokenizer loses some of it; exact
@@ -150,13 +160,18 @@ def evaluate(
     words = None
     if words_of is not None:
         words = _words(run, shards.held_out, plain.held_out, words_of, stage, device)
+    average = None
+    if beside is not None:
+        size = int(np.minimum(plain.held_out.document_bytes, beside_bytes).sum())
+        advance = stage("averaging two runs", size)
+        average = average_runs(run, beside, plain.held_out, beside_bytes, advance)
     decoders: Sequence[Mapping[str, Any]] = ()
     if writing is not None:
         texts = (1 + len(writing.decodings)) * writing.prompts
         advance = stage("writing", texts * writing.size)
         decoders = compare_decoders(run, plain.held_out, writing, advance)
     languages = shards.manifest.languages
-    return Evaluation(scores, languages, text.name, exact, exact_bytes, decoders, words)
+    return Evaluation(scores, languages, text.name, exact, exact_bytes, decoders, words, average)
 
 
 def inference_flops_per_byte(run: TrainedRun, compression_rate: float) -> float:

@@ -117,6 +117,10 @@ def score_exactly(
     )
 
 
+class ContextError(InputError):
+    """The text takes more tokens than the model sees at once."""
+
+
 class ExactBytes:
     """A model of tokens, asked about bytes.
 
@@ -240,7 +244,7 @@ class ExactBytes:
         """Return the log probability of tokens, and [V] those of the token after them."""
         if ids not in self._read:
             if len(ids) >= self.window:
-                raise InputError(
+                raise ContextError(
                     f"the text takes over {self.window:,} tokens, the model's context; ask about a"
                     " shorter one"
                 )

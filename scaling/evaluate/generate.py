@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from corpora.errors import InputError
 from scaling.evaluate.caches import CachedTokens
 from scaling.evaluate.decoding import DecodingMethod, Passes
 from scaling.evaluate.diffuse import write_blocks
+from scaling.evaluate.exact_bytes import ContextError, ExactBytes
 from scaling.evaluate.latent_reader import CachedBytes, next_starts
 from scaling.evaluate.sampling import Sampling, drawn, probabilities
 from scaling.evaluate.speculate import speculate
@@ -44,6 +46,8 @@ def continue_text(
     sampling: Sampling,
     decoding: DecodingMethod = PLAIN,
     passes: Passes | None = None,
+    *,
+    bytewise: bool = False,
 ) -> Iterator[bytes]:
     """Yield `size` bytes that follow `prompt`, a few at a time; a character may lie across two.
 
@@ -51,6 +55,8 @@ def continue_text(
 
     Args:
         decoding: how a byte latent model goes on. passes: counts what that takes.
+        bytewise: let a subword model go on byte by byte, by what it says of the bytes themselves,
+            over all encodings: then a prompt may end inside a token.
 
     Raises:
         InputError: the prompt has no UTF-8 form, the model's logits are not finite, or the run
@@ -61,6 +67,8 @@ def continue_text(
     except UnicodeEncodeError as error:
         raise InputError(f"the prompt is not UTF-8 ({error.reason}); give it as text") from error
     check_decoding(run, decoding)
+    if bytewise and run.tokenizer is None:
+        raise InputError(f"`bytewise`: run {run.spec.run_id} predicts bytes already; leave it out")
     model, spec, tokenizer = run.model, run.spec, run.tokenizer
     if isinstance(model, ByteLatentTransformer):
         assert spec.patching is not None
@@ -73,12 +81,43 @@ def continue_text(
         yield from generate_bytes(generate_units(reader, sampling), None, size)
         return
     assert tokenizer is not None
+    if bytewise:
+        asked = Bytewise(ExactBytes(model, tokenizer, spec.window_units), text)
+        yield from generate_bytes(generate_units(asked, sampling), None, size)
+        return
     ids = tokenizer.encode_batch([prompt]).ids.tolist()
     tokens = CachedTokens(model, ids, spec.window_units)
     table = tokenizer.token_bytes
     units = generate_units(tokens, sampling, forbidden=table.lengths == 0)
     prefix = b"" if ids else tokenizer.prefix  # where the text begins here
     yield from generate_bytes(units, table, size, prefix)
+
+
+class Bytewise:
+    """A model of tokens that is asked for the next byte, as a `Reader` whose units are bytes.
+
+    Where the text has become more than the model sees at once, its first half is forgotten.
+    """
+
+    def __init__(self, exact: ExactBytes, text: bytes) -> None:
+        self._exact, self._text = exact, text
+
+    def logits(self) -> Tensor:
+        """Return [256] logarithms of the next byte's probabilities."""
+        while True:
+            try:
+                with np.errstate(divide="ignore"):
+                    return torch.from_numpy(np.log(self._exact.next_bytes(self._text)))
+            except ContextError:
+                if len(self._text) < 2:
+                    raise
+                half = self._text[len(self._text) // 2 :]
+                self._text = half.decode(errors="ignore").encode() or half[-1:]
+
+    def push(self, unit: int) -> None:
+        """Let the byte `unit` be the next one."""
+        self._exact.forget()
+        self._text += bytes([unit])
 
 
 def check_decoding(run: TrainedRun, decoding: DecodingMethod) -> None:
