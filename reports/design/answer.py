@@ -38,7 +38,7 @@ def _promise(design: Design) -> Markup:
                 f"{row['weight']:g}",
                 numbers.rate(row["compression_rate_opt"]),
                 numbers.rate(best["bytes_per_token"], places=3),
-                numbers.rate(promise["held_out"], places=3),
+                with_interval(promise["held_out"], promise["interval"], 4),
                 numbers.share(promise["off"]),
                 numbers.count(best["vocabulary_size"]),
                 numbers.rate(best["premium"]),
@@ -63,7 +63,7 @@ def _read() -> Markup:
         "had no part in the choice. Premium: tokens over those of English, or of the language of "
         "least parity, for the same content. Price: bits per byte lost by Law II against its own "
         "best rate, and the budget that would make up for it in that language alone. In brackets, "
-        "95 % intervals of the laws."
+        "95 % intervals: of what was held out over its text, else of the laws."
     )
 
 

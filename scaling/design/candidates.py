@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from corpora.bootstrap import DocumentBootstrap, Interval
 from corpora.corpus import Corpus
 from corpora.document import utf8_length
 from corpora.errors import InputError, did_you_mean
@@ -40,6 +41,7 @@ MOST_SUPERWORDS = 1 << 16  # ids of a SuperBPE: its stretches are long, and it n
 SHARED = ""  # of a vocabulary that all languages share, in place of a language
 _KEPT = "design-curve.json"
 _VERSION = 1
+REPLICATES = 1000  # of held-out text
 
 
 class Candidate(NamedTuple):
@@ -250,6 +252,16 @@ def rate_of(tokenizer: Tokenizer, texts: Sequence[str]) -> float:
     """Return bytes per token of texts."""
     tokens = int(tokenizer.encode_batch(texts).lengths.sum())
     return sum(map(utf8_length, texts)) / tokens if tokens else float("nan")
+
+
+def rate_interval(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[float, Interval | None]:
+    """Return bytes per token of texts, and its 95 % interval over the texts."""
+    tokens = tokenizer.encode_batch(texts).lengths
+    sizes = np.fromiter(map(utf8_length, texts), np.int64, len(texts))
+    bootstrap = DocumentBootstrap(REPLICATES, 0)
+    sums = bootstrap.sums(np.column_stack([sizes, tokens]))
+    interval = None if sums is None else bootstrap.interval(sums[:, 0] / sums[:, 1])
+    return float(sizes.sum() / tokens.sum()), interval
 
 
 def _languages(text: DesignText, candidate: Candidate) -> list[str]:

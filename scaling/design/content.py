@@ -10,7 +10,7 @@ from scaling.advise.laws import FamilyLaws
 from scaling.advise.placement import Placement
 from scaling.design.candidates import CandidateCurve, RefusedSplitter, ceilings_of
 from scaling.design.choose import Choice, ServedOption, VocabularyOptions
-from scaling.design.price import Budget, MixturePrice, Priced
+from scaling.design.price import Budget, MixturePrice, Priced, width
 from scaling.design.result import VERSION
 from scaling.design.text import DesignText
 from scaling.engine.newton import Array
@@ -161,6 +161,8 @@ def _best(asked: Asked, tried: Tried) -> dict[str, Any]:
             "price_bits_per_byte": Estimate.of(price.bits_per_byte, "bits per byte")._asdict(),
             "compute_multiplier": Estimate.of(price.multiplier, "times the budget")._asdict(),
         }
+    ids = options.ids[place]
+    embedded = ids[0] if len(options.makers[place]) == 1 else ids.sum()
     largest = max((curve.sizes[-1] for curve in tried.curves), default=0)
     return {
         "name": options.name(place),
@@ -170,6 +172,7 @@ def _best(asked: Asked, tried: Tried) -> dict[str, Any]:
         "at_the_largest": bool(options.ids[place].max() >= largest),
         "bits_per_byte": choice.loss._asdict(),
         "params": float(priced.params[0, place]),
+        "embedding_params": float(embedded * width(priced.params[0, place])),
         "train_bytes": float(priced.train_bytes[0, place]),
         "train_share": float(priced.train_share[0, place]),
         "inference_flops_per_byte": float(priced.flops_per_byte[0, place]),

@@ -30,6 +30,7 @@ from scaling.design.candidates import (
     SMALLEST,
     candidate_curve,
     candidates_of,
+    rate_interval,
     rate_of,
 )
 from scaling.design.choose import (
@@ -273,10 +274,12 @@ def _promise(
     """Return bytes per token on text that neither training nor the choice has seen."""
     found = {}
     for (name, parts), rate in zip(text.parts.items(), promised.tolist(), strict=True):
-        held_out = rate_of(load_tokenizer(str(out / (files.get("") or files[name]))), parts.check)
+        tokenizer = load_tokenizer(str(out / (files.get("") or files[name])))
+        held_out, interval = rate_interval(tokenizer, parts.check)
         off = held_out / rate - 1
         found[name] = {
-            "promised": rate, "held_out": held_out, "off": off, "kept": abs(off) <= TOLERANCE,
+            "promised": rate, "held_out": held_out, "interval": interval, "off": off,
+            "kept": abs(off) <= TOLERANCE,
         }  # fmt: skip
     return found
 

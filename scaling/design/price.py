@@ -69,15 +69,20 @@ class Priced(NamedTuple):
     train_share: Array
 
 
+def width(params: Array) -> Array:
+    """Return d of the paper's subword shape: its blocks have N = 12 L d^2, with d = 128 L."""
+    return np.asarray(np.cbrt(params * WIDTH_A_LAYER / 12))
+
+
 def forward_flops(params: Array, rate: Array, ids: Array | float) -> Array:
     """Return forward FLOPs per byte of the paper's subword shape, between its sizes too.
 
-    As `scaling.flops`: d = 128 L, N = 12 L d^2, embedding free, a head of V d.
+    As `scaling.flops`: looking the input up costs nothing, the head 2 V d a token.
 
     Args:
         params: N. rate: T, bytes per token. ids: V.
     """
-    dim = np.cbrt(params * WIDTH_A_LAYER / 12)
+    dim = width(params)
     attention = 2 * dim**2 / WIDTH_A_LAYER * (CONTEXT_BYTES / rate + 1)
     return np.asarray((2 * params + attention + 2 * ids * dim) / rate)
 

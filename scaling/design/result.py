@@ -87,6 +87,7 @@ class Design(dict[str, Any]):
         yield f"  loss                  {written(best['bits_per_byte'])}"
         yield f"  ids                   {written(best['vocabulary_size'])}"
         yield f"  parameters of blocks  {best['params']:.4g}"
+        yield f"  of the embedding      {best['embedding_params']:.4g}"
         yield f"  bytes to train on     {best['train_bytes']:.4g}"
         yield f"  serving               {best['inference_flops_per_byte']:.4g} FLOPs per byte"
         if budget["served_bytes"]:

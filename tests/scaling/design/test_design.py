@@ -30,6 +30,10 @@ def test_it_promises_what_it_keeps(designed: tuple[Design, Path]) -> None:
     assert tokenizer.vocabulary_size == best["vocabulary_size"]["value"]
     for row in found["promise"].values():
         assert row["kept"] and abs(row["off"]) < 0.02
+        low, high = row["interval"]
+        assert low < row["held_out"] < high
+    width = best["embedding_params"] / best["vocabulary_size"]["value"]
+    assert 12 * width**3 / 128 == pytest.approx(best["params"])
     assert all(row["price_bits_per_byte"] > 0 for row in found["shipped"])
     assert {"byte", "character", "mistral:v1", "mistral:v3"} <= {
         row["name"] for row in found["shipped"]
