@@ -53,6 +53,10 @@ measure *arguments:
 report folder=latest:
     {{lab}} report {{folder}}
 
+# Rank tokenizers on parallel text: just leaderboard my_tokenizers.txt my_folder
+leaderboard *arguments="docs/tokenizers.txt embedded":
+    {{lab}} leaderboard {{arguments}}
+
 # Train one model: just train spec.toml
 train *arguments:
     {{lab}} scaling train {{arguments}}

@@ -29,6 +29,7 @@ def build_app() -> "typer.Typer":
 
     from corpora.cli import app as corpora
     from reports.cli import demo, report
+    from reports.leaderboard.command import leaderboard
     from scaling.cli.app import app as scaling
     from tokenize_lab.cli.help import plain_help
     from tokenize_lab.cli.measure import measure
@@ -41,7 +42,7 @@ def build_app() -> "typer.Typer":
         pretty_exceptions_enable=False,
         help="How many bytes should one token hold? Measure, train, fit, decide.",
     )
-    for command in (demo, measure, report, vocab_curve):
+    for command in (demo, leaderboard, measure, report, vocab_curve):
         app.command()(command)
     app.add_typer(corpora, name="corpora")
     app.add_typer(tokenizers, name="tokenizers")
