@@ -94,6 +94,7 @@ def _cut(tokenizer: Tokenizer, merges: Merges, kept: IntArray, spec: str, name: 
     if isinstance(tokenizer, TiktokenTokenizer):
         table = tokenizer.token_bytes
         pieces = [table[i] for i in kept.tolist()]
+        place = {old: new for new, old in enumerate(kept.tolist())}
         return replace(
             tokenizer,
             spec=spec,
@@ -101,6 +102,7 @@ def _cut(tokenizer: Tokenizer, merges: Merges, kept: IntArray, spec: str, name: 
             sha256=_digest("truncated", len(kept), tokenizer),
             vocabulary_size=len(kept),
             token_bytes=TokenBytes.from_pieces(pieces, table.kinds[kept]),
+            specials=tuple((name, place[i]) for name, i in tokenizer.specials),
         )
     assert isinstance(tokenizer, HuggingFaceTokenizer)
     content = json.loads(tokenizer.serialized)

@@ -228,6 +228,8 @@ def test_ids_of_special_tokens_without_a_name_are_not_given_to_new_ones(
         token_bytes=old.token_bytes.followed_by(unnamed),
         specials=(("<|end|>", old.vocabulary_size + 1),),
     )
+    extension = extend(truncated(declared, 3003), [text_of("deu_Latn")], add=1)
+    assert extension.tokenizer.library_tokenizer.token_to_id("<|end|>") == 3001
     extension = extend(declared, [text_of("deu_Latn")], add=5)
     assert [row["id"] for row in extension.embedding] == [*range(5003, 5008)]
     engine = extension.tokenizer.library_tokenizer
