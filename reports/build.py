@@ -31,6 +31,7 @@ from reports.page import Section, render_page
 from reports.sections.answer import overview
 from reports.sections.boundaries import boundaries
 from reports.sections.compression import compression, differences, rates
+from reports.sections.decoders import Decoders, decoders, read_decoders
 from reports.sections.fairness import fairness
 from reports.sections.fidelity import digits_code, fidelity
 from reports.sections.tokenizers import definitions, provenance, tokenizers
@@ -56,9 +57,13 @@ LAWS_TITLE = "What these runs obey"
 SWEEP_TITLE = "What this sweep shows"
 VOCABULARY_TITLE = "What a larger vocabulary gains"
 FORENSICS_TITLE = "What these tokenizers give away"
+DECODERS_TITLE = "What writing with this model takes"
 DESIGN_TITLE = "A tokenizer for these languages and this budget"
 # A page of several parts has the title of the first of these.
-_TITLES = (SWEEP_TITLE, TITLE, DESIGN_TITLE, LAWS_TITLE, VOCABULARY_TITLE, FORENSICS_TITLE)
+_TITLES = (
+    SWEEP_TITLE, TITLE, DESIGN_TITLE, LAWS_TITLE, VOCABULARY_TITLE, FORENSICS_TITLE,
+    DECODERS_TITLE,
+)  # fmt: skip
 
 OF_SWEEP: Sequence[Callable[[SweepResults], Section]] = (
     sweep_overview, grid, curves, sweep_isoflops, best_rates, learning, inference, runs_table,
@@ -67,6 +72,7 @@ OF_MEASUREMENT: Sequence[Callable[[Measured], Section]] = (
     overview, tokenizers, compression, boundaries, fairness, differences, fidelity, digits_code,
     rates,
 )  # fmt: skip
+OF_DECODERS: Sequence[Callable[[Decoders], Section]] = (decoders,)
 OF_VOCABULARY: Sequence[Callable[[Curves], Section]] = (sizes, gains, best_vocabulary_section)
 OF_FINDING = {
     "audit": audit_section,
@@ -91,7 +97,8 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
     Arguments:
         folder: what `tokenize-lab measure`, `vocab-curve`, `scaling fit`, `scaling design` or
             `tokenizers audit`, `diff`, `mixture`, `extend` and `prune` wrote to their `--out`, or
-            several of these; or the folder of a sweep, with or without any of them.
+            several of these, or files decoders*.json of `scaling evaluate --decode`; or the folder
+            of a sweep, with or without any of them.
         out: the file to write; by default `report.html` in the folder.
 
     Raises:
@@ -108,6 +115,7 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
         VOCABULARY_TITLE: sections_of(OF_VOCABULARY, vocabulary),
         FORENSICS_TITLE: _findings(folder),
         LAWS_TITLE: sections_of(OF_LAWS, laws),
+        DECODERS_TITLE: sections_of(OF_DECODERS, read_decoders(folder)),
         "": sections_of(AT_THE_END, measured),
     }
     title = next((title for title in _TITLES if parts[title]), None)
@@ -115,7 +123,7 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
         raise InputError(
             f"{folder}: {'holds no results' if folder.is_dir() else 'no such folder'}; name what"
             " measure, vocab-curve, scaling fit, scaling design or tokenizers audit wrote to --out,"
-            " or a sweep's"
+            " the files decoders*.json of scaling evaluate, or a sweep's"
         )
     sections = [section for part in parts.values() for section in part]
     target = out or folder / REPORT_NAME
