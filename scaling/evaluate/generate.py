@@ -14,12 +14,11 @@ from torch import Tensor
 from corpora.errors import InputError
 from scaling.evaluate.caches import CachedTokens
 from scaling.evaluate.decoding import DecodingMethod, Passes
-from scaling.evaluate.diffuse import write_blocks
 from scaling.evaluate.exact_bytes import ContextError, ExactBytes
 from scaling.evaluate.latent_reader import CachedBytes, next_starts
 from scaling.evaluate.sampling import Sampling, drawn, probabilities
-from scaling.evaluate.speculate import speculate
 from scaling.evaluate.trained_run import TrainedRun
+from scaling.evaluate.write_ahead import speculate, write_blocks
 from scaling.model.blt import ByteLatentTransformer
 
 

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from corpora.errors import InputError
-from scaling.data.masked_blocks import MaskedBlocks, masked_blocks
 from scaling.data.shards import Shards
 from scaling.data.windows import TokenBatch, Windows, patches_of
-from scaling.model.diffusion import BlockInputs
+from scaling.model.diffusion import BlockInputs, MaskedBlocks, masked_blocks
 from scaling.model.weights import AnyModel, build_model
 from scaling.spec import RunSpec, Training
 from scaling.train.device import World, synchronize

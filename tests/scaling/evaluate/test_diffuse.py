@@ -6,18 +6,16 @@ import torch
 
 from corpora.errors import InputError
 from corpora.open import open_corpus
-from scaling.data.masked_blocks import MASK, MaskedBlocks, blocks_of
 from scaling.data.windows import StaticPatches, TokenBatch
 from scaling.evaluate.decoding import DecodingMethod, Passes, Unmasking
-from scaling.evaluate.diffuse import unmasked, write_blocks
 from scaling.evaluate.generate import continue_text, cut
 from scaling.evaluate.latent_reader import CachedBytes, NextStarts, next_space, next_static
 from scaling.evaluate.sampling import Sampling
 from scaling.evaluate.score import unit_nats
-from scaling.evaluate.speculate import weights_of
 from scaling.evaluate.trained_run import TrainedRun
+from scaling.evaluate.write_ahead import unmasked, weights_of, write_blocks
 from scaling.model.blt import ByteLatentTransformer
-from scaling.model.diffusion import BlockInputs
+from scaling.model.diffusion import MASK, BlockInputs, MaskedBlocks, blocks_of
 from tests.scaling.evaluate.streams import CPU, byte_stream
 from tests.scaling.evaluate.test_caches import _entropy
 from tests.scaling.evaluate.test_speculate import plain

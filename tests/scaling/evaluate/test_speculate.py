@@ -12,8 +12,8 @@ from scaling.evaluate.decoding import DecodingMethod, Passes
 from scaling.evaluate.generate import continue_text, cut, cut_after, generate_units
 from scaling.evaluate.latent_reader import CachedBytes, NextStarts, next_space, next_static
 from scaling.evaluate.sampling import Sampling, judged, probabilities
-from scaling.evaluate.speculate import speculate
 from scaling.evaluate.trained_run import TrainedRun
+from scaling.evaluate.write_ahead import speculate
 from scaling.model.blt import ByteLatentTransformer
 from tests.scaling.evaluate.test_caches import TEXT, WINDOW, _entropy, latent_model
 

@@ -12,12 +12,19 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from scaling.config.train_file import TrainFile
-from scaling.data.masked_blocks import LEAST_TIME, MASK, MaskedBlocks, blocks_of, masked_blocks
 from scaling.data.windows import Patches, SpacePatches, StaticPatches, TokenBatch
 from scaling.evaluate.latent_reader import CachedBytes, NextStarts, next_space, next_static
 from scaling.flops import BltShape, CostContext, block_cost, training_flops_per_byte
 from scaling.model.blt import ByteLatentTransformer
-from scaling.model.diffusion import BlockInputs, BlockRows
+from scaling.model.diffusion import (
+    LEAST_TIME,
+    MASK,
+    BlockInputs,
+    BlockRows,
+    MaskedBlocks,
+    blocks_of,
+    masked_blocks,
+)
 from scaling.train import step as stepping
 from scaling.train.machine import MachineSettings
 from tests.scaling.evaluate.streams import CPU, byte_stream
