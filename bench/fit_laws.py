@@ -40,7 +40,7 @@ def main() -> None:
             runs, bootstrap=cases
         ),
         f"joint law, 311 runs, {draws} bootstraps": lambda: fit_joint(runs, bootstrap=cases),
-        "joint law's eleven forms, each leaving every budget out": lambda: score_forms(runs),
+        "joint law's forms, each leaving every budget out": lambda: score_forms(runs),
         "advise, one tokenizer": lambda: advise(1e21, "hin_Deva", tokenizers=tokenizers),
         "reproduce, what is shipped": lambda: reproduce(bootstrap=cases),
     }
