@@ -22,8 +22,13 @@ from scaling.advise.laws import (
 from scaling.advise.placement import Placement, place_language, trained
 from scaling.advise.serving import ServingAdvice, served_by_form, serving_advice
 from scaling.advise.serving_case import ServingCase, serving_case
-from scaling.advise.task_error import TaskErrors, task_errors
-from scaling.advise.tokenizer_price import capped, frontier, tokenizer_price
+from scaling.advise.tokenizer_price import (
+    TaskErrors,
+    capped,
+    frontier,
+    task_errors,
+    tokenizer_price,
+)
 from scaling.flops import TRAINING_FACTOR, training_days
 
 OTHER_FORM = "widening"  # of the joint law: nearer to runs far from the best size, held out or not
