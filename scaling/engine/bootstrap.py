@@ -141,24 +141,41 @@ def residual_targets(
     return targets
 
 
-def noise_scale(residuals: Array, leverage: Array, place: Array) -> Array:
-    """Return [n] how large residuals usually are, as an exponential of the place.
+class NoiseTrend(NamedTuple):
+    """How large residuals usually are, as an exponential of a place (Harvey 1976).
 
-    The logarithms of their squares are fitted by a line (Harvey 1976); ones where there are too few
-    for that, or where it finds no trend worth two of its standard errors.
+    Attributes:
+        slope: of the logarithms of their squares; error: its standard error.
+        centre: the place at which the scale is 1.
+    """
+
+    slope: float
+    error: float
+    centre: float
+
+    def scale(self, place: Array) -> Array:
+        """Return [m] how large residuals are at [m] places, beside that at the centre."""
+        return np.asarray(np.exp(0.5 * self.slope * (place - self.centre)))
+
+    def draw(self, place: Array, draws: int, generator: np.random.Generator) -> Array:
+        """Return [draws, m] the same, the slope drawn from what is known of it."""
+        slopes = self.slope + self.error * generator.standard_normal((draws, 1))
+        return np.asarray(np.exp(0.5 * slopes * (place - self.centre)))
+
+
+def noise_trend(residuals: Array, leverage: Array, place: Array) -> NoiseTrend:
+    """Return how the size of residuals follows a place; no trend where they are too few to tell.
 
     Args:
         residuals, leverage: [n] of a fit. place: [n], as ln C.
     """
-    ones, n = np.ones(len(residuals)), len(residuals)
     scaled = residuals / np.sqrt(np.maximum(1 - leverage, 1e-6))
-    x = place - place.mean()
-    if n < FEWEST_FOR_A_TREND or not np.any(x) or not np.all(scaled):
-        return ones
+    centre = float(place.mean())
+    x = place - centre
+    if len(residuals) < FEWEST_FOR_A_TREND or not np.any(x) or not np.all(scaled):
+        return NoiseTrend(0.0, 0.0, centre)
     slope = float(x @ np.log(scaled**2) / (x @ x))
-    if abs(slope) < 2 * SPREAD_OF_A_LOG_SQUARE / np.sqrt(x @ x):
-        return ones
-    return np.asarray(np.exp(0.5 * slope * x))
+    return NoiseTrend(slope, float(SPREAD_OF_A_LOG_SQUARE / np.sqrt(x @ x)), centre)
 
 
 def with_misfit(
@@ -177,7 +194,7 @@ def with_misfit(
     Args:
         copies: [R, m] replicates of the m optima; nan where one has none.
         residuals, leverage: [m] of stage two's point fit.
-        place: [m], as ln C, along which the misfit may grow or fall (`noise_scale`).
+        place: [m], as ln C, along which the misfit may grow or fall (`noise_trend`).
 
     Returns:
         the replicates, and the share of the residual variance that is misfit.
@@ -187,15 +204,17 @@ def with_misfit(
     middle = np.where(there, copies, 0.0).sum(axis=0) / counts
     away = np.where(there, copies - middle, 0.0)
     noise = float(np.mean((away**2).sum(axis=0) / counts))
-    scale = np.ones(len(residuals)) if place is None else noise_scale(residuals, leverage, place)
+    place = np.zeros(len(residuals)) if place is None else place
+    trend = noise_trend(residuals, leverage, place)
     scaled = residuals / np.sqrt(np.maximum(1 - leverage, 1e-6))
     variance = float(np.mean((scaled - scaled.mean()) ** 2))
-    scaled = scaled / scale
+    scaled = scaled / trend.scale(place)
     scaled = scaled - scaled.mean()
     rounding = NUMERICAL * float(np.nanmax(np.abs(copies), initial=0.0))
     share = max(0.0, 1 - noise / variance) if variance > rounding**2 else 0.0
     chosen = generator.integers(0, len(scaled), size=copies.shape)
-    return copies + np.sqrt(share) * scale * scaled[chosen], share
+    scales = trend.draw(place, len(copies), generator)
+    return copies + np.sqrt(share) * scales * scaled[chosen], share
 
 
 def leverages(jacobian: Array) -> Array:

@@ -90,6 +90,15 @@ class Predictor(NamedTuple):
             return theta
         return np.asarray(np.clip(theta, self.low, self.high))
 
+    def bounded(self, theta: Array) -> NDArray[np.bool_]:
+        """Return [R, p] which parameters are at a bound."""
+        at = np.zeros(theta.shape, bool)
+        if self.low is not None:
+            at |= theta <= self.low
+        if self.high is not None:
+            at |= theta >= self.high
+        return at
+
     def held(self, theta: Array, gradient: Array) -> NDArray[np.bool_]:
         """Return [R, p] which parameters are at a bound across which the objective would fall."""
         held = np.zeros(theta.shape, bool)
@@ -116,7 +125,40 @@ def exponential(model: Predictor) -> Predictor:
         outer = np.swapaxes(along * scaled[..., None], -1, -2) @ along
         return np.asarray(bends(theta, scaled) + outer)
 
-    return Predictor(value, jacobian, curvature)
+    return Predictor(value, jacobian, curvature, model.low, model.high)
+
+
+def above_floor(excess: Predictor, coordinates: int) -> Predictor:
+    """Return the model of ln L, L = E + exp(x), given that of x with its curvature.
+
+    E is the first coordinate, before the [p] of x: a floor of 0 is then a bound, which a fit can
+    lie on, where ln E would run away.
+    """
+    bends = excess.curvature
+    assert bends is not None
+    free = np.full(coordinates, np.inf)
+    low = np.append(0.0, -free if excess.low is None else excess.low)
+    high = np.append(np.inf, free if excess.high is None else excess.high)
+
+    def value(theta: Array) -> Array:
+        return np.asarray(np.log(theta[:, :1] + np.exp(excess.value(theta[:, 1:]))))
+
+    def jacobian(theta: Array) -> Array:
+        grown = np.exp(excess.value(theta[:, 1:]))[..., None]
+        slopes = grown * excess.jacobian(theta[:, 1:])
+        whole = np.concatenate([np.ones_like(grown), slopes], axis=-1)
+        return np.asarray(whole / (theta[:, :1, None] + grown))
+
+    def curvature(theta: Array, charges: Array) -> Array:
+        grown, along = np.exp(excess.value(theta[:, 1:])), excess.jacobian(theta[:, 1:])
+        share = charges * grown / (theta[:, :1] + grown)
+        slopes = jacobian(theta)
+        out = -np.swapaxes(slopes * charges[..., None], -1, -2) @ slopes
+        out[:, 1:, 1:] += np.swapaxes(along * share[..., None], -1, -2) @ along
+        out[:, 1:, 1:] += bends(theta[:, 1:], share)
+        return np.asarray(out)
+
+    return Predictor(value, jacobian, curvature, low, high)
 
 
 class Minimum(NamedTuple):

@@ -15,6 +15,7 @@ from scipy.optimize import linprog
 
 from scaling.engine.bootstrap import Bootstrap, case_weights
 from scaling.engine.newton import Array, Loss, Minimum, Predictor, minimise, solve_weighted
+from scaling.engine.shared import widened_for_blocks
 
 DRAW_TOLERANCE = 1e-10  # a draw needs far fewer digits than the estimate
 # Below SHARP a loss is all kinks: draws pass through these multiples of its delta first.
@@ -76,15 +77,18 @@ class Problem(NamedTuple):
         Args:
             theta: [1, p] the point estimate, from which each replicate starts.
             cells: [n] cells within which rows are resampled.
-            blocks: [n] blocks, from 0, that are resampled whole instead.
+            blocks: [n] blocks, from 0, that are resampled whole instead, and draws widened for how
+                few they are; a coefficient that a draw has at its bound stays there.
         """
         generator = bootstrap.generator()
         if blocks is None:
-            weights = case_weights(cells, bootstrap.draws, generator)
-        else:
-            each = np.zeros(int(blocks.max()) + 1, np.int64)
-            weights = case_weights(each, bootstrap.draws, generator)[:, blocks]
-        return self._rerun(theta, self.target, weights)
+            return self._rerun(theta, self.target, case_weights(cells, bootstrap.draws, generator))
+        each = np.zeros(int(blocks.max()) + 1, np.int64)
+        weights = case_weights(each, bootstrap.draws, generator)[:, blocks]
+        found = self._rerun(theta, self.target, weights)
+        jacobian = self.model.jacobian(theta)[0]
+        wide = self.model.within(widened_for_blocks(found, theta, jacobian, blocks, generator))
+        return np.where(self.model.bounded(found), found, wide)
 
     def retarget(self, theta: Array, targets: Array) -> Array:
         """Return [R, p] the optimum of each of [R, n] targets; nan where none was found.

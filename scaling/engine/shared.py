@@ -18,6 +18,7 @@ from scaling.engine.newton import Array
 
 Labels = NDArray[np.int64]
 _FEWEST_OF_A_STRATUM = 6  # blocks that exchange their means with none but one another
+_LEAST_SEEN = 0.1  # share of a variance that is made up for: with less, a block alone tells it
 
 
 class TwoLevels(NamedTuple):
@@ -83,6 +84,37 @@ def two_levels(residuals: Array, jacobian: Array, blocks: Labels) -> TwoLevels:
         room_between=np.clip(1 - leverage_between, 0, 1),
         room_within=np.clip(1 - 1 / sizes[blocks] - leverage, 0, 1),
     )
+
+
+def widened_for_blocks(
+    draws: Array, centre: Array, jacobian: Array, blocks: Labels, generator: np.random.Generator
+) -> Array:
+    """Return [R, p] draws of whole blocks resampled as cases, as wide as so few blocks ask for.
+
+    Residuals of a block are smaller than its noise, the more of a coefficient rests on it: draws
+    have the share 1 - sum_g G_g^2 of the variance, G_g being the blocks' parts of the information
+    (which add up to 1). They are stretched by its root (after Bell and McCaffrey 2002), and given
+    the tails of Student's t for one degree of freedom less than there are blocks.
+
+    Args:
+        draws: [R, p]; centre: [1, p] they lie about.
+        jacobian: [n, p] at the centre; blocks: [n], from 0.
+    """
+    scale = np.linalg.norm(jacobian, axis=0)
+    scale = np.where(scale > 0, scale, 1)
+    basis, triangle = np.linalg.qr(jacobian / scale)
+    p = basis.shape[1]
+    parts = np.zeros((int(blocks.max()) + 1, p, p))
+    np.add.at(parts, blocks, basis[:, :, None] * basis[:, None, :])
+    squares = np.einsum("gij,gjk->ik", parts, parts)
+    stretch = np.eye(p)
+    if np.abs(np.diag(triangle)).min() > 1e-12:
+        seen, axes = np.linalg.eigh(np.eye(p) - squares)
+        root = (axes / np.sqrt(np.maximum(seen, _LEAST_SEEN))) @ axes.T
+        stretch = np.linalg.solve(triangle, root @ triangle)
+    free = len(parts) - 1
+    tails = np.sqrt(free / generator.chisquare(free, (len(draws), 1)))
+    return np.asarray(centre + tails * ((draws - centre) * scale) @ stretch.T / scale)
 
 
 def shared_targets(

@@ -9,6 +9,7 @@ from corpora.bootstrap import Interval
 from scaling.engine.bootstrap import CASES, Bootstrap, percentiles
 from scaling.engine.newton import SQUARES, Array
 from scaling.fits.assemble import columns, need
+from scaling.fits.chinchilla import LIMITS
 from scaling.fits.single_stage import SEARCH, OneStage, fit_stage
 from scaling.laws import arms as law_of_arms
 from scaling.laws.chinchilla import CHINCHILLA
@@ -64,6 +65,7 @@ def fit_arms(runs: Runs, options: Options = DEFAULTS, bootstrap: Bootstrap = CAS
         units=LAWS[law].units,
         conventions={"loss": BITS, "reference": reference},
         cells=np.unique(labels, return_inverse=True)[1].astype(np.int64),
+        limits={"E": LIMITS["E"]},
     )
     return _with_factors(fit_stage(stage, runs, bootstrap), others)
 

@@ -78,7 +78,14 @@ LIMITS: Limits = {
     "beta": Limit("runs of less and of more data"),
 }
 ADDED = SizeAndData("chinchilla", CHINCHILLA.names, CHINCHILLA.positive_problem, loss, LIMITS)
-COUPLED = SizeAndData("coupled", coupled.NAMES, coupled.coupled_problem, coupled.loss)
+BOTH = "runs with too little data for their size beside runs with too much"
+COUPLED = SizeAndData(
+    "coupled",
+    coupled.NAMES,
+    coupled.coupled_problem,
+    coupled.loss,
+    {**LIMITS, "k": Limit(BOTH, coupled.MOST, coupled.LEAST)},
+)
 
 
 def fit_chinchilla(

@@ -297,8 +297,8 @@ def through_zero(
         found[name] = (0.0, high) if high > -low else (low, 0.0)
         text = (
             f"the interval of {name} passes through 0, where its term is a constant: these runs do"
-            f" not bound {', '.join((name, *others))}; runs further apart in what it is a power of"
-            " would"
+            f" not bound {', '.join((name, *others))}; runs further apart in what its term"
+            " depends on would"
         )
         findings.append(warning(NOT_BOUNDED, text))
     return Open(findings, found)

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from scaling.engine.bootstrap import (
     RESIDUALS,
     Bootstrap,
+    NoiseTrend,
     leverages,
-    noise_scale,
+    noise_trend,
     residual_targets,
     with_misfit,
 )
@@ -49,6 +50,7 @@ from scaling.fits.minima import (
     IsoflopCell,
     cell_findings,
     find_minima,
+    fitted_curves,
     make_cells,
     optima_given,
     replicates,
@@ -69,6 +71,7 @@ class Optima(NamedTuple):
         runs: what they were found in; runs on curves of too few sizes are left out.
         blocks: which of them are resampled together.
         curves: budgets and rates of all curves, [c] each; found: [c] whether a curve has one.
+        noise: how that of the runs follows ln C; None without runs.
     """
 
     runs: Runs
@@ -80,6 +83,7 @@ class Optima(NamedTuple):
     blocks: RowBlocks
     curves: tuple[Array, Array]
     found: NDArray[np.bool_]
+    noise: NoiseTrend | None
 
 
 def fit_law2(
@@ -119,30 +123,19 @@ def fit_law2(
     residuals = optima.loss - fitted
     jacobian = problem.model.jacobian(best.theta)[0]
     blocks, kinds = optima.blocks, kinds_of_optima(optima.compute, optima.rate)
-    leverage = leverages(jacobian)
+    leverage, spent = leverages(jacobian), np.log(optima.compute)
     copies, share = optima.copies, 0.0
-    if blocks.shared is not None and bootstrap.resamples:
-        # What optima share does not show within them: their own residuals are the noise there is.
-        bootstrap = bootstrap._replace(kind="residuals")
-        levels, strata = (
-            two_levels(residuals, jacobian, blocks.numbers),
-            np.zeros(len(residuals), np.int64),
-        )
-        copies = shared_targets(fitted, levels, strata, bootstrap.draws, bootstrap.generator())
-    elif copies is not None:
-        copies, share = with_misfit(
-            copies, residuals, leverage, bootstrap.generator(), np.log(optima.compute)
-        )
+    if copies is not None and blocks.shared is None:
+        copies, share = with_misfit(copies, residuals, leverage, bootstrap.generator(), spent)
     elif bootstrap.resamples:
-        # Optima carry no runs to resample: the curve's own residuals are the noise there is.
-        # Small budgets are noisier: residuals are exchanged as multiples of what is usual there.
-        scale = noise_scale(residuals, leverage, np.log(optima.compute))
-        stratum = np.zeros(len(residuals), np.int64)
+        # What optima share does not show within them, and optima as given carry no runs: their own
+        # residuals are the noise there is. Small budgets are noisier, so these are exchanged as
+        # multiples of what is usual at their budget.
         bootstrap = bootstrap._replace(kind="residuals")
-        copies = residual_targets(
-            0 * fitted, residuals / scale, leverage, stratum, bootstrap.draws, bootstrap.generator()
+        trend = optima.noise or noise_trend(residuals, leverage, spent)
+        copies = fitted + trend.draw(spent, bootstrap.draws, bootstrap.generator().spawn(1)[0]) * (
+            _resampled(residuals, jacobian, trend.scale(spent), blocks, bootstrap)
         )
-        copies = fitted + scale * copies
     draws = None if copies is None else problem.public(problem.retarget(best.theta, copies))
     findings = optima.findings + misfit(share, LAW) + starts_agree(agree, len(starts))
     findings += [*blocks.findings, *shared_noise(residuals, jacobian, kinds, blocks)]
@@ -187,12 +180,25 @@ def fit_law2(
     return fit if bootstrap.kind == "none" else with_open_ends(fit, {}, left_open)
 
 
+def _resampled(
+    residuals: Array, jacobian: Array, scale: Array, blocks: RowBlocks, bootstrap: Bootstrap
+) -> Array:
+    """Return [R, m] residuals resampled as multiples of their [m] scale, by their blocks if any."""
+    none, whole = np.zeros(len(residuals)), np.zeros(len(residuals), np.int64)
+    multiples, generator = residuals / scale, bootstrap.generator()
+    if blocks.shared is None:
+        leverage, draws = leverages(jacobian), bootstrap.draws
+        return residual_targets(none, multiples, leverage, whole, draws, generator)
+    levels = two_levels(multiples, jacobian / scale[:, None], blocks.numbers)
+    return shared_targets(none, levels, whole, bootstrap.draws, generator)
+
+
 def _optima(runs: Runs, bootstrap: Bootstrap, minima: str) -> Optima:
     if optima_given(runs, LAW):
         compute, rate, loss = columns(runs, LAW)
         blocks = blocks_of(runs, bootstrap.block, LAW)
         every = np.ones(len(loss), bool)
-        return Optima(runs, compute, rate, loss, None, [], blocks, (compute, rate), every)
+        return Optima(runs, compute, rate, loss, None, [], blocks, (compute, rate), every, None)
     cells, runs = make_cells(runs, LAW)
     loss = runs.column("bits_per_byte", LAW)
     point = find_minima(cells, loss[None])
@@ -207,6 +213,8 @@ def _optima(runs: Runs, bootstrap: Bootstrap, minima: str) -> Optima:
     here = tuple(cell for cell, inside in zip(cells, found, strict=True) if inside)
     if copies is not None:
         copies = copies[:, found]
+    fitted, leverage = fitted_curves(cells, loss)
+    spent = np.log(runs.column("compute_flops", LAW))
     return Optima(
         runs,
         np.array([cell.compute for cell in here]),
@@ -217,6 +225,7 @@ def _optima(runs: Runs, bootstrap: Bootstrap, minima: str) -> Optima:
         blocks_of_curves(runs, [cell.rows for cell in here], bootstrap.block, LAW),
         (np.array([cell.compute for cell in cells]), np.array([cell.rate for cell in cells])),
         found,
+        noise_trend(loss - fitted, leverage, spent),
     )
 
 

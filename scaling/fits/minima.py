@@ -225,6 +225,15 @@ def fitted_losses(cell: IsoflopCell, loss: Array) -> Array:
     return fitted
 
 
+def fitted_curves(cells: tuple[IsoflopCell, ...], loss: Array) -> tuple[Array, Array]:
+    """Return [n] what their parabolas give for the runs of all curves, and [n] their leverages."""
+    fitted, leverage = np.empty(len(loss)), np.empty(len(loss))
+    for cell in cells:
+        fitted[cell.rows] = fitted_losses(cell, loss)
+        leverage[cell.rows] = leverages(parabola_design(cell.x))
+    return fitted, leverage
+
+
 def with_law_misfit(
     cells: tuple[IsoflopCell, ...],
     minima: Minima,
@@ -279,10 +288,7 @@ def replicates(
         # One more distinct size than coefficients: an exact fit of resampled points is no estimate.
         weights = case_weights(cell_numbers(cells, n), draws, generator, FEWEST_SIZES + 1)
         return np.broadcast_to(loss, (draws, n)), weights
-    fitted, leverage = np.empty(n), np.empty(n)
-    for cell in cells:
-        fitted[cell.rows] = fitted_losses(cell, loss)
-        leverage[cell.rows] = leverages(parabola_design(cell.x))
+    fitted, leverage = fitted_curves(cells, loss)
     _, strata = np.unique([cell.compute for cell in cells], return_inverse=True)
     budget = strata[cell_numbers(cells, n)]
     targets = residual_targets(fitted, loss - fitted, leverage, budget, draws, generator, student)

@@ -15,7 +15,7 @@ from scaling.result import FitResult
 from scaling.runs import Runs
 
 POWERS = np.array([0.5, 1.0, 2.0])  # of the repetitions and of the capacity, to start from
-SIZES = np.log(np.array([1e-4, 1e-2, 1.0]))  # ln of the mean penalty, nats per token
+SIZES = np.array([1e-4, 1e-2, 1.0])  # the penalty at the means, nats per token
 
 
 def fit_overfitting(
@@ -56,6 +56,7 @@ def fit_overfitting(
         inputs={"params": params, "tokens": tokens, "unique_tokens": unique},
         units=LAWS[law].units,
         conventions={"loss": "nats per token"},
+        exponents={"P": ("delta", "kappa")} if form == "powers" else {},
     )
     return with_base(fit_stage(stage, runs, bootstrap), held)
 
@@ -86,35 +87,45 @@ def _one(product: Array, fresh: Array, loss: Array) -> tuple[Problem, Array]:
 
 
 def _powers(repeats: Array, capacity: Array, fresh: Array, loss: Array) -> tuple[Problem, Array]:
-    """Return the problem in theta = (ln P at the means, delta, kappa), and its starts."""
+    """Return the problem in theta = (penalty at the means, delta, kappa), and its starts.
+
+    The penalty may be 0, where nothing tells its exponents.
+    """
     again = repeats > 0
     logs = [np.log(repeats[again]), np.log(capacity[again])]
     means = [float(one.mean()) for one in logs]
-    directions = np.zeros((3, len(loss)))
-    directions[0, again] = 1.0
-    directions[1, again], directions[2, again] = (
-        one - mean for one, mean in zip(logs, means, strict=True)
-    )
+    directions = np.zeros((2, len(loss)))
+    directions[:, again] = [one - mean for one, mean in zip(logs, means, strict=True)]
 
-    def share(theta: Array) -> tuple[Array, Array]:
-        added = np.exp(theta @ directions) * again
-        return added, added / (fresh + added)
+    def shares(theta: Array) -> tuple[Array, Array]:
+        """Return [R, n] what a penalty of 1 adds, over L; and L."""
+        unit = np.exp(theta[:, 1:] @ directions) * again
+        total = fresh + theta[:, :1] * unit
+        return unit / total, total
 
     def value(theta: Array) -> Array:
-        return np.asarray(np.log(fresh + share(theta)[0]))
+        return np.asarray(np.log(shares(theta)[1]))
 
     def jacobian(theta: Array) -> Array:
-        return np.asarray(share(theta)[1][..., None] * directions.T)
+        unit, _ = shares(theta)
+        slopes = (theta[:, :1] * unit)[..., None] * directions.T
+        return np.concatenate([unit[..., None], slopes], axis=-1)
 
     def curvature(theta: Array, slopes: Array) -> Array:
-        part = share(theta)[1]
-        return np.asarray((directions * (slopes * part * (1 - part))[:, None]) @ directions.T)
+        along = jacobian(theta)
+        out = -np.swapaxes(along * slopes[..., None], -1, -2) @ along
+        unit = slopes * shares(theta)[0]
+        mixed = unit @ directions.T
+        out[:, 0, 1:] += mixed
+        out[:, 1:, 0] += mixed
+        out[:, 1:, 1:] += (directions * (theta[:, :1] * unit)[:, None]) @ directions.T
+        return np.asarray(out)
 
     def public(theta: Array) -> dict[str, Array]:
         with np.errstate(over="ignore"):
-            price = np.exp(theta[:, 0] - theta[:, 1:] @ np.array(means))
+            price = theta[:, 0] * np.exp(-theta[:, 1:] @ np.array(means))
         return {"P": price, "delta": theta[:, 1], "kappa": theta[:, 2]}
 
-    model = Predictor(value, jacobian, curvature)
+    model = Predictor(value, jacobian, curvature, np.array([0.0, -np.inf, -np.inf]))
     starts = grid([SIZES, POWERS, POWERS])
     return Problem(model, np.log(loss), SQUARES, ("P", "delta", "kappa"), public), starts

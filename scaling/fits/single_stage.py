@@ -112,10 +112,13 @@ def fit_stage(stage: OneStage, runs: Runs, bootstrap: Bootstrap) -> FitResult:
     residuals_fitted = problem.residuals(theta)
     jacobian = problem.model.jacobian(theta)[0]
     findings += shared_noise(residuals_fitted, jacobian, kinds_of(runs, stage.law), blocks)
-    draws = None
+    draws, pipeline = None, "refitted"
     if bootstrap.resamples:
-        if bootstrap.kind == "cases" and blocks.what and blocks.number < MANY:
-            bootstrap = bootstrap._replace(kind="residuals")
+        if bootstrap.kind == "cases" and blocks.what:
+            if blocks.number < MANY:
+                bootstrap = bootstrap._replace(kind="residuals")
+            else:
+                pipeline += f", widened for {blocks.number} {blocks.what}s"
         draws = problem.public(_draw(stage, best.theta, leverage, bootstrap, blocks))
         findings += correlated(draws, names)
         findings += disagreement(problem, best.theta, draws, blocks)
@@ -140,7 +143,7 @@ def fit_stage(stage: OneStage, runs: Runs, bootstrap: Bootstrap) -> FitResult:
         **provenance(runs, stage.inputs, stage.conventions),
     )
     fit = assemble(
-        fit, runs, len(names), bootstrap, draws, "refitted", ends, blocks.what, stage.limits
+        fit, runs, len(names), bootstrap, draws, pipeline, ends, blocks.what, stage.limits
     )
     if bootstrap.kind == "none":
         return fit.model_copy(update={"findings": (*fit.findings, *open_ones.findings)})

@@ -16,7 +16,7 @@ from math import log
 
 import numpy as np
 
-from scaling.engine.newton import Array, Loss, Predictor, exponential
+from scaling.engine.newton import Array, Loss, Predictor, above_floor, exponential
 from scaling.engine.problem import Problem
 from scaling.laws import chinchilla
 from scaling.laws.chinchilla import CHINCHILLA
@@ -25,6 +25,7 @@ from scaling.laws.registry import BITS, NATS, Quantities, Quantity
 
 NAMES = (*CHINCHILLA.names, "k")  # E, A, B, alpha, beta, k
 COUPLINGS = (0.3, 0.6, 1.0, 2.0)  # k to start from
+LEAST, MOST = 0.02, 50.0  # k beyond which another tells runs no better
 
 
 def loss(p: Coefficients, params: Array, tokens: Array) -> Array:
@@ -83,16 +84,20 @@ def coupled_problem(
         relative: residuals are differences of ln L instead of L.
     """
     base, starts = CHINCHILLA.log_problem(columns, observed, charge, keep, relative=relative)
-    data = _Logs(columns)
-    model = Predictor(data.value, data.jacobian, data.curvature)
+    data = _Excess(columns)
+    low = np.array([-np.inf, -np.inf, 0.0, 0.0, log(LEAST)])
+    high = np.array([np.inf, np.inf, np.inf, np.inf, log(MOST)])
+    model = above_floor(
+        Predictor(data.value, data.jacobian, data.curvature, low, high), len(NAMES) - 1
+    )
     if not relative:
         model = exponential(model)
     starts = np.array([[*start, log(k)] for start, k in product(starts, COUPLINGS)])
     return Problem(model, base.target, charge, NAMES, data.public), starts
 
 
-class _Logs:
-    """The engine's view: theta = (ln E, ln A', ln B', alpha, beta, ln k), N and D centred."""
+class _Excess:
+    """The engine's ln (L - E): theta = (ln A', ln B', alpha, beta, ln k), N and D centred."""
 
     def __init__(self, columns: Mapping[str, Array]) -> None:
         logs = [np.log(columns[name]) for name in ("N", "D")]
@@ -100,56 +105,29 @@ class _Logs:
         self.n, self.d = (one - mean for one, mean in zip(logs, self.means, strict=True))
 
     def public(self, theta: Array) -> dict[str, Array]:
-        """Return the coefficients, [R] each."""
+        """Return the coefficients, [R] each, of [R, 6] coordinates of which E is the first."""
         k = np.exp(theta[:, 5])
         with np.errstate(over="ignore"):
             amplitudes = [
                 np.exp((theta[:, 1 + i] + theta[:, 3 + i] * self.means[i]) / k) for i in (0, 1)
             ]
-            values = [np.exp(theta[:, 0]), *amplitudes, theta[:, 3], theta[:, 4], k]
+        values = [theta[:, 0], *amplitudes, theta[:, 3], theta[:, 4], k]
         return dict(zip(NAMES, values, strict=True))
 
     def value(self, theta: Array) -> Array:
-        """Return [R, n] ln L."""
-        return np.asarray(np.logaddexp(theta[:, :1], self._excess(theta)[0]))
+        """Return [R, n] ln (L - E)."""
+        return self._parts(theta)[0]
 
     def jacobian(self, theta: Array) -> Array:
-        """Return [R, n, 6] d ln L / d theta."""
-        excess, slopes = self._slopes(theta)
-        share = np.exp(excess - np.logaddexp(theta[:, :1], excess))
-        return np.concatenate([(1 - share)[..., None], share[..., None] * slopes], axis=-1)
+        """Return [R, n, 5] its slopes."""
+        _, p, gap = self._parts(theta)
+        entropy = np.exp(theta[:, 4:]) * (np.logaddexp(0, gap) - p * gap)
+        return np.stack([p, 1 - p, -p * self.n, -(1 - p) * self.d, entropy], axis=-1)
 
     def curvature(self, theta: Array, weights: Array) -> Array:
-        """Return [R, 6, 6] `sum_n w_n d2 ln L_n / d theta2`."""
-        excess, slopes = self._slopes(theta)
-        share = np.exp(excess - np.logaddexp(theta[:, :1], excess))
-        away = np.concatenate([-np.ones_like(slopes[..., :1]), slopes], axis=-1)
-        spread = weights * share * (1 - share)
-        total = np.swapaxes(away * spread[..., None], -1, -2) @ away
-        total[:, 1:, 1:] += self._bends(theta, weights * share)
-        return np.asarray(total)
-
-    def _excess(self, theta: Array) -> tuple[Array, Array, Array]:
-        """Return [R, n] ln (L - E), the share p of the first term within, and (u - v) / k."""
-        k = np.exp(theta[:, 5:])
-        u = theta[:, 1:2] - theta[:, 3:4] * self.n
-        v = theta[:, 2:3] - theta[:, 4:5] * self.d
-        gap = (u - v) / k
-        with np.errstate(over="ignore"):
-            share = 1 / (1 + np.exp(-gap))
-        return k * np.logaddexp(u / k, v / k), share, gap
-
-    def _slopes(self, theta: Array) -> tuple[Array, Array]:
-        """Return [R, n] ln (L - E), and its [R, n, 5] slopes by theta_1 to theta_5."""
-        excess, p, gap = self._excess(theta)
-        entropy = np.exp(theta[:, 5:]) * (np.logaddexp(0, gap) - p * gap)
-        slopes = [p, 1 - p, -p * self.n, -(1 - p) * self.d, entropy]
-        return excess, np.stack(slopes, axis=-1)
-
-    def _bends(self, theta: Array, weights: Array) -> Array:
-        """Return [R, 5, 5] the weighted sum of the second derivatives of ln (L - E)."""
-        _, p, gap = self._excess(theta)
-        k = np.exp(theta[:, 5:])
+        """Return [R, 5, 5] `sum_n w_n d2 ln (L - E)_n / d theta2`."""
+        _, p, gap = self._parts(theta)
+        k = np.exp(theta[:, 4:])
         ones = np.ones_like(p)
         # d gap / d theta, times k; and the second derivative left over, by ln k twice.
         away = np.stack([ones, -ones, -self.n * ones, self.d * ones, -k * gap], axis=-1)
@@ -157,3 +135,13 @@ class _Logs:
         total = np.swapaxes(away * spread[..., None], -1, -2) @ away
         total[:, 4, 4] += (weights * k * (np.logaddexp(0, gap) - p * gap)).sum(-1)
         return np.asarray(total)
+
+    def _parts(self, theta: Array) -> tuple[Array, Array, Array]:
+        """Return [R, n] ln (L - E), the share p of the first term within, and (u - v) / k."""
+        k = np.exp(theta[:, 4:])
+        u = theta[:, :1] - theta[:, 2:3] * self.n
+        v = theta[:, 1:2] - theta[:, 3:4] * self.d
+        gap = (u - v) / k
+        with np.errstate(over="ignore"):
+            share = 1 / (1 + np.exp(-gap))
+        return np.asarray(k * np.logaddexp(u / k, v / k)), share, gap

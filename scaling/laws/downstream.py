@@ -29,9 +29,9 @@ DOWNSTREAM: Quantities = {
 def downstream_problem(
     loss: Array, wrong: Array, charge: Loss, chance: float
 ) -> tuple[Problem, Array]:
-    """Return the engine's problem in theta = (logit of eps / chance, ln k at the middle, ln gamma).
+    """Return the engine's problem in theta = (eps, ln k at the middle, ln gamma).
 
-    So eps lies below what chance gets wrong, and the error falls with the loss.
+    eps is bounded by what chance gets wrong, which it may equal; the error falls with the loss.
 
     Args:
         loss, wrong: [n] L and the error there.
@@ -40,43 +40,35 @@ def downstream_problem(
     middle, spread = float(loss.mean()), float(np.ptp(loss))
     away = loss - middle
 
-    def parts(theta: Array) -> tuple[Array, Array, Array, Array]:
-        share = 1 / (1 + np.exp(-theta[:, :1]))
+    def parts(theta: Array) -> tuple[Array, Array, Array]:
         with np.errstate(over="ignore"):
             gamma = np.exp(theta[:, 2:])
-            return share, gamma, np.exp(theta[:, 1:2] - gamma * away), -gamma * away
+            return gamma, np.exp(theta[:, 1:2] - gamma * away), -gamma * away
 
     def value(theta: Array) -> Array:
-        share, _, fall, _ = parts(theta)
-        return np.asarray(chance * share - fall)
+        return np.asarray(theta[:, :1] - parts(theta)[1])
 
     def jacobian(theta: Array) -> Array:
-        share, _, fall, slope = parts(theta)
-        top = np.broadcast_to(chance * share * (1 - share), fall.shape)
-        return np.stack([top, -fall, -fall * slope], axis=-1)
+        _, fall, slope = parts(theta)
+        return np.stack([np.ones_like(fall), -fall, -fall * slope], axis=-1)
 
     def curvature(theta: Array, weights: Array) -> Array:
-        share, _, fall, slope = parts(theta)
+        _, fall, slope = parts(theta)
         out = np.zeros((len(theta), 3, 3))
-        bend = chance * share * (1 - share) * (1 - 2 * share)
-        out[:, 0, 0] = (weights * bend).sum(-1)
         out[:, 1, 1] = -(weights * fall).sum(-1)
         out[:, 1, 2] = out[:, 2, 1] = -(weights * fall * slope).sum(-1)
         out[:, 2, 2] = -(weights * fall * (slope**2 + slope)).sum(-1)
         return out
 
     def public(theta: Array) -> dict[str, Array]:
-        share, gamma, _, _ = parts(theta)
+        gamma = parts(theta)[0]
         with np.errstate(over="ignore"):
             k = np.exp(theta[:, 1] + gamma[:, 0] * middle)
-        return {"eps": chance * share[:, 0], "k": k, "gamma": gamma[:, 0]}
+        return {"eps": theta[:, 0], "k": k, "gamma": gamma[:, 0]}
 
     drop = max(float(np.ptp(wrong)), 1e-6)
-    tops = [min(1 - 1e-3, (wrong.max() + extra * drop) / chance) for extra in (0.05, 0.5)]
-    starts = [
-        [np.log(top / (1 - top)), np.log(drop / 2), np.log(rate / spread)]
-        for top in tops
-        for rate in RATES
-    ]
-    model = Predictor(value, jacobian, curvature)
+    tops = [min(chance, wrong.max() + extra * drop) for extra in (0.05, 0.5)]
+    starts = [[top, np.log(drop / 2), np.log(rate / spread)] for top in tops for rate in RATES]
+    low, high = np.array([0.0, -np.inf, -np.inf]), np.array([chance, np.inf, np.inf])
+    model = Predictor(value, jacobian, curvature, low, high)
     return Problem(model, wrong, charge, NAMES, public), np.array(starts)

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scaling.engine.newton import Array, Loss, Predictor, exponential
+from scaling.engine.newton import Array, Loss, Predictor, above_floor, exponential
 from scaling.engine.problem import Node, Problem, grid, search
 
 Coefficients = Mapping[str, Any]  # a number, or an array of draws, by name
@@ -113,25 +113,30 @@ class PowerSum(NamedTuple):
     ) -> tuple[Problem, Array]:
         """Return the same with logarithms of the amplitudes, for exponents that terms share.
 
+        The first term is the floor, a constant that may be 0.
+
         Args:
             relative: residuals are differences of ln L instead of L.
         """
         data = _Centred(self, columns)
         count = len(self.terms)
-        model = _LogSum(data, count, len(self.names))
+        above = _LogSum(_Centred(self._replace(terms=self.terms[1:]), columns), count - 1)
+        model = above_floor(above.of_log(), len(self.names) - 1)
 
         def public(theta: Array) -> dict[str, Array]:
             with np.errstate(over="ignore"):
-                raw = np.exp(theta[:, :count] - theta[:, count:] @ data.shifts.T)
-            return self._published(raw, theta[:, count:], data.means)
+                raw = np.exp(theta[:, 1:count] - theta[:, count:] @ data.shifts[1:].T)
+            amplitudes = np.concatenate([theta[:, :1], raw], axis=1)
+            return self._published(amplitudes, theta[:, count:], data.means)
 
         nodes = self._nodes(data, loss, charge, keep, relative)
         # A negative amplitude has no logarithm; such a node starts from a small positive one.
-        floor = 1e-4 * float(loss.min())
-        starts = np.concatenate([np.log(np.maximum(nodes.linear, floor)), nodes.exponents], axis=1)
+        heights = np.maximum(nodes.linear, START_SHARE * float(loss.min()))
+        logs = np.concatenate([heights[:, :1], np.log(heights[:, 1:])], axis=1)
+        starts = np.concatenate([logs, nodes.exponents], axis=1)
         if relative:
-            return Problem(model.of_log(), np.log(loss), charge, self.names, public), starts
-        return Problem(exponential(model.of_log()), loss, charge, self.names, public), starts
+            return Problem(model, np.log(loss), charge, self.names, public), starts
+        return Problem(exponential(model), loss, charge, self.names, public), starts
 
     def positive_problem(
         self, columns: Mapping[str, Array], loss: Array, charge: Loss, keep: int, *, relative: bool
@@ -323,8 +328,8 @@ class _PositiveSum:
 class _LogSum:
     """The engine's view of a sum of positive terms, theta = (ln amplitudes, exponents)."""
 
-    def __init__(self, data: _Centred, count: int, size: int) -> None:
-        self.data, self.count, self.size = data, count, size
+    def __init__(self, data: _Centred, count: int) -> None:
+        self.data, self.count, self.size = data, count, count + data.shifts.shape[1]
 
     def of_log(self) -> Predictor:
         """Return the model of ln L."""

@@ -182,7 +182,9 @@ def test_prices_are_those_of_the_shipped_optima(language: str) -> None:
 def test_the_answer_leads_with_what_speaks_against_it(english: Advice) -> None:
     (said,) = english.cautions
     assert said.startswith("the laws disagree beyond their intervals: ")
-    assert "the price of bytes" in said and "near" not in said and "T*" not in said
+    assert (
+        "B* 1.7" in said and "the price of far" in said and "near" not in said and "T*" not in said
+    )
     for one in english.tokenizers:
         assert one.joint_price_bits_per_byte is not None
         ours, joint = one.price_bits_per_byte, one.joint_price_bits_per_byte

@@ -124,15 +124,6 @@ CASES = (
 )
 
 
-# Where a run of this study came out below 90 % or above 99 %; LOG.md says why, as far as is known.
-SHORT = {
-    Case("law2-runs", "cell"): "delta and T0 89.5 %",
-    Case("law2-runs", "budget", "budget"): "gamma and L0 87 %, T* 100 %",
-    Case("joint", "heteroscedastic"): "rho0 and N* 89 % of 100 replications",
-    Case("chinchilla-checkpoints", "run"): "L* at ten times the budgets 88 %",
-}
-
-
 def noise_of(case: Case, planted: Planted, generator: np.random.Generator) -> Array:
     """Return [n] noise of the case."""
     runs, rows = planted.runs, len(planted.runs)
@@ -189,18 +180,17 @@ def coverage(case: Case, replications: int = REPLICATIONS, draws: int = DRAWS) -
     return {name: count / replications for name, count in covered.items()}
 
 
+def outside(shares: Mapping[str, float]) -> dict[str, float]:
+    return {name: share for name, share in shares.items() if not 0.90 <= share <= 0.99}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, marks=pytest.mark.xfail(reason=SHORT[case], strict=False))
-        if case in SHORT
-        else case
-        for case in CASES
-    ],
-    ids=["-".join(filter(None, case)) for case in CASES],
-)
+@pytest.mark.parametrize("case", CASES, ids=["-".join(filter(None, case)) for case in CASES])
 def test_intervals_cover(case: Case) -> None:
-    """90 to 99 % of them, a fit without an interval counting as a miss."""
-    shares = coverage(case)
-    assert all(0.90 <= share <= 0.99 for share in shares.values()), shares
+    """90 to 99 % of them, a fit without an interval counting as a miss.
+
+    Of 200 shares with a standard error of 1.5 to 2 points a few fall short by chance: a case where
+    one does is judged by four times as many replications.
+    """
+    if outside(coverage(case)):
+        assert not outside(coverage(case, 4 * REPLICATIONS))
