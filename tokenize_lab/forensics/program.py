@@ -37,6 +37,7 @@ MOST_CHOSEN = 30_000  # stretches in all: 1.3 GB, a minute of CPU for each round
 MOST_ROUNDS = 40
 LEAST = 1.0  # occurrences per million bytes: slack of rarer pairs costs no more than theirs
 SCALE = 1e-3  # of counts in the solver, whose tolerances are absolute: per thousand bytes
+ROUNDING = 1e-6  # of what is lacking where no slack is needed: what the solver leaves
 GAP = 1e-3  # of the slack: what is found is at most so far below the least there is
 REACH, REACH_LEAST = (
     0.5,
@@ -116,7 +117,7 @@ def solve(
         np.maximum.at(worst, history.pair, broken)
         # Raising each pair's slack by what it lacks would satisfy everything.
         lacking = float(worst @ costs.pairs)
-        gap = lacking / slack if slack else float(lacking > 0)
+        gap = lacking / slack if slack else float(lacking > ROUNDING)
         progress(f"choosing constraints, round {rounds}: {_so_far(len(chosen), gap)}", 0)
         stopped = _stopped(shares, box)
         if gap <= GAP and not stopped:
