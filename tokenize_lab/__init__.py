@@ -21,10 +21,16 @@ if TYPE_CHECKING:
     from scaling.advise.advise import advise
     from scaling.predict import predict
     from scaling.read_runs import read_runs
-    from tokenize_lab.library.designing import design
     from tokenize_lab.library.laws import fit
     from tokenize_lab.library.measuring import load, measure
-    from tokenize_lab.library.vocabularies import audit, diff, mixture, train, vocab_curve
+    from tokenize_lab.library.vocabularies import (
+        audit,
+        design,
+        diff,
+        mixture,
+        train,
+        vocab_curve,
+    )
 
     __version__: str
 
@@ -47,9 +53,10 @@ __all__ = [
 _HOMES = {
     "corpora.errors": ("InputError",),
     "tokenize_lab.library.measuring": ("load", "measure"),
-    "tokenize_lab.library.vocabularies": ("audit", "diff", "mixture", "train", "vocab_curve"),
+    "tokenize_lab.library.vocabularies": (
+        *("audit", "design", "diff", "mixture", "train", "vocab_curve"),
+    ),
     "tokenize_lab.library.laws": ("fit",),
-    "tokenize_lab.library.designing": ("design",),
     "scaling.predict": ("predict",),
     "scaling.read_runs": ("read_runs",),
     "scaling.advise.advise": ("advise",),
