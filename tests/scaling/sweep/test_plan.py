@@ -302,3 +302,20 @@ def test_a_plan_explains_its_columns_and_marks(tmp_path: Path) -> None:
         r"\d+ of \d+ runs: too short \(the first: \d+ steps, fits leave out those below 300\)",
         short,
     )
+
+
+def test_an_arm_that_fills_blocks_beside_one_that_does_not(tmp_path: Path) -> None:
+    """Arms of their own, whose price in compute is that of the blocks."""
+    blocks = BLT.replace("[2, 4.0, 8]", "[4]").replace('family = "blt"', 'family = "blt"\n{}')
+    text = (
+        SMALL.replace("2e7", "2e9")
+        + blocks.format("")
+        + blocks.format("diffusion_block = 4")
+        + TRAINING
+    )
+    rows = plan_of(file_of(tmp_path, text), tmp_path / "out")
+    by_arm = {row["label"]: row for row in rows}
+    assert set(by_arm) == {"static", "static, D-4"}
+    assert by_arm["static"]["steps"] > by_arm["static, D-4"]["steps"]
+    wrong = text.replace("diffusion_block = 4", "diffusion_block = 1")
+    assert "no block" in mistake(f"scaling plan {file_of(tmp_path, wrong)} {QUICK}")
