@@ -230,6 +230,31 @@ class Tokenizer(Protocol):
         ...
 
 
+class WayBack(NamedTuple):
+    """What a library's decoder does at the front of a text, and in place of what is lost.
+
+    A text is given back where this makes the text of its tokens' bytes, which is not the same as
+    that the bytes are the text's: some decoders leave the space that was put before a text, others
+    take one off that was not.
+
+    Attributes:
+        taken: bytes that it takes off the front of a text that begins with them.
+        unless_there: whether the tokenizer puts its prefix before those texts alone that do not
+            begin with it.
+        unknown: what it writes for lost text.
+    """
+
+    taken: bytes
+    unless_there: bool = False
+    unknown: bytes = b""
+
+
+def way_back(tokenizer: Tokenizer) -> WayBack:
+    """Return how a tokenizer's library decodes; by default it takes off what was put before."""
+    told: WayBack | None = getattr(tokenizer, "way_back", None)
+    return WayBack(tokenizer.prefix) if told is None else told
+
+
 class ShownShort:
     """A tokenizer whose `repr` leaves its tables out."""
 

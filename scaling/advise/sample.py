@@ -18,8 +18,8 @@ from corpora.open import open_corpus
 from scaling.advise.answer import MeasuredTokenizer
 from scaling.advise.placement import ENGLISH
 from tokenize_lab.ceilings import PieceBytes, pieces_of
+from tokenize_lab.counts.boundaries import lost_bytes, token_boundaries
 from tokenize_lab.counts.bytes import TextBytes
-from tokenize_lab.counts.tokens import lost_bytes, token_boundaries
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizer, load_tokenizers, specs_of
 from tokenize_lab.vocabulary_curves.curve import token_curve

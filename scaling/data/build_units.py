@@ -24,8 +24,8 @@ from scaling.data.shards import (
     TOKENS,
     ShardKind,
 )
+from tokenize_lab.counts.boundaries import token_boundaries
 from tokenize_lab.counts.bytes import TextBytes
-from tokenize_lab.counts.tokens import token_boundaries
 from tokenize_lab.tokenizer import Tokenizer
 
 _COUNTS = "token_counts.i64"  # tokens of each document; gives way to their sums

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from corpora.errors import InputError
-from tokenize_lab.tokenizer import Encoding, ShownShort, TokenBytes, Tokenizer
+from tokenize_lab.tokenizer import Encoding, ShownShort, TokenBytes, Tokenizer, WayBack
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,6 +28,7 @@ class LoadedTokenizer(ShownShort):
     lossy_reason: str = ""
     suffix: bytes = b""
     remark: str = ""  # what a person should know of how it was loaded
+    way_back: WayBack | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return declared_fields(self)

@@ -48,7 +48,7 @@ from tokenize_lab.backends.huggingface_json import (
 )
 from tokenize_lab.backends.running_text import LETTERS, Frame, frame_of, running_bytes
 from tokenize_lab.patterns import Splitting
-from tokenize_lab.tokenizer import Encoding
+from tokenize_lab.tokenizer import Encoding, WayBack
 
 FILE_NAME = "tokenizer.json"
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -230,6 +230,7 @@ def huggingface_from_text(text: str, spec: str, name: str, place: str) -> Huggin
         splitting=pieces._replace(literals=tuple(ordinary)),
         fast="it is lossy" if reason else fast_path(json.loads(text)["model"], pieces, name),
     )
+    tokenizer = _with_way_back(tokenizer, model.unknown)
     # A lossy tokenizer too must be able to encode, so it is tried on the same texts.
     # The character that stands for a space comes back as one, which is all that is not looked at.
     mark = path.space_mark
@@ -239,6 +240,32 @@ def huggingface_from_text(text: str, spec: str, name: str, place: str) -> Huggin
         return replace(tokenizer, lossless=False, lossy_reason=difference, fast="it is lossy")
     if isinstance(tokenizer.fast, FastPath) and not _same_ids(tokenizer):
         return replace(tokenizer, fast="tiktoken gives other ids on a probe")
+    return tokenizer
+
+
+def _with_way_back(tokenizer: HuggingFaceTokenizer, unknown: str | None) -> HuggingFaceTokenizer:
+    """Return the tokenizer with what its decoder does at the front of a text, found by trying."""
+    if tokenizer.library_tokenizer.decoder is None:  # pieces are laid side by side, with spaces
+        return tokenizer
+    table, prefix = tokenizer.token_bytes, tokenizer.prefix
+
+    def tried(text: str) -> tuple[bytes, bytes]:
+        ids = tokenizer._encode_plainly([text]).ids.tolist()
+        whole = b"".join(map(table.__getitem__, ids)).removesuffix(tokenizer.suffix)
+        return whole, tokenizer.decode_batch([ids])[0]
+
+    whole, back = tried(" a")
+    taken = whole.removesuffix(back) if back and whole.endswith(back) else prefix
+    unless_there = bool(prefix) and tried(f"{prefix.decode()}a")[0] == prefix + b"a"
+    found = WayBack(taken, unless_there, (unknown or "").encode())
+    tokenizer = replace(tokenizer, way_back=found)
+    if prefix and taken != prefix and tokenizer.lossless:
+        left = f"its decoder leaves the {prefix.decode()!r} that is put before a text"
+        return replace(tokenizer, lossless=False, lossy_reason=left, fast="it is lossy")
+    if taken and not prefix:
+        return replace(
+            tokenizer, remark=f"its decoder takes {taken.decode()!r} off the front of a text"
+        )
     return tokenizer
 
 

@@ -96,8 +96,8 @@ def tokenizer_of(source: Any, name: str = "") -> Tokenizer:
             f"{kind.__module__}.{kind.__qualname__}: not a tokenizer; it needs encode_batch(texts) "
             "and token_bytes, the raw bytes of each id"
         )
-    # A remark is made of some files only.
-    facts = (fact.name for fact in fields(LoadedTokenizer) if fact.name != "remark")
+    # Some files alone have a remark, or a decoder that is out of the ordinary.
+    facts = {fact.name for fact in fields(LoadedTokenizer)} - {"remark", "way_back"}
     has_facts = all(hasattr(source, name) for name in facts)
     of_this_library = has_facts and is_dataclass(source)
     if of_this_library and isinstance(source.token_bytes, TokenBytes):
@@ -121,6 +121,7 @@ def _wrapped(source: Any, name: str) -> ObjectTokenizer:
         lossless=bool(getattr(source, "lossless", True)),
         lossy_reason=str(getattr(source, "lossy_reason", "")),
         engine=f"{kind.__module__}.{kind.__qualname__}",
+        way_back=getattr(source, "way_back", None),
         source=source,
     )
     if not tokenizer.lossless:

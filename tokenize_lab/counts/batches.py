@@ -23,6 +23,7 @@ import numpy as np
 from corpora.document import Batch
 from corpora.errors import InputError
 from corpora.files import new_beside, removed
+from tokenize_lab.counts.boundaries import token_boundaries
 from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.counts.fields import CODE_DOMAIN, FIELDS, TextSettings, WordSegmenter
 from tokenize_lab.counts.sharing import ChunkCounter, encoding_plans
@@ -33,13 +34,12 @@ from tokenize_lab.counts.tokens import (
     add_pretokens,
     count_encoded,
     pretokens_sampled,
-    token_boundaries,
 )
 from tokenize_lab.patterns import CutRule
 from tokenize_lab.tokenizer import IntArray, Tokenizer
 
 # Part of every key: raise it whenever the meaning of a count changes.
-COUNTING_VERSION = 4
+COUNTING_VERSION = 5
 _CHECKSUM_BYTES = 32
 
 

@@ -15,11 +15,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenize_lab.counts.boundaries import token_boundaries
 from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.counts.chunks import NumberLists, grown
 from tokenize_lab.counts.fields import TOKEN_FIELDS, TOKEN_INDEX
 from tokenize_lab.counts.text import AnnotatedText
-from tokenize_lab.counts.tokens import TokenCounts, count_encoded, single_tokens, token_boundaries
+from tokenize_lab.counts.tokens import TokenCounts, count_encoded, single_tokens
 from tokenize_lab.patterns import CutRule, chunk_starts
 from tokenize_lab.tokenizer import Encoding, IntArray, Tokenizer
 

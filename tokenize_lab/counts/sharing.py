@@ -25,7 +25,7 @@ from tokenize_lab.counts.fields import TextSettings, WordSegmenter
 from tokenize_lab.counts.text import AnnotatedText
 from tokenize_lab.counts.tokens import TokenCounts, whole_words
 from tokenize_lab.patterns import PATTERNS, CutRule, Splitting, chunk_starts, rule_of
-from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer import Tokenizer, way_back
 
 MOST_BYTES = 192 << 20
 CHECK_EVERY = 16
@@ -301,6 +301,8 @@ def _rule(
         return None, facts.obstacle
     if not tokenizer.lossless:
         return None, f"it is lossy: {tokenizer.lossy_reason}"
+    if way_back(tokenizer).taken != tokenizer.prefix:
+        return None, "its decoder does not take off what was put before a text, and that alone"
     if settings.segmenter is not WordSegmenter.WHITESPACE:
         return None, f"words by {settings.segmenter.value} are found in whole texts"
     rules = {rule_of(pattern) for pattern in facts.patterns}

@@ -30,8 +30,8 @@ from corpora.document import utf8_length
 from corpora.errors import InputError
 from tokenize_lab.backends.running_text import Decoding
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
+from tokenize_lab.counts.boundaries import token_boundaries
 from tokenize_lab.counts.bytes import TextBytes
-from tokenize_lab.counts.tokens import token_boundaries
 from tokenize_lab.forensics.audit import identity, token
 from tokenize_lab.forensics.byte_table import ByteCounts, audited
 from tokenize_lab.forensics.finding import TokenizerFinding

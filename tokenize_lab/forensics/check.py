@@ -22,8 +22,8 @@ from tokenize_lab.backends.common import refused_text
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, threads
 from tokenize_lab.backends.sentencepiece import SentencePieceTokenizer
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
+from tokenize_lab.counts.boundaries import token_boundaries
 from tokenize_lab.counts.bytes import TextBytes
-from tokenize_lab.counts.tokens import token_boundaries
 from tokenize_lab.forensics.audit import identity
 from tokenize_lab.forensics.finding import TokenizerFinding
 from tokenize_lab.progress import ReportProgress, silent
@@ -165,7 +165,7 @@ def check_batch(tokenizer: Tokenizer, library: Library, most: int, batch: Batch)
     with threads(False), refused_text(tokenizer.spec):
         text = TextBytes.of(batch.texts)
         encoding = tokenizer.encode_batch(batch.texts)
-        exact = token_boundaries(text, encoding, tokenizer).exact.tolist()
+        exact = token_boundaries(text, encoding, tokenizer).given_back.tolist()
         bounds = np.append(0, np.cumsum(encoding.lengths)).tolist()
         for i, (string, (begin, end)) in enumerate(zip(batch.texts, pairwise(bounds), strict=True)):
             ours, theirs = encoding.ids[begin:end].tolist(), list(library.encode(string))

@@ -39,10 +39,7 @@ LEAST = 1.0  # occurrences per million bytes: slack of rarer pairs costs no more
 SCALE = 1e-3  # of counts in the solver, whose tolerances are absolute: per thousand bytes
 ROUNDING = 1e-6  # of what is lacking where no slack is needed: what the solver leaves
 GAP = 1e-3  # of the slack: what is found is at most so far below the least there is
-REACH, REACH_LEAST = (
-    0.5,
-    0.005,
-)  # how far a round's shares may go from the last one's: of them, more
+REACH, REACH_LEAST = 0.5, 0.005  # how far from the last round's shares: so much of each, and more
 
 
 class Costs(NamedTuple):

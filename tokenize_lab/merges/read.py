@@ -13,7 +13,15 @@ from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.huggingface_json import BYTE_TOKEN, written_merges
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.merges.merge_list import Merges, listed_merges, ranked_merges
-from tokenize_lab.tokenizer import Encoding, ShownShort, TokenBytes, Tokenizer, TokenKind
+from tokenize_lab.tokenizer import (
+    Encoding,
+    ShownShort,
+    TokenBytes,
+    Tokenizer,
+    TokenKind,
+    WayBack,
+    way_back,
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,6 +48,11 @@ class DerivedTokenizer(ShownShort):
     def suffix(self) -> bytes:
         """Bytes put after every text."""
         return self.source.suffix
+
+    @property
+    def way_back(self) -> WayBack:
+        """How its library decodes."""
+        return way_back(self.source)
 
     @property
     def lossless(self) -> bool:

@@ -12,8 +12,8 @@ from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING, assert_lossless, byt
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
 from tokenize_lab.backends.running_text import BytesProof, bytes_proof
 from tokenize_lab.backends.simple import byte_to_character, character_to_byte
+from tokenize_lab.counts.boundaries import token_boundaries
 from tokenize_lab.counts.bytes import TextBytes
-from tokenize_lab.counts.tokens import token_boundaries
 from tokenize_lab.patterns import PATTERNS
 from tokenize_lab.tokenizer import TokenKind
 from tokenize_lab.tokenizer_spec import load_tokenizer

@@ -22,12 +22,13 @@ from tests.tokenize_lab.texts import HARD, embedded_lines, parallel_lines
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer, table_of_ranks
 from tokenize_lab.counts.batches import BatchCounter, CountJob
+from tokenize_lab.counts.boundaries import token_boundaries
 from tokenize_lab.counts.bytes import WIDE_SPACES, TextBytes
 from tokenize_lab.counts.chunks import LONGEST, ChunkTable, PretokenIndex
 from tokenize_lab.counts.fields import TextSettings
 from tokenize_lab.counts.sharing import ChunkCounter, encoding_plan
 from tokenize_lab.counts.text import AnnotatedText
-from tokenize_lab.counts.tokens import TokenCounts, count_encoded, token_boundaries
+from tokenize_lab.counts.tokens import TokenCounts, count_encoded
 from tokenize_lab.measurement import count_corpora
 from tokenize_lab.patterns import PATTERNS, RULES, CutRule, chunk_starts, rule_of
 from tokenize_lab.tokenizer import Tokenizer

@@ -12,8 +12,8 @@ from corpora.errors import InputError
 from tests.cli import answer, mistake
 from tests.tokenize_lab.forensics.made import byte_level
 from tests.tokenize_lab.texts import HARD, ids_of
+from tokenize_lab.counts.boundaries import token_boundaries
 from tokenize_lab.counts.bytes import TextBytes
-from tokenize_lab.counts.tokens import token_boundaries
 from tokenize_lab.forensics.diff import diff
 from tokenize_lab.merges.dynamic import dynamic, refuse_dynamic
 from tokenize_lab.tokenizer import table_of
