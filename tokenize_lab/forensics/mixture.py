@@ -34,7 +34,7 @@ from tokenize_lab.tokenizer_spec import load_tokenizers
 from tokenize_lab.workers import map_here
 
 BLOCKS = 64  # per language; the units of a bootstrap
-MOST_WORDS = 400_000  # distinct pieces that merges are replayed over: some 2 GB
+MOST_WORDS = 400_000  # distinct pieces that merges are replayed over: some 1 GB
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,13 @@ class PairHistory:
 
 def replay(words: Sequence[Sequence[int]], merges: Sequence[Merge]) -> PairHistory:
     """Apply the merges in order to words given as ids of their smallest symbols."""
+    changes = _noted(words, merges)
+    wanted = [changes.pairs.get(_pair_key(merge.left, merge.right), -1) for merge in merges]
+    return changes.history(np.array(wanted, np.int64), len(words))
+
+
+def _noted(words: Sequence[Sequence[int]], merges: Sequence[Merge]) -> "_Changes":
+    """Return what all merges but the last change; the text's own memory is free again then."""
     text = _Text(words)
     changes = _Changes()
 
@@ -74,8 +81,12 @@ def replay(words: Sequence[Sequence[int]], merges: Sequence[Merge]) -> PairHisto
             fresh = text.open(np.concatenate([text.before[places], places]))
             note(step, fresh, 1)
             text.index(fresh)
-    wanted = [changes.pairs.get(text.key(merge.left, merge.right), -1) for merge in merges]
-    return changes.history(np.array(wanted, np.int64), len(words))
+    return changes
+
+
+def _pair_key(left: int, right: int) -> int:
+    """Return one number for a pair of ids."""
+    return left << 32 | right
 
 
 class _Changes:
@@ -147,14 +158,10 @@ class _Text:
         self.alive = np.ones(size, np.bool_)
         self._places: dict[int, list[Positions]] = {}
 
-    def key(self, left: int, right: int) -> int:
-        """Return one number for a pair of ids."""
-        return left << 32 | right
-
     def keys(self, positions: Positions) -> IntArray:
         """Return the pair that begins at each position."""
         left, right = self.symbol[positions], self.symbol[self.after[positions]]
-        return np.asarray(left.astype(np.int64) << 32 | right)
+        return np.asarray(left.astype(np.int64) << 32 | right)  # as `_pair_key`
 
     def open(self, positions: Positions) -> Positions:
         """Return the positions, each once, at which a pair begins."""
@@ -174,7 +181,7 @@ class _Text:
 
     def places(self, merge: Merge) -> Positions:
         """Return where a merge applies, in order; of places that overlap, the leftmost."""
-        noted = self._places.pop(self.key(merge.left, merge.right), None)
+        noted = self._places.pop(_pair_key(merge.left, merge.right), None)
         if noted is None:
             return np.zeros(0, np.int32)
         found = self.open(np.concatenate(noted))
