@@ -87,6 +87,7 @@ bench *arguments:
     {{python}} bench/fit_chinchilla.py
     {{python}} bench/fit_laws.py
     {{python}} bench/train_blt.py
+    {{python}} -m bench.generate_blt
 
 # After editing the embedded corpus: write its checksums anew
 embedded-manifest:

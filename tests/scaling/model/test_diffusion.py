@@ -25,8 +25,10 @@ from scaling.model.diffusion import (
     blocks_of,
     masked_blocks,
 )
+from scaling.model.weights import build_model
 from scaling.train import step as stepping
 from scaling.train.machine import MachineSettings
+from scaling.train.memory import built_parameters, step_bytes
 from tests.scaling.evaluate.streams import CPU, byte_stream
 from tests.scaling.model.support import Cut, form
 from tests.scaling.train.runs import blt_spec, metrics, run, small_shards
@@ -232,6 +234,15 @@ def test_micro_batches_and_runs_killed_see_the_same_blocks(tmp_path: Path) -> No
     for one, other in zip(metrics(tmp_path / "whole"), metrics(tmp_path / "parts"), strict=True):
         for key in ("nats_per_target", "block_nats_per_target"):
             assert one[key] == pytest.approx(other[key], rel=1e-5)
+
+
+def test_memory_is_asked_for_blocks_too() -> None:
+    spec = blt_spec(Path("0" * 16))
+    blocks = replace(spec, model=replace(spec.model, diffusion_block=4))
+    for one in (spec, blocks):
+        built = sum(parameter.numel() for parameter in build_model(one).parameters())
+        assert built_parameters(one) == built
+    assert step_bytes(blocks, 4) > step_bytes(spec, 4)
 
 
 def test_what_blocks_cost_in_training() -> None:
