@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from corpora.errors import InputError
+from corpora.open import open_corpus
 from scaling.data.windows import StaticPatches
 from scaling.evaluate.average import average_runs
 from scaling.evaluate.exact_bytes import ExactBytes
@@ -17,6 +18,8 @@ from scaling.evaluate.trained_run import TrainedRun, open_run
 from tests.cli import answer, command, mistake
 from tests.scaling.evaluate.runs import latent_run, subword_run
 from tests.scaling.evaluate.streams import CPU, byte_stream
+from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.train import train_tokenizer
 
 TEXTS = [b"To be, or not to be, that is", b"the question: \xc3\xa9t\xc3\xa9"]
 
@@ -55,7 +58,7 @@ def test_a_run_beside_itself_gains_nothing(latent: TrainedRun) -> None:
 
 def test_evaluate_with_another_run(latent: TrainedRun, of_bytes: TrainedRun) -> None:
     line = f"scaling evaluate {latent.folder} embedded:eng_Latn,fra_Latn --device cpu"
-    line += f" --with {of_bytes.folder} --exact-bytes 12 --draws 30"
+    line += f" --with {of_bytes.folder} --exact-bytes 5 --draws 30"
     found = answer(line)
     assert found["with"] == of_bytes.spec.run_id
     rows = {row["language"]: row["average"] for row in found["rows"]}
@@ -70,8 +73,9 @@ def test_evaluate_with_another_run(latent: TrainedRun, of_bytes: TrainedRun) -> 
 
 def test_a_prompt_may_end_inside_a_token(tmp_path: Path) -> None:
     """Bytewise text is greedy in the exact probabilities of bytes."""
-    subword_run(tmp_path, "mistral:v3", confident=True)
-    run = open_run(tmp_path)
+    trained = train_tokenizer(open_corpus("embedded"), TrainSettings("bpe", 400), tmp_path / "bpe")
+    subword_run(tmp_path / "run", "tokenizer.json", trained.path, confident=True)
+    run = open_run(tmp_path / "run")
     assert run.tokenizer is not None
     exact = ExactBytes(run.model, run.tokenizer, 18)  # type: ignore[arg-type]
     written = b"".join(continue_text(run, "The wat", 2, Sampling(), bytewise=True))
@@ -92,3 +96,12 @@ def test_bytes_one_by_one_over_the_end_of_a_context(of_bytes: TrainedRun) -> Non
 def test_a_run_of_bytes_needs_no_asking(latent: TrainedRun) -> None:
     with pytest.raises(InputError, match="predicts bytes already"):
         next(continue_text(latent, "a", 3, Sampling(), bytewise=True))
+
+
+def test_a_model_of_tokens_has_no_decoder_to_guess_with(of_bytes: TrainedRun) -> None:
+    line = f"scaling generate {of_bytes.folder} Once --device cpu --bytes 5"
+    assert "leave out `decode`" not in mistake(f"{line} --decode speculate:4")
+    assert "has no decoder" in mistake(f"{line} --decode speculate:4")
+    assert answer(line)["cost"] is None
+    line = f"scaling evaluate {of_bytes.folder} embedded:eng_Latn --device cpu --decode ar"
+    assert "only a byte latent model" in mistake(line)

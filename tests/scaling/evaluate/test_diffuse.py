@@ -103,7 +103,7 @@ def test_sampled_blocks_judged_by_rejection_follow_the_model() -> None:
     sampling = Sampling(temperature=0.3, top_k=3)
     reader = CachedBytes(model, b"", 64, next_static(4))
     expected = weights_of(reader.logits(), sampling)
-    draws, counts = 150, np.zeros(256)
+    draws, counts = 80, np.zeros(256)
     for seed in range(draws):
         drawing = Sampling(temperature=0.3, top_k=3, seed=seed)
         reader = CachedBytes(model, b"", 64, next_static(4))
