@@ -97,15 +97,10 @@ def sentence(board: Leaderboard) -> Markup:
         said += Markup("; next is {} with {}").format(
             strong(following["tokenizer"]), numbers.rate(following["bytes_per_token"])
         )
-    wins = {row["language"]: row for row in board.languages if row["rank_best"] == 1}
     elsewhere = [
-        code
-        for code in wins
-        if not any(
-            row["rank_best"] == 1 and row["tokenizer"] == best["tokenizer"]
-            for row in board.languages
-            if row["language"] == code
-        )
+        row["language"]
+        for row in board.languages
+        if row["tokenizer"] == best["tokenizer"] and row["rank_best"] != 1
     ]
     if elsewhere:
         said += Markup(". In {} another leads ({})").format(

@@ -11,8 +11,10 @@ import pytest
 
 from corpora.bootstrap import DocumentBootstrap
 from corpora.open import open_corpus
+from reports import numbers
 from reports.laws.optimal import place_of
 from reports.leaderboard.build import TABLE, Built, build_leaderboard, rows
+from reports.leaderboard.page import sentence
 from reports.leaderboard.standings import RankRange, ranked
 from scaling.advise.forecast import forecast
 from scaling.advise.laws import family_laws
@@ -120,7 +122,21 @@ def test_the_page_and_the_table_hold_the_rows(board: Built) -> None:
     assert table.to_dicts() == rows(board.board)
     page = board.page.read_text("utf-8")
     assert "mistral:tekken</b> holds the most of it over 3 languages" in page.replace("</bdi>", "")
-    assert "Faint: text is lost" in page
+    assert "Faint: text is lost" in page and "another leads" not in page
+
+
+def test_the_sentence_says_where_another_leads(tmp_path: Path) -> None:
+    """A tokenizer trained on Hindi leads there, and not over both languages."""
+    from tokenize_lab.training.settings import TrainSettings
+    from tokenize_lab.training.train import train_tokenizer
+
+    train_tokenizer(open_corpus("embedded:hin_Deva"), TrainSettings("bpe", 2000), tmp_path / "hi")
+    found = built(tmp_path, "v3=mistral:v3", "hi", text="embedded:eng_Latn,deu_Latn,hin_Deva")
+    said = sentence(found.board).striptags()
+    best = found.board.overall[0]["tokenizer"]
+    leads = {r["language"]: r["tokenizer"] for r in found.board.languages if r["rank_best"] == 1}
+    others = [code for code, name in leads.items() if name != best]
+    assert others and f"In {numbers.plural(len(others), 'language')} another leads" in said
 
 
 def test_another_tokenizer_is_all_that_is_measured(tmp_path: Path) -> None:
