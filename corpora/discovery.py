@@ -70,7 +70,9 @@ def text_files(path: Path, globs: Sequence[str] = ()) -> FoundFiles:
         only = regular_file(path)
         folder = "" if only.parent == Path() else only.parent.name
         name, source = Path(folder, only.name), sanitize(only.name)
-        return FoundFiles([TextFile(only, source, _language(name, _beside(only)))], [])
+        return FoundFiles(
+            [TextFile(only, source, language_of(name, among_languages=_beside(only)))], []
+        )
     names = sorted(names_below(path))
     if globs:
         asked = [name for name in names if any(_matches(name, glob) for glob in globs)]
@@ -98,10 +100,13 @@ def text_files(path: Path, globs: Sequence[str] = ()) -> FoundFiles:
             f" what `glob` names, such as {_ON_REQUEST}"
         )
     beside = _named_by_languages(name.name for name in kept)
+    private = _named_by_languages(part for name in kept for part in name.parts[:-1])
     root = Path(path.resolve().name)
     files = [
         TextFile(
-            regular_file(path / name), sanitize(name.as_posix()), _language(root / name, beside)
+            regular_file(path / name),
+            sanitize(name.as_posix()),
+            language_of(root / name, among_languages=beside, private_tags=private),
         )
         for name in kept
     ]
@@ -251,10 +256,6 @@ def _is_binary(path: Path) -> bool:
         raise unreadable(path, error) from error
     # Text in UTF-16 has null bytes too; reading it says how to convert it.
     return b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff"))
-
-
-def _language(name: Path, among_languages: bool) -> str:
-    return language_of(name, among_languages=among_languages)
 
 
 def _beside(path: Path) -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LANGUAGE_SCRIPT = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 _TAG = re.compile(r"([A-Za-z]{2,3})((?:[-_][A-Za-z0-9]{2,8})*)")
+_PRIVATE = re.compile(r"x(-[a-z0-9]{1,8})+")  # `x-klingon`: a language by agreement (RFC 5646)
 _OF_A_LOCALE = re.compile(r"[.@].*")  # `de_DE.UTF-8`, `sr_RS@latin`
 _WITH_REGION = re.compile(r"([a-z]{2,3})[-_]([a-z]{2})")
 
@@ -52,7 +53,9 @@ def is_language_script(name: str) -> bool:
     return _LANGUAGE_SCRIPT.fullmatch(name) is not None
 
 
-def language_of(path: PurePath, *, among_languages: bool = False) -> str:
+def language_of(
+    path: PurePath, *, among_languages: bool = False, private_tags: bool = False
+) -> str:
     """Return the language that the file's name, or else its nearest folder's, says; or `und`.
 
     Any part of the file's name between dots may say it (`hin_Deva.txt`, `de-DE.jsonl.xz`,
@@ -60,10 +63,13 @@ def language_of(path: PurePath, *, among_languages: bool = False) -> str:
 
     Args:
         among_languages: whether files beside it are named by languages, so that `my.txt` is, too.
+        private_tags: whether folders are, so that `x-klingon` is one of them.
     """
     for part in (*path.name.split("."), *(folder.name for folder in path.parents)):
         if (found := _named(part, among_languages)) is not None:
             return found
+        if (among_languages or private_tags) and _PRIVATE.fullmatch(part):
+            return part
     return UNKNOWN_LANGUAGE
 
 

@@ -210,7 +210,7 @@ def _spooled_stdin() -> TextFile:
     if is_record:
         _LOGGER.info("-: each line is taken for a JSON record, as the first is one")
         named = named.rename(folder / f"stdin.jsonl{ending}")
-    return TextFile(named, "stdin", UNKNOWN_LANGUAGE)
+    return TextFile(named, "stdin", UNKNOWN_LANGUAGE, called="stdin")
 
 
 def _hub_corpus(spec: str, settings: ReadSettings) -> ReadCorpus:

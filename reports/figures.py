@@ -14,7 +14,7 @@ from corpora.errors import InputError, did_you_mean
 from reports.charts.chart import Chart, Panel, linear
 from reports.charts.figure import Figure
 from reports.charts.svg import Series, series_style
-from reports.laws.allocation import allocation_panels, parabola_panels
+from reports.laws.allocation import CURVES, allocation_panels, parabola_panels
 from reports.laws.bowl import contour_panels
 from reports.laws.profiles import best_rate_panel, compute_panel, losses_panel, optima_of
 from reports.laws.results import Laws
@@ -123,7 +123,7 @@ def fit_figure(fits: FitResult | Sequence[FitResult], runs: Runs | None = None) 
     fit = next((fit for fit in several if fit.estimates), None)
     if fit is None:
         raise InputError("nothing was fitted, so there is nothing to draw")
-    if fit.law in ("isoflop", "isoflop-surface"):
+    if fit.law in (*CURVES, "isoflop-surface"):
         found = laws.with_runs(fit.law)
         if not found:
             raise InputError(f"{fit.law}: its chart is drawn from the runs; give them as well")

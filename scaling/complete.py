@@ -9,6 +9,7 @@ import polars as pl
 
 from corpora.errors import InputError
 from scaling.engine.newton import Array
+from scaling.result import Finding, noted
 from scaling.runs import KEY, LOSSES
 
 TOLERANCE = 0.01  # budgets that agree to this are one: a run ends on a whole step
@@ -18,7 +19,7 @@ DATA = ("train_tokens", "train_bytes", "train_characters")
 _GROWS = (*DATA, "compute_flops", "steps")  # as training goes on
 
 
-def last_of_logs(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def last_of_logs(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     """Return the last row of every log, and the other rows as they are; with notes.
 
     A log is of one run: its rows agree in all that tells runs apart, and count different steps.
@@ -45,7 +46,7 @@ def last_of_logs(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
     runs = int(logs["__last"].sum())
     whose = "one run" if runs == 1 else f"{runs} runs"
     text = f"{logs.height} rows are logs of {whose}, by their steps: the last of each is taken"
-    return kept.select(frame.columns), (text,)
+    return kept.select(frame.columns), (noted("logs", text),)
 
 
 def same_run(frame: pl.DataFrame) -> list[str]:
@@ -64,7 +65,9 @@ def last_rows(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(pl.col(seen) == pl.col(seen).max().over(key))
 
 
-def complete(frame: pl.DataFrame, source: str, params: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def complete(
+    frame: pl.DataFrame, source: str, params: str
+) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     """Return the rows with what follows from their columns, and how it was worked out.
 
     A perplexity is taken per token. Where a table counts no data, D = C / 6 N, and where it gives
@@ -95,10 +98,12 @@ def complete(frame: pl.DataFrame, source: str, params: str) -> tuple[pl.DataFram
         compute = 6 * pl.col(params) * pl.col("train_tokens")
         frame = frame.with_columns(compute.alias("compute_flops"))
         notes.append(f"compute_flops are not given: taken as 6 {params} train_tokens")
-    return frame, tuple(notes)
+    return frame, tuple(noted("worked out", text) for text in notes)
 
 
-def merge_budgets(frame: pl.DataFrame, tolerance: float) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def merge_budgets(
+    frame: pl.DataFrame, tolerance: float
+) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     """Return the rows with budgets that agree to within the tolerance made one, and rates likewise.
 
     Only where they are those of a grid: groups of values that span no more than the tolerance, and
@@ -120,7 +125,7 @@ def merge_budgets(frame: pl.DataFrame, tolerance: float) -> tuple[pl.DataFrame, 
             f"{many} values of {name} are {few} {what}, for they agree to within {spread:.2g}; with"
             " a budget tolerance of 0 each is taken as it stands"
         )
-    return frame, tuple(notes)
+    return frame, tuple(noted("values made one", text) for text in notes)
 
 
 def _numbers(frame: pl.DataFrame, name: str) -> Array | None:

@@ -20,7 +20,7 @@ from corpora.bootstrap import bounds_text
 from corpora.errors import InputError, did_you_mean
 from scaling.fits.downstream import predict_error
 from scaling.fits.results import Fits
-from scaling.laws.registry import quantities
+from scaling.laws.registry import asked_as, quantities
 from scaling.published.tables import PUBLISHED
 from scaling.result import FitResult, read_fit
 
@@ -126,7 +126,8 @@ class Predictions:
 
     def __repr__(self) -> str:
         count = len(self.rows)
-        return f"Predictions({self.fit.law}, {self.fit.form}: {count} value{'s' * (count != 1)})"
+        law, values = asked_as(self.fit.law), f"{count} value{'s' * (count != 1)}"
+        return f"Predictions({law}, {self.fit.form}: {values})"
 
     def _repr_html_(self) -> str:
         said = "".join(f"<p>{html.escape(line)}</p>" for line in self.cautions)
@@ -189,20 +190,22 @@ def predict(
     for name in given:
         if name not in taken:
             near = did_you_mean(name, taken)
-            raise InputError(f"{found.law} takes no `{name}`{near}; {what}")
+            raise InputError(f"{asked_as(found.law)} takes no `{name}`{near}; {what}")
     if not given:
-        raise InputError(f"{found.law}: no input is given; {what}")
+        raise InputError(f"{asked_as(found.law)}: no input is given; {what}")
     told = {name: one for name, one in known.items() if set(one.inputs) <= set(given)}
     for name in given:
         if all(name not in one.inputs for one in told.values()):
-            raise InputError(f"{found.law}: `{name}` decides nothing without another; {what}")
+            raise InputError(
+                f"{asked_as(found.law)}: `{name}` decides nothing without another; {what}"
+            )
     count = sum(int(np.prod([len(given[n]) for n in one.inputs])) for one in told.values())
     if count > _MOST:
         raise InputError(f"{count:,} predictions are too many at once ({_MOST:,}); give fewer")
     tasks = None if downstream is None else given_fit(downstream)
     if tasks is not None and not set(told) & set(_ERROR_OF):
         raise InputError(
-            f"`downstream` needs a loss, and {found.law} predicts none of that; {what}"
+            f"`downstream` needs a loss, and {asked_as(found.law)} predicts none of that; {what}"
         )
     rows: list[PredictedValue] = []
     missing: list[InputError] = []  # quantities whose coefficients were not published or found
@@ -217,6 +220,8 @@ def predict(
             ends = predicted.interval
             low, high = (None, None) if ends is None else map(_number, ends)
             value = _number(predicted.value)
+            if name.endswith("_opt") and value == 0:  # coefficients at a limit, not an optimum
+                value = low = high = None
             rows.append(PredictedValue(name, inputs, value, low, high, one.unit, predicted.outside))
             if tasks is not None and name in _ERROR_OF:
                 rows.append(_task_error(found, name, tasks, inputs))

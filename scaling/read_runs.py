@@ -9,7 +9,7 @@ from corpora.arguments import flag, real, refused
 from corpora.errors import InputError, did_you_mean
 from scaling.complete import TOLERANCE, complete, last_of_logs, last_rows, merge_budgets
 from scaling.load_table import LoadedTable, RunsSource, load_table
-from scaling.result import Excluded
+from scaling.result import Excluded, Finding, noted
 from scaling.runs import (
     ALIASES,
     FEWEST_STEPS,
@@ -135,7 +135,7 @@ def _as_told(frame: pl.DataFrame, columns: Mapping[str, str], source: str) -> pl
     return frame.drop(clashing, strict=False).rename(names)
 
 
-def _as_known(frame: pl.DataFrame, source: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def _as_known(frame: pl.DataFrame, source: str) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     known = {*NUMBERS, *SIGNED, *TEXTS}
     renames = {
         name: ALIASES[name]
@@ -154,7 +154,8 @@ def _as_known(frame: pl.DataFrame, source: str) -> tuple[pl.DataFrame, tuple[str
             f"{source}: no column of a runs table (has {', '.join(frame.columns[:8])})"
             f"{guess or _TELL}"
         )
-    return frame, tuple(f"column {old!r} is read as {new}" for old, new in renames.items())
+    read = (f"column {old!r} is read as {new}" for old, new in renames.items())
+    return frame, tuple(noted("column names", text) for text in read)
 
 
 def _exclude_unfinished(

@@ -11,21 +11,14 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError
 
 from corpora.arguments import refused
 from corpora.bootstrap import Interval, bounds_text
 from corpora.errors import InputError, sanitize
 from scaling.engine.bootstrap import percentiles
 from scaling.engine.newton import Array
-from scaling.laws.registry import quantities, quantity
+from scaling.laws.registry import asked_as, quantities, quantity
 
 FitStatus = Literal["converged", "not bounded", "not converged", "published"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -81,6 +74,11 @@ class Finding(_Frozen):
     name: str
     severity: Literal["note", "warning", "failure"]
     message: str
+
+
+def noted(name: str, message: str) -> Finding:
+    """Return a finding that is worth knowing."""
+    return Finding(name=name, severity="note", message=message)
 
 
 class Excluded(_Frozen):
@@ -243,14 +241,16 @@ class FitResult(_Frozen):
             np.broadcast_shapes(*(value.shape for value in values.values()))
         except ValueError as error:
             shapes = ", ".join(f"`{key}` {value.shape}" for key, value in values.items())
-            raise InputError(f"{self.law} {name}: shapes do not broadcast: {shapes}") from error
+            raise InputError(
+                f"{asked_as(self.law)} {name}: shapes do not broadcast: {shapes}"
+            ) from error
         fixed = {key: np.float64(value) for key, value in self.estimates.items()}
         try:
             value = asked.formula(fixed, **values)
         except KeyError as error:
             known = "which was not published" if self.source else "which was not found"
             raise InputError(
-                f"{self.law}: {name} needs the coefficient {error}, {known}"
+                f"{asked_as(self.law)}: {name} needs the coefficient {error}, {known}"
             ) from error
         low = high = None
         if len(self.draws):
@@ -294,7 +294,8 @@ class FitResult(_Frozen):
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name} {value:.4g}" for name, value in self.estimates.items())
-        return f"FitResult({self.law}, {self.form}, {self.status}, n = {self.n}: {shown or 'none'})"
+        law = f"{asked_as(self.law)}, {self.form}, {self.status}, n = {self.n}"
+        return f"FitResult({law}: {shown or 'none'})"
 
     __str__ = summary
 
@@ -355,7 +356,7 @@ def context_text(context: Mapping[str, float | str]) -> str:
 
 
 def _summary(fit: FitResult) -> str:
-    lines = [f"{fit.law} ({fit.form}): {fit.status}, n = {fit.n}"]
+    lines = [f"{asked_as(fit.law)} ({fit.form}): {fit.status}, n = {fit.n}"]
     if fit.source:
         lines.append(f"source: {fit.source}")
     if fit.data:

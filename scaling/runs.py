@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError, did_you_mean
 from scaling.engine.newton import Array
-from scaling.result import Excluded
+from scaling.result import Excluded, Finding
 
 # Positive numbers, by unit. A table need not have them all; a law says which it needs.
 NUMBERS: Mapping[str, str] = {
@@ -96,7 +96,7 @@ class Runs:
         params_column: which parameter count laws use.
         flops_convention: what `compute_flops` counts, or `undeclared`.
         excluded: rows left out, with reasons.
-        notes: how columns were read, where their names were not ours.
+        notes: how the table was read, where it left something open.
     """
 
     rows: pl.DataFrame
@@ -105,7 +105,7 @@ class Runs:
     params_column: str = ""
     flops_convention: str = "undeclared"
     excluded: tuple[Excluded, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Finding, ...] = ()
 
     def __len__(self) -> int:
         return self.rows.height

@@ -213,7 +213,7 @@ def decoded(data: bytes, line: int | None, first_byte: int, reading: Reading) ->
     except UnicodeDecodeError as error:
         if line is None:
             line = 1 + data.count(b"\n", 0, error.start)
-        place = location(reading.file.path, line, first_byte + error.start)
+        place = location(reading.file.place, line, first_byte + error.start)
         if reading.settings.on_invalid == "refuse":
             bad = data[error.start : error.end].hex(" ")
             raise InputError(

@@ -90,7 +90,7 @@ def _languages(
     if asked is not None and first_line == 1 and not any(asked in record for record in records):
         fields = ", ".join(map(repr, records[0])) or "none"
         near = did_you_mean(asked, records[0]) or "; name the right one with `language_field`"
-        place = location(reading.file.path, first_line)
+        place = location(reading.file.place, first_line)
         raise InputError(f"{place}: no field {asked!r}; the record has {fields}{near}")
     return None
 
@@ -135,7 +135,7 @@ def _read_carefully(block: LineBlock, reading: Reading) -> RecordColumns:
 def _record(
     line: bytes, number: int, byte: int, is_torn: bool, reading: Reading
 ) -> dict[str, Any] | None:
-    path = reading.file.path
+    path = reading.file.place
     written = decoded(line, number, byte, reading)
     if written is None:
         return None
@@ -164,7 +164,7 @@ def _record(
 
 
 def _text(record: dict[str, Any], number: int, byte: int, reading: Reading) -> str | None:
-    path, field = reading.file.path, reading.settings.text_field
+    path, field = reading.file.place, reading.settings.text_field
     text = record.get(field, _MISSING)
     if text is _MISSING:
         fields = ", ".join(map(repr, record)) or "none"

@@ -63,12 +63,19 @@ class TextFile:
     Attributes:
         path: where it lies. source: what its documents name as their source.
         language: what the name says, or `und`. domain: what is known of it beforehand, or empty.
+        called: what messages call it, where that is not its path.
     """
 
     path: Path
     source: str
     language: str
     domain: str = ""
+    called: str = ""
+
+    @property
+    def place(self) -> str:
+        """What messages call it."""
+        return self.called or str(self.path)
 
 
 @dataclass(slots=True)

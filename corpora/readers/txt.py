@@ -87,7 +87,7 @@ def read_whole(reading: Reading) -> Iterator[Batch]:
     try:
         data = b"".join(blocks(file.path))
     except TornFileError as error:
-        raise InputError(f"{file.path}: {error}; fetch the file again or recompress it") from error
+        raise InputError(f"{file.place}: {error}; fetch the file again or recompress it") from error
     start = len(UTF8_SIGNATURE) if data.startswith(UTF8_SIGNATURE) else 0
     text = decoded(data[start:], None, start, reading)
     if text:

@@ -1,6 +1,7 @@
 """How data and model size share a budget: the isoFLOP parabolas, and Law I through their minima."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from markupsafe import Markup
@@ -22,6 +23,7 @@ from reports.page import Section, behind, missing, note
 from scaling.result import FitResult
 from scaling.runs import Runs
 
+CURVES = ("isoflop", "isoflop-tokens")  # laws of one curve each
 _STEPS = 48  # of a parabola
 _USUAL = 1e20  # latent FLOPs of which is told, where runs came near
 _RATES = (1.0, 2.0, 4.0, 8.0)  # of which Law I is drawn where no minima are there
@@ -33,10 +35,38 @@ _QUANTITIES = (
 Fitted = tuple[FitResult, Runs]
 
 
+class _Counts(NamedTuple):
+    """What the curves of a law count: the column of data, and what its fits tell.
+
+    Attributes:
+        data, loss: columns of the runs. ratio: of data to parameters, in words.
+        told: the quantity that a fit predicts.
+    """
+
+    data: str
+    loss: str
+    ratio: str
+    told: str
+
+    @property
+    def optimum(self) -> tuple[str, str, str, str]:
+        """The estimates of a minimum: data, parameters, their ratio, loss."""
+        ratio = self.ratio.replace("per parameter", "per_param").replace(" ", "_")
+        return (f"{self.data}_opt", "params_opt", f"{ratio}_opt", f"{self.loss}_opt")
+
+
+def _counts(fit: FitResult) -> _Counts:
+    if fit.law == "isoflop":
+        return _Counts("train_bytes", "bits_per_byte", "bytes per parameter", "bits_per_byte")
+    in_nats = "nats_per_token_opt" in fit.estimates
+    loss = "nats_per_token" if in_nats else "bits_per_byte"
+    return _Counts("train_tokens", loss, "tokens per parameter", "loss")
+
+
 def isoflops(laws: Laws) -> Section:
     """Show one panel for each compression rate, one curve for each budget."""
     title = "IsoFLOP parabolas"
-    found = laws.with_runs("isoflop")
+    found = [pair for law in CURVES for pair in laws.with_runs(law)]
     if not found:
         reason = "No curve was fitted: tokenize-lab scaling fit RUNS.csv --law isoflop --out DIR"
         return missing("laws-isoflop", title, reason)
@@ -44,10 +74,13 @@ def isoflops(laws: Laws) -> Section:
     words = (
         "Every curve is one budget spent on models of several sizes: to the left too large a model "
         "on too little text, to the right too small a model on too much. Markers are trained "
-        "models, lines the parabolas in ln B fitted to them, drawn over the bytes per parameter "
-        "of the same models, and rings their minima."
+        "models, lines the parabolas in the logarithm of the text fitted to them, drawn over the "
+        "text per parameter of the same models, and rings their minima."
     )
-    table = behind("Table: the minimum of every curve", _minima([fit for fit, _ in found]))
+    fits = [fit for fit, _ in found]
+    kinds = dict.fromkeys(map(_counts, fits))
+    tables = [_minima([fit for fit in fits if _counts(fit) == kind], kind) for kind in kinds]
+    table = behind("Table: the minimum of every curve", Markup().join(tables))
     body = legend(series, lines=True) + panels(drawn) + note(words) + table
     gist = "loss over model size, a curve for each budget and a panel for each rate"
     return Section("laws-isoflop", title, body, gist=gist)
@@ -56,11 +89,12 @@ def isoflops(laws: Laws) -> Section:
 def parabola_panels(found: Sequence[Fitted]) -> tuple[list[Panel], list[Series]]:
     """Return a panel for each compression rate, and what the key names."""
     series = of_budgets(budget(fit) for fit, _ in found)
-    keys = sorted({(family(fit), rate(fit)) for fit, _ in found})
-    several = len({name for name, _ in keys}) > 1
+    keys = sorted({(family(fit), rate(fit), _counts(fit)) for fit, _ in found})
+    several = len({name for name, _, _ in keys}) > 1
     drawn = []
-    for i, (name, t) in enumerate(keys):
-        curves = [(fit, runs) for fit, runs in found if (family(fit), rate(fit)) == (name, t)]
+    for i, key in enumerate(keys):
+        name, t, _ = key
+        curves = [one for one in found if (family(one[0]), rate(one[0]), _counts(one[0])) == key]
         words = f"T = {significant_rate(t)} bytes per token" if t else "any rate"
         drawn.append(_parabolas(i, f"{name}, {words}" if several else words, curves, series))
     return drawn, list(series.values())
@@ -69,10 +103,11 @@ def parabola_panels(found: Sequence[Fitted]) -> tuple[list[Panel], list[Series]]
 def _parabolas(
     place: int, name: str, curves: Sequence[Fitted], series: dict[float, Series]
 ) -> Panel:
-    sizes = [_columns(runs) for _, runs in curves]
+    counts = _counts(curves[0][0])
+    sizes = [_columns(runs, counts) for _, runs in curves]
     chart = Chart(
-        octaves("bytes per parameter", [x for _, ratio, _ in sizes for x in ratio]),
-        linear("bits per byte", [y for _, _, loss in sizes for y in loss]),
+        octaves(counts.ratio, [x for _, ratio, _ in sizes for x in ratio]),
+        linear(counts.loss.replace("_", " "), [y for _, _, loss in sizes for y in loss]),
     )
     marks = [
         mark
@@ -83,11 +118,11 @@ def _parabolas(
     return chart.panel(name, f"isoflop-{place}", f"IsoFLOP curves, {name}", said, marks)
 
 
-def _columns(runs: Runs) -> tuple[list[float], list[float], list[float]]:
-    """Return B, rho and L, by rising B."""
-    data, size = runs.column("train_bytes", "isoflop"), runs.column("params", "isoflop")
+def _columns(runs: Runs, counts: _Counts) -> tuple[list[float], list[float], list[float]]:
+    """Return the data, its ratio to the parameters and L, by rising data."""
+    data, size = runs.column(counts.data, "isoflop"), runs.column("params", "isoflop")
     order = np.argsort(data, kind="stable")
-    loss = runs.column("bits_per_byte", "isoflop")
+    loss = runs.column(counts.loss, "isoflop")
     return data[order].tolist(), (data / size)[order].tolist(), loss[order].tolist()
 
 
@@ -102,37 +137,39 @@ def fitted_curve(
     """Return the marks of one curve: parabola, models and minimum.
 
     Arguments:
-        data: bytes that the models read, rising. ratio: bytes per parameter. loss: bits per byte.
+        data: bytes or tokens that the models read, rising. ratio: of them to parameters.
+        loss: in the unit of the fit.
     """
+    counts = _counts(fit)
     at = np.geomspace(data[0], data[-1], _STEPS)
     there = np.exp(np.interp(np.log(at), np.log(data), np.log(ratio)))
-    fitted = fit.predict("bits_per_byte", train_bytes=at).value
+    fitted = fit.predict(counts.told, **{counts.data: at}).value
     place = f"C = {power(budget(fit))}"
-    x, y = fit.estimates["bytes_per_param_opt"], fit.estimates["bits_per_byte_opt"]
+    _, _, *lowest = counts.optimum
+    x, y = (fit.estimates[name] for name in lowest)
     return [
         chart.line(style, list(zip(there.tolist(), fitted.tolist(), strict=True)), place, "thin"),
         *(
-            chart.mark(
-                style, r, value, f"{place}: {significant(r)} bytes per parameter, {value:.4f}"
-            )
+            chart.mark(style, r, value, f"{place}: {significant(r)} {counts.ratio}, {value:.4f}")
             for r, value in zip(ratio, loss, strict=True)
         ),
-        chart.ring(x, y, f"{place}: lowest at {significant(x)} bytes per parameter, {y:.4f}"),
+        chart.ring(x, y, f"{place}: lowest at {significant(x)} {counts.ratio}, {y:.4f}"),
     ]
 
 
-def _minima(fits: Sequence[FitResult]) -> Markup:
-    names = ("train_bytes_opt", "params_opt", "bytes_per_param_opt", "bits_per_byte_opt")
+def _minima(fits: Sequence[FitResult], counts: _Counts) -> Markup:
+    data = "B*, bytes" if counts.data == "train_bytes" else "D*, tokens"
     return sortable_table(
         "Minimum of every isoFLOP curve, with 95 % intervals",
-        "budget, FLOPs | bytes per token | models | B*, bytes | N*, parameters | "
-        "ρ*, bytes per parameter | bits per byte",
+        f"budget, FLOPs | bytes per token | models | {data} | N*, parameters | "
+        f"ρ*, {counts.ratio} | {counts.loss.replace('_', ' ')}",
         [
             [
                 compact(budget(fit)),
                 significant_rate(rate(fit)),
                 str(fit.n),
-                *(_estimate(fit, name, 4 if name == "bits_per_byte_opt" else 3) for name in names),
+                *(_estimate(fit, name, 3) for name in counts.optimum[:3]),
+                _estimate(fit, counts.optimum[3], 4),
             ]
             for fit in fits
         ],

@@ -9,6 +9,7 @@ from reports.charts.figure import again
 from reports.charts.svg import Series, legend
 from reports.html import TableCell, columns, sortable_table
 from reports.languages import language_name
+from reports.laws.allocation import CURVES
 from reports.laws.bowl import contour_panels
 from reports.laws.optimal import BUDGET, placed
 from reports.laws.profiles import (
@@ -26,7 +27,7 @@ from reports.page import Section, behind, bullets, lead
 from scaling.result import FitResult
 
 _RATE = "compression_rate_opt"
-_SINGLE = ("isoflop", "isoflop-surface")  # many fits each, shown in their own sections
+_SINGLE = (*CURVES, "isoflop-surface")  # many fits each, shown in their own sections
 
 
 _MOST_FINDINGS = 4

@@ -9,7 +9,7 @@ from corpora.errors import InputError
 from scaling.advise.answer import Advice, Question
 from scaling.advise.answer_question import answer_question
 from scaling.advise.bounds import LONGEST
-from scaling.advise.laws import language_of
+from scaling.advise.laws import REST_ON, language_of
 from scaling.advise.placement import ENGLISH, trained_code
 from scaling.advise.sample import curve_points, measure_sample
 from scaling.fits.results import Fits
@@ -140,7 +140,7 @@ def _chosen(laws: GivenLaws, language: str) -> dict[str, FitResult]:
     chosen = {}
     for law in dict.fromkeys(law for law, _ in fits):
         if law not in ("law1", "law2"):
-            raise InputError(f"`laws`: a fit of {law}; give fits of law1 and law2")
+            raise InputError(f"`laws`: a fit of {law}; {REST_ON}")
         same = [fit for name, fit in fits if name == law]
         if len(same) > 1:
             same = [fit for fit in same if language_of(fit) == language]

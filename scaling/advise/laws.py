@@ -24,6 +24,7 @@ DRAWS = 1000
 JOINT_DRAWS = 300
 FEWEST_DRAWS = 100  # the ends of a 95 % interval are the outermost two or three of them
 FAMILIES = ("latent", "subword")
+REST_ON = "an answer rests on Laws I and II: give fits of law1 and law2 of the same runs"
 
 
 class SampledLaw(NamedTuple):
@@ -92,7 +93,7 @@ def _check(fit: FitResult | None, wanted: str, language: str) -> None:
     if fit is None:
         return
     if fit.law != wanted:
-        raise InputError(f"`{wanted}`: the fit given is of {fit.law}")
+        raise InputError(f"`{wanted}`: the fit given is of {fit.law}; {REST_ON}")
     if not fit.ok:
         failed = [finding.message for finding in fit.findings if finding.severity == "failure"]
         raise InputError(f"`{wanted}`: not to be used: {'; '.join([fit.status, *failed])}")
@@ -153,7 +154,7 @@ def joint_law_estimate(form: str) -> Draws:
 
 @cache
 def joint_law_range() -> dict[str, tuple[float, float]]:
-    """Return the lowest and highest T, and bytes per effective parameter, of the shipped runs."""
+    """Return the lowest and highest C, T and bytes per effective parameter of the shipped runs."""
     return joint_range(tables.isoflop_runs())
 
 
@@ -162,7 +163,11 @@ def joint_range(runs: Runs) -> dict[str, tuple[float, float]]:
     names = ("compute_flops", "compression_rate", "train_bytes")
     compute, rate, data = (runs.column(name, "joint") for name in names)
     ratio = 6 * data**2 / (compute * rate)
-    named = {"compression_rate": rate, "bytes per effective parameter": ratio}
+    named = {
+        "compute_flops": compute,
+        "compression_rate": rate,
+        "bytes per effective parameter": ratio,
+    }
     return {name: (float(column.min()), float(column.max())) for name, column in named.items()}
 
 

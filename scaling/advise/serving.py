@@ -199,6 +199,7 @@ def serving_advice(
 def _outside(served: Served, fitted: dict[str, tuple[float, float]]) -> dict[str, float]:
     """Return by what factor the answer leaves the runs that the joint law was fitted to."""
     inputs = {
+        "compute_flops": served.train_flops[:1],
         "compression_rate": served.compression_rate[:1],
         "bytes per effective parameter": served.bytes_per_param[:1],
     }

@@ -83,6 +83,7 @@ def _add_others(given: dict[str, list[float]], pairs: list[str]) -> None:
 def _print(found: "Predictions") -> None:
     """Print a table of the predictions, what is to be known first above it."""
     from corpora.bootstrap import bounds_text
+    from scaling.laws.registry import asked_as
     from scaling.result import context_text
     from tokenize_lab.cli.tables import text_table
 
@@ -104,7 +105,7 @@ def _print(found: "Predictions") -> None:
     bare = not any(row.has_interval for row in found.rows)
     at = [f"{name} {next(iter(given)):g}" for name, given in values.items() if len(given) == 1]
     where = context_text(found.fit.context)
-    title = f"{found.fit.law} ({found.fit.form}){f', {where}' if where else ''}"
+    title = f"{asked_as(found.fit.law)} ({found.fit.form}){f', {where}' if where else ''}"
     notes = [
         f"{name}: {factor:.3g} times beyond the data fitted" for name, factor in beyond.items()
     ]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from scaling.engine.bootstrap import Bootstrap, case_weights
+from scaling.engine.bootstrap import NUMERICAL, Bootstrap, case_weights
 from scaling.engine.newton import Array, Loss, Minimum, Predictor, minimise, solve_weighted
 from scaling.engine.shared import widened_for_blocks
 
@@ -58,7 +58,9 @@ class Problem(NamedTuple):
                 starts = minimise(self.model, self.target, self.ones, starts, eased).theta
         found = minimise(self.model, self.target, self.ones, starts, self.loss)
         best = found.best()
-        agree = np.isclose(found.objective, best.objective[0], rtol=1e-6, atol=0)
+        tiny = np.full(len(self.target), NUMERICAL * float(np.abs(self.target).max()))
+        rounding = float(self.loss.value(tiny, self.ones))
+        agree = np.isclose(found.objective, best.objective[0], rtol=1e-6, atol=rounding)
         return best, float(agree.mean())
 
     def residuals(self, theta: Array) -> Array:

@@ -122,7 +122,7 @@ def assemble(
     names = tuple(fit.estimates)
     findings = [
         *fit.findings,
-        *(note("column names", text) for text in runs.notes),
+        *runs.notes,
     ]
     if fit.status == "not converged" and not any(found.severity == "failure" for found in findings):
         text = "the objective was still falling when the iterations ran out"
@@ -138,7 +138,7 @@ def assemble(
             severe = lost > 0.02 * len(cloud)
             text = f"{lost} of {len(cloud)} bootstrap draws could not be fitted"
             findings.append((warning if severe else note)("failed draws", text))
-        how = bootstrap.describe(pipeline, block)
+        how = bootstrap.describe(pipeline, block) if fit.n > parameters else "none"
         reason = _unusable(int(good.sum()), len(cloud), fit.n - parameters, most_lost)
         if not reason:
             table = cloud[good]

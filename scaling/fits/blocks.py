@@ -67,13 +67,17 @@ def blocks_of(runs: Runs, asked: str, law: str, default: str = "row") -> RowBloc
     numbers = _numbers(runs, what, law)
     if int(numbers.max()) + 1 == len(runs):
         return RowBlocks("", np.arange(len(runs)), findings)
-    if asked and int(numbers.max()) + 1 < FEWEST:
-        few = int(numbers.max()) + 1
+    if asked:
+        _refuse_few(runs, asked, numbers)
+    return RowBlocks(what, numbers, findings)
+
+
+def _refuse_few(runs: Runs, asked: str, numbers: Labels) -> None:
+    if (few := int(numbers.max()) + 1) < FEWEST:
         raise InputError(
             f"{runs.name}: `block={asked}`: the rows are of {few}, and resampling takes at least"
             f" {FEWEST}; name a finer one"
         )
-    return RowBlocks(what, numbers, findings)
 
 
 def _numbers(runs: Runs, what: str, law: str) -> Labels:
@@ -165,6 +169,7 @@ def blocks_of_curves(
     of_curve = np.unique([numbers[rows[0]] for rows in curves], return_inverse=True)[1]
     if len(np.unique(of_curve)) == len(curves):
         return alone
+    _refuse_few(runs, asked, of_curve)
     return RowBlocks(asked, np.asarray(of_curve, np.int64))
 
 

@@ -118,12 +118,12 @@ def _fit(of: SizeAndData, runs: Runs, options: Options, bootstrap: Bootstrap) ->
     in_tokens = "nats_per_token" in runs.rows.columns
     law, data_name = (of.name, "tokens") if in_tokens else (f"{of.name}-bytes", "bytes")
     loss_unit = NATS if in_tokens else BITS
-    params = runs.column("params", law)
-    data = runs.column(f"train_{data_name}", law)
-    observed = runs.column("nats_per_token" if in_tokens else "bits_per_byte", law)
+    params = runs.column("params", of.name)
+    data = runs.column(f"train_{data_name}", of.name)
+    observed = runs.column("nats_per_token" if in_tokens else "bits_per_byte", of.name)
     need(
         runs,
-        law,
+        of.name,
         (params, 3, "model sizes"),
         (data, 3, "amounts of data"),
         (len(params), len(of.names) + 1, "runs"),

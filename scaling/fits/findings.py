@@ -12,16 +12,13 @@ from numpy.typing import NDArray
 
 from corpora.bootstrap import Interval
 from scaling.engine.newton import Array
-from scaling.result import Finding, FitResult
+from scaling.result import Finding, FitResult, noted
 
 STRONG = 0.95
 OUTSIDE = "minimum outside the grid"  # the finding of all laws that look for one
 ROUNDING = 1e-12  # of the losses' size: differences below it are no data
 
-
-def note(name: str, message: str) -> Finding:
-    """Return a finding that is worth knowing."""
-    return Finding(name=name, severity="note", message=message)
+note = noted  # beside its sisters
 
 
 def warning(name: str, message: str) -> Finding:

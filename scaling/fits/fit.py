@@ -19,7 +19,7 @@ from scaling.laws.registry import LAWS, MINIMA, Options, form_of, law_named, loa
 from scaling.load_table import LoadedTable, RunsSource
 from scaling.published.tables import PUBLISHED
 from scaling.read_runs import read_runs
-from scaling.result import FitResult, read_fit
+from scaling.result import FitResult, noted, read_fit
 from scaling.runs import LOSSES, Runs
 
 BASE = ("E", "A", "B", "alpha", "beta")
@@ -143,7 +143,7 @@ def _ended(runs: Runs) -> Runs:
         return runs
     kept = runs.only(~rows["row"].is_in(list(gone)).to_numpy())
     text = f"{len(gone)} rows are checkpoints of runs on their way to a budget: the last is taken"
-    return replace(kept, notes=(*runs.notes, text))
+    return replace(kept, notes=(*runs.notes, noted("checkpoints", text)))
 
 
 def _refuse_constant(runs: Runs, context: FitContext) -> None:

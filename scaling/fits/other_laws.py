@@ -25,8 +25,8 @@ HALF_LIVES = np.array([0.5, 2.0, 6.0, 16.0, 50.0, 200.0])
 VOCABULARY_STARTS = 24  # its valleys are long: the best nodes lie in one, the optimum in another
 FRESH, SHORTEST = 1e4, 1e-3
 _MORE_REPEATED = (
-    "runs of the same text seen far more than {:.3g} times over again",
-    "runs of models far more than {:.3g} times above what their text deserves",
+    "runs that pass over the same text far more than {:.3g} times",
+    "runs of models far more than {:.3g} times as large as their text deserves",
 )
 
 
@@ -156,7 +156,7 @@ def fit_repeated(
     for name, most, more in zip(
         problem.names, most_repeated(params, tokens, unique, held), _MORE_REPEATED, strict=True
     ):
-        limits[name] = Limit(more.format(most), FRESH * max(most, 1.0))
+        limits[name] = Limit(more.format(1 + most), FRESH * max(most, 1.0), SHORTEST)
     stage = OneStage(
         law=law,
         form="base law given",

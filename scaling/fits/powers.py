@@ -17,6 +17,7 @@ from scaling.engine.bootstrap import (
     residual_targets,
 )
 from scaling.engine.newton import Array, solve_weighted
+from scaling.engine.shared import shared_targets, two_levels
 from scaling.fits.assemble import (
     assemble,
     few_left,
@@ -202,13 +203,21 @@ def fit_envelope(
     estimates = finite(public(level, slope))
     fitted = level + slope * x
     draws = None
+    best = [
+        np.flatnonzero((budgets == budget) & (loss == low))
+        for budget, low in zip(compute, lowest, strict=True)
+    ]
+    blocks = blocks_of_curves(runs, [rows[:1] for rows in best], bootstrap.block, law)
     if bootstrap.resamples:
         bootstrap = bootstrap._replace(kind="residuals")
-        leverage = leverages(np.stack([ones, x - x.mean()], axis=1))
-        whole = np.zeros(len(x), np.int64)
-        targets = residual_targets(
-            fitted, y - fitted, leverage, whole, bootstrap.draws, bootstrap.generator()
-        )
+        design, whole = np.stack([ones, x - x.mean()], axis=1), np.zeros(len(x), np.int64)
+        generator, missed = bootstrap.generator(), y - fitted
+        if blocks.shared is None:
+            leverage = leverages(design)
+            targets = residual_targets(fitted, missed, leverage, whole, bootstrap.draws, generator)
+        else:
+            levels = two_levels(missed, design, blocks.shared)
+            targets = shared_targets(fitted, levels, whole, bootstrap.draws, generator)
         draws = public(*line(x, targets, ones))
     holdout, few = None, [note("no hold-out", few_left(compute[-1], f"{len(x) - 1} budgets"))]
     if len(x) > 3:
@@ -228,7 +237,7 @@ def fit_envelope(
         **goodness(lowest, lowest - envelope(estimates, compute), 2),
         **provenance(runs, {"compute_flops": compute}),
     )
-    return assemble(fit, runs, 2, bootstrap, draws, "line refitted")
+    return assemble(fit, runs, 2, bootstrap, draws, "line refitted", block=blocks.what)
 
 
 def _losses(runs: Runs, law: str) -> Array:

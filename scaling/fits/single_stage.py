@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
-from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap, leverages, residual_targets
+from scaling.engine.bootstrap import (
+    NO_BOOTSTRAP,
+    NUMERICAL,
+    Bootstrap,
+    leverages,
+    residual_targets,
+)
 from scaling.engine.intervals import from_bound, from_hessian, from_profile
 from scaling.engine.newton import Array
 from scaling.engine.problem import Problem, land_on_kink
@@ -174,6 +180,8 @@ def disagreement(
     Args:
         theta: [1, p] optimum; draws: [R] of each public coefficient.
     """
+    if np.abs(problem.residuals(theta)).max() <= NUMERICAL * np.abs(problem.target).max():
+        return []  # both are of rounding
     curvature = from_hessian(problem, theta, blocks=blocks.shared)
     findings = []
     if curvature.condition > ILL:

@@ -319,6 +319,12 @@ _VARIANTS = {
 }
 
 
+def asked_as(law: str) -> str:
+    """Return the name a law is asked by: `chinchilla` of `chinchilla-bytes`."""
+    whole = law.rpartition("-")[0]
+    return whole if law not in LAWS and whole in LAWS else law
+
+
 def load(reference: str) -> Any:
     """Return what a `module:name` names."""
     module, _, name = reference.partition(":")
@@ -371,7 +377,7 @@ def quantity(law: str, form: str, name: str, given: tuple[str, ...]) -> Quantity
     known = quantities(law)
     if not isinstance(name, str) or name not in known:
         raise InputError(
-            f"law {law!r} ({form}) does not predict {name!r}: it predicts"
+            f"law {asked_as(law)!r} ({form}) does not predict {name!r}: it predicts"
             f" {', '.join(known)}{did_you_mean(name, known)}"
         )
     asked = known[name]
@@ -380,6 +386,7 @@ def quantity(law: str, form: str, name: str, given: tuple[str, ...]) -> Quantity
         near = "".join(did_you_mean(n, asked.inputs) for n in given if n not in asked.inputs)
         about = f"; {ABOUT_LATENT}" if "latent_flops" in set(asked.inputs) - set(given) else ""
         raise InputError(
-            f"{law} {name} needs {wanted}; it was given {', '.join(given) or 'none'}{near}{about}"
+            f"{asked_as(law)} {name} needs {wanted}; it was given"
+            f" {', '.join(given) or 'none'}{near}{about}"
         )
     return asked

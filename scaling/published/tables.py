@@ -23,7 +23,7 @@ import polars as pl
 from corpora.bootstrap import Interval
 from scaling.flops import BltShape, paper_blt
 from scaling.read_runs import read_runs
-from scaling.result import FitResult
+from scaling.result import FitResult, noted
 from scaling.runs import Runs
 
 ISOFLOP = "cot_latent_english_isoflop"
@@ -78,8 +78,8 @@ def isoflop_runs(exact_params: bool = False) -> Runs:
         global_params=pl.Series([float(shape.global_params) for shape in shapes]),
         total_params=pl.Series([float(shape.total_params) for shape in shapes]),
     )
-    note = "global_params are the exact counts of the paper's shapes, not the printed ones"
-    return replace(runs, rows=rows, notes=(*runs.notes, note))
+    text = "global_params are the exact counts of the paper's shapes, not the printed ones"
+    return replace(runs, rows=rows, notes=(*runs.notes, noted("column names", text)))
 
 
 def optima() -> Runs:

@@ -162,3 +162,10 @@ def test_some_languages_of_records(tmp_path: Path) -> None:
     found = documents(open_corpus(f"{path}:deu_Latn"))
     assert [(d.language, d.text) for d in found] == [("de", "a")]
     assert "no language 'hin_Deva'; it has de, fr" in refusal(f"{path}:hin_Deva")
+
+
+def test_a_private_tag_is_a_language_among_languages(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "a", {"de/a.txt": "a\n", "x-klingon/b.txt": "b\n"})
+    assert [d.language for d in documents(open_corpus(str(folder)))] == ["de", "x-klingon"]
+    alone = folder_of(tmp_path / "b", {"x-files.txt": "b\n"})
+    assert [d.language for d in documents(open_corpus(str(alone)))] == ["und"]

@@ -11,12 +11,15 @@ import pytest
 from corpora.errors import InputError
 from reports.charts.figure import Figure
 from reports.figures import fit_figure, measurement_figure, vocabulary_figure
+from reports.laws.allocation import isoflops
 from reports.laws.results import Laws
 from reports.measured import Measured
 from scaling.engine.bootstrap import NO_BOOTSTRAP
 from scaling.fits.chinchilla import fit_chinchilla
+from scaling.fits.fit import fit as fit_law
 from scaling.read_runs import read_runs
 from tests.reports.folders import HOSTILE
+from tests.scaling.test_complete import tokens_table
 from tokenize_lab.results import load_results
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -130,3 +133,15 @@ def test_vocabulary_curves_are_drawn_from_rows(tmp_path: Path) -> None:
     drawn(figure)
     with pytest.raises(InputError, match="no vocabulary curves"):
         vocabulary_figure(tmp_path)
+
+
+def test_curves_of_tokens_are_drawn_in_tokens() -> None:
+    runs = read_runs(tokens_table())
+    fits = fit_law(runs, "isoflop", draws=50)
+    figure = fit_figure(list(fits), runs)
+    drawn(figure)
+    picture = str(figure.panels[0].picture)
+    assert picture.count('class="ring"') == 3 and "tokens per parameter" in picture
+    assert "nats per token" in picture
+    body = str(isoflops(Laws({runs.sha256: runs}, list(fits))).body)
+    assert "D*, tokens" in body and "ρ*, tokens per parameter" in body

@@ -49,7 +49,7 @@ def test_tokens_follow_from_compute_and_compute_from_tokens() -> None:
     frame = tokens_table()
     no_data = read_runs(frame.drop("train_tokens"))
     np.testing.assert_allclose(no_data.column("train_tokens", "test"), frame["train_tokens"])
-    assert "taken as compute_flops / (6 params)" in " ".join(no_data.notes)
+    assert "taken as compute_flops / (6 params)" in no_data.notes[0].message
     no_compute = read_runs(frame.drop("compute_flops"))
     np.testing.assert_allclose(no_compute.column("compute_flops", "test"), frame["compute_flops"])
     assert no_compute.conventions()["flops"] == "6 N D"
@@ -74,7 +74,8 @@ def test_budgets_that_agree_to_a_per_cent_are_one() -> None:
     assert frame["compute_flops"].n_unique() == 18
     runs = read_runs(frame)
     assert sorted(set(runs.rows["compute_flops"])) == list(BUDGETS)
-    assert any("18 values of compute_flops are 3 budgets" in note for note in runs.notes)
+    assert any("18 values of compute_flops are 3 budgets" in note.message for note in runs.notes)
+    assert [note.name for note in runs.notes] == ["values made one"]
     assert len(fit(runs, "isoflop", draws=0)) == 3
     as_they_are = read_runs(frame, budget_tolerance=0)
     assert as_they_are.rows["compute_flops"].n_unique() == 18
@@ -112,7 +113,7 @@ def test_of_a_log_the_last_row_is_the_run() -> None:
     assert len(runs) == 18 and not runs.excluded
     assert runs.rows["nats_per_token"].to_list() == tokens_table()["nats_per_token"].to_list()
     assert runs.rows["row"].to_list() == list(range(3, 55, 3))
-    assert "54 rows are logs of 18 runs" in " ".join(runs.notes)
+    assert "54 rows are logs of 18 runs" in runs.notes[0].message
 
 
 def checkpoints() -> pl.DataFrame:

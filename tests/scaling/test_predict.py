@@ -176,3 +176,18 @@ def test_an_interval_without_end_is_said(tmp_path: Path, law2: FitResult) -> Non
     path.write_text(open_ended.to_json(), "utf-8")
     assert ", no end)" in command(f"scaling predict {path} --compute 1e21").stdout
     assert "inf" not in repr(open_ended.predict("compression_rate_opt", compute_flops=1e21))
+
+
+def test_an_optimum_of_nothing_is_no_optimum() -> None:
+    """D = 20 N in every run: the terms of N and D cannot be told apart, and no size is best."""
+    params = np.geomspace(1e7, 1e10, 12)
+    loss = 1.8 + 400 / params**0.35 + 400 / (20 * params) ** 0.35
+    table = {"params": params, "train_tokens": 20 * params, "nats_per_token": loss}
+    fit = tl.fit(pl.DataFrame(table), "chinchilla", draws=0).only
+    gone = fit.model_copy(update={"estimates": {**fit.estimates, "A": 0.0}})
+    row = next(r for r in predict(gone, compute_flops=1e21).rows if r.quantity == "params_opt")
+    assert row.value is None and not row.has_interval
+    by_bytes = fit.model_copy(update={"law": "chinchilla-bytes"})
+    with pytest.raises(InputError, match=r"^chinchilla takes no `compute_flops`"):
+        predict(by_bytes, compute_flops=1e21)
+    assert by_bytes.summary().startswith("chinchilla (log-huber)")

@@ -47,7 +47,7 @@ def test_other_projects_names_are_read_and_noted(tmp_path: Path) -> None:
     runs = read_runs(write(tmp_path, "1e18,1e7,2e9,3.0", header="C,N,D,loss"))
     assert runs.column("params", "test")[0] == 1e7
     assert runs.column("nats_per_token", "test")[0] == 3.0
-    assert any("'N' is read as params" in note for note in runs.notes)
+    assert any("'N' is read as params" in note.message for note in runs.notes)
 
 
 def test_records_give_the_realised_rate_and_leave_failures_out(tmp_path: Path) -> None:

@@ -176,8 +176,7 @@ def measure(
     count_batches = _cluster(address, jobs) if engine is CountEngine.RAY else None
     if engine is CountEngine.LOCAL and address is not None:
         raise InputError("--address: is for --engine ray; give both or neither")
-    if before := measured_before(out):
-        say([f"{out}: replaces the measurement there, of {before} (--out DIR keeps both)"])
+    before = measured_before(out)
     with progress("measuring", total_bytes(opened)) as bars:
         results = measured(
             opened,
@@ -196,6 +195,8 @@ def measure(
             out=out,
             command=["tokenize-lab", *sys.argv[1:]],
         )
+    if before:
+        say([f"{out}: replaced the measurement there, of {before} (--out DIR keeps both)"])
     say([f"counts, samples and provenance: {out} (then: tokenize-lab report {out})"])
     say([*results.remarks(), *reading.remarks(opened)])
     if columns:

@@ -103,3 +103,19 @@ def test_the_library_takes_blocks_and_refuses_what_is_none() -> None:
     hessian = tl.fit(table, "chinchilla", intervals="hessian", block="run").only
     apart = tl.fit(table, "chinchilla", intervals="hessian", block="row").only
     assert widths(hessian)["A"] > widths(apart)["A"]
+
+
+def test_the_envelope_takes_blocks_of_its_lowest_runs() -> None:
+    generator = np.random.default_rng(3)
+    compute: np.ndarray = np.geomspace(1e18, 1e22, 16)
+    place = np.repeat(["a", "b", "c", "d"], 4)
+    shared = np.repeat(generator.normal(0, 0.02, 4), 4)
+    loss = 1.6 + 95 * compute**-0.094 * np.exp(shared + generator.normal(0, 0.002, 16))
+    table = pl.DataFrame({"compute_flops": compute, "nats_per_token": loss, "place": place})
+    apart = tl.fit(table, "envelope", irreducible=1.6, draws=200).only
+    together = tl.fit(table, "envelope", irreducible=1.6, draws=200, block="place").only
+    assert "what a place shares" in together.interval_method
+    assert widths(together)["alpha"] > 1.3 * widths(apart)["alpha"]
+    two = table.with_columns(place=pl.col("place").replace({"c": "a", "d": "b"}))
+    with pytest.raises(InputError, match="the rows are of 2, and resampling takes at least 3"):
+        tl.fit(two, "envelope", irreducible=1.6, draws=50, block="place")

@@ -90,9 +90,9 @@ def test_a_second_measurement_into_a_folder_says_that_it_replaces(
     corpus: Path, tmp_path: Path
 ) -> None:
     line = f"measure {corpus} --no-cache --out {tmp_path / 'out'}"
-    assert "replaces" not in command(f"{line} -t byte -t character").stderr
+    assert "replaced" not in command(f"{line} -t byte -t character").stderr
     said = (
-        f"{tmp_path / 'out'}: replaces the measurement there, of {corpus.name} with byte, character"
+        f"{tmp_path / 'out'}: replaced the measurement there, of {corpus.name} with byte, character"
     )
     assert said in command(f"{line} -t byte").stderr
     (tmp_path / "out" / "provenance.json").write_text("{")
@@ -384,3 +384,9 @@ def test_standard_input_is_text_or_records(
     (row,) = done.json()
     assert (row["language"], row["bytes"], row["corpus"]) == (language, size, "stdin")
     assert ("each line is taken for a JSON record" in done.stderr) == (language == "de")
+
+
+def test_what_is_piped_in_is_called_stdin(tmp_path: Path) -> None:
+    line = f"measure - -t byte --no-cache --out {tmp_path / 'out'}"
+    assert "stdin:1 (byte 2): invalid UTF-8" in mistake(command(line, stdin=b"ab\xff\n"))
+    assert "stdin:2: not JSON" in mistake(command(line, stdin=b'{"text": "a"}\nb\n'))
