@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from scaling.evaluate.caches import segment_batch, segment_begin
+from scaling.evaluate.decoding import Passes
 from scaling.evaluate.latent_reader import NextStarts
 from scaling.model.blt import ByteLatentTransformer
 from scaling.model.weights import AnyModel
@@ -15,9 +16,17 @@ class Whole:
     """The same answers as `CachedTokens` and `CachedBytes`, at the cost of a pass for each."""
 
     def __init__(
-        self, model: AnyModel, units: Sequence[int], window: int, starts: NextStarts | None = None
+        self,
+        model: AnyModel,
+        units: Sequence[int],
+        window: int,
+        starts: NextStarts | None = None,
+        passes: Passes | None = None,
     ) -> None:
-        """Take the document so far; `window` is how many units the model sees at once."""
+        """Take the document so far; `window` is how many units the model sees at once.
+
+        Nothing is counted: `passes` is there as it is of `CachedBytes`.
+        """
         self._model, self._units = model, list(units)
         self._window, self._starts = window, starts
 
