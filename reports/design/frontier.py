@@ -73,8 +73,9 @@ def design_frontier(design: Design) -> Section:
     )
     words = (
         "Each point is a vocabulary, with the model that the budget trains best over it; along a "
-        "line the ids double every four points, from the right. To the left of the best, serving "
-        "is cheaper and the loss higher: how far to go is what the served bytes say (--serve)."
+        "line the ids double every four points, from the right. Of those that none beats, the "
+        "cheaper to serve has the higher loss: how far to go is what the served bytes say "
+        "(--serve). A constraint may keep the star from the lowest point."
     )
     key = legend([*series.values(), *([_AT_HAND] if at_hand else []), _BEST], lines=True)
     picture = figure(picture, words, key)

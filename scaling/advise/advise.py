@@ -118,7 +118,11 @@ def _per_pass(given: tuple[float, float] | None) -> tuple[float, float] | None:
     name = "serve_bytes_per_pass"
     parts = [real(name, part, 0) for part in listed(name, given)]
     if len(parts) != 2 or not (0 < parts[0] <= LONGEST and 1 <= parts[1] <= LONGEST):
-        raise refused(name, given, "bytes per global pass when writing and in training, (2.05, 4)")
+        said = "/".join(f"{part:g}" for part in parts)
+        raise InputError(
+            f"`{name}` {said}: bytes per global pass when writing, above 0, and in"
+            f" training, from 1; both at most {LONGEST:g}, as 2.05/4"
+        )
     return parts[0], parts[1]
 
 

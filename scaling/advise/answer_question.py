@@ -116,7 +116,7 @@ def _serving_case(question: Question, ahead: Forecast, joint: Draws | None) -> S
     if joint is None:
         raise InputError(
             "`serve_bytes` and `reach` rest on the joint law, which is of the shipped runs of byte"
-            " latent models: leave out `family` and `laws`"
+            " latent models: leave out `family` and laws of your own"
         )
     case = _case_by(joint, question, ahead)
     case.check()

@@ -61,8 +61,14 @@ def flop_equivalent(
         relative_cost: r, FLOPs of serving a byte over the reference's.
 
     Raises:
-        InputError: fewer than three runs, or their loss does not fall ever more slowly.
+        InputError: fewer than three runs, their loss does not fall ever more slowly, or serving
+            costs more than there is.
     """
+    if not (times := 1 + served_share * (1 - relative_cost)) > 0:
+        raise InputError(
+            f"a relative cost of {relative_cost:g} leaves nothing to train with: C_ref times"
+            f" {times:g}; give a lower one, or a smaller `served_share`"
+        )
     compute, loss = (np.asarray(column, np.float64) for column in (compute_flops, bits_per_byte))
     rising = len(compute) == len(loss) >= FEWEST_RUNS and (np.diff(compute) > 0).all()
     if not rising or not (np.diff(loss) < 0).all():
@@ -72,7 +78,7 @@ def flop_equivalent(
     p = point(*_LADDER.problem({"C": compute / reference_flops}, loss, SQUARES, _STARTS))
     if not (p["E"] > 0 and p["A"] > 0 and p["a"] > 0):
         raise InputError("a FLOP-equivalent needs losses that flatten as a power law does")
-    return float(_LADDER.value(p, C=np.array(1 + served_share * (1 - relative_cost))))
+    return float(_LADDER.value(p, C=np.array(times)))
 
 
 def flop_equivalents(
@@ -102,7 +108,10 @@ def flop_equivalents(
     for name in (reference, *relative_costs):
         if name not in arms:
             near = did_you_mean(name, arms)
-            raise InputError(f"{runs.name}: no arm {name!r}{near} ({', '.join(arms)})")
+            raise InputError(
+                f"{runs.name}: no arm {name!r}{near} ({', '.join(arms)}); arms are told apart by"
+                " the column `tokenization`, and by `compression_rate` within one"
+            )
     costs = {
         **{arm: real("relative_costs", r, 0) for arm, r in relative_costs.items()},
         reference: 1.0,

@@ -13,7 +13,11 @@ from scaling.cli.options import print_json
 
 def flop_equivalent(
     runs: Annotated[
-        Path, typer.Argument(help=".csv or .parquet of runs: a ladder of budgets for each arm")
+        Path,
+        typer.Argument(
+            help=".csv or .parquet of runs, with columns tokenization (the arm), compute_flops and "
+            "bits_per_byte: a ladder of budgets for each arm"
+        ),
     ],
     reference: Annotated[str, typer.Option(metavar="ARM", help="the arm whose serving costs 1")],
     reference_flops: Annotated[

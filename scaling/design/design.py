@@ -46,10 +46,11 @@ from scaling.design.choose import (
 from scaling.design.content import Asked, Tried, content_of, sentence_of
 from scaling.design.price import Budget, MixturePrice, Priced, check_left, multiplier
 from scaling.design.result import Design
-from scaling.design.text import PARITY_BPE, DesignText, read_text, weights_of
+from scaling.design.text import PARITY_BPE, DesignText, check_present, read_text, weights_of
 from scaling.engine.newton import Array
 from tokenize_lab.backends.mistral import mistral_versions
 from tokenize_lab.progress import ReportProgress, silent
+from tokenize_lab.results import check_writable
 from tokenize_lab.tokenizer_spec import load_tokenizer
 from tokenize_lab.training.train import FILES, train_tokenizer
 
@@ -117,6 +118,7 @@ def design(
     wanted = asked.prices.wanted(budget)
     least = np.array([list(wanted.values())]), np.array([float(SMALLEST)])
     check_left(asked.prices.first(1).of(*least, budget), budget)
+    check_writable(out)
     text = read_text(corpora, weights, progress)
     found, refused_splitters = candidates_of(
         text, listed("kinds", kinds), listed("patterns", patterns), wanted
@@ -222,6 +224,8 @@ def _asked(
         parity = parities.get(name)
         if parity is None:
             parity = _parity_of(code, corpora)
+        if parity is None and trained_code(name) is None:  # which asks for one, if there is text
+            check_present(corpora, name)
         placements[name] = place_language(code, parity, setting)
         if placements[name].beyond:
             cautions.append(placements[name].beyond)

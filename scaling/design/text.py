@@ -46,7 +46,7 @@ def weights_of(languages: str | Mapping[str, float]) -> dict[str, float]:
                 raise InputError(
                     f"`languages`: {part}; give a weight for each, as eng=.6,hin=.2,tha=.2"
                 ) from error
-            if name.strip() in found:
+            if same_languages(name.strip(), found):
                 raise InputError(f"`languages`: {name.strip()} is there twice")
             found[name.strip()] = value
     elif isinstance(languages, Mapping):
@@ -181,8 +181,7 @@ def read_text(
             held[name] += utf8_length(block)
     for name in weights:
         if not held[name]:
-            there = ", ".join(sorted(other)) or "no text at all"
-            raise InputError(f"`languages`: {name} has no text in the corpora ({there}); give some")
+            raise _no_text(name, other)
     digest = hashlib.sha256(repr(sorted(weights.items())).encode())
     for name in weights:
         digest.update("\xff".join(blocks[name][key] for key in sorted(blocks[name])).encode())
@@ -191,6 +190,25 @@ def read_text(
     shares = {name: int(total * weight) for name, weight in weights.items()}
     same = aligned and len({frozenset(found) for found in blocks.values()}) == 1
     return DesignText(dict(weights), parts, shares, tuple(other), same, digest.hexdigest())
+
+
+def check_present(corpora: Sequence[Corpus], language: str) -> None:
+    """Look for text of a language.
+
+    Raises:
+        InputError: there is none.
+    """
+    there: set[str] = set()
+    for batch in joined(corpora).batches():
+        if same_languages(language, [batch.language]):
+            return
+        there.add(batch.language)
+    raise _no_text(language, there)
+
+
+def _no_text(language: str, there: Iterable[str]) -> InputError:
+    listed = ", ".join(sorted(there)) or "no text at all"
+    return InputError(f"`languages`: {language} has no text in the corpora ({listed}); give some")
 
 
 def _blocks(texts: Iterable[str]) -> Iterator[str]:

@@ -30,12 +30,14 @@ from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_
 from tokenize_lab.forensics.audit import identity, token
 from tokenize_lab.forensics.finding import TokenizerFinding
 from tokenize_lab.progress import ReportProgress, silent
-from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizer_spec import load_tokenizers
+from tokenize_lab.results import check_writable
+from tokenize_lab.tokenizer import Tokenizer, TokenKind
+from tokenize_lab.tokenizer_spec import TokenizerSpec, load_tokenizers
 from tokenize_lab.vocabulary_curves.curve import TRIED, CurveCounter, followed_on
 
-FILE, EMBEDDING = "tokenizer.json", "embedding.json"
+FILE, EMBEDDING, IDS = "tokenizer.json", "embedding.json", "ids.json"
 REUSES = ("", "unreachable", "unused")
+MOSTLY = 0.5  # of a text's tokens
 LISTED = 1000  # new tokens in the finding; embedding.json has all
 
 
@@ -70,14 +72,34 @@ class Extension:
         return out / FILE
 
 
+def check_folder(folder: Path, spec: str) -> None:
+    """See, before the work, that a changed tokenizer can be written to a folder and replaces not
+    the one that it is made of.
+
+    Raises:
+        InputError: nothing can be written there, or the given one would be overwritten.
+    """
+    given = TokenizerSpec.parse(spec).file
+    if given is not None and given.resolve() in {
+        folder.resolve() / name for name in (FILE, RANKS, TEKKEN_FILE)
+    }:
+        raise InputError(f"{given}: would be overwritten by what is made of it; name another `out`")
+    new = not folder.exists()
+    check_writable(folder)
+    if new:
+        folder.rmdir()  # what follows may be refused, and leaves nothing then
+
+
 def write_files(folder: Path, files: dict[str, bytes]) -> None:
-    """Write a tokenizer's files, each whole; native forms of a vocabulary before are removed.
+    """Write a tokenizer's files, each whole; native forms of a vocabulary made here before are
+    removed.
 
     Raises:
         InputError: the folder cannot be written.
     """
+    ours = any((folder / name).exists() for name in (EMBEDDING, IDS))
     for name in (RANKS, TEKKEN_FILE):
-        if name not in files and (folder / name).exists():
+        if ours and name not in files and (folder / name).exists():
             (folder / name).unlink()
     for name, content in files.items():
         with written_whole(folder / name) as temporary:
@@ -157,7 +179,8 @@ def extend(
     progress("learning merges", 0)
     merges = learn_merges(source, words, new_ids[len(characters) :], kept.pairs())
     if len(characters) + len(merges) < add:
-        raise InputError(_too_few(corpus.name, add, len(characters) + len(merges), unchanged))
+        found = len(characters) + len(merges)
+        raise InputError(_too_few(source, corpus, add, found, unchanged))
     made = _extended(source, merges, given)
     old = np.setdiff1d(np.arange(len(old_kinds)), reused)
     if not np.array_equal(made.token_bytes.kinds[old], old_kinds[old]):
@@ -251,12 +274,19 @@ def used_ids(
     return used
 
 
-def _too_few(name: str, add: int, found: int, unchanged: bool) -> str:
+def _too_few(source: MergeSource, corpus: Corpus, add: int, found: int, unchanged: bool) -> str:
+    ids = source.tokenizer.encode_batch(_first_texts(corpus)).ids
+    if (source.tokenizer.token_bytes.kinds[ids] == TokenKind.UNKNOWN).mean() > MOSTLY:
+        return (
+            f"`add` {add}: {corpus.name} has only {found} merges to learn, since most of its tokens"
+            f" are unknown: {source.tokenizer.name} lacks its characters and falls back to no"
+            " bytes; give a BPE of bytes or with byte fallback"
+        )
     but = " that do not fire in the text kept" if unchanged else ""
     return (
-        f"`add` {add}: {name} has only {found} merges to learn{but} (pairs of tokens, inside "
-        f"pieces, that stand there {FEWEST} times or more); ask for that or fewer, or give more"
-        " text"
+        f"`add` {add}: {corpus.name} has only {found} merges to learn{but} (pairs of tokens,"
+        f" inside pieces, that stand there {FEWEST} times or more); ask for that or fewer, or give"
+        " more text"
     )
 
 

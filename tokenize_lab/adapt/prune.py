@@ -13,7 +13,7 @@ from corpora.arguments import path, whole
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.files import write_json
-from tokenize_lab.adapt.extend import FILE, LISTED, used_ids, write_files
+from tokenize_lab.adapt.extend import FILE, IDS, LISTED, used_ids, write_files
 from tokenize_lab.adapt.kept import kept_rows
 from tokenize_lab.adapt.native import native_files
 from tokenize_lab.adapt.source import MergeSource, merge_source
@@ -25,8 +25,6 @@ from tokenize_lab.merges.json_cut import cut_json
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import IntArray
 from tokenize_lab.tokenizer_spec import load_tokenizers
-
-IDS = "ids.json"
 
 
 @dataclass(frozen=True)
@@ -100,14 +98,15 @@ def prune(
     size = source.tokenizer.vocabulary_size
     wanted = None if to is None else size - whole("to", to, 1)
     wanted = wanted if drop is None else whole("drop", drop, 1)
-    if wanted is not None and wanted < 1:
-        raise InputError(f"`to` {to}: {given.name} has {size} ids; ask for fewer")
+    asked = f"`to` {to}" if drop is None else f"`drop` {drop}"
+    if wanted is not None and not 0 < wanted < size:
+        raise InputError(f"{asked}: {given.name} has {size} ids; ask for fewer")
     if unused:
-        gone = _unused(source, keep, wanted, progress)
+        gone = _unused(source, keep, wanted, "`unused`" if wanted is None else asked, progress)
         kept = np.setdiff1d(np.arange(size), gone)
     else:
         assert wanted is not None
-        kept = source.merges.kept(size - wanted, given.spec)
+        kept = source.merges.kept(size - wanted, asked)
         gone = np.setdiff1d(np.arange(size), kept).tolist()
     made = _pruned(source, kept, unused)
     new_ids = np.full(size, -1, np.int64)
@@ -125,7 +124,11 @@ def prune(
 
 
 def _unused(
-    source: MergeSource, keep: Sequence[Corpus], wanted: int | None, progress: ReportProgress
+    source: MergeSource,
+    keep: Sequence[Corpus],
+    wanted: int | None,
+    asked: str,
+    progress: ReportProgress,
 ) -> list[int]:
     """Return ids that can go without changing the encoding of a text, the first to go first."""
     used = used_ids(source.tokenizer, keep, progress)
@@ -133,11 +136,10 @@ def _unused(
     gone = MergeTree(source).unused_leaves(used, wanted)
     size = source.tokenizer.vocabulary_size
     if not gone or (wanted is not None and len(gone) < wanted):
-        asked = "`unused`" if wanted is None else f"`to` {size - wanted}"
         raise InputError(
-            f"{asked}: only {len(gone)} of {size} ids can go without changing this text (not used "
-            f"there, and a part of no other); leave at least {size - len(gone)}, or leave `unused`"
-            " out"
+            f"{asked}: only {len(gone)} of {size} ids can go without changing this text (made by a"
+            " merge, not used there, and a part of no other); ask for that or fewer, or leave"
+            " `unused` out"
         )
     return gone
 

@@ -8,7 +8,7 @@ import typer
 
 from corpora.cli import JsonOption
 from corpora.corpus import total_bytes
-from tokenize_lab.cli.forensics import Spec
+from tokenize_lab.cli import complete
 from tokenize_lab.cli.options import (
     Corpora,
     Globs,
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 KEPT = "What is kept"
+Spec = Annotated[
+    str,
+    typer.Argument(
+        metavar="SPEC",
+        help="a BPE, as for measure -t, e.g. mistral:tekken",
+        autocompletion=complete.tokenizers,
+        show_default=False,
+    ),
+]
 Out = Annotated[
     Path, typer.Option(help="folder for tokenizer.json and what is said of it", show_default=False)
 ]
@@ -96,10 +105,12 @@ def extend(
       --unchanged --out out/extended
     tokenize-lab report out/extended
     """
+    from tokenize_lab.adapt.extend import check_folder
     from tokenize_lab.adapt.extend import extend as run
 
     reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
     opened, kept = reading.open(corpora), reading.open(keep or [])
+    check_folder(out, spec)
     with progress(total=total_bytes(opened)) as bars:
         extension = run(
             spec,
@@ -113,6 +124,12 @@ def extend(
         )
     file = extension.save(out)
     say(reading.remarks([*opened, *kept]))
+    say(
+        f"note: {row['language']}: none of {row['read']['documents']:,} documents is held back to"
+        " be measured; give more text, or --unseen 0 to measure on the text learned from"
+        for row in extension.finding["languages"]
+        if not row["documents"]
+    )
     if reuse is not Reuse.NONE and not extension.finding["reused"]:
         say([f"note: no id is {reuse.value} and a part of no other; all {add:,} are new"])
     _deliver(extension.finding, file, extension_tables, as_json)
@@ -155,10 +172,12 @@ def prune(
     tokenize-lab tokenizers prune mistral:tekken english.txt --drop 40000 --unused --out out/small
     tokenize-lab report out/small
     """
+    from tokenize_lab.adapt.extend import check_folder
     from tokenize_lab.adapt.prune import prune as run
 
     reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
     opened = reading.open(corpora)
+    check_folder(out, spec)
     with progress(total=total_bytes(opened)) as bars:
         pruned = run(spec, opened, to=to, drop=drop, unused=unused, progress=bars.report)
     file = pruned.save(out)

@@ -35,6 +35,7 @@ from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.forensics.audit import identity, token
 from tokenize_lab.forensics.byte_table import ByteCounts, audited
 from tokenize_lab.forensics.finding import TokenizerFinding
+from tokenize_lab.merges.dynamic import refuse_dynamic
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import IntArray, Tokenizer, TokenKind
 from tokenize_lab.tokenizer_spec import load_tokenizers
@@ -138,11 +139,13 @@ def certificate(
         progress: told of the bytes of text just counted.
 
     Raises:
-        InputError: from the tokenizer or the corpora; `nats` without text.
+        InputError: from the tokenizer or the corpora; `nats` without text; ids that stand for other
+            bytes in every batch.
     """
     if nats is not None and (not corpora or not (nats > 0 and math.isfinite(nats))):
-        raise InputError("`nats`: a positive number of nats, on the text of `corpora`; give both")
+        raise InputError("`nats`: a positive number of nats, on a text of `corpus`; give both")
     (loaded,) = load_tokenizers([tokenizer])
+    refuse_dynamic(loaded)
     progress("decoding every id", 0)
     ways = [way for way in (audited(loaded), decoded_alone(loaded), theirs) if way is not None]
     size = loaded.vocabulary_size

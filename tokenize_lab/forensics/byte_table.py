@@ -110,7 +110,7 @@ def read_byte_table(file: Path, size: int) -> ByteCounts:
             found = {name: np.asarray(arrays[name]) for name in arrays.files}
     except (OSError, ValueError, EOFError, AttributeError, KeyError) as error:
         raise InputError(
-            f"{file}: not an .npz of plain arrays ({error})".splitlines()[0]
+            f"{file}: not an .npz of plain arrays, as numpy.savez writes it without pickle"
         ) from error
     except Exception as error:  # what zipfile and zlib raise on torn files
         raise InputError(f"{file}: not a whole .npz ({error})".splitlines()[0]) from error

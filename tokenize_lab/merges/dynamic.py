@@ -156,7 +156,7 @@ def dynamic(tokenizer: Tokenizer, documents: int, merges: int) -> DynamicTokeniz
 
 
 def refuse_dynamic(tokenizer: Tokenizer) -> None:
-    """Refuse a tokenizer whose ids stand for other bytes in every batch, to train on.
+    """Refuse a tokenizer whose ids stand for other bytes in every batch, where they must stay.
 
     Raises:
         InputError: it is one.
@@ -164,5 +164,5 @@ def refuse_dynamic(tokenizer: Tokenizer) -> None:
     if isinstance(tokenizer, DynamicTokenizer):
         raise InputError(
             f"{tokenizer.spec}: its ids stand for other bytes in every batch, so it can be measured"
-            " and not trained on; tokenizers extend gives ids that stay"
+            " and not trained on, and has no table of bytes; tokenizers extend gives ids that stay"
         )

@@ -53,5 +53,6 @@ def test_by_command(tmp_path: Path) -> None:
     assert "no arm 'mew'; did you mean 'new'? (new, base)" in mistake(
         f"{line} --relative-cost mew=1"
     )
+    assert "leaves nothing to train with" in mistake(f"{line} --relative-cost new=2")
     assert "--relative-cost new: give ARM=R" in mistake(f"{line} --relative-cost new")
     assert "--at" in mistake(f"{line} --relative-cost new=1 --at 0")

@@ -201,6 +201,6 @@ def test_generation_by_command() -> None:
     assert written["bytes_per_pass"]["value"] == pytest.approx(rate * 2.05 / 4)
     assert "counted at 2.05 bytes per global pass where training has 4" in written["note"]
     assert "--serve-bytes-per-pass 2.05: give X/T" in mistake(f"{line} 2.05")
-    assert "bytes per global pass when writing and in training" in mistake(f"{line} 0/4")
+    assert " 0/4: bytes per global pass when writing, above 0" in mistake(f"{line} 0/4")
     only = mistake("scaling advise --compute 1e21 --serve-bytes-per-pass 2/4")
     assert "--serve-bytes-per-pass counts bytes served: give --serve-bytes, too" in only

@@ -129,7 +129,7 @@ def test_far_beyond_the_runs_is_said(designed: tuple[Design, Path], tmp_path: Pa
     [
         ("--compute 1e21 --languages eng=.6,hin=.3", "the weights sum to 0.9, not to 1"),
         ("--compute 1e21 --languages eng=.6,tha=.4", "tha has no text in the corpora"),
-        ("--compute 1e21 --languages eng=.6,xyz=.4", "'xyz' has no runs"),
+        ("--compute 1e21 --languages eng=.6,xyz=.4", "xyz has no text in the corpora"),
         ("--compute 1e21 --languages eng=1 --serve 1e18", "leaves 0 of the budget for training"),
         ("--compute 1e40 --languages eng=1", "--compute 1e+40: a positive number"),
         ("--compute 1e21 --languages eng=1 --kinds bqe", "--kinds: bqe; did you mean 'bpe'?"),

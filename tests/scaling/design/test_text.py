@@ -18,6 +18,7 @@ def test_weights_as_people_write_them() -> None:
     [
         ("eng=.6,hin=.3", "sum to 0.9, not to 1"),
         ("eng=.6,eng=.4", "eng is there twice"),
+        ("eng=.6,eng_Latn=.4", "eng_Latn is there twice"),
         ("eng=.6,hin", "hin; give a weight for each"),
         ("eng=1.2,hin=-.2", "a weight of -0.2 for hin"),
         ("eng=nan", "a weight of nan for eng"),

@@ -302,6 +302,20 @@ def test_bad_input_is_one_line(english: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_vocabulary_that_lacks_the_characters_says_so(tmp_path: Path) -> None:
+    vocab = {"[UNK]": 0, "a": 1, "b": 2, "ab": 3}
+    model = {"type": "BPE", "vocab": vocab, "merges": [["a", "b"]], "unk_token": "[UNK]"}
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"version": "1.0", "model": model}))
+    with pytest.raises(InputError, match="lacks its characters and falls back to no bytes"):
+        extend(str(tmp_path), [corpus_of(["ሁሂ ሁሂ"] * 9)], add=3)
+
+
+def test_where_nothing_is_held_back_it_is_said(english: Path, tmp_path: Path) -> None:
+    (tmp_path / "few.txt").write_text("zqzq zqzq\n")
+    ran = command(f"tokenizers extend {english} {tmp_path}/few.txt --add 1 --out {tmp_path}/out")
+    assert "und: none of 1 documents is held back" in ran.stderr
+
+
 def test_a_new_token_that_would_be_a_special_one_is_refused() -> None:
     old = byte_level([], extra=[b"<s>"])
     content = json.loads(old.serialized)

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from corpora.corpus import corpus_of
+from tests.cli import mistake
 from tests.tokenize_lab.adapt.test_extend import lines_of, text_of
+from tests.tokenize_lab.forensics.made import byte_level
 from tests.tokenize_lab.texts import HARD, ids_of
 from tokenize_lab.adapt.extend import extend
 from tokenize_lab.adapt.native import RANKS, TEKKEN_FILE
@@ -94,3 +97,21 @@ def test_mistral_common_loads_an_extended_tekken(tmp_path: Path) -> None:
     assert ids == [theirs.encode(text, bos=False, eos=False) for text in TEXTS]
     assert max(max(row, default=0) for row in ids) >= 131_072
     assert theirs.n_words == 131_172 and theirs.bos_id == 1
+
+
+def test_files_that_others_put_into_the_folder_stay(tmp_path: Path) -> None:
+    (tmp_path / "tekken.json").write_text("{}")
+    extend(byte_level([]), [corpus_of(["abab abab"])], add=1, unseen=0).save(tmp_path)
+    assert (tmp_path / "tekken.json").read_text() == "{}"
+
+
+def test_what_is_changed_is_not_replaced_and_a_place_is_tried_before_the_work(
+    trained: dict[str, Path], tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "tokenizer.json").write_bytes((trained["bpe"] / "tokenizer.json").read_bytes())
+    (tmp_path / "taken").write_text("no folder")
+    for line in (f"extend {own} embedded:amh_Ethi --add 9", f"prune {own} embedded --drop 9"):
+        assert "would be overwritten" in mistake(f"tokenizers {line} --out {own}")
+        assert "cannot be written" in mistake(f"tokenizers {line} --out {tmp_path}/taken")

@@ -33,7 +33,7 @@ def test_leaves_not_used_go_last_merge_first_and_parts_stay() -> None:
         assert pruned.tokenizer.vocabulary_size == old.vocabulary_size - count
     every = prune(old, [text], unused=True)
     assert every.finding["dropped"] == 3
-    with pytest.raises(InputError, match=r"only 3 of 261 ids can go .* leave at least 258"):
+    with pytest.raises(InputError, match=r"`drop` 4: only 3 of 261 ids can go .* or fewer"):
         prune(old, [text], drop=4, unused=True)
 
 
@@ -120,6 +120,7 @@ def test_bad_input_is_one_line(trained: dict[str, Path], tmp_path: Path) -> None
     assert "--to" in mistake(line) and "--unused" in mistake(line)
     assert "give one of them" in mistake(f"{line} --to 1000 --drop 10")
     assert "2000 ids; ask for fewer" in mistake(f"{line} --to 2000")
+    assert "--drop 9999: bpe has 2000 ids; ask for fewer" in mistake(f"{line} --drop 9999")
     assert "below the alphabet" in mistake(f"{line} --to 20")
     assert "can go without changing this text" in mistake(f"{line} --to 257 --unused")
     assert not (tmp_path / "out").exists()

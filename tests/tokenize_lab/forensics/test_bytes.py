@@ -237,3 +237,5 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
     assert "missing.npz" in mistake(f"{line} --check {tmp_path}/missing.npz")
     with pytest.raises(InputError, match="give the table of this tokenizer"):
         read_byte_table(tmp_path / "short.npz", 32_000)
+    merged_anew = mistake("tokenizers bytes dynamic:2x3:byte --corpus embedded:eng_Latn")
+    assert "has no table of bytes" in merged_anew
