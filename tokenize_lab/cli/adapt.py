@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 KEPT = "What is kept"
-Spec = Annotated[
+BpeSpec = Annotated[
     str,
     typer.Argument(
         metavar="SPEC",
@@ -48,7 +48,7 @@ class Reuse(StrEnum):
 
 
 def extend(
-    spec: Spec,
+    spec: BpeSpec,
     corpora: Corpora,
     add: Annotated[int, typer.Option(metavar="K", min=1, help="new ids", show_default=False)],
     out: Out,
@@ -136,7 +136,7 @@ def extend(
 
 
 def prune(
-    spec: Spec,
+    spec: BpeSpec,
     corpora: Corpora,
     out: Out,
     to: Annotated[
