@@ -89,7 +89,7 @@ def standings(results: Results, budgets: tuple[float, ...]) -> Leaderboard:
     """Set the tokenizers of a measurement beside one another.
 
     Raises:
-        InputError: the text is not parallel, or of one language.
+        InputError: the text is not parallel, of one language, or a language has only blank lines.
     """
     settings = results.row_settings
     names = [told["name"] for told in results.provenance["tokenizers"]]
@@ -105,6 +105,10 @@ def standings(results: Results, budgets: tuple[float, ...]) -> Leaderboard:
     for code in codes:
         table = np.stack([sums[code, name] for name in names])  # [tokenizers, 1 + draws, counts]
         beside = None if reference is None else np.stack([sums[reference, name] for name in names])
+        if not table[0, 0, _place("bytes")]:
+            raise InputError(
+                f"{', '.join(corpora)}: {code} has no text; leave it out, or give some"
+            )
         parity = None
         if english is not None:
             parity = float(
@@ -195,7 +199,8 @@ class _Board:
             parity: bytes over English's.
         """
         size, tokens = table[..., _place("bytes")], table[..., _place("tokens")]
-        with np.errstate(divide="ignore"):  # all of a language's text may be dropped
+        # All of a language's text may be dropped, and a resample may be of blank lines alone.
+        with np.errstate(divide="ignore", invalid="ignore"):
             log_rates = np.log(size) - np.log(tokens)
         self._log_rates.append(log_rates)
         self._sums.append(table[:, 0])

@@ -176,6 +176,14 @@ def test_one_line_has_no_intervals_and_no_reference_no_premium(tmp_path: Path) -
     assert "No price for Georgian" in found.page.read_text("utf-8")
 
 
+def test_a_blank_line_among_few_gives_no_interval_and_no_warning(tmp_path: Path) -> None:
+    for code, text in (("eng_Latn", "one\n\n"), ("fra_Latn", "un\n\n")):
+        (tmp_path / "text").mkdir(exist_ok=True)
+        (tmp_path / "text" / f"{code}.txt").write_text(text, "utf-8")
+    found = built(tmp_path, "byte", text=str(tmp_path / "text"))
+    assert found.board.overall[0]["bytes_per_token_low"] is None
+
+
 def test_the_command(tmp_path: Path) -> None:
     (tmp_path / "specs.txt").write_text("mistral:v3\nbyte\n", "utf-8")
     line = f"leaderboard {tmp_path / 'specs.txt'} {TEXT} --no-cache --jobs 1 --replicates 50"
@@ -209,6 +217,8 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
     (loose / "eng_Latn.txt").write_text("one\ntwo\n", "utf-8")
     (loose / "deu_Latn.txt").write_text("eins\n", "utf-8")
     assert "no parallel text" in refused("byte\n", f"{loose} --no-parallel")
+    (loose / "deu_Latn.txt").write_text("\n\n", "utf-8")
+    assert "deu_Latn has no text; leave it out" in refused("byte\n", f"{loose}")
     assert "not of the languages of" in refused("byte\n", f"{TEXT} embedded:eng_Latn,fra_Latn")
     assert not (tmp_path / "out").exists() or not [*(tmp_path / "out").glob("*.html")]
     assert "--budget" in mistake(f"leaderboard {specs} {TEXT} --budget 0 --out {tmp_path / 'out'}")
