@@ -6,6 +6,7 @@ from scaling.engine.bootstrap import CASES, Bootstrap
 from scaling.engine.newton import SQUARES, Array, Predictor
 from scaling.engine.problem import Problem, grid
 from scaling.fits.assemble import columns, need
+from scaling.fits.findings import NO_LIMITS, Limit, Limits
 from scaling.fits.other_laws import BASE, given_base, with_base
 from scaling.fits.single_stage import OneStage, fit_stage
 from scaling.laws.chinchilla import loss as fresh_loss
@@ -15,6 +16,11 @@ from scaling.result import FitResult
 from scaling.runs import Runs
 
 POWERS = np.array([0.5, 1.0, 2.0])  # of the repetitions and of the capacity, to start from
+LARGEST_POWER = 5.0  # beyond which all that costs is the run of most epochs, or of most parameters
+LIMITS: Limits = {
+    "delta": Limit("runs of more numbers of epochs", LARGEST_POWER),
+    "kappa": Limit("runs of more sizes on one text", LARGEST_POWER),
+}
 SIZES = np.array([1e-4, 1e-2, 1.0])  # the penalty at the means, nats per token
 
 
@@ -56,6 +62,7 @@ def fit_overfitting(
         inputs={"params": params, "tokens": tokens, "unique_tokens": unique},
         units=LAWS[law].units,
         conventions={"loss": "nats per token"},
+        limits=LIMITS if form == "powers" else NO_LIMITS,
         exponents={"P": ("delta", "kappa")} if form == "powers" else {},
     )
     return with_base(fit_stage(stage, runs, bootstrap), held)
@@ -126,6 +133,7 @@ def _powers(repeats: Array, capacity: Array, fresh: Array, loss: Array) -> tuple
             price = theta[:, 0] * np.exp(-theta[:, 1:] @ np.array(means))
         return {"P": price, "delta": theta[:, 1], "kappa": theta[:, 2]}
 
-    model = Predictor(value, jacobian, curvature, np.array([0.0, -np.inf, -np.inf]))
+    high = np.array([np.inf, LARGEST_POWER, LARGEST_POWER])
+    model = Predictor(value, jacobian, curvature, np.zeros(3), high)
     starts = grid([SIZES, POWERS, POWERS])
     return Problem(model, np.log(loss), SQUARES, ("P", "delta", "kappa"), public), starts
