@@ -90,15 +90,6 @@ class Predictor(NamedTuple):
             return theta
         return np.asarray(np.clip(theta, self.low, self.high))
 
-    def bounded(self, theta: Array) -> NDArray[np.bool_]:
-        """Return [R, p] which parameters are at a bound."""
-        at = np.zeros(theta.shape, bool)
-        if self.low is not None:
-            at |= theta <= self.low
-        if self.high is not None:
-            at |= theta >= self.high
-        return at
-
     def held(self, theta: Array, gradient: Array) -> NDArray[np.bool_]:
         """Return [R, p] which parameters are at a bound across which the objective would fall."""
         held = np.zeros(theta.shape, bool)

@@ -14,10 +14,19 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from scaling.engine.bootstrap import NUMERICAL, Bootstrap, case_weights
-from scaling.engine.newton import Array, Loss, Minimum, Predictor, minimise, solve_weighted
+from scaling.engine.newton import (
+    SQUARES,
+    Array,
+    Loss,
+    Minimum,
+    Predictor,
+    minimise,
+    solve_weighted,
+)
 from scaling.engine.shared import widened_for_blocks
 
 DRAW_TOLERANCE = 1e-10  # a draw needs far fewer digits than the estimate
+WIDE_TOLERANCE = 1e-5  # of draws of blocks, which are moved after that
 # Below SHARP a loss is all kinks: draws pass through these multiples of its delta first.
 SHARP, EASED, EASED_TOLERANCE = 1e-3, (1000, 300, 100, 30, 10, 3), 1e-4
 
@@ -80,17 +89,32 @@ class Problem(NamedTuple):
             theta: [1, p] the point estimate, from which each replicate starts.
             cells: [n] cells within which rows are resampled.
             blocks: [n] blocks, from 0, that are resampled whole instead, and draws widened for how
-                few they are; a coefficient that a draw has at its bound stays there.
+                few they are.
         """
         generator = bootstrap.generator()
         if blocks is None:
             return self._rerun(theta, self.target, case_weights(cells, bootstrap.draws, generator))
         each = np.zeros(int(blocks.max()) + 1, np.int64)
         weights = case_weights(each, bootstrap.draws, generator)[:, blocks]
-        found = self._rerun(theta, self.target, weights)
-        jacobian = self.model.jacobian(theta)[0]
-        wide = self.model.within(widened_for_blocks(found, theta, jacobian, blocks, generator))
-        return np.where(self.model.bounded(found), found, wide)
+        found = self._rerun(theta, self.target, weights, WIDE_TOLERANCE)
+        return self._widened(theta, found, blocks, generator)
+
+    def _widened(
+        self, theta: Array, found: Array, blocks: NDArray[np.int64], generator: np.random.Generator
+    ) -> Array:
+        """Return draws whose predictions lie further from the estimate's, as few blocks ask for."""
+        jacobian, fitted = self.model.jacobian(theta)[0], self.model.value(theta)[0]
+        lost = np.asarray(~np.isfinite(found).all(axis=1))
+        starts = np.where(lost[:, None], theta, found)
+        wide = widened_for_blocks(self.model.value(starts) - fitted, jacobian, blocks, generator)
+        # What no coefficient tells is left in, for steps to be judged by.
+        rest = self.target - fitted
+        rest = rest - jacobian @ np.linalg.lstsq(jacobian, rest, rcond=None)[0]
+        again = minimise(
+            self.model, fitted + rest + wide, self.ones, starts, SQUARES, tolerance=WIDE_TOLERANCE
+        )
+        good = again.converged & ~lost
+        return np.where(good[:, None], again.theta, np.nan)
 
     def retarget(self, theta: Array, targets: Array) -> Array:
         """Return [R, p] the optimum of each of [R, n] targets; nan where none was found.
@@ -109,7 +133,9 @@ class Problem(NamedTuple):
         """Return [R, p] the optimum under each of [R, n] weights of the rows; nan where none."""
         return self._rerun(theta, self.target, weights)
 
-    def _rerun(self, theta: Array, target: Array, weights: Array) -> Array:
+    def _rerun(
+        self, theta: Array, target: Array, weights: Array, tolerance: float = DRAW_TOLERANCE
+    ) -> Array:
         copies = max(len(np.atleast_2d(target)), len(np.atleast_2d(weights)))
         starts = np.repeat(theta, copies, axis=0)
         for times in EASED if self.loss.delta < SHARP else ():
@@ -117,7 +143,7 @@ class Problem(NamedTuple):
             starts = minimise(
                 self.model, target, weights, starts, eased, tolerance=EASED_TOLERANCE
             ).theta
-        found = minimise(self.model, target, weights, starts, self.loss, tolerance=DRAW_TOLERANCE)
+        found = minimise(self.model, target, weights, starts, self.loss, tolerance=tolerance)
         return np.where(found.converged[:, None], found.theta, np.nan)
 
 

@@ -87,9 +87,10 @@ def two_levels(residuals: Array, jacobian: Array, blocks: Labels) -> TwoLevels:
 
 
 def widened_for_blocks(
-    draws: Array, centre: Array, jacobian: Array, blocks: Labels, generator: np.random.Generator
+    moved: Array, jacobian: Array, blocks: Labels, generator: np.random.Generator
 ) -> Array:
-    """Return [R, p] draws of whole blocks resampled as cases, as wide as so few blocks ask for.
+    """Return [R, n] what draws of whole blocks predict beyond the estimate, as wide as so few
+    blocks ask for.
 
     Residuals of a block are smaller than its noise, the more of a coefficient rests on it: draws
     have the share 1 - sum_g G_g^2 of the variance, G_g being the blocks' parts of the information
@@ -97,24 +98,19 @@ def widened_for_blocks(
     the tails of Student's t for one degree of freedom less than there are blocks.
 
     Args:
-        draws: [R, p]; centre: [1, p] they lie about.
-        jacobian: [n, p] at the centre; blocks: [n], from 0.
+        moved: [R, n] predictions of the draws less those of the estimate.
+        jacobian: [n, p] at the estimate; blocks: [n], from 0.
     """
     scale = np.linalg.norm(jacobian, axis=0)
-    scale = np.where(scale > 0, scale, 1)
-    basis, triangle = np.linalg.qr(jacobian / scale)
-    p = basis.shape[1]
-    parts = np.zeros((int(blocks.max()) + 1, p, p))
+    basis, triangle = np.linalg.qr(jacobian / np.where(scale > 0, scale, 1))
+    basis = basis[:, np.abs(np.diag(triangle)) > 1e-12]
+    p, free = basis.shape[1], int(blocks.max())
+    parts = np.zeros((free + 1, p, p))
     np.add.at(parts, blocks, basis[:, :, None] * basis[:, None, :])
-    squares = np.einsum("gij,gjk->ik", parts, parts)
-    stretch = np.eye(p)
-    if np.abs(np.diag(triangle)).min() > 1e-12:
-        seen, axes = np.linalg.eigh(np.eye(p) - squares)
-        root = (axes / np.sqrt(np.maximum(seen, _LEAST_SEEN))) @ axes.T
-        stretch = np.linalg.solve(triangle, root @ triangle)
-    free = len(parts) - 1
-    tails = np.sqrt(free / generator.chisquare(free, (len(draws), 1)))
-    return np.asarray(centre + tails * ((draws - centre) * scale) @ stretch.T / scale)
+    seen, axes = np.linalg.eigh(np.eye(p) - np.einsum("gij,gjk->ik", parts, parts))
+    more = (axes * (1 / np.sqrt(np.maximum(seen, _LEAST_SEEN)) - 1)) @ axes.T
+    tails = np.sqrt(free / generator.chisquare(free, (len(moved), 1)))
+    return np.asarray(tails * (moved + (moved @ basis) @ more @ basis.T))
 
 
 def shared_targets(

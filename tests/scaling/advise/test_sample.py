@@ -35,7 +35,9 @@ def test_tokenizers_may_be_specs_loaded_or_measured_elsewhere() -> None:
         advise(1e21, tokenizers=[("mine", "many")])
     with pytest.raises(InputError, match="`laws`: a fit of law3"):
         advise(1e21, laws={"law3": COT_LAW2_SUBWORD})
-    with pytest.raises(InputError, match="`laws`: a fit of joint; give fits of law1 and law2"):
+    with pytest.raises(
+        InputError, match="`laws`: a fit of joint; an answer rests on Laws I and II: give fits"
+    ):
         advise(1e21, laws=[fit_joint(tables.isoflop_runs(), bootstrap=NO_BOOTSTRAP)])
 
 
