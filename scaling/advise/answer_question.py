@@ -112,6 +112,8 @@ def _serving_case(question: Question, ahead: Forecast, joint: Draws | None) -> S
     if not question.serve_bytes and question.reach is None:
         if question.serve_bytes_per_pass is not None:
             raise InputError("`serve_bytes_per_pass` counts bytes served: give `serve_bytes`, too")
+        if question.serve_price != 1:
+            raise InputError("`serve_price` is of bytes served: give `serve_bytes`, too")
         return None
     if joint is None:
         raise InputError(

@@ -168,7 +168,7 @@ def extend(
             kept.add(batch.texts)
             progress("reading what is kept", sum(map(utf8_length, batch.texts)))
     old_kinds = source.tokenizer.token_bytes.kinds
-    reused = _reused(source, reuse, [corpus, *keep], progress)[:add]
+    reused = _reused(source, reuse, add, [corpus, *keep], progress)
     removed_from(source, reused)
     new_ids = [*reused, *range(len(old_kinds), len(old_kinds) + add - len(reused))]
     characters = lacking_characters(source, words.characters(), kept.characters(), new_ids, FEWEST)
@@ -248,18 +248,17 @@ def _split(
 
 
 def _reused(
-    source: MergeSource, reuse: str, corpora: Sequence[Corpus], progress: ReportProgress
+    source: MergeSource, reuse: str, most: int, corpora: Sequence[Corpus], progress: ReportProgress
 ) -> list[int]:
-    """Return ids that new tokens may have, ascending, and take them out of the source."""
+    """Return ids that new tokens may have, ascending, at most so many."""
     if not reuse:
         return []
     tree = MergeTree(source)
     if reuse == "unreachable":
         progress("looking for ids that no text leads to", 0)
-        ids = tree.unreachable()
-    else:
-        ids = tree.unused_leaves(used_ids(source.tokenizer, corpora, progress))
-    return sorted(ids)
+        return sorted(tree.unreachable())[:most]
+    # Parts go after what is made of them, so these are counted off before they are put in order.
+    return sorted(tree.unused_leaves(used_ids(source.tokenizer, corpora, progress), most))
 
 
 def used_ids(

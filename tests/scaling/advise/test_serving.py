@@ -204,3 +204,4 @@ def test_generation_by_command() -> None:
     assert " 0/4: bytes per global pass when writing, above 0" in mistake(f"{line} 0/4")
     only = mistake("scaling advise --compute 1e21 --serve-bytes-per-pass 2/4")
     assert "--serve-bytes-per-pass counts bytes served: give --serve-bytes, too" in only
+    assert "give --serve-bytes, too" in mistake("scaling advise --compute 1e21 --serve-price 3")

@@ -184,7 +184,8 @@ def test_ids_that_the_text_does_not_use_are_given_away_but_no_parts_of_others() 
     text = corpus_of(["xyz " * 3 + "kk " * 3])
     extension = extend(old, [text], add=1, reuse="unused", unseen=0)
     # "pqr" and then "pq" may go; "xy" is not used by itself, but "xyz" is made of it.
-    assert extension.finding["reused"] == [id_of(old, b"pq")]
+    assert extension.finding["reused"] == [id_of(old, b"pqr")]
+    assert extension.tokenizer.encode_batch(["pq"]).ids.tolist() == [id_of(old, b"pq")]
     assert extension.tokenizer.encode_batch(["xyz"]).ids.tolist() == [id_of(old, b"xyz")]
     again = extend(old, [text], add=2, reuse="unused", unseen=0)
     assert again.finding["reused"] == [id_of(old, b"pq"), id_of(old, b"pqr")]
