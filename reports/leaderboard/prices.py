@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from reports.laws.optimal import place_of
-from scaling.advise.allocate import MOST
+from scaling.advise.estimate import MOST
 from scaling.advise.forecast import forecast
 from scaling.advise.laws import family_laws
 from tokenize_lab.tokenizer import FloatArray

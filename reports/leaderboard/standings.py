@@ -17,7 +17,7 @@ from corpora.errors import InputError
 from corpora.languages import begins_with
 from reports.leaderboard.prices import LanguagePrices, language_prices, over_languages
 from reports.numbers import compact
-from scaling.advise.allocate import MOST
+from scaling.advise.estimate import MOST
 from tokenize_lab.counts.fields import FIELD_INDEX
 from tokenize_lab.counts.schema import Group, GroupCounts, aligned_languages
 from tokenize_lab.results import Results

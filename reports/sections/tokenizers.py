@@ -8,7 +8,7 @@ from reports import numbers
 from reports.html import Column, columns, name, render, sortable_table, tokenizer_cell
 from reports.measured import CorpusResults, Measured
 from reports.measures import MEASURES
-from reports.page import Blocks, Section, behind, corpus_section
+from reports.page import Blocks, Section, behind, bullets, corpus_section
 from tokenize_lab.counts.fields import FIELDS
 
 _OVERALL = (
@@ -24,7 +24,13 @@ _VOCABULARY = ("vocabulary_use", "renyi_2.5_declared", "renyi_2.5_observed", "zi
 
 def tokenizers(measured: Measured) -> Section:
     """Show each tokenizer's rates over all languages, and how it uses its vocabulary."""
-    return corpus_section(measured, "tokenizers", "Tokenizers over all the text", _tables)
+    return corpus_section(
+        measured,
+        "tokenizers",
+        "Tokenizers over all the text",
+        _tables,
+        introduction=bullets(measured.provenance["run"].get("notices", [])),
+    )
 
 
 def _tables(corpus: CorpusResults) -> Blocks:

@@ -203,7 +203,9 @@ def _price(finding: dict[str, Any], rates: Sequence[ChangedRate], side: str) -> 
         heading("What that is worth")
         + paragraphs(
             "Bits per byte lost against the best rate of a budget, and the compute that would buy "
-            "them back. " + (by if told else "") + "For other budgets and laws: "
+            "them back. "
+            + (by if told else "")
+            + "For other budgets and laws, from the folder of this page: "
         )
         + Markup(
             "<p><code>tokenize-lab scaling advise --compute 1e22 --family subword -t before={} -t "

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scaling.advise.answer import ModelShape
+from scaling.advise.estimate import MOST
 from scaling.advise.laws import Draws
 from scaling.engine.newton import Array
 from scaling.flops import (
@@ -153,7 +154,6 @@ def shape_of(params: float, vocabulary_size: int | None) -> ModelShape | None:
     return ModelShape(shape.global_layers, shape.global_dim, *local, None, *counts)
 
 
-MOST = 1e6  # no multiplier beyond this is looked for
 STEPS = 400  # each 3.5 % more compute than the last
 
 

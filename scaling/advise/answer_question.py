@@ -32,6 +32,9 @@ from scaling.advise.tokenizer_price import (
 from scaling.flops import TRAINING_FACTOR, training_days
 
 OTHER_FORM = "widening"  # of the joint law: nearer to runs far from the best size, held out or not
+_POINTS_OF_TRAINING = (
+    "points of accuracy are of a budget that trains alone, as all prices are that do not say served"
+)
 
 
 def answer_question(question: Question) -> Advice:
@@ -102,6 +105,7 @@ def answer_question(question: Question) -> Advice:
         notes=(
             *_notes(question, placement, laws, float(rate[0])),
             *([] if errors is None else [errors.note]),
+            *([] if errors is None or case is None else [_POINTS_OF_TRAINING]),
         ),
         **ours,
     )

@@ -8,6 +8,7 @@ from scaling.engine.newton import Array
 from scaling.result import FitResult
 
 TAIL = 0.025  # of the draws, left out at either end of an interval
+MOST = 1e6  # times a budget: what would take more, no budget buys back
 
 
 class Estimate(NamedTuple):

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
+from scaling.advise.estimate import MOST
 from scaling.advise.laws import Draws
 from scaling.advise.serve import (
     Served,
@@ -37,7 +38,6 @@ LAYERS, RATES = range(4, 101, 2), 2.0 ** np.arange(0, 5.01, 0.5)
 FEW = 60  # draws that a search for a budget is repeated with
 DRAWS = 200
 LEAST_SHARE = 1e-3  # of a budget, left for training
-MOST = 1e6  # times the budget, beyond which no rate is bought back
 HALVINGS = 40
 
 

@@ -86,6 +86,10 @@ def test_commands_say_where(name: str, tmp_path: Path) -> None:
     ).stderr
     assert "old: its splitter caps bytes per token, whatever the vocabulary, at" in told
     assert "in hin_Deva (gpt4o: " in told and "eng_Latn" not in told.split("caps")[1]
+    if name == "measure":
+        command(f"report {tmp_path / 'out'}")
+        page = (tmp_path / "out" / "report.html").read_text("utf-8")
+        assert "<li>old: its splitter caps bytes per token" in page
     audited = command(f"tokenizers audit {tmp_path / 'old'} embedded:hin_Deva --no-cache --json")
     assert "in hin_Deva (gpt4o: " in audited.stderr and '"notices": [' in audited.stdout
 

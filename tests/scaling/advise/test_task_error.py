@@ -67,7 +67,9 @@ def test_the_interval_holds_what_both_laws_leave_open(tasks: FitResult) -> None:
 
 
 def test_serving_costs_accuracy(tasks: FitResult) -> None:
-    served = tl.advise(1e21, serve_bytes=1e12, downstream=tasks).serving
+    advice = tl.advise(1e21, serve_bytes=1e12, downstream=tasks)
+    assert any("trains alone" in note for note in advice.notes)
+    served = advice.serving
     assert served is not None and served.error_opt is not None
     best, loss = served.error_opt, served.bits_per_byte_opt.value
     assert loss is not None and best.value is not None and best.low is not None
