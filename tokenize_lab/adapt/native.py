@@ -2,7 +2,7 @@
 
 A list of merges is written as ranks where both encode every text alike: where tiktoken's way
 merges each token of the pair that the list has for it (`tokenize_lab.backends.huggingface_fast`),
-and later merges have higher ids. Ids given away to new tokens lie among old ones: no such form.
+and later merges have higher ids. New tokens whose ids lie among old ones have no such form.
 """
 
 import base64

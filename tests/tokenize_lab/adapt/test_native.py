@@ -72,7 +72,7 @@ def test_a_tekken_file_is_extended_and_pruned_in_both_forms(
     assert native.vocabulary_size == 3110 and same_ids(native, pruned.tokenizer)
 
 
-def test_ranks_are_extended_in_both_forms_and_not_where_ids_are_reused(
+def test_ranks_are_extended_in_both_forms_and_not_where_new_ids_lie_among_old(
     tiktoken_file: Path, tmp_path: Path
 ) -> None:
     spec = f"tiktoken:{tiktoken_file}@tekken"
@@ -80,9 +80,14 @@ def test_ranks_are_extended_in_both_forms_and_not_where_ids_are_reused(
     extension.save(tmp_path)
     native = load_tokenizer(f"tiktoken:{tmp_path}/{RANKS}@tekken")
     assert same_ids(native, extension.tokenizer)
-    reused = extend(spec, [text_of("amh_Ethi")], add=50, reuse="unused")
-    assert reused.finding["reused"] and not reused.native
-    reused.save(tmp_path)
+    last = extend(spec, [text_of("amh_Ethi")], add=50, reuse="unused")
+    last.save(tmp_path)
+    native = load_tokenizer(f"tiktoken:{tmp_path}/{RANKS}@tekken")
+    assert last.finding["reused"] and same_ids(native, last.tokenizer)
+    both = [text_of("amh_Ethi"), text_of("eng_Latn")]
+    among = extend(spec, both, add=300, reuse="unused")
+    assert among.finding["reused"] and not among.native
+    among.save(tmp_path)
     assert not (tmp_path / RANKS).exists()
 
 
