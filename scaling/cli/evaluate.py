@@ -126,11 +126,11 @@ def evaluate(
     from scaling.evaluate.trained_run import open_run
 
     writing = None
-    if decode:
+    if decode or unmask is not None:
         from scaling.evaluate.compare_decoders import WritingTask
         from scaling.evaluate.decoding import decodings
 
-        ways = decodings(decode, reuse=reuse, unmask=unmask)
+        ways = decodings(decode or ["ar"], reuse=reuse, unmask=unmask)
         writing = WritingTask(ways, prompts, prompt_bytes, write_bytes)
     machine = machine_settings(device)
     chosen = machine.torch_device()
@@ -197,7 +197,7 @@ def _print_tables(answer: dict[str, Any]) -> None:
         tables.append(text_table(title, ("language", *heads), exact_cells))
     if "with" in answer:
         tables.append(_average_table(answer))
-    if any(row.get("words") for row in rows):
+    if any("words" in row for row in rows):
         tables.append(_word_table(rows))
     if "decoders" in answer:
         tables += _decoder_tables(answer["decoders"])
@@ -226,7 +226,7 @@ def _word_table(rows: Sequence[Mapping[str, Any]]) -> "Table":
     for row in rows:
         found = row["words"]
         if found is None:
-            cells.append((row["language"], "writes no spaces", "", "", "", ""))
+            cells.append((row["language"], "no words between spaces", "", "", "", ""))
             continue
         for part in ({"tenth": "all", **found}, *found["by_frequency"]):
             counts = f"{part['least']:,} to {part['most']:,}" if "least" in part else ""

@@ -22,6 +22,7 @@ from scaling.cli.options import (
     require_torch,
     shown,
 )
+from tokenize_lab.progress import progress
 
 DECODINGS = "ar, speculate:K, diffuse:B or verify:B"
 
@@ -88,8 +89,7 @@ def generate(
     tokenize-lab scaling generate out/train/runs/RUN_ID "It was" --decode speculate:8
     tokenize-lab scaling generate out/train/runs/RUN_ID "It was" --decode diffuse:8 --unmask once
     """
-    if until == "":
-        raise InputError("`until`: is empty; give text to stop at")
+    end = _end(until)
     require_torch()
     from scaling.evaluate.decoding import DecodingMethod, Passes
     from scaling.evaluate.generate import continue_text, cut_after
@@ -104,8 +104,8 @@ def generate(
     text = _stdin() if prompt == "-" else prompt
     begun = time.perf_counter()
     pieces = continue_text(opened, text, size, sampling, decoding, passes, bytewise=bytewise)
-    if until is not None:
-        pieces = cut_after(pieces, until.encode())
+    if end is not None:
+        pieces = cut_after(pieces, end)
     written = bytearray()
 
     def cost() -> dict[str, Any] | None:
@@ -118,7 +118,11 @@ def generate(
         return {**how, **taken, "seconds": time.perf_counter() - begun}
 
     if as_json:
-        written += b"".join(pieces)
+        with progress() as bars:
+            advance = bars.stage("writing", size)
+            for piece in pieces:
+                written += piece
+                advance(len(piece))
         print_json(
             {
                 "run_id": opened.spec.run_id,
@@ -131,10 +135,13 @@ def generate(
         )
         return
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    for piece in pieces:
-        written += piece
-        emit([shown_text(decoder.decode(piece))])
-    emit([decoder.decode(b"", final=True), "\n"])
+    try:
+        for piece in pieces:
+            written += piece
+            emit([shown_text(decoder.decode(piece))])
+    finally:  # after Ctrl-C, too
+        if written:
+            emit([decoder.decode(b"", final=True), "\n"])
     if (taken := cost()) is not None:
         typer.echo(cost_line(taken), err=True)
 
@@ -159,6 +166,16 @@ def _part(value: float | None, form: str) -> str:
 def shown_text(text: str) -> str:
     """Return text with U+FFFD for control characters, but newlines and tabs."""
     return _CONTROLS.sub("\ufffd", text)
+
+
+def _end(until: str | None) -> bytes | None:
+    """Return the bytes to stop at."""
+    if until == "":
+        raise InputError("`until`: is empty; give text to stop at")
+    try:
+        return None if until is None else until.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"`until`: is not UTF-8 ({error.reason}); give text") from error
 
 
 def _stdin() -> str:

@@ -21,6 +21,7 @@ DecodingKind = Literal["ar", "speculate", "diffuse", "verify"]
 UnmaskingKind = Literal["confidence", "entropy", "once"]
 _BYTES_PER_PARAM = 2  # bfloat16
 _SIZES = {"speculate": "K", "diffuse": "B", "verify": "B"}
+_FILLING = ("diffuse", "verify")
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ class DecodingMethod:
         """Return what `ar` or KIND:SIZE says; guessing no byte, or a block of one, is `ar`.
 
         Args:
-            unmask: as `Unmasking.parse`; None for confidence:0.7 of `diffuse`, once of `verify`.
+            unmask: as `Unmasking.parse`, of what fills blocks; None for confidence:0.7 of
+                `diffuse`, once of `verify`.
 
         Raises:
             InputError: it says nothing like that.
@@ -97,6 +99,11 @@ class DecodingMethod:
         if name not in get_args(DecodingKind):
             hint = did_you_mean(name, get_args(DecodingKind))
             raise InputError(f"`decode` {text}: unknown{hint}; {FORMS}")
+        if unmask is not None and name not in _FILLING:
+            raise InputError(
+                f"`unmask` {unmask}: {name} fills no blocks; leave it out, or decode by diffuse:B"
+                " or verify:B"
+            )
         if name == "ar":
             if colon:
                 raise InputError(f"`decode` {text}: `ar` takes no size; {FORMS}")
@@ -115,7 +122,7 @@ class DecodingMethod:
     @property
     def fills_blocks(self) -> bool:
         """Whether a decoder that has learnt to fills blocks."""
-        return self.kind in ("diffuse", "verify")
+        return self.kind in _FILLING
 
     @property
     def judges(self) -> bool:
@@ -129,16 +136,28 @@ class DecodingMethod:
 def decodings(
     texts: Sequence[str], *, reuse: bool = True, unmask: str | None = None
 ) -> list[DecodingMethod]:
-    """Return what several texts say; of speculate:4,8,16 each size is one.
+    """Return what several texts say; of speculate:4,8,verify:8 each size is one.
+
+    Args:
+        unmask: of those that fill blocks.
 
     Raises:
-        InputError: see `DecodingMethod.parse`.
+        InputError: see `DecodingMethod.parse`; `unmask` is given, and none fills blocks.
     """
-    several = []
+    several: list[tuple[str, str]] = []  # what each is called, and what it says
     for text in texts:
-        name, colon, sizes = text.partition(":")
-        several += [f"{name}{colon}{size.strip()}" for size in sizes.split(",")]
-    return [DecodingMethod.parse(text, reuse=reuse, unmask=unmask) for text in several]
+        name = ""
+        for part in map(str.strip, text.split(",")):
+            whole = not name or ":" in part or part in get_args(DecodingKind)
+            name = part.partition(":")[0] if whole else name
+            several.append((name, part if whole else f"{name}:{part}"))
+    fills = any(name in _FILLING for name, _ in several)
+    return [
+        DecodingMethod.parse(
+            text, reuse=reuse, unmask=unmask if name in _FILLING or not fills else None
+        )
+        for name, text in several
+    ]
 
 
 FORMS = "give ar or " + ", ".join(f"{name}:{size}" for name, size in _SIZES.items())

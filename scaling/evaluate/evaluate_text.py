@@ -241,7 +241,7 @@ def training_text(run: TrainedRun, folder: Path | None = None) -> Stream:
     Raises:
         InputError: it is not there.
     """
-    places = [folder] if folder is not None else [run.folder.parent.parent / "shards"]
+    places = [folder] if folder is not None else [run.folder.resolve().parent.parent / "shards"]
     for place in places:
         if (place / run.spec.shards).is_dir():
             key = open_shards(place / run.spec.shards).manifest.text

@@ -38,13 +38,13 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < np.inf:
-            raise InputError(f"temperature {self.temperature}: must be 0 or more, and finite")
+            raise InputError(f"`temperature` {self.temperature}: must be 0 or more, and finite")
         if not 0 < self.top_p <= 1:
-            raise InputError(f"top-p {self.top_p}: must be above 0 and at most 1")
+            raise InputError(f"`top_p` {self.top_p}: must be above 0 and at most 1")
         if self.top_k is not None and self.top_k < 1:
-            raise InputError(f"top-k {self.top_k}: must be 1 or more")
+            raise InputError(f"`top_k` {self.top_k}: must be 1 or more")
         if self.seed < 0:
-            raise InputError(f"seed {self.seed}: must be 0 or more")
+            raise InputError(f"`seed` {self.seed}: must be 0 or more")
 
 
 def probabilities(logits: NDArray[np.floating], sampling: Sampling) -> Weights:
@@ -65,7 +65,8 @@ def probabilities(logits: NDArray[np.floating], sampling: Sampling) -> Weights:
         np.put_along_axis(out, np.argmax(logits, axis=-1, keepdims=True), 1.0, axis=-1)
         return out
     shifted = (logits - logits.max(axis=-1, keepdims=True)).astype(np.float64)
-    weights: Weights = np.exp(shifted / sampling.temperature)
+    with np.errstate(over="ignore"):  # of a temperature near 0
+        weights: Weights = np.exp(shifted / sampling.temperature)
     order = np.argsort(-weights, axis=-1, kind="stable")
     if sampling.top_k is not None:
         np.put_along_axis(weights, order[..., sampling.top_k :], 0.0, axis=-1)

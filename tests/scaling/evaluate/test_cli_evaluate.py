@@ -70,7 +70,7 @@ def test_mistakes_are_named(run: Path, tmp_path: Path) -> None:
         assert "name a run's folder" in mistake(f"scaling {line}")
     assert "--level 1" in mistake(f"scaling evaluate {run} embedded --level 1")
     assert "device 'tpu'" in mistake(f"scaling evaluate {run} embedded --device tpu")
-    assert "temperature -1" in mistake(f"scaling generate {run} Once --temperature -1")
+    assert "--temperature -1" in mistake(f"scaling generate {run} Once --temperature -1")
     assert "top-p 2" in mistake(f"scaling generate {run} Once --top-p 2")
 
 
@@ -128,6 +128,7 @@ def test_generate_stops_at_a_text(run: Path) -> None:
         assert found["text"] == text[: text.index(end) + 1]
     assert "`until`" not in mistake(f"{line} --until ''")
     assert "--until" in mistake(f"{line} --until ''")
+    assert "--until: is not UTF-8" in mistake(f"{line} --until", "\udcff")
 
 
 def test_ways_to_decode_that_there_are_not(run: Path) -> None:
@@ -135,6 +136,10 @@ def test_ways_to_decode_that_there_are_not(run: Path) -> None:
     assert "give ar or speculate" in mistake(f"{line} speculat:4")
     assert "sees 64 bytes at once" in mistake(f"{line} speculate:64")
     assert "not UTF-8" in mistake(f"scaling generate {run} --device cpu", "a\udcffb")
+    for how in ("ar", "speculate:4"):
+        assert "--unmask once" in mistake(f"{line} {how} --unmask once")
+    for more in ("", "--decode speculate:4"):
+        assert "--unmask once" in mistake(f"scaling evaluate {run} embedded {more} --unmask once")
 
 
 def test_stdin_that_is_no_text(run: Path) -> None:

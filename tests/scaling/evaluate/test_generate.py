@@ -76,6 +76,12 @@ def test_nuclei_are_the_likeliest_units() -> None:
     assert probabilities(logits, Sampling(1.0, 0.5, 3)) == pytest.approx([0, 4 / 7, 0, 3 / 7])
 
 
+def test_the_lowest_temperature_takes_the_likeliest() -> None:
+    logits = np.array([0.0, 1.0, 0.5, -np.inf], np.float32)
+    for temperature in (5e-324, 1e-308):
+        assert probabilities(logits, Sampling(temperature)).tolist() == [0, 1, 0, 0]
+
+
 def test_units_without_text_are_never_drawn() -> None:
     forbidden = np.array([False, True, False])
     for sampling in (Sampling(), Sampling(2.0)):
@@ -96,12 +102,12 @@ def test_so_many_bytes_and_no_more() -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"temperature": -1}, "temperature -1"),
-        ({"temperature": float("nan")}, "temperature nan"),
-        ({"top_p": 0}, "top-p 0"),
-        ({"top_p": 1.5}, r"top-p 1\.5"),
-        ({"top_k": 0}, "top-k 0"),
-        ({"seed": -3}, "seed -3"),
+        ({"temperature": -1}, "`temperature` -1"),
+        ({"temperature": float("nan")}, "`temperature` nan"),
+        ({"top_p": 0}, "`top_p` 0"),
+        ({"top_p": 1.5}, r"`top_p` 1\.5"),
+        ({"top_k": 0}, "`top_k` 0"),
+        ({"seed": -3}, "`seed` -3"),
     ],
 )
 def test_values_out_of_range(keys: dict[str, float], message: str) -> None:

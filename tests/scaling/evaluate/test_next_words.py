@@ -1,6 +1,8 @@
 """Whole words: planted predictions are judged right, for bytes and for tokens."""
 
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaling.data.windows import StaticPatches
+from scaling.evaluate.evaluate_text import training_text
 from scaling.evaluate.next_words import likeliest_units, next_words, tenths, word_counts
 from scaling.evaluate.trained_run import TrainedRun
 from tests.cli import answer, command, mistake
@@ -106,7 +109,15 @@ def test_evaluate_asks_for_words(plain_run: TrainedRun) -> None:
     assert english["interval"][0] <= english["right"] <= english["interval"][1]
     assert parts[-1]["right"] > parts[0]["right"]
     said = command(line).stdout
-    assert "Whole words" in said and "writes no spaces" in said
+    assert "Whole words" in said and "no words between spaces" in said
+    assert "no words between spaces" in command(line.replace("eng_Latn,", "")).stdout
+
+
+def test_the_training_text_is_found_from_within_the_run(
+    plain_run: TrainedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(plain_run.folder)
+    assert training_text(replace(plain_run, folder=Path())).byte_count > 0
 
 
 def test_the_training_text_is_not_there(plain_run: TrainedRun, tmp_path: object) -> None:

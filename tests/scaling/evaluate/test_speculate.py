@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from corpora.errors import InputError
-from scaling.evaluate.decoding import DecodingMethod, Passes
+from scaling.evaluate.decoding import DecodingMethod, Passes, decodings
 from scaling.evaluate.generate import continue_text, cut, cut_after, generate_units
 from scaling.evaluate.latent_reader import CachedBytes, NextStarts, next_space, next_static
 from scaling.evaluate.sampling import Sampling, judged, probabilities
@@ -213,6 +213,17 @@ def test_writing_stops_where_it_is_told_to() -> None:
 def test_ways_that_there_are_not(how: str) -> None:
     with pytest.raises(InputError, match="`decode`"):
         DecodingMethod.parse(how)
+
+
+def test_several_ways_may_be_of_several_kinds() -> None:
+    found = decodings(["speculate:4, 8,verify:8", "ar,diffuse:4"], unmask="entropy:1")
+    assert list(map(str, found)) == ["speculate:4", "speculate:8", "verify:8", "ar", "diffuse:4"]
+    assert {str(way.unmasking) for way in found if way.fills_blocks} == {"entropy:1"}
+    for texts in (["speculate:4,"], ["speculate:4,x"], ["ar,8"], [""]):
+        with pytest.raises(InputError, match="`decode`"):
+            decodings(texts)
+    with pytest.raises(InputError, match="`unmask`"):
+        decodings(["ar", "speculate:4"], unmask="once")
 
 
 def test_guesses_beyond_the_context(plain_run: TrainedRun) -> None:
