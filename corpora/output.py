@@ -17,8 +17,8 @@ _UNFOLDED = 10_000  # columns of a file or a pipe: nothing in them needs folding
 _PROSE = 24  # a column of words with a longer cell is prose, which may be folded between words
 
 
-def emit(parts: Iterable[str]) -> None:
-    """Write the parts to standard output.
+def emit(parts: Iterable[str]) -> bool:
+    """Write the parts to standard output, and return whether somebody still reads it.
 
     A reader that has gone (`| head`) is no mistake: the rest is left unsaid.
 
@@ -33,9 +33,11 @@ def emit(parts: Iterable[str]) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         silence()
+        return False
     except OSError as error:
         silence()
         raise InputError(f"standard output cannot be written ({error.strerror})") from error
+    return True
 
 
 def json_list(rows: Iterable[dict[str, Any]]) -> Iterator[str]:

@@ -256,7 +256,8 @@ def _decoder_tables(rows: Sequence[Mapping[str, Any]]) -> "list[Table]":
     ]
     heads = ("bytes per global pass", "kept", "decoder", "global", "GB", "read per byte", "seconds")
     first = rows[0]
-    title = f"Writing {first['bytes']:,} bytes in all after {first['texts']:,} prompts"
+    after = f"{first['texts']:,} prompt{'' if first['texts'] == 1 else 's'}"
+    title = f"Writing {first['bytes']:,} bytes in all after {after}"
     tables = [text_table(title, ("decode", *heads, "as plain"), cells)]
     judged = [row for row in rows if row["acceptance_by_class"]]
     if judged:

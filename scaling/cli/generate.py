@@ -138,7 +138,8 @@ def generate(
     try:
         for piece in pieces:
             written += piece
-            emit([shown_text(decoder.decode(piece))])
+            if not emit([shown_text(decoder.decode(piece))]):
+                break
     finally:  # after Ctrl-C, too
         if written:
             emit([decoder.decode(b"", final=True), "\n"])

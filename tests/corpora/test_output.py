@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
 
-from corpora.output import fitted
+from corpora.output import emit, fitted
 from tests.conftest import ROOT
 from tokenize_lab.cli.tables import text_table
 
@@ -104,3 +104,13 @@ def test_on_a_terminal_of_80_columns_every_name_stands_whole(tmp_path: Path) -> 
     text = shown.decode()
     assert all(text.count(name) >= 2 for name in names)
     assert all(text.count(code) >= 1 for code in ("eng_Latn", "hin_Deva", "tha_Thai"))
+
+
+def test_whether_somebody_reads_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    there, here = os.pipe()
+    with os.fdopen(here, "w", encoding="utf-8") as stdout:
+        monkeypatch.setattr("sys.stdout", stdout)
+        assert emit(["a", "b"])
+        assert os.read(there, 9) == b"ab"
+        os.close(there)
+        assert not emit(["c"])

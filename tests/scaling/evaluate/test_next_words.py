@@ -140,5 +140,6 @@ def test_evaluate_writes_in_several_ways(plain_run: TrainedRun) -> None:
     )
     said = command(f"{line} --decode speculate:2").stdout
     assert "bytes per global pass" in said and "letters" in said
+    assert "after 2 prompts" in said
     assert "no document is as long" in mistake(f"{line} --decode ar --prompt-bytes 9999")
     assert "has not learnt" in mistake(f"{line} --decode verify:4")
