@@ -36,13 +36,23 @@ class Entry(NamedTuple):
         name: what tables call it: the name given, or the spec.
         spec: as seen from the working folder, without the name.
         place: file and line, for messages.
-        fingerprint: of the spec and the files that hold it.
     """
 
     name: str
     spec: str
     place: str
-    fingerprint: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the spec and the files that hold it; a package's are there once it is loaded."""
+        spec = TokenizerSpec.parse(self.spec)
+        digest = hashlib.sha256(self.spec.encode())
+        beside = None if spec.file is None else partner_of(spec.file)
+        pattern = Path(spec.where.rpartition("@")[2])
+        for file in (spec.file, beside, pattern):
+            if file is not None and is_file(file):
+                digest.update(file_sha256(file).encode())
+        return digest.hexdigest()
 
 
 def read_entries(path: Path) -> list[Entry]:
@@ -70,20 +80,10 @@ def read_entries(path: Path) -> list[Entry]:
             raise InputError(
                 f"{place}: a second tokenizer {name!r} ({first}); give it another name"
             )
-        entries[name] = Entry(name, spec.unnamed, place, _fingerprint(spec))
+        entries[name] = Entry(name, spec.unnamed, place)
     if not entries:
         raise InputError(f"{path}: names no tokenizer; one [NAME=]SPEC a line, such as mistral:v3")
     return list(entries.values())
-
-
-def _fingerprint(spec: TokenizerSpec) -> str:
-    digest = hashlib.sha256(spec.unnamed.encode())
-    beside = None if spec.file is None else partner_of(spec.file)
-    pattern = Path(spec.where.rpartition("@")[2])
-    for file in (spec.file, beside, pattern):
-        if file is not None and is_file(file):
-            digest.update(file_sha256(file).encode())
-    return digest.hexdigest()
 
 
 def loaded(entry: Entry) -> Tokenizer:

@@ -1,6 +1,7 @@
 """Leaderboards of real tokenizers on embedded text: values, ranks, and what is measured again."""
 
 import json
+import shutil
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from scaling.advise.laws import family_laws
 from tests.cli import answer, command, mistake
 from tests.reports.browsers import DESKTOP, Opened
 from tests.tokenize_lab.forensics.made import byte_level
+from tests.tokenize_lab.local_registry import npm_archive, serving
 from tokenize_lab.measurement import measure
 
 if TYPE_CHECKING:
@@ -161,6 +163,18 @@ def test_another_tokenizer_is_all_that_is_measured(tmp_path: Path) -> None:
     assert other.measured == ["v3", "own.json", "byte"]
     (tmp_path / "out" / "counts" / "counts.parquet").write_bytes(b"torn")
     assert built(tmp_path, *lines).measured == ["v3", "own.json", "byte"]
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_what_a_package_ships_is_measured_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = byte_level([(b"t", b"h")]).serialized.encode()
+    with serving(tmp_path, monkeypatch) as registry:
+        registry.npm["tok"] = {"1.0.0": npm_archive({"tokenizer.json": content})}
+        lines = ("tok=npm:tok@1.0.0/tokenizer.json", "byte")
+        assert built(tmp_path, *lines).measured == ["tok", "byte"]
+        assert built(tmp_path, *lines).measured == []
 
 
 def test_one_line_has_no_intervals_and_no_reference_no_premium(tmp_path: Path) -> None:
