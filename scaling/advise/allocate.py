@@ -11,11 +11,13 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scaling.advise.answer import ModelShape
 from scaling.advise.estimate import MOST
 from scaling.advise.laws import Draws
 from scaling.engine.newton import Array
+from scaling.engine.search import halfway
 from scaling.flops import (
     TRAINING_FACTOR,
     CostContext,
@@ -30,7 +32,6 @@ from scaling.laws.optimum import law1_bytes_per_param, law2_best_loss, law2_loss
 # Every size that anyone trains, then ever further apart to 1e17 parameters: beyond the last one
 # the cost would stand still, and the budget would not be spent.
 LAYERS = (*range(1, 401), *(round(400 * 1.02**step) for step in range(1, 151)))
-HALVINGS = 60
 
 
 class Allocation(NamedTuple):
@@ -72,15 +73,13 @@ def allocate(
         served = _forward(params, rate, vocabulary_size)
         return Allocation(rate, params, bytes_per_param * params, served)
 
-    low = np.full(rate.shape, np.log(compute_flops) - 12)
-    high = np.full(rate.shape, np.log(compute_flops))
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        found = of_latent(np.exp(middle))
+    def affordable(ln_flops: Array) -> NDArray[np.bool_]:
+        found = of_latent(np.exp(ln_flops))
         spent = TRAINING_FACTOR * found.train_bytes * found.forward_flops_per_byte
-        above = spent > compute_flops
-        low, high = np.where(above, low, middle), np.where(above, middle, high)
-    return of_latent(np.exp((low + high) / 2))
+        return np.asarray(~(spent > compute_flops))
+
+    whole = np.full(rate.shape, np.log(compute_flops))
+    return of_latent(np.exp(halfway(affordable, whole - 12, whole)))
 
 
 def params_for_cost(flops_per_byte: Array, rate: Array) -> Array:
@@ -94,12 +93,13 @@ def params_for_cost(flops_per_byte: Array, rate: Array) -> Array:
     """
     sizes, _ = _cost_table(None)
     least = _forward(np.full(rate.shape, np.exp(sizes[0])), rate, None)
-    low, high = np.full(rate.shape, sizes[0]), np.full(rate.shape, sizes[-1])
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        above = _forward(np.exp(middle), rate, None) > flops_per_byte
-        low, high = np.where(above, low, middle), np.where(above, middle, high)
-    return np.where(least > flops_per_byte, np.nan, np.exp((low + high) / 2))
+
+    def affordable(ln_params: Array) -> NDArray[np.bool_]:
+        return np.asarray(~(_forward(np.exp(ln_params), rate, None) > flops_per_byte))
+
+    ends = np.full(rate.shape, sizes[0]), np.full(rate.shape, sizes[-1])
+    found = np.exp(halfway(affordable, *ends))
+    return np.where(least > flops_per_byte, np.nan, found)
 
 
 def _forward(params: Array, rate: Array, vocabulary_size: int | None) -> Array:
@@ -191,12 +191,9 @@ def price(draws: Draws, compute_flops: float, english_rate: Array, loss_ratio: A
     redeemed = np.stack([loss(np.full_like(lost, step)) <= goal for step in steps])
     reached = redeemed.any(0)
     first = redeemed.argmax(0)
-    low, high = steps[np.maximum(first - 1, 0)], steps[first]
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        above = loss(middle) > goal
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return Price(lost * loss_ratio, np.where(reached, np.exp((low + high) / 2), np.inf))
+    ends = steps[np.maximum(first - 1, 0)], steps[first]
+    multiplier = np.exp(halfway(lambda step: loss(step) > goal, *ends))
+    return Price(lost * loss_ratio, np.where(reached, multiplier, np.inf))
 
 
 def vocabulary_for_rate(rate: float, curve: Sequence[tuple[int, float]]) -> float | None:

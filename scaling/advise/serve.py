@@ -26,6 +26,7 @@ import numpy as np
 from corpora.errors import InputError
 from scaling.advise.laws import Draws
 from scaling.engine.newton import Array
+from scaling.engine.search import crossing, least
 from scaling.flops import TRAINING_FACTOR
 from scaling.laws import joint
 from scaling.laws.optimum import best_rate
@@ -37,9 +38,7 @@ LONGEST_STEP = 0.7  # in ln T or ln B
 SETTLED = (
     12  # times that what is left for training and what serving costs are set beside each other
 )
-HALVINGS = 60
 BELOW, ABOVE = 3.0, 12.0  # in ln B, about what training alone wants, where the best at a T lies
-GOLDEN, GOLDEN_STEPS = (5**0.5 - 1) / 2, 48
 LEAST_TOTAL, WIDEST = 1e12, 45.0  # FLOPs, and over how many natural logarithms a loss is sought
 REACHED = 1e-6  # bits per byte by which it may be missed
 
@@ -132,12 +131,8 @@ def best_served_at(
         return joint.loss(draws, compute, rate, np.exp(ln_bytes))
 
     middle = np.log(joint.best_bytes(draws, total, rate))
-    low, high = middle - BELOW, middle + ABOVE
-    for _ in range(GOLDEN_STEPS):
-        left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-        lower = missed(left) < missed(right)
-        low, high = np.where(lower, low, left), np.where(lower, right, high)
-    return _at(draws, budget, np.stack([ln_rate, (low + high) / 2]))
+    ln_bytes = least(missed, middle - BELOW, middle + ABOVE)
+    return _at(draws, budget, np.stack([ln_rate, ln_bytes]))
 
 
 class _Budget(NamedTuple):
@@ -236,15 +231,16 @@ def cheapest_served(
             f"`reach` {goal[0]:.4g}: no budget reaches it; {draws['E'][0]:.4g} bits per byte cannot"
             " be learnt, by the joint law"
         )
+    found: Served | None = None  # the last optimum, near which the next is looked for
+
+    def served(ln_total: Array) -> Served:
+        nonlocal found
+        total = np.exp(ln_total)
+        found = best_served(draws, total, served_bytes, served_price, found, surcharge)
+        return found
+
     low = np.full(goal.shape, np.log(LEAST_TOTAL))
-    high = low + WIDEST
-    found = None
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        found = best_served(draws, np.exp(middle), served_bytes, served_price, found, surcharge)
-        above = found.bits_per_byte > goal
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    total = np.exp(high)
-    found = best_served(draws, total, served_bytes, served_price, found, surcharge)
+    _, enough = crossing(lambda at: served(at).bits_per_byte > goal, low, low + WIDEST)
+    total, found = np.exp(enough), served(enough)
     lost = np.abs(found.bits_per_byte - goal) > REACHED
     return np.where(lost, np.nan, total), found

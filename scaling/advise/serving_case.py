@@ -31,6 +31,7 @@ from scaling.advise.serve import (
     cheapest_served,
 )
 from scaling.engine.newton import Array
+from scaling.engine.search import halfway
 from scaling.flops import CostContext, forward_flops_per_byte, latent_share, paper_blt
 
 # Shapes and rates over which the share of the global module is made smooth.
@@ -38,7 +39,7 @@ LAYERS, RATES = range(4, 101, 2), 2.0 ** np.arange(0, 5.01, 0.5)
 FEW = 60  # draws that a search for a budget is repeated with
 DRAWS = 200
 LEAST_SHARE = 1e-3  # of a budget, left for training
-HALVINGS = 40
+HALVINGS = 40  # of a price
 
 
 class ServedPrice(NamedTuple):
@@ -125,18 +126,13 @@ class ServingCase:
         return best_served_at(self.draws, total, amount, rate, self.served_price, more)
 
     def _bought_back(self, bytes_per_token: float) -> Array:
-        low, high = np.zeros_like(self.total), np.full_like(self.total, np.log(MOST))
-
         def short(ln_multiplier: Array) -> NDArray[np.bool_]:
             reached = self._at_rate(bytes_per_token, self.total * np.exp(ln_multiplier))
             return np.asarray(reached.bits_per_byte > self.best.bits_per_byte)
 
-        never = short(high)
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            above = short(middle)
-            low, high = np.where(above, middle, low), np.where(above, high, middle)
-        return np.where(never, np.inf, np.exp((low + high) / 2))
+        low, high = np.zeros_like(self.total), np.full_like(self.total, np.log(MOST))
+        found = np.exp(halfway(short, low, high, HALVINGS))
+        return np.where(short(high), np.inf, found)
 
 
 def data_ratio(ratios: Draws) -> Array:

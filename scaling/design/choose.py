@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from corpora.errors import InputError
 from scaling.advise.estimate import Estimate
 from scaling.advise.placement import ENGLISH
+from scaling.advise.serving_case import LEAST_SHARE
 from scaling.design.candidates import Candidate, CandidateCurve
-from scaling.design.price import LEAST_SHARE, Budget, MixturePrice, Priced
+from scaling.design.price import Budget, MixturePrice, Priced
 from scaling.engine.newton import Array
 
 ROUNDS = 4  # over the languages, each of which picks the size of its own vocabulary

@@ -25,7 +25,9 @@ import numpy as np
 from corpora.errors import InputError
 from scaling.advise.forecast import Forecast
 from scaling.advise.laws import Draws
+from scaling.advise.serving_case import LEAST_SHARE
 from scaling.engine.newton import Array
+from scaling.engine.search import halfway, least
 from scaling.flops import CONTEXT_BYTES, HEAD_DIM, PAPER_VOCABULARIES, TRAINING_FACTOR
 from scaling.laws import joint
 from scaling.laws.optimum import law1_bytes_per_param, law2_loss
@@ -34,12 +36,9 @@ from scaling.result import beyond
 LAW_VOCABULARY = PAPER_VOCABULARIES["bpe"]
 WIDTH_A_LAYER = 2 * HEAD_DIM  # d = 128 L
 SMALLEST_MODEL = 12.0 * WIDTH_A_LAYER**2  # one layer
-LEAST_SHARE = 1e-3  # of a budget, left for training
-_STEPS = 48  # of the search for N, each of which keeps .618 of the range
 _BELOW, _ABOVE = 12.0, 4.0  # in ln N, how far from Law I's size it is looked for
 _FARTHEST = 40.0  # in ln rho; no run lies so far off, and no number overflows there
 _SERVED_FACTORS = 2.0 ** np.arange(0, 4.01, 1 / 32)  # of T*, that serving may want
-_GOLDEN = (np.sqrt(5) - 1) / 2
 
 
 class Budget(NamedTuple):
@@ -141,21 +140,8 @@ class MixturePrice:
         ids = np.asarray(ids, np.float64).reshape(len(ids), -1)[None]
         centre = self._sizes(count, rates)
         low = np.maximum(centre - _BELOW, np.log(SMALLEST_MODEL))
-        high = centre + _ABOVE
-        left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-        at_left, at_right = (self._at(x, rates, ids, spent).loss for x in (left, right))
-        for _ in range(_STEPS):
-            # Equal where nothing is left to train: the smaller is looked at then.
-            down = at_left <= at_right
-            low, high = np.where(down, low, left), np.where(down, right, high)
-            left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-            x = np.where(down, left, right)
-            value = self._at(x, rates, ids, spent).loss
-            at_left, at_right = (
-                np.where(down, value, at_right),
-                np.where(down, at_left, value),
-            )
-        return self._at((low + high) / 2, rates, ids, spent)
+        size = least(lambda x: self._at(x, rates, ids, spent).loss, low, centre + _ABOVE)
+        return self._at(size, rates, ids, spent)
 
     def _sizes(self, count: int, rates: Array) -> Array:
         """Return [R, M] ln N of Law I, the languages' weighted: where the search begins."""
@@ -257,7 +243,7 @@ def check_left(priced: Priced, budget: Budget) -> None:
 
 
 MOST_MULTIPLIER = 1e3
-_BISECTIONS = 24  # to 5e-7 of the budget
+_HALVINGS = 24  # to 5e-7 of the budget
 
 
 def multiplier(
@@ -274,9 +260,5 @@ def multiplier(
     def loss(ln_factor: Array) -> Array:
         return np.asarray(one.of(rates, ids, budget, np.exp(ln_factor)).loss[0])
 
-    never = loss(high) > goal
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        above = loss(middle) > goal
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return np.where(never, np.inf, np.exp((low + high) / 2))
+    found = np.exp(halfway(lambda x: loss(x) > goal, low, high, _HALVINGS))
+    return np.where(loss(high) > goal, np.inf, found)

@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 
 from scaling.engine.newton import Array
+from scaling.engine.search import halfway
 from scaling.laws.power_sum import Coefficients, PowerSum, Term
 from scaling.laws.registry import BITS, NATS, Quantities, Quantity
 
@@ -156,7 +157,6 @@ VOCABULARY = PowerSum(
 MILLION, BILLION, THOUSAND = 1e6, 1e9, 1e3
 LARGEST_CALIBRATED = 200_000  # f was calibrated up to this vocabulary and is held constant beyond
 SMALLEST, LARGEST = 1e3, 1e7  # where the best vocabulary is looked for
-HALVINGS = 60
 
 
 def tokens_per_character(vocabulary_size: Array) -> Array:
@@ -206,11 +206,7 @@ def best_vocabulary(
 
     shape = np.broadcast_shapes(*map(np.shape, (p["A2"], params, embedding_dim, compute_flops)))
     low, high = np.full(shape, np.log(SMALLEST)), np.full(shape, np.log(LARGEST))
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        rising = slope(middle) > 0
-        low, high = np.where(rising, low, middle), np.where(rising, middle, high)
-    return np.asarray(np.exp((low + high) / 2))
+    return np.asarray(np.exp(halfway(lambda x: ~(slope(x) > 0), low, high)))
 
 
 def _vocabulary_quantities(form: str) -> Quantities:

@@ -14,13 +14,13 @@ coefficient could not be checked here, so a P of theirs is not to be put beside 
 import numpy as np
 
 from scaling.engine.newton import Array
+from scaling.engine.search import halfway
 from scaling.laws.chinchilla import loss as fresh_loss
 from scaling.laws.power_sum import Coefficients
 from scaling.laws.registry import NATS, Quantities, Quantity
 
 HELD = {"delta": 1.0, "kappa": 1.0}
 MOST_EPOCHS = 1e4  # where the search for the best number ends
-HALVINGS = 60
 
 
 def penalty(p: Coefficients, params: Array, tokens: Array, unique_tokens: Array) -> Array:
@@ -49,11 +49,7 @@ def best_epochs(p: Coefficients, params: Array, unique_tokens: Array) -> Array:
         return np.asarray(cost * epochs / np.maximum(epochs - 1, 1e-12) - saved)
 
     low, high = np.zeros(shape), np.full(shape, np.log(MOST_EPOCHS))
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        rising = slope(middle) > 0
-        low, high = np.where(rising, low, middle), np.where(rising, middle, high)
-    return np.asarray(np.exp((low + high) / 2))
+    return np.asarray(np.exp(halfway(lambda x: ~(slope(x) > 0), low, high)))
 
 
 def _penalty(p: Coefficients, repetitions: Array, capacity: Array) -> Array:
