@@ -23,6 +23,41 @@ KNOWN_DECODERS = {
 }  # fmt: skip
 
 
+def bpe_json(
+    vocab: Mapping[str, int],
+    merges: Sequence[Sequence[str]],
+    *,
+    decoder: JsonPart,
+    pre_tokenizer: JsonPart | None = None,
+    added_tokens: Sequence[JsonPart] = (),
+    byte_fallback: bool = False,
+    ignore_merges: bool = False,
+) -> JsonPart:
+    """Return the content of a tokenizer.json that holds a BPE without a normaliser."""
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": list(added_tokens),
+        "normalizer": None,
+        "pre_tokenizer": pre_tokenizer,
+        "post_processor": None,
+        "decoder": decoder,
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": byte_fallback,
+            "ignore_merges": ignore_merges,
+            "vocab": dict(vocab),
+            "merges": list(merges),
+        },
+    }
+
+
 class TextPath(NamedTuple):
     """What happens to a text before the model sees it.
 

@@ -15,6 +15,7 @@ import numpy as np
 from corpora.errors import InputError
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
 from tokenize_lab.backends.huggingface_fast import left_of_last_merge
+from tokenize_lab.backends.huggingface_json import bpe_json
 from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.patterns import portable
@@ -62,42 +63,27 @@ def _content(tokenizer: TiktokenTokenizer) -> dict[str, Any]:
         left = left_of_last_merge(raw, ranks) if len(raw) > 1 else b""
         if left:
             merges.append([spelt[left], spelt[raw[len(left) :]]])
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [
-            {
-                "id": token_id,
-                "content": name,
-                "single_word": False,
-                "lstrip": False,
-                "rstrip": False,
-                "normalized": False,
-                "special": True,
-            }
-            for name, token_id in specials
-        ],
-        "normalizer": None,
-        "pre_tokenizer": {
-            "type": "Sequence",
-            "pretokenizers": [_split(tokenizer), _byte_level()],
-        },
-        "post_processor": None,
-        "decoder": _byte_level(),
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": True,
-            "vocab": vocab,
-            "merges": merges,
-        },
-    }
+    added = [
+        {
+            "id": token_id,
+            "content": name,
+            "single_word": False,
+            "lstrip": False,
+            "rstrip": False,
+            "normalized": False,
+            "special": True,
+        }
+        for name, token_id in specials
+    ]
+    split = {"type": "Sequence", "pretokenizers": [_split(tokenizer), _byte_level()]}
+    return bpe_json(
+        vocab,
+        merges,
+        decoder=_byte_level(),
+        pre_tokenizer=split,
+        added_tokens=added,
+        ignore_merges=True,
+    )
 
 
 def _split(tokenizer: TiktokenTokenizer) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from tokenize_lab.backends.huggingface import threads
+from tokenize_lab.backends.huggingface_json import bpe_json
 from tokenize_lab.backends.sentencepiece import SPACE
 from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.patterns import pattern_named
@@ -137,28 +138,12 @@ def train_character(text: TrainingText, settings: TrainSettings) -> bytes:
     pieces = [f"<0x{byte:02X}>" for byte in range(BYTES)] + [chr(point) for point in ordered]
     decoders = [{"type": "ByteFallback"}, {"type": "Fuse"}]
     return written(
-        {
-            "version": "1.0",
-            "truncation": None,
-            "padding": None,
-            "added_tokens": [],
-            "normalizer": None,
-            "pre_tokenizer": None,
-            "post_processor": None,
-            "decoder": {"type": "Sequence", "decoders": decoders},
-            "model": {
-                "type": "BPE",
-                "dropout": None,
-                "unk_token": None,
-                "continuing_subword_prefix": None,
-                "end_of_word_suffix": None,
-                "fuse_unk": False,
-                "byte_fallback": True,
-                "ignore_merges": False,
-                "vocab": {piece: token_id for token_id, piece in enumerate(pieces)},
-                "merges": [],
-            },
-        }
+        bpe_json(
+            {piece: token_id for token_id, piece in enumerate(pieces)},
+            [],
+            decoder={"type": "Sequence", "decoders": decoders},
+            byte_fallback=True,
+        )
     )
 
 
