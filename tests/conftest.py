@@ -1,5 +1,7 @@
 """What the tests share: where the shared reference data lies, if it is there."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,3 +41,15 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared reference data is not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is kept of packages and vocabularies lies in a folder of the tests' own."""
+    before = os.environ.get("TOKENIZE_LAB_CACHE")
+    os.environ["TOKENIZE_LAB_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["TOKENIZE_LAB_CACHE"]
+    else:
+        os.environ["TOKENIZE_LAB_CACHE"] = before

@@ -140,11 +140,16 @@ class KeptFile(NamedTuple):
     name: str
 
 
-def packages_folder() -> Path:
-    """Return $TOKENIZE_LAB_CACHE/packages, by default in ~/.cache/tokenize-lab."""
+def cache_folder() -> Path:
+    """Return $TOKENIZE_LAB_CACHE, by default ~/.cache/tokenize-lab."""
     own = os.environ.get("TOKENIZE_LAB_CACHE")
     usual = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return (Path(own) if own else Path(usual) / "tokenize-lab") / "packages"
+    return Path(own) if own else Path(usual) / "tokenize-lab"
+
+
+def packages_folder() -> Path:
+    """Return the folder of packages in it."""
+    return cache_folder() / "packages"
 
 
 def kept_file(asked: PackageSpec) -> KeptFile:

@@ -1,20 +1,17 @@
 """Work on text on this machine, on every core: the same results in the same order as on one."""
 
-import multiprocessing
 import os
 import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from corpora.arguments import whole
 from corpora.corpus import Corpus
@@ -23,6 +20,9 @@ from corpora.errors import InputError
 from tokenize_lab.backends.objects import ObjectTokenizer
 from tokenize_lab.counts.batches import BatchCounter, BatchCounts, CountJob
 from tokenize_lab.counts.sharing import encoding_plans
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 K = TypeVar("K")
 W = TypeVar("W")
@@ -78,6 +78,10 @@ def map_here(
         for kept, work in everything:
             yield kept, work, act(work)
         return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
     # Spawned, not forked: encoders and array libraries hold threads and locks.
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_worker, (start,))
     waiting: deque[tuple[K, W, Future[R]]] = deque()

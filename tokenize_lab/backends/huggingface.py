@@ -46,9 +46,11 @@ from tokenize_lab.backends.huggingface_json import (
     text_path,
     without_marks,
 )
+from tokenize_lab.backends.kept import kept
 from tokenize_lab.backends.running_text import LETTERS, Frame, frame_of, running_bytes
+from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.patterns import Splitting
-from tokenize_lab.tokenizer import Encoding, WayBack
+from tokenize_lab.tokenizer import Encoding, TokenBytes, WayBack
 
 FILE_NAME = "tokenizer.json"
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -183,10 +185,22 @@ def load_huggingface(where: str, spec: str) -> HuggingFaceTokenizer:
         if not is_file(path):
             raise InputError(f"{folder}: no {FILE_NAME} in this folder")
     if is_file(path):
-        return huggingface_from_text(_read(path), spec, short_name(path, FILE_NAME), str(path))
+        return _loaded(path, spec, short_name(path, FILE_NAME), str(path))
     if where.endswith(".json") or not HUB_NAME.fullmatch(where):
         raise InputError(f"{where}: no such file or folder")
-    return huggingface_from_text(_read(_from_hub(where)), spec, where, where)
+    return _loaded(_from_hub(where), spec, where, where)
+
+
+def _loaded(path: Path, spec: str, name: str, place: str) -> HuggingFaceTokenizer:
+    """Load a file, or take what loading it found out at an earlier time."""
+    text = _read(path)
+
+    def bare() -> HuggingFaceTokenizer:
+        return replace(huggingface_from_text(text, spec, name, place), serialized="")
+
+    parts = (HuggingFaceTokenizer, TokenBytes, Splitting, WayBack, FastPath, TiktokenTokenizer)
+    found = kept(text.encode(), (FILE_NAME, name), parts, bare)
+    return replace(found, spec=spec, serialized=text)
 
 
 def huggingface_from_text(text: str, spec: str, name: str, place: str) -> HuggingFaceTokenizer:

@@ -9,14 +9,16 @@ import binascii
 import hashlib
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from corpora.errors import InputError, did_you_mean
 from corpora.files import read_bytes
 from tokenize_lab.backends.common import refuse_gaps
+from tokenize_lab.backends.kept import kept
 from tokenize_lab.backends.sentencepiece import load_sentencepiece
-from tokenize_lab.backends.tiktoken import TiktokenTokenizer, table_of_ranks
+from tokenize_lab.backends.tiktoken import KEPT_PARTS, TiktokenTokenizer, table_of_ranks
 from tokenize_lab.tokenizer import Tokenizer
 
 SENTENCEPIECE_FILES = {
@@ -74,9 +76,15 @@ def load_tekken(path: Path, spec: str, name: str) -> TiktokenTokenizer:
     Raises:
         InputError: the file cannot be read, or is not a whole tekken file.
     """
+    content = read_bytes(path)
+    asked = ("tekken", name)
+    loaded = kept(content, asked, KEPT_PARTS, lambda: _tekken(path, content, spec, name))
+    return replace(loaded, spec=spec)
+
+
+def _tekken(path: Path, content: bytes, spec: str, name: str) -> TiktokenTokenizer:
     import tiktoken
 
-    content = read_bytes(path)
     try:
         # Each entry is reduced as it is read: 150,000 dictionaries would take 100 MB.
         parsed = json.loads(content, object_hook=_rank_and_bytes)

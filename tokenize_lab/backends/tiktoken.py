@@ -32,6 +32,7 @@ from tokenize_lab.backends.common import (
     refused_whole,
     short_name,
 )
+from tokenize_lab.backends.kept import kept
 from tokenize_lab.patterns import GPT2, GPT4, GPT4O, LLAMA3, PATTERNS, QWEN2
 from tokenize_lab.tokenizer import Encoding, TokenBytes, TokenKind
 
@@ -64,8 +65,9 @@ class TiktokenTokenizer(LoadedTokenizer):
         import tiktoken
 
         table, first = self.token_bytes, self.first_id
+        data, starts = table.data, table.starts.tolist()
         ids = np.flatnonzero(table.kinds == TokenKind.TEXT).tolist()
-        ranks = {table[i]: i - first for i in ids}
+        ranks = {data[starts[i] : starts[i + 1]]: i - first for i in ids}
         encoding = tiktoken.Encoding(
             self.name, pat_str=self.pattern, mergeable_ranks=ranks, special_tokens={}
         )
@@ -272,8 +274,19 @@ def read_ranks(path: Path, content: bytes) -> dict[bytes, int]:
     return ranks
 
 
+KEPT_PARTS = (TiktokenTokenizer, TokenBytes)  # what `kept` is told that one is made of
+
+
 def _from_file(path: Path, spec: str, told: str) -> TiktokenTokenizer:
     content = read_bytes(path)
+    # What follows from the path, and from a pattern's file, is not in the content.
+    own = read_bytes(Path(told)).hex() if is_file(Path(told)) else ""
+    asked = ("tiktoken", str(path.absolute()), told, own)
+    loaded = kept(content, asked, KEPT_PARTS, lambda: _of_content(path, content, spec, told))
+    return replace(loaded, spec=spec)
+
+
+def _of_content(path: Path, content: bytes, spec: str, told: str) -> TiktokenTokenizer:
     if content.lstrip().startswith(b"{"):
         return _of_javascript(path, content, spec, told)
     ranks = read_ranks(path, content)

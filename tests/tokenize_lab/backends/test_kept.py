@@ -1,0 +1,138 @@
+"""What loading found out is found again, and only where it is of the same file and code."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.tokenize_lab.texts import HARD
+from tokenize_lab.backends import huggingface, kept, mistral
+from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
+from tokenize_lab.backends.huggingface_fast import FastPath
+from tokenize_lab.tokenizer import Tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TOKENIZE_LAB_CACHE", str(tmp_path))
+    monkeypatch.setattr(kept, "LEAST_BYTES", 1)
+    return tmp_path / "vocabularies"
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> None:
+        raise AssertionError("loaded again")
+
+    monkeypatch.setattr(huggingface, "huggingface_from_text", refused)
+    monkeypatch.setattr(mistral, "_tekken", refused)
+
+
+def same(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other)
+    if hasattr(one, "__dataclass_fields__"):
+        return type(one) is type(other) and all(
+            same(getattr(one, field.name), getattr(other, field.name)) for field in fields(one)
+        )
+    return type(one) is type(other) and bool(one == other)
+
+
+def ids(tokenizer: Tokenizer) -> list[int]:
+    return list(map(int, tokenizer.encode_batch(HARD).ids))
+
+
+@pytest.mark.parametrize("name", ["bpe", "bpe-unsplit", "unigram-hf", "wordpiece", "superbpe"])
+def test_a_tokenizer_is_taken_from_an_earlier_time(
+    name: str, trained: dict[str, Path], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = f"hf:{trained[name]}"
+    first = load_tokenizer(spec)
+    assert len(list(folder.glob("*.npz"))) == 1
+    forbid(monkeypatch)
+    again = load_tokenizer(spec)
+    assert same(first, again)
+    assert ids(first) == ids(again)
+    named = load_tokenizer(f"mine={spec}")
+    assert (named.name, named.spec, named.sha256) == ("mine", spec, first.sha256)
+
+
+def test_a_proof_is_kept_with_it(trained: dict[str, Path], folder: Path) -> None:
+    for _ in range(2):
+        tokenizer = load_tokenizer(str(trained["bpe"]))
+        assert isinstance(tokenizer, HuggingFaceTokenizer)
+        assert isinstance(tokenizer.fast, FastPath)
+
+
+def test_tekken_is_taken_from_an_earlier_time(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load_tokenizer("mistral:tekken")
+    forbid(monkeypatch)
+    again = load_tokenizer("mistral:tekken")
+    assert same(first, again)
+    assert ids(first) == ids(again)
+
+
+def test_ranks_are_taken_by_their_file_and_pattern(tmp_path: Path, folder: Path) -> None:
+    import base64
+
+    tokens = [bytes([byte]) for byte in range(256)] + [b"ab", b"abc", b" a"]
+    path = tmp_path / "own.tiktoken"
+    path.write_bytes(
+        b"".join(base64.b64encode(t) + b" %d\n" % rank for rank, t in enumerate(tokens))
+    )
+    first = [load_tokenizer(f"tiktoken:{path}@{pattern}") for pattern in ("gpt2", "gpt4o")]
+    again = [load_tokenizer(f"tiktoken:{path}@{pattern}") for pattern in ("gpt2", "gpt4o")]
+    assert [same(a, b) for a, b in zip(first, again, strict=True)] == [True, True]
+    assert first[0].name != first[1].name
+    assert len(list(folder.glob("*.npz"))) == 2
+
+
+@pytest.mark.parametrize("harm", [b"", b"PK\x03\x04 torn", None])
+def test_an_entry_that_is_torn_is_loaded_afresh(
+    harm: bytes | None, trained: dict[str, Path], folder: Path
+) -> None:
+    spec = str(trained["bpe"])
+    first = load_tokenizer(spec)
+    (entry,) = folder.glob("*.npz")
+    content = entry.read_bytes()
+    entry.write_bytes(content[:-1000] if harm is None else harm)
+    assert same(first, load_tokenizer(spec))
+    assert len(entry.read_bytes()) == len(content)
+
+
+def test_an_entry_holds_no_objects(trained: dict[str, Path], folder: Path) -> None:
+    load_tokenizer(str(trained["bpe"]))
+    (entry,) = folder.glob("*.npz")
+    with np.load(entry, allow_pickle=False) as arrays:
+        assert all(arrays[name].dtype.kind in "ui" for name in arrays.files)
+
+
+def test_other_code_and_other_libraries_find_nothing(
+    trained: dict[str, Path], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_tokenizer(str(trained["bpe"]))
+    monkeypatch.setattr(kept, "_sources", lambda: "other code")
+    load_tokenizer(str(trained["bpe"]))
+    assert len(list(folder.glob("*.npz"))) == 2
+
+
+def test_a_folder_that_cannot_be_written_does_no_harm(
+    trained: dict[str, Path], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENIZE_LAB_CACHE", "/dev/null")
+    assert same(load_tokenizer(str(trained["bpe"])), load_tokenizer(str(trained["bpe"])))
+
+
+def test_the_oldest_go(
+    trained: dict[str, Path], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "_MOST_ENTRIES", 1)
+    load_tokenizer(str(trained["bpe"]))
+    (old,) = folder.glob("*.npz")
+    load_tokenizer(str(trained["wordpiece"]))
+    (new,) = folder.glob("*.npz")
+    assert new != old

@@ -1,0 +1,131 @@
+"""What loading a vocabulary found out, kept beside the packages' files, so that it is proven once.
+
+Reading a vocabulary of 100,000 tokens, and proving that another engine gives the same ids, takes
+seconds; taking the outcome of an earlier time takes hundredths. An entry is found by the file's own
+bytes, by what was asked of them, by the libraries' versions and by the code that reads: whatever
+changes one of them is loaded afresh. An entry holds numbers and text, checked as they are read, of
+which a few known types are made; one that is torn, or cannot be read or written, does no harm.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from corpora.files import new_beside, removed
+from tokenize_lab.packages import cache_folder
+
+T = TypeVar("T")
+
+LEAST_BYTES = 1 << 16  # a smaller file is read as quickly
+_MOST_ENTRIES = 64  # the oldest go; one takes a few megabytes
+_LIBRARIES = ("numpy", "regex", "tiktoken", "tokenizers")
+_FACTS = "facts"
+# What a file that is not there, or not a whole entry, raises.
+_NO_ENTRY = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+
+
+def kept(content: bytes, asked: Iterable[str], types: Iterable[type], load: Callable[[], T]) -> T:
+    """Return what `load` returned for the same file at an earlier time, or returns now.
+
+    Arguments:
+        content: of the file.
+        asked: whatever else the outcome depends on.
+        types: the dataclasses and named tuples that it is made of.
+    """
+    if len(content) < LEAST_BYTES:
+        return load()
+    path = _path(content, asked)
+    with contextlib.suppress(*_NO_ENTRY):
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as entry:
+            arrays = {name: entry[name] for name in entry.files}
+        facts = json.loads(arrays[_FACTS].tobytes())
+        found: T = _made(facts, arrays, {kind.__name__: kind for kind in types})
+        return found
+    loaded = load()
+    _keep(path, loaded)
+    return loaded
+
+
+def _path(content: bytes, asked: Iterable[str]) -> Path:
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in _LIBRARIES]
+    digest = hashlib.sha256("\0".join((_sources(), *versions, *asked)).encode())
+    digest.update(hashlib.sha256(content).digest())
+    return cache_folder() / "vocabularies" / f"{digest.hexdigest()}.npz"
+
+
+@cache
+def _sources() -> str:
+    """Return the hash of the code that reads vocabularies."""
+    digest = hashlib.sha256()
+    folder = Path(__file__).parent
+    for path in (*sorted(folder.glob("*.py")), *sorted(folder.parent.glob("*.py"))):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _keep(path: Path, loaded: object) -> None:
+    arrays: dict[str, Any] = {}
+    facts = json.dumps(_facts(loaded, arrays)).encode()
+    arrays[_FACTS] = np.frombuffer(facts, np.uint8)
+    temporary = None
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = new_beside(path)
+        with os.fdopen(handle, "wb") as out:
+            np.savez(out, **arrays)
+        temporary.replace(path)
+        entries = sorted(path.parent.glob("*.npz"), key=lambda entry: entry.stat().st_mtime)
+        for entry in entries[:-_MOST_ENTRIES]:
+            removed(entry)
+    if temporary is not None:
+        removed(temporary)
+
+
+def _facts(value: Any, arrays: dict[str, Any]) -> Any:
+    """Return a value as JSON has it, its bytes and arrays put into `arrays`."""
+    match value:
+        case None | str() | bool() | int() | float():
+            return value
+        case bytes():
+            return {"bytes": _put(np.frombuffer(value, np.uint8), arrays)}
+        case np.ndarray():
+            return {"array": _put(value, arrays)}
+        case tuple() if not hasattr(value, "_fields"):
+            return {"tuple": [_facts(part, arrays) for part in value]}
+    names = (
+        [field.name for field in dataclasses.fields(value)]
+        if dataclasses.is_dataclass(value)
+        else value._fields
+    )
+    fields = {name: _facts(getattr(value, name), arrays) for name in names}
+    return {"type": type(value).__name__, "fields": fields}
+
+
+def _put(array: Any, arrays: dict[str, Any]) -> str:
+    name = str(len(arrays))
+    arrays[name] = array
+    return name
+
+
+def _made(facts: Any, arrays: Mapping[str, Any], types: Mapping[str, type]) -> Any:
+    match facts:
+        case {"bytes": name}:
+            return arrays[name].tobytes()
+        case {"array": name}:
+            return arrays[name]
+        case {"tuple": parts}:
+            return tuple(_made(part, arrays, types) for part in parts)
+        case {"type": name, "fields": fields}:
+            values = {field: _made(value, arrays, types) for field, value in fields.items()}
+            return types[name](**values)
+    return facts
