@@ -91,7 +91,7 @@ def refused_whole(place: str, what: str) -> Iterator[None]:
     except (InputError, MemoryError):
         raise
     except BaseException as error:
-        if not isinstance(error, Exception) and not _is_panic(error):
+        if not isinstance(error, Exception) and not is_panic(error):
             raise
         raise InputError(
             f"{place}: not a whole {what} ({message_of(error)}); fetch it again"
@@ -111,7 +111,7 @@ def refused_text(spec: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if type(error) is not Exception and not _is_panic(error):
+        if type(error) is not Exception and not is_panic(error):
             raise
         raise InputError(
             f"{spec}: its own library cannot encode text with it ({message_of(error)}); the file "
@@ -124,7 +124,8 @@ def message_of(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _is_panic(error: BaseException) -> bool:
+def is_panic(error: BaseException) -> bool:
+    """Whether an error is a fault of a library written in Rust."""
     return type(error).__name__ == PANIC
 
 

@@ -74,8 +74,8 @@ def train(
     pattern: Annotated[
         str,
         typer.Option(
-            help="how text is split before merging: gpt2, gpt4, gpt4o, llama3, tekken, whitespace "
-            "or none",
+            help="how text is split before merging: gpt2, gpt4, gpt4o, llama3, qwen2, tekken, "
+            "whitespace or none; the file of gpt4 or whitespace is one that gigatoken refuses",
             show_default="gpt4o, which keeps vowel signs with their letters",
         ),
     ] = "",

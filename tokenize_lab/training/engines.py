@@ -8,7 +8,8 @@ fall back to bytes. So all but WordPiece are lossless.
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,11 @@ from tokenize_lab.backends.huggingface import threads
 from tokenize_lab.backends.huggingface_json import bpe_json
 from tokenize_lab.backends.sentencepiece import SPACE
 from tokenize_lab.backends.simple import byte_to_character
-from tokenize_lab.patterns import pattern_named
+from tokenize_lab.patterns import GPT2, pattern_named
 from tokenize_lab.training.settings import BYTES, TrainSettings
+from tokenize_lab.training.symbol_merges import SymbolLines, fast_merges, fast_trainer
 from tokenize_lab.training.text import TrainingText, by_frequency, countable
+from tokenize_lab.training.words import DistinctWords
 
 MOST_CHARACTERS = 1 / 4  # of a vocabulary: the others leave room for longer pieces
 
@@ -30,11 +33,72 @@ def train_bpe(text: TrainingText, settings: TrainSettings) -> bytes:
     """Return the tokenizer.json of a byte-level BPE.
 
     The trainer breaks ties between equally frequent pairs by their ids, and ids come from the
-    alphabet's order, so the same text gives the same file however many threads count it.
+    alphabet's order, so the same text gives the same file however many threads count it; and
+    whichever trainer learns: gigabpe from the text's distinct words, where it can, else Hugging
+    Face's from all of the text.
 
     Raises:
         InputError: the text is too long for the trainer's counts.
     """
+    content = _by_words(text, settings) if fast_trainer() else None
+    return _by_library(text, settings) if content is None else content
+
+
+# How bytes are written for the fast trainer: letters, two bytes each, in the order of the stock
+# trainer's ids.
+_FIRST_LETTER = 0x100
+_LARGEST_FILE = 1 << 28  # characters of words written out; a larger file of them is read repeatedly
+_BLOCK_WORDS = 1 << 12
+
+
+def _by_words(text: TrainingText, settings: TrainSettings) -> bytes | None:
+    """Return the tokenizer.json by the fast trainer; None where it does not serve."""
+    counted = text.counted(settings.pattern)
+    if counted is None:
+        return None
+    text.progress("learning merges", 0)
+    letters = [chr(_FIRST_LETTER + place) for place in range(BYTES)]
+    parts = _parts(counted.words)
+    merges = fast_merges(parts, letters, settings.vocab_size - BYTES)
+    if merges is None:
+        return None
+    alphabet = sorted(_alphabet())
+    table = str.maketrans(dict(zip(letters, alphabet, strict=True)))
+    spelt_merges = [[left.translate(table), right.translate(table)] for left, right in merges]
+    vocab = {character: place for place, character in enumerate(alphabet)}
+    for left, right in spelt_merges:
+        vocab.setdefault(left + right, len(vocab))
+    content = untrained_json(settings)
+    content["model"] |= {"vocab": vocab, "merges": spelt_merges}
+    return written(content)
+
+
+def _parts(words: DistinctWords) -> list[SymbolLines]:
+    """Return the words of two bytes or more, each written as often as it occurs.
+
+    Of much text, a part of them is written once and counted many times.
+    """
+    order = {byte: place for place, byte in enumerate(byte_order())}
+    table = {byte: chr(_FIRST_LETTER + place) for byte, place in order.items()}
+    pairs = zip(words.words, words.counts.tolist(), strict=True)
+    lines = [
+        (encoded.decode("latin-1").translate(table), count)
+        for word, count in pairs
+        if len(encoded := word.encode("utf-8")) > 1
+    ]
+    times = 1 + sum(len(line) * count for line, count in lines) // _LARGEST_FILE
+    once = SymbolLines(_blocks([(line, count % times) for line, count in lines]))
+    many = SymbolLines(_blocks([(line, count // times) for line, count in lines]), times)
+    return [many] if times == 1 else [once, many]
+
+
+def _blocks(lines: Sequence[tuple[str, int]]) -> Iterator[str]:
+    """Yield lines so often, a few thousand different ones at a time."""
+    for start in range(0, len(lines), _BLOCK_WORDS):
+        yield "".join(f"{line}\n" * count for line, count in lines[start : start + _BLOCK_WORDS])
+
+
+def _by_library(text: TrainingText, settings: TrainSettings) -> bytes:
     from tokenizers import models, trainers
 
     tokenizer = _untrained(models.BPE(), settings)
@@ -219,17 +283,39 @@ def _lines(text: TrainingText, alphabet: NDArray[np.int64]) -> Iterator[str]:
         yield from filter(None, document.split("\n"))
 
 
+_HOLES = {"vocab": "\0vocab", "merges": "\0merges"}
+
+
 def written(content: dict[str, Any]) -> bytes:
-    """Return a tokenizer.json's bytes."""
-    return json.dumps(content, ensure_ascii=False, indent=1).encode("utf-8") + b"\n"
+    """Return a tokenizer.json's bytes, as `json.dumps` indents them: which for a large vocabulary
+    takes it longer than merges take to be learned, so it is asked for long lines instead."""
+    model = content["model"]
+    if model.get("merges"):
+        frame = _dumped({**content, "model": {**model, **_HOLES}}, indent=1)
+        entries = _dumped(model["vocab"], separators=(",\n   ", ": "))[1:-1]
+        parts = _dumped([*chain(*model["merges"])], separators=("\n", ""))[1:-1].split("\n")
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        merges = ",\n".join(f"   [\n    {left},\n    {right}\n   ]" for left, right in pairs)
+        text = frame.replace(_dumped(_HOLES["vocab"]), f"{{\n   {entries}\n  }}")
+        text = text.replace(_dumped(_HOLES["merges"]), f"[\n{merges}\n  ]")
+    else:
+        text = _dumped(content, indent=1)
+    return text.encode("utf-8") + b"\n"
+
+
+def _dumped(content: Any, **form: Any) -> str:
+    return json.dumps(content, ensure_ascii=False, **form)
 
 
 def split_by(pattern: str) -> Any:
-    """Return the library's pre-tokenizer: pieces of a pattern, in the byte-level alphabet."""
+    """Return the library's pre-tokenizer: pieces of a pattern, in the byte-level alphabet.
+
+    GPT-2's is written as all engines know it, which is without its expression.
+    """
     from tokenizers import Regex, pre_tokenizers
 
-    bytes_only = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    if not pattern:
+    bytes_only = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=pattern == GPT2)
+    if pattern in ("", GPT2):
         return bytes_only
     split = pre_tokenizers.Split(Regex(pattern), behavior="isolated")
     return pre_tokenizers.Sequence([split, bytes_only])
@@ -254,6 +340,12 @@ def untrained_json(settings: TrainSettings) -> dict[str, Any]:
 
 def _alphabet() -> list[str]:
     return list(byte_to_character().values())
+
+
+def byte_order() -> list[int]:
+    """Return the bytes in the order of their ids, the stock trainer's: by their characters."""
+    characters = byte_to_character()
+    return sorted(range(BYTES), key=lambda byte: characters[byte])
 
 
 def spelt(token: bytes) -> str:

@@ -16,13 +16,12 @@ import regex
 
 from corpora.document import utf8_length
 from corpora.errors import InputError
-from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.merges.learner import MergeLearner, Pair
 from tokenize_lab.patterns import pattern_named
 from tokenize_lab.rates import gini
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.training.engines import spelt, untrained_json, written
-from tokenize_lab.training.settings import BYTES, TrainSettings
+from tokenize_lab.training.engines import byte_order, spelt, untrained_json, written
+from tokenize_lab.training.settings import TrainSettings
 from tokenize_lab.training.text import TrainingText
 
 
@@ -145,12 +144,6 @@ class ParityLearner:
             if best is not None:
                 return best[0]
         return None
-
-
-def byte_order() -> list[int]:
-    """Return the bytes in the order of their ids, the stock trainer's: by their characters."""
-    characters = byte_to_character()
-    return sorted(range(BYTES), key=lambda byte: characters[byte])
 
 
 class LanguageCost(NamedTuple):

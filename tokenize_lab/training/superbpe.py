@@ -29,6 +29,7 @@ from tokenize_lab.backends.simple import character_to_byte
 from tokenize_lab.patterns import SUPERWORDS
 from tokenize_lab.training.engines import spelt, split_by, train_bpe, written
 from tokenize_lab.training.settings import TrainSettings
+from tokenize_lab.training.symbol_merges import SymbolLines, fast_merges, stock_merges
 from tokenize_lab.training.text import TrainingText
 
 # Private use areas, 137,468 code points; beyond them planes 4 to 13, to which Unicode has assigned
@@ -121,18 +122,9 @@ class SuperwordText:
 def learned_merges(
     lines: Sequence[str], symbols: SuperwordSymbols, count: int
 ) -> list[tuple[str, str]]:
-    """Return stock BPE's first `count` merges over the lines, fewer where there are no more."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.CharDelimiterSplit("\n")
-    alphabet = list(symbols.characters)
-    trainer = trainers.BpeTrainer(
-        vocab_size=len(alphabet) + count, initial_alphabet=alphabet, show_progress=False
-    )
-    with threads(True):
-        tokenizer.train_from_iterator(lines, trainer)
-    return [(left, right) for left, right in json.loads(tokenizer.to_str())["model"]["merges"]]
+    """Return BPE's first `count` merges over the lines, fewer where there are no more."""
+    found = fast_merges([SymbolLines(lines)], symbols.characters, count)
+    return stock_merges(lines, symbols.characters, count) if found is None else found
 
 
 class Appended(NamedTuple):

@@ -1,7 +1,8 @@
 """The text a tokenizer is trained on: read from its corpus as often as a trainer needs."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,9 @@ from corpora.corpus import Corpus
 from corpora.document import utf8_length
 from corpora.errors import InputError
 from tokenize_lab.backends.simple import CODE_POINTS
+from tokenize_lab.patterns import pattern_named, rule_of
 from tokenize_lab.progress import ReportProgress, silent
+from tokenize_lab.training.words import DistinctWords, word_counts
 
 
 class TextFacts(NamedTuple):
@@ -28,18 +31,68 @@ class TextFacts(NamedTuple):
     bytes: int
 
 
+class FactSums:
+    """Adds up what a training text is, batch by batch."""
+
+    def __init__(self) -> None:
+        self._digest, self._documents, self._bytes = hashlib.sha256(), 0, 0
+
+    def add(self, texts: Sequence[str]) -> None:
+        """Note more texts."""
+        encoded = b"\xff".join([*(text.encode("utf-8") for text in texts), b""])
+        self._digest.update(encoded)
+        self._documents += len(texts)
+        self._bytes += len(encoded) - len(texts)
+
+    def facts(self) -> TextFacts:
+        """Return what has been added up."""
+        return TextFacts(self._digest.hexdigest(), self._documents, self._bytes)
+
+
+class CountedText(NamedTuple):
+    """A training text by its distinct words, and its facts."""
+
+    words: DistinctWords
+    facts: TextFacts
+
+
 @dataclass(frozen=True)
 class TrainingText:
     """A corpus to train on; `progress` is told what is being done and the bytes just read."""
 
     corpus: Corpus
     progress: ReportProgress = silent
+    _counted: dict[str, CountedText] = field(default_factory=dict, repr=False, compare=False)
 
     def batches(self, doing: str) -> Iterator[list[str]]:
         """Yield the texts, about a megabyte at a time."""
         for batch in self.corpus.batches():
             yield list(batch.texts)
             self.progress(doing, sum(map(utf8_length, batch.texts)))
+
+    def counted(self, pattern: str) -> CountedText | None:
+        """Return the text's words by a pattern's name, counted when first asked for; None where it
+        is not known at which places that pattern always ends a word.
+
+        Raises:
+            InputError: a pair of bytes stands in words too often to be counted.
+        """
+        expression = pattern_named(pattern)
+        rule = rule_of(expression)
+        if rule is None:
+            return None
+        if pattern not in self._counted:
+            sums = FactSums()
+            batches = self._noted(sums, "counting words")
+            words = word_counts(batches, expression, rule)
+            _refuse_uncountable(self, _pair_counts(words))
+            self._counted[pattern] = CountedText(words, sums.facts())
+        return self._counted[pattern]
+
+    def _noted(self, sums: FactSums, doing: str) -> Iterator[list[str]]:
+        for texts in self.batches(doing):
+            sums.add(texts)
+            yield texts
 
     def texts(self, doing: str) -> Iterator[str]:
         """Yield the texts one by one."""
@@ -87,14 +140,37 @@ def countable(text: TrainingText, doing: str) -> Iterator[str]:
     Raises:
         InputError: a pair occurs too often.
     """
-    counts = np.zeros(1 << 16, np.int64)
+    counts = np.zeros(_PAIRS, np.int64)
     for texts in text.batches(doing):
-        data = np.frombuffer("".join(texts).encode("utf-8"), np.uint8).astype(np.uint16)
-        counts += np.bincount((data[:-1] << 8) | data[1:], minlength=1 << 16)
-        if counts.max() > LARGEST_COUNT:
-            pair = bytes(divmod(int(counts.argmax()), 256))
-            raise InputError(
-                f"{text.corpus.name}: too long to train on, the bytes {pair!r} occur together more "
-                f"than {LARGEST_COUNT:,} times, which the trainer cannot count; give a part of it"
-            )
+        counts += np.bincount(_pairs("".join(texts).encode("utf-8")), minlength=_PAIRS)
+        _refuse_uncountable(text, counts)
         yield from texts
+
+
+_PAIRS = 1 << 16
+
+
+def _pairs(data: bytes) -> NDArray[np.integer]:
+    """Return every two bytes side by side as a number."""
+    array = np.frombuffer(data, np.uint8).astype(np.uint16)
+    return (array[:-1] << 8) | array[1:]
+
+
+def _pair_counts(words: DistinctWords) -> NDArray[np.int64]:
+    """Return how often each two bytes stand side by side within words: [65536]."""
+    encoded = [word.encode("utf-8") for word in words.words]
+    lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+    times = np.repeat(words.counts, lengths)
+    times[np.cumsum(lengths)[:-1] - 1] = 0  # the last byte of a word and the first of the next
+    # Floating point adds whole numbers exactly up to 2 ** 53.
+    counts = np.bincount(_pairs(b"".join(encoded)), weights=times[:-1], minlength=_PAIRS)
+    return counts.astype(np.int64)
+
+
+def _refuse_uncountable(text: TrainingText, counts: NDArray[np.int64]) -> None:
+    if counts.max() > LARGEST_COUNT:
+        pair = bytes(divmod(int(counts.argmax()), 256))
+        raise InputError(
+            f"{text.corpus.name}: too long to train on, the bytes {pair!r} occur together more "
+            f"than {LARGEST_COUNT:,} times, which the trainer cannot count; give a part of it"
+        )

@@ -19,6 +19,7 @@ from corpora.corpus import Corpus
 from corpora.errors import InputError, is_present
 from corpora.files import write_json, written_whole
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
+from tokenize_lab.backends.huggingface_fast import FastPath
 from tokenize_lab.backends.sentencepiece import sentencepiece_from_bytes
 from tokenize_lab.ceilings import LanguageHeads, ceiling_lines
 from tokenize_lab.merges.derived import truncated
@@ -35,7 +36,7 @@ from tokenize_lab.training.engines import (
 from tokenize_lab.training.parity_bpe import Parity, parity_of, train_parity_bpe
 from tokenize_lab.training.settings import BYTES, TrainSettings
 from tokenize_lab.training.superbpe import train_superbpe, with_superwords
-from tokenize_lab.training.text import TextFacts, TrainingText
+from tokenize_lab.training.text import FactSums, TextFacts, TrainingText
 from tokenize_lab.vocabulary_curves.curve import token_curve
 
 CARD = "card.json"
@@ -178,16 +179,7 @@ def _card(
     text: TrainingText, settings: TrainSettings, content: bytes, tokenizer: Tokenizer, name: str
 ) -> Card:
     """Encode the training text with the new tokenizer and note what comes of it."""
-    digest, documents, size_bytes, tokens = hashlib.sha256(), 0, 0, 0
-    used = np.zeros(tokenizer.vocabulary_size, np.bool_)
-    for texts in text.batches("measuring"):
-        encoded = b"".join(document.encode("utf-8") + b"\xff" for document in texts)
-        digest.update(encoded)
-        documents += len(texts)
-        size_bytes += len(encoded) - len(texts)
-        ids = tokenizer.encode_batch(texts).ids
-        tokens += len(ids)
-        used[ids] = True
+    found = _by_words(text, settings, tokenizer) or _by_texts(text, tokenizer)
     size = tokenizer.vocabulary_size
     assert size <= settings.vocab_size
     fewer = (
@@ -198,16 +190,52 @@ def _card(
         settings=settings,
         library=tokenizer.engine,
         corpus=text.corpus.name,
-        text=TextFacts(digest.hexdigest(), documents, size_bytes),
+        text=found.facts,
         file=name,
         sha256=hashlib.sha256(content).hexdigest(),
         vocabulary_size=size,
-        tokens=tokens,
-        vocabulary_used=int(used.sum()),
+        tokens=found.tokens,
+        vocabulary_used=found.vocabulary_used,
         lossless=tokenizer.lossless,
         lossy_reason=tokenizer.lossy_reason,
         warnings=(fewer,) if size < settings.vocab_size else (),
     )
+
+
+class _OnText(NamedTuple):
+    """What a new tokenizer makes of its training text; the latter are distinct ids."""
+
+    facts: TextFacts
+    tokens: int
+    vocabulary_used: int
+
+
+def _by_texts(text: TrainingText, tokenizer: Tokenizer) -> _OnText:
+    sums, tokens = FactSums(), 0
+    used = np.zeros(tokenizer.vocabulary_size, np.bool_)
+    for texts in text.batches("measuring"):
+        sums.add(texts)
+        ids = tokenizer.encode_batch(texts).ids
+        tokens += len(ids)
+        used[ids] = True
+    return _OnText(sums.facts(), tokens, int(used.sum()))
+
+
+_ONE_PIECE = r"(?s:.+)"
+
+
+def _by_words(text: TrainingText, settings: TrainSettings, tokenizer: Tokenizer) -> _OnText | None:
+    """Encode each distinct word, which is a piece by itself; None where it is not known how."""
+    if settings.kind not in ("bpe", "parity-bpe"):
+        return None
+    fast = tokenizer.fast if isinstance(tokenizer, HuggingFaceTokenizer) else None
+    counted = text.counted(settings.pattern) if isinstance(fast, FastPath) else None
+    if counted is None or not isinstance(fast, FastPath):
+        return None
+    alone = replace(fast, tiktoken=replace(fast.tiktoken, pattern=_ONE_PIECE))
+    ids, lengths = alone.encode_batch(counted.words.words)
+    used = len(np.unique(ids))
+    return _OnText(counted.facts, int(counted.words.counts @ lengths), used)
 
 
 TOLERANCE = 0.01

@@ -15,11 +15,10 @@ from corpora.errors import InputError
 from corpora.open import open_corpus
 from tests.tokenize_lab.texts import bytes_per_text, embedded_lines
 from tokenize_lab.tokenizer_spec import load_tokenizer
-from tokenize_lab.training.engines import train_bpe
+from tokenize_lab.training.engines import byte_order, train_bpe
 from tokenize_lab.training.parity_bpe import (
     AlignedWords,
     ParityLearner,
-    byte_order,
     train_parity_bpe,
 )
 from tokenize_lab.training.settings import TrainSettings

@@ -19,6 +19,7 @@ from tests.tokenize_lab.conftest import RECIPES
 from tests.tokenize_lab.texts import embedded_lines, ids_of
 from tokenize_lab.tokenizer import TokenKind
 from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.training.engines import written
 from tokenize_lab.training.settings import ENGINES, LARGEST_SEED, LARGEST_VOCABULARY, TrainSettings
 from tokenize_lab.training.train import FILES, train_tokenizer
 
@@ -285,3 +286,11 @@ def test_progress_tells_of_every_byte(tmp_path: Path) -> None:
         lambda doing, size: told.update({doing: size}),
     )
     assert told["counting characters"] == told["measuring"] == 14
+
+
+def test_a_file_is_indented_as_json_indents_it(trained: dict[str, Path]) -> None:
+    for name in ("bpe", "superbpe", "character"):
+        raw = (trained[name] / "tokenizer.json").read_bytes()
+        content = json.loads(raw)
+        assert written(content) == raw
+        assert raw.decode() == json.dumps(content, ensure_ascii=False, indent=1) + "\n"
