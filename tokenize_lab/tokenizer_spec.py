@@ -202,7 +202,8 @@ def load_tokenizers(specs: Sequence[object]) -> list[Tokenizer]:
         if any(spec is s or (isinstance(spec, str) and spec == s) for s in specs[:i]):
             name = spec if isinstance(spec, str) else getattr(spec, "name", type(spec).__name__)
             raise InputError(f"{name}: given twice; give each once")
-    loaded = [load_tokenizer(s) if isinstance(s, str) else tokenizer_of(s) for s in specs]
+    bases: dict[str, Tokenizer] = {}
+    loaded = [load_tokenizer(s, bases) if isinstance(s, str) else tokenizer_of(s) for s in specs]
     # The names that each may have, the shortest first.
     names = [_names(*pair) for pair in zip(loaded, specs, strict=True)]
     while twins := {n for n, times in Counter(choice[0] for choice in names).items() if times > 1}:
@@ -213,7 +214,7 @@ def load_tokenizers(specs: Sequence[object]) -> list[Tokenizer]:
     return [_renamed(t, choice[0]) for t, choice in zip(loaded, names, strict=True)]
 
 
-def load_tokenizer(spec: str) -> Tokenizer:
+def load_tokenizer(spec: str, bases: dict[str, Tokenizer] | None = None) -> Tokenizer:
     """Load the tokenizer that `spec` names, `NAME=SPEC` under a name of one's choice.
 
     `byte`; `character`; `hf:` a tokenizer.json, a folder with one, or a hub name; `sp:` a
@@ -228,23 +229,27 @@ def load_tokenizer(spec: str) -> Tokenizer:
     merge with probability P, by draws that follow from the text and a seed (`dropout:P@SEED:SPEC`);
     `dynamic:32x50:SPEC` merges the 50 commonest pairs of tokens in every 32 documents.
 
+    Args:
+        spec: as above.
+        bases: by their specs, what others were cut from; each is loaded once for all its cuts.
+
     Raises:
         InputError: the spec is unknown, or its file is missing, torn, or no way back to bytes.
     """
     if not spec.strip():
         raise InputError(f"an empty name is no tokenizer (try {FORMS})")
     asked = TokenizerSpec.parse(spec)
-    loaded = _load(asked.unnamed)
+    loaded = _load(asked.unnamed, {} if bases is None else bases)
     return _renamed(loaded, asked.name) if asked.name else loaded
 
 
-def _load(spec: str) -> Tokenizer:
+def _load(spec: str, bases: dict[str, Tokenizer]) -> Tokenizer:
     prefix, colon, rest = spec.partition(":")
     if colon and not rest and f"{prefix}:" in PREFIXES:
         raise InputError(f"{spec}: names no tokenizer after the colon (try {FORMS})")
     match prefix + colon:
         case "truncated:" | "masked:" | "dropout:" | "dynamic:":
-            return _cut(prefix, rest, spec)
+            return _cut(prefix, rest, spec, bases)
         case "byte":
             from tokenize_lab.backends.simple import ByteTokenizer
 
@@ -272,13 +277,13 @@ def _load(spec: str) -> Tokenizer:
         case "npm:" | "pypi:":
             kept = packages.kept_file(PackageSpec.parse(prefix + colon, rest))
             told = kept.spec.encoding
-            inside: Any = _load(f"tiktoken:{kept.path}{told}" if told else str(kept.path))
+            inside: Any = _load(f"tiktoken:{kept.path}{told}" if told else str(kept.path), bases)
             shipped: Tokenizer = replace(inside, spec=str(kept.spec), name=kept.name)
             return shipped
-    return _of_form(*_found(Path(spec), spec), spec)
+    return _of_form(*_found(Path(spec), spec), spec, bases)
 
 
-def _of_form(form: str, path: Path, spec: str) -> Tokenizer:
+def _of_form(form: str, path: Path, spec: str, bases: dict[str, Tokenizer]) -> Tokenizer:
     """Load a file of a form that has no prefix, or that of its prefix."""
     match form:
         case "tekken":
@@ -302,10 +307,10 @@ def _of_form(form: str, path: Path, spec: str) -> Tokenizer:
             from tokenize_lab.backends.gguf import load_gguf
 
             return load_gguf(path, spec)
-    return _load(f"{form}:{path if form == 'tiktoken' else spec}")
+    return _load(f"{form}:{path if form == 'tiktoken' else spec}", bases)
 
 
-def _cut(how: str, rest: str, spec: str) -> Tokenizer:
+def _cut(how: str, rest: str, spec: str, bases: dict[str, Tokenizer]) -> Tokenizer:
     """Return a tokenizer that does not use all its merges, or makes more of them."""
     number, colon, inner = rest.partition(":")
     whole = inner or "SPEC"
@@ -317,17 +322,18 @@ def _cut(how: str, rest: str, spec: str) -> Tokenizer:
     from tokenize_lab.merges.derived import masked, truncated, with_dropout
 
     try:
+        base = bases[inner] if inner in bases else bases.setdefault(inner, _load(inner, bases))
         if how == "dynamic":
             from tokenize_lab.merges.dynamic import dynamic
 
             documents, _, merges = number.partition("x")
-            return dynamic(_load(inner), int(documents), int(merges))
+            return dynamic(base, int(documents), int(merges))
         if how == "dropout":
             share, _, seed = number.partition("@")
-            return with_dropout(_load(inner), float(share), int(seed or 0))
+            return with_dropout(base, float(share), int(seed or 0))
         if how == "truncated":
-            return truncated(_load(inner), int(number))
-        return masked(_load(inner), float(number))
+            return truncated(base, int(number))
+        return masked(base, float(number))
     except InputError:
         raise
     except ValueError as error:

@@ -173,6 +173,10 @@ class HuggingFaceTokenizer(LoadedTokenizer):
             return len(tokenizer.pre_tokenizer.pre_tokenize_str(text))
 
 
+# What `kept` is told that one is made of.
+KEPT_PARTS = (HuggingFaceTokenizer, TokenBytes, Splitting, WayBack, FastPath, TiktokenTokenizer)
+
+
 def load_huggingface(where: str, spec: str) -> HuggingFaceTokenizer:
     """Load the tokenizer.json at `where`: a file, a folder, or a name on the hub.
 
@@ -198,8 +202,7 @@ def _loaded(path: Path, spec: str, name: str, place: str) -> HuggingFaceTokenize
     def bare() -> HuggingFaceTokenizer:
         return replace(huggingface_from_text(text, spec, name, place), serialized="")
 
-    parts = (HuggingFaceTokenizer, TokenBytes, Splitting, WayBack, FastPath, TiktokenTokenizer)
-    found = kept(text.encode(), (FILE_NAME, name), parts, bare)
+    found = kept(text.encode(), (FILE_NAME, name), KEPT_PARTS, bare)
     return replace(found, spec=spec, serialized=text)
 
 
@@ -244,16 +247,23 @@ def huggingface_from_text(text: str, spec: str, name: str, place: str) -> Huggin
         splitting=pieces._replace(literals=tuple(ordinary)),
         fast="it is lossy" if reason else fast_path(json.loads(text)["model"], pieces, name),
     )
-    tokenizer = _with_way_back(tokenizer, model.unknown)
+    tokenizer = _with_way_back(_with_engine(tokenizer, engine), model.unknown)
     # A lossy tokenizer too must be able to encode, so it is tried on the same texts.
     # The character that stands for a space comes back as one, which is all that is not looked at.
     mark = path.space_mark
     more = [f"a{content}b" for content in ordinary if not mark or mark not in content]
     difference = difference_on_probes(tokenizer, more)
     if difference and not reason:
-        return replace(tokenizer, lossless=False, lossy_reason=difference, fast="it is lossy")
+        tokenizer = replace(tokenizer, lossless=False, lossy_reason=difference, fast="it is lossy")
+        return _with_engine(tokenizer, engine)
     if isinstance(tokenizer.fast, FastPath) and not _same_ids(tokenizer):
         return replace(tokenizer, fast="tiktoken gives other ids on a probe")
+    return tokenizer
+
+
+def _with_engine(tokenizer: HuggingFaceTokenizer, engine: Any) -> HuggingFaceTokenizer:
+    """Return the tokenizer with the library's object, which takes time to make, in place."""
+    tokenizer.__dict__["library_tokenizer"] = engine
     return tokenizer
 
 
@@ -272,7 +282,8 @@ def _with_way_back(tokenizer: HuggingFaceTokenizer, unknown: str | None) -> Hugg
     taken = whole.removesuffix(back) if back and whole.endswith(back) else prefix
     unless_there = bool(prefix) and tried(f"{prefix.decode()}a")[0] == prefix + b"a"
     found = WayBack(taken, unless_there, (unknown or "").encode())
-    tokenizer = replace(tokenizer, way_back=found)
+    engine = tokenizer.library_tokenizer
+    tokenizer = _with_engine(replace(tokenizer, way_back=found), engine)
     if prefix and taken != prefix and tokenizer.lossless:
         left = f"its decoder leaves the {prefix.decode()!r} that is put before a text"
         return replace(tokenizer, lossless=False, lossy_reason=left, fast="it is lossy")
@@ -334,7 +345,7 @@ def _decoded(engine: Any, ids: Sequence[Sequence[int]]) -> list[bytes]:
 
 def _same_ids(tokenizer: HuggingFaceTokenizer) -> bool:
     """Whether both engines give the same ids on texts that tokenizers trip over."""
-    ours, theirs = tokenizer.encode_batch(PROBES), replace(tokenizer, fast="").encode_batch(PROBES)
+    ours, theirs = tokenizer.encode_batch(PROBES), tokenizer._encode_plainly(PROBES)
     return np.array_equal(ours.ids, theirs.ids) and np.array_equal(ours.lengths, theirs.lengths)
 
 

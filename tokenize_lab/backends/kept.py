@@ -27,7 +27,7 @@ from tokenize_lab.packages import cache_folder
 T = TypeVar("T")
 
 LEAST_BYTES = 1 << 16  # a smaller file is read as quickly
-_MOST_ENTRIES = 64  # the oldest go; one takes a few megabytes
+_MOST_ENTRIES = 128  # the oldest go; one takes a few megabytes
 _LIBRARIES = ("numpy", "regex", "tiktoken", "tokenizers")
 _FACTS = "facts"
 # What a file that is not there, or not a whole entry, raises.
@@ -68,8 +68,9 @@ def _sources() -> str:
     """Return the hash of the code that reads vocabularies."""
     digest = hashlib.sha256()
     folder = Path(__file__).parent
-    for path in (*sorted(folder.glob("*.py")), *sorted(folder.parent.glob("*.py"))):
-        digest.update(path.read_bytes())
+    for place in (folder, folder.parent, folder.parent / "merges"):
+        for path in sorted(place.glob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

@@ -28,7 +28,12 @@ import numpy as np
 
 from corpora.errors import InputError
 from tokenize_lab.backends.common import declared_fields, encoding_of
-from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
+from tokenize_lab.backends.huggingface import (
+    KEPT_PARTS,
+    HuggingFaceTokenizer,
+    huggingface_from_text,
+)
+from tokenize_lab.backends.kept import kept
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.merges.apply import merge_piece
 from tokenize_lab.merges.json_cut import cut_json
@@ -49,10 +54,17 @@ def truncated(tokenizer: Tokenizer, vocabulary_size: int) -> Tokenizer:
             or above its vocabulary.
     """
     spec = f"truncated:{vocabulary_size}:{tokenizer.spec}"
-    merges = merges_of(tokenizer)
-    kept = merges.kept(vocabulary_size, spec)
     name = f"truncated:{vocabulary_size}:{tokenizer.name}"
-    return _cut(tokenizer, merges, kept, spec, name)
+
+    def cut() -> Tokenizer:
+        merges = merges_of(tokenizer)
+        return _cut(tokenizer, merges, merges.kept(vocabulary_size, spec), spec, name)
+
+    if not isinstance(tokenizer, HuggingFaceTokenizer):
+        return cut()
+    whole = tokenizer.serialized.encode()
+    found: Any = kept(whole, (spec, name), KEPT_PARTS, cut)
+    return found  # type: ignore[no-any-return]
 
 
 def masked(tokenizer: Tokenizer, share: float) -> MaskedTokenizer:
@@ -72,41 +84,41 @@ def masked(tokenizer: Tokenizer, share: float) -> MaskedTokenizer:
     if not 0 <= share < 1:
         raise InputError(f"{spec}: the share left out must be from 0 to less than 1")
     merges = merges_of(tokenizer)
-    kept = merges.kept(round((1 - share) * merges.vocabulary_size), spec)
+    stay = merges.kept(round((1 - share) * merges.vocabulary_size), spec)
     table = tokenizer.token_bytes
     used = np.zeros(len(table), np.bool_)
-    used[kept] = True
+    used[stay] = True
     return MaskedTokenizer(
         spec=spec,
         name=name,
-        sha256=_digest("masked", len(kept), tokenizer),
+        sha256=_digest("masked", len(stay), tokenizer),
         vocabulary_size=tokenizer.vocabulary_size,
         token_bytes=TokenBytes.from_pieces(
             [table[i] if used[i] else b"" for i in range(len(table))],
             np.where(used, table.kinds, TokenKind.SPECIAL).astype(np.uint8),
         ),
-        source=_cut(tokenizer, merges, kept, spec, name),
-        ids=kept.astype(np.uint32),
+        source=_cut(tokenizer, merges, stay, spec, name),
+        ids=stay.astype(np.uint32),
     )
 
 
-def _cut(tokenizer: Tokenizer, merges: Merges, kept: IntArray, spec: str, name: str) -> Tokenizer:
+def _cut(tokenizer: Tokenizer, merges: Merges, stay: IntArray, spec: str, name: str) -> Tokenizer:
     if isinstance(tokenizer, TiktokenTokenizer):
         table = tokenizer.token_bytes
-        pieces = [table[i] for i in kept.tolist()]
-        place = {old: new for new, old in enumerate(kept.tolist())}
+        pieces = [table[i] for i in stay.tolist()]
+        place = {old: new for new, old in enumerate(stay.tolist())}
         return replace(
             tokenizer,
             spec=spec,
             name=name,
-            sha256=_digest("truncated", len(kept), tokenizer),
-            vocabulary_size=len(kept),
-            token_bytes=TokenBytes.from_pieces(pieces, table.kinds[kept]),
+            sha256=_digest("truncated", len(stay), tokenizer),
+            vocabulary_size=len(stay),
+            token_bytes=TokenBytes.from_pieces(pieces, table.kinds[stay]),
             specials=tuple((name, place[i]) for name, i in tokenizer.specials),
         )
     assert isinstance(tokenizer, HuggingFaceTokenizer)
     content = json.loads(tokenizer.serialized)
-    cut = cut_json(content, merges, kept, merges.sizes <= len(kept))
+    cut = cut_json(content, merges, stay, merges.sizes <= len(stay))
     return huggingface_from_text(json.dumps(cut, ensure_ascii=False), spec, name, spec)
 
 

@@ -11,8 +11,9 @@ from tests.tokenize_lab.texts import HARD
 from tokenize_lab.backends import huggingface, kept, mistral
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.huggingface_fast import FastPath
+from tokenize_lab.merges import derived
 from tokenize_lab.tokenizer import Tokenizer
-from tokenize_lab.tokenizer_spec import load_tokenizer
+from tokenize_lab.tokenizer_spec import load_tokenizer, load_tokenizers
 
 
 @pytest.fixture
@@ -136,3 +137,23 @@ def test_the_oldest_go(
     load_tokenizer(str(trained["wordpiece"]))
     (new,) = folder.glob("*.npz")
     assert new != old
+
+
+def test_the_base_of_cuts_is_loaded_once(
+    trained: dict[str, Path], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, whole = str(trained["bpe"]), huggingface._read
+    read: list[Path] = []
+
+    def noted(path: Path) -> str:
+        read.append(path)
+        return whole(path)
+
+    monkeypatch.setattr(huggingface, "_read", noted)
+    specs = [f"truncated:{size}:{base}" for size in (600, 800, 1000)]
+    first = load_tokenizers(specs)
+    assert len(read) == 1
+    monkeypatch.setattr(derived, "merges_of", None)
+    again = load_tokenizers(specs)
+    assert [same(a, b) for a, b in zip(first, again, strict=True)] == [True] * 3
+    assert [t.vocabulary_size for t in again] == [600, 800, 1000]
