@@ -18,8 +18,9 @@ from corpora.errors import (
     unreadable,
 )
 from corpora.languages import is_language_script, language_of
-from corpora.readers.bytes import COMPRESSIONS, count_lines
-from corpora.readers.settings import Reading, ReadSettings, TextFile
+from corpora.readers.bytes import count_lines
+from corpora.readers.decompressed import COMPRESSIONS
+from corpora.readers.settings import InvalidText, Reading, ReadSettings, TextFile
 
 DOCUMENT_IDS = "DOCUMENT_IDS.txt"
 _TEXT = (".txt",)
@@ -121,7 +122,7 @@ def enumerated(names: Sequence[str]) -> str:
 
 
 def aligned_files(
-    path: Path, found: FoundFiles, parallel: bool | None
+    path: Path, found: FoundFiles, parallel: bool | None, settings: ReadSettings
 ) -> tuple[Aligned, list[str]] | None:
     """Return a folder's files as one parallel corpus if they are one, and those that are left out
     of it; else None.
@@ -131,6 +132,7 @@ def aligned_files(
 
     Args:
         parallel: False to read the folder as separate files whatever their names; True to insist.
+        settings: how they will be read.
 
     Raises:
         InputError: files called `xxx_Xxxx.txt` differ in their number of lines, or `parallel` is
@@ -152,28 +154,34 @@ def aligned_files(
                 " translations"
             )
         return None
-    if not are_sure and (len(files) < len(texts) or not _as_many_lines(files)):
+    if not are_sure and (len(files) < len(texts) or not _as_many_lines(files, settings)):
         return None
     left_out = [f.source for f in texts if f not in files]
-    return Aligned(files, _document_ids(path / DOCUMENT_IDS, common_lines(files))), left_out
+    return Aligned(
+        files, _document_ids(path / DOCUMENT_IDS, common_lines(files, settings))
+    ), left_out
 
 
-def _as_many_lines(files: Sequence[TextFile]) -> bool:
+def _as_many_lines(files: Sequence[TextFile], settings: ReadSettings) -> bool:
     """Whether all have the same number of lines, and more than one."""
-    lines = count_lines(files[0].path)
-    return lines > 1 and all(count_lines(file.path) == lines for file in files[1:])
+    lines = _lines_of(files[0], settings)
+    return lines > 1 and all(_lines_of(file, settings) == lines for file in files[1:])
 
 
-def common_lines(files: Sequence[TextFile]) -> int:
+def _lines_of(file: TextFile, settings: ReadSettings) -> int:
+    return count_lines(Reading(file, settings, InvalidText()))
+
+
+def common_lines(files: Sequence[TextFile], settings: ReadSettings) -> int:
     """Return the number of lines that every one of the files has.
 
     Raises:
         InputError: they differ; both files and their counts are named.
     """
     first, *rest = files
-    lines = count_lines(first.path)
+    lines = _lines_of(first, settings)
     for other in rest:
-        if (found := count_lines(other.path)) != lines:
+        if (found := _lines_of(other, settings)) != lines:
             raise InputError(
                 f"{other.path}: {found} lines, but {first.path} has {lines}; parallel files must"
                 " align line by line (to read them as separate texts, say `parallel=False`)"

@@ -7,7 +7,7 @@ from corpora.discovery import reader_of
 from corpora.document import Batch, gathered
 from corpora.errors import InputError, did_you_mean, status, unreadable
 from corpora.languages import same_languages
-from corpora.readers.bytes import expected_bytes
+from corpora.readers.decompressed import expected_bytes
 from corpora.readers.settings import InvalidText, Reading, ReadSettings, SeenLabels, TextFile
 from corpora.readers.txt import LineDomain, read_aligned
 

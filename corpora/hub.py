@@ -72,6 +72,11 @@ class HubCorpus:
                         f"{source}: row {number} has no text in column {hub.text_column!r};"
                         " name the column that holds the text with `text_field`"
                     )
+                if len(text) > settings.max_document_bytes:
+                    raise InputError(
+                        f"{source}: row {number} has {len(text):,} characters; if it is one"
+                        f" document, raise `max_document_bytes` ({settings.max_document_bytes:,})"
+                    )
                 if label and self.languages and label not in self.languages:
                     continue
                 said = sanitize(domain) if isinstance(domain, str) else ""

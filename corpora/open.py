@@ -23,8 +23,15 @@ from corpora.document import SYNTHETIC, UNKNOWN_LANGUAGE
 from corpora.errors import InputError, did_you_mean, existing, names_in, sanitize, status
 from corpora.file_corpus import AlignedCorpus, FileCorpus, no_language
 from corpora.languages import language_of, same_languages
-from corpora.readers.bytes import UTF8_SIGNATURE, TornFileError, blocks
-from corpora.readers.settings import OnInvalid, ReadSettings, TextFile, Unit
+from corpora.readers.bytes import UTF8_SIGNATURE
+from corpora.readers.decompressed import TornFileError, blocks
+from corpora.readers.settings import (
+    MAX_DOCUMENT_BYTES,
+    OnInvalid,
+    ReadSettings,
+    TextFile,
+    Unit,
+)
 from corpora.readers.txt import LineDomain
 
 HUB = "hub:"
@@ -43,6 +50,7 @@ def open_corpus(
     parallel: bool | None = None,
     language_field: str | None = None,
     glob: str | Sequence[str] = (),
+    max_document_bytes: int = MAX_DOCUMENT_BYTES,
 ) -> ReadCorpus:
     """Return the corpus that `spec` names.
 
@@ -64,12 +72,15 @@ def open_corpus(
         language_field: JSON field or table column that says each record's language; None for
             `language`, or else `lang` or `locale`.
         glob: which files of a folder to read, such as `*.md`; by default those of known kinds.
+        max_document_bytes: a longer document (line, record, whole file) is refused.
 
     Raises:
         InputError: it names nothing; a setting is unknown; parallel files do not align; a file is
             not what its manifest declares.
     """
-    settings = ReadSettings(language, domain, text_field, unit, on_invalid, language_field)
+    settings = ReadSettings(
+        language, domain, text_field, unit, on_invalid, language_field, max_document_bytes
+    )
     globs = listed("glob", glob)
     if not spec.strip():
         raise InputError(
@@ -158,7 +169,7 @@ def _path_corpus(
     if settings.unit == "file" and parallel is None:
         parallel = False
     found = text_files(path, globs)
-    left_out, aligned = found.left_out, aligned_files(path, found, parallel)
+    left_out, aligned = found.left_out, aligned_files(path, found, parallel, settings)
     files = found.files
     if aligned is not None:
         left_out = [*aligned[1], *left_out]
@@ -202,15 +213,16 @@ def _spooled_stdin() -> TextFile:
         magic = file.read(6)
     ending = next((end for start, end in _MAGIC.items() if magic.startswith(start)), "")
     named = path.rename(folder / f"stdin.txt{ending}")
+    text = TextFile(named, "stdin", UNKNOWN_LANGUAGE, called="stdin")
     try:
-        first = next(blocks(named), b"").removeprefix(UTF8_SIGNATURE).partition(b"\n")[0]
+        first = next(blocks(text), b"").removeprefix(UTF8_SIGNATURE).partition(b"\n")[0]
         is_record = isinstance(json.loads(first), dict)
     except (ValueError, RecursionError, TornFileError):
         is_record = False
     if is_record:
         _LOGGER.info("-: each line is taken for a JSON record, as the first is one")
         named = named.rename(folder / f"stdin.jsonl{ending}")
-    return TextFile(named, "stdin", UNKNOWN_LANGUAGE, called="stdin")
+    return replace(text, path=named)
 
 
 def _hub_corpus(spec: str, settings: ReadSettings) -> ReadCorpus:
@@ -303,7 +315,7 @@ def open_manifest(path: Path, settings: ReadSettings, languages: Sequence[str]) 
                 " line, and this holds records; write their text as .txt, a line each, or drop"
                 f" `parallel` from {path}"
             )
-    common_lines(files)
+    common_lines(files, settings)
     domains = [LineDomain(d.domain, d.first, d.last) for d in manifest.lines]
     return AlignedCorpus(manifest.name, files, settings, domains=domains)
 

@@ -1,119 +1,17 @@
-"""The bytes of a file: decompressed, in large blocks, cut into whole lines, decoded.
+"""The text of a file: its bytes cut into whole lines, and decoded.
 
 Text is decoded by whole blocks, and line by line only where something is wrong.
 """
 
-import gzip
-import lzma
-import zlib
+import io
 from collections.abc import Iterator, Sequence
-from itertools import islice
-from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
-from corpora.errors import InputError, location, unreadable
-from corpora.readers.settings import Reading
+from corpora.errors import InputError, location
+from corpora.readers.decompressed import TornFileError, blocks
+from corpora.readers.settings import LEAST_DOCUMENT_BYTES, Reading
 
-BLOCK_BYTES = 1 << 18  # larger ones leave the processor's cache and are read slower
-_EXPECT_BLOCKS = 4
-COMPRESSIONS = (".gz", ".zst", ".xz")
-
-# A zstd block of 4 bytes can stand for 128 KiB: feeding 4 KiB at a time keeps what comes out of one
-# step below 128 MiB even from a file made to exhaust memory.
-_ZSTD_STEP = 1 << 12
-
-
-class TornFileError(Exception):
-    """A compressed file that ends early or is damaged; readers add the place and the remedy."""
-
-
-def blocks(path: Path) -> Iterator[bytes]:
-    """Yield the file's bytes in order, decompressed where the name ends in .gz, .zst or .xz.
-
-    Raises:
-        InputError: the file cannot be opened.
-        TornFileError: the compressed data ends early or is damaged.
-    """
-    try:
-        with path.open("rb") as file:
-            yield from _decompressed(file, path.suffix)
-    except EOFError as error:
-        raise TornFileError("the compressed data ends early") from error
-    except (gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
-        raise TornFileError(f"the compressed data is damaged ({error})") from error
-    except OSError as error:
-        raise unreadable(path, error) from error
-
-
-def expected_bytes(path: Path) -> int | None:
-    """Return about how many bytes `blocks` will yield, for progress; None where unknown.
-
-    The first few megabytes tell how well the rest is compressed.
-
-    Raises:
-        OSError: the file cannot be opened.
-    """
-    size = path.stat().st_size
-    if path.suffix == ".parquet":
-        return None  # columns that are not read are part of the file
-    if path.suffix not in COMPRESSIONS:
-        return size
-    with path.open("rb") as file:
-        try:
-            head = sum(map(len, islice(_decompressed(file, path.suffix), _EXPECT_BLOCKS)))
-        except (EOFError, TornFileError, gzip.BadGzipFile, zlib.error, lzma.LZMAError):
-            return None  # reading it will say what is wrong
-        return size * head // max(file.tell(), 1)
-
-
-def _decompressed(file: BinaryIO, suffix: str) -> Iterator[bytes]:
-    if suffix == ".zst":
-        yield from _zstd_blocks(file)
-    elif suffix == ".gz":
-        with gzip.GzipFile(fileobj=file, mode="rb") as stream:
-            yield from _until_end(stream)
-    elif suffix == ".xz":
-        with lzma.LZMAFile(file) as stream:
-            yield from _until_end(stream)
-    else:
-        yield from _until_end(file)
-
-
-def _until_end(stream: "BinaryIO | gzip.GzipFile | lzma.LZMAFile") -> Iterator[bytes]:
-    while block := stream.read(BLOCK_BYTES):
-        yield block
-
-
-def _zstd_blocks(file: BinaryIO) -> Iterator[bytes]:
-    # The library's own stream reader cannot tell a torn file from one that ends, so frames are
-    # followed one by one here.
-    import zstandard
-
-    decompressor = zstandard.ZstdDecompressor()
-    frame = None
-    ready: list[bytes] = []
-    size = 0
-    try:
-        while pending := file.read(_ZSTD_STEP):
-            while pending:
-                frame = frame or decompressor.decompressobj()
-                block = frame.decompress(pending)
-                pending = b""
-                ready.append(block)
-                size += len(block)
-                if frame.eof:
-                    pending, frame = frame.unused_data, None
-            if size >= BLOCK_BYTES:
-                yield b"".join(ready)
-                ready, size = [], 0
-    except zstandard.ZstdError as error:
-        raise TornFileError(f"the compressed data is damaged ({error})") from error
-    if ready:
-        yield b"".join(ready)
-    if frame is not None:
-        raise EOFError
-
-
+LONG_LINE = 1 << 20  # bytes of one that is a block of its own, so that it need not be copied out
 UTF8_SIGNATURE = b"\xef\xbb\xbf"
 
 
@@ -131,41 +29,75 @@ class LineBlock(NamedTuple):
     first_byte: int
 
 
-def line_blocks(path: Path) -> Iterator[LineBlock]:
-    """Yield the file as blocks that end where a line ends; a longer line is a block of its own.
+def line_blocks(reading: Reading, share: int = 1) -> Iterator[LineBlock]:
+    """Yield the file as blocks that end where a line ends; a long line is a block of its own.
 
     A UTF-8 signature (U+FEFF as the very first character) announces the encoding and is not text:
     it is left out. Anywhere else U+FEFF is a character like any other and stays.
 
+    Args:
+        share: the part of the limit of documents that a line may have, as one over it.
+
     Raises:
-        InputError: the file cannot be read, or is compressed and torn.
+        InputError: the file cannot be read, is compressed and torn, or has a line beyond the limit.
     """
+    file, most = reading.file, longest(reading, share)
     line, byte = 1, 0
-    pieces: list[bytes] = []
+    begun = io.BytesIO()  # a line that has not ended; a list of pieces would have to be joined
     try:
-        for block in blocks(path):
+        for block in blocks(file):
             cut = block.rfind(b"\n") + 1
+            end = block.find(b"\n") if begun.tell() and cut else len(block)
+            if begun.tell() + end > most:
+                raise too_long(location(file.place, line), "line", reading, share)
             if cut == 0:
-                pieces.append(block)
+                begun.write(block)
                 continue
-            data = b"".join((*pieces, block[:cut])) if pieces else block[:cut]
-            pieces = [block[cut:]] if cut < len(block) else []
-            yield _without_signature(LineBlock(data, line, byte))
-            line += data.count(b"\n")
-            byte += len(data)
+            rest = memoryview(block)
+            if begun.tell() > LONG_LINE:
+                begun.write(rest[: end + 1])
+                data, begun = begun.getvalue(), io.BytesIO()
+                yield _without_signature(LineBlock(data, line, byte))
+                line, byte, rest = line + 1, byte + len(data), rest[end + 1 :]
+                del data
+            begun.write(rest[: cut - len(block)] if cut < len(block) else rest)
+            if begun.tell():
+                data, begun = begun.getvalue(), io.BytesIO()
+                yield _without_signature(LineBlock(data, line, byte))
+                line, byte = line + data.count(b"\n"), byte + len(data)
+            begun.write(block[cut:])
     except TornFileError as error:
         raise InputError(
-            f"{location(path, line)}: {error}; fetch the file again or recompress it"
+            f"{location(file.place, line)}: {error}; fetch the file again or recompress it"
         ) from error
-    if pieces:
-        yield _without_signature(LineBlock(b"".join(pieces), line, byte))
+    if begun.tell():
+        yield _without_signature(LineBlock(begun.getvalue(), line, byte))
 
 
-def count_lines(path: Path) -> int:
-    """Return the number of lines; a last line without its LF counts."""
+def longest(reading: Reading, share: int = 1) -> int:
+    """Return the most bytes that a document may have, where it may have a share of the limit."""
+    return max(reading.settings.max_document_bytes // share, LEAST_DOCUMENT_BYTES)
+
+
+def too_long(place: str, what: str, reading: Reading, share: int = 1) -> InputError:
+    """Return the refusal of a document (a `line`, `row` or `file`) that is longer than that."""
+    part = f", of which it may have 1 in {share}" if share > 1 else ""
+    return InputError(
+        f"{place}: a {what} of more than {longest(reading, share):,} bytes; if it is one document,"
+        f" raise `max_document_bytes` ({reading.settings.max_document_bytes:,} now{part}), or else"
+        " leave the file out"
+    )
+
+
+def count_lines(reading: Reading) -> int:
+    """Return the number of lines; a last line without its LF counts.
+
+    Raises:
+        InputError: as `line_blocks`.
+    """
     lines = 0
     end = b"\n"
-    for block in line_blocks(path):
+    for block in line_blocks(reading):
         lines += block.data.count(b"\n")
         end = block.data[-1:]
     return lines + (end != b"\n")
@@ -187,6 +119,8 @@ def decoded_lines(block: LineBlock, reading: Reading) -> Sequence[str | None]:
         InputError: a line is not UTF-8 and that is refused.
     """
     try:
+        if len(block.data) > LONG_LINE:
+            return [str(_without_end(block.data), "utf-8")]
         text = block.data.decode("utf-8")
     except UnicodeDecodeError:
         return _decoded_one_by_one(block, reading)
@@ -197,6 +131,11 @@ def decoded_lines(block: LineBlock, reading: Reading) -> Sequence[str | None]:
     if last:
         lines.append(last)
     return lines
+
+
+def _without_end(line: bytes) -> memoryview:
+    ends = 0 if not line.endswith(b"\n") else 2 if line.endswith(b"\r\n") else 1
+    return memoryview(line)[: len(line) - ends]
 
 
 def decoded(data: bytes, line: int | None, first_byte: int, reading: Reading) -> str | None:

@@ -3,13 +3,20 @@
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from pydantic_core import from_json
 
 from corpora.document import Batch, Numbers
 from corpora.errors import InputError, did_you_mean, location
-from corpora.readers.bytes import LineBlock, decoded, line_blocks, without_surrogates
+from corpora.readers.bytes import (
+    LONG_LINE,
+    LineBlock,
+    decoded,
+    line_blocks,
+    without_surrogates,
+)
 from corpora.readers.settings import (
     LANGUAGE_FIELDS,
     Reading,
@@ -21,6 +28,11 @@ from corpora.readers.settings import (
 _DECODER = json.JSONDecoder()
 _SURROGATE = re.compile(rb"\\u[dD]")  # perhaps an unpaired one, perhaps half of an emoji
 _MISSING = object()
+
+# A line of brackets takes thirty times its length once it is parsed, so those of a long one are
+# counted first: strings, and what begins another value.
+_MOST_VALUES = 2_000_000
+_VALUES = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{,]', re.DOTALL)
 _KINDS = {
     dict: "object", list: "array", str: "string", int: "number", float: "number", bool: "boolean",
     type(None): "null",
@@ -34,12 +46,25 @@ def read_jsonl(reading: Reading) -> Iterator[Batch]:
     Blank lines are passed over. A record without `id` is named by its line number.
 
     Raises:
-        InputError: the file cannot be read; a line is not a JSON object; the text field is
-            missing or not a string; the text is not valid UTF-8 and that is refused.
+        InputError: the file cannot be read; a line is not a JSON object, or one of millions of
+            values; the text field is missing or not a string; the text is not valid UTF-8 and that
+            is refused.
     """
-    for block in line_blocks(reading.file.path):
+    for block in line_blocks(reading):
+        _refuse_many_values(block, reading)
         records = _read_fast(block, reading) or _read_carefully(block, reading)
         yield from batches_of(records, reading)
+
+
+def _refuse_many_values(block: LineBlock, reading: Reading) -> None:
+    """Refuse a record of more values than can be held; a text is one value however long."""
+    if len(block.data) <= LONG_LINE:
+        return
+    if next(islice(_VALUES.finditer(block.data), _MOST_VALUES, None), None) is not None:
+        raise InputError(
+            f"{location(reading.file.place, block.first_line)}: a record of more than"
+            f" {_MOST_VALUES:,} values; keep its text and what names it, and drop the rest"
+        )
 
 
 def _read_fast(block: LineBlock, reading: Reading) -> RecordColumns | None:
@@ -97,6 +122,8 @@ def _languages(
 
 def _parsed(data: bytes) -> list[Any]:
     """Return the value on each line; raise ValueError where one needs a second look."""
+    if len(data) > LONG_LINE:
+        return [from_json(data)]  # one line; any other way holds it once more
     lines = data.split(b"\n")
     if not lines[-1]:
         lines.pop()

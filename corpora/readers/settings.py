@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
+from corpora.arguments import whole
 from corpora.document import Batch
 from corpora.errors import InputError, did_you_mean, sanitize
 from corpora.languages import said_language
@@ -12,6 +13,8 @@ from corpora.languages import said_language
 OnInvalid = Literal["refuse", "replace", "skip"]
 Unit = Literal["line", "file"]
 
+MAX_DOCUMENT_BYTES = 256_000_000  # unless told otherwise
+LEAST_DOCUMENT_BYTES = 1_000_000  # of that limit: text is read in blocks of a quarter of it
 MOST_LABELS = 1000  # different languages, or domains, that the records of one corpus may name
 _SHOWN = 40  # characters shown of such a label
 _MOST_SHOWN = 8  # such labels
@@ -31,9 +34,12 @@ class ReadSettings:
         on_invalid: what to do with text that is not valid UTF-8: `refuse` stops with its place,
             `replace` puts U+FFFD for each bad sequence, `skip` leaves the document out. Both of
             the latter are counted.
+        max_document_bytes: beyond which a document (a line, a record, a whole file) is refused; it
+            is held in memory, as all text between two line ends is.
 
     Raises:
-        InputError: a value is not one of those named, or a label cannot stand in a line.
+        InputError: a value is not one of those named, a limit is no number or below a megabyte, or
+            a label cannot stand in a line.
     """
 
     language: str | None = None
@@ -42,6 +48,7 @@ class ReadSettings:
     unit: Unit = "line"
     on_invalid: OnInvalid = "refuse"
     language_field: str | None = None
+    max_document_bytes: int = MAX_DOCUMENT_BYTES
 
     def __post_init__(self) -> None:
         for name, kind in (("on_invalid", OnInvalid), ("unit", Unit)):
@@ -51,6 +58,7 @@ class ReadSettings:
                     f"{name} is {value!r}; it must be one of {', '.join(known)}"
                     + did_you_mean(str(value), known)
                 )
+        whole("max_document_bytes", self.max_document_bytes, LEAST_DOCUMENT_BYTES)
         for name, label in (("language", self.language), ("domain", self.domain)):
             if label and label != sanitize(label):
                 raise InputError(f"{name} is '{label}'; it must be text without control characters")

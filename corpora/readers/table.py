@@ -9,7 +9,7 @@ from typing import Any
 
 from corpora.document import BATCH_BYTES, Batch
 from corpora.errors import InputError, did_you_mean, location
-from corpora.readers.bytes import decoded, line_blocks
+from corpora.readers.bytes import decoded, line_blocks, longest, too_long
 from corpora.readers.settings import (
     Reading,
     RecordColumns,
@@ -18,7 +18,10 @@ from corpora.readers.settings import (
     record_id,
 )
 
-_LONGEST = 64 << 20  # characters of a field; one that is longer is a quote that nothing closes
+# Python's reader holds a field as four bytes a character and beside them the row: of a document's
+# limit, this share is left for a row. One that is longer is mostly a quote that nothing closes.
+_ROW_SHARE = 8
+_MOST_FIELDS = 4_000_000  # empty ones take eight bytes each, too
 _DELIMITERS = (",", ";", "\t")
 
 
@@ -31,8 +34,8 @@ def read_table(reading: Reading) -> Iterator[Batch]:
 
     Raises:
         InputError: the file cannot be read; the text column is missing; quoting is broken, or a
-            row has more or fewer fields than there are columns (the line is named); the text is
-            not valid UTF-8 and that is refused.
+            row has more or fewer fields than there are columns (the line is named), or is longer
+            than an eighth of the limit; the text is not valid UTF-8 and that is refused.
     """
     path, settings = reading.file.path, reading.settings
     lines = _lines(reading)
@@ -98,7 +101,7 @@ def _columns(
 
 def _lines(reading: Reading) -> Iterator[str]:
     """Yield the lines with their ends; bytes that are not UTF-8 are surrogates."""
-    for block in line_blocks(reading.file.path):
+    for block in line_blocks(reading, _ROW_SHARE):
         if block.first_line == 1:
             # Of UTF-16, and of a first line that is no text, nothing can be made at all.
             decoded(block.data.partition(b"\n")[0], 1, block.first_byte, reading)
@@ -110,15 +113,30 @@ def _rows(
     lines: Iterator[str], delimiter: str, reading: Reading
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield rows that are not blank, each with the number of the line it begins at."""
-    path = reading.file.path
-    csv.field_size_limit(min(_LONGEST, sys.maxsize))
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    line = 1
+    path, most = reading.file.path, longest(reading, _ROW_SHARE)
+    line, size, fields = 1, 0, 1  # of the row being read: where it begins, and what it has so far
+
+    def bounded() -> Iterator[str]:
+        nonlocal size, fields
+        for text in lines:
+            size += len(text)
+            fields += text.count(delimiter)
+            if size > most:
+                raise too_long(location(path, line), "row", reading, _ROW_SHARE)
+            if fields > _MOST_FIELDS:
+                raise InputError(
+                    f"{location(path, line)}: a row of more than {_MOST_FIELDS:,} fields; is it"
+                    " divided by something else?"
+                )
+            yield text
+
+    csv.field_size_limit(min(most, sys.maxsize))
+    reader = csv.reader(bounded(), delimiter=delimiter, strict=True)
     try:
         for row in reader:
             if row:
                 yield line, row
-            line = reader.line_num + 1
+            line, size, fields = reader.line_num + 1, 0, 1
     except csv.Error as error:
         raise InputError(
             f"{location(path, line)}: the row that begins here is quoted wrongly ({error}); double"

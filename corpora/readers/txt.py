@@ -1,5 +1,6 @@
 """Text files: a document per line, or per file; aligned files keep their line numbers."""
 
+import io
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -7,12 +8,13 @@ from corpora.document import Batch, Document, Numbers, batched
 from corpora.errors import InputError
 from corpora.readers.bytes import (
     UTF8_SIGNATURE,
-    TornFileError,
-    blocks,
     decoded,
     decoded_lines,
     line_blocks,
+    longest,
+    too_long,
 )
+from corpora.readers.decompressed import TornFileError, blocks
 from corpora.readers.settings import Reading
 
 
@@ -32,7 +34,7 @@ def read_lines(reading: Reading) -> Iterator[Batch]:
     """
     file = reading.file
     language, domain = reading.labels
-    for block in line_blocks(file.path):
+    for block in line_blocks(reading):
         lines = decoded_lines(block, reading)
         texts = [line for line in lines if line]
         if not texts:
@@ -61,7 +63,7 @@ def read_aligned(
     language, plain = reading.labels
     if reading.settings.domain:
         domains = ()
-    for block in line_blocks(file.path):
+    for block in line_blocks(reading):
         lines = decoded_lines(block, reading)
         first = block.first_line
         numbers = Numbers(first, len(lines))
@@ -81,13 +83,20 @@ def read_whole(reading: Reading) -> Iterator[Batch]:
     """Yield the whole file, line ends included, as one document named by its source.
 
     Raises:
-        InputError: the file cannot be read, or is not UTF-8 and that is refused.
+        InputError: the file cannot be read, is longer than the limit, or is not UTF-8 and that is
+            refused.
     """
-    file = reading.file
+    file, most = reading.file, longest(reading)
+    whole = io.BytesIO()
     try:
-        data = b"".join(blocks(file.path))
+        for block in blocks(file):
+            if whole.tell() + len(block) > most:
+                raise too_long(file.place, "file", reading)
+            whole.write(block)
     except TornFileError as error:
         raise InputError(f"{file.place}: {error}; fetch the file again or recompress it") from error
+    data = whole.getvalue()
+    whole.close()
     start = len(UTF8_SIGNATURE) if data.startswith(UTF8_SIGNATURE) else 0
     text = decoded(data[start:], None, start, reading)
     if text:

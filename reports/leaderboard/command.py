@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from corpora.corpus import total_bytes
+from corpora.readers.settings import MAX_DOCUMENT_BYTES
 from tokenize_lab.cli.options import (
     INPUT,
     OUTPUT,
@@ -17,6 +18,7 @@ from tokenize_lab.cli.options import (
     Globs,
     Jobs,
     LanguageField,
+    MaxDocumentBytes,
     NoCache,
     ReadOptions,
     Replicates,
@@ -59,6 +61,7 @@ def leaderboard(
     text_field: Annotated[str, _input(help="field or column that holds the text")] = "text",
     language_field: LanguageField = None,
     glob: Globs = None,
+    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
     parallel: Annotated[
         bool | None,
         _input(
@@ -88,7 +91,11 @@ def leaderboard(
 
     one_format(as_json=as_json, as_csv=as_csv)
     reading = ReadOptions(
-        text_field=text_field, parallel=parallel, language_field=language_field, glob=glob
+        text_field=text_field,
+        parallel=parallel,
+        language_field=language_field,
+        glob=glob,
+        max_document_bytes=max_document_bytes,
     )
     opened = reading.open(corpora)
     with progress(total=total_bytes(opened)) as bars:

@@ -10,12 +10,14 @@ import typer
 
 from corpora.cli import JsonOption
 from corpora.output import emit
+from corpora.readers.settings import MAX_DOCUMENT_BYTES
 from scaling.cli.options import how_option, print_json
 from tokenize_lab.cli.options import (
     Corpora,
     Globs,
     Invalid,
     LanguageField,
+    MaxDocumentBytes,
     ReadOptions,
     TextField,
     TxtUnit,
@@ -99,6 +101,7 @@ def design(
     glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
+    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
     as_json: JsonOption = False,
 ) -> None:
     """Design a tokenizer: try splitters, kinds and sizes, price each by the laws, make the best.
@@ -115,7 +118,14 @@ def design(
     """
     from scaling.design.design import design as run
 
-    reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
+    reading = ReadOptions(
+        text_field,
+        unit,
+        on_invalid,
+        language_field=language_field,
+        glob=glob,
+        max_document_bytes=max_document_bytes,
+    )
     opened = reading.open(corpora)
     with progress() as bars:
         found = run(

@@ -211,15 +211,16 @@ def test_a_programs_own_object_stays_in_its_process(monkeypatch: pytest.MonkeyPa
     assert found["text"]["all"]["same_byte_share"] == 1
 
 
-SHARED = {"--jobs", "--cache", "--no-cache"}
+EVERY = {"--max-document-bytes"}
+SHARED = {"--jobs", "--cache", "--no-cache", *EVERY}
 READING = {
     "measure": SHARED,
     "vocab-curve": SHARED,
     "tokenizers audit": SHARED,
     "tokenizers diff": SHARED,
-    "tokenizers check": {"--jobs"},
-    "tokenizers mixture": {"--jobs"},
-    "tokenizers train": set(),
+    "tokenizers check": {"--jobs", *EVERY},
+    "tokenizers mixture": {"--jobs", *EVERY},
+    "tokenizers train": EVERY,
 }
 
 

@@ -8,12 +8,14 @@ import typer
 
 from corpora.cli import JsonOption
 from corpora.corpus import total_bytes
+from corpora.readers.settings import MAX_DOCUMENT_BYTES
 from tokenize_lab.cli import complete
 from tokenize_lab.cli.options import (
     Corpora,
     Globs,
     Invalid,
     LanguageField,
+    MaxDocumentBytes,
     ReadOptions,
     TextField,
     TxtUnit,
@@ -88,6 +90,7 @@ def extend(
     glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
+    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
     as_json: JsonOption = False,
 ) -> None:
     """Extend a BPE's vocabulary: new merges after the old ones, learned on its own encoding of a
@@ -108,7 +111,14 @@ def extend(
     from tokenize_lab.adapt.extend import check_folder
     from tokenize_lab.adapt.extend import extend as run
 
-    reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
+    reading = ReadOptions(
+        text_field,
+        unit,
+        on_invalid,
+        language_field=language_field,
+        glob=glob,
+        max_document_bytes=max_document_bytes,
+    )
     opened, kept = reading.open(corpora), reading.open(keep or [])
     check_folder(out, spec)
     with progress(total=total_bytes(opened)) as bars:
@@ -159,6 +169,7 @@ def prune(
     glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
+    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
     as_json: JsonOption = False,
 ) -> None:
     """Prune a BPE's vocabulary: its last merges go, or with --unused only leaves of the merge tree
@@ -175,7 +186,14 @@ def prune(
     from tokenize_lab.adapt.extend import check_folder
     from tokenize_lab.adapt.prune import prune as run
 
-    reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
+    reading = ReadOptions(
+        text_field,
+        unit,
+        on_invalid,
+        language_field=language_field,
+        glob=glob,
+        max_document_bytes=max_document_bytes,
+    )
     opened = reading.open(corpora)
     check_folder(out, spec)
     with progress(total=total_bytes(opened)) as bars:

@@ -8,10 +8,12 @@ import typer
 from corpora.cli import JsonOption
 from corpora.corpus import total_bytes
 from corpora.errors import InputError
+from corpora.readers.settings import MAX_DOCUMENT_BYTES
 from tokenize_lab.cli.forensics import Spec
 from tokenize_lab.cli.options import (
     Globs,
     Invalid,
+    MaxDocumentBytes,
     ReadOptions,
     TextField,
     TxtUnit,
@@ -67,6 +69,7 @@ def byte_certificate(
     glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
+    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
     as_json: JsonOption = False,
 ) -> None:
     """Certify the bytes of every id, which bits per byte rest on.
@@ -92,7 +95,9 @@ def byte_certificate(
         raise InputError("--out, --corpus or --check: give one; there is nothing to be done else")
     tokenizer = load_tokenizer(spec)
     theirs = None if check is None else read_byte_table(check, tokenizer.vocabulary_size)
-    reading = ReadOptions(text_field, unit, on_invalid, glob=glob)
+    reading = ReadOptions(
+        text_field, unit, on_invalid, glob=glob, max_document_bytes=max_document_bytes
+    )
     opened = reading.open(corpus or [])
     with progress(total=total_bytes(opened)) as bars:
         finding = certificate(

@@ -8,6 +8,7 @@ import typer
 from corpora.cli import JsonOption
 from corpora.corpus import total_bytes
 from corpora.errors import InputError
+from corpora.readers.settings import MAX_DOCUMENT_BYTES
 from tokenize_lab.cli import complete
 from tokenize_lab.cli.options import (
     CacheFolder,
@@ -18,6 +19,7 @@ from tokenize_lab.cli.options import (
     Invalid,
     Jobs,
     LanguageField,
+    MaxDocumentBytes,
     NoCache,
     ReadOptions,
     RowsAsCsv,
@@ -56,6 +58,7 @@ def audit(
     glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
+    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
     jobs: Jobs = 0,
     cache: CacheFolder = Path("out/cache"),
     no_cache: NoCache = False,
@@ -72,7 +75,14 @@ def audit(
     from tokenize_lab.forensics.audit import audit
     from tokenize_lab.forensics.tables import audit_tables
 
-    reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
+    reading = ReadOptions(
+        text_field,
+        unit,
+        on_invalid,
+        language_field=language_field,
+        glob=glob,
+        max_document_bytes=max_document_bytes,
+    )
     opened = reading.open(corpora or [])
     with progress(total=total_bytes(opened)) as bars:
         finding = audit(
@@ -101,6 +111,7 @@ def diff(
     glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
+    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
     jobs: Jobs = 0,
     cache: CacheFolder = Path("out/cache"),
     no_cache: NoCache = False,
@@ -121,7 +132,14 @@ def diff(
     one_format(as_json=as_json, as_csv=as_csv)
     if (columns or as_csv) and not corpora:
         raise InputError("--columns and --csv are of the languages of a CORPUS; give one")
-    reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
+    reading = ReadOptions(
+        text_field,
+        unit,
+        on_invalid,
+        language_field=language_field,
+        glob=glob,
+        max_document_bytes=max_document_bytes,
+    )
     opened = reading.open(corpora or [])
     with progress("reading", total_bytes(opened)) as bars:
         finding = diff(
@@ -151,6 +169,7 @@ def check(
     glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
+    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
     jobs: Jobs = 0,
 ) -> None:
     """Run a tokenizer's own library beside what is counted here: are the ids of every document the
@@ -167,7 +186,14 @@ def check(
     from tokenize_lab.forensics.check import check
     from tokenize_lab.forensics.tables import check_tables
 
-    reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
+    reading = ReadOptions(
+        text_field,
+        unit,
+        on_invalid,
+        language_field=language_field,
+        glob=glob,
+        max_document_bytes=max_document_bytes,
+    )
     opened = reading.open(corpora)
     with progress("checking", total_bytes(opened)) as bars:
         finding = check(spec, opened, most=most, jobs=jobs, progress=bars.report)
@@ -195,6 +221,7 @@ def mixture(
     glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
+    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
     jobs: Jobs = 0,
 ) -> None:
     """Infer how much of each language a BPE tokenizer was trained on, from the order of its merges.
@@ -210,7 +237,14 @@ def mixture(
     from tokenize_lab.forensics.mixture import mixture
     from tokenize_lab.forensics.tables import mixture_tables
 
-    reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
+    reading = ReadOptions(
+        text_field,
+        unit,
+        on_invalid,
+        language_field=language_field,
+        glob=glob,
+        max_document_bytes=max_document_bytes,
+    )
     opened = reading.open(corpora)
     with progress(total=total_bytes(opened)) as bars:
         finding = mixture(

@@ -10,7 +10,7 @@ import typer
 
 from corpora.corpus import total_bytes
 from corpora.errors import InputError
-from corpora.readers.settings import OnInvalid, Unit
+from corpora.readers.settings import MAX_DOCUMENT_BYTES, OnInvalid, Unit
 from tokenize_lab.cli import complete
 from tokenize_lab.cli.options import (
     HOW,
@@ -23,6 +23,7 @@ from tokenize_lab.cli.options import (
     Jobs,
     Language,
     LanguageField,
+    MaxDocumentBytes,
     NoCache,
     ReadOptions,
     Replicates,
@@ -102,6 +103,7 @@ def measure(
     on_invalid: Annotated[
         OnInvalid, _input(help="what to do with invalid UTF-8: refuse, replace or skip")
     ] = "refuse",
+    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
     parallel: Annotated[
         bool | None,
         _input(
@@ -159,7 +161,15 @@ def measure(
 
     one_format(as_json=as_json, as_csv=as_csv)
     reading = ReadOptions(
-        text_field, unit, on_invalid, language, domain, parallel, language_field, glob or ()
+        text_field,
+        unit,
+        on_invalid,
+        language,
+        domain,
+        parallel,
+        language_field,
+        glob or (),
+        max_document_bytes,
     )
     opened = reading.open(corpora)
     if columns and not explain:

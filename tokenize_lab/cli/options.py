@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from corpora.errors import InputError, as_options
-from corpora.readers.settings import OnInvalid, Unit
+from corpora.readers.settings import (
+    LEAST_DOCUMENT_BYTES,
+    MAX_DOCUMENT_BYTES,
+    OnInvalid,
+    Unit,
+)
 from tokenize_lab.cli import complete
 
 if TYPE_CHECKING:
@@ -39,6 +44,14 @@ Globs = Annotated[
 ]
 TxtUnit = Annotated[Unit, typer.Option(help="a .txt document is a line or a file")]
 Invalid = Annotated[OnInvalid, typer.Option(help="what to do with invalid UTF-8")]
+MaxDocumentBytes = Annotated[
+    int,
+    typer.Option(
+        min=LEAST_DOCUMENT_BYTES,
+        help="a longer line, record or file is refused; it takes twice as much memory",
+        rich_help_panel=INPUT,
+    ),
+]
 Corpora = Annotated[
     list[str],
     typer.Argument(
@@ -117,6 +130,7 @@ class ReadOptions:
     parallel: bool | None = None
     language_field: str | None = None
     glob: Sequence[str] | None = None
+    max_document_bytes: int = MAX_DOCUMENT_BYTES
 
     def open(self, specs: Sequence[str]) -> "list[ReadCorpus]":
         """Open corpora, under names that tell them apart.

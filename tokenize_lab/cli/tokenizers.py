@@ -8,6 +8,7 @@ import typer
 
 from corpora.cli import JsonOption
 from corpora.errors import InputError, as_options
+from corpora.readers.settings import MAX_DOCUMENT_BYTES
 from tokenize_lab.cli import complete
 from tokenize_lab.cli.adapt import extend, prune
 from tokenize_lab.cli.certificate import byte_certificate
@@ -18,6 +19,7 @@ from tokenize_lab.cli.options import (
     Globs,
     Invalid,
     LanguageField,
+    MaxDocumentBytes,
     ReadOptions,
     RowsAsCsv,
     RowsAsJson,
@@ -94,6 +96,7 @@ def train(
     glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
+    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
     as_json: JsonOption = False,
 ) -> None:
     """Train a tokenizer: the same corpus and settings give the same file, to the byte.
@@ -128,7 +131,14 @@ def train(
         stage_split=stage_split,
         superword_words=superword_words,
     )
-    reading = ReadOptions(text_field, unit, on_invalid, language_field=language_field, glob=glob)
+    reading = ReadOptions(
+        text_field,
+        unit,
+        on_invalid,
+        language_field=language_field,
+        glob=glob,
+        max_document_bytes=max_document_bytes,
+    )
     opened = reading.open(corpora)
     text = joined(opened)
     with progress(total=text.size_bytes) as bars:

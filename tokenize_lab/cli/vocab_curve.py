@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from corpora.errors import InputError, as_options
+from corpora.readers.settings import MAX_DOCUMENT_BYTES
 from tokenize_lab.cli import complete
 from tokenize_lab.cli.options import (
     OUTPUT,
@@ -18,6 +19,7 @@ from tokenize_lab.cli.options import (
     Jobs,
     Language,
     LanguageField,
+    MaxDocumentBytes,
     NoCache,
     ReadOptions,
     Replicates,
@@ -74,6 +76,7 @@ def vocab_curve(
     glob: Globs = None,
     unit: TxtUnit = "line",
     on_invalid: Invalid = "refuse",
+    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
     replicates: Replicates = 1000,
     seed: Seed = 0,
     jobs: Jobs = 0,
@@ -101,7 +104,13 @@ def vocab_curve(
     if at and every:
         raise InputError("--every shows every size, those of --at among them; give one of them")
     reading = ReadOptions(
-        text_field, unit, on_invalid, language, language_field=language_field, glob=glob
+        text_field,
+        unit,
+        on_invalid,
+        language,
+        language_field=language_field,
+        glob=glob,
+        max_document_bytes=max_document_bytes,
     )
     opened = reading.open(corpora)
     text = joined(opened)

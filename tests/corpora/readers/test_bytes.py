@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from corpora.open import open_corpus
-from corpora.readers.bytes import expected_bytes
+from corpora.readers.decompressed import expected_bytes
 from tests.corpora.reading import refusal, texts
 
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {

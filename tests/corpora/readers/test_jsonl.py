@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from corpora.file_corpus import FileCorpus
 from corpora.open import open_corpus
-from corpora.readers.bytes import BLOCK_BYTES
+from corpora.readers.decompressed import BLOCK_BYTES
 from tests.corpora.reading import documents, refusal, texts
 
 GOOD = '{"text": "good"}\n'

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpora.open import open_corpus
-from corpora.readers import bytes as blocks
+from corpora.readers import decompressed as blocks
 from tests.corpora.reading import documents, refusal, texts
 
 
