@@ -34,6 +34,10 @@ NUMBERS: Mapping[str, str] = {
     "vocabulary_params": "parameters of embedding and head",
     "steps": "optimiser steps",
     "error": "share of a task's answers that are wrong",
+    "parity": "bytes of the language per byte of English for the same content",
+    "compression_rate_opt": "bytes per token, the best",
+    "bytes_per_param_opt": "bytes per parameter, the best",
+    "bits_per_byte_opt": "bits per byte, the lowest",
 }
 
 # Parameter counts, in the order in which one is chosen when the user names none.

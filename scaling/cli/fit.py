@@ -106,6 +106,14 @@ def fit(
     chance: Annotated[
         float | None, how_option(help="task error of guessing, for downstream; 1 if not known")
     ] = None,
+    parity: Annotated[
+        str | None,
+        how_option(
+            metavar="LANG=X,...|FILE.json",
+            help="bytes per byte of English, for languages; or what `measure --json` printed",
+            show_default="the table's column, or the embedded corpus's",
+        ),
+    ] = None,
     compare: Annotated[
         list[str] | None,
         beside_option(
@@ -158,7 +166,8 @@ def fit(
 ) -> None:
     """Fit a law to runs: coefficients with intervals, hold-out error, and named findings.
 
-    A table of several languages or tokenizations is fitted to each on its own. A fit that does not
+    A table of several languages or tokenizations is fitted to each on its own, but by languages,
+    which is one fit of all of them. A fit that does not
     converge, or a part that has too few runs, is still printed and written beside the others, and
     the command ends with exit code 1.
 
@@ -195,7 +204,7 @@ def fit(
     bootstrap["block"] = block
     shared: dict[str, Any] = {**bootstrap, "budget": budget or (), "up_to": up_to}
     told: dict[str, Any] = {**shared, "form": form, "minima": minima, "base": base or None}
-    told |= {"irreducible": irreducible, "chance": chance}
+    told |= {"irreducible": irreducible, "chance": chance, "parity": parity}
     fits = fit_law(table, law, **told)
     compared = compare_with(fits, table, compare, **shared) if compare else ()
     biases: tuple[FitBias, ...] = ()

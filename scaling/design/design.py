@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from corpora.arguments import flag, listed, one_of, real, refused, whole
+from corpora.arguments import flag, listed, one_of, real, whole
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.files import write_json
@@ -48,6 +48,7 @@ from scaling.design.price import Budget, MixturePrice, Priced, check_left, multi
 from scaling.design.result import Design
 from scaling.design.text import PARITY_BPE, DesignText, check_present, read_text, weights_of
 from scaling.engine.newton import Array
+from scaling.fits.parities import given_parities
 from tokenize_lab.backends.mistral import mistral_versions
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.results import check_writable
@@ -114,7 +115,7 @@ def design(
     one_of("vocabularies", vocabularies, VOCABULARIES)
     whole("largest", largest, 2 * SMALLEST, LARGEST)
     setting = setting or ("joint" if len(weights) > 1 else "monolingual")
-    asked = _asked(corpora, weights, budget, setting, _parities(parity), flag("far", far))
+    asked = _asked(corpora, weights, budget, setting, given_parities(parity), flag("far", far))
     wanted = asked.prices.wanted(budget)
     least = np.array([list(wanted.values())]), np.array([float(SMALLEST)])
     check_left(asked.prices.first(1).of(*least, budget), budget)
@@ -177,20 +178,6 @@ def design(
     result = Design(content)
     result.save(out)
     return result
-
-
-def _parities(given: str | Mapping[str, float] | None) -> dict[str, float]:
-    if given is None:
-        return {}
-    if isinstance(given, str):
-        pairs = [part.partition("=") for part in filter(None, given.split(","))]
-        try:
-            return {name.strip(): float(value) for name, _, value in pairs}
-        except ValueError as error:
-            raise InputError(f"`parity` {given}: give numbers by language, as tha=2.6") from error
-    if not isinstance(given, Mapping):
-        raise refused("parity", given, "bytes per byte of English by language")
-    return {str(name): real("parity", value, 0) for name, value in given.items()}
 
 
 def _parity_of(language: str, corpora: Sequence[Corpus]) -> float | None:

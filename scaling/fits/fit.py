@@ -14,6 +14,7 @@ from scaling.engine.bootstrap import DRAWS, RESAMPLING, SEED, Bootstrap
 from scaling.fits.assemble import FAMILY, FitContext, fit_each
 from scaling.fits.blocks import BLOCKS
 from scaling.fits.findings import vary
+from scaling.fits.parities import GivenParities, given_parities
 from scaling.fits.results import Fits
 from scaling.laws.registry import LAWS, MINIMA, Options, form_of, law_named, load
 from scaling.load_table import LoadedTable, RunsSource
@@ -38,6 +39,7 @@ def fit(
     irreducible: float | None = None,
     base: str | Path | FitResult | Fits | Mapping[str, float] | None = None,
     chance: float | None = None,
+    parity: GivenParities = None,
     intervals: str = "",
     draws: int = DRAWS,
     seed: int = SEED,
@@ -60,6 +62,9 @@ def fit(
         base: the law of fresh text under `repeated`: a fit, its file, a published name, or E, A, B,
             alpha and beta.
         chance: the task error of guessing, which `downstream` never exceeds.
+        parity: of `languages`: bytes per byte of English, by language or text, as a mapping or as
+            `tha=2.6,hin_Deva=2.5`, or the file of what `measure --json` printed; where it tells
+            none, the table's column `parity`, else the embedded corpus.
         intervals: `cases`, `residuals`, `hessian`, `profile` or `none`; the law's own bootstrap
             where nothing is given.
         draws: bootstrap replicates; 0 for none.
@@ -97,7 +102,9 @@ def fit(
         raise refused("block", block, f"{', '.join(BLOCKS)} or a column")
     bootstrap = Bootstrap(kind, draws if kind in RESAMPLING else 0, seed, level, block)
     chance = None if chance is None else real("chance", chance, 0, 1)
-    options = Options(form, minima, irreducible, None if base is None else _base(base), chance)
+    of_base = None if base is None else _base(base)
+    parities = given_parities(parity) or None
+    options = Options(form, minima, irreducible, of_base, chance, parities)
     for name, value in options._asdict().items():
         if name not in ("form", *declared.takes) and value != Options._field_defaults[name]:
             takes = next(other for other in LAWS if name in LAWS[other].takes)

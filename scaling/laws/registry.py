@@ -5,93 +5,35 @@ entry here. The command's help, its options and its messages follow from the ent
 read for help alone, so it names what is heavy as `module:name` instead of importing it.
 """
 
-from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
 from corpora.errors import InputError, did_you_mean
+from scaling.laws.declared import (
+    BITS,
+    DEFAULTS,
+    MINIMA,
+    NATS,
+    Law,
+    Options,
+    Quantities,
+    Quantity,
+)
 
-BITS = "bits per byte"
-NATS = "nats per token"
+__all__ = ["BITS", "DEFAULTS", "LAWS", "MINIMA", "NATS", "Law", "Options", "Quantities", "Quantity"]
 
-
-class Quantity(NamedTuple):
-    """One thing a law can tell.
-
-    Attributes:
-        inputs: names of its inputs, all of them required.
-        unit: of the answer.
-        formula: (coefficients by name, **inputs) -> the answer; everything broadcasts.
-    """
-
-    inputs: tuple[str, ...]
-    unit: str
-    formula: Callable[..., Any]
-
-
-Quantities = Mapping[str, Quantity]
 ABOUT_LATENT = (
     "`latent_flops` are those of the latent module alone, 6 N B / T (from a whole budget, `advise`"
     " gives N* and B*)"
 )
 
-
-class Options(NamedTuple):
-    """What a law may be told besides its runs.
-
-    Attributes:
-        form: which form of the law; empty for its default.
-        minima: how Law II finds the optima of runs, `parabola` or `lowest`.
-        irreducible: E of the envelope.
-        base: E, A, B, alpha and beta under the law of repeated data.
-        chance: the task error of guessing, 1 where it is not known.
-    """
-
-    form: str = ""
-    minima: str = "parabola"
-    irreducible: float | None = None
-    base: Mapping[str, float] | None = None
-    chance: float | None = None
-
-
-DEFAULTS = Options()
-MINIMA = ("parabola", "lowest")
-
-
-class Law(NamedTuple):
-    """A law that can be fitted.
-
-    Attributes:
-        about: one line of help.
-        fit: `module:function`, (runs of one family, options, bootstrap) -> a result or several.
-        quantities: `module:name` of what it predicts.
-        columns: of a table, without which it cannot be fitted.
-        forms: its forms, with their coefficients; none where there is but one.
-        default: the form that is fitted where none is named.
-        takes: the other fields of `Options` that mean something to it.
-        resampling: how its intervals are found by default, `cases` or `residuals`.
-        across: columns that divide families, of which this law takes several together.
-        one_stage: whether they may come from the objective at the optimum as well.
-        by_budget: whether it is of curves, each of several runs of one budget.
-        units: of the residuals and the coefficients that have one.
-    """
-
-    about: str
-    fit: str
-    quantities: str
-    columns: tuple[str, ...]
-    forms: Mapping[str, tuple[str, ...]] = {}
-    default: str = ""
-    takes: tuple[str, ...] = ()
-    resampling: str = "cases"
-    across: tuple[str, ...] = ()
-    one_stage: bool = False
-    by_budget: bool = False
-    units: Mapping[str, str] = {}
-
-
 _ISOFLOP = ("compute_flops", "params", "train_bytes", "bits_per_byte")
 _RATES = ("compute_flops", "compression_rate", "bits_per_byte")
+_OF_A_BOWL = {
+    "compression_rate_opt": "bytes per token",
+    "bytes_per_param_opt": "bytes per parameter",
+    "bits_per_byte_opt": BITS,
+}
 _JOINT = ("E", "L0", "gamma", "rho0")
 _CHINCHILLA = ("E", "A", "B", "alpha", "beta")
 _CHARGES = ("log-huber", "log-lad", "log-l2", "l2", "lower-edge")  # of a residual
@@ -106,10 +48,9 @@ LAWS: dict[str, Law] = {
         resampling="residuals",
         by_budget=True,
         units={
+            **_OF_A_BOWL,
             "train_bytes_opt": "bytes",
             "params_opt": "parameters",
-            "bytes_per_param_opt": "bytes per parameter",
-            "bits_per_byte_opt": BITS,
             "curvature": "loss per squared ln",
             "train_tokens_opt": "tokens",
             "tokens_per_param_opt": "tokens per parameter",
@@ -122,11 +63,7 @@ LAWS: dict[str, Law] = {
         "scaling.laws.optimum:SURFACE",
         ("compression_rate", "train_bytes", "params", "bits_per_byte", "compute_flops"),
         by_budget=True,
-        units={
-            "compression_rate_opt": "bytes per token",
-            "bytes_per_param_opt": "bytes per parameter",
-            "bits_per_byte_opt": BITS,
-        },
+        units=_OF_A_BOWL,
     ),
     "law1": Law(
         "B*, N* and rho* as powers of compute and rate",
@@ -256,6 +193,14 @@ LAWS: dict[str, Law] = {
         across=("tokenization",),
         one_stage=True,
         units={"residuals": BITS, "E": BITS},
+    ),
+    "languages": Law(
+        "T*, rho* and loss of all languages by parity, with an effect of each",
+        "scaling.fits.languages:fit_languages",
+        "scaling.laws.languages:LANGUAGES",
+        _RATES,
+        takes=("parity",),
+        across=("language", "dataset"),
     ),
     "downstream": Law(
         "task error by loss",

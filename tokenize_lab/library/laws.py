@@ -14,6 +14,7 @@ from scaling.compare import compare_with
 from scaling.conventions import by_conventions
 from scaling.engine.bootstrap import DRAWS, SEED
 from scaling.fits.fit import fit as fitted
+from scaling.fits.parities import GivenParities
 from scaling.fits.results import Fits
 from scaling.load_table import LoadedTable, RunsSource, load_table
 from scaling.predict import GivenFit, Predictions, predict
@@ -154,6 +155,7 @@ def fit(
     irreducible: float | None = None,
     base: str | Path | FitResult | Fits | Mapping[str, float] | None = None,
     chance: float | None = None,
+    parity: GivenParities = None,
     intervals: str = "",
     draws: int = DRAWS,
     seed: int = SEED,
@@ -176,6 +178,9 @@ def fit(
         base: the law of fresh text under `repeated`: a fit, its file, a published name, or E, A, B,
             alpha and beta.
         chance: the task error of guessing, which `downstream` never exceeds; 1 where not given.
+        parity: of `languages`: bytes per byte of English, by language or text, as a mapping or as
+            `tha=2.6,hin_Deva=2.5`, or the file of what `measure --json` printed; where it tells
+            none, the table's column `parity`, else the embedded corpus.
         intervals: `cases`, `residuals`, `hessian`, `profile` or `none`; the law's own bootstrap
             where nothing is given.
         draws: bootstrap replicates, at most 100,000; 0 for none.
@@ -195,8 +200,8 @@ def fit(
         runs = read_runs(table, columns=columns)
     elif columns:
         raise InputError("`columns`: is for a table; give it to `read_runs`, which read these runs")
-    told = {"form": form, "minima": minima, "irreducible": irreducible, "base": base}
-    told["chance"] = chance
+    told: dict[str, Any] = {"form": form, "minima": minima, "irreducible": irreducible}
+    told |= {"base": base, "chance": chance, "parity": parity}
     return FittedLaw(
         runs, law, table, told, intervals=intervals, draws=draws, seed=seed, level=level,
         block=block, budget=budget, up_to=up_to,

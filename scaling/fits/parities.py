@@ -1,0 +1,61 @@
+"""Parity: the bytes that a language takes for what English says in one, wherever it is told."""
+
+import json
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+
+from corpora.arguments import real, refused
+from corpora.errors import InputError
+from corpora.files import read_bytes
+
+Parities = Mapping[str, float]
+GivenParities = str | PathLike[str] | Mapping[str, float] | None
+
+
+def given_parities(given: GivenParities) -> dict[str, float]:
+    """Return bytes per byte of English by language, from what a caller has of them.
+
+    Args:
+        given: by language, as a mapping or as `tha=2.6,hin_Deva=2.5`; or the file of what `measure
+            --json` printed, of which the parity of every language is taken.
+
+    Raises:
+        InputError: it is none of these, or a parity is not positive.
+    """
+    if given is None:
+        return {}
+    if isinstance(given, PathLike) or (isinstance(given, str) and given.endswith(".json")):
+        given = _measured(Path(given))
+    elif isinstance(given, str):
+        pairs = [part.partition("=") for part in filter(None, given.split(","))]
+        try:
+            given = {name.strip(): float(value) for name, _, value in pairs}
+        except ValueError as error:
+            raise InputError(f"`parity` {given}: give numbers by language, as tha=2.6") from error
+    if not isinstance(given, Mapping):
+        raise refused("parity", given, "bytes per byte of English by language")
+    found = {str(name): real("parity", value) for name, value in given.items()}
+    for name, value in found.items():
+        if value <= 0:
+            raise InputError(
+                f"`parity` {name}={value:g}: bytes per byte of English is a positive number"
+            )
+    return found
+
+
+def _measured(path: Path) -> dict[str, float]:
+    if not path.is_file():
+        raise InputError(f"`parity` {path}: no such file; `measure --json > {path}` writes one")
+    try:
+        rows = json.loads(read_bytes(path))
+        found = {row["language"]: row["parity"] for row in rows if row["parity"] is not None}
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"`parity` {path}: not what `measure --json` prints ({type(error).__name__})"
+        ) from error
+    if not found:
+        raise InputError(
+            f"`parity` {path}: no parity in it; measure a corpus that is parallel to English"
+        )
+    return {str(name): value for name, value in found.items()}
