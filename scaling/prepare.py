@@ -4,21 +4,23 @@ Everything made on the way is kept in the shards' folder under the key of its co
 over the same text share it and an interrupted preparation continues.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from corpora.corpus import Corpus, InflatedCorpus, MixedCorpus, total_bytes
 from corpora.errors import InputError
 from corpora.files import write_text
 from corpora.open import open_corpus
-from scaling.config.tables import DataTable
+from scaling.config.tables import DataTable, TextTable
 from scaling.config.train_file import TrainFile
 from scaling.data.build_text import build_text
 from scaling.data.build_units import build_entropies, build_starts, build_tokens
 from scaling.data.chunked_build import TextPart
-from scaling.data.shards import open_shards, read_manifest
+from scaling.data.shards import Shards, Stream, open_shards, read_manifest
 from scaling.flops import BYTE_VOCABULARY
 from scaling.model.patching import Starts, space_starts, static_starts
 from scaling.record import RECORD, SPEC
@@ -41,6 +43,8 @@ class PreparedText:
 
     Attributes:
         shards: its folder. unique_bytes: of its training side. compression_rate: T realised there.
+        bytes_by_language: the same of each language; rates: T of each, where it is not the same for
+            all.
         patching: with all that was found; None of a subword model.
         patching_flops: training the byte model and reading the text with it; 0 without one.
         tokenizer: of a subword model. entropy_model: folder of the byte model.
@@ -50,6 +54,8 @@ class PreparedText:
     shards: Path
     unique_bytes: int
     compression_rate: float
+    bytes_by_language: Mapping[str, int] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=dict)
     patching: Patching | None = None
     patching_flops: float = 0.0
     tokenizer: Tokenizer | None = None
@@ -84,6 +90,21 @@ def prepare_text(data: DataTable, folder: Path, stage: Stage) -> Path:
     return build_text(corpora, folder, held_out_bytes=data.held_out_bytes, advance=advance)
 
 
+def prepare_mixed(texts: Mapping[str, TextTable], folder: Path, stage: Stage) -> Path:
+    """Read texts one after the other as languages of one, which has their names for them; return
+    the folder of its shards. Each is split as it would be alone.
+
+    Raises:
+        InputError: one cannot be read, is empty, or has too little text.
+    """
+    corpora: list[Corpus] = []
+    for name, text in texts.items():
+        corpora += corpora_of(text.model_copy(update={"language": name}))
+    held_out = {name: text.held_out_bytes for name, text in texts.items()}
+    advance = stage("reading the texts", total_bytes(corpora))
+    return build_text(corpora, folder, held_out_bytes=held_out, advance=advance)
+
+
 def tokenize_text(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> PreparedText:
     """Encode the text of `prepare_text`, or find its patches.
 
@@ -100,30 +121,42 @@ def tokenize_text(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> P
         shards=text,
         unique_bytes=train_bytes(text),
         compression_rate=_realised_rate(text, patching, asked.data.context_bytes),
+        bytes_by_language=_bytes_by_language(text),
+        rates=_space_rates(text, patching.most_bytes) if patching.kind == "space" else {},
         patching=patching,
     )
 
 
-def spec_of(asked: TrainFile, text: PreparedText) -> RunSpec:
-    """Return the run that trains what is asked for on its text."""
+def spec_of(
+    asked: TrainFile, text: PreparedText, shares: Mapping[str, float] | None = None
+) -> RunSpec:
+    """Return the run that trains what is asked for on its text.
+
+    Args:
+        shares: of the bytes read, by language of the text; None to read it as it lies.
+    """
     tokenizer = text.tokenizer
     model = asked.model.build(BYTE_VOCABULARY if tokenizer is None else tokenizer.vocabulary_size)
+    rate = text.compression_rate
+    if shares and text.rates:
+        rate = 1 / sum(share / text.rates[name] for name, share in shares.items() if share)
     return RunSpec(
         model=model,
         patching=text.patching,
-        training=asked.build_training(model, text.compression_rate),
+        training=asked.build_training(model, rate),
         shards=text.shards.name,
-        compression_rate=text.compression_rate,
+        compression_rate=rate,
         context_bytes=asked.data.context_bytes,
         window_bytes=asked.window_bytes,
         tokenizer=tokenizer.sha256 if tokenizer is not None else "",
         seed=asked.training.seed,
         compute_flops=asked.training.compute_flops,
+        shares=dict(shares or {}),
         name=asked.name,
     )
 
 
-def corpora_of(data: DataTable) -> list[Corpus]:
+def corpora_of(data: TextTable) -> list[Corpus]:
     """Open the corpora, mixed or inflated where that is asked for."""
     opened: list[Corpus] = [
         open_corpus(spec, language=data.language, text_field=data.text_field, unit=data.unit)
@@ -165,7 +198,12 @@ def _encoded(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Prepar
     tokens = build_tokens(text, tokenizer, folder, advance=advance)
     rate = _realised_rate(tokens, None, asked.data.context_bytes)
     return PreparedText(
-        shards=tokens, unique_bytes=train_bytes(text), compression_rate=rate, tokenizer=tokenizer
+        shards=tokens,
+        unique_bytes=train_bytes(text),
+        compression_rate=rate,
+        bytes_by_language=_bytes_by_language(text),
+        rates=_rates(tokens),
+        tokenizer=tokenizer,
     )
 
 
@@ -219,6 +257,8 @@ def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Pre
         shards=starts,
         unique_bytes=train_bytes(text),
         compression_rate=_realised_rate(starts, patching, asked.data.context_bytes),
+        bytes_by_language=_bytes_by_language(text),
+        rates=_rates(starts),
         patching=patching,
         patching_flops=spent,
         entropy_model=entropy_model,
@@ -232,12 +272,48 @@ def _realised_rate(shards: Path, patching: Patching | None, context: int) -> flo
         # Patches are counted from each window's start, and its last one may be short.
         return context / int(static_starts([context], patching.compression_rate).sum())
     if patching is not None and patching.kind == "space":
-        train, words = open_shards(shards).train, 0
-        for index in range(train.document_count):
-            document = np.asarray(train.document(index), np.uint8)
-            words += int(space_starts(document, patching.most_bytes).sum())
-        return train.byte_count / words
+        train = open_shards(shards).train
+        return train.byte_count / int(_words(train, patching.most_bytes).sum())
     return read_manifest(shards).splits["train"].compression_rate
+
+
+def _words(train: Stream, most_bytes: int) -> NDArray[np.int64]:
+    """Return the space patches of each document of a stream: [D]."""
+    documents = (
+        np.asarray(train.document(index), np.uint8) for index in range(len(train.languages))
+    )
+    return np.array([int(space_starts(document, most_bytes).sum()) for document in documents])
+
+
+def _space_rates(text: Path, most_bytes: int) -> dict[str, float]:
+    shards = open_shards(text)
+    return _by_language(shards, _words(shards.train, most_bytes))
+
+
+def _rates(units: Path) -> dict[str, float]:
+    """Return T of each language on the training side of shards of tokens or of patches."""
+    shards = open_shards(units)
+    train = shards.train
+    counts = np.diff(train.documents)
+    if train.starts is not None:
+        counts = np.add.reduceat(train.starts, train.documents[:-1], dtype=np.int64)
+    return _by_language(shards, counts)
+
+
+def _by_language(shards: Shards, units: NDArray[np.int64]) -> dict[str, float]:
+    """Return bytes per unit of each language, given the units of each training document: [D]."""
+    train, names = shards.train, shards.manifest.languages
+    columns = (train.document_bytes, units)
+    sizes, counts = (np.bincount(train.languages, column, len(names)) for column in columns)
+    return {
+        name: float(size / count)
+        for name, size, count in zip(names, sizes, counts, strict=True)
+        if count
+    }
+
+
+def _bytes_by_language(text: Path) -> Mapping[str, int]:
+    return read_manifest(text).splits["train"].bytes_by_language
 
 
 def train_bytes(text: Path) -> int:

@@ -27,6 +27,47 @@ RunOutcome = Literal["finished", "diverged", "interrupted", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class LanguageRecord:
+    """What a run read of one language, and what its held-out text came to.
+
+    Attributes:
+        language: as the shards call it; of a mixture's run, the text's name.
+        train_bytes: text of it that the steps read. train_tokens: in patches or tokens.
+        validation_nats: summed over its held-out text; None unless finished.
+        validation_bytes: of that text. validation_tokens: of it.
+        validation_interval: of bits per byte, 95 %, over documents; None with fewer than two.
+    """
+
+    language: str
+    train_bytes: int
+    train_tokens: int
+    validation_nats: Amount | None
+    validation_bytes: int
+    validation_tokens: int
+    validation_interval: tuple[float, float] | None
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """Held-out bits per byte of raw text."""
+        return _bits_per_byte(self.validation_nats, self.validation_bytes)
+
+    @property
+    def compression_rate(self) -> float | None:
+        """T of its held-out text, bytes per patch or token; None where none was scored."""
+        tokens = self.validation_tokens
+        return self.validation_bytes / tokens if tokens else None
+
+    @property
+    def train_compression_rate(self) -> float | None:
+        """T of what was read of it; None where nothing was."""
+        return self.train_bytes / self.train_tokens if self.train_tokens else None
+
+
+def _bits_per_byte(nats: float | None, size: int) -> float | None:
+    return None if nats is None or not size else nats / (math.log(2) * size)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """One run's specification, costs and results.
 
@@ -41,6 +82,7 @@ class RunRecord:
         validation_nats: summed over the held-out text; None unless finished.
         validation_bytes: of held-out text scored. validation_tokens: of it, where counted.
         validation_interval: of bits per byte, 95 %, over documents; None with fewer than two.
+        languages: the same of each language of the text; records of earlier versions have none.
         patching_flops: spent once on the byte model that placed the patches: training it and
             reading the text with it; 0 without one. No convention includes it.
         seconds, device, versions, commit, host: of this machine; no part of the result.
@@ -65,6 +107,7 @@ class RunRecord:
     versions: Mapping[str, str]
     commit: str
     host: str
+    languages: tuple[LanguageRecord, ...] = ()
 
     def __post_init__(self) -> None:
         if not {"global", "total"} <= self.params.keys():
@@ -73,9 +116,7 @@ class RunRecord:
     @property
     def bits_per_byte(self) -> float | None:
         """Held-out bits per byte of raw text."""
-        if self.validation_nats is None or not self.validation_bytes:
-            return None
-        return self.validation_nats / (math.log(2) * self.validation_bytes)
+        return _bits_per_byte(self.validation_nats, self.validation_bytes)
 
     @property
     def flops(self) -> dict[str, float]:

@@ -9,7 +9,8 @@ This module needs the standard library alone: a bare training machine can read i
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from corpora.json_file import from_fields, take_version
@@ -110,6 +111,8 @@ class RunSpec:
         context_bytes: text the model sees at once. window_bytes: that of the local modules.
         seed: of initial weights and of the order of the text.
         compute_flops: the budget that the steps were computed from, if they were.
+        shares: of the bytes read, by the text's name in the shards, with a sum of 1; empty to read
+            the text as it lies.
         name: what tables call the run; not part of its identity.
     """
 
@@ -123,15 +126,20 @@ class RunSpec:
     tokenizer: str = ""
     seed: int = 0
     compute_flops: float | None = None
+    shares: Mapping[str, float] = field(default_factory=dict, hash=False)
     name: str = ""
 
     def __post_init__(self) -> None:
         _as_float(self, "compression_rate", "compute_flops")
+        if self.shares and not (
+            min(self.shares.values()) >= 0 and math.isclose(sum(self.shares.values()), 1)
+        ):
+            raise ValueError(f"'shares' are {dict(self.shares)}, not from 0 and with a sum of 1")
 
     @property
     def run_id(self) -> str:
         """Sixteen hexadecimal digits of the specification's SHA-256, its name left out."""
-        content = {**vars(self), "name": "", "version": SPEC_VERSION}
+        content = {**_content(self), "name": "", "version": SPEC_VERSION}
         canonical = json.dumps(
             content, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_content
         )
@@ -167,8 +175,11 @@ class RunSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the specification as plain JSON values."""
-        value = {"version": SPEC_VERSION, "run_id": self.run_id, **asdict(self)}
-        return {**value, "model": _content(self.model)}
+        value = {"version": SPEC_VERSION, "run_id": self.run_id, **_content(self)}
+        parts = {"model": _content(self.model), "training": asdict(self.training)}
+        if self.patching is not None:
+            parts["patching"] = _content(self.patching)
+        return {**value, **parts}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "RunSpec":
@@ -186,13 +197,14 @@ class RunSpec:
         return spec
 
 
+_LATER = ("diffusion_block", "shares", "thresholds")  # fields
+
+
 def _content(value: object) -> dict[str, Any]:
-    """Return the fields of a part, less one that came later where it says nothing: specifications
-    from before have the same content, and the same hash."""
+    """Return the fields of a part, less those that came later where they say nothing:
+    specifications from before have the same content, and the same hash."""
     content = dict(vars(value))
-    if content.get("diffusion_block", 0) is None:
-        del content["diffusion_block"]
-    return content
+    return {name: part for name, part in content.items() if name not in _LATER or part}
 
 
 def _as_float(value: object, *names: str) -> None:

@@ -56,6 +56,13 @@ CorpusOption = Annotated[
         autocompletion=complete.corpora,
     ),
 ]
+MixturesOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="design so many mixtures of the file's texts, and train on each"),
+]
+MixtureSeedOption = Annotated[
+    int, typer.Option("--mixture-seed", min=0, max=(1 << 63) - 1, help="of that design")
+]
 SweepOutOption = Annotated[
     Path | None, output_option(help="folder of the sweep; out/sweep/NAME if left out")
 ]

@@ -10,6 +10,8 @@ from corpora.output import drawn, emit
 from scaling.cli.options import (
     CorpusOption,
     DeviceOption,
+    MixtureSeedOption,
+    MixturesOption,
     NoCalibrationOption,
     ShowOption,
     SweepFileArgument,
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 def plan(
     spec: SweepFileArgument,
     corpus: CorpusOption = None,
+    mixtures: MixturesOption = None,
+    mixture_seed: MixtureSeedOption = 0,
     out: SweepOutOption = None,
     suggest: Annotated[
         float | None, typer.Option(min=0.01, help="hours there are: print budgets that fill them")
@@ -47,10 +51,11 @@ def plan(
     tokenize-lab scaling plan micro
     tokenize-lab scaling plan micro --show > sweep.toml
     tokenize-lab scaling plan sweep.toml --suggest 2
+    tokenize-lab scaling plan mix.toml --mixtures 64
     """
     from corpora.toml_file import read_text
 
-    file, path, folder = read_sweep(spec, corpus, out)
+    file, path, folder = read_sweep(spec, corpus, out, mixtures, mixture_seed)
     if show:
         emit([read_text(path)])
         return
@@ -73,7 +78,11 @@ def plan(
 
 
 def read_sweep(
-    spec: Path, corpus: list[str] | None, out: Path | None
+    spec: Path,
+    corpus: list[str] | None,
+    out: Path | None,
+    mixtures: int | None,
+    mixture_seed: int,
 ) -> tuple["SweepFile", Path, "SweepFolder"]:
     """Return a sweep's file, where it is, and the folder that the sweep is kept in."""
     from corpora.open import corpus_relative_to
@@ -84,6 +93,8 @@ def read_sweep(
     file, path = read_sweep_file(spec), example(spec)
     if corpus:  # one typed is relative to where one is, and the file's to its folder
         file = file.with_corpus([corpus_relative_to(Path.cwd(), typed) for typed in corpus])
+    if mixtures is not None:
+        file = file.with_mixtures(mixtures, mixture_seed)
     return file, path, SweepFolder(out or Path("out/sweep") / file.folder_name)
 
 

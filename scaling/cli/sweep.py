@@ -15,6 +15,8 @@ from scaling.cli.options import (
     CorpusOption,
     DeviceOption,
     MicroRowsOption,
+    MixtureSeedOption,
+    MixturesOption,
     NoCalibrationOption,
     PrecisionOption,
     ShowOption,
@@ -42,6 +44,8 @@ class SweepEngine(StrEnum):
 def sweep(
     spec: SweepFileArgument,
     corpus: CorpusOption = None,
+    mixtures: MixturesOption = None,
+    mixture_seed: MixtureSeedOption = 0,
     out: SweepOutOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = None,
@@ -75,12 +79,13 @@ def sweep(
     tokenize-lab scaling status out/sweep/micro
     tokenize-lab scaling fit out/sweep/micro --law isoflop-surface --out out/sweep/micro
     tokenize-lab report out/sweep/micro
+    tokenize-lab scaling sweep mix.toml --mixtures 64
     tokenize-lab scaling sweep gpu --engine ray --address auto --gpus-per-run .25
     """
     if show:
         from corpora.toml_file import read_text
 
-        _, path, _ = read_sweep(spec, corpus, out)
+        _, path, _ = read_sweep(spec, corpus, out, mixtures, mixture_seed)
         emit([read_text(path)])
         return
     require_torch()
@@ -92,7 +97,7 @@ def sweep(
     from scaling.train.progress import ProgressPrinter, stop_on_signal
     from tokenize_lab.progress import progress
 
-    file, path, folder = read_sweep(spec, corpus, out)
+    file, path, folder = read_sweep(spec, corpus, out, mixtures, mixture_seed)
     try:
         with progress(bytes=False) as bars:
             plan = plan_sweep(

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from corpora.errors import InputError, did_you_mean
 from corpora.toml_file import contradiction
+from scaling.config.mixtures import MixtureTable, check_mixtures
 from scaling.config.tables import (
     MOST_LAYERS,
     MOST_WIDTH,
@@ -86,7 +88,8 @@ class ArmTable(FamilyTable):
         entropy_model: of the two entropy kinds: how to train it, or the folder of its run.
         tokenizers: of a `subword` model: specs (`tokenize_lab.tokenizer_spec`), or KIND:SIZE to
             train one on the text, as bpe:1024.
-        texts: names of [texts.NAME]; None for all.
+        texts: names of [texts.NAME], or of [[mixtures]]; None for all mixtures, or all texts where
+            there are no mixtures.
     """
 
     sizes: Annotated[list[_Size], Field(min_length=1)]
@@ -153,6 +156,7 @@ class SweepFile(StrictTable):
     compute_flops: Annotated[list[FlopsValue], Field(min_length=1)]
     seeds: Annotated[list[SeedValue], Field(min_length=1, default_factory=lambda: [0])]
     texts: Annotated[dict[PlainText, TextTable], Field(min_length=1)]
+    mixtures: Annotated[list[MixtureTable], Field(default_factory=list)]
     arms: Annotated[list[ArmTable], Field(min_length=1)]
     training: ScheduleTable
 
@@ -163,10 +167,17 @@ class SweepFile(StrictTable):
         if any(arm.family == "blt" for arm in self.arms):  # others have no local modules
             window, context = self.training.window_bytes, self.training.context_bytes
             check_window(window, context, "training", "window_bytes")
+        check_mixtures(self.mixtures, self.texts)
+        if any(mixture.designed for mixture in self.mixtures) and all(a.texts for a in self.arms):
+            what = (
+                "are read by no arm, for each names its texts; leave `texts` out of some [[arms]]"
+            )
+            raise contradiction(what, "mixtures")
+        known = [*self.texts, *(mixture.name for mixture in self.mixtures if mixture.name)]
         for number, arm in enumerate(self.arms):
             for name in arm.texts or ():
-                if name not in self.texts:
-                    near = did_you_mean(name, self.texts) or f"; there is {', '.join(self.texts)}"
+                if name not in known:
+                    near = did_you_mean(name, known) or f"; there is {', '.join(known)}"
                     what = f"names {name!r}, and there is no [texts.{name}]{near}"
                     raise contradiction(what, "arms", number, "texts")
             self._check_rates(number, arm)
@@ -175,7 +186,8 @@ class SweepFile(StrictTable):
 
     def _check_rates(self, number: int, arm: ArmTable) -> None:
         # A language spelt in more bytes is seen as far: its context is as many times as long.
-        inflate = min(self.texts[name].inflate for name in arm.texts or self.texts)
+        read = [self.texts[name] for name in arm.texts or self.texts if name in self.texts]
+        inflate = min((text.inflate for text in read), default=1)
         context = self.training.context_bytes
         words = f"context_bytes = {context}"
         if inflate > 1:
@@ -185,6 +197,11 @@ class SweepFile(StrictTable):
         for rate in arm.compression_rates or ():
             place = ("arms", number, "compression_rates")
             check_rate(rate, context * inflate, words, arm.most_bytes, *place)
+
+    def read_by(self, arm: ArmTable) -> list[str]:
+        """Return what an arm is trained on: names of texts, and of mixtures that have one."""
+        mixtures = [mixture.name for mixture in self.mixtures if mixture.name is not None]
+        return arm.texts or mixtures or ([] if self.mixtures else list(self.texts))
 
     @property
     def folder_name(self) -> str:
@@ -205,6 +222,21 @@ class SweepFile(StrictTable):
         ((name, text),) = self.texts.items()
         other = text.model_copy(update={"corpus": tuple(corpus), "weights": None})
         return self.model_copy(update={"texts": {name: other}})
+
+    def with_mixtures(self, designed: int, seed: int = 0) -> Self:
+        """Return the file with so many mixtures of its texts, to be designed.
+
+        Raises:
+            InputError: it has mixtures of its own, or its texts cannot be mixed.
+        """
+        if self.mixtures:
+            raise InputError("`mixtures`: the file has [[mixtures]] of its own; leave it out")
+        mixtures = [MixtureTable(designed=designed, seed=seed)]
+        try:
+            check_mixtures(mixtures, self.texts)
+        except PydanticCustomError as error:
+            raise InputError(f"`mixtures`: {error.message()}") from error
+        return self.model_copy(update={"mixtures": mixtures})
 
 
 def read_sweep_file(path: str | Path) -> SweepFile:
@@ -228,12 +260,13 @@ def _refuse_equal_runs(file: SweepFile) -> None:
     """See that no two cells would be one run, as far as the file tells without its texts."""
     seen: dict[tuple[Any, ...], tuple[int, str]] = {}
     texts = list(file.texts.values())
+    texts_of = {name: texts.index(text) for name, text in file.texts.items()}
     for number, arm in enumerate(file.arms):
         patches = (arm.patching, arm.most_bytes, arm.entropy_model) if arm.patching else ()
         shared = (arm.family, *arm.local_sizes.values(), arm.diffusion_block, *patches)
         rates: Sequence[Any] = arm.tokenizers or arm.compression_rates or [None]
-        for name, size, rate in product(arm.texts or file.texts, arm.sizes, rates):
-            text = texts.index(file.texts[name])  # texts that say the same, whatever their names
+        for name, size, rate in product(file.read_by(arm), arm.sizes, rates):
+            text = texts_of.get(name, name)  # texts that say the same, whatever their names
             before, other = seen.setdefault((*shared, text, size, rate), (number, name))
             if before == number and other != name:
                 what = f"says what [texts.{other}] says, and both are trained on; keep one of them"

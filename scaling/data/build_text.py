@@ -2,7 +2,7 @@
 
 import array
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -65,29 +65,36 @@ class Sides(NamedTuple):
     held_out: NDArray[np.bool_]
 
 
-def split_documents(text: ReadText, held_out_bytes: int) -> Sides:
+def split_documents(text: ReadText, held_out_bytes: int | Mapping[str, int]) -> Sides:
     """Hold out whole documents from the end of each language.
 
-    Each language gives its share of `held_out_bytes`, in proportion to its bytes, rounded up to
-    whole documents. A document before them with the same text as one of them is left out, so that
-    nothing held out is ever trained on. With 0 bytes all is held out: text to evaluate on.
+    Each language gives its share of `held_out_bytes`, in proportion to its bytes, or what is asked
+    of it by name, rounded up to whole documents. A document before them with the same text as one
+    of them is left out, so that nothing held out is ever trained on. With 0 bytes all is held out:
+    text to evaluate on.
 
     Raises:
-        InputError: there is no text, or a language is left with none to train on.
+        InputError: there is no text, or none of a language that is named, or a language is left
+            with none to train on.
     """
     corpus = ", ".join(text.names)
     total = int(text.lengths.sum())
     if not total:
         raise InputError(f"{corpus}: holds no text; name a corpus that does")
-    if held_out_bytes < 0:
-        raise InputError(f"{held_out_bytes} bytes to hold out; give 0 or more")
+    shares = held_out_bytes if isinstance(held_out_bytes, Mapping) else {}
+    for name in shares:
+        if name not in text.language_names:
+            raise InputError(f"{corpus}: {name} holds no text; give it some, or leave it out")
+    asked = sum(shares.values()) if isinstance(held_out_bytes, Mapping) else held_out_bytes
+    if asked < 0:
+        raise InputError(f"{asked} bytes to hold out; give 0 or more")
     held_out = np.zeros(len(text.lengths), np.bool_)
-    if held_out_bytes == 0:
+    if asked == 0:
         return Sides(train=held_out, held_out=~held_out)  # all of it, and none to train on
-    for language in range(len(text.language_names)):
+    for language, name in enumerate(text.language_names):
         spoken = np.flatnonzero(text.languages == language)
         from_end = np.cumsum(text.lengths[spoken[::-1]])
-        share = -(-held_out_bytes * int(from_end[-1]) // total)
+        share = shares.get(name, -(-asked * int(from_end[-1]) // total))
         taken = int(np.searchsorted(from_end, share)) + 1
         held_out[spoken[max(0, len(spoken) - taken) :]] = True
     train = ~held_out & ~_among(text.digests, text.digests[held_out])
@@ -97,7 +104,7 @@ def split_documents(text: ReadText, held_out_bytes: int) -> Sides:
             count = int(spoken.sum())
             raise InputError(
                 f"{corpus}: {name} has {count:,} document{'s' if count > 1 else ''} of"
-                f" {int(text.lengths[spoken].sum()):,} bytes, and holding out {held_out_bytes:,} of"
+                f" {int(text.lengths[spoken].sum()):,} bytes, and holding out {asked:,} of"
                 f" {total:,} bytes leaves none of them to train on; give more text, hold out less,"
                 " or leave that language out"
             )
@@ -115,7 +122,11 @@ def _among(digests: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> NDArray[n
 
 
 def build_text(
-    corpora: Sequence[Corpus], folder: Path, *, held_out_bytes: int, advance: Advance | None = None
+    corpora: Sequence[Corpus],
+    folder: Path,
+    *,
+    held_out_bytes: int | Mapping[str, int],
+    advance: Advance | None = None,
 ) -> Path:
     """Read corpora once and return their shards in `folder`, which is named by their content.
 
@@ -125,7 +136,7 @@ def build_text(
 
     Args:
         corpora: their documents follow one another; empty ones are left out.
-        held_out_bytes: to hold out at least, from the end of each language
+        held_out_bytes: to hold out at least, from the end of each language, in all or by name
             (`split_documents`); 0 to hold out everything, for a corpus to evaluate on.
         advance: called with the number of bytes just read.
 

@@ -1,10 +1,7 @@
-"""The order in which a model reads its text.
-
-Where patches open in rows of text.
-"""
+"""Rows of text as a model reads them: inputs, targets, segments, and where patches open."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -243,88 +240,6 @@ def documents_of(rows: TextRows, segments: NDArray[np.int32]) -> NDArray[np.int6
     """Return the number of each unit's document: int64 [rows, W], -1 on padding."""
     first = np.searchsorted(rows.stream.documents, rows.begins, side="right") - 1
     return np.where(segments >= 0, first[:, None] + segments, -1)
-
-
-@dataclass(frozen=True)
-class Windows:
-    """A stream cut into windows, in an order that follows from seed and step alone.
-
-    In every epoch the stream is cut again, from another phase, into the same number of windows, and
-    these are read in another order, each once. The phase costs less than one window at each end.
-    Phases and orders come from PCG64's raw numbers, which are the same in every NumPy version.
-
-    Attributes:
-        stream: the text. window_units: W, units of a window.
-        seed: of phases and orders.
-        patches: where patches open; None for a model without any.
-
-    Raises:
-        InputError: the stream holds less than one window.
-    """
-
-    stream: Stream
-    window_units: int
-    seed: int = 0
-    patches: Patches | None = None
-    # The begins of the latest two epochs' windows, since a batch may lie across them.
-    _begins: dict[int, NDArray[np.int64]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
-
-    def __post_init__(self) -> None:
-        self._require(1)
-
-    @property
-    def per_epoch(self) -> int:
-        """Windows in an epoch, the same in each."""
-        return max(0, self.stream.unit_count - self.window_units + 1) // self.window_units
-
-    def epochs(self, steps: int, rows: int) -> float:
-        """Return how often that many steps of that many rows go over the text."""
-        return steps * rows / self.per_epoch
-
-    def begins(self, epoch: int) -> NDArray[np.int64]:
-        """Return the first units of an epoch's windows, in the order they are read: [per_epoch]."""
-        known = self._begins
-        if epoch not in known:
-            for old in sorted(known)[:-1]:
-                del known[old]
-            numbers = np.random.PCG64([self.seed, epoch]).random_raw(self.per_epoch + 1)
-            order = np.argsort(numbers[1:], kind="stable")
-            phase = int(numbers[0]) % self.window_units
-            known[epoch] = phase + order * self.window_units
-        return known[epoch]
-
-    def batch(self, step: int, rows: int, row_range: tuple[int, int] | None = None) -> TokenBatch:
-        """Return the batch of a step.
-
-        Args:
-            step: from 0. rows: windows of the whole step.
-            row_range: the first of them wanted here and the one after the last; None for all.
-
-        Raises:
-            InputError: the stream holds fewer windows than one batch.
-        """
-        self._require(rows)
-        low, high = row_range if row_range is not None else (0, rows)
-        assert 0 <= low < high <= rows and step >= 0
-        read = np.arange(step * rows + low, step * rows + high)
-        epochs, within = np.divmod(read, self.per_epoch)
-        begins = np.empty(len(read), np.int64)
-        for epoch in range(int(epochs[0]), int(epochs[-1]) + 1):
-            chosen = epochs == epoch
-            begins[chosen] = self.begins(epoch)[within[chosen]]
-        lengths = np.full(len(begins), self.window_units)
-        return batch_of(cut_rows(self.stream, begins, lengths, self.window_units), self.patches)
-
-    def _require(self, rows: int) -> None:
-        if self.per_epoch < rows:
-            units, wanted = self.stream.unit_count, (rows + 1) * self.window_units - 1
-            raise InputError(
-                f"{self.stream.name}: {units:,} units of text, too few for a batch of {rows:,}"
-                f" windows of {self.window_units:,} ({wanted:,} at least, for a phase of its own"
-                " each epoch); give more text, a smaller batch, or a shorter context"
-            )
 
 
 def evaluation_windows(

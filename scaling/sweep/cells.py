@@ -9,12 +9,14 @@ from pathlib import Path
 
 from corpora.files import lock
 from corpora.open import beside, corpus_relative_to
+from scaling.config.mixtures import MIXED
 from scaling.config.sweep_file import ArmTable, ByteModelTable, SweepFile, recipe_of
 from scaling.config.tables import (
     DataTable,
     ModelTable,
     OptimiserTable,
     PatchingTable,
+    TextTable,
     TrainingTable,
 )
 from scaling.config.train_file import TrainFile
@@ -23,6 +25,7 @@ from scaling.data.shards import open_shards
 from scaling.prepare import (
     PreparedText,
     keep_beside,
+    prepare_mixed,
     prepare_text,
     spec_of,
     tokenize_text,
@@ -45,7 +48,8 @@ class Tokenization:
     """How models see a text: what has to be prepared once for all that share it.
 
     Attributes:
-        text: name of the text. label: what tables call the tokenization.
+        text: name of the text; `MIXED` of what all mixtures are read from.
+        label: what tables call the tokenization.
         patching: of a `blt`, as asked for. spec: of the tokenizer, of a `subword` model.
         tokenizer: recipe of one to be trained on the text, before the spec cuts it; None else.
         byte_model: recipe of the byte model to be trained on it, of the two entropy kinds.
@@ -62,23 +66,32 @@ class Tokenization:
 @dataclass(frozen=True, kw_only=True)
 class Cell:
     """One run to be, asked for as a specification file would; tokenizer or entropy model are yet to
-    be filled in where the tokenization has a recipe for them."""
+    be filled in where the tokenization has a recipe for them.
+
+    Attributes:
+        name: of its text, or of its mixture.
+        texts: that are mixed, by name. shares: of each, with a sum of 1. Empty without a mixture.
+    """
 
     asked: TrainFile
     tokenization: Tokenization
+    name: str
+    texts: Mapping[str, TextTable]
+    shares: Mapping[str, float]
 
 
 def cells_of(file: SweepFile, path: Path) -> list[Cell]:
     """Return the cells of a sweep's file, in the order of the file.
 
     Args:
-        path: of the file; corpora and tokenizers are named relative to its folder.
+        path: of the file; corpora and tokenizers are named relative to its folder. Mixtures that
+            are to be designed have no cells (`scaling.sweep.mixing`).
     """
     return [
-        _cell(file, path.parent, arm, tokenization, size, budget, seed)
+        _cell(file, path.parent, arm, name, tokenization, size, budget, seed)
         for arm in file.arms
-        for name in arm.texts or file.texts
-        for tokenization in _tokenizations(arm, name, path.parent)
+        for name in file.read_by(arm)
+        for tokenization in _tokenizations(arm, name if name in file.texts else MIXED, path.parent)
         for budget in file.compute_flops
         for size in arm.sizes
         for seed in file.seeds
@@ -107,21 +120,27 @@ def _cell(
     file: SweepFile,
     folder: Path,
     arm: ArmTable,
+    name: str,
     tokenization: Tokenization,
     size: tuple[int, int],
     budget: float,
     seed: int,
 ) -> Cell:
     layers, dim = size
-    text, schedule = file.texts[tokenization.text], file.training
+    mixed, shares = mixed_texts(file, folder), dict[str, float]()
+    schedule = file.training
+    if name in file.texts:
+        text, mixed = _found_from(folder, file.texts[name]), {}
+    else:
+        (mixture,) = (mixture for mixture in file.mixtures if mixture.name == name)
+        text, shares = _whole(mixed), mixture.shares(list(mixed))
     optimiser = {key: getattr(schedule, key) for key in OptimiserTable.model_fields}
     given = tokenization.spec
     tokenizer = given and str(given if tokenization.tokenizer else given.relative_to(folder))
-    corpora = tuple(corpus_relative_to(folder, spec) for spec in text.corpus)
     # A language spelt in more bytes says as much in as many more: it is seen as far, and as much of
     # it in a step. What a sweep's file holds has been checked.
     asked = TrainFile.model_construct(
-        name=f"{file.name} {tokenization.text} {tokenization.label}",
+        name=f"{file.name} {name} {tokenization.label}",
         model=ModelTable.model_construct(
             None,
             **{**arm.local_sizes, "family": arm.family, "layers": layers, "dim": dim},
@@ -129,7 +148,7 @@ def _cell(
         ),
         patching=tokenization.patching,
         data=DataTable.model_construct(
-            **{**dict(text), "corpus": corpora},
+            **dict(text),
             tokenizer=tokenizer,
             context_bytes=schedule.context_bytes * text.inflate,
             window_bytes=schedule.window_bytes * text.inflate,
@@ -140,7 +159,25 @@ def _cell(
             seed=seed,
         ),
     )
-    return Cell(asked=asked, tokenization=tokenization)
+    return Cell(asked=asked, tokenization=tokenization, name=name, texts=mixed, shares=shares)
+
+
+def mixed_texts(file: SweepFile, folder: Path) -> dict[str, TextTable]:
+    """Return the texts that the file's mixtures are of, in its order, with paths from here."""
+    return {name: _found_from(folder, text) for name, text in file.texts.items()}
+
+
+def _found_from(folder: Path, text: TextTable) -> TextTable:
+    corpora = tuple(corpus_relative_to(folder, spec) for spec in text.corpus)
+    return text.model_copy(update={"corpus": corpora})
+
+
+def _whole(texts: Mapping[str, TextTable]) -> TextTable:
+    """Return what texts are together, as far as prices ask."""
+    return TextTable.model_construct(
+        corpus=tuple(spec for text in texts.values() for spec in text.corpus),
+        held_out_bytes=sum(text.held_out_bytes for text in texts.values()),
+    )
 
 
 def prepare_texts(
@@ -167,7 +204,10 @@ def prepare_texts(
             continue
         name = tokenization.text
         if name not in texts:
-            texts[name] = prepare_text(asked.data, folder.shards, stage)
+            if cell.texts:
+                texts[name] = prepare_mixed(cell.texts, folder.shards, stage)
+            else:
+                texts[name] = prepare_text(asked.data, folder.shards, stage)
         text = texts[name]
         if tokenization.tokenizer is not None:
             assert tokenization.spec is not None

@@ -73,9 +73,12 @@ def runs_table(records: SweepRecords) -> pl.DataFrame:
     - `compute_flops`, the budget that the run was planned for, so that runs of one budget are told
       by it, and `spent_flops`, what its whole steps came to; both this where there was no budget,
       or the run ended far from it;
-    - `bits_per_byte_low` and `_high`, the ends of the 95 % interval; `patching_flops`; `seconds`.
+    - `bits_per_byte_low` and `_high`, the ends of the 95 % interval; `patching_flops`; `seconds`;
+    - of runs that read several languages, `share:NAME` for each (the mixture's, or else that of the
+      bytes read), and `bits_per_byte:NAME` of its held-out text with `bits_per_byte_low:NAME` and
+      `_high:`, `compression_rate:NAME`, T on that text, and `train_bytes:NAME`.
     """
-    rows = []
+    rows, of_languages = [], []
     for job in records.jobs:
         record = records.found.get(job.run_id)
         if record is None or record.status == "interrupted":
@@ -98,8 +101,32 @@ def runs_table(records: SweepRecords) -> pl.DataFrame:
             "seconds": record.seconds,
         }
         rows.append(row)
+        of_languages.append(_of_languages(record))
     schema = {**_TYPES, **{name: _TYPES.get(name) for row in rows for name in row}}
+    columns = dict.fromkeys(name for part in of_languages for name in part)
+    schema |= dict.fromkeys(sorted(columns, key=_kind), pl.Float64)
+    rows = [row | part for row, part in zip(rows, of_languages, strict=True)]
     return pl.DataFrame(rows, schema=schema, infer_schema_length=None)
+
+
+_PER_LANGUAGE = ("share", *_BITS, "compression_rate", "train_bytes")
+
+
+def _kind(column: str) -> int:
+    return _PER_LANGUAGE.index(column.partition(":")[0])
+
+
+def _of_languages(record: RunRecord) -> dict[str, float | None]:
+    """Return the columns of each language; none where there is but one."""
+    found: dict[str, float | None] = {}
+    for part in record.languages if len(record.languages) > 1 else ():
+        read = part.train_bytes / record.train_bytes if record.train_bytes else None
+        low, high = part.validation_interval or (None, None)
+        share = record.spec.shares.get(part.language, 0.0) if record.spec.shares else read
+        values = (share, part.bits_per_byte, low, high, part.compression_rate, part.train_bytes)
+        for name, value in zip(_PER_LANGUAGE, values, strict=True):
+            found[f"{name}:{part.language}"] = None if value is None else float(value)
+    return found
 
 
 STEP_TAGS = {

@@ -30,6 +30,7 @@ from scaling.sweep.folder import (
     the_same_twice,
     write_sweep,
 )
+from scaling.sweep.mixing import to_be_prepared, with_designs
 from scaling.sweep.price import (
     FEWEST_STEPS,
     PlannedRun,
@@ -78,7 +79,7 @@ class SweepPlan:
     """The runs of a sweep's file with their prices.
 
     Attributes:
-        file: what was asked for. path: of the file.
+        file: what was asked for, its mixtures designed. path: of the file.
         runs: one for each cell. speed: what they are timed by; None where nothing was timed.
         machine: settings of it. workers: that train at once on each device.
     """
@@ -155,8 +156,9 @@ def plan_sweep(
     machine = MachineSettings(device=device, threads=1).checked()
     if workers is None:
         workers = cpu_count() if device_names(device) == ["cpu"] else 1
+    texts = prepare_texts(cells_of(to_be_prepared(file), path), folder, stage, train_byte_model)
+    file = with_designs(file, path, texts)
     cells = cells_of(file, path)
-    texts = prepare_texts(cells, folder, stage, train_byte_model)
     runs, speed = with_memory_marks(planned(cells, texts), machine, workers), None
     if calibrate:
         advance = stage("timing a few steps", round(CALIBRATION_SECONDS))
@@ -273,7 +275,7 @@ def _job(run: PlannedRun) -> Job:
     return Job(
         run_id=run.spec.run_id,
         shards=run.spec.shards,
-        text=run.cell.tokenization.text,
+        text=run.cell.name,
         language=language,
         label=run.cell.tokenization.label,
         seconds=run.seconds,

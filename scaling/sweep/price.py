@@ -56,9 +56,12 @@ class PlannedRun:
 
     @property
     def epochs(self) -> float:
-        """Times that it goes over its text."""
-        unique = self.text.unique_bytes
-        return self.spec.train_bytes / unique if unique else math.inf
+        """Times that it goes over its text; over that of a mixture which it reads most often."""
+        size, shares = self.spec.train_bytes, self.spec.shares
+        if not shares:
+            return _times(size, self.text.unique_bytes)
+        unique = self.text.bytes_by_language
+        return max(_times(share * size, unique[name]) for name, share in shares.items())
 
     @property
     def latent_share(self) -> float:
@@ -66,12 +69,16 @@ class PlannedRun:
         return latent_share(self.spec.model.shape, self.spec.cost_context)
 
 
+def _times(size: float, unique: int) -> float:
+    return size / unique if unique else math.inf
+
+
 def planned(cells: Iterable[Cell], texts: Mapping[Tokenization, PreparedText]) -> list[PlannedRun]:
     """Return the cells with their prices, in their order."""
     runs = []
     for cell in cells:
         text, marks = texts[cell.tokenization], []
-        run = PlannedRun(cell=cell, spec=spec_of(cell.asked, text), text=text)
+        run = PlannedRun(cell=cell, spec=spec_of(cell.asked, text, cell.shares), text=text)
         if (steps := run.spec.training.steps) < FEWEST_STEPS:
             marks.append(f"too short: {steps:,} steps, fits leave out those below 300")
         if run.epochs > MOST_EPOCHS:

@@ -25,7 +25,7 @@ def plan_row(run: "PlannedRun") -> dict[str, Any]:
     spec = run.spec
     return {
         "run_id": spec.run_id if run.text.patches_found else None,
-        "text": run.cell.tokenization.text,
+        "text": run.cell.name,
         "label": run.cell.tokenization.label,
         "compression_rate": spec.compression_rate,
         "budget_flops": run.spec.compute_flops,
@@ -42,6 +42,7 @@ def plan_row(run: "PlannedRun") -> dict[str, Any]:
         "bytes_per_param": run.spec.bytes_per_param,
         "seconds": run.seconds,
         "marks": list(run.marks),
+        **({"shares": dict(spec.shares)} if spec.shares else {}),
     }
 
 
@@ -55,6 +56,7 @@ def plan_text(plan: "SweepPlan") -> list["Table | Text"]:
     groups = list(isoflops(plan.runs))
     columns = _columns(groups)
     title, rows = f"Plan of the sweep {plan.file.name}", zip(*columns.values(), strict=True)
+    mixed = [] if not plan.file.mixtures else [_mixtures(plan)]
     notes = ["Law I: bytes/param at the minimum by the published law of far larger models"]
     if not all(group.brackets for group in groups):
         notes.append("* no size below it, or none above: the minimum may be at the grid's edge")
@@ -63,11 +65,25 @@ def plan_text(plan: "SweepPlan") -> list["Table | Text"]:
     if plan.seconds is not None:
         time = f", about {duration(plan.seconds)} with {workers_text(plan)}"
     return [
+        *mixed,
         text_table(title, list(columns), rows, left=_LEFT, lines=False),
         *map(Text, notes),
         *(Text(line, style="yellow") for line in _marks(plan.runs)),
         Text(f"{len(plan.runs)} runs, {total:.3g} FLOPs{time}"),
     ]
+
+
+def _mixtures(plan: "SweepPlan") -> "Table":
+    """Return the shares of each mixture, per cent of the bytes."""
+    from tokenize_lab.cli.tables import text_table
+
+    texts = list(plan.file.texts)
+    rows = [
+        [mixture.name or "", *(f"{100 * share:.1f}" for share in mixture.shares(texts).values())]
+        for mixture in plan.file.mixtures
+    ]
+    title = f"Mixtures of {plan.file.name}, per cent of the bytes"
+    return text_table(title, ["mixture", *texts], rows, left=("mixture",), lines=False)
 
 
 def _marks(runs: "Sequence[PlannedRun]") -> list[str]:
@@ -89,7 +105,7 @@ def _columns(groups: "Sequence[IsoFlop]") -> dict[str, list[str]]:
     columns = {
         "text": [group.tokenization.text for group in groups],
         "patches": [group.tokenization.label for group in groups],
-        "T": [f"{group.runs[0].spec.compression_rate:.3g}" for group in groups],
+        "T": [_rates(group.runs) for group in groups],
         "FLOPs": [f"{group.compute_flops:.3g}" for group in groups],
         "runs": [str(len(group.runs)) for group in groups],
         "steps": [_span([run.spec.training.steps for run in group.runs]) for group in groups],
@@ -103,6 +119,12 @@ def _columns(groups: "Sequence[IsoFlop]") -> dict[str, list[str]]:
     }
     same = {name for name in ("text", "minutes") if len(set(columns[name])) == 1}
     return {name: cells for name, cells in columns.items() if name not in same}
+
+
+def _rates(runs: "Sequence[PlannedRun]") -> str:
+    rates = [run.spec.compression_rate for run in runs]
+    ends = [f"{end:.3g}" for end in (min(rates), max(rates))]
+    return "-".join(dict.fromkeys(ends))
 
 
 def _minutes(runs: "Sequence[PlannedRun]") -> str:

@@ -11,12 +11,19 @@ from typing import Any
 import torch
 
 from corpora.errors import InputError
+from scaling.data.order import read_by_language, windows_of
 from scaling.data.shards import Shards
-from scaling.data.windows import Windows, patches_of
 from scaling.evaluate.score import Scores, interval, score
 from scaling.flops import training_flops_per_byte
 from scaling.model.weights import WEIGHTS, AnyModel, build_model, parameter_counts, write_tensors
-from scaling.record import RunOutcome, RunRecord, read_record, write_record, write_spec
+from scaling.record import (
+    LanguageRecord,
+    RunOutcome,
+    RunRecord,
+    read_record,
+    write_record,
+    write_spec,
+)
 from scaling.spec import RunSpec
 from scaling.train.checkpoint import CHECKPOINT, RunProgress, load_checkpoint, save_checkpoint
 from scaling.train.device import World, commit, device_name, joined, peak_flops, summed, versions
@@ -94,8 +101,7 @@ class _Run:
     def __post_init__(self) -> None:
         spec, shards, machine, device = self.spec, self.shards, self.machine, self.device
         self.autocast = machine.autocast(device)
-        self.patches = patches_of(spec)
-        self.windows = Windows(shards.train, spec.window_units, spec.seed, self.patches)
+        self.windows = windows_of(spec, shards)
         self.windows.batch(0, spec.rows, (0, 1))  # too little text shows before anything is made
         rows = rows_that_fit(spec, machine, device, self.world)
         self.progress = RunProgress(micro_rows=rows)
@@ -287,7 +293,7 @@ class _Run:
             self.shards.held_out,
             self.spec.window_units,
             self.stepper.micro_rows,
-            self.patches,
+            self.windows.patches,
             self.device,
             autocast=self.autocast,
             advance=advance,
@@ -306,12 +312,13 @@ class _Run:
             steps=progress.step,
             train_bytes=progress.train_bytes,
             train_tokens=progress.train_tokens,
-            unique_bytes=self.shards.train.byte_count,
+            unique_bytes=self.unique_bytes(),
             epochs=self.windows.epochs(progress.step, spec.rows),
             validation_nats=None if scores is None else scores.nats,
             validation_bytes=0 if scores is None else scores.bytes,
             validation_tokens=0 if scores is None else scores.patches or scores.units,
             validation_interval=None if scores is None else interval(scores),
+            languages=self.languages(scores),
             patching_flops=patching_flops,
             seconds=self.before + time.perf_counter() - self.begun,
             device=device_name(self.device),
@@ -319,3 +326,34 @@ class _Run:
             commit=commit(),
             host=platform.node(),
         )
+
+    def unique_bytes(self) -> int:
+        """Return the bytes of the training text there is, of languages that are read."""
+        shares, counts = self.spec.shares, self.shards.manifest.splits["train"]
+        if not shares:
+            return self.shards.train.byte_count
+        return sum(counts.bytes_by_language[name] for name, share in shares.items() if share)
+
+    def languages(self, scores: Scores | None) -> tuple[LanguageRecord, ...]:
+        """Return what was read of each language, and what its held-out text came to."""
+        names, progress = self.shards.manifest.languages, self.progress
+        read = [(progress.train_bytes, progress.train_tokens)]
+        if len(names) > 1:
+            counts = read_by_language(self.windows, progress.step, self.spec.rows, len(names))
+            read = [(size, tokens) for size, tokens in counts.tolist()]
+        scored = {} if scores is None else scores.by_language(names)
+        found = []
+        for name, (train_bytes, train_tokens) in zip(names, read, strict=True):
+            part = scored.get(name)
+            found.append(
+                LanguageRecord(
+                    language=name,
+                    train_bytes=train_bytes,
+                    train_tokens=train_tokens,
+                    validation_nats=None if part is None else part.nats,
+                    validation_bytes=0 if part is None else part.bytes,
+                    validation_tokens=0 if part is None else part.patches or part.units,
+                    validation_interval=None if part is None else interval(part),
+                )
+            )
+        return tuple(found)

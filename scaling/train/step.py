@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from corpora.errors import InputError
+from scaling.data.order import Windows, windows_of
 from scaling.data.shards import Shards
-from scaling.data.windows import TokenBatch, Windows, patches_of
+from scaling.data.windows import TokenBatch
 from scaling.model.diffusion import BlockInputs, MaskedBlocks, masked_blocks
 from scaling.model.weights import AnyModel, build_model
 from scaling.spec import RunSpec, Training
@@ -270,7 +271,7 @@ def seconds_per_byte(
     stepper = Stepper(
         model,
         adamw(model, spec.training),
-        Windows(shards.train, spec.window_units, spec.seed, patches_of(spec)),
+        windows_of(spec, shards),
         rows=spec.rows,
         clip=spec.training.clip,
         device=device,

@@ -13,8 +13,9 @@ from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.errors import InputError
 from scaling.config.train_file import TrainFile, read_train_file
+from scaling.data.order import Windows
 from scaling.data.shards import open_shards
-from scaling.data.windows import Windows, patches_of
+from scaling.data.windows import patches_of
 from scaling.prepare import TOKENIZER, PreparedText, keep_beside, prepare
 from scaling.spec import RunSpec
 from tests.scaling.data.texts import sentences

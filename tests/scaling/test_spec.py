@@ -46,6 +46,8 @@ def other(value: Any) -> Any:
             return value + 1
         case str():
             return value + "x"
+        case dict():
+            return {"eng": 0.5, "rus": 0.5}
     assert value is None
     return 5
 

@@ -14,8 +14,9 @@ from corpora.errors import InputError
 from scaling.data.build_text import build_text
 from scaling.data.build_units import build_entropies, build_starts, build_tokens
 from scaling.data.chunked_build import TextPart
+from scaling.data.order import Windows
 from scaling.data.shards import open_shards
-from scaling.data.windows import StoredPatches, Windows
+from scaling.data.windows import StoredPatches
 from scaling.model.patching import space_starts
 from tests.conftest import ROOT
 from tests.scaling.data.texts import corpus_of, sentences
@@ -197,7 +198,8 @@ sys.modules.update(dict.fromkeys(
 from pathlib import Path
 from scaling.data.shards import open_shards
 from scaling.data.windows import StaticPatches
-from scaling.data.windows import Windows, evaluation_windows
+from scaling.data.order import Windows
+from scaling.data.windows import evaluation_windows
 shards = open_shards(Path(sys.argv[1]), verify=True)
 scored = Windows(shards.train, 16, 0, StaticPatches(4)).batch(0, 4).scored_bytes
 scored += sum(e.batch.scored_bytes for e in evaluation_windows(shards.held_out, 16, 4))

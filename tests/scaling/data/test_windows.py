@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
+from scaling.data.order import Windows
 from scaling.data.shards import Stream
 from scaling.data.windows import (
     Patches,
@@ -16,7 +17,6 @@ from scaling.data.windows import (
     StaticPatches,
     StoredPatches,
     TokenBatch,
-    Windows,
     evaluation_windows,
 )
 from scaling.model.patching import space_starts, static_starts

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from corpora.corpus import DocumentCorpus
+from scaling.data.build_text import build_text
 from scaling.data.shards import open_shards
 from scaling.model.weights import WEIGHTS
 from scaling.record import RECORD, write_spec
@@ -18,6 +20,7 @@ from scaling.train.checkpoint import CHECKPOINT
 from scaling.train.metrics import METRICS
 from scaling.train.progress import RunReport, StopRequest
 from scaling.train.run import train
+from tests.scaling.data.test_order import NAMES, documents
 from tests.scaling.train.runs import (
     CPU,
     blt_spec,
@@ -34,13 +37,19 @@ from tests.scaling.train.runs import (
 STEPS = 12
 
 
-@pytest.fixture(scope="module", params=["blt", "subword"])
+@pytest.fixture(scope="module", params=["blt", "subword", "mixed"])
 def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of an uninterrupted run, its shards beside it."""
     folder = tmp_path_factory.mktemp("whole")
     text = small_shards(folder / "shards")
-    shards = text if request.param == "blt" else byte_tokens(text, folder / "shards")
-    spec = (blt_spec if request.param == "blt" else subword_spec)(shards, STEPS)
+    shards = byte_tokens(text, folder / "shards") if request.param == "subword" else text
+    spec = (subword_spec if request.param == "subword" else blt_spec)(shards, STEPS)
+    if request.param == "mixed":
+        corpora = [DocumentCorpus(name, documents(name)) for name in NAMES]
+        asked = dict.fromkeys(NAMES, 200)
+        shards = build_text(corpora, folder / "shards", held_out_bytes=asked)
+        shares = {"aa": 0.6, "bb": 0.3, "cc": 0.1}
+        spec = replace(spec, shards=shards.name, shares=shares)
     assert run(spec, shards, folder / "run").status == "finished"
     return folder / "run"
 

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from corpora.errors import InputError
+from scaling.data.order import Windows
 from scaling.data.shards import open_shards
-from scaling.data.windows import StaticPatches, Windows, evaluation_windows
+from scaling.data.windows import StaticPatches, evaluation_windows
 from scaling.model.weights import WEIGHTS, build_model
 from scaling.record import RECORD, write_spec
 from scaling.spec import RunSpec
