@@ -38,6 +38,7 @@ from reports.sections.tokenizers import definitions, provenance, tokenizers
 from reports.sweep.curves import curves, learning
 from reports.sweep.grid import grid
 from reports.sweep.isoflops import sweep_isoflops
+from reports.sweep.languages import languages
 from reports.sweep.overview import runs_table, sweep_overview
 from reports.sweep.rates import best_rates, inference
 from reports.sweep.results import SweepResults, read_sweep_results
@@ -65,8 +66,12 @@ _TITLES = (
     DECODERS_TITLE,
 )  # fmt: skip
 
-OF_SWEEP: Sequence[Callable[[SweepResults], Section]] = (
-    sweep_overview, grid, curves, sweep_isoflops, best_rates, learning, inference, runs_table,
+OF_SWEEP: Sequence[Callable[[SweepResults], Section | None]] = (
+    sweep_overview, grid, curves, sweep_isoflops, best_rates, languages, learning, inference,
+    runs_table,
+)  # fmt: skip
+OF_MIXTURES: Sequence[Callable[[SweepResults], Section | None]] = (
+    sweep_overview, languages, runs_table,
 )  # fmt: skip
 OF_MEASUREMENT: Sequence[Callable[[Measured], Section]] = (
     overview, tokenizers, compression, boundaries, fairness, differences, fidelity, digits_code,
@@ -109,7 +114,7 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
     laws = read_laws(folder, measured)
     vocabulary = read_curves(folder, measured.series if measured is not None else ())
     parts = {
-        SWEEP_TITLE: sections_of(OF_SWEEP, sweep),
+        SWEEP_TITLE: sections_of(OF_MIXTURES if sweep and sweep.of_mixtures else OF_SWEEP, sweep),
         TITLE: sections_of(OF_MEASUREMENT, measured),
         DESIGN_TITLE: _design(folder),
         VOCABULARY_TITLE: sections_of(OF_VOCABULARY, vocabulary),

@@ -210,7 +210,7 @@ def _encoded(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Prepar
 def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> PreparedText:
     from scaling.model.byte_model import open_byte_model
     from scaling.model.patching import split_entropy_starts
-    from scaling.model.threshold import find_threshold
+    from scaling.model.threshold import document_thresholds, find_threshold, find_thresholds
 
     assert asked.patching is not None and asked.patching.entropy_model is not None
     entropy_model = Path(asked.patching.entropy_model)
@@ -227,17 +227,26 @@ def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Pre
     sides = open_shards(entropies)
     train = sides.train
     assert train.entropies is not None
-    found = find_threshold(
-        train.entropies, train.documents, patching.compression_rate, patching.most_bytes, monotonic
-    )
-    patching = replace(patching, threshold=found.value, entropy_model=byte_model.sha256)
+    names = sides.manifest.languages
+    bits, offsets, rate = train.entropies, train.documents, patching.compression_rate
+    patching = replace(patching, entropy_model=byte_model.sha256)
+    if asked.patching.thresholds == "language":
+        spoken = train.languages
+        of_each = find_thresholds(
+            bits, offsets, spoken, names, rate, patching.most_bytes, monotonic
+        )
+        patching = replace(patching, thresholds=of_each)
+    else:
+        found = find_threshold(bits, offsets, rate, patching.most_bytes, monotonic)
+        patching = replace(patching, threshold=found.value)
 
     def starts_of(part: TextPart) -> Starts:
-        bits = sides.side(part.split).entropies
-        assert bits is not None
-        bits = bits[part.begin : part.begin + len(part.data)]
+        side = sides.side(part.split)
+        assert side.entropies is not None
+        bits = side.entropies[part.begin : part.begin + len(part.data)]
+        threshold = document_thresholds(patching, part.languages_of(side), names)
         return split_entropy_starts(
-            bits, part.offsets, found.value, patching.most_bytes, monotonic, part.first
+            bits, part.offsets, threshold, patching.most_bytes, monotonic, part.first
         )
 
     starts = build_starts(
@@ -246,7 +255,7 @@ def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Pre
         starts_of,
         {
             "entropies": entropies.name,
-            "threshold": found.value,
+            **patching.threshold_rule,
             "most_bytes": patching.most_bytes,
             "monotonic": monotonic,
         },

@@ -65,6 +65,8 @@ class Patching:
         compression_rate: T, the bytes per patch asked for; None for `space`, which has its own.
         most_bytes: no patch is longer.
         threshold: bits, of the two entropy kinds; found by the search for T.
+        thresholds: the same for each language by itself, which then has the T asked for; empty
+            where all share one.
         entropy_model: SHA-256 of the byte model's weights, of the two entropy kinds.
     """
 
@@ -73,9 +75,17 @@ class Patching:
     most_bytes: int = 64
     threshold: float | None = None
     entropy_model: str = ""
+    thresholds: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         _as_float(self, "compression_rate", "threshold")
+
+    @property
+    def threshold_rule(self) -> dict[str, Any]:
+        """What entropies are compared with, as plain JSON values."""
+        if self.thresholds:
+            return {"thresholds": dict(self.thresholds)}
+        return {"threshold": self.threshold}
 
 
 @dataclass(frozen=True, kw_only=True)

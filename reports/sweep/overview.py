@@ -49,6 +49,8 @@ _MOST_PANELS = 2  # texts on the first screen
 
 def sweep_overview(sweep: SweepResults) -> Section:
     """Say what the sweep found, in a sentence and a picture, what to do, and how it stands."""
+    if sweep.of_mixtures:
+        return _of_mixtures(sweep)
     found = best_rates_of(sweep)
     sentences = findings(sweep)
     several = [*found[1:], *sentences]
@@ -62,6 +64,26 @@ def sweep_overview(sweep: SweepResults) -> Section:
     if rest := several[_MOST_FINDINGS:]:
         body += behind(plural(len(rest), "more finding"), bullets(rest))
     return Section("sweep", "What this sweep says", body)
+
+
+def _of_mixtures(sweep: SweepResults) -> Section:
+    """Say what a design of mixtures is for, and how it stands."""
+    texts = list(dict.fromkeys(text for run in sweep.runs for text in run.spec.shares))
+    answer = Markup("{}: {} of {} ({}), each model scored on all of them.").format(
+        strong(sweep.status.name),
+        plural(len(sweep.texts), "mixture"),
+        plural(len(texts), "text"),
+        listed([visible(text) for text in texts]),
+    )
+    to_fit = Markup(
+        "What to do: <code>tokenize-lab scaling fit DIR --law mixture --out DIR</code> says which "
+        "shares are best, and between which ends."
+    )
+    said = bullets([*map(visible, _too_short(sweep.runs)), to_fit])
+    body = Markup('<div class="answer">{}{}</div>').format(lead(answer), said)
+    return Section(
+        "sweep", "What this sweep says", body + paragraphs(f"The sweep {_stands(sweep)}")
+    )
 
 
 def best_rates_of(sweep: SweepResults) -> list[Markup]:

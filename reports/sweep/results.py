@@ -24,6 +24,7 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 LearningCurve = Sequence[tuple[float, float]]
 
+_FEW = 6  # mixtures that are looked at one by one, as texts are
 PER_DECADE = 30  # stretches: each is 8 % longer than the one before
 
 
@@ -189,6 +190,11 @@ class SweepResults:
     def texts(self) -> list[str]:
         """Names of the texts, in the order of the plan."""
         return list(dict.fromkeys(run.job.text for run in self.runs))
+
+    @property
+    def of_mixtures(self) -> bool:
+        """Whether it is a design of mixtures: what they share says more than each by itself."""
+        return len(self.texts) > _FEW and all(run.spec.shares for run in self.runs)
 
     @property
     def several_texts(self) -> bool:

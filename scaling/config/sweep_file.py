@@ -30,6 +30,7 @@ from scaling.config.tables import (
     StrictTable,
     TextBytesValue,
     TextTable,
+    ThresholdsValue,
     WidthValue,
     WindowValue,
     check_batch,
@@ -37,6 +38,7 @@ from scaling.config.tables import (
     check_local_sizes,
     check_patching,
     check_rate,
+    check_thresholds,
     check_window,
 )
 from scaling.config.toml_file import read_toml_file
@@ -86,6 +88,7 @@ class ArmTable(FamilyTable):
         sizes: layers and width of the global module, or of the subword model.
         patching, compression_rates, most_bytes: of a `blt`; no rates where patches are words.
         entropy_model: of the two entropy kinds: how to train it, or the folder of its run.
+        thresholds: of the two entropy kinds: whether languages share one (`PatchingTable`).
         tokenizers: of a `subword` model: specs (`tokenize_lab.tokenizer_spec`), or KIND:SIZE to
             train one on the text, as bpe:1024.
         texts: names of [texts.NAME], or of [[mixtures]]; None for all mixtures, or all texts where
@@ -97,6 +100,7 @@ class ArmTable(FamilyTable):
     compression_rates: Annotated[list[RateValue], Field(min_length=1)] | None = None
     most_bytes: CountValue = 64
     entropy_model: ByteModelTable | PlainText | None = None
+    thresholds: ThresholdsValue = "shared"
     tokenizers: Annotated[list[PlainText], Field(min_length=1)] | None = None
     texts: Annotated[list[PlainText], Field(min_length=1)] | None = None
 
@@ -128,6 +132,7 @@ class ArmTable(FamilyTable):
             add = "{ layers = 1, dim = 64 } to train one on the text"
             rates, model = self.compression_rates, self.entropy_model
             check_patching(self.patching, rates, "compression_rates", model, add)
+        check_thresholds(self.patching, self.thresholds)
         for key in ("sizes", "tokenizers", "texts", "compression_rates"):
             _refuse_twice(getattr(self, key) or (), key)
         return self
@@ -262,7 +267,9 @@ def _refuse_equal_runs(file: SweepFile) -> None:
     texts = list(file.texts.values())
     texts_of = {name: texts.index(text) for name, text in file.texts.items()}
     for number, arm in enumerate(file.arms):
-        patches = (arm.patching, arm.most_bytes, arm.entropy_model) if arm.patching else ()
+        patches: tuple[Any, ...] = ()
+        if arm.patching:
+            patches = (arm.patching, arm.most_bytes, arm.entropy_model, arm.thresholds)
         shared = (arm.family, *arm.local_sizes.values(), arm.diffusion_block, *patches)
         rates: Sequence[Any] = arm.tokenizers or arm.compression_rates or [None]
         for name, size, rate in product(file.read_by(arm), arm.sizes, rates):

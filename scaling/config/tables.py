@@ -12,7 +12,7 @@ The validators of the tables call these; what is wrong is raised as a `contradic
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -70,6 +70,13 @@ def check_patching(kind: str, rates: object, rates_key: str, byte_model: object,
     if kind not in ENTROPY_KINDS and byte_model is not None:
         what = f"{kind} patches need none; remove it, or ask for entropy patches"
         raise contradiction(what, "entropy_model")
+
+
+def check_thresholds(kind: str | None, thresholds: str) -> None:
+    """See that only patches that have a threshold have one for each language."""
+    if thresholds == "language" and kind not in ENTROPY_KINDS:
+        what = "are of entropy patches; remove it, or ask for patches of that kind"
+        raise contradiction(what, "thresholds")
 
 
 def check_rate(rate: float, context: int, words: str, most_bytes: int, *place: str | int) -> None:
@@ -162,6 +169,7 @@ RateValue = Annotated[float, Field(ge=1)]
 TextBytesValue = Annotated[float, Field(gt=0, le=_MOST_TEXT)]
 PlainText = Annotated[str, Field(min_length=1), AfterValidator(_plain)]
 RunName = Annotated[str, Field(max_length=200), AfterValidator(_plain)]
+ThresholdsValue = Literal["shared", "language"]
 PatchingKindValue = Annotated[PatchingKind, BeforeValidator(_no_bpe_boundaries)]
 # One or several, written as a list or, where it is one, alone.
 WeightsValue = Annotated[tuple[Annotated[float, Field(gt=0)], ...], BeforeValidator(_several)]
@@ -228,23 +236,27 @@ class PatchingTable(StrictTable):
 
     Attributes:
         entropy_model: the folder of the run that trained the byte model.
+        thresholds: whether all languages share an entropy threshold, or each has its own, at which
+            it has that rate by itself.
     """
 
     kind: PatchingKindValue
     compression_rate: RateValue | None = None
     most_bytes: CountValue = 64
     entropy_model: PlainText | None = None
+    thresholds: ThresholdsValue = "shared"
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         add = "the folder of the run that trained the byte model"
         rate, model = self.compression_rate, self.entropy_model
         check_patching(self.kind, rate, "compression_rate", model, add)
+        check_thresholds(self.kind, self.thresholds)
         return self
 
     def build(self) -> Patching:
         """Return how bytes are grouped; the two entropy kinds lack threshold and hash."""
-        return Patching(**self.model_dump(exclude={"entropy_model"}))
+        return Patching(**self.model_dump(exclude={"entropy_model", "thresholds"}))
 
 
 class TextTable(StrictTable):

@@ -56,6 +56,10 @@ class TextPart:
         """The name of its file, which no part of another size has."""
         return f"{self.split}-{self.first}-{len(self.offsets) - 1}.npz"
 
+    def languages_of(self, side: Stream) -> NDArray[np.uint16]:
+        """Return the numbers of the documents' languages, given the side they are on."""
+        return side.languages[self.first : self.first + len(self.offsets) - 1]
+
     def documents(self) -> Iterator[NDArray[np.uint8]]:
         """Yield each document's bytes, a view."""
         for begin, end in zip(self.offsets[:-1].tolist(), self.offsets[1:].tolist(), strict=True):

@@ -25,6 +25,7 @@ from scaling.evaluate.score import Scores, interval, score
 from scaling.evaluate.trained_run import TrainedRun
 from scaling.flops import forward_flops_per_byte
 from scaling.model.patching import Starts, split_entropy_starts
+from scaling.model.threshold import document_thresholds
 from scaling.model.transformer import SubwordTransformer
 from tokenize_lab.progress import Stage
 
@@ -261,16 +262,20 @@ def _scored_exactly(run: TrainedRun, stream: Stream, exact_bytes: int, stage: St
 
 def _patched(run: TrainedRun, text: Path, folder: Path, advance: Callable[[int], object]) -> Path:
     patching, byte_model = run.spec.patching, run.byte_model
-    assert patching is not None and byte_model is not None and patching.threshold is not None
+    assert patching is not None and byte_model is not None
     rule: dict[str, Any] = {
-        "threshold": patching.threshold,
         "most_bytes": patching.most_bytes,
         "monotonic": patching.kind == "entropy-monotonic",
     }
+    sides = open_shards(text)
 
     def starts_of(part: TextPart) -> Starts:
         bits = byte_model.entropies(part.data, part.offsets)
-        return split_entropy_starts(bits, part.offsets, **rule, first_document=part.first)
+        languages = part.languages_of(sides.side(part.split))
+        threshold = document_thresholds(patching, languages, sides.manifest.languages)
+        return split_entropy_starts(
+            bits, part.offsets, threshold, **rule, first_document=part.first
+        )
 
-    description = {"entropy_model": byte_model.sha256, **rule}
+    description = {"entropy_model": byte_model.sha256, **patching.threshold_rule, **rule}
     return build_starts(text, folder, starts_of, description, advance=advance)

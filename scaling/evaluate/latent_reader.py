@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import embedding
 
+from corpora.errors import InputError
 from scaling.evaluate.caches import CachedTokens, KeyValues, segment_begin
 from scaling.evaluate.decoding import Passes
 from scaling.model.blt import ByteLatentTransformer
@@ -110,6 +111,11 @@ def next_starts(patching: Patching, byte_model: ByteModel | None) -> NextStarts:
             return next_static(patching.compression_rate)
         case "space":
             return next_space(patching.most_bytes)
+    if patching.thresholds:
+        raise InputError(
+            "each language of this run has an entropy threshold of its own, and a prompt says not"
+            " which it is in; write with a run that shares one (`thresholds` of its arm)"
+        )
     assert byte_model is not None, "entropy patches need their model of bytes"
     return NextEntropy(patching, byte_model.model, byte_model.spec.context_bytes)
 

@@ -127,7 +127,9 @@ def _check_sizes(spec: RunSpec, path: Path) -> None:
             f"{path}: family {model.family!r} with{'' if patching else 'out'} patching is no model"
             " of ours; train it again"
         )
-    if patching is not None and patching.kind in _ENTROPY_KINDS and patching.threshold is None:
+    if patching is None or patching.kind not in _ENTROPY_KINDS:
+        return
+    if patching.threshold is None and not patching.thresholds:
         raise InputError(f"{path}: patching's threshold is missing; train it again")
 
 

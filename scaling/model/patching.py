@@ -79,16 +79,19 @@ def entropy_starts(
 def split_entropy_starts(
     entropies: NDArray[np.floating],
     offsets: NDArray[np.integer],
-    threshold: float,
+    threshold: float | NDArray[np.float64],
     most_bytes: int,
     monotonic: bool = False,
     first_document: int = 0,
 ) -> Starts:
     """Return starts [n] of a split's documents, those `entropy_starts` gives one by one.
 
-    Where `entropies` are of some of them only, `first_document` is the first one's number.
+    Each document may have a threshold of its own: [documents]. Where `entropies` are of some of
+    them only, `first_document` is the first one's number.
     """
     keys = entropy_keys(entropies, offsets, monotonic, first_document)
+    if isinstance(threshold, np.ndarray):
+        threshold = np.repeat(threshold, np.diff(offsets))
     return capped(keys > threshold, most_bytes)
 
 

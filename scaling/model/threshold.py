@@ -5,6 +5,7 @@ for that and not for a quantile of the entropies: a quantile is only where it st
 fewer as the threshold rises (merging two patches never needs more caps), so bisection finds it.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from corpora.errors import InputError
 from scaling.model.patching import entropy_keys, patch_count
+from scaling.spec import Patching
 
 TOLERANCE = 1e-4  # of the rate, where the text has patches enough; a tenth of what is promised
 
@@ -53,7 +55,64 @@ def find_threshold(
         InputError: the rate is out of reach; the message says what is within reach, and why. Or
             there is no text, or an entropy is not finite.
     """
+    return _found(entropy_keys(entropies, offsets, monotonic), rate, most_bytes)
+
+
+def find_thresholds(
+    entropies: NDArray[np.floating],
+    offsets: NDArray[np.integer],
+    languages: NDArray[np.integer],
+    names: Sequence[str],
+    rate: float,
+    most_bytes: int,
+    monotonic: bool = False,
+) -> dict[str, float]:
+    """Return the threshold of each language at which its own patches hold `rate` bytes in the mean.
+
+    Args:
+        languages: [documents], an index into `names`. The others as of `find_threshold`.
+
+    Raises:
+        InputError: as `find_threshold`, naming the language.
+    """
     keys = entropy_keys(entropies, offsets, monotonic)
+    of_bytes = np.repeat(languages, np.diff(offsets))
+    found = {}
+    for number in np.unique(languages).tolist():
+        try:
+            found[names[number]] = _found(keys[of_bytes == number], rate, most_bytes).value
+        except InputError as error:
+            raise InputError(f"{names[number]}: {error}") from error
+    return found
+
+
+def document_thresholds(
+    patching: Patching, languages: NDArray[np.integer], names: Sequence[str]
+) -> float | NDArray[np.float64]:
+    """Return the threshold of all documents, or of each: [documents].
+
+    Args:
+        patching: of an entropy kind. languages: [documents], an index into `names`.
+
+    Raises:
+        InputError: each language has its own, and one of these has none.
+    """
+    if not patching.thresholds:
+        assert patching.threshold is not None
+        return patching.threshold
+    known = patching.thresholds
+    of_names = [known.get(name, np.nan) for name in names]
+    for number in np.unique(languages).tolist():
+        if names[number] not in known:
+            raise InputError(
+                f"{names[number]}: the run has an entropy threshold for each of {', '.join(known)},"
+                " and none for this language; score text of those, named as they are"
+            )
+    thresholds: NDArray[np.float64] = np.array(of_names, np.float64)[languages]
+    return thresholds
+
+
+def _found(keys: NDArray[np.float64], rate: float, most_bytes: int) -> Threshold:
     if not len(keys):
         raise InputError("no text to find an entropy threshold on; name a corpus that has some")
     fewest = patch_count(np.isinf(keys), most_bytes)

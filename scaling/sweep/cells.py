@@ -111,8 +111,11 @@ def _tokenizations(arm: ArmTable, text: str, folder: Path) -> Iterator[Tokenizat
             compression_rate=rate,
             most_bytes=arm.most_bytes,
             entropy_model=None if given is None else beside(folder, given),
+            thresholds=arm.thresholds,
         )
         label = f"{arm.patching}, D-{arm.diffusion_block}" if arm.diffusion_block else arm.patching
+        if arm.thresholds == "language":
+            label += ", by language"
         yield Tokenization(text=text, label=label, patching=patching, byte_model=recipe)
 
 

@@ -6,15 +6,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from scaling.config.sweep_file import read_sweep_file
+from scaling.data.shards import open_shards
 from scaling.record import RunRecord, read_record
 from scaling.sweep.folder import SweepFolder, read_sweep
 from tests.cli import answer, command, mistake
 from tests.scaling.config.test_sweep_file import BLT, TRAINING, refused
-from tests.scaling.sweep.test_plan import QUICK, SUBWORD
+from tests.scaling.sweep.test_plan import ENTROPY, QUICK, SUBWORD
 
 NAMES = ("eng", "rus", "hin")
 CODES = ("eng_Latn", "rus_Cyrl", "hin_Deva")
@@ -190,3 +192,45 @@ def test_records_of_before_have_no_languages(swept: Path, tmp_path: Path) -> Non
     record = read_record(tmp_path)
     assert record is not None and record.languages == ()
     assert read_sweep_file(swept.parent / "sweep.toml").mixtures[1].name is None
+
+
+def test_each_language_has_the_rate_asked_for_by_a_threshold_of_its_own(tmp_path: Path) -> None:
+    two = HEAD.replace(TEXTS, "".join(TEXTS.partition("[texts.hin]")[:1]))
+    arms = "".join(
+        ENTROPY + more for more in ("", 'thresholds = "language"\n')
+    )  # shared, and one for each
+    text = two + '[[mixtures]]\nname = "two"\nweights = { eng = 1, rus = 3 }\n' + arms + TRAINING
+    out = tmp_path / "out"
+    done = command(f"scaling sweep {file_of(tmp_path, text)} --out {out} {QUICK}")
+    assert done.exit_code == 0, done.stderr
+    found = {label: record for (_, label), record in records(out).items()}
+    rates = {}
+    for label, record in found.items():
+        shards = open_shards(out / "shards" / record.spec.shards)
+        train = shards.train
+        assert train.starts is not None
+        opened = np.add.reduceat(train.starts, train.documents[:-1], dtype=np.int64)
+        rates[label] = [
+            train.document_bytes[train.languages == number].sum()
+            / opened[train.languages == number].sum()
+            for number in range(2)
+        ]
+        mixed = 1 / (0.25 / rates[label][0] + 0.75 / rates[label][1])
+        assert record.spec.compression_rate == pytest.approx(mixed)
+    assert rates["entropy, by language"] == pytest.approx([3, 3], rel=2e-3)
+    assert abs(rates["entropy"][0] - rates["entropy"][1]) > 0.05
+    patching = found["entropy, by language"].spec.patching
+    assert patching is not None and set(patching.thresholds) == {"eng", "rus"}
+    assert patching.threshold is None
+    run = out / "runs" / found["entropy, by language"].spec.run_id
+    (tmp_path / "rus.txt").write_text("Он вернулся домой поздно вечером.\n" * 5)
+    (row,) = answer(f"scaling evaluate {run} {tmp_path / 'rus.txt'} --device cpu")["rows"]
+    assert row["language"] == "rus" and row["bits_per_byte"] > 0
+    assert "none for this language" in mistake(f"scaling evaluate {run} embedded:hin_Deva")
+    assert "a prompt says not which" in mistake(f"scaling generate {run} Он --bytes 4")
+
+
+@pytest.mark.parametrize("arm", [STATIC, SUBWORD])
+def test_thresholds_are_of_entropy_patches(tmp_path: Path, arm: str) -> None:
+    message = refused(tmp_path, HEAD + arm + 'thresholds = "language"\n' + TRAINING)
+    assert "thresholds: are of entropy patches" in message
