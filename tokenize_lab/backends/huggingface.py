@@ -35,7 +35,7 @@ from tokenize_lab.backends.common import (
     refused_whole,
     short_name,
 )
-from tokenize_lab.backends.huggingface_fast import FastPath, fast_path, read_alike
+from tokenize_lab.backends.huggingface_fast import FastPath, fast_path, read_alike, read_alike_each
 from tokenize_lab.backends.huggingface_json import (
     ModelFacts,
     Vocabulary,
@@ -132,7 +132,10 @@ class HuggingFaceTokenizer(LoadedTokenizer):
         """
         if isinstance(self.fast, str):
             return self._encode_plainly(texts)
-        quick = [self._read_alike(text) for text in texts]
+        quick = read_alike_each(texts)
+        if literals := self.splitting.literals:
+            held = [any(literal in text for literal in literals) for text in texts]
+            quick = [alike and not holds for alike, holds in zip(quick, held, strict=True)]
         if all(quick):
             return self.fast.encode_batch(texts)
         if not any(quick):
@@ -142,9 +145,6 @@ class HuggingFaceTokenizer(LoadedTokenizer):
             self.fast.encode_batch([text for text, fast in zip(texts, quick, strict=True) if fast]),
             self._encode_plainly([t for t, fast in zip(texts, quick, strict=True) if not fast]),
         )
-
-    def _read_alike(self, text: str) -> bool:
-        return read_alike(text) and not any(token in text for token in self.splitting.literals)
 
     def _encode_plainly(self, texts: Sequence[str]) -> Encoding:
         encode = self.library_tokenizer.encode_batch_fast

@@ -32,8 +32,11 @@ from tokenize_lab.backends.tiktoken import TiktokenTokenizer, table_of_ranks
 from tokenize_lab.patterns import PATTERNS, Splitting
 from tokenize_lab.tokenizer import Encoding
 
-# What a case-insensitive expression takes for an ASCII letter in some libraries.
-_FOLDED = "\u0130\u0131\u017f\u212a"
+# What a case-insensitive expression takes for a letter of a contraction in some libraries: a long
+# s. (What they take for an i or a k, as Turkish letters, stands in none.)
+_FOLDED = "\u017f"
+# Blocks that are newer than `_unsure`'s version, and have been whole since 2009 (Unicode 5.2).
+_SETTLED = range(0x1000, 0x10A0)  # Myanmar
 _KNOWN = 0x10000  # beyond it, much is new
 
 
@@ -157,13 +160,26 @@ def read_alike(text: str) -> bool:
     return text.isascii() or _unsure().search(text) is None
 
 
+def read_alike_each(texts: Sequence[str]) -> Sequence[bool]:
+    """Return `read_alike` of each text; at once where the last ones asked about were the same."""
+    global _last
+    if _last[0] != (texts := tuple(texts)):
+        _last = texts, tuple(map(read_alike, texts))
+    return _last[1]
+
+
+# Of a batch, every tokenizer asks in turn.
+_last: tuple[tuple[str, ...], tuple[bool, ...]] = ((), ())
+
+
 @cache
 def _unsure() -> re.Pattern[str]:
     old = unicodedata.ucd_3_2_0
     ranges: list[list[int]] = []
     for point in range(0x80, _KNOWN):
         character = chr(point)
-        if old.category(character) != "Cn" and character not in _FOLDED:
+        known = old.category(character) != "Cn" or point in _SETTLED
+        if known and character not in _FOLDED:
             continue
         if ranges and ranges[-1][1] == point - 1:
             ranges[-1][1] = point

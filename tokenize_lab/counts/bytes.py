@@ -7,12 +7,14 @@ operations, and then compared with the token boundaries of every tokenizer.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tokenize_lab.tokenizer import BoolArray, IntArray
 
+_FEW_TEXTS = 32  # each of so few is looked at in turn
 _WIDE_SPACE_LEADS = b"\xc2\xe1\xe2\xe3"
 # Every white space of Unicode 16 beyond ASCII, as str.isspace() has it.
 WIDE_SPACES = (
@@ -139,16 +141,32 @@ class TextBytes:
         """Return the maximal runs of bytes for which `member` is true; none crosses two texts."""
         if len(member) == 0:
             return ByteRuns.none()
-        inner = self.starts[1:-1]
-        inner = inner[inner < len(member)]
-        opens = member.copy()
-        opens[1:] &= ~member[:-1]
-        opens[inner] = member[inner]
+        inner = self._inner()
         closes = member.copy()
         closes[:-1] &= ~member[1:]
         before = inner[inner > 0] - 1
         closes[before] = member[before]
-        return ByteRuns(np.flatnonzero(opens), np.flatnonzero(closes))
+        return ByteRuns(np.flatnonzero(self._opens(member)), np.flatnonzero(closes))
+
+    def runs_begun(self, member: BoolArray) -> IntArray:
+        """Return how many of the runs of `runs` each text has: [texts] int64."""
+        opens = self._opens(member)
+        if len(self.characters) > _FEW_TEXTS:
+            return self.per_text(np.flatnonzero(opens))
+        ends = pairwise(self.starts.tolist())
+        return np.array([np.count_nonzero(opens[a:b]) for a, b in ends], np.int64)
+
+    def _inner(self) -> IntArray:
+        """Return where texts begin that have others before them."""
+        inner = self.starts[1:-1]
+        return inner[inner < len(self.raw)]
+
+    def _opens(self, member: BoolArray) -> BoolArray:
+        """Return where runs begin: [bytes] bool."""
+        opens = member.copy()
+        opens[1:] &= ~member[:-1]
+        opens[self._inner()] = member[self._inner()]
+        return opens
 
     def per_text(self, positions: IntArray) -> IntArray:
         """Return how many of the sorted byte positions fall in each text: [texts] int64."""

@@ -20,18 +20,26 @@ from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.counts.chunks import NumberLists, grown
 from tokenize_lab.counts.fields import TOKEN_FIELDS, TOKEN_INDEX
 from tokenize_lab.counts.text import AnnotatedText
-from tokenize_lab.counts.tokens import TokenCounts, count_encoded, single_tokens
+from tokenize_lab.counts.tokens import TokenCounts, count_rare, single_tokens
 from tokenize_lab.patterns import CutRule, chunk_starts
-from tokenize_lab.tokenizer import Encoding, IntArray, Tokenizer
+from tokenize_lab.tokenizer import BoolArray, Encoding, IntArray, Tokenizer
 
 _TEXT_BYTES = 1 << 14
-# What a chunk that begins with this character may stand behind; others begin a text.
+_BLANK, _BEGINS_TEXT = 0, 1  # others are the second character of the word that keeps chunks apart
+
+
+def _aparts(words: dict[str, str]) -> NDArray[np.uint8]:
+    """Return by the byte that a chunk begins with what it may stand behind: [256] uint8."""
+    table = np.full(256, _BEGINS_TEXT, np.uint8)
+    table[list(b" \t")] = _BLANK
+    for characters, word in words.items():
+        table[list(characters.encode())] = ord(word[1])
+    return table
+
+
 _APART = {
-    CutRule.GPT: {
-        **dict.fromkeys(ascii_letters + punctuation + "\r\n", " 1"),
-        **dict.fromkeys(digits, " a"),
-    },
-    CutRule.WHITESPACE: dict.fromkeys("\r\n", " 1"),
+    CutRule.GPT: _aparts({ascii_letters + punctuation + "\r\n": " 1", digits: " a"}),
+    CutRule.WHITESPACE: _aparts({"\r\n": " 1"}),
 }
 
 
@@ -51,36 +59,43 @@ class JoinedChunks:
         self._rule = rule
 
     @cached_property
+    def words(self) -> tuple[IntArray, list[BoolArray]]:
+        """The chunk of each word; and [words] bool for each way that a chunk may stand: which words
+        are whole where it has a part of one at its front (+ 1), and at its back (+ 2)."""
+        words, starts = self.chunks.words, self.chunks.text_bytes.starts
+        chunk = np.searchsorted(starts, words.first, side="right") - 1
+        inside = words.first != starts[chunk]
+        ended = words.last + 1 != starts[chunk + 1]
+        return chunk, [np.ones(len(words), np.bool_), inside, ended, inside & ended]
+
+    @cached_property
     def _joined(self) -> tuple[list[str], IntArray] | None:
         """The texts, and where each chunk begins in their bytes; None where they cannot be."""
-        texts: list[str] = []
-        begins: list[int] = []
-        parts: list[str] = []
-        size = at = 0
-        apart, ends_blank = _APART[self._rule], False
-        for chunk, length in zip(
-            self.chunks.texts, self.chunks.text_bytes.byte_counts.tolist(), strict=True
-        ):
-            blank = chunk[0] in " \t"
-            if size > _TEXT_BYTES or not (blank or chunk[0] in apart) or ends_blank:
-                texts.append("".join(parts))
-                at += size
-                parts, size = [], 0
-            if parts and not blank:
-                parts.append(apart[chunk[0]])
-                size += len(parts[-1])
-            begins.append(at + size)
-            parts.append(chunk)
-            size += length
-            ends_blank = chunk[-1].isspace()
-        texts.append("".join(parts))
-        starts = np.array(begins, np.int64)
-        joined = TextBytes.of(texts)
-        cuts = chunk_starts(joined, self._rule)
-        edges = np.concatenate([starts, starts + self.chunks.text_bytes.byte_counts])
-        known = np.append(cuts, len(joined.raw))
-        whole = np.array_equal(known[np.searchsorted(known, edges)], edges)
-        return (texts, starts) if whole else None
+        chunks = self.chunks.text_bytes
+        lengths, starts = chunks.byte_counts, chunks.starts[:-1]
+        if not len(lengths):
+            return None
+        apart = _APART[self._rule][chunks.data[starts]]
+        begins_text = (apart == _BEGINS_TEXT) | (
+            np.diff(np.cumsum(lengths + 2) // _TEXT_BYTES, prepend=-1) > 0
+        )
+        begins_text[1:] |= chunks.whitespace[chunks.starts[1:-1] - 1]
+        put = ~begins_text & (apart != _BLANK)
+        begins = np.cumsum(lengths + 2 * put) - lengths
+        data = np.zeros(int(begins[-1] + lengths[-1]), np.uint8)
+        own = np.ones(len(data), np.bool_)
+        for back, letters in ((2, ord(" ")), (1, apart[put])):
+            own[begins[put] - back] = False
+            data[begins[put] - back] = letters
+        data[own] = chunks.data
+        raw = data.tobytes()
+        text_starts = np.append(begins[begins_text], len(raw))
+        texts = [raw[a:b].decode() for a, b in pairwise(text_starts.tolist())]
+        joined = TextBytes(raw, text_starts, np.array([len(text) for text in texts], np.int64))
+        cuts = np.append(chunk_starts(joined, self._rule), len(raw))
+        edges = np.concatenate([begins, begins + lengths])
+        whole = np.array_equal(cuts[np.searchsorted(cuts, edges)], edges)
+        return (texts, begins) if whole else None
 
     def encode(self, tokenizer: Tokenizer, literals: Sequence[str]) -> Encoding:
         """Encode each chunk as a text of its own would be.
@@ -90,7 +105,8 @@ class JoinedChunks:
         """
         joined = self._joined
         if joined is None or any(literal in text for literal in literals for text in joined[0]):
-            return tokenizer.encode_batch(self.chunks.texts)
+            raw, starts = self.chunks.text_bytes.raw, self.chunks.text_bytes.starts.tolist()
+            return tokenizer.encode_batch([raw[a:b].decode() for a, b in pairwise(starts)])
         texts, begins = joined
         ids, _ = tokenizer.encode_batch(texts)
         sizes = tokenizer.token_bytes.lengths[ids]
@@ -111,7 +127,11 @@ _OF_TEXT = {
     *("pretokens", "pretoken_bytes"),
 }
 _DENSE = {"tokens", "single_token_words"}
-_RARE = [i for name, i in TOKEN_INDEX.items() if name not in _OF_TEXT | _DENSE]
+_RARE_INDEX = {
+    name: place
+    for place, name in enumerate(name for name in TOKEN_INDEX if name not in _OF_TEXT | _DENSE)
+}
+_RARE = [TOKEN_INDEX[name] for name in _RARE_INDEX]
 
 
 class ChunkedText(NamedTuple):
@@ -122,15 +142,21 @@ class ChunkedText(NamedTuple):
         chunk_bounds: [texts + 1] int64, the chunk at which each text begins.
         variants: [kinds] int32, four times the number of a chunk, plus 1 where it begins inside a
             word, plus 2 where it ends inside one; those of a text lie together.
-        times: [kinds] int64, how often it occurs there.
+        chunks: [kinds] int32, the numbers alone.
+        times: [kinds] int64, how often it occurs there; None where all are listed one by one.
         bounds: [texts + 1] int64, the kind at which each text begins.
+        distinct: [distinct chunks] int32, the numbers that occur in the batch.
+        occurrences: [distinct chunks] int64, how often.
     """
 
     numbers: NDArray[np.int32]
     chunk_bounds: IntArray
     variants: NDArray[np.int32]
-    times: IntArray
+    chunks: NDArray[np.int32]
+    times: IntArray | None
     bounds: IntArray
+    distinct: NDArray[np.int32]
+    occurrences: IntArray
 
 
 def chunked(text: TextBytes, starts: IntArray, numbers: NDArray[np.int32]) -> ChunkedText:
@@ -140,16 +166,30 @@ def chunked(text: TextBytes, starts: IntArray, numbers: NDArray[np.int32]) -> Ch
     inside[bounds[:-1][text.byte_counts > 0]] = False
     variants = 4 * numbers + inside
     variants[:-1] += 2 * inside[1:]
+    distinct, occurrences = _times(numbers)
     if len(text.characters) > _FEW_TEXTS:
-        return ChunkedText(numbers, bounds, variants, np.ones(len(variants), np.int64), bounds)
-    parts = [np.unique(variants[begin:end], return_counts=True) for begin, end in pairwise(bounds)]
-    return ChunkedText(
-        numbers,
-        bounds,
-        np.concatenate([kinds for kinds, _ in parts]),
-        np.concatenate([times for _, times in parts]),
-        np.append(0, np.cumsum([len(kinds) for kinds, _ in parts])),
-    )
+        one = variants, numbers, None, bounds
+        return ChunkedText(numbers, bounds, *one, distinct, occurrences)
+    parts = [_times(variants[begin:end]) for begin, end in pairwise(bounds.tolist())]
+    kinds = np.concatenate([kinds for kinds, _ in parts])
+    times = np.concatenate([times for _, times in parts])
+    kind_bounds = np.append(0, np.cumsum([len(kinds) for kinds, _ in parts]))
+    few = kinds, kinds >> 2, times, kind_bounds
+    return ChunkedText(numbers, bounds, *few, distinct, occurrences)
+
+
+# Numbers up to so many times as many as there are of them are counted in an array of all.
+_DENSE_NUMBERS = 4
+
+
+def _times(numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], IntArray]:
+    """Return the distinct numbers, ascending, and how often each occurs."""
+    if not len(numbers) or int(numbers.max()) > _DENSE_NUMBERS * len(numbers):
+        distinct, times = np.unique(numbers, return_counts=True)
+        return distinct, times.astype(np.int64)
+    counts = np.bincount(numbers)
+    found = np.flatnonzero(counts)
+    return found.astype(np.int32), counts[found].astype(np.int64)
 
 
 class TokenTable:
@@ -184,30 +224,28 @@ class TokenTable:
         boundaries = token_boundaries(chunks.text_bytes, encoding, self._tokenizer)
         if not boundaries.exact.all():
             return False
-        counts = count_encoded(chunks, encoding, self._tokenizer, boundaries).per_text
-        begin, end = len(self), len(self) + len(counts)
+        begin, end = len(self), len(self) + len(encoding.lengths)
         self._ids.extend(encoding.ids, encoding.lengths)
         self._tokens = grown(self._tokens, end)
         self._tokens[begin:end] = encoding.lengths
         self._single = grown(self._single, end)
-        words = chunks.words
-        if len(words):
-            text = chunks.text_bytes
-            single = single_tokens(words, boundaries)
-            chunk = np.searchsorted(text.starts, words.first, side="right") - 1
-            at_front = words.first == text.starts[chunk]
-            at_back = words.last + 1 == text.starts[chunk + 1]
-            for variant in range(4):
-                kept = single & ~(at_front & (variant & 1 > 0)) & ~(at_back & (variant & 2 > 0))
-                self._single[begin:end, variant] = np.bincount(chunk[kept], minlength=len(counts))
-        rare = counts[:, _RARE]
-        some = np.flatnonzero(rare.any(1))
+        if len(chunks.words):
+            single = single_tokens(chunks.words, boundaries)
+            chunk, whole = joined.words
+            for variant, words in enumerate(whole):
+                found = np.bincount(chunk[single & words], minlength=end - begin)
+                self._single[begin:end, variant] = found
+        columns: dict[str, IntArray] = {}
+        used = np.flatnonzero(np.bincount(encoding.ids))
+        count_rare(chunks, encoding, used, self._tokenizer, boundaries, columns.__setitem__)
+        some = np.flatnonzero(np.logical_or.reduce([c != 0 for c in columns.values()] or [False]))
         rows = np.arange(self._rare_size, self._rare_size + len(some))
         self._rare_row = grown(self._rare_row, end)
         self._rare_row[begin + some] = rows
         self._rare_size += len(some)
         self._rare = grown(self._rare, self._rare_size)
-        self._rare[rows] = rare[some]
+        for name, column in columns.items():
+            self._rare[rows, _RARE_INDEX[name]] = column[some]
         return True
 
     def encoding(self, text: ChunkedText) -> Encoding:
@@ -223,24 +261,27 @@ class TokenTable:
             sizes: [texts] bytes of each.
         """
         table = np.zeros((len(sizes), len(TOKEN_FIELDS)), np.int64)
-        chunks, times, bounds = text.variants >> 2, text.times, text.bounds
+        chunks, times, bounds = text.chunks, text.times, text.bounds
+        tokens, single = self._tokens[chunks], self._single.reshape(-1)[text.variants]
         columns = {
-            "tokens": _sums(self._tokens[chunks] * times, bounds),
+            "tokens": _sums(tokens if times is None else tokens * times, bounds),
             "token_bytes": sizes,
             "exact_documents": np.ones(len(sizes), np.int64),
             "comparable_bytes": sizes,
             "comparable_words": words,
-            "single_token_words": _sums(self._single.reshape(-1)[text.variants] * times, bounds),
+            "single_token_words": _sums(single if times is None else single * times, bounds),
         }
         for name, column in columns.items():
             table[:, TOKEN_INDEX[name]] = column
         rows = self._rare_row[chunks]
         at = np.flatnonzero(rows)
-        rare = self._rare[rows[at]] * times[at, None]
+        rare = self._rare[rows[at]]
+        if times is not None:
+            rare = rare * times[at, None]
         table[:, _RARE] = _sums(rare, np.searchsorted(at, bounds))
-        ids, lengths = self._ids.read(chunks)
+        ids, lengths = self._ids.read(text.distinct)
         # Floating point adds whole numbers exactly up to 2 ** 53.
-        histogram = np.bincount(ids, weights=np.repeat(times, lengths))
+        histogram = np.bincount(ids, weights=np.repeat(text.occurrences, lengths))
         used = np.flatnonzero(histogram)
         return TokenCounts(table, used.astype(np.uint32), histogram[used].astype(np.int64))
 

@@ -101,9 +101,17 @@ class ChunkTable:
 
     def chunks(self, first: int = 0) -> list[bytes]:
         """Return the chunks from number `first` on."""
+        text = self.text(first)
+        return [text.raw[begin:end] for begin, end in pairwise(text.starts.tolist())]
+
+    def text(self, first: int = 0) -> TextBytes:
+        """Return the chunks from number `first` on as texts, one after the other."""
         starts = self._starts[first : self._size + 1]
-        raw = self._data[starts[0] : starts[-1]].tobytes()
-        return [raw[begin:end] for begin, end in pairwise((starts - starts[0]).tolist())]
+        data = self._data[starts[0] : starts[-1]]
+        starts = starts - starts[0]
+        running = np.zeros(len(data) + 1, np.int64)
+        np.cumsum((data & 0xC0) != 0x80, out=running[1:])
+        return TextBytes(data.tobytes(), starts, np.diff(running[starts]))
 
     def numbers(
         self, raw: bytes, starts: IntArray, most_new: float = 1.0

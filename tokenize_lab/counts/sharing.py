@@ -31,8 +31,8 @@ MOST_BYTES = 192 << 20
 CHECK_EVERY = 16
 _CHECKED_TEXTS = 4
 _CHECKED_CHARACTERS = 4096
-# A distinct chunk costs about three times its bytes in a text: library calls are for texts.
-_MOST_NEW = 0.3
+# A distinct chunk costs about half as much again as its bytes in a text.
+_MOST_NEW = 0.7
 _LEAST_SKIPPED, _MOST_SKIPPED = 4, 64
 
 
@@ -66,8 +66,8 @@ class _ChunkStore:
             return table
         # All tokenizers mostly lack the same chunks.
         if self._lacking[0] != (len(table), len(self.chunks)):
-            texts = [chunk.decode() for chunk in self.chunks.chunks(len(table))]
-            lacking = AnnotatedText(texts, self.settings, self.is_code, begin_lines=False)
+            text = self.chunks.text(len(table))
+            lacking = AnnotatedText.of_bytes(text, self.settings, self.is_code, begin_lines=False)
             self._lacking = (len(table), len(self.chunks)), JoinedChunks(lacking, self.rule)
         return table if table.extend(self._lacking[1]) else None
 
@@ -151,7 +151,7 @@ class SharedBatch:
         heads: Sequence[str],
     ) -> None:
         self._chunk_counter, self._store, self._cut, self._heads = sharing, store, cut, heads
-        self._words = text.text_bytes.per_text(text.words.first)
+        self._words = text.word_counts
         self._sizes = text.text_bytes.byte_counts
 
     def counts(self, tokenizer: Tokenizer, literals: Sequence[str]) -> TokenCounts | None:

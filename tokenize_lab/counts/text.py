@@ -126,10 +126,27 @@ class AnnotatedText:
     is_code: bool
     begin_lines: bool = True
 
+    @classmethod
+    def of_bytes(
+        cls, text: TextBytes, settings: TextSettings, is_code: bool, begin_lines: bool
+    ) -> "AnnotatedText":
+        """Return it of texts that are not needed as strings: words lie between white space."""
+        assert settings.segmenter is WordSegmenter.WHITESPACE
+        made = cls((), settings, is_code, begin_lines)
+        made.__dict__["text_bytes"] = text
+        return made
+
     @cached_property
     def text_bytes(self) -> TextBytes:
         """The texts as one array of bytes."""
         return TextBytes.of(self.texts)
+
+    @cached_property
+    def word_counts(self) -> IntArray:
+        """[texts] words of each text."""
+        if self.settings.segmenter is WordSegmenter.WHITESPACE:
+            return self.text_bytes.runs_begun(~self.text_bytes.whitespace)
+        return self.text_bytes.per_text(self.words.first)
 
     @cached_property
     def words(self) -> ByteRuns:
@@ -166,7 +183,7 @@ class AnnotatedText:
             "documents": np.ones(len(self.texts), np.int64),
             "bytes": text.byte_counts,
             "characters": text.characters,
-            "words": text.per_text(self.words.first),
+            "words": self.word_counts,
             "unspaced_characters": unspaced_characters(text, self.settings.segmenter),
             "long_numbers": text.per_text(self.long_numbers.first),
         }

@@ -23,7 +23,7 @@ from tokenize_lab.tokenizer import (
 PRETOKEN_SAMPLE_SHARE = 1 / 64
 PRETOKEN_SAMPLE_LEAST = 4096
 
-_Put = Callable[[str, IntArray], None]
+Put = Callable[[str, IntArray], None]
 
 
 class TokenCounts(NamedTuple):
@@ -70,7 +70,34 @@ def count_encoded(
 
     histogram = np.bincount(ids) if len(ids) else np.zeros(0, np.int64)
     used = np.flatnonzero(histogram)
-    stops = np.cumsum(per_text)
+    count_rare(text, encoding, used, tokenizer, boundaries, put)
+    if boundaries.exact.any():
+        words = in_exact_texts(text, boundaries, text.words)
+        if len(words):
+            put("comparable_words", text.text_bytes.per_text(words.first))
+            single = single_tokens(words, boundaries)
+            put("single_token_words", _sum_per_text(text, words, single))
+    if len(histogram) > tokenizer.vocabulary_size:  # ids of the encoding's own count as the last
+        last = tokenizer.vocabulary_size - 1
+        histogram[last] = histogram[last:].sum()
+        used = np.flatnonzero(histogram[: last + 1])
+    return TokenCounts(table, used.astype(np.uint32), histogram[used].astype(np.int64))
+
+
+def count_rare(
+    text: AnnotatedText,
+    encoding: Encoding,
+    used: IntArray,
+    tokenizer: Tokenizer,
+    boundaries: TokenBoundaries,
+    put: Put,
+) -> None:
+    """Put what most texts have none of: odd tokens, long numbers, and what is counted in code.
+
+    Arguments:
+        used: the ids that occur.
+        put: told the name and column of each count that is not all zero.
+    """
     vocabulary = table_of(tokenizer, encoding)
     for name, flags in (
         ("unknown_tokens", vocabulary.unknown),
@@ -78,26 +105,17 @@ def count_encoded(
         ("split_character_tokens", vocabulary.splits_character),
     ):
         if flags[used].any():
-            flagged = np.searchsorted(np.flatnonzero(np.take(flags, ids)), np.append(0, stops))
-            put(name, np.diff(flagged))
-
-    if boundaries.exact.any():
-        words = in_exact_texts(text, boundaries, text.words)
-        if len(words):
-            put("comparable_words", text.text_bytes.per_text(words.first))
-            single = single_tokens(words, boundaries)
-            put("single_token_words", _sum_per_text(text, words, single))
-        _count_digits(text, boundaries, put)
-        if text.is_code:
-            for name, runs in (("indentation", text.indentation), ("operator", text.operators)):
-                runs = in_exact_texts(text, boundaries, runs)
-                put(f"{name}_bytes", _sum_per_text(text, runs, runs.lengths))
-                put(f"{name}_tokens", _sum_per_text(text, runs, boundaries.inside(runs) + 1))
-    if len(histogram) > tokenizer.vocabulary_size:  # ids of the encoding's own count as the last
-        last = tokenizer.vocabulary_size - 1
-        histogram[last] = histogram[last:].sum()
-        used = np.flatnonzero(histogram[: last + 1])
-    return TokenCounts(table, used.astype(np.uint32), histogram[used].astype(np.int64))
+            stops = np.append(0, np.cumsum(encoding.lengths))
+            at = np.flatnonzero(np.take(flags, encoding.ids))
+            put(name, np.diff(np.searchsorted(at, stops)))
+    if not boundaries.exact.any():
+        return
+    _count_digits(text, boundaries, put)
+    if text.is_code:
+        for name, runs in (("indentation", text.indentation), ("operator", text.operators)):
+            runs = in_exact_texts(text, boundaries, runs)
+            put(f"{name}_bytes", _sum_per_text(text, runs, runs.lengths))
+            put(f"{name}_tokens", _sum_per_text(text, runs, boundaries.inside(runs) + 1))
 
 
 def in_exact_texts(text: AnnotatedText, boundaries: TokenBoundaries, runs: ByteRuns) -> ByteRuns:
@@ -125,7 +143,7 @@ def single_tokens(words: ByteRuns, boundaries: TokenBoundaries) -> BoolArray:
     return np.asarray((boundaries.inside(words) == 0) & apart[:-1] & apart[1:])
 
 
-def _count_digits(text: AnnotatedText, boundaries: TokenBoundaries, put: _Put) -> None:
+def _count_digits(text: AnnotatedText, boundaries: TokenBoundaries, put: Put) -> None:
     """Compare boundaries inside long numbers with grouping by three from the right.
 
     Singh and Strouse (arXiv 2402.14903) find that such grouping helps arithmetic; counts are
