@@ -16,6 +16,7 @@ from reports.charts.figure import Figure
 from reports.charts.svg import Series, series_style
 from reports.laws.allocation import CURVES, allocation_panels, parabola_panels
 from reports.laws.bowl import contour_panels
+from reports.laws.languages import language_panels, languages_key
 from reports.laws.profiles import best_rate_panel, compute_panel, losses_panel, optima_of
 from reports.laws.results import Laws
 from reports.measured import Measured, measured, read_measured
@@ -108,8 +109,9 @@ def fit_figure(fits: FitResult | Sequence[FitResult], runs: Runs | None = None) 
     """Return the main chart of a law.
 
     Of isoFLOP fits the parabolas or the bowls from above; of Law I text and size over compute; of
-    Law II and the joint law the best rate over compute, and loss over rate; of a law with best
-    sizes these over compute; and of others what was observed over what is fitted.
+    Law II and the joint law the best rate over compute, and loss over rate; of languages their
+    optima over parity; of a law with best sizes these over compute; and of others what was observed
+    over what is fitted.
 
     Args:
         fits: one fit, or several of one law as `isoflop` gives them; beside Law I its minima.
@@ -131,6 +133,9 @@ def fit_figure(fits: FitResult | Sequence[FitResult], runs: Runs | None = None) 
             return Figure("IsoFLOP bowls from above", contour_panels(found))
         panels, series = parabola_panels(found)
         return Figure("IsoFLOP parabolas", panels, series, lines=True)
+    if fit.law == "languages":
+        key = languages_key(fit)
+        return Figure("Languages over parity", language_panels(fit), key, lines=True)
     law1 = laws.one("law1")
     if law1 is not None:
         panels, series = allocation_panels(law1, laws.of("isoflop"))

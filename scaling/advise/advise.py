@@ -17,7 +17,7 @@ from scaling.predict import GivenFit, given_fit
 from scaling.result import FitResult
 from tokenize_lab.vocabulary_curves.job import VocabCurves
 
-# Fits of Law I and Law II, or either: as they are, several, or by the law's name.
+# Fits of Law I, Law II and languages, or some: as they are, several, or by the law's name.
 GivenLaws = FitResult | Fits | Iterable[FitResult | Fits] | Mapping[str, FitResult | Fits] | None
 LARGEST_SERVED = 1e24  # bytes
 
@@ -64,7 +64,8 @@ def advise(
             for one tokenizer and language; measured there if not given.
         laws: fits of Law I and Law II (or either) of one's own runs, in place of the shipped ones:
             what `tl.fit` returns, several of it, or a mapping from `law1` and `law2`; of several
-            languages, those of `language` are taken.
+            languages, those of `language` are taken. A fit of `languages` among them places the
+            language, by its own runs or by parity, in place of the analogy.
         gpu, utilisation, gpus: what trains, at which share of its bf16 peak, and how many.
         serve_bytes, serve_price: bytes to be read and written once trained, and what a FLOP of that
             costs beside one of training; the budget then pays for both.
@@ -102,6 +103,7 @@ def advise(
             gpus=gpus,
             law1=chosen.get("law1"),
             law2=chosen.get("law2"),
+            languages=chosen.get("languages"),
             far=flag("far", far),
             serve_bytes=real("serve_bytes", serve_bytes, 0, LARGEST_SERVED),
             serve_price=real("serve_price", serve_price, 0),
@@ -143,10 +145,10 @@ def _chosen(laws: GivenLaws, language: str) -> dict[str, FitResult]:
         fits += ((name or fit.law, fit) for fit in parts)
     chosen = {}
     for law in dict.fromkeys(law for law, _ in fits):
-        if law not in ("law1", "law2"):
+        if law not in ("law1", "law2", "languages"):
             raise InputError(f"`laws`: a fit of {law}; {REST_ON}")
         same = [fit for name, fit in fits if name == law]
-        if len(same) > 1:
+        if len(same) > 1 and law != "languages":
             same = [fit for fit in same if language_of(fit) == language]
         if len(same) != 1:
             raise InputError(f"`laws`: {len(same)} fits of {law} for {language}; give one")

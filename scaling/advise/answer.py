@@ -51,6 +51,7 @@ class Question(NamedTuple):
             gives T* is read; None where it was not measured.
         pieces: by name of a tokenizer, the bytes per piece that its splitter leaves on the corpus.
         law1, law2: the user's fits, in place of the shipped laws.
+        languages: the user's fit over languages, by which the language is placed.
         far: whether budgets are answered that lie a thousand times beyond those fitted.
         serve_bytes, serve_price: bytes to be served, and the price of a FLOP of that over one of
             training; the budget then pays for both.
@@ -73,6 +74,7 @@ class Question(NamedTuple):
     gpus: int = 1
     law1: FitResult | None = None
     law2: FitResult | None = None
+    languages: FitResult | None = None
     far: bool = False
     serve_bytes: float = 0.0
     serve_price: float = 1.0

@@ -19,6 +19,7 @@ from scaling.advise.laws import (
     joint_law_estimate,
     joint_law_range,
 )
+from scaling.advise.place_by_fit import place_by_fit
 from scaling.advise.placement import Placement, place_language, trained
 from scaling.advise.serving import ServingAdvice, served_by_form, serving_advice
 from scaling.advise.serving_case import ServingCase, serving_case
@@ -47,6 +48,10 @@ def answer_question(question: Question) -> Advice:
     laws = family_laws(question.family, question.law1, question.law2, question.language)
     if laws.law1.of_language and laws.law2.of_language:
         placement = trained(question.language, "both laws are of the language's own runs")
+    elif question.languages is not None:
+        placement = place_by_fit(
+            question.languages, question.language, question.parity, question.setting
+        )
     else:
         placement = place_language(question.language, question.parity, question.setting)
     ahead = forecast(question.compute_flops, laws, placement)
@@ -195,7 +200,7 @@ def _notes(
         )
     elif placement.basis != "runs":
         notes.append("T*'s drift, Law I's exponents and the shape of the price are English's")
-    if placement.basis != "runs" and question.family == "subword":
+    if placement.basis in ("measured", "analogy") and question.family == "subword":
         notes.append("the language's ratios to English are those of byte latent models")
     if question.law1 is not None:
         # A fit does not hold its runs' shapes, and small grids keep their local modules small.

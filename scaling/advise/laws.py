@@ -24,7 +24,9 @@ DRAWS = 1000
 JOINT_DRAWS = 300
 FEWEST_DRAWS = 100  # the ends of a 95 % interval are the outermost two or three of them
 FAMILIES = ("latent", "subword")
-REST_ON = "an answer rests on Laws I and II: give fits of law1 and law2 of the same runs"
+REST_ON = (
+    "an answer rests on Laws I and II: give fits of law1 and law2 of the same runs, or of languages"
+)
 
 
 class SampledLaw(NamedTuple):

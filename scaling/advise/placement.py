@@ -31,7 +31,7 @@ class Placement(NamedTuple):
     Attributes:
         language: its code.
         basis: `runs` (the laws are of its own), `measured` (trained at 1e20) or `analogy` (by
-            parity).
+            parity); of a fit over languages, `pooled` (it is one of them) or `line` (by parity).
         parity: bytes per byte of English for the same content; None where not needed.
         rate, ratio, loss: T*, rho* and bits per byte over English's.
         spread: standard deviations of the logarithms of the three.

@@ -91,6 +91,13 @@ def advise(
     gpus: Annotated[int, how_option(help="how many")] = 1,
     law1: Annotated[Path | None, law_option(help="FIT.json of one's own runs")] = None,
     law2: Annotated[Path | None, law_option(help="FIT.json of one's own runs")] = None,
+    languages: Annotated[
+        Path | None,
+        law_option(
+            help="FIT.json of the law languages, of one's own runs: places the language by them,"
+            " not by analogy"
+        ),
+    ] = None,
     downstream: Annotated[
         Path | None,
         law_option(
@@ -107,7 +114,7 @@ def advise(
     """Advise: T*, N*, B*, tokens, loss and days for a budget, and the price of other tokenizers.
 
     A language that was never trained is placed by its parity; the answer then says that it is an
-    analogy, and is less sure.
+    analogy, and is less sure. Where there are runs of several languages, --languages places it.
 
     \b
     tokenize-lab scaling advise --compute 1e21 --language hin_Deva -t mistral:tekken
@@ -119,7 +126,7 @@ def advise(
     from scaling.advise.advise import advise as run
     from scaling.result import read_fit
 
-    fits = {"law1": law1, "law2": law2}
+    fits = {"law1": law1, "law2": law2, "languages": languages}
     advice = run(
         compute_flops,
         language,
@@ -142,7 +149,7 @@ def advise(
     for tokenizer in advice.question.tokenizers:
         if tokenizer.warning:
             typer.echo(f"warning: {tokenizer.name}: {tokenizer.warning}", err=True)
-    if parity is not None and advice.placement.basis != "analogy":
+    if parity is not None and advice.placement.basis not in ("analogy", "line"):
         why = f"{language} is placed by runs of its own"
         typer.echo(f"warning: --parity {parity:g} is not used: {why}", err=True)
     if as_json:

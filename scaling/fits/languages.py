@@ -155,11 +155,11 @@ def _columns(
         slope = line[:, 1] if line.shape[1] > 1 else 0.0
         pooled[name] = line[:, 0] + slope * math.log(parities[name]) + effect()
     found |= {POOLED.format(outcome, name): np.exp(values) for name, values in pooled.items()}
-    if errors.any():
-        for index, name in enumerate(own.names):
+    for index, name in enumerate(own.names):
+        if errors.any():  # else it is the pooled one
             found[OWN.format(outcome, name)] = np.exp(alone[:, index])
-            weight = float(fitted.weights[index])
-            found[WEIGHT.format(outcome, name)] = np.full(1 + draws, weight)
+        weight = float(fitted.weights[index])
+        found[WEIGHT.format(outcome, name)] = np.full(1 + draws, weight)
     return found
 
 
@@ -243,12 +243,14 @@ def _each_left_out(own: OwnOptima, design: Array) -> HoldOut | None:
 
 def _with_what_is_given(fit: FitResult, bootstrap: Bootstrap) -> FitResult:
     """Return the fit, its draws called what they are, and no interval of what is no estimate."""
-    heads = (PARITY.format(""), *(WEIGHT.format(outcome, "") for outcome in UNITS))
-    given = [name for name in fit.estimates if name.startswith(heads)]
+    heads = [PARITY.format(""), *(WEIGHT.format(outcome, "") for outcome in UNITS)]
+    unsure = {name.partition("_own:")[0] for name in fit.estimates if "_own:" in name}
+    heads += [POOLED.format(outcome, "") for outcome in UNITS if outcome not in unsure]
+    given = [name for name in fit.estimates if name.startswith(tuple(heads))]
     how, reason = fit.interval_method, fit.interval_reason
     if len(fit.draws):
         how = f"{bootstrap.draws} draws by the restricted likelihood, percentiles"
-        reason = reason or "a parity is given, and a weight is of the estimate"
+        reason = reason or "what is given has no error, and a weight is of the estimate"
     return fit.model_copy(
         update={
             "intervals": fit.intervals | dict.fromkeys(given),

@@ -43,9 +43,8 @@ def pooled(p: Coefficients, parity: Array, outcome: str) -> Array:
     Args:
         outcome: `RATE`, `RATIO` or `LOSS`.
     """
-    slope = p.get(SLOPE.format(outcome), np.float64(0))
-    effect = np.exp(p[NEW.format(outcome)])
-    return np.asarray(p[AT_1.format(outcome)] * parity**slope * effect)
+    level, slope = p[AT_1.format(outcome)], p.get(SLOPE.format(outcome), np.float64(0))
+    return np.asarray(level * parity**slope * np.exp(p[NEW.format(outcome)]))
 
 
 def train_bytes(p: Coefficients, latent_flops: Array, parity: Array) -> Array:

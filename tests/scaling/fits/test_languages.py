@@ -276,7 +276,7 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
 
 
 def coverage(
-    replications: int, noise: float, few: bool = False, draws: int = 400, tau: float = 0.1
+    replications: int, noise: float, few: bool = False, draws: int = 250, tau: float = 0.1
 ) -> dict[str, float]:
     """Return the share of intervals that hold the truth: of the line, of languages with runs, and
     of a new one."""
