@@ -20,7 +20,7 @@ from reports.laws.arms import arms
 from reports.laws.bowl import bowls
 from reports.laws.doubt import doubt
 from reports.laws.joint import joint
-from reports.laws.languages import languages
+from reports.laws.languages import law_languages
 from reports.laws.optimal import optimal
 from reports.laws.overview import law_overview
 from reports.laws.profiles import profiles
@@ -89,7 +89,7 @@ OF_FINDING = {
 }
 OF_LAWS: Sequence[Callable[[Laws], Section | None]] = (
     law_overview, bowls, isoflops, allocation, profiles, optimal, joint, serving, arms,
-    languages, doubt, reproduced,
+    law_languages, doubt, reproduced,
 )  # fmt: skip
 OF_DESIGN: Sequence[Callable[[Design], Section]] = (design_answer, design_frontier, design_curves)
 AT_THE_END: Sequence[Callable[[Measured], Section]] = (definitions, provenance)

@@ -45,7 +45,7 @@ _ASIDE = 1.008  # of the parity, by which own and pooled stand apart
 _ALONG = 41  # places of the line
 
 
-def languages(laws: Laws) -> Section | None:
+def law_languages(laws: Laws) -> Section | None:
     """Show every language over parity; None where that law was not fitted."""
     fits = laws.of("languages")
     if not fits:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import tokenize_lab as tl
-from reports.laws.languages import languages
+from reports.laws.languages import law_languages
 from reports.laws.results import Laws
 from scaling.published import tables
 from scaling.result import FitResult
@@ -32,7 +32,7 @@ def charts(body: str) -> list[str]:
 
 
 def test_every_language_stands_twice_with_its_intervals(fit: FitResult) -> None:
-    section = languages(Laws({}, [fit]))
+    section = law_languages(Laws({}, [fit]))
     assert section is not None and section.identity == "laws-languages"
     body = str(section.body)
     assert len(charts(body)) == 3  # T*, bytes per parameter, loss
@@ -42,18 +42,18 @@ def test_every_language_stands_twice_with_its_intervals(fit: FitResult) -> None:
     share = f"{fit.estimates['compression_rate_weight:arb_Arab']:.0%}"
     assert f"of Arabic&#39;s, {share} is its own runs&#39;, the least" in body
     assert HOSTILE not in body and "&lt;script&gt;" in body
-    assert languages(Laws({}, [])) is None
+    assert law_languages(Laws({}, [])) is None
 
 
 def test_optima_without_errors_have_no_own_beside_them() -> None:
     rows = tables.table(tables.LANGUAGES).filter(setting="monolingual")
     given = tl.fit(rows, "languages", draws=100)
-    section = languages(Laws({}, [given.only]))
+    section = law_languages(Laws({}, [given.only]))
     assert section is not None and "by its own runs alone" not in str(section.body)
     for chart in map(drawn, charts(str(section.body))):
         assert not of_class(chart, "whisker")
     assert given.only.intervals["compression_rate_opt:hin_Deva"] is None
-    bare = languages(Laws({}, [tl.fit(rows, "languages", draws=0).only]))
+    bare = law_languages(Laws({}, [tl.fit(rows, "languages", draws=0).only]))
     assert bare is not None and not of_class(drawn(charts(str(bare.body))[0]), "band")
 
 
