@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,8 @@ from corpora.errors import InputError, did_you_mean
 from scaling.fits.downstream import predict_error
 from scaling.fits.results import Fits
 from scaling.laws.registry import asked_as, quantities
+from scaling.load_table import RunsSource
+from scaling.mixtures.predict import mixture_law, predict_table
 from scaling.published.tables import PUBLISHED
 from scaling.result import FitResult, read_fit
 
@@ -134,6 +136,7 @@ class Predictions:
         return f"<p>{html.escape(repr(self))}</p>{said}{self.frame()._repr_html_()}"
 
 
+@overload
 def predict(
     fit: GivenFit,
     /,
@@ -145,14 +148,31 @@ def predict(
     tokens: float | Sequence[float] | None = None,
     downstream: GivenFit | None = None,
     **others: float | Sequence[float] | None,
-) -> Predictions:
-    """Return everything that a law predicts at the inputs given, for every combination of them.
+) -> Predictions: ...
+@overload
+def predict(fit: GivenFit, table: RunsSource, /) -> pl.DataFrame: ...
+def predict(
+    fit: GivenFit,
+    table: RunsSource | None = None,
+    /,
+    *,
+    compute_flops: float | Sequence[float] | None = None,
+    compression_rate: float | Sequence[float] | None = None,
+    params: float | Sequence[float] | None = None,
+    train_bytes: float | Sequence[float] | None = None,
+    tokens: float | Sequence[float] | None = None,
+    downstream: GivenFit | None = None,
+    **others: float | Sequence[float] | None,
+) -> Predictions | pl.DataFrame:
+    """Return everything that a law predicts at the inputs given, for every combination of them; or,
+    of a mixture law, a table of mixtures with a column `predicted`.
 
     A quantity is predicted where all its inputs are given: Law II tells T* and the lowest loss of
     `compute_flops` alone, and the loss and the price of a `compression_rate` besides.
 
     Args:
         fit: what `fit` returns, the file that it wrote, or the name of published coefficients.
+        table: for a mixture law: what has a column `share:TEXT` of each of its texts.
         compute_flops: training budgets C.
         compression_rate: bytes per token T.
         params: model sizes N, counted as in the fit.
@@ -165,6 +185,14 @@ def predict(
         InputError: no such fit, an input that the law does not take or that is not positive, or
             one that decides nothing without another.
     """
+    mixture = mixture_law(fit)
+    if mixture is not None and table is not None:
+        return predict_table(mixture, table)
+    if mixture is not None or table is not None:
+        raise InputError(
+            "`fit`: a mixture law predicts a table of mixtures, as `predict(fit, table)`, and no"
+            " other law does"
+        )
     found = given_fit(fit)
     named: dict[str, float | Sequence[float] | None] = {
         "compute_flops": compute_flops,

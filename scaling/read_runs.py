@@ -23,6 +23,7 @@ from scaling.runs import (
     TEXTS,
     TOO_SHORT,
     Runs,
+    is_per_text,
     named_columns,
 )
 
@@ -121,7 +122,7 @@ def _none_left(excluded: tuple[Excluded, ...]) -> str:
 def _as_told(frame: pl.DataFrame, columns: Mapping[str, str], source: str) -> pl.DataFrame:
     """Rename columns as the caller says; one already of that name is another thing, and goes."""
     for column, given in columns.items():
-        if column not in COLUMNS:
+        if column not in COLUMNS and not is_per_text(column):
             raise InputError(
                 f"`columns`: no column {column!r} in a runs table{did_you_mean(column, COLUMNS)}"
             )
@@ -148,7 +149,7 @@ def _as_known(frame: pl.DataFrame, source: str) -> tuple[pl.DataFrame, tuple[Fin
             names = [name for name, meaning in renames.items() if meaning == target]
             raise InputError(f"{source}: columns {', '.join(names)} all mean {target}; keep one")
     frame = frame.rename(renames)
-    if not known & set(frame.columns):
+    if not known & set(frame.columns) and not any(map(is_per_text, frame.columns)):
         guess = did_you_mean(frame.columns[0], known)
         raise InputError(
             f"{source}: no column of a runs table (has {', '.join(frame.columns[:8])})"
@@ -231,7 +232,7 @@ def _refuse_duplicates(frame: pl.DataFrame, source: str) -> None:
     Where columns that are not known differ, and losses too, the rows may well be several runs; a
     law that needs what such a column holds says so.
     """
-    key = [name for name in KEY if name in frame.columns]
+    key = [name for name in frame.columns if name in KEY or name.startswith("share:")]
     if not key:
         return
     unknown = [name for name in frame.columns if name not in (*COLUMNS, "row")]

@@ -62,6 +62,9 @@ KEY = (
     "vocabulary_size", "seed", "run_id",
 )  # fmt: skip
 
+# How columns begin that are of one text or language each, as `share:hin_Deva`.
+PER_TEXT = ("share:", "bits_per_byte:", "loss:", "unique_bytes:")
+
 # What other projects call the same things.
 ALIASES: Mapping[str, str] = {
     "C": "compute_flops",
@@ -178,7 +181,9 @@ class Runs:
     def unknown(self) -> tuple[str, ...]:
         """The table's columns whose meaning is not known, and which no law reads."""
         known = {*NUMBERS, *SIGNED, *TEXTS, *KEY, "row"}
-        return tuple(name for name in self.rows.columns if name not in known)
+        return tuple(
+            name for name in self.rows.columns if name not in known and not is_per_text(name)
+        )
 
     @property
     def remedy_of_few(self) -> str:
@@ -225,6 +230,11 @@ class Runs:
             return f"{what} ({listed} are not known){near}; {_OTHER_NAME}"
         pair = f"`columns` {column}={self.unknown[0]}"
         return f"{what} ({listed} is not known); if that is what it holds, say so with {pair}"
+
+
+def is_per_text(column: str) -> bool:
+    """Whether a column is of one text or language of a mixture."""
+    return column.startswith(PER_TEXT)
 
 
 def named_columns(names: Sequence[str]) -> str:

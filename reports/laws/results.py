@@ -14,6 +14,7 @@ from scaling.fits.findings import OUTSIDE
 from scaling.fits.results import laws_folder
 from scaling.laws.registry import LAWS
 from scaling.load_table import TABLES
+from scaling.mixtures.result import FIT_FILE
 from scaling.published.figure import PublishedFigure
 from scaling.read_runs import read_runs
 from scaling.result import FitResult, read_fit
@@ -21,6 +22,7 @@ from scaling.runs import Runs
 
 CONVENTIONS = "conventions"
 REPRODUCED = "reproduce.json"
+MIXTURE_FILE = "mixture.json"
 
 
 @dataclass(frozen=True)
@@ -163,9 +165,10 @@ def read_laws(folder: Path, measured: Measured | None = None) -> Laws | None:
         return None
     tables = [read_runs(path) for path in sorted(laws.iterdir()) if path.suffix in TABLES]
     reproduced = laws / REPRODUCED
+    others = (reproduced, laws / MIXTURE_FILE, laws / FIT_FILE)
     return Laws(
         {runs.sha256: runs for runs in tables},
-        [read_fit(path) for path in sorted(laws.glob("*.json")) if path != reproduced],
+        [read_fit(path) for path in sorted(laws.glob("*.json")) if path not in others],
         [read_fit(path) for path in sorted((laws / CONVENTIONS).glob("*.json"))],
         _read_rows(reproduced) if reproduced.is_file() else (),
         measured,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 law_option = partial(typer.Option, rich_help_panel="Laws")
 serving_option = partial(typer.Option, rich_help_panel="Serving")
+mixture_option = partial(typer.Option, rich_help_panel="A mixture of texts")
 
 
 class ModelFamily(StrEnum):
@@ -35,7 +36,10 @@ class LanguageSetting(StrEnum):
 
 
 def advise(
-    compute_flops: Annotated[float, typer.Option("--compute", help="training budget C, FLOPs")],
+    compute_flops: Annotated[
+        float | None,
+        typer.Option("--compute", help="training budget C, FLOPs", show_default="required"),
+    ] = None,
     language: Annotated[str, typer.Option(help="code, e.g. hin_Deva")] = "eng_Latn",
     family: Annotated[ModelFamily, typer.Option(help="kind of model")] = ModelFamily.LATENT,
     setting: Annotated[
@@ -105,6 +109,44 @@ def advise(
             " accuracy"
         ),
     ] = None,
+    mixture: Annotated[
+        Path | None,
+        mixture_option(
+            metavar="FIT.json",
+            help="fit of the law mixture: answer which mixture of its texts to train instead",
+        ),
+    ] = None,
+    caps: Annotated[
+        list[str] | None,
+        mixture_option(
+            "--cap",
+            metavar="TEXT=EPOCHS",
+            help="how often a text may be read",
+            show_default="4 epochs of each whose size is known",
+        ),
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        mixture_option(
+            "--weights",
+            metavar="LANGUAGE=X",
+            help="how much a language counts; the others count as in the fit",
+        ),
+    ] = None,
+    train_bytes: Annotated[
+        float | None,
+        mixture_option(
+            "--bytes", help="bytes to be trained on, repeats counted", show_default="as the runs"
+        ),
+    ] = None,
+    text_bytes: Annotated[
+        list[str] | None,
+        mixture_option(
+            metavar="TEXT=BYTES",
+            help="size of a text",
+            show_default="the table's unique_bytes:TEXT",
+        ),
+    ] = None,
     far: Annotated[
         bool,
         typer.Option("--far", help="answer for a budget 1,000 times beyond those of the laws"),
@@ -122,7 +164,16 @@ def advise(
     tokenize-lab scaling advise --compute 1e21 --serve-bytes 1e12 --serve-price 10
     tokenize-lab scaling advise --compute 1e21 -t my.json --downstream out/laws/downstream.json
     tokenize-lab scaling advise --compute 1e22 --family subword --bytes-per-token mine=4.1/128000
+    tokenize-lab scaling advise --mixture out/mix/FIT.json --cap eng=4 --weights hin=2
     """
+    if mixture is not None:
+        _advise_mixture(mixture, caps, weights, train_bytes, text_bytes, as_json)
+        return
+    for name, given in (("caps", caps), ("weights", weights), ("text_bytes", text_bytes)):
+        if given:
+            raise InputError(f"`{name}`: is for a mixture; give `mixture=FIT.json`")
+    if compute_flops is None:
+        raise InputError("`compute_flops`: give the training budget in FLOPs, as 1e21")
     from scaling.advise.advise import advise as run
     from scaling.result import read_fit
 
@@ -156,6 +207,45 @@ def advise(
         print_json(advice.to_json())
     else:
         emit([advice.summary(), "\n"])
+
+
+def _advise_mixture(
+    fit: Path,
+    caps: list[str] | None,
+    weights: list[str] | None,
+    train_bytes: float | None,
+    text_bytes: list[str] | None,
+    as_json: bool,
+) -> None:
+    from scaling.mixtures.advise import advise_mixture
+    from scaling.mixtures.predict import mixture_law
+    from scaling.result import read_fit
+
+    law = mixture_law(fit)
+    if law is None:
+        raise InputError(f"`mixture`: {fit} is a fit of {read_fit(fit).law}; give one of mixture")
+    advice = advise_mixture(
+        law,
+        caps=_by_name("cap", caps),
+        weights=_by_name("weights", weights),
+        train_bytes=train_bytes,
+        text_bytes=_by_name("text-bytes", text_bytes),
+    )
+    if as_json:
+        print_json(advice.to_json())
+    else:
+        emit([advice.summary(), "\n"])
+
+
+def _by_name(option: str, given: list[str] | None) -> dict[str, float]:
+    found = {}
+    for pair in (part for text in given or () for part in text.split(",")):
+        name, _, value = pair.rpartition("=")
+        try:
+            found[name] = float(value if name else "")
+        except ValueError as error:
+            raise InputError(f"--{option} {pair}: give NAME=X, as hin=2") from error
+    return found
 
 
 def _per_pass(text: str | None) -> tuple[float, float] | None:

@@ -100,6 +100,14 @@ def fit(
     base: Annotated[
         str, how_option(help="FIT.json or published name of the law of fresh text, for repeated")
     ] = "",
+    target: Annotated[
+        str,
+        what_option(
+            metavar="NAME[=WEIGHT],...",
+            help="languages of a mixture whose mean is minimised, for mixture",
+            show_default="all alike",
+        ),
+    ] = "",
     error: Annotated[
         str, what_option(metavar="COLUMN", help="the table's column of task errors, for downstream")
     ] = "",
@@ -175,6 +183,7 @@ def fit(
     tokenize-lab scaling fit runs.csv --law isoflop-surface --json
     tokenize-lab scaling fit optima.csv --law law2 --form constant
     tokenize-lab scaling fit sweep/ --law joint --out out/fit
+    tokenize-lab scaling fit mixtures.csv --law mixture --target eng=1,hin=2 --out out/mix
     tokenize-lab scaling fit runs.csv --law joint --compare joint-terms
     tokenize-lab scaling fit runs.csv --law isoflop-surface --bias
     """
@@ -204,7 +213,7 @@ def fit(
     bootstrap["block"] = block
     shared: dict[str, Any] = {**bootstrap, "budget": budget or (), "up_to": up_to}
     told: dict[str, Any] = {**shared, "form": form, "minima": minima, "base": base or None}
-    told |= {"irreducible": irreducible, "chance": chance, "parity": parity}
+    told |= {"irreducible": irreducible, "chance": chance, "parity": parity, "target": target}
     fits = fit_law(table, law, **told)
     compared = compare_with(fits, table, compare, **shared) if compare else ()
     biases: tuple[FitBias, ...] = ()

@@ -1,5 +1,7 @@
-"""`tokenize-lab scaling predict`: what a fitted law says of a budget, a rate, a size or data."""
+"""`tokenize-lab scaling predict`: what a fitted law says of a budget, a rate, a size or data; a
+mixture law, of the mixtures in a table."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,9 +9,10 @@ import typer
 from corpora.cli import JsonOption
 from corpora.errors import InputError
 from corpora.output import drawn, emit
-from scaling.cli.options import print_json
+from scaling.cli.options import output_option, print_json
 
 if TYPE_CHECKING:
+    from scaling.mixtures.result import MixtureLaw
     from scaling.predict import Predictions
 
 _Numbers = list[float] | None
@@ -20,6 +23,13 @@ def predict(
         str,
         typer.Argument(metavar="FIT", help="FIT.json of `fit --out`, or a published name"),
     ],
+    table: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[TABLE]",
+            help="of a mixture law: .csv or .parquet with a column share:TEXT each",
+        ),
+    ] = None,
     compute_flops: Annotated[_Numbers, typer.Option("--compute", help="budget C, FLOPs")] = None,
     compression_rate: Annotated[_Numbers, typer.Option(help="T, bytes per token")] = None,
     params: Annotated[
@@ -37,6 +47,16 @@ def predict(
             metavar="FIT.json", help="fit of the law downstream: the task error at every loss, too"
         ),
     ] = None,
+    arm: Annotated[
+        str,
+        typer.Option(
+            help="of a mixture law of several tokenizers, whose runs predict",
+            show_default="each row's",
+        ),
+    ] = "",
+    out: Annotated[
+        Path | None, output_option(help="write TABLE with a column predicted, .csv")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Predict from a fit: everything that the inputs given decide, with intervals.
@@ -48,7 +68,9 @@ def predict(
     tokenize-lab scaling predict out/laws/law2.json --compute 1e22 --compression-rate 4
     tokenize-lab scaling predict out/laws/law1.json --at latent_flops=1e21 --compression-rate 4
     tokenize-lab scaling predict hoffmann-approach3 --parameters 7e10 --tokens 1.4e12 --json
+    tokenize-lab scaling predict out/mix/FIT.json mixtures.csv --out predicted.csv
     """
+    from scaling.mixtures.predict import mixture_law
     from scaling.predict import predict as run
 
     given = {
@@ -59,6 +81,14 @@ def predict(
         "tokens": list(tokens or ()),
     }
     _add_others(given, others or [])
+    law = mixture_law(fit)
+    if law is not None:
+        if any(given.values()) or downstream is not None:
+            raise InputError(f"{fit}: a mixture law predicts the mixtures of a TABLE, nothing else")
+        _predict_table(law, table, arm, out, as_json)
+        return
+    if table is not None or arm or out is not None:
+        raise InputError(f"{fit}: TABLE, --arm and --out are for a fit of the law mixture")
     found = run(
         fit, downstream=downstream, **{name: values for name, values in given.items() if values}
     )
@@ -69,6 +99,40 @@ def predict(
     if not found.fit.ok:
         typer.echo("the fit is not to be used: see its status and findings", err=True)
         raise typer.Exit(1)
+
+
+def _predict_table(
+    law: "MixtureLaw", table: Path | None, arm: str, out: Path | None, as_json: bool
+) -> None:
+    from corpora.files import write_text
+    from scaling.mixtures.predict import predict_table, prediction_errors
+
+    if table is None:
+        raise InputError(
+            "a mixture law predicts mixtures: name a TABLE with a column share:TEXT of each of"
+            f" {', '.join(law.texts)}"
+        )
+    found = predict_table(law, table, arm)
+    errors = prediction_errors(law, found)
+    if out is not None:
+        write_text(out, found.write_csv())
+        typer.echo(f"{found.height} rows: {out}", err=True)
+    if as_json:
+        print_json(
+            {
+                "law": law.law,
+                "form": law.form,
+                "target": law.target,
+                "data": law.data,
+                **errors,
+                "predictions": found.to_dicts(),
+            }
+        )
+    elif out is None:
+        emit([found.write_csv()])
+    else:
+        said = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in errors.items())
+        emit([f"{law.name} by {law.form}: {said or 'the table has no losses to set beside'}\n"])
 
 
 def _add_others(given: dict[str, list[float]], pairs: list[str]) -> None:

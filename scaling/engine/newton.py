@@ -76,6 +76,9 @@ class Predictor(NamedTuple):
         curvature: ([R, p], [R, n] s) -> [R, p, p] `sum_n s_n d2 value_n`, or None, where
             Gauss-Newton steps suffice.
         low, high: [p] bounds of the parameters, infinite where there are none; None for no bounds.
+        derivatives: ([R, p], [R, n] s, [R, n] b) -> [R, p] gradient and [R, p, p] Hessian of the
+            summed loss, s and b being the derivatives of each row's loss by its residual; for a law
+            that has them faster than from its Jacobian.
     """
 
     value: Callable[[Array], Array]
@@ -83,6 +86,7 @@ class Predictor(NamedTuple):
     curvature: Callable[[Array, Array], Array] | None = None
     low: Array | None = None
     high: Array | None = None
+    derivatives: Callable[[Array, Array, Array], tuple[Array, Array]] | None = None
 
     def within(self, theta: Array) -> Array:
         """Return [..., p] parameters, those beyond a bound moved onto it."""
@@ -264,10 +268,12 @@ def _derivatives(
     model: Predictor, target: Array, weights: Array, theta: Array, loss: Loss
 ) -> tuple[Array, Array]:
     residuals = target - model.value(theta)
-    jacobian = model.jacobian(theta)
     slope = loss.slope(residuals) * weights
-    gradient = -np.einsum("rn,rnp->rp", slope, jacobian)
     bend = loss.curvature(residuals) * weights
+    if model.derivatives is not None:
+        return model.derivatives(theta, slope, bend)
+    jacobian = model.jacobian(theta)
+    gradient = -np.einsum("rn,rnp->rp", slope, jacobian)
     hessian = np.swapaxes(jacobian * bend[..., None], -1, -2) @ jacobian
     if model.curvature is not None:
         hessian = hessian - model.curvature(theta, slope)

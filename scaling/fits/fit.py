@@ -40,6 +40,7 @@ def fit(
     base: str | Path | FitResult | Fits | Mapping[str, float] | None = None,
     chance: float | None = None,
     parity: GivenParities = None,
+    target: str | Mapping[str, float] = "",
     intervals: str = "",
     draws: int = DRAWS,
     seed: int = SEED,
@@ -65,6 +66,8 @@ def fit(
         parity: of `languages`: bytes per byte of English, by language or text, as a mapping or as
             `tha=2.6,hin_Deva=2.5`, or the file of what `measure --json` printed; where it tells
             none, the table's column `parity`, else the embedded corpus.
+        target: languages of a mixture whose mean is minimised: `NAME`, `NAME=2,NAME`, or weights by
+            name; all alike where nothing is given.
         intervals: `cases`, `residuals`, `hessian`, `profile` or `none`; the law's own bootstrap
             where nothing is given.
         draws: bootstrap replicates; 0 for none.
@@ -104,7 +107,7 @@ def fit(
     chance = None if chance is None else real("chance", chance, 0, 1)
     of_base = None if base is None else _base(base)
     parities = given_parities(parity) or None
-    options = Options(form, minima, irreducible, of_base, chance, parities)
+    options = Options(form, minima, irreducible, of_base, chance, parities, target)
     for name, value in options._asdict().items():
         if name not in ("form", *declared.takes) and value != Options._field_defaults[name]:
             takes = next(other for other in LAWS if name in LAWS[other].takes)
@@ -114,13 +117,16 @@ def fit(
     if "compute_flops" in declared.columns:
         table = _ended(table)
     fit_family = load(declared.fit)
+    family = [column for column in FAMILY if column not in declared.across]
+    if not family:
+        whole_fits: Fits = fit_family(table, options, bootstrap)
+        return whole_fits
 
     def fit_one(context: FitContext, family: Runs) -> Sequence[FitResult]:
         _refuse_constant(family, context)
         found = fit_family(family, options, bootstrap)
         return (found,) if isinstance(found, FitResult) else found
 
-    family = [column for column in FAMILY if column not in declared.across]
     return Fits(law, fit_each(law, table.groups(family), fit_one))
 
 

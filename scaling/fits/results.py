@@ -133,12 +133,9 @@ class Fits(Sequence[FitResult]):
         What an earlier fit of this law left there goes: a report would draw it.
         """
         folder = laws_folder(out)
-        files = {
-            f"{self.law}.json" if len(self) == 1 else f"{self.law}-{number}.json": fit
-            for number, fit in enumerate(self, start=1)
-        }
-        for name, fit in files.items():
-            write_text(folder / name, fit.to_json() + "\n")
+        files = self._files()
+        for name, text in files.items():
+            write_text(folder / name, text + "\n")
         for path in folder.iterdir():
             if re.fullmatch(rf"{re.escape(self.law)}(-\d+)?\.json", path.name) and (
                 path.name not in files
@@ -150,6 +147,13 @@ class Fits(Sequence[FitResult]):
             with written_whole(folder / f"{table.sha256[:12]}{table.suffix}") as temporary:
                 temporary.write_bytes(table.content)
         return folder
+
+    def _files(self) -> dict[str, str]:
+        """Return what is written of the fits, by the names of files."""
+        return {
+            f"{self.law}.json" if len(self) == 1 else f"{self.law}-{number}.json": fit.to_json()
+            for number, fit in enumerate(self, start=1)
+        }
 
 
 def laws_folder(out: Path) -> Path:

@@ -34,6 +34,7 @@ class Options(NamedTuple):
         base: E, A, B, alpha and beta under the law of repeated data.
         chance: the task error of guessing, 1 where it is not known.
         parity: bytes per byte of English by language, for the laws over languages.
+        target: languages of a mixture, `NAME=WEIGHT,NAME` or weights by name; empty for all alike.
     """
 
     form: str = ""
@@ -42,6 +43,7 @@ class Options(NamedTuple):
     base: Mapping[str, float] | None = None
     chance: float | None = None
     parity: Mapping[str, float] | None = None
+    target: str | Mapping[str, float] = ""
 
 
 DEFAULTS = Options()

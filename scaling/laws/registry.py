@@ -243,6 +243,16 @@ LAWS: dict[str, Law] = {
         one_stage=True,
         units={"residuals": BITS, "E": BITS, "rho0": "bytes per parameter"},
     ),
+    "mixture": Law(
+        "loss over the shares of texts, and the best mixture",
+        "scaling.mixtures.fit:fit_mixture",
+        "scaling.mixtures.fit:QUANTITIES",
+        ("share:TEXT", "bits_per_byte:LANGUAGE"),
+        forms={"linear": ("b",), "exponential": ("c", "k", "a"), "gp": ("length", "noise")},
+        default="exponential",  # or the one of the lowest leave-one-out error
+        takes=("target",),
+        across=("tokenization", "language", "dataset"),
+    ),
     "joint-terms": Law(
         "its rival of nine coefficients",
         "scaling.fits.joint:fit_joint_terms",
@@ -253,7 +263,7 @@ LAWS: dict[str, Law] = {
     ),
 }
 
-# Laws that a result may be of besides those: forms whose formula differs, and one only published.
+# Laws that a result may be of besides those: forms whose formula differs, one only published.
 _VARIANTS = {
     "chinchilla-bytes": "scaling.laws.chinchilla:BYTES",
     "coupled-bytes": "scaling.laws.coupled:BYTES",

@@ -85,7 +85,7 @@ def test_a_law_takes_what_it_takes(law2: FitResult) -> None:
         with pytest.raises(InputError, match=said):
             predict(law2, **words)
     with pytest.raises(InputError, match="`fit`: 5; must be what `fit` returns"):
-        predict(5, compute_flops=1e20)  # type: ignore[arg-type]
+        predict(5, compute_flops=1e20)  # type: ignore[call-overload]
     with pytest.raises(InputError, match="no published fit; did you mean 'hoffmann-approach3'"):
         predict("hoffmann-aproach3", params=1e9, tokens=1e10)
 

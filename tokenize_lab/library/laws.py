@@ -17,6 +17,9 @@ from scaling.fits.fit import fit as fitted
 from scaling.fits.parities import GivenParities
 from scaling.fits.results import Fits
 from scaling.load_table import LoadedTable, RunsSource, load_table
+from scaling.mixtures.advise import MixtureAdvice, advise_mixture
+from scaling.mixtures.predict import mixture_law
+from scaling.mixtures.result import MixtureLaw
 from scaling.predict import GivenFit, Predictions, predict
 from scaling.published.conventions import with_counts
 from scaling.read_runs import read_runs
@@ -35,7 +38,7 @@ class FittedLaw(Shown, Fits):
     `conventions` set it beside others.
 
     Attributes:
-        runs: what it was fitted to.
+        runs: what it was fitted to. fits: as the law itself gives them.
     """
 
     def __init__(
@@ -46,10 +49,58 @@ class FittedLaw(Shown, Fits):
         told: dict[str, Any],
         **bootstrap: Any,
     ) -> None:
-        super().__init__(law, fitted(runs, law, **told, **bootstrap).results)
+        self.fits = fitted(runs, law, **told, **bootstrap)
+        super().__init__(law, self.fits.results)
         self.runs = runs
         self._table = table
         self._told, self._bootstrap = told, bootstrap
+
+    @property
+    def mixture(self) -> MixtureLaw:
+        """The mixture law with all it holds.
+
+        Raises:
+            InputError: it is another law.
+        """
+        law = mixture_law(self.fits)
+        if law is None:
+            raise InputError(f"{self.law} is no law of mixtures")
+        return law
+
+    def best_mixture(
+        self,
+        *,
+        caps: Mapping[str, float] | None = None,
+        weights: Mapping[str, float] | None = None,
+        train_bytes: float | None = None,
+        text_bytes: Mapping[str, float] | None = None,
+    ) -> MixtureAdvice:
+        """Return the best mixture for a budget, of a mixture law: `summary`, `to_json`.
+
+        Arguments:
+            caps: how often a text may be read, epochs; four where it is not named.
+            weights: of languages, in place of those of the fit's target.
+            train_bytes: the budget; what the runs read by default.
+            text_bytes: sizes of texts, in place of those in the fit's table.
+
+        Raises:
+            InputError: another law, an unknown name, or caps below what the budget needs.
+        """
+        return advise_mixture(
+            self.mixture,
+            caps=caps,
+            weights=weights,
+            train_bytes=train_bytes,
+            text_bytes=text_bytes,
+        )
+
+    def summary(self) -> str:
+        """Return a few lines for each fit."""
+        return self.fits.summary()
+
+    def json(self) -> dict[str, Any]:
+        """Return the object that `scaling fit --json` prints."""
+        return self.fits.json()
 
     def compare(self, *others: str | FitResult | Fits) -> pl.DataFrame:
         """Set it beside other laws of the same runs, lowest AICc first; or beside a given fit.
@@ -142,7 +193,7 @@ class FittedLaw(Shown, Fits):
         Raises:
             InputError: it cannot be written.
         """
-        return self.write(path("folder", folder), self._table)
+        return self.fits.write(path("folder", folder), self._table)
 
 
 def fit(
@@ -156,6 +207,7 @@ def fit(
     base: str | Path | FitResult | Fits | Mapping[str, float] | None = None,
     chance: float | None = None,
     parity: GivenParities = None,
+    target: str | Mapping[str, float] = "",
     intervals: str = "",
     draws: int = DRAWS,
     seed: int = SEED,
@@ -181,6 +233,8 @@ def fit(
         parity: of `languages`: bytes per byte of English, by language or text, as a mapping or as
             `tha=2.6,hin_Deva=2.5`, or the file of what `measure --json` printed; where it tells
             none, the table's column `parity`, else the embedded corpus.
+        target: languages of a mixture whose mean is minimised: `NAME`, `NAME=2,NAME`, or weights by
+            name; all alike where nothing is given.
         intervals: `cases`, `residuals`, `hessian`, `profile` or `none`; the law's own bootstrap
             where nothing is given.
         draws: bootstrap replicates, at most 100,000; 0 for none.
@@ -201,7 +255,7 @@ def fit(
     elif columns:
         raise InputError("`columns`: is for a table; give it to `read_runs`, which read these runs")
     told: dict[str, Any] = {"form": form, "minima": minima, "irreducible": irreducible}
-    told |= {"base": base, "chance": chance, "parity": parity}
+    told |= {"base": base, "chance": chance, "parity": parity, "target": target}
     return FittedLaw(
         runs, law, table, told, intervals=intervals, draws=draws, seed=seed, level=level,
         block=block, budget=budget, up_to=up_to,
