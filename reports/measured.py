@@ -7,7 +7,7 @@ the report says so.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from corpora.bootstrap import DocumentBootstrap, Interval
 from reports.charts.svg import Series, series_style
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
+from tokenize_lab.counts.resampling import resampled
 from tokenize_lab.counts.schema import MOST_UNITS, Group, GroupCounts, aligned_languages, merged
 from tokenize_lab.rates import gini
 from tokenize_lab.results import Results, load_results
@@ -51,31 +52,32 @@ class MeasuredValue:
 
 @dataclass
 class Resamples:
-    """Resampled counts of groups, made once each.
+    """Resampled bytes and tokens of groups, made at once for those that a report speaks of.
 
     Attributes:
         bootstrap: how they are made.
+        parts: the groups.
     """
 
     bootstrap: DocumentBootstrap
-    _made: dict[int, tuple[GroupCounts, dict[str, MeasuredValue]]] = field(default_factory=dict)
+    parts: Sequence[GroupCounts] = ()
+
+    @cached_property
+    def _drawn(self) -> dict[int, NDArray[np.float64]]:
+        """[len(_KEPT), replicates] by the identity of a group that has them."""
+        kept = [FIELD_INDEX[name] for name in _KEPT]
+        return {
+            id(self.parts[place]): sums.T[kept]
+            for place, sums in resampled(self.parts, self.bootstrap)
+        }
 
     def count(self, name: str, part: GroupCounts) -> MeasuredValue:
-        """Return a group's bytes or tokens."""
-        if id(part) not in self._made:
-            sums = part.resampled(self.bootstrap)
-            total = part.total
-            self._made[id(part)] = (  # the group is kept too, so that its id stays its own
-                part,
-                {
-                    counted: MeasuredValue(
-                        float(total[FIELD_INDEX[counted]]),
-                        None if sums is None else sums[:, FIELD_INDEX[counted]].copy(),
-                    )
-                    for counted in _KEPT
-                },
-            )
-        return self._made[id(part)][1][name]
+        """Return the bytes or tokens of one of the groups."""
+        drawn = self._drawn.get(id(part))
+        return MeasuredValue(
+            float(part.total[FIELD_INDEX[name]]),
+            None if drawn is None else drawn[_KEPT.index(name)],
+        )
 
     def interval(self, estimate: MeasuredValue) -> Interval | None:
         """Return an estimate's interval, or None."""
@@ -137,7 +139,8 @@ class CorpusResults:
         parallel: whether it was declared to hold translations.
         tokenizers: names, in the order of the report.
         counts: by tokenizer and language.
-        rows: one for each of these.
+        pooled: by tokenizer, over all languages and domains.
+        rows: one for each of the counts.
         overall: by tokenizer, over all languages and domains.
         domains: one row for each tokenizer and domain; empty unless there are several.
         samples: see `tokenize_lab.results`.
@@ -148,6 +151,7 @@ class CorpusResults:
     parallel: bool
     tokenizers: Sequence[str]
     counts: dict[Group, GroupCounts]
+    pooled: dict[str, GroupCounts]
     rows: Sequence[MeasureRow]
     overall: dict[str, MeasureRow]
     domains: Sequence[MeasureRow]
@@ -175,11 +179,6 @@ class CorpusResults:
         return {
             tokenizer: groups for (tokenizer, _), groups in aligned_languages(self.counts).items()
         }
-
-    @cached_property
-    def pooled(self) -> dict[str, GroupCounts]:
-        """By tokenizer, counts over all languages and domains."""
-        return {group.tokenizer: part for group, part in merged(self.counts, []).items()}
 
     @cached_property
     def losing(self) -> set[str]:
@@ -266,14 +265,14 @@ def measured(results: Results) -> Measured:
     row_settings = results.row_settings
     counts = documents_as_units(results.counts)
     by_language = merged(counts, ["language"])
+    pooled = merged(counts, [])
     rows = measure_rows(by_language, row_settings)
-    overall = measure_rows(merged(counts, []), row_settings)
-    domains = measure_rows(merged(counts, ["domain"]), row_settings)
+    overall = measure_rows(pooled, row_settings)
+    several = _of_several_domains(counts)
+    domains = measure_rows(merged(several, ["domain"]), row_settings)
     corpora = []
     for index, facts in enumerate(record["corpora"]):
         name = facts["name"]
-        of_domains = [row for row in domains if row["corpus"] == name]
-        several = len({row["domain"] for row in of_domains}) > 1
         corpora.append(
             CorpusResults(
                 index,
@@ -281,13 +280,23 @@ def measured(results: Results) -> Measured:
                 facts["parallel"],
                 [tokenizer.name for tokenizer in series],
                 {group: part for group, part in by_language.items() if group.corpus == name},
+                {group.tokenizer: part for group, part in pooled.items() if group.corpus == name},
                 [row for row in rows if row["corpus"] == name],
                 {row["tokenizer"]: row for row in overall if row["corpus"] == name},
-                of_domains if several else [],
+                [row for row in domains if row["corpus"] == name],
                 [sample for sample in results.samples if sample["corpus"] == name],
             )
         )
-    return Measured(series, corpora, Resamples(row_settings.bootstrap), record)
+    known = [*by_language.values(), *pooled.values()]
+    return Measured(series, corpora, Resamples(row_settings.bootstrap, known), record)
+
+
+def _of_several_domains(counts: dict[Group, GroupCounts]) -> dict[Group, GroupCounts]:
+    """Return the counts of corpora that have more than one domain."""
+    domains: dict[str, set[str | None]] = {}
+    for group in counts:
+        domains.setdefault(group.corpus, set()).add(group.domain)
+    return {group: part for group, part in counts.items() if len(domains[group.corpus]) > 1}
 
 
 def documents_as_units(counts: dict[Group, GroupCounts]) -> dict[Group, GroupCounts]:
@@ -299,16 +308,18 @@ def documents_as_units(counts: dict[Group, GroupCounts]) -> dict[Group, GroupCou
     if all(group.document is None for group in counts):
         return counts
     numbers: dict[tuple[Any, ...], dict[str | None, int]] = {}
-    result: dict[Group, GroupCounts] = {}
+    members: dict[Group, list[GroupCounts]] = {}
+    places: dict[Group, list[int]] = {}
     for group, part in counts.items():
         whole = group._replace(document=None)
-        into = result.setdefault(whole, GroupCounts(aligned=part.aligned))
-        into.aligned = into.aligned and part.aligned
+        members.setdefault(whole, []).append(part)
         shared = (group.corpus,) if part.aligned else (group.corpus, group.language, group.domain)
         known = numbers.setdefault(shared, {})
         unit = known.setdefault(group.document, len(known)) % MOST_UNITS
-        if unit >= len(into.units):
-            more = np.zeros((unit + 1 - len(into.units), len(FIELDS)), np.int64)
-            into.units = np.concatenate([into.units, more])
-        into.units[unit] += part.units.sum(0)
+        places.setdefault(whole, []).append(unit)
+    result = {}
+    for whole, parts in members.items():
+        units = np.zeros((max(places[whole]) + 1, len(FIELDS)), np.int64)
+        np.add.at(units, places[whole], np.stack([part.total for part in parts]))
+        result[whole] = GroupCounts(units, aligned=all(part.aligned for part in parts))
     return result

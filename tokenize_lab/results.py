@@ -26,7 +26,8 @@ from corpora.document import Batch
 from corpora.errors import InputError, did_you_mean
 from corpora.files import written_whole
 from corpora.languages import begins_with
-from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
+from tokenize_lab.counts.fields import FIELDS
+from tokenize_lab.counts.files import PARTS, read_counts
 from tokenize_lab.counts.schema import Group, GroupCounts, merged
 from tokenize_lab.rows import MeasureRow, RowSettings, iterate_rows, rows_frame
 from tokenize_lab.tokenizer import Tokenizer, table_of
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 RECORD = "provenance.json"
-_PARTS = list(Group._fields)
 
 
 @dataclass(frozen=True, repr=False)
@@ -170,9 +170,7 @@ def load_results(folder: Path) -> Results:
             if hashlib.sha256(contents[name]).hexdigest() != wanted:
                 raise ValueError(f"{name} is not the one that provenance.json was written with")
         samples = json.loads(contents["samples.json"])
-        frame = pl.read_parquet(io.BytesIO(contents["counts.parquet"]))
-        histograms = pl.read_parquet(io.BytesIO(contents["histograms.parquet"]))
-        frame = _with_later_counts(frame)
+        counts = read_counts(contents["counts.parquet"], contents["histograms.parquet"])
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(
             f"{folder}: holds no measurement ({Path(error.filename or '').name} is missing); "
@@ -180,28 +178,7 @@ def load_results(folder: Path) -> Results:
         ) from error
     except (ValueError, KeyError, TypeError, pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{folder}: a file is damaged ({error}); measure again") from error
-    counts: dict[Group, GroupCounts] = {}
-    for key, part in frame.partition_by(_PARTS, as_dict=True, maintain_order=True).items():
-        units = np.zeros((int(part["unit"].max()) + 1, len(FIELDS)), np.int64)  # type: ignore[arg-type]  # an integer column
-        units[part["unit"].to_numpy()] = part.select(list(FIELDS)).to_numpy()
-        counts[Group(*key)] = GroupCounts(units, aligned=bool(part["aligned"][0]))
-    for key, part in histograms.partition_by(_PARTS, as_dict=True, maintain_order=True).items():
-        counts[Group(*key)].histogram.add(
-            part["token_id"].to_numpy().astype(np.uint32), part["occurrences"].to_numpy()
-        )
     return Results(counts, provenance, samples)
-
-
-def _with_later_counts(frame: "pl.DataFrame") -> "pl.DataFrame":
-    """Return counts with those that older folders do not have, as near as theirs allow."""
-    import polars as pl
-
-    size, documents = pl.col("bytes"), pl.col("documents")
-    later = {
-        "lost_bytes": (size - pl.col("token_bytes")).clip(0),
-        "comparable_bytes": size * pl.col("exact_documents") // documents,
-    }
-    return frame.with_columns(**{n: e for n, e in later.items() if n not in frame.columns})
 
 
 def _parquet(frame: "pl.DataFrame") -> bytes:
@@ -216,9 +193,7 @@ def _counts_frame(results: Results) -> "pl.DataFrame":
 
     tokenizers = {t["name"]: t for t in results.provenance["tokenizers"]}
     corpora = {c["name"]: c["sha256"] for c in results.provenance["corpora"]}
-    units = [
-        np.flatnonzero(part.units[:, FIELD_INDEX["documents"]]) for part in results.counts.values()
-    ]
+    units = [np.flatnonzero(part.column("documents")) for part in results.counts.values()]
     groups = pl.DataFrame(
         [
             {
@@ -231,7 +206,7 @@ def _counts_frame(results: Results) -> "pl.DataFrame":
             }
             for group, part in results.counts.items()
         ],
-        schema_overrides=dict.fromkeys(_PARTS, pl.String),
+        schema_overrides=dict.fromkeys(PARTS, pl.String),
     )
     table = np.concatenate(
         [part.units[kept] for part, kept in zip(results.counts.values(), units, strict=True)]
@@ -251,7 +226,7 @@ def _histogram_frame(counts: dict[Group, GroupCounts]) -> "pl.DataFrame":
 
     histograms = [part.histogram.settle() for part in counts.values()]
     groups = pl.DataFrame(
-        [group._asdict() for group in counts], schema=dict.fromkeys(_PARTS, pl.String)
+        [group._asdict() for group in counts], schema=dict.fromkeys(PARTS, pl.String)
     )
     return pl.concat(
         [
@@ -259,7 +234,9 @@ def _histogram_frame(counts: dict[Group, GroupCounts]) -> "pl.DataFrame":
             pl.DataFrame(
                 {
                     "token_id": np.concatenate([histogram.ids for histogram in histograms]),
-                    "occurrences": np.concatenate([h.occurrences for h in histograms]),
+                    "occurrences": np.concatenate([h.occurrences for h in histograms]).astype(
+                        np.int64
+                    ),
                 }
             ),
         ],

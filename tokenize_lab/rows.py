@@ -7,14 +7,14 @@ difference sets a tokenizer beside the baseline on the same text. All replicates
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from corpora.bootstrap import DocumentBootstrap, Interval
+from corpora.bootstrap import DocumentBootstrap
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.counts.schema import Group, GroupCounts, aligned_languages, place_of, references
+from tokenize_lab.intervals import GroupIntervals, Intervals, group_intervals
 from tokenize_lab.rates import (
     LEAST_COMPARABLE,
     RATES,
@@ -82,17 +82,6 @@ class RowSettings:
     bootstrap: DocumentBootstrap = field(default_factory=DocumentBootstrap)
 
 
-class _Sums(NamedTuple):
-    """A group's counts, summed: the estimate, and its replicates if there are any."""
-
-    total: IntArray
-    replicates: FloatArray | None
-
-    @classmethod
-    def of(cls, part: GroupCounts, bootstrap: DocumentBootstrap) -> "_Sums":
-        return cls(part.total, part.resampled(bootstrap))
-
-
 def measure_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> list[MeasureRow]:
     """Return one row of counts, rates and intervals for each group, in order.
 
@@ -105,48 +94,32 @@ def iterate_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> Ite
     """Yield what `measure_rows` returns, one row at a time."""
     if not counts:
         return
-    bootstrap = settings.bootstrap
     totals = np.stack([part.total for part in counts.values()])
     rates = {name: _numbers(rate_values(name, totals)) for name in RATES}
     ranks = _ranks(counts, rates["bytes_per_token"], rates["lost_share"])
-
-    @lru_cache(maxsize=128)  # references and baselines come again; the rest need not be kept
-    def sums_of(group: Group) -> _Sums:
-        return _Sums.of(counts[group], bootstrap)
-
-    ginis = _ginis(counts, bootstrap)
-    reference_of = references(counts, settings.reference)
+    pairs = _pairs(counts, settings.reference)
+    ginis = _ginis(counts)
+    found = group_intervals(counts, pairs, settings.baseline, settings.bootstrap)
     for i, (group, part) in enumerate(counts.items()):
-        sums = sums_of(group)
         values = {name: column[i] for name, column in rates.items()}
-        intervals = {
-            name: None
-            if values[name] is None or sums.replicates is None
-            else bootstrap.interval(rate.of(sums.replicates))
-            for name, rate in RATES.items()
-        }
-        pair = None
-        reference = reference_of.get(place_of(group))
-        if reference is not None and group.language is not None and part.aligned:
-            if np.array_equal(_documents(part), _documents(counts[reference])):
-                pair = sums, sums_of(reference)
-            else:
-                pair = _over_common_lines(part, counts[reference], bootstrap)
         for name, counted in (("parity", "bytes"), ("premium", "tokens")):
-            values[name], intervals[name] = _ratio(pair, counted, bootstrap)
-        values["gini"], intervals["gini"] = ginis.get(group, (None, None))
+            values[name] = _ratio(pairs.get(group), counted)
+        values["gini"] = ginis.get(group)
+        own, differences = found.get(group, GroupIntervals({}, {}))
         row: MeasureRow = {
             **group._asdict(),
             "word_segmenter": settings.word_segmenter,
-            **dict(zip(FIELDS, sums.total.tolist(), strict=True)),
+            **dict(zip(FIELDS, totals[i].tolist(), strict=True)),
             **values,
             "rank": ranks[i],
             **_distribution(part, settings.vocabulary_sizes[group.tokenizer]),
-            "intervals": intervals,
+            "intervals": {
+                name: None if value is None else own.get(name) for name, value in values.items()
+            },
         }
         baseline = group._replace(tokenizer=settings.baseline or group.tokenizer)
         if baseline != group and baseline in counts:
-            difference = _difference(sums, sums_of(baseline), bootstrap)
+            difference = _difference(totals[i], counts[baseline].total, differences)
             row["difference"] = {"baseline": settings.baseline, **difference}
         yield row
 
@@ -176,67 +149,61 @@ def _ranks(
     ]
 
 
-def _difference(sums: _Sums, baseline: _Sums, bootstrap: DocumentBootstrap) -> MeasureRow:
+def _difference(total: IntArray, baseline: IntArray, intervals: Intervals) -> MeasureRow:
     result: MeasureRow = {}
-    for name, rate in RATES.items():
-        value = _number(rate_values(name, sums.total) - rate_values(name, baseline.total))
-        interval = None
-        if value is not None and sums.replicates is not None and baseline.replicates is not None:
-            interval = bootstrap.interval(rate.of(sums.replicates) - rate.of(baseline.replicates))
+    for name in RATES:
+        value = _number(rate_values(name, total) - rate_values(name, baseline))
+        interval = None if value is None else intervals.get(name)
         result[name] = {"value": value, "interval": interval}
     return result
 
 
+def _pairs(
+    counts: dict[Group, GroupCounts], language: str
+) -> dict[Group, tuple[GroupCounts, GroupCounts]]:
+    """Return, for each aligned language that has lines in common with the reference, its counts and
+    the reference's over these lines."""
+    pairs = {}
+    reference_of = references(counts, language)
+    for group, part in counts.items():
+        reference = reference_of.get(place_of(group))
+        if reference is None or group.language is None or not part.aligned:
+            continue
+        other = counts[reference]
+        if np.array_equal(part.column("documents"), other.column("documents")):
+            pairs[group] = part, other
+        elif (common := _over_common_lines(part, other)) is not None:
+            pairs[group] = common
+    return pairs
+
+
 def _over_common_lines(
-    part: GroupCounts, other: GroupCounts, bootstrap: DocumentBootstrap
-) -> tuple[_Sums, _Sums] | None:
-    """Return the sums of two languages over the lines that both have; None where units hold several
-    lines, of which it is not known which are missing."""
-    rows = min(len(part.units), len(other.units))
-    lines = np.stack([_documents(part)[:rows], _documents(other)[:rows]])
-    common = (lines > 0).all(0)
-    if not common.any() or lines.max() > 1:
+    part: GroupCounts, other: GroupCounts
+) -> tuple[GroupCounts, GroupCounts] | None:
+    """Return the counts of two languages over the lines that both have; None where units hold
+    several lines, of which it is not known which are missing."""
+    rows = min(part.size, other.size)
+    lines = np.stack([each.column("documents")[:rows] for each in (part, other)])
+    common = np.flatnonzero((lines > 0).all(0))
+    if not len(common) or lines.max() > 1:
         return None
-    above, below = (
-        _Sums.of(GroupCounts(units[:rows][common]), bootstrap)
-        for units in (part.units, other.units)
-    )
-    return above, below
+    return GroupCounts(part.narrow.of_units(common)), GroupCounts(other.narrow.of_units(common))
 
 
-def _documents(part: GroupCounts) -> IntArray:
-    return part.units[:, FIELD_INDEX["documents"]]
-
-
-def _ratio(
-    pair: tuple[_Sums, _Sums] | None, counted: str, bootstrap: DocumentBootstrap
-) -> tuple[float | None, Interval | None]:
+def _ratio(pair: tuple[GroupCounts, GroupCounts] | None, counted: str) -> float | None:
     i = FIELD_INDEX[counted]
     if pair is None or not pair[1].total[i]:
-        return None, None
-    above, below = pair
-    value = float(above.total[i] / below.total[i])
-    if above.replicates is None or below.replicates is None:
-        return value, None
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # A resample of empty lines alone has no ratio; `interval` then gives none.
-        return value, bootstrap.interval(above.replicates[:, i] / below.replicates[:, i])
+        return None
+    return float(pair[0].total[i] / pair[1].total[i])
 
 
-def _ginis(
-    counts: dict[Group, GroupCounts], bootstrap: DocumentBootstrap
-) -> dict[Group, tuple[float | None, Interval | None]]:
-    """Return Gini and its interval for every language that is part of one."""
-    result: dict[Group, tuple[float | None, Interval | None]] = {}
+def _ginis(counts: dict[Group, GroupCounts]) -> dict[Group, float | None]:
+    """Return the Gini coefficient for every language that is part of one."""
+    result: dict[Group, float | None] = {}
     tokens = FIELD_INDEX["tokens"]
     for groups in aligned_languages(counts).values():
-        value = _number(gini([counts[group].units[:, tokens].sum() for group in groups]))
-        sums = [counts[group].resampled(bootstrap, [tokens]) for group in groups]
-        columns = [drawn[:, tokens] for drawn in sums if drawn is not None]
-        interval = None
-        if value is not None and columns:
-            interval = bootstrap.interval(gini(np.stack(columns, axis=-1)))
-        result |= dict.fromkeys(groups, (value, interval))
+        value = _number(gini([counts[group].total[tokens] for group in groups]))
+        result |= dict.fromkeys(groups, value)
     return result
 
 

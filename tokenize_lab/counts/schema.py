@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.bootstrap import DocumentBootstrap
 from corpora.languages import begins_with
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
-from tokenize_lab.tokenizer import FloatArray, IntArray
+from tokenize_lab.counts.narrow import Column, NarrowUnits, narrowed
+from tokenize_lab.tokenizer import IntArray
 
 MOST_UNITS = 2048
 
@@ -43,11 +43,11 @@ class Histogram:
     """How often each id of a vocabulary occurs, kept as sorted ids and counts."""
 
     ids: NDArray[np.uint32] = field(default_factory=lambda: _NO_IDS)
-    occurrences: IntArray = field(default_factory=lambda: _NO_OCCURRENCES)
-    _waiting: list[tuple[NDArray[np.uint32], IntArray]] = field(default_factory=list)
+    occurrences: Column = field(default_factory=lambda: _NO_OCCURRENCES)
+    _waiting: list[tuple[NDArray[np.uint32], Column]] = field(default_factory=list)
     _waiting_size: int = 0
 
-    def add(self, ids: NDArray[np.uint32], occurrences: IntArray) -> None:
+    def add(self, ids: NDArray[np.uint32], occurrences: Column) -> None:
         """Add occurrences; the sum is made when enough has gathered, or when asked for."""
         self._waiting.append((ids, occurrences))
         self._waiting_size += len(ids)
@@ -64,7 +64,7 @@ class Histogram:
             ids = ids[order]
             first = np.flatnonzero(np.diff(ids, prepend=np.int64(-1)))
             self.ids = ids[first]
-            self.occurrences = np.add.reduceat(occurrences[order], first)
+            self.occurrences = np.add.reduceat(occurrences[order], first, dtype=np.int64)
             self._waiting, self._waiting_size = [], 0
         return self
 
@@ -74,46 +74,47 @@ class GroupCounts:
     """Counts of one group.
 
     Attributes:
-        units: [units, len(FIELDS)] int64.
+        kept: [units, len(FIELDS)] int64, or the same in fewer bytes.
         histogram: of the group's token ids.
         aligned: whether units are numbered by alignment.
     """
 
-    units: IntArray = field(default_factory=lambda: _NO_UNITS)
+    kept: IntArray | NarrowUnits = field(default_factory=lambda: _NO_UNITS)
     histogram: Histogram = field(default_factory=Histogram)
     aligned: bool = True
 
     @property
+    def units(self) -> IntArray:
+        """[units, len(FIELDS)] int64."""
+        return self.kept.wide() if isinstance(self.kept, NarrowUnits) else self.kept
+
+    @property
+    def narrow(self) -> NarrowUnits:
+        """The units in few bytes."""
+        return self.kept if isinstance(self.kept, NarrowUnits) else narrowed(self.kept)
+
+    @property
+    def size(self) -> int:
+        """How many units there are."""
+        return self.kept.units if isinstance(self.kept, NarrowUnits) else len(self.kept)
+
+    @property
     def total(self) -> IntArray:
         """[len(FIELDS)] int64, the sum over all units."""
-        return np.asarray(self.units.sum(0))
+        if isinstance(self.kept, NarrowUnits):
+            return self.kept.total
+        return np.asarray(self.kept.sum(0))
 
-    def resampled(
-        self, bootstrap: DocumentBootstrap, columns: Sequence[int] | None = None
-    ) -> FloatArray | None:
-        """Return resampled counts, [replicates, len(FIELDS)]; None for fewer than two units.
-
-        Only `columns` are filled in, where they are given.
-        """
-        # A domain of a parallel corpus leaves the units of other domains empty.
-        units = self.units[self.units[:, FIELD_INDEX["documents"]] > 0]
-        counted = units.any(0) if columns is None else np.asarray(columns)
-        resampled = bootstrap.sums(units[:, counted])
-        if resampled is None:
-            return None
-        sums = np.zeros((bootstrap.replicates, units.shape[1]))
-        sums[:, counted] = resampled
-        return sums
+    def column(self, name: str) -> IntArray:
+        """Return [units] of one count."""
+        place = FIELD_INDEX[name]
+        if isinstance(self.kept, NarrowUnits):
+            return self.kept.column(place)
+        return self.kept[:, place]
 
     def add(self, first_document: int, table: IntArray) -> None:
         """Add documents' counts, [documents, len(FIELDS)], numbered on from `first_document`."""
-        self.units = with_documents(self.units, first_document, table)
-
-    def add_units(self, units: IntArray) -> None:
-        """Add another group's units to the units of the same number."""
-        shorter, longer = sorted((self.units, units), key=len)
-        self.units = longer.copy()
-        self.units[: len(shorter)] += shorter
+        self.kept = with_documents(self.units, first_document, table)
 
 
 def with_documents(units: IntArray, first_document: int, table: IntArray) -> IntArray:
@@ -146,9 +147,12 @@ def units_of(first_document: int, documents: int) -> IntArray:
 
 
 def merged(counts: dict[Group, GroupCounts], keep: Iterable[str]) -> dict[Group, GroupCounts]:
-    """Sum groups over every part not kept (`language`, `domain`, `document`); order is kept."""
+    """Sum groups over every part not kept (`language`, `domain`, `document`); order is kept.
+
+    A group that is summed with no other is returned itself.
+    """
     keep = set(keep)
-    result: dict[Group, GroupCounts] = {}
+    members: dict[Group, list[GroupCounts]] = {}
     for group, part in counts.items():
         coarse = Group(
             group.tokenizer,
@@ -157,14 +161,24 @@ def merged(counts: dict[Group, GroupCounts], keep: Iterable[str]) -> dict[Group,
             group.domain if "domain" in keep else None,
             group.document if "document" in keep else None,
         )
-        into = result.setdefault(coarse, GroupCounts(aligned=part.aligned))
-        into.aligned = into.aligned and part.aligned
-        into.add_units(part.units)
-        histogram = part.histogram.settle()
-        into.histogram.add(histogram.ids, histogram.occurrences)
-    for into in result.values():
-        into.histogram.settle()
-    return result
+        members.setdefault(coarse, []).append(part)
+    return {group: _sum(parts) for group, parts in members.items()}
+
+
+def _sum(parts: Sequence[GroupCounts]) -> GroupCounts:
+    """Return the counts of several groups, units of equal number added up."""
+    histogram = Histogram()
+    if len(parts) == 1:
+        parts[0].histogram.settle()
+        return parts[0]
+    table = np.zeros((max(part.size for part in parts), len(FIELDS)), np.int64)
+    for part in parts:
+        units = part.units
+        table[: len(units)] += units
+        settled = part.histogram.settle()
+        histogram.add(settled.ids, settled.occurrences)
+    histogram.settle()
+    return GroupCounts(narrowed(table), histogram, all(part.aligned for part in parts))
 
 
 class Place(NamedTuple):
@@ -204,7 +218,7 @@ def aligned_languages(counts: dict[Group, GroupCounts]) -> dict[tuple[str, str],
             by_place.setdefault((group.tokenizer, group.corpus), []).append(group)
     result: dict[tuple[str, str], Sequence[Group]] = {}
     for key, groups in by_place.items():
-        lines = {group: counts[group].units[:, FIELD_INDEX["documents"]] for group in groups}
+        lines = {group: counts[group].column("documents") for group in groups}
         fullest = max(lines.values(), key=np.sum)
         complete = [group for group in groups if np.array_equal(lines[group], fullest)]
         if len(complete) > 1:

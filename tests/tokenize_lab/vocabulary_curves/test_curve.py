@@ -132,8 +132,12 @@ def test_what_more_ids_gain(curves: VocabCurves) -> None:
         low, high = row["intervals"]["marginal_bytes_per_token"]
         assert low <= row["marginal_bytes_per_token"] <= high
         # Sizes are paired: a gain is known better than the two rates it is the difference of.
-        own_low, own_high = row["intervals"]["bytes_per_token"]
-        assert (high - low) * step < own_high - own_low
+        ends = [r["intervals"]["bytes_per_token"] for r in (before, row)]
+        width_before, width = (end[1] - end[0] for end in ends)
+        if width_before:
+            assert (high - low) * step < width
+        else:  # of bytes alone
+            assert (high - low) * step == pytest.approx(width)
     assert rows[-1]["bytes_per_token"] < rows[-1]["bytes_per_pretoken"]
 
 
