@@ -16,7 +16,7 @@ from tokenize_lab.counts.schema import Group, GroupCounts, aligned_languages
 from tokenize_lab.rates import RATES, gini
 from tokenize_lab.tokenizer import FloatArray
 
-Intervals = dict[str, Interval | None]
+NamedIntervals = dict[str, Interval | None]
 _COSTS = ("bytes", "tokens")  # what parity and premium are ratios of
 
 
@@ -28,8 +28,8 @@ class GroupIntervals(NamedTuple):
         differences: of its rates less the baseline's.
     """
 
-    rates: Intervals
-    differences: Intervals
+    rates: NamedIntervals
+    differences: NamedIntervals
 
 
 def group_intervals(
@@ -61,7 +61,7 @@ def group_intervals(
             drawn = _rates(sums)
             intervals = dict(zip(RATES, bootstrap.intervals(drawn), strict=True))
             beside = standard.rates(groups[place], drawn)
-            differences: Intervals = {}
+            differences: NamedIntervals = {}
             if beside is not None:
                 ends = bootstrap.intervals(drawn - beside)
                 differences = dict(zip(RATES, ends, strict=True))

@@ -14,7 +14,7 @@ import numpy as np
 from corpora.bootstrap import DocumentBootstrap
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.counts.schema import Group, GroupCounts, aligned_languages, place_of, references
-from tokenize_lab.intervals import GroupIntervals, Intervals, group_intervals
+from tokenize_lab.intervals import GroupIntervals, group_intervals
 from tokenize_lab.rates import (
     LEAST_COMPARABLE,
     RATES,
@@ -95,8 +95,10 @@ def iterate_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> Ite
     if not counts:
         return
     totals = np.stack([part.total for part in counts.values()])
-    rates = {name: _numbers(rate_values(name, totals)) for name in RATES}
+    rate_of = {name: rate_values(name, totals) for name in RATES}
+    rates = {name: _numbers(values) for name, values in rate_of.items()}
     ranks = _ranks(counts, rates["bytes_per_token"], rates["lost_share"])
+    places = {group: place for place, group in enumerate(counts)}
     pairs = _pairs(counts, settings.reference)
     ginis = _ginis(counts)
     found = group_intervals(counts, pairs, settings.baseline, settings.bootstrap)
@@ -119,8 +121,18 @@ def iterate_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> Ite
         }
         baseline = group._replace(tokenizer=settings.baseline or group.tokenizer)
         if baseline != group and baseline in counts:
-            difference = _difference(totals[i], counts[baseline].total, differences)
-            row["difference"] = {"baseline": settings.baseline, **difference}
+            beside = places[baseline]
+            values = {name: _number(of[i] - of[beside]) for name, of in rate_of.items()}
+            row["difference"] = {
+                "baseline": settings.baseline,
+                **{
+                    name: {
+                        "value": value,
+                        "interval": None if value is None else differences.get(name),
+                    }
+                    for name, value in values.items()
+                },
+            }
         yield row
 
 
@@ -147,15 +159,6 @@ def _ranks(
         None if rate is None else 1 + sum(r > rate for r in found[group._replace(tokenizer="")])
         for group, rate in zip(counts, kept, strict=True)
     ]
-
-
-def _difference(total: IntArray, baseline: IntArray, intervals: Intervals) -> MeasureRow:
-    result: MeasureRow = {}
-    for name in RATES:
-        value = _number(rate_values(name, total) - rate_values(name, baseline))
-        interval = None if value is None else intervals.get(name)
-        result[name] = {"value": value, "interval": interval}
-    return result
 
 
 def _pairs(

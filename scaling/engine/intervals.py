@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from scaling.engine.newton import Array, Predictor, minimise
 from scaling.engine.problem import Problem
@@ -61,7 +61,7 @@ def from_hessian(
     meat = scores.T @ scores * correction
     change = _public_jacobian(problem, theta)
     spread = np.sqrt(np.maximum(np.diag(change @ inverse @ meat @ inverse @ change.T), 0))
-    half = float(student.ppf(0.5 + level / 2, free)) * spread
+    half = float(stdtrit(free, 0.5 + level / 2)) * spread
     centre = np.array([problem.public(theta)[name][0] for name in problem.names])
     return Curvature(centre - half, centre + half, condition)
 
@@ -140,7 +140,7 @@ def _allowed(problem: Problem, theta: Array, level: float) -> tuple[float, float
     n, p = len(residuals), theta.shape[1]
     noise = float(np.sum(problem.loss.slope(residuals) ** 2)) / max(n - p, 1)
     bend = float(np.mean(np.broadcast_to(problem.loss.curvature(residuals), (n,))))
-    quantile = float(student.ppf(0.5 + level / 2, max(n - p, 1)))
+    quantile = float(stdtrit(max(n - p, 1), 0.5 + level / 2))
     return noise, bend, 0.5 * quantile**2 * noise / max(bend, 1e-12)
 
 

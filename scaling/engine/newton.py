@@ -62,7 +62,8 @@ class Loss(NamedTuple):
 SQUARES = Loss()
 
 
-CHUNK = 512  # copies per batch, so that its Jacobian stays within the processor's cache
+# Of a batch, so that its Jacobian stays within the processor's cache: copies, and rows of them all.
+CHUNK, ROWS_AT_ONCE = 512, 1 << 17
 MOST_ITERATIONS = 2000  # a guard: what is well posed needs a few dozen
 SHORTER = (0.5, 0.25, 0.0625)  # shares of a step that are tried where the whole of it overshoots
 
@@ -195,13 +196,14 @@ def minimise(
             this fraction of it.
     """
     copies = len(start)
+    chunk = min(CHUNK, max(1, ROWS_AT_ONCE // target.shape[-1]))
     target = np.broadcast_to(target, (copies, target.shape[-1]))
     weights = np.broadcast_to(weights, (copies, weights.shape[-1]))
     parts = [
         _minimise_chunk(
             model, target[rows], weights[rows], start[rows], loss, iterations, tolerance
         )
-        for rows in (slice(at, at + CHUNK) for at in range(0, copies, CHUNK))
+        for rows in (slice(at, at + chunk) for at in range(0, copies, chunk))
     ]
     return Minimum(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 

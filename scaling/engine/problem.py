@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 
 from scaling.engine.bootstrap import NUMERICAL, Bootstrap, case_weights
 from scaling.engine.newton import (
@@ -216,6 +215,8 @@ def land_on_kink(problem: Problem, theta: Array) -> tuple[Array, float]:
     are met exactly. Newton on a smoothed loss comes close; linear programmes on the linearised law
     then land on it, each within a trust region (as in Osborne and Watson 1971).
     """
+    from scipy.optimize import linprog
+
     n, p = len(problem.target), theta.shape[1]
     above, below = problem.loss.above, problem.loss.below
     cost = np.concatenate([np.zeros(p), np.full(n, above), np.full(n, below)])

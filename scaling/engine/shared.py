@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import f as fisher
+from scipy.special import fdtrc
 
 from scaling.engine.newton import Array
 
@@ -61,7 +61,7 @@ class TwoLevels(NamedTuple):
             return 0.0, 1.0
         n, m = len(self.blocks), len(self.sizes)
         usual = (n - float(np.sum(self.sizes**2)) / n) / (m - 1)
-        chance = fisher.sf(between / inside, self.free_between, self.free_within)
+        chance = fdtrc(self.free_between, self.free_within, between / inside)
         return (between - inside) / (between + (usual - 1) * inside), float(chance)
 
 

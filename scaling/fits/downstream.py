@@ -1,7 +1,7 @@
 """Fitting task error to loss, and following a law of the loss through to it."""
 
 import numpy as np
-from scipy import stats
+from scipy.special import fdtrc
 
 from corpora.arguments import real
 from corpora.errors import InputError
@@ -69,8 +69,8 @@ def _refuse_guessing(runs: Runs, residuals: Array, wrong: Array) -> None:
     flat, left = float(np.sum((wrong - wrong.mean()) ** 2)), float(residuals @ residuals)
     if left <= 0 or free < 1:
         return
-    ratio = (flat - left) / (len(NAMES) - 1) / (left / free)
-    if float(stats.f.sf(ratio, len(NAMES) - 1, free)) > LIKELY:
+    ratio = max(flat - left, 0.0) / (len(NAMES) - 1) / (left / free)
+    if float(fdtrc(len(NAMES) - 1, free, ratio)) > LIKELY:
         raise InputError(
             f"{runs.name}: downstream needs errors that fall with the loss, and a constant of"
             f" {wrong.mean():.3g} tells these as well: the models guess, or there are too few of"

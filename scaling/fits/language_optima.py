@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy.stats import f as fisher
+from scipy.special import fdtrc
 
 from corpora.errors import InputError
 from scaling.engine.newton import Array
@@ -231,7 +231,7 @@ def _bowl_findings(
     apart = bowls.observed - own @ np.linalg.lstsq(own, bowls.observed, rcond=None)[0]
     inside, all_in_one = float(apart @ apart), float(residuals @ residuals)
     ratio = (all_in_one - inside) / (rank - p) / max(inside / (n - rank), 1e-300)
-    if fisher.sf(ratio, rank - p, n - rank) >= SURE:
+    if fdtrc(rank - p, n - rank, max(ratio, 0.0)) >= SURE:
         return []
     missed = {name: float(np.sum(residuals[label == name] ** 2)) for name in names}
     worst = max(missed, key=lambda name: missed[name])

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import f as fisher
+from scipy.special import fdtrc
 
 from corpora.errors import InputError
 from scaling.engine.bootstrap import (
@@ -366,8 +366,8 @@ def skewed(cells: tuple[IsoflopCell, ...], minima: Minima, loss: Array) -> list[
     tested = len(moves)
     if not tested or squares <= len(loss) * (ROUNDING * float(np.abs(loss).max())) ** 2:
         return []
-    ratio = (squares - cubes) / tested / max(cubes / free, 1e-300)
-    if fisher.sf(ratio, tested, free) >= SURE:
+    ratio = max(squares - cubes, 0.0) / tested / max(cubes / free, 1e-300)
+    if fdtrc(tested, free, ratio) >= SURE:
         return []
     move, height = float(np.median(moves)), float(np.median(heights))
     where = f" (median of {tested} curves)" if tested > 1 else ""

@@ -5,7 +5,6 @@ optimum by interpolation of Porian et al. 2024 (arXiv 2406.19146).
 from typing import NamedTuple
 
 import numpy as np
-from scipy.interpolate import Akima1DInterpolator
 
 from corpora.errors import InputError
 from scaling.engine.bootstrap import (
@@ -340,6 +339,8 @@ def _interpolated_optimum(
     generator: np.random.Generator,
 ) -> _Optimum | None:
     """Return the optimum, or None where most repetitions put it at an end of the grid."""
+    from scipy.interpolate import Akima1DInterpolator
+
     sizes = np.unique(params)
     if len(sizes) < 3:
         return None

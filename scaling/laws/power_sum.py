@@ -15,18 +15,22 @@ in (A, P) together, and the long valley between E, A and alpha, curved in their 
 straight. No coefficient below zero is then a bound of a coordinate, which a fit can lie on.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from copy import copy
 from math import comb
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scaling.engine.newton import Array, Loss, Predictor, above_floor, exponential
 from scaling.engine.problem import Node, Problem, grid, search
+from scaling.laws.positive_sum import PositiveSum
 
 Coefficients = Mapping[str, Any]  # a number, or an array of draws, by name
 # Of the lowest loss: the least height of a term that has an exponent, and one to start from.
 LEAST_SHARE, START_SHARE = 1e-9, 1e-4
+MOST_SEARCHED = 2048  # rows
 
 
 class Term(NamedTuple):
@@ -102,9 +106,7 @@ class PowerSum(NamedTuple):
             raw = theta[:, :count] * np.exp(-theta[:, count:] @ data.shifts.T)
             return self._published(raw, theta[:, count:], data.means)
 
-        nodes = search(
-            data.design, loss, np.ones(len(loss)), grid(list(self.exponents.values())), charge, keep
-        )
+        nodes = self._nodes(data, loss, charge, keep, relative=False)
         starts = np.concatenate([nodes.linear, nodes.exponents], axis=1)
         return Problem(Predictor(value, jacobian), loss, charge, self.names, public), starts
 
@@ -151,7 +153,7 @@ class PowerSum(NamedTuple):
         data = _Centred(self, columns)
         count = len(self.terms)
         least = LEAST_SHARE * float(loss.min())
-        model = _PositiveSum(data, count, len(self.names), least)
+        model = PositiveSum(data.slopes, len(loss), len(self.names), least)
 
         def public(theta: Array) -> dict[str, Array]:
             exponents = model.exponents(theta)
@@ -170,8 +172,13 @@ class PowerSum(NamedTuple):
     def _nodes(
         self, data: "_Centred", loss: Array, charge: Loss, keep: int, relative: bool
     ) -> Node:
-        """Return the best nodes of the grid of exponents; they need not know a sharp kink."""
+        """Return the best nodes of the grid of exponents; they need not know a sharp kink, nor all
+        rows of a large table, of which some are taken evenly from the lowest loss to the highest.
+        """
         eased = charge._replace(delta=max(charge.delta, 1e-3))
+        if len(loss) > MOST_SEARCHED:
+            rows = np.argsort(loss, kind="stable")[:: -(-len(loss) // MOST_SEARCHED)]
+            data, loss = data.of_rows(rows), loss[rows]
         nodes, ones = grid(list(self.exponents.values())), np.ones(len(loss))
         return search(data.design, loss, ones, nodes, eased, keep, relative=relative)
 
@@ -224,6 +231,13 @@ class _Centred:
             if term.log[1]:
                 self.factors[:, k] = centred[term.log[0]] ** term.log[1]
 
+    def of_rows(self, rows: NDArray[np.int64]) -> "_Centred":
+        """Return these rows, measured from the same means."""
+        some = copy(self)
+        some.slopes = [{e: slope[rows] for e, slope in of.items()} for of in self.slopes]
+        some.factors = self.factors[rows]
+        return some
+
     def design(self, exponents: Array) -> Array:
         """Return [R, n, k] columns whose weighted sum is L, at [R, e] exponents."""
         return np.exp(self.logs(np.zeros((1, len(self.slopes))), exponents)) * self.factors
@@ -237,92 +251,6 @@ class _Centred:
                 total = total + exponents[:, [e]] * slope
             out[..., k] = total
         return out
-
-
-class _PositiveSum:
-    """The engine's view of a sum of positive terms: theta = (heights A, slopes P) at the centre.
-
-    A term is A exp(v) with v = sum_e P_e s_e / A, `s_e` being what its logarithm gains per unit of
-    exponent e.
-
-    Attributes:
-        owners: of each exponent, the term it belongs to.
-        least: the lowest height of a term that has an exponent.
-    """
-
-    def __init__(self, data: _Centred, count: int, size: int, least: float) -> None:
-        self.data, self.count, self.size = data, count, size
-        owners = {e: k for k, slopes in enumerate(data.slopes) for e in slopes}
-        assert len(owners) == sum(map(len, data.slopes)), "an exponent is shared by terms"
-        self.owners = [owners[e] for e in range(size - count)]
-        self.low = np.zeros(size)
-        self.low[self.owners] = least
-
-    def of_log(self) -> Predictor:
-        """Return the model of ln L."""
-
-        def value(theta: Array) -> Array:
-            return np.asarray(np.log(self._heights(theta).sum(-1)))
-
-        def jacobian(theta: Array) -> Array:
-            return np.asarray(self.slopes(theta) / self._heights(theta).sum(-1)[..., None])
-
-        def curvature(theta: Array, charges: Array) -> Array:
-            share = jacobian(theta)
-            total = -np.swapaxes(share * charges[..., None], -1, -2) @ share
-            bend = self.bend(theta, charges / self._heights(theta).sum(-1))
-            return np.asarray(total + bend)
-
-        return Predictor(value, jacobian, curvature, self.low)
-
-    def of_value(self) -> Predictor:
-        """Return the model of L itself, in the same coordinates."""
-
-        def value(theta: Array) -> Array:
-            return np.asarray(self._heights(theta).sum(-1))
-
-        return Predictor(value, self.slopes, self.bend, self.low)
-
-    def exponents(self, theta: Array) -> Array:
-        """Return [R, e] exponents."""
-        return np.asarray(theta[:, self.count :] / theta[:, self.owners])
-
-    def slopes(self, theta: Array) -> Array:
-        """Return [R, n, p] d L / d theta."""
-        out = np.empty((len(theta), len(self.data.factors), self.size))
-        for k, power, growth in self._terms(theta):
-            out[..., k] = growth * (1 - power)
-            for e, slope in self.data.slopes[k].items():
-                out[..., self.count + e] = growth * slope
-        return out
-
-    def bend(self, theta: Array, charges: Array) -> Array:
-        """Return [R, p, p] `sum_n charges_n d2 L_n / d theta2`: each term's has rank one."""
-        out = np.zeros((len(theta), self.size, self.size))
-        for k, power, growth in self._terms(theta):
-            if not self.data.slopes[k]:
-                continue
-            weight = growth * charges / theta[:, [k]]
-            out[:, k, k] = np.einsum("rn,rn,rn->r", weight, power, power)
-            for e, slope in self.data.slopes[k].items():
-                row = self.count + e
-                out[:, k, row] = out[:, row, k] = -(weight * power) @ slope
-                for f, other in self.data.slopes[k].items():
-                    out[:, row, self.count + f] = weight @ (slope * other)
-        return out
-
-    def _terms(self, theta: Array) -> Iterator[tuple[int, Array, Array]]:
-        """Yield each term's number, v and exp(v), [R, n]; a height of 0 has no exponent."""
-        for k, slopes in enumerate(self.data.slopes):
-            power = np.zeros((len(theta), len(self.data.factors)))
-            for e, slope in slopes.items():
-                power = power + (theta[:, [self.count + e]] / theta[:, [k]]) * slope
-            yield k, power, np.exp(power)
-
-    def _heights(self, theta: Array) -> Array:
-        """Return [R, n, k] the terms."""
-        terms = [theta[:, [k]] * growth for k, _, growth in self._terms(theta)]
-        return np.stack(terms, axis=-1)
 
 
 class _LogSum:

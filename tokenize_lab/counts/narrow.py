@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tokenize_lab.tokenizer import IntArray
 
-Column = NDArray[np.unsignedinteger | np.int64]
+CountColumn = NDArray[np.unsignedinteger | np.int64]
 _NARROW = (np.uint8, np.uint16, np.uint32)
 
 
@@ -28,14 +28,14 @@ class NarrowUnits(NamedTuple):
     """
 
     units: int
-    columns: tuple[Column, ...]
+    columns: tuple[CountColumn, ...]
     places: NDArray[np.int8]
     total: IntArray
 
     @classmethod
-    def of(cls, columns: Sequence[Column]) -> "NarrowUnits":
+    def of(cls, columns: Sequence[CountColumn]) -> "NarrowUnits":
         """Return the table whose columns these are: at least one, each [units], none below 0."""
-        places, kept = np.full(len(columns), -1, np.int8), list[Column]()
+        places, kept = np.full(len(columns), -1, np.int8), list[CountColumn]()
         known: dict[tuple[str, bytes], int] = {}
         total = np.array([column.sum(dtype=np.int64) for column in columns], np.int64)
         for i, column in enumerate(columns):
@@ -43,7 +43,8 @@ class NarrowUnits(NamedTuple):
                 known_as = column.dtype.str, column.tobytes()
                 if known_as not in known:
                     known[known_as] = len(kept)
-                    kept.append(column)
+                    # A copy: what it is a piece of need not be kept for it.
+                    kept.append(np.frombuffer(known_as[1], column.dtype))
                 places[i] = known[known_as]
         return cls(len(columns[0]), tuple(kept), places, total)
 
@@ -77,7 +78,7 @@ class NarrowUnits(NamedTuple):
         return self._replace(units=int(numbers[-1]) + 1, columns=columns)
 
 
-def narrow(column: IntArray) -> Column:
+def narrow(column: IntArray) -> CountColumn:
     """Return a column of counts in the narrowest type that holds them."""
     least, most = (int(column.min()), int(column.max())) if len(column) else (0, 0)
     fitting = (kind for kind in _NARROW if least >= 0 and most <= np.iinfo(kind).max)

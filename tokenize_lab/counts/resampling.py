@@ -12,7 +12,7 @@ import numpy as np
 
 from corpora.bootstrap import DocumentBootstrap
 from tokenize_lab.counts.fields import FIELD_INDEX
-from tokenize_lab.counts.narrow import Column, NarrowUnits
+from tokenize_lab.counts.narrow import CountColumn, NarrowUnits
 from tokenize_lab.counts.schema import GroupCounts
 from tokenize_lab.tokenizer import FloatArray, IntArray
 
@@ -54,7 +54,7 @@ class _Block:
     """Distinct columns of several groups of as many units."""
 
     def __init__(self, bootstrap: DocumentBootstrap) -> None:
-        self.columns: list[Column] = []
+        self.columns: list[CountColumn] = []
         self._bootstrap = bootstrap
         self._known: dict[tuple[str, bytes], int] = {}
         self._groups: list[tuple[int, IntArray]] = []

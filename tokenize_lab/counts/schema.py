@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from corpora.languages import begins_with
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
-from tokenize_lab.counts.narrow import Column, NarrowUnits, narrowed
+from tokenize_lab.counts.narrow import CountColumn, NarrowUnits, narrowed
 from tokenize_lab.tokenizer import IntArray
 
 MOST_UNITS = 2048
@@ -43,11 +43,11 @@ class Histogram:
     """How often each id of a vocabulary occurs, kept as sorted ids and counts."""
 
     ids: NDArray[np.uint32] = field(default_factory=lambda: _NO_IDS)
-    occurrences: Column = field(default_factory=lambda: _NO_OCCURRENCES)
-    _waiting: list[tuple[NDArray[np.uint32], Column]] = field(default_factory=list)
+    occurrences: CountColumn = field(default_factory=lambda: _NO_OCCURRENCES)
+    _waiting: list[tuple[NDArray[np.uint32], CountColumn]] = field(default_factory=list)
     _waiting_size: int = 0
 
-    def add(self, ids: NDArray[np.uint32], occurrences: Column) -> None:
+    def add(self, ids: NDArray[np.uint32], occurrences: CountColumn) -> None:
         """Add occurrences; the sum is made when enough has gathered, or when asked for."""
         self._waiting.append((ids, occurrences))
         self._waiting_size += len(ids)
