@@ -32,6 +32,7 @@ from scaling.runs import Runs
 FEWEST = 3  # languages with an optimum of their own
 SURE = 0.01  # p-value below which bowls are said to differ
 STEEP = 4.0  # standard errors that a bowl's curvature is above 0, below which it is said to be flat
+SAME = np.log(1.05)  # rates nearer to each other are one, realised twice
 _STEP = 1e-6
 LanguageNames = np.ndarray[tuple[int], np.dtype[np.str_]]
 
@@ -77,7 +78,7 @@ def found_optima(runs: Runs, labels: Sequence[str]) -> OwnOptima | Finding:
             names = both
     kept = np.isin(label, names)
     label, rate, loss, sizes = label[kept], rate[kept], loss[kept], sizes[kept]
-    if max(len(np.unique(rate[label == name])) for name in names) < 3:
+    if max(_different(rate[label == name]) for name in names) < 3:
         raise InputError(
             f"{runs.name}: {LAW}: no language has three compression rates, so nothing tells how"
             " much a wrong one costs; train more"
@@ -85,10 +86,12 @@ def found_optima(runs: Runs, labels: Sequence[str]) -> OwnOptima | Finding:
     coordinates = [np.log(rate)]
     if RATIO in places:
         coordinates.append(np.log(runs.column("train_bytes", LAW)[kept] / sizes))
+    mixed = runs.rows["mixture"].to_numpy()[kept] if "mixture" in runs.rows.columns else None
     seeds = None
     if "seed" in runs.rows.columns:
         seeds = np.array(runs.rows["seed"].cast(pl.String).fill_null("").to_list(), str)[kept]
-    levels = _levels(label, None if RATIO in places else sizes, seeds)
+    apart = (None if RATIO in places else sizes, mixed)
+    levels = _levels([label, *(part.astype(str) for part in apart if part is not None)], seeds)
     one_size = all(len(np.unique(sizes[label == name])) == 1 for name in names)
     told = (*places, LOSS) if RATIO in places or one_size else places
     bowls = _make_bowls(names, label, levels, coordinates, np.log(loss), places, told)
@@ -101,17 +104,25 @@ def found_optima(runs: Runs, labels: Sequence[str]) -> OwnOptima | Finding:
     return _solved(bowls, names, others, label, rate)
 
 
+def _different(values: Array) -> int:
+    """Return how many values there are, those that a realised rate scatters over counted as one."""
+    return len(np.unique(np.round(np.log(values) / SAME)))
+
+
 def _with_two(label: LanguageNames, values: Array) -> tuple[list[str], dict[str, str]]:
     """Return the languages of two values or more, and why the others are not."""
     names = [str(name) for name in dict.fromkeys(label.tolist())]
-    enough = [name for name in names if len(np.unique(values[label == name])) > 1]
+    enough = [name for name in names if _different(values[label == name]) > 1]
     return enough, {name: "has runs of one rate" for name in names if name not in enough}
 
 
-def _levels(label: LanguageNames, sizes: Array | None, seeds: LanguageNames | None) -> Labels:
-    """Return [n] the level of each run: of its language, its size where that is not fitted, and its
-    seed where every seed has several runs."""
-    parts = [label, *([] if sizes is None else [sizes.astype(str)])]
+def _levels(parts: Sequence[LanguageNames], seeds: LanguageNames | None) -> Labels:
+    """Return [n] the level of each run: of its language, of its size where that is not fitted, of
+    its mixture of texts, and of its seed where every seed has several runs.
+
+    Args:
+        parts: [n] each, but the seeds.
+    """
     if seeds is not None:
         by_seed, counts = _numbered([*parts, seeds])
         if counts.min() > 1:

@@ -43,7 +43,10 @@ def by_language(runs: Runs) -> Runs:
     """Return a row a language, of a table whose rows are runs of several languages.
 
     Such a table has columns `bits_per_byte:NAME`, and may have `compression_rate:NAME`, what the
-    run came to in that language. Another table is returned as it is.
+    run came to in that language, and `share:NAME`, of its text; a language that a run did not read
+    has no row of it. What the table calls a mixture of texts, its `dataset`, becomes `mixture`.
+    Runs of one text are left out, for one model of many languages has other optima. Another table
+    is returned as it is.
 
     Raises:
         InputError: one of those holds what is no positive number.
@@ -52,9 +55,15 @@ def by_language(runs: Runs) -> Runs:
     names = [name.removeprefix(head) for name in runs.rows.columns if name.startswith(head)]
     if not names:
         return runs
+    several = runs.rows.select(
+        pl.any_horizontal(pl.col(f"{LOSS}:{name}").is_not_null() for name in names)
+    )
+    runs = runs.where(several.to_series().to_numpy(), "of one text, where others read several")
     parts = []
     for name in names:
         part = runs.rows.filter(pl.col(f"{LOSS}:{name}").is_not_null())
+        if f"share:{name}" in part.columns:
+            part = part.filter((pl.col(f"share:{name}") > 0).fill_null(True))
         of_name = {kind: f"{kind}:{name}" for kind in (LOSS, RATE)}
         held = {kind: column for kind, column in of_name.items() if column in part.columns}
         for column in held.values():
@@ -68,7 +77,7 @@ def by_language(runs: Runs) -> Runs:
         ours = [pl.col(column).cast(pl.Float64).alias(kind) for kind, column in held.items()]
         parts.append(part.with_columns(*ours, language=pl.lit(name)))
     rows = pl.concat(parts).select(~pl.selectors.contains(":"))
-    return replace(runs, rows=rows.drop("dataset", strict=False))
+    return replace(runs, rows=rows.rename({"dataset": "mixture"}, strict=False))
 
 
 def language_labels(runs: Runs) -> list[str]:

@@ -216,7 +216,8 @@ def fit(
     budget: float | Sequence[float] | None = (),
     up_to: float | None = None,
 ) -> FittedLaw:
-    """Fit a scaling law to runs, to each tokenization, language and data set on its own.
+    """Fit a scaling law to runs, to each tokenization, language and data set on its own; the law
+    `languages` to all languages at once.
 
     Arguments:
         runs: what `read_runs` returns, or anything it reads: a `.csv` or `.parquet` file, the

@@ -167,6 +167,16 @@ def test_rows_of_several_languages_are_rows_of_each() -> None:
     parity = {f"l{i}": one for i, one in enumerate(PARITY)}
     found, long = fit(wide, "languages", parity=parity, draws=0), fitted(planted.runs)
     assert found.only.estimates == pytest.approx(long.estimates)
+    other = wide.with_columns(pl.col(r"^bits_per_byte:.*$") * 1.1, dataset=pl.lit("other"))
+    none = other.with_columns(pl.lit(0.0).alias("share:l3"), pl.lit(9.0).alias("bits_per_byte:l3"))
+    alone = wide.head(1).with_columns(
+        pl.lit(None, pl.Float64).alias(f"bits_per_byte:l{i}") for i in range(len(PARITY))
+    )
+    tables_ = [wide.with_columns(dataset=pl.lit("one")), none, alone]
+    mixed = fit(pl.concat(tables_, how="diagonal"), "languages", parity=parity, draws=0).only
+    for name in ("compression_rate_own:l3", "bytes_per_param_own:l5"):  # levels of their own
+        assert mixed.estimates[name] == pytest.approx(long.estimates[name], rel=0.02)
+    assert [gone.reason for gone in mixed.excluded] == ["of one text, where others read several"]
     damaged = wide.with_columns((-pl.col("bits_per_byte:l2")).alias("bits_per_byte:l2"))
     with pytest.raises(InputError, match=r"row 1: bits_per_byte:l2 is -.*, not a positive number"):
         fit(damaged, "languages", parity=parity)
