@@ -8,7 +8,6 @@ towards one text, and its optimum is that text up to its cap.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.optimize import nnls
 
 from corpora.bootstrap import Interval
 from scaling.engine.bootstrap import percentiles
@@ -137,5 +136,7 @@ def outside_hull(shares: Sequence[float], tried: Array) -> float:
     Args:
         shares: [K]. tried: [n, K].
     """
+    from scipy.optimize import nnls
+
     _, distance = nnls(tried.T, np.asarray(shares))
     return float(distance) if distance > IN_HULL else 0.0

@@ -13,8 +13,6 @@ mean, and a_j = k - u_j.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.stats import rankdata
 
 from scaling.engine.newton import SQUARES, Array, Minimum, Predictor, minimise
 
@@ -146,6 +144,8 @@ def gp_fit(basis: KernelBasis, losses: Array) -> tuple[Process, Array]:
     out is predicted with mean and weights of the others at the same length and noise (Rasmussen and
     Williams 2006, equation 5.12).
     """
+    from scipy.optimize import minimize_scalar
+
     ones = np.ones(len(losses))
     best: tuple[float, int, float] | None = None
     for i, (values, vectors) in enumerate(zip(basis.values, basis.vectors, strict=True)):
@@ -189,6 +189,8 @@ def squared_distances(first: Array, second: Array) -> Array:
 @np.errstate(invalid="ignore", divide="ignore")
 def rank_correlation(pairs: Array) -> Array:
     """Return [R] Spearman correlations of [2, R, n] pairs."""
+    from scipy.stats import rankdata
+
     first, second = rankdata(pairs, axis=-1)
     first = first - first.mean(axis=-1, keepdims=True)
     second = second - second.mean(axis=-1, keepdims=True)

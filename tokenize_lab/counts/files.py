@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 PARTS = list(Group._fields)
-_ROWS_AT_ONCE = 1 << 17
+_ROWS_AT_ONCE = 1 << 16
 
 
 def read_counts(counts: bytes, histograms: bytes) -> dict[Group, GroupCounts]:
