@@ -7,15 +7,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from corpora.arguments import whole
 from corpora.corpus import Corpus
-from corpora.document import Batch
+from corpora.document import Batch, utf8_length
 from corpora.errors import InputError
 from tokenize_lab.backends.objects import ObjectTokenizer
 from tokenize_lab.counts.batches import BatchCounter, BatchCounts, CountJob
@@ -32,10 +34,47 @@ CountedWork = tuple[Corpus, Batch, BatchCounts]
 CountBatches = Callable[[Iterable[Work], CountJob], Iterator[CountedWork]]
 
 # Below this much encoding (bytes x tokenizers) starting processes costs more than it saves.
-_WORTH_PROCESSES = 24 << 20
-# What a tokenizer whose chunks are shared costs, beside one that encodes every text whole; and what
-# cutting the text does, once for all of them.
-_SHARED, _CUTTING = 0.2, 0.5
+_WORTH_PROCESSES = 64 << 20
+# Beside a byte that one tokenizer encodes: what it takes to cut one into chunks, once for all
+# tokenizers, and for each of them to add up what it knows of them; what is new is encoded.
+_CUTTING, _ADDING = 0.3, 0.1
+_SAMPLED_CHARACTERS = 1 << 17  # of a language, for how much of its text is new
+# Work of one kind stays in one process until that has more than another by so many pieces of it.
+_UNEVEN = 3
+_AHEAD = 4  # pieces of work read ahead, for each process
+
+
+class _Dealing:
+    """To which of several processes work goes: evenly, and what is of one kind to the same one."""
+
+    def __init__(self, places: int) -> None:
+        self._loads = [0.0] * places
+        self._homes: dict[object, int] = {}
+
+    def place(self, kind: object, cost: float) -> int:
+        """Return where the next piece of work goes."""
+        least = min(range(len(self._loads)), key=self._loads.__getitem__)
+        home = self._homes.setdefault(kind, least)
+        chosen = least if self._loads[home] - self._loads[least] > _UNEVEN * cost else home
+        self._loads[chosen] += cost
+        return chosen
+
+
+@dataclass
+class _Piece(Generic[K, W, R]):
+    """A piece of work: of another process where it has a future, else of this one."""
+
+    kept: K
+    work: W
+    future: "Future[R] | None"
+    result: R | None = None
+    done: bool = False
+
+    def finish(self, act: Callable[[W], R]) -> None:
+        """See that there is a result, made here or waited for."""
+        if not self.done:
+            self.result = act(self.work) if self.future is None else self.future.result()
+            self.done = True
 
 
 def map_here(
@@ -45,6 +84,7 @@ def map_here(
     jobs: int,
     cost: Callable[[W], float],
     tokenizers: Sequence[object] = (),
+    kind: Callable[[W], object] = lambda work: None,
 ) -> Iterator[tuple[K, W, R]]:
     """Yield what comes of each piece of work, in order, whatever the number of processes.
 
@@ -52,10 +92,12 @@ def map_here(
         stream: pieces of work, each beside something that stays in this process.
         start: called once in each process, for what does the work there; sent to workers, as work
             and results are.
-        jobs: worker processes, at most; none for little work. 0 for one a core.
+        jobs: processes at most, this one among them, which does its part; for little work it does
+            all. 0 for one a core.
         cost: of a piece of work, in bytes encoded by one tokenizer.
         tokenizers: that do the work. An object of another program's may be of a class that no new
             process can find, so that all is done in this one.
+        kind: of a piece of work: what one process learns of one helps it with others of that kind.
 
     Raises:
         InputError: a worker was killed, or what the work raises.
@@ -72,9 +114,8 @@ def map_here(
             total += cost(work)
             if total > _WORTH_PROCESSES:
                 break
-    everything = chain(head, stream)
+    everything, act = chain(head, stream), start()
     if total <= _WORTH_PROCESSES:
-        act = start()
         for kept, work in everything:
             yield kept, work, act(work)
         return
@@ -83,38 +124,49 @@ def map_here(
     from concurrent.futures.process import BrokenProcessPool
 
     # Spawned, not forked: encoders and array libraries hold threads and locks.
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_worker, (start,))
-    waiting: deque[tuple[K, W, Future[R]]] = deque()
+    context = multiprocessing.get_context("spawn")
+    # One process to a pool, so that work of one kind can be given to the same one.
+    pools = [ProcessPoolExecutor(1, context, _start_worker, (start,)) for _ in range(jobs - 1)]
+    dealing, waiting = _Dealing(jobs), deque[_Piece[K, W, R]]()
+
+    def first() -> tuple[K, W, R]:
+        piece = waiting.popleft()
+        own = (other for other in waiting if other.future is None and not other.done)
+        while piece.future is not None and not piece.future.done() and (other := next(own, None)):
+            other.finish(act)
+        piece.finish(act)
+        return piece.kept, piece.work, piece.result  # type: ignore[return-value]  # it is done
+
     try:
         for kept, work in everything:
+            place = dealing.place(kind(work), cost(work))
             with interrupt_deferred():
                 # It may start a process, and one that hears half of its task says so at length.
-                future: Future[R] = pool.submit(_work_in_worker, work)
-            waiting.append((kept, work, future))
-            if len(waiting) > 2 * jobs:
-                kept, work, future = waiting.popleft()
-                yield kept, work, future.result()
+                future = pools[place - 1].submit(_work_in_worker, work) if place else None
+            waiting.append(_Piece(kept, work, future))
+            if len(waiting) > _AHEAD * jobs:
+                yield first()
         while waiting:
-            kept, work, future = waiting.popleft()
-            yield kept, work, future.result()
+            yield first()
     except BrokenProcessPool as error:
         raise InputError(
             "a worker process was killed, most likely for want of memory; run again with `jobs=1`,"
             " which goes on from the cache where there is one"
         ) from error
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for pool in pools:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def count_here(stream: Iterable[Work], counting: CountJob, *, jobs: int) -> Iterator[CountedWork]:
     """Yield the batches with their counts, in order; as `map_here`."""
-    each = _cost(counting)
     return map_here(
         stream,
         partial(_batch_counter, counting),
         jobs=jobs,
-        cost=lambda batch: characters(batch) * each,
+        cost=_Costs(counting).of,
         tokenizers=counting.tokenizers,
+        kind=attrgetter("language"),
     )
 
 
@@ -127,11 +179,39 @@ def _batch_counter(counting: CountJob) -> Callable[[Batch], BatchCounts]:
     return BatchCounter(counting).count
 
 
-def _cost(counting: CountJob) -> float:
-    """Return about what a byte costs, in units of one tokenizer's plain encoding."""
-    plans = encoding_plans(counting.tokenizers, counting.settings) if counting.sharing else ()
-    shared = sum(plan.rule is not None for plan in plans)
-    return len(counting.tokenizers) - shared + shared * _SHARED + bool(shared) * _CUTTING
+class _Costs:
+    """About what batches cost, in bytes that one tokenizer encodes plainly.
+
+    What tokenizers share follows from how much of a language's text is new.
+    """
+
+    def __init__(self, counting: CountJob) -> None:
+        plans = encoding_plans(counting.tokenizers, counting.settings) if counting.sharing else ()
+        self._shared = sum(plan.rule is not None for plan in plans)
+        self._alone = len(counting.tokenizers) - self._shared
+        self._new: dict[str, float] = {}
+
+    def of(self, batch: Batch) -> float:
+        """Return what a batch costs."""
+        size = sum(map(utf8_length, batch.texts))
+        if not self._shared:
+            return size * self._alone
+        if batch.language not in self._new:
+            self._new[batch.language] = _share_new(batch.texts)
+        each = _ADDING + self._new[batch.language]
+        return size * (self._alone + _CUTTING + self._shared * min(each, 1))
+
+
+def _share_new(texts: Sequence[str]) -> float:
+    """Return which share of the first characters are words not seen before."""
+    words: list[str] = []
+    left = _SAMPLED_CHARACTERS
+    for text in texts:
+        words += text[:left].split()
+        left -= len(text)
+        if left <= 0:
+            break
+    return sum(map(len, set(words))) / max(1, sum(map(len, words)))
 
 
 _act: Callable[[Any], Any] | None = None

@@ -184,6 +184,9 @@ def test_the_map_keeps_order_and_says_what_went_wrong(monkeypatch: pytest.Monkey
         assert done == [(str(n), n, n * n) for n in range(20)]
         with pytest.raises(InputError, match="20 is too many"):
             list(map_here([("", 19), ("", 20)], _squarer, jobs=jobs, cost=float))
+    monkeypatch.setattr(workers, "_UNEVEN", 0)
+    done = list(map_here(stream, _squarer, jobs=2, cost=float, kind=lambda n: n % 3))
+    assert done == [(str(n), n, n * n) for n in range(20)]
     with pytest.raises(InputError, match="`jobs"):
         list(map_here(stream, _squarer, jobs=-1, cost=float))
 

@@ -1,13 +1,18 @@
-"""Ctrl-C held back comes through afterwards, once."""
+"""Ctrl-C held back comes through afterwards, once; how work is dealt to processes."""
 
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from random import Random
 
 import pytest
 
-from tokenize_lab.workers import interrupt_deferred
+from corpora.document import Batch
+from tokenize_lab.counts.batches import CountJob
+from tokenize_lab.counts.fields import TextSettings
+from tokenize_lab.tokenizer_spec import load_tokenizers
+from tokenize_lab.workers import _Costs, _Dealing, interrupt_deferred
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +52,25 @@ def test_other_threads_have_nothing_to_hold_back() -> None:
     thread.start()
     thread.join()
     assert ran == [True]
+
+
+def test_what_is_of_one_kind_stays_in_one_process_as_far_as_it_is_even() -> None:
+    dealing = _Dealing(2)
+    kinds = ["hindi", "thai", "hindi", "thai", "czech"]
+    assert [dealing.place(kind, 5) for kind in kinds] == [0, 1, 0, 1, 0]
+    assert [dealing.place("hindi", 5) for _ in range(9)].count(1) == 3
+    assert _Dealing(3).place("hindi", 5) == 0
+
+
+def test_work_that_cannot_be_shared_is_more() -> None:
+    random = Random(0)
+    letters = "абвгдежзиклмнопрстуфхцчшщыьэюя"
+    new = " ".join("".join(random.choices(letters, k=8)) for _ in range(30_000))
+    known = " ".join(random.choices(new.split()[:300], k=30_000))
+    count = CountJob(load_tokenizers(["mistral:tekken", "byte"]), TextSettings(), None)
+    costs = [
+        _Costs(count).of(Batch([text], "rus_Cyrl", "", "here", ["1"])) / len(text.encode())
+        for text in (new, known)
+    ]
+    assert costs[0] > 1.5 * costs[1] > 1.5
+    assert costs[0] > 2  # bytes of either, and the cutting

@@ -26,7 +26,7 @@ from corpora.files import new_beside, removed
 from tokenize_lab.counts.boundaries import token_boundaries
 from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.counts.fields import CODE_DOMAIN, FIELDS, TextSettings, WordSegmenter
-from tokenize_lab.counts.sharing import ChunkCounter, encoding_plans
+from tokenize_lab.counts.sharing import ChunkCounter, encoding_plans, most_bytes
 from tokenize_lab.counts.text import AnnotatedText
 from tokenize_lab.counts.tokens import (
     SampledPretokens,
@@ -165,7 +165,8 @@ class BatchCounter:
     def __init__(self, counting: CountJob) -> None:
         self._counting = counting
         self._plans = encoding_plans(counting.tokenizers, counting.settings)
-        self._chunks = ChunkCounter(counting.settings)
+        most = most_bytes(len(counting.tokenizers))
+        self._chunks = ChunkCounter(counting.settings, most_bytes=most)
 
     def count(self, batch: Batch) -> BatchCounts:
         """Return the batch's counts, from the cache where they are there."""

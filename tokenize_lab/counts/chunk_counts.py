@@ -199,8 +199,9 @@ class TokenTable:
         self._tokenizer = tokenizer
         self._literals = literals
         self._ids = NumberLists()
-        self._tokens: NDArray[np.int32] = np.zeros(0, np.int32)
-        self._single: NDArray[np.int32] = np.zeros((0, 4), np.int32)
+        # A chunk has `LONGEST` bytes at most, so it has no more tokens, nor words.
+        self._tokens: NDArray[np.uint16] = np.zeros(0, np.uint16)
+        self._single: NDArray[np.uint16] = np.zeros((0, 4), np.uint16)
         self._rare_row: NDArray[np.int32] = np.zeros(0, np.int32)
         self._rare: NDArray[np.int32] = np.zeros((1, len(_RARE)), np.int32)  # the first is all zero
         self._rare_size = 1

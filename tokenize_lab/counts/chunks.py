@@ -22,7 +22,7 @@ class NumberLists:
     """A growing list of lists of numbers: list i is `values[starts[i]:starts[i + 1]]`."""
 
     def __init__(self) -> None:
-        self._starts: IntArray = np.zeros(1, np.int64)
+        self._starts: NDArray[np.uint32] = np.zeros(1, np.uint32)
         self._values: NDArray[np.uint32] = np.zeros(0, np.uint32)
         self._size = 0
 
@@ -39,15 +39,14 @@ class NumberLists:
         begin, size = int(self._starts[self._size]), self._size + len(lengths)
         self._starts = grown(self._starts, size + 1)
         self._values = grown(self._values, begin + len(values))
-        np.cumsum(lengths, out=self._starts[self._size + 1 : size + 1])
-        self._starts[self._size + 1 : size + 1] += begin
+        self._starts[self._size + 1 : size + 1] = begin + np.cumsum(lengths)
         self._values[begin : begin + len(values)] = values
         self._size = size
 
     def lengths(self, numbers: NDArray[np.integer]) -> IntArray:
         """Return how long the lists are: [n] int64."""
-        lengths: IntArray = self._starts[1:][numbers] - self._starts[numbers]
-        return lengths
+        lengths = self._starts[1:][numbers] - self._starts[numbers]
+        return np.asarray(lengths, np.int64)
 
     def read(self, numbers: NDArray[np.integer]) -> tuple[NDArray[np.uint32], IntArray]:
         """Return the lists of these numbers end to end, and the length of each."""
@@ -59,10 +58,10 @@ class NumberLists:
 
 
 def grown(array: NDArray[Any], size: int) -> NDArray[Any]:
-    """Return the array, or a copy with room for `size` rows and as many again; rows are zero."""
+    """Return the array, or a copy with room for `size` rows and half as many more, of zeros."""
     if size <= len(array):
         return array
-    larger = np.zeros((2 * size, *array.shape[1:]), array.dtype)
+    larger = np.zeros((size + size // 2, *array.shape[1:]), array.dtype)
     larger[: len(array)] = array
     return larger
 

@@ -1,6 +1,6 @@
 """Batches counted from their distinct chunks, shared by all tokenizers that split text alike.
 
-What is kept lives in the worker process and is bounded: when tables hold `MOST_BYTES` they are
+What is kept lives in the worker process and is bounded: when tables hold `most_bytes` they are
 emptied and filled anew, which costs little, since what is frequent comes back at once. A batch that
 has little in common with what was seen before, as text without spaces has, is encoded whole, and so
 are the next ones of its language, ever more of them before it is tried again.
@@ -27,13 +27,19 @@ from tokenize_lab.counts.tokens import TokenCounts, whole_words
 from tokenize_lab.patterns import PATTERNS, CutRule, Splitting, chunk_starts, rule_of
 from tokenize_lab.tokenizer import Tokenizer, way_back
 
-MOST_BYTES = 192 << 20
+_MOST_BYTES, _MOST_BYTES_EACH = 192 << 20, 8 << 20
 CHECK_EVERY = 16
 _CHECKED_TEXTS = 4
 _CHECKED_CHARACTERS = 4096
 # A distinct chunk costs about half as much again as its bytes in a text.
 _MOST_NEW = 0.7
 _LEAST_SKIPPED, _MOST_SKIPPED = 4, 64
+
+
+def most_bytes(tokenizers: int) -> int:
+    """Return how many bytes tables of chunks may hold; with room for what each tokenizer's take, or
+    the more there are, the sooner all would be emptied."""
+    return _MOST_BYTES + tokenizers * _MOST_BYTES_EACH
 
 
 @dataclass
@@ -89,7 +95,7 @@ class ChunkCounter:
     """
 
     def __init__(
-        self, settings: TextSettings, most_new: float = _MOST_NEW, most_bytes: int = MOST_BYTES
+        self, settings: TextSettings, most_new: float = _MOST_NEW, most_bytes: int = _MOST_BYTES
     ) -> None:
         """`most_new`: share of a batch that chunks not seen before may be, each counted once."""
         self.switched_off: dict[str, str] = {}

@@ -286,10 +286,10 @@ def counting_at_length(tmp_path: Path) -> "subprocess.Popen[str]":
     """Start a measurement with two workers; return it once its first counts are kept."""
     corpus = tmp_path / "text.jsonl"
     with corpus.open("w") as out:
-        for i in range(120_000):
+        for i in range(180_000):
             out.write(json.dumps({"text": f"{i} " + "some words to count " * 20}) + "\n")
     running = started(
-        f"measure {corpus} -t mistral:v3 --jobs 2 --cache {tmp_path / 'cache'}"
+        f"measure {corpus} -t mistral:v3 --jobs 3 --cache {tmp_path / 'cache'}"
         f" --out {tmp_path / 'out'}",
         subprocess.DEVNULL,
     )
