@@ -20,7 +20,8 @@ from scaling.data.windows import TokenBatch
 from scaling.model.weights import build_model
 from scaling.spec import Model, Patching, RunSpec, Training
 from scaling.train.memory import state_bytes, step_bytes
-from scaling.train.step import adamw, computing, loss_of
+from scaling.train.optimiser import optimiser_of
+from scaling.train.step import computing, loss_of
 
 STEPS = 3
 CPU = torch.device("cpu")
@@ -127,7 +128,7 @@ def train(case: Case) -> None:
     """Take a few steps as `scaling.train.step` does."""
     random, spec = np.random.default_rng(0), case.spec
     model = build_model(spec)
-    optimizer = adamw(model, spec.training)
+    optimizer = optimiser_of(model, spec.training)
     for _ in range(STEPS):
         optimizer.zero_grad()
         for _ in range(case.parts):

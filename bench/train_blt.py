@@ -49,7 +49,8 @@ from scaling.flops import (
 from scaling.model.blocks import heads_for
 from scaling.model.blt import ByteLatentTransformer
 from scaling.spec import Training
-from scaling.train.step import adamw, loss_of
+from scaling.train.optimiser import optimiser_of
+from scaling.train.step import loss_of
 
 RATE = 4  # T, bytes per patch
 BATCHES = 4  # different batches, taken in turn
@@ -128,7 +129,7 @@ def ours(case: Case, device: torch.device, compiled: bool) -> Contender:
         nats, count = loss_of(call, batch, device)
         return nats / count
 
-    return Contender("ours", model, loss, adamw(model, TRAINING))
+    return Contender("ours", model, loss, optimiser_of(model, TRAINING))
 
 
 def library_config(case: Case, attention: str) -> Any:
@@ -185,7 +186,7 @@ def library(case: Case, device: torch.device, compiled: bool, attention: str) ->
         targets = torch.from_numpy(batch.targets).to(device)
         return cross_entropy(logits.float().flatten(0, 1), targets.flatten())
 
-    return Contender(f"transformers, {attention}", model, loss, adamw(model, TRAINING))
+    return Contender(f"transformers, {attention}", model, loss, optimiser_of(model, TRAINING))
 
 
 def step(contender: Contender, batch: TokenBatch, device: torch.device) -> Tensor:

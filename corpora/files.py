@@ -201,6 +201,21 @@ def lock(path: Path, give_up: Callable[[], bool] = lambda: False) -> Iterator[bo
             os.close(handle)
 
 
+def is_locked(path: Path) -> bool:
+    """Return whether a process of this machine holds the lock of a file; nothing is made."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 def _locked(path: Path) -> int | None:
     """Return a handle that holds the lock, or None while another process does."""
     try:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from corpora.json_file import from_fields, take_version
@@ -19,6 +19,8 @@ from scaling.flops import BYTE_VOCABULARY, BltShape, CostContext, Shape, Subword
 SPEC_VERSION = 1
 Family = Literal["blt", "subword"]
 PatchingKind = Literal["static", "entropy", "entropy-monotonic", "space"]
+Optimiser = Literal["adamw", "muon"]
+_MOST_VOCABULARY = 0.99  # of the parameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,16 @@ class Model:
         if self.family == "subword":
             return SubwordShape(self.layers, self.dim, self.vocabulary_size)
         return BltShape(self.layers, self.dim, self.local_layers, self.local_dim, self.cross_factor)
+
+    @property
+    def vocabulary_warning(self) -> str:
+        """What is to be said of a model that is little but its vocabulary; empty of others."""
+        ids, rows = self.vocabulary_size, 1 if self.tied_head else 2
+        numbers = rows * ids * self.dim
+        share = numbers / (numbers + 12 * self.layers * self.dim**2)
+        if self.family == "blt" or share < _MOST_VOCABULARY:
+            return ""
+        return f"little but vocabulary: {ids:,} ids take {100 * share:.2f} % of the parameters"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,13 +102,15 @@ class Patching:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """The optimisation: AdamW under a warmup-stable-decay schedule.
+    """The optimisation, under a warmup-stable-decay schedule.
 
     Attributes:
         steps: optimiser steps. batch_bytes: text per step, a multiple of the context.
         learning_rate: of the stable stretch.
         warmup, decay: shares of the steps, at either end.
+        warmup_steps: in place of `warmup`, of runs that share their first steps; None elsewhere.
         weight_decay, beta1, beta2, clip: AdamW's, and the largest gradient norm.
+        optimiser: `adamw`, or `muon` for matrices and AdamW for the rest.
     """
 
     steps: int
@@ -108,6 +122,25 @@ class Training:
     beta1: float = 0.9
     beta2: float = 0.95
     clip: float = 1.0
+    optimiser: Optimiser = "adamw"
+    warmup_steps: int | None = None
+
+    @property
+    def rising_steps(self) -> int:
+        """Steps over which the rate rises; at least one where it does at all."""
+        return (
+            math.ceil(self.warmup * self.steps) if self.warmup_steps is None else self.warmup_steps
+        )
+
+    @property
+    def falling_steps(self) -> int:
+        """Steps over which it falls."""
+        return math.floor(self.decay * self.steps)
+
+    @property
+    def branch_step(self) -> int:
+        """Steps before it falls: longer runs, but for that the same, begin with them, too."""
+        return self.steps - self.falling_steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +219,7 @@ class RunSpec:
     def to_json(self) -> dict[str, Any]:
         """Return the specification as plain JSON values."""
         value = {"version": SPEC_VERSION, "run_id": self.run_id, **_content(self)}
-        parts = {"model": _content(self.model), "training": asdict(self.training)}
+        parts = {"model": _content(self.model), "training": _content(self.training)}
         if self.patching is not None:
             parts["patching"] = _content(self.patching)
         return {**value, **parts}
@@ -207,13 +240,14 @@ class RunSpec:
         return spec
 
 
-_LATER = ("diffusion_block", "shares", "thresholds")  # fields
+_LATER = ("diffusion_block", "shares", "thresholds", "warmup_steps")  # fields
+_FIRST = ("optimiser", "adamw")  # what a later field says of what was so before
 
 
 def _content(value: object) -> dict[str, Any]:
     """Return the fields of a part, less those that came later where they say nothing:
     specifications from before have the same content, and the same hash."""
-    content = dict(vars(value))
+    content = {name: part for name, part in vars(value).items() if (name, part) != _FIRST}
     return {name: part for name, part in content.items() if name not in _LATER or part}
 
 
@@ -225,9 +259,10 @@ def _as_float(value: object, *names: str) -> None:
             object.__setattr__(value, name, float(number))
 
 
-def default_learning_rate(dim: int) -> float:
-    """Return 3e-3 (128 / d) ** .5, the micro grid's rule, checked per width (LOG.md)."""
-    return 3e-3 * math.sqrt(128 / dim)
+def default_learning_rate(dim: int, optimiser: Optimiser) -> float:
+    """Return the rate of a width's models: of `adamw` 3e-3 (128 / d) ** .5, the micro grid's rule;
+    of `muon` .02 whatever the width. Both were checked at two widths of each family (LOG.md)."""
+    return 0.02 if optimiser == "muon" else 3e-3 * math.sqrt(128 / dim)
 
 
 def steps_for_budget(

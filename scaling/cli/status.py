@@ -1,5 +1,6 @@
 """`tokenize-lab scaling status` and `collect`: what has become of a sweep's runs so far."""
 
+import io
 import sys
 import time
 from pathlib import Path
@@ -91,11 +92,13 @@ def collect(
     folder = SweepFolder(sweep)
     records = read_records(folder)
     frame = runs_table(records)
+    content = io.BytesIO()  # polars has an error of its own for a full disk
+    if target.suffix.lower() == ".csv":
+        frame.write_csv(content)
+    else:
+        frame.write_parquet(content)
     with written_whole(target) as temporary:
-        if target.suffix.lower() == ".csv":
-            frame.write_csv(temporary)
-        else:
-            frame.write_parquet(temporary)
+        temporary.write_bytes(content.getvalue())
     events = None if tensorboard is None else write_events(folder, records, tensorboard)
     statuses: dict[str, int] = dict(frame["status"].value_counts(sort=True).iter_rows())
     missing = len(records.jobs) - frame.height

@@ -145,6 +145,9 @@ def _run(
     machine.checked()  # a wrong one shows before the text is read
     with progress(bytes=False) as bars:
         spec, text = prepared_from(asked, out / "shards", bars.stage)
+    if warning := spec.model.vocabulary_warning:
+        size = f"[{spec.model.layers}, {spec.model.dim}]"
+        sys.stderr.write(f"a model of size {size} is {warning}\n")
     folder = out / "runs" / spec.run_id
     keep_beside(text, folder)
     if prepare_only:

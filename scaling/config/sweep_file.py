@@ -143,10 +143,14 @@ class ScheduleTable(OptimiserTable):
 
     Attributes:
         context_bytes, window_bytes: text the model, and its local modules, see at once.
+        shared_trunk: whether runs that differ by their budget alone share their first steps: the
+            largest budget trains, and each smaller one is a decay from a checkpoint of it. All then
+            warm up over the steps of the smallest one.
     """
 
     context_bytes: ContextValue
     window_bytes: WindowValue
+    shared_trunk: bool = False
 
     @model_validator(mode="after")
     def _check_batch(self) -> Self:

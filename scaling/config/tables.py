@@ -19,7 +19,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from corpora.readers.settings import Unit
 from corpora.toml_file import contradiction
 from scaling.flops import BYTE_VOCABULARY
-from scaling.spec import Family, Model, Patching, PatchingKind, Training, default_learning_rate
+from scaling.spec import (
+    Family,
+    Model,
+    Optimiser,
+    Patching,
+    PatchingKind,
+    Training,
+    default_learning_rate,
+)
 
 ENTROPY_KINDS = ("entropy", "entropy-monotonic")
 
@@ -310,10 +318,12 @@ class OptimiserTable(StrictTable):
 
     Attributes:
         batch_bytes: text per step, a multiple of the context.
-        learning_rate: None for the rule of the width, 3e-3 (128 / d) ** .5.
+        optimiser: `muon` for matrices and AdamW for the rest, or `adamw` for all.
+        learning_rate: None for the rule, `scaling.spec.default_learning_rate`.
     """
 
     batch_bytes: Annotated[int, _Whole, Field(ge=1, le=1 << 32)]
+    optimiser: Optimiser = "muon"
     learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
     warmup: _Share = Training.warmup
     decay: _Share = Training.decay
@@ -332,7 +342,8 @@ class OptimiserTable(StrictTable):
     def build(self, steps: int, dim: int) -> Training:
         """Return the optimisation of so many steps of a model so wide."""
         settings = self.model_dump(include=set(OptimiserTable.model_fields), exclude_none=True)
-        return Training(**{"learning_rate": default_learning_rate(dim), **settings}, steps=steps)
+        rate = default_learning_rate(dim, self.optimiser)
+        return Training(**{"learning_rate": rate, **settings}, steps=steps)
 
 
 class TrainingTable(OptimiserTable):

@@ -70,6 +70,7 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.qkv = matrix(3 * width, width)
+        self.stacked = {"qkv": 3 * (width,)}
         self.out = matrix(width, width, out_scale)
 
     def forward(self, x_RWD: Tensor, gain: Tensor, rotary: Rotary, attend: Attend) -> Tensor:
@@ -105,6 +106,7 @@ class SwiGLU(nn.Module):
         self.plain = -8 * width % 3  # 3 gated + 2 plain = 8 d
         self.gated = (8 * width - 2 * self.plain) // 3
         self.into = matrix(2 * self.gated + self.plain, width)
+        self.stacked = {"into": (self.gated + self.plain, self.gated)}
         self.out = matrix(width, self.gated + self.plain, out_scale)
 
     def forward(self, x_RWD: Tensor, gain: Tensor) -> Tensor:

@@ -69,6 +69,7 @@ class _CrossAttention(nn.Module):
         self.query_norm, self.source_norm = RMSNorm(width), RMSNorm(width)
         self.query = matrix(width, width)
         self.key_value = matrix(2 * width, width)
+        self.stacked = {"key_value": 2 * (width,)}
         self.out = matrix(width, width, out_scale)
 
     def queries(self, x: Tensor) -> Tensor:

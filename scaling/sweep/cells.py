@@ -71,6 +71,7 @@ class Cell:
     Attributes:
         name: of its text, or of its mixture.
         texts: that are mixed, by name. shares: of each, with a sum of 1. Empty without a mixture.
+        shares_trunk: whether it shares its first steps with cells of other budgets.
     """
 
     asked: TrainFile
@@ -78,6 +79,7 @@ class Cell:
     name: str
     texts: Mapping[str, TextTable]
     shares: Mapping[str, float]
+    shares_trunk: bool = False
 
 
 def cells_of(file: SweepFile, path: Path) -> list[Cell]:
@@ -162,7 +164,14 @@ def _cell(
             seed=seed,
         ),
     )
-    return Cell(asked=asked, tokenization=tokenization, name=name, texts=mixed, shares=shares)
+    return Cell(
+        asked=asked,
+        tokenization=tokenization,
+        name=name,
+        texts=mixed,
+        shares=shares,
+        shares_trunk=schedule.shared_trunk,
+    )
 
 
 def mixed_texts(file: SweepFile, folder: Path) -> dict[str, TextTable]:
@@ -270,7 +279,9 @@ def _byte_model(
         model=ModelTable(family="subword", layers=recipe.layers, dim=recipe.dim),
         data=asked.data.model_copy(update={"tokenizer": "byte"}),
         training=TrainingTable(
-            batch_bytes=asked.training.batch_bytes, train_bytes=recipe.train_bytes
+            batch_bytes=asked.training.batch_bytes,
+            train_bytes=recipe.train_bytes,
+            optimiser=asked.training.optimiser,
         ),
     )
     prepared = tokenize_text(request, text, folder.shards, stage)

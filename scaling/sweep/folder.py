@@ -9,7 +9,7 @@ many processes, and machines that share the folder, need only agree on who train
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,6 +34,8 @@ class Job:
         seconds: expected on the machine that planned; None where it was not timed.
         patching_flops: what finding the patches cost, for the record.
         marks: what is to be said of it: too short, repeats its text, ...
+        trunk: the run that takes its first steps, and which it waits for; empty where none does.
+        branches_at: after how many steps it goes on by itself; 0 without a trunk.
     """
 
     run_id: str
@@ -44,11 +46,16 @@ class Job:
     seconds: Amount | None = None
     patching_flops: Amount = 0.0
     marks: tuple[str, ...] = ()
+    trunk: str = ""
+    branches_at: int = 0
 
     def __post_init__(self) -> None:
         # Names of folders: nothing in a file may lead out of the sweep's.
-        if not _RUN_ID.fullmatch(self.run_id) or not _RUN_ID.fullmatch(self.shards):
-            raise ValueError(f"{self.run_id!r}, {self.shards!r} are no names of a run and its text")
+        names = (self.run_id, self.shards, self.trunk or self.run_id)
+        if not all(map(_RUN_ID.fullmatch, names)):
+            raise ValueError(
+                f"{', '.join(map(repr, names))} are no names of a run, its text and trunk"
+            )
 
 
 @dataclass(frozen=True)
@@ -123,6 +130,11 @@ def read_sweep(folder: SweepFolder) -> Sweep:
         why = f"no {SWEEP} in it; name the folder that `scaling sweep` made"
         raise InputError(f"{folder.path}: {why}")
     return sweep
+
+
+def branches_of(jobs: Iterable[Job], run_id: str) -> dict[str, int]:
+    """Return the runs that a run is the trunk of, with the step at which each branches."""
+    return {job.run_id: job.branches_at for job in jobs if job.trunk == run_id}
 
 
 def the_same_twice(jobs: Sequence[Job]) -> tuple[Job, Job] | None:

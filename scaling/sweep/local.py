@@ -204,12 +204,12 @@ class _LocalDriver:
             starting += 1
 
     def assign(self, worker: WorkerProcess) -> None:
-        """Give a free worker the next run, or its leave."""
-        if self.queue.waiting:
-            run_id = self.queue.waiting.popleft()
+        """Give a free worker the next run, or its leave; where all that are left wait for the
+        checkpoints of others, it waits, too."""
+        if run_id := self.queue.take():
             worker.give(run_id)
             self.queue.started(run_id)
-        else:
+        elif not self.queue.waiting:
             worker.dismiss()
 
     def hear(self, worker: WorkerProcess) -> None:

@@ -37,6 +37,7 @@ from scaling.sweep.price import (
     Speed,
     calibrated,
     planned,
+    with_lost_trunks,
     with_memory_marks,
 )
 from scaling.sweep.queue import driver_lock
@@ -159,7 +160,8 @@ def plan_sweep(
     texts = prepare_texts(cells_of(to_be_prepared(file), path), folder, stage, train_byte_model)
     file = with_designs(file, path, texts)
     cells = cells_of(file, path)
-    runs, speed = with_memory_marks(planned(cells, texts), machine, workers), None
+    runs = with_lost_trunks(planned(cells, texts), folder)
+    runs, speed = with_memory_marks(runs, machine, workers), None
     if calibrate:
         advance = stage("timing a few steps", round(CALIBRATION_SECONDS))
         speed = calibrated(runs, machine, CALIBRATION_SECONDS, advance)
@@ -281,4 +283,6 @@ def _job(run: PlannedRun) -> Job:
         seconds=run.seconds,
         patching_flops=run.text.patching_flops,
         marks=run.marks,
+        trunk=run.trunk,
+        branches_at=run.branches_at,
     )

@@ -15,6 +15,8 @@ from scaling.flops import latent_share, training_flops_per_byte
 from scaling.prepare import PreparedText, spec_of
 from scaling.spec import RunSpec
 from scaling.sweep.cells import Cell, Tokenization
+from scaling.sweep.folder import SweepFolder
+from scaling.sweep.run_folder import trunk_is_lost
 from scaling.train.machine import MachineSettings
 from scaling.train.memory import available_bytes, state_bytes, step_bytes
 from scaling.train.progress import size_text
@@ -35,6 +37,7 @@ class PlannedRun:
         seconds: expected; None where the machine was not timed, or the run does not fit.
         marks: too short, repeats its text, does not fit.
         fits: False where a worker's share of the memory is known to be too small for it.
+        trunk: id of the run that takes its first steps; empty where none does.
     """
 
     cell: Cell
@@ -43,6 +46,17 @@ class PlannedRun:
     marks: tuple[str, ...] = ()
     seconds: float | None = None
     fits: bool = True
+    trunk: str = ""
+
+    @property
+    def branches_at(self) -> int:
+        """Steps that its trunk takes for it."""
+        return self.spec.training.branch_step if self.trunk else 0
+
+    @property
+    def own_bytes(self) -> int:
+        """Text that it reads itself."""
+        return self.spec.train_bytes - self.branches_at * self.spec.training.batch_bytes
 
     @property
     def compute_flops(self) -> float:
@@ -75,16 +89,61 @@ def _times(size: float, unique: int) -> float:
 
 def planned(cells: Iterable[Cell], texts: Mapping[Tokenization, PreparedText]) -> list[PlannedRun]:
     """Return the cells with their prices, in their order."""
-    runs = []
+    unmarked, runs = [], []
     for cell in cells:
-        text, marks = texts[cell.tokenization], []
-        run = PlannedRun(cell=cell, spec=spec_of(cell.asked, text, cell.shares), text=text)
+        text = texts[cell.tokenization]
+        unmarked.append(
+            PlannedRun(cell=cell, spec=spec_of(cell.asked, text, cell.shares), text=text)
+        )
+    for run in _with_trunks(unmarked):
+        marks = []
         if (steps := run.spec.training.steps) < FEWEST_STEPS:
             marks.append(f"too short: {steps:,} steps, fits leave out those below 300")
+        if warning := run.spec.model.vocabulary_warning:
+            marks.append(warning)
         if run.epochs > MOST_EPOCHS:
             marks.append(f"repeats its text: {run.epochs:.3g} epochs, 4 at most count as fresh")
         runs.append(replace(run, marks=tuple(marks)))
     return runs
+
+
+def _with_trunks(runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+    """Return the runs; those that may share their first steps warm up as the shortest of them, and
+    the longest is the trunk of the others."""
+    curves: dict[RunSpec, list[RunSpec]] = {}
+    for run in runs:
+        if run.cell.shares_trunk:
+            curves.setdefault(_but_for_length(run.spec), []).append(run.spec)
+    out = []
+    for run in runs:
+        if run.cell.shares_trunk:
+            curve = sorted(curves[_but_for_length(run.spec)], key=lambda spec: spec.training.steps)
+            rising = curve[0].training.rising_steps
+            spec, trunk = (_with_warmup(spec, rising) for spec in (run.spec, curve[-1]))
+            shares = spec != trunk and spec.training.branch_step > 0
+            run = replace(run, spec=spec, trunk=trunk.run_id if shares else "")
+        out.append(run)
+    return out
+
+
+def with_lost_trunks(runs: Sequence[PlannedRun], folder: SweepFolder) -> list[PlannedRun]:
+    """Return the runs, those marked that have to train from their first step: their trunk has ended
+    without leaving them a checkpoint, or what it left is gone."""
+    out = []
+    for run in runs:
+        if run.trunk and trunk_is_lost(folder, run.spec.run_id, run.trunk):
+            mark = f"trains from its first step: what its trunk {run.trunk} left for it is gone"
+            run = replace(run, trunk="", marks=(*run.marks, mark))
+        out.append(run)
+    return out
+
+
+def _but_for_length(spec: RunSpec) -> RunSpec:
+    return replace(spec, training=replace(spec.training, steps=0), compute_flops=None)
+
+
+def _with_warmup(spec: RunSpec, steps: int) -> RunSpec:
+    return replace(spec, training=replace(spec.training, warmup_steps=steps))
 
 
 def with_memory_marks(
@@ -124,7 +183,7 @@ class Speed:
         curve = self.curves[run.spec.model.family]
         per_byte = float(np.exp(np.interp(np.log(run.flops_per_byte), *curve)))
         scored = run.cell.asked.data.held_out_bytes / 3  # forward only
-        return per_byte * (run.spec.train_bytes + scored)
+        return per_byte * (run.own_bytes + scored)
 
 
 def calibrated(

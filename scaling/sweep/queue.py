@@ -12,11 +12,19 @@ from corpora.errors import InputError
 from corpora.files import lock
 from scaling.record import RECORD, failed_record, write_record
 from scaling.sweep.folder import SweepFolder, the_same_twice
-from scaling.sweep.run_folder import ATTEMPTS, Attempts, cleanup, read_attempts, write_attempts
+from scaling.sweep.run_folder import (
+    ATTEMPTS,
+    CHECKPOINT,
+    DRIVER_LOCK,
+    Attempts,
+    cleanup,
+    read_attempts,
+    trunk_is_lost,
+    write_attempts,
+)
 from scaling.sweep.status import RunStatus, StatusReader, SweepStatus, sweep_status
 from scaling.train.progress import StopRequest
 
-DRIVER_LOCK = "driver.lock"
 _TELL_SECONDS = 1.0
 _TELL_SHARE = 0.02  # of the driver's time; to read the files of ten thousand runs takes a while
 WatchSweep = Callable[[SweepStatus], object]
@@ -66,6 +74,32 @@ class RunQueue:
         for run_id in list(self.waiting):
             self.reader.spec(run_id)  # that cannot be read: before anything is trained
             self._judge(run_id)  # a driver may have been killed before it could
+
+    def take(self) -> str | None:
+        """Take the next run off the queue; None where none waits but for its trunk.
+
+        A run whose trunk has ended and left it nothing has failed.
+
+        Raises:
+            InputError: there is a record that cannot be read.
+        """
+        for run_id in list(self.waiting):
+            trunk = self.jobs[run_id].trunk
+            if trunk and trunk_is_lost(self.folder, run_id, trunk):
+                self.waiting.remove(run_id)
+                what = f"the checkpoint that it was to go on from, of run {trunk}, is gone"
+                way = "plan the sweep again, and it trains from its first step"
+                self.failed(run_id, f"{self.folder.run(run_id)}: {what}; {way}")
+            elif not self._awaits_trunk(run_id):
+                self.waiting.remove(run_id)
+                return run_id
+        return None
+
+    def _awaits_trunk(self, run_id: str) -> bool:
+        trunk = self.jobs[run_id].trunk
+        if trunk not in self.jobs or trunk in self.unwritten:
+            return False
+        return not (self.folder.run(run_id) / CHECKPOINT).exists() and not self.has_ended(trunk)
 
     def has_ended(self, run_id: str) -> bool:
         """Return whether a run has its last record.

@@ -20,7 +20,7 @@ from typing import Any
 from corpora.errors import InputError
 from corpora.files import lock, written_whole
 from scaling.record import SPEC
-from scaling.sweep.folder import SweepFolder
+from scaling.sweep.folder import SweepFolder, branches_of
 from scaling.sweep.queue import RunQueue, WatchSweep, drive
 from scaling.sweep.ray_worker import (
     KEPT,
@@ -33,7 +33,7 @@ from scaling.sweep.ray_worker import (
     version,
     write_files,
 )
-from scaling.sweep.run_folder import LOCK, remove_torn
+from scaling.sweep.run_folder import CHECKPOINT, LOCK, remove_torn
 from scaling.sweep.status import SweepStatus
 from scaling.train.machine import MachineSettings
 from scaling.train.metrics import METRICS
@@ -168,10 +168,9 @@ class RayDriver:
 
     def submit(self) -> None:
         """Hand runs to the cluster, the longest first, as many as it has room for."""
-        waiting, busy = self.queue.waiting, []
+        busy = []
         most = self.at_once or self.room + _AHEAD
-        while waiting and len(self.in_flight) < most:
-            run_id = waiting.popleft()
+        while len(self.in_flight) < most and (run_id := self.queue.take()):
             held = contextlib.ExitStack()
             try:
                 path = self.folder.run(run_id) / LOCK
@@ -186,7 +185,7 @@ class RayDriver:
                 self.queue.failed(run_id, str(error))
                 continue
             self.in_flight[reference] = InFlight(run_id, task.number, held)
-        waiting.extendleft(reversed(busy))
+        self.queue.waiting.extendleft(reversed(busy))
 
     def task(self, run_id: str) -> Task:
         """Return what a node needs to train a run, or to go on with it."""
@@ -196,6 +195,10 @@ class RayDriver:
             names = [name for name in reversed(KEPT) if (run / name).exists()]
             kept = {name: (run / name).read_bytes() for name in names}
             spec = (run / SPEC).read_text("utf-8")
+            branches = {
+                branch: (step, (self.folder.run(branch) / SPEC).read_text("utf-8"))
+                for branch, step in branches_of(self.queue.jobs.values(), run_id).items()
+            }
         except OSError as error:
             raise InputError(f"{run}: cannot be read ({error.strerror})") from error
         return Task(
@@ -207,6 +210,7 @@ class RayDriver:
             text=self.texts.get(job.shards),
             kept=kept,
             machine=self.machine,
+            branches=branches,
         )
 
     def cancel(self) -> None:
@@ -244,6 +248,8 @@ class RayDriver:
             raise InputError(outcome.reason)
         try:
             write_files(self.folder.run(run_id), outcome.files)
+            for branch, files in outcome.branches.items():
+                self.leave(branch, files)
         except InputError as error:
             self.queue.failed(run_id, str(error))
             return
@@ -253,6 +259,14 @@ class RayDriver:
             self.queue.requeue(run_id)
         else:
             self.queue.released(run_id)
+
+    def leave(self, branch: str, files: dict[str, bytes]) -> None:
+        """Write what a run left for one that goes on from it, unless that has done so before."""
+        run = self.folder.run(branch)
+        if not (run / CHECKPOINT).exists() and not self.queue.has_ended(branch):
+            first = {name: content for name, content in files.items() if name != CHECKPOINT}
+            write_files(run, first)
+            write_files(run, files)
 
     def hear(self) -> None:
         """Write the metrics that came of runs under way."""

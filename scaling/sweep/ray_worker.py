@@ -124,6 +124,8 @@ class Task:
         job: of the run. spec: the text of its specification.
         text: that it reads. kept: files of an earlier start, by name: checkpoint and metrics.
         machine: how to train it.
+        branches: the step at which each run goes on from it, and the text of its specification, by
+            run id.
     """
 
     number: int
@@ -134,6 +136,7 @@ class Task:
     text: PackedText
     kept: dict[str, bytes]
     machine: MachineSettings
+    branches: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,12 +146,14 @@ class Outcome:
     Attributes:
         status: of the record; `failed` for a fault of the run, `refused` for one of the node.
         reason: why, unless it finished. files: of the run, by name.
+        branches: the same of runs that go on from it, by run id.
         node: id of it. unpacked: whether the text had to come for this run.
     """
 
     status: RunOutcome | Literal["refused"]
     reason: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
+    branches: dict[str, dict[str, bytes]] = field(default_factory=dict)
     node: str
     unpacked: bool = False
 
@@ -249,11 +254,24 @@ def run_task(task: Task, actor: Any) -> Outcome:
                 status, reason = "failed", str(error)
             except Exception as error:
                 status, reason = "failed", fault_line(error)
-            files = {name: (run / name).read_bytes() for name in FILES if (run / name).exists()}
-            shutil.rmtree(run, ignore_errors=True)
+            files = _files(run)
+            left = {branch: _files(_left(folder, run_id) / branch) for branch in task.branches}
+            for path in (run, _left(folder, run_id)):
+                shutil.rmtree(path, ignore_errors=True)
     except (OSError, InputError) as error:
         return Outcome(status="refused", reason=f"node {platform.node()}: {error}", node=node)
-    return Outcome(status=status, reason=reason, files=files, node=node, unpacked=unpacked)
+    return Outcome(
+        status=status, reason=reason, files=files, branches=left, node=node, unpacked=unpacked
+    )
+
+
+def _files(run: Path) -> dict[str, bytes]:
+    return {name: (run / name).read_bytes() for name in FILES if (run / name).exists()}
+
+
+def _left(folder: SweepFolder, run_id: str) -> Path:
+    """Return where a run leaves what others go on from: those may be under way on this node."""
+    return folder.path / "left" / run_id
 
 
 def forget(sweep: str) -> None:
@@ -276,10 +294,15 @@ def _train(
     write_text(run / SPEC, task.spec)
     if not (run / CHECKPOINT).exists() and not (run / RECORD).exists():
         write_files(run, task.kept)
+    branches = {}
+    for branch, (step, spec) in task.branches.items():
+        left = _left(folder, job.run_id) / branch
+        write_text(left / SPEC, spec)
+        branches[left] = step
     stop = StopRequest()
     with _reported(ray, actor, task.number, run / METRICS, stop):
         # The text was verified when it was unpacked.
-        record = train_job(folder, job, task.machine, stop, {job.shards})
+        record = train_job(folder, job, task.machine, stop, {job.shards}, branches)
     assert record is not None
     return record.status, record.reason
 

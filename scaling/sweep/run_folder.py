@@ -18,6 +18,7 @@ from scaling.record import read_record
 from scaling.sweep.folder import SweepFolder
 
 LOCK = "lock"
+DRIVER_LOCK = "driver.lock"  # of the sweep; says which process on which machine holds it
 ATTEMPTS = "attempts.json"
 # As the modules that write them name them, which cannot be asked without PyTorch.
 CHECKPOINT = "checkpoint.safetensors"
@@ -79,6 +80,24 @@ def remove_torn(run: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def trunk_is_lost(folder: SweepFolder, run_id: str, trunk: str) -> bool:
+    """Return whether a run can no longer go on from its trunk: that took its last step, and what it
+    left, if anything, is not there.
+
+    Raises:
+        InputError: a record cannot be read.
+    """
+    run = folder.run(run_id)
+    if (run / CHECKPOINT).exists() or _is_over(run) or not _is_over(folder.run(trunk)):
+        return False
+    return not (run / CHECKPOINT).exists()  # it may have been left just now
+
+
+def _is_over(run: Path) -> bool:
+    record = read_record(run)
+    return record is not None and record.status in ("finished", "diverged")
+
+
 def cleanup(folder: SweepFolder, ended: Iterable[str]) -> None:
     """Remove from the folders of runs that have ended what only a running one needs.
 
@@ -98,8 +117,7 @@ def cleanup(folder: SweepFolder, ended: Iterable[str]) -> None:
             try:
                 remove_torn(run)
                 (run / ATTEMPTS).unlink(missing_ok=True)
-                record = read_record(run)
-                if record is not None and record.status in ("finished", "diverged"):
+                if _is_over(run):
                     (run / CHECKPOINT).unlink(missing_ok=True)
                 (run / LOCK).unlink(missing_ok=True)
             except OSError as error:

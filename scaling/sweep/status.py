@@ -8,6 +8,7 @@ record were taken after it.
 """
 
 import math
+import platform
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -16,12 +17,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from corpora.errors import InputError, sanitize
+from corpora.files import is_locked
 from corpora.json_file import is_number
 from scaling.flops import training_flops_per_byte
 from scaling.record import RECORD, SPEC, RecordSummary, read_spec, summary
 from scaling.spec import RunSpec
 from scaling.sweep.folder import Job, SweepFolder, read_sweep
-from scaling.sweep.run_folder import ATTEMPTS, read_attempts
+from scaling.sweep.run_folder import ATTEMPTS, DRIVER_LOCK, LOCK, WEIGHTS, read_attempts
 from scaling.train.metrics import METRICS, values_of
 
 Phase = Literal["finished", "running", "waiting", "diverged", "failed", "unreadable"]
@@ -68,8 +70,18 @@ class RunStatus:
 
     @property
     def share_done(self) -> float:
-        """Share of its steps that it has taken."""
-        return 1.0 if self.phase == "finished" else self.step / max(self.steps, self.step, 1)
+        """Share of its steps, less those that its trunk took for it, that it has taken."""
+        if self.phase == "finished":
+            return 1.0
+        shared = self.job.branches_at
+        own = max(0, self.step - shared)
+        return own / max(self.steps - shared, own, 1)
+
+    @property
+    def own_flops(self) -> float:
+        """Of its FLOPs, those that no trunk spent for it."""
+        shared = min(self.job.branches_at, self.step)
+        return self.flops * (1 - shared / max(1, self.step))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -114,8 +126,8 @@ class SweepStatus:
 
     @property
     def flops(self) -> float:
-        """Spent on training so far, by the `full` convention."""
-        return math.fsum(run.flops for run in self.runs)
+        """Spent on training so far, by the `full` convention; steps that are shared once."""
+        return math.fsum(run.own_flops for run in self.runs)
 
     @property
     def ended(self) -> bool:
@@ -276,6 +288,8 @@ class StatusReader:
         recorded = stopped >= latest.time and stopped_at >= latest.step
         if recorded or tried >= latest.time or _silent(latest, spec, now):
             return begun
+        if _left_alone(self.folder, run):
+            return begun
         return replace(begun, phase="running", reason="")
 
 
@@ -309,6 +323,20 @@ def _silent(latest: _Latest, spec: RunSpec, now: float) -> bool:
     if latest.step >= spec.training.steps:
         patience = max(patience, _SCORING_SECONDS)
     return now - latest.time > patience
+
+
+def _left_alone(folder: SweepFolder, run: Path) -> bool:
+    """Whether nobody trains a run, though its metrics were written lately: its worker was killed
+    and holds its lock no more, or it had ended and its record was removed."""
+    if not (run / LOCK).exists():
+        return (run / WEIGHTS).exists()
+    try:
+        elsewhere = (folder.path / DRIVER_LOCK).read_text("utf-8", "replace")
+    except OSError:
+        elsewhere = ""
+    # Locks of other machines may not be seen here.
+    seen = not elsewhere or elsewhere.endswith(f" on {platform.node()}")
+    return seen and not is_locked(run / LOCK)
 
 
 def _written(path: Path) -> float:

@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,7 +26,7 @@ from corpora.errors import InputError
 from corpora.files import lock
 from scaling.data.shards import open_shards
 from scaling.record import SPEC, RunRecord, read_spec
-from scaling.sweep.folder import Job, SweepFolder, read_sweep
+from scaling.sweep.folder import Job, SweepFolder, branches_of, read_sweep
 from scaling.sweep.run_folder import LOCK, remove_torn
 from scaling.train.machine import MachineSettings
 from scaling.train.progress import StopRequest
@@ -35,12 +36,18 @@ _FAULT_LINES = 5
 
 
 def train_job(
-    folder: SweepFolder, job: Job, machine: MachineSettings, stop: StopRequest, verified: set[str]
+    folder: SweepFolder,
+    job: Job,
+    machine: MachineSettings,
+    stop: StopRequest,
+    verified: set[str],
+    branches: Mapping[Path, int] | None = None,
 ) -> RunRecord | None:
     """Train the run of `job`, or go on with it; None if told to stop while another process had it.
 
     Args:
         verified: texts whose every byte was compared before; this one is added.
+        branches: as of `train`.
 
     Raises:
         InputError: the run's folder or its text is not what was planned, or as `train` does.
@@ -57,7 +64,7 @@ def train_job(
             raise InputError(f"{run}: holds run {spec.run_id}; plan the sweep again")
         shards = open_shards(folder.shards / job.shards, verify=job.shards not in verified)
         verified.add(job.shards)
-        return train(spec, shards, run, machine, None, job.patching_flops, stop)
+        return train(spec, shards, run, machine, None, job.patching_flops, stop, branches)
 
 
 def fault_line(error: Exception) -> str:
@@ -133,7 +140,9 @@ def _work(folder: SweepFolder, machine: MachineSettings, driver: DriverPipe) -> 
         try:
             if run_id not in jobs:
                 raise InputError(f"{folder.file}: has no run {run_id}")
-            record = train_job(folder, jobs[run_id], machine, driver.stop, verified)
+            own = branches_of(jobs.values(), run_id)
+            branches = {folder.run(branch): step for branch, step in own.items()}
+            record = train_job(folder, jobs[run_id], machine, driver.stop, verified, branches)
         except InputError as error:
             driver.send("failed", run_id=run_id, reason=str(error), leaves=False)
             continue

@@ -13,10 +13,13 @@ from torch import Tensor, nn
 
 from corpora.errors import InputError
 from scaling.model.weights import check_like, load_weights, read_tensors, write_tensors
+from scaling.train.optimiser import kept_of
 
 CHECKPOINT = "checkpoint.safetensors"
 _REMEDY = "delete it to start the run again"
-_MODEL, _MEAN, _SQUARE, _RANDOM = "model.", "mean.", "square.", "random"
+_MODEL, _RANDOM = "model.", "random"
+# Of what an optimiser keeps.
+_PREFIXES = {"exp_avg": "mean.", "exp_avg_sq": "square.", "momentum": "momentum."}
 
 
 @dataclass
@@ -38,7 +41,11 @@ class RunProgress:
 
 
 def save_checkpoint(
-    path: Path, run_id: str, model: nn.Module, optimizer: torch.optim.AdamW, progress: RunProgress
+    path: Path,
+    run_id: str,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: RunProgress,
 ) -> None:
     """Write the state; until it is whole, the one before stays.
 
@@ -47,17 +54,16 @@ def save_checkpoint(
     """
     tensors = {_RANDOM: torch.get_rng_state()}
     for name, parameter in model.named_parameters():
-        state = optimizer.state.get(parameter)
         tensors[_MODEL + name] = parameter
-        if state:
-            tensors[_MEAN + name] = state["exp_avg"]
-            tensors[_SQUARE + name] = state["exp_avg_sq"]
+        for key, kept in optimizer.state.get(parameter, {}).items():
+            if key in _PREFIXES:  # Adam counts steps, too
+                tensors[_PREFIXES[key] + name] = kept
     notes = {name: repr(value) for name, value in asdict(progress).items()}
     write_tensors(path, tensors, {"run_id": run_id, **notes})
 
 
 def load_checkpoint(
-    path: Path, run_id: str, steps: int, model: nn.Module, optimizer: torch.optim.AdamW
+    path: Path, run_id: str, steps: int, model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> RunProgress:
     """Put a run of `steps` steps back into the state that was saved, on the model's device.
 
@@ -71,21 +77,20 @@ def load_checkpoint(
         raise InputError(f"{path}: a checkpoint of run {other}, not of {run_id}; {_REMEDY}")
     progress = _progress(notes, path, steps)
     random = _random(tensors.pop(_RANDOM, None), path)
-    moments = _moments(tensors, model, path)
+    kept = _kept(tensors, model, optimizer, path)
     names = [name for name in tensors if name.startswith(_MODEL)]
     weights = {name.removeprefix(_MODEL): tensors[name] for name in names}
-    stray = set(tensors) - {p + n for n in weights for p in (_MODEL, _MEAN, _SQUARE)}
+    known = {_PREFIXES[key] + name for name in weights for key in kept.get(name, ())}
+    stray = set(tensors) - set(names) - known
     if stray:
         raise InputError(f"{path}: holds {min(stray)}, which no checkpoint does; {_REMEDY}")
     load_weights(model, weights, path)
     # All that can be wrong has been looked for: from here on nothing fails.
     for name, parameter in model.named_parameters():
-        mean, square = moments[name]
-        optimizer.state[parameter] = {
-            "step": torch.tensor(float(progress.step), device=parameter.device),
-            "exp_avg": mean.to(parameter.device),
-            "exp_avg_sq": square.to(parameter.device),
-        }
+        state = {key: tensor.to(parameter.device) for key, tensor in kept[name].items()}
+        if "exp_avg" in state:
+            state["step"] = torch.tensor(float(progress.step), device=parameter.device)
+        optimizer.state[parameter] = state
     torch.set_rng_state(random)
     return progress
 
@@ -101,22 +106,25 @@ def _random(state: Tensor | None, path: Path) -> Tensor:
     return state
 
 
-def _moments(
-    tensors: dict[str, Tensor], model: nn.Module, path: Path
-) -> dict[str, tuple[Tensor, Tensor]]:
-    moments = {}
+def _kept(
+    tensors: dict[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer, path: Path
+) -> dict[str, dict[str, Tensor]]:
+    """Return what the optimiser is to keep of each parameter, by name."""
+    keys_of = kept_of(optimizer)
+    kept: dict[str, dict[str, Tensor]] = {}
     for name, parameter in model.named_parameters():
-        pair = []
-        for kind in (_MEAN, _SQUARE):
-            moment = tensors.get(kind + name)
-            if moment is None:
-                raise InputError(f"{path}: lacks {kind}{name}; {_REMEDY}")
-            check_like(moment, parameter, kind + name, path)
-            if not torch.isfinite(moment).all() or (kind == _SQUARE and (moment < 0).any()):
-                raise InputError(f"{path}: {kind}{name} holds impossible numbers; {_REMEDY}")
-            pair.append(moment)
-        moments[name] = (pair[0], pair[1])
-    return moments
+        kept[name] = {}
+        for key in keys_of[parameter]:
+            stored = _PREFIXES[key] + name
+            tensor = tensors.get(stored)
+            if tensor is None:
+                raise InputError(f"{path}: lacks {stored}; {_REMEDY}")
+            check_like(tensor, parameter, stored, path)
+            negative = key == "exp_avg_sq" and (tensor < 0).any()
+            if negative or not torch.isfinite(tensor).all():
+                raise InputError(f"{path}: {stored} holds impossible numbers; {_REMEDY}")
+            kept[name][key] = tensor
+    return kept
 
 
 def _progress(notes: dict[str, str], path: Path, steps: int) -> RunProgress:

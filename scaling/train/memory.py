@@ -1,8 +1,8 @@
 """What memory a run needs, computed before anything is made, and how much there is.
 
 An operating system may promise memory that it does not have, and kills the process that uses it: on
-a CPU nothing fails that could be caught. So the weights, gradients and Adam's two moments, which
-are known to the byte, are compared with what there is, and so many rows are computed at once as
+a CPU nothing fails that could be caught. So the weights, gradients and moments, which are
+known to the byte, are compared with what there is, and so many rows are computed at once as
 leave some of it. What a row needs is an estimate, from the tensors that a block keeps: 1.03 to 1.5
 times the peak resident memory of real steps of 24 shapes, and about twice that of windows without
 the end of a document or without the longest patches (`bench/step_memory.py`). A GPU's allocator
@@ -87,7 +87,8 @@ def _left(folder: Path, limit: str, usage: str) -> float:
     return max(0.0, most - used + float(cached))
 
 
-STATE_BYTES = 16  # a parameter: weight, gradient, Adam's two moments, each a float32
+STATE_BYTES = 16  # a parameter: weight, gradient, Adam's two moments (Muon's one), each a float32
+_ORTHOGONAL_BYTES = 24  # a number in matrices: those that Muon works through, and what they become
 _PASSING_BYTES = 7  # a parameter: weights times gains, gradients of a part of the batch
 _MOST_OF_IT = 0.7  # of what is available: other programs want some, and estimates err
 _FLOAT = 4
@@ -96,23 +97,32 @@ _PLAIN = 2  # the forms without gradients by hand keep so many times as much
 _LOGIT_BYTES = 12  # of their logits: float32, its gradient, and both in bfloat16
 
 
+def matrix_parameters(spec: RunSpec) -> int:
+    """Return how many numbers stand in matrices between embeddings and head."""
+    shape = spec.model.shape
+    if isinstance(shape, BltShape):
+        h, d, slots = shape.local_dim, shape.global_dim, shape.cross_factor
+        blocks = 12 * (2 * shape.local_layers * h**2 + shape.global_layers * d**2)
+        return blocks + 4 * (1 + shape.local_layers) * h**2 + slots * (h**2 + 2 * h * d)
+    return 12 * shape.layers * shape.dim**2
+
+
 def built_parameters(spec: RunSpec) -> int:
     """Return how many numbers are trained, without making any."""
     shape, model = spec.model.shape, spec.model
     if isinstance(shape, BltShape):
-        h, d, slots = shape.local_dim, shape.global_dim, shape.cross_factor
-        local = 2 * _blocks(shape.local_layers, h) + h + (2 * BYTE_VOCABULARY + 1) * h
-        cross = (1 + shape.local_layers) * (4 * h**2 + 2 * h) + slots * h**2
-        if model.diffusion_block:
-            local += (BYTE_VOCABULARY + 1) * h
-        return local + cross + 2 * slots * h * d + _blocks(shape.global_layers, d)
-    matrices = (1 if model.tied_head else 2) * shape.vocabulary_size
-    return _blocks(shape.layers, shape.dim) + (matrices + 2) * shape.dim
+        h, layers = shape.local_dim, shape.local_layers
+        gains = (6 * layers + 3) * h + 2 * shape.global_layers * shape.global_dim
+        cells = (BYTE_VOCABULARY + 1) * h if model.diffusion_block else 0
+        return matrix_parameters(spec) + gains + (2 * BYTE_VOCABULARY + 1) * h + cells
+    vocabularies = (1 if model.tied_head else 2) * shape.vocabulary_size
+    return matrix_parameters(spec) + (vocabularies + 2 + 2 * shape.layers) * shape.dim
 
 
 def state_bytes(spec: RunSpec) -> int:
     """Return bytes of weights, gradients and moments."""
-    return STATE_BYTES * built_parameters(spec)
+    unkept = matrix_parameters(spec) if spec.training.optimiser == "muon" else 0
+    return STATE_BYTES * built_parameters(spec) - _FLOAT * unkept
 
 
 def step_bytes(spec: RunSpec, rows: int, by_hand: bool = True) -> float:
@@ -134,7 +144,9 @@ def step_bytes(spec: RunSpec, rows: int, by_hand: bool = True) -> float:
         row = _PLAIN * row + _LOGIT_BYTES * logits
     # Held-out text is scored by whole rows of logits and their logarithms.
     scoring = 2 * _FLOAT * logits
-    return _PASSING_BYTES * built_parameters(spec) + max(rows * row, scoring)
+    muon = spec.training.optimiser == "muon"
+    orthogonal = _ORTHOGONAL_BYTES * matrix_parameters(spec) if muon else 0
+    return _PASSING_BYTES * built_parameters(spec) + max(rows * row, scoring, orthogonal)
 
 
 def rows_that_fit(
@@ -154,8 +166,8 @@ def rows_that_fit(
     if state > free:
         raise InputError(
             f"a model of {built_parameters(spec):,} parameters takes {size_text(state)} to train"
-            f" ({STATE_BYTES} bytes each), and {device} has {size_text(free)} available; make it"
-            " smaller, or train it where there is more memory"
+            f" ({state / built_parameters(spec):.3g} bytes each), and {device} has"
+            f" {size_text(free)} available; make it smaller, or train it where there is more memory"
         )
     if machine.micro_rows is not None or device.type != "cpu":
         return machine.micro_rows or rows
@@ -171,10 +183,6 @@ def rows_that_fit(
         )
     more = (_MOST_OF_IT * free - single) / (double - single) if double > single else rows
     return max(1, min(rows, 1 + math.floor(more)))
-
-
-def _blocks(layers: int, width: int) -> int:
-    return layers * (12 * width**2 + 2 * width)
 
 
 def _blt_row(spec: RunSpec, shape: BltShape) -> float:

@@ -4,6 +4,7 @@ import math
 import platform
 import signal
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,15 @@ from scaling.record import (
     write_spec,
 )
 from scaling.spec import RunSpec
+from scaling.train.branches import leave_branch
 from scaling.train.checkpoint import CHECKPOINT, RunProgress, load_checkpoint, save_checkpoint
 from scaling.train.device import World, commit, device_name, joined, peak_flops, summed, versions
 from scaling.train.machine import MachineSettings
 from scaling.train.memory import rows_that_fit
 from scaling.train.metrics import METRICS, MetricsLog
+from scaling.train.optimiser import optimiser_of, set_learning_rate, wsd
 from scaling.train.progress import RunReport, RunWatch, StopRequest
-from scaling.train.step import Stepper, StepResult, adamw, set_learning_rate, wsd
+from scaling.train.step import Stepper, StepResult
 
 _SMOOTHING = 0.98
 _FLUSH_SECONDS = 5.0
@@ -45,6 +48,7 @@ def train(
     watch: RunWatch | None = None,
     patching_flops: float = 0.0,
     stop: StopRequest | None = None,
+    branches: Mapping[Path, int] | None = None,
 ) -> RunRecord:
     """Train the model of `spec` in `folder`, or continue where an earlier call was stopped.
 
@@ -58,6 +62,7 @@ def train(
         folder: the run's own; it gets spec.json, metrics.jsonl, model.safetensors, record.json.
         patching_flops: what finding the patches cost, for the record.
         stop: where a request to stop is noted, as by `scaling.train.progress.stop_on_signal`.
+        branches: folders of runs that go on from this one, each with the step at which it does.
 
     Raises:
         InputError: the shards are others, the folder holds another run, its checkpoint cannot be
@@ -77,7 +82,8 @@ def train(
     if ended is not None and ended.status != "interrupted":
         return ended
     with joined(device) as world:
-        run = _Run(spec, shards, folder, machine, device, world, watch, stop or StopRequest())
+        stop = stop or StopRequest()
+        run = _Run(spec, shards, folder, machine, device, world, watch, stop, branches)
         return run.to_the_end(patching_flops)
 
 
@@ -97,6 +103,7 @@ class _Run:
     world: World
     watch: RunWatch | None
     stop: StopRequest
+    branches: Mapping[Path, int] | None = None
 
     def __post_init__(self) -> None:
         spec, shards, machine, device = self.spec, self.shards, self.machine, self.device
@@ -106,7 +113,7 @@ class _Run:
         rows = rows_that_fit(spec, machine, device, self.world)
         self.progress = RunProgress(micro_rows=rows)
         self.model: AnyModel = build_model(spec).to(device)
-        self.optimizer = adamw(self.model, spec.training)
+        self.optimizer = optimiser_of(self.model, spec.training)
         checkpoint = self.folder / CHECKPOINT
         if checkpoint.exists():
             self.progress = load_checkpoint(
@@ -139,9 +146,12 @@ class _Run:
         """Train, score, and write the record."""
         if self.leads:
             write_spec(self.folder, self.spec)
-        status, reason = self.train()
+        status, reason = self.train(patching_flops)
         scores = None
         if status == "finished":
+            if self.leads:  # before scoring, which may take long or fail
+                notes = {"run_id": self.spec.run_id}
+                write_tensors(self.folder / WEIGHTS, dict(self.model.named_parameters()), notes)
             try:
                 scores = self.score()
             except _StoppedError:
@@ -151,15 +161,14 @@ class _Run:
             status, reason, scores = "diverged", "the held-out loss is not finite", None
         record = self.record(status, reason, scores, patching_flops)
         if self.leads:
-            if status == "finished":
-                notes = {"run_id": self.spec.run_id}
-                write_tensors(self.folder / WEIGHTS, dict(self.model.named_parameters()), notes)
+            if status == "diverged":
+                (self.folder / WEIGHTS).unlink(missing_ok=True)
             write_record(self.folder, record)
             if status != "interrupted":
                 (self.folder / CHECKPOINT).unlink(missing_ok=True)
         return record
 
-    def train(self) -> tuple[RunOutcome, str]:
+    def train(self, patching_flops: float) -> tuple[RunOutcome, str]:
         """Take the steps that are left."""
         log = MetricsLog(self.folder / METRICS, self.progress.step) if self.leads else None
         saved = flushed = time.perf_counter()
@@ -169,6 +178,7 @@ class _Run:
                 reason = self.one_step(log)
                 if reason:
                     break
+                self.leave_branches(log, patching_flops)
                 now = time.perf_counter()
                 stopping = self.told_to_stop()
                 if stopping or now - saved > self.machine.checkpoint_seconds:
@@ -186,10 +196,21 @@ class _Run:
                 log.close()
         return "diverged" if reason else "finished", reason
 
+    def leave_branches(self, log: MetricsLog | None, patching_flops: float) -> None:
+        """Leave what the runs that branch here go on from, if this process writes."""
+        steps = self.branches or {}
+        folders = [branch for branch, step in steps.items() if step == self.progress.step]
+        if log is None or not folders:
+            return
+        log.flush()
+        here = self.record("interrupted", "", None, patching_flops)
+        for branch in folders:
+            leave_branch(branch, here, log.path, self.model, self.optimizer, self.progress)
+
     def one_step(self, log: MetricsLog | None) -> str:
         """Take a step and say, if so, why there can be no other."""
         training, progress = self.spec.training, self.progress
-        factor = wsd(progress.step, training.steps, training.warmup, training.decay)
+        factor = wsd(training, progress.step)
         set_learning_rate(self.optimizer, training.learning_rate * factor)
         mine = self.stepper.step(progress.step)
         counts = mine.nats, mine.targets, mine.tokens, mine.bytes, mine.block_nats

@@ -1,13 +1,12 @@
 """One optimiser step: gradients of a whole batch, in as many parts as memory asks for."""
 
 import contextlib
-import math
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from corpora.errors import InputError
 from scaling.data.order import Windows, windows_of
@@ -15,10 +14,11 @@ from scaling.data.shards import Shards
 from scaling.data.windows import TokenBatch
 from scaling.model.diffusion import BlockInputs, MaskedBlocks, masked_blocks
 from scaling.model.weights import AnyModel, build_model
-from scaling.spec import RunSpec, Training
+from scaling.spec import RunSpec
 from scaling.train.device import World, synchronize
 from scaling.train.machine import MachineSettings
 from scaling.train.memory import rows_that_fit
+from scaling.train.optimiser import optimiser_of
 
 _OUT_OF_MEMORY = (
     *("out of memory", "can't allocate memory", "not enough memory"),
@@ -81,7 +81,7 @@ class Stepper:
     def __init__(
         self,
         model: AnyModel,
-        optimizer: torch.optim.AdamW,
+        optimizer: torch.optim.Optimizer,
         windows: Windows,
         *,
         rows: int,
@@ -136,7 +136,7 @@ class Stepper:
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
             result.gradient_norm = float(norm)
             if result.gradient_norm < float("inf"):
-                self.optimizer.step()  # the first one makes Adam's moments
+                self.optimizer.step()  # the first one makes its state
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
@@ -209,46 +209,6 @@ def _is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-_NOT_DECAYED = ("gain", "embedding", "bos")
-
-
-def adamw(model: nn.Module, training: Training) -> torch.optim.AdamW:
-    """Return the optimiser of a run, AdamW (Loshchilov and Hutter 2019).
-
-    Matrices are decayed; embeddings and gains are not.
-    """
-    decayed: list[nn.Parameter] = []
-    free: list[nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        (free if name.rpartition(".")[2] in _NOT_DECAYED else decayed).append(parameter)
-    groups = [
-        {"params": decayed, "weight_decay": training.weight_decay},
-        {"params": free, "weight_decay": 0.0},
-    ]
-    betas = (training.beta1, training.beta2)
-    return torch.optim.AdamW(groups, lr=training.learning_rate, betas=betas, fused=True)
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the rate of the next step."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-
-
-def wsd(step: int, steps: int, warmup: float, decay: float) -> float:
-    """Return the factor of the learning rate at `step`, counted from 0: warmup, stable, decay.
-
-    It rises linearly over the first `warmup` share of the steps, is 1, and over the last `decay`
-    share falls linearly to 0, which the step after the last would have. At least one step warms up
-    where there is a warm-up at all, so that no step has a rate of 0.
-    """
-    rising = math.ceil(warmup * steps)
-    falling = math.floor(decay * steps)
-    up = (step + 1) / rising if step < rising else 1.0
-    down = (steps - step) / (falling + 1) if steps - step <= falling else 1.0
-    return min(up, down)
-
-
 _WARM_UP = 2  # steps
 
 
@@ -270,7 +230,7 @@ def seconds_per_byte(
     model = build_model(spec).to(device)
     stepper = Stepper(
         model,
-        adamw(model, spec.training),
+        optimiser_of(model, spec.training),
         windows_of(spec, shards),
         rows=spec.rows,
         clip=spec.training.clip,

@@ -156,7 +156,8 @@ def test_steps_spend_the_budget_to_half_a_step() -> None:
     assert steps_for_budget(1.0, BLT.model, BLT.cost_context, 4096) == 1
 
 
-def test_the_learning_rate_falls_with_the_root_of_the_width() -> None:
-    assert default_learning_rate(128) == 3e-3
-    assert default_learning_rate(32) == 6e-3
-    assert default_learning_rate(512) == 1.5e-3
+def test_adamws_rate_falls_with_the_root_of_the_width_and_muons_is_one() -> None:
+    assert default_learning_rate(128, "adamw") == 3e-3
+    assert default_learning_rate(32, "adamw") == 6e-3
+    assert default_learning_rate(512, "adamw") == 1.5e-3
+    assert {default_learning_rate(width, "muon") for width in (16, 32, 512)} == {0.02}

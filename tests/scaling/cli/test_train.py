@@ -192,10 +192,12 @@ def test_names_and_numbers_past_all_bounds(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_tokenizer_of_every_character_is_prepared(tmp_path: Path) -> None:
+def test_a_tokenizer_of_every_character_is_prepared_with_a_warning(tmp_path: Path) -> None:
     spec = file_of(tmp_path, SUBWORD, "", 'tokenizer = "character"')
-    value = trained(f"train {spec} --out {tmp_path}/out --prepare")
-    assert value["model"]["vocabulary_size"] == 0x110000
+    done = command(f"scaling train {spec} --out {tmp_path}/out --prepare --json {CPU}")
+    assert done.json()["model"]["vocabulary_size"] == 0x110000
+    warning = "little but vocabulary: 1,114,112 ids take 99.99 % of the parameters"
+    assert done.stderr == f"a model of size [1, 16] is {warning}\n"
 
 
 def test_too_little_text_for_a_batch(tmp_path: Path) -> None:

@@ -113,7 +113,11 @@ def test_a_budget_of_compute_pays_for_what_the_formulas_say(file: Path) -> None:
     training = asked.build_training(asked.model.build(), 3.9)
     shape, setting = BltShape(2, 32, 1, 32, 1), CostContext(3.9, 512, 64)
     assert training.steps == round(train_bytes(3e12, shape, setting) / 4096)
-    assert training.learning_rate == default_learning_rate(32) == pytest.approx(6e-3)
+    assert (training.optimiser, training.learning_rate) == ("muon", 0.02)
+    adamw = read(file, changed(BLT, "batch_bytes", 'batch_bytes = 4096\noptimiser = "adamw"'))
+    training = adamw.build_training(adamw.model.build(), 3.9)
+    rate = default_learning_rate(32, "adamw")
+    assert (training.optimiser, training.learning_rate) == ("adamw", rate)
 
 
 def test_budgets_of_text_and_of_steps(file: Path) -> None:

@@ -1,6 +1,8 @@
 """The rows of a sweep, and laws fitted to them: texts and tokenizations apart."""
 
 import math
+import resource
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -175,3 +177,21 @@ def test_nothing_to_fit(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
     with pytest.raises(InputError, match="version 2"):
         read_runs(tmp_path)
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    folder, _ = planned(tmp_path, [tiny(0)])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    heard = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that writing fails, as when full
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
+    try:
+        said = {
+            name: mistake(f"scaling collect {folder.path} --out {tmp_path}/{name}")
+            for name in ("runs.parquet", "runs.csv")
+        }
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, heard)
+    for name, message in said.items():
+        assert f"{tmp_path}/{name}: could not be written (File too large)" in message
+        assert not (tmp_path / name).exists()

@@ -15,8 +15,7 @@ from corpora.errors import InputError
 from scaling.record import SPEC, read_record, read_spec
 from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.local import run_local
-from scaling.sweep.queue import DRIVER_LOCK
-from scaling.sweep.run_folder import CHECKPOINT
+from scaling.sweep.run_folder import CHECKPOINT, DRIVER_LOCK
 from tests.scaling.sweep.drivers import FAULTY, FULL, drive, workers_of
 from tests.scaling.sweep.sweeps import (
     DIVERGED,

@@ -14,13 +14,13 @@ from unittest.mock import ANY
 
 import pytest
 
-from corpora.files import write_text
+from corpora.files import lock, write_text
 from corpora.output import drawn
 from scaling.cli import status as cli_sweep
 from scaling.record import RECORD, SPEC, failed_record, read_spec, write_record
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
 from scaling.sweep.queue import RunQueue
-from scaling.sweep.run_folder import Attempts, write_attempts
+from scaling.sweep.run_folder import DRIVER_LOCK, LOCK, WEIGHTS, Attempts, write_attempts
 from scaling.sweep.status import RunStatus, SweepStatus, sweep_status
 from scaling.sweep.text import MOST_RUNS, status_line, status_text
 from scaling.sweep.worker import train_job
@@ -157,6 +157,27 @@ def test_a_run_that_was_stopped_waits_until_it_goes_on(
     (found,) = sweep_status(folder, now).runs
     assert (found.phase, found.steps) == (phase, 12)
     assert found.step == json.loads(lines)["step"]
+
+
+def test_a_run_whose_worker_was_killed_waits(tmp_path: Path) -> None:
+    folder, (job,) = planned(tmp_path, [tiny(0)])
+    now = under_way(folder, job, line(5)).stat().st_mtime
+    held = folder.run(job.run_id) / LOCK
+    with lock(held):
+        assert sweep_status(folder, now).runs[0].phase == "running"
+    assert held.exists()
+    assert sweep_status(folder, now).runs[0].phase == "waiting"
+    # What is locked on another machine may not be seen here.
+    (folder.path / DRIVER_LOCK).write_text("process 1 on another machine")
+    assert sweep_status(folder, now).runs[0].phase == "running"
+
+
+def test_a_run_whose_record_was_removed_waits(tmp_path: Path) -> None:
+    folder, (job,) = planned(tmp_path, [tiny(0)])
+    now = under_way(folder, job, line(12)).stat().st_mtime
+    assert sweep_status(folder, now).runs[0].phase == "running"
+    (folder.run(job.run_id) / WEIGHTS).touch()
+    assert sweep_status(folder, now).runs[0].phase == "waiting"
 
 
 def test_a_run_that_goes_on_by_a_clock_that_was_put_back(tmp_path: Path) -> None:

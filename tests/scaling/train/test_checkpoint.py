@@ -14,9 +14,9 @@ from scaling.data.shards import open_shards
 from scaling.model.weights import build_model, read_tensors, write_tensors
 from scaling.train.__main__ import main
 from scaling.train.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
+from scaling.train.optimiser import optimiser_of
 from scaling.train.progress import StopRequest
 from scaling.train.run import train
-from scaling.train.step import adamw
 from tests.scaling.train.runs import CPU, blt_spec, small_shards
 
 Tensors = dict[str, Tensor]
@@ -127,7 +127,7 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], object], str]] = {
 }
 
 
-def state(model: nn.Module, optimizer: torch.optim.AdamW) -> list[bytes]:
+def state(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[bytes]:
     weights = [p.detach().numpy().tobytes() for p in model.parameters()]
     assert not optimizer.state
     return [*weights, torch.get_rng_state().numpy().tobytes()]
@@ -140,7 +140,7 @@ def test_a_hostile_checkpoint_changes_nothing(saved: Saved, tmp_path: Path, name
     make(saved.path, path)
     content = path.read_bytes()
     model = build_model(saved.spec)
-    optimizer = adamw(model, saved.spec.training)
+    optimizer = optimiser_of(model, saved.spec.training)
     before = state(model, optimizer)
     with pytest.raises(InputError) as refused:
         load_checkpoint(path, saved.spec.run_id, STEPS, model, optimizer)
@@ -171,7 +171,7 @@ def test_the_command_says_it_in_a_line(
 
 def test_what_is_saved_comes_back(saved: Saved, tmp_path: Path) -> None:
     model = build_model(saved.spec)
-    optimizer = adamw(model, saved.spec.training)
+    optimizer = optimiser_of(model, saved.spec.training)
     torch.manual_seed(5)
     progress = load_checkpoint(saved.path, saved.spec.run_id, STEPS, model, optimizer)
     assert (progress.step, progress.train_bytes, progress.micro_rows) == (3, 3 * 256, 4)

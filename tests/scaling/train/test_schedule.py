@@ -7,7 +7,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scaling.spec import Training
-from scaling.train.step import wsd
+from scaling.train import optimiser
+
+
+def wsd(step: int, steps: int, warmup: float, decay: float) -> float:
+    training = Training(steps=steps, batch_bytes=1, learning_rate=1.0, warmup=warmup, decay=decay)
+    return optimiser.wsd(training, step)
+
 
 # Twenty steps a line, in hundredths: up over 5, flat, and down over the last 20 to what would be 0
 # at step 100.

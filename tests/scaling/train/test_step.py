@@ -19,7 +19,8 @@ from scaling.model.weights import WEIGHTS, build_model
 from scaling.record import RECORD, write_spec
 from scaling.spec import RunSpec
 from scaling.train.device import World
-from scaling.train.step import Stepper, adamw, loss_of
+from scaling.train.optimiser import optimiser_of
+from scaling.train.step import Stepper, loss_of
 from tests.scaling.train.runs import (
     CPU,
     blt_spec,
@@ -50,7 +51,7 @@ def test_parts_add_up(text: Path, tmp_path: Path, family: str, micro_rows: int) 
     gradients = []
     for rows in (4, micro_rows):
         model = build_model(spec).double()
-        optimizer = adamw(model, spec.training)
+        optimizer = optimiser_of(model, spec.training)
         windows = Windows(stream, spec.window_units, 0, patches)
         stepper = Stepper(
             model,
@@ -163,7 +164,7 @@ def test_of_several_processes_none_tries_again(
     model = build_model(spec)
     stepper = Stepper(
         model,
-        adamw(model, spec.training),
+        optimiser_of(model, spec.training),
         Windows(open_shards(text).train, spec.window_units, 0, StaticPatches(4)),
         rows=4,
         clip=1.0,
