@@ -21,6 +21,7 @@ from reports.laws.bowl import bowls
 from reports.laws.doubt import doubt
 from reports.laws.joint import joint
 from reports.laws.languages import law_languages
+from reports.laws.mixture import mixture
 from reports.laws.optimal import optimal
 from reports.laws.overview import law_overview
 from reports.laws.profiles import profiles
@@ -120,7 +121,7 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
         DESIGN_TITLE: _design(folder),
         VOCABULARY_TITLE: sections_of(OF_VOCABULARY, vocabulary),
         FORENSICS_TITLE: _findings(folder),
-        LAWS_TITLE: sections_of(OF_LAWS, laws),
+        LAWS_TITLE: _laws(laws),
         DECODERS_TITLE: sections_of(OF_DECODERS, read_decoders(folder)),
         "": sections_of(AT_THE_END, measured),
     }
@@ -163,6 +164,16 @@ def sections_of(
     if results is None:
         return []
     return [made for section in declared if (made := section(results)) is not None]
+
+
+def _laws(laws: Laws | None) -> list[Section]:
+    """Return the sections of laws; a law of mixtures alone has but its own."""
+    if laws is None:
+        return []
+    of_mixtures = sections_of((mixture,), laws)
+    return (
+        of_mixtures if of_mixtures and not laws.fits else of_mixtures + sections_of(OF_LAWS, laws)
+    )
 
 
 def _design(folder: Path) -> list[Section]:

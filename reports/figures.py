@@ -17,6 +17,7 @@ from reports.charts.svg import Series, series_style
 from reports.laws.allocation import CURVES, allocation_panels, parabola_panels
 from reports.laws.bowl import contour_panels
 from reports.laws.languages import language_panels, languages_key
+from reports.laws.mixture import mixture_panels
 from reports.laws.profiles import best_rate_panel, compute_panel, losses_panel, optima_of
 from reports.laws.results import Laws
 from reports.measured import Measured, measured, read_measured
@@ -25,6 +26,7 @@ from reports.numbers import LowHigh, significant
 from reports.sections.compression import dots_by_language
 from reports.vocabulary.curves import Curves, curves_of, read_curves, size_panels
 from scaling.laws.registry import quantities
+from scaling.mixtures.result import MixtureLaw
 from scaling.result import FitResult
 from scaling.runs import LOSSES, Runs
 from tokenize_lab.results import Results
@@ -103,6 +105,12 @@ def _ordered(cells: MeasuredCells, rate: str) -> list[str]:
     for (language, _), row in kept.items():
         values[language] = [v for v in values[language] if v > -math.inf] + [row[rate]]
     return sorted(values, key=lambda code: (-sum(values[code]) / len(values[code]), code))
+
+
+def mixture_figure(law: MixtureLaw) -> Figure:
+    """Return the best share of each text, with intervals, for each tokenizer."""
+    names = [Series(arm.name, series_style(i)) for i, arm in enumerate(law.arms)]
+    return Figure(f"Best mixture, {law.name}", mixture_panels(law), names if law.apart else [])
 
 
 def fit_figure(fits: FitResult | Sequence[FitResult], runs: Runs | None = None) -> Figure:

@@ -7,7 +7,7 @@ from reports.charts.svg import series_style
 from reports.html import columns, sortable_table
 from reports.laws.results import Laws, of_family
 from reports.numbers import ends_of, ends_text, plural, significant, with_interval
-from reports.page import Section, lead, note
+from reports.page import Section, figure, lead, note
 from scaling.laws.arms import COMPUTE_RATIO, FACTOR
 from scaling.result import FitResult
 
@@ -74,4 +74,4 @@ def _one(fit: FitResult, where: str, place: int) -> Markup:
     shared = (
         f"exponents {significant(fit.estimates['alpha'])} and {significant(fit.estimates['beta'])}"
     )
-    return drawn + note(f"{says} ({plural(fit.n, 'run')}, {shared}).") + table
+    return figure(drawn, title) + note(f"{says} ({plural(fit.n, 'run')}, {shared}).") + table

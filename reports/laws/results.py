@@ -14,7 +14,7 @@ from scaling.fits.findings import OUTSIDE
 from scaling.fits.results import laws_folder
 from scaling.laws.registry import LAWS
 from scaling.load_table import TABLES
-from scaling.mixtures.result import FIT_FILE
+from scaling.mixtures.result import FIT_FILE, MixtureLaw, read_mixture
 from scaling.published.figure import PublishedFigure
 from scaling.read_runs import read_runs
 from scaling.result import FitResult, read_fit
@@ -35,6 +35,7 @@ class Laws:
         rivals: the same laws under other conventions of counting, for the table of those alone.
         reproduced: published figures beside ours; empty where `scaling reproduce` was not run.
         measured: tokenizers measured on text, to be set beside the laws; None where there are none.
+        mixture: the law of mixtures of texts, if one was fitted.
     """
 
     tables: Mapping[str, Runs]
@@ -42,6 +43,7 @@ class Laws:
     rivals: Sequence[FitResult] = ()
     reproduced: Sequence[PublishedFigure] = ()
     measured: Measured | None = None
+    mixture: MixtureLaw | None = None
 
     def of(self, law: str) -> list[FitResult]:
         """Return the fits of a law that found something, in the order of budget, then rate."""
@@ -172,6 +174,7 @@ def read_laws(folder: Path, measured: Measured | None = None) -> Laws | None:
         [read_fit(path) for path in sorted((laws / CONVENTIONS).glob("*.json"))],
         _read_rows(reproduced) if reproduced.is_file() else (),
         measured,
+        read_mixture(laws / MIXTURE_FILE) if (laws / MIXTURE_FILE).is_file() else None,
     )
 
 

@@ -19,7 +19,7 @@ from scaling.fits.findings import vary
 from scaling.runs import Runs
 
 SHARE, SIZE = "share:", "unique_bytes:"
-LOSS_COLUMNS = {"bits_per_byte:": "bits per byte", "loss:": "as the table's loss"}
+LOSS_COLUMNS = {"bits_per_byte:": "bits per byte", "loss:": "loss"}
 ARM_COLUMNS = ("tokenizer", "tokenization")
 ROUNDED = 0.01  # by which a row of rounded shares may miss 1; it is then scaled to it
 SAME_BUDGET = 1.25

@@ -178,13 +178,16 @@ class FittedLaw(Shown, Fits):
         return pl.DataFrame(rows, infer_schema_length=None)
 
     def figure(self) -> "Figure":
-        """Return the law's main chart: T* over compute, parabolas, bowls, or the like.
+        """Return the law's main chart: T* over compute, parabolas, bowls, best shares, or the like.
 
         Raises:
             InputError: the law has nothing to draw.
         """
-        from reports.figures import fit_figure
+        from reports.figures import fit_figure, mixture_figure
 
+        law = mixture_law(self.fits)
+        if law is not None:
+            return mixture_figure(law)
         return fit_figure(self.results, self.runs)
 
     def save(self, folder: str | PathLike[str]) -> Path:

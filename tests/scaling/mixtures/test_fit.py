@@ -107,7 +107,7 @@ def test_few_runs_and_an_extrapolation_are_said() -> None:
     outside = fitted(inner.with_columns(pl.Series("loss:eng", losses)))
     found = [f for f in outside.arms[0].findings if f.name == "optimum outside what was tried"]
     assert found and found[0].severity == "warning"
-    assert outside.unit == "as the table's loss"
+    assert outside.unit == "loss"
 
 
 def test_texts_that_are_one_text_are_not_told_apart() -> None:
