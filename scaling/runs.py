@@ -63,7 +63,10 @@ KEY = (
 )  # fmt: skip
 
 # How columns begin that are of one text or language each, as `share:hin_Deva`.
-PER_TEXT = ("share:", "bits_per_byte:", "loss:", "unique_bytes:")
+PER_TEXT = (
+    *("share:", "bits_per_byte:", "bits_per_byte_low:", "bits_per_byte_high:", "loss:"),
+    *("compression_rate:", "train_bytes:", "unique_bytes:"),
+)
 
 # What other projects call the same things.
 ALIASES: Mapping[str, str] = {

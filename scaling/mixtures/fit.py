@@ -33,7 +33,7 @@ from scaling.mixtures.result import (
     MixtureLaw,
 )
 from scaling.mixtures.results import LOSS, MixtureFits
-from scaling.mixtures.table import MixtureRuns, language_weights, mixture_runs
+from scaling.mixtures.table import MixtureRuns, language_weights, mixture_runs, of_mixtures
 from scaling.runs import Runs
 from tokenize_lab.progress import ProgressBars, progress
 
@@ -69,6 +69,7 @@ def fit_mixture(
         )
     if bootstrap.block not in ("", "row"):
         raise InputError("`block`: a mixture law resamples by mixture; leave it out")
+    runs = of_mixtures(runs)
     table = mixture_runs(runs)
     target = language_weights(options.target, table.languages, "target")
     names = list(dict.fromkeys(table.arms.tolist()))

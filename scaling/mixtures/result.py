@@ -227,7 +227,7 @@ def weights_text(weights: Mapping[str, float], languages: Sequence[str]) -> str:
     if len(named) == 1:
         return next(iter(named))
     if len(set(named.values())) == 1:
-        all_ = len(named) == len(languages)
+        all_ = len(named) == len(languages) > 3
         return f"mean of {f'all {len(named)} languages' if all_ else ', '.join(named)}"
     return ", ".join(f"{name} x {weight:g}" for name, weight in named.items())
 

@@ -96,6 +96,15 @@ def mixture_runs(runs: Runs) -> MixtureRuns:
     )
 
 
+def of_mixtures(runs: Runs) -> Runs:
+    """Return the runs that have shares; those of one text alone, in the same sweep, have none."""
+    shares = runs.rows.select(f"^{SHARE}.*$")
+    if not shares.width:
+        return runs
+    return runs.where(~shares.select(pl.all_horizontal(pl.all().is_null())).to_series().to_numpy(),
+                      "no shares of texts")  # fmt: skip
+
+
 def shares_of(frame: pl.DataFrame, name: str) -> tuple[tuple[str, ...], Array]:
     """Return the names of the texts of a table, and [n, K] their shares, scaled to sum to 1.
 

@@ -236,6 +236,22 @@ def test_bad_tables_to_predict_are_one_line(law: MixtureLaw) -> None:
         predict_table(law, table.with_columns(pl.lit(0.0).alias("share:tha")))
 
 
+def test_runs_of_one_text_alone_are_left_out() -> None:
+    mixed = runs_table(12, 0.01).with_columns(run_id=pl.int_range(12).cast(pl.String))
+    alone = mixed.head(2).with_columns(
+        pl.lit(None, pl.Float64).alias(name)
+        for name in mixed.columns
+        if name.startswith(("share:", "bits_per_byte:"))
+    )
+    alone = alone.with_columns(run_id=pl.col("run_id") + "-alone")
+    (found,) = fits(pl.concat([mixed, alone]), draws=0)
+    assert found.n == 12
+    assert [(gone.row, gone.reason) for gone in found.excluded] == [
+        (13, "no shares of texts"),
+        (14, "no shares of texts"),
+    ]
+
+
 def test_a_budget_is_chosen_of_several() -> None:
     table = pl.concat(
         [
