@@ -155,7 +155,7 @@ class CachedTokens:
         with torch.inference_mode():
             x_RWD = model.embed(torch.tensor([inputs], device=device))
             end = self._position + len(inputs)
-            rotary = model.rotary(torch.arange(self._position, end, device=device), x_RWD)
+            rotary = model.rotary(range(self._position, end), x_RWD)
             for block in model.blocks:
                 x_RWD = block(x_RWD, rotary, self._cache)
             self._position = end

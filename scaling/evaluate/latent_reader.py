@@ -201,7 +201,7 @@ class CachedBytes:
         device = model.head.device
         with torch.inference_mode():
             y_RWD = model.cells(torch.tensor([list(cells)], device=device))
-            positions = torch.arange(self._read, self._read + len(cells), device=device)
+            positions = range(self._read, self._read + len(cells))
             rotary = model.local_rotary(positions, y_RWD)
             slots_RPKD = self._slots[-1][:, None]
             of_cell = torch.zeros(len(cells), dtype=torch.long, device=device)
@@ -254,7 +254,7 @@ class CachedBytes:
             return
         model, begin, end = self._model, self._encoded, self._encoded + len(inputs)
         x_RWD = embedding(torch.tensor([inputs], device=model.head.device), model.embedding)
-        rotary = model.local_rotary(torch.arange(begin, end, device=x_RWD.device), x_RWD)
+        rotary = model.local_rotary(range(begin, end), x_RWD)
         self._states[:, begin:end] = model.encode(x_RWD, rotary, self._encoder)
         self._encoded = end
         self.passes.encoder += 1
@@ -273,7 +273,7 @@ class CachedBytes:
         )
         slots_RPKD = self._model.pooling(self._states[:, begins[0] : ends[-1] + 1], pools)
         known = len(self._slots)
-        places = torch.arange(known, known + len(opened), device=device)
+        places = range(known, known + len(opened))
         slots_RPKD = self._model.think(slots_RPKD, places, self._global)
         self._slots += slots_RPKD.unbind(1)
         self._opened += opened
@@ -283,7 +283,7 @@ class CachedBytes:
         """Return [end - begin, 256] logits of positions that read these latents."""
         model, low = self._model, latent[0]
         x_RWD = self._states[:, begin:end]
-        rotary = model.local_rotary(torch.arange(begin, end, device=x_RWD.device), x_RWD)
+        rotary = model.local_rotary(range(begin, end), x_RWD)
         slots_RPKD = torch.stack(self._slots[low : latent[-1] + 1], dim=1)
         of_byte = torch.tensor(latent, device=x_RWD.device) - low
         self.passes.decoder += 1

@@ -56,11 +56,53 @@ class Rotary:
         out.cos, out.sin = self.cos.to(like), self.sin.to(like)
         return out
 
+    def at(self, positions: "slice | Tensor") -> "Rotary":
+        """Return those of some of the positions, counted from the first."""
+        out = object.__new__(Rotary)
+        out.cos, out.sin = self.cos[positions], self.sin[positions]
+        return out
+
     def __call__(self, x_RHWC: Tensor) -> Tensor:
         first, second = x_RHWC.chunk(2, dim=-1)
         return torch.cat(
             (first * self.cos - second * self.sin, second * self.cos + first * self.sin), dim=-1
         )
+
+
+def product_type(device: torch.device, kind: torch.dtype) -> torch.dtype:
+    """Return the type that matrix products of numbers of this kind come out in, here and now."""
+    if kind == torch.float64 or not torch.is_autocast_enabled(device.type):
+        return kind
+    return torch.get_autocast_dtype(device.type)
+
+
+class RotaryTable:
+    """Rotary positions of a head's width, computed once for each device and type, and kept.
+
+    A compiled graph finds them made, by `reach` before it: within the graph angles would be
+    computed in float64 for every element that they turn, again in every kernel that does.
+    """
+
+    def __init__(self, head_width: int) -> None:
+        self._head_width = head_width
+        self._made: dict[tuple[torch.device, torch.dtype], Rotary] = {}
+
+    def reach(self, end: int, device: torch.device, dtype: torch.dtype) -> Rotary:
+        """Return all positions that are kept, at least `end` of them."""
+        made = self._made.get((device, dtype))
+        if made is None or len(made.cos) < end:
+            # To be trained with later, wherever they are first asked for.
+            with torch.inference_mode(False), torch.no_grad():
+                positions = torch.arange(1 << (end - 1).bit_length(), device=device)
+                like = torch.empty(0, device=device, dtype=dtype)
+                made = Rotary(positions, self._head_width).to(like)
+            self._made[device, dtype] = made
+        return made
+
+    def __call__(self, positions: range, like: Tensor) -> Rotary:
+        """Return these positions, one after the other, on the device and in the type of `like`."""
+        whole = self.reach(positions.stop, like.device, like.dtype)
+        return whole.at(slice(positions.start, positions.stop))
 
 
 class SelfAttention(nn.Module):

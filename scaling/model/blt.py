@@ -23,8 +23,10 @@ from scaling.model.blocks import (
     Block,
     RMSNorm,
     Rotary,
+    RotaryTable,
     heads_for,
     matrix,
+    product_type,
 )
 from scaling.model.cross_attention import LatentReading, PatchedBytes, PatchPooling, patched_bytes
 from scaling.model.diffusion import BlockInputs, BlockRows, CellEmbedding, decode_with_blocks
@@ -60,11 +62,18 @@ class ByteLatentTransformer(nn.Module):
         self.decoder = _stack(shape.local_layers, h, self.local_heads)
         self.norm = RMSNorm(h)
         self.head = matrix(BYTE_VOCABULARY, h, HEAD_SCALE)
+        self.local_rotary = RotaryTable(h // self.local_heads)
+        self.global_rotary = RotaryTable(d // self.heads)
         # The last, so that all else is drawn as without it.
         self.cells = CellEmbedding(h) if fills_blocks else None
 
     def inputs(self, batch: TokenBatch, device: torch.device) -> PatchedBytes:
         """Return what `forward` takes."""
+        width, like = batch.inputs.shape[1], self.embedding
+        beyond = width if self.cells is not None else 0  # blocks may go on after the row
+        self.local_rotary.reach(width + beyond, like.device, like.dtype)
+        # Latents are fewer.
+        self.global_rotary.reach(width, like.device, product_type(like.device, like.dtype))
         return patched_bytes(batch, device)
 
     def forward(
@@ -109,10 +118,10 @@ class ByteLatentTransformer(nn.Module):
         width, device = batch.inputs.shape[1], batch.inputs.device
         attend = windowed(width, self.window, batch.segments, device)
         x_RWD = F.embedding(batch.inputs, self.embedding)
-        rotary = self.local_rotary(torch.arange(width, device=device), x_RWD)
+        rotary = self.local_rotary(range(width), x_RWD)
         x_RWD = self.encode(x_RWD, rotary, attend)
         slots_RPKD = self.pooling(x_RWD, batch.pools)
-        latents = torch.arange(batch.members_shape[1], device=device)
+        latents = range(batch.members_shape[1])
         slots_RPKD = self.think(slots_RPKD, latents, causal(batch.latent_segments))
         return x_RWD, slots_RPKD, rotary, attend
 
@@ -129,14 +138,11 @@ class ByteLatentTransformer(nn.Module):
         assert self.cells is not None, "the model was not made to fill blocks"
         rows = BlockRows(blocks, batch, self.window)
         y_RLD = self.cells(blocks.cells).flatten(1, 2)
-        of_blocks = self.local_rotary(rows.positions.flatten(1)[:, None], y_RLD)
+        reached = range(x_RWD.shape[1] + blocks.cells.shape[2])
+        of_blocks = self.local_rotary(reached, y_RLD).at(rows.positions.flatten(1)[:, None])
         layers = zip(self.readings, self.decoder, strict=True)
         of_byte, rotaries = batch.latent_of_byte, (rotary, of_blocks)
         return decode_with_blocks(x_RWD, y_RLD, layers, slots_RPKD, of_byte, rotaries, attend, rows)
-
-    def local_rotary(self, positions: Tensor, like: Tensor) -> Rotary:
-        """Return the local modules' rotary positions."""
-        return Rotary(positions, self.shape.local_dim // self.local_heads).to(like)
 
     def encode(self, x_RWD: Tensor, rotary: Rotary, attend: Attend) -> Tensor:
         """Return the encoder's last hidden states."""
@@ -144,10 +150,10 @@ class ByteLatentTransformer(nn.Module):
             x_RWD = block(x_RWD, rotary, attend)
         return x_RWD
 
-    def think(self, slots_RPKD: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+    def think(self, slots_RPKD: Tensor, positions: range, attend: Attend) -> Tensor:
         """Return the slots after the global module."""
         x_RPG = F.linear(slots_RPKD.flatten(2), self.up)
-        rotary = Rotary(positions, self.shape.global_dim // self.heads).to(x_RPG)
+        rotary = self.global_rotary(positions, x_RPG)
         for block in self.blocks:
             x_RPG = block(x_RPG, rotary, attend)
         out_RPKD: Tensor = F.linear(x_RPG, self.down).unflatten(-1, slots_RPKD.shape[2:])

@@ -17,7 +17,7 @@ from scaling.model.blocks import (
     HEAD_SCALE,
     Block,
     RMSNorm,
-    Rotary,
+    RotaryTable,
     heads_for,
     matrix,
 )
@@ -56,6 +56,7 @@ class SubwordTransformer(nn.Module):
             Block(shape.dim, self.heads, shape.layers) for _ in range(shape.layers)
         )
         self.norm = RMSNorm(shape.dim)
+        self.rotary = RotaryTable(dim // self.heads)
 
     def embed(self, inputs_RW: Tensor) -> Tensor:
         """Return [R, W, D]; id V is BOS."""
@@ -65,6 +66,7 @@ class SubwordTransformer(nn.Module):
 
     def inputs(self, batch: TokenBatch, device: torch.device) -> Tokens:
         """Return what `forward` takes."""
+        self.rotary.reach(batch.inputs.shape[1], self.head.device, self.head.dtype)
         return tokens(batch, device)
 
     def forward(self, batch: Tokens, targets: Tensor | None = None) -> Tensor:
@@ -77,17 +79,13 @@ class SubwordTransformer(nn.Module):
         """
         width, device = batch.inputs.shape[1], batch.inputs.device
         x_RWD = self.embed(batch.inputs)
-        rotary = self.rotary(torch.arange(width, device=device), x_RWD)
+        rotary = self.rotary(range(width), x_RWD)
         attend = windowed(width, self.window or width, batch.segments, device)
         for block in self.blocks:
             x_RWD = block(x_RWD, rotary, attend)
         if targets is not None:
             return norm_head_nats(x_RWD, self.norm.gain, self.head, targets)
         return self.predict(x_RWD)
-
-    def rotary(self, positions: Tensor, like: Tensor) -> Rotary:
-        """Return the rotary positions of all blocks."""
-        return Rotary(positions, self.shape.dim // self.heads).to(like)
 
     def predict(self, x_RWD: Tensor) -> Tensor:
         """Return logits from the last block's hidden states."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from scaling.model.attention import causal, windowed
-from scaling.model.blocks import Rotary, heads_for
+from scaling.model.blocks import Rotary, RotaryTable, heads_for
 from tests.scaling.evaluate.streams import CPU
 
 EXACT = 1e-12
@@ -158,3 +158,25 @@ def test_heads_divide_the_width_into_even_parts_near_64() -> None:
         heads = heads_for(width)
         assert width % heads == 0
         assert width // heads % 2 == 0
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5000), st.integers(1, 300)), min_size=1, max_size=4),
+    st.sampled_from([torch.float64, torch.float32, torch.bfloat16]),
+)
+def test_a_table_has_the_bits_of_angles_computed_anew(
+    ranges: list[tuple[int, int]], kind: torch.dtype
+) -> None:
+    table, like = RotaryTable(16), torch.empty(0, dtype=kind)
+    for begin, count in ranges:
+        found = table(range(begin, begin + count), like)
+        anew = Rotary(torch.arange(begin, begin + count), 16).to(like)
+        assert torch.equal(found.cos, anew.cos) and torch.equal(found.sin, anew.sin)
+
+
+def test_a_table_that_reaches_far_enough_is_not_made_again() -> None:
+    table, like = RotaryTable(8), torch.empty(0)
+    with torch.inference_mode():
+        first = table.reach(100, like.device, like.dtype)
+    assert table(range(3, 128), like).cos.data_ptr() == first.cos[3:].data_ptr()
+    assert not first.cos.is_inference()  # what is trained later may keep it
