@@ -75,6 +75,11 @@ class TokenBytes:
         kinds = np.concatenate([self.kinds, other.kinds])
         return type(self)(self.data + other.data, starts, kinds)
 
+    def from_id(self, first: int) -> "TokenBytes":
+        """Return the table without the ids below `first`; the next is 0."""
+        starts = self.starts[first:]
+        return type(self)(self.data[starts[0] :], starts - starts[0], self.kinds[first:])
+
     def __len__(self) -> int:
         return len(self.kinds)
 

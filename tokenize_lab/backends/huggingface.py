@@ -24,6 +24,7 @@ import numpy as np
 
 from corpora.errors import InputError, is_file, is_folder, location
 from corpora.files import read_bytes
+from tokenize_lab.backends.characters import read_alike
 from tokenize_lab.backends.common import (
     PROBES,
     LoadedTokenizer,
@@ -35,7 +36,7 @@ from tokenize_lab.backends.common import (
     refused_whole,
     short_name,
 )
-from tokenize_lab.backends.huggingface_fast import FastPath, fast_path, read_alike, read_alike_each
+from tokenize_lab.backends.huggingface_fast import FastPath, fast_path
 from tokenize_lab.backends.huggingface_json import (
     ModelFacts,
     Vocabulary,
@@ -132,10 +133,8 @@ class HuggingFaceTokenizer(LoadedTokenizer):
         """
         if isinstance(self.fast, str):
             return self._encode_plainly(texts)
-        quick = read_alike_each(texts)
-        if literals := self.splitting.literals:
-            held = [any(literal in text for literal in literals) for text in texts]
-            quick = [alike and not holds for alike, holds in zip(quick, held, strict=True)]
+        literals = self.splitting.literals
+        quick = [read_alike(t) and not any(literal in t for literal in literals) for t in texts]
         if all(quick):
             return self.fast.encode_batch(texts)
         if not any(quick):
@@ -378,9 +377,9 @@ def _engine(text: str) -> Any:
 
 def _part(component: Any) -> dict[str, Any] | None:
     """Return a component's settings as the tokenizer.json has them."""
-    if component is None:
-        return None
-    part: dict[str, Any] = json.loads(component.__getstate__())
+    part: dict[str, Any] | None = (
+        None if component is None else json.loads(component.__getstate__())
+    )
     return part
 
 

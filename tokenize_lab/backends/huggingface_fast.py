@@ -13,14 +13,12 @@ ways merge the same pairs at every step of every text. A list may have further p
 made): they stand side by side in no text.
 
 Pieces are split off by the same expression, which the libraries read in their own versions of
-Unicode: text with characters of which those differ is left to the Hugging Face library.
+Unicode: text with characters of which those differ is left to the Hugging Face library
+(`tokenize_lab.backends.characters`).
 """
 
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,13 +29,6 @@ from tokenize_lab.backends.simple import character_to_byte
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer, table_of_ranks
 from tokenize_lab.patterns import PATTERNS, Splitting
 from tokenize_lab.tokenizer import Encoding
-
-# What a case-insensitive expression takes for a letter of a contraction in some libraries: a long
-# s. (What they take for an i or a k, as Turkish letters, stands in none.)
-_FOLDED = "\u017f"
-# Blocks that are newer than `_unsure`'s version, and have been whole since 2009 (Unicode 5.2).
-_SETTLED = range(0x1000, 0x10A0)  # Myanmar
-_KNOWN = 0x10000  # beyond it, much is new
 
 
 @dataclass(frozen=True)
@@ -152,38 +143,3 @@ def left_of_last_merge(token: bytes, ranks: Mapping[bytes, int]) -> bytes:
         if i:
             pairs[i - 1] = ranks.get(parts[i - 1] + parts[i], none)
     return parts[0]
-
-
-def read_alike(text: str) -> bool:
-    """Whether the text holds only characters that all libraries class alike: those of the
-    first plane that Unicode 3.2 has, a version that none of them is still behind."""
-    return text.isascii() or _unsure().search(text) is None
-
-
-def read_alike_each(texts: Sequence[str]) -> Sequence[bool]:
-    """Return `read_alike` of each text; at once where the last ones asked about were the same."""
-    global _last
-    if _last[0] != (texts := tuple(texts)):
-        _last = texts, tuple(map(read_alike, texts))
-    return _last[1]
-
-
-# Of a batch, every tokenizer asks in turn.
-_last: tuple[tuple[str, ...], tuple[bool, ...]] = ((), ())
-
-
-@cache
-def _unsure() -> re.Pattern[str]:
-    old = unicodedata.ucd_3_2_0
-    ranges: list[list[int]] = []
-    for point in range(0x80, _KNOWN):
-        character = chr(point)
-        known = old.category(character) != "Cn" or point in _SETTLED
-        if known and character not in _FOLDED:
-            continue
-        if ranges and ranges[-1][1] == point - 1:
-            ranges[-1][1] = point
-        else:
-            ranges.append([point, point])
-    ranges.append([_KNOWN, 0x10FFFF])
-    return re.compile("[" + "".join(f"{chr(a)}-{chr(b)}" for a, b in ranges) + "]")

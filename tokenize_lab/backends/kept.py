@@ -34,15 +34,22 @@ _FACTS = "facts"
 _NO_ENTRY = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
 
-def kept(content: bytes, asked: Iterable[str], types: Iterable[type], load: Callable[[], T]) -> T:
+def kept(
+    content: bytes,
+    asked: Iterable[str],
+    types: Iterable[type],
+    load: Callable[[], T],
+    least: int | None = None,
+) -> T:
     """Return what `load` returned for the same file at an earlier time, or returns now.
 
     Arguments:
         content: of the file.
         asked: whatever else the outcome depends on.
         types: the dataclasses and named tuples that it is made of.
+        least: bytes of content below which nothing is kept; `LEAST_BYTES`.
     """
-    if len(content) < LEAST_BYTES:
+    if len(content) < (LEAST_BYTES if least is None else least):
         return load()
     path = _path(content, asked)
     with contextlib.suppress(*_NO_ENTRY):

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -32,8 +32,10 @@ from tokenize_lab.backends.common import (
     refused_whole,
     short_name,
 )
+from tokenize_lab.backends.encodings import BY_NAME, DEFAULT_ENCODING, ENCODINGS, FILES
 from tokenize_lab.backends.kept import kept
-from tokenize_lab.patterns import GPT2, GPT4, GPT4O, LLAMA3, PATTERNS, QWEN2
+from tokenize_lab.backends.swift import SwiftEngine
+from tokenize_lab.patterns import PATTERNS, rule_of
 from tokenize_lab.tokenizer import Encoding, TokenBytes, TokenKind
 
 # tiktoken's regular expressions end in `\s+(?!\S)`, and its matcher keeps a note of every space it
@@ -79,15 +81,27 @@ class TiktokenTokenizer(LoadedTokenizer):
 
         return regex.compile(self.pattern)
 
+    @cached_property
+    def swift(self) -> SwiftEngine | None:
+        """The engine for much text; None where the pattern may not be read alike by both."""
+        if rule_of(self.pattern) is None:
+            return None
+        return SwiftEngine(self.token_bytes.from_id(self.first_id), self.pattern, self._ranks)
+
     def encode_batch(self, texts: Sequence[str]) -> Encoding:
         """Encode each text; no special token is known to the engine, so none is recognised."""
-        encode = self._core.encode_ordinary
         if any(len(text) >= LONG_BLANK and _LONG_BLANK.search(text) for text in texts):
-            encode = self._encode_by_pieces
-        encoding = encoding_of(map(encode, texts))
+            encoding = encoding_of(map(self._encode_by_pieces, texts))
+        elif self.swift is None:
+            encoding = self._ranks(texts)
+        else:
+            encoding = self.swift.encode_batch(texts)
         if not self.first_id:
             return encoding
         return Encoding(encoding.ids + np.uint32(self.first_id), encoding.lengths)
+
+    def _ranks(self, texts: Sequence[str]) -> Encoding:
+        return encoding_of(map(self._core.encode_ordinary, texts))
 
     def decode_batch(self, ids: Sequence[Sequence[int]]) -> list[bytes]:
         """Return what the engine itself makes of each list of ids."""
@@ -116,62 +130,6 @@ def table_of_ranks(ranks: Mapping[bytes, int], size: int, first_id: int = 0) -> 
         pieces[first_id + rank] = piece
         kinds[first_id + rank] = TokenKind.TEXT if piece else TokenKind.SPECIAL
     return TokenBytes.from_pieces(pieces, kinds)
-
-
-class TiktokenEncoding(NamedTuple):
-    """What a vocabulary has besides its ranks.
-
-    Attributes:
-        pattern: what splits a text. vocabulary_size: special tokens included.
-        sha256: of its `.tiktoken` file, or empty where it is distributed otherwise.
-    """
-
-    pattern: str
-    vocabulary_size: int
-    sha256: str
-
-
-# Sizes and hashes: tiktoken_ext/openai_public.py.
-ENCODINGS = {
-    "gpt2": TiktokenEncoding(GPT2, 50257, ""),
-    "r50k_base": TiktokenEncoding(
-        GPT2, 50257, "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
-    ),
-    "p50k_base": TiktokenEncoding(
-        GPT2, 50281, "94b5ca7dff4d00767bc256fdd1b27e5b17361d7b8a5f968547f9f23eb70d2069"
-    ),
-    "cl100k_base": TiktokenEncoding(
-        GPT4, 100277, "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"
-    ),
-    "o200k_base": TiktokenEncoding(
-        GPT4O, 200019, "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
-    ),
-}
-# Of the same ranks as another; and vocabularies of others, which publish their ranks as a file.
-ENCODINGS["p50k_edit"] = ENCODINGS["p50k_base"]._replace(vocabulary_size=50284)
-ENCODINGS["o200k_harmony"] = ENCODINGS["o200k_base"]._replace(vocabulary_size=201088)
-FILES = {
-    "llama3": TiktokenEncoding(
-        LLAMA3, 128256, "82e9d31979e92ab929cd544440f129d9ecd797b69e327f80f17e1c50d5551b55"
-    ),
-    "llama4": TiktokenEncoding(
-        GPT4O, 202048, "d0bdbaf59b0762c8c807617e2d8ea51420eb1b1de266df2495be755c8e0ed6ed"
-    ),
-    "qwen": TiktokenEncoding(
-        QWEN2, 151851, "b2b1b8dfb5cc5f024bafc373121c6aba3f66f9a5a0269e243470a1de16a33186"
-    ),
-    "qwen3.6": TiktokenEncoding(
-        QWEN2.replace(r"\p{L}+", r"[\p{L}\p{M}]+").replace(r"\s\p{L}\p{N}", r"\s\p{L}\p{M}\p{N}"),
-        248077,
-        "8dde380a6405e935f5de16a99eb61c824f3f814dd1ed298784c72babb7a03cdd",
-    ),
-    "whisper": TiktokenEncoding(  # of 99 languages, 1,501 times and 8 others
-        GPT2, 51865, "b34b360dbb493e781e479794586d661700670d65564001f23024971d1f2fa126"
-    ),
-}
-# What a file of such a name most likely takes, if it is none of these; else GPT-4's.
-_BY_NAME = {"tokenizer.model": "llama3", "qwen": "qwen2", "multilingual": "gpt2", "gpt2": "gpt2"}
-_DEFAULT = "cl100k_base"
 
 
 def file_and_pattern(where: str) -> tuple[str, str]:
@@ -294,7 +252,9 @@ def _of_content(path: Path, content: bytes, spec: str, told: str) -> TiktokenTok
     published = ((name, known) for name, known in (ENCODINGS | FILES).items())
     official = next((name for name, known in published if known.sha256 == digest), "")
     size = (ENCODINGS | FILES)[official].vocabulary_size if official else max(ranks.values()) + 1
-    guess = next((of for name, of in _BY_NAME.items() if path.name.startswith(name)), _DEFAULT)
+    guess = next(
+        (of for name, of in BY_NAME.items() if path.name.startswith(name)), DEFAULT_ENCODING
+    )
     pattern_of, pattern = _pattern(told or official or guess, spec)
     stem = short_name(path, "tokenizer.model")
     name = stem if pattern_of == stem else f"{stem}@{pattern_of}"

@@ -176,7 +176,7 @@ def measure(
         _refuse_unknown(columns, group_by)
     loaded = load_tokenizers(tokenizers)
     if explain:
-        plan = plan_rows(encoding_plans(loaded, TextSettings(words, graphemes)))
+        plan = plan_rows(encoding_plans(loaded, TextSettings(words, graphemes), tried=True))
         if columns or as_csv:
             asked = columns or ",".join(plan[0])
             emit(chosen_rows(plan, asked, as_json=as_json, as_csv=as_csv))

@@ -219,14 +219,16 @@ class EncodingPlan(NamedTuple):
     reason: str
 
 
-def encoding_plan(tokenizer: Tokenizer, settings: TextSettings) -> EncodingPlan:
-    """Return how a tokenizer is served."""
+def encoding_plan(
+    tokenizer: Tokenizer, settings: TextSettings, tried: bool = False
+) -> EncodingPlan:
+    """Return how a tokenizer is served; `tried`: with the engine for much text, which is tried."""
     facts = _splitting(tokenizer)
     rule, reason = _rule(facts, tokenizer, settings)
     names = {pattern: name for name, pattern in PATTERNS.items()}
     return EncodingPlan(
         tokenizer.name,
-        *_encoder(tokenizer),
+        *_encoder(tokenizer, tried),
         rule,
         facts.literals,
         tuple(names.get(pattern, pattern) for pattern in facts.patterns),
@@ -234,9 +236,11 @@ def encoding_plan(tokenizer: Tokenizer, settings: TextSettings) -> EncodingPlan:
     )
 
 
-def encoding_plans(tokenizers: Sequence[Tokenizer], settings: TextSettings) -> list[EncodingPlan]:
+def encoding_plans(
+    tokenizers: Sequence[Tokenizer], settings: TextSettings, tried: bool = False
+) -> list[EncodingPlan]:
     """Return how each tokenizer is served."""
-    return [encoding_plan(tokenizer, settings) for tokenizer in tokenizers]
+    return [encoding_plan(tokenizer, settings, tried) for tokenizer in tokenizers]
 
 
 def unshared(tokenizers: Sequence[Tokenizer], settings: TextSettings) -> list[str]:
@@ -287,16 +291,25 @@ def _splitting(tokenizer: Tokenizer) -> Splitting:
     return Splitting(obstacle="nothing is known of how it splits a text")
 
 
-def _encoder(tokenizer: Tokenizer) -> tuple[str, str]:
+def _encoder(tokenizer: Tokenizer, tried: bool) -> tuple[str, str]:
     """Return which library encodes, and why."""
     from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
     from tokenize_lab.backends.huggingface_fast import FastPath
+    from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 
-    if not isinstance(tokenizer, HuggingFaceTokenizer):
-        return tokenizer.engine, "its own"
-    if isinstance(tokenizer.fast, FastPath):
-        return tokenizer.fast.tiktoken.engine, "its merges follow from ranks: the ids are the same"
-    return tokenizer.engine, f"its own: {tokenizer.fast}"
+    reason = "its own"
+    if isinstance(tokenizer, HuggingFaceTokenizer):
+        if not isinstance(tokenizer.fast, FastPath):
+            return tokenizer.engine, f"its own: {tokenizer.fast}"
+        tokenizer = tokenizer.fast.tiktoken
+        reason = "its merges follow from ranks: the ids are the same"
+    swift = tokenizer.swift if tried and isinstance(tokenizer, TiktokenTokenizer) else None
+    if swift is None:
+        return tokenizer.engine, reason
+    if swift.obstacle:
+        return tokenizer.engine, f"{reason}; fastokens does not serve: {swift.obstacle}"
+    since = f"the latter from {swift.enough:,} characters on, which gave the same ids on a trial"
+    return f"{tokenizer.engine}, {swift.name}", f"{reason}; {since}"
 
 
 def _rule(

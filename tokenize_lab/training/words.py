@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenize_lab.backends.huggingface_fast import read_alike
+from tokenize_lab.backends.characters import read_alike
 from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.counts.chunks import ChunkTable
 from tokenize_lab.patterns import CutRule, chunk_starts

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from tests.tokenize_lab.texts import HARD, embedded_lines, ids_of
+from tokenize_lab.backends.characters import read_alike
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
-from tokenize_lab.backends.huggingface_fast import FastPath, ranks_of, read_alike
+from tokenize_lab.backends.huggingface_fast import FastPath, ranks_of
 from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.patterns import PATTERNS
 from tokenize_lab.tokenizer_spec import load_tokenizer

@@ -35,7 +35,8 @@ def test_a_librarys_object_is_its_file(trained: dict[str, Path], tiktoken_file: 
     import sentencepiece
     import tokenizers
 
-    from tokenize_lab.backends.tiktoken import ENCODINGS, read_ranks
+    from tokenize_lab.backends.encodings import ENCODINGS
+    from tokenize_lab.backends.tiktoken import read_ranks
 
     path = trained["bpe"] / "tokenizer.json"
     loaded = tokenizers.Tokenizer.from_file(str(path))
