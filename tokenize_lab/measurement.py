@@ -1,5 +1,7 @@
 """Corpora x tokenizers -> counts, in one pass over the text, on every core."""
 
+import contextlib
+import ctypes
 import hashlib
 import importlib.metadata
 import math
@@ -35,6 +37,7 @@ MOST_REPLICATES = 100_000
 GROUPS = ("language", "domain", "document")
 # Of a corpus with more languages and domains than this, the later ones have no samples.
 _MOST_SAMPLED = 200
+_MANY_UNITS = 256  # a group of fewer takes little memory as it is
 _LIBRARIES = (
     *("tokenizers", "sentencepiece", "tiktoken", "mistral-common", "numpy", "polars", "regex"),
 )
@@ -250,10 +253,21 @@ def count_corpora(
         size = int(result.text[:, TEXT_INDEX["bytes"]].sum())
         found.note_speed(names, size, result.encode_seconds)
         progress(f"measuring {corpus.name}", size)
+    for part in found.counts.values():
+        if part.size >= _MANY_UNITS:
+            part.kept = part.narrow
+    _give_back()
     found.throughput.seconds = time.perf_counter() - begin
     found.corpora_sha256 = {name: digest.hexdigest() for name, digest in digests.items()}
     found.notices = [*dict.fromkeys(notices), *ceiling_lines(counting.tokenizers, heads)]
     return found
+
+
+def _give_back() -> None:
+    """Give memory that is free back to the system, where the C library would keep it (glibc): what
+    comes next, tables of polars, takes its memory elsewhere."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def provenance(

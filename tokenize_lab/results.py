@@ -30,7 +30,7 @@ from tokenize_lab.counts.fields import FIELDS
 from tokenize_lab.counts.files import PARTS, read_counts
 from tokenize_lab.counts.schema import Group, GroupCounts, merged
 from tokenize_lab.rows import MeasureRow, RowSettings, iterate_rows, rows_frame
-from tokenize_lab.tokenizer import Tokenizer, table_of
+from tokenize_lab.tokenizer import IntArray, Tokenizer, table_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -208,17 +208,28 @@ def _counts_frame(results: Results) -> "pl.DataFrame":
         ],
         schema_overrides=dict.fromkeys(PARTS, pl.String),
     )
-    table = np.concatenate(
-        [part.units[kept] for part, kept in zip(results.counts.values(), units, strict=True)]
-    )
     return pl.concat(
         [
             _repeated(groups, [len(kept) for kept in units]),
             pl.DataFrame({"unit": np.concatenate(units).astype(np.int32)}),
-            pl.DataFrame(table, schema=dict.fromkeys(FIELDS, pl.Int64)),
+            pl.DataFrame(_columns(results, units), schema=dict.fromkeys(FIELDS, pl.Int64)),
         ],
         how="horizontal",
     )
+
+
+# Groups of fewer units than this, on the average, are laid end to end whole.
+_LONG_GROUPS = 16
+
+
+def _columns(results: Results, units: Sequence[IntArray]) -> "IntArray | dict[str, IntArray]":
+    """Return the counts of these units of all groups, a column at a time where groups are long."""
+    parts = list(zip(results.counts.values(), units, strict=True))
+    if sum(map(len, units)) < _LONG_GROUPS * len(parts):
+        return np.concatenate([part.units[kept] for part, kept in parts])
+    return {
+        name: np.concatenate([part.column(name)[kept] for part, kept in parts]) for name in FIELDS
+    }
 
 
 def _histogram_frame(counts: dict[Group, GroupCounts]) -> "pl.DataFrame":

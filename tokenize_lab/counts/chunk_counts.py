@@ -38,7 +38,8 @@ def _aparts(words: dict[str, str]) -> NDArray[np.uint8]:
 
 
 _APART = {
-    CutRule.GPT: _aparts({ascii_letters + punctuation + "\r\n": " 1", digits: " a"}),
+    # " a" is one piece to split off, " 1" is two.
+    CutRule.GPT: _aparts({digits + punctuation + "\r\n": " a", ascii_letters + "'": " 1"}),
     CutRule.WHITESPACE: _aparts({"\r\n": " 1"}),
 }
 
