@@ -40,7 +40,7 @@ from reports.sections.tokenizers import definitions, provenance, tokenizers
 from reports.sweep.curves import curves, learning
 from reports.sweep.grid import grid
 from reports.sweep.isoflops import sweep_isoflops
-from reports.sweep.languages import languages as languages_read
+from reports.sweep.languages import each_language
 from reports.sweep.overview import runs_table, sweep_overview
 from reports.sweep.rates import best_rates, inference
 from reports.sweep.results import SweepResults, read_sweep_results
@@ -69,11 +69,11 @@ _TITLES = (
 )  # fmt: skip
 
 OF_SWEEP: Sequence[Callable[[SweepResults], Section | None]] = (
-    sweep_overview, grid, curves, sweep_isoflops, best_rates, languages_read, learning, inference,
+    sweep_overview, grid, curves, sweep_isoflops, best_rates, each_language, learning, inference,
     runs_table,
 )  # fmt: skip
 OF_MIXTURES: Sequence[Callable[[SweepResults], Section | None]] = (
-    sweep_overview, languages_read, runs_table,
+    sweep_overview, each_language, runs_table,
 )  # fmt: skip
 OF_MEASUREMENT: Sequence[Callable[[Measured], Section]] = (
     overview, tokenizers, compression, boundaries, fairness, differences, fidelity, digits_code,

@@ -36,6 +36,7 @@ class LanguageRecord:
         validation_nats: summed over its held-out text; None unless finished.
         validation_bytes: of that text. validation_tokens: of it.
         validation_interval: of bits per byte, 95 %, over documents; None with fewer than two.
+        unique_bytes: training text of it that there was; 0 where a record does not say.
     """
 
     language: str
@@ -45,6 +46,7 @@ class LanguageRecord:
     validation_bytes: int
     validation_tokens: int
     validation_interval: tuple[float, float] | None
+    unique_bytes: int = 0
 
     @property
     def bits_per_byte(self) -> float | None:

@@ -29,7 +29,7 @@ class _Point(NamedTuple):
     share: float
 
 
-def languages(sweep: SweepResults) -> Section | None:
+def each_language(sweep: SweepResults) -> Section | None:
     """Show each language's bits per byte over its share of the text, or over T where the shares
     are one; None where no run has read several languages."""
     found = [point for run in sweep.runs for point in _points(run)]

@@ -76,7 +76,7 @@ def runs_table(records: SweepRecords) -> pl.DataFrame:
     - `bits_per_byte_low` and `_high`, the ends of the 95 % interval; `patching_flops`; `seconds`;
     - of runs that read several languages, `share:NAME` for each (the mixture's, or else that of the
       bytes read), and `bits_per_byte:NAME` of its held-out text with `bits_per_byte_low:NAME` and
-      `_high:`, `compression_rate:NAME`, T on that text, and `train_bytes:NAME`.
+      `_high:`, `compression_rate:NAME`, T on that text, `train_bytes:NAME` and `unique_bytes:NAME`.
     """
     rows, of_languages = [], []
     for job in records.jobs:
@@ -109,7 +109,7 @@ def runs_table(records: SweepRecords) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, infer_schema_length=None)
 
 
-_PER_LANGUAGE = ("share", *_BITS, "compression_rate", "train_bytes")
+_PER_LANGUAGE = ("share", *_BITS, "compression_rate", "train_bytes", "unique_bytes")
 
 
 def _kind(column: str) -> int:
@@ -123,7 +123,8 @@ def _of_languages(record: RunRecord) -> dict[str, float | None]:
         read = part.train_bytes / record.train_bytes if record.train_bytes else None
         low, high = part.validation_interval or (None, None)
         share = record.spec.shares.get(part.language, 0.0) if record.spec.shares else read
-        values = (share, part.bits_per_byte, low, high, part.compression_rate, part.train_bytes)
+        sizes = (part.train_bytes, part.unique_bytes or None)
+        values = (share, part.bits_per_byte, low, high, part.compression_rate, *sizes)
         for name, value in zip(_PER_LANGUAGE, values, strict=True):
             found[f"{name}:{part.language}"] = None if value is None else float(value)
     return found

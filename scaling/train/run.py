@@ -357,7 +357,8 @@ class _Run:
 
     def languages(self, scores: Scores | None) -> tuple[LanguageRecord, ...]:
         """Return what was read of each language, and what its held-out text came to."""
-        names, progress = self.shards.manifest.languages, self.progress
+        manifest, progress = self.shards.manifest, self.progress
+        names, unique = manifest.languages, manifest.splits["train"].bytes_by_language
         read = [(progress.train_bytes, progress.train_tokens)]
         if len(names) > 1:
             counts = read_by_language(self.windows, progress.step, self.spec.rows, len(names))
@@ -375,6 +376,7 @@ class _Run:
                     validation_bytes=0 if part is None else part.bytes,
                     validation_tokens=0 if part is None else part.patches or part.units,
                     validation_interval=None if part is None else interval(part),
+                    unique_bytes=unique[name],
                 )
             )
         return tuple(found)

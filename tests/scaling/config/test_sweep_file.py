@@ -248,6 +248,6 @@ def test_examples_are_found_by_name_and_read_other_text(tmp_path: Path) -> None:
         read_sweep_file(file).with_corpus(["mine.txt"])
 
 
-@pytest.mark.parametrize("name", ["micro", "english", "subword", "languages", "gpu"])
+@pytest.mark.parametrize("name", ["micro", "english", "subword", "languages", "joint", "gpu"])
 def test_examples_can_be_read(name: str) -> None:
     assert cells_of(read_sweep_file(name), example(name))

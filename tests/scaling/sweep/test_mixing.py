@@ -234,3 +234,32 @@ def test_each_language_has_the_rate_asked_for_by_a_threshold_of_its_own(tmp_path
 def test_thresholds_are_of_entropy_patches(tmp_path: Path, arm: str) -> None:
     message = refused(tmp_path, HEAD + arm + 'thresholds = "language"\n' + TRAINING)
     assert "thresholds: are of entropy patches" in message
+
+
+def test_one_run_on_a_text_of_two_languages(tmp_path: Path) -> None:
+    """As `scaling train` mixes them, in the text itself."""
+    (tmp_path / "one.toml").write_text("""\
+[model]
+family = "subword"
+layers = 1
+dim = 16
+[data]
+corpus = ["embedded:eng_Latn", "embedded:hin_Deva"]
+weights = [1, 3]
+tokenizer = "byte"
+held_out_bytes = 3000
+context_bytes = 64
+[training]
+steps = 40
+batch_bytes = 256
+""")
+    done = command(f"scaling train {tmp_path / 'one.toml'} --out {tmp_path} --device cpu")
+    assert done.exit_code == 0, done.stderr
+    (path,) = (tmp_path / "runs").iterdir()
+    record = read_record(path)
+    assert record is not None and not record.spec.shares
+    english, hindi = record.languages
+    assert (english.language, hindi.language) == ("eng_Latn", "hin_Deva")
+    assert english.train_bytes + hindi.train_bytes == record.train_bytes
+    assert hindi.train_bytes / record.train_bytes == pytest.approx(0.75, abs=0.08)
+    assert english.unique_bytes + hindi.unique_bytes == record.unique_bytes
