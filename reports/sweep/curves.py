@@ -132,7 +132,8 @@ def _left_out(found: int, seen: int, drawn: int) -> str:
 
 def learning(sweep: SweepResults) -> Section:
     """Show bits per byte over the learning rate, or say that nothing tells."""
-    groups = differing(sweep.runs)
+    checked = differing(sweep.checks)
+    groups = [*differing(sweep.runs), *checked]
     if not groups:
         sentence = (
             "No two runs of this sweep differ by learning rate alone, so nothing here tells "
@@ -149,8 +150,28 @@ def learning(sweep: SweepResults) -> Section:
     )
     inside = sum(not _at_end(group) for group in shown)
     said = paragraphs(f"Lowest between their ends: {inside} of {plural(len(shown), 'line')}.")
+    said += paragraphs(*_from_tuned(sweep, checked))
     table = behind("Table: learning rates", _learning_table(sweep, groups))
     return Section(*_LEARNING, said + drawn + note(words) + table)
+
+
+def _from_tuned(sweep: SweepResults, checked: Sequence[Sequence[SweepRun]]) -> list[str]:
+    """Return how far the ends of the grid are from tuned: by how much the best of the rates around
+    a run's own, which is the middle one of the check, is below it."""
+    sentences = []
+    for group in checked:
+        own, usable = group[len(group) // 2], [run for run in group if run.usable]
+        if not own.usable:
+            continue
+        best = lowest(usable)
+        factor = best.spec.training.learning_rate / own.spec.training.learning_rate
+        words = f"{own.loss - best.loss:.3f} bits per byte above the best, at {factor:g} times it"
+        if best is own:
+            words = "the best of the check"
+        elif best in (usable[0], usable[-1]):
+            words += ", the end of the check, so that more may be gained beyond"
+        sentences.append(f"{_line_name(sweep, own)}: the grid's own rate is {words}.")
+    return sentences
 
 
 def differing(runs: Sequence[SweepRun]) -> list[list[SweepRun]]:

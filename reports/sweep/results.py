@@ -16,7 +16,7 @@ from scaling.flops import forward_flops_per_byte, training_flops_per_byte
 from scaling.record import SPEC, RunRecord, read_record, read_spec
 from scaling.runs import FEWEST_STEPS
 from scaling.spec import RunSpec
-from scaling.sweep.folder import Job, SweepFolder
+from scaling.sweep.folder import Job, SweepFolder, check_folder
 from scaling.sweep.status import RunStatus, SweepStatus, sweep_status
 from scaling.train.metrics import METRICS, values_of
 
@@ -175,10 +175,12 @@ class SweepResults:
     Attributes:
         status: how the sweep stands, with every run of the plan.
         runs: those whose specification can be read, in the order of the plan.
+        checks: runs of the check of its learning rates (`sweep --tune`), where there was one.
     """
 
     status: SweepStatus
     runs: Sequence[SweepRun]
+    checks: Sequence[SweepRun] = ()
 
     @property
     def unread(self) -> list[RunStatus]:
@@ -219,8 +221,10 @@ def read_sweep_results(path: Path) -> SweepResults:
     """
     folder = SweepFolder(path)
     status = sweep_status(folder)
+    checked = check_folder(folder)
+    checks = read_sweep_results(checked.path).runs if checked.file.exists() else ()
     found = (_run(folder.run(run.job.run_id), run) for run in status.runs)
-    return SweepResults(status, [run for run in found if run is not None])
+    return SweepResults(status, [run for run in found if run is not None], checks)
 
 
 def _run(folder: Path, status: RunStatus) -> SweepRun | None:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,7 +32,10 @@ from scaling.cli.options import (
 from scaling.cli.plan import read_sweep
 
 if TYPE_CHECKING:
+    from scaling.config.sweep_file import SweepFile
+    from scaling.sweep.folder import SweepFolder
     from scaling.sweep.status import SweepStatus
+    from scaling.tune.rates import RateCheck
 
 
 class SweepEngine(StrEnum):
@@ -64,6 +68,10 @@ def sweep(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="take up again what failed before")
     ] = False,
+    tune: Annotated[
+        bool,
+        typer.Option("--tune", help="first train the grid's ends at 1/4 to 4 times their rate"),
+    ] = False,
     show: ShowOption = False,
     no_calibration: NoCalibrationOption = False,
     as_json: JsonOption = False,
@@ -79,6 +87,7 @@ def sweep(
     tokenize-lab scaling status out/sweep/micro
     tokenize-lab scaling fit out/sweep/micro --law isoflop-surface --out out/sweep/micro
     tokenize-lab report out/sweep/micro
+    tokenize-lab scaling sweep micro --tune
     tokenize-lab scaling sweep mix.toml --mixtures 64
     tokenize-lab scaling sweep gpu --engine ray --address auto --gpus-per-run .25
     """
@@ -98,57 +107,73 @@ def sweep(
     from tokenize_lab.progress import progress
 
     file, path, folder = read_sweep(spec, corpus, out, mixtures, mixture_seed)
-    try:
-        with progress(bytes=False) as bars:
-            plan = plan_sweep(
-                file,
-                path,
-                folder,
-                bars.stage,
-                device=device,
-                workers=workers,
-                calibrate=not no_calibration,
-                train_byte_model=train_byte_model,
-            )
-    except PlanningStoppedError as stopped:
-        raise typer.Exit(stopped.exit_code) from None
-    if not as_json:
-        # Not what was asked for, but what is about to happen.
-        typer.echo("".join(drawn(plan_text(plan), stderr=True)), nl=False, err=True)
-    write_plan(folder, file.name, plan.runs)
     machine = machine_settings(device, precision, threads=1, micro_rows=micro_rows)
     begun = time.monotonic()
 
     def live_line(status: "SweepStatus") -> str:
         return status_line(status, time.monotonic() - begun)
 
-    with stop_on_signal() as stop, ProgressPrinter(live_line) as printer:
-        shared: dict[str, Any] = {"retry_failed": retry_failed, "watch": printer, "stop": stop}
-        if engine is SweepEngine.RAY:
-            from scaling.sweep.ray import run_ray
+    def train(file: "SweepFile", folder: "SweepFolder") -> "SweepStatus":
+        """Plan a sweep, train it, and return how it stands; one that was told to stop exits."""
+        try:
+            with progress(bytes=False) as bars:
+                plan = plan_sweep(
+                    file,
+                    path,
+                    folder,
+                    bars.stage,
+                    device=device,
+                    workers=workers,
+                    calibrate=not no_calibration,
+                    train_byte_model=train_byte_model,
+                )
+        except PlanningStoppedError as stopped:
+            raise typer.Exit(stopped.exit_code) from None
+        if not as_json:
+            # Not what was asked for, but what is about to happen.
+            typer.echo("".join(drawn(plan_text(plan), stderr=True)), nl=False, err=True)
+        write_plan(folder, file.name, plan.runs)
+        with stop_on_signal() as stop, ProgressPrinter(live_line) as printer:
+            shared: dict[str, Any] = {"retry_failed": retry_failed, "watch": printer, "stop": stop}
+            if engine is SweepEngine.RAY:
+                from scaling.sweep.ray import run_ray
 
-            gpus = {"auto": None, "cpu": 0.0}.get(device, 1.0)
-            gpus = gpus if gpus_per_run is None else gpus_per_run
-            status = run_ray(
-                folder,
-                address=address,
-                gpus_per_run=gpus,
-                at_once=workers,
-                settings=machine,
-                **shared,
-            )
-        else:
-            devices, each = device_names(device), plan.workers
-            status = run_local(
-                folder, devices=devices, workers_per_device=each, settings=machine, **shared
-            )
-        printer.write(status)
-    if stop.signal is not None and not status.ended:
-        sys.stderr.write(f"{folder.path}: saved; run again to go on\n")
-        raise typer.Exit(stop.exit_code)
-    _print_end(folder.path, status, time.monotonic() - begun, as_json)
+                gpus = {"auto": None, "cpu": 0.0}.get(device, 1.0)
+                gpus = gpus if gpus_per_run is None else gpus_per_run
+                shared |= {"address": address, "gpus_per_run": gpus, "at_once": workers}
+                status = run_ray(folder, settings=machine, **shared)
+            else:
+                shared |= {"devices": device_names(device), "workers_per_device": plan.workers}
+                status = run_local(folder, settings=machine, **shared)
+            printer.write(status)
+        if stop.signal is not None and not status.ended:
+            sys.stderr.write(f"{folder.path}: saved; run again to go on\n")
+            raise typer.Exit(stop.exit_code)
+        return status
+
+    checks = []
+    if tune:
+        from scaling.tune.rates import check_file, make_check_folder, rate_checks
+
+        checked = make_check_folder(folder)
+        train(check_file(file), checked)
+        checks = rate_checks(checked)
+        if not as_json:
+            _print_checks(checks)
+    status = train(file, folder)
+    _print_end(folder.path, status, time.monotonic() - begun, checks, as_json)
     if status.counts["failed"] or not status.ended:
         raise typer.Exit(1)
+
+
+def _print_checks(checks: Sequence["RateCheck"]) -> None:
+    from scaling.tune.rates import check_rows
+    from tokenize_lab.cli.tables import text_table
+
+    headings, rows = check_rows(checks)
+    title = "Bits per byte of the grid's ends, at times their learning rate"
+    table = text_table(title, headings, rows, left=("patches", "size"), lines=False)
+    emit(drawn([table]))
 
 
 def _check_engine(engine: SweepEngine, address: str | None, gpus_per_run: float | None) -> None:
@@ -162,10 +187,17 @@ def _check_engine(engine: SweepEngine, address: str | None, gpus_per_run: float 
             raise InputError(f'`{option}` is for `engine="ray"`; give both or neither')
 
 
-def _print_end(folder: Path, status: "SweepStatus", seconds: float, as_json: bool) -> None:
+def _print_end(
+    folder: Path,
+    status: "SweepStatus",
+    seconds: float,
+    checks: Sequence["RateCheck"],
+    as_json: bool,
+) -> None:
     if as_json:
         counts = {str(phase): count for phase, count in status.counts.items()}
-        print_json({**counts, "folder": str(folder), "seconds": seconds})
+        rates = {"rates": [check.to_json() for check in checks]} if checks else {}
+        print_json({**counts, "folder": str(folder), "seconds": seconds, **rates})
     for run in status.runs:
         if run.phase in ("failed", "diverged"):
             sys.stderr.write(f"{folder / 'runs' / run.job.run_id}: {run.phase}: {run.reason}\n")

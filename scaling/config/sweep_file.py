@@ -146,11 +146,16 @@ class ScheduleTable(OptimiserTable):
         shared_trunk: whether runs that differ by their budget alone share their first steps: the
             largest budget trains, and each smaller one is a decay from a checkpoint of it. All then
             warm up over the steps of the smallest one.
+        rate_factors: an axis: every cell is trained at each of these times its learning rate.
     """
 
     context_bytes: ContextValue
     window_bytes: WindowValue
     shared_trunk: bool = False
+    rate_factors: Annotated[
+        list[Annotated[float, Field(gt=0, le=1024)]],
+        Field(min_length=1, default_factory=lambda: [1.0]),
+    ]
 
     @model_validator(mode="after")
     def _check_batch(self) -> Self:
@@ -173,6 +178,7 @@ class SweepFile(StrictTable):
     def _check(self) -> Self:
         _refuse_twice(self.compute_flops, "compute_flops")
         _refuse_twice(self.seeds, "seeds")
+        _refuse_twice(self.training.rate_factors, "training", "rate_factors")
         if any(arm.family == "blt" for arm in self.arms):  # others have no local modules
             window, context = self.training.window_bytes, self.training.context_bytes
             check_window(window, context, "training", "window_bytes")

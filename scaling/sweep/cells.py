@@ -31,7 +31,7 @@ from scaling.prepare import (
     tokenize_text,
     train_bytes,
 )
-from scaling.spec import RunSpec
+from scaling.spec import RunSpec, default_learning_rate
 from scaling.sweep.folder import SweepFolder
 from scaling.sweep.run_folder import LOCK, remove_torn
 from tokenize_lab.progress import Stage
@@ -90,13 +90,14 @@ def cells_of(file: SweepFile, path: Path) -> list[Cell]:
             are to be designed have no cells (`scaling.sweep.mixing`).
     """
     return [
-        _cell(file, path.parent, arm, name, tokenization, size, budget, seed)
+        _cell(file, path.parent, arm, name, tokenization, size, budget, seed, factor)
         for arm in file.arms
         for name in file.read_by(arm)
         for tokenization in _tokenizations(arm, name if name in file.texts else MIXED, path.parent)
         for budget in file.compute_flops
         for size in arm.sizes
         for seed in file.seeds
+        for factor in file.training.rate_factors
     ]
 
 
@@ -130,6 +131,7 @@ def _cell(
     size: tuple[int, int],
     budget: float,
     seed: int,
+    rate_factor: float,
 ) -> Cell:
     layers, dim = size
     mixed, shares = mixed_texts(file, folder), dict[str, float]()
@@ -140,6 +142,9 @@ def _cell(
         (mixture,) = (mixture for mixture in file.mixtures if mixture.name == name)
         text, shares = _whole(mixed), mixture.shares(list(mixed))
     optimiser = {key: getattr(schedule, key) for key in OptimiserTable.model_fields}
+    if rate_factor != 1:
+        rate = schedule.learning_rate or default_learning_rate(dim, schedule.optimiser)
+        optimiser["learning_rate"] = rate_factor * rate
     given = tokenization.spec
     tokenizer = given and str(given if tokenization.tokenizer else given.relative_to(folder))
     # A language spelt in more bytes says as much in as many more: it is seen as far, and as much of

@@ -98,6 +98,11 @@ class SweepFolder:
         return self.runs / run_id
 
 
+def check_folder(folder: SweepFolder) -> SweepFolder:
+    """Return where the check of a sweep's learning rates is kept."""
+    return SweepFolder(folder.path / "rates")
+
+
 def write_sweep(folder: SweepFolder, sweep: Sweep) -> None:
     """Write `sweep.json`, whole or not at all.
 
