@@ -1,13 +1,17 @@
 """Parquet files: a document per row, read in slices."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from corpora.document import BATCH_BYTES, Batch, Numbers
 from corpora.errors import InputError, did_you_mean, unreadable
-from corpora.readers.bytes import decoded
+from corpora.readers.bytes import decoded, longest, too_long
+from corpora.readers.parquet_pages import pages
 from corpora.readers.settings import (
+    LABEL_FIELDS,
+    LANGUAGE_FIELDS,
     Reading,
     RecordColumns,
     batches_of,
@@ -20,7 +24,8 @@ if TYPE_CHECKING:
 
 # Large enough that finding its place in a row group costs little beside reading it.
 _SLICE_BYTES = 16 << 20
-_FIRST_ROWS = 256
+_PAGE_SHARE = 4  # of a document's limit that a page may have, with the documents in it
+_FIRST_ROWS, _MOST_ROWS, _GROWTH = 256, 1 << 20, 8
 
 
 def read_parquet(reading: Reading) -> Iterator[Batch]:
@@ -28,11 +33,13 @@ def read_parquet(reading: Reading) -> Iterator[Batch]:
     names), `domain` and `id` are used where present.
 
     Memory holds one slice of about 16 MiB of text, whatever the size of the file's row groups
-    (the compressed pages of one row group are mapped, not held). Rows are counted from 1.
+    (the compressed pages of one row group are mapped, not held), and however often its rows repeat
+    one text that the file has once. Rows are counted from 1.
 
     Raises:
         InputError: the file cannot be read; the column is missing, holds something other than
-            text, or a null; the text is not valid UTF-8 and that is refused.
+            text, or a null; a page unpacks to more than a share of the limit; the text is not
+            valid UTF-8 and that is refused.
     """
     import polars as pl
 
@@ -44,28 +51,73 @@ def read_parquet(reading: Reading) -> Iterator[Batch]:
             f"{path}: the name is not UTF-8, without which a parquet file cannot be opened; rename"
         ) from error
     try:
+        _refuse_large_pages(reading)
         table = pl.scan_parquet(path, glob=False)
         schema = table.collect_schema()
         is_bytes = _is_bytes(schema, path, field)
         others = [column for column in schema if column != field]
         said = language_column(others, str(path), reading)
-        wanted = [field, *(c for c in (said, "domain", "id") if c in others and c is not None)]
-        table = table.select(wanted)
+        named = [c for c in (said, "domain", "id") if c in others and _is_label(schema[c])]
+        table = table.select(field, *named)
         row, rows = 1, _FIRST_ROWS
         while (part := table.slice(row - 1, rows).collect()).height:
-            size = max(int(part.estimated_size()), 1)
-            step = max(1, part.height * BATCH_BYTES // size)
-            for piece in part.iter_slices(step):
+            ends = _text_bytes(part).cum_sum()
+            for piece in _pieces(part, ends):
                 yield from batches_of(_records(piece, row, is_bytes, said, reading), reading)
                 row += piece.height
-            rows = max(1, part.height * _SLICE_BYTES // size)
+            wanted = part.height * _SLICE_BYTES // max(ends[-1], 1)
+            rows = max(1, min(wanted, part.height * _GROWTH, _MOST_ROWS))
     except PermissionError as error:
         raise unreadable(path, error) from error
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except InputError:
+        raise
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
             f"{path}: not a readable parquet file ({reason}); fetch or write the file again"
         ) from error
+
+
+def _refuse_large_pages(reading: Reading) -> None:
+    """Refuse pages that unpack to more than a share of the limit: they are held several times."""
+    columns = {reading.settings.text_field, *LABEL_FIELDS, *LANGUAGE_FIELDS}
+    columns.add(reading.settings.language_field or "")
+    for page in pages(reading.file.path, columns):
+        if page.unpacked > longest(reading, _PAGE_SHARE):
+            place = f"{reading.file.place}: row group {page.row_group + 1}, {page.column!r}"
+            raise too_long(place, "page", reading, _PAGE_SHARE)
+
+
+def _is_label(dtype: "pl.DataType") -> bool:
+    """Whether values of a column can name or label a document; lists could hold anything."""
+    import polars as pl
+
+    return dtype in (pl.String, pl.Categorical, pl.Enum) or dtype.is_integer()
+
+
+def _text_bytes(part: "pl.DataFrame") -> "pl.Series":
+    """Return how many bytes of text each row has, whichever rows share them in the file."""
+    import polars as pl
+
+    sizes = pl.Series([0], dtype=pl.UInt64).new_from_index(0, part.height)
+    for column in part.iter_columns():
+        if column.dtype == pl.Binary:
+            size = column.bin.size()
+        elif column.dtype.is_integer():
+            continue
+        else:
+            size = column.cast(pl.String).str.len_bytes()
+        sizes = sizes + size.fill_null(0)
+    return sizes
+
+
+def _pieces(part: "pl.DataFrame", ends: "pl.Series") -> Iterator["pl.DataFrame"]:
+    """Yield the rows in pieces of about a batch's bytes, by where the text of each row ends."""
+    batch = ends // BATCH_BYTES
+    cuts = [0, *(batch.diff().fill_null(0) > 0).arg_true().to_list(), part.height]
+    for begin, end in pairwise(cuts):
+        if end > begin:
+            yield part.slice(begin, end - begin)
 
 
 def _is_bytes(schema: "pl.Schema", path: Path, field: str) -> bool:

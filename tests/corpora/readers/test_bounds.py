@@ -1,5 +1,6 @@
 """Memory does not depend on what a file claims: whatever unpacks to gigabytes is read in pieces."""
 
+import contextlib
 import gzip
 import json
 import lzma
@@ -8,12 +9,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from corpora.errors import InputError
 from corpora.open import open_corpus
 from corpora.readers.bytes import LONG_LINE
 from corpora.readers.decompressed import WINDOW_BYTES
+from corpora.readers.parquet_pages import pages
 from corpora.readers.settings import LEAST_DOCUMENT_BYTES
 from tests.cli import command, mistake
 from tests.conftest import ROOT
@@ -180,3 +186,66 @@ def test_what_follows_an_xz_stream_is_no_part_of_silence(tmp_path: Path) -> None
     assert texts(open_corpus(str(path))) == ["one", "two"]
     path.write_bytes(one + b"more")
     assert "the compressed data" in refusal(path)
+
+
+PEAK = """
+import sys
+from corpora.errors import InputError
+from corpora.open import open_corpus
+for path in sys.argv[1:]:
+    documents = 0
+    try:
+        for batch in open_corpus(path).batches():
+            documents += len(batch.texts)
+            assert sum(map(len, batch.texts)) < 4 << 20
+        print(documents)
+    except InputError as error:
+        print(error)
+print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+def test_a_parquet_file_repeats_and_claims_in_vain(tmp_path: Path) -> None:
+    megabyte = "a" * 1_000_000
+    same = pl.DataFrame({"text": ["x"] * 100_000 + [megabyte] * 900, "id": [[None] * 99] * 100_900})
+    same.write_parquet(tmp_path / "same.parquet")
+    pl.DataFrame({"text": ["x", "b" * 100_000_000]}).write_parquet(tmp_path / "huge.parquet")
+    paths = [str(tmp_path / name) for name in ("same.parquet", "huge.parquet")]
+    assert sum(Path(path).stat().st_size for path in paths) < 1 << 20
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, *paths], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    documents, refused, peak = done.stdout.splitlines()
+    assert int(documents) == 100_900 and int(peak) < 400_000
+    assert refused.startswith(
+        f"{paths[1]}: row group 1, 'text': a page of more than 64,000,000 bytes; if it is one"
+    )
+
+
+def test_pages_are_what_is_claimed(tmp_path: Path) -> None:
+    values = [f"{n} is a number" for n in range(50_000)]
+    path = tmp_path / "a.parquet"
+    frame = pl.DataFrame({"text": values, "id": range(50_000), "other": values})
+    frame.write_parquet(path, row_group_size=20_000)
+    found = list(pages(path, {"text", "id"}))
+    assert {page.row_group for page in found} == {0, 1, 2}
+    assert {page.column for page in found} == {"text", "id"}
+    of_text = sum(page.unpacked for page in found if page.column == "text")
+    assert of_text >= sum(map(len, values))
+
+
+@given(data=st.data())
+@settings(max_examples=25)
+def test_damaged_parquet_is_read_or_refused(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("damaged") / "a.parquet"
+    pl.DataFrame({"text": ["a", "b"], "id": ["x", "y"]}).write_parquet(path)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(4, len(content) - 9))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.sampled_from([len(content), len(content) - 9]))])
+    with contextlib.suppress(InputError):
+        texts(open_corpus(str(path)))
