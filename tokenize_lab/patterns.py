@@ -11,6 +11,7 @@ Sources:
     llama3: Llama 3's tokenizer.json; as gpt4, but line ends at the end of a text count too.
     qwen2: Qwen's, of all its versions; as llama3, one digit to a piece.
     gpt4o: tiktoken's o200k_base. Words also end between a small letter and a capital.
+    qwen3.6: as Qwen's, marks being letters. clip: CLIP's, which drops spaces.
     tekken: mistral-common's tekken.json. As gpt4o, one digit to a piece, contractions apart.
     superwords: ours, for the second stage of SuperBPE (Liu et al. 2025, arXiv 2503.13423), which
         splits no longer at white space. Words with up to three other characters between them
@@ -59,6 +60,10 @@ SUPERWORDS = (
     rf"|\p{{N}}{{1,3}}| ?{_MARK}+[\r\n]*|{SPACES}"
 )
 WHITESPACE = r"\s*\S+|\s+"
+
+QWEN36 = QWEN2.replace(r"\p{L}+", r"[\p{L}\p{M}]+").replace(r"\s\p{L}\p{N}", r"\s\p{L}\p{M}\p{N}")
+ONE_PIECE = r"(?s:.+)"
+CLIP = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
 
 PATTERNS: dict[str, str] = {
     "gpt2": GPT2,
@@ -139,6 +144,9 @@ RULES = {
     **dict.fromkeys((GPT2, GPT4, GPT4O, LLAMA3, TEKKEN, _CL100K, _R50K, QWEN2), CutRule.GPT),
     WHITESPACE: CutRule.WHITESPACE,
 }
+
+# All that go over a text once, whatever it is; of others nothing is known.
+PUBLISHED = frozenset((*PATTERNS.values(), *RULES, QWEN36, CLIP, ONE_PIECE, r"\s+"))
 
 
 def rule_of(pattern: str) -> CutRule | None:

@@ -14,6 +14,7 @@ from corpora.errors import InputError, did_you_mean, is_file, is_folder, is_pres
 from corpora.open import beside
 from tokenize_lab import packages
 from tokenize_lab.backends.common import short_name
+from tokenize_lab.backends.first_sight import look_first
 from tokenize_lab.backends.forms import partner_of
 from tokenize_lab.backends.tiktoken import file_and_pattern
 from tokenize_lab.packages import PackageSpec
@@ -247,6 +248,7 @@ def _load(spec: str, bases: dict[str, Tokenizer]) -> Tokenizer:
     prefix, colon, rest = spec.partition(":")
     if colon and not rest and f"{prefix}:" in PREFIXES:
         raise InputError(f"{spec}: names no tokenizer after the colon (try {FORMS})")
+    _look_first(TokenizerSpec.parse(spec))
     match prefix + colon:
         case "truncated:" | "masked:" | "dropout:" | "dynamic:":
             return _cut(prefix, rest, spec, bases)
@@ -281,6 +283,12 @@ def _load(spec: str, bases: dict[str, Tokenizer]) -> Tokenizer:
             shipped: Tokenizer = replace(inside, spec=str(kept.spec), name=kept.name)
             return shipped
     return _of_form(*_found(Path(spec), spec), spec, bases)
+
+
+def _look_first(spec: TokenizerSpec) -> None:
+    """See to it that a file of a stranger's can be opened; a cut looks at what it cuts."""
+    if spec.file is not None and not spec.cuts and spec.prefix not in packages.PREFIXES:
+        look_first(str(spec), spec.file, Path(file_and_pattern(spec.where)[1]))
 
 
 def _of_form(form: str, path: Path, spec: str, bases: dict[str, Tokenizer]) -> Tokenizer:

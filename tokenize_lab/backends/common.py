@@ -1,6 +1,7 @@
 """What the adapters share: flat arrays of ids, errors of libraries as one line, texts to try."""
 
 import contextlib
+import os
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -117,6 +118,20 @@ def refused_text(spec: str) -> Iterator[None]:
             f"{spec}: its own library cannot encode text with it ({message_of(error)}); the file "
             "is damaged, or made for other text"
         ) from error
+
+
+@contextlib.contextmanager
+def threads(allowed: bool) -> Iterator[None]:
+    """Switch the threads of Hugging Face's library on or off for a while."""
+    before = os.environ.get("TOKENIZERS_PARALLELISM")
+    os.environ["TOKENIZERS_PARALLELISM"] = "true" if allowed else "false"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TOKENIZERS_PARALLELISM"]
+        else:
+            os.environ["TOKENIZERS_PARALLELISM"] = before
 
 
 def message_of(error: BaseException) -> str:

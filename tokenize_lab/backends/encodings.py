@@ -5,7 +5,7 @@ Ranks alone do not say it. OpenAI's are known to tiktoken by name; others publis
 
 from typing import NamedTuple
 
-from tokenize_lab.patterns import GPT2, GPT4, GPT4O, LLAMA3, QWEN2
+from tokenize_lab.patterns import GPT2, GPT4, GPT4O, LLAMA3, QWEN2, QWEN36
 
 
 class TiktokenEncoding(NamedTuple):
@@ -51,7 +51,7 @@ FILES = {
         QWEN2, 151851, "b2b1b8dfb5cc5f024bafc373121c6aba3f66f9a5a0269e243470a1de16a33186"
     ),
     "qwen3.6": TiktokenEncoding(
-        QWEN2.replace(r"\p{L}+", r"[\p{L}\p{M}]+").replace(r"\s\p{L}\p{N}", r"\s\p{L}\p{M}\p{N}"),
+        QWEN36,
         248077,
         "8dde380a6405e935f5de16a99eb61c824f3f814dd1ed298784c72babb7a03cdd",
     ),

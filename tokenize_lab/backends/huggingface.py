@@ -7,13 +7,11 @@ them, TOKENIZERS_PARALLELISM: corpora are spread over processes instead, and thr
 process are what the library itself warns of.
 """
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import islice
@@ -24,6 +22,7 @@ import numpy as np
 
 from corpora.errors import InputError, is_file, is_folder, location
 from corpora.files import read_bytes
+from tokenize_lab.backends import apart
 from tokenize_lab.backends.characters import read_alike
 from tokenize_lab.backends.common import (
     PROBES,
@@ -35,7 +34,9 @@ from tokenize_lab.backends.common import (
     refused_text,
     refused_whole,
     short_name,
+    threads,
 )
+from tokenize_lab.backends.first_sight import look_first
 from tokenize_lab.backends.huggingface_fast import FastPath, fast_path
 from tokenize_lab.backends.huggingface_json import (
     ModelFacts,
@@ -50,6 +51,7 @@ from tokenize_lab.backends.huggingface_json import (
 from tokenize_lab.backends.kept import kept
 from tokenize_lab.backends.running_text import LETTERS, Frame, frame_of, running_bytes
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
+from tokenize_lab.backends.watched import encode_apart, is_strange, pieces_apart
 from tokenize_lab.patterns import Splitting
 from tokenize_lab.tokenizer import Encoding, TokenBytes, WayBack
 
@@ -111,6 +113,7 @@ class HuggingFaceTokenizer(LoadedTokenizer):
         serialized: the tokenizer.json.
         splits: whether its pre-tokenizer confines merges to pieces of the text.
         splitting: into which pieces, as far as its settings say.
+        strange: whether its patterns are such that text is encoded in a process apart.
         fast: tiktoken's engine, which gives the same ids in a fraction of the time; or why it does
             not serve.
     """
@@ -118,6 +121,7 @@ class HuggingFaceTokenizer(LoadedTokenizer):
     serialized: str
     splits: bool
     splitting: Splitting
+    strange: bool
     fast: FastPath | str
 
     @cached_property
@@ -129,8 +133,11 @@ class HuggingFaceTokenizer(LoadedTokenizer):
         """Encode each text, adding no special tokens and recognising none.
 
         Raises:
-            InputError: the library fails, which with a whole file it does not.
+            InputError: the library fails, which with a whole file it does not; or, as TextError,
+                takes too long over a text by a pattern that is not a published one.
         """
+        if self.strange and not apart.inside:
+            return encode_apart(self, texts)
         if isinstance(self.fast, str):
             return self._encode_plainly(texts)
         literals = self.splitting.literals
@@ -163,6 +170,8 @@ class HuggingFaceTokenizer(LoadedTokenizer):
         """Return into how many pieces the pre-tokenizer splits the normalised text."""
         if not self.splits:
             return None
+        if self.strange and not apart.inside:
+            return pieces_apart(self, text)
         if isinstance(self.fast, FastPath) and read_alike(text):
             return self.fast.tiktoken.pretoken_count(text)
         tokenizer = self.library_tokenizer
@@ -191,7 +200,9 @@ def load_huggingface(where: str, spec: str) -> HuggingFaceTokenizer:
         return _loaded(path, spec, short_name(path, FILE_NAME), str(path))
     if where.endswith(".json") or not HUB_NAME.fullmatch(where):
         raise InputError(f"{where}: no such file or folder")
-    return _loaded(_from_hub(where), spec, where, where)
+    fetched = _from_hub(where)
+    look_first(f"hf:{fetched}", fetched)
+    return _loaded(fetched, spec, where, where)
 
 
 def _loaded(path: Path, spec: str, name: str, place: str) -> HuggingFaceTokenizer:
@@ -243,6 +254,7 @@ def huggingface_from_text(text: str, spec: str, name: str, place: str) -> Huggin
         engine=f"tokenizers {tokenizers.__version__}",
         serialized=text,
         splits=path.splits,
+        strange=is_strange(_part(engine.normalizer), _part(engine.pre_tokenizer)),
         splitting=pieces._replace(literals=tuple(ordinary)),
         fast="it is lossy" if reason else fast_path(json.loads(text)["model"], pieces, name),
     )
@@ -346,20 +358,6 @@ def _same_ids(tokenizer: HuggingFaceTokenizer) -> bool:
     """Whether both engines give the same ids on texts that tokenizers trip over."""
     ours, theirs = tokenizer.encode_batch(PROBES), tokenizer._encode_plainly(PROBES)
     return np.array_equal(ours.ids, theirs.ids) and np.array_equal(ours.lengths, theirs.lengths)
-
-
-@contextlib.contextmanager
-def threads(allowed: bool) -> Iterator[None]:
-    """Switch the library's own threads on or off for a while."""
-    before = os.environ.get("TOKENIZERS_PARALLELISM")
-    os.environ["TOKENIZERS_PARALLELISM"] = "true" if allowed else "false"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["TOKENIZERS_PARALLELISM"]
-        else:
-            os.environ["TOKENIZERS_PARALLELISM"] = before
 
 
 def _engine(text: str) -> Any:

@@ -19,9 +19,9 @@ from tokenize_lab.backends.common import message_of, refused_whole, short_name
 from tokenize_lab.backends.forms import pair_of
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
 from tokenize_lab.backends.simple import byte_to_character
+from tokenize_lab.patterns import CLIP
 
 # CLIP's SimpleTokenizer: of the merges it ships, those for 49,408 ids.
-_CLIP_PATTERN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
 _CLIP_MERGES = 49152 - 256 - 2
 _CLIP_SPECIAL = ("<start_of_text>", "<end_of_text>")
 _MOST_BYTES = 1 << 27  # of an archive, unpacked
@@ -118,7 +118,7 @@ def _byte_level(
         )
         engine.pre_tokenizer = pre_tokenizers.Sequence(
             [
-                pre_tokenizers.Split(Regex(_CLIP_PATTERN), "removed", invert=True),
+                pre_tokenizers.Split(Regex(CLIP), "removed", invert=True),
                 pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
             ]
         )

@@ -22,6 +22,7 @@ import numpy as np
 
 from corpora.errors import InputError, did_you_mean, is_file, is_present, location
 from corpora.files import read_bytes
+from tokenize_lab.backends import apart
 from tokenize_lab.backends.common import (
     MOST_UNUSED,
     LoadedTokenizer,
@@ -35,7 +36,8 @@ from tokenize_lab.backends.common import (
 from tokenize_lab.backends.encodings import BY_NAME, DEFAULT_ENCODING, ENCODINGS, FILES
 from tokenize_lab.backends.kept import kept
 from tokenize_lab.backends.swift import SwiftEngine
-from tokenize_lab.patterns import PATTERNS, rule_of
+from tokenize_lab.backends.watched import encode_apart, pieces_apart
+from tokenize_lab.patterns import PATTERNS, PUBLISHED, rule_of
 from tokenize_lab.tokenizer import Encoding, TokenBytes, TokenKind
 
 # tiktoken's regular expressions end in `\s+(?!\S)`, and its matcher keeps a note of every space it
@@ -88,8 +90,18 @@ class TiktokenTokenizer(LoadedTokenizer):
             return None
         return SwiftEngine(self.token_bytes.from_id(self.first_id), self.pattern, self._ranks)
 
+    @property
+    def _is_strange(self) -> bool:
+        return not apart.inside and self.pattern not in PUBLISHED
+
     def encode_batch(self, texts: Sequence[str]) -> Encoding:
-        """Encode each text; no special token is known to the engine, so none is recognised."""
+        """Encode each text; no special token is known to the engine, so none is recognised.
+
+        Raises:
+            TextError: the pattern is no published one, and takes too long over a text.
+        """
+        if self._is_strange:
+            return encode_apart(self, texts)
         if any(len(text) >= LONG_BLANK and _LONG_BLANK.search(text) for text in texts):
             encoding = encoding_of(map(self._encode_by_pieces, texts))
         elif self.swift is None:
@@ -109,7 +121,9 @@ class TiktokenTokenizer(LoadedTokenizer):
         return [self._core.decode_bytes([i - first for i in row]) for row in ids]
 
     def pretoken_count(self, text: str) -> int | None:
-        """Return into how many pieces the pattern splits the text."""
+        """Return into how many pieces the pattern splits the text; raises as `encode_batch`."""
+        if self._is_strange:
+            return pieces_apart(self, text)
         return sum(1 for _ in self._splitter.finditer(text))
 
     def _encode_by_pieces(self, text: str) -> list[int]:

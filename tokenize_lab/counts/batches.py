@@ -14,7 +14,8 @@ import importlib.metadata
 import io
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ import numpy as np
 from corpora.document import Batch
 from corpora.errors import InputError
 from corpora.files import new_beside, removed
+from tokenize_lab.backends.watched import TextError
 from tokenize_lab.counts.boundaries import token_boundaries
 from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.counts.fields import CODE_DOMAIN, FIELDS, TextSettings, WordSegmenter
@@ -159,6 +161,20 @@ class BatchCounts:
     notices: Sequence[str] = ()
 
 
+@contextmanager
+def named_document(batch: Batch) -> Iterator[None]:
+    """Say of a text that cannot be encoded which document of a batch it is.
+
+    Raises:
+        InputError: there is one.
+    """
+    try:
+        yield
+    except TextError as error:
+        name = batch.document_ids[error.index]
+        raise InputError(f"{batch.source}: document {name}: {error}") from error
+
+
 class BatchCounter:
     """Counts batches, one after the other, in one process."""
 
@@ -245,7 +261,8 @@ class BatchCounter:
             if i not in result:
                 tokenizer.encode_batch([])  # builds the engine, which is no time of its own
                 begin = time.perf_counter()
-                encoding = tokenizer.encode_batch(batch.texts)
+                with named_document(batch):
+                    encoding = tokenizer.encode_batch(batch.texts)
                 taken = time.perf_counter() - begin
                 boundaries = token_boundaries(text.text_bytes, encoding, tokenizer)
                 result[i] = count_encoded(text, encoding, tokenizer, boundaries), taken

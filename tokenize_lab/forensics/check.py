@@ -18,8 +18,8 @@ from corpora.arguments import whole
 from corpora.corpus import Corpus
 from corpora.document import Batch, utf8_length
 from corpora.errors import InputError
-from tokenize_lab.backends.common import refused_text
-from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, threads
+from tokenize_lab.backends.common import refused_text, threads
+from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.sentencepiece import SentencePieceTokenizer
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.counts.boundaries import token_boundaries

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
-from tokenize_lab.backends.huggingface import threads
+from tokenize_lab.backends.common import threads
 from tokenize_lab.backends.huggingface_json import bpe_json
 from tokenize_lab.backends.sentencepiece import SPACE
 from tokenize_lab.backends.simple import byte_to_character

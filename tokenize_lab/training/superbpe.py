@@ -24,7 +24,7 @@ import regex
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
-from tokenize_lab.backends.huggingface import threads
+from tokenize_lab.backends.common import threads
 from tokenize_lab.backends.simple import character_to_byte
 from tokenize_lab.patterns import SUPERWORDS
 from tokenize_lab.training.engines import spelt, split_by, train_bpe, written

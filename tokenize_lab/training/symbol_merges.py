@@ -16,8 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from tokenize_lab.backends.common import is_panic
-from tokenize_lab.backends.huggingface import threads
+from tokenize_lab.backends.common import is_panic, threads
 
 MergesAsText = list[tuple[str, str]]
 

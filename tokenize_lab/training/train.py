@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from corpora.corpus import Corpus
 from corpora.errors import InputError, is_present
 from corpora.files import write_json, written_whole
+from tokenize_lab.backends.first_sight import trust
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
 from tokenize_lab.backends.huggingface_fast import FastPath
 from tokenize_lab.backends.sentencepiece import sentencepiece_from_bytes
 from tokenize_lab.ceilings import LanguageHeads, ceiling_lines
 from tokenize_lab.merges.derived import truncated
+from tokenize_lab.patterns import ONE_PIECE
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.training.engines import (
@@ -165,6 +167,7 @@ def train_tokenizer(
         card = replace(card, parity=parity_of(text, tokenizer, _loaded(plain, path)))
     with written_whole(path) as temporary:
         temporary.write_bytes(content)
+    trust(path)
     write_json(out / CARD, card.as_json())
     return Trained(path, card)
 
@@ -221,9 +224,6 @@ def _by_texts(text: TrainingText, tokenizer: Tokenizer) -> _OnText:
     return _OnText(sums.facts(), tokens, int(used.sum()))
 
 
-_ONE_PIECE = r"(?s:.+)"
-
-
 def _by_words(text: TrainingText, settings: TrainSettings, tokenizer: Tokenizer) -> _OnText | None:
     """Encode each distinct word, which is a piece by itself; None where it is not known how."""
     if settings.kind not in ("bpe", "parity-bpe"):
@@ -232,7 +232,7 @@ def _by_words(text: TrainingText, settings: TrainSettings, tokenizer: Tokenizer)
     counted = text.counted(settings.pattern) if isinstance(fast, FastPath) else None
     if counted is None or not isinstance(fast, FastPath):
         return None
-    alone = replace(fast, tiktoken=replace(fast.tiktoken, pattern=_ONE_PIECE))
+    alone = replace(fast, tiktoken=replace(fast.tiktoken, pattern=ONE_PIECE))
     ids, lengths = alone.encode_batch(counted.words.words)
     used = len(np.unique(ids))
     return _OnText(counted.facts, int(counted.words.counts @ lengths), used)
