@@ -165,16 +165,26 @@ def read_laws(folder: Path, measured: Measured | None = None) -> Laws | None:
         laws == folder and not any((laws / f"{law}.txt").is_file() for law in LAWS)
     ):
         return None
-    tables = [read_runs(path) for path in sorted(laws.iterdir()) if path.suffix in TABLES]
     reproduced = laws / REPRODUCED
     others = (reproduced, laws / MIXTURE_FILE, laws / FIT_FILE)
+    fits = [read_fit(path) for path in sorted(laws.glob("*.json")) if path not in others]
+    mixed = read_mixture(laws / MIXTURE_FILE) if (laws / MIXTURE_FILE).is_file() else None
+    # A law of mixtures carries its runs; its table need not be one of any other law.
+    own = (
+        mixed.data_sha256 if mixed and all(f.data_sha256 != mixed.data_sha256 for f in fits) else ""
+    )
+    tables = [
+        read_runs(path)
+        for path in sorted(laws.iterdir())
+        if path.suffix in TABLES and not (own and own.startswith(path.stem))
+    ]
     return Laws(
         {runs.sha256: runs for runs in tables},
-        [read_fit(path) for path in sorted(laws.glob("*.json")) if path not in others],
+        fits,
         [read_fit(path) for path in sorted((laws / CONVENTIONS).glob("*.json"))],
         _read_rows(reproduced) if reproduced.is_file() else (),
         measured,
-        read_mixture(laws / MIXTURE_FILE) if (laws / MIXTURE_FILE).is_file() else None,
+        mixed,
     )
 
 

@@ -17,6 +17,7 @@ from scaling.mixtures.findings import arm_findings
 from scaling.mixtures.optimum import LanguageDraws, best_mixture, sampled_mixture
 from scaling.mixtures.regressions import (
     FORMS,
+    bounds,
     exponential_fit,
     exponential_fits,
     exponential_left_out,
@@ -159,7 +160,7 @@ def _fitted(
             noise=process.noise,
             mean=process.mean,
             pull=tuple(process.pull.tolist()),
-            draws=theta + wider * (found - theta),
+            draws=np.clip(theta + wider * (found - theta), *bounds(losses, shares.shape[1])),
         )
         bars.advance(1)
     arm = MixtureArm(

@@ -19,6 +19,7 @@ from scaling.engine.newton import SQUARES, Array, Minimum, Predictor, minimise
 FORMS = ("linear", "exponential", "gp")
 _FLOORS = (0.0, 0.5, 0.8, 0.95, 0.99)  # starts of c, of the lowest loss
 _STEEPEST = 700.0  # exponents beyond it are no numbers
+_MOST_ALONE = 10.0  # times the highest loss of a run: no text alone leaves more
 _LENGTHS = np.geomspace(0.1, 10, 20)  # of the kernel; sqrt w lie at most sqrt 2 apart
 _NOISES = (-18.0, 4.0)  # ln of the noise's variance over the kernel's
 
@@ -86,12 +87,22 @@ def exponential_fits(shares: Array, losses: Array, weights: Array, starts: Array
         hessian[:, 1:, 1:] = (second @ products).reshape(-1, texts, texts)
         return -gradient, hessian
 
-    low = np.full(texts + 1, -np.inf)
-    low[0] = 0.0
+    low, high = bounds(losses, texts)
     model = Predictor(
-        lambda theta: exponential_value(theta, shares), jacobian, low=low, derivatives=derivatives
+        lambda theta: exponential_value(theta, shares),
+        jacobian,
+        low=low,
+        high=high,
+        derivatives=derivatives,
     )
     return minimise(model, losses, weights, starts, SQUARES)
+
+
+def bounds(losses: Array, texts: int) -> tuple[Array, Array]:
+    """Return [K + 1] lowest and highest c and u_j that [n] losses allow."""
+    low, high = np.full(texts + 1, -np.inf), np.full(texts + 1, np.inf)
+    low[0], high[1:] = 0.0, np.log(_MOST_ALONE * losses.max())
+    return low, high
 
 
 def exponential_left_out(shares: Array, losses: Array, theta: Array) -> Array:

@@ -78,7 +78,8 @@ def mixture_runs(runs: Runs) -> MixtureRuns:
             )
     _, mixtures = np.unique(np.round(shares, 9), axis=0, return_inverse=True)
     mixtures = np.asarray(mixtures.reshape(-1), np.int64)
-    sizes, values = _numbers(frame, name, SIZE, positive=True)
+    known = [column for column in frame.columns if not frame[column].null_count()]
+    sizes, values = _numbers(frame.select(known), name, SIZE, positive=True)
     _one_budget(runs)
     return MixtureRuns(
         texts,
