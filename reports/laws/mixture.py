@@ -215,8 +215,10 @@ def _caps(law: MixtureLaw) -> Markup:
         points = []
         for epochs in _EPOCHS:
             caps = _caps_of(law, epochs)
-            if caps.sum() >= 1:
-                best = best_mixture(LanguageDraws(arm.regressions, law.target), caps, law.level)
+            if caps[arm.tried].sum() >= 1:
+                best = best_mixture(
+                    LanguageDraws(arm.regressions, law.target), caps, law.level, arm.tried
+                )
                 points.append((epochs, best.loss, ends_of(best.loss_interval)))
         lines.append(points)
     known = [point for points in lines for point in points]

@@ -135,7 +135,7 @@ def advise_mixture(
     most = share_caps(list(law.texts), epoch_caps(sizes, budget, asked) if budget else {})
     arms = []
     for arm in law.arms:
-        best = best_mixture(LanguageDraws(arm.regressions, target), most, law.level)
+        best = best_mixture(LanguageDraws(arm.regressions, target), most, law.level, arm.tried)
         arm = arm.model_copy(update={"best": best})
         findings = arm_findings(arm, law.texts, target, law.form, law.level)
         arms.append(arm.model_copy(update={"findings": findings}))

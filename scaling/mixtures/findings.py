@@ -24,6 +24,7 @@ def arm_findings(
     """Return the findings of an arm whose best mixture is known."""
     return (
         *_few(arm, texts),
+        *_never_tried(arm, texts),
         *_ranked(arm, form),
         *_at_caps(arm, texts),
         *_outside(arm),
@@ -42,6 +43,14 @@ def _few(arm: MixtureArm, texts: Sequence[str]) -> list[Finding]:
     return [warning("few runs", text)]
 
 
+def _never_tried(arm: MixtureArm, texts: Sequence[str]) -> list[Finding]:
+    never = [name for name, tried in zip(texts, arm.tried, strict=True) if not tried]
+    if not never:
+        return []
+    text = f"in no run: {', '.join(never)}; nothing is known of them, and the best mixture has none"
+    return [warning("texts never tried", text)]
+
+
 def _ranked(arm: MixtureArm, form: str) -> list[Finding]:
     row = next(row for row in arm.errors if row.of == "target" and row.form == form)
     ends = f" {bounds_text(*row.interval, 3)}" if row.interval else ""
@@ -55,7 +64,7 @@ def _at_caps(arm: MixtureArm, texts: Sequence[str]) -> list[Finding]:
     held = [
         f"{name} ({cap:.3g})"
         for name, share, cap in zip(texts, arm.best.shares, arm.best.caps, strict=True)
-        if cap < 1 and share >= cap - 1e-9
+        if 0 < cap < 1 and share >= cap - 1e-9
     ]
     if not held:
         return []

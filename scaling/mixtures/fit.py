@@ -87,7 +87,9 @@ def fit_mixture(
     form = options.form or _lowest([row for rows in errors for row in rows])
     arms = []
     for (arm, _), rows in zip(fitted, errors, strict=True):
-        best = best_mixture(LanguageDraws(arm.regressions, target), caps, bootstrap.level)
+        best = best_mixture(
+            LanguageDraws(arm.regressions, target), caps, bootstrap.level, arm.tried
+        )
         found = arm.model_copy(update={"errors": tuple(rows), "best": best})
         base = _base(table, found)
         sampled = sampled_mixture(found, form, target, base, caps, bootstrap.seed)

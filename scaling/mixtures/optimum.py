@@ -8,8 +8,10 @@ towards one text, and its optimum is that text up to its cap.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from corpora.bootstrap import Interval
+from corpora.errors import InputError
 from scaling.engine.bootstrap import percentiles
 from scaling.engine.newton import Array
 from scaling.mixtures.regressions import exponential_value
@@ -57,16 +59,31 @@ class LanguageDraws:
         return np.array(found).reshape(len(self.draws), len(caps))
 
 
-def best_mixture(laws: LanguageDraws, caps: Array, level: float) -> BestMixture:
-    """Return the best mixture under [K] caps, with percentile intervals."""
+def best_mixture(
+    laws: LanguageDraws, caps: Array, level: float, tried: NDArray[np.bool_]
+) -> BestMixture:
+    """Return the best mixture under [K] caps, with percentile intervals.
+
+    Args:
+        tried: [K] which texts are in some run; of the others nothing is known, and none is taken.
+
+    Raises:
+        InputError: the caps leave no mixture of the texts tried.
+    """
+    open_ = tried.astype(np.float64)
+    caps = np.minimum(caps, open_)
+    if caps.sum() < 1 - 1e-9:
+        raise InputError(
+            f"`caps`: those of the texts that runs have tried allow {caps.sum():.3g} of the bytes"
+            " that the budget needs; raise a cap, or try more texts"
+        )
     found = laws.lowest(laws.point, caps)
     shares = found.shares
     draws = laws.lowest_draws(caps, shares)
     here, drawn = laws.losses(laws.point, shares), laws.losses(laws.draws, shares)
     loss = spread(float(here @ laws.weights), drawn @ laws.weights, level)
     cost = spread(0.0, np.empty(0), level)
-    if (caps < 1).any():
-        open_ = np.ones(len(caps))
+    if (caps < open_).any():
         free = laws.lowest(laws.point, open_)
         free_draws = laws.lowest_draws(open_, free.shares)
         cost = spread(

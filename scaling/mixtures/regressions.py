@@ -61,7 +61,9 @@ def exponential_fit(shares: Array, losses: Array) -> Array:
     starts = []
     for floor in np.multiply(_FLOORS, losses.min()):
         logs = np.log(np.maximum(losses - floor, 1e-3 * np.ptp(losses)))
-        starts.append([floor, *np.linalg.lstsq(shares, logs, rcond=None)[0]])
+        worth = np.linalg.lstsq(shares, logs, rcond=None)[0]
+        tried = shares.any(axis=0)  # of the others nothing is known: they are as the rest
+        starts.append([floor, *np.where(tried, worth, worth[tried].mean())])
     found = exponential_fits(shares, losses, np.ones(len(losses)), np.array(starts))
     return np.asarray(found.best().theta[0])
 

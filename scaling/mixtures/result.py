@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from corpora.bootstrap import Interval, bounds_text
@@ -116,6 +117,11 @@ class MixtureArm(_Stored):
     best: BestMixture
     sampled: tuple[Finite, ...]
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def tried(self) -> NDArray[np.bool_]:
+        """[K] whether a text is in some run."""
+        return np.asarray((self.shares > 0).any(axis=0), np.bool_)
 
     def value(self, form: str, weights: Mapping[str, float], shares: Array) -> Array:
         """Return [m] weighted mean losses at [m, K] shares."""

@@ -52,8 +52,8 @@ def mixture_runs(runs: Runs) -> MixtureRuns:
     """Return the columns of a table that a mixture law reads.
 
     Raises:
-        InputError: no shares or losses, a number that cannot be, shares that do not sum to 1, a
-            text that is in no mixture, losses that do not vary, or several budgets.
+        InputError: no shares or losses, a number that cannot be, shares that do not sum to 1,
+            losses that do not vary, or several budgets.
     """
     frame, name = runs.rows, runs.name
     texts, shares = shares_of(frame, name)
@@ -64,12 +64,6 @@ def mixture_runs(runs: Runs) -> MixtureRuns:
             " the table lacks"
         )
     languages, losses = _numbers(frame, name, prefix, positive=True)
-    absent = [text for text, share in zip(texts, shares.T, strict=True) if not share.any()]
-    if absent:
-        raise InputError(
-            f"{name}: text {absent[0]!r} has share 0 in every run, so nothing is known of it; leave"
-            " its column out"
-        )
     for language, values in zip(languages, losses.T, strict=True):
         if len(values) > 1 and not vary(values):
             raise InputError(

@@ -110,6 +110,19 @@ def test_few_runs_and_an_extrapolation_are_said() -> None:
     assert outside.unit == "loss"
 
 
+def test_a_text_in_no_run_is_left_out_of_the_best() -> None:
+    table = runs_table(48, 0.005).with_columns(pl.lit(0.0).alias("share:tha"))
+    found = fitted(table)
+    np.testing.assert_allclose(found.arms[0].best.shares, [*best(), 0], atol=0.02)
+    assert found.arms[0].best.cost == 0
+    said = next(f for f in found.arms[0].findings if f.name == "texts never tried")
+    assert said.message.startswith("in no run: tha;")
+    with_some = table.with_columns(
+        pl.col("share:eng") * 0.9, (pl.col("share:eng") * 0.1).alias("share:tha")
+    )
+    assert predict_table(found, with_some)["predicted"].is_finite().all()
+
+
 def test_texts_that_are_one_text_are_not_told_apart() -> None:
     same = WORTH.copy()
     same[:, 3] = same[:, 2]
@@ -204,7 +217,6 @@ def bad(**columns: Any) -> pl.DataFrame:
         (bad(**{"share:eng": [None] * 12}), {}, r"row 1: share:eng is empty, not a finite number"),
         (bad(**{"bits_per_byte:eng": [1.0] * 12}), {}, r"bits_per_byte:eng is 1 in every row"),
         (bad(**{"bits_per_byte:eng": [-1.0] * 12}), {}, r"row 1: bits_per_byte:eng is -1.0, not a"),
-        (bad(**{"share:tha": [0.0] * 12}), {}, r"text 'tha' has share 0 in every run"),
         (runs_table(5, 0.01), {}, r"mixture needs at least 6 runs for 4 texts, and there are 5"),
         (
             runs_table(12, 0.01).select("share:eng", "bits_per_byte:eng"),
