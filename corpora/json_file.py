@@ -4,12 +4,15 @@ What a field may hold follows from its annotation, so what comes back has the ty
 
     str                     text that UTF-8 can spell
     int                     a whole number from 0 that 64 bits hold
-    float, Amount           a finite number; a finite number from 0. Whole numbers stay whole
+    float, Amount, Share    a finite number; one from 0; one from 0 to 1. Whole numbers stay whole
+    Hex                     text of hexadecimal digits, two for each byte
     Literal["a", "b"]       one of the words
     X | None                X, or null
-    tuple[X, ...]           a list; tuple[X, Y] is one of that length
+    tuple[X, ...], list[X]  a list; tuple[X, Y] is one of that length
     Mapping[str, X]         an object; of a Literal in place of str, all of its words are needed
     a dataclass             an object of its fields; those with defaults may be missing
+    a TypedDict             an object of its keys, which stays one: those that it does not name are
+                            left as they are, as files of other versions have them
 
 A dataclass whose file says more than its fields, or less, brings a class method `from_json`. Only
 the standard library is needed: a machine that only trains can read its files.
@@ -23,16 +26,30 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NotRequired,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
 from corpora.errors import InputError, regular_file, status, unreadable
 
 T = TypeVar("T")
 Amount = Annotated[float, "from 0"]
+Share = Annotated[float, "from 0 to 1"]
+Hex = Annotated[str, "hexadecimal"]
 _Reader = Callable[[Any, str], Any]  # of a value and its place in the file; raises ValueError
 
 _MOST = 2**63  # counts stay below it: tables hold them in 64 bits
 _SHOWN = 60  # characters of an unknown name
+_HEX = re.compile("(?:[0-9a-f]{2})*")
 _SURROGATES = re.compile("[\ud800-\udfff]")  # JSON can spell them, UTF-8 cannot
 
 
@@ -143,6 +160,23 @@ def from_fields(kind: type[T], value: Any, place: str = "") -> T:
     return kind(**{name: readers[name](item, _in(place, name)) for name, item in value.items()})
 
 
+def read_shape(kind: type[T], value: Any, what: str, remedy: str) -> T:
+    """Return a JSON value that `kind`, most often a TypedDict, describes.
+
+    Args:
+        what: is being read, for the message, as the path of its file.
+        remedy: what to do about a damaged one.
+
+    Raises:
+        InputError: it is not that; naming the field.
+    """
+    try:
+        found: T = _reader(kind)(value, "")
+    except ValueError as error:
+        raise InputError(f"{what}: is damaged or of another version ({error}); {remedy}") from error
+    return found
+
+
 def is_count(value: Any) -> bool:
     """Whether a value is a whole number from 0 that 64 bits hold."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST
@@ -169,6 +203,8 @@ def _reader(hint: Any) -> _Reader:
     origin, inner = get_origin(hint), get_args(hint)
     if hint in _PLAIN:
         return _PLAIN[hint]
+    if is_typeddict(hint):
+        return _typed_dict(hint)
     if isinstance(hint, type) and is_dataclass(hint):
         return functools.partial(from_json, hint)
     if origin is Literal:
@@ -177,8 +213,13 @@ def _reader(hint: Any) -> _Reader:
     if origin in (Union, UnionType):
         (some,) = (_reader(part) for part in inner if part is not NoneType)
         return lambda value, place: None if value is None else some(value, place)
+    if origin is NotRequired:
+        return _reader(inner[0])
     if origin is tuple:
         return _tuple(*inner)
+    if origin is list:
+        read = _tuple(inner[0], ...)
+        return lambda value, place: list(read(value, place))
     if origin in (dict, Mapping):
         return _mapping(*inner)
     raise TypeError(f"{hint}: no annotation that JSON is read by")
@@ -190,8 +231,21 @@ def _tuple(*inner: Any) -> _Reader:
 
     def read(value: Any, place: str) -> tuple[Any, ...]:
         if not isinstance(value, list) or length not in (None, len(value)):
-            raise ValueError(f"{place!r} is not a list{f' of {length}' if length else ''}")
+            words = f"a list of {length}" if length else "a list"
+            raise ValueError(f"{place!r} is not {words}" if place else f"not {words}")
         return tuple(some(item, _in(place, number)) for number, item in enumerate(value, 1))
+
+    return read
+
+
+@functools.cache
+def _typed_dict(kind: Any) -> _Reader:
+    readers = {k: _reader(hint) for k, hint in get_type_hints(kind, include_extras=True).items()}
+    needed = sorted(kind.__required_keys__, key=list(readers).index)
+
+    def read(value: Any, place: str) -> dict[str, Any]:
+        _check_keys(value, needed, value, place)
+        return {k: readers[k](v, _in(place, k)) if k in readers else v for k, v in value.items()}
 
     return read
 
@@ -221,7 +275,7 @@ def _in(place: str, name: str | int) -> str:
     return f"{place}.{name}" if place else str(name)
 
 
-def _checked(words: str, holds: Callable[[Any], bool]) -> _Reader:
+def _checked(words: str, holds: Callable[[Any], Any]) -> _Reader:
     def read(value: Any, place: str) -> Any:
         if not holds(value):
             raise ValueError(f"{place!r} is not {words}")
@@ -237,8 +291,10 @@ def _is_text(value: Any) -> bool:
 _PLAIN: dict[Any, _Reader] = {
     Any: lambda value, place: value,
     str: _checked("text", _is_text),
+    Hex: _checked("hexadecimal", lambda value: isinstance(value, str) and _HEX.fullmatch(value)),
     bool: _checked("true or false", lambda value: isinstance(value, bool)),
     int: _checked("a whole number from 0", is_count),
     float: _checked("a finite number", is_number),
+    Share: _checked("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1),
     Amount: _checked("a finite number from 0", lambda value: is_number(value) and value >= 0),
 }

@@ -121,7 +121,7 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
         DESIGN_TITLE: _design(folder),
         VOCABULARY_TITLE: sections_of(OF_VOCABULARY, vocabulary),
         FORENSICS_TITLE: _findings(folder),
-        LAWS_TITLE: _laws(laws),
+        LAWS_TITLE: _laws(folder, laws),
         DECODERS_TITLE: sections_of(OF_DECODERS, read_decoders(folder)),
         "": sections_of(AT_THE_END, measured),
     }
@@ -166,14 +166,23 @@ def sections_of(
     return [made for section in declared if (made := section(results)) is not None]
 
 
-def _laws(laws: Laws | None) -> list[Section]:
-    """Return the sections of laws; a law of mixtures alone has but its own."""
+def _laws(folder: Path, laws: Laws | None) -> list[Section]:
+    """Return the sections of laws; a law of mixtures alone has but its own.
+
+    Coefficients that were changed by hand may be such as no formula takes.
+    """
     if laws is None:
         return []
-    of_mixtures = sections_of((mixture,), laws)
-    return (
-        of_mixtures if of_mixtures and not laws.fits else of_mixtures + sections_of(OF_LAWS, laws)
-    )
+    try:
+        of_mixtures = sections_of((mixture,), laws)
+        if of_mixtures and not laws.fits:
+            return of_mixtures
+        return of_mixtures + sections_of(OF_LAWS, laws)
+    except (ArithmeticError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        what = f"a fit in it has coefficients that cannot be ({error})"
+        raise InputError(f"{folder}: {what}; fit again with tokenize-lab scaling fit") from error
 
 
 def _design(folder: Path) -> list[Section]:
@@ -191,14 +200,8 @@ def _design(folder: Path) -> list[Section]:
 
 def _findings(folder: Path) -> list[Section]:
     """Return a section for each audit, comparison and mixture that a folder holds."""
-    sections = []
-    for kind, findings in load_findings(folder).items():
-        for place, finding in enumerate(findings):
-            try:
-                sections.append(OF_FINDING[kind](finding, place))
-            except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-                raise InputError(
-                    f"{folder}: a {kind} in it is damaged or of another version ({error!r}); make "
-                    f"it again with tokenize-lab tokenizers {kind} --out"
-                ) from error
-    return sections
+    return [
+        OF_FINDING[kind](finding, place)
+        for kind, findings in load_findings(folder).items()
+        for place, finding in enumerate(findings)
+    ]

@@ -7,55 +7,28 @@ import html
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from corpora.arguments import refused
 from corpora.bootstrap import Interval, bounds_text
 from corpora.errors import InputError, sanitize
 from scaling.engine.bootstrap import percentiles
 from scaling.engine.newton import Array
+from scaling.engine.stored import (
+    DrawTable,
+    Finite,
+    FittedRange,
+    Level,
+    StoredInterval,
+    StoredNumber,
+)
 from scaling.laws.registry import asked_as, quantities, quantity
 
 FitStatus = Literal["converged", "not bounded", "not converged", "published"]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-
-
-def _finite_table(value: Any) -> Array:
-    table = np.array(value, np.float64)
-    if not table.size:
-        return np.empty((0, 0))
-    if table.ndim != 2 or not np.isfinite(table).all():
-        raise ValueError("draws are rows of finite numbers, all of one length")
-    return table
-
-
-def ends_of(interval: Interval | None) -> list[float | None] | None:
-    """Return the ends as JSON has them: an end that the runs leave open is None."""
-    return interval and [float(end) if math.isfinite(end) else None for end in interval]
-
-
-def _stored_ends(interval: Interval) -> dict[str, float | None]:
-    return dict(zip(Interval._fields, ends_of(interval) or (), strict=True))
-
-
-def _read_ends(value: Any) -> Any:
-    """Return ends as they were written, an open one infinite."""
-    if isinstance(value, Mapping):
-        value = [value.get(name, math.nan) for name in Interval._fields]
-    low, high = value
-    ends = Interval(-math.inf if low is None else low, math.inf if high is None else high)
-    if not all(isinstance(end, (int, float)) for end in ends) or np.isnan(ends).any():
-        raise ValueError("the ends of an interval are numbers")
-    return Interval(*map(float, ends))
-
-
-DrawTable = Annotated[Array, PlainValidator(_finite_table), PlainSerializer(np.ndarray.tolist)]
-# In a file, an interval is an object of two numbers; an end that is open is null.
-StoredInterval = Annotated[Interval, PlainValidator(_read_ends), PlainSerializer(_stored_ends)]
 
 
 class _Frozen(BaseModel):
@@ -168,9 +141,9 @@ class FitResult(_Frozen):
 
     law: str
     form: str
-    estimates: dict[str, Finite]
+    estimates: dict[str, StoredNumber]
     intervals: dict[str, StoredInterval | None] = {}
-    level: float = 0.95
+    level: Level = 0.95
     method: str
     interval_method: str = "none"
     interval_reason: str = ""
@@ -187,10 +160,10 @@ class FitResult(_Frozen):
     holdout: HoldOut | None = None
     units: Mapping[str, str] = {}
     conventions: dict[str, str] = {}
-    context: dict[str, float | str] = {}
+    context: dict[str, Finite | str] = {}
     data: str = ""
     data_sha256: str = ""
-    data_range: dict[str, tuple[Finite, Finite]] = {}
+    data_range: dict[str, FittedRange] = {}
     draws: DrawTable = np.empty((0, 0))
     findings: tuple[Finding, ...] = ()
     source: str = ""

@@ -28,12 +28,12 @@ from tokenize_lab.counts.fields import TEXT_INDEX, TextSettings, WordSegmenter
 from tokenize_lab.counts.schema import Group, GroupCounts
 from tokenize_lab.counts.sharing import unshared
 from tokenize_lab.progress import ReportProgress, silent
+from tokenize_lab.provenance import MOST_REPLICATES
 from tokenize_lab.results import Results, check_writable, sample_texts, tokenized_samples
 from tokenize_lab.tokenizer import IntArray, Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizers
 from tokenize_lab.workers import CountBatches, count_here
 
-MOST_REPLICATES = 100_000
 GROUPS = ("language", "domain", "document")
 # Of a corpus with more languages and domains than this, the later ones have no samples.
 _MOST_SAMPLED = 200

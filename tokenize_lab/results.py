@@ -25,10 +25,12 @@ from corpora.bootstrap import DocumentBootstrap
 from corpora.document import Batch
 from corpora.errors import InputError, did_you_mean
 from corpora.files import written_whole
+from corpora.json_file import read_object
 from corpora.languages import begins_with
 from tokenize_lab.counts.fields import FIELDS
 from tokenize_lab.counts.files import PARTS, read_counts
 from tokenize_lab.counts.schema import Group, GroupCounts, merged
+from tokenize_lab.provenance import REMEDY, checked, checked_samples
 from tokenize_lab.rows import MeasureRow, RowSettings, iterate_rows, rows_frame
 from tokenize_lab.tokenizer import IntArray, Tokenizer, table_of
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 RECORD = "provenance.json"
+_FILES = ("counts.parquet", "histograms.parquet", "samples.json")
 
 
 @dataclass(frozen=True, repr=False)
@@ -163,22 +166,42 @@ def load_results(folder: Path) -> Results:
     """
     import polars as pl
 
+    record = read_object(folder / RECORD, REMEDY)
+    if record is None:
+        raise _no_measurement(folder, RECORD)
+    provenance = checked(record, folder / RECORD)
     try:
-        provenance = json.loads((folder / RECORD).read_text("utf-8"))
-        contents = {name: (folder / name).read_bytes() for name in provenance["files"]}
-        for name, wanted in provenance.pop("files").items():
-            if hashlib.sha256(contents[name]).hexdigest() != wanted:
-                raise ValueError(f"{name} is not the one that provenance.json was written with")
+        contents = {name: (folder / name).read_bytes() for name in _FILES}
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _no_measurement(folder, Path(error.filename).name) from error
+    except OSError as error:
+        raise InputError(f"{folder}: a file is damaged ({error}); {REMEDY}") from error
+    hashes = provenance.pop("files")
+    for name, content in contents.items():
+        if hashes.get(name) != hashlib.sha256(content).hexdigest():
+            what = f"{name} is not the one that {RECORD} was written with"
+            raise InputError(f"{folder}: a file is damaged ({what}); {REMEDY}")
+    corpora, tokenizers = (
+        [part["name"] for part in provenance[kind]] for kind in ("corpora", "tokenizers")
+    )
+    try:
         samples = json.loads(contents["samples.json"])
         counts = read_counts(contents["counts.parquet"], contents["histograms.parquet"])
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(
-            f"{folder}: holds no measurement ({Path(error.filename or '').name} is missing); "
-            "make one with: tokenize-lab measure CORPUS -t TOKENIZER --out DIR"
-        ) from error
-    except (ValueError, KeyError, TypeError, pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{folder}: a file is damaged ({error}); measure again") from error
+    except (ValueError, KeyError, RecursionError, pl.exceptions.PolarsError) as error:
+        why = str(error).splitlines()[0]
+        raise InputError(f"{folder}: a file is damaged ({why}); {REMEDY}") from error
+    if not all(group.corpus in corpora and group.tokenizer in tokenizers for group in counts):
+        what = f"counts of a corpus or tokenizer that {RECORD} does not name"
+        raise InputError(f"{folder}: a file is damaged ({what}); {REMEDY}")
+    samples = checked_samples(samples, folder / "samples.json", corpora, tokenizers)
     return Results(counts, provenance, samples)
+
+
+def _no_measurement(folder: Path, missing: str) -> InputError:
+    return InputError(
+        f"{folder}: holds no measurement ({missing} is missing); "
+        "make one with: tokenize-lab measure CORPUS -t TOKENIZER --out DIR"
+    )
 
 
 def _parquet(frame: "pl.DataFrame") -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from corpora.errors import InputError
+from corpora.json_file import read_shape
 from reports.languages import language_name
 from reports.measured import Measured
 from reports.numbers import compact, power
@@ -15,7 +16,7 @@ from scaling.fits.results import laws_folder
 from scaling.laws.registry import LAWS
 from scaling.load_table import TABLES
 from scaling.mixtures.result import FIT_FILE, MixtureLaw, read_mixture
-from scaling.published.figure import PublishedFigure
+from scaling.published.figure import FigureRecord, PublishedFigure
 from scaling.read_runs import read_runs
 from scaling.result import FitResult, read_fit
 from scaling.runs import Runs
@@ -189,13 +190,16 @@ def read_laws(folder: Path, measured: Measured | None = None) -> Laws | None:
 
 
 def _read_rows(path: Path) -> tuple[PublishedFigure, ...]:
+    remedy = "run `scaling reproduce --out` again"
     try:
         records = json.loads(path.read_text("utf-8"))
-        return tuple(map(PublishedFigure.from_json, records))
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"{path}: not what `scaling reproduce --out` writes ({error}); run that again"
-        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
+    records = read_shape(list[FigureRecord], records, str(path), remedy)
+    try:
+        return tuple(map(PublishedFigure.of_record, records))
+    except ValueError as error:
+        raise InputError(f"{path}: is damaged ({error}); {remedy}") from error
 
 
 # Coefficients by the letters that papers write them with.

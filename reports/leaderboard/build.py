@@ -19,8 +19,8 @@ from corpora.files import write_text, written_whole
 from reports.leaderboard.entries import count_entries, read_entries
 from reports.leaderboard.page import leaderboard_page
 from reports.leaderboard.standings import Leaderboard, Row, not_parallel, standings
-from tokenize_lab.measurement import MOST_REPLICATES
 from tokenize_lab.progress import ReportProgress, silent
+from tokenize_lab.provenance import MOST_REPLICATES
 from tokenize_lab.results import check_writable
 
 BUDGETS = (1e19, 1e20, 1e21)  # within those that Law II's runs have

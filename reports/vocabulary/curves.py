@@ -16,7 +16,8 @@ from reports.html import Column, columns, language_cell, name, sortable_table, t
 from reports.languages import language_name
 from reports.numbers import plural, significant, with_interval
 from reports.page import Section, behind, lead, missing, note, paragraphs
-from tokenize_lab.vocabulary_curves.job import FILE, CurveRow, load_curves
+from tokenize_lab.vocabulary_curves.job import CurveRow
+from tokenize_lab.vocabulary_curves.read import FILE, load_curves
 
 MOST_PANELS = 12
 ENGLISH = "eng"  # how the codes begin of what parity compares with

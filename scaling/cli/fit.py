@@ -190,11 +190,12 @@ def fit(
     from scaling.bias import bias_json, bias_of
     from scaling.compare import compare_with, comparison_json
     from scaling.conventions import by_conventions
+    from scaling.engine.stored import ends_of
     from scaling.fits.fit import fit as fit_law
     from scaling.load_table import load_table
     from scaling.published.conventions import with_counts
     from scaling.read_runs import read_runs
-    from scaling.result import ends_of, read_fit
+    from scaling.result import read_fit
 
     law_named(law)  # a slip is said before a large table is read
     loaded = load_table(runs)

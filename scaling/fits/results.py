@@ -12,8 +12,9 @@ import polars as pl
 from corpora.errors import InputError
 from corpora.files import write_text, written_whole
 from scaling.engine.newton import Array
+from scaling.engine.stored import ends_of
 from scaling.load_table import LoadedTable
-from scaling.result import FitResult, Prediction, context_text, ends_of
+from scaling.result import FitResult, Prediction, context_text
 
 LAWS_FOLDER = "laws"  # within the output folder, beside what `measure` may have written there
 _BUDGETS_SHOWN = 12

@@ -6,13 +6,13 @@ from typing import Any
 
 from corpora.arguments import real
 from corpora.errors import InputError, did_you_mean
+from scaling.engine.stored import ends_of
 from scaling.mixtures.arms import apart_lines, arms_apart
 from scaling.mixtures.design import epoch_caps, share_caps
 from scaling.mixtures.findings import arm_findings
 from scaling.mixtures.optimum import LanguageDraws, best_mixture
 from scaling.mixtures.result import MixtureArm, MixtureLaw, shown
 from scaling.mixtures.table import language_weights
-from scaling.result import ends_of
 
 _OTHER_BUDGET = 10.0  # times the runs' own, from which it is said
 

@@ -15,6 +15,7 @@ from corpora.bootstrap import Interval, bounds_text
 from corpora.errors import InputError
 from scaling.engine.bootstrap import percentiles
 from scaling.engine.newton import Array
+from scaling.engine.stored import DrawTable, Finite, StoredInterval
 from scaling.mixtures.regressions import (
     Process,
     exponential_value,
@@ -22,7 +23,7 @@ from scaling.mixtures.regressions import (
     linear_value,
     squared_distances,
 )
-from scaling.result import DrawTable, Finding, Finite, StoredInterval
+from scaling.result import Finding
 
 FIT_FILE = "FIT.json"
 

@@ -1,8 +1,9 @@
 """One published figure beside what the project reproduces."""
 
+import math
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import polars as pl
 
@@ -90,22 +91,39 @@ class PublishedFigure(NamedTuple):
         }
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> "PublishedFigure":
+    def of_record(cls, record: "FigureRecord") -> "PublishedFigure":
         """Read what `to_json` returned.
 
         Raises:
-            ValueError, TypeError, KeyError: it is something else.
+            ValueError: what is published is no number, or lacks the interval it is judged by.
         """
+        if not math.isfinite(float(record["published"])):
+            raise ValueError(f"{record['name']}: {record['published']} was never published")
+        if record["judged"] == "scatter" and record["theirs"] is None:
+            raise ValueError(f"{record['name']}: has no published interval to be judged by")
         return cls(
             record["group"],
             record["name"],
             record["published"],
-            float(record["ours"]),
+            record["ours"],
             record["judged"],
             record["theirs"] and Interval(*record["theirs"]),
             record["interval"] and Interval(*record["interval"]),
             record["note"],
         )
+
+
+class FigureRecord(TypedDict):
+    """A figure as `scaling reproduce` prints it, less what follows from the rest."""
+
+    group: str
+    name: str
+    published: str
+    ours: float
+    judged: Judged
+    theirs: tuple[float, float] | None
+    interval: tuple[float, float] | None
+    note: str
 
 
 @cache

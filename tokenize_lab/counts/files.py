@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PARTS = list(Group._fields)
 _ROWS_AT_ONCE = 1 << 16
+_LAST_UNIT = 1 << 24  # units are few; a table is made of their numbers
 
 
 def read_counts(counts: bytes, histograms: bytes) -> dict[Group, GroupCounts]:
@@ -57,6 +58,7 @@ def _batches(
     rest = table.clear().collect()
     for begin in range(0, length, _ROWS_AT_ONCE):
         frame = pl.concat([rest, table.slice(begin, _ROWS_AT_ONCE).collect()])
+        _check(frame, columns)
         numbers = frame.select(pl.struct(PARTS).rle_id()).to_series().to_numpy()
         starts = np.flatnonzero(np.diff(numbers, prepend=np.uint32(1 << 31))).tolist()
         if begin + _ROWS_AT_ONCE < length:
@@ -66,6 +68,23 @@ def _batches(
         keys = frame.select(pl.col(PARTS).gather(starts[:-1])).rows()
         rows = [slice(*ends) for ends in pairwise(starts)]
         yield frame, [(Group(*key), of) for key, of in zip(keys, rows, strict=True)]
+
+
+def _check(frame: "pl.DataFrame", columns: list[str]) -> None:
+    """Raise a ValueError of a table that holds other than counts."""
+    import polars as pl
+
+    numbers = frame.select(pl.col(columns).exclude("aligned"))
+    if not all(kind.is_integer() for kind in numbers.dtypes):
+        raise ValueError("a column of counts holds no whole numbers")
+    if not all(kind in (pl.String, pl.Null) for kind in frame.select(PARTS).dtypes):
+        raise ValueError(f"a column of {', '.join(PARTS)} holds no text")
+    if "aligned" in columns and frame["aligned"].dtype != pl.Boolean:
+        raise ValueError("the column aligned holds other than true and false")
+    if len(frame) and (sum(numbers.null_count().row(0)) or min(numbers.min().row(0)) < 0):
+        raise ValueError("a count is missing or negative")
+    if "unit" in columns and (frame["unit"] > _LAST_UNIT).any():
+        raise ValueError("a unit has a number that none can have")
 
 
 def _with_later_counts(table: "pl.LazyFrame") -> "pl.LazyFrame":

@@ -9,12 +9,12 @@ from corpora.arguments import path
 from corpora.errors import InputError
 from corpora.files import write_json
 from corpora.json_file import read_object
+from tokenize_lab.forensics.shapes import KINDS, REMEDY, checked_finding
 
 if TYPE_CHECKING:
     import polars as pl
 
 AGREE = 0.1  # how far a mixture's two estimates of a share may be apart
-KINDS = ("audit", "diff", "mixture", "extend", "prune")
 
 
 class TokenizerFinding(dict[str, Any]):
@@ -98,11 +98,10 @@ def load_findings(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _load(path: Path, kind: str) -> dict[str, Any]:
-    remedy = "remove it or make it again"
-    finding = read_object(path, remedy)
+    finding = read_object(path, REMEDY)
     if finding is None or finding.get("kind") != kind:
-        raise InputError(f"{path}: not what `tokenizers {kind} --out` writes; {remedy}")
-    return finding
+        raise InputError(f"{path}: not what `tokenizers {kind} --out` writes; {REMEDY}")
+    return checked_finding(finding, kind, path)
 
 
 def _short(tokenizer: dict[str, Any]) -> str:

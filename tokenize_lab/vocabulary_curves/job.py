@@ -15,7 +15,6 @@ from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.files import write_json
-from corpora.json_file import read_object
 from tokenize_lab.ceilings import LanguageHeads, ceiling_lines
 from tokenize_lab.counts.batches import CountsCache
 from tokenize_lab.merges.merge_list import Merges
@@ -26,12 +25,12 @@ from tokenize_lab.tokenizer import FloatArray, Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizers
 from tokenize_lab.vocabulary_curves.curve import TokenCurve
 from tokenize_lab.vocabulary_curves.parts import count_curves
+from tokenize_lab.vocabulary_curves.read import FILE
 
 if TYPE_CHECKING:
     import polars as pl
 
 CurveRow = dict[str, Any]
-FILE = "vocab_curve.json"
 STEPS_AN_OCTAVE = 4
 
 
@@ -277,39 +276,3 @@ def log_grid(first: int, last: int) -> list[int]:
     highest = math.floor(STEPS_AN_OCTAVE * math.log2(last))
     steps = (round(2 ** (step / STEPS_AN_OCTAVE)) for step in range(lowest, highest + 1))
     return sorted({first, last, *(size for size in steps if first <= size <= last)})
-
-
-def load_curves(folder: Path) -> dict[str, Any]:
-    """Read what `VocabCurves.save` wrote.
-
-    Raises:
-        InputError: it is not there, or is damaged.
-    """
-    path = folder / FILE
-    content = read_object(path, "make it again")
-    if content is None:
-        raise InputError(
-            f"{path}: is not there; make it with: tokenize-lab vocab-curve CORPUS -t TOKENIZER "
-            "--out DIR"
-        )
-    try:
-        for curve in content["curves"]:
-            _check(curve, content)
-    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
-        raise InputError(f"{path}: is damaged ({error!r}); make it again") from error
-    return content
-
-
-def _check(curve: dict[str, Any], content: dict[str, Any]) -> None:
-    """Raise whatever comes of a curve that is not one."""
-    assert isinstance(content["corpus"]["parallel"], bool)
-    assert curve["tokenizer"] in [tokenizer["name"] for tokenizer in content["tokenizers"]]
-    assert isinstance(curve["language"], str)
-    sizes = [row["vocabulary_size"] for row in curve["rows"]]
-    assert sizes and sizes == sorted({*map(int, sizes)}) and sizes[0] > 0
-    for row in curve["rows"]:
-        assert row["bytes"] >= 0 and row["documents"] > 0 and row["tokens"] >= 0
-        for name in ("bytes_per_token", "marginal_bytes_per_token", "bytes_per_pretoken"):
-            assert row[name] is None or math.isfinite(row[name])
-            low, high = row["intervals"].get(name) or (0.0, 0.0)
-            assert math.isfinite(low) and low <= high

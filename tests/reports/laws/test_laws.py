@@ -304,8 +304,8 @@ def test_no_folder_of_laws_is_no_fault(tmp_path: Path) -> None:
     [
         ("law2.json", '{"law": "law2"}', "law2.json: not a fit (form: Field required)"),
         ("law2.json", "{", "law2.json: not a fit"),
-        ("reproduce.json", '[{"group": "x"}]', "reproduce.json: not what"),
-        ("reproduce.json", "7", "reproduce.json: not what"),
+        ("reproduce.json", '[{"group": "x"}]', "reproduce.json: is damaged"),
+        ("reproduce.json", "7", "reproduce.json: is damaged or of another version (not a list)"),
         ("runs.csv", "a,b\n1,2\n", "runs.csv: no column of a runs table"),
     ],
 )

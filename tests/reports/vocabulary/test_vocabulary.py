@@ -23,7 +23,8 @@ from tests.reports.folders import HOSTILE
 from tokenize_lab.tokenizer_spec import load_tokenizers
 from tokenize_lab.training.settings import TrainSettings
 from tokenize_lab.training.train import train_tokenizer
-from tokenize_lab.vocabulary_curves.job import FILE, vocab_curve
+from tokenize_lab.vocabulary_curves.job import vocab_curve
+from tokenize_lab.vocabulary_curves.read import FILE
 
 
 @pytest.fixture(scope="module")

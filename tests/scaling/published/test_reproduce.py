@@ -7,13 +7,14 @@ import polars as pl
 import pytest
 
 from corpora.errors import InputError
+from corpora.json_file import read_shape
 from scaling.compare import compare, weigh
 from scaling.engine.bootstrap import NO_BOOTSTRAP, Bootstrap
 from scaling.evaluate.decoding import FAST_BLT_PARAMS, speculation_rounds
 from scaling.fits.law2 import fit_law2
 from scaling.laws.registry import Options
 from scaling.published import reproduce_runs, tables
-from scaling.published.figure import PublishedFigure, printed_figures
+from scaling.published.figure import FigureRecord, PublishedFigure, printed_figures
 from scaling.published.reproduce import reproduce, summary
 from scaling.published.tables import (
     BESIROGLU_REFIT,
@@ -100,7 +101,9 @@ def test_reproduce_what_is_shipped() -> None:
     elsewhere = pl.col("group").str.contains("^(Gadre|Takano|Marin)")
     printed = printed_figures().filter(~elsewhere).select("group", "name").rows()
     assert len(printed) == judged and {(one.group, one.name) for one in rows} >= set(printed)
-    assert [PublishedFigure.from_json(one.to_json()) for one in rows] == list(rows)
+    assert [
+        PublishedFigure.of_record(read_shape(FigureRecord, one.to_json(), "it", "")) for one in rows
+    ] == list(rows)
     by_name = {(one.group, one.name): one for one in rows}
     best = by_name["Law II, 48 optima", "T*(1e+20)"]
     assert best.published == "3.70" and best.agrees and best.in_interval

@@ -12,7 +12,8 @@ from tests.cli import command, mistake
 from tests.tokenize_lab.forensics.made import byte_level, id_of
 from tests.tokenize_lab.texts import SAMPLES
 from tokenize_lab.forensics.audit import audit, script_of, token_script
-from tokenize_lab.forensics.finding import KINDS, load_findings
+from tokenize_lab.forensics.finding import load_findings
+from tokenize_lab.forensics.shapes import KINDS
 from tokenize_lab.forensics.tables import audit_tables
 from tokenize_lab.forensics.usage import count_usage, language_rows, sharing
 from tokenize_lab.tokenizer_spec import load_tokenizer

@@ -22,7 +22,8 @@ from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizer
 from tokenize_lab.vocabulary_curves import curve as curve_module
 from tokenize_lab.vocabulary_curves.curve import TokenCurve, token_curve
-from tokenize_lab.vocabulary_curves.job import VocabCurves, load_curves, log_grid, vocab_curve
+from tokenize_lab.vocabulary_curves.job import VocabCurves, log_grid, vocab_curve
+from tokenize_lab.vocabulary_curves.read import load_curves
 
 LANGUAGES = ("eng_Latn", "tha_Thai", "hin_Deva")
 

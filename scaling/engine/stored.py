@@ -1,0 +1,66 @@
+"""The numbers of a fit in its file: what they can be, and how they are written and read."""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
+
+from corpora.bootstrap import Interval
+from corpora.json_file import is_number
+from scaling.engine.newton import Array
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+# Far beyond what any law comes to, so that formulas of what is read do not overflow.
+StoredNumber = Annotated[float, Field(ge=-1e100, le=1e100, allow_inf_nan=False)]
+Level = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _finite_table(value: Any) -> Array:
+    table = np.array(value, np.float64)
+    if not table.size:
+        return np.empty((0, 0))
+    if table.ndim != 2 or not np.isfinite(table).all():
+        raise ValueError("draws are rows of finite numbers, all of one length")
+    return table
+
+
+def ends_of(interval: Interval | None) -> list[float | None] | None:
+    """Return the ends as JSON has them: an end that the runs leave open is None."""
+    return interval and [float(end) if math.isfinite(end) else None for end in interval]
+
+
+def _stored_ends(interval: Interval) -> dict[str, float | None]:
+    return dict(zip(Interval._fields, ends_of(interval) or (), strict=True))
+
+
+def _read_ends(value: Any) -> Any:
+    """Return ends as they were written, an open one infinite."""
+    if isinstance(value, Mapping):
+        value = [value.get(name, math.nan) for name in Interval._fields]
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError("an interval has two ends")
+    if not all(end is None or _is_end(end) for end in value):
+        raise ValueError("the ends of an interval are numbers")
+    low, high = value
+    ends = Interval(-math.inf if low is None else low, math.inf if high is None else high)
+    if ends.low > ends.high:
+        raise ValueError("an interval ends before it begins")
+    return Interval(*map(float, ends))
+
+
+def _is_end(value: Any) -> bool:
+    return is_number(value) or (isinstance(value, float) and math.isinf(value))
+
+
+def _in_order(ends: tuple[float, float]) -> tuple[float, float]:
+    if not 0 <= ends[0] <= ends[1]:
+        raise ValueError("a range is from a number, not negative, to one that is no smaller")
+    return ends
+
+
+DrawTable = Annotated[Array, PlainValidator(_finite_table), PlainSerializer(np.ndarray.tolist)]
+# In a file, an interval is an object of two numbers; an end that is open is null.
+StoredInterval = Annotated[Interval, PlainValidator(_read_ends), PlainSerializer(_stored_ends)]
+FittedRange = Annotated[tuple[Finite, Finite], AfterValidator(_in_order)]
