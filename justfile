@@ -79,13 +79,11 @@ reproduce:
 
 # Speed and memory beside what one would use instead
 bench *arguments:
-    {{python}} bench/overhead.py {{arguments}}
+    {{python}} bench/peers.py {{ if corpus == "" { "stdlib" } else { quote(corpus) } }} {{arguments}}
     {{python}} bench/vocab_curve.py
-    {{python}} bench/pretokens.py {{ if corpus == "" { "stdlib" } else { quote(corpus) } }}
     {{python}} bench/stream.py --size 1e9
     {{python}} bench/superbpe.py
     {{python}} bench/fit_chinchilla.py
-    {{python}} bench/fit_laws.py
     {{python}} bench/train_blt.py
     {{python}} -m bench.generate_blt
 

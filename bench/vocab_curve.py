@@ -10,9 +10,11 @@ alternating. Without CORPUS the text is the standard library's own sources, one 
 
 import argparse
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
-from overhead import cpu_seconds, library_sources
+from peers import as_jsonl
 
 from corpora.corpus import Corpus, DocumentCorpus
 from corpora.document import Document
@@ -35,6 +37,13 @@ def curve(corpus: Corpus, tokenizer: Tokenizer) -> int:
     return sum(list(one.rows())[-1]["tokens"] for one in curves)
 
 
+def cpu_seconds(work: Callable[[], int]) -> tuple[float, int]:
+    """Return the CPU seconds of this process during the work, and its result."""
+    begin = time.process_time()
+    result = work()
+    return time.process_time() - begin, result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", nargs="?")
@@ -42,7 +51,7 @@ def main() -> None:
     parser.add_argument("-t", "--tokenizer", action="append")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        source = open_corpus(asked.corpus or library_sources(Path(folder)))
+        source = open_corpus(asked.corpus or as_jsonl("stdlib", Path(folder)))
         corpus = DocumentCorpus(
             source.name,
             [Document(text) for batch in source.batches() for text in batch.texts],

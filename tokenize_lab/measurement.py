@@ -22,6 +22,7 @@ from corpora.arguments import flag, one_of, whole, word
 from corpora.corpus import Corpus
 from corpora.document import Batch
 from corpora.errors import InputError, did_you_mean
+from tokenize_lab.backends.swift import release_engines
 from tokenize_lab.ceilings import LanguageHeads, ceiling_lines
 from tokenize_lab.counts.batches import COUNTING_VERSION, CountJob, CountsCache
 from tokenize_lab.counts.fields import TEXT_INDEX, TextSettings, WordSegmenter
@@ -256,6 +257,7 @@ def count_corpora(
     for part in found.counts.values():
         if part.size >= _MANY_UNITS:
             part.kept = part.narrow
+    release_engines()
     _give_back()
     found.throughput.seconds = time.perf_counter() - begin
     found.corpora_sha256 = {name: digest.hexdigest() for name, digest in digests.items()}

@@ -7,10 +7,10 @@ since that any of them holds; of any other character the libraries are asked whe
 
 import json
 import re
+import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 # What a case-insensitive expression takes for a letter of a contraction in some libraries: a long
@@ -19,23 +19,31 @@ _FOLDED = "\u017f"
 _RECLASSED = "\u0295"  # a letter without case since Unicode 4.0, a small one again in 17
 _KNOWN = 0x10000  # beyond it, much is new
 _CLASSES = (r"\p{Lu}", r"\p{Ll}", r"\p{Lt}", r"\p{Lm}", r"\p{Lo}", r"\p{M}", r"\p{N}", r"\s")
-_MOST_NOTED = 1 << 17
 
-_noted: dict[tuple[int, int], bool] = {}  # by a text's hash and length
 _alike: dict[str, bool] = {}
+# Of a batch, every tokenizer asks in turn.
+_last: tuple[tuple[str, ...], list[bool]] = ((), [])
+
+
+def read_alike_each(texts: Sequence[str]) -> list[bool]:
+    """Return `read_alike` of each text; at once where the last ones asked about were the same."""
+    global _last
+    if _last[0] != (texts := tuple(texts)):
+        _last = texts, [read_alike(text) for text in texts]
+    return _last[1]
 
 
 def read_alike(text: str) -> bool:
     """Whether the text holds only characters that all libraries class alike."""
-    if text.isascii():
-        return True
-    key = hash(text), len(text)
-    noted = _noted.get(key)
-    if noted is None:
-        if len(_noted) >= _MOST_NOTED:
-            _noted.clear()
-        noted = _noted[key] = _unsure().search(text) is None or _asked(text)
-    return noted
+    return text.isascii() or _unsure().search(text) is None or _asked(text)
+
+
+def ask_anew() -> None:
+    """Forget what the libraries said, once there is another."""
+    global _last
+    _libraries.cache_clear()
+    _alike.clear()
+    _last = (), []
 
 
 def _asked(text: str) -> bool:
@@ -72,7 +80,7 @@ _Members = Callable[[str], str]  # the characters of a text that are of a class,
 def _libraries() -> list[list[_Members]]:
     """Return for each class what each library that is there takes for its members."""
     makes = [_by_hugging_face, _by_tiktoken, _by_regex]
-    if find_spec("fastokens"):
+    if "fastokens" in sys.modules:  # it takes 40 MB, and is asked once it serves
         makes.append(_by_fastokens)
     return [[make(expression) for make in makes] for expression in _CLASSES]
 

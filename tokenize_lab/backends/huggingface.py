@@ -23,7 +23,7 @@ import numpy as np
 from corpora.errors import InputError, is_file, is_folder, location
 from corpora.files import read_bytes
 from tokenize_lab.backends import apart
-from tokenize_lab.backends.characters import read_alike
+from tokenize_lab.backends.characters import read_alike, read_alike_each
 from tokenize_lab.backends.common import (
     PROBES,
     LoadedTokenizer,
@@ -140,8 +140,10 @@ class HuggingFaceTokenizer(LoadedTokenizer):
             return encode_apart(self, texts)
         if isinstance(self.fast, str):
             return self._encode_plainly(texts)
-        literals = self.splitting.literals
-        quick = [read_alike(t) and not any(literal in t for literal in literals) for t in texts]
+        quick = read_alike_each(texts)
+        if literals := self.splitting.literals:
+            found = (any(map(text.__contains__, literals)) for text in texts)
+            quick = [alike and not held for alike, held in zip(quick, found, strict=True)]
         if all(quick):
             return self.fast.encode_batch(texts)
         if not any(quick):
@@ -375,10 +377,8 @@ def _engine(text: str) -> Any:
 
 def _part(component: Any) -> dict[str, Any] | None:
     """Return a component's settings as the tokenizer.json has them."""
-    part: dict[str, Any] | None = (
-        None if component is None else json.loads(component.__getstate__())
-    )
-    return part
+    state = "null" if component is None else component.__getstate__()
+    return json.loads(state)  # type: ignore[no-any-return]  # the library writes an object
 
 
 def _model_facts(model: Any) -> ModelFacts:

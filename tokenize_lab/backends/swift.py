@@ -11,6 +11,8 @@ import base64
 import random
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,14 +21,14 @@ from weakref import WeakSet
 
 import numpy as np
 
-from tokenize_lab.backends.characters import read_alike
+from tokenize_lab.backends.characters import ask_anew, read_alike, read_alike_each
 from tokenize_lab.backends.common import PROBES, interleaved, is_panic, message_of
 from tokenize_lab.backends.kept import kept
 from tokenize_lab.tokenizer import Encoding, TokenBytes, TokenKind
 
 # Building takes about 6 us a token, and a character is encoded 30 ns faster.
 CHARACTERS_PER_TOKEN = 200
-MOST_ENGINES = 8  # at a time within a process; one takes 25 to 40 MB
+MOST_ENGINES = 2  # at a time within a process; one takes 25 to 40 MB
 _RANDOM_TEXTS = 1000
 _LONGEST = 20  # parts of a random text
 _ODD = " \t\n\r\u00a0\u3000'’.,;-_0123456789aZéßжΩשع\u0301अมက漢か한😀\u200d"
@@ -74,7 +76,8 @@ class SwiftEngine:
         if self._native is None and len(_engines) >= MOST_ENGINES:
             self._off = True
             return self._usual(texts)
-        alike = [read_alike(text) for text in texts]
+        _imported()
+        alike = read_alike_each(texts)
         if all(alike):
             return self._tried_swiftly(texts)
         return interleaved(
@@ -82,6 +85,10 @@ class SwiftEngine:
             self._tried_swiftly([t for t, one in zip(texts, alike, strict=True) if one]),
             self._usual([t for t, one in zip(texts, alike, strict=True) if not one]),
         )
+
+    def release(self) -> None:
+        """Forget the engine, and the memory it takes."""
+        self._native = None
 
     def _tried_swiftly(self, texts: Sequence[str]) -> Encoding:
         try:
@@ -103,6 +110,7 @@ class SwiftEngine:
 
     def _tried(self) -> str:
         """Return why the two engines do not give the same ids, or nothing where they do."""
+        _imported()
         texts = _battery(self._table)
         try:
             ours, theirs = self._usual(texts), self._swiftly(texts)
@@ -112,6 +120,19 @@ class SwiftEngine:
             return f"it fails: {message_of(error)}"
         same = np.array_equal(ours.ids, theirs.ids) and np.array_equal(ours.lengths, theirs.lengths)
         return "" if same else "it gives other ids on a trial"
+
+
+@cache
+def _imported() -> None:
+    import_module("fastokens")
+    ask_anew()
+
+
+def release_engines() -> None:
+    """Forget what has been built; whoever encodes again builds it anew."""
+    for engine in _engines:
+        engine.release()
+    _engines.clear()
 
 
 def _built(table: TokenBytes, pattern: str) -> Any:

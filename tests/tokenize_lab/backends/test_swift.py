@@ -11,6 +11,7 @@ from tests.tokenize_lab.texts import HARD, SPECIAL_LOOKING, embedded_lines
 from tokenize_lab.backends.characters import read_alike
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.huggingface_fast import FastPath
+from tokenize_lab.backends.swift import release_engines
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.patterns import PATTERNS, rule_of
 from tokenize_lab.tokenizer import Encoding, TokenBytes
@@ -20,6 +21,11 @@ pytest.importorskip("fastokens", reason="the extra `fast` is not installed")
 
 # Letters and marks newer than Unicode 3.2, of four bytes, unassigned, and what is folded to ASCII.
 ODD = ["မြန်မာစာ", "𞤀𞤣 𐌰 👍🏽", "x\u0378y", "don'T K's ſ's İstanbul ı", "ʕ ʔ"]
+
+
+@pytest.fixture(autouse=True)
+def none_built() -> None:
+    release_engines()
 
 
 def _warm(tokenizer: TiktokenTokenizer) -> TiktokenTokenizer:
