@@ -1,5 +1,6 @@
 """Muon: its steps beside torch's own, what it takes for a matrix, and runs that it trains."""
 
+import math
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from scaling.config.toml_file import example
 from scaling.data.shards import open_shards
 from scaling.model.weights import build_model, read_tensors
 from scaling.train.checkpoint import CHECKPOINT
@@ -27,6 +29,7 @@ from tests.scaling.train.runs import (
     small_shards,
     subword_spec,
 )
+from tests.scaling.train.truth import trained
 
 NOWHERE = Path("0" * 16)
 SPECS = {
@@ -171,3 +174,20 @@ def test_parts_of_a_batch_add_up(tmp_path: Path) -> None:
     run(spec, shards, tmp_path / "whole")
     run(spec, shards, tmp_path / "parts", replace(CPU, micro_rows=1))
     close(tmp_path / "whole", tmp_path / "parts", 1e-4)
+
+
+@pytest.mark.slow
+def test_it_ends_below_adamw_on_real_text(tmp_path: Path) -> None:
+    first = example("first").read_text("utf-8")
+    mean = {}
+    for optimiser in ("adamw", "muon"):
+        bits = []
+        for seed in (0, 1):
+            settings = f'[training]\noptimiser = "{optimiser}"\nseed = {seed}'
+            folder = tmp_path / f"{optimiser}-{seed}"
+            folder.mkdir()
+            record, _ = trained(folder, first.replace("[training]", settings))
+            bits.append(record.bits_per_byte or math.inf)
+        mean[optimiser] = sum(bits) / 2
+    # 2.641 and 2.697 when this was written.
+    assert mean["muon"] < mean["adamw"] - 0.03
