@@ -28,7 +28,7 @@ from tokenize_lab.progress import progress
 if TYPE_CHECKING:
     from scaling.config.train_file import TrainFile
     from scaling.prepare import PreparedText
-    from scaling.record import RunRecord
+    from scaling.record import LanguageRecord, RunRecord
     from scaling.spec import RunSpec
     from scaling.train.machine import MachineSettings
 
@@ -199,10 +199,22 @@ def _print_record(record: "RunRecord", folder: Path) -> None:
     }
     if record.patching_flops:
         lines["FLOPs of the entropy model"] = record.patching_flops
+    lines.update(_of_languages(record))
     emit(f"{name}: {shown(value)}\n" for name, value in lines.items())
 
 
-def _with_interval(record: "RunRecord") -> str:
+def _of_languages(record: "RunRecord") -> dict[str, str]:
+    """Return what the text of each language came to; nothing where there is but one."""
+    if len(record.languages) < 2:
+        return {}
+    return {
+        f"  {part.language}": f"{_with_interval(part)} bits per byte, "
+        f"T {shown(part.compression_rate)}; {part.train_bytes:,} bytes read"
+        for part in record.languages
+    }
+
+
+def _with_interval(record: "RunRecord | LanguageRecord") -> str:
     if record.bits_per_byte is None:
         return "none"
     text = f"{record.bits_per_byte:.4f}"

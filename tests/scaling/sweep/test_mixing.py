@@ -255,6 +255,7 @@ batch_bytes = 256
 """)
     done = command(f"scaling train {tmp_path / 'one.toml'} --out {tmp_path} --device cpu")
     assert done.exit_code == 0, done.stderr
+    assert re.search(r"^  hin_Deva: \d\.\d{4} \[.*\] bits per byte, T 1; ", done.stdout, re.M)
     (path,) = (tmp_path / "runs").iterdir()
     record = read_record(path)
     assert record is not None and not record.spec.shares
