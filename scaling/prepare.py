@@ -63,19 +63,22 @@ class PreparedText:
     patches_found: bool = True
 
 
-def prepare(asked: TrainFile, folder: Path, stage: Stage) -> tuple[RunSpec, PreparedText]:
+def prepare(
+    asked: TrainFile, folder: Path, stage: Stage, device: str = "cpu"
+) -> tuple[RunSpec, PreparedText]:
     """Read the text, split it, encode it or find its patches, and return the run and its text.
 
     Args:
         asked: what the file says. folder: where shards are kept.
         stage: told the name of each stretch of work and its bytes, if known, returns a function to
             be told of bytes done.
+        device: that an entropy model reads the text on.
 
     Raises:
         InputError: text, tokenizer or entropy model cannot be read or do not fit together.
     """
     text = prepare_text(asked.data, folder, stage)
-    prepared = tokenize_text(asked, text, folder, stage)
+    prepared = tokenize_text(asked, text, folder, stage, device)
     return spec_of(asked, prepared), prepared
 
 
@@ -105,8 +108,10 @@ def prepare_mixed(texts: Mapping[str, TextTable], folder: Path, stage: Stage) ->
     return build_text(corpora, folder, held_out_bytes=held_out, advance=advance)
 
 
-def tokenize_text(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> PreparedText:
-    """Encode the text of `prepare_text`, or find its patches.
+def tokenize_text(
+    asked: TrainFile, text: Path, folder: Path, stage: Stage, device: str = "cpu"
+) -> PreparedText:
+    """Encode the text of `prepare_text`, or find its patches; `device` as of `prepare`.
 
     Raises:
         InputError: tokenizer or entropy model cannot be read or do not fit together.
@@ -115,7 +120,7 @@ def tokenize_text(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> P
         return _encoded(asked, text, folder, stage)
     assert asked.patching is not None
     if asked.patching.kind.startswith("entropy"):
-        return _by_entropy(asked, text, folder, stage)
+        return _by_entropy(asked, text, folder, stage, device)
     patching = asked.patching.build()
     return PreparedText(
         shards=text,
@@ -207,16 +212,19 @@ def _encoded(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> Prepar
     )
 
 
-def _by_entropy(asked: TrainFile, text: Path, folder: Path, stage: Stage) -> PreparedText:
+def _by_entropy(
+    asked: TrainFile, text: Path, folder: Path, stage: Stage, device: str
+) -> PreparedText:
     from scaling.model.byte_model import open_byte_model
     from scaling.model.patching import split_entropy_starts
     from scaling.model.threshold import document_thresholds, find_threshold, find_thresholds
+    from scaling.train.machine import MachineSettings
 
     assert asked.patching is not None and asked.patching.entropy_model is not None
     entropy_model = Path(asked.patching.entropy_model)
     patching, monotonic = asked.patching.build(), asked.patching.kind == "entropy-monotonic"
     assert patching.compression_rate is not None
-    byte_model = open_byte_model(entropy_model)
+    byte_model = open_byte_model(entropy_model, MachineSettings(device=device).torch_device())
     entropies = build_entropies(
         text,
         folder,

@@ -37,6 +37,14 @@ PrecisionOption = Annotated[
     PrecisionChoice | None, how_option(help="bfloat16 on a GPU, else float32", show_default=False)
 ]
 ThreadsOption = Annotated[int | None, how_option(min=1, help="of the CPU")]
+CompileOption = Annotated[
+    bool | None,
+    how_option(
+        "--compile/--no-compile",
+        help="the model; on a GPU unless told otherwise",
+        show_default=False,
+    ),
+]
 MicroRowsOption = Annotated[int | None, how_option(min=1, help="windows computed at once")]
 
 # Of `plan` and `sweep`.
@@ -79,6 +87,7 @@ def machine_settings(
     precision: PrecisionChoice | None = None,
     threads: int | None = None,
     micro_rows: int | None = None,
+    compile: bool | None = None,
 ) -> "MachineSettings":
     """Return the options of the machine as its settings."""
     from scaling.train.machine import MachineSettings
@@ -88,6 +97,7 @@ def machine_settings(
         precision=precision.value if precision else None,
         threads=threads,
         micro_rows=micro_rows,
+        compile=compile,
     )
 
 

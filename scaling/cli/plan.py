@@ -8,15 +8,18 @@ import typer
 from corpora.cli import JsonOption
 from corpora.output import drawn, emit
 from scaling.cli.options import (
+    CompileOption,
     CorpusOption,
     DeviceOption,
     MixtureSeedOption,
     MixturesOption,
     NoCalibrationOption,
+    PrecisionOption,
     ShowOption,
     SweepFileArgument,
     SweepOutOption,
     WorkersOption,
+    machine_settings,
     print_json,
     require_torch,
 )
@@ -38,6 +41,8 @@ def plan(
     ] = None,
     show: ShowOption = False,
     device: DeviceOption = "auto",
+    precision: PrecisionOption = None,
+    compile: CompileOption = None,
     workers: WorkersOption = None,
     no_calibration: NoCalibrationOption = False,
     as_json: JsonOption = False,
@@ -64,10 +69,11 @@ def plan(
     from scaling.sweep.text import plan_row, plan_text
     from tokenize_lab.progress import progress
 
+    machine = machine_settings(device, precision, 1, compile=compile)
     timed = not no_calibration
     with progress(bytes=False) as bars:
         priced = plan_sweep(
-            file, path, folder, bars.stage, device=device, workers=workers, calibrate=timed
+            file, path, folder, bars.stage, settings=machine, workers=workers, calibrate=timed
         )
     if suggest is not None:
         _print_suggestion(priced, suggest, as_json)

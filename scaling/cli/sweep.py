@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from corpora.cli import JsonOption
 from corpora.errors import InputError
 from corpora.output import drawn, emit
 from scaling.cli.options import (
+    CompileOption,
     CorpusOption,
     DeviceOption,
     MicroRowsOption,
@@ -54,6 +56,7 @@ def sweep(
     device: DeviceOption = "auto",
     precision: PrecisionOption = None,
     micro_rows: MicroRowsOption = None,
+    compile: CompileOption = None,
     workers: WorkersOption = None,
     engine: Annotated[
         SweepEngine, how_option(help="this machine, or a Ray cluster")
@@ -107,7 +110,7 @@ def sweep(
     from tokenize_lab.progress import progress
 
     file, path, folder = read_sweep(spec, corpus, out, mixtures, mixture_seed)
-    machine = machine_settings(device, precision, threads=1, micro_rows=micro_rows)
+    machine = machine_settings(device, precision, 1, micro_rows, compile)
     begun = time.monotonic()
 
     def live_line(status: "SweepStatus") -> str:
@@ -122,10 +125,10 @@ def sweep(
                     path,
                     folder,
                     bars.stage,
-                    device=device,
+                    settings=machine,
                     workers=workers,
                     calibrate=not no_calibration,
-                    train_byte_model=train_byte_model,
+                    train_byte_model=partial(train_byte_model, device=device),
                 )
         except PlanningStoppedError as stopped:
             raise typer.Exit(stopped.exit_code) from None

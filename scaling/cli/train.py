@@ -10,6 +10,7 @@ import typer
 from corpora.cli import JsonOption
 from corpora.output import emit
 from scaling.cli.options import (
+    CompileOption,
     DeviceOption,
     MicroRowsOption,
     PrecisionOption,
@@ -55,6 +56,7 @@ def train(
     precision: PrecisionOption = None,
     threads: ThreadsOption = None,
     micro_rows: MicroRowsOption = None,
+    compile: CompileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train one model and score it on held-out text, in bits per byte.
@@ -85,7 +87,7 @@ def train(
     if show:
         emit([read_text(example(spec))])
         return
-    machine = machine_settings(device, precision, threads, micro_rows)
+    machine = machine_settings(device, precision, threads, micro_rows, compile)
     _run(file, out, machine, prepare_only=prepare, as_json=as_json)
 
 
@@ -104,6 +106,7 @@ def train_entropy_model(
     precision: PrecisionOption = None,
     threads: ThreadsOption = None,
     micro_rows: MicroRowsOption = None,
+    compile: CompileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train the small byte model whose uncertainty cuts entropy patches.
@@ -126,7 +129,7 @@ def train_entropy_model(
         text_field=text_field,
         seed=seed,
     )
-    machine = machine_settings(device, precision, threads, micro_rows)
+    machine = machine_settings(device, precision, threads, micro_rows, compile)
     _run(asked, out, machine, prepare_only=False, as_json=as_json)
 
 
@@ -144,7 +147,7 @@ def _run(
 
     machine.checked()  # a wrong one shows before the text is read
     with progress(bytes=False) as bars:
-        spec, text = prepared_from(asked, out / "shards", bars.stage)
+        spec, text = prepared_from(asked, out / "shards", bars.stage, machine.device)
     if warning := spec.model.vocabulary_warning:
         size = f"[{spec.model.layers}, {spec.model.dim}]"
         sys.stderr.write(f"a model of size {size} is {warning}\n")

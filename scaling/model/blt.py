@@ -47,6 +47,7 @@ class ByteLatentTransformer(nn.Module):
         """
         super().__init__()
         self.shape, self.window = shape, window
+        self.few_shapes = False  # of inputs, for a model that is compiled
         h, d, slots = shape.local_dim, shape.global_dim, shape.cross_factor
         self.heads, self.local_heads = heads or heads_for(d), heads_for(h)
         # The last is BOS.
@@ -74,7 +75,7 @@ class ByteLatentTransformer(nn.Module):
         self.local_rotary.reach(width + beyond, like.device, like.dtype)
         # Latents are fewer.
         self.global_rotary.reach(width, like.device, product_type(like.device, like.dtype))
-        return patched_bytes(batch, device)
+        return patched_bytes(batch, device, few_shapes=self.few_shapes)
 
     def forward(
         self,

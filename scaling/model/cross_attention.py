@@ -183,6 +183,13 @@ def _exact(scores: Tensor) -> Tensor:
 PAD_LATENTS_TO = 8  # so that shapes rarely change from step to step
 
 
+def few_counts(count: int, least_step: int, steps: int) -> int:
+    """Return the least number from `count` on that is one of a few: multiples of `least_step`, of
+    which there are `steps` from one power of two to the next."""
+    step = max(least_step, (1 << max(0, count - 1).bit_length()) // (2 * steps))
+    return -(-count // step) * step
+
+
 class PatchLayout(NamedTuple):
     """The patches of a batch of rows, padded to the same number of latents.
 
@@ -204,17 +211,24 @@ class PatchLayout(NamedTuple):
         return bool((self.latent_segments == 0).all())
 
 
-def patch_layout(starts: NDArray[np.bool_], segments: NDArray[np.int32]) -> PatchLayout:
+def patch_layout(
+    starts: NDArray[np.bool_], segments: NDArray[np.int32], few_shapes: bool = False
+) -> PatchLayout:
     """Lay out the patches that open where `starts` says.
 
     Args:
         starts: [rows, W] whether a target opens a patch; True at the first of each segment.
         segments: [rows, W] the segment of each position, -1 on padding.
+        few_shapes: whether P and M are filled up to one of a few numbers, unless all patches are
+            of one length.
     """
     rows = starts.shape[0]
     counts = starts.sum(axis=1)
     most = int(counts.max())
-    if (counts != most).any():  # rows that differ: a few shapes only, whatever the patches
+    few_shapes = few_shapes and not _is_even(starts, segments)
+    if few_shapes:
+        most = few_counts(most, PAD_LATENTS_TO, 8)
+    elif (counts != most).any():  # rows that differ: a few shapes only, whatever the patches
         most = -(-most // PAD_LATENTS_TO) * PAD_LATENTS_TO
     latent_of_byte = np.maximum(np.cumsum(starts, axis=1) - 1, 0)
     row, opened_at = np.nonzero(starts)
@@ -226,11 +240,23 @@ def patch_layout(starts: NDArray[np.bool_], segments: NDArray[np.int32]) -> Patc
     lengths = np.ones((rows, most), dtype=np.int64)  # of a padded latent, too: an empty pool is NaN
     follows = (latent_segments[:, 1:] == latent_segments[:, :-1]) & (latent_segments[:, 1:] >= 0)
     lengths[:, 1:] = np.where(follows, ends[:, 1:] - ends[:, :-1], 1)
-    back = np.arange(int(lengths.max()) - 1, -1, -1)
+    longest = int(lengths.max())
+    if few_shapes:
+        longest = few_counts(longest, 1, 2)
+    back = np.arange(longest - 1, -1, -1)
     members = np.maximum(ends[:, :, None] - back, 0)
     is_member = back < lengths[:, :, None]
     members = np.where(is_member, members, ends[:, :, None])
     return PatchLayout(latent_of_byte, members, is_member, latent_segments)
+
+
+def _is_even(starts: NDArray[np.bool_], segments: NDArray[np.int32]) -> bool:
+    """Whether every row is one segment of patches of one length."""
+    width, count = starts.shape[1], int(starts[0].sum())
+    if segments.any() or width % count:
+        return False
+    opens = np.arange(width) % (width // count) == 0
+    return bool((starts == opens).all())
 
 
 class Tokens(NamedTuple):
@@ -281,14 +307,20 @@ def tokens(batch: TokenBatch, device: torch.device) -> Tokens:
 
 
 def patched_bytes(
-    batch: TokenBatch, device: torch.device, *, always_indexed: bool = False
+    batch: TokenBatch,
+    device: torch.device,
+    *,
+    always_indexed: bool = False,
+    few_shapes: bool = False,
 ) -> PatchedBytes:
     """Return a byte latent model's inputs on `device`; the patches are laid out here.
 
-    With `always_indexed`, regular patches are looked up like any others.
+    Args:
+        always_indexed: whether regular patches are looked up like any others.
+        few_shapes: whether shapes, and what is left out, are to vary little from batch to batch.
     """
     assert batch.starts is not None, "a byte latent model needs to know where patches open"
-    layout = patch_layout(batch.starts, batch.segments)
+    layout = patch_layout(batch.starts, batch.segments, few_shapes)
     rows, width = batch.inputs.shape
     _, latents, longest = layout.members.shape
     row = torch.arange(rows)
@@ -297,14 +329,17 @@ def patched_bytes(
     is_member = torch.from_numpy(layout.is_member)  # the mask costs time at every step
     segments, latent_segments = batch.segments, layout.latent_segments
     regular = not always_indexed and _is_regular(layout, width)
+    unmasked = _padding_is_harmless(layout.is_member) if regular or not few_shapes else False
+    # Latents that only fill a row are its last, which no other sees: causal attention will do.
+    whole = layout.whole or (few_shapes and not batch.has_boundaries)
     return PatchedBytes(
         inputs=torch.from_numpy(batch.inputs).to(device),
         segments=torch.from_numpy(segments).to(device) if batch.has_boundaries else None,
         latent_of_byte=None if regular else flat_latents.flatten().to(device),
         members=flat_members.flatten().to(device),
-        is_member=None if _padding_is_harmless(layout.is_member) else is_member.to(device),
+        is_member=None if unmasked else is_member.to(device),
         members_shape=(rows, latents, longest),
-        latent_segments=None if layout.whole else torch.from_numpy(latent_segments).to(device),
+        latent_segments=None if whole else torch.from_numpy(latent_segments).to(device),
     )
 
 

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from scaling.data.windows import TokenBatch
 from scaling.model.attention import Attend
 from scaling.model.blocks import EMBEDDING_SCALE, Rotary
-from scaling.model.cross_attention import PatchedBytes
+from scaling.model.cross_attention import PatchedBytes, few_counts
 
 MASK = 256
 # Where hardly any byte is masked, 1 / t is a rare weight of a million, and the step is clipped.
@@ -59,14 +59,20 @@ class MaskedBlocks(NamedTuple):
 
 
 def masked_blocks(
-    batch: TokenBatch, size: int, seed: int, step: int, first_row: int = 0
+    batch: TokenBatch,
+    size: int,
+    seed: int,
+    step: int,
+    first_row: int = 0,
+    few_shapes: bool = False,
 ) -> MaskedBlocks:
     """Return the blocks of a batch's rows, masked by draws of this seed and step.
 
     Args:
         size: B, bytes of a block. first_row: number of the first row in the whole step.
+        few_shapes: as of `patched_bytes`.
     """
-    opens, cells, is_text = blocks_of(batch, size)
+    opens, cells, is_text = blocks_of(batch, size, few_shapes)
     raw = np.stack(
         [
             np.random.PCG64([seed, _BLOCKS_DRAWN, step, first_row + row]).random_raw(
@@ -89,14 +95,16 @@ def masked_blocks(
 
 
 def blocks_of(
-    batch: TokenBatch, size: int
+    batch: TokenBatch, size: int, few_shapes: bool = False
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """Return where blocks open [rows, N], their bytes [rows, N, B], and which of these are text."""
     assert batch.starts is not None, "blocks begin where patches do"
     rows, width = batch.targets.shape
     counts = batch.starts.sum(axis=1)
     most = int(counts.max())
-    if (counts != most).any():
+    if few_shapes:
+        most = few_counts(most, _PAD_BLOCKS_TO, 8)
+    elif (counts != most).any():
         most = -(-most // _PAD_BLOCKS_TO) * _PAD_BLOCKS_TO
     row, place = np.nonzero(batch.starts)
     number = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -202,12 +202,14 @@ def prepare_texts(
     folder: SweepFolder,
     stage: Stage,
     train_byte_model: TrainByteModel | None,
+    device: str = "cpu",
 ) -> Mapping[Tokenization, PreparedText]:
     """Prepare what the cells read; what is there already is not made again.
 
     Args:
         train_byte_model: trains the byte models of entropy patches; None to leave those patches
             unfound, and take the compression rate asked for as the one there will be.
+        device: that byte models read text on.
 
     Raises:
         InputError: text or a tokenizer cannot be read, or they do not fit together.
@@ -248,7 +250,7 @@ def prepare_texts(
                 byte_models[key] = _byte_model(cell, text, folder, stage, train_byte_model)
             found = {"entropy_model": str(byte_models[key])}
             asked = asked.model_copy(update={"patching": asked.patching.model_copy(update=found)})
-        prepared[tokenization] = tokenize_text(asked, text, folder.shards, stage)
+        prepared[tokenization] = tokenize_text(asked, text, folder.shards, stage, device)
     return prepared
 
 

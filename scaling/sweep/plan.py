@@ -67,7 +67,8 @@ class Suggestion(NamedTuple):
 
     Attributes:
         compute_flops: in place of the file's, in its proportions.
-        seconds: of all runs, over the workers. short: runs that would take fewer than 300 steps.
+        seconds: of all runs, as many at once as there will be.
+        short: runs that would take fewer than 300 steps.
     """
 
     compute_flops: tuple[float, ...]
@@ -95,7 +96,14 @@ class SweepPlan:
     @property
     def seconds(self) -> float | None:
         """Time that all runs will take; None where none was timed."""
-        return _seconds(self.runs, self.workers)
+        return _seconds(self.runs, self.at_once)
+
+    @property
+    def at_once(self) -> int:
+        """Runs that go on at the speed that was timed: of each core, and of a GPU one, however
+        many workers share it."""
+        devices = device_names(self.machine.device)
+        return len(devices) * (self.workers if devices == ["cpu"] else 1)
 
     def with_budgets(self, compute_flops: Sequence[float]) -> Sequence[PlannedRun]:
         """Return the runs of other budgets, which read the same texts."""
@@ -119,14 +127,14 @@ class SweepPlan:
 
         factor, runs = 1.0, self.runs
         for _ in range(8):  # time is nearly linear in the budget; scoring is not
-            seconds = _seconds(runs, self.workers)
+            seconds = _seconds(runs, self.at_once)
             if seconds is None:
                 way = "make its models smaller, or ask for fewer `workers`"
                 raise InputError(f"`suggest`: no run of this sweep fits into the memory; {way}")
             factor *= 3600 * hours / seconds
             runs = self.with_budgets(scaled(factor))
         short = sum(run.spec.training.steps < FEWEST_STEPS for run in runs)
-        return Suggestion(scaled(factor), _seconds(runs, self.workers) or 0.0, short)
+        return Suggestion(scaled(factor), _seconds(runs, self.at_once) or 0.0, short)
 
 
 def plan_sweep(
@@ -135,7 +143,7 @@ def plan_sweep(
     folder: SweepFolder,
     stage: Stage,
     *,
-    device: str = "auto",
+    settings: MachineSettings | None = None,
     workers: int | None = None,
     calibrate: bool = True,
     train_byte_model: TrainByteModel | None = None,
@@ -145,6 +153,7 @@ def plan_sweep(
     Args:
         file: what is asked for. path: where it says so.
         folder: where texts, tokenizers and byte models are kept.
+        settings: of the machine that the runs will have, in which steps are timed.
         workers: at once on each device; None for one on a GPU, one for each core of a CPU.
         calibrate: whether to time a few steps of a few models.
         train_byte_model: trains the byte models of entropy patches; None to take the compression
@@ -154,10 +163,11 @@ def plan_sweep(
         InputError: there is no such device, or text and tokenizers cannot be read.
         PlanningStoppedError: a signal ended the training of a byte model.
     """
-    machine = MachineSettings(device=device, threads=1).checked()
+    machine = (settings or MachineSettings(threads=1)).checked()
     if workers is None:
-        workers = cpu_count() if device_names(device) == ["cpu"] else 1
-    texts = prepare_texts(cells_of(to_be_prepared(file), path), folder, stage, train_byte_model)
+        workers = cpu_count() if device_names(machine.device) == ["cpu"] else 1
+    asked = cells_of(to_be_prepared(file), path)
+    texts = prepare_texts(asked, folder, stage, train_byte_model, machine.device)
     file = with_designs(file, path, texts)
     cells = cells_of(file, path)
     runs = with_lost_trunks(planned(cells, texts), folder)
@@ -169,7 +179,7 @@ def plan_sweep(
     return SweepPlan(file=file, path=path, runs=runs, speed=speed, machine=machine, workers=workers)
 
 
-def train_byte_model(spec: RunSpec, text: PreparedText, folder: Path) -> None:
+def train_byte_model(spec: RunSpec, text: PreparedText, folder: Path, device: str = "cpu") -> None:
     """Train a byte model to its end, and say on stderr how far it has come.
 
     Raises:
@@ -177,7 +187,7 @@ def train_byte_model(spec: RunSpec, text: PreparedText, folder: Path) -> None:
         PlanningStoppedError: a signal ended it.
     """
     sys.stderr.write(f"training the {spec.name}\n")
-    machine = MachineSettings(device="cpu", threads=1)
+    machine = MachineSettings(device=device, threads=1)
     with stop_on_signal() as stop, ProgressPrinter(report_line) as watch:
         record = train(spec, open_shards(text.shards), folder, machine, watch, stop=stop)
     if record.status == "interrupted":
@@ -186,9 +196,9 @@ def train_byte_model(spec: RunSpec, text: PreparedText, folder: Path) -> None:
         raise InputError(f"{folder}: the byte model {record.status}: {record.reason}")
 
 
-def _seconds(runs: Sequence[PlannedRun], workers: int) -> float | None:
+def _seconds(runs: Sequence[PlannedRun], at_once: int) -> float | None:
     times = [run.seconds for run in runs if run.seconds is not None]
-    return max(math.fsum(times) / workers, max(times)) if times else None
+    return max(math.fsum(times) / at_once, max(times)) if times else None
 
 
 class IsoFlop(NamedTuple):

@@ -60,7 +60,13 @@ class MachineSettings:
     processes: int = field(
         default=1, metadata={"type": _count, "help": "that train on the device at once"}
     )
-    compile: bool | None = None
+    compile: bool | None = field(
+        default=None,
+        metadata={
+            "action": argparse.BooleanOptionalAction,
+            "help": "the model; on a GPU unless told otherwise",
+        },
+    )
 
     @classmethod
     def add_options(cls, parser: argparse.ArgumentParser) -> None:
@@ -83,8 +89,14 @@ class MachineSettings:
 
     def words(self) -> list[str]:
         """Return the options as a command line: what `parsed` makes these settings of."""
-        pairs = [(option, getattr(self, name)) for name, option in self.options().items()]
-        return [word for pair in pairs if pair[1] is not None for word in map(str, pair)]
+        words = []
+        for name, option in self.options().items():
+            value = getattr(self, name)
+            if isinstance(value, bool):
+                words.append(option if value else f"--no-{option.removeprefix('--')}")
+            elif value is not None:
+                words += [option, str(value)]
+        return words
 
     def checked(self) -> Self:
         """Return the settings, once it is known that there is such a device.
@@ -119,6 +131,10 @@ class MachineSettings:
                 f"{'s' if count != 1 else ''} that PyTorch {torch.__version__} can use; use"
                 " the CPU, or install a CUDA build of PyTorch"
             )
+        if device.type == "cuda":
+            # It plans anew for every length, and under an explicit mask its gradients of some
+            # lengths are no numbers (torch 2.11); the other kernels do neither.
+            torch.backends.cuda.enable_cudnn_sdp(False)
         return device
 
     def autocast(self, device: "torch.device") -> "torch.dtype | None":

@@ -15,6 +15,8 @@ from scaling.data.windows import TokenBatch
 from scaling.model.diffusion import BlockInputs, MaskedBlocks, masked_blocks
 from scaling.model.weights import AnyModel, build_model
 from scaling.spec import RunSpec
+from scaling.train.compiled import compiled as compile_model
+from scaling.train.compiled import compiling
 from scaling.train.device import World, synchronize
 from scaling.train.machine import MachineSettings
 from scaling.train.memory import rows_that_fit
@@ -104,7 +106,8 @@ class Stepper:
         self.world = world
         self.low, self.high = world.share(rows)
         self.micro_rows = min(micro_rows or rows, self.high - self.low)
-        self.called: Any = torch.compile(model) if compiled else model
+        self.called: Any = compile_model(model) if compiled else model
+        self.compiled, self.compiling = compiled, compiling if compiled else contextlib.nullcontext
         if world.size > 1:
             ids = [device] if device.type == "cuda" else None
             self.called = torch.nn.parallel.DistributedDataParallel(self.called, device_ids=ids)
@@ -169,7 +172,7 @@ class Stepper:
             last = high == self.high
             with self._quiet(last):
                 blocks = self._blocks(batch, step, low)
-                with computing(self.device, self.autocast):
+                with self.compiling(), computing(self.device, self.autocast):
                     nats, targets = loss_of(self.called, batch, self.device, blocks)
                 # Windows of training are full, so the batch's targets are known beforehand.
                 of_all = self.rows * self.windows.window_units / self.world.size
@@ -186,7 +189,8 @@ class Stepper:
     def _blocks(self, batch: TokenBatch, step: int, first_row: int) -> MaskedBlocks | None:
         if self.block is None:
             return None
-        return masked_blocks(batch, self.block, self.windows.seed, step, first_row)
+        seed, few = self.windows.seed, self.compiled
+        return masked_blocks(batch, self.block, seed, step, first_row, few)
 
     def _quiet(self, last: bool) -> contextlib.AbstractContextManager[None]:
         """Gradients are summed over processes with the last part only."""
@@ -238,6 +242,7 @@ def seconds_per_byte(
         autocast=machine.autocast(device),
         world=World(),
         micro_rows=rows,
+        compiled=machine.compiles(device),
         block=spec.model.diffusion_block,
     )
     for step in range(_WARM_UP):

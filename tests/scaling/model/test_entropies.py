@@ -121,10 +121,20 @@ def test_entropies_do_not_depend_on_what_is_read_beside(order: list[int], at_onc
     model = byte_model()
     alone = [entropies(model, [text]) for text in TEXTS]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scaling.model.byte_model._MOST_LOGITS", at_once * 256 * CONTEXT)
+        logits = at_once * 256 * CONTEXT
+        patch.setattr("scaling.model.byte_model._MOST_LOGITS", {"cpu": logits})
         together = entropies(model, [TEXTS[i] for i in order])
     expected = np.concatenate([alone[i] for i in order])
     np.testing.assert_allclose(together, expected, rtol=0, atol=1e-6)
+
+
+@given(st.integers(1, 2 * CONTEXT))
+def test_blocks_that_are_filled_up_have_the_same_entropies(multiple: int) -> None:
+    model, texts = byte_model(), [TEXTS[3][:size] for size in range(0, 60, 7)]
+    exact = entropies(model, texts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("scaling.model.byte_model._LENGTHS", {"cpu": multiple})
+        np.testing.assert_allclose(entropies(model, texts), exact, rtol=0, atol=SINGLE)
 
 
 @pytest.mark.parametrize("place", [0, 3, 15, 16, 40, 100])

@@ -14,6 +14,7 @@ from scaling.model import attention, blocks, fused, fused_attention
 from scaling.model.attention import windowed
 from scaling.model.blocks import Rotary, SelfAttention
 from scaling.model.fused import norm_head_nats, norm_linear, norm_swiglu
+from tests.scaling.model.support import form
 
 SHAPES = [(1, 1), (3, 5), (7,)]
 
@@ -179,3 +180,18 @@ def test_attention_to_many_keys_is_left_to_torch(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(attention, "_MOST_KEYS_BY_HAND", 5)  # chunks of 2, and 4 before
     monkeypatch.setattr(blocks, "norm_attention", None)  # calling it would fail
     torch.testing.assert_close(work(*given), hand)
+
+
+@pytest.mark.parametrize("plain", [0, 1, 2])
+@pytest.mark.parametrize("multiple", [2, 8])
+def test_units_that_are_always_nothing_change_nothing(
+    plain: int, multiple: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    work, given = swiglu_case((3, 5), torch.float64, plain)
+    with form(plain=True):
+        exact = values_and_gradients(work, given)
+        monkeypatch.setitem(fused.UNITS_MULTIPLE, "cpu", multiple)
+        padded = values_and_gradients(work, given)
+    for one, other in zip(padded, exact, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)

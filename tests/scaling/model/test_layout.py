@@ -8,12 +8,18 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from scaling.data.windows import StaticPatches, TokenBatch
-from scaling.model.cross_attention import PAD_LATENTS_TO, patch_layout, patched_bytes, tokens
+from scaling.model.cross_attention import (
+    PAD_LATENTS_TO,
+    few_counts,
+    patch_layout,
+    patched_bytes,
+    tokens,
+)
 from scaling.model.patching import static_starts
 from tests.scaling.evaluate.streams import CPU
 from tests.scaling.model.support import Cut, latent_model, patched_by
@@ -200,3 +206,35 @@ def test_with_and_without_look_ups(rate: float, layers: int, slots: int) -> None
 @pytest.mark.parametrize("rate", [3.5, 5])
 def test_patches_that_do_not_fill_the_row_are_looked_up(rate: float) -> None:
     assert patched_bytes(regular_batch(2, 24, rate), CPU).latent_of_byte is not None
+
+
+@given(st.integers(1, 1 << 20), st.sampled_from([(1, 2), (8, 8)]))
+def test_few_counts_are_few_and_waste_little(count: int, steps: tuple[int, int]) -> None:
+    found = few_counts(count, *steps)
+    assert count <= found <= max(count + steps[0] - 1, count * (1 + 1 / steps[1]))
+    assert few_counts(found, *steps) == found
+    assert found <= max(steps[0], 1 << (count - 1).bit_length())  # a table of rotary positions
+    octave = {few_counts(n, *steps) for n in range(1025, 2049)}
+    assert len(octave) == steps[1]
+
+
+@settings(max_examples=30)
+@given(rows_of_segments())
+def test_few_shapes_have_the_same_logits(
+    drawn: tuple[NDArray[np.bool_], NDArray[np.int32]],
+) -> None:
+    starts, segments = drawn
+    rng = np.random.default_rng(0)
+    inputs = np.where(segments < 0, 0, rng.integers(0, 256, starts.shape))
+    batch = TokenBatch(inputs, inputs, segments, starts, scored_bytes=0)
+    model = latent_model()
+    with torch.no_grad():
+        exact, few = (model(patched_bytes(batch, CPU, few_shapes=few)) for few in (False, True))
+    real = torch.from_numpy(segments >= 0)
+    torch.testing.assert_close(few[real], exact[real], rtol=0, atol=1e-12)
+
+
+def test_patches_of_one_length_are_regular_in_few_shapes_too() -> None:
+    few = patched_bytes(regular_batch(3, 24, 4), CPU, few_shapes=True)
+    assert few.latent_of_byte is None and few.is_member is None and few.latent_segments is None
+    assert few.members_shape == (3, 6, 4)

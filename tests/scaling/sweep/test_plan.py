@@ -20,7 +20,7 @@ from scaling.record import read_record
 from scaling.spec import RunSpec
 from scaling.sweep.cells import cells_of, prepare_texts
 from scaling.sweep.folder import SweepFolder, read_sweep
-from scaling.sweep.plan import isoflops
+from scaling.sweep.plan import SweepPlan, isoflops
 from scaling.sweep.price import planned
 from scaling.sweep.queue import driver_lock
 from scaling.sweep.run_folder import LOCK
@@ -319,3 +319,16 @@ def test_an_arm_that_fills_blocks_beside_one_that_does_not(tmp_path: Path) -> No
     assert by_arm["static"]["steps"] > by_arm["static, D-4"]["steps"]
     wrong = text.replace("diffusion_block = 4", "diffusion_block = 1")
     assert "no block" in mistake(f"scaling plan {file_of(tmp_path, wrong)} {QUICK}")
+
+
+@pytest.mark.parametrize(
+    ("devices", "at_once"), [(["cpu"], 4), (["cuda:0"], 1), (["cuda:0", "cuda:1"], 2)]
+)
+def test_workers_that_share_a_gpu_do_not_make_it_faster(
+    devices: list[str], at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scaling.sweep.plan.device_names", lambda _: devices)
+    path = Path("micro")
+    file = read_sweep_file(path)
+    plan = SweepPlan(file=file, path=path, runs=[], speed=None, machine=CPU, workers=4)
+    assert plan.at_once == at_once

@@ -55,7 +55,7 @@ def planned_trunks(path: Path, text: str = FILE) -> tuple[SweepFolder, list[Job]
     file.write_text(text)
     asked = read_sweep_file(file)
     plan = plan_sweep(
-        asked, file, folder, lambda *_: lambda _: 0, device="cpu", workers=1, calibrate=False
+        asked, file, folder, lambda *_: lambda _: 0, settings=CPU, workers=1, calibrate=False
     )
     return folder, list(write_plan(folder, asked.name, plan.runs).jobs)
 

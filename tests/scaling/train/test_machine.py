@@ -20,6 +20,8 @@ from tests.scaling.train.runs import blt_spec, run, small_shards
         MachineSettings(),
         MachineSettings(device="cuda:3", precision="float32", micro_rows=7, threads=2),
         MachineSettings(checkpoint_seconds=0.05, processes=4),
+        MachineSettings(compile=True),
+        MachineSettings(compile=False, threads=1),
     ],
 )
 def test_words_say_the_settings(settings: MachineSettings) -> None:
