@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["float32", "bfloat16"]
+_READ_EVERY = 16  # steps, on a GPU
 _DEVICES = ("cpu", "cuda")
 
 
@@ -46,6 +47,8 @@ class MachineSettings:
         checkpoint_seconds: no more work than this is lost.
         processes: that train on the device at once; each takes its share of the memory.
         compile: whether the model is compiled; None for on a GPU only.
+        read_every: steps after which their losses are read, and seen to be numbers: a GPU goes on
+            meanwhile, and is waited for only then. None for 16 on a GPU and 1 on a CPU.
     """
 
     device: str = field(default="auto", metadata={"help": "cpu, cuda, cuda:N or auto"})
@@ -65,6 +68,14 @@ class MachineSettings:
         metadata={
             "action": argparse.BooleanOptionalAction,
             "help": "the model; on a GPU unless told otherwise",
+        },
+    )
+
+    read_every: int | None = field(
+        default=None,
+        metadata={
+            "type": _count,
+            "help": "steps before their losses are read; 16 on a GPU, else 1",
         },
     )
 
@@ -143,6 +154,10 @@ class MachineSettings:
 
         precision = self.precision or ("bfloat16" if device.type == "cuda" else "float32")
         return torch.bfloat16 if precision == "bfloat16" else None
+
+    def reads_every(self, device: "torch.device") -> int:
+        """Return the number of steps after which their losses are read."""
+        return self.read_every or (_READ_EVERY if device.type == "cuda" else 1)
 
     def compiles(self, device: "torch.device") -> bool:
         """Whether the model is compiled."""

@@ -34,7 +34,7 @@ from scaling.train.memory import rows_that_fit
 from scaling.train.metrics import METRICS, MetricsLog
 from scaling.train.optimiser import optimiser_of, set_learning_rate, wsd
 from scaling.train.progress import RunReport, RunWatch, StopRequest
-from scaling.train.step import Stepper, StepResult
+from scaling.train.step import AskedStep, Stepper, StepResult
 
 _SMOOTHING = 0.98
 _FLUSH_SECONDS = 5.0
@@ -136,6 +136,9 @@ class _Run:
         self.peak = peak_flops(device, self.autocast) if self.watch else math.nan
         self.begun, self.before = time.perf_counter(), self.progress.seconds
         self.first_step = self.progress.step
+        self.read_every = machine.reads_every(device)
+        # Steps that were asked for and not read yet, each with its rate and when that was.
+        self.asked: list[tuple[AskedStep, float, float]] = []
 
     @property
     def leads(self) -> bool:
@@ -175,7 +178,10 @@ class _Run:
         reason = ""
         try:
             while self.progress.step < self.spec.training.steps:
-                reason = self.one_step(log)
+                self.ask()
+                if not self.is_due():
+                    continue
+                reason = self.read(log)
                 if reason:
                     break
                 self.leave_branches(log, patching_flops)
@@ -207,12 +213,39 @@ class _Run:
         for branch in folders:
             leave_branch(branch, here, log.path, self.model, self.optimizer, self.progress)
 
-    def one_step(self, log: MetricsLog | None) -> str:
-        """Take a step and say, if so, why there can be no other."""
-        training, progress = self.spec.training, self.progress
-        factor = wsd(training, progress.step)
-        set_learning_rate(self.optimizer, training.learning_rate * factor)
-        mine = self.stepper.step(progress.step)
+    def ask(self) -> None:
+        """Have the next step taken."""
+        training, step = self.spec.training, self.progress.step + len(self.asked)
+        rate = training.learning_rate * wsd(training, step)
+        set_learning_rate(self.optimizer, rate)
+        asked = self.stepper.ask(step, checked=self.read_every == 1)
+        self.asked.append((asked, rate, self.before + time.perf_counter() - self.begun))
+
+    def is_due(self) -> bool:
+        """Whether what was asked for is to be read: in all processes after the same steps."""
+        step = self.progress.step + len(self.asked)
+        told = self.world.size == 1 and self.stop.signal is not None
+        ends = {self.spec.training.steps, *(self.branches or {}).values()}
+        return told or len(self.asked) >= self.read_every or step in ends
+
+    def read(self, log: MetricsLog | None) -> str:
+        """Read what was asked for and say, if so, why there can be no other step."""
+        asked, self.asked = self.asked, []
+        reason = ""
+        for step, rate, seconds in asked:
+            self.progress.seconds = seconds
+            result, reason = self.account(step.read(), rate, log)
+            if reason:
+                break
+        if self.watch is not None and self.leads:
+            self.watch(self.report(result))
+        return reason
+
+    def account(
+        self, mine: StepResult, rate: float, log: MetricsLog | None
+    ) -> tuple[StepResult, str]:
+        """Note a step; return what all processes saw of it, and why it is the last, if so."""
+        progress = self.progress
         counts = mine.nats, mine.targets, mine.tokens, mine.bytes, mine.block_nats
         sums = summed(list(counts), self.world, self.device)
         targets, tokens, size = map(int, sums[1:4])
@@ -225,12 +258,9 @@ class _Run:
         progress.train_bytes += result.bytes
         progress.train_tokens += result.tokens
         progress.micro_rows = self.stepper.micro_rows
-        progress.seconds = self.before + time.perf_counter() - self.begun
         if log is not None:
-            log.append(self.metrics(result, training.learning_rate * factor))
-        if self.watch is not None and self.leads:
-            self.watch(self.report(result))
-        return self.divergence(loss, result.gradient_norm)
+            log.append(self.metrics(result, rate))
+        return result, self.divergence(loss, result.gradient_norm)
 
     def divergence(self, loss: float, gradient_norm: float) -> str:
         """Return why the run has diverged; empty if it has not."""

@@ -2,8 +2,8 @@
 
 import contextlib
 import time
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -45,6 +45,23 @@ class StepResult:
     bytes: int
     gradient_norm: float
     block_nats: float = 0.0
+
+
+class AskedStep(NamedTuple):
+    """A step that was asked for; a GPU may still be at it.
+
+    Attributes:
+        numbers: on the device: nats, those of blocks if any are filled, and the gradient's norm.
+        known: the rest of what it saw.
+    """
+
+    numbers: Tensor
+    known: StepResult
+
+    def read(self) -> StepResult:
+        """Wait for the step, and return what it saw."""
+        nats, *of_blocks, norm = self.numbers.tolist()
+        return replace(self.known, nats=nats, block_nats=sum(of_blocks), gradient_norm=norm)
 
 
 # Of what is masked in blocks, beside the bytes; 1 as in the paper.
@@ -113,7 +130,16 @@ class Stepper:
             self.called = torch.nn.parallel.DistributedDataParallel(self.called, device_ids=ids)
 
     def step(self, step: int) -> StepResult:
-        """Take one step; the learning rate is set already.
+        """Take one step, as `ask` does, and wait for it."""
+        return self.ask(step).read()
+
+    def ask(self, step: int, *, checked: bool = True) -> AskedStep:
+        """Take one step, or on a GPU have it taken; the learning rate is set already.
+
+        Args:
+            checked: whether to wait for the gradient's norm, and to leave the model as it is where
+                that is not finite; else the model is then spoilt, and whoever reads the step must
+                not go on with it.
 
         Raises:
             InputError: one row alone does not fit into memory, or the optimiser's state; or, where
@@ -122,7 +148,7 @@ class Stepper:
         while True:
             self.optimizer.zero_grad()
             try:
-                result = self._gradients(step)
+                asked = self._gradients(step)
                 break
             except (RuntimeError, MemoryError) as error:
                 if not _is_out_of_memory(error):
@@ -137,8 +163,7 @@ class Stepper:
             self.micro_rows = (self.micro_rows + 1) // 2
         try:
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
-            result.gradient_norm = float(norm)
-            if result.gradient_norm < float("inf"):
+            if not checked or float(norm) < float("inf"):
                 self.optimizer.step()  # the first one makes its state
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
@@ -149,7 +174,7 @@ class Stepper:
                 " model and its gradients; make the model smaller, or train it where there is more"
                 " memory"
             ) from error
-        return result
+        return asked._replace(numbers=torch.cat((asked.numbers, norm.reshape(1).to(asked.numbers))))
 
     def _too_large(self) -> InputError:
         rows, units = self.micro_rows, self.windows.window_units
@@ -163,7 +188,8 @@ class Stepper:
             f" compute fewer at once, as with `micro_rows={(rows + 1) // 2}`"
         )
 
-    def _gradients(self, step: int) -> StepResult:
+    def _gradients(self, step: int) -> AskedStep:
+        """Return what is known before the gradient's norm is."""
         total = StepResult(0.0, 0, 0, 0, 0.0)
         nats_of_parts = []
         for low in range(self.low, self.high, self.micro_rows):
@@ -182,9 +208,8 @@ class Stepper:
             total.targets += targets
             total.tokens += targets if batch.starts is None else int(batch.starts.sum())
             total.bytes += batch.scored_bytes
-        total.nats, *of_blocks = (float(part.sum()) for part in torch.stack(nats_of_parts, dim=1))
-        total.block_nats = sum(of_blocks)
-        return total
+        sums = [part.sum() for part in torch.stack(nats_of_parts, dim=1)]
+        return AskedStep(torch.stack(sums), total)
 
     def _blocks(self, batch: TokenBatch, step: int, first_row: int) -> MaskedBlocks | None:
         if self.block is None:
@@ -249,9 +274,11 @@ def seconds_per_byte(
         stepper.step(step)
     synchronize(device)
     begun, steps, taken = time.perf_counter(), 0, 0.0
+    every = machine.reads_every(device)
     while not steps or taken < seconds:
-        stepper.step(_WARM_UP + steps)
+        for _ in range(every):
+            stepper.ask(_WARM_UP + steps, checked=every == 1)
+            steps += 1
         synchronize(device)
-        steps += 1
         taken = time.perf_counter() - begun
     return taken / (steps * spec.training.batch_bytes)

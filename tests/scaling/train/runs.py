@@ -24,7 +24,7 @@ from scaling.train.machine import MachineSettings
 from scaling.train.metrics import METRICS
 from scaling.train.progress import StopRequest
 from scaling.train.run import train
-from scaling.train.step import Stepper, StepResult
+from scaling.train.step import AskedStep, Stepper
 from tests.conftest import ROOT
 from tokenize_lab.tokenizer_spec import load_tokenizer
 
@@ -87,7 +87,7 @@ def rows_tried(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     tried: list[int] = []
     whole = Stepper._gradients
 
-    def counted(self: Stepper, step: int) -> StepResult:
+    def counted(self: Stepper, step: int) -> AskedStep:
         tried.append(self.micro_rows)
         return whole(self, step)
 
