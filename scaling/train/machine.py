@@ -48,7 +48,8 @@ class MachineSettings:
         processes: that train on the device at once; each takes its share of the memory.
         compile: whether the model is compiled; None for on a GPU only.
         read_every: steps after which their losses are read, and seen to be numbers: a GPU goes on
-            meanwhile, and is waited for only then. None for 16 on a GPU and 1 on a CPU.
+            meanwhile, and is waited for only then; where it is more than one step, a thread makes
+            batches ahead. None for 16 on a GPU and 1 on a CPU.
     """
 
     device: str = field(default="auto", metadata={"help": "cpu, cuda, cuda:N or auto"})

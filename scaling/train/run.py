@@ -132,6 +132,7 @@ class _Run:
             micro_rows=min(rows, self.progress.micro_rows or rows),
             compiled=machine.compiles(device),
             block=spec.model.diffusion_block,
+            ahead=machine.reads_every(device) > 1,
         )
         self.peak = peak_flops(device, self.autocast) if self.watch else math.nan
         self.begun, self.before = time.perf_counter(), self.progress.seconds

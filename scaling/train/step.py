@@ -1,6 +1,7 @@
 """One optimiser step: gradients of a whole batch, in as many parts as memory asks for."""
 
 import contextlib
+import functools
 import time
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -12,9 +13,10 @@ from corpora.errors import InputError
 from scaling.data.order import Windows, windows_of
 from scaling.data.shards import Shards
 from scaling.data.windows import TokenBatch
-from scaling.model.diffusion import BlockInputs, MaskedBlocks, masked_blocks
+from scaling.model.diffusion import MaskedBlocks, masked_blocks
 from scaling.model.weights import AnyModel, build_model
 from scaling.spec import RunSpec
+from scaling.train.ahead import BatchPart, PartsAhead, Rows, part_of
 from scaling.train.compiled import compiled as compile_model
 from scaling.train.compiled import compiling
 from scaling.train.device import World, synchronize
@@ -78,16 +80,9 @@ def loss_of(
         batch: padding is not scored.
         blocks: to be filled; with them, nats are [2], of the targets and of what is masked.
     """
-    inner: AnyModel = getattr(model, "module", model)
-    targets = torch.from_numpy(batch.targets).to(device)
-    count = batch.targets.size
-    if batch.has_boundaries:
-        padding = torch.from_numpy(batch.segments < 0).to(device)
-        targets = targets.masked_fill(padding, -1)
-        count -= int((batch.segments < 0).sum())
-    more = () if blocks is None else (BlockInputs.of(blocks, device),)
-    nats: Tensor = model(inner.inputs(batch, device), targets, *more)
-    return nats, count
+    part = part_of(getattr(model, "module", model), batch, blocks, device)
+    nats: Tensor = model(*part.arguments)
+    return nats, part.scored
 
 
 class Stepper:
@@ -111,16 +106,21 @@ class Stepper:
         micro_rows: int | None = None,
         compiled: bool = False,
         block: int | None = None,
+        ahead: bool = False,
     ) -> None:
         """Prepare to take steps of `rows` windows, of which each process takes its share.
 
         Args:
             block: bytes of blocks to be filled; None for none.
+            ahead: whether a thread makes what is computed next.
         """
         self.block = block
         self.model, self.optimizer, self.windows = model, optimizer, windows
         self.rows, self.clip, self.device, self.autocast = rows, clip, device, autocast
         self.world = world
+        # The thread's windows are its own: they keep what they found out.
+        mine = functools.partial(self._made, windows=replace(windows), device=torch.device("cpu"))
+        self.ahead = PartsAhead(mine, device) if ahead else None
         self.low, self.high = world.share(rows)
         self.micro_rows = min(micro_rows or rows, self.high - self.low)
         self.called: Any = compile_model(model) if compiled else model
@@ -194,28 +194,38 @@ class Stepper:
         nats_of_parts = []
         for low in range(self.low, self.high, self.micro_rows):
             high = min(low + self.micro_rows, self.high)
-            batch = self.windows.batch(step, self.rows, (low, high))
             last = high == self.high
+            part = self._part((step, low, high))
             with self._quiet(last):
-                blocks = self._blocks(batch, step, low)
                 with self.compiling(), computing(self.device, self.autocast):
-                    nats, targets = loss_of(self.called, batch, self.device, blocks)
+                    nats = self.called(*part.arguments)
                 # Windows of training are full, so the batch's targets are known beforehand.
                 of_all = self.rows * self.windows.window_units / self.world.size
-                whole = nats if blocks is None else nats[0] + BLOCK_WEIGHT * nats[1]
+                whole = nats if part.blocks is None else nats[0] + BLOCK_WEIGHT * nats[1]
                 (whole / of_all).backward()
             nats_of_parts.append(nats.detach().reshape(-1))
-            total.targets += targets
-            total.tokens += targets if batch.starts is None else int(batch.starts.sum())
-            total.bytes += batch.scored_bytes
+            total.targets += part.scored
+            total.tokens += part.units
+            total.bytes += part.bytes
         sums = [part.sum() for part in torch.stack(nats_of_parts, dim=1)]
         return AskedStep(torch.stack(sums), total)
 
-    def _blocks(self, batch: TokenBatch, step: int, first_row: int) -> MaskedBlocks | None:
-        if self.block is None:
-            return None
-        seed, few = self.windows.seed, self.compiled
-        return masked_blocks(batch, self.block, seed, step, first_row, few)
+    def _part(self, rows: Rows) -> BatchPart:
+        """Return rows of a step's batch on the device."""
+        if self.ahead is None:
+            return self._made(rows, self.windows, self.device)
+        step, _, high = rows
+        step, low = (step, high) if high < self.high else (step + 1, self.low)
+        return self.ahead.part(rows, (step, low, min(low + self.micro_rows, self.high)))
+
+    def _made(self, rows: Rows, windows: Windows, device: torch.device) -> BatchPart:
+        step, low, high = rows
+        batch, blocks = windows.batch(step, self.rows, (low, high)), None
+        if self.block is not None:
+            seed, few = windows.seed, self.compiled
+            blocks = masked_blocks(batch, self.block, seed, step, low, few)
+        with computing(self.device, self.autocast):  # as the model will compute
+            return part_of(self.model, batch, blocks, device)
 
     def _quiet(self, last: bool) -> contextlib.AbstractContextManager[None]:
         """Gradients are summed over processes with the last part only."""
@@ -269,6 +279,7 @@ def seconds_per_byte(
         micro_rows=rows,
         compiled=machine.compiles(device),
         block=spec.model.diffusion_block,
+        ahead=machine.reads_every(device) > 1,
     )
     for step in range(_WARM_UP):
         stepper.step(step)

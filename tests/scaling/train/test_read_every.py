@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from corpora.errors import InputError
 from scaling.data.order import windows_of
 from scaling.data.shards import open_shards
 from scaling.model.weights import build_model
 from scaling.spec import RunSpec
+from scaling.train.ahead import BatchPart, PartsAhead, Rows, part_of
 from scaling.train.device import World
 from scaling.train.machine import MachineSettings
 from scaling.train.optimiser import optimiser_of
@@ -70,7 +72,9 @@ def test_a_run_that_breaks_between_two_readings_ends_at_the_step_that_broke(
 class Reads(TorchDispatchMode):
     """Counts what makes a program wait for its device."""
 
-    count = 0
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -91,7 +95,8 @@ def reads_of_a_step(spec: RunSpec, text: Path, *, checked: bool) -> int:
         autocast=torch.bfloat16,  # so that nothing is done by hand, as on a GPU
         world=World(),
     )
-    with Reads() as reads:
+    reads = Reads()
+    with reads:
         stepper.ask(0, checked=checked)
     return reads.count
 
@@ -101,6 +106,35 @@ def test_nothing_is_read_in_a_step(text: Path, optimiser: str) -> None:
     spec = blt_spec(text, optimiser=optimiser)
     assert reads_of_a_step(spec, text, checked=False) == 0
     assert reads_of_a_step(spec, text, checked=True) == 1
+
+
+def test_parts_made_ahead_are_those_made_when_wanted(text: Path) -> None:
+    windows, cpu = windows_of(blt_spec(text), open_shards(text)), torch.device("cpu")
+    model, made = build_model(blt_spec(text)), []
+
+    def make(rows: Rows) -> BatchPart:
+        made.append(rows)
+        step, low, high = rows
+        return part_of(model, windows.batch(step, 4, (low, high)), None, cpu)
+
+    ahead = PartsAhead(make, cpu)
+    order = [(0, 0, 4), (1, 0, 4), (1, 0, 2), (1, 2, 4)]  # memory ran out at the second
+    thens = [(1, 0, 4), (2, 0, 4), (1, 2, 4), (2, 0, 2)]
+    parts = [ahead.part(rows, then) for rows, then in zip(order, thens, strict=True)]
+    assert made[:5] == [(0, 0, 4), (1, 0, 4), (2, 0, 4), (1, 0, 2), (1, 2, 4)]
+    for rows, part in zip(order, parts, strict=True):
+        assert torch.equal(part.targets, make(rows).targets)
+        assert torch.equal(part.inputs.inputs, make(rows).inputs.inputs)
+
+
+def test_what_goes_wrong_ahead_is_said_when_it_is_wanted() -> None:
+    def make(rows: Rows) -> BatchPart:
+        raise InputError("planted: no text")
+
+    ahead = PartsAhead(make, torch.device("cpu"))
+    for _ in range(2):
+        with pytest.raises(InputError, match="planted"):
+            ahead.part((0, 0, 4), (1, 0, 4))
 
 
 def test_losses_are_read_at_every_step_of_a_cpu_and_now_and_then_of_a_gpu() -> None:
