@@ -34,9 +34,8 @@ from scaling.train.memory import rows_that_fit
 from scaling.train.metrics import METRICS, MetricsLog
 from scaling.train.optimiser import optimiser_of, set_learning_rate, wsd
 from scaling.train.progress import RunReport, RunWatch, StopRequest
-from scaling.train.step import AskedStep, Stepper, StepResult
+from scaling.train.step import SMOOTHING, AskedStep, Stepper, StepResult, divergence
 
-_SMOOTHING = 0.98
 _FLUSH_SECONDS = 5.0
 
 
@@ -253,7 +252,7 @@ class _Run:
         result = StepResult(sums[0], targets, tokens, size, mine.gradient_norm, sums[4])
         loss = result.nats / result.targets
         progress.smoothed = (
-            loss if progress.step == 0 else _SMOOTHING * progress.smoothed + (1 - _SMOOTHING) * loss
+            loss if progress.step == 0 else SMOOTHING * progress.smoothed + (1 - SMOOTHING) * loss
         )
         progress.step += 1
         progress.train_bytes += result.bytes
@@ -261,23 +260,10 @@ class _Run:
         progress.micro_rows = self.stepper.micro_rows
         if log is not None:
             log.append(self.metrics(result, rate))
-        return result, self.divergence(loss, result.gradient_norm)
-
-    def divergence(self, loss: float, gradient_norm: float) -> str:
-        """Return why the run has diverged; empty if it has not."""
-        step = self.progress.step
-        for what, value in (("loss", loss), ("gradient", gradient_norm)):
-            if not math.isfinite(value):
-                return f"the {what} of step {step} is not finite"
         guessing = math.log(self.spec.model.vocabulary_size)
-        # The smoothed loss has forgotten how the run began after a few of its time constants.
-        settled = step > 4 / (1 - _SMOOTHING)
-        if settled and self.progress.smoothed > guessing:
-            return (
-                f"at step {step} the smoothed loss is {self.progress.smoothed:.3f} nats per target,"
-                f" above the {guessing:.3f} of guessing"
-            )
-        return ""
+        return result, divergence(
+            progress.step, loss, result.gradient_norm, progress.smoothed, guessing
+        )
 
     def metrics(self, result: StepResult, rate: float) -> dict[str, Any]:
         """Return a line of the metrics."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 import time
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -246,6 +247,30 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
         words in str(error) for words in _OUT_OF_MEMORY
     )
+
+
+SMOOTHING = 0.98  # of losses, by which a run is judged
+
+
+def divergence(
+    step: int, loss: float, gradient_norm: float, smoothed: float, guessing: float
+) -> str:
+    """Return why a run has diverged at a step, counted from 1; empty if it has not.
+
+    Args:
+        loss: of the step, `smoothed` over those before, and that of `guessing`, in nats per target.
+    """
+    for what, value in (("loss", loss), ("gradient", gradient_norm)):
+        if not math.isfinite(value):
+            return f"the {what} of step {step} is not finite"
+    # The smoothed loss has forgotten how the run began after a few of its time constants.
+    settled = step > 4 / (1 - SMOOTHING)
+    if settled and smoothed > guessing:
+        return (
+            f"at step {step} the smoothed loss is {smoothed:.3f} nats per target,"
+            f" above the {guessing:.3f} of guessing"
+        )
+    return ""
 
 
 _WARM_UP = 2  # steps
