@@ -14,11 +14,12 @@ setup:
     python3 -m venv .venv
     .venv/bin/pip install -q -c constraints.txt -e ".[dev,train]"
 
-# Format, lint and type-check
+# Format, lint, types, and what is known against the packages (where there is a network)
 check:
     {{python}} -m ruff format --check .
     {{python}} -m ruff check .
     {{python}} -m mypy
+    {{python}} -m tests.advisories
 
 # Run the tests (options go to pytest)
 test *options:
@@ -86,6 +87,11 @@ bench *arguments:
     {{python}} bench/fit_chinchilla.py
     {{python}} bench/train_blt.py
     {{python}} -m bench.generate_blt
+    {{python}} -m bench.large --scale .1
+
+# After a change of dependencies: write docs/licences.md anew
+licences:
+    {{python}} -m tests.licences
 
 # After editing the embedded corpus: write its checksums anew
 embedded-manifest:

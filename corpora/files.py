@@ -1,26 +1,25 @@
-"""Files that several processes share: written whole, synced, hashed, locked.
+"""Files that several processes share: written whole, synced, hashed.
 
 Only the standard library, since training on a bare machine uses it too.
 """
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
+import logging
 import os
 import platform
 import re
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from corpora.errors import InputError, unreadable
 
 _LONGEST_NAME = 80  # of the parts of a temporary name; the whole may have 255 bytes
-_LOOK_SECONDS = 0.05  # between two looks at a lock that another process holds
+_LOGGER = logging.getLogger("corpora")
 
 
 @contextlib.contextmanager
@@ -78,7 +77,7 @@ def new_beside(target: Path) -> tuple[int, Path]:
     if target.parent not in _tidied:
         _tidied.add(target.parent)
         remove_abandoned(target.parent)
-    prefix = f".{target.name[:_LONGEST_NAME]}.{_host()}.{os.getpid()}."
+    prefix = f".{target.name[:_LONGEST_NAME]}.{host()}.{os.getpid()}."
     handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=target.parent)
     return handle, Path(name)
 
@@ -86,16 +85,19 @@ def new_beside(target: Path) -> tuple[int, Path]:
 def remove_abandoned(folder: Path) -> list[Path]:
     """Remove and return the temporary files of this host's processes that are gone.
 
-    One that cannot be removed is left where it is.
+    One that cannot be removed is told in a note, and left where it is.
     """
     with os.scandir(folder) as entries:
         parts = [entry.name for entry in entries if entry.name.endswith(".part")]
     gone = []
     for name in parts:
         made = _PART.fullmatch(name)
-        if made and made["host"] == _host() and not _runs(int(made["process"])):
+        if made and made["host"] == host() and not _runs(int(made["process"])):
             path = folder / name
-            gone += [path] if removed(path) else []
+            if removed(path):
+                gone.append(path)
+            else:
+                _LOGGER.info("%s: left by a process that was killed, cannot be removed", path)
     return gone
 
 
@@ -108,7 +110,8 @@ def removed(path: Path) -> bool:
     return True
 
 
-def _host() -> str:
+def host() -> str:
+    """Return this machine's name as it stands in names of files."""
     return re.sub(r"[^\w-]", "-", platform.node(), flags=re.ASCII)[:_LONGEST_NAME] or "here"
 
 
@@ -175,65 +178,3 @@ def umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-@contextlib.contextmanager
-def lock(path: Path, give_up: Callable[[], bool] = lambda: False) -> Iterator[bool]:
-    """Hold the lock of the file `path`, made if absent; yield whether it is held.
-
-    The lock ends with the process that holds it, however it ends. It counts only while the file is
-    still the one of that name, so its holder may remove it. It is not held where `give_up` said so
-    or the folder of the file is gone.
-
-    Args:
-        give_up: asked again and again while another process holds the lock.
-
-    Raises:
-        InputError: the file cannot be made or locked.
-    """
-    handle = None
-    try:
-        while (handle := _locked(path)) is None and path.parent.is_dir() and not give_up():
-            time.sleep(_LOOK_SECONDS)
-        yield handle is not None
-    finally:
-        if handle is not None:
-            os.close(handle)
-
-
-def is_locked(path: Path) -> bool:
-    """Return whether a process of this machine holds the lock of a file; nothing is made."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-    return False
-
-
-def _locked(path: Path) -> int | None:
-    """Return a handle that holds the lock, or None while another process does."""
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be made ({error.strerror}); it keeps two processes from one work"
-        ) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(handle), path.stat()):
-            return handle
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    except OSError as error:
-        os.close(handle)
-        raise InputError(f"{path}: cannot be locked ({error.strerror})") from error
-    os.close(handle)
-    return None

@@ -4,6 +4,7 @@ Declared corpora come with the package, or have a manifest of the user's own.
 """
 
 import atexit
+import contextlib
 import json
 import logging
 import shutil
@@ -23,6 +24,7 @@ from corpora.document import SYNTHETIC, UNKNOWN_LANGUAGE
 from corpora.errors import InputError, did_you_mean, existing, names_in, sanitize, status
 from corpora.file_corpus import AlignedCorpus, FileCorpus, no_language
 from corpora.languages import language_of, same_languages
+from corpora.locks import SCRATCH, scratch_folder
 from corpora.readers.bytes import UTF8_SIGNATURE
 from corpora.readers.decompressed import TornFileError, blocks
 from corpora.readers.settings import (
@@ -202,8 +204,9 @@ def _spooled_stdin() -> TextFile:
     """
     if sys.stdin is None or sys.stdin.isatty():
         raise InputError("-: nothing is piped in; use it as in: cat FILE | tokenize-lab measure -")
-    folder = Path(tempfile.mkdtemp(prefix="tokenize-lab-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    held = contextlib.ExitStack()
+    folder = held.enter_context(scratch_folder(Path(tempfile.gettempdir()), SCRATCH))
+    atexit.register(held.close)
     path = folder / "stdin"
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)

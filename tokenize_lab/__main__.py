@@ -31,6 +31,7 @@ def build_app() -> "typer.Typer":
     from reports.cli import demo, report
     from reports.leaderboard.command import leaderboard
     from scaling.cli.app import app as scaling
+    from tokenize_lab.cli.cache import app as cache
     from tokenize_lab.cli.help import plain_help
     from tokenize_lab.cli.measure import measure
     from tokenize_lab.cli.tokenizers import app as tokenizers
@@ -44,6 +45,7 @@ def build_app() -> "typer.Typer":
     )
     for command in (demo, leaderboard, measure, report, vocab_curve):
         app.command()(command)
+    app.add_typer(cache, name="cache")
     app.add_typer(corpora, name="corpora")
     app.add_typer(tokenizers, name="tokenizers")
     app.add_typer(scaling, name="scaling")

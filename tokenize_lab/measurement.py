@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -22,15 +23,17 @@ from corpora.arguments import flag, one_of, whole, word
 from corpora.corpus import Corpus
 from corpora.document import Batch
 from corpora.errors import InputError, did_you_mean
+from corpora.locks import being_written
 from tokenize_lab.backends.swift import release_engines
 from tokenize_lab.ceilings import LanguageHeads, ceiling_lines
-from tokenize_lab.counts.batches import COUNTING_VERSION, CountJob, CountsCache
+from tokenize_lab.counts.batches import COUNTING_VERSION, CountJob
+from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.counts.fields import TEXT_INDEX, TextSettings, WordSegmenter
 from tokenize_lab.counts.schema import Group, GroupCounts
 from tokenize_lab.counts.sharing import unshared
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.provenance import MOST_REPLICATES
-from tokenize_lab.results import Results, check_writable, sample_texts, tokenized_samples
+from tokenize_lab.results import Results, sample_texts, tokenized_samples
 from tokenize_lab.tokenizer import IntArray, Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizers
 from tokenize_lab.workers import CountBatches, count_here
@@ -85,7 +88,7 @@ def measure(
 
     Raises:
         InputError: from a corpus or tokenizer; names that are not distinct; an unknown word;
-            a folder that cannot be written.
+            a folder that cannot be written, or that another process is writing to.
     """
     for part in group_by:
         one_of("group_by", part, GROUPS)
@@ -110,20 +113,19 @@ def measure(
     }
     looked_for = TextSettings(WordSegmenter(words), graphemes)
     counting = CountJob(loaded, looked_for, None if cache is None else CountsCache(cache))
-    if out is not None:
-        check_writable(out)
-    counts = count_corpora(
-        corpora,
-        counting,
-        by_document="document" in group_by,
-        jobs=jobs,
-        progress=progress,
-        count_batches=count_batches,
-    )
-    record = provenance(corpora, loaded, settings, counts, command)
-    results = Results(counts.counts, record, tokenized_samples(counts.samples, loaded))
-    if out is not None:
-        results.save(out)
+    with nullcontext() if out is None else being_written(out):
+        counts = count_corpora(
+            corpora,
+            counting,
+            by_document="document" in group_by,
+            jobs=jobs,
+            progress=progress,
+            count_batches=count_batches,
+        )
+        record = provenance(corpora, loaded, settings, counts, command)
+        results = Results(counts.counts, record, tokenized_samples(counts.samples, loaded))
+        if out is not None:
+            results.save(out)
     return results
 
 

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from corpora.errors import InputError, did_you_mean, is_file
-from corpora.files import file_sha256, lock, write_json, write_text
+from corpora.files import file_sha256, sync, write_json, write_text
 from corpora.json_file import read_file
+from corpora.locks import lock, scratch_folder
 from tokenize_lab.archives import contains, extract, member_sizes
 from tokenize_lab.backends.forms import partner_of
 from tokenize_lab.registries import fetch
@@ -229,8 +229,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def _fetched(spec: PackageSpec, before: KeptPackage | None) -> tuple[PackageSpec, KeptPackage]:
     """Fetch and keep a package's archive."""
-    with TemporaryDirectory(prefix=".", dir=spec.folder) as temporary:
-        archive, version = fetch(spec.registry, spec.package, spec.version, Path(temporary))
+    with scratch_folder(spec.folder, ".fetch-") as temporary:
+        archive, version = fetch(spec.registry, spec.package, spec.version, temporary)
         spec = replace(spec, version=version)
         label = spec.whole_package
         before = before or _record(spec)
@@ -242,7 +242,9 @@ def _fetched(spec: PackageSpec, before: KeptPackage | None) -> tuple[PackageSpec
             _refuse_changed(label, before.archive_sha256, kept.archive_sha256, _record_path(spec))
         shutil.rmtree(_data(spec) / "files", ignore_errors=True)  # unpacked of another archive
         _data(spec).mkdir(exist_ok=True)
+        sync(archive)
         archive.replace(_data(spec) / kept.archive)
+        sync(_data(spec))
     _write(spec, kept)
     return spec, kept
 

@@ -134,18 +134,6 @@ class Results:
         return [f"no language begins with the reference {reference}: no parity, no premium{near}"]
 
 
-def check_writable(folder: Path) -> None:
-    """See that files can be written to a folder, before the work whose results are to go there.
-
-    Raises:
-        InputError: they cannot.
-    """
-    probe = folder / ".writable"
-    with written_whole(probe):
-        pass
-    probe.unlink()
-
-
 def measured_before(folder: Path) -> str:
     """Return what the measurement in a folder is of, in a few words; or "" where there is none."""
     try:

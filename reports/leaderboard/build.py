@@ -16,12 +16,12 @@ from corpora.arguments import listed, real, whole
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.files import write_text, written_whole
+from corpora.locks import being_written
 from reports.leaderboard.entries import count_entries, read_entries
 from reports.leaderboard.page import leaderboard_page
 from reports.leaderboard.standings import Leaderboard, Row, not_parallel, standings
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.provenance import MOST_REPLICATES
-from tokenize_lab.results import check_writable
 
 BUDGETS = (1e19, 1e20, 1e21)  # within those that Law II's runs have
 PAGE, TABLE = "leaderboard.html", "leaderboard.parquet"
@@ -74,20 +74,20 @@ def build_leaderboard(
     for corpus in corpora:
         if not corpus.parallel:
             raise not_parallel(corpus.name)
-    check_writable(out)
-    counted = count_entries(
-        entries, corpora, out,
-        reference=reference, replicates=replicates, seed=seed, jobs=jobs, cache=cache,
-        progress=progress, command=command,
-    )  # fmt: skip
-    progress("ranking", 0)
-    board = standings(counted.results, budgets)
-    page, table = out / PAGE, out / TABLE
-    write_text(page, leaderboard_page(board))
-    buffer = io.BytesIO()
-    frame(board).write_parquet(buffer, compression="zstd")
-    with written_whole(table) as file:
-        file.write_bytes(buffer.getvalue())
+    with being_written(out):
+        counted = count_entries(
+            entries, corpora, out,
+            reference=reference, replicates=replicates, seed=seed, jobs=jobs, cache=cache,
+            progress=progress, command=command,
+        )  # fmt: skip
+        progress("ranking", 0)
+        board = standings(counted.results, budgets)
+        page, table = out / PAGE, out / TABLE
+        write_text(page, leaderboard_page(board))
+        buffer = io.BytesIO()
+        frame(board).write_parquet(buffer, compression="zstd")
+        with written_whole(table) as file:
+            file.write_bytes(buffer.getvalue())
     return Built(board, page, table, counted.new)
 
 

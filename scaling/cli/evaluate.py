@@ -9,6 +9,7 @@ import typer
 
 from corpora.cli import JsonOption
 from corpora.errors import InputError
+from corpora.locks import SCRATCH, scratch_folder
 from corpora.output import drawn, emit
 from corpora.readers.settings import Unit
 from scaling.cli.options import (
@@ -141,12 +142,12 @@ def evaluate(
         open_corpus(spec, language=language, text_field=text_field, unit=unit) for spec in corpus
     ]
     with (
-        tempfile.TemporaryDirectory(prefix="tokenize-lab-") as folder,
+        scratch_folder(Path(tempfile.gettempdir()), SCRATCH) as folder,
         progress(bytes=False) as bars,
     ):
         dtype, limit = machine.autocast(chosen), exact_bytes if exact else None
         found = evaluated(
-            *(opened, corpora, Path(folder), bars.stage, chosen, dtype),
+            *(opened, corpora, folder, bars.stage, chosen, dtype),
             exact_bytes=limit,
             writing=writing,
             beside=other,

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 
 from corpora.cli import JsonOption
 from corpora.errors import InputError
+from corpora.locks import being_written
 from corpora.output import drawn, emit
 from scaling.cli.options import YES_OR_NO, how_option, output_option, print_json
 from scaling.laws.registry import LAWS, law_named
@@ -198,35 +200,37 @@ def fit(
     from scaling.result import read_fit
 
     law_named(law)  # a slip is said before a large table is read
-    loaded = load_table(runs)
-    table = read_runs(
-        loaded,
-        columns=_columns([*(columns or []), *([f"error={error}"] if error else [])]),
-        params=params,
-        flops_convention=flops_convention,
-        keep_short=keep_short,
-        loss=loss,
-        budget_tolerance=budget_tolerance,
-        last=last,
-    )
-    method = intervals.value if intervals else ""
-    bootstrap = {"intervals": method, "draws": draws, "seed": seed, "level": level}
-    bootstrap["block"] = block
-    shared: dict[str, Any] = {**bootstrap, "budget": budget or (), "up_to": up_to}
-    told: dict[str, Any] = {**shared, "form": form, "minima": minima, "base": base or None}
-    told |= {"irreducible": irreducible, "chance": chance, "parity": parity, "target": target}
-    fits = fit_law(table, law, **told)
-    compared = compare_with(fits, table, compare, **shared) if compare else ()
-    biases: tuple[FitBias, ...] = ()
-    if bias or bias_by is not None:
-        by = None if bias_by is None else read_fit(bias_by)
-        biases = bias_of(fits, table, by, **told)
-    recounted = by_conventions(with_counts(table), law, **told) if conventions else ()
-    if out is not None:
-        folder = fits.write(out, loaded)
-        what = "the fit and its summary" if len(fits) == 1 else f"{len(fits)} fits, their summary"
-        then = f"(then: tokenize-lab report {folder.parent})"
-        typer.echo(f"{what}: {folder} {then}", err=True)
+    with nullcontext() if out is None else being_written(out):
+        loaded = load_table(runs)
+        table = read_runs(
+            loaded,
+            columns=_columns([*(columns or []), *([f"error={error}"] if error else [])]),
+            params=params,
+            flops_convention=flops_convention,
+            keep_short=keep_short,
+            loss=loss,
+            budget_tolerance=budget_tolerance,
+            last=last,
+        )
+        method = intervals.value if intervals else ""
+        bootstrap = {"intervals": method, "draws": draws, "seed": seed, "level": level}
+        bootstrap["block"] = block
+        shared: dict[str, Any] = {**bootstrap, "budget": budget or (), "up_to": up_to}
+        told: dict[str, Any] = {**shared, "form": form, "minima": minima, "base": base or None}
+        told |= {"irreducible": irreducible, "chance": chance, "parity": parity, "target": target}
+        fits = fit_law(table, law, **told)
+        compared = compare_with(fits, table, compare, **shared) if compare else ()
+        biases: tuple[FitBias, ...] = ()
+        if bias or bias_by is not None:
+            by = None if bias_by is None else read_fit(bias_by)
+            biases = bias_of(fits, table, by, **told)
+        recounted = by_conventions(with_counts(table), law, **told) if conventions else ()
+        if out is not None:
+            folder = fits.write(out, loaded)
+            several = f"{len(fits)} fits, their summary"
+            what = "the fit and its summary" if len(fits) == 1 else several
+            then = f"(then: tokenize-lab report {folder.parent})"
+            typer.echo(f"{what}: {folder} {then}", err=True)
     if as_json:
         beside: dict[str, Any] = {}
         if compare:

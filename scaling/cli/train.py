@@ -136,9 +136,11 @@ def train_entropy_model(
 def _run(
     asked: "TrainFile", out: Path, machine: "MachineSettings", *, prepare_only: bool, as_json: bool
 ) -> None:
+    from corpora.locks import alone
     from scaling.prepare import keep_beside
     from scaling.prepare import prepare as prepared_from
     from scaling.record import write_spec
+    from scaling.sweep.run_folder import LOCK
 
     require_torch()
     from scaling.data.shards import open_shards
@@ -157,7 +159,11 @@ def _run(
         write_spec(folder, spec)
         _print_prepared(spec, text, folder, as_json)
         return
-    with stop_on_signal() as stop, ProgressPrinter(report_line) as watch:
+    with (
+        alone(folder / LOCK, "is training this run", "wait for it, or stop it"),
+        stop_on_signal() as stop,
+        ProgressPrinter(report_line) as watch,
+    ):
         shards = open_shards(text.shards, verify=True)
         record = trained(spec, shards, folder, machine, watch, text.patching_flops, stop)
     if record.status == "interrupted" and stop.signal is not None:

@@ -14,7 +14,8 @@ from corpora.corpus import Corpus
 from corpora.document import Batch, Document, batched
 from corpora.errors import InputError
 from corpora.files import write_text
-from scaling.data.folders import file_entries, finished, publish, scratch_folder
+from corpora.locks import scratch_folder
+from scaling.data.folders import file_entries, finished, publish
 from scaling.data.shards import (
     BYTES,
     DOCUMENTS,

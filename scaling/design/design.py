@@ -15,6 +15,7 @@ from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.files import write_json
 from corpora.json_file import read_object
+from corpora.locks import being_written
 from scaling.advise.advise import LARGEST_SERVED
 from scaling.advise.answer import Question
 from scaling.advise.bounds import check, extrapolation
@@ -51,7 +52,6 @@ from scaling.engine.newton import Array
 from scaling.fits.parities import given_parities
 from tokenize_lab.backends.mistral import mistral_versions
 from tokenize_lab.progress import ReportProgress, silent
-from tokenize_lab.results import check_writable
 from tokenize_lab.tokenizer_spec import load_tokenizer
 from tokenize_lab.training.train import FILES, train_tokenizer
 
@@ -119,65 +119,65 @@ def design(
     wanted = asked.prices.wanted(budget)
     least = np.array([list(wanted.values())]), np.array([float(SMALLEST)])
     check_left(asked.prices.first(1).of(*least, budget), budget)
-    check_writable(out)
-    text = read_text(corpora, weights, progress)
-    found, refused_splitters = candidates_of(
-        text, listed("kinds", kinds), listed("patterns", patterns), wanted
-    )
-    if vocabularies == "language":
-        apart = [one for one in found if one.kind != PARITY_BPE]
-        found += [one._replace(language=name) for one in apart for name in weights]
-    folder = out / "candidates"
-    curves = [candidate_curve(text, one, largest, folder, progress) for one in found]
-    options = shared_options(curves)
-    shared = len(options.makers)
-    if vocabularies == "language":
-        options += separate_options(curves, asked.prices, budget)
-        if max_vocab is not None:
-            options += separate_options(curves, asked.prices, budget, max_vocab)
-    progress("pricing", 0)
-    priced = asked.prices.of(options.rates, options.ids, budget)
-    check_left(priced, budget)
-    parities = {name: float(p.parity or 1.0) for name, p in asked.placements.items()}
-    codes = [place.language for place in asked.placements.values()]
-    premium = premiums(options, codes, dict(zip(codes, parities.values(), strict=True)))
-    allowed = constraints.allowed(options, premium)
-    choice = choose(options, priced, allowed, premium)
-    served = over_serving(options, asked.prices, budget, allowed)
-    files = _made(text, options, choice.best, largest, out, progress)
-    asked.cautions.extend(_beyond(asked, priced, choice.best, options.rates[choice.best]))
-    tried = Tried(curves, refused_splitters, options, priced, premium, choice, served)
-    content = content_of(asked, budget, text, tried)
-    if vocabularies == "language":
-        one = int(priced.loss[0, :shared].argmin())
-        lost = priced.loss[:, one] - priced.loss[:, choice.unconstrained]
-        content["constraints"]["shared vocabulary"] = {
-            "bits_per_byte": Estimate.of(lost, "bits per byte")._asdict()
-        }
-    content["best"]["files"] = files
-    if content["best"]["at_the_largest"] and choice.best == choice.unconstrained:
-        most = int(options.ids[choice.best].max())
-        content["cautions"].append(
-            f"the best is the largest vocabulary tried, {most:,} ids: a larger `largest`, or more"
-            " text to learn more ids from, may be better"
+    with being_written(out):
+        text = read_text(corpora, weights, progress)
+        found, refused_splitters = candidates_of(
+            text, listed("kinds", kinds), listed("patterns", patterns), wanted
         )
-    content["promise"] = _promise(text, options.rates[choice.best], files, out)
-    content["cautions"] += [
-        f"{name}: {row['promised']:.3f} bytes per token are promised, and the"
-        f" {text.sizes()[name]['check']:,} bytes held out have {row['held_out']:.3f}: more text is"
-        " needed for a promise"
-        for name, row in content["promise"].items()
-        if not row["kept"]
-    ]
-    content["shipped"] = _shipped(text, asked.prices, budget, choice, folder, progress)
-    content["settings"] = {
-        "command": list(command), "setting": setting, "largest": largest,
-        "vocabularies": vocabularies, **constraints._asdict(),
-    }  # fmt: skip
-    content["sentence"] = sentence_of(content)
-    result = Design(content)
-    result.save(out)
-    return result
+        if vocabularies == "language":
+            apart = [one for one in found if one.kind != PARITY_BPE]
+            found += [one._replace(language=name) for one in apart for name in weights]
+        folder = out / "candidates"
+        curves = [candidate_curve(text, one, largest, folder, progress) for one in found]
+        options = shared_options(curves)
+        shared = len(options.makers)
+        if vocabularies == "language":
+            options += separate_options(curves, asked.prices, budget)
+            if max_vocab is not None:
+                options += separate_options(curves, asked.prices, budget, max_vocab)
+        progress("pricing", 0)
+        priced = asked.prices.of(options.rates, options.ids, budget)
+        check_left(priced, budget)
+        parities = {name: float(p.parity or 1.0) for name, p in asked.placements.items()}
+        codes = [place.language for place in asked.placements.values()]
+        premium = premiums(options, codes, dict(zip(codes, parities.values(), strict=True)))
+        allowed = constraints.allowed(options, premium)
+        choice = choose(options, priced, allowed, premium)
+        served = over_serving(options, asked.prices, budget, allowed)
+        files = _made(text, options, choice.best, largest, out, progress)
+        asked.cautions.extend(_beyond(asked, priced, choice.best, options.rates[choice.best]))
+        tried = Tried(curves, refused_splitters, options, priced, premium, choice, served)
+        content = content_of(asked, budget, text, tried)
+        if vocabularies == "language":
+            one = int(priced.loss[0, :shared].argmin())
+            lost = priced.loss[:, one] - priced.loss[:, choice.unconstrained]
+            content["constraints"]["shared vocabulary"] = {
+                "bits_per_byte": Estimate.of(lost, "bits per byte")._asdict()
+            }
+        content["best"]["files"] = files
+        if content["best"]["at_the_largest"] and choice.best == choice.unconstrained:
+            most = int(options.ids[choice.best].max())
+            content["cautions"].append(
+                f"the best is the largest vocabulary tried, {most:,} ids: a larger `largest`, or"
+                " more text to learn more ids from, may be better"
+            )
+        content["promise"] = _promise(text, options.rates[choice.best], files, out)
+        content["cautions"] += [
+            f"{name}: {row['promised']:.3f} bytes per token are promised, and the"
+            f" {text.sizes()[name]['check']:,} bytes held out have {row['held_out']:.3f}: more text"
+            " is needed for a promise"
+            for name, row in content["promise"].items()
+            if not row["kept"]
+        ]
+        content["shipped"] = _shipped(text, asked.prices, budget, choice, folder, progress)
+        content["settings"] = {
+            "command": list(command), "setting": setting, "largest": largest,
+            "vocabularies": vocabularies, **constraints._asdict(),
+        }  # fmt: skip
+        content["sentence"] = sentence_of(content)
+        result = Design(content)
+        result.save(out)
+        return result
 
 
 def _parity_of(language: str, corpora: Sequence[Corpus]) -> float | None:

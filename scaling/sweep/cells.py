@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from corpora.files import lock
+from corpora.locks import lock
 from corpora.open import beside, corpus_relative_to
 from scaling.config.mixtures import MIXED
 from scaling.config.sweep_file import ArmTable, ByteModelTable, SweepFile, recipe_of

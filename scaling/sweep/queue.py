@@ -1,15 +1,13 @@
 """Which runs of a sweep are still to be trained: for its one driver, here or at a cluster."""
 
 import contextlib
-import os
-import platform
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from corpora.errors import InputError
-from corpora.files import lock
+from corpora.locks import alone
 from scaling.record import RECORD, failed_record, write_record
 from scaling.sweep.folder import SweepFolder, the_same_twice
 from scaling.sweep.run_folder import (
@@ -207,21 +205,8 @@ def driver_lock(folder: SweepFolder) -> Iterator[None]:
     Raises:
         InputError: another one is there, or the folder cannot be written.
     """
-    path = folder.path / DRIVER_LOCK
-    with lock(path, lambda: True) as held:
-        if not held:
-            holder = ""
-            with contextlib.suppress(OSError):  # it may just have ended
-                holder = path.read_text("utf-8", "replace")
-            what = f"{holder or 'another process'} is running this sweep"
-            raise InputError(f"{folder.path}: {what}; wait for it, or stop it")
-        with contextlib.suppress(OSError):  # a full disk: it is locked all the same
-            path.write_text(f"process {os.getpid()} on {platform.node()}", "utf-8")
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):  # it is no longer locked, and so in nobody's way
-                path.unlink(missing_ok=True)
+    with alone(folder.path / DRIVER_LOCK, "is running this sweep", "wait for it, or stop it"):
+        yield
 
 
 def _ended(run: RunStatus) -> bool:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from corpora.errors import InputError
-from corpora.files import lock, written_whole
+from corpora.files import written_whole
+from corpora.locks import lock
 from scaling.record import SPEC
 from scaling.sweep.folder import SweepFolder, branches_of
 from scaling.sweep.queue import RunQueue, WatchSweep, drive

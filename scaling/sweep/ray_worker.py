@@ -18,7 +18,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from corpora.errors import InputError
-from corpora.files import lock, write_text, written_whole
+from corpora.files import write_text, written_whole
+from corpora.locks import lock
 from scaling.data.shards import MANIFEST, open_shards, read_manifest
 from scaling.record import RECORD, SPEC, RunOutcome
 from scaling.sweep.folder import Job, SweepFolder

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from corpora.errors import InputError, sanitize
-from corpora.files import lock, write_text
+from corpora.files import write_text
 from corpora.json_file import from_fields, read_object
+from corpora.locks import lock
 from scaling.record import read_record
 from scaling.sweep.folder import SweepFolder
 
@@ -25,7 +26,8 @@ CHECKPOINT = "checkpoint.safetensors"
 WEIGHTS = "model.safetensors"
 MOST_FAILURES = 1
 MOST_DEATHS = 5
-_TORN = re.compile(r"\..+\.[a-z0-9_]{8}")  # of `corpora.files.written_whole`, whatever it wrote
+# What `corpora.files.written_whole` leaves, whatever it wrote; and left in older versions.
+_TORN = re.compile(r"\..+\.(part|[a-z0-9_]{8})")
 
 
 @dataclass(frozen=True)

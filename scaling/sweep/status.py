@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from corpora.errors import InputError, sanitize
-from corpora.files import is_locked
 from corpora.json_file import is_number
+from corpora.locks import is_locked
 from scaling.flops import training_flops_per_byte
 from scaling.record import RECORD, SPEC, RecordSummary, read_spec, summary
 from scaling.spec import RunSpec

@@ -23,7 +23,7 @@ from types import FrameType
 from typing import Any
 
 from corpora.errors import InputError
-from corpora.files import lock
+from corpora.locks import lock
 from scaling.data.shards import open_shards
 from scaling.record import SPEC, RunRecord, read_spec
 from scaling.sweep.folder import Job, SweepFolder, branches_of, read_sweep

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from corpora.errors import InputError
-from corpora.files import file_sha256, lock, remove_abandoned, write_text, written_whole
+from corpora.files import file_sha256, remove_abandoned, write_text, written_whole
 from tests.conftest import ROOT
 
 
@@ -36,17 +36,6 @@ def test_the_argument_that_named_the_place_is_named(tmp_path: Path) -> None:
         written_whole(tmp_path / "file" / "below", argument="tensorboard"),
     ):
         pass
-
-
-def test_a_lock_counts_only_while_it_is_the_file_of_its_name(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-    with lock(path) as held, lock(path, give_up=lambda: True) as second:
-        assert held and not second
-        path.unlink()
-        with lock(path, give_up=lambda: True) as third:
-            assert third
-    with lock(tmp_path / "gone" / "lock") as held:
-        assert not held
 
 
 def test_a_hash_of_nothing_is_refused(tmp_path: Path) -> None:

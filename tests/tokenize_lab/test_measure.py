@@ -10,7 +10,8 @@ import pytest
 from corpora.corpus import DocumentCorpus
 from corpora.document import Batch, Document, batched
 from tokenize_lab import workers as local_engine
-from tokenize_lab.counts.batches import CountJob, CountsCache
+from tokenize_lab.counts.batches import CountJob
+from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS, TextSettings
 from tokenize_lab.counts.schema import MOST_UNITS, Group, GroupCounts, merged, units_of
 from tokenize_lab.measurement import CorpusCounts, count_corpora

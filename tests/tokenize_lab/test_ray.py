@@ -14,7 +14,8 @@ from corpora.document import Document
 from corpora.errors import InputError
 from tests.tokenize_lab.test_measure import CutCorpus
 from tests.tokenize_lab.texts import embedded_lines
-from tokenize_lab.counts.batches import BatchCounter, CountJob, CountsCache
+from tokenize_lab.counts.batches import BatchCounter, CountJob
+from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.counts.fields import TextSettings
 from tokenize_lab.measurement import measure
 from tokenize_lab.ray import count_on_ray

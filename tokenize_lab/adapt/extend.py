@@ -1,5 +1,6 @@
 """A vocabulary extended for further languages: new merges after the old ones, old ids kept."""
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from corpora.corpus import Corpus, joined
 from corpora.document import utf8_length
 from corpora.errors import InputError
 from corpora.files import write_json, written_whole
+from corpora.locks import being_written
 from tokenize_lab.adapt.alphabet import (
     NewCharacter,
     counts_before,
@@ -30,7 +32,6 @@ from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_
 from tokenize_lab.forensics.audit import identity, token
 from tokenize_lab.forensics.finding import TokenizerFinding
 from tokenize_lab.progress import ReportProgress, silent
-from tokenize_lab.results import check_writable
 from tokenize_lab.tokenizer import Tokenizer, TokenKind
 from tokenize_lab.tokenizer_spec import TokenizerSpec, load_tokenizers
 from tokenize_lab.vocabulary_curves.curve import TRIED, CurveCounter, followed_on
@@ -72,22 +73,22 @@ class Extension:
         return out / FILE
 
 
-def check_folder(folder: Path, spec: str) -> None:
-    """See, before the work, that a changed tokenizer can be written to a folder and replaces not
-    the one that it is made of.
+@contextlib.contextmanager
+def kept_for(folder: Path, spec: str) -> Iterator[None]:
+    """Keep a folder for a changed tokenizer, from before the work until it is written, and see
+    that it replaces not the one that it is made of.
 
     Raises:
-        InputError: nothing can be written there, or the given one would be overwritten.
+        InputError: nothing can be written there, another process is at it, or the given one would
+            be overwritten.
     """
     given = TokenizerSpec.parse(spec).file
     if given is not None and given.resolve() in {
         folder.resolve() / name for name in (FILE, RANKS, TEKKEN_FILE)
     }:
         raise InputError(f"{given}: would be overwritten by what is made of it; name another `out`")
-    new = not folder.exists()
-    check_writable(folder)
-    if new:
-        folder.rmdir()  # what follows may be refused, and leaves nothing then
+    with being_written(folder):
+        yield
 
 
 def write_files(folder: Path, files: dict[str, bytes]) -> None:

@@ -108,8 +108,8 @@ def extend(
       --unchanged --out out/extended
     tokenize-lab report out/extended
     """
-    from tokenize_lab.adapt.extend import check_folder
     from tokenize_lab.adapt.extend import extend as run
+    from tokenize_lab.adapt.extend import kept_for
 
     reading = ReadOptions(
         text_field,
@@ -120,8 +120,7 @@ def extend(
         max_document_bytes=max_document_bytes,
     )
     opened, kept = reading.open(corpora), reading.open(keep or [])
-    check_folder(out, spec)
-    with progress(total=total_bytes(opened)) as bars:
+    with kept_for(out, spec), progress(total=total_bytes(opened)) as bars:
         extension = run(
             spec,
             opened,
@@ -132,7 +131,7 @@ def extend(
             unseen=unseen,
             progress=bars.report,
         )
-    file = extension.save(out)
+        file = extension.save(out)
     say(reading.remarks([*opened, *kept]))
     say(
         f"note: {row['language']}: none of {row['read']['documents']:,} documents is held back to"
@@ -183,7 +182,7 @@ def prune(
     tokenize-lab tokenizers prune mistral:tekken english.txt --drop 40000 --unused --out out/small
     tokenize-lab report out/small
     """
-    from tokenize_lab.adapt.extend import check_folder
+    from tokenize_lab.adapt.extend import kept_for
     from tokenize_lab.adapt.prune import prune as run
 
     reading = ReadOptions(
@@ -195,10 +194,9 @@ def prune(
         max_document_bytes=max_document_bytes,
     )
     opened = reading.open(corpora)
-    check_folder(out, spec)
-    with progress(total=total_bytes(opened)) as bars:
+    with kept_for(out, spec), progress(total=total_bytes(opened)) as bars:
         pruned = run(spec, opened, to=to, drop=drop, unused=unused, progress=bars.report)
-    file = pruned.save(out)
+        file = pruned.save(out)
     say(reading.remarks(opened))
     _deliver(pruned.finding, file, pruning_tables, as_json)
 

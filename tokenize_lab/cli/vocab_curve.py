@@ -96,6 +96,7 @@ def vocab_curve(
     tokenize-lab report out/vocab-curve
     """
     from corpora.corpus import joined
+    from corpora.locks import being_written
     from corpora.output import drawn, emit, json_list
     from tokenize_lab.cli.tables import chosen_rows, csv_lines, curve_tables
     from tokenize_lab.vocabulary_curves.job import vocab_curve
@@ -114,7 +115,7 @@ def vocab_curve(
     )
     opened = reading.open(corpora)
     text = joined(opened)
-    with progress("measuring", text.size_bytes) as bars:
+    with being_written(out), progress("measuring", text.size_bytes) as bars:
         curves = vocab_curve(
             text,
             tokenizers,
@@ -125,7 +126,7 @@ def vocab_curve(
             cache=None if no_cache else cache,
             progress=bars.report,
         )
-    path = curves.save(out, ["tokenize-lab", *sys.argv[1:]])
+        path = curves.save(out, ["tokenize-lab", *sys.argv[1:]])
     say([f"curves: {path} (then: tokenize-lab report {out})"])
     say([as_options(line, {"at": "--at"}) for line in curves.remarks()])
     say(reading.remarks(opened))

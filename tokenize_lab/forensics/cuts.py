@@ -11,9 +11,10 @@ import numpy as np
 
 from corpora.corpus import Corpus
 from corpora.document import Batch
-from tokenize_lab.counts.batches import CountsCache, content_sha256, tokenizer_key
+from tokenize_lab.counts.batches import content_sha256, tokenizer_key
 from tokenize_lab.counts.boundaries import TokenBoundaries, lost_bytes, token_boundaries
 from tokenize_lab.counts.bytes import ByteRuns, TextBytes
+from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import BoolArray, Encoding, IntArray, Tokenizer, table_of
 from tokenize_lab.workers import characters, map_here

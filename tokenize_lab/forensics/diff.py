@@ -11,7 +11,7 @@ from corpora.corpus import Corpus
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.sentencepiece import SentencePieceTokenizer, model_settings
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
-from tokenize_lab.counts.batches import CountsCache
+from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.forensics.audit import identity, script_counts, token
 from tokenize_lab.forensics.cuts import CutCounts, Cuts, compare_cuts, ratio
 from tokenize_lab.forensics.finding import TokenizerFinding

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from corpora.corpus import Corpus
-from tokenize_lab.counts.batches import CountJob, CountsCache
+from tokenize_lab.counts.batches import CountJob
+from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.counts.fields import FIELD_INDEX, TextSettings
 from tokenize_lab.measurement import count_corpora
 from tokenize_lab.progress import ReportProgress, silent

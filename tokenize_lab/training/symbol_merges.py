@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from corpora.locks import SCRATCH, scratch_folder
 from tokenize_lab.backends.common import is_panic, threads
 
 MergesAsText = list[tuple[str, str]]
@@ -66,9 +67,9 @@ def _learned(
 ) -> MergesAsText | None:
     import gigabpe
 
-    with tempfile.TemporaryDirectory(prefix="tokenize-lab-") as folder:
+    with scratch_folder(Path(tempfile.gettempdir()), SCRATCH) as folder:
         try:
-            files = _written(Path(folder), [SymbolLines(["\n".join(alphabet)]), *parts])
+            files = _written(folder, [SymbolLines(["\n".join(alphabet)]), *parts])
             _, merges = gigabpe.train_bpe(
                 files, len(alphabet) + count, special_tokens=[], pretokenizer="whitespace"
             )

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from corpora.corpus import Corpus
 from corpora.errors import InputError, is_present
 from corpora.files import write_json, written_whole
+from corpora.locks import being_written
 from tokenize_lab.backends.first_sight import trust
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_from_text
 from tokenize_lab.backends.huggingface_fast import FastPath
@@ -155,20 +156,21 @@ def train_tokenizer(
     if not any(text.texts("reading")):
         raise InputError(f"{corpus.name}: has no text to train on")
     path = out / name
-    train = _TRAINERS[settings.kind, settings.engine]
-    if settings.target_compression:
-        content, settings = train_to_target(text, settings, train, path)
-    else:
-        content = train(text, settings)
-    tokenizer = _loaded(content, path)
-    card = _card(text, settings, content, tokenizer, name)
-    if settings.kind == "parity-bpe":
-        plain = train_bpe(text, replace(settings, kind="bpe", engine="", target_compression=0))
-        card = replace(card, parity=parity_of(text, tokenizer, _loaded(plain, path)))
-    with written_whole(path) as temporary:
-        temporary.write_bytes(content)
-    trust(path)
-    write_json(out / CARD, card.as_json())
+    with being_written(out):
+        train = _TRAINERS[settings.kind, settings.engine]
+        if settings.target_compression:
+            content, settings = train_to_target(text, settings, train, path)
+        else:
+            content = train(text, settings)
+        tokenizer = _loaded(content, path)
+        card = _card(text, settings, content, tokenizer, name)
+        if settings.kind == "parity-bpe":
+            plain = train_bpe(text, replace(settings, kind="bpe", engine="", target_compression=0))
+            card = replace(card, parity=parity_of(text, tokenizer, _loaded(plain, path)))
+        with written_whole(path) as temporary:
+            temporary.write_bytes(content)
+        trust(path)
+        write_json(out / CARD, card.as_json())
     return Trained(path, card)
 
 

@@ -16,7 +16,7 @@ from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.files import write_json
 from tokenize_lab.ceilings import LanguageHeads, ceiling_lines
-from tokenize_lab.counts.batches import CountsCache
+from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.merges.merge_list import Merges
 from tokenize_lab.merges.read import merges_of
 from tokenize_lab.progress import ReportProgress, silent

@@ -17,8 +17,9 @@ import numpy as np
 from corpora.corpus import Corpus
 from corpora.document import utf8_length
 from tokenize_lab.ceilings import LanguageHeads
-from tokenize_lab.counts.batches import CountsCache, content_sha256, tokenizer_key
+from tokenize_lab.counts.batches import content_sha256, tokenizer_key
 from tokenize_lab.counts.bytes import TextBytes
+from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import IntArray, Tokenizer
 from tokenize_lab.vocabulary_curves.curve import CurveCounter, TokenCurve, followed_on

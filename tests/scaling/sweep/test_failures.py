@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from corpora.errors import InputError
-from corpora.files import lock
+from corpora.locks import lock
 from scaling.record import (
     SPEC,
     RunRecord,
@@ -201,7 +201,12 @@ def test_leftovers_of_runs_that_ended_go_unless_another_process_is_there(tmp_pat
         run = folder.run(job.run_id)
         spec = read_spec(run / "spec.json")
         write_record(run, failed_record(spec, "planted"))
-        for name in (".record.json.ab12cd34", ".tokenizer.txt.x_y_z_w1", LOCK, ATTEMPTS):
+        for name in (
+            ".record.json.elsewhere.7.ab12cd34.part",
+            ".tokenizer.txt.x_y_z_w1",
+            LOCK,
+            ATTEMPTS,
+        ):
             (run / name).touch()
         (run / CHECKPOINT).touch()
         (run / "notes.txt").touch()
@@ -210,4 +215,4 @@ def test_leftovers_of_runs_that_ended_go_unless_another_process_is_there(tmp_pat
         assert held
         cleanup(folder, [job.run_id for job in jobs])
     assert names(first) == FAILED | {CHECKPOINT, "notes.txt"}  # it may go on from there
-    assert ".record.json.ab12cd34" in names(second)
+    assert ".record.json.elsewhere.7.ab12cd34.part" in names(second)

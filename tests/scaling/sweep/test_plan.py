@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from corpora.files import lock
+from corpora.locks import lock
 from scaling.config.sweep_file import read_sweep_file
 from scaling.data.shards import open_shards
 from scaling.evaluate.trained_run import open_run

@@ -14,7 +14,8 @@ from unittest.mock import ANY
 
 import pytest
 
-from corpora.files import lock, write_text
+from corpora.files import write_text
+from corpora.locks import lock
 from corpora.output import drawn
 from scaling.cli import status as cli_sweep
 from scaling.record import RECORD, SPEC, failed_record, read_spec, write_record

@@ -12,7 +12,8 @@ import pytest
 
 from corpora.document import Batch
 from corpora.errors import InputError
-from tokenize_lab.counts.batches import BatchCounter, BatchCounts, CountJob, CountsCache
+from tokenize_lab.counts.batches import BatchCounter, BatchCounts, CountJob
+from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.counts.fields import TextSettings, WordSegmenter
 from tokenize_lab.tokenizer_spec import load_tokenizer
 
@@ -121,7 +122,7 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(tmp_path: Path) -> Non
         "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64));"
         "from pathlib import Path; import numpy as np;"
         "from corpora.errors import InputError;"
-        "from tokenize_lab.counts.batches import CountsCache\n"
+        "from tokenize_lab.counts.cache import CountsCache\n"
         "try: CountsCache(Path(sys.argv[1])).put([np.arange(1000)], 'key')\n"
         "except InputError as error: sys.exit(str(error))"
     )

@@ -1,0 +1,65 @@
+"""`tokenize-lab cache`: what is kept is shown by kind, and goes when it is asked to."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corpora.errors import InputError
+from tests.cli import answer, command, mistake
+from tokenize_lab.counts.cache import LIMIT, CountsCache, most_bytes
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two counts, a file that is none of ours beside them, a vocabulary and a package."""
+    monkeypatch.setenv("TOKENIZE_LAB_CACHE", str(tmp_path / "root"))
+    for key in "ab":
+        CountsCache(tmp_path / "counts").put([np.arange(3)], key)
+    (tmp_path / "counts" / "notes.txt").write_text("mine")
+    for name in ("vocabularies/a.npz", "packages/npm/b/1.json"):
+        path = tmp_path / "root" / name
+        path.parent.mkdir(parents=True)
+        path.write_text("12345")
+    return tmp_path
+
+
+def test_it_is_shown_by_kind(kept: Path) -> None:
+    found = answer(f"cache show --cache {kept}/counts")
+    assert found["most_bytes_of_counts"] == 2_000_000_000
+    rows = {row["kind"]: (row["files"], row["bytes"]) for row in found["kinds"]}
+    assert rows["vocabularies"] == rows["packages"] == (1, 5)
+    assert rows["counts"][0] == 2 and rows["counts"][1] > 2 * 32
+    assert "vocabularies" in command(f"cache show --cache {kept}/counts").stdout
+    assert answer(f"cache show --cache {kept}/none")["kinds"][0]["files"] == 0
+
+
+def test_what_was_fetched_goes_only_by_name_and_strangers_never(kept: Path) -> None:
+    gone = answer(f"cache clear --cache {kept}/counts")["kinds"]
+    assert [row["kind"] for row in gone] == ["counts", "vocabularies"]
+    assert (kept / "counts" / "notes.txt").exists() and (kept / "root" / "packages").exists()
+    assert not list(CountsCache(kept / "counts").entries())
+    assert "did you mean 'packages'" in mistake(f"cache clear package --cache {kept}/counts")
+    command(f"cache clear packages --cache {kept}/counts")
+    assert not (kept / "root" / "packages").exists()
+    CountsCache(kept / "counts").put([np.arange(3)], "a")  # its folder is still of use
+
+
+def test_the_first_made_go_beyond_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = CountsCache(tmp_path)
+    for number in range(10):
+        cache.put([np.full(1000, number)], str(number))
+        os.utime(cache._path((str(number),)), ns=(number, number))
+    size = sum(entry.bytes for entry in cache.entries())
+    assert cache.keep_within(size) == 0
+    assert cache.keep_within(size // 2) == 6  # a tenth of the limit is free then
+    assert [n for n in range(10) if cache.get(str(n)) is not None] == [6, 7, 8, 9]
+    monkeypatch.setenv(LIMIT, "0")
+    CountsCache(tmp_path / "other").put([np.arange(5)], "a")
+    assert not list(CountsCache(tmp_path / "other").entries())  # it is looked at from the start
+    monkeypatch.setenv(LIMIT, "much")
+    with pytest.raises(InputError, match="not a number of bytes"):
+        most_bytes()

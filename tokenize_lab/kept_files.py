@@ -1,0 +1,81 @@
+"""What is kept from one command to the next, by kind: how much it is, and how to be rid of it.
+
+Counts lie in a folder of the user's choice, everything else under `packages.cache_folder`. All of
+it is made or fetched again when it is wanted. What was fetched goes only when it is asked for by
+name: the next command would need a network, and trust what it is given then as it was trusted
+first.
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from corpora.errors import InputError, did_you_mean
+from corpora.files import removed
+from tokenize_lab.counts.cache import CountsCache
+from tokenize_lab.packages import cache_folder, packages_folder
+
+COUNTS = "counts"
+
+
+class KeptKind(NamedTuple):
+    """Files of one kind: where they lie, how many there are, and their bytes."""
+
+    kind: str
+    folder: str
+    files: int
+    bytes: int
+
+
+def kept_kinds(counts: Path) -> list[KeptKind]:
+    """Return what is kept, kind by kind.
+
+    Args:
+        counts: folder of counts, as `--cache`.
+    """
+    entries = list(CountsCache(counts).entries())
+    size = sum(entry.bytes for entry in entries)
+    kinds = [KeptKind(COUNTS, str(counts), len(entries), size)]
+    for folder in _folders():
+        sizes = [path.lstat().st_size for path in folder.rglob("*") if not path.is_dir()]
+        kinds.append(KeptKind(folder.name, str(folder), len(sizes), sum(sizes)))
+    return kinds
+
+
+def clear_kept(counts: Path, kinds: Sequence[str]) -> list[KeptKind]:
+    """Remove what is kept, and return what that was.
+
+    Args:
+        counts: folder of counts; only entries are removed from it.
+        kinds: those to remove; none for all but the packages that were fetched.
+
+    Raises:
+        InputError: there is no such kind, or it cannot be removed.
+    """
+    there = kept_kinds(counts)
+    names = [kind.kind for kind in there]
+    for name in kinds:
+        if name not in names:
+            near = did_you_mean(name, names) or f" ({', '.join(names)})"
+            raise InputError(f"`kinds`: nothing is kept of {name!r}{near}")
+    wanted = kinds or [name for name in names if name != packages_folder().name]
+    gone = [kind for kind in there if kind.kind in wanted]
+    for kind in gone:
+        if kind.kind == COUNTS:
+            for entry in CountsCache(counts).entries():
+                if not removed(Path(entry.path)):
+                    raise InputError(f"{entry.path}: cannot be removed; see who may write there")
+            continue
+        try:
+            shutil.rmtree(kind.folder)
+        except OSError as error:
+            raise InputError(f"{kind.folder}: cannot be removed ({error.strerror})") from error
+    return gone
+
+
+def _folders() -> list[Path]:
+    try:
+        return sorted(path for path in cache_folder().iterdir() if path.is_dir())
+    except OSError:
+        return []
