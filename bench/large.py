@@ -23,11 +23,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from bench.sweep_status import make
 
-from scaling.sweep.folder import SweepFolder
+from scaling.record import RECORD, SPEC, RunRecord
+from scaling.spec import Model, Patching, RunSpec, Training
+from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
+from scaling.train.metrics import METRICS
 from tokenize_lab.counts.cache import LIMIT, CountsCache
 
+TEXT = "0" * 16  # the key of a text
+STEPS = 2000
 ROOT = Path(__file__).resolve().parent.parent
 WORDS = [f"{a}{b}{c}" for a in "btkmrs" for b in "aeiou" for c in ("", "n", "st", "ra")]
 
@@ -69,9 +73,68 @@ def languages(folder: Path, count: int) -> None:
         (text / f"{name}.txt").write_text("\n".join(lines) + "\n")
 
 
+def spec(seed: int) -> RunSpec:
+    """Return one run of many."""
+    model = Model(family="blt", layers=2, dim=32, local_layers=1, local_dim=32, cross_factor=1)
+    return RunSpec(
+        model=model,
+        patching=Patching(kind="static", compression_rate=4),
+        training=Training(steps=STEPS, batch_bytes=4096, learning_rate=3e-3),
+        shards=TEXT,
+        compression_rate=4,
+        context_bytes=512,
+        window_bytes=64,
+        seed=seed,
+    )
+
+
+def record(run: RunSpec) -> RunRecord:
+    """Return what became of it."""
+    shape = run.model.shape
+    return RunRecord(
+        spec=run,
+        status="finished",
+        reason="",
+        params={
+            "global": shape.global_params,
+            "local": shape.local_params,
+            "total": shape.total_params,
+        },
+        steps=STEPS,
+        train_bytes=STEPS * 4096,
+        train_tokens=STEPS * 1024,
+        unique_bytes=10**7,
+        epochs=0.8,
+        validation_nats=1e5 + run.seed,
+        validation_bytes=10**5,
+        validation_tokens=25_000,
+        validation_interval=(1.4, 1.5),
+        patching_flops=0.0,
+        seconds=100.0,
+        device="cpu",
+        versions={},
+        commit="",
+        host="",
+    )
+
+
 def records(folder: Path, count: int) -> None:
-    """Make up a sweep whose runs have all ended."""
-    make(SweepFolder(folder / "sweep"), count, 1.0)
+    """Make up a sweep: half of its runs have ended, the others are under way or wait."""
+    sweep = SweepFolder(folder / "sweep")
+    jobs = []
+    line = '{{"step": {0}, "train_bytes": 4096, "bits_per_byte": 2.5, "seconds": {0}.5}}\n'
+    metrics = "".join(line.format(step) for step in range(1, 1001))
+    for seed in range(count):
+        one = spec(seed)
+        jobs.append(Job(run_id=one.run_id, shards=TEXT, text=f"text {seed % 3}", seconds=90.0))
+        place = sweep.run(one.run_id)
+        place.mkdir(parents=True)
+        (place / SPEC).write_text(json.dumps(one.to_json(), indent=1))
+        if seed < count // 2:
+            (place / RECORD).write_text(json.dumps(record(one).to_json(), indent=1))
+        elif seed % 2:
+            (place / METRICS).write_text(metrics)
+    write_sweep(sweep, Sweep("bench", tuple(jobs), {}))
 
 
 def entries(folder: Path, count: int) -> None:

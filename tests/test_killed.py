@@ -133,7 +133,7 @@ def test_the_second_command_into_a_folder_is_refused(
 @pytest.mark.slow
 def test_a_sweep_whose_driver_is_killed(setup: Path) -> None:
     """Its workers are processes of their own, which end with it and take seconds to start."""
-    command = f"scaling sweep sweep.toml --no-calibration {CPU} --out out"
+    command = "scaling sweep sweep.toml --no-calibration --device cpu --out out"
     found = killed(setup, command, RUNS, None, every=12)
     assert found["events"] > 50
     assert not found["wrong"]
