@@ -102,7 +102,7 @@ def _vocabulary(finding: dict[str, Any], place: int) -> Markup:
 
 
 def _cuts(finding: dict[str, Any], place: int) -> Markup:
-    rows = [row for row in finding["text"]["languages"] if row["documents"]]
+    rows = [row for row in finding["text"]["languages"] if row["same_byte_share"] is not None]
     if not rows:
         return Markup("")
     ordered = sorted(rows, key=lambda row: (-row["same_byte_share"], row["language"]))

@@ -18,11 +18,15 @@ Level = Annotated[float, Field(gt=0, lt=1)]
 
 
 def _finite_table(value: Any) -> Array:
-    table = np.array(value, np.float64)
+    words = "draws are rows of finite numbers, all of one length"
+    try:
+        table = np.array(value, np.float64)
+    except (TypeError, OverflowError) as error:
+        raise ValueError(words) from error
     if not table.size:
         return np.empty((0, 0))
     if table.ndim != 2 or not np.isfinite(table).all():
-        raise ValueError("draws are rows of finite numbers, all of one length")
+        raise ValueError(words)
     return table
 
 

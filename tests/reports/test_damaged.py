@@ -199,7 +199,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, bpe: str) -> Callable[[str],
 
 
 def check(whole: Callable[[str], Path], tmp_path: Path, kind: str, few: bool) -> None:
-    folder = tmp_path / kind
+    folder = tmp_path / "results"
     shutil.copytree(whole(kind), folder)
     for pattern in MAKERS[kind][1]:
         file = min(folder.glob(pattern), default=folder)
