@@ -59,7 +59,15 @@ def licence(name: str) -> str:
         return str(told)
     classifiers = about.get_all("Classifier") or []
     kinds = [c.split(" :: ")[-1] for c in classifiers if c.startswith("License ::")]
-    return ", ".join(sorted(kinds)) or str(told[:_LONGEST]) or "not said"
+    return ", ".join(sorted(kinds)) or str(told[:_LONGEST]) or _of_its_file(name) or "not said"
+
+
+def _of_its_file(name: str) -> str:
+    """Return the licence whose text a package brings, for one that names none."""
+    parts = importlib.metadata.files(name) or []
+    texts = [part.read_text() for part in parts if part.name.upper().startswith("LICENSE")]
+    apache = any("Apache License" in text and "Version 2.0" in text for text in texts)
+    return "Apache-2.0" if apache else ""
 
 
 def table() -> str:

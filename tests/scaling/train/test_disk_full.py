@@ -27,12 +27,12 @@ import scaling.train.__main__ as bare
 from scaling.train.step import Stepper
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that writing fails, as on a full disk
 bytes_, first, *arguments = sys.argv[1:]
-whole = Stepper.step
-def step(self, number):
+whole = Stepper.ask
+def ask(self, number, **how):
     if number == int(first):
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(bytes_), resource.RLIM_INFINITY))
-    return whole(self, number)
-Stepper.step = step
+    return whole(self, number, **how)
+Stepper.ask = ask
 sys.exit(bare.main(arguments))
 """
 
