@@ -11,7 +11,7 @@ from corpora.cli import JsonOption
 from corpora.errors import InputError
 from corpora.locks import SCRATCH, scratch_folder
 from corpora.output import drawn, emit
-from corpora.readers.settings import Unit
+from corpora.readers.settings import MAX_DOCUMENT_BYTES, Unit
 from scaling.cli.options import (
     DeviceOption,
     RunArgument,
@@ -21,6 +21,7 @@ from scaling.cli.options import (
     print_json,
     require_torch,
 )
+from tokenize_lab.cli.options import MaxDocumentBytes
 from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def evaluate(
     prompts: Annotated[int, decode_option(min=1, help="documents to go on with")] = 8,
     prompt_bytes: Annotated[int, decode_option(min=0, help="first bytes of each")] = 64,
     write_bytes: Annotated[int, decode_option(min=1, help="written after each")] = 200,
+    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
     device: DeviceOption = "auto",
     out: Annotated[Path | None, output_option(help="file for the JSON, too")] = None,
     columns: Annotated[
@@ -139,7 +141,14 @@ def evaluate(
     other = open_run(beside, chosen) if beside is not None else None
     unit: Unit = "file" if whole_files else "line"
     corpora = [
-        open_corpus(spec, language=language, text_field=text_field, unit=unit) for spec in corpus
+        open_corpus(
+            spec,
+            language=language,
+            text_field=text_field,
+            unit=unit,
+            max_document_bytes=max_document_bytes,
+        )
+        for spec in corpus
     ]
     with (
         scratch_folder(Path(tempfile.gettempdir()), SCRATCH) as folder,

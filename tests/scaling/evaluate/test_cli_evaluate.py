@@ -41,6 +41,12 @@ def test_evaluate_is_the_score_of_its_lines(run: Path, tmp_path: Path) -> None:
     assert answer(f"scaling evaluate {run} {tmp_path}/text.txt --device cpu") == found
 
 
+def test_a_document_beyond_the_bound_is_refused(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("a" * 2_000_001 + "\n")
+    line = f"scaling evaluate {run} {tmp_path}/long.txt --device cpu --max-document-bytes 2000000"
+    assert "raise --max-document-bytes (2,000,000 now)" in mistake(line)
+
+
 def test_evaluate_has_a_row_for_each_language(run: Path) -> None:
     found = answer(f"scaling evaluate {run} embedded:eng_Latn,hin_Deva --draws 20 --device cpu")
     rows = {row["language"]: row for row in found["rows"]}
