@@ -19,9 +19,9 @@ from tokenize_lab.packages import cache_folder
 
 # A tokenizer.json takes about fifty times its size while it is loaded and proven, and half a second
 # of computing a megabyte; a small one takes next to nothing.
-_MEMORY, _MEMORY_FOR_BYTE, _MOST_MEMORY = 512 << 20, 64, 8 << 30
+_MEMORY, _MEMORY_FOR_BYTE, _MOST_MEMORY = 512 << 20, 64, 4 << 30
 _SECONDS, _BYTES_FOR_SECOND, _MOST_SECONDS = 20, 1 << 20, 50
-_MOST_BYTES = 512 << 20  # of a tokenizer's file
+_MOST_BYTES = 128 << 20  # of a tokenizer's file: that of a million tokens has 70 MB
 _GGUF, _HEAD_BYTES = (
     b"GGUF",
     64 << 20,

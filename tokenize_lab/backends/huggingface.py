@@ -226,6 +226,8 @@ def huggingface_from_text(text: str, spec: str, name: str, place: str) -> Huggin
         engine = _engine(text)
     path = text_path(_part(engine.normalizer), _part(engine.pre_tokenizer))
     problem = decoder_problem(_part(engine.decoder), path)
+    if not problem and is_strange(_part(engine.decoder)):
+        problem = "its decoder could take for ever over a text"
     if problem:
         raise InputError(f"{place}: no way from its tokens back to bytes: {problem}")
     added = engine.get_added_tokens_decoder()

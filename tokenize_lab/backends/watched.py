@@ -3,13 +3,16 @@
 A matcher that goes back can take longer than anyone waits for over a few letters, and none can be
 stopped from within. Published patterns (`patterns.PUBLISHED`) go over a text once, and are matched
 here, as ever. With any other, texts are sent to `backends.apart` some at a time; if they take too
-long, one by one, so that the one to blame can be named.
+long, one by one, so that the one to blame can be named. Where texts are split here all the same,
+`matcher` has a time limit of its own, and `after_encoding` lets through what the library came to an
+end with.
 """
 
 import hashlib
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +20,8 @@ from corpora.errors import InputError
 from tokenize_lab.backends import apart
 from tokenize_lab.patterns import PUBLISHED
 from tokenize_lab.tokenizer import Encoding, Tokenizer
+
+T = TypeVar("T")
 
 TEXTS, BYTES = 64, 1 << 20  # sent at once, unless one text is longer
 _SECONDS, _BYTES_FOR_SECOND = 10, 50_000  # the slowest library encodes a megabyte in one or two
@@ -37,6 +42,10 @@ class TextError(InputError):
     def __init__(self, message: str, index: int) -> None:
         super().__init__(message)
         self.index = index
+
+    def __reduce__(self) -> tuple[type["TextError"], tuple[str, int]]:
+        """Go from one process to another with both."""
+        return TextError, (str(self), self.index)
 
 
 def is_strange(*parts: Mapping[str, Any] | None) -> bool:
@@ -83,6 +92,47 @@ def pieces_apart(tokenizer: Tokenizer, text: str) -> int | None:
     """Return a text's `pretoken_count`, found in a process apart; raises as `encode_apart`."""
     count: int | None = _asked(tokenizer, "pieces", 0, [text]).facts["pieces"]
     return count
+
+
+def matcher(pattern: str, spec: str) -> Callable[[str], list[str]]:
+    """Return what lists a pattern's matches in a text, by `regex`.
+
+    It raises InputError, which names `spec`, if a pattern that is no published one takes too long.
+    """
+    import regex
+
+    compiled = regex.compile(pattern)
+
+    def matches(text: str, timeout: float | None = None) -> list[str]:
+        return [match[0] for match in compiled.finditer(text, timeout=timeout)]
+
+    find = matches if compiled.groups else compiled.findall  # no groups: a list of strings
+    if pattern in PUBLISHED:
+        return find
+
+    def limited(text: str) -> list[str]:
+        seconds = _SECONDS + len(text) // _BYTES_FOR_SECOND
+        try:
+            return find(text, timeout=seconds)
+        except TimeoutError as error:
+            how = f"took more than {seconds} seconds"
+            raise InputError(_blamed(spec, "splitting", text, how)) from error
+
+    return limited
+
+
+def after_encoding(tokenizer: Any, use: Callable[[str], T]) -> Callable[[str], T]:
+    """Return `use`, of a text under a strange tokenizer.json's library, which is only begun once
+    the library has encoded the text in a process apart; raises as `encode_apart`."""
+    if not tokenizer.strange:
+        return use
+    plain = replace(tokenizer, fast="its library is what is asked")
+
+    def used(text: str) -> T:
+        encode_apart(plain, [text])
+        return use(text)
+
+    return used
 
 
 def _groups(texts: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
@@ -143,9 +193,11 @@ def _asked(tokenizer: Tokenizer, do: str, first: int, texts: Sequence[str]) -> a
         why = why and f"failed ({why})"
         if not why:
             return answer
-    shown = texts[0][:_SHOWN]
-    raise TextError(
-        f"{tokenizer.spec}: encoding the text that begins {shown!r} {why}; its pattern is no"
-        " published one, and not made for such text",
-        first,
+    raise TextError(_blamed(tokenizer.spec, "encoding", texts[0], why), first)
+
+
+def _blamed(spec: str, doing: str, text: str, why: str) -> str:
+    return (
+        f"{spec}: {doing} the text that begins {text[:_SHOWN]!r} {why}; its pattern is no"
+        " published one, and not made for such text"
     )

@@ -22,6 +22,8 @@ from tokenize_lab.backends.common import refused_text, threads
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.sentencepiece import SentencePieceTokenizer
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
+from tokenize_lab.backends.watched import after_encoding
+from tokenize_lab.counts.batches import named_document
 from tokenize_lab.counts.boundaries import token_boundaries
 from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.forensics.audit import identity
@@ -52,7 +54,9 @@ def library_of(tokenizer: Tokenizer) -> Library:
     if isinstance(tokenizer, HuggingFaceTokenizer):
         engine = tokenizer.library_tokenizer
         return Library(
-            lambda text: engine.encode(text, add_special_tokens=False).ids,
+            after_encoding(
+                tokenizer, lambda text: engine.encode(text, add_special_tokens=False).ids
+            ),
             lambda ids: engine.decode(ids, skip_special_tokens=False),
         )
     if isinstance(tokenizer, SentencePieceTokenizer):
@@ -162,7 +166,7 @@ def _checker(tokenizer: Tokenizer, most: int) -> Callable[[Batch], CheckedBatch]
 def check_batch(tokenizer: Tokenizer, library: Library, most: int, batch: Batch) -> CheckedBatch:
     """Compare what is counted of a batch with what the library does; list `most` of either kind."""
     counts, differences, changed = found = CheckedBatch(CheckCounts(), [], [])
-    with threads(False), refused_text(tokenizer.spec):
+    with threads(False), refused_text(tokenizer.spec), named_document(batch):
         text = TextBytes.of(batch.texts)
         encoding = tokenizer.encode_batch(batch.texts)
         exact = token_boundaries(text, encoding, tokenizer).given_back.tolist()

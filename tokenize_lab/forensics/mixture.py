@@ -23,6 +23,7 @@ from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.huggingface_json import text_path
 from tokenize_lab.backends.simple import character_to_byte
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
+from tokenize_lab.backends.watched import after_encoding, matcher
 from tokenize_lab.forensics.audit import identity
 from tokenize_lab.forensics.finding import TokenizerFinding
 from tokenize_lab.forensics.merges import MergeRules, merge_rules
@@ -193,7 +194,7 @@ def splitter(tokenizer: Tokenizer) -> Callable[[str], list[bytes]]:
         InputError: the tokenizer is no byte-level BPE with a split.
     """
     if isinstance(tokenizer, TiktokenTokenizer):
-        find = tokenizer._splitter.findall
+        find = matcher(tokenizer.pattern, tokenizer.spec)
         return lambda text: [piece.encode() for piece in find(text)]
     if isinstance(tokenizer, HuggingFaceTokenizer) and _is_byte_level(tokenizer):
         engine = tokenizer.library_tokenizer
@@ -206,7 +207,7 @@ def splitter(tokenizer: Tokenizer) -> Callable[[str], list[bytes]]:
             found = (piece for piece, _ in pre.pre_tokenize_str(text))
             return [piece.translate(letters).encode("latin-1") for piece in found]
 
-        return pieces
+        return after_encoding(tokenizer, pieces)
     raise InputError(
         f"{tokenizer.spec}: the mixture is read from a byte-level BPE whose text is split before "
         "merging; this one has no such split"

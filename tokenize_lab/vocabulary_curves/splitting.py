@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.huggingface_json import TextPath, parts_of, text_path
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
+from tokenize_lab.backends.watched import after_encoding, matcher
 from tokenize_lab.patterns import GPT2, CutRule, rule_of
 
 CurveSplit = Callable[[str], list[str]]
@@ -35,51 +36,44 @@ class CurveSplitting(NamedTuple):
 def splittings_of(tokenizer: TiktokenTokenizer | HuggingFaceTokenizer) -> list[CurveSplitting]:
     """Return ways to split as the tokenizer does, the fastest first."""
     if isinstance(tokenizer, TiktokenTokenizer):
-        return [CurveSplitting(_matches(tokenizer.pattern), True, rule_of(tokenizer.pattern))]
+        find = matcher(tokenizer.pattern, tokenizer.spec)
+        return [CurveSplitting(find, True, rule_of(tokenizer.pattern))]
     content = json.loads(tokenizer.serialized)
     path = text_path(content.get("normalizer"), content.get("pre_tokenizer"))
     engine = tokenizer.library_tokenizer
     found: list[CurveSplitting] = []
-    if (fast := _by_expression(content, path)) is not None:
+    if (fast := _by_expression(content, path, tokenizer.spec)) is not None:
         raw = bool(content.get("pre_tokenizer"))
         declared = tokenizer.splitting
         alone = len(declared.patterns) == 1 and not declared.literals and not declared.obstacle
         found.append(CurveSplitting(fast, raw, rule_of(declared.patterns[0]) if alone else None))
     found.append(CurveSplitting(_by_library(engine.pre_tokenizer), raw=False))
-    return [way._replace(split=_around_added(content, way.split, engine)) for way in found]
+    ways = [way._replace(split=_around_added(content, way.split, engine)) for way in found]
+    return [way._replace(split=after_encoding(tokenizer, way.split)) for way in ways]
 
 
-def _by_expression(content: dict[str, Any], path: TextPath) -> CurveSplit | None:
+def _by_expression(content: dict[str, Any], path: TextPath, spec: str) -> CurveSplit | None:
     """Return a splitter by `regex`, None where it takes the library."""
     parts = list(parts_of(content.get("pre_tokenizer")))
     if not parts:
-        return _at_marks(content["model"]["vocab"], path.space_mark)
+        return _at_marks(content["model"]["vocab"], path.space_mark, spec)
     if parts[-1]["type"] != "ByteLevel" or parts[-1].get("add_prefix_space", True):
         return None
     by_itself = parts[-1].get("use_regex", True)
     if len(parts) == 1:
-        return _matches(GPT2) if by_itself else _whole
+        return matcher(GPT2, spec) if by_itself else _whole
     if len(parts) > 2 or by_itself or parts[0]["type"] != "Split":
         return None
     split, pattern = parts[0], parts[0]["pattern"].get("Regex")
     match split.get("behavior"), split.get("invert", False):
         case ("Isolated", False) if pattern:
-            return _isolated(pattern)
+            return _isolated(pattern, spec)
         case ("Removed", True) if pattern:
-            return _matches(pattern)
+            return matcher(pattern, spec)
     return None
 
 
-def _matches(pattern: str) -> CurveSplit:
-    import regex
-
-    compiled = regex.compile(pattern)
-    if compiled.groups:
-        return lambda text: [match[0] for match in compiled.finditer(text)]
-    return compiled.findall  # type: ignore[no-any-return]  # no groups: a list of strings
-
-
-def _isolated(pattern: str) -> CurveSplit | None:
+def _isolated(pattern: str, spec: str) -> CurveSplit | None:
     """Return a splitter whose pieces are the matches, and what lies between them."""
     import regex
 
@@ -87,7 +81,7 @@ def _isolated(pattern: str) -> CurveSplit | None:
         compiled = regex.compile(pattern)
     except regex.error:  # the library's own expressions know more
         return None
-    found = _matches(pattern)
+    found = matcher(pattern, spec)
 
     def split(text: str) -> list[str]:
         pieces = found(text)
@@ -106,13 +100,13 @@ def _whole(text: str) -> list[str]:
     return [text] if text else []
 
 
-def _at_marks(vocab: dict[str, int], mark: str) -> CurveSplit:
+def _at_marks(vocab: dict[str, int], mark: str, spec: str) -> CurveSplit:
     """Return a splitter for a tokenizer that has none: before marks of a space, where no token
     holds one after anything else, so that no merge can join the two."""
     inside = (mark in piece.lstrip(mark) for piece in vocab)
     if not mark or mark not in vocab or any(inside):
         return _whole
-    return _matches(f"{mark}+[^{mark}]*|[^{mark}]+")
+    return matcher(f"{mark}+[^{mark}]*|[^{mark}]+", spec)
 
 
 def _by_library(pre_tokenizer: Any) -> CurveSplit:

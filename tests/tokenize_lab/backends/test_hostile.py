@@ -178,8 +178,8 @@ def test_a_file_larger_than_any_vocabulary_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     with path.open("wb") as file:
         file.write(b"{")
-        file.truncate(600 << 20)
-    with pytest.raises(InputError, match="600 MiB, which no tokenizer's file has"):
+        file.truncate(129 << 20)
+    with pytest.raises(InputError, match="129 MiB, which no tokenizer's file has"):
         load_tokenizer(str(path))
 
 
@@ -226,6 +226,43 @@ def test_a_document_that_takes_for_ever_is_named(
     assert line.startswith(f"some.txt: document 3: hf:{path}: encoding the text that begins 'aaa")
     assert "aaa' took more than 1 seconds; its pattern is no published one" in line
     assert load_tokenizer(str(path)).encode_batch(["two"]).lengths.tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "vocab-curve {text} -t {path} --no-cache --out {out} --jobs 1",
+        "tokenizers check {path} {text} --jobs 1",
+        "tokenizers mixture {path} {text} --jobs 1 --out {out}",
+    ],
+)
+def test_no_command_takes_for_ever_over_a_document(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, text = tmp_path / "tokenizer.json", tmp_path / "some.txt"
+    path.write_text(json.dumps(split_by(r"a*b|[\s\S]")))
+    monkeypatch.setattr(watched, "_SECONDS", 1)
+    monkeypatch.setattr(watched, "_BYTES_FOR_SECOND", 1 << 30)
+    text.write_text("one\ntwo\n" + "a" * 300_000 + "\nfour\n")
+    said = mistake(line.format(path=path, text=text, out=tmp_path / "out"))
+    assert f"hf:{path}: " in said
+    assert "the text that begins 'aaa" in said and "took more than 1 seconds" in said
+
+
+def test_matches_are_limited_and_errors_travel() -> None:
+    assert watched.matcher("(a)|(b)", "x")("abc") == ["a", "b"]
+    assert watched.matcher("[ab]", "x")("abc") == ["a", "b"]
+    error = pickle.loads(pickle.dumps(watched.TextError("x: too long", 3)))
+    assert (str(error), error.index) == ("x: too long", 3)
+
+
+def test_a_decoder_of_a_pattern_of_its_own_is_refused(tmp_path: Path) -> None:
+    back = {"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": ""}
+    both = {"type": "Sequence", "decoders": [byte_level()["decoder"], back]}
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps({**byte_level(), "decoder": both}))
+    with pytest.raises(InputError, match="its decoder could take for ever over a text"):
+        load_tokenizer(str(path))
 
 
 def test_which_patterns_are_strange() -> None:
