@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 law_option = partial(typer.Option, rich_help_panel="Laws")
 serving_option = partial(typer.Option, rich_help_panel="Serving")
 mixture_option = partial(typer.Option, rich_help_panel="A mixture of texts")
+_OF_MIXTURES = {"mixture", "caps", "weights", "train_bytes", "text_bytes", "as_json"}
 
 
 class ModelFamily(StrEnum):
@@ -36,6 +37,7 @@ class LanguageSetting(StrEnum):
 
 
 def advise(
+    context: typer.Context,
     compute_flops: Annotated[
         float | None,
         typer.Option("--compute", help="training budget C, FLOPs", show_default="required"),
@@ -167,10 +169,14 @@ def advise(
     tokenize-lab scaling advise --mixture out/mix/FIT.json --cap eng=4 --weights hin=2
     """
     if mixture is not None:
+        _of_a_mixture_alone(context)
         _advise_mixture(mixture, caps, weights, train_bytes, text_bytes, as_json)
         return
-    for name, given in (("caps", caps), ("weights", weights), ("text_bytes", text_bytes)):
-        if given:
+    of_mixtures = {
+        "caps": caps, "weights": weights, "train_bytes": train_bytes, "text_bytes": text_bytes
+    }  # fmt: skip
+    for name, value in of_mixtures.items():
+        if value is not None:
             raise InputError(f"`{name}`: is for a mixture; give `mixture=FIT.json`")
     if compute_flops is None:
         raise InputError("`compute_flops`: give the training budget in FLOPs, as 1e21")
@@ -237,10 +243,24 @@ def _advise_mixture(
         emit([advice.summary(), "\n"])
 
 
+def _of_a_mixture_alone(context: typer.Context) -> None:
+    """Refuse what was asked for beside a mixture and has no part in its answer."""
+    for option in context.command.params:
+        name = option.name or ""
+        source = context.get_parameter_source(name)
+        if name not in _OF_MIXTURES and source is not None and source.name == "COMMANDLINE":
+            what = "; its budget is --bytes" if name == "compute_flops" else ""
+            raise InputError(
+                f"{option.opts[0]}: has no part in a mixture's answer{what}; leave it out"
+            )
+
+
 def _by_name(option: str, given: list[str] | None) -> dict[str, float]:
-    found = {}
+    found: dict[str, float] = {}
     for pair in (part for text in given or () for part in text.split(",")):
         name, _, value = pair.rpartition("=")
+        if name in found:
+            raise InputError(f"--{option} {pair}: {name} is named twice; give one number")
         try:
             found[name] = float(value if name else "")
         except ValueError as error:

@@ -11,7 +11,7 @@ from scaling.config.tables import CountValue, PlainText, SeedValue, StrictTable,
 
 # What tables call the text of all mixtures, which all are read from.
 MIXED = "mixtures"
-_Weight = Annotated[float, Field(ge=0)]
+_Weight = Annotated[float, Field(ge=0, le=1e12)]
 
 
 class MixtureTable(StrictTable):

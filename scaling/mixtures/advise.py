@@ -91,7 +91,7 @@ class MixtureAdvice:
             for name, loss in best.losses.items():
                 lines.append(f"  {name:<{width}}  {shown(loss, best.loss_intervals[name])}")
             lines.append(f"  {'target':<{width}}  {shown(best.loss, best.loss_interval)}")
-            if any(cap < 1 for cap in best.caps):
+            if arm.capped:
                 lines.append(f"caps cost {shown(best.cost, best.cost_interval)} of the target")
             lines += [f"{found.severity}: {found.name}: {found.message}" for found in arm.findings]
         for apart in self.law.apart:

@@ -75,9 +75,14 @@ def fit_mixture(
     target = language_weights(options.target, table.languages, "target")
     names = list(dict.fromkeys(table.arms.tolist()))
     for name in names:
-        count, of = int((table.arms == name).sum()), f" of {name}" if len(names) > 1 else ""
+        there, of = table.arms == name, f" of {name}" if len(names) > 1 else ""
         texts = len(table.texts)
-        need(runs, "mixture", (count, texts + SPARE_RUNS, f"runs{of} for {texts} texts"))
+        need(
+            runs,
+            "mixture",
+            (int(there.sum()), texts + SPARE_RUNS, f"runs{of} for {texts} texts"),
+            (table.mixtures[there], texts + 1, f"different mixtures{of} for {texts} texts"),
+        )
     caps = default_caps(table)
     resampled = _resampled(table, bootstrap)
     total = len(names) * len(table.languages)

@@ -124,6 +124,11 @@ class MixtureArm(_Stored):
         """[K] whether a text is in some run."""
         return np.asarray((self.shares > 0).any(axis=0), np.bool_)
 
+    @property
+    def capped(self) -> bool:
+        """Whether the best mixture has caps, but for the texts that no run has tried."""
+        return bool((np.array(self.best.caps) < self.tried).any())
+
     def value(self, form: str, weights: Mapping[str, float], shares: Array) -> Array:
         """Return [m] weighted mean losses at [m, K] shares."""
         total = sum(weights.values())

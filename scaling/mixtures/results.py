@@ -119,7 +119,7 @@ def _lines(law: MixtureLaw, arm: MixtureArm) -> list[str]:
     width = max(map(len, arm.best.losses))
     for name, value in arm.best.losses.items():
         lines.append(f"  {name:<{width}}  {shown(value, arm.best.loss_intervals[name])}")
-    if any(cap < 1 for cap in arm.best.caps):
+    if arm.capped:
         cost = shown(arm.best.cost, arm.best.cost_interval)
         lines.append(f"caps (four epochs of a text at the runs' budget) cost {cost}")
     parts = [

@@ -175,6 +175,8 @@ def _parsed(text: str, argument: str) -> dict[str, float]:
     weights: dict[str, float] = {}
     for part in text.split(","):
         name, _, value = part.rpartition("=") if "=" in part else (part, "", "1")
+        if name.strip() in weights:
+            raise InputError(f"`{argument}`: {name.strip()} is named twice; give one weight")
         try:
             weights[name.strip()] = float(value)
         except ValueError as error:

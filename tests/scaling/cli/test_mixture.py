@@ -122,6 +122,13 @@ def test_the_library_reaches_it(folder: Path) -> None:
         ),
         ("advise --mixture {plain}/FIT.json --cap hin=4", "--cap: the size of hin is not known"),
         ("advise --mixture {plain}/none.json", "none.json: no such fit"),
+        (
+            "advise --mixture {plain}/FIT.json --compute 1e21",
+            "--compute: has no part in a mixture's answer; its budget is --bytes",
+        ),
+        ("advise --mixture {plain}/FIT.json -t mistral:v1", "--tokenizer: has no part in a"),
+        ("advise --mixture {plain}/FIT.json --weights hin=1,hin=2", "hin is named twice"),
+        ("advise --compute 1e21 --bytes 1e9", "--bytes: is for a mixture; give --mixture FIT.json"),
         ("advise --cap hin=4 --compute 1e21", "--cap: is for a mixture; give --mixture FIT.json"),
         ("advise", "--compute: give the training budget in FLOPs"),
         ("fit {folder}/runs.csv --law mixture --target tha", "--target: no language 'tha'"),

@@ -114,7 +114,7 @@ def test_a_text_in_no_run_is_left_out_of_the_best() -> None:
     table = runs_table(48, 0.005).with_columns(pl.lit(0.0).alias("share:tha"))
     found = fitted(table)
     np.testing.assert_allclose(found.arms[0].best.shares, [*best(), 0], atol=0.02)
-    assert found.arms[0].best.cost == 0
+    assert found.arms[0].best.cost == 0 and not found.arms[0].capped
     said = next(f for f in found.arms[0].findings if f.name == "texts never tried")
     assert said.message.startswith("in no run: tha;")
     with_some = table.with_columns(
@@ -219,6 +219,13 @@ def bad(**columns: Any) -> pl.DataFrame:
         (bad(**{"bits_per_byte:eng": [-1.0] * 12}), {}, r"row 1: bits_per_byte:eng is -1.0, not a"),
         (runs_table(5, 0.01), {}, r"mixture needs at least 6 runs for 4 texts, and there are 5"),
         (
+            pl.concat(
+                [runs_table(4, 0.01), runs_table(4, 0.01).with_row_index("seed")], how="diagonal"
+            ).with_columns(pl.col("seed").fill_null(9)),
+            {},
+            r"needs at least 5 different mixtures for 4 texts, and there are 4",
+        ),
+        (
             runs_table(12, 0.01).select("share:eng", "bits_per_byte:eng"),
             {},
             r"two texts or more, and there is 1",
@@ -227,6 +234,7 @@ def bad(**columns: Any) -> pl.DataFrame:
         (bad(), {"target": "hind"}, r"`target`: no language 'hind'; did you mean 'hin'\?"),
         (bad(), {"target": "eng=-1"}, r"`target`: eng has weight -1; give 0 or more"),
         (bad(), {"target": "eng=0,hin=0"}, r"`target`: every weight is 0"),
+        (bad(), {"target": "eng=1,eng=2"}, r"`target`: eng is named twice; give one weight"),
         (bad(), {"target": "eng=x"}, r"`target`: 'eng=x' is not NAME or NAME=WEIGHT"),
         (bad(), {"form": "quadratic"}, r"mixture has no form 'quadratic'"),
         (bad(), {"intervals": "residuals"}, r"a mixture law resamples whole runs"),

@@ -145,6 +145,7 @@ WRONG = {
     "unknown": ("{ eng = 1, russ = 1 }", "weights: names 'russ'.*did you mean 'rus'"),
     "negative": ("{ eng = 2, rus = -1 }", "weights.*greater than or equal to 0"),
     "zero": ("{ eng = 0, rus = 0 }", "are all 0; give some text a weight above 0"),
+    "huge": ("{ eng = 1e308, rus = 1e308 }", "weights.*less than or equal to 1"),
     "repeated": ("{ eng = 2, rus = 2, hin = 2 }", r"says what \[\[mixtures\]\] number 1 says"),
 }
 
