@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from corpora.arguments import refused
 from corpora.bootstrap import Interval, bounds_text
 from corpora.errors import InputError, sanitize
+from corpora.files import read_bytes
 from scaling.engine.bootstrap import percentiles
 from scaling.engine.newton import Array
 from scaling.engine.stored import (
@@ -285,11 +286,17 @@ def read_fit(path: Path) -> FitResult:
     if not path.is_file():
         raise InputError(f"{path}: no such fit; `scaling fit --out DIR` writes one")
     try:
-        return FitResult.from_json(path.read_bytes())
+        found = FitResult.from_json(read_bytes(path))
     except ValidationError as error:
         first = error.errors()[0]
         said = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
         raise InputError(f"{path}: not a fit ({said})") from error
+    if len(found.draws) and found.draws.shape[1] != len(found.estimates):
+        raise InputError(
+            f"{path}: not a fit (draws: of {found.draws.shape[1]} coefficients, not of the "
+            f"{len(found.estimates)} of estimates)"
+        )
+    return found
 
 
 def _positive(name: str, value: Any) -> Array:

@@ -1,5 +1,6 @@
 """Everything a fit predicts at once: what each law tells of what, and what it says first."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,11 @@ def test_mistakes_of_the_command(written: Path, tmp_path: Path, law2: FitResult)
     torn = tmp_path / "torn.json"
     torn.write_text("{", "utf-8")
     assert "not a fit" in mistake(f"scaling predict {torn} --compute 1e20")
+    fewer = json.loads(written.read_text("utf-8"))
+    del fewer["estimates"]["gamma"]
+    torn.write_text(json.dumps(fewer), "utf-8")
+    line = mistake(f"scaling predict {torn} --compute 1e20 --compression-rate 4")
+    assert line.startswith(f"{torn}: not a fit (draws: of ")
     failed = tmp_path / "failed.json"
     unusable = law2.model_copy(update={"status": "not converged"})
     failed.write_text(unusable.to_json(), "utf-8")
