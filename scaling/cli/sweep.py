@@ -164,7 +164,8 @@ def sweep(
         if not as_json:
             _print_checks(checks)
     status = train(file, folder)
-    _print_end(folder.path, status, time.monotonic() - begun, checks, as_json)
+    law = "mixture" if file.mixtures else "isoflop-surface"
+    _print_end(folder.path, status, time.monotonic() - begun, checks, law, as_json)
     if status.counts["failed"] or not status.ended:
         raise typer.Exit(1)
 
@@ -195,8 +196,10 @@ def _print_end(
     status: "SweepStatus",
     seconds: float,
     checks: Sequence["RateCheck"],
+    law: str,
     as_json: bool,
 ) -> None:
+    """Print what became of the runs, and how to go on with the law that is likeliest asked for."""
     if as_json:
         counts = {str(phase): count for phase, count in status.counts.items()}
         rates = {"rates": [check.to_json() for check in checks]} if checks else {}
@@ -205,7 +208,7 @@ def _print_end(
         if run.phase in ("failed", "diverged"):
             sys.stderr.write(f"{folder / 'runs' / run.job.run_id}: {run.phase}: {run.reason}\n")
     if not as_json:
-        fit = f"tokenize-lab scaling fit {folder} --law isoflop-surface --out {folder}"
+        fit = f"tokenize-lab scaling fit {folder} --law {law} --out {folder}"
         emit([f"{folder}: {status.counts['finished']} of {len(status.runs)} runs finished\n"])
         emit([f"see it:  tokenize-lab scaling status {folder}\nfit it:  {fit}\n"])
         emit([f"show it: tokenize-lab report {folder}\n"])
