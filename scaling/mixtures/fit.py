@@ -17,7 +17,6 @@ from scaling.mixtures.findings import arm_findings
 from scaling.mixtures.optimum import LanguageDraws, best_mixture, sampled_mixture
 from scaling.mixtures.regressions import (
     FORMS,
-    bounds,
     exponential_fit,
     exponential_fits,
     exponential_left_out,
@@ -25,6 +24,7 @@ from scaling.mixtures.regressions import (
     kernel_basis,
     linear_fit,
     rank_correlation,
+    widened,
 )
 from scaling.mixtures.result import (
     BestMixture,
@@ -53,8 +53,8 @@ def fit_mixture(
 ) -> MixtureFits:
     """Fit the law by least squares (marginal likelihood, for the process) to a whole table.
 
-    Runs are resampled by mixture, the same ones in every arm. Deviations of the draws from the fit
-    are widened by sqrt(n / (n - K - 1)), since least squares leave too small residuals.
+    Runs are resampled by mixture, the same ones in every arm. Losses of the draws are moved away
+    from the fit's by sqrt(n / (n - K - 1)), since least squares leave too small residuals.
 
     Args:
         options: `form` by which losses are predicted, that of the lowest leave-one-out error by
@@ -167,7 +167,7 @@ def _fitted(
             noise=process.noise,
             mean=process.mean,
             pull=tuple(process.pull.tolist()),
-            draws=np.clip(theta + wider * (found - theta), *bounds(losses, shares.shape[1])),
+            draws=widened(theta, found, wider, shares, losses),
         )
         bars.advance(1)
     arm = MixtureArm(

@@ -20,6 +20,7 @@ FORMS = ("linear", "exponential", "gp")
 _FLOORS = (0.0, 0.5, 0.8, 0.95, 0.99)  # starts of c, of the lowest loss
 _STEEPEST = 700.0  # exponents beyond it are no numbers
 _MOST_ALONE = 10.0  # times the highest loss of a run: no text alone leaves more
+_RANK = 1e-3  # of a step's directions over its strongest, below which runs do not tell them
 _LENGTHS = np.geomspace(0.1, 10, 20)  # of the kernel; sqrt w lie at most sqrt 2 apart
 _NOISES = (-18.0, 4.0)  # ln of the noise's variance over the kernel's
 
@@ -56,6 +57,11 @@ def _excess(theta: Array, shares: Array) -> Array:
     return np.asarray(np.exp(np.minimum(theta[..., 1:] @ shares.T, _STEEPEST)))
 
 
+def _jacobian(theta: Array, shares: Array) -> Array:
+    slopes = _excess(theta, shares)[..., None] * shares
+    return np.concatenate([np.ones((*slopes.shape[:-1], 1)), slopes], axis=-1)
+
+
 def exponential_fit(shares: Array, losses: Array) -> Array:
     """Return [K + 1] parameters c >= 0 and u_j of least squares, the best of several starts."""
     starts = []
@@ -75,10 +81,6 @@ def exponential_fits(shares: Array, losses: Array, weights: Array, starts: Array
     n, texts = shares.shape
     products = (shares[:, :, None] * shares[:, None, :]).reshape(n, texts * texts)
 
-    def jacobian(theta: Array) -> Array:
-        slopes = _excess(theta, shares)[..., None] * shares
-        return np.concatenate([np.ones((*slopes.shape[:-1], 1)), slopes], axis=-1)
-
     def derivatives(theta: Array, slope: Array, bend: Array) -> tuple[Array, Array]:
         excess = _excess(theta, shares)
         gradient = np.hstack([slope.sum(1, keepdims=True), (slope * excess) @ shares])
@@ -92,7 +94,7 @@ def exponential_fits(shares: Array, losses: Array, weights: Array, starts: Array
     low, high = bounds(losses, texts)
     model = Predictor(
         lambda theta: exponential_value(theta, shares),
-        jacobian,
+        lambda theta: _jacobian(theta, shares),
         low=low,
         high=high,
         derivatives=derivatives,
@@ -105,6 +107,27 @@ def bounds(losses: Array, texts: int) -> tuple[Array, Array]:
     low, high = np.full(texts + 1, -np.inf), np.full(texts + 1, np.inf)
     low[0], high[1:] = 0.0, np.log(_MOST_ALONE * losses.max())
     return low, high
+
+
+def widened(theta: Array, draws: Array, factor: float, shares: Array, losses: Array) -> Array:
+    """Return [R, K + 1] draws whose losses lie that much farther from those of a fit.
+
+    Where losses bend little, c and the u_j trade off along a curve, and a straight line through two
+    such laws leaves every loss that either predicts. So each draw takes the step of least squares,
+    and of least length, that moves its losses at the mixtures of the runs.
+
+    Args:
+        theta: [K + 1], the fit. draws: [R, K + 1]. shares: [n, K] and losses: [n], of the runs.
+    """
+    low, high = bounds(losses, shares.shape[1])
+    apart = exponential_value(draws, shares) - exponential_value(theta, shares)
+    jacobian, found = _jacobian(draws, shares), draws
+    free = (draws > low) & (draws < high)
+    for _ in range(2):  # what the first step takes to its bound stays in the second
+        inverse = np.linalg.pinv(jacobian * free[:, None], rcond=_RANK)
+        found = draws + (factor - 1) * (inverse @ apart[..., None])[..., 0]
+        free &= (found > low) & (found < high)
+    return np.clip(found, low, high)
 
 
 def exponential_left_out(shares: Array, losses: Array, theta: Array) -> Array:

@@ -16,6 +16,7 @@ from scaling.mixtures.regressions import (
     linear_value,
     rank_correlation,
     squared_distances,
+    widened,
 )
 from tests.scaling.mixtures.planted import FLOORS, WORTH, losses_at, runs_table
 
@@ -103,3 +104,22 @@ def test_rank_correlation_is_spearmans() -> None:
 def test_losses_of_the_planted_law_fall_with_each_languages_own_text() -> None:
     corners = losses_at(np.eye(4))
     assert (corners.argmin(axis=0) == np.arange(4)).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_draws_are_widened_by_the_losses_that_they_predict(seed: int) -> None:
+    """Losses that bend little: c and the u_j are hardly told apart, the losses are told well."""
+    random = np.random.default_rng(seed)
+    shares = random.dirichlet(np.ones(3), 30)
+    losses = 0.8 + np.exp(shares @ [-0.1, 0.0, 0.1]) + random.normal(0, 0.003, 30)
+    theta, weights = (
+        exponential_fit(shares, losses),
+        random.multinomial(30, np.full(30, 1 / 30), 80).astype(float),
+    )
+    draws = exponential_fits(shares, losses, weights, np.tile(theta, (80, 1))).theta
+    apart = exponential_value(draws, shares) - exponential_value(theta, shares)
+    wide = widened(theta, draws, 1.1, shares, losses)
+    further = exponential_value(wide, shares) - exponential_value(theta, shares)
+    assert further.std() == pytest.approx(1.1 * apart.std(), rel=0.05)
+    np.testing.assert_array_equal(widened(theta, draws, 1, shares, losses), draws)
+    assert np.all(wide[:, 0] >= 0)
