@@ -22,6 +22,7 @@ SHARE, SIZE = "share:", "unique_bytes:"
 LOSS_COLUMNS = {"bits_per_byte:": "bits per byte", "loss:": "loss"}
 ARM_COLUMNS = ("tokenizer", "tokenization")
 ROUNDED = 0.01  # by which a row of rounded shares may miss 1; it is then scaled to it
+_HEAVIEST = 1e12  # of a language; sums of weights are then numbers
 SAME_BUDGET = 1.25
 
 
@@ -166,6 +167,10 @@ def language_weights(
     for name, weight in weights.items():
         if weight < 0:
             raise InputError(f"`{argument}`: {name} has weight {weight:g}; give 0 or more")
+        if weight > _HEAVIEST:
+            raise InputError(
+                f"`{argument}`: {name} has weight {weight:g}; give at most {_HEAVIEST:g}"
+            )
     if not any(weights.values()):
         raise InputError(f"`{argument}`: every weight is 0; give one above 0")
     return weights

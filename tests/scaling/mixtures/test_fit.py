@@ -234,6 +234,7 @@ def bad(**columns: Any) -> pl.DataFrame:
         (bad(), {"target": "hind"}, r"`target`: no language 'hind'; did you mean 'hin'\?"),
         (bad(), {"target": "eng=-1"}, r"`target`: eng has weight -1; give 0 or more"),
         (bad(), {"target": "eng=0,hin=0"}, r"`target`: every weight is 0"),
+        (bad(), {"target": "eng=1e308,hin=1e308"}, r"`target`: eng has weight 1e\+308; give at"),
         (bad(), {"target": "eng=1,eng=2"}, r"`target`: eng is named twice; give one weight"),
         (bad(), {"target": "eng=x"}, r"`target`: 'eng=x' is not NAME or NAME=WEIGHT"),
         (bad(), {"form": "quadratic"}, r"mixture has no form 'quadratic'"),
