@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from corpora.arguments import real
+from corpora.arguments import real, refused
 from corpora.errors import InputError, did_you_mean
 from scaling.engine.stored import ends_of
 from scaling.mixtures.arms import apart_lines, arms_apart
@@ -120,6 +120,9 @@ def advise_mixture(
         InputError: an unknown text or language, numbers that cannot be, weights that are all 0, a
             cap on a text of unknown size, or caps below what the budget needs.
     """
+    for name, given in (("caps", caps), ("weights", weights), ("text_bytes", text_bytes)):
+        if given is not None and not isinstance(given, Mapping):
+            raise refused(name, given, "a mapping of names to numbers")
     target = language_weights({**law.target, **(weights or {})}, law.languages, "weights")
     sizes = {**law.text_bytes, **_of_texts(law, "text_bytes", text_bytes)}
     asked = _of_texts(law, "caps", caps)

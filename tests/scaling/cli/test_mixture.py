@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 import tokenize_lab as tl
+from corpora.errors import InputError
 from scaling.mixtures.design import epoch_caps
 from tests.cli import answer, command, mistake
 from tests.scaling.mixtures.planted import TEXTS, best, losses_at, runs_table
@@ -102,6 +103,9 @@ def test_the_library_reaches_it(folder: Path) -> None:
     assert again["predicted"].to_list() == table["predicted"].to_list()
     advice = found.best_mixture(caps={"hin": 2}, weights={"vie": 1})
     assert "hin" in advice.summary() and advice.to_json()["target"]["vie"] == 1
+    for argument in ("caps", "weights", "text_bytes"):
+        with pytest.raises(InputError, match=f"`{argument}`: 'x'; must be a mapping"):
+            found.best_mixture(**{argument: "x"})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
