@@ -28,6 +28,7 @@ _SECONDS, _BYTES_FOR_SECOND = 10, 50_000  # the slowest library encodes a megaby
 _MEMORY, _MEMORY_FOR_BYTE = 1 << 30, 256
 _SHOWN = 40
 _SENT = "_sent_apart"
+_WANDERS = frozenset("*+?{|")  # without these a pattern has one way to match at a place
 _LONGEST_WRITTEN = 8  # characters that a normaliser may put in another's place, or before a text
 _MOST_GROWING = 2  # of its steps that make a text longer
 
@@ -55,7 +56,8 @@ def is_strange(*parts: Mapping[str, Any] | None) -> bool:
     for part in _all_parts(parts):
         pattern = part.get("pattern")
         pattern = pattern if isinstance(pattern, Mapping) else {}
-        if "Regex" in pattern and pattern["Regex"] not in PUBLISHED:
+        expression = pattern.get("Regex")
+        if expression and expression not in PUBLISHED and _WANDERS.intersection(str(expression)):
             return True
         written = str(part.get("content") or part.get("prepend") or "")
         if len(written) > _LONGEST_WRITTEN:
