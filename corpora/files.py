@@ -12,7 +12,7 @@ import os
 import platform
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,18 @@ def removed(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def keep_newest(files: Iterable[Path], most: int) -> None:
+    """Remove the oldest of some files until so many are left.
+
+    Raises:
+        OSError: one is gone, or cannot be looked at.
+    """
+    listed = list(files)
+    if len(listed) > most:
+        for path in sorted(listed, key=lambda path: path.stat().st_mtime)[:-most]:
+            removed(path)
 
 
 def host() -> str:

@@ -177,6 +177,11 @@ def read_shape(kind: type[T], value: Any, what: str, remedy: str) -> T:
     return found
 
 
+def damaged(file: Path, fault: str, remedy: str) -> InputError:
+    """Return what says of a file whose fields have their types, and cannot be all the same."""
+    return InputError(f"{file}: is damaged ({fault}); {remedy}")
+
+
 def is_count(value: Any) -> bool:
     """Whether a value is a whole number from 0 that 64 bits hold."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST

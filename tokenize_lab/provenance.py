@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
-from corpora.errors import InputError
-from corpora.json_file import Amount, Hex, read_shape
+from corpora.json_file import Amount, Hex, damaged, read_shape
 
 REMEDY = "measure again"
 MOST_REPLICATES = 100_000
@@ -108,21 +107,21 @@ def checked(value: Any, file: Path) -> dict[str, Any]:
     found: Any = read_shape(Provenance, value, str(file), REMEDY)
     settings = found["settings"]
     if settings["replicates"] > MOST_REPLICATES:
-        raise _damaged(file, f"'settings.replicates' is more than {MOST_REPLICATES:,}")
+        raise damaged(file, f"'settings.replicates' is more than {MOST_REPLICATES:,}", REMEDY)
     for kind in ("corpora", "tokenizers"):
         names = Counter(part["name"] for part in found[kind])
         if not names:
-            raise _damaged(file, f"'{kind}' is empty")
+            raise damaged(file, f"'{kind}' is empty", REMEDY)
         name, times = names.most_common(1)[0]
         if times > 1:
-            raise _damaged(file, f"'{kind}' names {name!r} twice")
+            raise damaged(file, f"'{kind}' names {name!r} twice", REMEDY)
     tokenizers = [part["name"] for part in found["tokenizers"]]
     if settings["baseline"] not in tokenizers:
         what = f"'settings.baseline' is {settings['baseline']!r}, which no tokenizer is called"
-        raise _damaged(file, what)
+        raise damaged(file, what, REMEDY)
     empty = next((i for i, p in enumerate(found["tokenizers"], 1) if not p["vocabulary_size"]), 0)
     if empty:
-        raise _damaged(file, f"'tokenizers.{empty}.vocabulary_size' is 0")
+        raise damaged(file, f"'tokenizers.{empty}.vocabulary_size' is 0", REMEDY)
     result: dict[str, Any] = found
     return result
 
@@ -139,17 +138,14 @@ def checked_samples(
     found: list[Any] = read_shape(list[TokenizedSample], value, str(file), REMEDY)
     for place, sample in enumerate(found, 1):
         if sample["corpus"] not in corpora:
-            raise _damaged(file, f"'{place}.corpus' is none that was measured")
+            raise damaged(file, f"'{place}.corpus' is none that was measured", REMEDY)
         if sample["tokens"].keys() != set(tokenizers):
-            raise _damaged(file, f"'{place}.tokens' are not those of the tokenizers measured")
+            what = "are not those of the tokenizers measured"
+            raise damaged(file, f"'{place}.tokens' {what}", REMEDY)
         for name, tokens in sample["tokens"].items():
             where = f"{place}.tokens.{name}"
             other = tokens["bytes"]
             raw = sample["text"].encode() if other is None else bytes.fromhex(other)
             if len(tokens["ids"]) != len(tokens["sizes"]) or sum(tokens["sizes"]) != len(raw):
-                raise _damaged(file, f"'{where}' does not cover the bytes of its text")
+                raise damaged(file, f"'{where}' does not cover the bytes of its text", REMEDY)
     return found
-
-
-def _damaged(file: Path, what: str) -> InputError:
-    return InputError(f"{file}: is damaged ({what}); {REMEDY}")

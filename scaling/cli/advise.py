@@ -10,7 +10,7 @@ import typer
 from corpora.cli import JsonOption
 from corpora.errors import InputError
 from corpora.output import emit
-from scaling.cli.options import how_option, print_json
+from scaling.cli.options import how_option, named_number, print_json
 from tokenize_lab.cli import complete
 
 if TYPE_CHECKING:
@@ -258,13 +258,10 @@ def _of_a_mixture_alone(context: typer.Context) -> None:
 def _by_name(option: str, given: list[str] | None) -> dict[str, float]:
     found: dict[str, float] = {}
     for pair in (part for text in given or () for part in text.split(",")):
-        name, _, value = pair.rpartition("=")
+        name, number = named_number(option, pair, "NAME=X, as hin=2")
         if name in found:
             raise InputError(f"--{option} {pair}: {name} is named twice; give one number")
-        try:
-            found[name] = float(value if name else "")
-        except ValueError as error:
-            raise InputError(f"--{option} {pair}: give NAME=X, as hin=2") from error
+        found[name] = number
     return found
 
 

@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 from corpora.cli import JsonOption
-from corpora.errors import InputError
 from corpora.output import drawn, emit
-from scaling.cli.options import print_json
+from scaling.cli.options import named_number, print_json
 
 
 def flop_equivalent(
@@ -49,13 +48,8 @@ def flop_equivalent(
     from scaling.read_runs import read_runs
     from tokenize_lab.cli.tables import text_table
 
-    costs = {}
-    for pair in relative_costs or ():
-        name, _, value = pair.rpartition("=")
-        try:
-            costs[name] = float(value if name else "")
-        except ValueError as error:
-            raise InputError(f"--relative-cost {pair}: give ARM=R, e.g. new=.816") from error
+    wanted = "ARM=R, e.g. new=.816"
+    costs = dict(named_number("relative-cost", pair, wanted) for pair in relative_costs or ())
     found = flop_equivalents(read_runs(runs), reference, costs, reference_flops, served_share)
     if as_json:
         print_json([row._asdict() for row in found])

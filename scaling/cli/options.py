@@ -24,6 +24,19 @@ ShowOption = Annotated[bool, typer.Option("--show", help="print the file, do not
 RunArgument = Annotated[Path, typer.Argument(help="folder of a trained run", show_default=False)]
 
 
+def named_number(option: str, pair: str, wanted: str) -> tuple[str, float]:
+    """Return the name and the number of what an option was given as NAME=X.
+
+    Raises:
+        InputError: it is not that; saying what is `wanted`, as `NAME=X, as hin=2`.
+    """
+    name, _, value = pair.rpartition("=")
+    try:
+        return name, float(value if name else "")
+    except ValueError as error:
+        raise InputError(f"--{option} {pair}: give {wanted}") from error
+
+
 class PrecisionChoice(StrEnum):
     """Of matrix products."""
 

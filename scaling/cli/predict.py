@@ -9,7 +9,7 @@ import typer
 from corpora.cli import JsonOption
 from corpora.errors import InputError
 from corpora.output import drawn, emit
-from scaling.cli.options import output_option, print_json
+from scaling.cli.options import named_number, output_option, print_json
 
 if TYPE_CHECKING:
     from scaling.mixtures.result import MixtureLaw
@@ -80,7 +80,9 @@ def predict(
         "train_bytes": list(train_bytes or ()),
         "tokens": list(tokens or ()),
     }
-    _add_others(given, others or [])
+    for pair in others or ():
+        name, number = named_number("at", pair, "NAME=X, e.g. unique_tokens=1e9")
+        given.setdefault(name, []).append(number)
     law = mixture_law(fit)
     if law is not None:
         if any(given.values()) or downstream is not None:
@@ -133,15 +135,6 @@ def _predict_table(
     else:
         said = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in errors.items())
         emit([f"{law.name} by {law.form}: {said or 'the table has no losses to set beside'}\n"])
-
-
-def _add_others(given: dict[str, list[float]], pairs: list[str]) -> None:
-    for pair in pairs:
-        name, _, value = pair.partition("=")
-        try:
-            given.setdefault(name, []).append(float(value if name else ""))
-        except ValueError as error:
-            raise InputError(f"--at {pair}: give NAME=X, e.g. unique_tokens=1e9") from error
 
 
 def _print(found: "Predictions") -> None:

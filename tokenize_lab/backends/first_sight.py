@@ -12,7 +12,7 @@ import platform
 from pathlib import Path
 
 from corpora.errors import InputError, is_file, unreadable
-from corpora.files import removed
+from corpora.files import keep_newest
 from tokenize_lab.backends import apart
 from tokenize_lab.backends.forms import partner_of
 from tokenize_lab.packages import cache_folder
@@ -102,7 +102,4 @@ def _remember(mark: Path) -> None:
     with contextlib.suppress(OSError):  # it is opened once more the next time
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
-        marks = list(mark.parent.iterdir())
-        if len(marks) > _MOST_REMEMBERED:
-            for old in sorted(marks, key=lambda path: path.stat().st_mtime)[:-_MOST_REMEMBERED]:
-                removed(old)
+        keep_newest(mark.parent.iterdir(), _MOST_REMEMBERED)

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from corpora.files import new_beside, removed
+from corpora.files import keep_newest, new_beside, removed
 from tokenize_lab.packages import cache_folder
 
 T = TypeVar("T")
@@ -92,9 +92,7 @@ def _keep(path: Path, loaded: object) -> None:
         with os.fdopen(handle, "wb") as out:
             np.savez(out, **arrays)
         temporary.replace(path)
-        entries = sorted(path.parent.glob("*.npz"), key=lambda entry: entry.stat().st_mtime)
-        for entry in entries[:-_MOST_ENTRIES]:
-            removed(entry)
+        keep_newest(path.parent.glob("*.npz"), _MOST_ENTRIES)
     if temporary is not None:
         removed(temporary)
 

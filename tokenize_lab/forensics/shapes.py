@@ -4,8 +4,7 @@ and a vocabulary extended or pruned."""
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from corpora.errors import InputError
-from corpora.json_file import Amount, Hex, Share, read_shape
+from corpora.json_file import Amount, Hex, Share, damaged, read_shape
 
 REMEDY = "remove it or make it again"
 
@@ -259,22 +258,18 @@ def checked_finding(value: Any, kind: str, file: Path) -> dict[str, Any]:
     found: dict[str, Any] = read_shape(_SHAPES[kind], value, str(file), REMEDY)
     for name in ("tokenizer", "extended", "pruned"):
         if name in found and not found[name]["vocabulary_size"]:
-            raise _damaged(file, f"'{name}.vocabulary_size' is 0")
+            raise damaged(file, f"'{name}.vocabulary_size' is 0", REMEDY)
     if kind == "mixture" and not found["languages"]:
-        raise _damaged(file, "'languages' is empty")
+        raise damaged(file, "'languages' is empty", REMEDY)
     if kind == "extend":
         for place, row in enumerate(found["languages"], 1):
             if len(row["tokens"]) != found["added"] + 1:
                 what = "has not a number for each of the ids added, and one for none"
-                raise _damaged(file, f"'languages.{place}.tokens' {what}")
+                raise damaged(file, f"'languages.{place}.tokens' {what}", REMEDY)
             if len({count > 0 for count in row["tokens"]}) > 1:
-                raise _damaged(file, f"'languages.{place}.tokens' has zeros beside counts")
+                raise damaged(file, f"'languages.{place}.tokens' has zeros beside counts", REMEDY)
     for name in ("kept", "languages"):
         for place, row in enumerate(found.get(name, ()), 1):
             if row.get("texts", row.get("documents")) and not row["bytes"]:
-                raise _damaged(file, f"'{name}.{place}.bytes' is 0")
+                raise damaged(file, f"'{name}.{place}.bytes' is 0", REMEDY)
     return found
-
-
-def _damaged(file: Path, what: str) -> InputError:
-    return InputError(f"{file}: is damaged ({what}); {REMEDY}")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from corpora.errors import InputError
-from corpora.json_file import Amount, read_object, read_shape
+from corpora.json_file import Amount, damaged, read_object, read_shape
 
 FILE = "vocab_curve.json"
 _REMEDY = "make it again"
@@ -81,7 +81,7 @@ def load_curves(folder: Path) -> dict[str, Any]:
     for place, curve in enumerate(found["curves"], 1):
         fault = _fault(curve, tokenizers)
         if fault:
-            raise InputError(f"{path}: is damaged ('curves.{place}.{fault}); {_REMEDY}")
+            raise damaged(path, f"'curves.{place}.{fault}", _REMEDY)
     result: dict[str, Any] = found
     return result
 
