@@ -8,19 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from corpora.corpus import total_bytes
-from corpora.readers.settings import MAX_DOCUMENT_BYTES
 from tokenize_lab.cli.options import (
-    INPUT,
     OUTPUT,
     CacheFolder,
     Columns,
     Corpora,
-    Globs,
     Jobs,
-    LanguageField,
-    MaxDocumentBytes,
     NoCache,
-    ReadOptions,
     Replicates,
     RowsAsCsv,
     RowsAsJson,
@@ -28,6 +22,7 @@ from tokenize_lab.cli.options import (
     one_format,
     say,
 )
+from tokenize_lab.cli.reading import ReadOptions, reads_text
 from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:
@@ -35,10 +30,10 @@ if TYPE_CHECKING:
 
     from reports.leaderboard.standings import Leaderboard
 
-_input = partial(typer.Option, rich_help_panel=INPUT)
 _output = partial(typer.Option, rich_help_panel=OUTPUT)
 
 
+@reads_text("parallel", without=("unit", "on_invalid"))
 def leaderboard(
     specs: Annotated[
         Path,
@@ -58,17 +53,8 @@ def leaderboard(
     columns: Columns = "",
     as_json: RowsAsJson = False,
     as_csv: RowsAsCsv = False,
-    text_field: Annotated[str, _input(help="field or column that holds the text")] = "text",
-    language_field: LanguageField = None,
-    glob: Globs = None,
-    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
-    parallel: Annotated[
-        bool | None,
-        _input(
-            help="whether a folder of files named by language is one aligned corpus",
-            show_default="by its line counts",
-        ),
-    ] = None,
+    *,
+    reading: ReadOptions,
     replicates: Replicates = 1000,
     seed: Seed = 0,
     jobs: Jobs = 0,
@@ -90,13 +76,6 @@ def leaderboard(
     from tokenize_lab.cli.tables import chosen_rows
 
     one_format(as_json=as_json, as_csv=as_csv)
-    reading = ReadOptions(
-        text_field=text_field,
-        parallel=parallel,
-        language_field=language_field,
-        glob=glob,
-        max_document_bytes=max_document_bytes,
-    )
     opened = reading.open(corpora)
     with progress(total=total_bytes(opened)) as bars:
         built = build_leaderboard(

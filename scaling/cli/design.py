@@ -10,19 +10,9 @@ import typer
 
 from corpora.cli import JsonOption
 from corpora.output import emit
-from corpora.readers.settings import MAX_DOCUMENT_BYTES
 from scaling.cli.options import how_option, print_json
-from tokenize_lab.cli.options import (
-    Corpora,
-    Globs,
-    Invalid,
-    LanguageField,
-    MaxDocumentBytes,
-    ReadOptions,
-    TextField,
-    TxtUnit,
-    say,
-)
+from tokenize_lab.cli.options import Corpora, say
+from tokenize_lab.cli.reading import ReadOptions, reads_text
 from tokenize_lab.progress import progress
 
 constraint_option = partial(typer.Option, rich_help_panel="Constraints")
@@ -36,6 +26,7 @@ class VocabularySharing(StrEnum):
     LANGUAGE = "language"
 
 
+@reads_text()
 def design(
     corpora: Corpora,
     compute_flops: Annotated[
@@ -96,12 +87,8 @@ def design(
     far: Annotated[
         bool, how_option("--far", help="answer for a budget 1,000 times beyond those of the laws")
     ] = False,
-    text_field: TextField = "text",
-    language_field: LanguageField = None,
-    glob: Globs = None,
-    unit: TxtUnit = "line",
-    on_invalid: Invalid = "refuse",
-    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
+    *,
+    reading: ReadOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Design a tokenizer: try splitters, kinds and sizes, price each by the laws, make the best.
@@ -118,14 +105,6 @@ def design(
     """
     from scaling.design.design import design as run
 
-    reading = ReadOptions(
-        text_field,
-        unit,
-        on_invalid,
-        language_field=language_field,
-        glob=glob,
-        max_document_bytes=max_document_bytes,
-    )
     opened = reading.open(corpora)
     with progress() as bars:
         found = run(

@@ -21,7 +21,7 @@ from scaling.cli.options import (
     print_json,
     require_torch,
 )
-from tokenize_lab.cli.options import MaxDocumentBytes
+from tokenize_lab.cli.reading import MaxDocumentBytes
 from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:

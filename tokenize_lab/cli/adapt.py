@@ -8,19 +8,9 @@ import typer
 
 from corpora.cli import JsonOption
 from corpora.corpus import total_bytes
-from corpora.readers.settings import MAX_DOCUMENT_BYTES
 from tokenize_lab.cli import complete
-from tokenize_lab.cli.options import (
-    Corpora,
-    Globs,
-    Invalid,
-    LanguageField,
-    MaxDocumentBytes,
-    ReadOptions,
-    TextField,
-    TxtUnit,
-    say,
-)
+from tokenize_lab.cli.options import Corpora, say
+from tokenize_lab.cli.reading import ReadOptions, reads_text
 from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:
@@ -49,6 +39,7 @@ class Reuse(StrEnum):
     UNUSED = "unused"
 
 
+@reads_text()
 def extend(
     spec: BpeSpec,
     corpora: Corpora,
@@ -85,12 +76,8 @@ def extend(
             help="share of each language's documents that is measured, not learned from",
         ),
     ] = 0.1,
-    text_field: TextField = "text",
-    language_field: LanguageField = None,
-    glob: Globs = None,
-    unit: TxtUnit = "line",
-    on_invalid: Invalid = "refuse",
-    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
+    *,
+    reading: ReadOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Extend a BPE's vocabulary: new merges after the old ones, learned on its own encoding of a
@@ -111,14 +98,6 @@ def extend(
     from tokenize_lab.adapt.extend import extend as run
     from tokenize_lab.adapt.extend import kept_for
 
-    reading = ReadOptions(
-        text_field,
-        unit,
-        on_invalid,
-        language_field=language_field,
-        glob=glob,
-        max_document_bytes=max_document_bytes,
-    )
     opened, kept = reading.open(corpora), reading.open(keep or [])
     with kept_for(out, spec), progress(total=total_bytes(opened)) as bars:
         extension = run(
@@ -144,6 +123,7 @@ def extend(
     _deliver(extension.finding, file, extension_tables, as_json)
 
 
+@reads_text()
 def prune(
     spec: BpeSpec,
     corpora: Corpora,
@@ -163,12 +143,8 @@ def prune(
             rich_help_panel=KEPT,
         ),
     ] = False,
-    text_field: TextField = "text",
-    language_field: LanguageField = None,
-    glob: Globs = None,
-    unit: TxtUnit = "line",
-    on_invalid: Invalid = "refuse",
-    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
+    *,
+    reading: ReadOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Prune a BPE's vocabulary: its last merges go, or with --unused only leaves of the merge tree
@@ -185,14 +161,6 @@ def prune(
     from tokenize_lab.adapt.extend import kept_for
     from tokenize_lab.adapt.prune import prune as run
 
-    reading = ReadOptions(
-        text_field,
-        unit,
-        on_invalid,
-        language_field=language_field,
-        glob=glob,
-        max_document_bytes=max_document_bytes,
-    )
     opened = reading.open(corpora)
     with kept_for(out, spec), progress(total=total_bytes(opened)) as bars:
         pruned = run(spec, opened, to=to, drop=drop, unused=unused, progress=bars.report)

@@ -8,17 +8,9 @@ import typer
 from corpora.cli import JsonOption
 from corpora.corpus import total_bytes
 from corpora.errors import InputError
-from corpora.readers.settings import MAX_DOCUMENT_BYTES
 from tokenize_lab.cli.forensics import Spec
-from tokenize_lab.cli.options import (
-    Globs,
-    Invalid,
-    MaxDocumentBytes,
-    ReadOptions,
-    TextField,
-    TxtUnit,
-    say,
-)
+from tokenize_lab.cli.options import say
+from tokenize_lab.cli.reading import ReadOptions, reads_text
 from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:
@@ -38,6 +30,7 @@ _CLASSES = {
 }
 
 
+@reads_text(without=("language_field",))
 def byte_certificate(
     spec: Spec,
     out: Annotated[
@@ -65,11 +58,8 @@ def byte_certificate(
         bool,
         typer.Option("--total", help="--nats is the sum over the text", rich_help_panel=BPB),
     ] = False,
-    text_field: TextField = "text",
-    glob: Globs = None,
-    unit: TxtUnit = "line",
-    on_invalid: Invalid = "refuse",
-    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
+    *,
+    reading: ReadOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Certify the bytes of every id, which bits per byte rest on.
@@ -95,9 +85,6 @@ def byte_certificate(
         raise InputError("--out, --corpus or --check: give one; there is nothing to be done else")
     tokenizer = load_tokenizer(spec)
     theirs = None if check is None else read_byte_table(check, tokenizer.vocabulary_size)
-    reading = ReadOptions(
-        text_field, unit, on_invalid, glob=glob, max_document_bytes=max_document_bytes
-    )
     opened = reading.open(corpus or [])
     with progress(total=total_bytes(opened)) as bars:
         finding = certificate(

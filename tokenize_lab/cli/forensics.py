@@ -8,26 +8,19 @@ import typer
 from corpora.cli import JsonOption
 from corpora.corpus import total_bytes
 from corpora.errors import InputError
-from corpora.readers.settings import MAX_DOCUMENT_BYTES
 from tokenize_lab.cli import complete
 from tokenize_lab.cli.options import (
     CacheFolder,
     Columns,
     Corpora,
     CorporaIfAny,
-    Globs,
-    Invalid,
     Jobs,
-    LanguageField,
-    MaxDocumentBytes,
     NoCache,
-    ReadOptions,
     RowsAsCsv,
-    TextField,
-    TxtUnit,
     one_format,
     say,
 )
+from tokenize_lab.cli.reading import ReadOptions, reads_text
 from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:
@@ -48,17 +41,14 @@ FindingFolder = Annotated[
 ]
 
 
+@reads_text()
 def audit(
     spec: Spec,
     corpora: CorporaIfAny = None,
     as_json: JsonOption = False,
     out: FindingFolder = None,
-    text_field: TextField = "text",
-    language_field: LanguageField = None,
-    glob: Globs = None,
-    unit: TxtUnit = "line",
-    on_invalid: Invalid = "refuse",
-    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
+    *,
+    reading: ReadOptions,
     jobs: Jobs = 0,
     cache: CacheFolder = Path("out/cache"),
     no_cache: NoCache = False,
@@ -75,14 +65,6 @@ def audit(
     from tokenize_lab.forensics.audit import audit
     from tokenize_lab.forensics.tables import audit_tables
 
-    reading = ReadOptions(
-        text_field,
-        unit,
-        on_invalid,
-        language_field=language_field,
-        glob=glob,
-        max_document_bytes=max_document_bytes,
-    )
     opened = reading.open(corpora or [])
     with progress(total=total_bytes(opened)) as bars:
         finding = audit(
@@ -92,6 +74,7 @@ def audit(
     _deliver(finding, audit_tables(finding), as_json, out)
 
 
+@reads_text()
 def diff(
     first: Annotated[
         str,
@@ -106,12 +89,8 @@ def diff(
     as_csv: RowsAsCsv = False,
     as_json: JsonOption = False,
     out: FindingFolder = None,
-    text_field: TextField = "text",
-    language_field: LanguageField = None,
-    glob: Globs = None,
-    unit: TxtUnit = "line",
-    on_invalid: Invalid = "refuse",
-    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
+    *,
+    reading: ReadOptions,
     jobs: Jobs = 0,
     cache: CacheFolder = Path("out/cache"),
     no_cache: NoCache = False,
@@ -132,14 +111,6 @@ def diff(
     one_format(as_json=as_json, as_csv=as_csv)
     if (columns or as_csv) and not corpora:
         raise InputError("--columns and --csv are of the languages of a CORPUS; give one")
-    reading = ReadOptions(
-        text_field,
-        unit,
-        on_invalid,
-        language_field=language_field,
-        glob=glob,
-        max_document_bytes=max_document_bytes,
-    )
     opened = reading.open(corpora or [])
     with progress("reading", total_bytes(opened)) as bars:
         finding = diff(
@@ -159,17 +130,14 @@ def diff(
         emit(chosen_rows(rows, asked, as_json=as_json, as_csv=as_csv))
 
 
+@reads_text()
 def check(
     spec: Spec,
     corpora: Corpora,
     most: Annotated[int, typer.Option(min=1, help="differences to list")] = 10,
     as_json: JsonOption = False,
-    text_field: TextField = "text",
-    language_field: LanguageField = None,
-    glob: Globs = None,
-    unit: TxtUnit = "line",
-    on_invalid: Invalid = "refuse",
-    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
+    *,
+    reading: ReadOptions,
     jobs: Jobs = 0,
 ) -> None:
     """Run a tokenizer's own library beside what is counted here: are the ids of every document the
@@ -186,14 +154,6 @@ def check(
     from tokenize_lab.forensics.check import check
     from tokenize_lab.forensics.tables import check_tables
 
-    reading = ReadOptions(
-        text_field,
-        unit,
-        on_invalid,
-        language_field=language_field,
-        glob=glob,
-        max_document_bytes=max_document_bytes,
-    )
     opened = reading.open(corpora)
     with progress("checking", total_bytes(opened)) as bars:
         finding = check(spec, opened, most=most, jobs=jobs, progress=bars.report)
@@ -203,6 +163,7 @@ def check(
         raise typer.Exit(1)
 
 
+@reads_text()
 def mixture(
     spec: Spec,
     corpora: Corpora,
@@ -216,12 +177,8 @@ def mixture(
     seed: Annotated[int, typer.Option(min=0, help="of the resamples")] = 0,
     as_json: JsonOption = False,
     out: FindingFolder = None,
-    text_field: TextField = "text",
-    language_field: LanguageField = None,
-    glob: Globs = None,
-    unit: TxtUnit = "line",
-    on_invalid: Invalid = "refuse",
-    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
+    *,
+    reading: ReadOptions,
     jobs: Jobs = 0,
 ) -> None:
     """Infer how much of each language a BPE tokenizer was trained on, from the order of its merges.
@@ -237,14 +194,6 @@ def mixture(
     from tokenize_lab.forensics.mixture import mixture
     from tokenize_lab.forensics.tables import mixture_tables
 
-    reading = ReadOptions(
-        text_field,
-        unit,
-        on_invalid,
-        language_field=language_field,
-        glob=glob,
-        max_document_bytes=max_document_bytes,
-    )
     opened = reading.open(corpora)
     with progress(total=total_bytes(opened)) as bars:
         finding = mixture(

@@ -10,7 +10,6 @@ import typer
 
 from corpora.corpus import total_bytes
 from corpora.errors import InputError
-from corpora.readers.settings import MAX_DOCUMENT_BYTES, OnInvalid, Unit
 from tokenize_lab.cli import complete
 from tokenize_lab.cli.options import (
     HOW,
@@ -19,13 +18,8 @@ from tokenize_lab.cli.options import (
     CacheFolder,
     Columns,
     Corpora,
-    Globs,
     Jobs,
-    Language,
-    LanguageField,
-    MaxDocumentBytes,
     NoCache,
-    ReadOptions,
     Replicates,
     RowsAsCsv,
     RowsAsJson,
@@ -33,6 +27,7 @@ from tokenize_lab.cli.options import (
     one_format,
     say,
 )
+from tokenize_lab.cli.reading import ReadOptions, reads_text
 from tokenize_lab.counts.fields import TextSettings, WordSegmenter
 from tokenize_lab.progress import progress
 
@@ -59,6 +54,7 @@ class CountEngine(StrEnum):
     RAY = "ray"
 
 
+@reads_text("language", "domain", "parallel")
 def measure(
     corpora: Corpora,
     tokenizers: Annotated[
@@ -92,25 +88,8 @@ def measure(
         str | None,
         _output(help="tokenizer that differences are taken to", show_default="the first"),
     ] = None,
-    language: Language = None,
-    domain: Annotated[
-        str | None, _input(help="domain of all the text; `code` adds code measures")
-    ] = None,
-    text_field: Annotated[str, _input(help="field or column that holds the text")] = "text",
-    language_field: LanguageField = None,
-    glob: Globs = None,
-    unit: Annotated[Unit, _input(help="what a document of a .txt file is: line or file")] = "line",
-    on_invalid: Annotated[
-        OnInvalid, _input(help="what to do with invalid UTF-8: refuse, replace or skip")
-    ] = "refuse",
-    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
-    parallel: Annotated[
-        bool | None,
-        _input(
-            help="whether a folder of files named by language is one aligned corpus",
-            show_default="by its line counts",
-        ),
-    ] = None,
+    *,
+    reading: ReadOptions,
     words: Annotated[
         WordSegmenter, _how(help="how words are told apart")
     ] = WordSegmenter.WHITESPACE,
@@ -160,17 +139,6 @@ def measure(
     from tokenize_lab.tokenizer_spec import load_tokenizers
 
     one_format(as_json=as_json, as_csv=as_csv)
-    reading = ReadOptions(
-        text_field,
-        unit,
-        on_invalid,
-        language,
-        domain,
-        parallel,
-        language_field,
-        glob or (),
-        max_document_bytes,
-    )
     opened = reading.open(corpora)
     if columns and not explain:
         _refuse_unknown(columns, group_by)

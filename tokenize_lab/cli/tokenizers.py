@@ -8,7 +8,6 @@ import typer
 
 from corpora.cli import JsonOption
 from corpora.errors import InputError, as_options
-from corpora.readers.settings import MAX_DOCUMENT_BYTES
 from tokenize_lab.cli import complete
 from tokenize_lab.cli.adapt import extend, prune
 from tokenize_lab.cli.certificate import byte_certificate
@@ -16,18 +15,12 @@ from tokenize_lab.cli.forensics import audit, check, diff, mixture
 from tokenize_lab.cli.options import (
     Columns,
     Corpora,
-    Globs,
-    Invalid,
-    LanguageField,
-    MaxDocumentBytes,
-    ReadOptions,
     RowsAsCsv,
     RowsAsJson,
-    TextField,
-    TxtUnit,
     one_format,
     say,
 )
+from tokenize_lab.cli.reading import ReadOptions, reads_text
 from tokenize_lab.progress import progress
 
 if TYPE_CHECKING:
@@ -46,6 +39,7 @@ app = typer.Typer(
 
 
 @app.command()
+@reads_text()
 def train(
     corpora: Corpora,
     kind: Annotated[
@@ -91,12 +85,8 @@ def train(
     superword_words: Annotated[
         int, typer.Option(help="superbpe: the most words a token may span", show_default="4")
     ] = 0,
-    text_field: TextField = "text",
-    language_field: LanguageField = None,
-    glob: Globs = None,
-    unit: TxtUnit = "line",
-    on_invalid: Invalid = "refuse",
-    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
+    *,
+    reading: ReadOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Train a tokenizer: the same corpus and settings give the same file, to the byte.
@@ -130,14 +120,6 @@ def train(
         seed=seed,
         stage_split=stage_split,
         superword_words=superword_words,
-    )
-    reading = ReadOptions(
-        text_field,
-        unit,
-        on_invalid,
-        language_field=language_field,
-        glob=glob,
-        max_document_bytes=max_document_bytes,
     )
     opened = reading.open(corpora)
     text = joined(opened)

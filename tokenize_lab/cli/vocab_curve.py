@@ -7,33 +7,26 @@ from typing import Annotated
 import typer
 
 from corpora.errors import InputError, as_options
-from corpora.readers.settings import MAX_DOCUMENT_BYTES
 from tokenize_lab.cli import complete
 from tokenize_lab.cli.options import (
     OUTPUT,
     CacheFolder,
     Columns,
     Corpora,
-    Globs,
-    Invalid,
     Jobs,
-    Language,
-    LanguageField,
-    MaxDocumentBytes,
     NoCache,
-    ReadOptions,
     Replicates,
     RowsAsCsv,
     RowsAsJson,
     Seed,
-    TextField,
-    TxtUnit,
     one_format,
     say,
 )
+from tokenize_lab.cli.reading import ReadOptions, reads_text
 from tokenize_lab.progress import progress
 
 
+@reads_text("language")
 def vocab_curve(
     corpora: Corpora,
     tokenizers: Annotated[
@@ -70,13 +63,8 @@ def vocab_curve(
     out: Annotated[
         Path, typer.Option(help="folder for vocab_curve.json", rich_help_panel=OUTPUT)
     ] = Path("out/vocab-curve"),
-    language: Language = None,
-    text_field: TextField = "text",
-    language_field: LanguageField = None,
-    glob: Globs = None,
-    unit: TxtUnit = "line",
-    on_invalid: Invalid = "refuse",
-    max_document_bytes: MaxDocumentBytes = MAX_DOCUMENT_BYTES,
+    *,
+    reading: ReadOptions,
     replicates: Replicates = 1000,
     seed: Seed = 0,
     jobs: Jobs = 0,
@@ -104,15 +92,6 @@ def vocab_curve(
     one_format(as_json=as_json, as_csv=as_csv)
     if at and every:
         raise InputError("--every shows every size, those of --at among them; give one of them")
-    reading = ReadOptions(
-        text_field,
-        unit,
-        on_invalid,
-        language,
-        language_field=language_field,
-        glob=glob,
-        max_document_bytes=max_document_bytes,
-    )
     opened = reading.open(corpora)
     text = joined(opened)
     with being_written(out), progress("measuring", text.size_bytes) as bars:
