@@ -8,6 +8,8 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -23,19 +25,28 @@ class Interrupted(BaseException):
     """Ctrl-C, under a name that no library on the way takes for its own."""
 
 
-def build_app() -> "typer.Typer":
-    """Return the `tokenize-lab` command."""
+# Where each command, and each group of commands, stands; help lists them in this order.
+_COMMANDS = {
+    "demo": "reports.cli",
+    "leaderboard": "reports.leaderboard.command",
+    "measure": "tokenize_lab.cli.measure",
+    "report": "reports.cli",
+    "vocab-curve": "tokenize_lab.cli.vocab_curve",
+}
+_GROUPS = {
+    "cache": "tokenize_lab.cli.cache",
+    "corpora": "corpora.cli",
+    "tokenizers": "tokenize_lab.cli.tokenizers",
+    "scaling": "scaling.cli.app",
+}
+
+
+def build_app(words: Sequence[str] = ()) -> "typer.Typer":
+    """Return the `tokenize-lab` command; of it, where the first of `words` names a command or a
+    group, no more than that, since building the others takes longer than running some."""
     import typer
 
-    from corpora.cli import app as corpora
-    from reports.cli import demo, report
-    from reports.leaderboard.command import leaderboard
-    from scaling.cli.app import app as scaling
-    from tokenize_lab.cli.cache import app as cache
     from tokenize_lab.cli.help import plain_help
-    from tokenize_lab.cli.measure import measure
-    from tokenize_lab.cli.tokenizers import app as tokenizers
-    from tokenize_lab.cli.vocab_curve import vocab_curve
 
     app = typer.Typer(
         name="tokenize-lab",
@@ -43,12 +54,13 @@ def build_app() -> "typer.Typer":
         pretty_exceptions_enable=False,
         help="How many bytes should one token hold? Measure, train, fit, decide.",
     )
-    for command in (demo, leaderboard, measure, report, vocab_curve):
-        app.command()(command)
-    app.add_typer(cache, name="cache")
-    app.add_typer(corpora, name="corpora")
-    app.add_typer(tokenizers, name="tokenizers")
-    app.add_typer(scaling, name="scaling")
+    wanted = {*words[:1]} & {*_COMMANDS, *_GROUPS} or {*_COMMANDS, *_GROUPS}
+    for name, home in _COMMANDS.items():
+        if name in wanted:
+            app.command(name)(getattr(import_module(home), name.replace("-", "_")))
+    for name, home in _GROUPS.items():
+        if name in wanted:
+            app.add_typer(import_module(home).app, name=name)
 
     show_version = typer.Option(
         "--version", help="Show the version and exit.", callback=_print_version, is_eager=True
@@ -77,7 +89,7 @@ def main() -> None:
         from corpora.errors import InputError, as_options, unreadable
         from corpora.output import silence
 
-        app = build_app()
+        app = build_app(sys.argv[1:])
         try:
             app()
         except InputError as error:

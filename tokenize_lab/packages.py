@@ -22,7 +22,6 @@ from corpora.json_file import read_file
 from corpora.locks import lock, scratch_folder
 from tokenize_lab.archives import contains, extract, member_sizes
 from tokenize_lab.backends.forms import partner_of
-from tokenize_lab.registries import fetch
 
 PREFIXES = ("npm:", "pypi:")
 _VERSION = 1
@@ -229,6 +228,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def _fetched(spec: PackageSpec, before: KeptPackage | None) -> tuple[PackageSpec, KeptPackage]:
     """Fetch and keep a package's archive."""
+    from tokenize_lab.registries import fetch  # its network code is much to load
+
     with scratch_folder(spec.folder, ".fetch-") as temporary:
         archive, version = fetch(spec.registry, spec.package, spec.version, temporary)
         spec = replace(spec, version=version)

@@ -64,10 +64,14 @@ def kept(
 
 
 def _path(content: bytes, asked: Iterable[str]) -> Path:
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in _LIBRARIES]
-    digest = hashlib.sha256("\0".join((_sources(), *versions, *asked)).encode())
+    digest = hashlib.sha256("\0".join((_sources(), *_versions(), *asked)).encode())
     digest.update(hashlib.sha256(content).digest())
     return cache_folder() / "vocabularies" / f"{digest.hexdigest()}.npz"
+
+
+@cache
+def _versions() -> tuple[str, ...]:
+    return tuple(f"{name} {importlib.metadata.version(name)}" for name in _LIBRARIES)
 
 
 @cache

@@ -132,7 +132,6 @@ def measure(
     tokenize-lab measure folder -t hf:a.json -t sp:b.model --group-by domain
     """
     from corpora.output import drawn, emit, json_list
-    from tokenize_lab.cli.tables import chosen_rows, csv_lines, measure_tables, plan_table
     from tokenize_lab.counts.sharing import encoding_plans, plan_rows
     from tokenize_lab.measurement import measure as measured
     from tokenize_lab.results import measured_before
@@ -144,6 +143,8 @@ def measure(
         _refuse_unknown(columns, group_by)
     loaded = load_tokenizers(tokenizers)
     if explain:
+        from tokenize_lab.cli.tables import chosen_rows, plan_table
+
         plan = plan_rows(encoding_plans(loaded, TextSettings(words, graphemes), tried=True))
         if columns or as_csv:
             asked = columns or ",".join(plan[0])
@@ -177,10 +178,13 @@ def measure(
         say([f"{out}: replaced the measurement there, of {before} (--out DIR keeps both)"])
     say([f"counts, samples and provenance: {out} (then: tokenize-lab report {out})"])
     say([*results.remarks(), *reading.remarks(opened)])
+    if as_json and not columns:
+        emit(json_list(results.rows()))
+        return
+    from tokenize_lab.cli.tables import chosen_rows, csv_lines, measure_tables
+
     if columns:
         emit(chosen_rows(results.rows(), columns, as_json=as_json, as_csv=as_csv))
-    elif as_json:
-        emit(json_list(results.rows()))
     elif as_csv:
         emit(csv_lines(results.rows()))
     else:
