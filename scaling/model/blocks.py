@@ -6,12 +6,12 @@ Shapes in names: R rows, W positions, D model width, H heads, C width of a head.
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scaling.model.attention import Attend, Masked
 from scaling.model.fused import by_hand, norm, norm_linear, norm_swiglu
 from scaling.model.fused_attention import norm_attention
+from scaling.model.members import linear
 
 ROPE_THETA = 5e5  # BLT (arXiv 2412.09871), section 4
 _HEAD_WIDTH = 64  # of table 4's local modules; the nearest that divides the width is taken
@@ -133,7 +133,7 @@ class SelfAttention(nn.Module):
 
     def merge(self, mixed_RHWC: Tensor) -> Tensor:
         """Return the heads' mixtures [R, H, W, C] side by side and projected: [R, W, D]."""
-        return F.linear(mixed_RHWC.transpose(1, 2).flatten(2), self.out)
+        return linear(mixed_RHWC.transpose(1, 2).flatten(2), self.out)
 
 
 class SwiGLU(nn.Module):

@@ -11,7 +11,6 @@ width h, G global width d.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scaling.data.windows import TokenBatch
@@ -31,6 +30,7 @@ from scaling.model.blocks import (
 from scaling.model.cross_attention import LatentReading, PatchedBytes, PatchPooling, patched_bytes
 from scaling.model.diffusion import BlockInputs, BlockRows, CellEmbedding, decode_with_blocks
 from scaling.model.fused import norm_head_nats, norm_linear
+from scaling.model.members import embedded, linear
 
 
 class ByteLatentTransformer(nn.Module):
@@ -118,7 +118,7 @@ class ByteLatentTransformer(nn.Module):
         """Return the encoder's states, the latents' slots, and what the decoder needs besides."""
         width, device = batch.inputs.shape[1], batch.inputs.device
         attend = windowed(width, self.window, batch.segments, device)
-        x_RWD = F.embedding(batch.inputs, self.embedding)
+        x_RWD = embedded(batch.inputs, self.embedding)
         rotary = self.local_rotary(range(width), x_RWD)
         x_RWD = self.encode(x_RWD, rotary, attend)
         slots_RPKD = self.pooling(x_RWD, batch.pools)
@@ -153,11 +153,11 @@ class ByteLatentTransformer(nn.Module):
 
     def think(self, slots_RPKD: Tensor, positions: range, attend: Attend) -> Tensor:
         """Return the slots after the global module."""
-        x_RPG = F.linear(slots_RPKD.flatten(2), self.up)
+        x_RPG = linear(slots_RPKD.flatten(2), self.up)
         rotary = self.global_rotary(positions, x_RPG)
         for block in self.blocks:
             x_RPG = block(x_RPG, rotary, attend)
-        out_RPKD: Tensor = F.linear(x_RPG, self.down).unflatten(-1, slots_RPKD.shape[2:])
+        out_RPKD: Tensor = linear(x_RPG, self.down).unflatten(-1, slots_RPKD.shape[2:])
         return out_RPKD
 
     def decode(

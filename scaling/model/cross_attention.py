@@ -24,13 +24,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scaling.data.windows import TokenBatch
 from scaling.model.blocks import RMSNorm, matrix
 from scaling.model.fused import norm_linear
+from scaling.model.members import linear
 
 
 class Pools(NamedTuple):
@@ -102,7 +102,7 @@ class PatchPooling(_CrossAttention):
             taken = pools.taken(torch.cat((x_RWD.to(kv.dtype), kv), dim=-1))
             bytes_RPMD, k_RPMD, v_RPMD = taken.split(width, dim=-1)
         # A patch is padded with a byte of its own, which leaves its maximum as it is.
-        slots = F.linear(bytes_RPMD.amax(dim=2), self.pool)
+        slots = linear(bytes_RPMD.amax(dim=2), self.pool)
         slots_RPKD = slots.unflatten(-1, (self.slots, width))
         q_RPKHC = self.queries(slots_RPKD)
         k_RPMHC = k_RPMD.unflatten(-1, (self.heads, -1))
@@ -112,7 +112,7 @@ class PatchPooling(_CrossAttention):
             scores = scores.masked_fill(~pools.is_member[:, :, None, :, None], -math.inf)
         weights = scores.softmax(dim=3).to(v_RPMHC.dtype)
         mixed = (weights.unsqueeze(-1) * v_RPMHC.unsqueeze(2)).sum(3).flatten(-2)
-        after_RPKD: Tensor = slots_RPKD + F.linear(mixed, self.out)
+        after_RPKD: Tensor = slots_RPKD + linear(mixed, self.out)
         return after_RPKD
 
 
@@ -143,7 +143,7 @@ class LatentReading(_CrossAttention):
         scores = _exact((q.unsqueeze(3) * k).sum(-1))  # [R, groups, bytes, K, H]
         weights = scores.softmax(dim=3).to(v.dtype)
         mixed = (weights.unsqueeze(-1) * v).sum(3).view(rows, x_RWD.shape[1], -1)
-        after_RWD: Tensor = x_RWD + F.linear(mixed, self.out)
+        after_RWD: Tensor = x_RWD + linear(mixed, self.out)
         return after_RWD
 
     def _single(self, x_RWD: Tensor, slots_RP1D: Tensor, latent_of_byte: Tensor | None) -> Tensor:
@@ -151,7 +151,7 @@ class LatentReading(_CrossAttention):
         idle = (self.query, self.query_norm.gain)
         x_RWD = _Idle.apply(x_RWD, *idle)  # type: ignore[no-untyped-call]
         _, v_RPD = self.keys_values(slots_RP1D.squeeze(2)).chunk(2, dim=-1)
-        read_RPD = F.linear(v_RPD, self.out)
+        read_RPD = linear(v_RPD, self.out)
         if latent_of_byte is None:
             grouped = x_RWD.unflatten(1, (read_RPD.shape[1], -1))
             after_RWD: Tensor = (grouped + read_RPD.unsqueeze(2)).flatten(1, 2)

@@ -3,7 +3,8 @@
 Channels run along the first axis, positions along the second: the halves that rotary positions
 pair, and heads, are then contiguous, and a chunk's keys, its own and those of chunks before it, are
 a view that overlaps the next, so nothing is copied to be laid side by side. Rows follow one
-another; the mask keeps a row's first chunk from the last one of the row before.
+another; the mask keeps a row's first chunk from the last one of the row before. Weights may be
+those of many models (`scaling.model.members`): a slice then holds rows of one of them.
 
 Shapes in names: R rows, W positions, D width, H heads, C width of a head, B = C / 2; G rows of a
 slice, of P = G W positions; N chunks of Q queries in a row, M = G N in a slice, each of which
@@ -18,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from scaling.model.fused import SLICE_FLOATS, gain_gradients, unit_gradient, unit_of
+from scaling.model.fused import SLICE_FLOATS, SlicePlace, gain_gradients, unit_gradient, unit_of
 
 
 def norm_attention(
@@ -68,6 +69,18 @@ def _unchunked(x_MCK: Tensor, rows: int, queries: int) -> Tensor:
     return whole
 
 
+def _slices(rows: int, step: int, weight: Tensor) -> list[tuple[slice, SlicePlace]]:
+    """Return slices of so many rows at most, and of which weights each is."""
+    if weight.dim() == 2:
+        return [(slice(first, min(first + step, rows)), ...) for first in range(0, rows, step)]
+    each = rows // len(weight)
+    return [
+        (slice(first, min(first + step, (member + 1) * each)), member)
+        for member in range(len(weight))
+        for first in range(member * each, (member + 1) * each, step)
+    ]
+
+
 class _NormAttention(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -84,18 +97,18 @@ class _NormAttention(torch.autograd.Function):
         positions, width = x_RWD.shape[1:]
         chunks, queries, keys = bias.shape[1:]
         before, padded, channels = keys - queries, chunks * queries, width // heads
-        scaled = qkv * gain_D
-        scaled[:width] *= 1 / math.sqrt(channels)
+        scaled = qkv * gain_D.unsqueeze(-2)
+        scaled[..., :width, :] *= 1 / math.sqrt(channels)
         cos_B1W, sin_B1W = (x.t().contiguous().unsqueeze(1) for x in (cos_WB, sin_WB))
         after_RWD = torch.empty_like(x_RWD, memory_format=torch.contiguous_format)
         step = max(1, SLICE_FLOATS // (padded * keys))
-        biases = bias.split(step) if len(bias) > 1 else [bias] * len(x_RWD)
+        parts = _slices(len(x_RWD), step, qkv)
         saved = []
-        for x_GWD, after_GWD, seen in zip(x_RWD.split(step), after_RWD.split(step), biases):  # noqa: B905  # one bias may do for all
-            rows = len(x_GWD)
-            source, after_PD = x_GWD.flatten(0, 1), after_GWD.flatten(0, 1)
+        for at, of in parts:
+            source, after_PD = x_RWD[at].flatten(0, 1), after_RWD[at].flatten(0, 1)
+            seen, rows = bias[at] if len(bias) > 1 else bias, at.stop - at.start
             unit_PD, factor_P1 = unit_of(source)
-            q, k, v = (scaled @ unit_PD.t()).view(3, heads, channels, rows, positions)
+            q, k, v = (scaled[of] @ unit_PD.t()).view(3, heads, channels, rows, positions)
             # Beyond the rows' ends are zeros: keys that nobody sees, queries that nobody reads.
             held = x_RWD.new_zeros(3, heads, channels, before + rows * padded)
             here = held[..., before:].unflatten(-1, (rows, padded))[..., :positions]
@@ -111,11 +124,11 @@ class _NormAttention(torch.autograd.Function):
                 torch.softmax(weights, -1, out=weights)
                 mixed = (weights @ v_MCK.transpose(1, 2)).view(rows, padded, channels)
                 mixed_PC = mixed[:, :positions].reshape(-1, channels)
-                out_DC = out_DD.chunk(heads, dim=1)[head]
+                out_DC = out_DD[of].chunk(heads, dim=1)[head]
                 source = torch.addmm(source, mixed_PC, out_DC.t(), out=after_PD)
                 saved += [weights, mixed_PC]
         ctx.save_for_backward(gain_D, qkv, out_DD, scaled, cos_B1W, sin_B1W, *saved)
-        ctx.heads, ctx.step = heads, step
+        ctx.heads, ctx.parts = heads, parts
         return after_RWD
 
     @staticmethod
@@ -126,8 +139,8 @@ class _NormAttention(torch.autograd.Function):
         channels = width // heads
         of_x_RWD = torch.empty_like(g_RWD, memory_format=torch.contiguous_format)
         of_scaled, of_out = torch.zeros_like(qkv), torch.zeros_like(out_DD)
-        parts = zip(g_RWD.split(ctx.step), of_x_RWD.split(ctx.step), strict=True)
-        for part, (g_GWD, of_x_GWD) in enumerate(parts):
+        for part, (at, of) in enumerate(ctx.parts):
+            g_GWD, of_x_GWD = g_RWD[at], of_x_RWD[at]
             first = part * (3 + 2 * heads)
             unit_PD, factor_P1, held, *by_head = saved[first : first + 3 + 2 * heads]
             rows, g_PD = len(g_GWD), g_GWD.reshape(-1, width)
@@ -135,7 +148,7 @@ class _NormAttention(torch.autograd.Function):
             for head in range(heads):
                 weights, mixed_PC = by_head[2 * head : 2 * head + 2]
                 queries, keys = weights.shape[1:]
-                out_DC, of_out_DC = (x.chunk(heads, dim=1)[head] for x in (out_DD, of_out))
+                out_DC, of_out_DC = (x[of].chunk(heads, dim=1)[head] for x in (out_DD, of_out))
                 of_out_DC += g_PD.t() @ mixed_PC
                 of_mixed_CP = out_DC.t() @ g_PD.t()
                 # What softmax subtracts, the sum of weights times their gradients, is this too.
@@ -159,9 +172,9 @@ class _NormAttention(torch.autograd.Function):
             _rotate(of_turned[1], cos_B1W, -sin_B1W, of_projected[1])
             of_projected[2] = of_turned[2]
             of_projected = of_projected.view(3 * width, -1)
-            torch.addmm(of_scaled, of_projected, unit_PD, out=of_scaled)
-            of_unit = unit_gradient(of_projected.t() @ scaled, unit_PD, factor_P1)
+            torch.addmm(of_scaled[of], of_projected, unit_PD, out=of_scaled[of])
+            of_unit = unit_gradient(of_projected.t() @ scaled[of], unit_PD, factor_P1)
             torch.add(of_unit.view(g_GWD.shape), g_GWD, out=of_x_GWD)
-        of_scaled[:width] *= 1 / math.sqrt(channels)
+        of_scaled[..., :width, :] *= 1 / math.sqrt(channels)
         of_gain, of_qkv = gain_gradients(of_scaled, qkv, gain_D)
         return of_x_RWD, of_gain, of_qkv, of_out, None, None, None, None

@@ -6,7 +6,6 @@ Shapes in names: R rows, W positions, D model width, V vocabulary.
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scaling.data.windows import TokenBatch
@@ -23,6 +22,7 @@ from scaling.model.blocks import (
 )
 from scaling.model.cross_attention import Tokens, tokens
 from scaling.model.fused import norm_head_nats, norm_linear
+from scaling.model.members import embedded, spread
 
 
 class SubwordTransformer(nn.Module):
@@ -61,8 +61,9 @@ class SubwordTransformer(nn.Module):
     def embed(self, inputs_RW: Tensor) -> Tensor:
         """Return [R, W, D]; id V is BOS."""
         is_bos = inputs_RW == self.shape.vocabulary_size
-        x_RWD = F.embedding(inputs_RW.masked_fill(is_bos, 0), self.embedding)
-        return torch.where(is_bos.unsqueeze(-1), self.bos, x_RWD * self.embedding_scale)
+        x_RWD = embedded(inputs_RW.masked_fill(is_bos, 0), self.embedding)
+        bos = spread(self.bos.squeeze(-2), x_RWD)
+        return torch.where(is_bos.unsqueeze(-1), bos, x_RWD * self.embedding_scale)
 
     def inputs(self, batch: TokenBatch, device: torch.device) -> Tokens:
         """Return what `forward` takes."""
