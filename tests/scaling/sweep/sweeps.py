@@ -5,15 +5,40 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from scaling.config.sweep_file import read_sweep_file
 from scaling.record import read_record, write_spec
 from scaling.spec import RunSpec
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
+from scaling.sweep.plan import plan_sweep, write_plan
 from scaling.sweep.status import RunStatus, SweepStatus
-from tests.scaling.train.runs import blt_spec, remains, small_shards
+from tests.scaling.train.runs import CPU, blt_spec, remains, small_shards
 
 ENDED = {"metrics.jsonl", "model.safetensors", "record.json", "spec.json"}
 DIVERGED = ENDED - {"model.safetensors"}
 FAILED = {"record.json", "spec.json"}
+
+
+TRUNKS = """\
+name = "trunks"
+compute_flops = [1e8, 2e8, 4e8]
+seeds = [0, 1]
+[texts.english]
+corpus = ["embedded:eng_Latn"]
+held_out_bytes = 1000
+[[arms]]
+family = "blt"
+sizes = [[1, 16]]
+local_layers = 1
+local_dim = 16
+cross_factor = 1
+patching = "static"
+compression_rates = [4]
+[training]
+batch_bytes = 256
+context_bytes = 64
+window_bytes = 16
+shared_trunk = true
+"""
 
 
 def tiny(seed: int, steps: int = 12, **training: Any) -> RunSpec:
@@ -36,6 +61,18 @@ def planned(path: Path, specs: Iterable[RunSpec]) -> tuple[SweepFolder, list[Job
 def six(path: Path) -> tuple[SweepFolder, list[Job]]:
     """Plan a sweep of six tiny runs of different lengths."""
     return planned(path, [tiny(seed, 8 + 4 * seed) for seed in range(6)])
+
+
+def planned_trunks(path: Path, text: str = TRUNKS) -> tuple[SweepFolder, list[Job]]:
+    """Plan a sweep of two curves of three budgets, each with its trunk."""
+    file, folder = path / "sweep.toml", SweepFolder(path / "out")
+    path.mkdir(exist_ok=True)
+    file.write_text(text)
+    asked = read_sweep_file(file)
+    plan = plan_sweep(
+        asked, file, folder, lambda *_: lambda _: 0, settings=CPU, workers=1, calibrate=False
+    )
+    return folder, list(write_plan(folder, asked.name, plan.runs).jobs)
 
 
 def all_remains(folder: SweepFolder, jobs: Iterable[Job]) -> dict[str, Any]:

@@ -33,9 +33,11 @@ from scaling.train.progress import StopRequest
 from tests.conftest import ROOT
 from tests.scaling.sweep.sweeps import (
     ENDED,
+    TRUNKS,
     all_remains,
     names,
     planned,
+    planned_trunks,
     run_of,
     six,
     statuses,
@@ -94,6 +96,14 @@ def outcomes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Outcome]]:
     return heard
 
 
+def node_of(nodes: Nodes, run_id: str) -> str:
+    """Return the node that has a run in a folder of its own."""
+    context = importlib.import_module("ray").get_runtime_context()
+    below = Path(context.get_temp_dir()) / "tokenize-lab"
+    (found,) = [node for node in nodes.nodes if list(below.glob(f"{node}/*/runs/{run_id}"))]
+    return str(found)
+
+
 def six_long(path: Path) -> tuple[SweepFolder, list[Job]]:
     """Plan six runs long enough for a node to die in."""
     return planned(path, [tiny(seed, 300 + 4 * seed) for seed in range(6)])
@@ -137,6 +147,53 @@ def test_a_node_dies_and_every_run_ends_once_with_the_same_bits(
     assert names(there.path) == {"runs", "shards", "sweep.json"}
     unpacked = Counter(outcome.node for _, outcome in outcomes if outcome.unpacked)
     assert len(unpacked) == 2 and set(unpacked.values()) == {1}
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_branches_wait_for_their_trunk_and_end_with_the_same_bits(
+    tmp_path: Path, nodes: Nodes, outcomes: list[tuple[str, Outcome]]
+) -> None:
+    here, jobs = planned_trunks(tmp_path / "here")
+    there, _ = planned_trunks(tmp_path / "there")
+    run_local(here, workers_per_device=2)
+    assert run_ray(there, address=nodes.address).counts["finished"] == 6
+    assert all_remains(there, jobs) == all_remains(here, jobs)
+    assert all(names(there.run(job.run_id)) == ENDED for job in jobs)
+    order = [run_id for run_id, _ in outcomes]
+    left = {run_id: set(outcome.branches) for run_id, outcome in outcomes if outcome.branches}
+    for job in jobs:
+        if job.trunk:
+            assert job.run_id in left[job.trunk]
+            assert order.index(job.trunk) < order.index(job.run_id)
+    assert len(left) == 2 and len(order) == 6
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_trunk_whose_node_dies_is_trained_again_before_its_branches(
+    tmp_path: Path, nodes: Nodes, outcomes: list[tuple[str, Outcome]]
+) -> None:
+    budgets = "compute_flops = [4e8, 8e8, 8e9]"
+    text = TRUNKS.replace("compute_flops = [1e8, 2e8, 4e8]", budgets).replace("[0, 1]", "[0]")
+    here, jobs = planned_trunks(tmp_path / "here", text)
+    there, _ = planned_trunks(tmp_path / "there", text)
+    run_local(here)
+    (trunk,) = (job for job in jobs if not job.trunk)
+    killed: list[str] = []
+
+    def watch(state: SweepStatus) -> None:
+        steps = {run.job.run_id: run.step for run in state.runs}
+        branches_at = max(job.branches_at for job in jobs)
+        if not killed and steps[trunk.run_id] > branches_at:
+            killed.append(node_of(nodes, trunk.run_id))
+            nodes.kill(killed[0])
+
+    assert run_ray(there, address=nodes.address, watch=watch).counts["finished"] == 3
+    assert killed and outcomes[0][0] == trunk.run_id
+    assert all_remains(there, jobs) == all_remains(here, jobs)
 
 
 @needs_ray

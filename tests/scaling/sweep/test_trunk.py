@@ -9,55 +9,21 @@ from typing import Any
 import pytest
 
 from corpora.errors import InputError
-from scaling.config.sweep_file import read_sweep_file
 from scaling.data.shards import open_shards
 from scaling.record import RECORD, SPEC, read_record, read_spec
 from scaling.spec import RunSpec
 from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.local import run_local
-from scaling.sweep.plan import plan_sweep, write_plan
 from scaling.sweep.queue import RunQueue
 from scaling.sweep.run_folder import CHECKPOINT
 from scaling.sweep.status import sweep_status
 from scaling.train.progress import RunReport, StopRequest
 from scaling.train.run import train
 from tests.cli import answer
-from tests.scaling.sweep.sweeps import ENDED, all_remains, names, run_of
+from tests.scaling.sweep.sweeps import ENDED, all_remains, names, planned_trunks, run_of
 from tests.scaling.train.runs import CPU, remains, rows_tried, run
 
 QUICK = "--no-calibration --device cpu"
-FILE = """\
-name = "trunks"
-compute_flops = [1e8, 2e8, 4e8]
-seeds = [0, 1]
-[texts.english]
-corpus = ["embedded:eng_Latn"]
-held_out_bytes = 1000
-[[arms]]
-family = "blt"
-sizes = [[1, 16]]
-local_layers = 1
-local_dim = 16
-cross_factor = 1
-patching = "static"
-compression_rates = [4]
-[training]
-batch_bytes = 256
-context_bytes = 64
-window_bytes = 16
-shared_trunk = true
-"""
-
-
-def planned_trunks(path: Path, text: str = FILE) -> tuple[SweepFolder, list[Job]]:
-    """Plan the sweep through the command, and train nothing."""
-    file, folder = path / "sweep.toml", SweepFolder(path / "out")
-    file.write_text(text)
-    asked = read_sweep_file(file)
-    plan = plan_sweep(
-        asked, file, folder, lambda *_: lambda _: 0, settings=CPU, workers=1, calibrate=False
-    )
-    return folder, list(write_plan(folder, asked.name, plan.runs).jobs)
 
 
 def by_steps(folder: SweepFolder, jobs: list[Job], seed: int) -> list[tuple[Job, RunSpec]]:
