@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from corpora.archives import contains, extract, member_sizes
 from corpora.errors import InputError, did_you_mean, is_file
 from corpora.files import file_sha256, sync, write_json, write_text
 from corpora.json_file import read_file
 from corpora.locks import lock, scratch_folder
-from tokenize_lab.archives import contains, extract, member_sizes
 from tokenize_lab.backends.forms import partner_of
 
 PREFIXES = ("npm:", "pypi:")

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -36,8 +37,12 @@ from scaling.cli.plan import read_sweep
 if TYPE_CHECKING:
     from scaling.config.sweep_file import SweepFile
     from scaling.sweep.folder import SweepFolder
+    from scaling.sweep.plan import SweepPlan
     from scaling.sweep.status import SweepStatus
     from scaling.tune.rates import RateCheck
+
+
+elsewhere_option = partial(typer.Option, rich_help_panel="Elsewhere")
 
 
 class SweepEngine(StrEnum):
@@ -75,6 +80,20 @@ def sweep(
         bool,
         typer.Option("--tune", help="first train the grid's ends at 1/4 to 4 times their rate"),
     ] = False,
+    prepare_only: Annotated[
+        bool, elsewhere_option("--prepare-only", help="make all that the runs need, train none")
+    ] = False,
+    pack: Annotated[
+        Path | None,
+        elsewhere_option(help="prepare, and pack it as this .tar.gz", show_default=False),
+    ] = None,
+    pack_limit: Annotated[
+        float | None, elsewhere_option(min=0.001, help="MiB of that file", show_default="64")
+    ] = None,
+    unpack: Annotated[
+        Path | None,
+        elsewhere_option(help="take the records out of this .tar.gz", show_default=False),
+    ] = None,
     show: ShowOption = False,
     no_calibration: NoCalibrationOption = False,
     as_json: JsonOption = False,
@@ -83,6 +102,9 @@ def sweep(
 
     Stopped by Ctrl-C or killed, the same command goes on where it was; runs that have ended are
     not trained again, and what the file no longer asks for is left as it is.
+
+    A machine that has Python, NumPy, PyTorch, safetensors and this folder of source trains what
+    was packed here, by `python -m scaling.sweep`, and packs its records for the way back.
 
     \b
     tokenize-lab scaling sweep micro
@@ -93,6 +115,9 @@ def sweep(
     tokenize-lab scaling sweep micro --tune
     tokenize-lab scaling sweep mix.toml --mixtures 64
     tokenize-lab scaling sweep gpu --engine ray --address auto --gpus-per-run .25
+    tokenize-lab scaling sweep gpu --pack sweep.tar.gz
+    python -m scaling.sweep SWEEP --unpack sweep.tar.gz --pack records.tar.gz  # there
+    tokenize-lab scaling sweep gpu --unpack records.tar.gz
     """
     if show:
         from corpora.toml_file import read_text
@@ -100,12 +125,22 @@ def sweep(
         _, path, _ = read_sweep(spec, corpus, out, mixtures, mixture_seed)
         emit([read_text(path)])
         return
+    if unpack is not None:
+        _, _, folder = read_sweep(spec, corpus, out, mixtures, mixture_seed)
+        _unpack(unpack, folder, as_json)
+        return
     require_torch()
     _check_engine(engine, address, gpus_per_run)
+    prepare_only = prepare_only or pack is not None
+    _check_preparing(prepare_only, pack, pack_limit, tune)
     from scaling.sweep.local import run_local
+    from scaling.sweep.pack import PACK_LIMIT, pack_sweep
     from scaling.sweep.plan import PlanningStoppedError, plan_sweep, train_byte_model, write_plan
-    from scaling.sweep.text import plan_text, status_line
+    from scaling.sweep.queue import status_line
+    from scaling.sweep.status import StatusReader
+    from scaling.sweep.text import plan_text
     from scaling.train.device import device_names
+    from scaling.train.memory import refuse_what_does_not_fit
     from scaling.train.progress import ProgressPrinter, stop_on_signal
     from tokenize_lab.progress import progress
 
@@ -116,8 +151,8 @@ def sweep(
     def live_line(status: "SweepStatus") -> str:
         return status_line(status, time.monotonic() - begun)
 
-    def train(file: "SweepFile", folder: "SweepFolder") -> "SweepStatus":
-        """Plan a sweep, train it, and return how it stands; one that was told to stop exits."""
+    def prepared(file: "SweepFile", folder: "SweepFolder") -> "SweepPlan":
+        """Plan a sweep, and write what is to be run; one that was told to stop exits."""
         try:
             with progress(bytes=False) as bars:
                 plan = plan_sweep(
@@ -127,7 +162,8 @@ def sweep(
                     bars.stage,
                     settings=machine,
                     workers=workers,
-                    calibrate=not no_calibration,
+                    calibrate=not no_calibration and not prepare_only,
+                    elsewhere=prepare_only,
                     train_byte_model=partial(train_byte_model, device=device),
                 )
         except PlanningStoppedError as stopped:
@@ -136,17 +172,32 @@ def sweep(
             # Not what was asked for, but what is about to happen.
             typer.echo("".join(drawn(plan_text(plan), stderr=True)), nl=False, err=True)
         write_plan(folder, file.name, plan.runs)
+        return plan
+
+    if prepare_only:
+        runs = prepared(file, folder).runs
+        size = None
+        if pack is not None:
+            size = pack_sweep(folder, pack, limit=pack_limit or PACK_LIMIT)
+        _print_prepared(spec, folder, len(runs), pack, size, as_json)
+        return
+
+    def train(file: "SweepFile", folder: "SweepFolder") -> "SweepStatus":
+        """Train a sweep, and return how it stands; one that was told to stop exits."""
+        plan = prepared(file, folder)
         with stop_on_signal() as stop, ProgressPrinter(live_line) as printer:
             shared: dict[str, Any] = {"retry_failed": retry_failed, "watch": printer, "stop": stop}
             if engine is SweepEngine.RAY:
-                from scaling.sweep.ray import run_ray
+                from scaling.cluster.driver import run_ray
 
                 gpus = {"auto": None, "cpu": 0.0}.get(device, 1.0)
                 gpus = gpus if gpus_per_run is None else gpus_per_run
                 shared |= {"address": address, "gpus_per_run": gpus, "at_once": workers}
                 status = run_ray(folder, settings=machine, **shared)
             else:
-                shared |= {"devices": device_names(device), "workers_per_device": plan.workers}
+                devices, left = device_names(device), StatusReader(folder).specs_left()
+                refuse_what_does_not_fit(left, machine, devices, plan.workers)
+                shared |= {"devices": devices, "workers_per_device": plan.workers}
                 status = run_local(folder, settings=machine, **shared)
             printer.write(status)
         if stop.signal is not None and not status.ended:
@@ -189,6 +240,52 @@ def _check_engine(engine: SweepEngine, address: str | None, gpus_per_run: float 
     for option, value in (("address", address), ("gpus_per_run", gpus_per_run)):
         if engine is SweepEngine.LOCAL and value is not None:
             raise InputError(f'`{option}` is for `engine="ray"`; give both or neither')
+
+
+def _check_preparing(
+    prepare_only: bool, pack: Path | None, pack_limit: float | None, tune: bool
+) -> None:
+    if pack is None and pack_limit is not None:
+        raise InputError("`pack_limit` is for `pack`; give both or neither")
+    if prepare_only and tune:
+        what = "`tune` trains, and `prepare_only` or `pack` trains nothing"
+        raise InputError(f"{what}; leave out one of them")
+
+
+def _print_prepared(
+    spec: Path, folder: "SweepFolder", runs: int, pack: Path | None, size: int | None, as_json: bool
+) -> None:
+    """Print what is there, and how to go on where it is to be trained."""
+    from scaling.train.progress import size_text
+
+    if as_json:
+        where = None if pack is None else str(pack)
+        print_json({"folder": str(folder.path), "runs": runs, "pack": where, "pack_bytes": size})
+        return
+    emit([f"{folder.path}: {runs:,} runs prepared\n"])
+    there = f"python -m scaling.sweep {folder.path}"
+    if pack is not None and size is not None:
+        emit([f"{pack}: packed, {size_text(size)}\n"])
+        there = f"python -m scaling.sweep SWEEP --unpack {pack.name} --pack records.tar.gz"
+    emit([f"train it there:    {there}\n"])
+    emit([f"take its records:  tokenize-lab scaling sweep {spec} --unpack records.tar.gz\n"])
+
+
+def _unpack(archive: Path, folder: "SweepFolder", as_json: bool) -> None:
+    """Take what was trained elsewhere, and print how the sweep now stands."""
+    from scaling.sweep.pack import unpack_sweep
+    from scaling.sweep.status import sweep_status
+
+    found = unpack_sweep(archive, folder)
+    status = sweep_status(folder)
+    if as_json:
+        counts = {str(phase): count for phase, count in status.counts.items()}
+        print_json({**counts, "folder": str(folder.path), **asdict(found)})
+        return
+    kept = f", {found.kept:,} left as they are here" if found.kept else ""
+    finished = f"{status.counts['finished']} of {len(status.runs)} runs finished"
+    emit([f"{folder.path}: {found.taken:,} runs taken{kept}; {finished}\n"])
+    emit([f"see it:  tokenize-lab scaling status {folder.path}\n"])
 
 
 def _print_end(

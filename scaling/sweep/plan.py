@@ -146,6 +146,7 @@ def plan_sweep(
     settings: MachineSettings | None = None,
     workers: int | None = None,
     calibrate: bool = True,
+    elsewhere: bool = False,
     train_byte_model: TrainByteModel | None = None,
 ) -> SweepPlan:
     """Prepare the texts of a sweep and price its runs.
@@ -156,6 +157,7 @@ def plan_sweep(
         settings: of the machine that the runs will have, in which steps are timed.
         workers: at once on each device; None for one on a GPU, one for each core of a CPU.
         calibrate: whether to time a few steps of a few models.
+        elsewhere: whether another machine will train them: of this one's memory nothing is said.
         train_byte_model: trains the byte models of entropy patches; None to take the compression
             rate asked for as the one there will be.
 
@@ -171,7 +173,9 @@ def plan_sweep(
     file = with_designs(file, path, texts)
     cells = cells_of(file, path)
     runs = with_lost_trunks(planned(cells, texts), folder)
-    runs, speed = with_memory_marks(runs, machine, workers), None
+    if not elsewhere:
+        runs = with_memory_marks(runs, machine, workers)
+    speed = None
     if calibrate:
         advance = stage("timing a few steps", round(CALIBRATION_SECONDS))
         speed = calibrated(runs, machine, CALIBRATION_SECONDS, advance)

@@ -21,7 +21,7 @@ from scaling.sweep.run_folder import (
     write_attempts,
 )
 from scaling.sweep.status import RunStatus, StatusReader, SweepStatus, sweep_status
-from scaling.train.progress import StopRequest
+from scaling.train.progress import StopRequest, duration
 
 _TELL_SECONDS = 1.0
 _TELL_SHARE = 0.02  # of the driver's time; to read the files of ten thousand runs takes a while
@@ -196,6 +196,30 @@ def drive(
     if watch is not None:
         watch(status)
     return status
+
+
+def status_line(status: SweepStatus, seconds: float) -> str:
+    """Return the live line of a driver that began so many seconds ago."""
+    spent = ""
+    if status.worker_seconds:
+        spent = f" ({duration(status.worker_seconds)} of workers)"
+    return f"{counts_text(status)}; {duration(seconds)}{spent}{left_text(status)}"
+
+
+def counts_text(status: SweepStatus) -> str:
+    """Return how many runs are in each phase that some are in."""
+    counts = status.counts.items()
+    return ", ".join(f"{count:,} {phase}" for phase, count in counts if count) or "no runs"
+
+
+def left_text(status: SweepStatus) -> str:
+    """Return how long the rest takes, to stand at the end of a line; nothing where none is left."""
+    if status.ended:
+        return ""
+    left = status.seconds_left
+    if left is None:
+        return "; nothing tells yet how long the rest takes"
+    return f"; some {duration(left)} left with {max(1, status.counts['running'])} at once"
 
 
 @contextlib.contextmanager

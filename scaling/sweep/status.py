@@ -252,6 +252,14 @@ class StatusReader:
             self._specs[run_id] = read_spec(self.folder.run(run_id) / SPEC)
         return self._specs[run_id]
 
+    def specs_left(self) -> list[RunSpec]:
+        """Return the specifications of the runs that have not ended.
+
+        Raises:
+            InputError: one cannot be read.
+        """
+        return [self.spec(run.job.run_id) for run in self.read().runs if not run.ended]
+
     def _under_way(
         self, run: Path, job: Job, now: float, stopped: float = -math.inf, stopped_at: int = 0
     ) -> RunStatus:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from corpora.errors import sanitize
+from scaling.sweep.queue import counts_text, left_text
 from scaling.sweep.status import PHASES, RunStatus, SweepStatus
 from scaling.train.progress import duration
 
@@ -168,30 +169,8 @@ def status_text(status: SweepStatus) -> list["Table | Text"]:
     for heading, column in zip(headings, table.columns, strict=True):
         column.no_wrap = heading not in _NAMES
     flops = f"{status.flops:.4g} training FLOPs"
-    summary = f"{sanitize(status.name)}: {_counts(status)}; {flops}{_left(status)}"
+    summary = f"{sanitize(status.name)}: {counts_text(status)}; {flops}{left_text(status)}"
     return [table, *map(Text, [*_faults(status.runs), "", summary])]
-
-
-def status_line(status: SweepStatus, seconds: float) -> str:
-    """Return the live line of a driver that began so many seconds ago."""
-    spent = ""
-    if status.worker_seconds:
-        spent = f" ({duration(status.worker_seconds)} of workers)"
-    return f"{_counts(status)}; {duration(seconds)}{spent}{_left(status)}"
-
-
-def _counts(status: SweepStatus) -> str:
-    counts = status.counts.items()
-    return ", ".join(f"{count:,} {phase}" for phase, count in counts if count) or "no runs"
-
-
-def _left(status: SweepStatus) -> str:
-    if status.ended:
-        return ""
-    left = status.seconds_left
-    if left is None:
-        return "; nothing tells yet how long the rest takes"
-    return f"; some {duration(left)} left with {max(1, status.counts['running'])} at once"
 
 
 def _per_run(runs: Sequence[RunStatus]) -> tuple[list[str], list[list[str]]]:

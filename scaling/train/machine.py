@@ -6,6 +6,7 @@ PyTorch.
 """
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
@@ -81,11 +82,13 @@ class MachineSettings:
     )
 
     @classmethod
-    def add_options(cls, parser: argparse.ArgumentParser) -> None:
-        """Give a parser the options."""
+    def add_options(cls, parser: argparse.ArgumentParser, without: Sequence[str] = ()) -> None:
+        """Give a parser the options; those `without` which it does keep their defaults."""
         words = cls.options()
         for setting in fields(cls):
-            if word := words.get(setting.name):
+            if setting.name in without:
+                parser.set_defaults(**{setting.name: setting.default})
+            elif word := words.get(setting.name):
                 parser.add_argument(word, default=setting.default, **setting.metadata)
 
     @classmethod

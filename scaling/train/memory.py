@@ -11,7 +11,8 @@ fails honestly, and `scaling.train.step` then halves the rows.
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -183,6 +184,28 @@ def rows_that_fit(
         )
     more = (_MOST_OF_IT * free - single) / (double - single) if double > single else rows
     return max(1, min(rows, 1 + math.floor(more)))
+
+
+def refuse_what_does_not_fit(
+    specs: Collection[RunSpec], machine: MachineSettings, devices: Iterable[str], workers: int
+) -> None:
+    """See that every run can be trained on each device, before any is.
+
+    Args:
+        workers: at once on each device, whose memory they share.
+
+    Raises:
+        InputError: one does not fit, or there is no such device.
+    """
+    for name in devices:
+        settings = replace(machine, device=name, processes=workers)
+        device = settings.torch_device()
+        for spec in specs:
+            try:
+                rows_that_fit(spec, settings, device, World())
+            except InputError as error:
+                shared = f" (for each of {workers} `workers`)" if workers > 1 else ""
+                raise InputError(f"run {spec.run_id}: {error}{shared}") from error
 
 
 def _blt_row(spec: RunSpec, shape: BltShape) -> float:

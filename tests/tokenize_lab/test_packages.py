@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from corpora.archives import extract, member_sizes
 from corpora.errors import InputError
 from tests.cli import answer, mistake
 from tests.tokenize_lab.local_registry import Registry, npm_archive, serving, wheel
-from tokenize_lab.archives import extract, member_sizes
 from tokenize_lab.packages import PackageSpec, packages_folder, tokenizer_files
 from tokenize_lab.tokenizer_spec import TokenizerSpec, load_tokenizer, load_tokenizers
 

@@ -20,10 +20,10 @@ from corpora.output import drawn
 from scaling.cli import status as cli_sweep
 from scaling.record import RECORD, SPEC, failed_record, read_spec, write_record
 from scaling.sweep.folder import Job, Sweep, SweepFolder, write_sweep
-from scaling.sweep.queue import RunQueue
+from scaling.sweep.queue import RunQueue, status_line
 from scaling.sweep.run_folder import DRIVER_LOCK, LOCK, WEIGHTS, Attempts, write_attempts
 from scaling.sweep.status import RunStatus, SweepStatus, sweep_status
-from scaling.sweep.text import MOST_RUNS, status_line, status_text
+from scaling.sweep.text import MOST_RUNS, status_text
 from scaling.sweep.worker import train_job
 from scaling.train.metrics import METRICS
 from scaling.train.progress import StopRequest, duration

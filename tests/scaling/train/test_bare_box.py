@@ -11,7 +11,7 @@ from scaling.record import write_spec
 from tests.conftest import ROOT
 from tests.scaling.train.runs import blt_spec, ended, python, remains, run, small_shards
 
-ENTRY = ROOT / "scaling" / "train" / "__main__.py"
+ENTRIES = ("train/__main__.py", "sweep/__main__.py", "sweep/worker.py")
 OWN = ("corpora", "tokenize_lab", "scaling", "reports")
 THERE = {"numpy", "torch", "safetensors", *sys.stdlib_module_names}
 # Every other package the project depends on.
@@ -54,9 +54,9 @@ def named(path: Path) -> set[str]:
     return {".".join(part[: n + 1]) for part in parts for n in range(len(part))}
 
 
-def reachable() -> dict[Path, str]:
+def reachable(entry: Path) -> dict[Path, str]:
     """Return every file that training can come to import, with what it was imported by."""
-    found, waiting = {ENTRY: "the command"}, [ENTRY]
+    found, waiting = {entry: "the command"}, [entry]
     while waiting:
         path = waiting.pop()
         for name in named(path):
@@ -67,9 +67,12 @@ def reachable() -> dict[Path, str]:
     return found
 
 
-def test_all_that_training_can_import_is_there() -> None:
-    files = reachable()
-    assert ROOT / "scaling" / "model" / "blt.py" in files and len(files) > 25
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_all_that_training_can_import_is_there(entry: str) -> None:
+    files = reachable(ROOT / "scaling" / entry)
+    # A sweep's workers are processes of their own.
+    reached = "sweep/local.py" if entry == "sweep/__main__.py" else "model/blt.py"
+    assert ROOT / "scaling" / reached in files and len(files) > 25
     for path, importer in files.items():
         others = {name.split(".")[0] for name in named(path)} - THERE - set(OWN)
         assert not others, f"{path.relative_to(ROOT)} (by {importer}) imports {sorted(others)}"

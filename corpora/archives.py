@@ -1,4 +1,5 @@
-"""Archives that a registry hands out, read without trusting them: a `.tgz` of npm, a wheel.
+"""Archives that were handed about, read without trusting them: a `.tgz` of npm, a wheel, a packed
+sweep.
 
 Only regular files and folders inside the archive's own folder are known; one path that leads out of
 it, a link, a device or a size beyond reason and the whole archive is refused. Nothing is run.

@@ -20,10 +20,7 @@ from typing import Any
 from corpora.errors import InputError
 from corpora.files import written_whole
 from corpora.locks import lock
-from scaling.record import SPEC
-from scaling.sweep.folder import SweepFolder, branches_of
-from scaling.sweep.queue import RunQueue, WatchSweep, drive
-from scaling.sweep.ray_worker import (
+from scaling.cluster.node import (
     KEPT,
     Outcome,
     PackedTexts,
@@ -34,6 +31,9 @@ from scaling.sweep.ray_worker import (
     version,
     write_files,
 )
+from scaling.record import SPEC
+from scaling.sweep.folder import SweepFolder, branches_of
+from scaling.sweep.queue import RunQueue, WatchSweep, drive
 from scaling.sweep.run_folder import CHECKPOINT, LOCK, remove_torn
 from scaling.sweep.status import SweepStatus
 from scaling.train.machine import MachineSettings

@@ -18,14 +18,14 @@ from typing import Any
 import pytest
 
 from corpora.errors import InputError
+from scaling.cluster import driver as ray_driver
+from scaling.cluster.driver import add_metrics, run_ray
+from scaling.cluster.node import Outcome, PackedText, ProgressActor, unpack
 from scaling.data.shards import MANIFEST
 from scaling.record import read_record
-from scaling.sweep import ray as ray_driver
 from scaling.sweep.folder import Job, SweepFolder
 from scaling.sweep.local import run_local
 from scaling.sweep.queue import RunQueue
-from scaling.sweep.ray import add_metrics, run_ray
-from scaling.sweep.ray_worker import Outcome, PackedText, ProgressActor, unpack
 from scaling.sweep.run_folder import CHECKPOINT
 from scaling.sweep.status import SweepStatus
 from scaling.train.metrics import METRICS
@@ -304,7 +304,7 @@ def test_a_cluster_begun_by_ray_start_is_joined_with_its_token(
         "from pathlib import Path\n"
         "from corpora.errors import InputError\n"
         "from scaling.sweep.folder import SweepFolder\n"
-        "from scaling.sweep.ray import run_ray\n"
+        "from scaling.cluster.driver import run_ray\n"
         f"folder = SweepFolder(Path({str(folder.path)!r}))\n"
         "try:\n"
         f"    run_ray(folder, address={address!r}, gpus_per_run=0)\n"
