@@ -58,6 +58,13 @@ CompileOption = Annotated[
         show_default=False,
     ),
 ]
+ShortcutsOption = Annotated[
+    str | None,
+    how_option(
+        help="flex,stream,graphs,text, some of them, or none; all on a GPU unless told otherwise",
+        show_default=False,
+    ),
+]
 MicroRowsOption = Annotated[int | None, how_option(min=1, help="windows computed at once")]
 
 # Of `plan` and `sweep`.
@@ -101,9 +108,10 @@ def machine_settings(
     threads: int | None = None,
     micro_rows: int | None = None,
     compile: bool | None = None,
+    shortcuts: str | None = None,
 ) -> "MachineSettings":
     """Return the options of the machine as its settings."""
-    from scaling.train.machine import MachineSettings
+    from scaling.train.machine import MachineSettings, shortcuts_of
 
     return MachineSettings(
         device=device,
@@ -111,6 +119,7 @@ def machine_settings(
         threads=threads,
         micro_rows=micro_rows,
         compile=compile,
+        shortcuts=None if shortcuts is None else shortcuts_of(shortcuts),
     )
 
 

@@ -15,6 +15,7 @@ from scaling.cli.options import (
     MixturesOption,
     NoCalibrationOption,
     PrecisionOption,
+    ShortcutsOption,
     ShowOption,
     SweepFileArgument,
     SweepOutOption,
@@ -43,6 +44,7 @@ def plan(
     device: DeviceOption = "auto",
     precision: PrecisionOption = None,
     compile: CompileOption = None,
+    shortcuts: ShortcutsOption = None,
     workers: WorkersOption = None,
     no_calibration: NoCalibrationOption = False,
     as_json: JsonOption = False,
@@ -69,7 +71,7 @@ def plan(
     from scaling.sweep.text import plan_row, plan_text
     from tokenize_lab.progress import progress
 
-    machine = machine_settings(device, precision, 1, compile=compile)
+    machine = machine_settings(device, precision, 1, compile=compile, shortcuts=shortcuts)
     timed = not no_calibration
     with progress(bytes=False) as bars:
         priced = plan_sweep(

@@ -23,6 +23,7 @@ from scaling.cli.options import (
     MixturesOption,
     NoCalibrationOption,
     PrecisionOption,
+    ShortcutsOption,
     ShowOption,
     SweepFileArgument,
     SweepOutOption,
@@ -62,6 +63,7 @@ def sweep(
     precision: PrecisionOption = None,
     micro_rows: MicroRowsOption = None,
     compile: CompileOption = None,
+    shortcuts: ShortcutsOption = None,
     workers: WorkersOption = None,
     engine: Annotated[
         SweepEngine, how_option(help="this machine, or a Ray cluster")
@@ -145,7 +147,7 @@ def sweep(
     from tokenize_lab.progress import progress
 
     file, path, folder = read_sweep(spec, corpus, out, mixtures, mixture_seed)
-    machine = machine_settings(device, precision, 1, micro_rows, compile)
+    machine = machine_settings(device, precision, 1, micro_rows, compile, shortcuts)
     begun = time.monotonic()
 
     def live_line(status: "SweepStatus") -> str:

@@ -14,6 +14,7 @@ from scaling.cli.options import (
     DeviceOption,
     MicroRowsOption,
     PrecisionOption,
+    ShortcutsOption,
     ShowOption,
     ThreadsOption,
     how_option,
@@ -57,6 +58,7 @@ def train(
     threads: ThreadsOption = None,
     micro_rows: MicroRowsOption = None,
     compile: CompileOption = None,
+    shortcuts: ShortcutsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train one model and score it on held-out text, in bits per byte.
@@ -87,7 +89,7 @@ def train(
     if show:
         emit([read_text(example(spec))])
         return
-    machine = machine_settings(device, precision, threads, micro_rows, compile)
+    machine = machine_settings(device, precision, threads, micro_rows, compile, shortcuts)
     _run(file, out, machine, prepare_only=prepare, as_json=as_json)
 
 
@@ -107,6 +109,7 @@ def train_entropy_model(
     threads: ThreadsOption = None,
     micro_rows: MicroRowsOption = None,
     compile: CompileOption = None,
+    shortcuts: ShortcutsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train the small byte model whose uncertainty cuts entropy patches.
@@ -129,7 +132,7 @@ def train_entropy_model(
         text_field=text_field,
         seed=seed,
     )
-    machine = machine_settings(device, precision, threads, micro_rows, compile)
+    machine = machine_settings(device, precision, threads, micro_rows, compile, shortcuts)
     _run(asked, out, machine, prepare_only=False, as_json=as_json)
 
 

@@ -119,6 +119,12 @@ class Windows:
 
     def read(self, first: int, last: int) -> TextRows:
         """Return the windows from number `first` up to `last`, counted from the run's beginning."""
+        begins = self.first_units(first, last)
+        lengths = np.full(len(begins), self.window_units)
+        return cut_rows(self.stream, begins, lengths, self.window_units)
+
+    def first_units(self, first: int, last: int) -> NDArray[np.int64]:
+        """Return where those windows begin in the stream."""
         languages, windows = self.turns.rows(first, last)
         begins = np.empty(last - first, np.int64)
         for language in np.unique(languages).tolist():
@@ -127,8 +133,7 @@ class Windows:
             for epoch in np.unique(epochs[of_language]).tolist():
                 chosen = of_language & (epochs == epoch)
                 begins[chosen] = self.begins(epoch, language)[within[chosen]]
-        lengths = np.full(len(begins), self.window_units)
-        return cut_rows(self.stream, begins, lengths, self.window_units)
+        return begins
 
     def _require(self, rows: int) -> None:
         if self.shares:

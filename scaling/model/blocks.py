@@ -64,9 +64,8 @@ class Rotary:
 
     def __call__(self, x_RHWC: Tensor) -> Tensor:
         first, second = x_RHWC.chunk(2, dim=-1)
-        return torch.cat(
-            (first * self.cos - second * self.sin, second * self.cos + first * self.sin), dim=-1
-        )
+        turned = (first * self.cos - second * self.sin, second * self.cos + first * self.sin)
+        return torch.cat(turned, dim=-1).to(x_RHWC.dtype)
 
 
 def product_type(device: torch.device, kind: torch.dtype) -> torch.dtype:
@@ -74,6 +73,16 @@ def product_type(device: torch.device, kind: torch.dtype) -> torch.dtype:
     if kind == torch.float64 or not torch.is_autocast_enabled(device.type):
         return kind
     return torch.get_autocast_dtype(device.type)
+
+
+def as_stream(model: nn.Module, x: Tensor) -> Tensor:
+    """Return what a model's blocks begin with and add to: in the model's `stream` while it trains.
+
+    In bfloat16 a block reads and writes half the bytes; norms, softmax and losses stay in float32,
+    as do the weights, and text is scored in the stream's full precision.
+    """
+    stream: torch.dtype | None = model.stream  # type: ignore[assignment]
+    return x if stream is None or not model.training else x.to(stream)
 
 
 class RotaryTable:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from scaling.data.windows import TokenBatch
 from scaling.flops import BYTE_VOCABULARY, BltShape
-from scaling.model.attention import Attend, causal, windowed
+from scaling.model.attention import Attend
 from scaling.model.blocks import (
     EMBEDDING_SCALE,
     HEAD_SCALE,
@@ -23,12 +23,14 @@ from scaling.model.blocks import (
     RMSNorm,
     Rotary,
     RotaryTable,
+    as_stream,
     heads_for,
     matrix,
     product_type,
 )
 from scaling.model.cross_attention import LatentReading, PatchedBytes, PatchPooling, patched_bytes
 from scaling.model.diffusion import BlockInputs, BlockRows, CellEmbedding, decode_with_blocks
+from scaling.model.flex import FlexBlocks, windowed_by
 from scaling.model.fused import norm_head_nats, norm_linear
 from scaling.model.members import embedded, linear
 
@@ -48,6 +50,8 @@ class ByteLatentTransformer(nn.Module):
         super().__init__()
         self.shape, self.window = shape, window
         self.few_shapes = False  # of inputs, for a model that is compiled
+        self.flex: FlexBlocks | None = None  # the same, where its attention is compiled, too
+        self.stream: torch.dtype | None = None  # of what blocks add to, in training
         h, d, slots = shape.local_dim, shape.global_dim, shape.cross_factor
         self.heads, self.local_heads = heads or heads_for(d), heads_for(h)
         # The last is BOS.
@@ -75,7 +79,13 @@ class ByteLatentTransformer(nn.Module):
         self.local_rotary.reach(width + beyond, like.device, like.dtype)
         # Latents are fewer.
         self.global_rotary.reach(width, like.device, product_type(like.device, like.dtype))
-        return patched_bytes(batch, device, few_shapes=self.few_shapes)
+        found = patched_bytes(batch, device, few_shapes=self.few_shapes)
+        if self.flex is not None:
+            self.flex.reach(width, self.window, like.device)
+            if found.latent_segments is not None:
+                latents = found.members_shape[1]
+                self.flex.reach(latents, latents, like.device)
+        return found
 
     def forward(
         self,
@@ -116,14 +126,16 @@ class ByteLatentTransformer(nn.Module):
 
     def _read(self, batch: PatchedBytes) -> tuple[Tensor, Tensor, Rotary, Attend]:
         """Return the encoder's states, the latents' slots, and what the decoder needs besides."""
-        width, device = batch.inputs.shape[1], batch.inputs.device
-        attend = windowed(width, self.window, batch.segments, device)
+        width, latents = batch.inputs.shape[1], batch.members_shape[1]
         x_RWD = embedded(batch.inputs, self.embedding)
         rotary = self.local_rotary(range(width), x_RWD)
-        x_RWD = self.encode(x_RWD, rotary, attend)
+        channels = x_RWD.shape[-1] // self.local_heads
+        attend = windowed_by(self.flex, width, self.window, batch.segments, x_RWD, channels)
+        x_RWD = self.encode(as_stream(self, x_RWD), rotary, attend)
         slots_RPKD = self.pooling(x_RWD, batch.pools)
-        latents = range(batch.members_shape[1])
-        slots_RPKD = self.think(slots_RPKD, latents, causal(batch.latent_segments))
+        channels = self.shape.global_dim // self.heads
+        causal = windowed_by(self.flex, latents, latents, batch.latent_segments, x_RWD, channels)
+        slots_RPKD = self.think(slots_RPKD, range(latents), causal)
         return x_RWD, slots_RPKD, rotary, attend
 
     def _with_blocks(
@@ -141,6 +153,7 @@ class ByteLatentTransformer(nn.Module):
         y_RLD = self.cells(blocks.cells).flatten(1, 2)
         reached = range(x_RWD.shape[1] + blocks.cells.shape[2])
         of_blocks = self.local_rotary(reached, y_RLD).at(rows.positions.flatten(1)[:, None])
+        y_RLD = as_stream(self, y_RLD)
         layers = zip(self.readings, self.decoder, strict=True)
         of_byte, rotaries = batch.latent_of_byte, (rotary, of_blocks)
         return decode_with_blocks(x_RWD, y_RLD, layers, slots_RPKD, of_byte, rotaries, attend, rows)

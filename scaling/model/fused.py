@@ -39,10 +39,15 @@ def by_hand(x: Tensor) -> bool:
 
 
 def norm(x: Tensor, gain_D: Tensor) -> Tensor:
-    """Return x scaled to unit root mean square, then by the gain (Zhang and Sennrich 2019)."""
+    """Return x scaled to unit root mean square, then by the gain (Zhang and Sennrich 2019).
+
+    In float32 at least: of bfloat16 the products that follow take it back, under autocast.
+    """
+    exact = x.float() if x.dtype == torch.bfloat16 else x
+    gain_D = gain_D.to(exact.dtype)
     if gain_D.dim() == 1:
-        return F.rms_norm(x, gain_D.shape, gain_D.to(x.dtype), NORM_EPS)
-    return F.rms_norm(x, gain_D.shape[-1:], None, NORM_EPS) * spread(gain_D.to(x.dtype), x)
+        return F.rms_norm(exact, gain_D.shape, gain_D, NORM_EPS)
+    return F.rms_norm(exact, gain_D.shape[-1:], None, NORM_EPS) * spread(gain_D, exact)
 
 
 def norm_linear(x: Tensor, gain_D: Tensor, weight_ED: Tensor) -> Tensor:

@@ -10,17 +10,18 @@ from torch import Tensor, nn
 
 from scaling.data.windows import TokenBatch
 from scaling.flops import SubwordShape
-from scaling.model.attention import windowed
 from scaling.model.blocks import (
     EMBEDDING_SCALE,
     HEAD_SCALE,
     Block,
     RMSNorm,
     RotaryTable,
+    as_stream,
     heads_for,
     matrix,
 )
 from scaling.model.cross_attention import Tokens, tokens
+from scaling.model.flex import FlexBlocks, windowed_by
 from scaling.model.fused import norm_head_nats, norm_linear
 from scaling.model.members import embedded, spread
 
@@ -42,6 +43,8 @@ class SubwordTransformer(nn.Module):
         """Make the model; `window` limits attention to so many positions, None to the row."""
         super().__init__()
         self.shape, self.window = shape, window
+        self.flex: FlexBlocks | None = None  # for a model whose attention is compiled
+        self.stream: torch.dtype | None = None  # of what blocks add to, in training
         self.heads = heads or heads_for(shape.dim)
         vocabulary, dim = shape.vocabulary_size, shape.dim
         self.bos = nn.Parameter(EMBEDDING_SCALE * torch.randn(1, dim))
@@ -67,7 +70,10 @@ class SubwordTransformer(nn.Module):
 
     def inputs(self, batch: TokenBatch, device: torch.device) -> Tokens:
         """Return what `forward` takes."""
-        self.rotary.reach(batch.inputs.shape[1], self.head.device, self.head.dtype)
+        width, like = batch.inputs.shape[1], self.head
+        self.rotary.reach(width, like.device, like.dtype)
+        if self.flex is not None:
+            self.flex.reach(width, self.window or width, like.device)
         return tokens(batch, device)
 
     def forward(self, batch: Tokens, targets: Tensor | None = None) -> Tensor:
@@ -78,10 +84,12 @@ class SubwordTransformer(nn.Module):
             targets: [R, W] ids, below 0 where none is scored. If given, the sum of their nats is
                 returned instead of logits.
         """
-        width, device = batch.inputs.shape[1], batch.inputs.device
+        width, channels = batch.inputs.shape[1], self.shape.dim // self.heads
         x_RWD = self.embed(batch.inputs)
         rotary = self.rotary(range(width), x_RWD)
-        attend = windowed(width, self.window or width, batch.segments, device)
+        window = self.window or width
+        attend = windowed_by(self.flex, width, window, batch.segments, x_RWD, channels)
+        x_RWD = as_stream(self, x_RWD)
         for block in self.blocks:
             x_RWD = block(x_RWD, rotary, attend)
         if targets is not None:

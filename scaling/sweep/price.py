@@ -20,7 +20,7 @@ from scaling.sweep.run_folder import trunk_is_lost
 from scaling.train.machine import MachineSettings
 from scaling.train.memory import available_bytes, state_bytes, step_bytes
 from scaling.train.progress import size_text
-from scaling.train.step import seconds_per_byte
+from scaling.train.timing import seconds_per_byte
 
 FEWEST_STEPS = 300
 MOST_EPOCHS = 4.0  # Muennighoff et al. 2023: up to there repeated text is worth nearly as much

@@ -68,7 +68,7 @@ class PartsAhead:
         """Prepare.
 
         Args:
-            make: returns a part on the CPU; called by one thread alone.
+            make: returns a part, on the CPU or on `device`; called by one thread alone.
             device: that parts are brought to.
         """
         self._make, self._device = make, device
@@ -86,29 +86,34 @@ class PartsAhead:
         if done is not None:
             computing = torch.cuda.current_stream(self._device)
             computing.wait_event(done)
-            for tensor in _tensors(part):
+            for tensor in tensors_of(part):
                 tensor.record_stream(computing)  # lest it be given away while still in use
         return part
 
     def _brought(self, rows: Rows) -> tuple[BatchPart, Any]:
-        part = self._make(rows)
         if self._stream is None:
-            return part, None
+            return self._make(rows), None
         with torch.cuda.stream(self._stream):
-            part = _each(part, lambda x: x.pin_memory().to(self._device, non_blocking=True))
+            part = each_tensor(self._make(rows), self._there)
             return part, self._stream.record_event()
 
+    def _there(self, tensor: Tensor) -> Tensor:
+        if tensor.device == self._device:
+            return tensor
+        return tensor.pin_memory().to(self._device, non_blocking=True)
 
-def _each(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+
+def each_tensor(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     """Return a named tuple with each tensor in it, or in one that it holds, changed."""
     if isinstance(value, Tensor):
         return change(value)
     if hasattr(value, "_fields"):
-        return type(value)(*(_each(part, change) for part in value))
+        return type(value)(*(each_tensor(part, change) for part in value))
     return value
 
 
-def _tensors(value: Any) -> list[Tensor]:
+def tensors_of(value: Any) -> list[Tensor]:
+    """Return the tensors in a named tuple, and in those that it holds, in their order."""
     found: list[Tensor] = []
-    _each(value, lambda tensor: found.append(tensor) or tensor)  # type: ignore[func-returns-value]
+    each_tensor(value, lambda tensor: found.append(tensor) or tensor)  # type: ignore[func-returns-value]
     return found

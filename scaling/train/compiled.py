@@ -18,12 +18,14 @@ from torch import nn
 
 from corpora.errors import InputError
 from scaling.model.blt import ByteLatentTransformer
+from scaling.model.flex import FlexBlocks
+from scaling.model.transformer import SubwordTransformer
 
 BACKEND: str | Callable[..., Any] = "inductor"
 MOST_GRAPHS = 64  # of a run; `scaling.model.cross_attention` keeps its shapes few
 
 
-def compiled(model: nn.Module) -> Any:
+def compiled(model: nn.Module, flex: bool = False) -> Any:
     """Return the model so that its first pass over each shape compiles a graph of its own.
 
     What was compiled in this process before is forgotten. A byte latent model's inputs come in few
@@ -31,8 +33,11 @@ def compiled(model: nn.Module) -> Any:
 
     Args:
         model: on its device, where it stays.
+        flex: whether its attention is FlexAttention's, where that has a kernel.
     """
     torch._dynamo.reset()
+    if flex and isinstance(model, ByteLatentTransformer | SubwordTransformer):
+        model.flex = FlexBlocks()
     if isinstance(model, ByteLatentTransformer):
         model.few_shapes = True
     # No graph for sizes in general: it would be slower, and have other kernels.

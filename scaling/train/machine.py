@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["float32", "bfloat16"]
+Shortcut = Literal["flex", "stream", "graphs", "text"]
 _READ_EVERY = 16  # steps, on a GPU
 _DEVICES = ("cpu", "cuda")
 
@@ -32,6 +33,22 @@ def _seconds(text: str) -> float:
     if not value >= 0:
         raise argparse.ArgumentTypeError(f"{text} is not a number of 0 or more")
     return value
+
+
+def shortcuts_of(text: str) -> tuple[Shortcut, ...]:
+    """Return the shortcuts that an option names, with commas between them.
+
+    Raises:
+        InputError: there is no such shortcut.
+    """
+    known = get_args(Shortcut)
+    names = [] if text.strip() == "none" else [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"`shortcuts` {name!r}: there is none of that name; {', '.join(known)}, or none"
+            )
+    return tuple(name for name in known if name in names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +68,10 @@ class MachineSettings:
         read_every: steps after which their losses are read, and seen to be numbers: a GPU goes on
             meanwhile, and is waited for only then; where it is more than one step, a thread makes
             batches ahead. None for 16 on a GPU and 1 on a CPU.
+        shortcuts: that are taken; None for all of them on a GPU and none on a CPU. `flex`: windows
+            and segments are attended to by FlexAttention, where the model is compiled; `stream`:
+            between blocks states are of the precision of products; `graphs`: steps are recorded
+            and replayed, where their losses are read later; `text`: the text lies on the device.
     """
 
     device: str = field(default="auto", metadata={"help": "cpu, cuda, cuda:N or auto"})
@@ -80,6 +101,13 @@ class MachineSettings:
             "help": "steps before their losses are read; 16 on a GPU, else 1",
         },
     )
+    shortcuts: tuple[Shortcut, ...] | None = field(
+        default=None,
+        metadata={
+            "type": shortcuts_of,
+            "help": "flex, stream, graphs, text, or none; all on a GPU unless told otherwise",
+        },
+    )
 
     @classmethod
     def add_options(cls, parser: argparse.ArgumentParser, without: Sequence[str] = ()) -> None:
@@ -107,7 +135,9 @@ class MachineSettings:
         words = []
         for name, option in self.options().items():
             value = getattr(self, name)
-            if isinstance(value, bool):
+            if isinstance(value, tuple):
+                words += [option, ",".join(value) or "none"]
+            elif isinstance(value, bool):
                 words.append(option if value else f"--no-{option.removeprefix('--')}")
             elif value is not None:
                 words += [option, str(value)]
@@ -162,6 +192,10 @@ class MachineSettings:
     def reads_every(self, device: "torch.device") -> int:
         """Return the number of steps after which their losses are read."""
         return self.read_every or (_READ_EVERY if device.type == "cuda" else 1)
+
+    def takes(self, shortcut: Shortcut, device: "torch.device") -> bool:
+        """Whether a shortcut is taken, where the other settings allow it."""
+        return device.type == "cuda" if self.shortcuts is None else shortcut in self.shortcuts
 
     def compiles(self, device: "torch.device") -> bool:
         """Whether the model is compiled."""

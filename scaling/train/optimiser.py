@@ -7,7 +7,8 @@ rows are looked up or read one by one, stay with AdamW (Loshchilov and Hutter 20
 A parameter that holds several matrices, as that of queries, keys and values does, is orthogonalised
 matrix by matrix; those of one shape are worked through together. `torch.optim.Muon` takes one
 parameter after the other in bfloat16, which costs models as small as these several times as much
-(LOG.md), and PyTorch before 2.9 has none.
+(LOG.md), and PyTorch before 2.9 has none. What is done to every matrix by itself is one launch of a
+GPU for all of them.
 """
 
 import math
@@ -47,7 +48,11 @@ def _adamw(named: dict[str, nn.Parameter], training: Training) -> torch.optim.Ad
         {"params": free, "weight_decay": 0.0},
     ]
     betas = (training.beta1, training.beta2)
-    return torch.optim.AdamW(groups, lr=training.learning_rate, betas=betas, fused=True)
+    # Steps of a GPU may be recorded.
+    recorded = any(weight.is_cuda for weight in named.values())
+    return torch.optim.AdamW(
+        groups, lr=training.learning_rate, betas=betas, fused=True, capturable=recorded
+    )
 
 
 def _kind(name: str) -> str:
@@ -90,40 +95,67 @@ class Muon(torch.optim.Optimizer):
         """Take a step; a matrix without a gradient stays as it is."""
         assert closure is None
         self.rest.step()
+        moved, weights, gradients = [], [], []
+        for matrix in self.matrices:
+            if matrix.weight.grad is not None:
+                moved.append(matrix)
+                weights.append(matrix.weight.data)
+                gradients.append(matrix.weight.grad)
+        if not moved:
+            return
         rate, decay = self.param_groups[0]["lr"], self.param_groups[0]["weight_decay"]
+        momenta = [self._momentum(weight) for weight, _ in moved]
+        torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
+        ahead = torch._foreach_lerp(gradients, momenta, MOMENTUM)  # after Nesterov
+        torch._foreach_mul_(weights, 1 - rate * decay)
         waiting: dict[torch.Size, list[_Move]] = {}
-        for weight, rows in self.matrices:
-            if weight.grad is None:
-                continue
-            state = self.state[weight]
-            if not state:
-                state["momentum"] = torch.zeros_like(weight)
-            state["momentum"].lerp_(weight.grad, 1 - MOMENTUM)
-            ahead = weight.grad.lerp(state["momentum"], MOMENTUM)  # after Nesterov
-            weight.mul_(1 - rate * decay)
-            for matrix, update in zip(weight.split(rows), ahead.split(rows), strict=True):
+        for (weight, rows), update_of_all in zip(moved, ahead, strict=True):
+            for matrix, update in zip(weight.split(rows), update_of_all.split(rows), strict=True):
                 outputs, inputs = matrix.shape
                 if outputs > inputs:  # on its side it is of the shape of more of the others
-                    matrix, update = matrix.mT, update.mT
-                move = _Move(matrix, update, -rate * math.sqrt(max(1, outputs / inputs)))
-                moves = waiting.setdefault(matrix.shape, [])
+                    update = update.mT
+                move = _Move(matrix, update, math.sqrt(max(1, outputs / inputs)))
+                moves = waiting.setdefault(update.shape, [])
                 moves.append(move)
                 if len(moves) * matrix.numel() >= _STACK_FLOATS:
-                    _make(waiting.pop(matrix.shape))
+                    _make(waiting.pop(update.shape), rate)
         for moves in waiting.values():
-            _make(moves)
+            _make(moves, rate)
+
+    def _momentum(self, weight: nn.Parameter) -> Tensor:
+        state = self.state[weight]
+        if not state:
+            state["momentum"] = torch.zeros_like(weight)
+        momentum: Tensor = state["momentum"]
+        return momentum
 
 
 class _Move(NamedTuple):
+    """A matrix, its update, on its side where the matrix is high, and how far it goes by it."""
+
     matrix: Tensor
     update: Tensor
-    step: float
+    far: float
 
 
-def _make(moves: list[_Move]) -> None:
+def _make(moves: list[_Move], rate: "float | Tensor") -> None:
+    """Move matrices of one shape, some of them on their sides."""
     factors = orthogonal(torch.stack([move.update for move in moves]))
-    for move, factor in zip(moves, factors, strict=True):
-        move.matrix.add_(factor, alpha=move.step)
+    flat = [place for place, move in enumerate(moves) if move.matrix.shape == move.update.shape]
+    high = [place for place, move in enumerate(moves) if move.matrix.shape != move.update.shape]
+    for places in (flat, high):
+        if not places:
+            continue
+        some = [moves[place] for place in places]
+        own = [factors[place] for place in places]
+        if places is high:
+            own = list(torch.stack(own).mT.contiguous())
+        matrices, step = [move.matrix for move in some], -some[0].far
+        if isinstance(rate, Tensor):
+            torch._foreach_mul_(own, rate * step)
+            torch._foreach_add_(matrices, own)
+        else:
+            torch._foreach_add_(matrices, own, alpha=rate * step)
 
 
 def orthogonal(x_NAB: Tensor) -> Tensor:
@@ -146,7 +178,18 @@ def orthogonal(x_NAB: Tensor) -> Tensor:
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the rate of the next step."""
     for group in optimizer.param_groups:
-        group["lr"] = rate * group.get("share", 1.0)
+        of_group = rate * group.get("share", 1.0)
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(of_group)
+        else:
+            group["lr"] = of_group
+
+
+def keep_rates_on(optimizer: torch.optim.Optimizer, device: torch.device) -> None:
+    """Keep the rates in float32 where the model is, so that a step that is recorded once reads the
+    rate of the day at each replay."""
+    for group in optimizer.param_groups:
+        group["lr"] = torch.tensor(float(group["lr"]), dtype=torch.float32, device=device)
 
 
 def kept_of(optimizer: torch.optim.Optimizer) -> dict[nn.Parameter, tuple[str, ...]]:

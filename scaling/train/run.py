@@ -34,7 +34,7 @@ from scaling.train.memory import rows_that_fit
 from scaling.train.metrics import METRICS, MetricsLog
 from scaling.train.optimiser import optimiser_of, set_learning_rate, wsd
 from scaling.train.progress import RunReport, RunWatch, StopRequest
-from scaling.train.step import SMOOTHING, AskedStep, Stepper, StepResult, divergence
+from scaling.train.step import SMOOTHING, AskedStep, StepResult, divergence, stepper_of
 
 _FLUSH_SECONDS = 5.0
 
@@ -118,20 +118,10 @@ class _Run:
             self.progress = load_checkpoint(
                 checkpoint, spec.run_id, spec.training.steps, self.model, self.optimizer
             )
-        self.stepper = Stepper(
-            self.model,
-            self.optimizer,
-            self.windows,
-            rows=spec.rows,
-            clip=spec.training.clip,
-            device=device,
-            autocast=self.autocast,
-            world=self.world,
-            # As before, for the same bits; fewer where fewer are asked for, or fit by now.
-            micro_rows=min(rows, self.progress.micro_rows or rows),
-            compiled=machine.compiles(device),
-            block=spec.model.diffusion_block,
-            ahead=machine.reads_every(device) > 1,
+        # As before, for the same bits; fewer where fewer are asked for, or fit by now.
+        rows = min(rows, self.progress.micro_rows or rows)
+        self.stepper = stepper_of(
+            spec, self.model, self.optimizer, self.windows, machine, device, self.world, rows
         )
         self.peak = peak_flops(device, self.autocast) if self.watch else math.nan
         self.begun, self.before = time.perf_counter(), self.progress.seconds

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import math
-import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -11,19 +11,19 @@ import torch
 from torch import Tensor
 
 from corpora.errors import InputError
-from scaling.data.order import Windows, windows_of
-from scaling.data.shards import Shards
+from scaling.data.order import Windows
 from scaling.data.windows import TokenBatch
 from scaling.model.diffusion import MaskedBlocks, masked_blocks
-from scaling.model.weights import AnyModel, build_model
+from scaling.model.weights import AnyModel
 from scaling.spec import RunSpec
 from scaling.train.ahead import BatchPart, PartsAhead, Rows, part_of
 from scaling.train.compiled import compiled as compile_model
 from scaling.train.compiled import compiling
-from scaling.train.device import World, synchronize
+from scaling.train.device import World
 from scaling.train.machine import MachineSettings
-from scaling.train.memory import rows_that_fit
-from scaling.train.optimiser import optimiser_of
+from scaling.train.optimiser import keep_rates_on
+from scaling.train.recorded import RecordedSteps
+from scaling.train.resident import ResidentText, text_fits
 
 _OUT_OF_MEMORY = (
     *("out of memory", "can't allocate memory", "not enough memory"),
@@ -106,14 +106,20 @@ class Stepper:
         world: World,
         micro_rows: int | None = None,
         compiled: bool = False,
+        flex: bool = False,
         block: int | None = None,
         ahead: bool = False,
+        recorded: bool = False,
+        resident: bool = False,
     ) -> None:
         """Prepare to take steps of `rows` windows, of which each process takes its share.
 
         Args:
+            flex: as of `scaling.train.compiled.compiled`.
             block: bytes of blocks to be filled; None for none.
             ahead: whether a thread makes what is computed next.
+            recorded: whether steps that are not checked are recorded and replayed.
+            resident: whether the text is brought to the device.
         """
         self.block = block
         self.model, self.optimizer, self.windows = model, optimizer, windows
@@ -122,9 +128,15 @@ class Stepper:
         # The thread's windows are its own: they keep what they found out.
         mine = functools.partial(self._made, windows=replace(windows), device=torch.device("cpu"))
         self.ahead = PartsAhead(mine, device) if ahead else None
+        self.text = (
+            ResidentText(model, replace(windows), device) if resident and not block else None
+        )
+        self.recorded = RecordedSteps(self._whole, device) if recorded else None
+        if recorded:
+            keep_rates_on(optimizer, device)
         self.low, self.high = world.share(rows)
         self.micro_rows = min(micro_rows or rows, self.high - self.low)
-        self.called: Any = compile_model(model) if compiled else model
+        self.called: Any = compile_model(model, flex) if compiled else model
         self.compiled, self.compiling = compiled, compiling if compiled else contextlib.nullcontext
         if world.size > 1:
             ids = [device] if device.type == "cuda" else None
@@ -146,9 +158,17 @@ class Stepper:
             InputError: one row alone does not fit into memory, or the optimiser's state; or, where
                 several processes share the batch, the rows that one computes at once.
         """
+        if self.recorded is not None and not checked:
+            with self.recorded.within():
+                return self._asked(step, checked)
+        return self._asked(step, checked)
+
+    def _asked(self, step: int, checked: bool) -> AskedStep:
         while True:
-            self.optimizer.zero_grad()
             try:
+                if self.recorded is not None and not checked:
+                    return self._replayed(step, self.recorded)
+                self.optimizer.zero_grad()
                 asked = self._gradients(step)
                 break
             except (RuntimeError, MemoryError) as error:
@@ -159,13 +179,21 @@ class Stepper:
                     raise self._too_large() from error
             # Outside the handler: its traceback holds on to the memory that is to be freed.
             self.optimizer.zero_grad()
+            if self.recorded is not None:
+                self.recorded = RecordedSteps(self._whole, self.device)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
             self.micro_rows = (self.micro_rows + 1) // 2
+        norm = self._move(checked)
+        return asked._replace(numbers=torch.cat((asked.numbers, norm.reshape(1).to(asked.numbers))))
+
+    def _move(self, checked: bool) -> Tensor:
+        """Clip the gradients and take the optimiser's step; return their norm before."""
         try:
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
             if not checked or float(norm) < float("inf"):
                 self.optimizer.step()  # the first one makes its state
+            return norm
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
@@ -175,7 +203,17 @@ class Stepper:
                 " model and its gradients; make the model smaller, or train it where there is more"
                 " memory"
             ) from error
-        return asked._replace(numbers=torch.cat((asked.numbers, norm.reshape(1).to(asked.numbers))))
+
+    def _replayed(self, step: int, recorded: RecordedSteps) -> AskedStep:
+        total = StepResult(0.0, 0, 0, 0, 0.0)
+        parts = [part for part, _ in self._counted(step, total)]
+        return AskedStep(recorded(parts), total)
+
+    def _whole(self, parts: list[BatchPart]) -> Tensor:
+        """Take a step with a batch that is here whole, and return its numbers."""
+        self.optimizer.zero_grad()
+        numbers = self._of_parts((part, part is parts[-1]) for part in parts)
+        return torch.cat((numbers, self._move(checked=False).reshape(1).to(numbers)))
 
     def _too_large(self) -> InputError:
         rows, units = self.micro_rows, self.windows.window_units
@@ -192,11 +230,23 @@ class Stepper:
     def _gradients(self, step: int) -> AskedStep:
         """Return what is known before the gradient's norm is."""
         total = StepResult(0.0, 0, 0, 0, 0.0)
-        nats_of_parts = []
+        numbers = self._of_parts(self._counted(step, total))
+        return AskedStep(numbers, total)
+
+    def _counted(self, step: int, total: StepResult) -> Iterator[tuple[BatchPart, bool]]:
+        """Yield the parts of a step, and whether each is the last; what they hold is added up."""
         for low in range(self.low, self.high, self.micro_rows):
             high = min(low + self.micro_rows, self.high)
-            last = high == self.high
             part = self._part((step, low, high))
+            total.targets += part.scored
+            total.tokens += part.units
+            total.bytes += part.bytes
+            yield part, high == self.high
+
+    def _of_parts(self, parts: Iterable[tuple[BatchPart, bool]]) -> Tensor:
+        """Add up the gradients of parts, and return their nats."""
+        nats_of_parts = []
+        for part, last in parts:
             with self._quiet(last):
                 with self.compiling(), computing(self.device, self.autocast):
                     nats = self.called(*part.arguments)
@@ -205,11 +255,7 @@ class Stepper:
                 whole = nats if part.blocks is None else nats[0] + BLOCK_WEIGHT * nats[1]
                 (whole / of_all).backward()
             nats_of_parts.append(nats.detach().reshape(-1))
-            total.targets += part.scored
-            total.tokens += part.units
-            total.bytes += part.bytes
-        sums = [part.sum() for part in torch.stack(nats_of_parts, dim=1)]
-        return AskedStep(torch.stack(sums), total)
+        return torch.stack([part.sum() for part in torch.stack(nats_of_parts, dim=1)])
 
     def _part(self, rows: Rows) -> BatchPart:
         """Return rows of a step's batch on the device."""
@@ -220,6 +266,11 @@ class Stepper:
         return self.ahead.part(rows, (step, low, min(low + self.micro_rows, self.high)))
 
     def _made(self, rows: Rows, windows: Windows, device: torch.device) -> BatchPart:
+        if self.text is not None:
+            with computing(self.device, self.autocast):
+                part = self.text.part(rows, self.rows)
+            if part is not None:
+                return part
         step, low, high = rows
         batch, blocks = windows.batch(step, self.rows, (low, high)), None
         if self.block is not None:
@@ -273,48 +324,39 @@ def divergence(
     return ""
 
 
-_WARM_UP = 2  # steps
-
-
-def seconds_per_byte(
-    spec: RunSpec, shards: Shards, machine: MachineSettings, seconds: float
-) -> float:
-    """Return the seconds that training takes here for a byte of text, over at least one real step.
+def stepper_of(
+    spec: RunSpec,
+    model: AnyModel,
+    optimizer: torch.optim.Optimizer,
+    windows: Windows,
+    machine: MachineSettings,
+    device: torch.device,
+    world: World,
+    micro_rows: int,
+) -> Stepper:
+    """Return what takes the steps of a run, with the shortcuts that the machine's settings allow.
 
     Args:
-        seconds: to spend.
-
-    Raises:
-        InputError: there is too little text or memory, or no such device.
+        model: on `device`. micro_rows: to compute at once, to begin with.
     """
-    if machine.threads is not None:
-        torch.set_num_threads(machine.threads)
-    device = machine.torch_device()
-    rows = rows_that_fit(spec, machine, device, World())
-    model = build_model(spec).to(device)
-    stepper = Stepper(
+    late, autocast = machine.reads_every(device) > 1, machine.autocast(device)
+    model.stream = autocast if machine.takes("stream", device) else None
+    fits = machine.takes("text", device) and text_fits(windows, device, machine.processes)
+    return Stepper(
         model,
-        optimiser_of(model, spec.training),
-        windows_of(spec, shards),
+        optimizer,
+        windows,
         rows=spec.rows,
         clip=spec.training.clip,
         device=device,
-        autocast=machine.autocast(device),
-        world=World(),
-        micro_rows=rows,
+        autocast=autocast,
+        world=world,
+        micro_rows=micro_rows,
         compiled=machine.compiles(device),
+        # On a CPU it has no gradient.
+        flex=machine.takes("flex", device) and device.type == "cuda",
         block=spec.model.diffusion_block,
-        ahead=machine.reads_every(device) > 1,
+        ahead=late,
+        recorded=late and world.size == 1 and machine.takes("graphs", device),
+        resident=fits,
     )
-    for step in range(_WARM_UP):
-        stepper.step(step)
-    synchronize(device)
-    begun, steps, taken = time.perf_counter(), 0, 0.0
-    every = machine.reads_every(device)
-    while not steps or taken < seconds:
-        for _ in range(every):
-            stepper.ask(_WARM_UP + steps, checked=every == 1)
-            steps += 1
-        synchronize(device)
-        taken = time.perf_counter() - begun
-    return taken / (steps * spec.training.batch_bytes)

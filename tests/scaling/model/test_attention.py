@@ -13,6 +13,7 @@ from torch import Tensor
 
 from scaling.model.attention import causal, windowed
 from scaling.model.blocks import Rotary, RotaryTable, heads_for
+from scaling.model.flex import FlexBlocks, blocks_read, windowed_by
 from tests.scaling.evaluate.streams import CPU
 
 EXACT = 1e-12
@@ -82,6 +83,62 @@ def test_whole_rows_are_read_as_a_dense_mask_says(case: Case) -> None:
     expected = with_gradients(lambda q, k, v: dense(Case(q, k, v, *case[3:]), width), case)
     for found, other in zip(with_gradients(causal(case.segments), case), expected, strict=True):
         torch.testing.assert_close(found, other, rtol=0, atol=EXACT)
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@settings(max_examples=50, deadline=None)
+@given(cases())
+def test_the_kernel_for_a_gpu_sees_what_a_dense_mask_says(case: Case) -> None:
+    # Without gradients, which it has on a GPU only; `just gpu-check` compares those.
+    width = case.q.shape[2]
+    attend = FlexBlocks().attend(width, case.window, case.segments, case.q)
+    expected = dense(case, case.window)
+    torch.testing.assert_close(attend(*case[:3]), expected, rtol=0, atol=EXACT)
+
+
+@pytest.mark.parametrize("width", [1, 127, 128, 129, 640, 1000])
+@pytest.mark.parametrize("window", [1, 2, 128, 129, 130, 256, 257, 1000])
+def test_the_blocks_that_are_read_are_those_with_something_to_see(width: int, window: int) -> None:
+    distance = torch.arange(width)[:, None] - torch.arange(width)
+    sees = (distance >= 0) & (distance < window)
+    padded = torch.zeros(-(-width // 128) * 128, -(-width // 128) * 128, dtype=torch.bool)
+    padded[:width, :width] = sees
+    wanted = padded.unflatten(0, (-1, 128)).unflatten(2, (-1, 128)).any(dim=3).any(dim=1)
+    blocks = blocks_read(width, min(window, width), CPU)
+    assert torch.equal(blocks.to_dense()[0, 0].bool(), wanted)
+    # Backwards: which queries look at a key.
+    counts, indices = blocks.q_num_blocks, blocks.q_indices
+    assert counts is not None and indices is not None
+    for key, count in enumerate(counts[0, 0].tolist()):
+        found = sorted(indices[0, 0, key, :count].tolist())
+        assert found == wanted[:, key].nonzero().flatten().tolist()
+
+
+def test_the_kernel_is_taken_where_it_is_compiled_and_takes_such_heads() -> None:
+    graphs: list[str] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: object) -> Callable[..., object]:
+        graphs.append(str(graph.graph))
+        return graph.forward
+
+    def attention(q: Tensor, segments: Tensor | None, width: int) -> Tensor:
+        flex = FlexBlocks()
+        return windowed_by(flex, q.shape[2], 8, segments, q, width)(q, q, q)
+
+    compiled = torch.compile(attention, backend=backend, dynamic=False)
+    for width, positions, segmented, taken in (
+        (16, 20, False, True),
+        (16, 8, False, False),  # whole rows of one segment: torch's own, without a mask
+        (16, 8, True, True),
+        (24, 20, False, False),
+        (8, 20, False, False),
+    ):
+        q = torch.randn(1, 2, positions, width)
+        segments = torch.arange(positions).view(1, -1) // 5 if segmented else None
+        plain = attention(q, segments, width)
+        graphs.clear()
+        torch.testing.assert_close(compiled(q, segments, width), plain)
+        assert any("flex_attention" in graph for graph in graphs) == taken
 
 
 @given(cases())

@@ -25,7 +25,7 @@ from scaling.sweep.price import planned
 from scaling.sweep.queue import driver_lock
 from scaling.sweep.run_folder import LOCK
 from scaling.train.memory import state_bytes, step_bytes
-from scaling.train.step import seconds_per_byte
+from scaling.train.timing import seconds_per_byte
 from tests.cli import answer, command, mistake
 from tests.scaling.config.test_sweep_file import BLT, TRAINING
 from tests.scaling.train.runs import CPU, blt_spec, rows_tried, small_shards

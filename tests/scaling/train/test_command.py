@@ -55,6 +55,7 @@ def test_devices_that_are_not_there(
     [
         ("--micro-rows", "0"),
         ("--micro-rows", "-1"),
+        ("--shortcuts", "turbo"),
         ("--threads", "0"),
         ("--threads", "-2"),
         ("--patching-flops", "nan"),

@@ -11,7 +11,7 @@ import torch
 from corpora.errors import InputError
 from scaling.data.shards import open_shards
 from scaling.spec import RunSpec
-from scaling.train.step import seconds_per_byte
+from scaling.train.timing import seconds_per_byte
 from tests.scaling.train.runs import (
     CPU,
     blt_spec,

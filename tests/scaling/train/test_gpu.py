@@ -10,7 +10,7 @@ from scaling.data.build_text import build_text
 from scaling.data.shards import open_shards
 from scaling.spec import Model, Patching, RunSpec, Training
 from scaling.train.device import peak_flops
-from scaling.train.machine import MachineSettings
+from scaling.train.machine import MachineSettings, shortcuts_of
 from scaling.train.run import train
 
 pytestmark = [
@@ -19,8 +19,18 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_a_gpu_reaches_what_the_cpu_reaches(tmp_path: Path, compiled: bool) -> None:
+@pytest.mark.parametrize(
+    ("compiled", "shortcuts"),
+    [
+        (False, "none"),
+        (False, "graphs,text"),
+        (True, "none"),
+        (True, "flex"),
+        (True, "stream"),
+        (True, "flex,stream,graphs,text"),
+    ],
+)
+def test_a_gpu_reaches_what_the_cpu_reaches(tmp_path: Path, compiled: bool, shortcuts: str) -> None:
     corpus = SyntheticCorpus("markov", MarkovSource(order=1, alphabet="abcdefgh"), 400)
     shards = open_shards(build_text([corpus], tmp_path / "shards", held_out_bytes=20_000))
     spec = RunSpec(
@@ -33,7 +43,9 @@ def test_a_gpu_reaches_what_the_cpu_reaches(tmp_path: Path, compiled: bool) -> N
         window_bytes=64,
     )
     cpu = train(spec, shards, tmp_path / "cpu", MachineSettings(device="cpu", threads=1))
-    gpu = train(spec, shards, tmp_path / "gpu", MachineSettings(device="cuda", compile=compiled))
+    taken = shortcuts_of(shortcuts)
+    machine = MachineSettings(device="cuda", compile=compiled, shortcuts=taken)
+    gpu = train(spec, shards, tmp_path / "gpu", machine)
     assert cpu.bits_per_byte is not None and gpu.bits_per_byte is not None
     assert gpu.status == "finished" and "cpu" not in gpu.device
     assert gpu.bits_per_byte == pytest.approx(cpu.bits_per_byte, rel=0.01)

@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from corpora.errors import InputError
 from scaling.train.device import commit
-from scaling.train.machine import MachineSettings
+from scaling.train.machine import MachineSettings, shortcuts_of
 from tests.conftest import ROOT
 from tests.scaling.train.runs import blt_spec, run, small_shards
 
@@ -22,12 +23,26 @@ from tests.scaling.train.runs import blt_spec, run, small_shards
         MachineSettings(checkpoint_seconds=0.05, processes=4),
         MachineSettings(compile=True),
         MachineSettings(compile=False, threads=1),
+        MachineSettings(shortcuts=("flex", "graphs")),
+        MachineSettings(shortcuts=()),
     ],
 )
 def test_words_say_the_settings(settings: MachineSettings) -> None:
     parser = argparse.ArgumentParser()
     MachineSettings.add_options(parser)
     assert MachineSettings.parsed(parser.parse_args(settings.words())) == settings
+
+
+def test_a_shortcut_that_is_none_is_named() -> None:
+    with pytest.raises(InputError, match=r"`shortcuts` 'turbo'.*flex, stream, graphs, text"):
+        shortcuts_of("flex,turbo")
+
+
+def test_shortcuts_are_taken_on_a_gpu_unless_told_otherwise() -> None:
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert not MachineSettings().takes("text", cpu) and MachineSettings().takes("text", gpu)
+    some = MachineSettings(shortcuts=shortcuts_of("text"))
+    assert some.takes("text", cpu) and not some.takes("graphs", gpu)
 
 
 def test_settings_are_made_without_torch() -> None:
