@@ -14,7 +14,8 @@ trainer of as many ids (gigabpe's and gigatoken's split by GPT-2's pattern only)
 installed, or refuses a vocabulary, is left out and named. Printed are CPU seconds of the process
 and its children, the peak of memory, and our CPU over the peer's within each round: the median, and
 the least and most of the rounds. tokenize-lab keeps what it finds out of a vocabulary, so it runs
-once before the rounds; nothing of the text is kept.
+once before the rounds, in a folder of its own; nothing of the text is kept. Python keeps its
+bytecode, as it does unless told otherwise.
 """
 
 import argparse
@@ -169,6 +170,7 @@ def run(command: Sequence[str]) -> Cost:
         " done.stderr.decode(errors='replace')[-300:]]))"
     )
     environment = os.environ | {"TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(
         [sys.executable, "-c", script, *command], env=environment, capture_output=True, check=True
     )
@@ -279,6 +281,7 @@ def main() -> None:
             folder = Path(name)
             path = as_jsonl(spec, folder)
             size = sum(len(text.encode()) for text in texts_of(path)) / 1e6
+            os.environ["TOKENIZE_LAB_CACHE"] = str(folder / "kept")
             print(f"{spec}: {size:.1f} MB; median of {asked.rounds} rounds", flush=True)
             tokenizers = trained(path, SIZES[: asked.sizes], folder)
             for chosen in dict.fromkeys((1, len(tokenizers))):

@@ -31,6 +31,7 @@ from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.counts.fields import TEXT_INDEX, TextSettings, WordSegmenter
 from tokenize_lab.counts.schema import Group, GroupCounts
 from tokenize_lab.counts.sharing import unshared
+from tokenize_lab.counts.tokens import TokenCounts
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.provenance import MOST_REPLICATES
 from tokenize_lab.results import Results, sample_texts, tokenized_samples
@@ -42,6 +43,7 @@ GROUPS = ("language", "domain", "document")
 # Of a corpus with more languages and domains than this, the later ones have no samples.
 _MOST_SAMPLED = 200
 _MANY_UNITS = 256  # a group of fewer takes little memory as it is
+_MOST_WIDE = 64  # groups that are added to without being made wide again each time
 _LIBRARIES = (
     *("tokenizers", "sentencepiece", "tiktoken", "mistral-common", "numpy", "polars", "regex"),
 )
@@ -184,6 +186,24 @@ class CorpusCounts:
     from_cache: int = 0
     encoded: int = 0
     notices: list[str] = field(default_factory=list)
+    _wide: dict[Group, GroupCounts] = field(default_factory=dict)
+
+    def add(self, group: Group, first: int, table: IntArray, tokens: TokenCounts) -> None:
+        """Add a tokenizer's counts of a batch; groups that came before many others are kept in
+        fewer bytes."""
+        into = self.counts.setdefault(group, GroupCounts())
+        into.add(first, table)
+        into.histogram.add(tokens.ids, tokens.occurrences)
+        self._wide[group] = into
+        if len(self._wide) > _MOST_WIDE:
+            self.make_narrow()
+
+    def make_narrow(self) -> None:
+        """Keep all groups of many units in few bytes."""
+        for part in self._wide.values():
+            if part.size >= _MANY_UNITS:
+                part.kept = part.narrow
+        self._wide.clear()
 
     def note_speed(self, names: Sequence[str], size: int, seconds: Sequence[float]) -> None:
         """Add a batch's bytes, and the seconds that each tokenizer took for it; NaN if cached."""
@@ -249,16 +269,13 @@ def count_corpora(
             if by_document:
                 found.add_document_counts(name, corpus.name, batch, table)
                 continue
-            into = found.counts.setdefault(Group(name, *place, None), GroupCounts())
-            into.aligned = into.aligned and batch.first_alignment is not None
-            into.add(first, table)
-            into.histogram.add(tokens.ids, tokens.occurrences)
+            group = Group(name, *place, None)
+            found.add(group, first, table, tokens)
+            found.counts[group].aligned &= batch.first_alignment is not None
         size = int(result.text[:, TEXT_INDEX["bytes"]].sum())
         found.note_speed(names, size, result.encode_seconds)
         progress(f"measuring {corpus.name}", size)
-    for part in found.counts.values():
-        if part.size >= _MANY_UNITS:
-            part.kept = part.narrow
+    found.make_narrow()
     release_engines()
     _give_back()
     found.throughput.seconds = time.perf_counter() - begin

@@ -219,28 +219,36 @@ def _counts_frame(results: Results) -> "pl.DataFrame":
         ],
         schema_overrides=dict.fromkeys(PARTS, pl.String),
     )
-    return pl.concat(
-        [
-            _repeated(groups, [len(kept) for kept in units]),
-            pl.DataFrame({"unit": np.concatenate(units).astype(np.int32)}),
-            pl.DataFrame(_columns(results, units), schema=dict.fromkeys(FIELDS, pl.Int64)),
-        ],
-        how="horizontal",
-    )
+    unit = pl.DataFrame({"unit": np.concatenate(units).astype(np.int32)})
+    named = _repeated(groups, [len(kept) for kept in units])
+    return unit.select(*named, "unit", *_columns(results, units))
 
 
 # Groups of fewer units than this, on the average, are laid end to end whole.
 _LONG_GROUPS = 16
 
 
-def _columns(results: Results, units: Sequence[IntArray]) -> "IntArray | dict[str, IntArray]":
-    """Return the counts of these units of all groups, a column at a time where groups are long."""
+def _columns(results: Results, units: Sequence[IntArray]) -> "Iterator[pl.Series | pl.Expr]":
+    """Yield the counts of these units of all groups, a column at a time."""
     parts = list(zip(results.counts.values(), units, strict=True))
+    whole = None
     if sum(map(len, units)) < _LONG_GROUPS * len(parts):
-        return np.concatenate([part.units[kept] for part, kept in parts])
-    return {
-        name: np.concatenate([part.column(name)[kept] for part, kept in parts]) for name in FIELDS
-    }
+        whole = np.concatenate([part.units[kept] for part, kept in parts])
+    for place, name in enumerate(FIELDS):
+        if whole is None:
+            column = np.concatenate([part.column(name)[kept] for part, kept in parts])
+        else:
+            column = whole[:, place]
+        yield _column(name, column)
+
+
+def _column(name: str, values: IntArray) -> "pl.Series | pl.Expr":
+    """Return a column of a table; one that is the same throughout takes no memory."""
+    import polars as pl
+
+    if len(values) and (values == values[0]).all():
+        return pl.lit(int(values[0]), pl.Int64).alias(name)
+    return pl.Series(name, values)
 
 
 def _histogram_frame(counts: dict[Group, GroupCounts]) -> "pl.DataFrame":
@@ -250,24 +258,23 @@ def _histogram_frame(counts: dict[Group, GroupCounts]) -> "pl.DataFrame":
     groups = pl.DataFrame(
         [group._asdict() for group in counts], schema=dict.fromkeys(PARTS, pl.String)
     )
-    return pl.concat(
-        [
-            _repeated(groups, [len(histogram.ids) for histogram in histograms]),
-            pl.DataFrame(
-                {
-                    "token_id": np.concatenate([histogram.ids for histogram in histograms]),
-                    "occurrences": np.concatenate([h.occurrences for h in histograms]).astype(
-                        np.int64
-                    ),
-                }
-            ),
-        ],
-        how="horizontal",
-    )
+    token_ids = pl.DataFrame({"token_id": np.concatenate([h.ids for h in histograms])})
+    occurrences = np.concatenate([h.occurrences for h in histograms]).astype(np.int64)
+    named = _repeated(groups, [len(histogram.ids) for histogram in histograms])
+    return token_ids.select(*named, "token_id", pl.Series("occurrences", occurrences))
 
 
-def _repeated(groups: "pl.DataFrame", times: Sequence[int]) -> "pl.DataFrame":
-    return groups[np.repeat(np.arange(len(times)), times)]
+def _repeated(groups: "pl.DataFrame", times: Sequence[int]) -> "Iterator[pl.Series | pl.Expr]":
+    """Yield the columns of a table of groups, the row of each as often as is said; of one value
+    throughout, that value."""
+    import polars as pl
+
+    rows = np.repeat(np.arange(len(times)), times)
+    for column in groups:
+        if len(rows) and column.n_unique() == 1:
+            yield pl.lit(column[0], column.dtype).alias(column.name)
+        else:
+            yield column[rows]
 
 
 SAMPLE_CHARACTERS = 200

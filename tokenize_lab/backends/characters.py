@@ -11,7 +11,13 @@ import sys
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
+from importlib.metadata import version
 from typing import Any
+
+import numpy as np
+
+from tokenize_lab.backends.kept import kept
+from tokenize_lab.tokenizer import BoolArray, IntArray
 
 # What a case-insensitive expression takes for a letter of a contraction in some libraries: a long
 # s. (What they take for an i or a k, as Turkish letters, stands in none.)
@@ -20,7 +26,10 @@ _RECLASSED = "\u0295"  # a letter without case since Unicode 4.0, a small one ag
 _KNOWN = 0x10000  # beyond it, much is new
 _CLASSES = (r"\p{Lu}", r"\p{Ll}", r"\p{Lt}", r"\p{Lm}", r"\p{Lo}", r"\p{M}", r"\p{N}", r"\s")
 
-_alike: dict[str, bool] = {}
+_POINTS = 0x110000
+_BLOCK = 1024  # of characters that lie together, which are asked about at once
+
+_asked_blocks: set[int] = set()
 # Of a batch, every tokenizer asks in turn.
 _last: tuple[tuple[str, ...], list[bool]] = ((), [])
 
@@ -41,36 +50,44 @@ def read_alike(text: str) -> bool:
 def ask_anew() -> None:
     """Forget what the libraries said, once there is another."""
     global _last
-    _libraries.cache_clear()
-    _alike.clear()
+    for found in (_libraries, _unsure_points, _unsure):
+        found.cache_clear()
+    _asked_blocks.clear()
     _last = (), []
 
 
 def _asked(text: str) -> bool:
-    """Ask the libraries about every character that is not known to be alike."""
-    unsure = [character for character in {*text} if _unsure().match(character)]
-    new = "".join(sorted(character for character in unsure if character not in _alike))
-    if new:
-        members = [[library(new) for library in libraries] for libraries in _libraries()]
-        differ = {c for found in members for one in found[1:] for c in {*found[0]} ^ {*one}}
-        _alike.update((c, c not in differ and c not in _FOLDED) for c in new)
-    return all(map(_alike.__getitem__, unsure))
+    """Ask the libraries about every character that is not known to be alike, and its neighbours."""
+    found = {ord(character) // _BLOCK for character in _unsure().findall(text)}
+    if new := sorted(found - _asked_blocks):
+        unsure = _unsure_points().reshape(-1, _BLOCK)
+        points = np.concatenate([block * _BLOCK + np.flatnonzero(unsure[block]) for block in new])
+        asked = "".join(map(chr, points.tolist()))
+        members = [[library(asked) for library in libraries] for libraries in _libraries()]
+        differ = {c for of in members for one in of[1:] for c in {*of[0]} ^ {*one}}
+        unsure[new] = False
+        _unsure_points()[[ord(c) for c in asked if c in differ or c in _FOLDED]] = True
+        _asked_blocks.update(new)
+        _unsure.cache_clear()
+    return _unsure().search(text) is None
+
+
+@cache
+def _unsure_points() -> BoolArray:
+    """Return which characters are not known to be alike: [code points] bool, to be changed."""
+    old = unicodedata.ucd_3_2_0
+    unsure = np.ones(_POINTS, np.bool_)
+    unsure[:_KNOWN] = [old.category(chr(point)) == "Cn" for point in range(_KNOWN)]
+    unsure[:0x80] = False
+    unsure[[ord(character) for character in _FOLDED + _RECLASSED]] = True
+    return unsure
 
 
 @cache
 def _unsure() -> re.Pattern[str]:
-    old = unicodedata.ucd_3_2_0
-    ranges: list[list[int]] = []
-    for point in range(0x80, _KNOWN):
-        character = chr(point)
-        if old.category(character) != "Cn" and character not in _FOLDED + _RECLASSED:
-            continue
-        if ranges and ranges[-1][1] == point - 1:
-            ranges[-1][1] = point
-        else:
-            ranges.append([point, point])
-    ranges.append([_KNOWN, 0x10FFFF])
-    return re.compile("[" + "".join(f"{chr(a)}-{chr(b)}" for a, b in ranges) + "]")
+    edges = np.flatnonzero(np.diff(_unsure_points(), prepend=False, append=False)).tolist()
+    ranges = zip(edges[::2], edges[1::2], strict=True)
+    return re.compile("[" + "".join(f"{chr(a)}-{chr(b - 1)}" for a, b in ranges) + "]")
 
 
 _Members = Callable[[str], str]  # the characters of a text that are of a class, in order
@@ -80,7 +97,7 @@ _Members = Callable[[str], str]  # the characters of a text that are of a class,
 def _libraries() -> list[list[_Members]]:
     """Return for each class what each library that is there takes for its members."""
     makes = [_by_hugging_face, _by_tiktoken, _by_regex]
-    if "fastokens" in sys.modules:  # it takes 40 MB, and is asked once it serves
+    if "fastokens" in sys.modules:  # it is asked once it serves
         makes.append(_by_fastokens)
     return [[make(expression) for make in makes] for expression in _CLASSES]
 
@@ -110,6 +127,20 @@ def _by_regex(expression: str) -> _Members:
 
 
 def _by_fastokens(expression: str) -> _Members:
+    # Each of its engines takes 20 MB, so all characters are asked about, and the answers kept.
+    asked = ("characters", version("fastokens"), expression)
+    members: IntArray = kept(b"", asked, (), lambda: _classed_by_fastokens(expression), least=0)
+
+    def of(text: str) -> str:
+        points = np.frombuffer(text.encode("utf-32-le"), np.uint32).astype(np.int64)
+        places = np.minimum(np.searchsorted(members, points), len(members) - 1)
+        return "".join(map(chr, points[members[places] == points].tolist()))
+
+    return of
+
+
+def _classed_by_fastokens(expression: str) -> IntArray:
+    """Return the members of a class among all characters: code points, ascending."""
     import fastokens
 
     from tokenize_lab.backends.simple import byte_to_character
@@ -127,4 +158,5 @@ def _by_fastokens(expression: str) -> _Members:
         "model": {"type": "BPE", "vocab": vocab, "merges": []},
     }
     engine: Any = fastokens._native.Tokenizer.from_json_str(json.dumps(content))
-    return lambda text: bytes(engine.encode(text).ids).decode()
+    every = "".join(chr(point) for point in range(_POINTS) if not 0xD800 <= point < 0xE000)
+    return np.array([ord(c) for c in bytes(engine.encode(every).ids).decode()], np.int64)
