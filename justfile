@@ -29,6 +29,10 @@ test *options:
 test-gpu *options:
     {{python}} -m pytest -m gpu {{options}}
 
+# What a GPU shows in ten minutes, into out/gpu-check; --sweep FOLDER of a prepared sweep, too
+gpu-check *options:
+    {{python}} -m bench.gpu_check --out out/gpu-check {{options}}
+
 # Try the production vocabularies that registry packages ship; write out/real/table.md
 real *options:
     {{python}} -m pytest -m real tests/tokenize_lab/real {{options}}

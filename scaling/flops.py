@@ -254,18 +254,20 @@ class Gpu(NamedTuple):
 
     Attributes:
         peak_flops: dense bf16 FLOPs per second, without sparsity.
-        source: where that figure is printed.
+        bytes_per_second: of its memory.
+        source: where these figures are printed.
     """
 
     peak_flops: float
+    bytes_per_second: float
     source: str
 
 
 GPUS: Mapping[str, Gpu] = {
-    "a100": Gpu(312e12, "NVIDIA A100 data sheet"),
-    "h100": Gpu(989.4e12, "NVIDIA H100 SXM data sheet"),
-    "h200": Gpu(989.4e12, "NVIDIA H200 SXM data sheet"),
-    "b200": Gpu(2250e12, "NVIDIA DGX B200 data sheet"),
+    "a100": Gpu(312e12, 2.039e12, "NVIDIA A100 80GB SXM data sheet"),
+    "h100": Gpu(989.4e12, 3.35e12, "NVIDIA H100 SXM data sheet"),
+    "h200": Gpu(989.4e12, 4.8e12, "NVIDIA H200 SXM data sheet"),
+    "b200": Gpu(2250e12, 8e12, "NVIDIA DGX B200 data sheet"),
 }
 
 

@@ -20,6 +20,7 @@ from scaling.cli.options import (
     SweepFileArgument,
     SweepOutOption,
     WorkersOption,
+    how_option,
     machine_settings,
     print_json,
     require_torch,
@@ -47,6 +48,10 @@ def plan(
     shortcuts: ShortcutsOption = None,
     workers: WorkersOption = None,
     no_calibration: NoCalibrationOption = False,
+    count: Annotated[
+        str | None,
+        how_option(help="a GPU, as h200: count what the runs and each shortcut would take on it"),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Price every run of a sweep, and train none.
@@ -58,6 +63,7 @@ def plan(
     tokenize-lab scaling plan micro
     tokenize-lab scaling plan micro --show > sweep.toml
     tokenize-lab scaling plan sweep.toml --suggest 2
+    tokenize-lab scaling plan gpu --corpus novels.jsonl.xz --no-calibration --count h200
     tokenize-lab scaling plan mix.toml --mixtures 64
     """
     from corpora.toml_file import read_text
@@ -68,9 +74,13 @@ def plan(
         return
     require_torch()
     from scaling.sweep.plan import plan_sweep
-    from scaling.sweep.text import plan_row, plan_text
+    from scaling.sweep.price import counted
+    from scaling.sweep.text import counts_table, plan_row, plan_text
+    from scaling.train.counted import gpu_named
     from tokenize_lab.progress import progress
 
+    if count is not None:
+        gpu_named(count)  # before anything is prepared
     machine = machine_settings(device, precision, 1, compile=compile, shortcuts=shortcuts)
     timed = not no_calibration
     with progress(bytes=False) as bars:
@@ -80,9 +90,14 @@ def plan(
     if suggest is not None:
         _print_suggestion(priced, suggest, as_json)
     elif as_json:
-        print_json([plan_row(run) for run in priced.runs])
+        rows = [plan_row(run) for run in priced.runs]
+        if count is not None:
+            for row, run in zip(rows, priced.runs, strict=True):
+                row["counted_seconds"] = counted([run], count)
+        print_json(rows)
     else:
-        emit(drawn(plan_text(priced)))
+        table = [] if count is None else [counts_table(counted(priced.runs, count), count)]
+        emit(drawn([*plan_text(priced), *table]))
 
 
 def read_sweep(

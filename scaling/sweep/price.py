@@ -17,6 +17,7 @@ from scaling.spec import RunSpec
 from scaling.sweep.cells import Cell, Tokenization
 from scaling.sweep.folder import SweepFolder
 from scaling.sweep.run_folder import trunk_is_lost
+from scaling.train.counted import counted_seconds, without_each
 from scaling.train.machine import MachineSettings
 from scaling.train.memory import available_bytes, state_bytes, step_bytes
 from scaling.train.progress import size_text
@@ -162,6 +163,20 @@ def with_memory_marks(
             mark = f"does not fit: {size_text(needed)}, and {size_text(free)} for each worker"
             run = replace(run, fits=False, marks=(*run.marks, mark))
         out.append(run)
+    return out
+
+
+def counted(runs: Sequence[PlannedRun], gpu: str) -> dict[str, float]:
+    """Return the seconds that runs would take on a GPU, one after the other: with all shortcuts,
+    without each of them, and with none; counted, not timed.
+
+    Args:
+        gpu: a name of `scaling.flops.GPUS`, any capitals.
+    """
+    out = {}
+    for name, taken in without_each().items():
+        own = ((run.own_bytes / run.spec.train_bytes, run.spec) for run in runs)
+        out[name] = math.fsum(share * counted_seconds(spec, gpu, taken) for share, spec in own)
     return out
 
 

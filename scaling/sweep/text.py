@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from corpora.errors import sanitize
@@ -72,6 +72,16 @@ def plan_text(plan: "SweepPlan") -> list["Table | Text"]:
         *(Text(line, style="yellow") for line in _marks(plan.runs)),
         Text(f"{len(plan.runs)} runs, {total:.3g} FLOPs{time}"),
     ]
+
+
+def counts_table(counts: Mapping[str, float], gpu: str) -> "Table":
+    """Return what a GPU's shortcuts are worth, as `scaling.sweep.price.counted` counts it."""
+    from tokenize_lab.cli.tables import text_table
+
+    best = min(counts.values())
+    rows = [[name, f"{value:,.3g}", f"{value - best:+,.3g}"] for name, value in counts.items()]
+    title = f"One {gpu.upper()}, counted"
+    return text_table(title, ["steps", "seconds", "more"], rows, left=("steps",), lines=False)
 
 
 def _mixtures(plan: "SweepPlan") -> "Table":

@@ -265,6 +265,17 @@ def test_as_many_rows_are_timed_at_once_as_a_run_would_compute(
     assert set(tried) == {2}
 
 
+def test_a_gpu_that_is_not_here_is_counted(tmp_path: Path) -> None:
+    file = file_of(tmp_path, SMALL + BLT.replace("[2, 4.0, 8]", "[4]") + TRAINING)
+    line = f"scaling plan {file} --out {tmp_path / 'out'} {QUICK} --count"
+    rows = answer(f"{line} h200")
+    names = ["all shortcuts", *(f"without {n}" for n in ("flex", "stream", "graphs", "text"))]
+    assert [*rows[0]["counted_seconds"]] == [*names, "no shortcuts"]
+    told = command(f"{line} H200").stdout
+    assert "One H200" in told and all(name in told for name in names)
+    assert "`--count` tpu" in mistake(f"{line} tpu").replace("--count tpu", "`--count` tpu")
+
+
 def test_where_law_one_expects_the_minimum(tmp_path: Path) -> None:
     text = SMALL + BLT.replace("[[1, 16], [2, 32]]", "[[1, 16], [2, 32], [3, 96]]") + TRAINING
     file = file_of(tmp_path, text.replace("2e7", "1e12"))

@@ -45,6 +45,19 @@ def test_shortcuts_are_taken_on_a_gpu_unless_told_otherwise() -> None:
     assert some.takes("text", cpu) and not some.takes("graphs", gpu)
 
 
+def test_a_gpu_is_never_left_to_cudnns_attention(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    before = torch.backends.cuda.cudnn_sdp_enabled()
+    try:
+        torch.backends.cuda.enable_cudnn_sdp(True)
+        MachineSettings(device="cpu").torch_device()
+        assert torch.backends.cuda.cudnn_sdp_enabled()
+        MachineSettings(device="cuda").torch_device()
+        assert not torch.backends.cuda.cudnn_sdp_enabled()
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before)
+
+
 def test_settings_are_made_without_torch() -> None:
     script = (
         "import sys; from scaling.train.machine import MachineSettings; MachineSettings();"
