@@ -7,13 +7,13 @@ import json
 import math
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from corpora.errors import InputError
 from corpora.files import write_json, write_text
-from corpora.json_file import Amount, NewerError, from_fields, read_file, read_object
+from corpora.json_file import Amount, NewerError, Share, from_fields, read_file, read_object
 from scaling.flops import CONVENTIONS, training_flops_per_byte
 from scaling.spec import RunSpec
 
@@ -227,6 +227,7 @@ class RecordSummary:
         planned_steps, batch_bytes, compression_rate: of its specification.
         bits_per_byte: of held-out text; None unless finished.
         compute_flops: spent on training, by the `full` convention.
+        shares: of the texts of a mixture. languages: as of `RunRecord`.
     """
 
     run_id: str
@@ -239,6 +240,8 @@ class RecordSummary:
     bits_per_byte: Amount | None
     compute_flops: Amount
     seconds: Amount
+    shares: Mapping[str, Share] = field(default_factory=dict)
+    languages: tuple[LanguageRecord, ...] = ()
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "RecordSummary":
@@ -248,12 +251,15 @@ class RecordSummary:
             ValueError: it is not a record's; naming the field.
         """
         derived, spec = value.get("derived"), value.get("spec")
-        training = spec.get("training") if isinstance(spec, dict) else None
-        if not isinstance(derived, dict) or not isinstance(training, dict):
+        if not isinstance(derived, dict) or not isinstance(spec, dict):
             raise ValueError("'derived' or 'spec' is missing")
+        training = spec.get("training")
+        if not isinstance(training, dict):
+            raise ValueError("'spec.training' is missing")
         names = ("run_id", "compression_rate", "bits_per_byte", "compute_flops")
         chosen = {name: derived.get(name) for name in names}
         chosen |= {name: value.get(name) for name in ("status", "reason", "steps", "seconds")}
+        chosen |= {"shares": spec.get("shares", {}), "languages": value.get("languages", [])}
         steps, batch_bytes = training.get("steps"), training.get("batch_bytes")
         return from_fields(cls, {**chosen, "planned_steps": steps, "batch_bytes": batch_bytes})
 

@@ -64,6 +64,13 @@ def generate(
     until: Annotated[
         str | None, typer.Option(help="stop where this text has been written", show_default=False)
     ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="of the prompt: where each language has an entropy threshold of its own",
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -100,7 +107,8 @@ def generate(
     sampling = Sampling(temperature, top_p, top_k, seed)
     decoding, passes = DecodingMethod.parse(decode, reuse=reuse, unmask=unmask), Passes()
     chosen = machine_settings(device).torch_device()
-    opened = open_run(run, chosen)
+    whole = open_run(run, chosen)
+    run_id, opened = whole.spec.run_id, whole.in_language(language)
     text = _stdin() if prompt == "-" else prompt
     begun = time.perf_counter()
     pieces = continue_text(opened, text, size, sampling, decoding, passes, bytewise=bytewise)
@@ -125,7 +133,7 @@ def generate(
                 advance(len(piece))
         print_json(
             {
-                "run_id": opened.spec.run_id,
+                "run_id": run_id,
                 "prompt": text,
                 "text": written.decode("utf-8", "replace"),
                 "bytes": len(written),

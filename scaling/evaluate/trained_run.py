@@ -7,13 +7,13 @@ tokenizer.txt                   of a subword model: its tokenizer, by name, or b
 entropy_model/                  of entropy patches: the byte model's own run folder
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from corpora.errors import InputError
+from corpora.errors import InputError, did_you_mean
 from scaling.model.byte_model import ByteModel, open_byte_model
 from scaling.model.weights import WEIGHTS, AnyModel, build_model, load_weights, read_tensors
 from scaling.prepare import ENTROPY_MODEL, TOKENIZER
@@ -43,6 +43,35 @@ class TrainedRun:
     model: AnyModel
     tokenizer: Tokenizer | None
     byte_model: ByteModel | None
+
+    def in_language(self, language: str | None) -> "TrainedRun":
+        """Return the run as it reads one language: with that one's entropy threshold for all text.
+
+        A run whose languages share a threshold is returned as it is.
+
+        Raises:
+            InputError: the languages have thresholds of their own and this is none of them, or it
+                is named where they share one.
+        """
+        patching = self.spec.patching
+        of_each = {} if patching is None else patching.thresholds
+        if language is None and not of_each:
+            return self
+        if not of_each:
+            why = "this run cuts all languages alike; leave it out"
+            raise InputError(f"`language`: {why}")
+        names = ", ".join(of_each)
+        if language is None:
+            raise InputError(
+                "`language`: each language of this run has an entropy threshold of its own; name"
+                f" the one that the text is in ({names})"
+            )
+        if language not in of_each:
+            near = did_you_mean(language, of_each)
+            raise InputError(f"`language`: no language {language!r}{near} (there is {names})")
+        assert patching is not None
+        one = replace(patching, threshold=of_each[language], thresholds={})
+        return replace(self, spec=replace(self.spec, patching=one))
 
 
 def open_run(folder: Path, device: torch.device | None = None) -> TrainedRun:

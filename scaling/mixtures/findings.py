@@ -25,6 +25,7 @@ def arm_findings(
     return (
         *_few(arm, texts),
         *_never_tried(arm, texts),
+        *_constant(arm, texts),
         *_ranked(arm, form),
         *_at_caps(arm, texts),
         *_outside(arm),
@@ -49,6 +50,23 @@ def _never_tried(arm: MixtureArm, texts: Sequence[str]) -> list[Finding]:
         return []
     text = f"in no run: {', '.join(never)}; nothing is known of them, and the best mixture has none"
     return [warning("texts never tried", text)]
+
+
+def _constant(arm: MixtureArm, texts: Sequence[str]) -> list[Finding]:
+    """Say which texts have one share in all runs: what they are worth shows in no difference."""
+    varies = np.ptp(arm.shares, axis=0) > 1e-9
+    same = [
+        f"{name} ({share:.3g})"
+        for name, share, varied in zip(texts, arm.shares[0], varies, strict=True)
+        if share > 0 and not varied
+    ]
+    if not same:
+        return []
+    text = (
+        f"the same share in every run: {', '.join(same)}; what they are worth cannot be told, and"
+        " another share of them in the best mixture rests on the form alone"
+    )
+    return [warning("shares that never vary", text)]
 
 
 def _ranked(arm: MixtureArm, form: str) -> list[Finding]:

@@ -58,12 +58,18 @@ def mixture_runs(runs: Runs) -> MixtureRuns:
     """
     frame, name = runs.rows, runs.name
     texts, shares = shares_of(frame, name)
-    prefix = next((p for p in LOSS_COLUMNS if any(c.startswith(p) for c in frame.columns)), None)
-    if prefix is None:
+    kinds = [p for p in LOSS_COLUMNS if any(column.startswith(p) for column in frame.columns)]
+    if len(kinds) > 1:
+        raise InputError(
+            f"{name}: has columns {' and '.join(f'{p}LANGUAGE' for p in kinds)}, which are of two"
+            " units; keep those of one"
+        )
+    if not kinds:
         raise InputError(
             f"{name}: a mixture law needs a column bits_per_byte:LANGUAGE or loss:LANGUAGE, which"
             " the table lacks"
         )
+    (prefix,) = kinds
     languages, losses = _numbers(frame, name, prefix, positive=True)
     for language, values in zip(languages, losses.T, strict=True):
         if len(values) > 1 and not vary(values):
@@ -198,6 +204,8 @@ def _numbers(
     columns = [column for column in frame.columns if column.startswith(prefix)]
     if not columns:
         return (), np.empty((frame.height, 0))
+    if prefix in columns:
+        raise InputError(f"{name}: a column {prefix!r} names nothing after the colon; name it")
     values = frame.select(pl.col(columns).cast(pl.Float64, strict=False)).to_numpy()
     bad = np.argwhere(~np.isfinite(values) | (positive & ~(values > 0)))
     if len(bad):

@@ -12,7 +12,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -20,7 +20,7 @@ from corpora.errors import InputError, sanitize
 from corpora.json_file import is_number
 from corpora.locks import is_locked
 from scaling.flops import training_flops_per_byte
-from scaling.record import RECORD, SPEC, RecordSummary, read_spec, summary
+from scaling.record import RECORD, SPEC, LanguageRecord, RecordSummary, read_spec, summary
 from scaling.spec import RunSpec
 from scaling.sweep.folder import Job, SweepFolder, read_sweep
 from scaling.sweep.run_folder import ATTEMPTS, DRIVER_LOCK, LOCK, WEIGHTS, read_attempts
@@ -33,6 +33,7 @@ _LATELY = 60.0  # seconds; metrics are written every five, or after each step th
 _STEPS_MISSED = 5  # a run that has been silent for so many of its steps has stopped
 _SCORING_SECONDS = 1800.0  # and after the last one it may score for so long
 _TAIL_BYTES = 4096
+_OF_LANGUAGES = ("bits_per_byte", "compression_rate", "train_bytes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,8 @@ class RunStatus:
         flops: spent on training so far, by the `full` convention. seconds: of training so far.
         silent_seconds: since its metrics were written, of a run that has not ended; else None.
         reason: why it diverged, failed or cannot be read, or why it waits for another attempt.
+        shares: of the texts of a mixture. languages: what it read and scored of each; none before
+            it has ended.
     """
 
     job: Job
@@ -62,6 +65,8 @@ class RunStatus:
     seconds: float = 0.0
     silent_seconds: float | None = None
     reason: str = ""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    languages: tuple[LanguageRecord, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -101,6 +106,11 @@ class RunStatus:
             "expected_seconds": self.job.seconds,
             "silent_seconds": self.silent_seconds,
             "reason": self.reason,
+            "shares": dict(self.shares),
+            "languages": {
+                part.language: {name: getattr(part, name) for name in _OF_LANGUAGES}
+                for part in self.languages
+            },
         }
 
 
@@ -279,6 +289,7 @@ class StatusReader:
             steps=training.steps,
             planned_bytes=spec.train_bytes,
             compression_rate=spec.compression_rate,
+            shares=spec.shares,
             reason=read_attempts(run).reason if tried else "",
         )
         latest = _latest(run / METRICS)
@@ -313,6 +324,8 @@ def _ended(record: RecordSummary, job: Job) -> RunStatus:
         flops=record.compute_flops,
         seconds=record.seconds,
         reason=sanitize(record.reason),
+        shares=record.shares,
+        languages=record.languages,
     )
 
 

@@ -160,7 +160,8 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 40  # listed one by one; of more, one line per text, tokenization and T
 _MOST_FAULTS = 10
-_NAMES = ("text", "tokenization")  # folded where a terminal is narrow
+_OF_MIXTURES = ("shares, %", "bits/byte of each")
+_NAMES = ("text", "tokenization", *_OF_MIXTURES)  # folded where a terminal is narrow
 _WORDS = (*_NAMES, "run", "phase")  # the other columns hold numbers
 _PER_RUN = ("run", "text", "tokenization", "T", "phase", "steps", "bits/byte", "FLOPs", "time")
 _PER_CELL = ("text", "tokenization", "T", "runs", *PHASES, "bits/byte", "FLOPs")
@@ -196,10 +197,22 @@ def _per_run(runs: Sequence[RunStatus]) -> tuple[list[str], list[list[str]]]:
             "" if run.bits_per_byte is None else f"{run.bits_per_byte:.4f}",
             f"{run.flops:.3g}" if run.flops else "",
             duration(run.seconds) if run.seconds else "",
+            " ".join(f"{name} {100 * share:.0f}" for name, share in run.shares.items()),
+            _by_language(run),
         ]
         for run in runs
     ]
-    return [*_PER_RUN], rows
+    # Of the others no run has something to say.
+    shown = [*range(len(_PER_RUN)), *(i for i in (-2, -1) if any(row[i] for row in rows))]
+    return [(*_PER_RUN, *_OF_MIXTURES)[i] for i in shown], [[row[i] for i in shown] for row in rows]
+
+
+def _by_language(run: RunStatus) -> str:
+    """Return the bits per byte of each language, where there are several."""
+    if len(run.languages) < 2:
+        return ""
+    found = ((part.language, part.bits_per_byte) for part in run.languages)
+    return " ".join(f"{name} {bits:.3f}" for name, bits in found if bits is not None)
 
 
 def _per_cell(runs: Sequence[RunStatus]) -> tuple[list[str], list[list[str]]]:

@@ -123,6 +123,15 @@ def test_a_text_in_no_run_is_left_out_of_the_best() -> None:
     assert predict_table(found, with_some)["predicted"].is_finite().all()
 
 
+def test_a_share_that_never_varies_is_said() -> None:
+    table = runs_table(48, 0.005).with_columns(pl.col("^share:.*$") * 0.9)
+    found = fitted(table.with_columns(pl.lit(0.1).alias("share:tha")), draws=0)
+    (said,) = (f for f in found.arms[0].findings if f.name == "shares that never vary")
+    assert said.message.startswith("the same share in every run: tha (0.1); what they are worth")
+    others = fitted(runs_table(48, 0.005), draws=0).arms[0].findings
+    assert "shares that never vary" not in {finding.name for finding in others}
+
+
 def test_texts_that_are_one_text_are_not_told_apart() -> None:
     same = WORTH.copy()
     same[:, 3] = same[:, 2]
@@ -229,6 +238,12 @@ def bad(**columns: Any) -> pl.DataFrame:
             runs_table(12, 0.01).select("share:eng", "bits_per_byte:eng"),
             {},
             r"two texts or more, and there is 1",
+        ),
+        (bad(**{"share:": [0.0] * 12}), {}, r"a column 'share:' names nothing after the colon"),
+        (
+            bad(**{"loss:eng": [1.0] * 12}),
+            {},
+            r"has columns bits_per_byte:LANGUAGE and loss:LANGUAGE, which are of two units",
         ),
         (runs_table(12, 0.01).select("^share:.*$"), {}, r"needs a column bits_per_byte:LANGUAGE"),
         (bad(), {"target": "hind"}, r"`target`: no language 'hind'; did you mean 'hin'\?"),

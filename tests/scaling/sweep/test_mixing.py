@@ -178,11 +178,36 @@ def test_mixtures_that_are_none(tmp_path: Path, name: str) -> None:
             HEAD.replace("= 2000\n", "= 2000\ninflate = 2\n", 1) + MIXTURES + ARMS,
             "trained on alone",
         ),
+        (
+            HEAD.replace("= 2000\n", "= 0\n", 1) + MIXTURES + ARMS,
+            "held_out_bytes: is 0; it must be",
+        ),
     ],
-    ids=range(5),
+    ids=range(6),
 )
 def test_files_with_mixtures_that_cannot_be(tmp_path: Path, text: str, says: str) -> None:
     assert says in refused(tmp_path, text + TRAINING)
+
+
+def test_a_language_of_which_all_would_be_held_out_is_one_line(tmp_path: Path) -> None:
+    text = WHOLE.replace("= 2000\n", "= 9_000_000\n", 1)
+    said = mistake(f"scaling sweep {file_of(tmp_path, text)} --out {tmp_path / 'out'} {QUICK}")
+    assert "eng has " in said and "none of them to train on; give more text, hold out less" in said
+
+
+def test_status_shows_mixtures_and_languages(swept: Path) -> None:
+    runs = answer(f"scaling status {swept}")["runs"]
+    found = records(swept)
+    for run in runs:
+        record = found[run["text"], run["label"]]
+        assert run["shares"] == record.spec.shares
+        assert {name: part["bits_per_byte"] for name, part in run["languages"].items()} == {
+            part.language: part.bits_per_byte for part in record.languages
+        }
+    shown = command(f"scaling status {swept}", env={"COLUMNS": "250"}).stdout
+    assert "eng 75 rus 0 hin 25" in shown
+    first = found["mix2", "static"].languages[0]
+    assert f"eng {first.bits_per_byte:.3f} rus" in shown
 
 
 def test_records_of_before_have_no_languages(swept: Path, tmp_path: Path) -> None:
@@ -228,7 +253,16 @@ def test_each_language_has_the_rate_asked_for_by_a_threshold_of_its_own(tmp_path
     (row,) = answer(f"scaling evaluate {run} {tmp_path / 'rus.txt'} --device cpu")["rows"]
     assert row["language"] == "rus" and row["bits_per_byte"] > 0
     assert "none for this language" in mistake(f"scaling evaluate {run} embedded:hin_Deva")
-    assert "a prompt says not which" in mistake(f"scaling generate {run} Он --bytes 4")
+    line = f"scaling generate {run} Он --bytes 4 --device cpu"
+    assert "--language: each language of this run has an entropy threshold of" in mistake(line)
+    assert "no language 'ruz'; did you mean 'rus'? (there is eng, rus)" in mistake(
+        f"{line} --language ruz"
+    )
+    written = answer(f"{line} --language rus")
+    assert written["bytes"] == 4 and written["run_id"] == run.name
+    shared = out / "runs" / found["entropy"].spec.run_id
+    said = mistake(f"scaling generate {shared} Он --language rus")
+    assert "--language: this run cuts all languages alike; leave it out" in said
 
 
 @pytest.mark.parametrize("arm", [STATIC, SUBWORD])
