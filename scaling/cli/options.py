@@ -66,6 +66,14 @@ ShortcutsOption = Annotated[
     ),
 ]
 MicroRowsOption = Annotated[int | None, how_option(min=1, help="windows computed at once")]
+TogetherOption = Annotated[
+    int | None,
+    how_option(
+        min=1,
+        help="runs alike that are trained as one model; small ones on a GPU unless told otherwise",
+        show_default=False,
+    ),
+]
 
 # Of `plan` and `sweep`.
 SweepFileArgument = Annotated[
@@ -109,6 +117,7 @@ def machine_settings(
     micro_rows: int | None = None,
     compile: bool | None = None,
     shortcuts: str | None = None,
+    together: int | None = None,
 ) -> "MachineSettings":
     """Return the options of the machine as its settings."""
     from scaling.train.machine import MachineSettings, shortcuts_of
@@ -120,6 +129,7 @@ def machine_settings(
         micro_rows=micro_rows,
         compile=compile,
         shortcuts=None if shortcuts is None else shortcuts_of(shortcuts),
+        together=together,
     )
 
 

@@ -19,6 +19,7 @@ from scaling.cli.options import (
     ShowOption,
     SweepFileArgument,
     SweepOutOption,
+    TogetherOption,
     WorkersOption,
     how_option,
     machine_settings,
@@ -47,6 +48,7 @@ def plan(
     compile: CompileOption = None,
     shortcuts: ShortcutsOption = None,
     workers: WorkersOption = None,
+    together: TogetherOption = None,
     no_calibration: NoCalibrationOption = False,
     count: Annotated[
         str | None,
@@ -75,13 +77,13 @@ def plan(
     require_torch()
     from scaling.sweep.plan import plan_sweep
     from scaling.sweep.price import counted
-    from scaling.sweep.text import counts_table, plan_row, plan_text
+    from scaling.sweep.text import counts_table, plan_rows, plan_text
     from scaling.train.counted import gpu_named
     from tokenize_lab.progress import progress
 
     if count is not None:
         gpu_named(count)  # before anything is prepared
-    machine = machine_settings(device, precision, 1, compile=compile, shortcuts=shortcuts)
+    machine = machine_settings(device, precision, 1, None, compile, shortcuts, together)
     timed = not no_calibration
     with progress(bytes=False) as bars:
         priced = plan_sweep(
@@ -90,7 +92,7 @@ def plan(
     if suggest is not None:
         _print_suggestion(priced, suggest, as_json)
     elif as_json:
-        rows = [plan_row(run) for run in priced.runs]
+        rows = plan_rows(priced)
         if count is not None:
             for row, run in zip(rows, priced.runs, strict=True):
                 row["counted_seconds"] = counted([run], count)

@@ -27,6 +27,7 @@ from scaling.cli.options import (
     ShowOption,
     SweepFileArgument,
     SweepOutOption,
+    TogetherOption,
     WorkersOption,
     how_option,
     machine_settings,
@@ -65,6 +66,7 @@ def sweep(
     compile: CompileOption = None,
     shortcuts: ShortcutsOption = None,
     workers: WorkersOption = None,
+    together: TogetherOption = None,
     engine: Annotated[
         SweepEngine, how_option(help="this machine, or a Ray cluster")
     ] = SweepEngine.LOCAL,
@@ -147,7 +149,7 @@ def sweep(
     from tokenize_lab.progress import progress
 
     file, path, folder = read_sweep(spec, corpus, out, mixtures, mixture_seed)
-    machine = machine_settings(device, precision, 1, micro_rows, compile, shortcuts)
+    machine = machine_settings(device, precision, 1, micro_rows, compile, shortcuts, together)
     begun = time.monotonic()
 
     def live_line(status: "SweepStatus") -> str:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from corpora.errors import InputError
 from scaling.sweep.folder import SweepFolder
 from scaling.sweep.queue import RunQueue, WatchSweep, drive
 from scaling.sweep.status import SweepStatus
+from scaling.train.groups import most_members
 from scaling.train.machine import MachineSettings
 from scaling.train.progress import StopRequest
 
@@ -83,12 +85,12 @@ class WorkerProcess:
 
     Attributes:
         device: of its runs. ready: whether it has loaded.
-        run_id: what it has been given. begun: whether it said that it began with it.
+        run_ids: what it has been given and has not ended. begun: whether it said that it began.
     """
 
     def __init__(self, folder: SweepFolder, device: str, settings: MachineSettings) -> None:
         self.device, self.ready, self.begun, self._leaves = device, False, False, False
-        self.run_id: str | None = None
+        self.run_ids: list[str] = []
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
         paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
@@ -106,17 +108,17 @@ class WorkerProcess:
     @property
     def free(self) -> bool:
         """Whether it can be given a run."""
-        return self.ready and self.run_id is None and not self._leaves
+        return self.ready and not self.run_ids and not self._leaves
 
     def fileno(self) -> int:
         """Return what there is to read from when it has said something."""
         return self._stdout.fileno()
 
-    def give(self, run_id: str) -> None:
-        """Have it train a run; if it is dead, that shows soon enough."""
-        self.run_id, self.begun = run_id, False
+    def give(self, *run_ids: str) -> None:
+        """Have it train a run, or several together; if it is dead, that shows soon enough."""
+        self.run_ids, self.begun = list(run_ids), False
         with contextlib.suppress(BrokenPipeError):
-            os.write(self._stdin.fileno(), f"{run_id}\n".encode())
+            os.write(self._stdin.fileno(), f"{' '.join(run_ids)}\n".encode())
 
     def events(self) -> list[dict[str, Any]]:
         """Return what it has said since it was last asked."""
@@ -169,12 +171,13 @@ class _LocalDriver:
     def __init__(self, queue: RunQueue, settings: MachineSettings) -> None:
         self.queue, self.settings, self.stop = queue, settings, queue.stop
         self.workers: list[WorkerProcess] = []
+        self.at_once = 1
         self.selector = selectors.DefaultSelector()
         self.dead_on_arrival = 0
 
     def run(self, devices: Sequence[str]) -> None:
         """Keep workers on the devices busy until every run has ended, or all are told to stop."""
-        idle, stopping = list(devices), False
+        idle, stopping, self.at_once = list(devices), False, len(devices)
         while self.workers or (self.queue.waiting and not stopping):
             if self.stop.signal is not None and not stopping:
                 stopping = True
@@ -204,11 +207,13 @@ class _LocalDriver:
             starting += 1
 
     def assign(self, worker: WorkerProcess) -> None:
-        """Give a free worker the next run, or its leave; where all that are left wait for the
-        checkpoints of others, it waits, too."""
-        if run_id := self.queue.take():
-            worker.give(run_id)
-            self.queue.started(run_id)
+        """Give a free worker the next run, with those that are trained together with it, or its
+        leave; where all that are left wait for the checkpoints of others, it waits, too."""
+        most = partial(most_members, device=worker.device, asked=self.settings.together)
+        if run_ids := self.queue.take_together(most, self.at_once):
+            worker.give(*run_ids)
+            for run_id in run_ids:
+                self.queue.started(run_id)
         elif not self.queue.waiting:
             worker.dismiss()
 
@@ -223,10 +228,10 @@ class _LocalDriver:
                 case "started":
                     worker.begun = True
                 case "ended":
-                    worker.run_id = None
+                    worker.run_ids.remove(event["run_id"])
                     self.queue.released(event["run_id"])
                 case "failed":
-                    worker.run_id = None
+                    worker.run_ids.remove(event["run_id"])
                     if event["leaves"]:
                         worker.dismiss()
                     self.queue.failed(event["run_id"], event["reason"])
@@ -240,9 +245,9 @@ class _LocalDriver:
             how = worker.how_it_ended()
         finally:
             worker.close()
-        if worker.run_id is not None:
-            self.take_back(worker, worker.run_id, how)
-        elif not worker.ready and self.stop.signal is None:
+        for run_id in worker.run_ids:
+            self.take_back(worker, run_id, how)
+        if not worker.run_ids and not worker.ready and self.stop.signal is None:
             self.dead_on_arrival += 1
             if not worker.killed or self.dead_on_arrival > _MOST_DEAD_ON_ARRIVAL:
                 raise RuntimeError(how)

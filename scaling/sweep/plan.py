@@ -42,6 +42,7 @@ from scaling.sweep.price import (
 )
 from scaling.sweep.queue import driver_lock
 from scaling.train.device import device_names
+from scaling.train.groups import groups_of
 from scaling.train.machine import MachineSettings
 from scaling.train.progress import ProgressPrinter, report_line, stop_on_signal
 from scaling.train.run import train
@@ -104,6 +105,15 @@ class SweepPlan:
         many workers share it."""
         devices = device_names(self.machine.device)
         return len(devices) * (self.workers if devices == ["cpu"] else 1)
+
+    @property
+    def groups(self) -> Sequence[Sequence[PlannedRun]]:
+        """Runs that are trained together as one model; those by themselves in groups of one."""
+        devices = device_names(self.machine.device)
+        at_once = len(devices) * self.workers
+        specs = [run.spec for run in self.runs]
+        found = groups_of(specs, devices[0], at_once, self.machine.together)
+        return [[self.runs[place] for place in group] for group in found]
 
     def with_budgets(self, compute_flops: Sequence[float]) -> Sequence[PlannedRun]:
         """Return the runs of other budgets, which read the same texts."""

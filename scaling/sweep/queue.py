@@ -1,6 +1,7 @@
 """Which runs of a sweep are still to be trained: for its one driver, here or at a cluster."""
 
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from dataclasses import replace
 from corpora.errors import InputError
 from corpora.locks import alone
 from scaling.record import RECORD, failed_record, write_record
+from scaling.spec import RunSpec
 from scaling.sweep.folder import SweepFolder, the_same_twice
 from scaling.sweep.run_folder import (
     ATTEMPTS,
@@ -21,6 +23,7 @@ from scaling.sweep.run_folder import (
     write_attempts,
 )
 from scaling.sweep.status import RunStatus, StatusReader, SweepStatus, sweep_status
+from scaling.train.groups import alike
 from scaling.train.progress import StopRequest, duration
 
 _TELL_SECONDS = 1.0
@@ -92,6 +95,37 @@ class RunQueue:
                 self.waiting.remove(run_id)
                 return run_id
         return None
+
+    def take_together(self, most: Callable[[RunSpec], int], workers: int) -> list[str]:
+        """Take the next run, and with it those like it that are to be trained together; none as
+        `take`. One that a worker failed at or died with before is trained by itself.
+
+        Args:
+            most: returns how many runs like one are trained together at most.
+            workers: that train at once, of which none is to go without a run.
+
+        Raises:
+            InputError: as `take`.
+        """
+        first = self.take()
+        if first is None:
+            return []
+        spec, found = self.reader.spec(first), [first]
+        size = min(most(spec), math.ceil((1 + len(self.waiting)) / workers))
+        if size > 1 and self._attempts[first] == Attempts():
+            for run_id in list(self.waiting):
+                if len(found) == size:
+                    break
+                if alike(self.reader.spec(run_id)) == alike(spec) and self._may_join(run_id):
+                    self.waiting.remove(run_id)
+                    found.append(run_id)
+        return found
+
+    def _may_join(self, run_id: str) -> bool:
+        trunk = self.jobs[run_id].trunk
+        if trunk and (trunk_is_lost(self.folder, run_id, trunk) or self._awaits_trunk(run_id)):
+            return False
+        return self._attempts[run_id] == Attempts()
 
     def _awaits_trunk(self, run_id: str) -> bool:
         trunk = self.jobs[run_id].trunk

@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 _LEFT = ("text", "patches")  # columns of words
 
 
-def plan_row(run: "PlannedRun") -> dict[str, Any]:
-    """Return a planned run as plain JSON values."""
+def plan_rows(plan: "SweepPlan") -> list[dict[str, Any]]:
+    """Return the planned runs as plain JSON values, each with how many it is trained together with,
+    itself included."""
+    sizes = {id(run): len(group) for group in plan.groups for run in group}
+    return [{**_plan_row(run), "together": sizes[id(run)]} for run in plan.runs]
+
+
+def _plan_row(run: "PlannedRun") -> dict[str, Any]:
     spec = run.spec
     return {
         "run_id": spec.run_id if run.text.patches_found else None,
@@ -70,6 +76,7 @@ def plan_text(plan: "SweepPlan") -> list["Table | Text"]:
         text_table(title, list(columns), rows, left=_LEFT, lines=False),
         *map(Text, notes),
         *(Text(line, style="yellow") for line in _marks(plan.runs)),
+        *map(Text, _groups(plan)),
         Text(f"{len(plan.runs)} runs, {total:.3g} FLOPs{time}"),
     ]
 
@@ -82,6 +89,20 @@ def counts_table(counts: Mapping[str, float], gpu: str) -> "Table":
     rows = [[name, f"{value:,.3g}", f"{value - best:+,.3g}"] for name, value in counts.items()]
     title = f"One {gpu.upper()}, counted"
     return text_table(title, ["steps", "seconds", "more"], rows, left=("steps",), lines=False)
+
+
+def _groups(plan: "SweepPlan") -> list[str]:
+    """Return a line on the runs that are trained together, if any are."""
+    groups = [group for group in plan.groups if len(group) > 1]
+    if not groups:
+        return []
+    few, many = min(map(len, groups)), max(map(len, groups))
+    sizes = f"of {few}" if few == many else f"of {few} to {many}"
+    count = f"{len(groups)} group{'s' if len(groups) > 1 else ''}"
+    return [
+        f"{sum(map(len, groups))} of {len(plan.runs)} runs are trained together, in {count}"
+        f" {sizes}: one model, a member for each run"
+    ]
 
 
 def _mixtures(plan: "SweepPlan") -> "Table":

@@ -72,6 +72,8 @@ class MachineSettings:
             and segments are attended to by FlexAttention, where the model is compiled; `stream`:
             between blocks states are of the precision of products; `graphs`: steps are recorded
             and replayed, where their losses are read later; `text`: the text lies on the device.
+        together: runs of a sweep that are trained as one model at most, 1 for none; None for what
+            pays on the device (`scaling.train.groups`).
     """
 
     device: str = field(default="auto", metadata={"help": "cpu, cuda, cuda:N or auto"})
@@ -107,6 +109,10 @@ class MachineSettings:
             "type": shortcuts_of,
             "help": "flex, stream, graphs, text, or none; all on a GPU unless told otherwise",
         },
+    )
+
+    together: int | None = field(
+        default=None, metadata={"type": _count, "help": "runs alike that are trained as one model"}
     )
 
     @classmethod

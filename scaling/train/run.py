@@ -1,30 +1,27 @@
-"""One training run, from its specification to its record; killed or stopped, it can continue."""
+"""One training run, from its specification to its record; killed or stopped, it can continue.
 
+What a run asks for, which are its steps, and what it makes of them stand here. Who computes them
+is another matter: its own model, or one that many runs are stacked in (`scaling.train.together`).
+"""
+
+import contextlib
 import math
 import platform
 import signal
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from corpora.errors import InputError
-from scaling.data.order import read_by_language, windows_of
+from scaling.data.order import windows_of
 from scaling.data.shards import Shards
 from scaling.evaluate.score import Scores, interval, score
 from scaling.flops import training_flops_per_byte
 from scaling.model.weights import WEIGHTS, AnyModel, build_model, parameter_counts, write_tensors
-from scaling.record import (
-    LanguageRecord,
-    RunOutcome,
-    RunRecord,
-    read_record,
-    write_record,
-    write_spec,
-)
+from scaling.record import RunOutcome, RunRecord, read_record, write_record, write_spec
 from scaling.spec import RunSpec
 from scaling.train.branches import leave_branch
 from scaling.train.checkpoint import CHECKPOINT, RunProgress, load_checkpoint, save_checkpoint
@@ -33,8 +30,9 @@ from scaling.train.machine import MachineSettings
 from scaling.train.memory import rows_that_fit
 from scaling.train.metrics import METRICS, MetricsLog
 from scaling.train.optimiser import optimiser_of, set_learning_rate, wsd
+from scaling.train.outcome import languages_read, metrics_of, unique_bytes
 from scaling.train.progress import RunReport, RunWatch, StopRequest
-from scaling.train.step import SMOOTHING, AskedStep, StepResult, divergence, stepper_of
+from scaling.train.step import SMOOTHING, AskedStep, Stepper, StepResult, divergence, stepper_of
 
 _FLUSH_SECONDS = 5.0
 
@@ -68,22 +66,34 @@ def train(
             used, there is too little text or memory, or no such device.
     """
     machine = machine or MachineSettings()
+    ended = ended_record(spec, shards, folder)
+    device = machine.torch_device()
+    if machine.threads is not None:
+        torch.set_num_threads(machine.threads)
+    if ended is not None:
+        return ended
+    with joined(device) as world:
+        stop = stop or StopRequest()
+        run = RunUnderWay(
+            spec, shards, folder, machine, patching_flops, stop, branches, watch, world
+        )
+        return run.to_the_end()
+
+
+def ended_record(spec: RunSpec, shards: Shards, folder: Path) -> RunRecord | None:
+    """Return the record of a run that has ended; None of one that is to be trained.
+
+    Raises:
+        InputError: the shards are others, or the folder holds another run.
+    """
     if shards.manifest.key != spec.shards:
         raise InputError(
             f"{shards.folder}: shards {shards.manifest.key}, where the run wants {spec.shards}"
         )
-    device = machine.torch_device()
-    if machine.threads is not None:
-        torch.set_num_threads(machine.threads)
     ended = read_record(folder)
     if ended is not None and ended.spec.run_id != spec.run_id:
         raise InputError(f"{folder}: holds run {ended.spec.run_id}; give this one its own folder")
-    if ended is not None and ended.status != "interrupted":
-        return ended
-    with joined(device) as world:
-        stop = stop or StopRequest()
-        run = _Run(spec, shards, folder, machine, device, world, watch, stop, branches)
-        return run.to_the_end(patching_flops)
+    return ended if ended is not None and ended.status != "interrupted" else None
 
 
 class _StoppedError(Exception):
@@ -91,26 +101,34 @@ class _StoppedError(Exception):
 
 
 @dataclass(eq=False)
-class _Run:
-    """The moving parts of a run."""
+class RunUnderWay:
+    """The moving parts of a run, of which the fields are those of `train`.
+
+    Attributes:
+        stepper: takes its steps, by itself or with those of other runs.
+        others: seconds of this process that went into other runs meanwhile.
+    """
 
     spec: RunSpec
     shards: Shards
     folder: Path
     machine: MachineSettings
-    device: torch.device
-    world: World
-    watch: RunWatch | None
+    patching_flops: float
     stop: StopRequest
     branches: Mapping[Path, int] | None = None
+    watch: RunWatch | None = None
+    world: World = field(default_factory=World)
+    others: float = 0.0
 
     def __post_init__(self) -> None:
-        spec, shards, machine, device = self.spec, self.shards, self.machine, self.device
+        spec, shards, machine = self.spec, self.shards, self.machine
+        device = self.device = machine.torch_device()
         self.autocast = machine.autocast(device)
         self.windows = windows_of(spec, shards)
         self.windows.batch(0, spec.rows, (0, 1))  # too little text shows before anything is made
         rows = rows_that_fit(spec, machine, device, self.world)
         self.progress = RunProgress(micro_rows=rows)
+        self.stepper: Stepper
         self.model: AnyModel = build_model(spec).to(device)
         self.optimizer = optimiser_of(self.model, spec.training)
         checkpoint = self.folder / CHECKPOINT
@@ -119,10 +137,7 @@ class _Run:
                 checkpoint, spec.run_id, spec.training.steps, self.model, self.optimizer
             )
         # As before, for the same bits; fewer where fewer are asked for, or fit by now.
-        rows = min(rows, self.progress.micro_rows or rows)
-        self.stepper = stepper_of(
-            spec, self.model, self.optimizer, self.windows, machine, device, self.world, rows
-        )
+        self.micro_rows = min(rows, self.progress.micro_rows or rows)
         self.peak = peak_flops(device, self.autocast) if self.watch else math.nan
         self.begun, self.before = time.perf_counter(), self.progress.seconds
         self.first_step = self.progress.step
@@ -135,11 +150,32 @@ class _Run:
         """Whether this process writes."""
         return self.world.rank == 0
 
-    def to_the_end(self, patching_flops: float) -> RunRecord:
+    def own_stepper(self) -> Stepper:
+        """Return what takes its steps by themselves."""
+        return stepper_of(
+            self.spec,
+            self.model,
+            self.optimizer,
+            self.windows,
+            self.machine,
+            self.device,
+            self.world,
+            self.micro_rows,
+        )
+
+    def to_the_end(self) -> RunRecord:
         """Train, score, and write the record."""
-        if self.leads:
-            write_spec(self.folder, self.spec)
-        status, reason = self.train(patching_flops)
+        self.stepper = self.own_stepper()
+        with contextlib.closing(self.steps()) as steps:
+            try:
+                step = next(steps)
+                while True:
+                    step = steps.send(self.stepper.ask(step, checked=self.read_every == 1))
+            except StopIteration as end:
+                return self.ended(*end.value)
+
+    def ended(self, status: RunOutcome, reason: str) -> RunRecord:
+        """Score what was trained to the end, and write the record."""
         scores = None
         if status == "finished":
             if self.leads:  # before scoring, which may take long or fail
@@ -152,7 +188,7 @@ class _Run:
                 self.save()
         if scores is not None and not math.isfinite(scores.nats):
             status, reason, scores = "diverged", "the held-out loss is not finite", None
-        record = self.record(status, reason, scores, patching_flops)
+        record = self.record(status, reason, scores)
         if self.leads:
             if status == "diverged":
                 (self.folder / WEIGHTS).unlink(missing_ok=True)
@@ -161,20 +197,23 @@ class _Run:
                 (self.folder / CHECKPOINT).unlink(missing_ok=True)
         return record
 
-    def train(self, patching_flops: float) -> tuple[RunOutcome, str]:
-        """Take the steps that are left."""
+    def steps(self) -> Generator[int, AskedStep, tuple[RunOutcome, str]]:
+        """Yield the number of each step that is left, be sent what came of it, and return how the
+        run ended and why; the rate of the step is set before."""
+        if self.leads:
+            write_spec(self.folder, self.spec)
         log = MetricsLog(self.folder / METRICS, self.progress.step) if self.leads else None
         saved = flushed = time.perf_counter()
         reason = ""
         try:
             while self.progress.step < self.spec.training.steps:
-                self.ask()
+                yield from self.ask()
                 if not self.is_due():
                     continue
                 reason = self.read(log)
                 if reason:
                     break
-                self.leave_branches(log, patching_flops)
+                self.leave_branches(log)
                 now = time.perf_counter()
                 stopping = self.told_to_stop()
                 if stopping or now - saved > self.machine.checkpoint_seconds:
@@ -192,24 +231,29 @@ class _Run:
                 log.close()
         return "diverged" if reason else "finished", reason
 
-    def leave_branches(self, log: MetricsLog | None, patching_flops: float) -> None:
+    def leave_branches(self, log: MetricsLog | None) -> None:
         """Leave what the runs that branch here go on from, if this process writes."""
         steps = self.branches or {}
         folders = [branch for branch, step in steps.items() if step == self.progress.step]
         if log is None or not folders:
             return
         log.flush()
-        here = self.record("interrupted", "", None, patching_flops)
+        here = self.record("interrupted", "", None)
         for branch in folders:
             leave_branch(branch, here, log.path, self.model, self.optimizer, self.progress)
 
-    def ask(self) -> None:
+    def ask(self) -> Generator[int, AskedStep, None]:
         """Have the next step taken."""
         training, step = self.spec.training, self.progress.step + len(self.asked)
         rate = training.learning_rate * wsd(training, step)
         set_learning_rate(self.optimizer, rate)
-        asked = self.stepper.ask(step, checked=self.read_every == 1)
-        self.asked.append((asked, rate, self.before + time.perf_counter() - self.begun))
+        asked = yield step
+        self.asked.append((asked, rate, self.seconds))
+
+    @property
+    def seconds(self) -> float:
+        """Spent on the run, over all interruptions."""
+        return self.before + time.perf_counter() - self.begun - self.others
 
     def is_due(self) -> bool:
         """Whether what was asked for is to be read: in all processes after the same steps."""
@@ -249,25 +293,12 @@ class _Run:
         progress.train_tokens += result.tokens
         progress.micro_rows = self.stepper.micro_rows
         if log is not None:
-            log.append(self.metrics(result, rate))
+            fills_blocks = self.spec.model.diffusion_block is not None
+            log.append(metrics_of(result, progress, rate, fills_blocks))
         guessing = math.log(self.spec.model.vocabulary_size)
         return result, divergence(
             progress.step, loss, result.gradient_norm, progress.smoothed, guessing
         )
-
-    def metrics(self, result: StepResult, rate: float) -> dict[str, Any]:
-        """Return a line of the metrics."""
-        filled = {"block_nats_per_target": result.block_nats / result.targets}
-        return {
-            "step": self.progress.step,
-            "train_bytes": self.progress.train_bytes,
-            "nats_per_target": result.nats / result.targets,
-            "bits_per_byte": result.nats / (math.log(2) * result.bytes),
-            "learning_rate": rate,
-            **(filled if self.spec.model.diffusion_block else {}),
-            "gradient_norm": result.gradient_norm,
-            "seconds": round(self.progress.seconds, 3),
-        }
 
     def report(self, result: StepResult) -> RunReport:
         """Return how the run stands."""
@@ -327,9 +358,7 @@ class _Run:
             advance=advance,
         )
 
-    def record(
-        self, status: RunOutcome, reason: str, scores: Scores | None, patching_flops: float
-    ) -> RunRecord:
+    def record(self, status: RunOutcome, reason: str, scores: Scores | None) -> RunRecord:
         """Return what became of the run."""
         progress, spec = self.progress, self.spec
         return RunRecord(
@@ -340,50 +369,17 @@ class _Run:
             steps=progress.step,
             train_bytes=progress.train_bytes,
             train_tokens=progress.train_tokens,
-            unique_bytes=self.unique_bytes(),
+            unique_bytes=unique_bytes(spec, self.shards),
             epochs=self.windows.epochs(progress.step, spec.rows),
             validation_nats=None if scores is None else scores.nats,
             validation_bytes=0 if scores is None else scores.bytes,
             validation_tokens=0 if scores is None else scores.patches or scores.units,
             validation_interval=None if scores is None else interval(scores),
-            languages=self.languages(scores),
-            patching_flops=patching_flops,
-            seconds=self.before + time.perf_counter() - self.begun,
+            languages=languages_read(spec, self.shards, self.windows, progress, scores),
+            patching_flops=self.patching_flops,
+            seconds=self.seconds,
             device=device_name(self.device),
             versions=versions(),
             commit=commit(),
             host=platform.node(),
         )
-
-    def unique_bytes(self) -> int:
-        """Return the bytes of the training text there is, of languages that are read."""
-        shares, counts = self.spec.shares, self.shards.manifest.splits["train"]
-        if not shares:
-            return self.shards.train.byte_count
-        return sum(counts.bytes_by_language[name] for name, share in shares.items() if share)
-
-    def languages(self, scores: Scores | None) -> tuple[LanguageRecord, ...]:
-        """Return what was read of each language, and what its held-out text came to."""
-        manifest, progress = self.shards.manifest, self.progress
-        names, unique = manifest.languages, manifest.splits["train"].bytes_by_language
-        read = [(progress.train_bytes, progress.train_tokens)]
-        if len(names) > 1:
-            counts = read_by_language(self.windows, progress.step, self.spec.rows, len(names))
-            read = [(size, tokens) for size, tokens in counts.tolist()]
-        scored = {} if scores is None else scores.by_language(names)
-        found = []
-        for name, (train_bytes, train_tokens) in zip(names, read, strict=True):
-            part = scored.get(name)
-            found.append(
-                LanguageRecord(
-                    language=name,
-                    train_bytes=train_bytes,
-                    train_tokens=train_tokens,
-                    validation_nats=None if part is None else part.nats,
-                    validation_bytes=0 if part is None else part.bytes,
-                    validation_tokens=0 if part is None else part.patches or part.units,
-                    validation_interval=None if part is None else interval(part),
-                    unique_bytes=unique[name],
-                )
-            )
-        return tuple(found)

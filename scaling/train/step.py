@@ -122,6 +122,7 @@ class Stepper:
             resident: whether the text is brought to the device.
         """
         self.block = block
+        self.moved = [(model, optimizer)]  # with a norm and a step of their own each
         self.model, self.optimizer, self.windows = model, optimizer, windows
         self.rows, self.clip, self.device, self.autocast = rows, clip, device, autocast
         self.world = world
@@ -168,7 +169,7 @@ class Stepper:
             try:
                 if self.recorded is not None and not checked:
                     return self._replayed(step, self.recorded)
-                self.optimizer.zero_grad()
+                self._zero()
                 asked = self._gradients(step)
                 break
             except (RuntimeError, MemoryError) as error:
@@ -178,22 +179,28 @@ class Stepper:
                 if self.micro_rows == 1 or self.world.size > 1:
                     raise self._too_large() from error
             # Outside the handler: its traceback holds on to the memory that is to be freed.
-            self.optimizer.zero_grad()
+            self._zero()
             if self.recorded is not None:
                 self.recorded = RecordedSteps(self._whole, self.device)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
             self.micro_rows = (self.micro_rows + 1) // 2
-        norm = self._move(checked)
-        return asked._replace(numbers=torch.cat((asked.numbers, norm.reshape(1).to(asked.numbers))))
+        norms = self._move(checked)
+        return asked._replace(numbers=torch.cat((asked.numbers, norms.to(asked.numbers))))
+
+    def _zero(self) -> None:
+        self.optimizer.zero_grad()
 
     def _move(self, checked: bool) -> Tensor:
-        """Clip the gradients and take the optimiser's step; return their norm before."""
+        """Clip the gradients and take the optimiser's step; return their norms before."""
+        norms = []
         try:
-            norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
-            if not checked or float(norm) < float("inf"):
-                self.optimizer.step()  # the first one makes its state
-            return norm
+            for model, optimizer in self.moved:
+                norm = torch.nn.utils.clip_grad_norm_(model.parameters(), self.clip)
+                if not checked or float(norm) < float("inf"):
+                    optimizer.step()  # the first one makes its state
+                norms.append(norm)
+            return torch.stack(norms)
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
@@ -211,9 +218,9 @@ class Stepper:
 
     def _whole(self, parts: list[BatchPart]) -> Tensor:
         """Take a step with a batch that is here whole, and return its numbers."""
-        self.optimizer.zero_grad()
+        self._zero()
         numbers = self._of_parts((part, part is parts[-1]) for part in parts)
-        return torch.cat((numbers, self._move(checked=False).reshape(1).to(numbers)))
+        return torch.cat((numbers, self._move(checked=False).to(numbers)))
 
     def _too_large(self) -> InputError:
         rows, units = self.micro_rows, self.windows.window_units
@@ -253,7 +260,7 @@ class Stepper:
                 # Windows of training are full, so the batch's targets are known beforehand.
                 of_all = self.rows * self.windows.window_units / self.world.size
                 whole = nats if part.blocks is None else nats[0] + BLOCK_WEIGHT * nats[1]
-                (whole / of_all).backward()
+                (whole.sum() / of_all).backward()  # over members, if there are any
             nats_of_parts.append(nats.detach().reshape(-1))
         return torch.stack([part.sum() for part in torch.stack(nats_of_parts, dim=1)])
 
@@ -333,16 +340,18 @@ def stepper_of(
     device: torch.device,
     world: World,
     micro_rows: int,
+    kind: type[Stepper] = Stepper,
 ) -> Stepper:
     """Return what takes the steps of a run, with the shortcuts that the machine's settings allow.
 
     Args:
         model: on `device`. micro_rows: to compute at once, to begin with.
+        kind: of stepper.
     """
     late, autocast = machine.reads_every(device) > 1, machine.autocast(device)
     model.stream = autocast if machine.takes("stream", device) else None
     fits = machine.takes("text", device) and text_fits(windows, device, machine.processes)
-    return Stepper(
+    return kind(
         model,
         optimizer,
         windows,

@@ -46,9 +46,9 @@ def test_every_run_ends_the_same_bits_in_any_order(
     started: list[str] = []
     give, start = WorkerProcess.give, WorkerProcess.__init__
 
-    def given(self: WorkerProcess, run_id: str) -> None:
-        begun.append(run_id)
-        give(self, run_id)
+    def given(self: WorkerProcess, *run_ids: str) -> None:
+        begun.extend(run_ids)
+        give(self, *run_ids)
 
     def noted(self: WorkerProcess, *settings: Any) -> None:
         started.append(settings[1])
