@@ -53,6 +53,10 @@ def main(arguments: list[str] | None = None) -> int:
         if asked.pack is not None:
             folder, limit = SweepFolder(asked.sweep), asked.pack_limit
             pack_sweep(folder, asked.pack, limit=limit, texts=False, weights=asked.weights)
+            left = len(status.runs) - sum(run.ended for run in status.runs)
+            if left and not asked.weights:
+                what = f"left out is what has not ended, {left:,} of {len(status.runs):,} runs"
+                sys.stderr.write(f"{asked.pack}: {what}; --weights packs what they go on from\n")
     except InputError as error:
         options = {**MachineSettings.options(), **_OWN}
         sys.stderr.write(f"{as_options(str(error), options)}\n")

@@ -131,7 +131,7 @@ def test_stopped_and_killed_on_a_bare_machine_it_goes_on_there_or_here(
     there, back = SweepFolder(tmp_path / "there"), tmp_path / "back.tar.gz"
     pack_sweep(home, tmp_path / "out.tar.gz")
     unpack_sweep(tmp_path / "out.tar.gz", there)
-    often = ("--checkpoint-seconds", "0.2", "--pack", back, "--weights")
+    often = ("--checkpoint-seconds", "0.2", "--pack", back)
     long = there.run(jobs[0].run_id)
 
     def saved() -> float:
@@ -143,8 +143,11 @@ def test_stopped_and_killed_on_a_bare_machine_it_goes_on_there_or_here(
         box_run = started(python(*box(there, *often), **bare))
         until(lambda before=before: saved() > before)  # type: ignore[misc]
         box_run.send_signal(number)
-        box_run.communicate(timeout=60)
+        _, said = box_run.communicate(timeout=60)
     assert box_run.returncode == 143
+    assert "left out is what has not ended, 2 of 2 runs; --weights packs" in said
+    assert not [name for name in members(back) if name.endswith(CHECKPOINT)]
+    pack_sweep(there, back, texts=False, weights=True)
     assert statuses(there, jobs)[jobs[0].run_id] == "interrupted"
     assert unpack_sweep(back, home).taken >= 1
     step = len((home.run(jobs[0].run_id) / METRICS).read_text().splitlines())
