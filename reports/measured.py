@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from corpora.bootstrap import DocumentBootstrap, Interval
 from reports.charts.svg import Series, series_style
-from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
+from tokenize_lab.counts.documents import CountsByDocument
+from tokenize_lab.counts.fields import FIELD_INDEX
 from tokenize_lab.counts.resampling import resampled
-from tokenize_lab.counts.schema import MOST_UNITS, Group, GroupCounts, aligned_languages, merged
+from tokenize_lab.counts.schema import Group, GroupCounts, aligned_languages, merged
 from tokenize_lab.rates import gini
 from tokenize_lab.results import Results, load_results
 from tokenize_lab.rows import MeasureRow, measure_rows
@@ -263,7 +264,9 @@ def measured(results: Results) -> Measured:
         for i, facts in enumerate(record["tokenizers"])
     ]
     row_settings = results.row_settings
-    counts = documents_as_units(results.counts)
+    counts = results.counts
+    if isinstance(counts, CountsByDocument):
+        counts = counts.as_units()
     by_language = merged(counts, ["language"])
     pooled = merged(counts, [])
     rows = measure_rows(by_language, row_settings)
@@ -291,35 +294,9 @@ def measured(results: Results) -> Measured:
     return Measured(series, corpora, Resamples(row_settings.bootstrap, known), record)
 
 
-def _of_several_domains(counts: dict[Group, GroupCounts]) -> dict[Group, GroupCounts]:
+def _of_several_domains(counts: Mapping[Group, GroupCounts]) -> dict[Group, GroupCounts]:
     """Return the counts of corpora that have more than one domain."""
     domains: dict[str, set[str | None]] = {}
     for group in counts:
         domains.setdefault(group.corpus, set()).add(group.domain)
     return {group: part for group, part in counts.items() if len(domains[group.corpus]) > 1}
-
-
-def documents_as_units(counts: dict[Group, GroupCounts]) -> dict[Group, GroupCounts]:
-    """Make documents that were counted apart the units of their language and domain again.
-
-    Aligned documents of one name take one number, so that they stay paired. Counts that are not by
-    document are returned as they are.
-    """
-    if all(group.document is None for group in counts):
-        return counts
-    numbers: dict[tuple[Any, ...], dict[str | None, int]] = {}
-    members: dict[Group, list[GroupCounts]] = {}
-    places: dict[Group, list[int]] = {}
-    for group, part in counts.items():
-        whole = group._replace(document=None)
-        members.setdefault(whole, []).append(part)
-        shared = (group.corpus,) if part.aligned else (group.corpus, group.language, group.domain)
-        known = numbers.setdefault(shared, {})
-        unit = known.setdefault(group.document, len(known)) % MOST_UNITS
-        places.setdefault(whole, []).append(unit)
-    result = {}
-    for whole, parts in members.items():
-        units = np.zeros((max(places[whole]) + 1, len(FIELDS)), np.int64)
-        np.add.at(units, places[whole], np.stack([part.total for part in parts]))
-        result[whole] = GroupCounts(units, aligned=all(part.aligned for part in parts))
-    return result

@@ -33,7 +33,7 @@ class GroupIntervals(NamedTuple):
 
 
 def group_intervals(
-    counts: dict[Group, GroupCounts],
+    counts: Mapping[Group, GroupCounts],
     pairs: Mapping[Group, tuple[GroupCounts, GroupCounts]],
     baseline: str | None,
     bootstrap: DocumentBootstrap,

@@ -9,7 +9,7 @@ import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ from tokenize_lab.backends.swift import release_engines
 from tokenize_lab.ceilings import LanguageHeads, ceiling_lines
 from tokenize_lab.counts.batches import COUNTING_VERSION, CountJob
 from tokenize_lab.counts.cache import CountsCache
+from tokenize_lab.counts.documents import CountsByDocument, DocumentPlace
 from tokenize_lab.counts.fields import TEXT_INDEX, TextSettings, WordSegmenter
 from tokenize_lab.counts.schema import Group, GroupCounts
 from tokenize_lab.counts.sharing import unshared
@@ -179,7 +180,7 @@ class CorpusCounts:
         notices: what a person should know, a line each.
     """
 
-    counts: dict[Group, GroupCounts] = field(default_factory=dict)
+    counts: Mapping[Group, GroupCounts] = field(default_factory=dict)
     corpora_sha256: dict[str, str] = field(default_factory=dict)
     throughput: Throughput = field(default_factory=Throughput)
     samples: list[dict[str, Any]] = field(default_factory=list)
@@ -191,6 +192,7 @@ class CorpusCounts:
     def add(self, group: Group, first: int, table: IntArray, tokens: TokenCounts) -> None:
         """Add a tokenizer's counts of a batch; groups that came before many others are kept in
         fewer bytes."""
+        assert isinstance(self.counts, dict)
         into = self.counts.setdefault(group, GroupCounts())
         into.add(first, table)
         into.histogram.add(tokens.ids, tokens.occurrences)
@@ -217,14 +219,6 @@ class CorpusCounts:
             speed.encoded_bytes[name] = speed.encoded_bytes.get(name, 0) + size
             speed.encode_seconds[name] = speed.encode_seconds.get(name, 0.0) + taken
 
-    def add_document_counts(self, name: str, corpus: str, batch: Batch, table: IntArray) -> None:
-        """Add a tokenizer's counts of a batch, each document a group of its own."""
-        aligned = batch.first_alignment is not None
-        prefix = "" if aligned else f"{batch.source}:"
-        for document, row in zip(batch.document_ids, table, strict=True):
-            group = Group(name, corpus, batch.language, batch.domain, prefix + document)
-            self.counts.setdefault(group, GroupCounts(aligned=aligned)).add(0, row[None])
-
 
 def count_corpora(
     corpora: Sequence[Corpus],
@@ -243,7 +237,8 @@ def count_corpora(
     """
     begin = time.perf_counter()
     names = [tokenizer.name for tokenizer in counting.tokenizers]
-    found = CorpusCounts()
+    apart = CountsByDocument()
+    found = CorpusCounts(apart if by_document else {})
     documents = dict.fromkeys((corpus.name for corpus in corpora), 0)
     places: set[tuple[str, str, str]] = set()
     digests = {corpus.name: hashlib.sha256() for corpus in corpora}
@@ -267,7 +262,7 @@ def count_corpora(
         for name, tokens in zip(names, result.tokens, strict=True):
             table = np.concatenate([result.text, tokens.per_text], axis=1)
             if by_document:
-                found.add_document_counts(name, corpus.name, batch, table)
+                apart.add(name, *_named_apart(corpus.name, batch), table)
                 continue
             group = Group(name, *place, None)
             found.add(group, first, table, tokens)
@@ -282,6 +277,16 @@ def count_corpora(
     found.corpora_sha256 = {name: digest.hexdigest() for name, digest in digests.items()}
     found.notices = [*dict.fromkeys(notices), *ceiling_lines(counting.tokenizers, heads)]
     return found
+
+
+def _named_apart(corpus: str, batch: Batch) -> tuple[DocumentPlace, Sequence[str]]:
+    """Return where a batch's documents are from, and their names there: of aligned ones those that
+    translations share, of others with their source."""
+    aligned = batch.first_alignment is not None
+    place = DocumentPlace(corpus, batch.language, batch.domain, aligned)
+    if aligned:
+        return place, batch.document_ids
+    return place, [f"{batch.source}:{document}" for document in batch.document_ids]
 
 
 def _give_back() -> None:

@@ -9,11 +9,11 @@ The same inputs give the same bytes in all but `run`.
 """
 
 import hashlib
-import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +27,9 @@ from corpora.errors import InputError, did_you_mean
 from corpora.files import written_whole
 from corpora.json_file import read_object
 from corpora.languages import begins_with
+from tokenize_lab.counts.documents import CountsByDocument
 from tokenize_lab.counts.fields import FIELDS
-from tokenize_lab.counts.files import PARTS, read_counts
+from tokenize_lab.counts.files import PARTS, parquet, read_counts
 from tokenize_lab.counts.schema import Group, GroupCounts, merged
 from tokenize_lab.provenance import REMEDY, checked, checked_samples
 from tokenize_lab.rows import MeasureRow, RowSettings, iterate_rows, rows_frame
@@ -51,7 +52,7 @@ class Results:
         samples: heads of documents with their tokens; see `tokenized_samples`.
     """
 
-    counts: dict[Group, GroupCounts]
+    counts: Mapping[Group, GroupCounts]
     provenance: dict[str, Any]
     samples: Sequence[dict[str, Any]]
 
@@ -77,6 +78,8 @@ class Results:
     def rows(self) -> Iterator[MeasureRow]:
         """Yield one row of counts, rates and intervals for each group that was asked for."""
         group_by = self.provenance["settings"]["group_by"]
+        if isinstance(self.counts, CountsByDocument) and "document" in group_by:
+            return iterate_rows(self.counts.merged(group_by), self.row_settings)
         return iterate_rows(merged(self.counts, group_by), self.row_settings)
 
     def frame(self) -> "pl.DataFrame":
@@ -92,8 +95,8 @@ class Results:
         folder = path("folder", folder)
         samples = json.dumps(list(self.samples), ensure_ascii=False, separators=(",", ":"))
         contents = {
-            "counts.parquet": _parquet(_counts_frame(self)),
-            "histograms.parquet": _parquet(_histogram_frame(self.counts)),
+            "counts.parquet": parquet(self._counts_frame(part) for part in self._pieces()),
+            "histograms.parquet": parquet([_histogram_frame(next(self._pieces()))]),
             "samples.json": (samples + "\n").encode(),
         }
         hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
@@ -104,6 +107,36 @@ class Results:
             # All are on the disk before any takes its name; the record, entered first, is last.
             for name, content in {RECORD: (record + "\n").encode(), **contents}.items():
                 files.enter_context(written_whole(folder / name)).write_bytes(content)
+
+    def _pieces(self) -> Iterator[Mapping[Group, GroupCounts]]:
+        """Yield the counts, some documents at a time where these were kept apart."""
+        if isinstance(self.counts, CountsByDocument):
+            return self.counts.pieces()
+        return iter([self.counts])
+
+    def _counts_frame(self, counts: Mapping[Group, GroupCounts]) -> "pl.DataFrame":
+        import polars as pl
+
+        tokenizers = {t["name"]: t for t in self.provenance["tokenizers"]}
+        corpora = {c["name"]: c["sha256"] for c in self.provenance["corpora"]}
+        units = [np.flatnonzero(part.column("documents")) for part in counts.values()]
+        groups = pl.DataFrame(
+            [
+                {
+                    **group._asdict(),
+                    "tokenizer_sha256": tokenizers[group.tokenizer]["sha256"],
+                    "vocabulary_size": tokenizers[group.tokenizer]["vocabulary_size"],
+                    "corpus_sha256": corpora[group.corpus],
+                    "word_segmenter": self.provenance["settings"]["word_segmenter"],
+                    "aligned": part.aligned,
+                }
+                for group, part in counts.items()
+            ],
+            schema_overrides=dict.fromkeys(PARTS, pl.String),
+        )
+        unit = pl.DataFrame({"unit": np.concatenate(units).astype(np.int32)})
+        named = _repeated(groups, [len(kept) for kept in units])
+        return unit.select(*named, "unit", *_columns(counts, units))
 
     def remarks(self) -> list[str]:
         """Return what a person should know beside the rows, a line each."""
@@ -127,7 +160,8 @@ class Results:
     def missing_reference(self) -> list[str]:
         """Return a line where no aligned language is the one that premiums are taken to."""
         reference = self.provenance["settings"]["reference"]
-        aligned = {g.language for g, part in self.counts.items() if part.aligned and g.language}
+        groups = chain.from_iterable(part.items() for part in self._pieces())
+        aligned = {group.language for group, part in groups if part.aligned and group.language}
         if len(aligned) < 2 or any(begins_with(code, reference) for code in aligned):
             return []
         near = did_you_mean(reference, aligned) or f" ({', '.join(sorted(aligned)[:8])})"
@@ -192,45 +226,15 @@ def _no_measurement(folder: Path, missing: str) -> InputError:
     )
 
 
-def _parquet(frame: "pl.DataFrame") -> bytes:
-    # Through memory: polars's own writer turns a full disk into an error of another kind.
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd")
-    return buffer.getvalue()
-
-
-def _counts_frame(results: Results) -> "pl.DataFrame":
-    import polars as pl
-
-    tokenizers = {t["name"]: t for t in results.provenance["tokenizers"]}
-    corpora = {c["name"]: c["sha256"] for c in results.provenance["corpora"]}
-    units = [np.flatnonzero(part.column("documents")) for part in results.counts.values()]
-    groups = pl.DataFrame(
-        [
-            {
-                **group._asdict(),
-                "tokenizer_sha256": tokenizers[group.tokenizer]["sha256"],
-                "vocabulary_size": tokenizers[group.tokenizer]["vocabulary_size"],
-                "corpus_sha256": corpora[group.corpus],
-                "word_segmenter": results.provenance["settings"]["word_segmenter"],
-                "aligned": part.aligned,
-            }
-            for group, part in results.counts.items()
-        ],
-        schema_overrides=dict.fromkeys(PARTS, pl.String),
-    )
-    unit = pl.DataFrame({"unit": np.concatenate(units).astype(np.int32)})
-    named = _repeated(groups, [len(kept) for kept in units])
-    return unit.select(*named, "unit", *_columns(results, units))
-
-
 # Groups of fewer units than this, on the average, are laid end to end whole.
 _LONG_GROUPS = 16
 
 
-def _columns(results: Results, units: Sequence[IntArray]) -> "Iterator[pl.Series | pl.Expr]":
+def _columns(
+    counts: Mapping[Group, GroupCounts], units: Sequence[IntArray]
+) -> "Iterator[pl.Series | pl.Expr]":
     """Yield the counts of these units of all groups, a column at a time."""
-    parts = list(zip(results.counts.values(), units, strict=True))
+    parts = list(zip(counts.values(), units, strict=True))
     whole = None
     if sum(map(len, units)) < _LONG_GROUPS * len(parts):
         whole = np.concatenate([part.units[kept] for part, kept in parts])
@@ -251,7 +255,7 @@ def _column(name: str, values: IntArray) -> "pl.Series | pl.Expr":
     return pl.Series(name, values)
 
 
-def _histogram_frame(counts: dict[Group, GroupCounts]) -> "pl.DataFrame":
+def _histogram_frame(counts: Mapping[Group, GroupCounts]) -> "pl.DataFrame":
     import polars as pl
 
     histograms = [part.histogram.settle() for part in counts.values()]

@@ -5,13 +5,15 @@ language over the lines that both have; Gini sets all languages of a tokenizer b
 difference sets a tokenizer beside the baseline on the same text. All replicates are paired.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from corpora.bootstrap import DocumentBootstrap
+from tokenize_lab.counts.documents import CountsByDocument
 from tokenize_lab.counts.fields import FIELD_INDEX, FIELDS
 from tokenize_lab.counts.schema import Group, GroupCounts, aligned_languages, place_of, references
 from tokenize_lab.intervals import GroupIntervals, group_intervals
@@ -82,7 +84,7 @@ class RowSettings:
     bootstrap: DocumentBootstrap = field(default_factory=DocumentBootstrap)
 
 
-def measure_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> list[MeasureRow]:
+def measure_rows(counts: Mapping[Group, GroupCounts], settings: RowSettings) -> list[MeasureRow]:
     """Return one row of counts, rates and intervals for each group, in order.
 
     NaN never appears: what is not defined or was not measured is None.
@@ -90,10 +92,18 @@ def measure_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> lis
     return list(iterate_rows(counts, settings))
 
 
-def iterate_rows(counts: dict[Group, GroupCounts], settings: RowSettings) -> Iterator[MeasureRow]:
+def iterate_rows(
+    counts: Mapping[Group, GroupCounts], settings: RowSettings
+) -> Iterator[MeasureRow]:
     """Yield what `measure_rows` returns, one row at a time."""
-    if not counts:
-        return
+    if isinstance(counts, CountsByDocument):
+        for beside, piece in counts.beside(settings.reference):
+            yield from islice(_rows(beside, settings), piece.start, piece.stop)
+    elif counts:
+        yield from _rows(counts, settings)
+
+
+def _rows(counts: Mapping[Group, GroupCounts], settings: RowSettings) -> Iterator[MeasureRow]:
     totals = np.stack([part.total for part in counts.values()])
     rate_of = {name: rate_values(name, totals) for name in RATES}
     rates = {name: _numbers(values) for name, values in rate_of.items()}
@@ -146,7 +156,7 @@ def rate_values(name: str, sums: IntArray) -> FloatArray:
 
 
 def _ranks(
-    counts: dict[Group, GroupCounts], rates: list[float | None], lost: list[float | None]
+    counts: Mapping[Group, GroupCounts], rates: list[float | None], lost: list[float | None]
 ) -> list[int | None]:
     """Return each group's rank by bytes per token among the tokenizers of the same text, from 1;
     None where text is lost, so that its tokens stand for less than they seem to."""
@@ -162,7 +172,7 @@ def _ranks(
 
 
 def _pairs(
-    counts: dict[Group, GroupCounts], language: str
+    counts: Mapping[Group, GroupCounts], language: str
 ) -> dict[Group, tuple[GroupCounts, GroupCounts]]:
     """Return, for each aligned language that has lines in common with the reference, its counts and
     the reference's over these lines."""
@@ -200,7 +210,7 @@ def _ratio(pair: tuple[GroupCounts, GroupCounts] | None, counted: str) -> float 
     return float(pair[0].total[i] / pair[1].total[i])
 
 
-def _ginis(counts: dict[Group, GroupCounts]) -> dict[Group, float | None]:
+def _ginis(counts: Mapping[Group, GroupCounts]) -> dict[Group, float | None]:
     """Return the Gini coefficient for every language that is part of one."""
     result: dict[Group, float | None] = {}
     tokens = FIELD_INDEX["tokens"]

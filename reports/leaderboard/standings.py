@@ -131,7 +131,7 @@ def not_parallel(corpus: str, what: str = "") -> InputError:
 
 
 def parallel_units(
-    counts: dict[Group, GroupCounts], names: Sequence[str], corpora: Sequence[str]
+    counts: Mapping[Group, GroupCounts], names: Sequence[str], corpora: Sequence[str]
 ) -> tuple[dict[tuple[str, str], IntArray], list[str]]:
     """Return the counts of every line by language and tokenizer, of several corpora one after the
     other, and a line for each language that is left out.

@@ -188,7 +188,7 @@ def measure(
     elif as_csv:
         emit(csv_lines(results.rows()))
     else:
-        emit(drawn(measure_tables(list(results.rows()), results.provenance)))
+        emit(drawn(measure_tables(results.rows(), results.provenance)))
 
 
 def _refuse_unknown(columns: str, group_by: "list[GroupBy]") -> None:

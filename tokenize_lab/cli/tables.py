@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from corpora.errors import InputError, did_you_mean
 from corpora.output import drawn, json_list
+from tokenize_lab.counts.fields import FIELDS
 from tokenize_lab.rates import RATES
 from tokenize_lab.rows import MeasureRow, flat_row
 
@@ -80,21 +82,28 @@ def chosen_rows(
     wanted = list(dict.fromkeys(filter(None, (name.strip() for name in columns.split(",")))))
     if not wanted:
         raise InputError("`columns`: none is named; give names with commas, as language,bytes")
-    flat = [flat_row(row) if "intervals" in row else row for row in rows]
-    known = list(dict.fromkeys(name for row in flat for name in row))
+    known: dict[str, None] = {}
+    kept = []  # as tuples: there may be a million rows
+    for row in rows:
+        flat = flat_row(row) if "intervals" in row else row
+        known.update(dict.fromkeys(flat))
+        kept.append(tuple(flat.get(name) for name in wanted))
     for name in wanted:
         if name not in known:
             near = did_you_mean(name, known) or f"; there are {', '.join(known)}"
             raise InputError(f"`columns`: no column {name!r}{near}")
-    chosen = [{name: row.get(name) for name in wanted} for row in flat]
+    chosen = (dict(zip(wanted, values, strict=True)) for values in kept)
     if as_json:
         yield from json_list(chosen)
     elif as_csv:
         yield from _csv(chosen, wanted)
     else:
-        words = [n for n in wanted if any(isinstance(row[n], str) for row in chosen)]
-        cells = [[_cell(row[name]) for name in wanted] for row in chosen]
-        table = text_table("", wanted, cells, left=words)
+        words = [
+            name
+            for name, column in zip(wanted, zip(*kept, strict=True), strict=bool(kept))
+            if any(isinstance(value, str) for value in column)
+        ]
+        table = text_table("", wanted, ([*map(_cell, values)] for values in kept), left=words)
         table.columns[0].justify = "left" if wanted[0] in words else "right"
         yield from drawn([table])
 
@@ -144,40 +153,87 @@ def _csv(
         text.truncate()
 
 
-def measure_tables(rows: list[MeasureRow], record: dict[str, Any]) -> list[Table]:
+def measure_tables(rows: Iterable[MeasureRow], record: dict[str, Any]) -> list[Table]:
     """Return bytes per token by place and tokenizer, premiums likewise, and the tokenizers."""
+    told = _Told()
+    for row in rows:
+        told.add(row)
     title = "Bytes per token (half width of the 95 % interval)"
-    tables = [_by_place(rows, "bytes_per_token", title)]
-    if any(row["premium"] not in (None, 1.0) for row in rows):
+    tables = [_by_place(told, "bytes_per_token", title)]
+    if told.premiums:
         reference = record["settings"]["reference"]
         title = f"Premium (parity): tokens (bytes) over those of {reference} for the same lines"
-        tables.append(_by_place(rows, "premium", title, with_parity=True))
-    return [*tables, _tokenizers_table(rows, record)]
+        tables.append(_by_place(told, "premium", title, with_parity=True))
+    return [*tables, _tokenizers_table(told, record)]
 
 
-def _by_place(rows: list[MeasureRow], rate: str, title: str, *, with_parity: bool = False) -> Table:
-    parts = [part for part in _PLACES if part == "language" or len({row[part] for row in rows}) > 1]
-    tokenizers = list(dict.fromkeys(row["tokenizer"] for row in rows))
-    places: dict[tuple[str, ...], dict[str, MeasureRow]] = {}
-    for row in rows:
-        place = tuple(row[part] or "all" for part in parts)
-        places.setdefault(place, {})[row["tokenizer"]] = row
+class _Told:
+    """What tables show of rows, which may be too many to be kept.
+
+    Attributes:
+        places: of the first in order, the rows by tokenizer.
+        seen: by part of a place, values of it, two at the most.
+        rows, sums, ginis: by tokenizer, how many rows, their counts, and what Gini they have.
+        premiums, lost: whether a row has them.
+    """
+
+    def __init__(self) -> None:
+        self.places: dict[tuple[str, ...], dict[str, MeasureRow]] = {}
+        self.seen: dict[str, set[str | None]] = {part: set() for part in _PLACES}
+        self.rows: Counter[str] = Counter()
+        self.sums: dict[str, Counter[str]] = {}
+        self.ginis: dict[str, set[float | None]] = {}
+        self.premiums = self.lost = False
+
+    def add(self, row: MeasureRow) -> None:
+        """Take note of a row."""
+        name = row["tokenizer"]
+        of_place = self.places.setdefault(tuple(row[part] or "all" for part in _PLACES), {})
+        of_place[name] = {
+            **{kept: row[kept] for kept in ("bytes_per_token", "premium", "parity", "lost_share")},
+            "interval": row["intervals"]["bytes_per_token"],
+        }
+        if len(self.places) > 4 * _MOST_PLACES:
+            self.places = dict(sorted(self.places.items())[:_MOST_PLACES])
+        for part, values in self.seen.items():
+            if len(values) < 2:
+                values.add(row[part])
+        self.rows[name] += 1
+        sums = self.sums.setdefault(name, Counter())
+        for field in FIELDS:
+            sums[field] += row[field]
+        self.ginis.setdefault(name, set()).add(row["gini"])
+        self.premiums |= row["premium"] not in (None, 1.0)
+        self.lost |= bool(row["lost_share"])
+
+    def pooled(self, tokenizer: str, rate: str, form: str) -> str:
+        """Return a tokenizer's rate over all rows."""
+        sums = self.sums.get(tokenizer, Counter())
+        above = sum(k * sums[name] for name, k in RATES[rate].above.items())
+        below = sum(k * sums[name] for name, k in RATES[rate].below.items())
+        return form.format(above / below) if below else "-"
+
+
+def _by_place(told: _Told, rate: str, title: str, *, with_parity: bool = False) -> Table:
+    kept = [i for i, part in enumerate(_PLACES) if part == "language" or len(told.seen[part]) > 1]
+    parts = [_PLACES[i] for i in kept]
     cells = []
-    for place, of_place in sorted(places.items())[:_MOST_PLACES]:
-        line = list(place)
+    for place, of_place in sorted(told.places.items())[:_MOST_PLACES]:
+        line = [place[i] for i in kept]
         if with_parity:
             line.append(with_half_width(next(iter(of_place.values()))["parity"], None))
-        for name in tokenizers:
-            row = of_place.get(name, {})
-            interval = None if with_parity or not row else row["intervals"][rate]
+        for name in told.rows:
+            row = of_place.get(name)
+            interval = None if with_parity or not row else row["interval"]
             line.append(with_half_width(row[rate], interval) + _lost(row) if row else "")
         cells.append(line)
-    more = f"the first {_MOST_PLACES} of {len(places):,}; --json or --csv has all"
-    said = [more] if len(places) > _MOST_PLACES else []
-    said += [_LOST] if any(row["lost_share"] for row in rows) else []
+    places = max(told.rows.values(), default=0)  # a row each
+    more = f"the first {_MOST_PLACES} of {places:,}; --json or --csv has all"
+    said = [more] if places > _MOST_PLACES else []
+    said += [_LOST] if told.lost else []
     return text_table(
         title,
-        [*parts, *(["parity"] if with_parity else []), *tokenizers],
+        [*parts, *(["parity"] if with_parity else []), *told.rows],
         cells,
         left=parts,
         caption=". ".join(said),
@@ -189,27 +245,27 @@ def _lost(row: MeasureRow) -> str:
     return f" ({'<1%' if share < 0.01 else f'{share:.0%}'} lost)" if share else ""
 
 
-def _tokenizers_table(rows: list[MeasureRow], record: dict[str, Any]) -> Table:
+def _tokenizers_table(told: _Told, record: dict[str, Any]) -> Table:
     cells: list[list[str]] = []
     apart: list[list[str]] = []
     for tokenizer in record["tokenizers"]:
-        its_rows = [row for row in rows if row["tokenizer"] == tokenizer["name"]]
-        speed = record["run"]["encoder_mb_per_second"][tokenizer["name"]]
+        name = tokenizer["name"]
+        speed = record["run"]["encoder_mb_per_second"][name]
         # Gini is per corpus; one number stands here only where there is one.
-        ginis = {row["gini"] for row in its_rows}
-        gini = ginis.pop() if len(ginis) == 1 else None
-        loses = any(row["lost_bytes"] for row in its_rows)
+        ginis = [*told.ginis.get(name, ())]
+        gini = ginis[0] if len(ginis) == 1 else None
         line = [
-            tokenizer["name"],
+            name,
             f"{tokenizer['vocabulary_size']:,}",
-            _pooled(its_rows, "bytes_per_token", "{:.3f}"),
+            told.pooled(name, "bytes_per_token", "{:.3f}"),
             "-" if gini is None else f"{gini:.3f}",
-            _pooled(its_rows, "exact_share", "{:.1%}"),
-            _pooled(its_rows, "unknown_share", "{:.1%}"),
-            _pooled(its_rows, "byte_fallback_share", "{:.1%}"),
+            told.pooled(name, "exact_share", "{:.1%}"),
+            told.pooled(name, "unknown_share", "{:.1%}"),
+            told.pooled(name, "byte_fallback_share", "{:.1%}"),
             "cached" if speed is None else f"{speed:.1f}",
         ]
-        (apart if loses else cells).append([*line, _pooled(its_rows, "lost_share", "{:.1%}")])
+        loses = told.sums.get(name, Counter())["lost_bytes"]
+        (apart if loses else cells).append([*line, told.pooled(name, "lost_share", "{:.1%}")])
     headings = ["tokenizer", "V", "B/token", "Gini", "exact", "UNK", "fallback", "MB/s", "lost"]
     if apart:
         return text_table(
@@ -219,12 +275,6 @@ def _tokenizers_table(rows: list[MeasureRow], record: dict[str, Any]) -> Table:
         )
     title = "Tokenizers, over all the text"
     return text_table(title, headings[:-1], [line[:-1] for line in cells])
-
-
-def _pooled(rows: list[MeasureRow], rate: str, form: str) -> str:
-    above = sum(k * row[name] for row in rows for name, k in RATES[rate].above.items())
-    below = sum(k * row[name] for row in rows for name, k in RATES[rate].below.items())
-    return form.format(above / below) if below else "-"
 
 
 def curve_tables(curves: Sequence[Sequence[MeasureRow]]) -> list[Table]:

@@ -5,12 +5,13 @@ it would fill gigabytes. Each group is made narrow as soon as its rows are there
 """
 
 import io
-from collections.abc import Iterator
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tokenize_lab.counts.documents import CountsByDocument, DocumentPlace
 from tokenize_lab.counts.fields import FIELDS
 from tokenize_lab.counts.narrow import NarrowUnits, narrow
 from tokenize_lab.counts.schema import Group, GroupCounts, Histogram
@@ -23,12 +24,18 @@ _ROWS_AT_ONCE = 1 << 16
 _LAST_UNIT = 1 << 24  # units are few; a table is made of their numbers
 
 
-def read_counts(counts: bytes, histograms: bytes) -> dict[Group, GroupCounts]:
+def read_counts(counts: bytes, histograms: bytes) -> Mapping[Group, GroupCounts]:
     """Return the counts of two Parquet files by group, in the order of the first.
 
     Raises:
         polars.exceptions.PolarsError, KeyError, ValueError: a file is damaged.
     """
+    import polars as pl
+
+    names = pl.scan_parquet(io.BytesIO(counts)).select("document").collect()["document"]
+    if len(names) and not names.null_count():
+        return _by_document(counts)
+    del names
     result: dict[Group, GroupCounts] = {}
     for frame, groups in _batches(counts, ["unit", "aligned", *FIELDS]):
         units = frame["unit"].to_numpy().astype(np.int64)
@@ -46,28 +53,76 @@ def read_counts(counts: bytes, histograms: bytes) -> dict[Group, GroupCounts]:
     return result
 
 
+def _by_document(content: bytes) -> CountsByDocument:
+    result = CountsByDocument()
+    wheres = ["tokenizer", *DocumentPlace._fields]
+    for frame, _ in _frames(content, ["unit", "aligned", *FIELDS]):
+        if (frame["unit"] > 0).any():
+            raise ValueError("a document has more than one unit")
+        table = frame.select(*FIELDS).to_numpy().astype(np.int64)
+        for (tokenizer, *where), rows in _runs(frame, wheres):
+            names = frame["document"][rows].to_list()
+            result.add(tokenizer, DocumentPlace(*where), names, table[rows])
+    result.check()
+    return result
+
+
 def _batches(
     content: bytes, columns: list[str]
 ) -> Iterator[tuple["pl.DataFrame", list[tuple[Group, slice]]]]:
     """Yield frames of whole groups, whose rows follow one another in the file, and their rows."""
     import polars as pl
 
+    rest: list[pl.DataFrame] = []
+    for part, last in _frames(content, columns):
+        frame = pl.concat([*rest, part])
+        runs = _runs(frame, PARTS)
+        if not last:
+            _, rows = runs.pop()
+            rest = [frame[rows].clone()]
+        yield frame, [(Group(*key), rows) for key, rows in runs]
+
+
+def _frames(content: bytes, columns: list[str]) -> Iterator[tuple["pl.DataFrame", bool]]:
+    """Yield some rows after others, and whether they are the last."""
+    import polars as pl
+
     table = _with_later_counts(pl.scan_parquet(io.BytesIO(content)))
     table = table.select(*PARTS, *columns)
     length = pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item()
-    rest = table.clear().collect()
     for begin in range(0, length, _ROWS_AT_ONCE):
-        frame = pl.concat([rest, table.slice(begin, _ROWS_AT_ONCE).collect()])
+        frame = table.slice(begin, _ROWS_AT_ONCE).collect()
         _check(frame, columns)
-        numbers = frame.select(pl.struct(PARTS).rle_id()).to_series().to_numpy()
-        starts = np.flatnonzero(np.diff(numbers, prepend=np.uint32(1 << 31))).tolist()
-        if begin + _ROWS_AT_ONCE < length:
-            rest = frame[starts[-1] :].clone()
-        else:
-            starts.append(len(frame))
-        keys = frame.select(pl.col(PARTS).gather(starts[:-1])).rows()
-        rows = [slice(*ends) for ends in pairwise(starts)]
-        yield frame, [(Group(*key), of) for key, of in zip(keys, rows, strict=True)]
+        yield frame, begin + _ROWS_AT_ONCE >= length
+
+
+def _runs(frame: "pl.DataFrame", columns: list[str]) -> list[tuple[tuple[Any, ...], slice]]:
+    """Return the stretches of rows that are alike in some columns, and what they have there."""
+    import polars as pl
+
+    numbers = frame.select(pl.struct(columns).rle_id()).to_series().to_numpy()
+    starts = np.flatnonzero(np.diff(numbers, prepend=np.uint32(1 << 31))).tolist()
+    keys = frame.select(pl.col(columns).gather(starts)).rows()
+    rows = [slice(*ends) for ends in pairwise([*starts, len(frame)])]
+    return list(zip(keys, rows, strict=True))
+
+
+def parquet(frames: Iterable["pl.DataFrame"]) -> bytes:
+    """Return frames of as many columns, one below the other, as a Parquet file.
+
+    In memory: polars's own writer turns a full disk into an error of another kind.
+    """
+    from polars.io.plugins import register_io_source
+
+    buffer, rest = io.BytesIO(), iter(frames)
+    first = next(rest)
+    second = next(rest, None)
+    if second is None:
+        first.write_parquet(buffer, compression="zstd")
+        return buffer.getvalue()
+    stream = register_io_source(lambda *_: chain([first, second], rest), schema=first.schema)
+    stream.sink_parquet(buffer, compression="zstd", row_group_size=_ROWS_AT_ONCE)
+    return buffer.getvalue()
 
 
 def _check(frame: "pl.DataFrame", columns: list[str]) -> None:

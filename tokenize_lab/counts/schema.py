@@ -7,7 +7,7 @@ groups can be merged without merging units, units of equal number hold translati
 in a parallel corpus, and the same documents for every tokenizer.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -146,7 +146,7 @@ def units_of(first_document: int, documents: int) -> IntArray:
     return (numbers + (turn * 2654435761 >> 9)) % MOST_UNITS
 
 
-def merged(counts: dict[Group, GroupCounts], keep: Iterable[str]) -> dict[Group, GroupCounts]:
+def merged(counts: Mapping[Group, GroupCounts], keep: Iterable[str]) -> dict[Group, GroupCounts]:
     """Sum groups over every part not kept (`language`, `domain`, `document`); order is kept.
 
     A group that is summed with no other is returned itself.
@@ -195,7 +195,7 @@ def place_of(group: Group) -> Place:
     return Place(group.tokenizer, group.corpus, group.domain, group.document)
 
 
-def references(counts: dict[Group, GroupCounts], language: str) -> dict[Place, Group]:
+def references(counts: Mapping[Group, GroupCounts], language: str) -> dict[Place, Group]:
     """Return, for each place, the group of the first language that begins with `language`, or is
     of it: `en-GB` of `eng`."""
     result: dict[Place, Group] = {}
@@ -205,7 +205,9 @@ def references(counts: dict[Group, GroupCounts], language: str) -> dict[Place, G
     return result
 
 
-def aligned_languages(counts: dict[Group, GroupCounts]) -> dict[tuple[str, str], Sequence[Group]]:
+def aligned_languages(
+    counts: Mapping[Group, GroupCounts],
+) -> dict[tuple[str, str], Sequence[Group]]:
     """Return, by tokenizer and corpus, the aligned languages that hold every line.
 
     Languages that lack lines are left out, as are rows split further than by language: their costs
