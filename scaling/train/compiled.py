@@ -18,7 +18,7 @@ from torch import nn
 
 from corpora.errors import InputError
 from scaling.model.blt import ByteLatentTransformer
-from scaling.model.flex import FlexBlocks
+from scaling.model.flex import FlexBlocks, is_there
 from scaling.model.transformer import SubwordTransformer
 
 BACKEND: str | Callable[..., Any] = "inductor"
@@ -33,10 +33,10 @@ def compiled(model: nn.Module, flex: bool = False) -> Any:
 
     Args:
         model: on its device, where it stays.
-        flex: whether its attention is FlexAttention's, where that has a kernel.
+        flex: whether its attention is FlexAttention's, where torch and that have a kernel.
     """
     torch._dynamo.reset()
-    if flex and isinstance(model, ByteLatentTransformer | SubwordTransformer):
+    if flex and is_there() and isinstance(model, ByteLatentTransformer | SubwordTransformer):
         model.flex = FlexBlocks()
     if isinstance(model, ByteLatentTransformer):
         model.few_shapes = True

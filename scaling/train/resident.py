@@ -14,6 +14,7 @@ from scaling.data.order import Windows
 from scaling.data.windows import StaticPatches, cut_rows, scored_bytes
 from scaling.model.weights import AnyModel
 from scaling.train.ahead import BatchPart, Rows, part_of
+from scaling.train.device import synchronize
 from scaling.train.memory import available_bytes
 
 _SHARE = 1 / 8  # of the memory, at most
@@ -39,6 +40,7 @@ class ResidentText:
             self.units[begin : begin + _AT_ONCE] = torch.from_numpy(part)
         self.model, self.windows, self.device = model, windows, device
         self.along = torch.arange(windows.window_units, device=device)
+        synchronize(device)  # a stream of its own may read it next
         # Of batches with so many rows: one of them, on the device.
         self.alike: dict[int, BatchPart] = {}
 

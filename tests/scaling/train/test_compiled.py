@@ -7,10 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn.attention.flex_attention import BlockMask
 
 from corpora.errors import InputError
+from scaling.data.order import Windows
 from scaling.data.shards import open_shards
+from scaling.data.windows import StaticPatches
+from scaling.model.cross_attention import PatchedBytes
+from scaling.model.flex import is_there
+from scaling.model.weights import build_model
 from scaling.spec import RunSpec
+from scaling.train.compiled import compiled, compiling
 from scaling.train.timing import seconds_per_byte
 from tests.scaling.train.runs import (
     CPU,
@@ -99,6 +106,40 @@ def test_what_cannot_be_compiled_ends_the_run_with_a_line(
     shards = small_shards(tmp_path / "shards")
     with pytest.raises(InputError, match=r"could not be compiled.*no compiler here"):
         run(blt_spec(shards, 2), shards, tmp_path / "run", COMPILED)
+
+
+def test_blocks_of_other_lengths_compile_nothing_anew(
+    tmp_path: Path, graphs: list[list[str]]
+) -> None:
+    shards = small_shards(tmp_path / "shards")
+    spec = replace(blt_spec(shards), window_bytes=8)
+    model = build_model(
+        replace(spec, model=replace(spec.model, dim=32, local_dim=32, cross_factor=2))
+    )
+    called = compiled(model, flex=True)
+    shapes = set()
+    for rate in (2, 8, 5, 2, 8, 5):
+        windows = Windows(open_shards(shards).train, 64, 0, StaticPatches(rate))
+        batch = windows.batch(0, 2)
+        inputs = model.inputs(batch, torch.device("cpu"))
+        assert isinstance(inputs, PatchedBytes)
+        shapes.add((inputs.members_shape, inputs.is_member is None))
+        with compiling(), torch.no_grad():  # on a CPU it has no gradient
+            nats = called(inputs, torch.from_numpy(batch.targets))
+            plain = model(inputs, torch.from_numpy(batch.targets))
+        torch.testing.assert_close(nats, plain, rtol=1e-5, atol=0)
+    assert len(graphs) == len(shapes) == 3
+    assert all(any("flex_attention" in name for name in graph) for graph in graphs)
+
+
+def test_a_torch_without_flexattention_keeps_to_chunks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = build_model(blt_spec(Path("0" * 16)))
+    assert is_there()
+    monkeypatch.setattr(BlockMask, "from_kv_blocks", lambda counts, indices: None)
+    compiled(model, flex=True)
+    assert model.flex is None
 
 
 def test_a_plan_times_what_a_run_does(tmp_path: Path, graphs: list[list[str]]) -> None:
