@@ -40,6 +40,7 @@ PACK_LIMIT = 64.0  # MiB
 PACK_VERSION = 1
 _PACK, _TOP = "pack.json", "sweep"
 _REMEDY = "pack the sweep again"
+_MOST_JSON = 1 << 26  # bytes of a file that is read whole
 # In the order to be put in place: metrics may run ahead of a checkpoint, and a record comes last.
 _RUN_FILES = (SPEC, METRICS, CHECKPOINT, WEIGHTS, RECORD)
 _NAMES = re.compile(
@@ -249,6 +250,9 @@ def _named(scratch: Path, archive: Path) -> Iterator[None]:
 def _extract(archive: Path, scratch: Path) -> None:
     label = str(archive)
     sizes = member_sizes(archive, label)
+    for name, size in sizes.items():
+        if size > _MOST_JSON and name.endswith(".json"):
+            raise InputError(f"{archive}: refused: {name} has {size_text(size)}; {_REMEDY}")
     extract(archive, [name for name in sizes if name == _PACK], scratch, label)
     what = "a packed sweep"
     path = scratch / _PACK

@@ -245,6 +245,10 @@ def _huge(files: dict[str, bytes]) -> None:
     files["sweep/pack.json"] = json.dumps(said).encode()
 
 
+def _long_list(files: dict[str, bytes]) -> None:
+    files["sweep/pack.json"] += b" " * (1 << 26)
+
+
 def _another_run(files: dict[str, bytes]) -> None:
     """Put one run's specification in the place of another's, with its sum."""
     one, two = [name for name in files if name.endswith("spec.json")]
@@ -266,6 +270,7 @@ def _another_run(files: dict[str, bytes]) -> None:
         (_outside, "a path outside its folder, 'sweep/../../outside'"),
         (_listed("driver.lock"), "refused: 'driver.lock' is no file of a sweep"),
         (_listed("runs/0123456789abcdef/x.py"), "x.py' is no file of a sweep"),
+        (_long_list, "refused: pack.json has 67.1 MB; pack the sweep again"),
         (_huge, "refused: it unpacks to more than 4 GiB"),
         (_another_run, "spec.json: is of run "),
     ],

@@ -228,6 +228,14 @@ def test_what_does_not_fit_is_marked(tmp_path: Path) -> None:
     unfit = {any(mark.startswith("does not fit") for mark in row["marks"]) for row in rows[1::2]}
     assert unfit == {True}
     assert not any("does not fit" in mark for row in rows[::2] for mark in row["marks"])
+    # Nor is anything trained of a sweep that has it; prepared for another machine it may be.
+    said = refused(file, tmp_path / "out")
+    assert re.search(r"run [0-9a-f]{16}: a model of .* parameters takes .* available; make", said)
+    assert not list((tmp_path / "out").glob("runs/*/record.json"))
+    line = f"scaling sweep {file} --prepare-only --device cpu --out {tmp_path}/out"
+    assert answer(line)["runs"] == len(rows)
+    jobs = json.loads((tmp_path / "out" / "sweep.json").read_text())["jobs"]
+    assert not [mark for job in jobs for mark in job["marks"] if "does not fit" in mark]
 
 
 def test_what_does_not_fit_is_not_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
