@@ -35,6 +35,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.train_blt import ATTENTION, CASES, TRAINING, Case, Contender, library, race
+from corpora.errors import InputError, as_options
 from corpora.files import write_text
 from scaling.data.order import Windows
 from scaling.data.shards import Stream
@@ -45,7 +46,7 @@ from scaling.model.blocks import heads_for
 from scaling.model.flex import FlexBlocks
 from scaling.model.weights import build_model
 from scaling.spec import Model, Patching, RunSpec
-from scaling.sweep.folder import SweepFolder
+from scaling.sweep.folder import SweepFolder, read_sweep
 from scaling.sweep.local import run_local
 from scaling.train import compiled
 from scaling.train.counted import ALL, without_each
@@ -498,7 +499,7 @@ def checked(box: Box, name: str, check: Check) -> dict[str, Any] | None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Return the exit code: 0, or 1 if a check failed or was not done."""
+    """Return the exit code: 0, 1 if a check failed or was not done, or 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m bench.gpu_check", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--out", type=Path, required=True, help="folder of what is found")
@@ -509,7 +510,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", action="append", choices=CHECKS, help="some checks; repeat it")
     parser.add_argument("--one-of", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
-    device = MachineSettings(device=asked.device).torch_device()
+    try:
+        device = MachineSettings(device=asked.device).torch_device()
+        if asked.sweep is not None:
+            read_sweep(SweepFolder(asked.sweep))
+    except InputError as error:
+        sys.stderr.write(f"{as_options(str(error), {})}\n")
+        return 2
     torch.set_num_threads(1)
     if asked.small:
         compiled.BACKEND = "eager"

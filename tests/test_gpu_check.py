@@ -65,6 +65,16 @@ def test_a_check_that_time_would_not_hold_is_not_begun(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("words", ["--device cuda:99", "--sweep nowhere --device cpu"])
+def test_what_is_not_there_is_one_line_before_anything_is_spent(
+    tmp_path: Path, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert gpu_check.main(["--out", str(tmp_path / "out"), *words.split()]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and words.split()[1] in told
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_the_whole_of_it(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
