@@ -15,6 +15,10 @@ hidden width down, has no projection into its global module where d = k h, predi
 runs one latent per row that is never read. Its hash n-gram embeddings are switched off (no hash
 functions; an empty table stays) and its entropy model is not made (`patch_in_forward`).
 
+How far this can go shows the floor: the matrix products of one of our steps, forward and backward,
+of the same sizes and layouts, timed alone, in the same rounds, from operands that are warm. No step
+that takes these products is faster, however little it does besides.
+
 On a GPU the bench also prints utilisation: our count of training FLOPs (`scaling.flops`, `full`)
 over what one large bfloat16 matrix product reaches in the same run. It has not been run on one yet.
 
@@ -36,6 +40,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from scaling.data.windows import TokenBatch
 from scaling.flops import (
@@ -200,6 +205,46 @@ def step(contender: Contender, batch: TokenBatch, device: torch.device) -> Tenso
     return loss.detach()
 
 
+class Products(TorchDispatchMode):
+    """Notes the operands of all matrix products that are taken while it is entered.
+
+    Attributes:
+        pairs: operands of the same shapes and layouts, one pair for all products of one kind.
+    """
+
+    _PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.pairs: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._made: dict[object, tuple[Tensor, Tensor, Tensor]] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func._schema.name in self._PRODUCTS:
+            operands = [x for x in args if isinstance(x, Tensor)][-2:]
+            key = tuple((x.shape, x.stride(), x.dtype) for x in operands)
+            if key not in self._made:
+                a, b = (torch.empty_strided(x.shape, x.stride()).normal_() for x in operands)
+                self._made[key] = a, b, torch.matmul(a, b)
+            self.pairs.append(self._made[key])
+        return func(*args, **(kwargs or {}))
+
+    def take(self) -> None:
+        """Take all of them again, and do nothing else."""
+        for a, b, out in self.pairs:
+            torch.matmul(a, b, out=out)
+
+
+def products_of(contender: Contender, batch: TokenBatch, device: torch.device) -> Products:
+    """Return the products of one training step."""
+    products = Products()
+    with products:
+        step(contender, batch, device)
+    return products
+
+
 def seconds(work: Callable[[], object], device: torch.device) -> float:
     """Return seconds of the CPU, or of the clock until a GPU has done the work."""
     if device.type == "cpu":
@@ -223,19 +268,26 @@ def peak_flops(device: torch.device, size: int = 8192) -> float:
 def race(
     case: Case, contenders: list[Contender], device: torch.device, rounds: int, steps: int
 ) -> NDArray[np.float64]:
-    """Return bytes per second, [rounds, contenders]; the order turns from round to round."""
+    """Return bytes per second, [rounds, contenders and, on a CPU, the first one's products]; the
+    order turns from round to round."""
     data = batches(case)
+    bare = products_of(contenders[0], data[0], device) if device.type == "cpu" else None
+    runners = len(contenders) + (bare is not None)
 
-    def run(contender: Contender, count: int) -> None:
+    def run(runner: int, count: int) -> None:
         for i in range(count):
-            step(contender, data[i % BATCHES], device)
+            if runner == len(contenders):
+                assert bare is not None
+                bare.take()
+            else:
+                step(contenders[runner], data[i % BATCHES], device)
 
-    for contender in contenders:
-        run(contender, WARM_UP)
-    speeds = np.zeros((rounds, len(contenders)))
+    for j in range(runners):
+        run(j, WARM_UP)
+    speeds = np.zeros((rounds, runners))
     for i in range(rounds):
-        for j in np.roll(np.arange(len(contenders)), i):
-            taken = seconds(lambda j=j: run(contenders[j], steps), device)  # type: ignore[misc]  # bound now
+        for j in np.roll(np.arange(runners), i):
+            taken = seconds(lambda j=j: run(j, steps), device)  # type: ignore[misc]  # bound now
             speeds[i, j] = steps * case.rows * case.context / taken
     return speeds
 
@@ -256,7 +308,7 @@ def report(
         f" {case.context} bytes, window {case.window}"
     )
     flops = training_flops_per_byte(shape, CostContext(RATE, case.context, case.window))
-    for contender, column, loss in zip(contenders, speeds.T, losses, strict=True):
+    for contender, column, loss in zip(contenders, speeds.T, losses, strict=False):
         params = sum(p.numel() for p in contender.model.parameters())
         speed = statistics.median(column)
         used = f"  {100 * flops * speed / peak:5.1f} % of peak" if peak else ""
@@ -264,13 +316,20 @@ def report(
             f"  {contender.name:<20}{params:>12,} parameters {speed:>12,.0f} bytes/s"
             f" ({column.min():,.0f} to {column.max():,.0f})  loss {loss:.3f}{used}"
         )
-    fastest = 1 + int(np.median(speeds[:, 1:], axis=0).argmax())
+    fastest = 1 + int(np.median(speeds[:, 1 : len(contenders)], axis=0).argmax())
     ratios = speeds[:, 0] / speeds[:, fastest]
     low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75))
     print(
         f"  ours over {contenders[fastest].name}: x {middle:.2f}"
         f" (quartiles {low:.2f} to {high:.2f}, all {ratios.min():.2f} to {ratios.max():.2f})"
     )
+    if speeds.shape[1] > len(contenders):
+        bound = np.median(speeds[:, -1] / speeds[:, fastest])
+        share = np.median(speeds[:, 0] / speeds[:, -1])
+        print(
+            f"  our matrix products alone over it: x {bound:.2f}, which no step with them exceeds;"
+            f" they take {100 * share:.0f} % of our step"
+        )
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ GPU for all of them.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -94,6 +94,11 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Take a step; a matrix without a gradient stays as it is."""
         assert closure is None
+        step_together([self])
+
+    def begun(self) -> "list[_Move]":
+        """Take the step of all but the matrices, and return where those that have a gradient are
+        to go."""
         self.rest.step()
         moved, weights, gradients = [], [], []
         for matrix in self.matrices:
@@ -102,25 +107,20 @@ class Muon(torch.optim.Optimizer):
                 weights.append(matrix.weight.data)
                 gradients.append(matrix.weight.grad)
         if not moved:
-            return
+            return []
         rate, decay = self.param_groups[0]["lr"], self.param_groups[0]["weight_decay"]
         momenta = [self._momentum(weight) for weight, _ in moved]
         torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
         ahead = torch._foreach_lerp(gradients, momenta, MOMENTUM)  # after Nesterov
         torch._foreach_mul_(weights, 1 - rate * decay)
-        waiting: dict[torch.Size, list[_Move]] = {}
+        moves = []
         for (weight, rows), update_of_all in zip(moved, ahead, strict=True):
             for matrix, update in zip(weight.split(rows), update_of_all.split(rows), strict=True):
                 outputs, inputs = matrix.shape
                 if outputs > inputs:  # on its side it is of the shape of more of the others
                     update = update.mT
-                move = _Move(matrix, update, math.sqrt(max(1, outputs / inputs)))
-                moves = waiting.setdefault(update.shape, [])
-                moves.append(move)
-                if len(moves) * matrix.numel() >= _STACK_FLOATS:
-                    _make(waiting.pop(update.shape), rate)
-        for moves in waiting.values():
-            _make(moves, rate)
+                moves.append(_Move(matrix, update, math.sqrt(max(1, outputs / inputs)), rate))
+        return moves
 
     def _momentum(self, weight: nn.Parameter) -> Tensor:
         state = self.state[weight]
@@ -130,32 +130,51 @@ class Muon(torch.optim.Optimizer):
         return momentum
 
 
+@torch.no_grad()
+def step_together(optimizers: Sequence[torch.optim.Optimizer]) -> None:
+    """Take a step of each; matrices of one shape, whosever, are worked through at once."""
+    waiting: dict[torch.Size, list[_Move]] = {}
+    for optimizer in optimizers:
+        if not isinstance(optimizer, Muon):
+            optimizer.step()
+            continue
+        for move in optimizer.begun():
+            moves = waiting.setdefault(move.update.shape, [])
+            moves.append(move)
+            if len(moves) * move.update.numel() >= _STACK_FLOATS:
+                _make(waiting.pop(move.update.shape))
+    for moves in waiting.values():
+        _make(moves)
+
+
 class _Move(NamedTuple):
-    """A matrix, its update, on its side where the matrix is high, and how far it goes by it."""
+    """A matrix, its update, on its side where the matrix is high, how far it goes by it, and the
+    rate."""
 
     matrix: Tensor
     update: Tensor
     far: float
+    rate: "float | Tensor"
 
 
-def _make(moves: list[_Move], rate: "float | Tensor") -> None:
+def _make(moves: list[_Move]) -> None:
     """Move matrices of one shape, some of them on their sides."""
     factors = orthogonal(torch.stack([move.update for move in moves]))
-    flat = [place for place, move in enumerate(moves) if move.matrix.shape == move.update.shape]
-    high = [place for place, move in enumerate(moves) if move.matrix.shape != move.update.shape]
-    for places in (flat, high):
-        if not places:
-            continue
+    alike: dict[tuple[float, bool], list[int]] = {}  # one rate, and one way up
+    for place, move in enumerate(moves):
+        rate = id(move.rate) if isinstance(move.rate, Tensor) else move.rate
+        alike.setdefault((rate, move.matrix.shape != move.update.shape), []).append(place)
+    for (_, high), places in alike.items():
         some = [moves[place] for place in places]
         own = [factors[place] for place in places]
-        if places is high:
+        if high:
             own = list(torch.stack(own).mT.contiguous())
-        matrices, step = [move.matrix for move in some], -some[0].far
-        if isinstance(rate, Tensor):
-            torch._foreach_mul_(own, rate * step)
+        matrices, step, rate_of_all = [move.matrix for move in some], -some[0].far, some[0].rate
+        if isinstance(rate_of_all, Tensor):
+            torch._foreach_mul_(own, rate_of_all * step)
             torch._foreach_add_(matrices, own)
         else:
-            torch._foreach_add_(matrices, own, alpha=rate * step)
+            torch._foreach_add_(matrices, own, alpha=rate_of_all * step)
 
 
 def orthogonal(x_NAB: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from scaling.train.compiled import compiled as compile_model
 from scaling.train.compiled import compiling
 from scaling.train.device import World
 from scaling.train.machine import MachineSettings
-from scaling.train.optimiser import keep_rates_on
+from scaling.train.optimiser import keep_rates_on, step_together
 from scaling.train.recorded import RecordedSteps
 from scaling.train.resident import ResidentText, text_fits
 
@@ -193,13 +193,14 @@ class Stepper:
 
     def _move(self, checked: bool) -> Tensor:
         """Clip the gradients and take the optimiser's step; return their norms before."""
-        norms = []
+        norms, sound = [], []
         try:
             for model, optimizer in self.moved:
                 norm = torch.nn.utils.clip_grad_norm_(model.parameters(), self.clip)
-                if not checked or float(norm) < float("inf"):
-                    optimizer.step()  # the first one makes its state
                 norms.append(norm)
+                if not checked or float(norm) < float("inf"):
+                    sound.append(optimizer)
+            step_together(sound)  # the first one makes their state
             return torch.stack(norms)
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):

@@ -40,7 +40,6 @@ from tests.scaling.train.runs import (
 )
 
 KINDS = ["static", "entropy", "tokens"]
-LATE = replace(CPU, read_every=5)
 
 
 @pytest.fixture(scope="module")
@@ -202,11 +201,14 @@ def test_one_that_diverges_leaves_the_others_as_they_were(text: Path, tmp_path: 
 
 
 @pytest.mark.usefixtures("exact")
-def test_losses_read_later_and_rows_in_parts_are_the_same(text: Path, tmp_path: Path) -> None:
-    specs = four(kind_of(text, "static")[0])
-    together(specs, text, tmp_path, replace(LATE, micro_rows=3))
+def test_a_gpus_shortcuts_and_rows_in_parts_are_the_same(text: Path, tmp_path: Path) -> None:
+    rates = {"optimiser": "muon", "learning_rate": 0.02}
+    specs = four(kind_of(text, "static", **rates)[0])
+    machine = replace(CPU, read_every=5, micro_rows=3, shortcuts=("graphs", "text"))
+    together(specs, text, tmp_path, machine)
     for spec in specs:
-        run(spec, text, tmp_path / "alone" / spec.run_id)
+        # Recorded, rates are float32.
+        run(spec, text, tmp_path / "alone" / spec.run_id, replace(machine, micro_rows=None))
         close(tmp_path / spec.run_id, tmp_path / "alone" / spec.run_id, 1e-10)
 
 
