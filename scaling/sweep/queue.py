@@ -113,10 +113,11 @@ class RunQueue:
         spec, found = self.reader.spec(first), [first]
         size = min(most(spec), math.ceil((1 + len(self.waiting)) / workers))
         if size > 1 and self._attempts[first] == Attempts():
+            shared = alike(spec)
             for run_id in list(self.waiting):
                 if len(found) == size:
                     break
-                if alike(self.reader.spec(run_id)) == alike(spec) and self._may_join(run_id):
+                if alike(self.reader.spec(run_id)) == shared and self._may_join(run_id):
                     self.waiting.remove(run_id)
                     found.append(run_id)
         return found

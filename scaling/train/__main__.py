@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("spec", type=Path, help="spec.json of the run")
     parser.add_argument("shards", type=Path, help="folder of its shards")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    MachineSettings.add_options(parser)
+    MachineSettings.add_options(parser, without=("together",))
     parser.add_argument("--patching-flops", type=_flops, default=0.0, help="for the record")
     asked = parser.parse_args(arguments)
     try:

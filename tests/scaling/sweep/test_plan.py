@@ -323,6 +323,18 @@ def test_a_plan_explains_its_columns_and_marks(tmp_path: Path) -> None:
     )
 
 
+def test_a_plan_says_what_is_trained_together(tmp_path: Path) -> None:
+    file = file_of(tmp_path, SMALL.replace("2e7", "2e7, 3e7, 4e7") + BLT + TRAINING)
+    words = f"scaling plan {file} {QUICK} --out {tmp_path}/out --together 2 --workers 1"
+    rows = answer(words)
+    pairs = 2 * len(rows) // 3  # of each three budgets two, and one by itself
+    assert [sum(row["together"] == size for row in rows) for size in (1, 2)] == [pairs // 2, pairs]
+    said = f"{pairs} of {len(rows)} runs are trained together, in {pairs // 2} groups of 2"
+    assert any(line.startswith(said) for line in command(words).stdout.splitlines())
+    alone = command(words.replace("--together 2", "--together 1")).stdout
+    assert "trained together" not in alone
+
+
 def test_an_arm_that_fills_blocks_beside_one_that_does_not(tmp_path: Path) -> None:
     """Arms of their own, whose price in compute is that of the blocks."""
     blocks = BLT.replace("[2, 4.0, 8]", "[4]").replace('family = "blt"', 'family = "blt"\n{}')
