@@ -35,30 +35,37 @@ def main() -> int:
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             return _say(["pip-audit: no answer; not asked for advisories"], 0)
-    found = known(done.stdout)
-    if found is None:
+    looked_up = answered(done.stdout)
+    if looked_up is None:
         why = (done.stderr.strip().splitlines() or ["no answer"])[-1]
         return _say([f"pip-audit: not asked for advisories ({why})"], 0)
-    lines = [f"{name}: {advisory}" for name, advisory in found if advisory not in EXCEPTIONS]
-    said = lines or [f"pip-audit: nothing is known against {len(pins)} packages"]
+    if not looked_up:
+        why = "the index that it asks has none of the packages"
+        return _say([f"pip-audit: not asked for advisories ({why})"], 0)
+    lines = [
+        f"{name}: {advisory}"
+        for name, advisories in looked_up.items()
+        for advisory in advisories
+        if advisory not in EXCEPTIONS
+    ]
+    missing = len(pins) - len(looked_up)
+    nothing = f"pip-audit: nothing is known against {len(looked_up)} packages"
+    said = lines or [nothing + (f"; of {missing} more its index knows nothing" if missing else "")]
     return _say(said, 1 if lines else 0)
 
 
-def known(answer: str) -> list[tuple[str, str]] | None:
-    """Return each advisory and its package of an answer of pip-audit; None if it is no answer, or
-    the index that it asked knows of none of the packages, as a mirror may not."""
+def answered(answer: str) -> dict[str, list[str]] | None:
+    """Return the advisories by package of an answer of pip-audit; None if it is no answer. What the
+    index that it asked does not have, as a mirror may not, is left out."""
     try:
         value: Any = json.loads(answer)
-    except ValueError:
+        return {
+            f"{package['name']} {package['version']}": [part["id"] for part in package["vulns"]]
+            for package in value["dependencies"]
+            if "skip_reason" not in package
+        }
+    except (ValueError, KeyError, TypeError):
         return None
-    if all("skip_reason" in package for package in value["dependencies"]):
-        return None
-    return [
-        (f"{package['name']} {package['version']}", advisory["id"])
-        for package in value["dependencies"]
-        if "skip_reason" not in package
-        for advisory in package.get("vulns", [])
-    ]
 
 
 def _say(lines: list[str], code: int) -> int:

@@ -4,12 +4,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import advisories
 from tests.conftest import ROOT
 from tests.licences import HEAD, TABLE, licence, table
+
+CLEAN = {"name": "numpy", "version": "2.3", "vulns": []}
+WRONG = {"name": "torch", "version": "2.0", "vulns": [{"id": "CVE-1"}, {"id": "CVE-2"}]}
+SKIPPED = {"name": "ours", "skip_reason": "not found"}
 
 HEARD = """
 import json, os, sys
@@ -85,12 +90,33 @@ def test_licences_stand_in_the_table() -> None:
         assert f"| {name} | {licence(name)} |" in text, f"{name}: run `just licences`"
 
 
-def test_an_advisory_is_told_from_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = '{"dependencies": [{"name": "a", "version": "1", "vulns": [{"id": "PYSEC-1"}]}]}'
-    assert advisories.known(said) == [("a 1", "PYSEC-1")]
-    unasked = '{"dependencies": [{"name": "a", "skip_reason": "not found on PyPI"}]}'
-    assert advisories.known("") is advisories.known(unasked) is None
-    for answer, code in ((said, 1), ("", 0), (unasked, 0)):
-        done = subprocess.CompletedProcess([], 1, answer, "ConnectionError")
-        monkeypatch.setattr(subprocess, "run", lambda *_, d=done, **__: d)
-        assert advisories.main() == code
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        ({"dependencies": [CLEAN]}, 0, "pip-audit: nothing is known against 1 packages; of 2 more"),
+        ({"dependencies": [CLEAN, WRONG]}, 1, "torch 2.0: CVE-1\ntorch 2.0: CVE-2\n"),
+        ({"dependencies": [SKIPPED]}, 0, "not asked for advisories (the index that it asks has"),
+        ({"dependencies": [{}]}, 0, "not asked for advisories (No network)"),
+        ([], 0, "not asked for advisories (No network)"),
+        ("", 0, "not asked for advisories (No network)"),
+    ],
+)
+def test_answers(
+    answer: Any, code: int, said: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    done = subprocess.CompletedProcess([], 1, json.dumps(answer), "WARNING: x\nNo network\n")
+    monkeypatch.setattr(advisories.subprocess, "run", lambda *_, **__: done)
+    monkeypatch.setattr(advisories, "installed", lambda: ["numpy", "pytest", "polars"])
+    assert advisories.main() == code
+    assert said in capsys.readouterr().out
+
+
+def test_an_exception_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = subprocess.CompletedProcess([], 1, json.dumps({"dependencies": [WRONG]}), "")
+    monkeypatch.setattr(advisories.subprocess, "run", lambda *_, **__: done)
+    monkeypatch.setattr(advisories, "EXCEPTIONS", {"CVE-1": "a reason"})
+    assert advisories.main() == 1
+    assert capsys.readouterr().out == "torch 2.0: CVE-2\n"

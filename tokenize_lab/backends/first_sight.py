@@ -17,9 +17,11 @@ from tokenize_lab.backends import apart
 from tokenize_lab.backends.forms import partner_of
 from tokenize_lab.packages import cache_folder
 
-# A tokenizer.json takes about fifty times its size while it is loaded and proven, and half a second
-# of computing a megabyte; a small one takes next to nothing.
-_MEMORY, _MEMORY_FOR_BYTE, _MOST_MEMORY = 512 << 20, 64, 4 << 30
+# A tokenizer.json takes 20 to 42 times its size while it is loaded and proven, and a third of a
+# second of computing a megabyte. Up to 18 MiB, which but few real ones reach, no file may make this
+# more than a process of a gigabyte; those of 256,000 tokens and more have what they need.
+_MEMORY, _MEMORY_FOR_BYTE, _MOST_OF_SMALL = 512 << 20, 64, 896 << 20
+_MEMORY_OF_LARGE, _MOST_MEMORY = 48, 4 << 30
 _SECONDS, _BYTES_FOR_SECOND, _MOST_SECONDS = 20, 1 << 20, 50
 _MOST_BYTES = 128 << 20  # of a tokenizer's file: that of a million tokens has 70 MB
 _GGUF, _HEAD_BYTES = (
@@ -46,7 +48,8 @@ def look_first(spec: str, file: Path, pattern: Path = Path()) -> None:
     mark, size = _mark(file, pattern)
     if is_file(mark):
         return
-    memory = min(_MEMORY + _MEMORY_FOR_BYTE * size, _MOST_MEMORY)
+    small = min(_MEMORY + _MEMORY_FOR_BYTE * size, _MOST_OF_SMALL)
+    memory = min(max(small, _MEMORY_OF_LARGE * size), _MOST_MEMORY)
     seconds = min(_SECONDS + size // _BYTES_FOR_SECOND, _MOST_SECONDS)
     try:
         facts, _ = apart.shared().ask({"do": "open", "spec": spec}, seconds=seconds, memory=memory)
