@@ -164,7 +164,13 @@ def spec_of(
 def corpora_of(data: TextTable) -> list[Corpus]:
     """Open the corpora, mixed or inflated where that is asked for."""
     opened: list[Corpus] = [
-        open_corpus(spec, language=data.language, text_field=data.text_field, unit=data.unit)
+        open_corpus(
+            spec,
+            language=data.language,
+            text_field=data.text_field,
+            unit=data.unit,
+            max_document_bytes=data.max_document_bytes,
+        )
         for spec in data.corpus
     ]
     if data.weights is not None:

@@ -106,7 +106,7 @@ def test_answers(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     done = subprocess.CompletedProcess([], 1, json.dumps(answer), "WARNING: x\nNo network\n")
-    monkeypatch.setattr(advisories.subprocess, "run", lambda *_, **__: done)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
     monkeypatch.setattr(advisories, "installed", lambda: ["numpy", "pytest", "polars"])
     assert advisories.main() == code
     assert said in capsys.readouterr().out
@@ -116,7 +116,7 @@ def test_an_exception_is_left_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     done = subprocess.CompletedProcess([], 1, json.dumps({"dependencies": [WRONG]}), "")
-    monkeypatch.setattr(advisories.subprocess, "run", lambda *_, **__: done)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
     monkeypatch.setattr(advisories, "EXCEPTIONS", {"CVE-1": "a reason"})
     assert advisories.main() == 1
     assert capsys.readouterr().out == "torch 2.0: CVE-2\n"

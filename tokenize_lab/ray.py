@@ -10,19 +10,19 @@ import importlib
 import logging
 import math
 import os
-import shutil
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from corpora.document import Batch
 from corpora.errors import InputError, install_hint
+from corpora.locks import SCRATCH, scratch_folder
 from tokenize_lab.counts.batches import BatchCounter, BatchCounts, CountJob
 from tokenize_lab.workers import CountedWork, Work
 
@@ -48,20 +48,16 @@ def cluster(address: str | None, cpus: int | None = None) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    temporary = None
-    if address is None:
-        # Short, since Ray puts sockets below it, whose names the system keeps short.
-        temporary = tempfile.mkdtemp(prefix="lab-", dir=os.environ.get("RAY_TMPDIR", "/tmp"))
-    try:
+    with contextlib.ExitStack() as held:
+        temporary = None
+        if address is None:
+            # Near the root, since Ray puts sockets below it, whose names the system keeps short.
+            near = Path(os.environ.get("RAY_TMPDIR", "/tmp"))
+            temporary = str(held.enter_context(scratch_folder(near, SCRATCH)))
         with _same_signals():
             _connect(ray, address, cpus, temporary)
-        try:
-            yield ray
-        finally:
-            ray.shutdown()
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        held.callback(ray.shutdown)
+        yield ray
 
 
 def look_for(address: str | None) -> None:

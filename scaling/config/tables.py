@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from corpora.readers.settings import Unit
+from corpora.readers.settings import LEAST_DOCUMENT_BYTES, MAX_DOCUMENT_BYTES, Unit
 from corpora.toml_file import contradiction
 from scaling.flops import BYTE_VOCABULARY
 from scaling.spec import (
@@ -271,7 +271,7 @@ class TextTable(StrictTable):
     """[texts.NAME] of a sweep: a language, or a mixture of several.
 
     Attributes:
-        corpus: specs of `corpora.open`; text_field, unit and language as there.
+        corpus: specs of `corpora.open`; text_field, unit, language and max_document_bytes as there.
         weights: shares of the bytes, one for each corpus; None to read them one after another.
         held_out_bytes: text at the end that is not trained on.
         inflate: bytes that a byte of the text becomes; 2 makes "English x2". A sweep's context,
@@ -283,6 +283,7 @@ class TextTable(StrictTable):
     text_field: PlainText = "text"
     unit: Unit = "line"
     language: PlainText | None = None
+    max_document_bytes: Annotated[int, _Whole, Field(ge=LEAST_DOCUMENT_BYTES)] = MAX_DOCUMENT_BYTES
     held_out_bytes: Annotated[int, _Whole, Field(ge=1, le=_MOST_TEXT)]
     inflate: Annotated[int, _Whole, Field(ge=1, le=16)] = 1
 

@@ -16,7 +16,7 @@ from scaling.config.train_file import TrainFile, read_train_file
 from scaling.data.order import Windows
 from scaling.data.shards import open_shards
 from scaling.data.windows import patches_of
-from scaling.prepare import TOKENIZER, PreparedText, keep_beside, prepare
+from scaling.prepare import TOKENIZER, PreparedText, corpora_of, keep_beside, prepare
 from scaling.spec import RunSpec
 from tests.scaling.data.texts import sentences
 from tests.scaling.train.runs import run
@@ -228,3 +228,17 @@ def test_a_tokenizer_that_loses_text_is_refused(tmp_path: Path) -> None:
     wanted = asked(tmp_path, SUBWORD, "", f'tokenizer = "own/{path.name}"')
     with pytest.raises(InputError, match="loses text"):
         ready(wanted, tmp_path / "shards")
+
+
+def test_a_longer_document_than_is_allowed_is_refused(tmp_path: Path) -> None:
+    for most, refused in ((1_000_000, True), (2_000_000, False)):
+        wanted = asked(tmp_path, data=f"window_bytes = 16\nmax_document_bytes = {most}")
+        write_jsonl(tmp_path / "text.jsonl", ["a " * 600_000])
+        (corpus,) = corpora_of(wanted.data)
+        if refused:
+            with pytest.raises(InputError, match=r"raise `max_document_bytes` .1,000,000 now"):
+                list(corpus.batches())
+        else:
+            assert [len(text) for batch in corpus.batches() for text in batch.texts] == [1_200_000]
+    with pytest.raises(InputError, match="max_document_bytes"):
+        asked(tmp_path, data="max_document_bytes = 999999")

@@ -2,9 +2,11 @@
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,14 @@ import pytest
 
 from corpora.document import Document
 from corpora.errors import InputError
+from corpora.locks import SCRATCH
 from tests.tokenize_lab.test_measure import CutCorpus
 from tests.tokenize_lab.texts import embedded_lines
 from tokenize_lab.counts.batches import BatchCounter, CountJob
 from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.counts.fields import TextSettings
 from tokenize_lab.measurement import measure
+from tokenize_lab.ray import cluster as started
 from tokenize_lab.ray import count_on_ray
 from tokenize_lab.tokenizer_spec import load_tokenizer
 
@@ -38,6 +42,29 @@ def cluster() -> Iterator[Any]:
     found.wait_for_nodes()
     yield found
     found.shutdown()
+
+
+def test_what_a_killed_cluster_left_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray itself stands aside: where it would put its files is ours to say."""
+    told: list[str] = []
+    library = SimpleNamespace(
+        is_initialized=lambda: False,
+        init=lambda *_, _temp_dir, **__: told.append(_temp_dir),
+        shutdown=lambda: told.append("shut down"),
+    )
+    monkeypatch.setitem(sys.modules, "ray", library)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    left, other = tmp_path / f"{SCRATCH}left", tmp_path / "lab-of-another"
+    for folder in (left, other):
+        (folder / "session").mkdir(parents=True)
+    with started(None):
+        (used,) = told
+        assert Path(used).parent == tmp_path and Path(used).is_dir()
+        assert not left.exists()
+    assert [*tmp_path.iterdir()] == [other]
+    assert told == [used, "shut down"]
 
 
 def corpus() -> CutCorpus:
