@@ -85,6 +85,7 @@ def test_stopped_and_run_again_they_go_on(tmp_path: Path) -> None:
     as_alone(folder, [replace(spec, shards=jobs[0].shards) for spec in asked], tmp_path / "alone")
 
 
+@pytest.mark.slow
 def test_what_broke_together_is_tried_alone(
     tmp_path: Path, given: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
