@@ -118,9 +118,11 @@ def build_in_parts(
     made_of = dict(product.made_of)
     key = content_key({"kind": product.kind, "text": text.manifest.key, "made_of": made_of})
     target = folder / key
-    if finished(target):
+    working = folder / f".{key}.parts"
+    # A job killed after its last step left the folder of its parts.
+    if finished(target) and not working.exists():
         return target
-    with working_folder(folder / f".{key}.parts") as work:
+    with working_folder(working) as work:
         if not finished(target):
             text = open_shards(text_folder, verify=True)
             for split in SPLITS:
