@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 import scaling
@@ -55,3 +56,33 @@ def test_a_small_grid_s_parabolas_in_bytes_have_no_floor_and_say_so() -> None:
     assert "minimum outside the grid" in findings(by_rate[2])
     for rate in (4, 8):
         assert not by_rate[rate].estimates and not by_rate[rate].ok
+
+
+def test_tuned_runs_bound_the_best_size_and_rate_of_the_english_novels() -> None:
+    """The bowls of `README.md`, of runs by Muon beside the same runs by AdamW."""
+
+    def bowl(table: str) -> FitResult:
+        runs = read_runs(EXPERIMENTS / "results" / table)
+        last = {"tokenization": "static", "compute_flops": 3e12}
+        (fit,) = (fit for fit in fit_surfaces(runs) if last.items() <= fit.context.items())
+        return fit
+
+    before, tuned = bowl("english_adamw.csv"), bowl("english.csv")
+    for name, low, high in (("compression_rate_opt", 2, 5), ("bytes_per_param_opt", 500, 4000)):
+        found, other = tuned.intervals[name], before.intervals[name]
+        assert found is not None and other is not None
+        assert low < found.low < tuned.estimates[name] < found.high < high < other.high
+        assert tuned.estimates[name] < before.estimates[name]
+
+
+def test_tuned_runs_end_lower() -> None:
+    cell = ["compute_flops", "tokenization", "global_params", "asked"]
+    tables = [
+        read_runs(EXPERIMENTS / "results" / table).rows.with_columns(
+            asked=pl.col("compression_rate").round()
+        )
+        for table in ("english.csv", "english_adamw.csv")
+    ]
+    both = tables[0].join(tables[1], on=cell, suffix="_before")
+    assert len(both) == 82  # of 300 steps and more
+    assert (both["bits_per_byte"] < both["bits_per_byte_before"]).all()
