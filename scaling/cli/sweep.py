@@ -120,7 +120,7 @@ def sweep(
     tokenize-lab scaling sweep mix.toml --mixtures 64
     tokenize-lab scaling sweep gpu --engine ray --address auto --gpus-per-run .25
     tokenize-lab scaling sweep gpu --pack sweep.tar.gz
-    python -m scaling.sweep SWEEP --unpack sweep.tar.gz --pack records.tar.gz  # there
+    python -m scaling.sweep SWEEP --unpack sweep.tar.gz --pack records.tar.gz
     tokenize-lab scaling sweep gpu --unpack records.tar.gz
     """
     if show:

@@ -122,7 +122,7 @@ def test_a_finished_run_is_not_trained_again(
     def forbidden(*_: object) -> None:
         raise AssertionError("it was trained again")
 
-    monkeypatch.setattr(running, "_Run", forbidden)
+    monkeypatch.setattr(running, "RunUnderWay", forbidden)
     # Neither another machine nor another name makes it another run.
     assert run(spec, text, tmp_path, MachineSettings(device="cpu", micro_rows=1)) == first
     assert run(replace(spec, name="other"), text, tmp_path).spec.run_id == first.spec.run_id
