@@ -106,15 +106,3 @@ class Cut:
         along = np.arange(self.width)
         places = np.array(self.begins)[:, None] + along
         return np.where(along < np.array(self.lengths)[:, None], places, -1)
-
-
-def stacked(batches: Sequence[TokenBatch]) -> TokenBatch:
-    """Return the rows of several batches as those of one."""
-    starts = [batch.starts for batch in batches if batch.starts is not None]
-    return TokenBatch(
-        inputs=np.concatenate([batch.inputs for batch in batches]),
-        targets=np.concatenate([batch.targets for batch in batches]),
-        segments=np.concatenate([batch.segments for batch in batches]),
-        starts=np.concatenate(starts) if starts else None,
-        scored_bytes=sum(batch.scored_bytes for batch in batches),
-    )

@@ -19,6 +19,7 @@ from scaling.data.windows import SpacePatches, StaticPatches, TextRows, TokenBat
 from scaling.model.blt import ByteLatentTransformer
 from scaling.model.cross_attention import PatchedBytes, patched_bytes
 from scaling.model.transformer import SubwordTransformer
+from scaling.train.together import joined_rows
 from tests.scaling.evaluate.streams import CPU
 from tests.scaling.model.support import (
     Cut,
@@ -28,7 +29,6 @@ from tests.scaling.model.support import (
     latent_model,
     patched_by,
     patched_by_entropy,
-    stacked,
     token_model,
 )
 
@@ -85,8 +85,8 @@ def movements(forward: Forward, layout: Layout, rule: Rule) -> Moves:
     batches = [layout.cut.batch(*rule(changed(layout.texts, place))) for place in range(size)]
     before = [layout.cut.batch(*rule(layout.texts))] * size
     with torch.no_grad():
-        old = forward(stacked([*before, *batches]))
-        new = forward(stacked([*batches, *before]))
+        old = forward(joined_rows([*before, *batches]))
+        new = forward(joined_rows([*batches, *before]))
     rows, width = len(layout.cut.begins), layout.cut.width
     most = (old - new)[: size * rows].abs().amax(dim=-1)
     assert torch.isfinite(most).all()

@@ -13,8 +13,9 @@ from scaling.model.blt import ByteLatentTransformer
 from scaling.model.members import stack_members
 from scaling.model.transformer import SubwordTransformer
 from scaling.model.weights import AnyModel
+from scaling.train.together import joined_rows
 from tests.scaling.evaluate.streams import CPU, byte_stream
-from tests.scaling.model.support import Cut, stacked
+from tests.scaling.model.support import Cut
 
 TEXTS = [
     b"the quick brown fox jumps over",
@@ -71,7 +72,7 @@ def test_members_are_what_they_are_alone(
     (nats * scales).sum().backward()
     gradients = [{name: p.grad for name, p in model.named_parameters()} for model in alone]
     whole = stack_members(make(), alone)  # whose gradients are zeros from here on
-    together = nats_of(whole, stacked(read_by))
+    together = nats_of(whole, joined_rows(read_by))
     (together * scales).sum().backward()
     torch.testing.assert_close(together, nats, rtol=1e-12, atol=0)
     for model, expected in zip(alone, gradients, strict=True):
@@ -101,7 +102,7 @@ def test_units_filled_up_for_a_gpu_are_filled_up_for_members(
         monkeypatch.setattr(module, "by_hand", lambda x: False)
     torch.manual_seed(0)
     whole = stack_members(blt(2)(), [blt(2)() for _ in range(MEMBERS)])
-    batch = stacked(batches("space"))
+    batch = joined_rows(batches("space"))
     plain = nats_of(whole, batch)
     monkeypatch.setitem(fused.UNITS_MULTIPLE, "cpu", 8)
     torch.testing.assert_close(nats_of(whole, batch), plain, rtol=1e-12, atol=0)
@@ -112,7 +113,7 @@ def test_attention_to_many_keys_is_left_to_torch_for_members(
 ) -> None:
     torch.manual_seed(0)
     whole = stack_members(blt(1)(), [blt(1)() for _ in range(MEMBERS)])
-    batch = stacked(batches("static"))
+    batch = joined_rows(batches("static"))
     by_hand = nats_of(whole, batch)
     monkeypatch.setattr(attention, "_MOST_KEYS_BY_HAND", 1)
     torch.testing.assert_close(nats_of(whole, batch), by_hand, rtol=1e-12, atol=0)
