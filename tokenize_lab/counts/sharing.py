@@ -27,7 +27,7 @@ from tokenize_lab.counts.tokens import TokenCounts, whole_words
 from tokenize_lab.patterns import PATTERNS, CutRule, Splitting, chunk_starts, rule_of
 from tokenize_lab.tokenizer import Tokenizer, way_back
 
-_MOST_BYTES, _MOST_BYTES_EACH = 192 << 20, 8 << 20
+_MOST_BYTES, _MOST_BYTES_EACH = 64 << 20, 8 << 20
 CHECK_EVERY = 16
 _CHECKED_TEXTS = 4
 _CHECKED_CHARACTERS = 4096
