@@ -24,164 +24,29 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from importlib.util import find_spec
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from bench.train_blt import ATTENTION, CASES, TRAINING, Case, Contender, library, race
+from bench.gpu_box import CPU, FULL, SMALL, Box, Trainer, spec_of, text
+from bench.gpu_speed import shortcuts, utilisation
 from corpora.errors import InputError, as_options
 from corpora.files import write_text
-from scaling.data.order import Windows
-from scaling.data.shards import Stream
-from scaling.data.windows import Patches, SpacePatches, StaticPatches, TokenBatch
-from scaling.flops import CostContext, SubwordShape, micro_blt, training_flops_per_byte
+from scaling.data.windows import Patches, SpacePatches, StaticPatches
 from scaling.model.attention import windowed
-from scaling.model.blocks import heads_for
 from scaling.model.flex import FlexBlocks
-from scaling.model.weights import build_model
-from scaling.spec import Model, Patching, RunSpec
 from scaling.sweep.folder import SweepFolder, read_sweep
 from scaling.sweep.local import run_local
 from scaling.train import compiled
-from scaling.train.counted import ALL, without_each
-from scaling.train.device import World, device_name, peak_flops, synchronize, versions
-from scaling.train.machine import MachineSettings, Shortcut
+from scaling.train.counted import without_each
+from scaling.train.device import synchronize, versions
+from scaling.train.machine import MachineSettings
 from scaling.train.memory import available_bytes, state_bytes, step_bytes
-from scaling.train.optimiser import optimiser_of, set_learning_rate
 from scaling.train.progress import StopRequest
-from scaling.train.step import StepResult, stepper_of
-
-CPU = MachineSettings(device="cpu", threads=1)
-
-
-class Sizes(NamedTuple):
-    """How large the checks are.
-
-    Attributes:
-        context, window, rows: of a batch. steps: compared.
-        grid: (L, d) of a byte latent model with local modules of width `local`.
-        seconds: that each speed is timed for.
-        cases: of `bench.train_blt`, beside which others are timed.
-    """
-
-    context: int
-    window: int
-    rows: int
-    steps: int
-    local: int
-    grid: tuple[tuple[int, int], ...]
-    seconds: float
-    cases: Mapping[str, Case]
-
-
-_OTHERS = {name: CASES[name] for name in ("d384", "100m")}
-_TINY = {"tiny": Case(micro_blt(1, 16, 1, 16, 1), 64, 16, 2)}
-FULL = Sizes(4096, 256, 16, 20, 128, ((2, 96), (4, 256), (6, 384)), 2.0, _OTHERS)
-SMALL = Sizes(64, 16, 4, 6, 32, ((1, 16), (1, 32)), 0.0, _TINY)
-
-
-@dataclass(frozen=True)
-class Box:
-    """The machine, and what is asked of it.
-
-    Attributes:
-        deadline: of the clock. sweep: a folder of prepared runs, if there is one.
-    """
-
-    device: torch.device
-    sizes: Sizes
-    small: bool
-    out: Path
-    sweep: Path | None
-    deadline: float
-
-    @property
-    def left(self) -> float:
-        """Seconds."""
-        return self.deadline - time.monotonic()
-
-    def machine(self, taken: tuple[Shortcut, ...] | None = ALL, **more: Any) -> MachineSettings:
-        """Return settings of the device, with shortcuts, compiled unless told otherwise."""
-        usual = MachineSettings(device=str(self.device), threads=1, compile=True, read_every=4)
-        return replace(usual, shortcuts=taken, **more)
-
-
-def text(documents: int, size: int = 400_000) -> Stream:
-    """Return words in which each letter but the first follows from the one before, mostly."""
-    rng = np.random.default_rng(0)
-    letters = (np.cumsum(rng.integers(0, 3, size)) % 26 + 97).astype(np.uint8)
-    letters[rng.random(size) < 0.18] = 32
-    ends = np.sort(rng.choice(np.arange(1, size), documents - 1, replace=False))
-    offsets = np.concatenate([[0], ends, [size]]).astype(np.int64)
-    return Stream("synthetic", letters, offsets, offsets, np.zeros(documents, np.uint16))
-
-
-def spec_of(sizes: Sizes, size: tuple[int, int], rate: float = 4.0, family: str = "blt") -> RunSpec:
-    """Return a run of this size; its number of steps is no matter."""
-    layers, dim = size
-    local = sizes.local
-    model = Model(family="subword", layers=layers, dim=dim)
-    if family == "blt":
-        model = Model(
-            family="blt", layers=layers, dim=dim, local_layers=1, local_dim=local, cross_factor=2
-        )
-    return RunSpec(
-        model=model,
-        patching=Patching(kind="static", compression_rate=rate) if family == "blt" else None,
-        training=replace(TRAINING, batch_bytes=sizes.rows * sizes.context, optimiser="muon"),
-        shards="0" * 16,
-        compression_rate=rate if family == "blt" else 1.0,
-        context_bytes=sizes.context,
-        window_bytes=sizes.window,
-    )
-
-
-class Trainer:
-    """Takes steps of a run on text in memory."""
-
-    def __init__(
-        self, spec: RunSpec, machine: MachineSettings, stream: Stream, patches: Patches | None
-    ) -> None:
-        self.device, self.spec = machine.torch_device(), spec
-        self.checked = machine.reads_every(self.device) == 1
-        self.model = build_model(spec).to(self.device)
-        self.optimizer = optimiser_of(self.model, spec.training)
-        windows = Windows(stream, spec.window_units, 0, patches)
-        self.stepper = stepper_of(
-            spec, self.model, self.optimizer, windows, machine, self.device, World(), spec.rows
-        )
-        self.taken = 0
-
-    def steps(self, count: int) -> list[StepResult]:
-        """Take so many steps, and read them when all are taken."""
-        asked = []
-        for _ in range(count):
-            set_learning_rate(self.optimizer, 1e-3)
-            asked.append(self.stepper.ask(self.taken, checked=self.checked))
-            self.taken += 1
-        return [step.read() for step in asked]
-
-    def losses(self, count: int) -> list[float]:
-        """Return nats per target of so many steps."""
-        return [step.nats / step.targets for step in self.steps(count)]
-
-    def seconds(self, about: float) -> float:
-        """Return seconds of a step, after six that warm up."""
-        self.steps(6)
-        synchronize(self.device)
-        begun, taken = time.perf_counter(), 0
-        while not taken or time.perf_counter() - begun < about:
-            self.steps(8)
-            synchronize(self.device)
-            taken += 8
-        return (time.perf_counter() - begun) / taken
-
 
 KINDS: Mapping[str, tuple[str, int, Patches | None]] = {
     "even": ("blt", 1, StaticPatches(4)),
@@ -282,113 +147,6 @@ def compilation(box: Box) -> dict[str, Any]:
                 "seconds": time.perf_counter() - begun,
             }
     return {**found, "ok": all(1 <= one["graphs"] <= 8 for one in found.values())}
-
-
-def shortcuts(box: Box) -> dict[str, Any]:
-    """Seconds of a step with all shortcuts, without each, and with none."""
-    found: dict[str, Any] = {}
-    for number, size in enumerate(box.sizes.grid):
-        spec, stream = spec_of(box.sizes, size), text(1, 4_000_000 if not box.small else 40_000)
-        ways = without_each() if number == 0 else {"all shortcuts": ALL, "no shortcuts": ()}
-        flops = training_flops_per_byte(spec.model.shape, spec.cost_context)
-        flops *= spec.training.batch_bytes
-        for name, taken in ways.items():
-            if box.left < 40:
-                break
-            trainer = Trainer(spec, box.machine(taken, read_every=16), stream, StaticPatches(4))
-            seconds = trainer.seconds(box.sizes.seconds)
-            found[f"{size}, {name}"] = {"seconds": seconds, "flops_per_second": flops / seconds}
-    return {**found, "ok": bool(found)}
-
-
-class PlainGpt(nn.Module):
-    """PyTorch's own encoder layers, causal: what one would write first."""
-
-    def __init__(self, shape: SubwordShape, context: int) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(shape.vocabulary_size + 1, shape.dim)
-        self.position = nn.Embedding(context, shape.dim)
-        sizes = shape.dim, heads_for(shape.dim), 4 * shape.dim
-        how: dict[str, Any] = {"activation": "gelu", "batch_first": True, "norm_first": True}
-        self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(*sizes, dropout=0.0, **how) for _ in range(shape.layers)
-        )
-        self.head = nn.Linear(shape.dim, shape.vocabulary_size, bias=False)
-
-    def forward(self, ids: Tensor) -> Tensor:
-        width = ids.shape[1]
-        mask = nn.Transformer.generate_square_subsequent_mask(width, device=ids.device)
-        x = self.embedding(ids) + self.position.weight[:width]
-        for layer in self.layers:
-            x = layer(x, src_mask=mask, is_causal=True)
-        logits: Tensor = self.head(x)
-        return logits
-
-
-def gpt(case: Case, device: torch.device, called: Callable[[nn.Module], Any]) -> Contender:
-    """Return a plain GPT over bytes, of the case's global shape."""
-    torch.manual_seed(0)
-    shape = SubwordShape(case.shape.global_layers, case.shape.global_dim, 256)
-    model = PlainGpt(shape, case.context).to(device)
-    call = called(model)
-
-    def loss(batch: TokenBatch) -> Tensor:
-        logits = call(torch.from_numpy(batch.inputs).to(device))
-        targets = torch.from_numpy(batch.targets).to(device)
-        return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
-
-    return Contender("plain GPT", model, loss, torch.optim.AdamW(model.parameters(), fused=True))
-
-
-def utilisation(box: Box) -> dict[str, Any]:
-    """Share of the measured peak: ours, a plain GPT, transformers' BLT where there is one."""
-    kind = torch.bfloat16 if box.device.type == "cuda" else torch.float32
-    peak = peak_flops(box.device, kind)
-    found: dict[str, Any] = {"peak_flops": peak, "device": device_name(box.device)}
-
-    def called(model: nn.Module) -> Any:
-        return model if box.small else torch.compile(model, dynamic=False)
-
-    for name, case in box.sizes.cases.items():
-        shape, rounds = case.shape, 1 if box.small else 3
-        sizes = box.sizes._replace(context=case.context, window=case.window, rows=case.rows)
-        spec = spec_of(sizes, (shape.global_layers, shape.global_dim))
-        model = replace(
-            spec.model,
-            local_layers=shape.local_layers,
-            local_dim=shape.local_dim,
-            cross_factor=shape.cross_factor,
-        )
-        spec = replace(spec, model=model, training=replace(spec.training, optimiser="adamw"))
-        stream = text(1, 4_000_000 if not box.small else 40_000)
-        ours = Trainer(spec, box.machine(read_every=16), stream, StaticPatches(4))
-        size = spec.training.batch_bytes
-        latent = CostContext(4, case.context, case.window)
-        counts = {"ours": (size / ours.seconds(box.sizes.seconds), shape, latent)}
-        del ours
-        others: dict[str, Callable[[], Contender]] = {
-            "plain GPT": lambda case=case: gpt(case, box.device, called)  # type: ignore[misc]
-        }
-        if find_spec("transformers"):
-            way = ATTENTION[box.device.type][0]
-            others["transformers"] = lambda case=case, way=way: library(  # type: ignore[misc]
-                case, box.device, not box.small, way
-            )
-        for other, make in others.items():
-            try:
-                speed = float(np.median(race(case, [make()], box.device, rounds, 3)))
-            except Exception as error:  # another library's
-                found[f"{name}, {other}"] = f"{type(error).__name__}: {str(error)[:300]}"
-                continue
-            plain: Any = shape, latent
-            if other == "plain GPT":
-                bytes_alone = CostContext(1, case.context)
-                plain = SubwordShape(shape.global_layers, shape.global_dim, 256), bytes_alone
-            counts[other] = (speed, *plain)
-        for who, (speed, counted, context) in counts.items():
-            flops = training_flops_per_byte(counted, context) * speed
-            found[f"{name}, {who}"] = {"bytes_per_second": speed, "of_peak": flops / peak}
-    return {**found, "ok": True}
 
 
 def memory(box: Box) -> dict[str, Any]:

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from bench import gpu_check
-from bench.gpu_check import CHECKS, Box, Check
+from bench.gpu_box import SMALL as SMALL_SIZES
+from bench.gpu_box import Box
+from bench.gpu_check import CHECKS, Check
 from tests.cli import command
 from tests.scaling.config.test_sweep_file import BLT, TRAINING
 from tests.scaling.sweep.test_plan import SMALL
@@ -60,7 +62,7 @@ def test_each_check_is_kept_as_it_ends(
 
 
 def test_a_check_that_time_would_not_hold_is_not_begun(tmp_path: Path) -> None:
-    box = Box(torch.device("cpu"), gpu_check.SMALL, False, tmp_path, None, 0.0)
+    box = Box(torch.device("cpu"), SMALL_SIZES, False, tmp_path, None, 0.0)
     assert gpu_check.checked(box, "attention", CHECKS["attention"]) is None
     assert not list(tmp_path.iterdir())
 
