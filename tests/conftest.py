@@ -1,8 +1,10 @@
 """What the tests share: where the shared reference data lies, if it is there."""
 
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -41,6 +43,16 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared reference data is not beside this checkout")
     return folder
+
+
+@pytest.fixture
+def no_extras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is imported by its name, as libraries of extras are, is not installed."""
+
+    def absent(name: str) -> Any:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(importlib, "import_module", absent)
 
 
 @pytest.fixture(scope="session", autouse=True)

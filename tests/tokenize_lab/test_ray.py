@@ -122,11 +122,8 @@ def test_counts_from_a_cluster_go_into_the_cache_here(tmp_path: Path, cluster: A
     assert first == rows(tmp_path / "third", cache=cache, count_batches=counted)
 
 
-def test_without_ray_one_line_says_how_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(name: str) -> Any:
-        raise ModuleNotFoundError(name)
-
-    monkeypatch.setattr(importlib, "import_module", absent)
+@pytest.mark.usefixtures("no_extras")
+def test_without_ray_one_line_says_how_to_have_it() -> None:
     work = [(corpus(), batch) for batch in corpus().batches()]
     with pytest.raises(InputError, match=r"pip install '\.\[ray\]'"):
         next(count_on_ray(work, job(), address=None, cpus=1))

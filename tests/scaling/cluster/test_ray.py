@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -352,15 +351,9 @@ def test_no_cluster_is_one_line(tmp_path: Path, address: str, why: str) -> None:
     assert names(folder.path) == {"runs", "shards", "sweep.json"}
 
 
-def test_without_ray_one_line_says_how_to_install_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("no_extras")
+def test_without_ray_one_line_says_how_to_install_it(tmp_path: Path) -> None:
     folder, _ = planned(tmp_path, [tiny(0)])
-
-    def absent(name: str) -> Any:
-        raise ModuleNotFoundError(name)
-
-    monkeypatch.setattr(importlib, "import_module", absent)
     with pytest.raises(InputError, match=r"pip install '\.\[ray\]'"):
         run_ray(folder)
 

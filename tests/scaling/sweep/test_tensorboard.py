@@ -191,14 +191,8 @@ def test_the_command_writes_them_and_reads_every_file_once(
     assert counts == {"sweep.json": 1, RECORD: 2}
 
 
-def test_without_tensorboard_one_line_says_how_to_install_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("no_extras")
+def test_without_tensorboard_one_line_says_how_to_install_it(tmp_path: Path) -> None:
     folder, _ = planned(tmp_path, [tiny(0)])
-
-    def absent(name: str) -> Any:
-        raise ModuleNotFoundError(name)
-
-    monkeypatch.setattr(importlib, "import_module", absent)
     with pytest.raises(InputError, match=r"pip install '\.\[tensorboard\]'"):
         write_events(folder, tmp_path / "events")
