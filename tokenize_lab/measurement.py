@@ -189,11 +189,14 @@ class CorpusCounts:
     notices: list[str] = field(default_factory=list)
     _wide: dict[Group, GroupCounts] = field(default_factory=dict)
 
-    def add(self, group: Group, first: int, table: IntArray, tokens: TokenCounts) -> None:
+    def add(
+        self, group: Group, first: int, table: IntArray, tokens: TokenCounts, *, aligned: bool
+    ) -> None:
         """Add a tokenizer's counts of a batch; groups that came before many others are kept in
         fewer bytes."""
         assert isinstance(self.counts, dict)
         into = self.counts.setdefault(group, GroupCounts())
+        into.aligned = into.aligned and aligned
         into.add(first, table)
         into.histogram.add(tokens.ids, tokens.occurrences)
         self._wide[group] = into
@@ -257,16 +260,16 @@ def count_corpora(
             found.samples += sample_texts(corpus.name, batch)
         places.add(place)
         heads.note(batch.language, batch.texts)
+        aligned = batch.first_alignment is not None
         first = documents[corpus.name] if batch.first_alignment is None else batch.first_alignment
+        named = _named_apart(corpus.name, batch) if by_document else None
         documents[corpus.name] += len(batch.texts)
         for name, tokens in zip(names, result.tokens, strict=True):
             table = np.concatenate([result.text, tokens.per_text], axis=1)
-            if by_document:
-                apart.add(name, *_named_apart(corpus.name, batch), table)
-                continue
-            group = Group(name, *place, None)
-            found.add(group, first, table, tokens)
-            found.counts[group].aligned &= batch.first_alignment is not None
+            if named is None:
+                found.add(Group(name, *place, None), first, table, tokens, aligned=aligned)
+            else:
+                apart.add(name, *named, table)
         size = int(result.text[:, TEXT_INDEX["bytes"]].sum())
         found.note_speed(names, size, result.encode_seconds)
         progress(f"measuring {corpus.name}", size)
