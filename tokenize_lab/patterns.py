@@ -170,8 +170,7 @@ def chunk_starts(text: TextBytes, rule: CutRule) -> NDArray[np.int64]:
     left = np.frombuffer(text.raw.translate(after), np.uint8)
     right = np.frombuffer(text.raw.translate(before), np.uint8)
     np.not_equal(left[:-1] & right[1:], 0, out=cut[1:-1])
-    if not text.is_ascii:
-        cut[1:] &= ~text.whitespace
+    cut[text.wide_spaces.last + 1] = False
     cut[text.starts] = True
     cut[-1] = False
     return np.flatnonzero(cut)

@@ -19,13 +19,16 @@ Unicode: text with characters of which those differ is left to the Hugging Face 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import add, itemgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tokenize_lab.backends.huggingface_json import written_merges
-from tokenize_lab.backends.simple import character_to_byte
+from tokenize_lab.backends.last_merges import Pairs, last_pairs
+from tokenize_lab.backends.simple import bytes_spelt, character_to_byte
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer, table_of_ranks
 from tokenize_lab.patterns import PATTERNS, Splitting
 from tokenize_lab.tokenizer import Encoding
@@ -90,39 +93,62 @@ def ranks_of(model: Mapping[str, Any]) -> tuple[dict[bytes, int], NDArray[np.uin
     ids = [0] * 256
     for character, byte in alphabet.items():
         ids[byte] = vocab[character]
-    places: dict[bytes, dict[bytes, int]] = {}  # of each token: its left parts, and their merges
-    for place, (left, right) in enumerate(written_merges(model)):
-        try:
-            first, second = (bytes(alphabet[c] for c in part) for part in (left, right))
-        except KeyError:
+    spelt = {character: bytes([byte]) for character, byte in alphabet.items()}
+    pairs: list[tuple[bytes, bytes]] = []
+    for left, right in written_merges(model):
+        first, second = spelt.get(left) or bytes_spelt(left), spelt.get(right) or bytes_spelt(right)
+        if first is None or second is None:
             return f"the merge {left} {right} is not written in the byte-level alphabet"
         token = first + second
+        pairs.append((first, second))
         if token not in ranks:
             ranks[token] = len(ranks)
             ids.append(vocab[left + right])
-        places.setdefault(token, {}).setdefault(first, place)
+            spelt[left + right] = token
     whole = bool(model.get("ignore_merges"))
     for piece, token_id in vocab.items() if whole else ():
-        try:
-            token = bytes(alphabet[c] for c in piece)
-        except KeyError:
-            continue  # no piece of text is written so
-        if token not in ranks:
-            ranks[token] = len(ranks)
+        written = bytes_spelt(piece)
+        # No piece of text is written in other characters.
+        if written is not None and written not in ranks:
+            ranks[written] = len(ranks)
             ids.append(token_id)
-    last = -1
-    for token, rank in ranks.items():
-        if rank < 256:
-            continue
-        left_part = left_of_last_merge(token, ranks)
-        if whole and not left_part:
-            continue  # both take it as a whole piece, and neither is led to it by merges
-        # A pair whose parts no merges lead to stands in no text, so it is never the last.
-        place = places.get(token, {}).get(left_part, -1)
-        if place <= last:
-            return f"tiktoken would merge {token!r} of other parts, or at another time"
-        last = place
+    other = _merged_otherwise(ranks, pairs, whole)
+    if other:
+        return f"tiktoken would merge {other!r} of other parts, or at another time"
     return ranks, np.array(ids, np.uint32)
+
+
+def _merged_otherwise(
+    ranks: Mapping[bytes, int], pairs: Sequence[tuple[bytes, bytes]], whole: bool
+) -> bytes:
+    """Return a token whose last pair is not listed, or not in the place of its rank; or nothing.
+
+    Arguments:
+        ranks: of all tokens, ascending; bytes first.
+        pairs: that are merged, in the list's order.
+        whole: whether pieces that are tokens are not merged at all.
+    """
+    tokens = list(ranks)[256:]
+    made = map(add, *zip(*pairs, strict=True)) if pairs else ()
+    columns = [*(map(itemgetter(part), pairs) for part in (0, 1)), made]
+    left, right, rank = (
+        np.fromiter(map(ranks.get, column, repeat(-1)), np.int32, len(pairs)) for column in columns
+    )
+    # A pair whose parts no merges lead to stands in no text.
+    listed = np.flatnonzero((left >= 0) & (right >= 0))
+    merges = Pairs(left[listed], right[listed], rank[listed])
+    last = last_pairs(tokens, merges)
+    found = merges.find(last.left, last.right)
+    # Both take a whole piece that no merges lead to, and neither is led to it inside of another.
+    asked = np.flatnonzero(last.left >= 0) if whole else np.arange(len(tokens))
+    found = found[asked]
+    missing = asked[found < 0]
+    if len(missing):
+        shortest: bytes = min((tokens[place] for place in missing.tolist()), key=len)
+        return shortest
+    places = listed[found]
+    late = np.flatnonzero(np.diff(places) <= 0)
+    return tokens[int(asked[late[0] + 1])] if len(late) else b""
 
 
 def left_of_last_merge(token: bytes, ranks: Mapping[bytes, int]) -> bytes:

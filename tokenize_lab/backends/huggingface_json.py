@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from tokenize_lab.backends.simple import UTF8_BYTES, byte_to_character, character_to_byte
+from tokenize_lab.backends.simple import UTF8_BYTES, byte_to_character, bytes_spelt
 from tokenize_lab.counts.bytes import ASCII_SPACES, WIDE_SPACES
 from tokenize_lab.patterns import GPT2, PATTERNS, RULES, Splitting
 from tokenize_lab.tokenizer import TokenBytes, TokenKind
@@ -308,7 +308,6 @@ def byte_table(vocabulary: Vocabulary, model: ModelFacts, path: TextPath) -> Tok
     Ids that no text can lead to have none: gaps, control tokens, and pieces of a byte-level
     vocabulary written with characters outside its alphabet.
     """
-    alphabet = character_to_byte() if path.byte_level else {}
     data: list[bytes] = []
     kinds: list[int] = []
     for token_id, piece in enumerate(vocabulary.pieces):
@@ -331,9 +330,8 @@ def byte_table(vocabulary: Vocabulary, model: ModelFacts, path: TextPath) -> Tok
                 bare = bare.replace(path.space_mark, " ")
             if not path.byte_level:
                 raw = bare.encode("utf-8")
-            elif all(character in alphabet for character in bare):
-                raw = bytes(alphabet[character] for character in bare)
-                raw += vocabulary.end if _ends_word(piece, model) else b""
+            elif (written := bytes_spelt(bare)) is not None:
+                raw = written + (vocabulary.end if _ends_word(piece, model) else b"")
             else:
                 kind = TokenKind.SPECIAL
         data.append(raw)

@@ -135,3 +135,18 @@ def byte_to_character() -> dict[int, str]:
 def character_to_byte() -> dict[str, int]:
     """Return the byte for which each of the 256 characters stands."""
     return {character: byte for byte, character in byte_to_character().items()}
+
+
+def bytes_spelt(piece: str) -> bytes | None:
+    """Return the bytes that a piece stands for; None where it has characters outside the byte-level
+    alphabet."""
+    try:
+        return piece.translate(_octets()).encode("latin-1")
+    except UnicodeEncodeError:
+        return None
+
+
+@cache
+def _octets() -> dict[int, str]:
+    outside = dict.fromkeys(range(256), "\u0100")  # as all characters from there on
+    return outside | {ord(character): chr(byte) for character, byte in character_to_byte().items()}

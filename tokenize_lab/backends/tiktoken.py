@@ -12,7 +12,7 @@ import codecs
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -111,6 +111,10 @@ class TiktokenTokenizer(LoadedTokenizer):
         if not self.first_id:
             return encoding
         return Encoding(encoding.ids + np.uint32(self.first_id), encoding.lengths)
+
+    def encode_pieces(self, pieces: Iterable[bytes]) -> Encoding:
+        """Encode each piece, which is not split."""
+        return encoding_of(map(self._core.encode_single_piece, pieces))
 
     def _ranks(self, texts: Sequence[str]) -> Encoding:
         return encoding_of(map(self._core.encode_ordinary, texts))

@@ -84,6 +84,11 @@ class TextBytes:
         characters = np.fromiter(map(len, texts), np.int64, len(texts))
         return cls(b"".join(encoded), starts, characters)
 
+    @property
+    def texts(self) -> list[str]:
+        """The texts themselves, decoded."""
+        return [self.raw[begin:end].decode() for begin, end in pairwise(self.starts.tolist())]
+
     @cached_property
     def data(self) -> NDArray[np.uint8]:
         """[bytes] uint8, a view of `raw`."""
@@ -102,23 +107,33 @@ class TextBytes:
     @cached_property
     def whitespace(self) -> BoolArray:
         """[bytes] bool, whether the byte belongs to white space, as `str.split()` sees it."""
-        ascii_spaces = members(self.raw, ASCII_SPACES)
-        if self.is_ascii:
-            return ascii_spaces
-        leads = np.flatnonzero(members(self.raw, _WIDE_SPACE_LEADS))
-        if not len(leads):
-            return ascii_spaces
-        space = ascii_spaces.copy()
-        padded = np.frombuffer(self.raw + b"\0\0", np.uint8)
-        code = padded[leads].astype(np.uint32) << 16
-        code |= padded[leads + 1].astype(np.uint32) << 8
-        for size, last in ((2, 0), (3, 1)):
-            if last:
-                code |= padded[leads + 2]
-            hits = leads[np.isin(code, _wide_codes(size))]
-            for offset in range(size):
-                space[hits + offset] = True
+        space = members(self.raw, ASCII_SPACES)
+        wide = self.wide_spaces
+        if len(wide):
+            space = space.copy()
+            for byte in (1, 2, 3):
+                space[np.maximum(wide.last - byte + 1, wide.first)] = True
         return space
+
+    @cached_property
+    def wide_spaces(self) -> ByteRuns:
+        """The characters beyond ASCII that are white space, each by itself."""
+        none = np.zeros(0, np.int64)
+        first, last = [none], [none]
+        leads = none if self.is_ascii else np.flatnonzero(members(self.raw, _WIDE_SPACE_LEADS))
+        if len(leads):
+            padded = np.frombuffer(self.raw + b"\0\0", np.uint8)
+            code = padded[leads].astype(np.uint32) << 16
+            code |= padded[leads + 1].astype(np.uint32) << 8
+            for size in (2, 3):
+                if size == 3:
+                    code |= padded[leads + 2]
+                hits = leads[np.isin(code, _wide_codes(size))]
+                first.append(hits)
+                last.append(hits + size - 1)
+        begins, ends = np.concatenate(first), np.concatenate(last)
+        order = np.argsort(begins)
+        return ByteRuns(begins[order], ends[order])
 
     def digit_runs(self, least: int) -> ByteRuns:
         """Return the maximal runs of at least `least`, two or more, ASCII digits within a text."""

@@ -130,6 +130,44 @@ class ChunkTable:
         lengths = np.diff(starts, append=len(raw))
         if not len(starts) or int(lengths.max()) > LONGEST:
             return None
+        return self._numbers(raw, starts, lengths, most_new)
+
+    def tally(
+        self, raw: bytes, starts: IntArray
+    ) -> list[tuple[NDArray[np.int32], IntArray]] | None:
+        """Return how often each chunk occurs in a text, new ones numbered.
+
+        Chunks of up to `WINDOW` bytes are integers, which are sorted in less time than each is
+        looked up.
+
+        Arguments: as of `numbers`.
+
+        Returns:
+            numbers of distinct chunks and the occurrences of each, of short chunks and of longer
+            ones; or None, as `numbers` does.
+        """
+        lengths = np.diff(starts, append=len(raw))
+        if not len(starts) or int(lengths.max()) > LONGEST:
+            return None
+        # Where zeros are text, an integer does not tell how long its chunk is.
+        short = lengths <= (0 if b"\0" in raw else WINDOW)
+        keys = windows(raw)[starts[short]] & HEAD_MASKS[lengths[short]]
+        keys.sort()
+        first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
+        distinct = keys[first]
+        their_lengths = np.searchsorted(HEAD_MASKS, distinct)
+        places = np.arange(len(distinct)) * WINDOW
+        shorter = self._numbers(distinct.astype("<u8").tobytes(), places, their_lengths)
+        longer = self._numbers(raw, starts[~short], lengths[~short])
+        if shorter is None or longer is None:
+            return None
+        found, times = np.unique(longer, return_counts=True)
+        return [(shorter, np.diff(first, append=len(keys))), (found, times)]
+
+    def _numbers(
+        self, raw: bytes, starts: IntArray, lengths: IntArray, most_new: float = 1.0
+    ) -> NDArray[np.int32] | None:
+        """Return `numbers` of chunks that may lie anywhere in a text."""
         views = windows(raw)
         hashes = _hashes(views, starts, lengths)
         numbers = self._probe(hashes)

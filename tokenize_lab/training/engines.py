@@ -47,7 +47,8 @@ def train_bpe(text: TrainingText, settings: TrainSettings) -> bytes:
 # How bytes are written for the fast trainer: letters, two bytes each, in the order of the stock
 # trainer's ids.
 _FIRST_LETTER = 0x100
-_LARGEST_FILE = 1 << 28  # characters of words written out; a larger file of them is read repeatedly
+_TIMES = 64  # that the words of a file count, so that what is written is a fraction of the text
+_LARGEST_FILE = 1 << 28  # characters of it; of a larger text they count more often
 _BLOCK_WORDS = 1 << 12
 
 
@@ -64,7 +65,8 @@ def _by_words(text: TrainingText, settings: TrainSettings) -> bytes | None:
         return None
     alphabet = sorted(_alphabet())
     table = str.maketrans(dict(zip(letters, alphabet, strict=True)))
-    spelt_merges = [[left.translate(table), right.translate(table)] for left, right in merges]
+    parts_spelt = "\n".join(chain(*merges)).translate(table).split("\n") if merges else []
+    spelt_merges = [*map(list, zip(parts_spelt[::2], parts_spelt[1::2], strict=True))]
     vocab = {character: place for place, character in enumerate(alphabet)}
     for left, right in spelt_merges:
         vocab.setdefault(left + right, len(vocab))
@@ -74,22 +76,26 @@ def _by_words(text: TrainingText, settings: TrainSettings) -> bytes | None:
 
 
 def _parts(words: DistinctWords) -> list[SymbolLines]:
-    """Return the words of two bytes or more, each written as often as it occurs.
-
-    Of much text, a part of them is written once and counted many times.
-    """
-    order = {byte: place for place, byte in enumerate(byte_order())}
-    table = {byte: chr(_FIRST_LETTER + place) for byte, place in order.items()}
-    pairs = zip(words.words, words.counts.tolist(), strict=True)
-    lines = [
-        (encoded.decode("latin-1").translate(table), count)
-        for word, count in pairs
-        if len(encoded := word.encode("utf-8")) > 1
-    ]
-    times = 1 + sum(len(line) * count for line, count in lines) // _LARGEST_FILE
+    """Return the words of two bytes or more: of each, what its count leaves when divided, and in a
+    part that is counted many times, how often it divides."""
+    pairs = zip(_lines_of(words.words), words.counts.tolist(), strict=True)
+    lines = [(line, count) for line, count in pairs if len(line) > 1]
+    times = _TIMES + sum(len(line) * count for line, count in lines) // _LARGEST_FILE
     once = SymbolLines(_blocks([(line, count % times) for line, count in lines]))
-    many = SymbolLines(_blocks([(line, count // times) for line, count in lines]), times)
-    return [many] if times == 1 else [once, many]
+    many = [(line, count // times) for line, count in lines if count >= times]
+    return [once, SymbolLines(_blocks(many), times)] if many else [once]
+
+
+def _lines_of(words: Sequence[str]) -> list[str]:
+    """Return the words in letters."""
+    letters = np.zeros(BYTES, "<u2")
+    letters[byte_order()] = _FIRST_LETTER + np.arange(BYTES)
+    encoded = [word.encode("utf-8") for word in words]
+    lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+    data = letters[np.frombuffer(b"".join(encoded), np.uint8)]
+    units = np.full(len(data) + len(words), ord("\n"), "<u2")
+    units[np.arange(len(data)) + np.repeat(np.arange(len(words)), lengths)] = data
+    return units.tobytes().decode("utf-16-le").split("\n")[:-1]
 
 
 def _blocks(lines: Sequence[tuple[str, int]]) -> Iterator[str]:

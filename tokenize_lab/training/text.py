@@ -1,8 +1,9 @@
 """The text a tokenizer is trained on: read from its corpus as often as a trainer needs."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from corpora.corpus import Corpus
 from corpora.document import utf8_length
 from corpora.errors import InputError
 from tokenize_lab.backends.simple import CODE_POINTS
+from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.patterns import pattern_named, rule_of
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.training.words import DistinctWords, word_counts
@@ -37,12 +39,14 @@ class FactSums:
     def __init__(self) -> None:
         self._digest, self._documents, self._bytes = hashlib.sha256(), 0, 0
 
-    def add(self, texts: Sequence[str]) -> None:
+    def add(self, text: TextBytes) -> None:
         """Note more texts."""
-        encoded = b"\xff".join([*(text.encode("utf-8") for text in texts), b""])
-        self._digest.update(encoded)
-        self._documents += len(texts)
-        self._bytes += len(encoded) - len(texts)
+        raw = memoryview(text.raw)
+        for begin, end in pairwise(text.starts.tolist()):
+            self._digest.update(raw[begin:end])
+            self._digest.update(b"\xff")
+        self._documents += len(text.characters)
+        self._bytes += len(raw)
 
     def facts(self) -> TextFacts:
         """Return what has been added up."""
@@ -89,10 +93,11 @@ class TrainingText:
             self._counted[pattern] = CountedText(words, sums.facts())
         return self._counted[pattern]
 
-    def _noted(self, sums: FactSums, doing: str) -> Iterator[list[str]]:
+    def _noted(self, sums: FactSums, doing: str) -> Iterator[TextBytes]:
         for texts in self.batches(doing):
-            sums.add(texts)
-            yield texts
+            text = TextBytes.of(texts)
+            sums.add(text)
+            yield text
 
     def texts(self, doing: str) -> Iterator[str]:
         """Yield the texts one by one."""

@@ -24,8 +24,8 @@ from tokenize_lab.backends.huggingface import HuggingFaceTokenizer, huggingface_
 from tokenize_lab.backends.huggingface_fast import FastPath
 from tokenize_lab.backends.sentencepiece import sentencepiece_from_bytes
 from tokenize_lab.ceilings import LanguageHeads, ceiling_lines
+from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.merges.derived import truncated
-from tokenize_lab.patterns import ONE_PIECE
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.training.engines import (
@@ -219,7 +219,7 @@ def _by_texts(text: TrainingText, tokenizer: Tokenizer) -> _OnText:
     sums, tokens = FactSums(), 0
     used = np.zeros(tokenizer.vocabulary_size, np.bool_)
     for texts in text.batches("measuring"):
-        sums.add(texts)
+        sums.add(TextBytes.of(texts))
         ids = tokenizer.encode_batch(texts).ids
         tokens += len(ids)
         used[ids] = True
@@ -234,8 +234,7 @@ def _by_words(text: TrainingText, settings: TrainSettings, tokenizer: Tokenizer)
     counted = text.counted(settings.pattern) if isinstance(fast, FastPath) else None
     if counted is None or not isinstance(fast, FastPath):
         return None
-    alone = replace(fast, tiktoken=replace(fast.tiktoken, pattern=ONE_PIECE))
-    ids, lengths = alone.encode_batch(counted.words.words)
+    ids, lengths = fast.tiktoken.encode_pieces(map(str.encode, counted.words.words))
     used = len(np.unique(ids))
     return _OnText(counted.facts, int(counted.words.counts @ lengths), used)
 

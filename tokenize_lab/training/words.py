@@ -2,20 +2,22 @@
 
 Merges never leave a word, so all that a trainer of merges learns from a text are these. Text is cut
 first at places where the pattern always ends a piece, and only distinct chunks between them are
-split, by Python's `regex`; chunks with characters that libraries may class otherwise are split by
-Hugging Face's library, which splits them when the tokenizer is used.
+split, by Python's `regex`; those with characters that libraries may class otherwise by Hugging
+Face's library, which splits them when the tokenizer is used.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, count, pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tokenize_lab.backends.characters import read_alike
 from tokenize_lab.counts.bytes import TextBytes
-from tokenize_lab.counts.chunks import ChunkTable
+from tokenize_lab.counts.chunks import ChunkTable, grown
 from tokenize_lab.patterns import CutRule, chunk_starts
+from tokenize_lab.tokenizer import IntArray
 
 MOST_BYTES = 64 << 20  # of chunks kept at a time
 
@@ -29,11 +31,11 @@ class DistinctWords(NamedTuple):
     """
 
     words: list[str]
-    counts: NDArray[np.int64]
+    counts: IntArray
 
 
 def word_counts(
-    batches: Iterable[Sequence[str]], pattern: str, rule: CutRule, most_bytes: int = MOST_BYTES
+    batches: Iterable[TextBytes], pattern: str, rule: CutRule, most_bytes: int = MOST_BYTES
 ) -> DistinctWords:
     """Count the words of all texts.
 
@@ -43,23 +45,22 @@ def word_counts(
         rule: where the pattern always ends a word.
         most_bytes: memory for chunks, beyond which they are split and forgotten.
     """
-    split = _splitter(pattern)
-    found: dict[str, int] = {}
+    words = _Words(_splitter(pattern))
+    one = np.ones(1, np.int64)
     table, counts = ChunkTable(), np.zeros(0, np.int64)
-    for texts in batches:
-        text = TextBytes.of(texts)
-        numbers = table.numbers(text.raw, chunk_starts(text, rule))
-        if numbers is None:
-            _add(found, split(texts), [1] * len(texts))
+    for text in batches:
+        tally = table.tally(text.raw, chunk_starts(text, rule))
+        if tally is None:
+            words.add(text.texts, text.characters.sum(keepdims=True), one)
             continue
-        new = np.bincount(numbers, minlength=len(table))
-        new[: len(counts)] += counts
-        counts = new
+        counts = grown(counts, len(table))
+        for numbers, times in tally:
+            counts[numbers] += times
         if table.nbytes > most_bytes:
-            _add_chunks(found, split, table, counts)
+            _add_chunks(words, table, counts, rule)
             table, counts = ChunkTable(), np.zeros(0, np.int64)
-    _add_chunks(found, split, table, counts)
-    return DistinctWords(list(found), np.fromiter(found.values(), np.int64, len(found)))
+    _add_chunks(words, table, counts, rule)
+    return words.found()
 
 
 _Split = Callable[[Sequence[str]], Iterator[list[str]]]
@@ -84,13 +85,51 @@ def _splitter(pattern: str) -> _Split:
     return split
 
 
-def _add_chunks(
-    found: dict[str, int], split: _Split, table: ChunkTable, counts: NDArray[np.int64]
-) -> None:
-    _add(found, split([chunk.decode() for chunk in table.chunks()]), counts.tolist())
+class _Words:
+    """Adds up words."""
+
+    def __init__(self, split: _Split) -> None:
+        self._split = split
+        # Each new word is given the next number.
+        self._numbers: defaultdict[str, int] = defaultdict(count().__next__)
+        self._counts = np.zeros(0, np.int64)
+
+    def add(self, texts: Sequence[str], ends: IntArray, times: IntArray) -> None:
+        """Count the words of texts, those of some parts of them more often than of others.
+
+        Arguments:
+            texts: that are split, each on its own.
+            ends: [parts] where the parts end, in characters of all texts end to end.
+            times: [parts] how often the words of each part count.
+        """
+        words = [*chain.from_iterable(self._split(texts))]
+        last = np.cumsum(np.fromiter(map(len, words), np.int64, len(words)))
+        numbers = np.fromiter(map(self._numbers.__getitem__, words), np.int64, len(words))
+        self._counts = grown(self._counts, len(self._numbers))
+        # Floating point adds whole numbers exactly up to 2 ** 53.
+        found = np.bincount(numbers, times[np.searchsorted(ends, last)]).astype(np.int64)
+        self._counts[: len(found)] += found
+
+    def found(self) -> DistinctWords:
+        """Return what has been added up."""
+        return DistinctWords([*self._numbers], self._counts[: len(self._numbers)])
 
 
-def _add(found: dict[str, int], split: Iterable[list[str]], times: Sequence[int]) -> None:
-    for words, count in zip(split, times, strict=True):
-        for word in words:
-            found[word] = found.get(word, 0) + count
+_TEXT_BYTES = 1 << 16  # of chunks that are split side by side
+
+
+def _add_chunks(words: _Words, table: ChunkTable, counts: IntArray, rule: CutRule) -> None:
+    """Add the words of chunks, each as often as it occurs.
+
+    Chunks are split side by side where the pattern would end a word between any two of them.
+    """
+    text = table.text()
+    if not len(text.characters):
+        return
+    whole = TextBytes(text.raw, text.starts[[0, -1]], text.characters.sum(keepdims=True))
+    begins = text.starts[:-1]
+    free = np.isin(begins, chunk_starts(whole, rule), assume_unique=True)
+    free &= np.diff(begins // _TEXT_BYTES, prepend=-1) == 0
+    bounds = np.append(begins[~free], len(text.raw)).tolist()
+    texts = [text.raw[begin:end].decode() for begin, end in pairwise(bounds)]
+    words.add(texts, np.cumsum(text.characters), grown(counts, len(text.characters)))
