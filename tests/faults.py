@@ -1,61 +1,48 @@
-"""Kills a command at one of its file events after the other, and sees what the rerun makes of it.
+"""Sets a fault at one of a command's file events after the other, and sees what comes of it.
 
-    python -m tests.faults '{"command": [...], "setup": FOLDER, "kill_at": [3, 7]}'
+    python -m tests.faults '{"fault": "kill", "commands": ["measure ..."], "setup": FOLDER,
+                             "numbers": null, "every": 1}'
 
 A file event is a file opened for writing, given another name, removed, locked or synced, or a
-folder made or removed. All of a command's runs are forked from this process, which has loaded what
-the command needs, so that each takes tenths of a second; each works in a copy of the set-up's
-folder. Printed as JSON: how many events an undisturbed run has, and for each kill what differs from
-what that run left: files that are missing, were left behind, or have other content.
+folder made or removed. All runs are forked from this process, which has loaded what the first one
+loaded, so that each takes tenths of a second; each works in a copy of the set-up's folder. Faults:
+
+kill    the command is killed before the event, and run again.
+worker  a sweep's worker is killed before an event of its own; the sweep goes on.
+pause   the command is stopped before the event, and another one like it runs meanwhile.
+full    the disk has so many pages and no more, then room again; the command is run on both.
+
+Printed as JSON: how many events an undisturbed run has, and for each fault what differs from what
+that run left: files that are missing, were left behind, or have other content.
 """
 
 import contextlib
+import ctypes
 import fcntl
+import gc
 import hashlib
 import importlib
 import json
 import os
+import shlex
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-_KILLED = 77
-_EVENTS = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "fcntl.flock", "os.chmod", "os.link"}
+from tests.fault_injector import FaultInjector, ForkedWorker, exit_with, fork_workers
+
 # What tells of the machine and the moment; none of it is a result.
 _PASSING = {"run", "seconds", "host", "command", "commit", "worker_seconds"}
-
-
-class FaultInjector:
-    """Counts the file events of this process, and ends it, as a kill does, before one of them."""
-
-    def __init__(self, kill_at: int | None) -> None:
-        self.events, self._kill_at, self._pid = 0, kill_at, os.getpid()
-        sync = os.fsync
-
-        def counted(fd: Any) -> None:
-            self._count()
-            sync(fd)
-
-        os.fsync = counted
-        sys.addaudithook(self._hear)
-
-    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open":
-            path, _, flags = arguments
-            written = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-            if written and isinstance(path, str | bytes) and os.fsdecode(path) != os.devnull:
-                self._count()
-        elif event in _EVENTS:
-            self._count()
-
-    def _count(self) -> None:
-        if os.getpid() == self._pid:
-            self.events += 1
-            if self.events == self._kill_at:
-                os._exit(_KILLED)
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
+_PAGE = 4096
+_PATIENCE = 60.0  # seconds that a process may take to end by itself
+_PAUSE = 1.0  # seconds that another command is given while one is stopped and may hold a lock
 
 
 def left(folder: Path) -> dict[str, str]:
@@ -84,100 +71,237 @@ def _lasting(value: Any) -> Any:
     return [_lasting(part) for part in value] if isinstance(value, list) else value
 
 
-def _forked(work: Callable[[], int], log: Path) -> int:
-    """Run `work` in a process of its own, and return its exit code."""
-    process = os.fork()
-    if process:
-        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-    code = 1
-    try:
-        out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(out, 1)
-        os.dup2(out, 2)
-        code = work()
-    except SystemExit as error:
-        code = int(error.code or 0)
-    except BaseException:
-        import traceback
+class Trial:
+    """A copy of the set-up's folder, and the runs of a command in it."""
 
-        traceback.print_exc()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    def __init__(self, setup: Path, place: Path, pages: int = 0) -> None:
+        """Copy the folder; with `pages` onto a disk of its own, which has so many to spare."""
+        self.place, self.here, self._mounted = place, place / "here", False
+        place.mkdir()
+        if pages:
+            self.here.mkdir()
+            self._mount()
+        shutil.copytree(setup, self.here, dirs_exist_ok=True)
+        (self.here / "tmp").mkdir(exist_ok=True)
+        if pages:
+            disk = os.statvfs(self.here)
+            self._mount(disk.f_blocks - disk.f_bfree + pages)
+
+    def _mount(self, pages: int = 1 << 16) -> None:
+        options = f"{'remount,' if self._mounted else ''}size={pages * _PAGE}"
+        words = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(self.here)]
+        subprocess.run(words, check=True, capture_output=True)
+        self._mounted = True
+
+    def make_room(self) -> None:
+        """Let the disk have as many pages as anyone may want."""
+        self._mount()
+
+    def close(self) -> None:
+        """Remove all of it."""
+        if self._mounted:
+            subprocess.run(["umount", str(self.here)], check=True)
+        shutil.rmtree(self.place)
+
+    def start(
+        self,
+        words: Sequence[str],
+        at: int | None = None,
+        signal_: signal.Signals = signal.SIGKILL,
+        counted: Path | None = None,
+        *,
+        of_worker: bool = False,
+        log: str = "log",
+    ) -> int:
+        """Start the command; return its process.
+
+        Args:
+            at: number of the event before which it gets the signal.
+            counted: where to write how many there were. of_worker: count those of its worker.
+            log: what stdout and stderr are written to.
+        """
+        process = os.fork()
+        if process:
+            return process
+
+        def work() -> int:
+            out = os.open(self.place / log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(out, 1)
+            os.dup2(out, 2)
+            os.chdir(self.here)
+            os.environ["TMPDIR"] = tempfile.tempdir = str(self.here / "tmp")
+            os.environ["TOKENIZE_LAB_CACHE"] = str(self.here / "kept")
+            sys.argv = ["tokenize-lab", *words]
+            from tokenize_lab.__main__ import main
+
+            injector = FaultInjector(None if of_worker else at, signal_)
+
+            def write_count() -> None:
+                if counted is not None:
+                    counted.write_text(json.dumps([injector.events, sorted(sys.modules)]))
+
+            if of_worker:
+                injector.at = None
+
+                def first() -> None:
+                    injector.follow()
+                    injector.at = at
+
+                ForkedWorker.first, ForkedWorker.last = first, write_count
+            code = 0
+            try:
+                main()
+            except SystemExit as error:
+                code = int(error.code or 0)
+            if not of_worker:
+                write_count()
+            return code
+
+        exit_with(work)
+
+    def run(self, words: Sequence[str], *more: Any, **options: Any) -> int:
+        """Run the command to its end; return its exit code, or less a signal's number."""
+        return _ended(self.start(words, *more, **options))
+
+    def said(self, log: str = "log") -> str:
+        """Return the end of what the last command wrote to stdout and stderr."""
+        return (self.place / log).read_text(errors="replace")[-2000:]
+
+    def differing(self, wanted: Mapping[str, str]) -> list[str]:
+        """Return the names of files that are not as they should be."""
+        there = left(self.here)
+        return sorted(name for name in {*wanted, *there} if wanted.get(name) != there.get(name))
 
 
-def _run(folder: Path, words: list[str], kill_at: int | None, counted: Path | None = None) -> int:
-    """Run the command in a folder; return its exit code."""
+def _ended(process: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
-    def work() -> int:
-        os.chdir(folder)
-        os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
-        os.environ["TOKENIZE_LAB_CACHE"] = str(folder / "kept")
-        sys.argv = ["tokenize-lab", *words]
-        from tokenize_lab.__main__ import main
 
-        injector = FaultInjector(kill_at)
-        code = 0
-        try:
-            main()
-        except SystemExit as error:
-            code = int(error.code or 0)
-        if counted is not None:
-            counted.write_text(str(injector.events))
-        return code
+def _await_orphans() -> None:
+    """Wait for what killed commands left running, which is to end by itself.
 
-    return _forked(work, folder.parent / "log")
+    Raises:
+        RuntimeError: it does not.
+    """
+    until = time.monotonic() + _PATIENCE
+    with contextlib.suppress(ChildProcessError):
+        while time.monotonic() < until:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(0.01)
+        raise RuntimeError("processes of a killed command go on")
+
+
+def _killed(trial: Trial, words: Sequence[str], number: int) -> dict[str, Any]:
+    ended = trial.run(words, number)
+    again = trial.run(words)
+    right = ended == -signal.SIGKILL and not again
+    return {} if right else {"killed": ended, "again": again, "said": trial.said()}
+
+
+def _worker_killed(trial: Trial, words: Sequence[str], number: int) -> dict[str, Any]:
+    ended = trial.run(words, number, of_worker=True)
+    return {"ended": ended, "said": trial.said()} if ended else {}
+
+
+def _paused(trial: Trial, words: Sequence[str], number: int) -> dict[str, Any]:
+    first = trial.start(words, number, signal.SIGSTOP)
+    os.waitpid(first, os.WUNTRACED)
+    second = trial.start(words, log="log of the second")
+    until, code = time.monotonic() + _PAUSE, None
+    while code is None and time.monotonic() < until:
+        time.sleep(0.01)
+        process, status = os.waitpid(second, os.WNOHANG)
+        code = os.waitstatus_to_exitcode(status) if process else None
+    os.kill(first, signal.SIGCONT)
+    codes = [_ended(first), _ended(second) if code is None else code]
+    said = trial.said("log of the second" if codes[1] else "log")
+    # One of them may say that the other is there; nothing else may go wrong.
+    refused = codes in ([0, 2], [2, 0]) and "process" in said
+    return {} if codes == [0, 0] or refused else {"codes": codes, "said": said}
+
+
+def _disk_full(trial: Trial, words: Sequence[str], number: int) -> dict[str, Any]:
+    ended, said = trial.run(words), trial.said()
+    trial.make_room()
+    again = trial.run(words)
+    right = ended in (0, 2) and "Traceback" not in said and not again
+    return {} if right else {"full": ended, "again": again, "said": said + trial.said()}
+
+
+def _pages(folder: Path) -> int:
+    sizes = (path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return sum(-(-size // _PAGE) for size in sizes)
+
+
+def _expanded(word: str, folder: Path) -> list[str]:
+    found = sorted(path.relative_to(folder).as_posix() for path in folder.glob(word))
+    return found if "*" in word else [word]
+
+
+_FAULTS = {"kill": _killed, "worker": _worker_killed, "pause": _paused, "full": _disk_full}
 
 
 def faults(
-    words: list[str], setup: Path, kill_at: Iterable[int] | None, every: int = 1
+    fault: str,
+    words: Sequence[str],
+    setup: Path,
+    before: Iterable[Sequence[str]] = (),
+    numbers: Iterable[int] | None = None,
+    every: int = 1,
 ) -> dict[str, Any]:
-    """Run the command whole, and then killed and run again, for each event that is named.
+    """Run the command whole, and then with a fault at each event that is named.
 
     Args:
-        words: of the command. setup: a folder with what it reads.
-        kill_at: numbers of events, from 1; negative ones from the end; None for each `every`-th.
+        words: of the command. setup: a folder with what it reads. before: commands run there first.
+        numbers: of events, from 1; negative ones from the end; None for each `every`-th.
+            Where the disk is full, of pages in its place.
     """
+    ctypes.CDLL(None).prctl(_SUBREAPER, 1)
     place = Path(tempfile.mkdtemp(prefix="faults-"))
     try:
-        whole, counted = _copied(setup, place / "whole" / "here"), place / "events"
-        code = _run(whole, words, None, counted)
-        if code:
-            raise RuntimeError(
-                f"the command ends with {code}: {(whole.parent / 'log').read_text()}"
-            )
-        wanted, events = left(whole), int(counted.read_text())
-        some = range(1, events + 1, every) if kill_at is None else kill_at
-        found = {}
+        prepared = Trial(setup, place / "prepared")
+        for line in before:
+            if code := prepared.run(line):
+                raise RuntimeError(f"{line} ends with {code}: {prepared.said()}")
+        setup = prepared.here
+        words = [name for word in words for name in _expanded(word, setup)]
+        counted = place / "events"
+        for name in ("first", "whole"):  # the first one is there to say what is to be loaded
+            whole = Trial(setup, place / name)
+            code = whole.run(words, counted=counted, of_worker=fault == "worker")
+            if code:
+                raise RuntimeError(f"the command ends with {code}: {whole.said()}")
+            events, modules = json.loads(counted.read_text())
+            for module in modules:
+                with contextlib.suppress(ImportError):
+                    importlib.import_module(module)
+        wanted = left(whole.here)
+        gc.freeze()  # what is loaded is shared with every run, not copied by its collector
+        if fault == "full":
+            events = 2 + _pages(whole.here) - _pages(setup)
+        some = range(1, events + 1, every) if numbers is None else numbers
+        found, tried = {}, 0
         for number in sorted({n % (events + 1) if n < 0 else n for n in some if n <= events}):
-            here = _copied(setup, place / str(number) / "here")
-            killed, again = _run(here, words, number), _run(here, words, None)
-            there = left(here)
-            differing = sorted(
-                name for name in {*wanted, *there} if wanted.get(name) != there.get(name)
-            )
-            said = "" if not again else (here.parent / "log").read_text()[-2000:]
-            if killed != _KILLED or again or differing:
-                found[number] = {
-                    "killed": killed, "again": again, "differing": differing, "said": said,
-                }  # fmt: skip
-            shutil.rmtree(here.parent)
-        return {"events": events, "wrong": found}
+            trial = Trial(setup, place / str(number), number if fault == "full" else 0)
+            wrong = _FAULTS[fault](trial, words, number)
+            _await_orphans()
+            differing = trial.differing(wanted)
+            if wrong or differing:
+                found[number] = {**wrong, "differing": differing}
+            trial.close()
+            tried += 1
+        return {"events": events, "tried": tried, "wrong": found}
     finally:
         shutil.rmtree(place, ignore_errors=True)
-
-
-def _copied(setup: Path, target: Path) -> Path:
-    target.parent.mkdir(parents=True)
-    shutil.copytree(setup, target)
-    (target / "tmp").mkdir(exist_ok=True)
-    return target
 
 
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
     assert fcntl
-    for name in asked["load"]:
-        importlib.import_module(name)
-    told = faults(asked["command"], Path(asked["setup"]), asked["kill_at"], asked.get("every", 1))
+    if any(line.startswith("scaling sweep") for line in asked["commands"]):
+        fork_workers()
+    *before, last = map(shlex.split, asked["commands"])
+    told = faults(
+        asked["fault"], last, Path(asked["setup"]), before, asked["numbers"], asked["every"]
+    )
     sys.stdout.write(json.dumps(told))

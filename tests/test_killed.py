@@ -1,114 +1,74 @@
 """A command that is killed at any of its file events leaves the next one nothing to trip over: the
-rerun gives the same bits as an undisturbed run, and no file of the killed one is left behind."""
+rerun gives the same bits as an undisturbed run, and no file of the killed one is left behind. So it
+is where another command of the kind comes between, and where the disk is full for a while."""
 
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from corpora.locks import OUTPUT_LOCK, alone
 from tests.cli import mistake, process
 from tests.conftest import ROOT
+from tests.killed import COMMANDS, TOKENIZER, WRITE_NOTHING, write_files
+from tokenize_lab.__main__ import build_app
 
 SAMPLE = (1, 2, 5, 9, -2, -1)
-TEXT = "".join(f'{{"text": "line {n} of a short text, {n * n}"}}\n' for n in range(40))
-MEASURING = ("tokenize_lab.cli.measure", "tokenize_lab.measurement", "polars", "regex")
-TRAINING = ("tokenize_lab.training.train", "tokenizers")
-CURVES = ("tokenize_lab.vocabulary_curves.job", "polars")
-AUDIT = ("tokenize_lab.forensics.audit", "tokenize_lab.measurement", "polars")
-FIT = ("scaling.fits.fit", "scaling.read_runs", "scipy.optimize", "polars")
-REPORT = ("reports.build", "polars", "jinja2")
-RUNS = ("torch", "scaling.train.run", "scaling.prepare")
-
-CPU = "--device cpu --threads 1"
-COMMANDS = {
-    "measure": ("measure text.jsonl -t byte -t t/tokenizer.json --jobs 1", MEASURING),
-    "train": ("tokenizers train --kind bpe text.jsonl --vocab-size 300 --out out", TRAINING),
-    "vocab-curve": ("vocab-curve text.jsonl -t t/tokenizer.json --jobs 1 --out out", CURVES),
-    "audit": ("tokenizers audit t/tokenizer.json text.jsonl --jobs 1 --out out", AUDIT),
-    "fit": ("scaling fit runs.csv --law chinchilla --draws 0 --out out", FIT),
-    "report": ("report measured", REPORT),
-    "run": (f"scaling train run.toml {CPU} --out out", RUNS),
-}
-SPEC = """
-[model]
-family = "subword"
-layers = 1
-dim = 16
-[data]
-corpus = "text.jsonl"
-tokenizer = "byte"
-held_out_bytes = 300
-context_bytes = 64
-window_bytes = 16
-[training]
-steps = 3
-batch_bytes = 256
-"""
-SWEEP = """name = "small"
-compute_flops = [2e7]
-[texts.short]
-corpus = ["text.jsonl"]
-held_out_bytes = 300
-[[arms]]
-family = "subword"
-sizes = [[1, 16]]
-tokenizers = ["byte"]
-[training]
-batch_bytes = 256
-context_bytes = 64
-window_bytes = 16
-"""
+OWN_DISK = ["unshare", "--user", "--map-root-user", "--mount"]
 
 
 @pytest.fixture(scope="module")
 def setup(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a text, a tokenizer, runs and a measurement."""
+    """A folder with what commands read."""
     here = tmp_path_factory.mktemp("setup")
-    (here / "text.jsonl").write_text(TEXT)
-    (here / "run.toml").write_text(SPEC)
-    (here / "sweep.toml").write_text(SWEEP)
-    rows = ["params,tokens,loss"]
-    for params in (1e7, 3e7, 1e8, 3e8):
-        rows += [
-            f"{params:g},{tokens:g},{1.7 + 400 / params**0.34 + 410 / tokens**0.28:.6f}"
-            for tokens in (1e9, 3e9, 1e10)
-        ]
-    (here / "runs.csv").write_text("\n".join(rows) + "\n")
-    tokenize = "tokenizers train --kind bpe text.jsonl --vocab-size 290 --out t"
-    for line in (tokenize, "measure text.jsonl -t byte --out measured --no-cache --jobs 1"):
-        done = process(line, cwd=here)
-        assert done.exit_code == 0, done.stderr
+    write_files(here)
     return here
 
 
-def killed(
-    setup: Path, command: str, load: Sequence[str], kill_at: Sequence[int] | None, every: int = 1
+def wrong(
+    setup: Path, fault: str, name: str, numbers: Sequence[int] | None = None, every: int = 1
 ) -> dict[str, Any]:
+    """Return what went wrong, by the number of the event; see that there were events."""
     asked = {
-        "command": command.split(), "setup": str(setup), "load": load,
-        "kill_at": kill_at, "every": every,
+        "fault": fault, "commands": COMMANDS[name], "setup": str(setup),
+        "numbers": numbers, "every": every,
     }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.faults", json.dumps(asked)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    words = [sys.executable, "-m", "tests.faults", json.dumps(asked)]
+    if fault == "full":
+        words = [*OWN_DISK, *words]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    found = json.loads(done.stdout)
+    assert found["tried"] >= min(3, found["events"]) > 0
+    told: dict[str, Any] = found["wrong"]
+    return told
+
+
+def commands(group: Any, words: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the words of every command below a group."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*words, name))
+        else:
+            yield " ".join((*words, name))
+
+
+def test_no_command_is_left_out() -> None:
+    tried = [f"{lines[-1]} " for lines in COMMANDS.values()]
+    every = set(commands(get_command(build_app())))
+    writing = {name for name in every if any(line.startswith(f"{name} ") for line in tried)}
+    assert writing | WRITE_NOTHING == every and not writing & WRITE_NOTHING
 
 
 @pytest.mark.parametrize("name", ["measure", "train"])
 def test_some_kills(setup: Path, name: str) -> None:
-    command, load = COMMANDS[name]
-    found = killed(setup, command, load, SAMPLE)
-    assert found["events"] > 20
-    assert not found["wrong"]
+    assert not wrong(setup, "kill", name, SAMPLE)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +84,8 @@ def test_some_kills(setup: Path, name: str) -> None:
 def test_the_second_command_into_a_folder_is_refused(
     setup: Path, tmp_path: Path, line: str
 ) -> None:
+    if not (setup / "t").exists():
+        assert process(TOKENIZER, cwd=setup).exit_code == 0
     (tmp_path / "out").mkdir()
     with alone(tmp_path / "out" / OUTPUT_LOCK, "", ""):  # as another process would
         told = mistake(f"{line.format(here=setup)} --out {tmp_path}/out")
@@ -131,18 +93,26 @@ def test_the_second_command_into_a_folder_is_refused(
 
 
 @pytest.mark.slow
-def test_a_sweep_whose_driver_is_killed(setup: Path) -> None:
-    """Its workers are processes of their own, which end with it and take seconds to start."""
-    command = "scaling sweep sweep.toml --no-calibration --device cpu --out out"
-    found = killed(setup, command, RUNS, None, every=12)
-    assert found["events"] > 50
-    assert not found["wrong"]
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_kill(setup: Path, name: str) -> None:
+    every = 40 if name == "demo" else 1  # it is made of the others, and takes a minute
+    assert not wrong(setup, "kill", name, every=every)
+
+
+@pytest.mark.slow
+def test_every_kill_of_a_sweeps_worker(setup: Path) -> None:
+    assert not wrong(setup, "worker", "sweep")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_kill(setup: Path, name: str) -> None:
-    command, load = COMMANDS[name]
-    found = killed(setup, command, load, None)
-    assert found["events"] > 3
-    assert not found["wrong"]
+def test_another_command_at_some_event(setup: Path, name: str) -> None:
+    assert not wrong(setup, "pause", name, every=7)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_disk_that_is_full_after_some_pages(setup: Path, name: str) -> None:
+    if subprocess.run([*OWN_DISK, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system lets nobody have a disk of his own")
+    assert not wrong(setup, "full", name, every=3)
