@@ -12,8 +12,9 @@ worker  a sweep's worker is killed before an event of its own; the sweep goes on
 pause   the command is stopped before the event, and another one like it runs meanwhile.
 full    the disk has so many pages and no more, then room again; the command is run on both.
 
-Printed as JSON: how many events an undisturbed run has, and for each fault what differs from what
-that run left: files that are missing, were left behind, or have other content.
+Printed as JSON: how many events an undisturbed run has; how the commands with a fault ended, by
+exit code; and for each fault what differs from what the undisturbed one left: files that are
+missing, were left behind, or have other content.
 """
 
 import contextlib
@@ -31,6 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,7 @@ class Trial:
     def __init__(self, setup: Path, place: Path, pages: int = 0) -> None:
         """Copy the folder; with `pages` onto a disk of its own, which has so many to spare."""
         self.place, self.here, self._mounted = place, place / "here", False
+        self.codes: list[int] = []  # of the runs that have ended
         place.mkdir()
         if pages:
             self.here.mkdir()
@@ -131,9 +134,9 @@ class Trial:
             os.chdir(self.here)
             os.environ["TMPDIR"] = tempfile.tempdir = str(self.here / "tmp")
             os.environ["TOKENIZE_LAB_CACHE"] = str(self.here / "kept")
-            sys.argv = ["tokenize-lab", *words]
-            from tokenize_lab.__main__ import main
-
+            module = words[1] if words[0] == "-m" else "tokenize_lab"
+            sys.argv = [module, *(words[2:] if words[0] == "-m" else words)]
+            main = importlib.import_module(f"{module}.__main__").main
             injector = FaultInjector(None if of_worker else at, signal_)
 
             def write_count() -> None:
@@ -150,7 +153,7 @@ class Trial:
                 ForkedWorker.first, ForkedWorker.last = first, write_count
             code = 0
             try:
-                main()
+                code = main() or 0
             except SystemExit as error:
                 code = int(error.code or 0)
             if not of_worker:
@@ -161,7 +164,8 @@ class Trial:
 
     def run(self, words: Sequence[str], *more: Any, **options: Any) -> int:
         """Run the command to its end; return its exit code, or less a signal's number."""
-        return _ended(self.start(words, *more, **options))
+        self.codes.append(_ended(self.start(words, *more, **options)))
+        return self.codes[-1]
 
     def said(self, log: str = "log") -> str:
         """Return the end of what the last command wrote to stdout and stderr."""
@@ -213,7 +217,7 @@ def _paused(trial: Trial, words: Sequence[str], number: int) -> dict[str, Any]:
         process, status = os.waitpid(second, os.WNOHANG)
         code = os.waitstatus_to_exitcode(status) if process else None
     os.kill(first, signal.SIGCONT)
-    codes = [_ended(first), _ended(second) if code is None else code]
+    trial.codes = codes = [_ended(first), _ended(second) if code is None else code]
     said = trial.said("log of the second" if codes[1] else "log")
     # One of them may say that the other is there; nothing else may go wrong.
     refused = codes in ([0, 2], [2, 0]) and "process" in said
@@ -252,7 +256,8 @@ def faults(
     """Run the command whole, and then with a fault at each event that is named.
 
     Args:
-        words: of the command. setup: a folder with what it reads. before: commands run there first.
+        words: of the command; of another module than `tokenize_lab` behind -m and its name.
+        setup: a folder with what it reads. before: commands run there first.
         numbers: of events, from 1; negative ones from the end; None for each `every`-th.
             Where the disk is full, of pages in its place.
     """
@@ -280,7 +285,7 @@ def faults(
         if fault == "full":
             events = 2 + _pages(whole.here) - _pages(setup)
         some = range(1, events + 1, every) if numbers is None else numbers
-        found, tried = {}, 0
+        found, ended = {}, Counter[int]()
         for number in sorted({n % (events + 1) if n < 0 else n for n in some if n <= events}):
             trial = Trial(setup, place / str(number), number if fault == "full" else 0)
             wrong = _FAULTS[fault](trial, words, number)
@@ -289,8 +294,8 @@ def faults(
             if wrong or differing:
                 found[number] = {**wrong, "differing": differing}
             trial.close()
-            tried += 1
-        return {"events": events, "tried": tried, "wrong": found}
+            ended.update(trial.codes[:1])
+        return {"events": events, "ended": ended, "wrong": found}
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
@@ -298,7 +303,7 @@ def faults(
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
     assert fcntl
-    if any(line.startswith("scaling sweep") for line in asked["commands"]):
+    if any("scaling sweep" in line or "scaling.sweep" in line for line in asked["commands"]):
         fork_workers()
     *before, last = map(shlex.split, asked["commands"])
     told = faults(

@@ -14,6 +14,7 @@ _BYTE_MODEL = (
 )
 _ONE = "--no-calibration --device cpu --workers 1"
 _SWEEP = "scaling sweep sweep.toml --device cpu"
+_PACKED = f"{_SWEEP} --out out --pack out.tar.gz"
 _SWEPT = f"scaling sweep sweep.toml {_ONE} --out swept"
 _MIXED = "scaling fit mixtures.csv --law mixture --draws 0 --out mixed"
 _DESIGN = (
@@ -54,7 +55,9 @@ COMMANDS = {
     "plan": (f"scaling plan sweep.toml {_ONE} --out out",),
     "sweep": (f"scaling sweep sweep.toml {_ONE} --out out",),
     "sweep-rich": (f"scaling sweep rich.toml {_ONE} --out out",),
-    "pack": (f"{_SWEEP} --out out --pack out.tar.gz",),
+    "sweep-tune": (f"scaling sweep sweep.toml {_ONE} --tune --out out",),
+    "sweep-elsewhere": (_PACKED, "-m scaling.sweep there --unpack out.tar.gz --device cpu"),
+    "pack": (_PACKED,),
     "unpack": (
         _SWEPT,
         f"{_SWEEP} --out swept --pack swept.tar.gz",

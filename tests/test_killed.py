@@ -17,6 +17,7 @@ from corpora.locks import OUTPUT_LOCK, alone
 from tests.cli import mistake, process
 from tests.conftest import ROOT
 from tests.killed import COMMANDS, TOKENIZER, WRITE_NOTHING, write_files
+from tests.tokenize_lab.local_registry import serving, wheel
 from tokenize_lab.__main__ import build_app
 
 SAMPLE = (1, 2, 5, 9, -2, -1)
@@ -32,11 +33,15 @@ def setup(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def wrong(
-    setup: Path, fault: str, name: str, numbers: Sequence[int] | None = None, every: int = 1
+    setup: Path,
+    fault: str,
+    commands: Sequence[str],
+    numbers: Sequence[int] | None = None,
+    every: int = 1,
 ) -> dict[str, Any]:
     """Return what went wrong, by the number of the event; see that there were events."""
     asked = {
-        "fault": fault, "commands": COMMANDS[name], "setup": str(setup),
+        "fault": fault, "commands": commands, "setup": str(setup),
         "numbers": numbers, "every": every,
     }  # fmt: skip
     words = [sys.executable, "-m", "tests.faults", json.dumps(asked)]
@@ -45,9 +50,17 @@ def wrong(
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["tried"] >= min(3, found["events"]) > 0
+    assert sum(found["ended"].values()) >= min(3, found["events"]) > 0
+    assert fault != "full" or found["ended"].get("2")
     told: dict[str, Any] = found["wrong"]
     return told
+
+
+def tokenizer(setup: Path) -> Path:
+    """Return the file of a tokenizer, trained where it is not there."""
+    if not (setup / "t").exists():
+        assert process(TOKENIZER, cwd=setup).exit_code == 0
+    return setup / "t" / "tokenizer.json"
 
 
 def commands(group: Any, words: Sequence[str] = ()) -> Iterator[str]:
@@ -68,7 +81,7 @@ def test_no_command_is_left_out() -> None:
 
 @pytest.mark.parametrize("name", ["measure", "train"])
 def test_some_kills(setup: Path, name: str) -> None:
-    assert not wrong(setup, "kill", name, SAMPLE)
+    assert not wrong(setup, "kill", COMMANDS[name], SAMPLE)
 
 
 @pytest.mark.parametrize(
@@ -84,8 +97,7 @@ def test_some_kills(setup: Path, name: str) -> None:
 def test_the_second_command_into_a_folder_is_refused(
     setup: Path, tmp_path: Path, line: str
 ) -> None:
-    if not (setup / "t").exists():
-        assert process(TOKENIZER, cwd=setup).exit_code == 0
+    tokenizer(setup)
     (tmp_path / "out").mkdir()
     with alone(tmp_path / "out" / OUTPUT_LOCK, "", ""):  # as another process would
         told = mistake(f"{line.format(here=setup)} --out {tmp_path}/out")
@@ -96,18 +108,28 @@ def test_the_second_command_into_a_folder_is_refused(
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_kill(setup: Path, name: str) -> None:
     every = 40 if name == "demo" else 1  # it is made of the others, and takes a minute
-    assert not wrong(setup, "kill", name, every=every)
+    assert not wrong(setup, "kill", COMMANDS[name], every=every)
 
 
 @pytest.mark.slow
 def test_every_kill_of_a_sweeps_worker(setup: Path) -> None:
-    assert not wrong(setup, "worker", "sweep")
+    assert not wrong(setup, "worker", COMMANDS["sweep"])
+
+
+@pytest.mark.slow
+def test_every_kill_while_a_package_is_fetched(
+    setup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"toy/tokenizer.json": tokenizer(setup).read_bytes()}
+    with serving(tmp_path, monkeypatch) as registry:
+        registry.pypi["toy"] = {"toy-1.0-py3-none-any.whl": wheel("toy", "1.0", files)}
+        assert not wrong(setup, "kill", ["tokenizers show pypi:toy"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_another_command_at_some_event(setup: Path, name: str) -> None:
-    assert not wrong(setup, "pause", name, every=7)
+    assert not wrong(setup, "pause", COMMANDS[name], every=7)
 
 
 @pytest.mark.slow
@@ -115,4 +137,4 @@ def test_another_command_at_some_event(setup: Path, name: str) -> None:
 def test_a_disk_that_is_full_after_some_pages(setup: Path, name: str) -> None:
     if subprocess.run([*OWN_DISK, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this system lets nobody have a disk of his own")
-    assert not wrong(setup, "full", name, every=3)
+    assert not wrong(setup, "full", COMMANDS[name], every=3)
