@@ -96,7 +96,7 @@ class Results:
         samples = json.dumps(list(self.samples), ensure_ascii=False, separators=(",", ":"))
         contents = {
             "counts.parquet": parquet(self._counts_frame(part) for part in self._pieces()),
-            "histograms.parquet": parquet([_histogram_frame(next(self._pieces()))]),
+            "histograms.parquet": parquet([_histogram_frame(self._with_histograms())]),
             "samples.json": (samples + "\n").encode(),
         }
         hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
@@ -109,10 +109,16 @@ class Results:
                 files.enter_context(written_whole(folder / name)).write_bytes(content)
 
     def _pieces(self) -> Iterator[Mapping[Group, GroupCounts]]:
-        """Yield the counts, some documents at a time where these were kept apart."""
+        """Yield the counts, some units at a time, whose table would be the most memory of all."""
         if isinstance(self.counts, CountsByDocument):
             return self.counts.pieces()
-        return iter([self.counts])
+        return _pieces_of(self.counts)
+
+    def _with_histograms(self) -> Mapping[Group, GroupCounts]:
+        """Return the groups that have histograms; documents kept apart have none."""
+        if isinstance(self.counts, CountsByDocument):
+            return next(self.counts.pieces())
+        return self.counts
 
     def _counts_frame(self, counts: Mapping[Group, GroupCounts]) -> "pl.DataFrame":
         import polars as pl
@@ -224,6 +230,22 @@ def _no_measurement(folder: Path, missing: str) -> InputError:
         f"{folder}: holds no measurement ({missing} is missing); "
         "make one with: tokenize-lab measure CORPUS -t TOKENIZER --out DIR"
     )
+
+
+_PIECE_UNITS = 1 << 16
+
+
+def _pieces_of(counts: Mapping[Group, GroupCounts]) -> Iterator[Mapping[Group, GroupCounts]]:
+    """Yield groups, some at a time: at least one piece."""
+    piece: dict[Group, GroupCounts] = {}
+    units = 0
+    for group, part in counts.items():
+        if piece and units + part.size > _PIECE_UNITS:
+            yield piece
+            piece, units = {}, 0
+        piece[group] = part
+        units += part.size
+    yield piece
 
 
 # Groups of fewer units than this, on the average, are laid end to end whole.

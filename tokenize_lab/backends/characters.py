@@ -19,9 +19,9 @@ import numpy as np
 from tokenize_lab.backends.kept import kept
 from tokenize_lab.tokenizer import BoolArray, IntArray
 
-# What a case-insensitive expression takes for a letter of a contraction in some libraries: a long
-# s. (What they take for an i or a k, as Turkish letters, stands in none.)
-_FOLDED = "\u017f"
+# What a case-insensitive expression takes for a contraction in some libraries: one with a long s.
+# (What they take for an i or a k, as Turkish letters, stands in none.)
+_FOLDED = "'\u017f"
 _RECLASSED = "\u0295"  # a letter without case since Unicode 4.0, a small one again in 17
 _KNOWN = 0x10000  # beyond it, much is new
 _CLASSES = (r"\p{Lu}", r"\p{Ll}", r"\p{Lt}", r"\p{Lm}", r"\p{Lo}", r"\p{M}", r"\p{N}", r"\s")
@@ -44,7 +44,9 @@ def read_alike_each(texts: Sequence[str]) -> list[bool]:
 
 def read_alike(text: str) -> bool:
     """Whether the text holds only characters that all libraries class alike."""
-    return text.isascii() or _unsure().search(text) is None or _asked(text)
+    if text.isascii():
+        return True
+    return _FOLDED not in text and (_unsure().search(text) is None or _asked(text))
 
 
 def ask_anew() -> None:
@@ -66,7 +68,7 @@ def _asked(text: str) -> bool:
         members = [[library(asked) for library in libraries] for libraries in _libraries()]
         differ = {c for of in members for one in of[1:] for c in {*of[0]} ^ {*one}}
         unsure[new] = False
-        _unsure_points()[[ord(c) for c in asked if c in differ or c in _FOLDED]] = True
+        _unsure_points()[[ord(c) for c in asked if c in differ]] = True
         _asked_blocks.update(new)
         _unsure.cache_clear()
     return _unsure().search(text) is None
@@ -79,7 +81,7 @@ def _unsure_points() -> BoolArray:
     unsure = np.ones(_POINTS, np.bool_)
     unsure[:_KNOWN] = [old.category(chr(point)) == "Cn" for point in range(_KNOWN)]
     unsure[:0x80] = False
-    unsure[[ord(character) for character in _FOLDED + _RECLASSED]] = True
+    unsure[ord(_RECLASSED)] = True
     return unsure
 
 

@@ -87,8 +87,8 @@ class SwiftEngine:
         )
 
     def release(self) -> None:
-        """Forget the engine, and the memory it takes."""
-        self._native = None
+        """Forget the engine, and the memory it takes, until there is much text once more."""
+        self._native, self._left = None, self.enough
 
     def _tried_swiftly(self, texts: Sequence[str]) -> Encoding:
         try:
@@ -129,7 +129,7 @@ def _imported() -> None:
 
 
 def release_engines() -> None:
-    """Forget what has been built; whoever encodes again builds it anew."""
+    """Forget what has been built; whoever encodes much again builds it anew."""
     for engine in _engines:
         engine.release()
     _engines.clear()

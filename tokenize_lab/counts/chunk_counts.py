@@ -37,9 +37,11 @@ def _aparts(words: dict[str, str]) -> NDArray[np.uint8]:
     return table
 
 
+# " a" is one piece to split off, " 1" is two.
+_GPT = _aparts({digits + punctuation + "\r\n": " a", ascii_letters + "'": " 1"})
 _APART = {
-    # " a" is one piece to split off, " 1" is two.
-    CutRule.GPT: _aparts({digits + punctuation + "\r\n": " a", ascii_letters + "'": " 1"}),
+    CutRule.GPT: _GPT,
+    CutRule.GPT_RUNS: _GPT,
     CutRule.WHITESPACE: _aparts({"\r\n": " 1"}),
 }
 
@@ -80,7 +82,7 @@ class JoinedChunks:
         begins_text = (apart == _BEGINS_TEXT) | (
             np.diff(np.cumsum(lengths + 2) // _TEXT_BYTES, prepend=-1) > 0
         )
-        begins_text[1:] |= chunks.whitespace[chunks.starts[1:-1] - 1]
+        begins_text[1:] |= self._behind_space(apart[1:] == _BLANK)
         put = ~begins_text & (apart != _BLANK)
         begins = np.cumsum(lengths + 2 * put) - lengths
         data = np.zeros(int(begins[-1] + lengths[-1]), np.uint8)
@@ -97,6 +99,18 @@ class JoinedChunks:
         edges = np.concatenate([begins, begins + lengths])
         whole = np.array_equal(cuts[np.searchsorted(cuts, edges)], edges)
         return (texts, begins) if whole else None
+
+    def _behind_space(self, blank: BoolArray) -> BoolArray:
+        """Return which chunks, of all but the first, the white space before them keeps from being
+        put there: [chunks - 1] bool. `blank`: which begin with a blank; others have one put."""
+        chunks = self.chunks.text_bytes
+        space, starts = chunks.whitespace, chunks.starts[1:-1]
+        behind = space[starts - 1]
+        if self._rule is not CutRule.GPT_RUNS:
+            return behind
+        text_next = ~np.append(space, True)[starts + 1] & (chunks.byte_counts[1:] > 1)
+        wide = chunks.data[starts - 1] >= 0x80
+        return behind & (wide | (blank & ~text_next))
 
     def encode(self, tokenizer: Tokenizer, literals: Sequence[str]) -> Encoding:
         """Encode each chunk as a text of its own would be.
@@ -163,7 +177,7 @@ class ChunkedText(NamedTuple):
 def chunked(text: TextBytes, starts: IntArray, numbers: NDArray[np.int32]) -> ChunkedText:
     """Return a batch whose chunks begin at `starts` and have these numbers."""
     bounds = np.searchsorted(starts, text.starts)
-    inside = ~text.whitespace[starts]  # a cut always follows something that is no white space
+    inside = ~text.whitespace[starts]  # where white space is before a cut, a blank is behind it
     inside[bounds[:-1][text.byte_counts > 0]] = False
     variants = 4 * numbers + inside
     variants[:-1] += 2 * inside[1:]

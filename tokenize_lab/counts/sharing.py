@@ -119,6 +119,8 @@ class ChunkCounter:
 
     def begin(self, text: AnnotatedText, batch: Batch, rule: CutRule) -> "SharedBatch | None":
         """Cut a batch; None where it is better, or only possible, to encode it whole."""
+        if text.is_code:
+            rule = rule.outside_runs  # a run of white space is indentation, and counted as one
         place = rule, batch.language, batch.domain
         skipping = self._skipping.setdefault(place, _Skipping())
         if skipping.left:
@@ -239,8 +241,11 @@ def encoding_plan(
 def encoding_plans(
     tokenizers: Sequence[Tokenizer], settings: TextSettings, tried: bool = False
 ) -> list[EncodingPlan]:
-    """Return how each tokenizer is served."""
-    return [encoding_plan(tokenizer, settings, tried) for tokenizer in tokenizers]
+    """Return how each tokenizer is served; cut at the same places, where one cuts at fewer."""
+    plans = [encoding_plan(tokenizer, settings, tried) for tokenizer in tokenizers]
+    found = {plan.rule for plan in plans if plan.rule}
+    fewer = {rule: rule.outside_runs for rule in found if rule.outside_runs in found}
+    return [plan._replace(rule=plan.rule and fewer.get(plan.rule, plan.rule)) for plan in plans]
 
 
 def unshared(tokenizers: Sequence[Tokenizer], settings: TextSettings) -> list[str]:

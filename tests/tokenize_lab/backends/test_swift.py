@@ -118,5 +118,6 @@ def test_explain_says_from_when_on(trained: dict[str, Path]) -> None:
 
 def test_characters_are_asked_about_one_by_one() -> None:
     assert read_alike("plain") and read_alike("Ångström 漢字") and read_alike("😀 မြန်မာစာ 👍🏽")
-    for odd in ("ſ", "\u0295"):
+    for odd in ("'ſ", "\u0295"):
         assert not read_alike(odd) and not read_alike(f"😀 {odd}")
+    assert read_alike("ſ 'aſ")  # a letter as others, but in a contraction
