@@ -104,6 +104,18 @@ def alone(path: Path, doing: str, remedy: str) -> Iterator[None]:
             removed(path)
 
 
+def remove_abandoned_lock(folder: Path) -> None:
+    """Remove the lock that a killed process left in a folder of results, once all else was there.
+
+    For who finds the results made and writes nothing: who writes removes it anyway.
+    """
+    path = folder / OUTPUT_LOCK
+    if path.exists():
+        with contextlib.suppress(InputError), lock(path, lambda: True) as free:
+            if free:
+                removed(path)
+
+
 @contextlib.contextmanager
 def being_written(folder: Path, argument: str = "out") -> Iterator[None]:
     """Keep a folder for this process's results, from before the work until they are written.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from corpora.locks import lock
+from corpora.locks import lock, remove_abandoned_lock
 from corpora.open import beside, corpus_relative_to
 from scaling.config.mixtures import MIXED
 from scaling.config.sweep_file import ArmTable, ByteModelTable, SweepFile, recipe_of
@@ -271,6 +271,8 @@ def _with_tokenizer(
         corpus = StreamCorpus(train, f"{asked.name}, training text")
         advance = stage(f"training {settings.kind}:{settings.vocab_size}", None)
         made = [train_tokenizer(corpus, settings, out, lambda _, size: advance(size)).path]
+    else:
+        remove_abandoned_lock(out)
     data = asked.data.model_copy(update={"tokenizer": f"{cut}{made[0]}"})
     return asked.model_copy(update={"data": data})
 

@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 
 from corpora.errors import InputError
-from corpora.locks import OUTPUT_LOCK, alone, being_written, lock, scratch_folder
+from corpora.locks import (
+    OUTPUT_LOCK,
+    alone,
+    being_written,
+    lock,
+    remove_abandoned_lock,
+    scratch_folder,
+)
 from tests.conftest import ROOT
 
 
@@ -130,3 +137,16 @@ def test_a_step_of_the_work_may_ask_for_its_folder_again(tmp_path: Path) -> None
     with being_written(tmp_path / "out"), being_written(tmp_path / "out"):
         assert (tmp_path / "out" / OUTPUT_LOCK).exists()
     assert not (tmp_path / "out").exists()
+
+
+def test_a_lock_that_nobody_holds_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / OUTPUT_LOCK
+    path.write_text("process 1 on a machine that is gone")
+    with lock(path) as held:
+        assert held
+        remove_abandoned_lock(tmp_path)
+        assert path.exists()
+    remove_abandoned_lock(tmp_path)
+    assert not path.exists()
+    remove_abandoned_lock(tmp_path)
+    assert not path.exists()
