@@ -56,6 +56,8 @@ def left(folder: Path) -> dict[str, str]:
 
 
 def _digest(path: Path) -> str:
+    if path.name.endswith("lock"):
+        return "lock"  # which process had it is nothing that lasts
     content = path.read_bytes()
     with contextlib.suppress(ValueError):
         if path.suffix == ".json":
