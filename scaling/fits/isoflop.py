@@ -44,6 +44,7 @@ from scaling.fits.minima import (
     replicates,
     thin_curves,
 )
+from scaling.fits.seed_levels import seed_contrasts, seed_finding
 from scaling.laws.optimum import (
     SURFACE_NAMES,
     parabola,
@@ -200,6 +201,9 @@ def fit_surfaces(
 ) -> tuple[FitResult, ...]:
     """Fit a paraboloid in (ln T, ln rho) for every budget (of every language and family).
 
+    Seeds of several runs each have a level of their own, unless whole ones are resampled (`block`);
+    the optimum's loss is that of the mean seed.
+
     Raises:
         InputError: every budget has fewer than three rates, or fewer runs than coefficients.
     """
@@ -211,7 +215,7 @@ def fit_surfaces(
 
 
 def _surface(runs: Runs, context: FitContext, bootstrap: Bootstrap) -> FitResult:
-    law, parameters = "isoflop-surface", len(SURFACE_NAMES)
+    law = "isoflop-surface"
     rate, data, params, loss, _ = columns(runs, law)
     ratio = data / params
     need(
@@ -219,18 +223,21 @@ def _surface(runs: Runs, context: FitContext, bootstrap: Bootstrap) -> FitResult
         law,
         (rate, 3, "compression rates"),
         (max(len(np.unique(ratio[rate == each])) for each in np.unique(rate)), 3, "model sizes"),
-        (len(rate), parameters + 1, "runs"),
+        (len(rate), len(SURFACE_NAMES) + 1, "runs"),
         at=f" at {context_text(context)}" if context else "",
     )
     centre = np.log(rate).mean(), np.log(ratio).mean()
     design = surface_design(np.log(rate) - centre[0], np.log(ratio) - centre[1])
+    apart = design[:, :0] if bootstrap.block == "seed" else seed_contrasts(runs, design)
+    design = np.concatenate([design, apart], axis=1)
     coefficients = solve_weighted(design, loss, np.ones(len(loss)))
     ends = [reach(np.sort(np.log(values))) for values in (rate, ratio)]
-    optimum = _optimum(surface_vertex(coefficients)[None], centre)
+    optimum = _optimum(coefficients[None], centre)
     estimates = finite(first(optimum))
     findings = _surface_findings(estimates, rate, ratio)
+    findings += seed_finding(apart, coefficients[len(SURFACE_NAMES) :], SURFACE_NAMES[2])
     residuals = loss - design @ coefficients
-    leverage = leverages(design)
+    leverage, parameters = leverages(design), design.shape[1]
     findings += outliers(residuals, leverage, parameters, runs.rows["row"].to_numpy())
     blocks = blocks_of(runs, bootstrap.block, law)
     kinds = [kind for kind in kinds_of(runs, law) if kind[0] != "budget"]
@@ -241,14 +248,14 @@ def _surface(runs: Runs, context: FitContext, bootstrap: Bootstrap) -> FitResult
         if blocks.shared is not None and bootstrap.kind == "cases" and blocks.number < MANY:
             bootstrap = bootstrap._replace(kind="residuals")
         targets, weights = _surface_replicates(rate, fitted, residuals, design, bootstrap, blocks)
-        draws = _optimum(surface_vertex(solve_weighted(design, targets, weights)), centre)
+        draws = _optimum(solve_weighted(design, targets, weights), centre)
         findings += correlated(draws, SURFACE_NAMES[:2])
     fit = FitResult(
         law=law,
         form="paraboloid in (ln T, ln rho)",
         estimates=estimates,
         method="least squares",
-        status="converged" if len(estimates) == parameters else "not converged",
+        status="converged" if len(estimates) == len(SURFACE_NAMES) else "not converged",
         units=LAWS[law].units,
         findings=tuple(findings),
         **goodness(loss, residuals, parameters),
@@ -293,7 +300,8 @@ def _surface_replicates(
     return targets, np.ones(n)
 
 
-def _optimum(vertex: Array, centre: tuple[float, float]) -> dict[str, Array]:
+def _optimum(coefficients: Array, centre: tuple[float, float]) -> dict[str, Array]:
+    vertex = surface_vertex(coefficients[..., : len(SURFACE_NAMES)])
     columns = list(np.moveaxis(vertex, -1, 0))
     columns[:2] = [place(log + middle) for log, middle in zip(columns[:2], centre, strict=True)]
     # A saddle or a dome has no optimum to report.

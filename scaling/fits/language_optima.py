@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 from scipy.special import fdtrc
 
 from corpora.errors import InputError
@@ -25,6 +24,7 @@ from scaling.engine.shared import Labels
 from scaling.fits.assemble import need
 from scaling.fits.findings import OUTSIDE, failure, warning
 from scaling.fits.language_tables import LAW, OwnOptima
+from scaling.fits.seed_levels import seeds_of
 from scaling.laws.languages import LOSS, RATE, RATIO
 from scaling.result import Finding
 from scaling.runs import Runs
@@ -87,9 +87,8 @@ def found_optima(runs: Runs, labels: Sequence[str]) -> OwnOptima | Finding:
     if RATIO in places:
         coordinates.append(np.log(runs.column("train_bytes", LAW)[kept] / sizes))
     mixed = runs.rows["mixture"].to_numpy()[kept] if "mixture" in runs.rows.columns else None
-    seeds = None
-    if "seed" in runs.rows.columns:
-        seeds = np.array(runs.rows["seed"].cast(pl.String).fill_null("").to_list(), str)[kept]
+    seeds = seeds_of(runs)
+    seeds = None if seeds is None else seeds[kept]
     apart = (None if RATIO in places else sizes, mixed)
     levels = _levels([label, *(part.astype(str) for part in apart if part is not None)], seeds)
     one_size = all(len(np.unique(sizes[label == name])) == 1 for name in names)

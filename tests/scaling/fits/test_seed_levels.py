@@ -1,0 +1,90 @@
+"""Seeds whose runs all end higher or lower than those of another seed, and bowls fitted over them."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP, Bootstrap
+from scaling.fits.isoflop import fit_surfaces
+from scaling.fits.seed_levels import seed_contrasts
+from scaling.result import FitResult
+from scaling.runs import Runs
+from tests.scaling.fits.planted import Array, surface
+
+PLANTED = surface()
+
+
+def two_seeds(shift: float, noise: float = 0.0) -> Runs:
+    """Return the planted grid, its smaller sizes of seed 0 and its larger ones of seed 1, which ends
+    `shift` higher; the four in the middle are of both."""
+    rows = PLANTED.runs.rows
+    ratio = PLANTED.runs.column("train_bytes", "test") / PLANTED.runs.column("params", "test")
+    low, high = np.quantile(ratio, [0.35, 0.65])
+    generator = np.random.default_rng(7)
+    parts = []
+    for seed, kept, level in ((0, ratio >= low, 0.0), (1, ratio <= high, shift)):
+        part = rows.filter(pl.Series(kept))
+        drawn = pl.Series(generator.normal(0, noise, len(part)))
+        parts.append(
+            part.with_columns(pl.lit(seed).alias("seed"), pl.col("bits_per_byte") + level + drawn)
+        )
+    both = pl.concat(parts).with_columns(pl.int_range(1, pl.len() + 1).alias("row"))
+    return replace(PLANTED.runs, rows=both)
+
+
+def only(runs: Runs, bootstrap: Bootstrap = NO_BOOTSTRAP) -> FitResult:
+    (fit,) = fit_surfaces(runs, bootstrap=bootstrap)
+    return fit
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(-0.5, 0.5))
+def test_what_a_seed_adds_to_all_its_runs_moves_no_optimum(shift: float) -> None:
+    fit = only(two_seeds(shift))
+    assert fit.estimates["bits_per_byte_opt"] == pytest.approx(
+        PLANTED.truth["bits_per_byte_opt"] + shift / 2, abs=1e-9
+    )
+    for name in ("compression_rate_opt", "bytes_per_param_opt", "curvature_cross"):
+        assert fit.estimates[name] == pytest.approx(PLANTED.truth[name], rel=1e-6)
+
+
+def test_without_levels_the_sizes_of_the_better_seed_look_better() -> None:
+    runs = two_seeds(0.05)
+    bare = replace(runs, rows=runs.rows.drop("seed"))
+    assert only(bare).estimates["bytes_per_param_opt"] > 1.2 * PLANTED.truth["bytes_per_param_opt"]
+
+
+def test_levels_of_seeds_are_said() -> None:
+    said = [one.message for one in only(two_seeds(0.05)).findings if one.name == "seeds"]
+    assert said == [
+        "each of the 2 seeds has a level of its own, 0.05 apart at most; bits_per_byte_opt is that"
+        " of the mean seed"
+    ]
+    assert not [one for one in only(PLANTED.runs).findings if one.name == "seeds"]
+
+
+def test_intervals_hold_the_truth_where_seeds_differ_by_far_more_than_noise() -> None:
+    fit = only(two_seeds(0.1, noise=0.0015), CASES._replace(draws=200))
+    for name in ("compression_rate_opt", "bytes_per_param_opt"):
+        interval = fit.intervals[name]
+        assert interval is not None and PLANTED.truth[name] in interval
+
+
+def test_seeds_that_cannot_be_told_from_the_grid_have_no_levels() -> None:
+    runs = two_seeds(0.05)
+    n, rate = len(runs), runs.column("compression_rate", "test")
+
+    def contrasts(seeds: Array) -> int:
+        numbers = pl.Series("seed", seeds).cast(pl.Int64)
+        asked = replace(runs, rows=runs.rows.with_columns(numbers))
+        design = np.stack([np.ones(n), rate == rate.min(), rate], axis=1).astype(float)
+        return seed_contrasts(asked, design).shape[1]
+
+    assert contrasts(np.arange(n) % 3.0) == 2
+    assert contrasts(np.arange(float(n))) == 0  # a seed of a single run
+    assert contrasts((rate == rate.min()).astype(float)) == 0  # a seed for each rate
+    assert contrasts(np.zeros(n)) == 0
