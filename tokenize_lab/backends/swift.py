@@ -8,10 +8,11 @@ fails at, is encoded as before.
 """
 
 import base64
+import hashlib
 import random
 import tempfile
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -21,6 +22,8 @@ from weakref import WeakSet
 
 import numpy as np
 
+from corpora.errors import InputError
+from corpora.locks import SCRATCH, scratch_folder
 from tokenize_lab.backends.characters import ask_anew, read_alike, read_alike_each
 from tokenize_lab.backends.common import PROBES, interleaved, is_panic, message_of
 from tokenize_lab.backends.kept import kept
@@ -28,13 +31,14 @@ from tokenize_lab.tokenizer import Encoding, TokenBytes, TokenKind
 
 # Building takes about 6 us a token, and a character is encoded 30 ns faster.
 CHARACTERS_PER_TOKEN = 200
-MOST_ENGINES = 2  # at a time within a process; one takes 25 to 40 MB, of 131,072 ids 100
+MOST_ENGINES = 2  # at a time within a process
+MOST_TOKENS = 150_000  # of all of them, where there are several: one of 131,072 takes 60 to 100 MB
 _RANDOM_TEXTS = 1000
 _LONGEST = 20  # parts of a random text
 _ODD = " \t\n\r\u00a0\u3000'’.,;-_0123456789aZéßжΩשع\u0301अมက漢か한😀\u200d"
 
 _Encode = Callable[[Sequence[str]], Encoding]
-_engines: WeakSet["SwiftEngine"] = WeakSet()
+_built_here: WeakSet["SwiftEngine"] = WeakSet()  # those that have, or share, an engine
 
 
 class SwiftEngine:
@@ -63,7 +67,11 @@ class SwiftEngine:
         if find_spec("fastokens") is None:
             return "it is not installed (the extra `fast`)"
         content = self._table.data + self._table.starts.tobytes() + self._table.kinds.tobytes()
-        found: str = kept(content, ("swift", self.name, self._pattern), (), self._tried, least=0)
+        try:
+            asked = ("swift", self.name, self._pattern)
+            found: str = kept(content, asked, (), self._tried, least=0)
+        except (OSError, InputError) as error:  # of the disk, and so not to be kept
+            return message_of(error)
         return found
 
     def encode_batch(self, texts: Sequence[str]) -> Encoding:
@@ -73,7 +81,7 @@ class SwiftEngine:
         if self._left > 0:
             self._left -= sum(map(len, texts))
             return self._usual(texts)
-        if self._native is None and len(_engines) >= MOST_ENGINES:
+        if self._native is None and not self._has_room:
             self._off = True
             return self._usual(texts)
         _imported()
@@ -87,8 +95,28 @@ class SwiftEngine:
         )
 
     def release(self) -> None:
-        """Forget the engine, and the memory it takes, until there is much text once more."""
-        self._native, self._left = None, self.enough
+        """Forget the engine, until there is much text once more."""
+        self._forget()
+        self._left = self.enough
+
+    def _forget(self) -> None:
+        """Forget the engine, and the memory it takes where no other shares it."""
+        self._native = None
+        _built_here.discard(self)
+
+    @cached_property
+    def _encodes(self) -> bytes:
+        """What the ids follow from: engines of the same are one."""
+        digest = hashlib.sha256(self._pattern.encode() + b"\0" + self._table.data)
+        digest.update(self._table.starts.tobytes() + self._table.kinds.tobytes())
+        return digest.digest()
+
+    @property
+    def _has_room(self) -> bool:
+        tokens = {other._encodes: len(other._table) for other in _built_here}
+        if not tokens or self._encodes in tokens:
+            return True
+        return len(tokens) < MOST_ENGINES and sum(tokens.values()) + len(self._table) <= MOST_TOKENS
 
     def _tried_swiftly(self, texts: Sequence[str]) -> Encoding:
         try:
@@ -98,12 +126,15 @@ class SwiftEngine:
             if not isinstance(error, Exception) and not is_panic(error):
                 raise
         self._off = True
+        self._forget()
         return self._usual(texts)
 
     def _swiftly(self, texts: Sequence[str]) -> Encoding:
         if self._native is None:
-            self._native = _built(self._table, self._pattern)
-            _engines.add(self)
+            alike = (other for other in _built_here if other._encodes == self._encodes)
+            shared = next(alike, None)
+            self._native = shared._native if shared else _built(self._table, self._pattern)
+            _built_here.add(self)
         ids, ends = self._native.encode_batch_flat(list(texts), split_special_tokens=True)
         lengths = np.diff(np.frombuffer(ends, np.uint64)).astype(np.int64)
         return Encoding(np.frombuffer(ids, np.uint32), lengths)
@@ -114,10 +145,14 @@ class SwiftEngine:
         texts = _battery(self._table)
         try:
             ours, theirs = self._usual(texts), self._swiftly(texts)
+        except (OSError, InputError):
+            raise
         except BaseException as error:
             if not isinstance(error, Exception) and not is_panic(error):
                 raise
             return f"it fails: {message_of(error)}"
+        finally:
+            self._forget()
         same = np.array_equal(ours.ids, theirs.ids) and np.array_equal(ours.lengths, theirs.lengths)
         return "" if same else "it gives other ids on a trial"
 
@@ -130,9 +165,8 @@ def _imported() -> None:
 
 def release_engines() -> None:
     """Forget what has been built; whoever encodes much again builds it anew."""
-    for engine in _engines:
+    for engine in [*_built_here]:
         engine.release()
-    _engines.clear()
 
 
 def _built(table: TokenBytes, pattern: str) -> Any:
@@ -140,8 +174,8 @@ def _built(table: TokenBytes, pattern: str) -> Any:
 
     ranks = np.flatnonzero(table.kinds == TokenKind.TEXT).tolist()
     lines = (b"%s %d\n" % (base64.b64encode(table[rank]), rank) for rank in ranks)
-    with tempfile.TemporaryDirectory(prefix="tokenize-lab-") as folder:
-        path = Path(folder) / "own.tiktoken"
+    with scratch_folder(Path(tempfile.gettempdir()), SCRATCH) as folder:
+        path = folder / "own.tiktoken"
         path.write_bytes(b"".join(lines))
         return fastokens._native.Tokenizer.from_tiktoken(
             str(path), pattern=pattern, special_tokens={}

@@ -73,9 +73,7 @@ def _moved(tokenizer: TiktokenTokenizer, by: int) -> TokenBytes:
     return specials.followed_by(table)
 
 
-def test_it_begins_after_much_text(
-    trained: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_begins_after_much_text(trained: dict[str, Path]) -> None:
     tokenizer = replace(_of_ranks(trained["bpe"]))
     swift = tokenizer.swift
     assert swift is not None and swift.enough == 200 * len(tokenizer.token_bytes)
@@ -84,10 +82,26 @@ def test_it_begins_after_much_text(
         tokenizer.encode_batch([text])
         built.append(swift._native is not None)
     assert built == [False, False, True]
-    monkeypatch.setattr("tokenize_lab.backends.swift.MOST_ENGINES", 0)
-    another = _warm(tokenizer)
-    another.encode_batch(["a b c d"])
-    assert another.swift is not None and another.swift._native is None
+
+
+def test_engines_of_the_same_are_one_and_others_are_few(
+    trained: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _warm(_of_ranks(trained["bpe"]))
+    again = _warm(first)
+    other = _warm(replace(first, pattern=PATTERNS["gpt2"]))
+    for one in (first, again):
+        one.encode_batch(["a b c d"])
+    assert first.swift is not None and again.swift is not None and other.swift is not None
+    assert again.swift._native is first.swift._native is not None
+    monkeypatch.setattr("tokenize_lab.backends.swift.MOST_TOKENS", len(first.token_bytes))
+    texts = [*embedded_lines()]
+    assert _same(other.encode_batch(texts), first.encode_batch(texts)) is False
+    assert other.swift._native is None
+    release_engines()
+    other = _warm(other)
+    other.encode_batch(texts)
+    assert other.swift is not None and other.swift._native is not None
 
 
 def test_an_engine_that_gives_other_ids_is_not_used(
@@ -107,6 +121,21 @@ def test_an_engine_that_gives_other_ids_is_not_used(
     failing = _warm(other)
     assert _same(other.encode_batch(texts), failing.encode_batch(texts))
     assert failing.swift is not None and "it fails" in failing.swift.obstacle
+
+
+def test_a_disk_at_fault_is_not_kept_as_a_fault_of_the_engine(
+    trained: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TOKENIZE_LAB_CACHE", str(tmp_path / "cache"))
+    usual = replace(_of_ranks(trained["bpe"]), pattern=PATTERNS["gpt2"])
+    no_folder = tmp_path / "file"
+    no_folder.touch()
+    with monkeypatch.context() as disk:
+        disk.setattr("tempfile.tempdir", str(no_folder))
+        warm = _warm(usual)
+        assert _same(usual.encode_batch(["a b c d"]), warm.encode_batch(["a b c d"]))
+        assert warm.swift is not None and "cannot be written" in warm.swift.obstacle
+    assert warm.swift.obstacle == ""
 
 
 def test_explain_says_from_when_on(trained: dict[str, Path]) -> None:
