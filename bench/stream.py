@@ -13,10 +13,11 @@ run, while tables fill, beside the most in all of it.
 import argparse
 import json
 import os
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,7 @@ class Stream:
 
     folder: Path
     size: int
+    read: Callable[[int], None]  # told how many bytes so far
     name: str = "stream"
     size_bytes: int | None = None
     parallel: bool = False
@@ -52,6 +54,7 @@ class Stream:
             path = self.folder / "part.jsonl"
             left -= write(path, min(PART, left), lines, random)
             yield from open_corpus(str(path)).batches()
+            self.read(self.size - left)
 
 
 def write(path: Path, size: int, lines: list[str], random: np.random.Generator) -> int:
@@ -95,8 +98,17 @@ def main() -> None:
     thread = threading.Thread(target=watch)
     thread.start()
     begin = time.perf_counter()
+    shown = 0
+
+    def read(size: int) -> None:
+        nonlocal shown
+        if size // 10**9 > shown:  # a run that is cut off has said something
+            shown = size // 10**9
+            seconds, peak = time.perf_counter() - begin, max(samples)
+            print(f"{shown} GB after {seconds:.0f} s, peak {peak:.0f} MB", file=sys.stderr)
+
     with tempfile.TemporaryDirectory() as folder:
-        stream = Stream(Path(folder), arguments.size)
+        stream = Stream(Path(folder), arguments.size, read)
         speed = count_corpora([stream], counting, jobs=0).throughput
     seconds, times = time.perf_counter() - begin, os.times()
     done.set()

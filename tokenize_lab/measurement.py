@@ -1,7 +1,5 @@
 """Corpora x tokenizers -> counts, in one pass over the text, on every core."""
 
-import contextlib
-import ctypes
 import hashlib
 import importlib.metadata
 import math
@@ -275,7 +273,6 @@ def count_corpora(
         progress(f"measuring {corpus.name}", size)
     found.make_narrow()
     release_engines()
-    _give_back()
     found.throughput.seconds = time.perf_counter() - begin
     found.corpora_sha256 = {name: digest.hexdigest() for name, digest in digests.items()}
     found.notices = [*dict.fromkeys(notices), *ceiling_lines(counting.tokenizers, heads)]
@@ -290,13 +287,6 @@ def _named_apart(corpus: str, batch: Batch) -> tuple[DocumentPlace, Sequence[str
     if aligned:
         return place, batch.document_ids
     return place, [f"{batch.source}:{document}" for document in batch.document_ids]
-
-
-def _give_back() -> None:
-    """Give memory that is free back to the system, where the C library would keep it (glibc): what
-    comes next, tables of polars, takes its memory elsewhere."""
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def provenance(

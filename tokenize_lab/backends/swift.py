@@ -8,6 +8,8 @@ fails at, is encoded as before.
 """
 
 import base64
+import contextlib
+import ctypes
 import hashlib
 import random
 import tempfile
@@ -135,6 +137,7 @@ class SwiftEngine:
             shared = next(alike, None)
             self._native = shared._native if shared else _built(self._table, self._pattern)
             _built_here.add(self)
+            _give_back()
         ids, ends = self._native.encode_batch_flat(list(texts), split_special_tokens=True)
         lengths = np.diff(np.frombuffer(ends, np.uint64)).astype(np.int64)
         return Encoding(np.frombuffer(ids, np.uint32), lengths)
@@ -164,9 +167,18 @@ def _imported() -> None:
 
 
 def release_engines() -> None:
-    """Forget what has been built; whoever encodes much again builds it anew."""
+    """Forget what has been built, and give back its memory; whoever encodes much again builds it
+    anew."""
     for engine in [*_built_here]:
         engine.release()
+    _give_back()
+
+
+def _give_back() -> None:
+    """Give memory that is free back to the system, where the C library would keep it (glibc):
+    building takes as much as what is built, and what comes next may take its memory elsewhere."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _built(table: TokenBytes, pattern: str) -> Any:
