@@ -5,6 +5,7 @@ What a field may hold follows from its annotation, so what comes back has the ty
     str                     text that UTF-8 can spell
     int                     a whole number from 0 that 64 bits hold
     float, Amount, Share    a finite number; one from 0; one from 0 to 1. Whole numbers stay whole
+    Magnitude               one from 1e-99 to 1e99, whose logarithm, square and inverse are finite
     Hex                     text of hexadecimal digits, two for each byte
     Literal["a", "b"]       one of the words
     X | None                X, or null
@@ -19,6 +20,7 @@ the standard library is needed: a machine that only trains can read its files.
 """
 
 import functools
+import itertools
 import json
 import math
 import re
@@ -39,14 +41,18 @@ from typing import (
     is_typeddict,
 )
 
-from corpora.errors import InputError, regular_file, status, unreadable
+from corpora.errors import InputError, status
+from corpora.files import read_bounded
 
 T = TypeVar("T")
 Amount = Annotated[float, "from 0"]
 Share = Annotated[float, "from 0 to 1"]
+Magnitude = Annotated[float, "from 1e-99 to 1e99"]
 Hex = Annotated[str, "hexadecimal"]
 _Reader = Callable[[Any, str], Any]  # of a value and its place in the file; raises ValueError
 
+# Together they take less than a gigabyte: an object has some 200 bytes, a value 8 to 60.
+MOST_BYTES, _MOST_OBJECTS, _MOST_VALUES = 128 << 20, 1_000_000, 8_000_000
 _MOST = 2**63  # counts stay below it: tables hold them in 64 bits
 _SHOWN = 60  # characters of an unknown name
 _HEX = re.compile("(?:[0-9a-f]{2})*")
@@ -94,20 +100,32 @@ def read_object(path: Path, remedy: str) -> dict[str, Any] | None:
     if status(path) is None:
         return None
     try:
-        value = json.loads(regular_file(path, remedy).read_text("utf-8"))
-    except FileNotFoundError:  # it was removed just now
-        return None
+        value = parsed(read_bounded(path, MOST_BYTES, remedy))
     except InputError:
-        if status(path) is None:  # the same
+        if status(path) is None:  # it was removed just now
             return None
         raise
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except (ValueError, RecursionError) as error:  # brackets by the thousand
+    except ValueError as error:
         raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
     if not isinstance(value, dict):
         raise InputError(f"{path}: cannot be read (not an object); {remedy}")
     return value
+
+
+def parsed(content: bytes) -> Any:
+    """Return the JSON value that a file's content spells.
+
+    Raises:
+        ValueError: it is no JSON in UTF-8, is nested by the hundreds, or is more than can be held.
+    """
+    if content.count(b"{") + content.count(b"[") > _MOST_OBJECTS:
+        raise ValueError(f"more than {_MOST_OBJECTS:,} objects and lists")
+    if content.count(b",") > _MOST_VALUES:
+        raise ValueError(f"more than {_MOST_VALUES:,} values")
+    try:
+        return json.loads(content.decode("utf-8"))
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
 
 
 def take_version(value: dict[str, Any], known: int) -> None:
@@ -231,14 +249,16 @@ def _reader(hint: Any) -> _Reader:
 
 
 def _tuple(*inner: Any) -> _Reader:
-    some = _reader(inner[0])
     length = None if inner[1:] == (...,) else len(inner)
+    some = [_reader(part) for part in inner[: length or 1]]
 
     def read(value: Any, place: str) -> tuple[Any, ...]:
         if not isinstance(value, list) or length not in (None, len(value)):
             words = f"a list of {length}" if length else "a list"
             raise ValueError(f"{place!r} is not {words}" if place else f"not {words}")
-        return tuple(some(item, _in(place, number)) for number, item in enumerate(value, 1))
+        each = some if length else itertools.repeat(some[0])
+        parts = enumerate(zip(each, value, strict=False), 1)
+        return tuple(reader(item, _in(place, number)) for number, (reader, item) in parts)
 
     return read
 
@@ -301,5 +321,8 @@ _PLAIN: dict[Any, _Reader] = {
     int: _checked("a whole number from 0", is_count),
     float: _checked("a finite number", is_number),
     Share: _checked("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1),
+    Magnitude: _checked(
+        "a number from 1e-99 to 1e99", lambda value: is_number(value) and 1e-99 <= value <= 1e99
+    ),
     Amount: _checked("a finite number from 0", lambda value: is_number(value) and value >= 0),
 }

@@ -118,7 +118,7 @@ def build_report(folder: Path, out: Path | None = None) -> Path:
     parts = {
         SWEEP_TITLE: sections_of(OF_MIXTURES if sweep and sweep.of_mixtures else OF_SWEEP, sweep),
         TITLE: sections_of(OF_MEASUREMENT, measured),
-        DESIGN_TITLE: _design(folder),
+        DESIGN_TITLE: sections_of(OF_DESIGN, load_design(folder)),
         VOCABULARY_TITLE: sections_of(OF_VOCABULARY, vocabulary),
         FORENSICS_TITLE: _findings(folder),
         LAWS_TITLE: _laws(folder, laws),
@@ -183,19 +183,6 @@ def _laws(folder: Path, laws: Laws | None) -> list[Section]:
             raise
         what = f"a fit in it has coefficients that cannot be ({error})"
         raise InputError(f"{folder}: {what}; fit again with tokenize-lab scaling fit") from error
-
-
-def _design(folder: Path) -> list[Section]:
-    """Return the sections of a design; none where a folder holds none."""
-    try:
-        return sections_of(OF_DESIGN, load_design(folder))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"{folder}: the design in it is damaged or of another version ({error!r}); make it"
-            " again with tokenize-lab scaling design --out"
-        ) from error
 
 
 def _findings(folder: Path) -> list[Section]:

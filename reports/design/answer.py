@@ -76,7 +76,7 @@ def _constraints(design: Design) -> Markup:
     }
     rows = [
         [
-            visible(words.get(key, key).format(**_known(design["settings"]))),
+            visible(words[key].format(**_known(design["settings"])) if key in words else key),
             _estimate(cost["bits_per_byte"]),
         ]
         for key, cost in design["constraints"].items()

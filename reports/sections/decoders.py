@@ -3,20 +3,19 @@
 Beside them stand the rows of "Fast Byte Latent Transformer" (arXiv 2605.08044, tables 3 to 10).
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from markupsafe import Markup
 
-from corpora.errors import InputError
 from reports.charts.chart import Chart, Panel, decades, linear, octaves, panels
 from reports.charts.svg import Styles, legend
 from reports.html import columns, sortable_table
 from reports.numbers import plural, share, significant, with_interval
 from reports.page import Section, behind, lead, note
-from scaling.evaluate.decoding import BYTE_CLASSES
+from scaling.evaluate.decoding import BYTE_CLASSES, DecodingMethod
+from scaling.evaluate.shapes import ClassJudged, DecodedRun, read_decoded
 from scaling.published import tables
 
 PATTERN = "decoders*.json"
@@ -52,7 +51,7 @@ class Written(NamedTuple):
 class Decoders(NamedTuple):
     """What `scaling evaluate --decode --out` wrote: one answer for each run."""
 
-    answers: Sequence[dict[str, Any]]
+    answers: Sequence[DecodedRun]
 
     @property
     def written(self) -> list[Written]:
@@ -61,17 +60,17 @@ class Decoders(NamedTuple):
         for answer in self.answers:
             plain = answer["decoders"][0]["gigabytes"]
             for row in answer["decoders"]:
-                kind, _, size = row["decode"].partition(":")
+                way = DecodingMethod.parse(row["decode"])
                 words = " ".join(filter(None, (row["decode"], row["unmask"])))
                 per_pass, read = row["bytes_per_global_pass"], row["gigabytes"] / plain
                 kept = row["acceptance"]
                 found.append(
-                    Written(named(answer), kind, words, int(size or 0), per_pass, read, kept)
+                    Written(named(answer), way.kind, words, way.size, per_pass, read, kept)
                 )
         return found
 
 
-def named(answer: dict[str, Any]) -> str:
+def named(answer: DecodedRun) -> str:
     """Return what a run is called."""
     return str(answer["name"] or f"run {answer['run_id']}")
 
@@ -82,19 +81,7 @@ def read_decoders(folder: Path) -> Decoders | None:
     Raises:
         InputError: a file is damaged, or something else.
     """
-    answers = []
-    for path in sorted(folder.glob(PATTERN)):
-        try:
-            answer = json.loads(path.read_text("utf-8"))
-            found = Decoders([answer])
-            if not found.written or not all(row.kind in KINDS for row in found.written):
-                raise KeyError("decoders")
-            decoders(found)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as e:
-            raise InputError(
-                f"{path}: not what scaling evaluate --decode --out writes ({e!r}); make it again"
-            ) from e
-        answers.append(answer)
+    answers = [read_decoded(path) for path in sorted(folder.glob(PATTERN))]
     return Decoders(answers) if answers else None
 
 
@@ -253,7 +240,7 @@ def _classes(found: Decoders) -> Markup:
     return sortable_table(caption, heads, rows, row_headers=2)
 
 
-def _of_class(counts: dict[str, int] | None) -> str:
+def _of_class(counts: ClassJudged | None) -> str:
     if counts is None:
         return ""
     return f"{share(counts['accepted'] / counts['judged'])} of {counts['judged']:,}"

@@ -20,6 +20,7 @@ from corpora.document import utf8_length
 from corpora.errors import InputError, did_you_mean
 from corpora.files import write_json
 from corpora.json_file import read_object
+from scaling.design.shapes import kept_curve
 from scaling.design.text import PARITY_BPE, DesignText
 from scaling.engine.newton import Array
 from tokenize_lab.ceilings import bytes_per_piece
@@ -182,7 +183,8 @@ def candidate_curve(
     key = {"version": _VERSION, "text": text.sha256, "largest": largest, **candidate._asdict()}
     kept = read_object(place / _KEPT, "remove it")
     if kept is not None and kept.get("of") == key:
-        return CandidateCurve(candidate, kept["sizes"], np.asarray(kept["rates"], np.float64))
+        sizes, rates = kept_curve(kept, place / _KEPT, len(text.parts))
+        return CandidateCurve(candidate, sizes, np.asarray(rates, np.float64))
     corpus = text.alone(candidate.language) if candidate.language else text.mixture(candidate.kind)
     curve = (_by_training if candidate.kind == "unigram" else _by_merges)(
         text, corpus, candidate, largest, place, progress

@@ -11,7 +11,7 @@ from scaling.advise.placement import Placement
 from scaling.design.candidates import CandidateCurve, RefusedSplitter, ceilings_of
 from scaling.design.choose import Choice, ServedOption, VocabularyOptions
 from scaling.design.price import Budget, MixturePrice, Priced, width
-from scaling.design.result import VERSION
+from scaling.design.shapes import VERSION
 from scaling.design.text import DesignText
 from scaling.engine.newton import Array
 

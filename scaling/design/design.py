@@ -47,6 +47,7 @@ from scaling.design.choose import (
 from scaling.design.content import Asked, Tried, content_of, sentence_of
 from scaling.design.price import Budget, MixturePrice, Priced, check_left, multiplier
 from scaling.design.result import Design
+from scaling.design.shapes import kept_rates
 from scaling.design.text import PARITY_BPE, DesignText, check_present, read_text, weights_of
 from scaling.engine.newton import Array
 from scaling.fits.parities import given_parities
@@ -323,4 +324,4 @@ def _measured(
             found[spec] = [rates, tokenizer.vocabulary_size]
         kept = {"of": key, "measured": found}
         write_json(file, kept)
-    return {spec: (row, size) for spec, (row, size) in kept["measured"].items()}
+    return kept_rates(kept, file, text.parts, specs)

@@ -8,17 +8,12 @@ from typing import Any
 import polars as pl
 
 from corpora.arguments import path
-from corpora.errors import InputError
 from corpora.files import write_json
 from corpora.json_file import read_object
+from scaling.design.shapes import REMEDY, checked_design
 
 FILE = "design.json"
-VERSION = 1
 _SHOWN = 12  # points of the frontier in the text
-_KEYS = {
-    *("version", "sentence", "budget", "languages", "laws", "cautions", "text", "refused"),
-    *("candidates", "best", "frontier", "serving", "constraints", "shipped", "promise", "settings"),
-}
 
 
 class Design(dict[str, Any]):
@@ -144,14 +139,12 @@ def load_design(folder: Path) -> Design | None:
     """Read what `Design.save` wrote; None where there is no such file.
 
     Raises:
-        InputError: it is damaged, or of a later version.
+        InputError: it is damaged, or of another version; naming the field.
     """
     file = folder / FILE
-    content = read_object(file, "design again")
+    content = read_object(file, REMEDY)
     if content is None:
         return None
-    if not set(content) >= _KEYS or content["version"] != VERSION:
-        raise InputError(f"{file}: not what `scaling design` of this version writes; design again")
-    found = Design(content)
+    found = Design(checked_design(content, file))
     found.folder = folder
     return found

@@ -26,6 +26,8 @@ from tests.cli import command
 from tests.conftest import ROOT
 from tests.reports.sections.test_decoders import answer
 from tests.reports.sweep.sweeps import BUDGETS, RATES, SIZES, planted_sweep, spec_of
+from tests.scaling.design.texts import made
+from tokenize_lab import design
 from tokenize_lab.adapt.extend import extend
 from tokenize_lab.adapt.prune import prune
 from tokenize_lab.forensics.audit import audit
@@ -105,6 +107,13 @@ def decoders(folder: Path, bpe: str) -> None:
     (folder / "decoders.json").write_text(json.dumps(answer()), "utf-8")
 
 
+def designed(folder: Path, bpe: str) -> None:
+    del bpe
+    text = made({"eng_Latn": 300, "hin_Deva": 200})
+    weights = {"eng": 0.6, "hin": 0.4}
+    design(text, weights, 1e21, out=folder, kinds="bpe", largest=1024, max_vocab=600)
+
+
 def sweep(folder: Path, bpe: str) -> None:
     del bpe
     specs = [spec_of(size, rate, BUDGETS[0]) for rate in RATES[:2] for size in SIZES[:3]]
@@ -121,6 +130,7 @@ MAKERS: dict[str, tuple[Callable[[Path, str], None], tuple[str, ...]]] = {
     "curves": (curves, ("vocab_curve.json",)),
     "laws": (laws, ("laws/law2*.json", "laws/reproduce.json")),
     "decoders": (decoders, ("decoders.json",)),
+    "design": (designed, ("design.json",)),
     "sweep": (sweep, ("sweep.json", "runs/*/record.json", "runs/*/spec.json")),
 }
 

@@ -15,7 +15,7 @@ from tests.reports.drawings import drawn, of_class
 from tests.reports.folders import HOSTILE
 
 
-def answer(run_id: str = "ab12", name: str = "") -> dict[str, Any]:
+def answer(run_id: str = "ab12", name: str = "") -> Any:
     """Return what evaluate writes of one run."""
     plain = Passes(encoder=80, decoder=80, global_module=20)
     guessing = Passes(encoder=88, decoder=90, global_module=10)

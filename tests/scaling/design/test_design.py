@@ -64,6 +64,22 @@ def test_what_was_tried_is_kept_and_gives_the_same(
     assert load_design(out) is not None and load_design(tmp_path / "nothing") is None
 
 
+@pytest.mark.parametrize("file", ["bpe-gpt4o/design-curve.json", "at-hand.json"])
+@pytest.mark.parametrize("field", ["sizes", "rates", "measured"])
+@pytest.mark.parametrize("value", [None, [], {}, [[1]], [0], {"byte": [{"eng": 1}, 256]}])
+def test_what_was_kept_and_is_damaged_is_one_line(
+    designed: tuple[Design, Path], tmp_path: Path, file: str, field: str, value: object
+) -> None:
+    shutil.copytree(designed[1] / "candidates", tmp_path / "candidates")
+    place = tmp_path / "candidates" / file
+    content = json.loads(place.read_text("utf-8"))
+    if field not in content:
+        pytest.skip("not one of its fields")
+    place.write_text(json.dumps({**content, field: value}), "utf-8")
+    with pytest.raises(tl.InputError, match=f"{place}: is damaged .*; remove it"):
+        tl.design(TEXT, WEIGHTS, 1e21, out=tmp_path, largest=4096, kinds="bpe")
+
+
 def test_a_splitter_that_caps_is_not_proposed(designed: tuple[Design, Path]) -> None:
     (refused,) = designed[0]["refused"]
     assert refused["pattern"] == "gpt4" and set(refused["capped"]) == {"hin"}
