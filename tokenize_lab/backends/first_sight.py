@@ -18,12 +18,11 @@ from tokenize_lab.backends.forms import partner_of
 from tokenize_lab.packages import cache_folder
 
 # A tokenizer.json takes 20 to 42 times its size while it is loaded and proven, and a third of a
-# second of computing a megabyte. Up to 18 MiB, which but few real ones reach, no file may make this
-# more than a process of a gigabyte; those of 256,000 tokens and more have what they need.
-_MEMORY, _MEMORY_FOR_BYTE, _MOST_OF_SMALL = 512 << 20, 64, 896 << 20
-_MEMORY_OF_LARGE, _MOST_MEMORY = 48, 4 << 30
+# second of computing a megabyte. No file may make this more than a process of a gigabyte: one of
+# 262,145 tokens in 32 MiB takes 754 MiB (Gemma 3), one of a million and as many merges 1.9 GiB.
+_MEMORY, _MEMORY_FOR_BYTE, _MOST_MEMORY = 512 << 20, 64, 896 << 20
 _SECONDS, _BYTES_FOR_SECOND, _MOST_SECONDS = 20, 1 << 20, 50
-_MOST_BYTES = 128 << 20  # of a tokenizer's file: that of a million tokens has 70 MB
+_MOST_BYTES = 128 << 20  # of a tokenizer's file
 _GGUF, _HEAD_BYTES = (
     b"GGUF",
     64 << 20,
@@ -48,8 +47,7 @@ def look_first(spec: str, file: Path, pattern: Path = Path()) -> None:
     mark, size = _mark(file, pattern)
     if is_file(mark):
         return
-    small = min(_MEMORY + _MEMORY_FOR_BYTE * size, _MOST_OF_SMALL)
-    memory = min(max(small, _MEMORY_OF_LARGE * size), _MOST_MEMORY)
+    memory = min(_MEMORY + _MEMORY_FOR_BYTE * size, _MOST_MEMORY)
     seconds = min(_SECONDS + size // _BYTES_FOR_SECOND, _MOST_SECONDS)
     try:
         facts, _ = apart.shared().ask({"do": "open", "spec": spec}, seconds=seconds, memory=memory)
@@ -89,7 +87,8 @@ def _digest(path: Path) -> tuple[bytes, int]:
                 size = min(size, _HEAD_BYTES)
             elif size > _MOST_BYTES:
                 raise InputError(
-                    f"{path}: {size >> 20:,} MiB, which no tokenizer's file has; give another"
+                    f"{path}: {size:,} bytes, and no tokenizer's file has over"
+                    f" {_MOST_BYTES >> 20} MiB; give another"
                 )
             read = 0
             while head and read < size:

@@ -10,6 +10,7 @@ import json
 import random
 import struct
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from tokenize_lab.backends.simple import byte_to_character
@@ -70,6 +71,39 @@ def hostile_files(sentencepiece: bytes, gguf: bytes) -> Iterator[Hostile]:
         yield Hostile("zeros", file, bytes(len(content)))
         yield Hostile("a million brackets", file, b"[" * 1_000_000)
         yield Hostile("a million objects", file, b'{"a":' * 1_000_000)
+
+
+MILLIONS = ("tokens", "added tokens", "merges", "equal merges", "unigram", "words")
+
+
+def a_million(of: str) -> Json:
+    """Return a tokenizer.json with a million of something, one of `MILLIONS`, else in order."""
+    made, count = byte_level(), 1_000_000
+    model = made["model"]
+    vocab, merges, first = model["vocab"], model["merges"], len(model["vocab"]) + 1
+    match of:
+        case "tokens":
+            vocab |= {f"x{i:x}": first + i for i in range(count)}
+        case "added tokens":
+            made["added_tokens"] += [_added(first + i, f"<{i}>") for i in range(count)]
+        case "merges":
+            made["added_tokens"] = []
+            letters = [*byte_to_character().values()]
+            pairs = [(a, b) for a in letters for b in letters if a + b not in vocab]
+            longer = ((a + b, c) for c in letters for a, b in pairs)
+            for left, right in islice(chain(pairs, longer), count):
+                if left + right not in vocab:
+                    vocab[left + right] = len(vocab)
+                    merges.append([left, right])
+        case "equal merges":
+            merges += [["a", "b"]] * count
+        case "unigram":
+            made = _unigram("score", -1.0)
+            made["model"]["vocab"] += [[f"w{i:x}", -5.0 - i / count] for i in range(count)]
+        case "words":
+            made = _word_pieces(100)
+            made["model"]["vocab"] |= {f"w{i:x}": 3 + i for i in range(count)}
+    return made
 
 
 def byte_level() -> Json:

@@ -19,7 +19,9 @@ from tests.cli import mistake, process
 from tests.conftest import ROOT
 from tests.tokenize_lab.backends.hostile import (
     BACKTRACKING,
+    MILLIONS,
     Hostile,
+    a_million,
     byte_level,
     hostile_files,
     split_by,
@@ -96,6 +98,57 @@ def test_a_stranger_that_asks_for_gigabytes_is_one_line(tmp_path: Path) -> None:
         f"{path}: opening it took more than 512 MiB; the file is damaged, or made to exhaust a"
         " machine"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited, and told, on Linux")
+@pytest.mark.parametrize("of", MILLIONS)
+def test_a_million_of_anything_is_opened_or_one_line(of: str, tmp_path: Path) -> None:
+    """Neither process takes more than a gigabyte, or a minute of computing."""
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(a_million(of), separators=(",", ":")))
+    script = """
+import json, resource, sys
+from corpora.errors import InputError
+from tokenize_lab.backends import apart
+from tokenize_lab.tokenizer_spec import load_tokenizer
+try:
+    said = int(load_tokenizer(sys.argv[1]).encode_batch(["abc"]).lengths.sum())
+except InputError as error:
+    said = str(error)
+apart.shared().end()
+whose = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+print(json.dumps([said, *map(list, map(resource.getrusage, whose))]))
+"""
+    # Between them a small process: one's memory counts from that of the process it was forked from.
+    done = subprocess.run(
+        ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", script, str(path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TOKENIZE_LAB_CACHE": str(tmp_path / "cache")},
+    )
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    said, *taken = json.loads(done.stdout)
+    if isinstance(said, str):
+        assert said.startswith(f"{path}: opening it took more than ") and "\n" not in said
+    else:
+        assert 0 < said < 4
+    for user, system, kibibytes, *_ in taken:
+        assert user + system < 60 and kibibytes < 1 << 20, (of, said)
+
+
+@pytest.mark.slow
+def test_a_file_of_just_the_limit_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    content = json.dumps(byte_level())
+    path.write_text(content + " " * (first_sight._MOST_BYTES - len(content)))
+    assert load_tokenizer(str(path)).encode_batch(["abc"]).lengths.tolist() == [1]
+    with path.open("a") as file:
+        file.write(" ")
+    line = mistake(f"measure embedded -t {path} --no-cache --out {tmp_path / 'out'}")
+    said = "134,217,729 bytes, and no tokenizer's file has over 128 MiB; give another"
+    assert line == f"{path}: {said}"
 
 
 @pytest.fixture
@@ -179,7 +232,9 @@ def test_a_file_larger_than_any_vocabulary_is_refused(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.write(b"{")
         file.truncate(129 << 20)
-    with pytest.raises(InputError, match="129 MiB, which no tokenizer's file has"):
+    with pytest.raises(
+        InputError, match="135,266,304 bytes, and no tokenizer's file has over 128 MiB"
+    ):
         load_tokenizer(str(path))
 
 
