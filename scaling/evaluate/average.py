@@ -7,7 +7,7 @@ byte; two of them that err in different places are better together than either.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,7 @@ def average_runs(
     second: TrainedRun,
     stream: Stream,
     exact_bytes: int,
+    names: Sequence[str],
     advance: Callable[[int], object] = lambda size: None,
 ) -> AverageScores:
     """Score the first bytes of each document of a stream of text by two runs and their average.
@@ -71,19 +72,21 @@ def average_runs(
     Args:
         stream: of bytes.
         exact_bytes: of each document, at most, cut where a character ends; 4 or more.
+        names: of the stream's languages.
         advance: called with the bytes of each document that is done.
 
     Raises:
-        InputError: a beginning is more than one of the models sees at once.
+        InputError: a beginning is more than one of the models sees at once; a run's languages have
+            thresholds of their own, and one of these has none.
     """
     if exact_bytes < FEWEST_BYTES:
         raise InputError(f"`exact_bytes={exact_bytes}`: give {FEWEST_BYTES} or more")
-    askers = [_asker(run) for run in (first, second)]
+    askers = [_asker(run.in_each(stream.languages, names)) for run in (first, second)]
     sizes, nats = [], []
     for number in range(stream.document_count):
         text = stream.document(number)[:exact_bytes].tobytes().decode(errors="ignore")
         data = text.encode()
-        one, other = (ask(data) for ask in askers)
+        one, other = (ask(data, int(stream.languages[number])) for ask in askers)
         both = np.logaddexp(-one, -other) - math.log(2)
         sizes.append(len(data))
         nats.append([one.sum(), other.sum(), -both.sum()])
@@ -91,14 +94,20 @@ def average_runs(
     return AverageScores(np.array(sizes, np.int64), np.array(nats), np.array(stream.languages))
 
 
-def _asker(run: TrainedRun) -> Callable[[bytes], NDArray[np.float64]]:
-    """Return the function that gives [n] nats of each byte of a document's beginning."""
+def _asker(runs: Mapping[int, TrainedRun]) -> Callable[[bytes, int], NDArray[np.float64]]:
+    """Return the function that gives [n] nats of each byte of a document's beginning.
+
+    Args:
+        runs: one, as it reads each language.
+    """
+    run = next(iter(runs.values()))
     if isinstance(run.model, ByteLatentTransformer):
-        return lambda data: _nats_of_bytes(run, data)
+        return lambda data, language: _nats_of_bytes(runs[language], data)
     assert run.tokenizer is not None
     exact = ExactBytes(run.model, run.tokenizer, run.spec.window_units)
 
-    def ask(data: bytes) -> NDArray[np.float64]:
+    def ask(data: bytes, language: int) -> NDArray[np.float64]:
+        del language  # tokens are the same in all
         exact.forget()
         logs = [exact.log_probability(data[:size]) for size in range(len(data) + 1)]
         return -np.diff(logs)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from corpora.errors import InputError
 from scaling.data.shards import Stream
 from scaling.evaluate.decoding import DecodingMethod, Passes
@@ -36,6 +38,7 @@ def compare_decoders(
     run: TrainedRun,
     stream: Stream,
     task: WritingTask,
+    names: Sequence[str],
     advance: Callable[[int], object] = lambda size: None,
 ) -> list[dict[str, Any]]:
     """Return a row for each way of decoding, plain decoding first.
@@ -44,11 +47,12 @@ def compare_decoders(
     columns as `scaling generate` gives them, over all texts.
 
     Args:
-        stream: of bytes, whose documents begin with the prompts.
+        stream: of bytes, whose documents begin with the prompts. names: of its languages.
         advance: called with the bytes of each text written.
 
     Raises:
-        InputError: the run cannot be decoded so, or no document is as long as a prompt.
+        InputError: the run cannot be decoded so, no document is as long as a prompt, or the run's
+            languages have thresholds of their own and one of these has none.
     """
     shape = run.spec.model.shape
     if not isinstance(shape, BltShape):
@@ -58,16 +62,18 @@ def compare_decoders(
         )
     for decoding in task.decodings:
         check_decoding(run, decoding)
-    prompts = prompts_of(stream, task)
+    found = prompts_of(stream, task)
+    read_in = run.in_each(np.array([language for _, language in found]), names)
+    prompts = [(read_in[language], prompt) for prompt, language in found]
     rows: list[dict[str, Any]] = []
     plain: list[bytes] = []
     ways = dict.fromkeys([DecodingMethod(), *task.decodings])
     for decoding in ways:
         passes, begun = Passes(), time.perf_counter()
         texts = []
-        for prompt in prompts:
+        for reads, prompt in prompts:
             one = Passes()
-            texts.append(b"".join(continue_text(run, prompt, task.size, GREEDY, decoding, one)))
+            texts.append(b"".join(continue_text(reads, prompt, task.size, GREEDY, decoding, one)))
             passes.add(one)
             advance(task.size)
         plain = plain or texts
@@ -87,18 +93,19 @@ def compare_decoders(
     return rows
 
 
-def prompts_of(stream: Stream, task: WritingTask) -> list[str]:
-    """Return the beginnings of the first documents that are long enough, whole characters.
+def prompts_of(stream: Stream, task: WritingTask) -> list[tuple[str, int]]:
+    """Return the beginnings of the first documents that are long enough, whole characters, and the
+    numbers of their languages.
 
     Raises:
         InputError: none is.
     """
-    found: list[str] = []
+    found: list[tuple[str, int]] = []
     for number in range(stream.document_count):
         document = stream.document(number)
         if len(document) >= task.prompt_bytes:
             data = document[: task.prompt_bytes].tobytes()
-            found.append(data.decode(errors="ignore"))
+            found.append((data.decode(errors="ignore"), int(stream.languages[number])))
         if len(found) == task.prompts:
             break
     if not found:

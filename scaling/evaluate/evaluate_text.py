@@ -165,12 +165,14 @@ def evaluate(
     if beside is not None:
         size = int(np.minimum(plain.held_out.document_bytes, beside_bytes).sum())
         advance = stage("averaging two runs", size)
-        average = average_runs(run, beside, plain.held_out, beside_bytes, advance)
+        codes = plain.manifest.languages
+        average = average_runs(run, beside, plain.held_out, beside_bytes, codes, advance)
     decoders: Sequence[Mapping[str, Any]] = ()
     if writing is not None:
         texts = (1 + len(writing.decodings)) * writing.prompts
         advance = stage("writing", texts * writing.size)
-        decoders = compare_decoders(run, plain.held_out, writing, advance)
+        codes = plain.manifest.languages
+        decoders = compare_decoders(run, plain.held_out, writing, codes, advance)
     languages = shards.manifest.languages
     return Evaluation(scores, languages, text.name, exact, exact_bytes, decoders, words, average)
 

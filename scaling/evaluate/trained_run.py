@@ -7,10 +7,13 @@ tokenizer.txt                   of a subword model: its tokenizer, by name, or b
 entropy_model/                  of entropy patches: the byte model's own run folder
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from corpora.errors import InputError, did_you_mean
@@ -72,6 +75,24 @@ class TrainedRun:
         assert patching is not None
         one = replace(patching, threshold=of_each[language], thresholds={})
         return replace(self, spec=replace(self.spec, patching=one))
+
+    def in_each(
+        self, languages: NDArray[np.integer], names: Sequence[str]
+    ) -> Mapping[int, "TrainedRun"]:
+        """Return the run as it reads each language of some documents; as it is where all share a
+        threshold.
+
+        Args:
+            languages: [documents], an index into `names`.
+
+        Raises:
+            InputError: one of the languages has no threshold.
+        """
+        patching, found = self.spec.patching, {}
+        for number in np.unique(languages).tolist():
+            apart = patching is not None and patching.thresholds
+            found[number] = self.in_language(names[number]) if apart else self
+        return found
 
 
 def open_run(folder: Path, device: torch.device | None = None) -> TrainedRun:

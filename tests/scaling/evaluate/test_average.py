@@ -1,7 +1,9 @@
 """Two runs on common ground, byte by byte, and a model of tokens that writes bytes."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from corpora.errors import InputError
 from corpora.open import open_corpus
 from scaling.data.windows import StaticPatches
 from scaling.evaluate.average import average_runs
+from scaling.evaluate.compare_decoders import WritingTask, compare_decoders
+from scaling.evaluate.decoding import DecodingMethod
 from scaling.evaluate.exact_bytes import ExactBytes
 from scaling.evaluate.generate import continue_text
 from scaling.evaluate.sampling import Sampling
@@ -40,7 +44,7 @@ def of_bytes(tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
 
 def test_each_run_scores_as_by_itself(latent: TrainedRun, of_bytes: TrainedRun) -> None:
     stream = byte_stream(TEXTS)
-    found = average_runs(latent, of_bytes, stream, 50)
+    found = average_runs(latent, of_bytes, stream, 50, ["eng"])
     first = score(latent.model, stream, 64, 4, StaticPatches(3), CPU)
     second = score(of_bytes.model, stream, 64, 4, None, CPU)
     assert found.nats[:, 0] == pytest.approx(first.document_nats, rel=1e-5)
@@ -50,10 +54,41 @@ def test_each_run_scores_as_by_itself(latent: TrainedRun, of_bytes: TrainedRun) 
 
 
 def test_a_run_beside_itself_gains_nothing(latent: TrainedRun) -> None:
-    found = average_runs(latent, latent, byte_stream(TEXTS), 20).to_json(None, 0.95, 50)
+    found = average_runs(latent, latent, byte_stream(TEXTS), 20, ["eng"]).to_json(None, 0.95, 50)
     assert found["gain"] == pytest.approx(0, abs=1e-12)
     assert found["bits_per_byte"] == pytest.approx(found["average_bits_per_byte"])
     assert found["bytes"] == 20 + 19  # cut where a character ends
+
+
+def test_each_language_is_read_by_its_own_threshold(tmp_path: Path) -> None:
+    latent_run(tmp_path, "entropy")
+    run = open_run(tmp_path)
+    patching = run.spec.patching
+    assert patching is not None
+
+    def cut(**threshold: Any) -> TrainedRun:
+        return replace(run, spec=replace(run.spec, patching=replace(patching, **threshold)))
+
+    low, high = cut(threshold=1.0), cut(threshold=7.0)
+    apart = cut(threshold=None, thresholds={"eng": 1.0, "rus": 7.0})
+    stream = replace(byte_stream(TEXTS), languages=np.array([0, 1], np.uint16))
+    names = ["eng", "rus"]
+    one, other = (average_runs(each, apart, stream, 20, names).nats for each in (low, high))
+    assert one[0, 0] == one[0, 1] == other[0, 1] and other[1, 0] == other[1, 1] == one[1, 1]
+    assert one[0, 0] != other[0, 0] and one[1, 0] != other[1, 0]
+    task = WritingTask([DecodingMethod.parse("speculate:2")], prompt_bytes=12, size=9)
+
+    def passes(run: TrainedRun, task: WritingTask, *texts: bytes) -> list[int]:
+        some = byte_stream(list(texts))
+        languages = stream.languages[[TEXTS.index(text) for text in texts]]
+        rows = compare_decoders(run, replace(some, languages=languages), task, names)
+        return [row["global_passes"] for row in rows]
+
+    by_one = zip(passes(low, task, TEXTS[0]), passes(high, task, TEXTS[1]), strict=True)
+    assert passes(apart, task, *TEXTS) == [a + b for a, b in by_one]
+    assert passes(low, task, *TEXTS) != passes(apart, task, *TEXTS)
+    with pytest.raises(InputError, match="no language 'deu'"):
+        average_runs(low, apart, stream, 20, ["eng", "deu"])
 
 
 def test_evaluate_with_another_run(latent: TrainedRun, of_bytes: TrainedRun) -> None:
