@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from corpora.errors import InputError, unreadable
+from corpora.errors import InputError, regular_file, unreadable
 
 _LONGEST_NAME = 80  # of the parts of a temporary name; the whole may have 255 bytes
 _LOGGER = logging.getLogger("corpora")
@@ -158,6 +158,25 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def read_bounded(path: Path, most: int, remedy: str = "pass a file") -> bytes:
+    """Return the content of a file that should be small.
+
+    Args:
+        most: bytes that it may have. remedy: what to do about another, for the message.
+
+    Raises:
+        InputError: it has more, is a folder, a pipe or a device, or cannot be read.
+    """
+    try:
+        with regular_file(path, remedy).open("rb") as file:
+            content = file.read(most + 1)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if len(content) > most:
+        raise InputError(f"{path}: more than {most >> 20} MiB, and no such file has that; {remedy}")
+    return content
 
 
 def file_sha256(path: Path) -> str:

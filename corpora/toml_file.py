@@ -15,9 +15,15 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from corpora.errors import InputError, did_you_mean, location, regular_file, unreadable
+from corpora.errors import InputError, did_you_mean, location
+from corpora.files import read_bounded
 
 _CONTRADICTION = "contradiction"
+_MOST_BYTES = 4 << 20
+# The library keeps every beginning of a dotted key: 60 KB of one would take gigabytes.
+_DEEPEST = 64
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+"""
+_DEEP_KEY = re.compile(rf"(?<![\w-])(?:{_PART}){{{_DEEPEST}}}")
 _SYNTAX_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 _Table = TypeVar("_Table", bound=BaseModel)
 
@@ -53,9 +59,7 @@ def read_text(file: Path) -> str:
         InputError: it cannot be read, or is not UTF-8.
     """
     try:
-        return regular_file(file).read_text(encoding="utf-8").removeprefix("\ufeff")
-    except OSError as error:
-        raise unreadable(file, error) from error
+        return read_bounded(file, _MOST_BYTES).decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{location(file, byte=error.start)}: invalid UTF-8; TOML is UTF-8, so save it as that"
@@ -68,6 +72,9 @@ def parsed(file: Path, text: str) -> dict[str, Any]:
     Raises:
         InputError: it is none; naming line and column.
     """
+    if deep := _DEEP_KEY.search(text):
+        first = text.count("\n", 0, deep.start()) + 1
+        raise InputError(f"{location(file, first)}: a key of more than {_DEEPEST} parts; fix it")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -3,8 +3,8 @@
 import csv
 import hashlib
 import io
-import json
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -14,11 +14,13 @@ import polars as pl
 
 from corpora.arguments import path as named_path
 from corpora.errors import InputError
-from corpora.files import read_bytes
+from corpora.files import read_bounded
+from corpora.json_file import MOST_BYTES, parsed
 from scaling.sweep.collect import load_runs
 from scaling.sweep.folder import SweepFolder
 
 TABLES = (".csv", ".parquet")
+_MOST_BYTES, _MOST_VALUES = 128 << 20, 10_000_000
 
 _NO_RECORD = "name the folder of the runs, or move the file out of it"
 
@@ -82,9 +84,10 @@ def load_table(source: RunsSource, name: str = "") -> LoadedTable:
     suffix = path.suffix.lower()
     if suffix not in TABLES:
         raise InputError(f"{path}: not a runs table; give .csv, .parquet or a folder of records")
-    content = read_bytes(path)
+    content = read_bounded(path, _MOST_BYTES, "give the runs alone")
     try:
         if suffix == ".parquet":
+            _check_size(path, content)
             frame = _unnested(pl.read_parquet(io.BytesIO(content)))
         else:
             if fault := _csv_fault(content):
@@ -98,6 +101,19 @@ def load_table(source: RunsSource, name: str = "") -> LoadedTable:
     if not frame.height:
         raise InputError(f"{path}: the table has no rows")
     return LoadedTable(frame, name, hashlib.sha256(content).hexdigest(), content, path.suffix)
+
+
+def _check_size(path: Path, content: bytes) -> None:
+    """Refuse a table that unpacks to more than can be held.
+
+    Raises:
+        polars.exceptions.PolarsError: it is no whole table.
+    """
+    table = pl.scan_parquet(io.BytesIO(content))
+    rows, columns = table.select(pl.len()).collect().item(), len(table.collect_schema())
+    if rows * columns > _MOST_VALUES:
+        what = f"{rows:,} rows of {columns:,} columns, and no table of runs has over"
+        raise InputError(f"{path}: {what} {_MOST_VALUES:,} values; give the runs alone")
 
 
 def _polars(source: object) -> pl.DataFrame:
@@ -172,7 +188,7 @@ def _load_records(folder: Path, name: str) -> LoadedTable:
     """Read `*.json`, one run each; counts nested under `params` and such become columns."""
     digest, rows = hashlib.sha256(), []
     for file in sorted(folder.glob("*.json")):
-        content = read_bytes(file)
+        content = read_bounded(file, MOST_BYTES, _NO_RECORD)
         digest.update(content)
         rows.append(_record(file, content))
     if not rows:
@@ -195,13 +211,13 @@ def _load_records(folder: Path, name: str) -> LoadedTable:
 
 def _record(file: Path, content: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(content)
-    except ValueError as error:
+        record = parsed(content)
+        row = _flat(record) if isinstance(record, dict) else {}
+    except (ValueError, RecursionError) as error:
         what = f"not JSON ({error}), and so no record of a run; {_NO_RECORD}"
         raise InputError(f"{file}: {what}") from error
     if not isinstance(record, dict):
         raise InputError(f"{file}: a record of a run is one JSON object; {_NO_RECORD}")
-    row = _flat(record)
     if not row:
         raise InputError(f"{file}: an empty record; {_NO_RECORD}")
     for name in _MEASURED:
@@ -236,7 +252,8 @@ def _csv_fault(content: bytes) -> str:
         header = next(rows, [])
         if len(header) == 1 and ";" in header[0]:
             return "line 1: columns are separated by semicolons; separate them by commas"
-        twice = next((name for name in header if header.count(name) > 1), None)
+        times = Counter(header)
+        twice = next((name for name in header if times[name] > 1), None)
         if twice is not None:
             return f"line 1: two columns are called {twice!r}; rename one"
         begun = rows.line_num + 1

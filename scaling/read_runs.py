@@ -81,6 +81,7 @@ def read_runs(
     if columns:
         frame = _as_told(frame, columns, source_name)
     frame, notes = _as_known(frame, source_name)
+    _check_kinds(frame, source_name)
     frame = frame.with_columns(
         pl.int_range(1, frame.height + 1).alias("row"),
         pl.col(name for name in TEXTS if name in frame.columns).cast(pl.String).fill_null(""),
@@ -103,6 +104,18 @@ def read_runs(
     frame = frame.select(pl.exclude("row"), "row")  # read again, it is the same table
     notes = (*notes, *of_logs, *worked_out, *merged)
     return Runs(frame, source_name, table.sha256, chosen, convention, excluded, notes)
+
+
+def _check_kinds(frame: pl.DataFrame, source: str) -> None:
+    """Refuse columns of what can be read as neither numbers nor text."""
+    words = (pl.Categorical, pl.Enum)
+    for name, kind in frame.schema.items():
+        number = name in NUMBERS or name in SIGNED or name == "steps"
+        if not number and name not in TEXTS:
+            continue
+        if kind.is_nested() or kind in (pl.Binary, pl.Object) or (number and kind in words):
+            what = "numbers" if number else "text"
+            raise InputError(f"{source}: {name} is a column of {kind}, not of {what}; convert it")
 
 
 def _none_left(excluded: tuple[Excluded, ...]) -> str:

@@ -23,9 +23,9 @@ import numpy as np
 from corpora.arguments import path
 from corpora.bootstrap import DocumentBootstrap
 from corpora.document import Batch
-from corpora.errors import InputError, did_you_mean
+from corpora.errors import InputError, did_you_mean, regular_file
 from corpora.files import written_whole
-from corpora.json_file import read_object
+from corpora.json_file import parsed, read_object
 from corpora.languages import begins_with
 from tokenize_lab.counts.documents import CountsByDocument
 from tokenize_lab.counts.fields import FIELDS
@@ -177,12 +177,12 @@ class Results:
 def measured_before(folder: Path) -> str:
     """Return what the measurement in a folder is of, in a few words; or "" where there is none."""
     try:
-        record = json.loads((folder / RECORD).read_text("utf-8"))
+        record = read_object(folder / RECORD, REMEDY)
+        if record is None:
+            return ""
         names = [[part["name"] for part in record[kind]] for kind in ("corpora", "tokenizers")]
         return " with ".join(", ".join(map(str, some)) for some in names)
-    except OSError:
-        return ""
-    except (ValueError, KeyError, TypeError):
+    except (InputError, KeyError, TypeError):
         return "something that can no longer be read"
 
 
@@ -199,7 +199,7 @@ def load_results(folder: Path) -> Results:
         raise _no_measurement(folder, RECORD)
     provenance = checked(record, folder / RECORD)
     try:
-        contents = {name: (folder / name).read_bytes() for name in _FILES}
+        contents = {name: _content(folder / name) for name in _FILES}
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _no_measurement(folder, Path(error.filename).name) from error
     except OSError as error:
@@ -213,9 +213,9 @@ def load_results(folder: Path) -> Results:
         [part["name"] for part in provenance[kind]] for kind in ("corpora", "tokenizers")
     )
     try:
-        samples = json.loads(contents["samples.json"])
+        samples = parsed(contents["samples.json"])
         counts = read_counts(contents["counts.parquet"], contents["histograms.parquet"])
-    except (ValueError, KeyError, RecursionError, pl.exceptions.PolarsError) as error:
+    except (ValueError, KeyError, pl.exceptions.PolarsError) as error:
         why = str(error).splitlines()[0]
         raise InputError(f"{folder}: a file is damaged ({why}); {REMEDY}") from error
     if not all(group.corpus in corpora and group.tokenizer in tokenizers for group in counts):
@@ -223,6 +223,10 @@ def load_results(folder: Path) -> Results:
         raise InputError(f"{folder}: a file is damaged ({what}); {REMEDY}")
     samples = checked_samples(samples, folder / "samples.json", corpora, tokenizers)
     return Results(counts, provenance, samples)
+
+
+def _content(path: Path) -> bytes:
+    return (regular_file(path, REMEDY) if path.exists() else path).read_bytes()
 
 
 def _no_measurement(folder: Path, missing: str) -> InputError:

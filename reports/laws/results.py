@@ -1,12 +1,12 @@
 """The laws of a folder: fits as `tokenize-lab scaling fit --out` wrote them, and their runs."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from corpora.errors import InputError
-from corpora.json_file import read_shape
+from corpora.files import read_bounded
+from corpora.json_file import MOST_BYTES, parsed, read_shape
 from reports.languages import language_name
 from reports.measured import Measured
 from reports.numbers import compact, power
@@ -192,8 +192,10 @@ def read_laws(folder: Path, measured: Measured | None = None) -> Laws | None:
 def _read_rows(path: Path) -> tuple[PublishedFigure, ...]:
     remedy = "run `scaling reproduce --out` again"
     try:
-        records = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
+        records = parsed(read_bounded(path, MOST_BYTES, remedy))
+    except InputError:
+        raise
+    except ValueError as error:
         raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
     records = read_shape(list[FigureRecord], records, str(path), remedy)
     try:

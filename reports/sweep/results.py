@@ -4,13 +4,14 @@ A sweep may still be running, and files of a run may be missing or damaged: the 
 with less said of it. Nothing is written.
 """
 
+import contextlib
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from corpora.errors import InputError
+from corpora.errors import InputError, regular_file
 from reports.numbers import power
 from scaling.flops import forward_flops_per_byte, training_flops_per_byte
 from scaling.record import SPEC, RunRecord, read_record, read_spec
@@ -25,6 +26,7 @@ K = TypeVar("K", bound=Hashable)
 LearningCurve = Sequence[tuple[float, float]]
 
 _FEW = 6  # mixtures that are looked at one by one, as texts are
+_LONGEST = 1 << 16  # bytes of a line of metrics; one has some hundreds
 PER_DECADE = 30  # stretches: each is 8 % longer than the one before
 
 
@@ -39,11 +41,7 @@ def read_curve(path: Path) -> LearningCurve:
     Lines that are torn, or hold no finite loss, are passed over.
     """
     sums: dict[int, tuple[int, float, float]] = {}
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError:
-        return []
-    for data, loss in filter(None, map(_point, lines)):
+    for data, loss in filter(None, map(_point, _lines(path))):
         stretch = math.floor(PER_DECADE * math.log10(data))
         n, all_data, losses = sums.get(stretch, (0, 0.0, 0.0))
         sums[stretch] = n + 1, all_data + data, losses + loss
@@ -53,6 +51,13 @@ def read_curve(path: Path) -> LearningCurve:
         (n, data, loss), (more, further, rest) = stretches.pop(-2), stretches.pop(-1)
         stretches.append((n + more, data + further, loss + rest))
     return [(data / n, loss / n) for n, data, loss in stretches]
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yield a file's lines, longer ones in parts; none of what is no file or cannot be read."""
+    with contextlib.suppress(OSError, InputError), regular_file(path).open("rb") as file:
+        while line := file.readline(_LONGEST):
+            yield line
 
 
 def _point(line: bytes) -> tuple[float, float] | None:

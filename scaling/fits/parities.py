@@ -1,13 +1,13 @@
 """Parity: the bytes that a language takes for what English says in one, wherever it is told."""
 
-import json
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
 from corpora.arguments import real, refused
 from corpora.errors import InputError
-from corpora.files import read_bytes
+from corpora.files import read_bounded
+from corpora.json_file import MOST_BYTES, parsed
 
 Parities = Mapping[str, float]
 GivenParities = str | PathLike[str] | Mapping[str, float] | None
@@ -48,8 +48,10 @@ def _measured(path: Path) -> dict[str, float]:
     if not path.is_file():
         raise InputError(f"`parity` {path}: no such file; `measure --json > {path}` writes one")
     try:
-        rows = json.loads(read_bytes(path))
+        rows = parsed(read_bounded(path, MOST_BYTES))
         found = {row["language"]: row["parity"] for row in rows if row["parity"] is not None}
+    except InputError:
+        raise
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"`parity` {path}: not what `measure --json` prints ({type(error).__name__})"

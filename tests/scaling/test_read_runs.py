@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -171,7 +172,7 @@ def test_bad_records_are_named(tmp_path: Path, change: dict[str, str] | None, sa
 
 def test_what_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "x.json").mkdir()
-    with pytest.raises(InputError, match=r"x\.json: cannot be read"):
+    with pytest.raises(InputError, match=r"x\.json: not a regular file but a folder"):
         read_runs(tmp_path)
     text = write(tmp_path, "1e18,4,1e7,2e9,1.2,many", header=HEADER + ",steps")
     with pytest.raises(InputError, match="row 1: steps is 'many', not a positive number"):
@@ -351,3 +352,43 @@ def test_nested_columns_are_named_by_their_path(tmp_path: Path) -> None:
         assert found.column("compute_flops", "test").tolist() == [1e15, 1e15]
     with pytest.raises(InputError, match=r"no column 'summary.val/bpd'"):
         read_runs(tmp_path / "runs.parquet", columns={"bits_per_byte": "summary.val/bpd"})
+
+
+def test_what_unpacks_to_more_than_can_be_held_is_one_line(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.parquet"
+    column = pl.Series("compute_flops", [1.0]).extend_constant(1.0, 60_000_000)
+    column.to_frame().write_parquet(bomb)
+    assert bomb.stat().st_size < 1 << 20
+    said = "60,000,001 rows of 1 columns, and no table of runs has over 10,000,000 values"
+    assert said in mistake(f"scaling fit {bomb} --law law2")
+    with (tmp_path / "runs.csv").open("wb") as sparse:
+        sparse.truncate((128 << 20) + 1)
+    assert "more than 128 MiB" in mistake(f"scaling fit {tmp_path / 'runs.csv'} --law law2")
+
+
+def test_a_header_without_end_is_compared_in_no_time(tmp_path: Path) -> None:
+    header = ",".join(f"c{i}" for i in range(200_000))
+    path = write(tmp_path, "1", header=f"{header},c7")
+    assert "line 1: two columns are called 'c7'" in mistake(f"scaling fit {path} --law law2")
+
+
+@pytest.mark.parametrize(
+    "record", ["[" * 100_000, '{"a":' * 100_000, '{"a":' * 900 + "1" + "}" * 900]
+)
+def test_a_record_nested_too_deep_is_one_line(tmp_path: Path, record: str) -> None:
+    (tmp_path / "run.json").write_text(record)
+    assert str(tmp_path) in mistake(f"scaling fit {tmp_path} --law law2")
+
+
+@pytest.mark.parametrize("value", [[1, 2], b"\xff", pl.lit("x").cast(pl.Categorical)])
+def test_a_column_of_something_else_is_one_line(tmp_path: Path, value: object) -> None:
+    column = value if isinstance(value, pl.Expr) else pl.lit(value)
+    frame = pl.read_csv(tables.path(tables.ISOFLOP)).with_columns(column.alias("compute_flops"))
+    frame.write_parquet(tmp_path / "runs.parquet")
+    said = mistake(f"scaling fit {tmp_path / 'runs.parquet'} --law law2")
+    assert "compute_flops is a column of " in said and "not of numbers" in said
+
+
+def test_a_record_that_is_a_pipe_is_one_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "run.json")
+    assert "a pipe or a device" in mistake(f"scaling fit {tmp_path} --law law2")

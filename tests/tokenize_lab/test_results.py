@@ -12,7 +12,7 @@ from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.errors import InputError
 from tokenize_lab.measurement import measure
-from tokenize_lab.results import Results, load_results
+from tokenize_lab.results import Results, load_results, measured_before
 
 
 def results() -> Results:
@@ -106,6 +106,26 @@ def test_a_damaged_file_is_one_clear_line(tmp_path: Path, name: str) -> None:
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(InputError, match="a file is damaged"):
         load_results(tmp_path)
+
+
+def test_a_table_of_more_rows_than_its_bytes_can_be_is_refused(tmp_path: Path) -> None:
+    results().save(tmp_path)
+    path, record = tmp_path / "counts.parquet", tmp_path / "provenance.json"
+    none = pl.Series("document", [None], pl.String)
+    none.extend_constant(None, 50_000_000).to_frame().write_parquet(path)
+    assert path.stat().st_size < 1 << 20
+    said = json.loads(record.read_text("utf-8"))
+    said["files"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    record.write_text(json.dumps(said), "utf-8")
+    with pytest.raises(InputError, match="50,000,001 rows in"):
+        load_results(tmp_path)
+
+
+def test_what_is_no_record_can_be_measured_over(tmp_path: Path) -> None:
+    assert measured_before(tmp_path) == ""
+    for content in (b"[" * 100_000, b"{}", b"[]", b'{"corpora": 3}', b"\xff"):
+        (tmp_path / "provenance.json").write_bytes(content)
+        assert measured_before(tmp_path) == "something that can no longer be read"
 
 
 def test_a_table_of_the_rows(tmp_path: Path) -> None:

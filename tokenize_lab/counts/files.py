@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PARTS = list(Group._fields)
 _ROWS_AT_ONCE = 1 << 16
+_MOST_ROWS_A_BYTE = 64  # counts of texts that are all the same take a byte for some rows
 _LAST_UNIT = 1 << 24  # units are few; a table is made of their numbers
 
 
@@ -32,6 +33,10 @@ def read_counts(counts: bytes, histograms: bytes) -> Mapping[Group, GroupCounts]
     """
     import polars as pl
 
+    for content in (counts, histograms):
+        rows = pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item()
+        if rows > _MOST_ROWS_A_BYTE * len(content):
+            raise ValueError(f"{rows:,} rows in {len(content):,} bytes")
     names = pl.scan_parquet(io.BytesIO(counts)).select("document").collect()["document"]
     if len(names) and not names.null_count():
         return _by_document(counts)

@@ -14,6 +14,7 @@ A table is an .npz of plain arrays, V ids long:
 The bytes of a text are the sum of `count` over its ids, less the prefix.
 """
 
+import zipfile
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -30,6 +31,7 @@ from tokenize_lab.tokenizer import BoolArray, IntArray, Tokenizer, TokenKind
 # What others call the bytes of each id.
 _COUNTS = ("count", "base_bytes", "token_bytes", "byte_counts", "bytes_per_token", "lengths")
 _SPACES, _BOUNDARIES = "has_leading_space", "is_boundary_token"
+_MOST_UNPACKED = 256 << 20  # bytes; a million ids take a quarter of them
 _MOST = 1 << 20  # bytes of one id, in a table that is to be believed
 
 
@@ -106,13 +108,22 @@ def read_byte_table(file: Path, size: int) -> ByteCounts:
     """
     regular_file(file, "pass an .npz of counts")
     try:
+        with zipfile.ZipFile(file) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > _MOST_UNPACKED:
+            raise InputError(
+                f"{file}: unpacks to {unpacked:,} bytes, and no table of a vocabulary has over"
+                f" {_MOST_UNPACKED >> 20} MiB"
+            )
         with np.load(file, allow_pickle=False) as arrays:
             found = {name: np.asarray(arrays[name]) for name in arrays.files}
-    except (OSError, ValueError, EOFError, AttributeError, KeyError) as error:
+    except InputError:
+        raise
+    except (OSError, ValueError, EOFError, AttributeError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{file}: not an .npz of plain arrays, as numpy.savez writes it without pickle"
         ) from error
-    except Exception as error:  # what zipfile and zlib raise on torn files
+    except Exception as error:  # what zlib raises on torn files
         raise InputError(f"{file}: not a whole .npz ({error})".splitlines()[0]) from error
     names = [name for name in _COUNTS if name in found]
     if _SPACES in found and "base_bytes" in found and "count" not in found:
@@ -125,16 +136,16 @@ def read_byte_table(file: Path, size: int) -> ByteCounts:
             "the array one of these"
         )
     count = found[names[0]]
-    whole = count.ndim == 1 and np.issubdtype(count.dtype, np.number)
+    whole = count.ndim == 1 and count.dtype.kind in "iuf"
     if not whole or not (np.mod(count, 1) == 0).all() or (count < 0).any() or (count > _MOST).any():
         raise InputError(f"{file}: {names[0]} is no list of bytes of each id, whole numbers from 0")
     nothing = np.zeros(len(count), np.bool_)
     ruled = names[0] == "base_bytes"
     flags = [found.get(name, nothing) if ruled else nothing for name in (_SPACES, _BOUNDARIES)]
     for array in (count, *flags):
-        if array.shape != (size,):
+        if array.shape != (size,) or array.dtype.kind not in "biuf":
             raise InputError(
-                f"{file}: {names[0]} is of {len(array)} ids, and the tokenizer has {size}; give the"
+                f"{file}: {names[0]} is of {array.size} ids, and the tokenizer has {size}; give the"
                 " table of this tokenizer"
             )
     return ByteCounts(

@@ -227,9 +227,14 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
         "torn": {"count": np.full(32_000, 0.5)},
         "negative": {"base_bytes": np.full(32_000, -1)},
         "unknown": {"one": np.ones(5), "two": np.ones(5)},
+        "complex": {"count": np.ones(32_000, np.complex64)},
+        "flag": {"base_bytes": np.ones(32_000), "has_leading_space": np.array(True)},
+        "words": {"base_bytes": np.ones(32_000), "has_leading_space": np.array(["x"] * 32_000)},
     }.items():
         np.savez(tmp_path / f"{name}.npz", allow_pickle=False, **arrays)
         assert f"{name}.npz" in mistake(f"{line} --check {tmp_path}/{name}.npz")
+    np.savez_compressed(tmp_path / "bomb.npz", count=np.zeros(1 << 28, np.uint8))
+    assert "bomb.npz: unpacks to 268," in mistake(f"{line} --check {tmp_path}/bomb.npz")
     (tmp_path / "text.npz").write_text("no archive")
     assert "not" in mistake(f"{line} --check {tmp_path}/text.npz")
     np.savez(tmp_path / "pickled.npz", count=np.array([{}], dtype=object))
