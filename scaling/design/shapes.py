@@ -99,7 +99,7 @@ class BestVocabulary(TypedDict):
     files: dict[str, str]
 
 
-class Vocabulary(TypedDict):
+class VocabularyTried(TypedDict):
     """A vocabulary among others: its loss, cost, and rates by language."""
 
     name: str
@@ -109,14 +109,14 @@ class Vocabulary(TypedDict):
     rates: dict[str, Magnitude]
 
 
-class VocabularyServed(Vocabulary):
+class VocabularyServed(VocabularyTried):
     """The best where so much is served."""
 
     served_bytes: Amount
     train_share: Share
 
 
-class VocabularyAtHand(Vocabulary):
+class VocabularyAtHand(VocabularyTried):
     """One that comes with the package, and its price."""
 
     price_bits_per_byte: float
@@ -158,7 +158,7 @@ class DesignContent(TypedDict):
     refused: list[SplitterRefused]
     candidates: list[CandidateTried]
     best: BestVocabulary
-    frontier: list[Vocabulary]
+    frontier: list[VocabularyTried]
     serving: list[VocabularyServed]
     constraints: dict[str, ConstraintCost]
     shipped: list[VocabularyAtHand]
