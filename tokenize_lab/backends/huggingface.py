@@ -231,7 +231,12 @@ def huggingface_from_text(text: str, spec: str, name: str, place: str) -> Huggin
     if problem:
         raise InputError(f"{place}: no way from its tokens back to bytes: {problem}")
     added = engine.get_added_tokens_decoder()
-    size = _size(engine, place)
+    ids = engine.get_vocab(with_added_tokens=True).values()
+    if not ids:
+        raise InputError(f"{place}: its vocabulary is empty")
+    refuse_gaps(place, max(ids), len(ids))
+    size = max(ids) + 1
+    del ids  # 127 MB of a million tokens
     model = _model_facts(engine.model)
     with refused_text(spec):
         vocabulary, frame = _vocabulary(engine, size, model)
@@ -270,15 +275,6 @@ def huggingface_from_text(text: str, spec: str, name: str, place: str) -> Huggin
     if isinstance(tokenizer.fast, FastPath) and not _same_ids(tokenizer):
         return replace(tokenizer, fast="tiktoken gives other ids on a probe")
     return tokenizer
-
-
-def _size(engine: Any, place: str) -> int:
-    """Return how many ids there are, of tokens or not."""
-    ids = engine.get_vocab(with_added_tokens=True).values()
-    if not ids:
-        raise InputError(f"{place}: its vocabulary is empty")
-    refuse_gaps(place, max(ids), len(ids))
-    return int(max(ids)) + 1
 
 
 def _with_engine(tokenizer: HuggingFaceTokenizer, engine: Any) -> HuggingFaceTokenizer:
