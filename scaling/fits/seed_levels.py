@@ -1,7 +1,7 @@
 """What the runs of one seed share: a level of their own.
 
-A seed draws the order of the text besides the first weights, so short runs of one seed have read the
-same part of it, and all end higher or lower than those of another: more so than sizes and rates
+A seed draws the order of the text besides the first weights, so short runs of one seed have read
+the same part of it, and all end higher or lower than those of another: by more than sizes and rates
 differ. Where the seeds trained different sizes, a fit without their levels would take that for what
 a size is worth; in any case it would take it for noise.
 """
@@ -27,8 +27,8 @@ def seeds_of(runs: Runs) -> Seeds | None:
 def seed_contrasts(runs: Runs, design: Array) -> Array:
     """Return [n, seeds - 1] columns by which seeds differ; those of one run of each seed sum to 0.
 
-    So a level in [n, p] `design` stays what it was: that of the mean seed. There are no columns where
-    a seed has a single run, or where seeds cannot be told from what the design has.
+    So a level in [n, p] `design` stays what it was: that of the mean seed. There are no columns
+    where a seed has a single run, or where seeds cannot be told from what the design has.
     """
     none, seeds = np.empty((len(design), 0)), seeds_of(runs)
     if seeds is None:
@@ -45,12 +45,16 @@ def seed_contrasts(runs: Runs, design: Array) -> Array:
 
 
 def seed_finding(contrasts: Array, differences: Array, loss: str) -> list[Finding]:
-    """Return a note on the levels of seeds, if they have any; [seeds - 1] how they differ."""
+    """Return a note on the levels of seeds, if they have any.
+
+    Args:
+        contrasts: [n, seeds - 1], of `seed_contrasts`.
+        differences: [seeds - 1] their coefficients, in the unit of the loss.
+        loss: name of the estimate that is the mean seed's.
+    """
     if not contrasts.shape[1]:
         return []
     levels = np.append(differences, -differences.sum())
-    text = (
-        f"each of the {len(levels)} seeds has a level of its own, {np.ptp(levels):.3g} apart at most;"
-        f" {loss} is that of the mean seed"
-    )
+    text = f"each of the {len(levels)} seeds has a level of its own, {np.ptp(levels):.3g} apart at"
+    text += f" most; {loss} is that of the mean seed"
     return [note("seeds", text)]
