@@ -6,6 +6,7 @@ name: the next command would need a network, and trust what it is given then as 
 first.
 """
 
+import errno
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.packages import cache_folder, packages_folder
 
 COUNTS = "counts"
+_ATTEMPTS = 20
 
 
 class KeptKind(NamedTuple):
@@ -67,11 +69,20 @@ def clear_kept(counts: Path, kinds: Sequence[str]) -> list[KeptKind]:
                 if not removed(Path(entry.path)):
                     raise InputError(f"{entry.path}: cannot be removed; see who may write there")
             continue
-        try:
-            shutil.rmtree(kind.folder)
-        except OSError as error:
-            raise InputError(f"{kind.folder}: cannot be removed ({error.strerror})") from error
+        _remove(Path(kind.folder))
     return gone
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that another command may be removing, or filling again, meanwhile."""
+    for _ in range(_ATTEMPTS):
+        if not folder.exists():
+            return
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                raise InputError(f"{folder}: cannot be removed ({error.strerror})") from error
 
 
 def _folders() -> list[Path]:
