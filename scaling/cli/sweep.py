@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from scaling.sweep.folder import SweepFolder
     from scaling.sweep.plan import SweepPlan
     from scaling.sweep.status import SweepStatus
+    from scaling.train.machine import MachineSettings
     from scaling.tune.rates import RateCheck
 
 
@@ -137,92 +138,135 @@ def sweep(
     _check_engine(engine, address, gpus_per_run)
     prepare_only = prepare_only or pack is not None
     _check_preparing(prepare_only, pack, pack_limit, tune)
-    from scaling.sweep.local import run_local
-    from scaling.sweep.pack import PACK_LIMIT, pack_sweep
-    from scaling.sweep.plan import PlanningStoppedError, plan_sweep, train_byte_model, write_plan
-    from scaling.sweep.queue import status_line
-    from scaling.sweep.status import StatusReader
-    from scaling.sweep.text import plan_text
-    from scaling.train.device import device_names
-    from scaling.train.memory import refuse_what_does_not_fit
-    from scaling.train.progress import ProgressPrinter, stop_on_signal
-    from tokenize_lab.progress import progress
-
     file, path, folder = read_sweep(spec, corpus, out, mixtures, mixture_seed)
-    machine = machine_settings(device, precision, 1, micro_rows, compile, shortcuts, together)
-    begun = time.monotonic()
-
-    def live_line(status: "SweepStatus") -> str:
-        return status_line(status, time.monotonic() - begun)
-
-    def prepared(file: "SweepFile", folder: "SweepFolder") -> "SweepPlan":
-        """Plan a sweep, and write what is to be run; one that was told to stop exits."""
-        try:
-            with progress(bytes=False) as bars:
-                plan = plan_sweep(
-                    file,
-                    path,
-                    folder,
-                    bars.stage,
-                    settings=machine,
-                    workers=workers,
-                    calibrate=not no_calibration and not prepare_only,
-                    elsewhere=prepare_only,
-                    train_byte_model=partial(train_byte_model, device=device),
-                )
-        except PlanningStoppedError as stopped:
-            raise typer.Exit(stopped.exit_code) from None
-        if not as_json:
-            # Not what was asked for, but what is about to happen.
-            typer.echo("".join(drawn(plan_text(plan), stderr=True)), nl=False, err=True)
-        write_plan(folder, file.name, plan.runs)
-        return plan
-
+    here = _Machine(
+        path=path,
+        device=device,
+        settings=machine_settings(device, precision, 1, micro_rows, compile, shortcuts, together),
+        workers=workers,
+        calibrate=not no_calibration and not prepare_only,
+        elsewhere=prepare_only,
+        on_ray={"address": address, "gpus_per_run": gpus_per_run}
+        if engine is SweepEngine.RAY
+        else None,
+        retry_failed=retry_failed,
+        as_json=as_json,
+    )
     if prepare_only:
-        runs = prepared(file, folder).runs
+        from scaling.sweep.pack import PACK_LIMIT, pack_sweep
+
+        runs = here.prepared(file, folder).runs
         size = None
         if pack is not None:
             size = pack_sweep(folder, pack, limit=pack_limit or PACK_LIMIT)
         _print_prepared(spec, folder, len(runs), pack, size, as_json)
         return
+    checks = here.checked(file, folder) if tune else []
+    status = here.train(file, folder)
+    law = "mixture" if file.mixtures else "isoflop-surface"
+    _print_end(folder.path, status, time.monotonic() - here.begun, checks, law, as_json)
+    if status.counts["failed"] or not status.ended:
+        raise typer.Exit(1)
 
-    def train(file: "SweepFile", folder: "SweepFolder") -> "SweepStatus":
+
+@dataclass(frozen=True, kw_only=True)
+class _Machine:
+    """Where a sweep is prepared or trained, and how; attributes as the command's options.
+
+    Attributes:
+        path: of the sweep's file. elsewhere: whether it is trained on another machine.
+        on_ray: how on a Ray cluster; None for this machine.
+    """
+
+    path: Path
+    device: str
+    settings: "MachineSettings"
+    workers: int | None
+    calibrate: bool
+    elsewhere: bool
+    on_ray: dict[str, Any] | None
+    retry_failed: bool
+    as_json: bool
+    begun: float = field(default_factory=time.monotonic)
+
+    def prepared(self, file: "SweepFile", folder: "SweepFolder") -> "SweepPlan":
+        """Plan a sweep, and write what is to be run; one that was told to stop exits."""
+        from scaling.sweep.plan import (
+            PlanningStoppedError,
+            plan_sweep,
+            train_byte_model,
+            write_plan,
+        )
+        from scaling.sweep.text import plan_text
+        from tokenize_lab.progress import progress
+
+        try:
+            with progress(bytes=False) as bars:
+                plan = plan_sweep(
+                    file,
+                    self.path,
+                    folder,
+                    bars.stage,
+                    settings=self.settings,
+                    workers=self.workers,
+                    calibrate=self.calibrate,
+                    elsewhere=self.elsewhere,
+                    train_byte_model=partial(train_byte_model, device=self.device),
+                )
+        except PlanningStoppedError as stopped:
+            raise typer.Exit(stopped.exit_code) from None
+        if not self.as_json:
+            # Not what was asked for, but what is about to happen.
+            typer.echo("".join(drawn(plan_text(plan), stderr=True)), nl=False, err=True)
+        write_plan(folder, file.name, plan.runs)
+        return plan
+
+    def train(self, file: "SweepFile", folder: "SweepFolder") -> "SweepStatus":
         """Train a sweep, and return how it stands; one that was told to stop exits."""
-        plan = prepared(file, folder)
-        with stop_on_signal() as stop, ProgressPrinter(live_line) as printer:
-            shared: dict[str, Any] = {"retry_failed": retry_failed, "watch": printer, "stop": stop}
-            if engine is SweepEngine.RAY:
-                from scaling.cluster.driver import run_ray
+        from scaling.sweep.queue import status_line
+        from scaling.train.progress import ProgressPrinter, stop_on_signal
 
-                gpus = {"auto": None, "cpu": 0.0}.get(device, 1.0)
-                gpus = gpus if gpus_per_run is None else gpus_per_run
-                shared |= {"address": address, "gpus_per_run": gpus, "at_once": workers}
-                status = run_ray(folder, settings=machine, **shared)
-            else:
-                devices, left = device_names(device), StatusReader(folder).specs_left()
-                refuse_what_does_not_fit(left, machine, devices, plan.workers)
-                shared |= {"devices": devices, "workers_per_device": plan.workers}
-                status = run_local(folder, settings=machine, **shared)
+        def live_line(status: "SweepStatus") -> str:
+            return status_line(status, time.monotonic() - self.begun)
+
+        plan = self.prepared(file, folder)
+        with stop_on_signal() as stop, ProgressPrinter(live_line) as printer:
+            status = self._trained(folder, plan.workers, watch=printer, stop=stop)
             printer.write(status)
         if stop.signal is not None and not status.ended:
             sys.stderr.write(f"{folder.path}: saved; run again to go on\n")
             raise typer.Exit(stop.exit_code)
         return status
 
-    checks = []
-    if tune:
+    def _trained(self, folder: "SweepFolder", workers: int, **watched: Any) -> "SweepStatus":
+        """Train the runs of a folder, `workers` at once on a device."""
+        shared = {"settings": self.settings, "retry_failed": self.retry_failed, **watched}
+        if self.on_ray is not None:
+            from scaling.cluster.driver import run_ray
+
+            gpus = {"auto": None, "cpu": 0.0}.get(self.device, 1.0)
+            asked = self.on_ray["gpus_per_run"]
+            shared["gpus_per_run"] = gpus if asked is None else asked
+            return run_ray(folder, address=self.on_ray["address"], at_once=self.workers, **shared)
+        from scaling.sweep.local import run_local
+        from scaling.sweep.status import StatusReader
+        from scaling.train.device import device_names
+        from scaling.train.memory import refuse_what_does_not_fit
+
+        devices, left = device_names(self.device), StatusReader(folder).specs_left()
+        refuse_what_does_not_fit(left, self.settings, devices, workers)
+        return run_local(folder, devices=devices, workers_per_device=workers, **shared)
+
+    def checked(self, file: "SweepFile", folder: "SweepFolder") -> Sequence["RateCheck"]:
+        """Train the grid's ends at several learning rates, and return what came of it."""
         from scaling.tune.rates import check_file, make_check_folder, rate_checks
 
-        checked = make_check_folder(folder)
-        train(check_file(file), checked)
-        checks = rate_checks(checked)
-        if not as_json:
+        beside = make_check_folder(folder)
+        self.train(check_file(file), beside)
+        checks = rate_checks(beside)
+        if not self.as_json:
             _print_checks(checks)
-    status = train(file, folder)
-    law = "mixture" if file.mixtures else "isoflop-surface"
-    _print_end(folder.path, status, time.monotonic() - begun, checks, law, as_json)
-    if status.counts["failed"] or not status.ended:
-        raise typer.Exit(1)
+        return checks
 
 
 def _print_checks(checks: Sequence["RateCheck"]) -> None:

@@ -18,21 +18,33 @@ DIVERGED = ENDED - {"model.safetensors"}
 FAILED = {"record.json", "spec.json"}
 
 
-TRUNKS = """\
+def blt_arm(rates: str, width: int = 16, patching: str = "static", bytes_seen: int = 0) -> str:
+    """Return an arm of a sweep's file: byte latent transformers of one layer, `width` wide.
+
+    `bytes_seen`: by the byte model that cuts their patches, if one does.
+    """
+    byte_model = f"{{ layers = 1, dim = {width}, train_bytes = {bytes_seen} }}"
+    return f"""\
+[[arms]]
+family = "blt"
+sizes = [[1, {width}]]
+local_layers = 1
+local_dim = {width}
+cross_factor = 1
+patching = "{patching}"
+{f"entropy_model = {byte_model}" if bytes_seen else ""}
+compression_rates = {rates}
+"""
+
+
+TRUNKS = f"""\
 name = "trunks"
 compute_flops = [1e8, 2e8, 4e8]
 seeds = [0, 1]
 [texts.english]
 corpus = ["embedded:eng_Latn"]
 held_out_bytes = 1000
-[[arms]]
-family = "blt"
-sizes = [[1, 16]]
-local_layers = 1
-local_dim = 16
-cross_factor = 1
-patching = "static"
-compression_rates = [4]
+{blt_arm("[4]")}
 [training]
 batch_bytes = 256
 context_bytes = 64

@@ -22,23 +22,13 @@ from scaling.sweep.run_folder import CHECKPOINT, LOCK, WEIGHTS
 from scaling.train.metrics import METRICS
 from tests.cli import answer, command
 from tests.conftest import ROOT
-from tests.scaling.sweep.sweeps import TRUNKS, all_remains, planned, statuses, tiny
+from tests.scaling.sweep.sweeps import TRUNKS, all_remains, blt_arm, planned, statuses, tiny
 from tests.scaling.sweep.test_kills import until
 from tests.scaling.train.runs import CPU, ended, python, remains, run, started
 from tests.scaling.train.test_bare_box import ABSENT, BLOCKER
 
 # Two rates whose patches are cut in one text, by a byte model.
-ENTROPY = """
-[[arms]]
-family = "blt"
-sizes = [[1, 8]]
-local_layers = 1
-local_dim = 8
-cross_factor = 1
-patching = "entropy"
-entropy_model = { layers = 1, dim = 8, train_bytes = 20_000 }
-compression_rates = [2, 3]
-"""
+ENTROPY = blt_arm("[2, 3]", width=8, patching="entropy", bytes_seen=20_000)
 
 
 def members(pack: Path) -> dict[str, bytes]:

@@ -28,23 +28,14 @@ from scaling.train.memory import state_bytes, step_bytes
 from scaling.train.timing import seconds_per_byte
 from tests.cli import answer, command, mistake
 from tests.scaling.config.test_sweep_file import BLT, TRAINING
+from tests.scaling.sweep.sweeps import blt_arm
 from tests.scaling.train.runs import CPU, blt_spec, rows_tried, small_shards
 
 QUICK = "--no-calibration --device cpu"
 TEXT = '[texts.english]\ncorpus = ["embedded:eng_Latn"]\nheld_out_bytes = 1000\n'
 SMALL = 'name = "small"\ncompute_flops = [2e7]\n' + TEXT
 SUBWORD = '[[arms]]\nfamily = "subword"\nsizes = [[1, 16]]\ntokenizers = ["byte", "bpe:300"]\n'
-ENTROPY = """\
-[[arms]]
-family = "blt"
-sizes = [[1, 16]]
-local_layers = 1
-local_dim = 16
-cross_factor = 1
-patching = "entropy"
-compression_rates = [3]
-entropy_model = { layers = 1, dim = 16, train_bytes = 512 }
-"""
+ENTROPY = blt_arm("[3]", patching="entropy", bytes_seen=512)
 GRID = SMALL + BLT.replace("[2, 4.0, 8]", "[4]") + SUBWORD + ENTROPY + TRAINING
 
 
