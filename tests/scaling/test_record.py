@@ -236,7 +236,7 @@ def test_one_that_is_removed_while_it_is_looked_for_is_none(
         return regular_file(path, remedy)
 
     write_record(tmp_path, record_of())
-    monkeypatch.setattr("corpora.json_file.regular_file", removed)
+    monkeypatch.setattr("corpora.files.regular_file", removed)
     assert read_record(tmp_path) is None
 
 
