@@ -11,9 +11,16 @@ import scaling
 from scaling.fits.isoflop import fit_parabolas, fit_surfaces
 from scaling.read_runs import read_runs
 from scaling.result import FitResult
+from scaling.runs import Runs
 
 EXPERIMENTS = Path(scaling.__file__).parent / "experiments"
 ENGLISH = EXPERIMENTS / "results" / "english_3e12.csv"
+
+
+def of_budget(runs: Runs, budget: float) -> Runs:
+    """Return the static runs of a budget."""
+    static = (runs.rows["tokenization"] == "static").to_numpy()
+    return runs.only(static & (runs.column("compute_flops", "test") == budget))
 
 
 def findings(fit: FitResult) -> set[str]:
@@ -73,6 +80,39 @@ def test_tuned_runs_bound_the_best_size_and_rate_of_the_english_novels() -> None
         assert found is not None and other is not None
         assert low < found.low < tuned.estimates[name] < found.high < high < other.high
         assert tuned.estimates[name] < before.estimates[name]
+
+
+def both_seeds() -> Runs:
+    """The static runs of both grids of novels."""
+    tables = [
+        pl.read_csv(EXPERIMENTS / "results" / name) for name in ("english.csv", "english_1e13.csv")
+    ]
+    return read_runs(pl.concat(tables).filter(pl.col("tokenization") == "static"), "both seeds")
+
+
+def test_a_second_seed_moves_no_bowl_and_narrows_it() -> None:
+    (one,) = fit_surfaces(of_budget(read_runs(EXPERIMENTS / "results" / "english.csv"), 3e12))
+    (two,) = fit_surfaces(of_budget(both_seeds(), 3e12))
+    for name in ("compression_rate_opt", "bytes_per_param_opt"):
+        alone = one.intervals[name]
+        assert alone is not None and two.estimates[name] in alone
+    both = two.intervals["bytes_per_param_opt"]
+    assert alone is not None and both is not None
+    assert both.high - both.low < alone.high - alone.low
+    assert "seeds" in findings(two) and "seeds" not in findings(one)
+
+
+def test_at_the_largest_budget_the_best_rate_has_left_the_grid() -> None:
+    runs = of_budget(both_seeds(), 1e13)
+    (fit,) = fit_surfaces(runs)
+    assert "minimum outside the grid" in findings(fit)
+    rows = runs.rows.with_columns(pl.col("compression_rate").round())
+    at = {
+        rate: rows.filter(pl.col("compression_rate") == rate).sort("global_params")["bits_per_byte"]
+        for rate in (1, 2, 4)
+    }
+    assert (at[2] < at[4]).all() and len(at[2]) == 5
+    assert at[1].min() == rows["bits_per_byte"].min() and at[1].arg_min() == 2
 
 
 def test_tuned_runs_end_lower() -> None:
