@@ -18,6 +18,7 @@ from typing import Any
 
 from corpora.errors import InputError, regular_file, unreadable
 
+_PIECE = 1 << 20  # bytes read at once
 _LONGEST_NAME = 80  # of the parts of a temporary name; the whole may have 255 bytes
 _LOGGER = logging.getLogger("corpora")
 
@@ -169,14 +170,18 @@ def read_bounded(path: Path, most: int, remedy: str = "pass a file") -> bytes:
     Raises:
         InputError: it has more, is a folder, a pipe or a device, or cannot be read.
     """
+    pieces, size = [], 0
     try:
         with regular_file(path, remedy).open("rb") as file:
-            content = file.read(most + 1)
+            # Asked for `most` at once, Python would take so much memory before it reads any.
+            while size <= most and (piece := file.read(_PIECE)):
+                pieces.append(piece)
+                size += len(piece)
     except OSError as error:
         raise unreadable(path, error) from error
-    if len(content) > most:
+    if size > most:
         raise InputError(f"{path}: more than {most >> 20} MiB, and no such file has that; {remedy}")
-    return content
+    return b"".join(pieces)
 
 
 def file_sha256(path: Path) -> str:

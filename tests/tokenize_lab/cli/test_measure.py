@@ -330,7 +330,7 @@ def test_explain_says_which_engine_serves_and_measures_nothing(tmp_path: Path) -
     assert not v3["shared"] and v3["shared_with"] == [] and v3["cut_rule"] is None
     assert "does not split" in v3["reason"]
     table = command(f"{line} --explain").stdout
-    assert "whole texts" in table and "chunks (gpt)" in table
+    assert "whole texts" in table and "chunks (gpt-runs)" in table
     assert not out.exists()
 
 
