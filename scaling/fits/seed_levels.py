@@ -14,6 +14,7 @@ from scaling.fits.findings import note
 from scaling.result import Finding
 from scaling.runs import Runs
 
+_MOST_SEEDS = 64  # with levels; more of them are rather the numbers of runs
 Seeds = np.ndarray[tuple[int], np.dtype[np.str_]]
 
 
@@ -28,13 +29,14 @@ def seed_contrasts(runs: Runs, design: Array) -> Array:
     """Return [n, seeds - 1] columns by which seeds differ; those of one run of each seed sum to 0.
 
     So a level in [n, p] `design` stays what it was: that of the mean seed. There are no columns
-    where a seed has a single run, or where seeds cannot be told from what the design has.
+    where a seed has a single run, where there are more seeds than anyone repeats a grid with, or
+    where they cannot be told from what the design has.
     """
     none, seeds = np.empty((len(design), 0)), seeds_of(runs)
     if seeds is None:
         return none
     _, number, counts = np.unique(seeds, return_inverse=True, return_counts=True)
-    if counts.min() < 2:
+    if counts.min() < 2 or len(counts) > _MOST_SEEDS:
         return none
     each = np.eye(len(counts))[number]
     contrasts = each[:, :-1] - each[:, -1:]

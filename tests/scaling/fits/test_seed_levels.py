@@ -87,3 +87,11 @@ def test_seeds_that_cannot_be_told_from_the_grid_have_no_levels() -> None:
     assert contrasts(list(range(n))) == 0  # a seed of a single run
     assert contrasts((rate == rate.min()).astype(int).tolist()) == 0  # a seed for each rate
     assert contrasts([0] * n) == 0
+
+
+def test_numbers_of_runs_are_no_seeds_of_a_grid() -> None:
+    """A column for each of thousands would take gigabytes."""
+    rows = pl.concat([two_seeds(0.05).rows] * 200)
+    pairs = rows.with_columns(pl.Series("seed", np.arange(len(rows)) // 2))
+    runs = replace(PLANTED.runs, rows=pairs)
+    assert seed_contrasts(runs, np.ones((len(runs), 1))).shape == (len(runs), 0)
