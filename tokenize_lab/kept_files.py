@@ -83,6 +83,7 @@ def _remove(folder: Path) -> None:
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
                 raise InputError(f"{folder}: cannot be removed ({error.strerror})") from error
+    raise InputError(f"{folder}: is filled again as it is removed; wait for who writes there")
 
 
 def _folders() -> list[Path]:
