@@ -100,16 +100,27 @@ def read_object(path: Path, remedy: str) -> dict[str, Any] | None:
     if status(path) is None:
         return None
     try:
-        value = parsed(read_bounded(path, MOST_BYTES, remedy))
+        value = read_value(path, remedy)
     except InputError:
         if status(path) is None:  # it was removed just now
             return None
         raise
-    except ValueError as error:
-        raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
     if not isinstance(value, dict):
         raise InputError(f"{path}: cannot be read (not an object); {remedy}")
     return value
+
+
+def read_value(path: Path, remedy: str) -> Any:
+    """Return the value that a JSON file holds.
+
+    Raises:
+        InputError: it cannot be read, is no JSON, or is more than can be held; naming the remedy.
+    """
+    content = read_bounded(path, MOST_BYTES, remedy)
+    try:
+        return parsed(content)
+    except ValueError as error:
+        raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
 
 
 def parsed(content: bytes) -> Any:

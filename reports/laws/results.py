@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from corpora.errors import InputError
-from corpora.files import read_bounded
-from corpora.json_file import MOST_BYTES, parsed, read_shape
+from corpora.json_file import read_shape, read_value
 from reports.languages import language_name
 from reports.measured import Measured
 from reports.numbers import compact, power
@@ -191,13 +190,7 @@ def read_laws(folder: Path, measured: Measured | None = None) -> Laws | None:
 
 def _read_rows(path: Path) -> tuple[PublishedFigure, ...]:
     remedy = "run `scaling reproduce --out` again"
-    try:
-        records = parsed(read_bounded(path, MOST_BYTES, remedy))
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
-    records = read_shape(list[FigureRecord], records, str(path), remedy)
+    records = read_shape(list[FigureRecord], read_value(path, remedy), str(path), remedy)
     try:
         return tuple(map(PublishedFigure.of_record, records))
     except ValueError as error:

@@ -47,11 +47,10 @@ def given_parities(given: GivenParities) -> dict[str, float]:
 def _measured(path: Path) -> dict[str, float]:
     if not path.is_file():
         raise InputError(f"`parity` {path}: no such file; `measure --json > {path}` writes one")
+    content = read_bounded(path, MOST_BYTES)
     try:
-        rows = parsed(read_bounded(path, MOST_BYTES))
+        rows = parsed(content)
         found = {row["language"]: row["parity"] for row in rows if row["parity"] is not None}
-    except InputError:
-        raise
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"`parity` {path}: not what `measure --json` prints ({type(error).__name__})"
