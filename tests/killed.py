@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.scaling.mixtures.planted import runs_table
+from tests.scaling.sweep.sweeps import blt_arm
 
 TOKENIZER = "tokenizers train --kind bpe text.jsonl --vocab-size 290 --out t"
 _TRAIN = "tokenizers train text.jsonl --vocab-size 300 --out out --kind"
@@ -91,45 +92,41 @@ window_bytes = 16
 steps = 3
 batch_bytes = 256
 """
-_SWEEP_FILE = """name = "small"
-compute_flops = [2e7]
+
+
+def _sweep_file(name: str, budgets: str, arms: str, more: str = "") -> str:
+    return f"""
+name = "{name}"
+compute_flops = {budgets}
 [texts.short]
 corpus = ["text.jsonl"]
 held_out_bytes = 300
-[[arms]]
-family = "subword"
-sizes = [[1, 16]]
-tokenizers = ["byte"]
+{arms}
 [training]
 batch_bytes = 256
 context_bytes = 64
 window_bytes = 16
+{more}
 """
+
+
+def _subword_arm(tokenizer: str) -> str:
+    return f"""
+[[arms]]
+family = "subword"
+sizes = [[1, 16]]
+tokenizers = ["{tokenizer}"]
+"""
+
+
+_SWEEP_FILE = _sweep_file("small", "[2e7]", _subword_arm("byte"))
 # A byte model and a tokenizer made for it, a budget that goes on from another's trunk.
-_RICH_FILE = """name = "rich"
-compute_flops = [2e7, 4e7]
-[texts.short]
-corpus = ["text.jsonl"]
-held_out_bytes = 300
-[[arms]]
-family = "subword"
-sizes = [[1, 16]]
-tokenizers = ["bpe:280"]
-[[arms]]
-family = "blt"
-sizes = [[1, 16]]
-local_layers = 1
-local_dim = 16
-cross_factor = 1
-patching = "entropy"
-compression_rates = [2]
-entropy_model = {layers = 1, dim = 16, train_bytes = 1000}
-[training]
-batch_bytes = 256
-context_bytes = 64
-window_bytes = 16
-shared_trunk = true
-"""
+_RICH_FILE = _sweep_file(
+    "rich",
+    "[2e7, 4e7]",
+    _subword_arm("bpe:280") + blt_arm("[2]", patching="entropy", bytes_seen=1000),
+    "shared_trunk = true",
+)
 
 
 def write_files(folder: Path) -> None:

@@ -145,6 +145,7 @@ def evaluate(
     reading = stage("reading the text", total)
     text = build_text(corpora, folder, held_out_bytes=0, advance=reading)
     plain = shards = open_shards(text)
+    spoken = plain.manifest.languages
     size = shards.held_out.byte_count
     if not size:
         names = ", ".join(corpus.name for corpus in corpora)
@@ -165,14 +166,12 @@ def evaluate(
     if beside is not None:
         size = int(np.minimum(plain.held_out.document_bytes, beside_bytes).sum())
         advance = stage("averaging two runs", size)
-        codes = plain.manifest.languages
-        average = average_runs(run, beside, plain.held_out, beside_bytes, codes, advance)
+        average = average_runs(run, beside, plain.held_out, beside_bytes, spoken, advance)
     decoders: Sequence[Mapping[str, Any]] = ()
     if writing is not None:
         texts = (1 + len(writing.decodings)) * writing.prompts
         advance = stage("writing", texts * writing.size)
-        codes = plain.manifest.languages
-        decoders = compare_decoders(run, plain.held_out, writing, codes, advance)
+        decoders = compare_decoders(run, plain.held_out, writing, spoken, advance)
     languages = shards.manifest.languages
     return Evaluation(scores, languages, text.name, exact, exact_bytes, decoders, words, average)
 
