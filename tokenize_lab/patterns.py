@@ -23,16 +23,10 @@ Sources:
 """
 
 from collections.abc import Iterator, Sequence
-from enum import Enum
-from functools import cache
-from string import ascii_letters, digits, punctuation
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from corpora.errors import InputError, did_you_mean
-from tokenize_lab.counts.bytes import ASCII_SPACES, TextBytes, members
+from tokenize_lab.cut_rules import CutRule
 
 CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 CAPITALS = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"
@@ -92,63 +86,6 @@ def pattern_named(name: str) -> str:
     return PATTERNS[name]
 
 
-_LETTERS, _DIGITS, _PUNCTUATION = (s.encode() for s in (ascii_letters, digits, punctuation))
-_BLANKS, _LINE_ENDS = b" \t", b"\r\n"
-_SOLID = bytes(byte for byte in range(256) if byte not in ASCII_SPACES)
-
-
-class CutRule(Enum):
-    r"""A family of patterns that share places where a text can be cut and no tokenizer notices.
-
-    A byte-level tokenizer splits a text by a regular expression, from left to right and without
-    looking back, and merges inside the pieces only. A place is safe to cut if every pattern of the
-    family ends a piece there, whatever stands around, and would have ended it if the text had
-    stopped there. Then tokens of the parts, one after the other, are the tokens of the whole. Three
-    kinds of place are safe for the patterns of GPT-2, GPT-4, GPT-4o, Llama 3, Qwen and Tekken:
-
-        before a space or tab that follows anything but white space: no branch goes on from other
-            characters to those (`[^\r\n\p{L}\p{N}]?` and ` ?` stand at the front of theirs);
-        after an ASCII letter, before a line end, a digit or punctuation other than the apostrophe
-            of a contraction: `\p{L}+` and its kin stop there, and only punctuation takes line ends
-            along;
-        after an ASCII digit, before a line end, a letter or punctuation: `\p{N}` stops there.
-
-    All of them follow something that is no white space, so white space is never cut off from what
-    comes after it: lookahead such as `\s+(?!\S)` sees what it would see in the whole text. Only
-    ASCII characters decide, beside the white space of Unicode, which no library disagrees about:
-    what is a letter in other scripts depends on the library's version of Unicode, and is left to
-    the library.
-
-    One more place is safe for all of these but GPT-4's: before the space or tab that ends a run of
-    white space, other text following. `\s*[\r\n]+` ends before it, `\s+(?!\S)` just there, and
-    no other branch takes white space that more of it follows; if the text stopped there, the rest
-    of the run would be what it is. (GPT-4's take line ends along with blanks at the end of a text.)
-    It tells the indentation of a line from its first word, so that code has half as much in
-    distinct chunks.
-    """
-
-    GPT = "gpt"
-    GPT_RUNS = "gpt-runs"
-    WHITESPACE = "whitespace"
-
-    @property
-    def outside_runs(self) -> "CutRule":
-        """The rule without places inside of runs of white space."""
-        return CutRule.GPT if self is CutRule.GPT_RUNS else self
-
-
-# (after, before): a place between one of these bytes and one of those.
-_GPT_PLACES = (
-    (_SOLID, _BLANKS),
-    (_LETTERS, _LINE_ENDS + _DIGITS + _PUNCTUATION.replace(b"'", b"")),
-    (_DIGITS, _LINE_ENDS + _LETTERS + _PUNCTUATION),
-)
-_PLACES: dict[CutRule, tuple[tuple[bytes, bytes], ...]] = {
-    CutRule.GPT: _GPT_PLACES,
-    CutRule.GPT_RUNS: _GPT_PLACES,
-    CutRule.WHITESPACE: ((_SOLID, _BLANKS + _LINE_ENDS),),
-}
-
 # As tiktoken now writes GPT-4's and GPT-2's.
 _CL100K = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
@@ -174,56 +111,6 @@ def portable(pattern: str) -> str:
     """Return a pattern as all libraries read it: tiktoken's own spellings of GPT-4's and GPT-2's
     have `$`, which Oniguruma takes for the end of any line."""
     return {_CL100K: GPT4, _R50K: GPT2}.get(pattern, pattern)
-
-
-def chunk_starts(text: TextBytes, rule: CutRule) -> NDArray[np.int64]:
-    """Return where the chunks of all texts begin: [chunks] int64, ascending byte positions.
-
-    Every text that is not empty begins one.
-    """
-    after, before = _tables(rule)
-    cut = np.zeros(len(text.raw) + 1, np.bool_)
-    left = np.frombuffer(text.raw.translate(after), np.uint8)
-    right = np.frombuffer(text.raw.translate(before), np.uint8)
-    np.not_equal(left[:-1] & right[1:], 0, out=cut[1:-1])
-    cut[text.wide_spaces.last + 1] = False
-    if rule is CutRule.GPT_RUNS and len(text.raw) > 2:
-        cut[1:-2] |= _run_ends(text)
-    cut[text.starts] = True
-    cut[-1] = False
-    return np.flatnonzero(cut)
-
-
-_SPACE, _BLANK, _TEXT = 1, 2, 4
-_RUN_CLASSES = bytes(
-    _SPACE * (byte in b"\t\n\v\f\r ") | _BLANK * (byte in _BLANKS) | _TEXT * (byte in _SOLID)
-    for byte in range(256)
-)
-
-
-def _run_ends(text: TextBytes) -> NDArray[np.bool_]:
-    """Return whether a blank stands after white space and before other text: [bytes - 2] bool, of
-    every byte but the first and the last."""
-    classes = np.frombuffer(text.raw.translate(_RUN_CLASSES), np.uint8)
-    found = classes[:-2] & (classes[1:-1] >> 1)
-    found &= classes[2:] >> 2
-    ends = found.view(np.bool_)
-    # The byte after the blank may begin a white space beyond ASCII, or the next text.
-    for others in (text.wide_spaces.first, text.starts):
-        blanks = others - 2
-        ends[blanks[(blanks >= 0) & (blanks < len(ends))]] = False
-    return ends
-
-
-@cache
-def _tables(rule: CutRule) -> tuple[bytes, bytes]:
-    """A bit for each kind of place: set for the bytes it may follow, and for those it precedes."""
-    after, before = np.zeros(256, np.uint8), np.zeros(256, np.uint8)
-    everything = bytes(range(256))
-    for bit, (these, those) in enumerate(_PLACES[rule]):
-        after |= members(everything, these).astype(np.uint8) << bit
-        before |= members(everything, those).astype(np.uint8) << bit
-    return after.tobytes(), before.tobytes()
 
 
 class Splitting(NamedTuple):

@@ -37,6 +37,15 @@ SPECIAL_LOOKING = (
     "[UNK] [CLS]",
     "<|im_start|>user",
 )
+# What cut rules tell apart, and its neighbours: letters of every kind, signs among letters, marks
+# of ASCII and beyond, slashes behind line ends, contractions, joiners, white space of all sizes.
+CUT_PARTS = (
+    *"aASsLdm059'\"()/.,-_# \t\n\r",
+    *("'s", "'LL", "'ſ", "//", "  ", "!\n/", "\r\n", "the", "Word"),
+    *"éßŉſ×÷яЁѿѢıλा中ªʰ\u0301\u0483\u05d0",
+    *"“”’—…‧‐‑«»·\u200d\u2010\u2027\u2028\u2030",
+    *"\u00a0\u3000\u2003\x0b\x1c\x85😀²½٣",
+)
 
 
 def embedded_lines() -> Iterator[str]:

@@ -25,7 +25,7 @@ from tokenize_lab.counts.tokens import (
     count_encoded,
     pretokens_sampled,
 )
-from tokenize_lab.patterns import CutRule
+from tokenize_lab.cut_rules import CutRule
 from tokenize_lab.tokenizer import IntArray, Tokenizer
 
 # Part of every key: raise it whenever the meaning of a count changes.

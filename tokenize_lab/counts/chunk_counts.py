@@ -21,7 +21,7 @@ from tokenize_lab.counts.chunks import NumberLists, grown
 from tokenize_lab.counts.fields import TOKEN_FIELDS, TOKEN_INDEX
 from tokenize_lab.counts.text import AnnotatedText
 from tokenize_lab.counts.tokens import TokenCounts, count_rare, single_tokens
-from tokenize_lab.patterns import CutRule, chunk_starts
+from tokenize_lab.cut_rules import CutRule, chunk_starts, wide_marks
 from tokenize_lab.tokenizer import BoolArray, Encoding, IntArray, Tokenizer
 
 _TEXT_BYTES = 1 << 14
@@ -79,6 +79,9 @@ class JoinedChunks:
         if not len(lengths):
             return None
         apart = _APART[self._rule][chunks.data[starts]]
+        if self._rule is not CutRule.WHITESPACE:
+            marks = np.append(wide_marks(chunks), (False, False))
+            apart[marks[starts]] = ord("a")
         begins_text = (apart == _BEGINS_TEXT) | (
             np.diff(np.cumsum(lengths + 2) // _TEXT_BYTES, prepend=-1) > 0
         )

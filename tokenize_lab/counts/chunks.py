@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenize_lab.counts.bytes import TextBytes
-from tokenize_lab.patterns import CutRule, chunk_starts
+from tokenize_lab.cut_rules import CutRule, chunk_starts
 from tokenize_lab.tokenizer import HEAD_MASKS, WINDOW, IntArray, windows
 
 

@@ -24,7 +24,8 @@ from tokenize_lab.counts.chunks import ChunkTable
 from tokenize_lab.counts.fields import TextSettings, WordSegmenter
 from tokenize_lab.counts.text import AnnotatedText
 from tokenize_lab.counts.tokens import TokenCounts, whole_words
-from tokenize_lab.patterns import PATTERNS, CutRule, Splitting, chunk_starts, rule_of
+from tokenize_lab.cut_rules import CutRule, chunk_starts
+from tokenize_lab.patterns import PATTERNS, Splitting, rule_of
 from tokenize_lab.tokenizer import Tokenizer, way_back
 
 _MOST_BYTES, _MOST_BYTES_EACH = 64 << 20, 8 << 20

@@ -8,7 +8,7 @@ Face's library, which splits them when the tokenizer is used.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, count, pairwise
+from itertools import chain, count
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from tokenize_lab.backends.characters import read_alike
 from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.counts.chunks import ChunkTable, grown
-from tokenize_lab.patterns import CutRule, chunk_starts
+from tokenize_lab.cut_rules import CutRule, chunk_starts
 from tokenize_lab.tokenizer import IntArray
 
 MOST_BYTES = 64 << 20  # of chunks kept at a time
@@ -126,10 +126,19 @@ def _add_chunks(words: _Words, table: ChunkTable, counts: IntArray, rule: CutRul
     text = table.text()
     if not len(text.characters):
         return
-    whole = TextBytes(text.raw, text.starts[[0, -1]], text.characters.sum(keepdims=True))
     begins = text.starts[:-1]
-    free = np.isin(begins, chunk_starts(whole, rule), assume_unique=True)
-    free &= np.diff(begins // _TEXT_BYTES, prepend=-1) == 0
-    bounds = np.append(begins[~free], len(text.raw)).tolist()
-    texts = [text.raw[begin:end].decode() for begin, end in pairwise(bounds)]
+    starts = begins[np.diff(begins // _TEXT_BYTES, prepend=-1) != 0]
+    joined = _joined(text, starts)
+    # A cut may be owed to what stands before the chunk at its front: parted from it, it is none.
+    while len(apart := np.setdiff1d(begins, chunk_starts(joined, rule), assume_unique=True)):
+        starts = np.union1d(starts, apart)
+        joined = _joined(text, starts)
+    texts = joined.texts
     words.add(texts, np.cumsum(text.characters), grown(counts, len(text.characters)))
+
+
+def _joined(text: TextBytes, starts: IntArray) -> TextBytes:
+    """Return texts end to end as fewer ones, which begin at `starts`."""
+    first = np.searchsorted(text.starts, starts)
+    characters = np.add.reduceat(text.characters, first)
+    return TextBytes(text.raw, np.append(starts, len(text.raw)), characters)

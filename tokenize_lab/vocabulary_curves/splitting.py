@@ -14,7 +14,8 @@ from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.huggingface_json import TextPath, parts_of, text_path
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.backends.watched import after_encoding, matcher
-from tokenize_lab.patterns import GPT2, CutRule, rule_of
+from tokenize_lab.cut_rules import CutRule
+from tokenize_lab.patterns import GPT2, rule_of
 
 CurveSplit = Callable[[str], list[str]]
 

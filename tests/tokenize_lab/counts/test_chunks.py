@@ -29,8 +29,9 @@ from tokenize_lab.counts.fields import TextSettings
 from tokenize_lab.counts.sharing import ChunkCounter, encoding_plan
 from tokenize_lab.counts.text import AnnotatedText
 from tokenize_lab.counts.tokens import TokenCounts, count_encoded
+from tokenize_lab.cut_rules import CutRule, chunk_starts
 from tokenize_lab.measurement import count_corpora
-from tokenize_lab.patterns import PATTERNS, RULES, CutRule, chunk_starts, rule_of
+from tokenize_lab.patterns import PATTERNS, RULES, rule_of
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizer
 from tokenize_lab.training.settings import TrainSettings

@@ -3,13 +3,17 @@
 from collections import Counter
 
 import pytest
+import regex
+from hypothesis import given
+from hypothesis import strategies as st
 from tokenizers import Regex, pre_tokenizers
 
 from corpora.corpus import DocumentCorpus
-from tests.tokenize_lab.texts import HARD
+from tests.tokenize_lab.texts import CUT_PARTS, HARD
 from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.counts.chunks import ChunkTable
-from tokenize_lab.patterns import PATTERNS, CutRule, chunk_starts, rule_of
+from tokenize_lab.cut_rules import CutRule, chunk_starts
+from tokenize_lab.patterns import PATTERNS, rule_of
 from tokenize_lab.training.text import TrainingText
 from tokenize_lab.training.words import word_counts
 
@@ -45,6 +49,17 @@ def test_words_are_those_of_the_library(
     found = word_counts(batches, pattern, rule, most_bytes)
     counted = dict(zip(found.words, found.counts.tolist(), strict=True))
     assert counted == dict(_by_library(texts, pattern))
+
+
+@pytest.mark.parametrize("name", RULED)
+@given(st.lists(st.lists(st.sampled_from(CUT_PARTS), max_size=8).map("".join), max_size=6))
+def test_chunks_laid_side_by_side_are_split_apart(name: str, texts: list[str]) -> None:
+    pattern = PATTERNS[name]
+    rule = rule_of(pattern)
+    assert rule is not None
+    found = word_counts([TextBytes.of(texts)], pattern, rule)
+    words = Counter(word for text in texts for word in regex.findall(pattern, text))
+    assert dict(zip(found.words, found.counts.tolist(), strict=True)) == dict(words)
 
 
 def test_a_text_is_read_once_for_a_pattern(embedded: DocumentCorpus) -> None:
