@@ -1,10 +1,12 @@
 """Whole jobs beside the tools one would use instead, each a process of its own: CPU and memory.
 
     pip install tiktoken tokenizers fastokens gigatoken gigabpe rustbpe
-    python bench/peers.py TEXT [TEXT ...] [--rounds 5] [--sizes 8] [--peer NAME ...] [--no-training]
+    python bench/peers.py TEXT [TEXT ...] [--rounds 5] [--sizes 8] [--apart] [--peer NAME ...]
+                          [--no-training]
 
 TEXT is a folder or file that `tokenize-lab measure` takes; `stdlib` is this Python's own sources.
-For each, BPEs of one pattern are trained on its head. Then, in turn, N rounds of
+For each, BPEs of one pattern are trained on a part of it: sizes of one training, whose merges go on
+from one another; or, `--apart`, each on other texts, so that none does. Then, in turn, N rounds of
 
     measure     `tokenize-lab measure --json`: the text read, every count and interval, rows made
     a peer      its tokenizers loaded, the text read as jsonl, every text encoded once by each
@@ -229,9 +231,13 @@ def as_jsonl(spec: str, folder: Path) -> str:
     return str(path)
 
 
-def trained(path: str, sizes: Sequence[int], folder: Path) -> list[Path]:
-    """Train a BPE of each size on texts spread over the corpus; write its ranks beside it."""
+def trained(path: str, sizes: Sequence[int], folder: Path, *, apart: bool) -> list[Path]:
+    """Train a BPE of each size on texts spread over the corpus; write its ranks beside it.
+
+    `apart`: each on others.
+    """
     import base64
+    import random
 
     from corpora.corpus import DocumentCorpus
     from corpora.document import Document
@@ -247,6 +253,9 @@ def trained(path: str, sizes: Sequence[int], folder: Path) -> list[Path]:
     part = [Document(text[: HEAD // 10]) for text in texts[::step]]
     found = []
     for size in sizes:
+        if apart:
+            some = random.Random(size).sample(texts, len(texts) // step)
+            part = [Document(text[: HEAD // 10]) for text in some]
         out = folder / f"bpe{size}"
         train_tokenizer(
             DocumentCorpus("part", part), TrainSettings("bpe", size, pattern=PATTERN), out
@@ -270,6 +279,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sizes", type=int, default=len(SIZES), help="tokenizers at once")
     parser.add_argument("--peer", action="append", choices=sorted({*ENCODERS, *TRAINERS}))
+    parser.add_argument("--apart", action="store_true", help="none goes on from another")
     parser.add_argument("--no-training", action="store_true")
     parser.add_argument("--work", nargs=3, action="append", help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -283,7 +293,7 @@ def main() -> None:
             size = sum(len(text.encode()) for text in texts_of(path)) / 1e6
             os.environ["TOKENIZE_LAB_CACHE"] = str(folder / "kept")
             print(f"{spec}: {size:.1f} MB; median of {asked.rounds} rounds", flush=True)
-            tokenizers = trained(path, SIZES[: asked.sizes], folder)
+            tokenizers = trained(path, SIZES[: asked.sizes], folder, apart=asked.apart)
             for chosen in dict.fromkeys((1, len(tokenizers))):
                 commands = {OURS: measure(spec if spec != "stdlib" else path, tokenizers[:chosen])}
                 for peer in dict.fromkeys(p for p in peers if p in ENCODERS):

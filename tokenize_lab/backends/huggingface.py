@@ -37,7 +37,7 @@ from tokenize_lab.backends.common import (
     threads,
 )
 from tokenize_lab.backends.first_sight import look_first
-from tokenize_lab.backends.huggingface_fast import FastPath, fast_path
+from tokenize_lab.backends.huggingface_fast import FAST_PARTS, FastPath, fast_path
 from tokenize_lab.backends.huggingface_json import (
     ModelFacts,
     Vocabulary,
@@ -50,7 +50,6 @@ from tokenize_lab.backends.huggingface_json import (
 )
 from tokenize_lab.backends.kept import kept
 from tokenize_lab.backends.running_text import LETTERS, Frame, frame_of, running_bytes
-from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.backends.watched import encode_apart, is_strange, pieces_apart
 from tokenize_lab.patterns import Splitting
 from tokenize_lab.tokenizer import Encoding, TokenBytes, WayBack
@@ -184,7 +183,7 @@ class HuggingFaceTokenizer(LoadedTokenizer):
 
 
 # What `kept` is told that one is made of.
-KEPT_PARTS = (HuggingFaceTokenizer, TokenBytes, Splitting, WayBack, FastPath, TiktokenTokenizer)
+KEPT_PARTS = (HuggingFaceTokenizer, TokenBytes, Splitting, WayBack, *FAST_PARTS)
 
 
 def load_huggingface(where: str, spec: str) -> HuggingFaceTokenizer:

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenize_lab.backends.huggingface_json import written_merges
-from tokenize_lab.backends.last_merges import Pairs, last_pairs
+from tokenize_lab.backends.last_merges import LastPairs, Pairs, last_pairs
 from tokenize_lab.backends.simple import bytes_spelt, character_to_byte
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer, table_of_ranks
 from tokenize_lab.patterns import PATTERNS, Splitting
@@ -40,15 +40,20 @@ class FastPath:
 
     Attributes:
         tiktoken: its ids are ranks. ids: [ranks] uint32, the id of each rank.
+        last: the two ranks that each is merged of last, C(t).
     """
 
     tiktoken: TiktokenTokenizer
     ids: NDArray[np.uint32]
+    last: LastPairs
 
     def encode_batch(self, texts: Sequence[str]) -> Encoding:
         """Encode each text on its own."""
         ranks, lengths = self.tiktoken.encode_batch(texts)
         return Encoding(self.ids[ranks], lengths)
+
+
+FAST_PARTS = (FastPath, TiktokenTokenizer, LastPairs)  # what `kept` is told that one is made of
 
 
 def fast_path(model: Mapping[str, Any], splitting: Splitting, name: str) -> FastPath | str:
@@ -72,17 +77,21 @@ def fast_path(model: Mapping[str, Any], splitting: Splitting, name: str) -> Fast
     ranked = ranks_of(model)
     if isinstance(ranked, str):
         return ranked
-    ranks, ids = ranked
+    ranks, ids, last = ranked
     import tiktoken
 
     table = table_of_ranks(ranks, len(ranks))
     engine = f"tiktoken {tiktoken.__version__}"
     pattern, size = splitting.patterns[0], len(ranks)
-    return FastPath(TiktokenTokenizer(name, name, "", size, table, engine, pattern=pattern), ids)
+    engine_of_ranks = TiktokenTokenizer(name, name, "", size, table, engine, pattern=pattern)
+    return FastPath(engine_of_ranks, ids, last)
 
 
-def ranks_of(model: Mapping[str, Any]) -> tuple[dict[bytes, int], NDArray[np.uint32]] | str:
-    """Return the ranks by which tiktoken merges as the model's list does, and the id of each.
+def ranks_of(
+    model: Mapping[str, Any],
+) -> tuple[dict[bytes, int], NDArray[np.uint32], LastPairs] | str:
+    """Return the ranks by which tiktoken merges as the model's list does, the id of each, and the
+    two that each is merged of last.
 
     A string says why there are none.
     """
@@ -112,16 +121,17 @@ def ranks_of(model: Mapping[str, Any]) -> tuple[dict[bytes, int], NDArray[np.uin
         if written is not None and written not in ranks:
             ranks[written] = len(ranks)
             ids.append(token_id)
-    other = _merged_otherwise(ranks, pairs, whole)
-    if other:
-        return f"tiktoken would merge {other!r} of other parts, or at another time"
-    return ranks, np.array(ids, np.uint32)
+    last = _listed_last_pairs(ranks, pairs, whole)
+    if isinstance(last, bytes):
+        return f"tiktoken would merge {last!r} of other parts, or at another time"
+    return ranks, np.array(ids, np.uint32), last
 
 
-def _merged_otherwise(
+def _listed_last_pairs(
     ranks: Mapping[bytes, int], pairs: Sequence[tuple[bytes, bytes]], whole: bool
-) -> bytes:
-    """Return a token whose last pair is not listed, or not in the place of its rank; or nothing.
+) -> LastPairs | bytes:
+    """Return the ranks of the last pair of each token, [ranks]; or a token whose last pair is not
+    listed, or not in the place of its rank.
 
     Arguments:
         ranks: of all tokens, ascending; bytes first.
@@ -148,7 +158,10 @@ def _merged_otherwise(
         return shortest
     places = listed[found]
     late = np.flatnonzero(np.diff(places) <= 0)
-    return tokens[int(asked[late[0] + 1])] if len(late) else b""
+    if len(late):
+        return tokens[int(asked[late[0] + 1])]
+    of_bytes = np.full(256, -1, np.int32)
+    return LastPairs(*(np.concatenate([of_bytes, column]) for column in last))
 
 
 def left_of_last_merge(token: bytes, ranks: Mapping[bytes, int]) -> bytes:

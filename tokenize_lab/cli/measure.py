@@ -132,7 +132,7 @@ def measure(
     tokenize-lab measure folder -t hf:a.json -t sp:b.model --group-by domain
     """
     from corpora.output import drawn, emit, json_list
-    from tokenize_lab.counts.sharing import encoding_plans, plan_rows
+    from tokenize_lab.counts.sharing import encoding_plans, plan_rows, with_nested
     from tokenize_lab.measurement import measure as measured
     from tokenize_lab.results import measured_before
     from tokenize_lab.tokenizer_spec import load_tokenizers
@@ -145,7 +145,8 @@ def measure(
     if explain:
         from tokenize_lab.cli.tables import chosen_rows, plan_table
 
-        plan = plan_rows(encoding_plans(loaded, TextSettings(words, graphemes), tried=True))
+        plans = encoding_plans(loaded, TextSettings(words, graphemes), tried=True)
+        plan = plan_rows(with_nested(loaded, plans))
         if columns or as_csv:
             asked = columns or ",".join(plan[0])
             emit(chosen_rows(plan, asked, as_json=as_json, as_csv=as_csv))

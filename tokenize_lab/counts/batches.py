@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from tokenize_lab.counts.boundaries import token_boundaries
 from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.counts.cache import CountsCache
 from tokenize_lab.counts.fields import CODE_DOMAIN, FIELDS, TextSettings, WordSegmenter
-from tokenize_lab.counts.sharing import ChunkCounter, encoding_plans, most_bytes
+from tokenize_lab.counts.sharing import ChunkCounter, encoding_plans, most_bytes, with_nested
 from tokenize_lab.counts.text import AnnotatedText
 from tokenize_lab.counts.tokens import (
     SampledPretokens,
@@ -26,7 +27,7 @@ from tokenize_lab.counts.tokens import (
     pretokens_sampled,
 )
 from tokenize_lab.cut_rules import CutRule
-from tokenize_lab.tokenizer import IntArray, Tokenizer
+from tokenize_lab.tokenizer import Encoding, IntArray, Tokenizer
 
 # Part of every key: raise it whenever the meaning of a count changes.
 COUNTING_VERSION = 5
@@ -108,7 +109,8 @@ class BatchCounter:
 
     def __init__(self, counting: CountJob) -> None:
         self._counting = counting
-        self._plans = encoding_plans(counting.tokenizers, counting.settings)
+        plans = encoding_plans(counting.tokenizers, counting.settings)
+        self._plans = with_nested(counting.tokenizers, plans)
         most = most_bytes(len(counting.tokenizers))
         self._chunks = ChunkCounter(counting.settings, most_bytes=most)
 
@@ -183,15 +185,12 @@ class BatchCounter:
     ) -> dict[int, tuple[TokenCounts, float]]:
         """Return the counts of the tokenizers wanted, and the seconds their encoders took."""
         result = self._from_chunks(text, batch, wanted) if self._counting.sharing else {}
+        whole: dict[str, Encoding] = {}
         samples: dict[tuple[str, ...], SampledPretokens | None] = {}
         for i in wanted:
             tokenizer = self._counting.tokenizers[i]
             if i not in result:
-                tokenizer.encode_batch([])  # builds the engine, which is no time of its own
-                begin = time.perf_counter()
-                with named_document(batch):
-                    encoding = tokenizer.encode_batch(batch.texts)
-                taken = time.perf_counter() - begin
+                encoding, taken = self._whole(i, batch, whole)
                 boundaries = token_boundaries(text.text_bytes, encoding, tokenizer)
                 result[i] = count_encoded(text, encoding, tokenizer, boundaries), taken
             # Tokenizers that are known to split alike need not all split the sample.
@@ -199,7 +198,35 @@ class BatchCounter:
             if split not in samples:
                 samples[split] = pretokens_sampled(text, tokenizer)
             add_pretokens(result[i][0], samples[split])
+        families: defaultdict[str, list[int]] = defaultdict(list)  # one of each encodes for all
+        for i in wanted:
+            if (nested := self._plans[i].nested) is not None:
+                families[nested.larger.name].append(i)
+        for family in families.values():
+            mean = sum(result[i][1] for i in family) / len(family)
+            result |= {i: (result[i][0], mean) for i in family}
         return result
+
+    def _whole(self, i: int, batch: Batch, whole: dict[str, Encoding]) -> tuple[Encoding, float]:
+        """Return a batch's texts encoded whole, and the seconds taken.
+
+        Arguments:
+            whole: by name, what tokenizers of which others are parts have made of it.
+        """
+        plan = self._plans[i]
+        by_itself = not self._counting.sharing or _holds(batch.texts, plan.literals)
+        nested = None if by_itself else plan.nested
+        tokenizer = self._counting.tokenizers[i] if nested is None else nested.larger
+        tokenizer.encode_batch([])  # builds the engine, which is no time of its own
+        begin = time.perf_counter()
+        encoding = whole.get(tokenizer.name)
+        if encoding is None:
+            with named_document(batch):
+                encoding = tokenizer.encode_batch(batch.texts)
+        if nested is not None:
+            whole[tokenizer.name] = encoding
+            encoding = nested.of(encoding)
+        return encoding, time.perf_counter() - begin
 
     def _from_chunks(
         self, text: AnnotatedText, batch: Batch, wanted: Sequence[int]
@@ -218,13 +245,16 @@ class BatchCounter:
             for i in alike:
                 begin = time.perf_counter()
                 tokenizer = self._counting.tokenizers[i]
-                counts = shared.counts(tokenizer, self._plans[i].literals)
+                counts = shared.counts(tokenizer, self._plans[i])
                 if counts is not None:
                     result[i] = counts, cutting + time.perf_counter() - begin
         return result
 
     def _may_share(self, i: int, rule: CutRule, texts: Sequence[str]) -> bool:
         plan = self._plans[i]
-        return plan.rule is rule and not any(
-            literal in text for literal in plan.literals for text in texts
-        )
+        return plan.rule is rule and not _holds(texts, plan.literals)
+
+
+def _holds(texts: Sequence[str], literals: Sequence[str]) -> bool:
+    """Return whether a text has one of the added tokens in it."""
+    return any(literal in text for literal in literals for text in texts)

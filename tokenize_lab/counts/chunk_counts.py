@@ -19,6 +19,7 @@ from tokenize_lab.counts.boundaries import token_boundaries
 from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.counts.chunks import NumberLists, grown
 from tokenize_lab.counts.fields import TOKEN_FIELDS, TOKEN_INDEX
+from tokenize_lab.counts.nested import Nested
 from tokenize_lab.counts.text import AnnotatedText
 from tokenize_lab.counts.tokens import TokenCounts, count_rare, single_tokens
 from tokenize_lab.cut_rules import CutRule, chunk_starts, wide_marks
@@ -60,6 +61,7 @@ class JoinedChunks:
     def __init__(self, chunks: AnnotatedText, rule: CutRule) -> None:
         self.chunks = chunks
         self._rule = rule
+        self._encoded: dict[str, Encoding] = {}
 
     @cached_property
     def words(self) -> tuple[IntArray, list[BoolArray]]:
@@ -135,6 +137,12 @@ class JoinedChunks:
         return Encoding(
             ids[np.repeat(first - (stops - lengths), lengths) + np.arange(stops[-1])], lengths
         )
+
+    def encode_once(self, tokenizer: Tokenizer, literals: Sequence[str]) -> Encoding:
+        """Encode as `encode` does, for several that ask for the same."""
+        if tokenizer.name not in self._encoded:
+            self._encoded[tokenizer.name] = self.encode(tokenizer, literals)
+        return self._encoded[tokenizer.name]
 
 
 # Of so few texts each is long, and its chunks are counted before anything is looked up.
@@ -213,9 +221,12 @@ def _times(numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], IntArray]:
 class TokenTable:
     """What a tokenizer makes of chunks 0, 1, 2, ... of a table."""
 
-    def __init__(self, tokenizer: Tokenizer, literals: Sequence[str]) -> None:
-        self._tokenizer = tokenizer
-        self._literals = literals
+    def __init__(
+        self, tokenizer: Tokenizer, literals: Sequence[str], nested: Nested | None
+    ) -> None:
+        """`literals`: added tokens, none of which any chunk holds. `nested`: how its tokens follow
+        from another's of the same literals."""
+        self._tokenizer, self._literals, self._nested = tokenizer, literals, nested
         self._ids = NumberLists()
         # A chunk has `LONGEST` bytes at most, so it has no more tokens, nor words.
         self._tokens: NDArray[np.uint16] = np.zeros(0, np.uint16)
@@ -239,7 +250,7 @@ class TokenTable:
         If not, nothing is added.
         """
         chunks = joined.chunks
-        encoding = joined.encode(self._tokenizer, self._literals)
+        encoding = self._encode(joined)
         boundaries = token_boundaries(chunks.text_bytes, encoding, self._tokenizer)
         if not boundaries.exact.all():
             return False
@@ -266,6 +277,11 @@ class TokenTable:
         for name, column in columns.items():
             self._rare[rows, _RARE_INDEX[name]] = column[some]
         return True
+
+    def _encode(self, joined: JoinedChunks) -> Encoding:
+        if self._nested is None:
+            return joined.encode(self._tokenizer, self._literals)
+        return self._nested.of(joined.encode_once(self._nested.larger, self._literals))
 
     def encoding(self, text: ChunkedText) -> Encoding:
         """Return the ids of a batch's texts."""

@@ -22,6 +22,7 @@ from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.counts.chunk_counts import ChunkedText, JoinedChunks, TokenTable, chunked
 from tokenize_lab.counts.chunks import ChunkTable
 from tokenize_lab.counts.fields import TextSettings, WordSegmenter
+from tokenize_lab.counts.nested import Nested, nested
 from tokenize_lab.counts.text import AnnotatedText
 from tokenize_lab.counts.tokens import TokenCounts, whole_words
 from tokenize_lab.cut_rules import CutRule, chunk_starts
@@ -66,9 +67,10 @@ class _ChunkStore:
         numbers = self.chunks.numbers(text.raw, starts, most_new)
         return None if numbers is None else chunked(text, starts, numbers)
 
-    def table(self, tokenizer: Tokenizer, literals: Sequence[str]) -> TokenTable | None:
+    def table(self, tokenizer: Tokenizer, plan: "EncodingPlan") -> TokenTable | None:
         """Return the tokenizer's table of all chunks; None where it does not give one back."""
-        table = self.tables.setdefault(tokenizer.name, TokenTable(tokenizer, literals))
+        new = TokenTable(tokenizer, plan.literals, plan.nested)
+        table = self.tables.setdefault(tokenizer.name, new)
         if len(table) == len(self.chunks):
             return table
         # All tokenizers mostly lack the same chunks.
@@ -163,28 +165,28 @@ class SharedBatch:
         self._words = text.word_counts
         self._sizes = text.text_bytes.byte_counts
 
-    def counts(self, tokenizer: Tokenizer, literals: Sequence[str]) -> TokenCounts | None:
+    def counts(self, tokenizer: Tokenizer, plan: "EncodingPlan") -> TokenCounts | None:
         """Return everything but the pre-tokens; None where the tokenizer is (now) switched off.
 
         Arguments:
-            literals: added tokens of the tokenizer, none of which the batch holds.
+            plan: of the tokenizer, none of whose literals the batch holds.
         """
         off = self._chunk_counter.switched_off
         if tokenizer.name in off:
             return None
-        if self._heads and not self._agrees(tokenizer, literals):
+        if self._heads and not self._agrees(tokenizer, plan):
             off[tokenizer.name] = "tokens of its pieces are not those of whole texts"
             return None
-        table = self._store.table(tokenizer, literals)
+        table = self._store.table(tokenizer, plan)
         if table is None:
             off[tokenizer.name] = "its tokens do not give a piece of text back"
             return None
         return table.counts(self._cut, self._words, self._sizes)
 
-    def _agrees(self, tokenizer: Tokenizer, literals: Sequence[str]) -> bool:
+    def _agrees(self, tokenizer: Tokenizer, plan: "EncodingPlan") -> bool:
         """Compare ids from chunks with those of whole texts."""
         cut = self._store.chunked(TextBytes.of(self._heads), 1.0)
-        table = self._store.table(tokenizer, literals)
+        table = self._store.table(tokenizer, plan)
         if cut is None or table is None:
             return cut is None
         shared, plain = table.encoding(cut), tokenizer.encode_batch(self._heads)
@@ -211,6 +213,8 @@ class EncodingPlan(NamedTuple):
         literals: added tokens; a text that holds one is encoded whole.
         patterns: names of what it splits text with, or the expressions themselves.
         reason: why it is so.
+        nested: how its tokens follow from another's, or another's from them; None where they do
+            not.
     """
 
     tokenizer: str
@@ -220,6 +224,7 @@ class EncodingPlan(NamedTuple):
     literals: tuple[str, ...]
     patterns: tuple[str, ...]
     reason: str
+    nested: Nested | None = None
 
 
 def encoding_plan(
@@ -249,6 +254,17 @@ def encoding_plans(
     return [plan._replace(rule=plan.rule and fewer.get(plan.rule, plan.rule)) for plan in plans]
 
 
+def with_nested(
+    tokenizers: Sequence[Tokenizer], plans: Sequence[EncodingPlan]
+) -> list[EncodingPlan]:
+    """Return the plans of tokenizers with what they say of each other's tokens."""
+    alike = [plan.rule and (plan.rule, plan.patterns, plan.literals) for plan in plans]
+    return [
+        plan._replace(nested=found)
+        for plan, found in zip(plans, nested(tokenizers, alike), strict=True)
+    ]
+
+
 def unshared(tokenizers: Sequence[Tokenizer], settings: TextSettings) -> list[str]:
     """Return a line for each tokenizer whose pattern is known and yet of no use here."""
     return [
@@ -273,6 +289,7 @@ def plan_rows(plan: Sequence[EncodingPlan]) -> list[dict[str, Any]]:
                 for other in plan
                 if other is not row and row.rule is not None and other.rule is row.rule
             ],
+            "nested_in": row.nested and row.nested.within,
             "reason": row.reason,
         }
         for row in plan

@@ -94,7 +94,13 @@ def model(merges: list[str], **more: Any) -> dict[str, Any]:
 def test_ranks_of_a_list_that_follows_from_them() -> None:
     found = ranks_of(model(["a b", "ab c", "c d"]))
     assert not isinstance(found, str)
-    ranks, ids = found
+    ranks, ids, last = found
+    assert list(zip(last.left, last.right, strict=True))[255:] == [
+        (-1, -1),
+        (ord("a"), ord("b")),
+        (256, ord("c")),
+        (ord("c"), ord("d")),
+    ]
     assert [ranks[token] for token in (b"ab", b"abc", b"cd")] == [256, 257, 258]
     assert ids[256:].tolist() == [256, 257, 258]
     assert len(ids) == 259

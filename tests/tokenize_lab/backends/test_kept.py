@@ -11,6 +11,7 @@ from tests.tokenize_lab.texts import HARD
 from tokenize_lab.backends import huggingface, kept, mistral
 from tokenize_lab.backends.huggingface import HuggingFaceTokenizer
 from tokenize_lab.backends.huggingface_fast import FastPath
+from tokenize_lab.backends.last_merges import LastPairs
 from tokenize_lab.merges import derived
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizer, load_tokenizers
@@ -38,6 +39,8 @@ def same(one: Any, other: Any) -> bool:
         return type(one) is type(other) and all(
             same(getattr(one, field.name), getattr(other, field.name)) for field in fields(one)
         )
+    if isinstance(one, LastPairs):
+        return all(map(same, one, other))
     return type(one) is type(other) and bool(one == other)
 
 

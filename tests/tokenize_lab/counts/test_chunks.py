@@ -91,7 +91,7 @@ def from_chunks(
     assert plan.rule is not None, plan.reason
     text = AnnotatedText(texts, SETTINGS, is_code)
     batch = (sharing or ChunkCounter(SETTINGS, 1.0)).begin(text, batch_of(texts), plan.rule)
-    return None if batch is None else batch.counts(tokenizer, plan.literals)
+    return None if batch is None else batch.counts(tokenizer, plan)
 
 
 def plain(tokenizer: Tokenizer, texts: Sequence[str], is_code: bool = False) -> TokenCounts:
