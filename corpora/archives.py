@@ -3,12 +3,17 @@ sweep.
 
 Only regular files and folders inside the archive's own folder are known; one path that leads out of
 it, a link, a device or a size beyond reason and the whole archive is refused. Nothing is run.
+What a tar says of its members is read whole by the library, so that is held to a size as well.
 """
 
+import gzip
 import hashlib
+import io
+import lzma
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -21,6 +26,9 @@ MOST_MEMBERS = 200_000
 MOST_BYTES = 4 << 30  # unpacked, of all members
 MOST_FILE_BYTES = 1 << 30
 _BLOCK = 1 << 20
+_MOST_HEADER = 1 << 20  # bytes that stand before a member's content: long names, sparse maps
+_SHOWN = 80  # characters of a name
+_TORN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 
 
 def member_sizes(archive: Path, label: str) -> dict[str, int]:
@@ -37,16 +45,17 @@ def member_sizes(archive: Path, label: str) -> dict[str, int]:
     sizes: dict[str, int] = {}
     total = 0
     with _refused_torn(label):
-        for name, size, problem, _ in _members(archive):
+        for number, (name, size, problem, _) in enumerate(_members(archive)):
             if problem:
                 raise InputError(f"{label}: refused: its archive has {problem}")
             total += size
-            if len(sizes) >= MOST_MEMBERS or total > MOST_BYTES or size > MOST_FILE_BYTES:
+            if number >= MOST_MEMBERS or total > MOST_BYTES or size > MOST_FILE_BYTES:
                 raise InputError(
                     f"{label}: refused: its archive unpacks to more than {MOST_BYTES >> 30} GiB, or"
                     f" {MOST_MEMBERS:,} files, or a file of more than {MOST_FILE_BYTES >> 30} GiB"
                 )
-            sizes[name] = size
+            if name:
+                sizes[name] = size
     return sizes
 
 
@@ -78,11 +87,12 @@ def extract(archive: Path, names: Collection[str], folder: Path, label: str) -> 
 def contains(archive: Path, names: Collection[str], words: Collection[bytes]) -> list[str]:
     """Return those of the files that hold all the words, in order of the archive."""
     wanted, found = set(names), []
-    for name, size, _, content in _members(archive):
-        if name in wanted and content is not None:
-            text = content.read(size)
-            if all(word in text for word in words):
-                found.append(name)
+    with _refused_torn(str(archive)):
+        for name, size, _, content in _members(archive):
+            if name in wanted and content is not None:
+                text = content.read(size)
+                if all(word in text for word in words):
+                    found.append(name)
     return found
 
 
@@ -90,7 +100,10 @@ _Member = tuple[str, int, str, IO[bytes] | None]
 
 
 def _members(archive: Path) -> Iterator[_Member]:
-    """Yield each file's path, size, what is wrong with it, and its content, to be read at once."""
+    """Yield each member's path, size, what is wrong with it, and its content, to be read at once.
+
+    Of a folder the path is empty.
+    """
     if zipfile.is_zipfile(archive):
         yield from _of_zip(archive)
     else:
@@ -98,19 +111,46 @@ def _members(archive: Path) -> Iterator[_Member]:
 
 
 def _of_tar(archive: Path) -> Iterator[_Member]:
-    with tarfile.open(archive, "r|gz") as tar:
+    with _Metered(archive) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as tar:
         for member in tar:
+            unpacked.allow(member.size)
+            tar.members.clear()  # type: ignore[attr-defined]  # it would keep them all
             problem = _path_problem(member.name)
             if not problem and not member.isreg() and not member.isdir():
                 what = "a link" if member.issym() or member.islnk() else "a device or a pipe"
-                problem = f"{what}, {member.name!r}"
-            if problem:
-                yield member.name, 0, problem, None
-            elif member.isreg():
-                inside = PurePosixPath(member.name).parts[1:]
-                if inside:
-                    content = tar.extractfile(member)
-                    yield "/".join(inside), member.size, "", content
+                problem = f"{what}, {shortened(member.name)!r}"
+            inside = "" if member.isdir() else "/".join(PurePosixPath(member.name).parts[1:])
+            content = tar.extractfile(member) if inside and not problem else None
+            yield inside, member.size if inside else 0, problem, content
+
+
+class _Metered(io.RawIOBase):
+    """What a `.gz` file unpacks to, and no more of it than its members account for."""
+
+    def __init__(self, archive: Path) -> None:
+        self._file = gzip.GzipFile(archive)
+        self._left = _MOST_HEADER
+
+    def allow(self, size: int) -> None:
+        """Let a member's content be read, and the header of the next."""
+        self._left = size + _MOST_HEADER
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes.
+
+        Raises:
+            ValueError: they are no member's.
+        """
+        data = self._file.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise ValueError(f"a header of more than {_MOST_HEADER >> 20} MiB")
+        return data
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
 
 
 def _of_zip(archive: Path) -> Iterator[_Member]:
@@ -120,10 +160,10 @@ def _of_zip(archive: Path) -> Iterator[_Member]:
             mode = stat.S_IFMT(member.external_attr >> 16)
             if not problem and mode not in (0, stat.S_IFREG, stat.S_IFDIR):
                 what = "a link" if mode == stat.S_IFLNK else "a device or a pipe"
-                problem = f"{what}, {member.filename!r}"
-            if problem:
-                yield member.filename, 0, problem, None
-            elif not member.is_dir():
+                problem = f"{what}, {shortened(member.filename)!r}"
+            if problem or member.is_dir():
+                yield "", 0, problem, None
+            else:
                 with zipped.open(member) as content:
                     name = "/".join(PurePosixPath(member.filename).parts)
                     yield name, member.file_size, "", content
@@ -133,8 +173,13 @@ def _path_problem(name: str) -> str:
     path = PurePosixPath(name)
     outside = path.is_absolute() or ".." in path.parts or ":" in (path.parts or ("",))[0]
     if outside or "\\" in name or "\0" in name or not name:
-        return f"a path outside its folder, {name!r}"
+        return f"a path outside its folder, {shortened(name)!r}"
     return ""
+
+
+def shortened(name: str) -> str:
+    """Return a name as messages show it: a member's may have a million characters."""
+    return name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
 
 
 @contextmanager
@@ -143,7 +188,7 @@ def _refused_torn(label: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+    except (*_TORN, EOFError, OSError, ValueError) as error:
         raise InputError(f"{label}: its archive is not whole ({error}); fetch it again") from error
     except (NotImplementedError, RuntimeError) as error:  # an encrypted or unknown zip
         raise InputError(f"{label}: its archive cannot be read ({error})") from error

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from corpora.archives import MOST_BYTES, MOST_FILE_BYTES, extract, member_sizes
+from corpora.archives import MOST_BYTES, MOST_FILE_BYTES, extract, member_sizes, shortened
 from corpora.errors import InputError, regular_file
 from corpora.files import file_sha256, written_whole
 from corpora.json_file import read_file
@@ -252,7 +252,8 @@ def _extract(archive: Path, scratch: Path) -> None:
     sizes = member_sizes(archive, label)
     for name, size in sizes.items():
         if size > _MOST_JSON and name.endswith(".json"):
-            raise InputError(f"{archive}: refused: {name} has {size_text(size)}; {_REMEDY}")
+            what = f"{shortened(name)} has {size_text(size)}"
+            raise InputError(f"{archive}: refused: {what}; {_REMEDY}")
     extract(archive, [name for name in sizes if name == _PACK], scratch, label)
     what = "a packed sweep"
     path = scratch / _PACK
@@ -262,13 +263,15 @@ def _extract(archive: Path, scratch: Path) -> None:
     files, members = manifest.files, {name for name in sizes if name != _PACK}
     for name in files:
         if not _NAMES.fullmatch(name):
-            raise InputError(f"{archive}: refused: {name!r} is no file of a sweep; {_REMEDY}")
+            raise InputError(
+                f"{archive}: refused: {shortened(name)!r} is no file of a sweep; {_REMEDY}"
+            )
     if sum(entry.bytes for entry in files.values()) > MOST_BYTES:
         raise InputError(f"{archive}: refused: it unpacks to more than {MOST_BYTES >> 30} GiB")
     if members != set(_once(files)):
         odd = min(members ^ set(_once(files)))
         lacks = "it lacks" if odd in files else f"{_PACK} does not name"
-        raise InputError(f"{archive}: damaged: {lacks} {odd!r}; {_REMEDY}")
+        raise InputError(f"{archive}: damaged: {lacks} {shortened(odd)!r}; {_REMEDY}")
     sums = extract(archive, members, scratch, label)
     whole = {entry: name for name, entry in files.items() if name in members}
     for name, entry in files.items():
