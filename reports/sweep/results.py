@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from corpora.errors import InputError, regular_file
+from corpora.errors import InputError
 from reports.numbers import power
 from scaling.flops import forward_flops_per_byte, training_flops_per_byte
 from scaling.record import SPEC, RunRecord, read_record, read_spec
@@ -19,14 +19,13 @@ from scaling.runs import FEWEST_STEPS
 from scaling.spec import RunSpec
 from scaling.sweep.folder import Job, SweepFolder, check_folder
 from scaling.sweep.status import RunStatus, SweepStatus, sweep_status
-from scaling.train.metrics import METRICS, values_of
+from scaling.train.metrics import METRICS, lines_of, values_of
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 LearningCurve = Sequence[tuple[float, float]]
 
 _FEW = 6  # mixtures that are looked at one by one, as texts are
-_LONGEST = 1 << 16  # bytes of a line of metrics; one has some hundreds
 PER_DECADE = 30  # stretches: each is 8 % longer than the one before
 
 
@@ -55,9 +54,8 @@ def read_curve(path: Path) -> LearningCurve:
 
 def _lines(path: Path) -> Iterator[bytes]:
     """Yield a file's lines, longer ones in parts; none of what is no file or cannot be read."""
-    with contextlib.suppress(OSError, InputError), regular_file(path).open("rb") as file:
-        while line := file.readline(_LONGEST):
-            yield line
+    with contextlib.suppress(InputError):
+        yield from lines_of(path)
 
 
 def _point(line: bytes) -> tuple[float, float] | None:

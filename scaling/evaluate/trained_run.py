@@ -14,19 +14,19 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from corpora.errors import InputError, did_you_mean
+from corpora.errors import InputError, did_you_mean, is_present
+from corpora.files import read_bounded
 from scaling.model.byte_model import ByteModel, open_byte_model
-from scaling.model.weights import WEIGHTS, AnyModel, build_model, load_weights, read_tensors
+from scaling.model.stored import ENTROPY_KINDS, check_sizes, stored_weights
+from scaling.model.weights import WEIGHTS, AnyModel, build_model, load_weights
 from scaling.prepare import ENTROPY_MODEL, TOKENIZER
-from scaling.record import RECORD, SPEC, RunRecord, read_record, read_spec
+from scaling.record import SPEC, RunRecord, read_record, read_spec
 from scaling.spec import RunSpec
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizer_spec import TokenizerSpec, load_tokenizer
 
-_MOST = 1 << 24  # layers, widths, ids: beyond any model there is
-_ENTROPY_KINDS = ("entropy", "entropy-monotonic")
+_MOST_NAME = 1 << 20  # bytes of a tokenizer's name
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ def open_run(folder: Path, device: torch.device | None = None) -> TrainedRun:
         raise InputError(f"{folder}: no {SPEC} in it; name a run's folder, as `train` prints it")
     device = device or torch.device("cpu")
     spec = read_spec(folder / SPEC)
-    _check_sizes(spec, folder / SPEC)
-    tensors = _weights(folder, spec)
+    check_sizes(spec, folder / SPEC)
+    tensors = stored_weights(folder, spec)
     model = build_model(spec)
     load_weights(model, tensors, folder / WEIGHTS)
     return TrainedRun(
@@ -120,79 +120,16 @@ def open_run(folder: Path, device: torch.device | None = None) -> TrainedRun:
     )
 
 
-def _weights(folder: Path, spec: RunSpec) -> dict[str, Tensor]:
-    """Read the weights, and require enough of them before room is made for the model."""
-    path = folder / WEIGHTS
-    if not path.exists():
-        if (record := read_record(folder)) is not None and record.status == "finished":
-            # `train` would print the record again, and train nothing.
-            raise InputError(
-                f"{folder}: no {WEIGHTS} in it, though the run has finished; restore it, or delete"
-                f" {RECORD} there and train again"
-            )
-        raise InputError(f"{folder}: no {WEIGHTS} in it; the run has not finished: train it first")
-    tensors, _ = read_tensors(path)
-    held = sum(tensor.numel() for tensor in tensors.values())
-    if spec.model.shape.total_params > 2 * held + 1:
-        raise InputError(
-            f"{path}: holds {held:,} numbers, too few for a model of"
-            f" {spec.model.shape.total_params:,.0f} parameters; these are another model's weights"
-        )
-    return tensors
-
-
-def _check_sizes(spec: RunSpec, path: Path) -> None:
-    """Require numbers that a model can be built from: the file may be anyone's."""
-    model, patching = spec.model, spec.patching
-    sizes: dict[str, float | None] = {
-        "layers": model.layers,
-        "dim": model.dim,
-        "vocabulary_size": model.vocabulary_size,
-        "context_bytes": spec.context_bytes,
-        "window_bytes": spec.window_bytes,
-    }
-    if model.family == "blt":
-        sizes |= {name: getattr(model, name) for name in ("local_layers", "local_dim")}
-        sizes["cross_factor"] = model.cross_factor
-    if model.diffusion_block is not None:
-        sizes["diffusion_block"] = model.diffusion_block
-    if model.heads is not None:
-        sizes["heads"] = model.heads
-    if patching is not None:
-        sizes["most_bytes"] = patching.most_bytes
-        if patching.kind == "static" or patching.compression_rate is not None:
-            sizes["patching's compression_rate"] = patching.compression_rate
-    for name, size in sizes.items():
-        if size is None or not 1 <= size <= _MOST:
-            raise InputError(f"{path}: {name} is {size!r}; no run has that, so train it again")
-    if not 0 < spec.compression_rate < _MOST:
-        what = f"compression_rate is {spec.compression_rate!r}"
-        raise InputError(f"{path}: {what}; no run has that, so train it again")
-    if model.heads is not None and model.dim % (2 * model.heads):
-        raise InputError(
-            f"{path}: {model.heads} heads do not split {model.dim} channels evenly; train it again"
-        )
-    if (model.family == "blt") != (patching is not None):
-        raise InputError(
-            f"{path}: family {model.family!r} with{'' if patching else 'out'} patching is no model"
-            " of ours; train it again"
-        )
-    if patching is None or patching.kind not in _ENTROPY_KINDS:
-        return
-    if patching.threshold is None and not patching.thresholds:
-        raise InputError(f"{path}: patching's threshold is missing; train it again")
-
-
 def _tokenizer(folder: Path, spec: RunSpec) -> Tokenizer:
     path = folder / TOKENIZER
-    try:
-        name = path.read_text("utf-8").strip()
-    except FileNotFoundError as error:
+    if not is_present(path):
         raise InputError(
             f"{path}: there is no such file; write the tokenizer the run was trained with into it,"
             " as `measure -t` takes it"
-        ) from error
-    except (OSError, ValueError) as error:
+        )
+    try:
+        name = read_bounded(path, _MOST_NAME, "restore it").decode("utf-8").strip()
+    except UnicodeDecodeError as error:
         raise InputError(f"{path}: cannot be read ({error}); restore it") from error
     there = TokenizerSpec.parse(name).inside(folder)
     if there is None:
@@ -216,13 +153,9 @@ def _tokenizer(folder: Path, spec: RunSpec) -> Tokenizer:
 
 def _byte_model(folder: Path, spec: RunSpec, device: torch.device) -> ByteModel | None:
     patching = spec.patching
-    if patching is None or patching.kind not in _ENTROPY_KINDS:
+    if patching is None or patching.kind not in ENTROPY_KINDS:
         return None
     inner = folder / ENTROPY_MODEL
-    if (inner / SPEC).is_file():
-        inner_spec = read_spec(inner / SPEC)
-        _check_sizes(inner_spec, inner / SPEC)
-        _weights(inner, inner_spec)
     found = open_byte_model(inner, device)
     if found.sha256 != patching.entropy_model:
         raise InputError(

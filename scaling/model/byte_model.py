@@ -22,8 +22,9 @@ from torch import Tensor
 from corpora.errors import InputError
 from scaling.flops import BYTE_VOCABULARY, forward_flops_per_byte
 from scaling.model.cross_attention import Tokens
+from scaling.model.stored import check_sizes, stored_weights
 from scaling.model.transformer import SubwordTransformer
-from scaling.model.weights import WEIGHTS, build_model, load_weights, read_tensors, weights_sha256
+from scaling.model.weights import WEIGHTS, build_model, load_weights, weights_sha256
 from scaling.record import RECORD, SPEC, read_record, read_spec
 from scaling.spec import RunSpec
 
@@ -161,13 +162,15 @@ def open_byte_model(folder: Path, device: torch.device | None = None) -> ByteMod
             f" train-entropy-model CORPUS --out {folder}"
         )
     spec = read_spec(folder / SPEC)
-    model = build_model(spec)
-    if not isinstance(model, SubwordTransformer) or spec.model.vocabulary_size != BYTE_VOCABULARY:
+    check_sizes(spec, folder / SPEC)
+    if spec.model.family != "subword" or spec.model.vocabulary_size != BYTE_VOCABULARY:
         raise InputError(
             f"{folder}: its model is a {spec.model.family} of {spec.model.vocabulary_size:,} ids;"
             " patches are cut by a subword model over the tokenizer byte"
         )
-    tensors, _ = read_tensors(folder / WEIGHTS)
+    tensors = stored_weights(folder, spec)
+    model = build_model(spec)
+    assert isinstance(model, SubwordTransformer)
     load_weights(model, tensors, folder / WEIGHTS)
     record = read_record(folder)
     flops = record.flops["full"] if record is not None else 0.0

@@ -14,7 +14,7 @@ import safetensors
 import torch
 from torch import Tensor, nn
 
-from corpora.errors import InputError
+from corpora.errors import InputError, is_present, regular_file
 from corpora.files import written_whole
 from scaling.flops import BltShape
 from scaling.model.blt import ByteLatentTransformer
@@ -22,6 +22,8 @@ from scaling.model.transformer import SubwordTransformer
 from scaling.spec import RunSpec
 
 WEIGHTS = "model.safetensors"
+_MOST_HEADER = 8 << 20  # bytes, of a hundred thousand tensors; the library takes seconds for them
+_ROOM = 16 << 20  # bytes of a file for all that is no weight
 
 # The format's names of types, those of wide numbers first: so the library lays out a file.
 _TYPES = {
@@ -67,19 +69,37 @@ def _header(ordered: Sequence[tuple[str, Tensor]], notes: Mapping[str, str]) -> 
     return len(text).to_bytes(8, "little") + text
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_tensors(
+    path: Path, numbers: float | None = None
+) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read tensors, onto the CPU, and notes.
 
+    Args:
+        numbers: parameters of the model that they are of, of which each has some numbers at most;
+            None for any size.
+
     Raises:
-        InputError: the file is missing, truncated, or no safetensors file.
+        InputError: the file is missing, truncated, no safetensors file, or too large for the model.
     """
+    if not is_present(path) and not path.is_symlink():
+        raise InputError(f"{path}: there is no such file; name a run's folder")
+    regular_file(path, "delete it and train again")
     try:
+        with path.open("rb") as raw:
+            header, size = int.from_bytes(raw.read(8), "little"), raw.seek(0, 2)
+        if _MOST_HEADER < header <= size:
+            raise ValueError(f"a header of {header:,} bytes")
+        if numbers is not None and size > header + 16 * numbers + _ROOM:
+            raise InputError(
+                f"{path}: has {size:,} bytes, too many for a model of {numbers:,.0f} parameters;"
+                " delete it and train again"
+            )
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
             notes = dict(file.metadata() or {})
             return {name: file.get_tensor(name) for name in file.keys()}, notes  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file; name a run's folder") from error
-    except (OSError, ValueError, TypeError, safetensors.SafetensorError) as error:
+    except InputError:
+        raise
+    except (OSError, ValueError, TypeError, MemoryError, safetensors.SafetensorError) as error:
         # A TypeError: a size in the header is past the integers. Torch adds a trace.
         why = str(error).partition("\n")[0]
         raise InputError(

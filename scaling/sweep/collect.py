@@ -15,7 +15,7 @@ from corpora.json_file import is_number
 from scaling.record import SPEC, RunRecord, read_record, read_spec
 from scaling.spec import RunSpec
 from scaling.sweep.folder import Job, SweepFolder, read_sweep
-from scaling.train.metrics import METRICS, values_of
+from scaling.train.metrics import METRICS, lines_of, values_of
 
 _NEAR = 0.05  # of its budget: steps are whole, and so are the tokens of a window
 _WORDS = ("run_id", "name", "dataset", "language", "tokenization", "family", "marks", "status")
@@ -231,12 +231,11 @@ class _Events:
         records = self._records(file)
         records.write(self._event(file_version="brain.Event:2").SerializeToString())
         step, seconds = 0, 0.0
-        with metrics.open("rb") as lines:
-            for line in filter(None, map(values_of, lines)):
-                if is_number(line.get("seconds")):  # else of another kind, or torn
-                    step, seconds = line["step"], line["seconds"]
-                    values = {tag: line.get(name) for tag, name in STEP_TAGS.items()}
-                    records.write(self._event_of(step, seconds, values))
+        for line in filter(None, map(values_of, lines_of(metrics))):
+            if is_number(line.get("seconds")):  # else of another kind, or torn
+                step, seconds = line["step"], line["seconds"]
+                values = {tag: line.get(name) for tag, name in STEP_TAGS.items()}
+                records.write(self._event_of(step, seconds, values))
         if record is not None and record.bits_per_byte is not None:
             held_out = {HELD_OUT: record.bits_per_byte}
             records.write(self._event_of(step, seconds, held_out))

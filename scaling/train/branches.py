@@ -19,7 +19,7 @@ from corpora.files import write_text
 from scaling.record import SPEC, RunRecord, read_record, read_spec, write_record
 from scaling.spec import RunSpec
 from scaling.train.checkpoint import CHECKPOINT, RunProgress, save_checkpoint
-from scaling.train.metrics import METRICS, values_of
+from scaling.train.metrics import METRICS, lines_of, values_of
 
 
 def leave_branch(
@@ -51,7 +51,7 @@ def leave_branch(
             f"{branch}: holds no run that goes on from {trunk.spec.run_id}; plan again"
         )
     lines = []
-    for line in metrics.read_bytes().split(b"\n"):
+    for line in lines_of(metrics):
         values = values_of(line)
         if values is not None and values["step"] <= progress.step:
             lines.append(json.dumps({**values, "seconds": 0.0}) + "\n")

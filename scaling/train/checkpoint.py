@@ -71,7 +71,8 @@ def load_checkpoint(
         InputError: the file is truncated, another run's, or not what a checkpoint can be; nothing
             was changed.
     """
-    tensors, notes = read_tensors(path)
+    numbers = sum(parameter.numel() for parameter in model.parameters())
+    tensors, notes = read_tensors(path, numbers)
     if notes.get("run_id") != run_id:
         other = notes.get("run_id", "(unnamed)")
         raise InputError(f"{path}: a checkpoint of run {other}, not of {run_id}; {_REMEDY}")

@@ -7,6 +7,7 @@ compared line by line without it. Whoever asks how a run stands reads them here,
 import json
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,6 +16,8 @@ from corpora.files import write_text
 from corpora.json_file import is_count
 
 METRICS = "metrics.jsonl"
+_LONGEST = 1 << 16  # bytes of a line
+_MOST_BYTES = 1 << 30
 
 
 class MetricsLog:
@@ -28,12 +31,8 @@ class MetricsLog:
         """
         self.path = path
         if path.exists():
-            try:
-                there = regular_file(path, "move it away").read_bytes()
-            except OSError as error:
-                raise unreadable(path, error) from error
-            lines = [(line, values_of(line)) for line in there.split(b"\n")]
-            kept = [line + b"\n" for line, values in lines if values and values["step"] <= steps]
+            lines = ((line, values_of(line)) for line in lines_of(path))
+            kept = [line for line, values in lines if values and values["step"] <= steps]
             write_text(path, b"".join(kept).decode("utf-8"))
         try:
             self._file: TextIO = path.open("a", encoding="utf-8")
@@ -80,6 +79,24 @@ class MetricsLog:
             self._file.close()
         except OSError:
             self._file = None  # type: ignore[assignment]  # the disk is full, and was said to be
+
+
+def lines_of(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file of metrics, each with its end; longer ones in parts.
+
+    Raises:
+        InputError: it cannot be read, is no regular file, or no run has so many.
+    """
+    try:
+        with regular_file(path, "move it away").open("rb") as file:
+            if file.seek(0, os.SEEK_END) > _MOST_BYTES:
+                what = f"more than {_MOST_BYTES >> 30} GiB, and no run's metrics have that"
+                raise InputError(f"{path}: {what}; move it away")
+            file.seek(0)
+            while line := file.readline(_LONGEST):
+                yield line if line.endswith(b"\n") else line + b"\n"
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def values_of(line: bytes) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """A run's folder may be anyone's: nothing in it is believed before it has been compared."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,7 @@ import torch
 from corpora.errors import InputError
 from corpora.open import open_corpus
 from scaling.evaluate.trained_run import open_run
+from scaling.model.byte_model import open_byte_model
 from scaling.model.weights import WEIGHTS, write_tensors
 from scaling.spec import Model, RunSpec
 from tests.scaling.evaluate.runs import BLT, latent_run, subword_run, write_run
@@ -80,6 +82,59 @@ def test_weights_that_are_torn_or_hostile(tmp_path: Path, damage: Callable[[byte
     path = tmp_path / WEIGHTS
     path.write_bytes(damage(path.read_bytes()))
     refused(tmp_path, "cannot be read as safetensors")
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _circle(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def _sparse(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+
+
+def _claimed(path: Path) -> None:
+    """Write a file that holds, as it says, one tensor of a terabyte."""
+    size = (1 << 40) - (1 << 20)
+    fields = {"norm.gain": {"dtype": "F32", "shape": [size // 4], "data_offsets": [0, size]}}
+    text = json.dumps(fields).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + size)
+
+
+def _many(path: Path) -> None:
+    one = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    text = json.dumps({f"t{number}": one for number in range(200_000)}).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (_pipe, "a pipe or a device; delete it and train again"),
+        (_circle, "leads back here"),
+        (_sparse, "too many for a model of"),
+        (_claimed, "too many for a model of"),
+        (_many, "a header of "),
+        (Path.mkdir, "a folder; delete it and train again"),
+    ],
+)
+def test_weights_that_are_no_file_or_claim_to_be_a_large_one(
+    tmp_path: Path, write: Callable[[Path], None], message: str
+) -> None:
+    latent_run(tmp_path, "entropy")
+    for folder in (tmp_path / "entropy_model", tmp_path):
+        (folder / WEIGHTS).unlink()
+        write(folder / WEIGHTS)
+        if folder != tmp_path:
+            with pytest.raises(InputError, match=message):
+                open_byte_model(folder)
+    refused(tmp_path, message)
 
 
 def test_weights_of_another_model(tmp_path: Path) -> None:
@@ -224,5 +279,21 @@ def test_an_entropy_model_that_has_changed(tmp_path: Path) -> None:
 
 def test_an_entropy_model_too_large_for_its_weights(tmp_path: Path) -> None:
     latent_run(tmp_path, "entropy")
-    _rewrite(tmp_path / "entropy_model", _model(dim=1 << 20))
+    own = tmp_path / "entropy_model"
+    _rewrite(own, _model(dim=1 << 20))
     refused(tmp_path, "too few for a model of")
+    with pytest.raises(InputError, match="too few for a model of"):  # as `train` opens it
+        open_byte_model(own)
+
+
+def test_a_name_of_a_tokenizer_that_is_a_pipe_or_has_no_end(tmp_path: Path) -> None:
+    subword_run(tmp_path, "byte")
+    name = tmp_path / "tokenizer.txt"
+    for write, message in (
+        (_pipe, "a pipe"),
+        (_circle, "no such file"),
+        (_sparse, "more than 1 MiB"),
+    ):
+        name.unlink()
+        write(name)
+        refused(tmp_path, message)

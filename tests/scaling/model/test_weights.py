@@ -252,7 +252,7 @@ def test_a_pickle_is_refused_unopened(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_or_is_a_folder_is_refused(tmp_path: Path) -> None:
     assert "there is no such file" in refusal(tmp_path / WEIGHTS)
     (tmp_path / "folder").mkdir()
-    assert "cannot be read" in refusal(tmp_path / "folder")
+    assert "not a regular file but a folder" in refusal(tmp_path / "folder")
 
 
 def test_a_file_cut_short_anywhere_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from corpora.errors import InputError
+from reports.sweep.results import read_curve
 from scaling.train.metrics import METRICS, MetricsLog, values_of
 
 GOOD = b'{"step": 2, "seconds": 1.5}'
@@ -45,12 +46,20 @@ def test_a_log_waits_for_no_pipe(tmp_path: Path) -> None:
         MetricsLog(tmp_path / METRICS, 2)
 
 
+def test_a_log_that_claims_a_terabyte_is_refused_at_once(tmp_path: Path) -> None:
+    with (tmp_path / METRICS).open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(InputError, match=r"more than 1 GiB.*; move it away"):
+        MetricsLog(tmp_path / METRICS, 2)
+    assert list(read_curve(tmp_path / METRICS)) == []
+
+
 def test_a_log_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / METRICS).write_bytes(GOOD + b"\n")
 
-    def broken(self: Path) -> bytes:
+    def broken(self: Path, mode: str) -> bytes:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(Path, "read_bytes", broken)
+    monkeypatch.setattr(Path, "open", broken)
     with pytest.raises(InputError, match=r"cannot be read.*Input/output error"):
         MetricsLog(tmp_path / METRICS, 2)
