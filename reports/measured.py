@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.bootstrap import DocumentBootstrap, Interval
+from corpora.errors import InputError
 from reports.charts.svg import Series, series_style
 from tokenize_lab.counts.documents import CountsByDocument
 from tokenize_lab.counts.fields import FIELD_INDEX
@@ -257,7 +258,11 @@ def read_measured(folder: Path) -> Measured:
 
 
 def measured(results: Results) -> Measured:
-    """Derive every row from the counts."""
+    """Derive every row from the counts.
+
+    Raises:
+        InputError: a corpus has no text.
+    """
     record = results.provenance
     series = [
         Series(facts["name"], series_style(i, tokenizer=True), facts)
@@ -276,6 +281,8 @@ def measured(results: Results) -> Measured:
     corpora = []
     for index, facts in enumerate(record["corpora"]):
         name = facts["name"]
+        if not any(group.corpus == name for group in pooled):
+            raise InputError(f"{name}: no text of this corpus was counted; measure without it")
         corpora.append(
             CorpusResults(
                 index,

@@ -218,11 +218,24 @@ def load_results(folder: Path) -> Results:
     except (ValueError, KeyError, pl.exceptions.PolarsError) as error:
         why = str(error).splitlines()[0]
         raise InputError(f"{folder}: a file is damaged ({why}); {REMEDY}") from error
-    if not all(group.corpus in corpora and group.tokenizer in tokenizers for group in counts):
-        what = f"counts of a corpus or tokenizer that {RECORD} does not name"
+    if what := _fault_of_groups(counts, corpora, tokenizers):
         raise InputError(f"{folder}: a file is damaged ({what}); {REMEDY}")
     samples = checked_samples(samples, folder / "samples.json", corpora, tokenizers)
     return Results(counts, provenance, samples)
+
+
+def _fault_of_groups(
+    counts: Mapping[Group, GroupCounts], corpora: Sequence[str], tokenizers: Sequence[str]
+) -> str:
+    """Return what is wrong with what was counted; a corpus without text has no counts."""
+    found = {(group.corpus, group.tokenizer) for group in counts}
+    if not found:
+        return "there are no counts"
+    if not all(corpus in corpora and tokenizer in tokenizers for corpus, tokenizer in found):
+        return f"counts of a corpus or tokenizer that {RECORD} does not name"
+    if len(found) < len({corpus for corpus, _ in found}) * len(tokenizers):
+        return f"no counts of a tokenizer that {RECORD} names"
+    return ""
 
 
 def _content(path: Path) -> bytes:

@@ -82,10 +82,11 @@ def _refuse_large_pages(reading: Reading) -> None:
     """Refuse pages that unpack to more than a share of the limit: they are held several times."""
     columns = {reading.settings.text_field, *LABEL_FIELDS, *LANGUAGE_FIELDS}
     columns.add(reading.settings.language_field or "")
-    for page in pages(reading.file.path, columns):
-        if page.unpacked > longest(reading, _PAGE_SHARE):
-            place = f"{reading.file.place}: row group {page.row_group + 1}, {page.column!r}"
-            raise too_long(place, "page", reading, _PAGE_SHARE)
+    with reading.file.path.open("rb") as file:
+        for page in pages(file, columns):
+            if page.unpacked > longest(reading, _PAGE_SHARE):
+                place = f"{reading.file.place}: row group {page.row_group + 1}, {page.column!r}"
+                raise too_long(place, "page", reading, _PAGE_SHARE)
 
 
 def _is_label(dtype: "pl.DataType") -> bool:

@@ -8,7 +8,6 @@ thrift-compact-protocol.md); which field is which is in apache/parquet-format pa
 import os
 import struct
 from collections.abc import Collection, Iterator
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 _MAGIC = b"PAR1"
@@ -32,26 +31,28 @@ class Page(NamedTuple):
     unpacked: int
 
 
-def pages(path: Path, columns: Collection[str]) -> Iterator[Page]:
+def pages(file: BinaryIO, columns: Collection[str] | None) -> Iterator[Page]:
     """Yield the pages of some of a file's columns, as their headers claim them.
+
+    Args:
+        file: open for reading. columns: their names; None for all.
 
     Raises:
         OSError: the file cannot be read.
         ValueError: it is no whole parquet file, or its schema is nested beyond reason.
     """
-    with path.open("rb") as file:
-        try:
-            footer = _footer(file)
-            _refuse_deep(footer.get(_SCHEMA, ()))
-            for number, group in enumerate(footer.get(_ROW_GROUPS, ())):
-                for chunk in group.get(_COLUMNS, ()):
-                    about = chunk.get(_METADATA, {})
-                    name = about.get(_PATH, [b""])[0].decode("utf-8", "replace")
-                    if name in columns:
-                        for unpacked in _unpacked_sizes(file, about):
-                            yield Page(number, name, unpacked)
-        except (TypeError, AttributeError, IndexError) as error:  # a field of another type
-            raise ValueError(f"its table is damaged ({error})") from error
+    try:
+        footer = _footer(file)
+        _refuse_deep(footer.get(_SCHEMA, ()))
+        for number, group in enumerate(footer.get(_ROW_GROUPS, ())):
+            for chunk in group.get(_COLUMNS, ()):
+                about = chunk.get(_METADATA, {})
+                name = about.get(_PATH, [b""])[0].decode("utf-8", "replace")
+                if columns is None or name in columns:
+                    for unpacked in _unpacked_sizes(file, about):
+                        yield Page(number, name, unpacked)
+    except (TypeError, AttributeError, IndexError) as error:  # a field of another type
+        raise ValueError(f"its table is damaged ({error})") from error
 
 
 def _refuse_deep(schema: list[dict[int, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -167,3 +168,75 @@ def test_a_folder_from_before_lost_text_was_counted_is_read(tmp_path: Path) -> N
     whole = rows.filter(pl.col("tokenizer") == "byte")
     assert whole["lost_share"].to_list() == [0, 0]
     assert whole["comparable_share"].to_list() == [1, 1]
+
+
+def written(folder: Path, name: str, table: pl.DataFrame) -> None:
+    """Put another table in the place of one, and its sum into the record."""
+    table.write_parquet(folder / name)
+    summed(folder, name)
+
+
+def summed(folder: Path, name: str) -> None:
+    record = folder / "provenance.json"
+    said = json.loads(record.read_text("utf-8"))
+    said["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    record.write_text(json.dumps(said), "utf-8")
+
+
+COUNTS, HISTOGRAMS = "counts.parquet", "histograms.parquet"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "why"),
+    [
+        (COUNTS, lambda table: table.reverse(), "units are twice in it, or not in order"),
+        (COUNTS, lambda table: pl.concat([table, table]), "units are twice in it"),
+        (COUNTS, lambda table: table.clear(), "of a group that has no counts"),
+        (COUNTS, lambda table: table.filter(tokenizer="byte"), "of a group that has no counts"),
+        (COUNTS, lambda table: table.drop("words"), "no column 'words'"),
+        (
+            COUNTS,
+            lambda table: table.with_columns(bytes=pl.lit(1 << 53)),
+            "more than 2 to the 53rd",
+        ),
+        (COUNTS, lambda table: table.with_columns(language=pl.lit("a" * (1 << 25))), "megabyte"),
+        (HISTOGRAMS, lambda table: table.reverse(), "token ids are twice in it, not in order"),
+        (HISTOGRAMS, lambda table: pl.concat([table, table]), "token ids are twice in it"),
+        (HISTOGRAMS, lambda table: table.with_columns(token_id=pl.lit(1 << 32)), "ids are twice"),
+        (HISTOGRAMS, lambda table: table.with_columns(tokenizer=pl.lit("x")), "has no counts"),
+    ],
+)
+def test_tables_that_no_measurement_has_are_one_line(
+    tmp_path: Path, name: str, change: Callable[[pl.DataFrame], pl.DataFrame], why: str
+) -> None:
+    results().save(tmp_path)
+    written(tmp_path, name, change(pl.read_parquet(tmp_path / name)))
+    with pytest.raises(InputError) as refused:
+        load_results(tmp_path)
+    line = str(refused.value)
+    assert why in line and "\n" not in line and len(line) < len(str(tmp_path)) + 120
+
+
+def test_a_tokenizer_without_counts_is_one_line(tmp_path: Path) -> None:
+    results().save(tmp_path)
+    for name in (COUNTS, HISTOGRAMS):
+        written(tmp_path, name, pl.read_parquet(tmp_path / name).filter(tokenizer="byte"))
+    with pytest.raises(InputError, match=r"no counts of a tokenizer that provenance\.json names"):
+        load_results(tmp_path)
+
+
+def test_bytes_that_the_library_panics_over_are_one_line_and_no_other(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    results().save(tmp_path)
+    path = tmp_path / COUNTS
+    whole, lines = path.read_bytes(), 0
+    for place in range(0, len(whole), 61):
+        path.write_bytes(whole[:place] + bytes(24) + whole[place + 24 :])
+        summed(tmp_path, COUNTS)
+        try:
+            load_results(tmp_path)
+        except InputError:
+            lines += 1
+    assert lines > 10
+    assert capfd.readouterr().err == ""

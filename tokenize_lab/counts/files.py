@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from corpora.panics import panics_as_errors
+from corpora.readers.parquet_pages import pages
 from tokenize_lab.counts.documents import CountsByDocument, DocumentPlace
 from tokenize_lab.counts.fields import FIELDS
 from tokenize_lab.counts.narrow import NarrowUnits, narrow
@@ -23,45 +25,70 @@ PARTS = list(Group._fields)
 _ROWS_AT_ONCE = 1 << 16
 _MOST_ROWS_A_BYTE = 64  # counts of texts that are all the same take a byte for some rows
 _LAST_UNIT = 1 << 24  # units are few; a table is made of their numbers
+_MOST_ROWS_A_GROUP = 1 << 22  # a unit each, or an id of a vocabulary
+_MOST_NAMES = 256 << 20  # bytes of the names in rows read at once
+_MOST_COUNTED = 1 << 53  # below it sums are exact, as numbers of whatever kind
+_MOST_PAGE = 128 << 20  # bytes that a page unpacks to
 
 
 def read_counts(counts: bytes, histograms: bytes) -> Mapping[Group, GroupCounts]:
     """Return the counts of two Parquet files by group, in the order of the first.
 
     Raises:
-        polars.exceptions.PolarsError, KeyError, ValueError: a file is damaged.
+        polars.exceptions.PolarsError, ValueError: a file is damaged.
     """
     import polars as pl
 
-    for content in (counts, histograms):
-        rows = pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item()
-        if rows > _MOST_ROWS_A_BYTE * len(content):
-            raise ValueError(f"{rows:,} rows in {len(content):,} bytes")
-    names = pl.scan_parquet(io.BytesIO(counts)).select("document").collect()["document"]
-    if len(names) and not names.null_count():
-        return _by_document(counts)
-    del names
-    result: dict[Group, GroupCounts] = {}
-    for frame, groups in _batches(counts, ["unit", "aligned", *FIELDS]):
-        units = frame["unit"].to_numpy().astype(np.int64)
-        columns = [narrow(frame[name].to_numpy()) for name in FIELDS]
-        for group, rows in groups:
-            table = NarrowUnits.of([column[rows] for column in columns])
-            # Units without documents are not in the file.
-            aligned = bool(frame["aligned"][rows.start])
-            result[group] = GroupCounts(table.at(units[rows]), aligned=aligned)
-    for frame, groups in _batches(histograms, ["token_id", "occurrences"]):
-        ids = frame["token_id"].to_numpy().astype(np.uint32)
-        occurrences = narrow(frame["occurrences"].to_numpy())
-        for group, rows in groups:
-            result[group].histogram = Histogram(ids[rows].copy(), occurrences[rows].copy())
+    with panics_as_errors():
+        for content in (counts, histograms):
+            _refuse_large(content)
+        first = pl.scan_parquet(io.BytesIO(counts)).select("document").head(1).collect()
+        if len(first) and not first.to_series().null_count():
+            return _by_document(counts)
+        result: dict[Group, GroupCounts] = {}
+        for frame, groups in _batches(counts, ["unit", "aligned", *FIELDS]):
+            units = frame["unit"].to_numpy().astype(np.int64)
+            columns = [narrow(frame[name].to_numpy()) for name in FIELDS]
+            for group, rows in groups:
+                if group in result or (np.diff(units[rows]) <= 0).any():
+                    raise ValueError("units are twice in it, or not in order")
+                table = NarrowUnits.of([column[rows] for column in columns])
+                # Units without documents are not in the file.
+                aligned = bool(frame["aligned"][rows.start])
+                result[group] = GroupCounts(table.at(units[rows]), aligned=aligned)
+        known = set[Group]()
+        for frame, groups in _batches(histograms, ["token_id", "occurrences"]):
+            ids = frame["token_id"].to_numpy().astype(np.int64)
+            occurrences = narrow(frame["occurrences"].to_numpy())
+            for group, rows in groups:
+                if group not in result:
+                    raise ValueError("token ids of a group that has no counts")
+                if group in known or (np.diff(ids[rows]) <= 0).any() or ids[rows][-1] >= 1 << 32:
+                    raise ValueError("token ids are twice in it, not in order, or too large")
+                known.add(group)
+                numbers = ids[rows].astype(np.uint32)
+                result[group].histogram = Histogram(numbers, occurrences[rows].copy())
     return result
+
+
+def _refuse_large(content: bytes) -> None:
+    """Refuse a file that claims more than so many bytes can hold."""
+    import polars as pl
+
+    for page in pages(io.BytesIO(content), None):
+        if page.unpacked > _MOST_PAGE:
+            raise ValueError(f"a page of the column {page.column} has {page.unpacked:,} bytes")
+    rows = pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item()
+    if rows > _MOST_ROWS_A_BYTE * len(content):
+        raise ValueError(f"{rows:,} rows in {len(content):,} bytes")
 
 
 def _by_document(content: bytes) -> CountsByDocument:
     result = CountsByDocument()
     wheres = ["tokenizer", *DocumentPlace._fields]
     for frame, _ in _frames(content, ["unit", "aligned", *FIELDS]):
+        if frame["document"].null_count():
+            raise ValueError("counts of documents have no name")
         if (frame["unit"] > 0).any():
             raise ValueError("a document has more than one unit")
         table = frame.select(*FIELDS).to_numpy().astype(np.int64)
@@ -85,6 +112,8 @@ def _batches(
         if not last:
             _, rows = runs.pop()
             rest = [frame[rows].clone()]
+            if rows.stop - rows.start > _MOST_ROWS_A_GROUP:
+                raise ValueError(f"a group of more than {_MOST_ROWS_A_GROUP:,} rows")
         yield frame, [(Group(*key), rows) for key, rows in runs]
 
 
@@ -93,11 +122,16 @@ def _frames(content: bytes, columns: list[str]) -> Iterator[tuple["pl.DataFrame"
     import polars as pl
 
     table = _with_later_counts(pl.scan_parquet(io.BytesIO(content)))
+    known = table.collect_schema().names()
+    for name in (*PARTS, *columns):
+        if name not in known:
+            raise ValueError(f"no column {name!r}")
     table = table.select(*PARTS, *columns)
+    counted = dict.fromkeys(columns, 0.0)
     length = pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item()
     for begin in range(0, length, _ROWS_AT_ONCE):
         frame = table.slice(begin, _ROWS_AT_ONCE).collect()
-        _check(frame, columns)
+        _check(frame, columns, counted)
         yield frame, begin + _ROWS_AT_ONCE >= length
 
 
@@ -130,8 +164,12 @@ def parquet(frames: Iterable["pl.DataFrame"]) -> bytes:
     return buffer.getvalue()
 
 
-def _check(frame: "pl.DataFrame", columns: list[str]) -> None:
-    """Raise a ValueError of a table that holds other than counts."""
+def _check(frame: "pl.DataFrame", columns: list[str], counted: dict[str, float]) -> None:
+    """Raise a ValueError of a table that holds other than counts, or more than can be added up.
+
+    Args:
+        counted: the sums of the columns, to which those of this part of the table are added.
+    """
     import polars as pl
 
     numbers = frame.select(pl.col(columns).exclude("aligned"))
@@ -143,6 +181,14 @@ def _check(frame: "pl.DataFrame", columns: list[str]) -> None:
         raise ValueError("the column aligned holds other than true and false")
     if len(frame) and (sum(numbers.null_count().row(0)) or min(numbers.min().row(0)) < 0):
         raise ValueError("a count is missing or negative")
+    if sum(int(n or 0) for n in frame.select(pl.col(pl.String).str.len_bytes().sum()).row(0)) > (
+        _MOST_NAMES
+    ):
+        raise ValueError("names of many megabytes")
+    for name, amount in numbers.select(pl.all().cast(pl.Float64).sum()).row(0, named=True).items():
+        counted[name] += amount
+        if name not in ("unit", "token_id") and counted[name] > _MOST_COUNTED:
+            raise ValueError(f"{name} add up to more than 2 to the 53rd")
     if "unit" in columns and (frame["unit"] > _LAST_UNIT).any():
         raise ValueError("a unit has a number that none can have")
 

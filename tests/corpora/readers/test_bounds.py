@@ -229,7 +229,8 @@ def test_pages_are_what_is_claimed(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     frame = pl.DataFrame({"text": values, "id": range(50_000), "other": values})
     frame.write_parquet(path, row_group_size=20_000)
-    found = list(pages(path, {"text", "id"}))
+    with path.open("rb") as file:
+        found = list(pages(file, {"text", "id"}))
     assert {page.row_group for page in found} == {0, 1, 2}
     assert {page.column for page in found} == {"text", "id"}
     of_text = sum(page.unpacked for page in found if page.column == "text")
