@@ -54,6 +54,9 @@ def member_sizes(archive: Path, label: str) -> dict[str, int]:
                     f"{label}: refused: its archive unpacks to more than {MOST_BYTES >> 30} GiB, or"
                     f" {MOST_MEMBERS:,} files, or a file of more than {MOST_FILE_BYTES >> 30} GiB"
                 )
+            if name in sizes:
+                twice = f"{shortened(name)!r} twice, and it is not known which is meant"
+                raise InputError(f"{label}: refused: its archive has {twice}")
             if name:
                 sizes[name] = size
     return sizes

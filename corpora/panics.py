@@ -7,10 +7,16 @@ of it as an exception that derives from `BaseException` alone.
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
 
 PANIC = "PanicException"  # a class that each library has of its own, and few export
 _TOLD = b"panicked at"
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether an error is a fault of a library written in Rust."""
+    return type(error).__name__ == PANIC
 
 
 @contextlib.contextmanager
@@ -26,26 +32,36 @@ def panics_as_errors() -> Iterator[None]:
         try:
             yield
         except BaseException as error:
-            if type(error).__name__ != PANIC:
+            if not is_panic(error):
                 raise
             raise ValueError(" ".join(str(error).split())) from error
 
 
 @contextlib.contextmanager
 def _stderr_held() -> Iterator[None]:
+    """Let stderr be a file for a while, and then write what it holds, unless a panic is told there.
+
+    Where no such file can be had, stderr stays as it is.
+    """
     try:
-        kept, held = os.dup(2), os.memfd_create("stderr")
-    except (OSError, AttributeError):  # there is no stderr, or no such file on this system
+        kept = os.dup(2)
+    except OSError:  # there is no stderr
         yield
         return
-    try:
-        os.dup2(held, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        said = os.pread(held, os.fstat(held).st_size, 0)
-        if said and _TOLD not in said:
-            with contextlib.suppress(OSError):
-                os.write(kept, said)
-        os.close(kept)
-        os.close(held)
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, kept)
+        try:
+            held = stack.enter_context(tempfile.TemporaryFile())
+        except OSError:
+            yield
+            return
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            held.seek(0)
+            said = held.read()
+            if said and _TOLD not in said:
+                with contextlib.suppress(OSError):
+                    os.write(2, said)

@@ -16,6 +16,7 @@ from corpora.arguments import path as named_path
 from corpora.errors import InputError
 from corpora.files import read_bounded
 from corpora.json_file import MOST_BYTES, parsed
+from corpora.panics import panics_as_errors
 from scaling.sweep.collect import load_runs
 from scaling.sweep.folder import SweepFolder
 
@@ -87,15 +88,18 @@ def load_table(source: RunsSource, name: str = "") -> LoadedTable:
     content = read_bounded(path, _MOST_BYTES, "give the runs alone")
     try:
         if suffix == ".parquet":
-            _check_size(path, content)
-            frame = _unnested(pl.read_parquet(io.BytesIO(content)))
+            with panics_as_errors():
+                _check_size(path, content)
+                frame = _unnested(pl.read_parquet(io.BytesIO(content)))
         else:
             if fault := _csv_fault(content):
                 raise InputError(f"{path}: {fault}")
             frame = pl.read_csv(content, infer_schema_length=None)
             # An empty line, as many programs leave one at the end, is no run.
             frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
-    except pl.exceptions.PolarsError as error:
+    except InputError:
+        raise
+    except (pl.exceptions.PolarsError, ValueError) as error:  # a ValueError: it panicked
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: cannot be read as a table ({reason})") from error
     if not frame.height:

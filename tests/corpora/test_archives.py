@@ -50,7 +50,8 @@ def written(path: Path, *parts: Iterator[bytes]) -> Path:
         ((iter([header("p", 64 << 20, tarfile.XHDTYPE)]), zeros(64)), "a header of more than 1 "),
         ((iter([header("l", 64 << 20, b"L")]), zeros(64)), "a header of more than 1 MiB"),
         ((sparse(8192),), "a header of more than 1 MiB"),
-        ((iter([header("top/x", 0) * (MOST_MEMBERS + 1)]),), "200,000 files"),
+        ((iter([header("top/x", 0) * 2]),), "'x' twice"),
+        ((iter([header("top", 0) * (MOST_MEMBERS + 1)]),), "200,000 files"),
         pytest.param(
             (iter([header("top/", 0, tarfile.DIRTYPE) * (MOST_MEMBERS + 1)]),),
             "200,000 files",
@@ -58,7 +59,7 @@ def written(path: Path, *parts: Iterator[bytes]) -> Path:
         ),
         ((iter([header("top/x", 5 << 30)]),), "unpacks to more than 4 GiB"),
     ],
-    ids=["pax", "name", "sparse", "members", "folders", "size"],
+    ids=["pax", "name", "sparse", "twice", "members", "folders", "size"],
 )
 def test_a_tar_that_is_a_bomb_is_one_line(
     tmp_path: Path, parts: tuple[Iterator[bytes], ...], why: str

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from corpora.errors import InputError
+from corpora.panics import is_panic
 from tokenize_lab.tokenizer import Encoding, ShownShort, TokenBytes, Tokenizer, WayBack
 
 
@@ -76,10 +77,6 @@ def declared_fields(instance: Any) -> dict[str, Any]:
     return {field.name: getattr(instance, field.name) for field in fields(instance)}
 
 
-# What Rust's panics become in Python: a BaseException that no module exports.
-PANIC = "PanicException"
-
-
 @contextlib.contextmanager
 def refused_whole(place: str, what: str) -> Iterator[None]:
     """Say of whatever goes wrong while a file is loaded that it is not a whole `what`.
@@ -137,11 +134,6 @@ def threads(allowed: bool) -> Iterator[None]:
 def message_of(error: BaseException) -> str:
     """Return an error's message without line ends."""
     return " ".join(str(error).split())
-
-
-def is_panic(error: BaseException) -> bool:
-    """Whether an error is a fault of a library written in Rust."""
-    return type(error).__name__ == PANIC
 
 
 # Vocabularies leave out a few thousand ids at most, and the largest published ones have about a

@@ -26,8 +26,9 @@ import numpy as np
 
 from corpora.errors import InputError
 from corpora.locks import SCRATCH, scratch_folder
+from corpora.panics import is_panic
 from tokenize_lab.backends.characters import ask_anew, read_alike, read_alike_each
-from tokenize_lab.backends.common import PROBES, interleaved, is_panic, message_of
+from tokenize_lab.backends.common import PROBES, interleaved, message_of
 from tokenize_lab.backends.kept import kept
 from tokenize_lab.tokenizer import Encoding, TokenBytes, TokenKind
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from corpora.locks import SCRATCH, scratch_folder
-from tokenize_lab.backends.common import is_panic, threads
+from corpora.panics import is_panic
+from tokenize_lab.backends.common import threads
 
 MergesAsText = list[tuple[str, str]]
 
