@@ -197,7 +197,8 @@ def open_shards(folder: Path, *, verify: bool = False) -> Shards:
     """Map the shards in `folder`.
 
     Args:
-        verify: whether to read every file and compare its SHA-256. Sizes are always compared.
+        verify: whether to read every file, compare its SHA-256, and see that its numbers can be:
+            the manifest may be of whoever made the files. Sizes are always compared.
 
     Raises:
         InputError: they are not there, of another version, or not the files that were written.
@@ -205,7 +206,32 @@ def open_shards(folder: Path, *, verify: bool = False) -> Shards:
     manifest = read_manifest(folder)
     check_files(folder, manifest, verify=verify)
     train, held_out = (_stream(folder, manifest, split) for split in SPLITS)
-    return Shards(folder, manifest, train, held_out)
+    shards = Shards(folder, manifest, train, held_out)
+    if verify:
+        for split in SPLITS:
+            if fault := _fault(shards.side(split), manifest, split):
+                raise InputError(f"{folder}: {split}: {fault}; {_REMEDY}")
+    return shards
+
+
+def _fault(stream: Stream, manifest: ShardManifest, split: Split) -> str:
+    """Return what is wrong with the numbers of one side; empty where nothing is."""
+    size = manifest.splits[split].bytes if split in manifest.splits else stream.unit_count
+    for offsets, end in ((stream.documents, stream.unit_count), (stream.byte_documents, size)):
+        if len(offsets) != stream.document_count + 1 or offsets[0] or offsets[-1] != end:
+            return "documents do not cover the text"
+        if (offsets[1:] < offsets[:-1]).any():
+            return "documents are not in order"
+    if stream.document_count and stream.languages.max() >= len(manifest.languages):
+        return "a document is of a language that has no name"
+    if stream.unit_count and stream.units.max() >= stream.bos:
+        return f"an id is beyond the vocabulary of {stream.bos:,}"
+    if stream.unit_bytes is not None and len(stream.unit_bytes) != stream.bos:
+        return f"lengths of {len(stream.unit_bytes):,} ids, of {stream.bos:,}"
+    for values in (stream.starts, stream.entropies):
+        if values is not None and len(values) != stream.unit_count:
+            return "not a value for each byte"
+    return ""
 
 
 def read_manifest(folder: Path) -> ShardManifest:

@@ -11,11 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from corpora.errors import InputError
+from corpora.files import file_sha256
 from scaling.data.build_text import build_text
 from scaling.data.build_units import build_entropies, build_starts, build_tokens
 from scaling.data.chunked_build import TextPart
 from scaling.data.order import Windows
-from scaling.data.shards import open_shards
+from scaling.data.shards import dtype_of, open_shards
 from scaling.data.windows import StoredPatches
 from scaling.model.patching import space_starts
 from tests.conftest import ROOT
@@ -44,6 +45,31 @@ def test_a_changed_file_is_named_when_verified(text: Path, name: str) -> None:
     open_shards(text)
     with pytest.raises(InputError, match=f"{name}: its content has changed .*delete the folder"):
         open_shards(text, verify=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value", "message"),
+    [
+        ("train/documents.i64", 1, 1 << 50, "documents are not in order"),
+        ("train/documents.i64", 0, 1, "documents do not cover the text"),
+        ("held_out/documents.i64", -1, 1 << 50, "documents do not cover the text"),
+        ("train/languages.u16", 0, 9, "a language that has no name"),
+        ("train/tokens.u32", 5, 256, "an id is beyond the vocabulary of 256"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_whatever_their_sum(
+    text: Path, name: str, place: int, value: int, message: str
+) -> None:
+    folder = build_tokens(text, ByteTokenizer(), text.parent) if "tokens" in name else text
+    values = np.fromfile(folder / name, dtype_of(name))
+    values[place] = value
+    (folder / name).unlink()  # the tokens' other files are the text's
+    values.tofile(folder / name)
+    manifest = json.loads((folder / "shards.json").read_text())
+    manifest["files"][name]["sha256"] = file_sha256(folder / name)
+    (folder / "shards.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=f"{message}.*; delete the folder"):
+        open_shards(folder, verify=True)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -196,7 +222,7 @@ sys.modules.update(dict.fromkeys(
     ["polars", "tokenizers", "sentencepiece", "tiktoken", "regex", "pydantic", "typer", "scipy"]
 ))
 from pathlib import Path
-from scaling.data.shards import open_shards
+from scaling.data.shards import dtype_of, open_shards
 from scaling.data.windows import StaticPatches
 from scaling.data.order import Windows
 from scaling.data.windows import evaluation_windows
