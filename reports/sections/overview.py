@@ -9,6 +9,7 @@ from reports import numbers
 from reports.html import language, listed, name, strong, together
 from reports.measured import CorpusResults, Measured, MeasuredValue, Resamples, extreme
 from reports.measures import MEASURES
+from tokenize_lab.counts.fields import FIELD_INDEX
 from tokenize_lab.counts.schema import GroupCounts
 from tokenize_lab.rows import MeasureRow
 
@@ -58,6 +59,8 @@ def premiums_over(
         str(group.language): part
         for group, part in corpus.counts.items()
         if group.tokenizer == tokenizer and group.language in compared
+        # Nothing can be divided by the counts of lines that are empty, or were damaged.
+        if all(part.total[FIELD_INDEX[name]] for name in ("bytes", "tokens"))
     }
     below = parts.pop(reference, None)
     if below is None or not parts:

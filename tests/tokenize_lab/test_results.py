@@ -12,6 +12,8 @@ import pytest
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
 from corpora.errors import InputError
+from corpora.open import open_corpus
+from reports.build import build_report
 from tokenize_lab.measurement import measure
 from tokenize_lab.results import Results, load_results, measured_before
 
@@ -240,3 +242,9 @@ def test_bytes_that_the_library_panics_over_are_one_line_and_no_other(
             lines += 1
     assert lines > 10
     assert capfd.readouterr().err == ""
+
+
+def test_a_report_divides_by_no_count_that_is_nothing(tmp_path: Path) -> None:
+    measure([open_corpus("embedded:eng_Latn,hin_Deva")], ["byte", "mistral:v1"]).save(tmp_path)
+    written(tmp_path, COUNTS, pl.read_parquet(tmp_path / COUNTS).with_columns(bytes=pl.lit(0)))
+    assert build_report(tmp_path).exists()
