@@ -5,6 +5,7 @@
                           [--no-training]
 
 TEXT is a folder or file that `tokenize-lab measure` takes; `stdlib` is this Python's own sources.
+All read one jsonl of it, but that ours reads a folder as it is, for the languages of its files.
 For each, BPEs of one pattern are trained on a part of it: sizes of one training, whose merges go on
 from one another; or, `--apart`, each on other texts, so that none does. Then, in turn, N rounds of
 
@@ -295,7 +296,8 @@ def main() -> None:
             print(f"{spec}: {size:.1f} MB; median of {asked.rounds} rounds", flush=True)
             tokenizers = trained(path, SIZES[: asked.sizes], folder, apart=asked.apart)
             for chosen in dict.fromkeys((1, len(tokenizers))):
-                commands = {OURS: measure(spec if spec != "stdlib" else path, tokenizers[:chosen])}
+                measured = spec if Path(spec).is_dir() else path
+                commands = {OURS: measure(measured, tokenizers[:chosen])}
                 for peer in dict.fromkeys(p for p in peers if p in ENCODERS):
                     commands[peer] = peers_work("encode", peer, path, tokenizers[:chosen])
                 compare(f" {chosen} tokenizer{'s' * (chosen > 1)}", commands, asked.rounds)
