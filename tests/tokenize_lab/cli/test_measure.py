@@ -305,7 +305,7 @@ def test_workers_do_not_outlive_a_killed_command(tmp_path: Path, kill: signal.Si
     children = psutil.Process(running.pid).children(recursive=True)
     assert len(children) >= 2
     running.send_signal(kill)
-    gone, alive = psutil.wait_procs(children, timeout=15)
+    gone, alive = psutil.wait_procs(children, timeout=60)
     running.communicate(timeout=30)
     assert not alive
     assert len(gone) == len(children)
