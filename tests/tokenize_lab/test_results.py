@@ -185,6 +185,12 @@ def summed(folder: Path, name: str) -> None:
     record.write_text(json.dumps(said), "utf-8")
 
 
+def many_units(table: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Return a table whose first row is that of many units."""
+    units = pl.Series("unit", range(count), table["unit"].dtype).to_frame()
+    return table.head(1).drop("unit").join(units, how="cross").select(table.columns)
+
+
 COUNTS, HISTOGRAMS = "counts.parquet", "histograms.parquet"
 
 
@@ -202,6 +208,7 @@ COUNTS, HISTOGRAMS = "counts.parquet", "histograms.parquet"
             "more than 2 to the 53rd",
         ),
         (COUNTS, lambda table: table.with_columns(language=pl.lit("a" * (1 << 25))), "megabyte"),
+        (COUNTS, lambda table: many_units(table, 1 << 18), "a group of more than 131,072 rows"),
         (HISTOGRAMS, lambda table: table.reverse(), "token ids are twice in it, not in order"),
         (HISTOGRAMS, lambda table: pl.concat([table, table]), "token ids are twice in it"),
         (HISTOGRAMS, lambda table: table.with_columns(token_id=pl.lit(1 << 32)), "ids are twice"),

@@ -25,7 +25,7 @@ PARTS = list(Group._fields)
 _ROWS_AT_ONCE = 1 << 16
 _MOST_ROWS_A_BYTE = 64  # counts of texts that are all the same take a byte for some rows
 _LAST_UNIT = 1 << 24  # units are few; a table is made of their numbers
-_MOST_ROWS_A_GROUP = 1 << 22  # a unit each, or an id of a vocabulary
+_MOST_UNITS, _MOST_IDS = 1 << 17, 1 << 22  # rows of a group, in either file
 _MOST_NAMES = 256 << 20  # bytes of the names in rows read at once
 _MOST_COUNTED = 1 << 53  # below it sums are exact, as numbers of whatever kind
 _MOST_PAGE = 128 << 20  # bytes that a page unpacks to
@@ -46,7 +46,7 @@ def read_counts(counts: bytes, histograms: bytes) -> Mapping[Group, GroupCounts]
         if len(first) and not first.to_series().null_count():
             return _by_document(counts)
         result: dict[Group, GroupCounts] = {}
-        for frame, groups in _batches(counts, ["unit", "aligned", *FIELDS]):
+        for frame, groups in _batches(counts, ["unit", "aligned", *FIELDS], _MOST_UNITS):
             units = frame["unit"].to_numpy().astype(np.int64)
             columns = [narrow(frame[name].to_numpy()) for name in FIELDS]
             for group, rows in groups:
@@ -57,7 +57,7 @@ def read_counts(counts: bytes, histograms: bytes) -> Mapping[Group, GroupCounts]
                 aligned = bool(frame["aligned"][rows.start])
                 result[group] = GroupCounts(table.at(units[rows]), aligned=aligned)
         known = set[Group]()
-        for frame, groups in _batches(histograms, ["token_id", "occurrences"]):
+        for frame, groups in _batches(histograms, ["token_id", "occurrences"], _MOST_IDS):
             ids = frame["token_id"].to_numpy().astype(np.int64)
             occurrences = narrow(frame["occurrences"].to_numpy())
             for group, rows in groups:
@@ -100,9 +100,12 @@ def _by_document(content: bytes) -> CountsByDocument:
 
 
 def _batches(
-    content: bytes, columns: list[str]
+    content: bytes, columns: list[str], most: int
 ) -> Iterator[tuple["pl.DataFrame", list[tuple[Group, slice]]]]:
-    """Yield frames of whole groups, whose rows follow one another in the file, and their rows."""
+    """Yield frames of whole groups, whose rows follow one another in the file, and their rows.
+
+    `most`: rows of a group.
+    """
     import polars as pl
 
     rest: list[pl.DataFrame] = []
@@ -112,8 +115,8 @@ def _batches(
         if not last:
             _, rows = runs.pop()
             rest = [frame[rows].clone()]
-            if rows.stop - rows.start > _MOST_ROWS_A_GROUP:
-                raise ValueError(f"a group of more than {_MOST_ROWS_A_GROUP:,} rows")
+            if rows.stop - rows.start > most:
+                raise ValueError(f"a group of more than {most:,} rows")
         yield frame, [(Group(*key), rows) for key, rows in runs]
 
 
