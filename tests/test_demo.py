@@ -71,6 +71,7 @@ def test_what_it_says_is_what_was_counted(demo: "tuple[Path, str, str]") -> None
     assert said == ("Amharic", f"{worst['premium']:.2f}")
 
 
+@pytest.mark.slow  # measured, trained and reported text has its own tests of that
 def test_it_says_the_same_again(demo: "tuple[Path, str, str]", tmp_path: Path) -> None:
     folder, stdout, _ = demo
     again = subprocess.run(
