@@ -251,12 +251,10 @@ def trained(path: str, sizes: Sequence[int], folder: Path, *, apart: bool) -> li
 
     texts = list(texts_of(path))
     step = max(1, sum(map(len, texts)) // HEAD)
-    part = [Document(text[: HEAD // 10]) for text in texts[::step]]
     found = []
     for size in sizes:
-        if apart:
-            some = random.Random(size).sample(texts, len(texts) // step)
-            part = [Document(text[: HEAD // 10]) for text in some]
+        some = random.Random(size).sample(texts, len(texts) // step) if apart else texts[::step]
+        part = [Document(text[: HEAD // 10]) for text in some]
         out = folder / f"bpe{size}"
         train_tokenizer(
             DocumentCorpus("part", part), TrainSettings("bpe", size, pattern=PATTERN), out

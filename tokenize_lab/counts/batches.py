@@ -110,7 +110,7 @@ class BatchCounter:
     def __init__(self, counting: CountJob) -> None:
         self._counting = counting
         plans = encoding_plans(counting.tokenizers, counting.settings)
-        self._plans = with_nested(counting.tokenizers, plans)
+        self._plans = with_nested(counting.tokenizers, plans) if counting.sharing else plans
         most = most_bytes(len(counting.tokenizers))
         self._chunks = ChunkCounter(counting.settings, most_bytes=most)
 
@@ -213,9 +213,9 @@ class BatchCounter:
         Arguments:
             whole: by name, what tokenizers of which others are parts have made of it.
         """
-        plan = self._plans[i]
-        by_itself = not self._counting.sharing or _holds(batch.texts, plan.literals)
-        nested = None if by_itself else plan.nested
+        nested = self._plans[i].nested
+        if nested is not None and _holds(batch.texts, self._plans[i].literals):
+            nested = None  # added tokens have ids of each one's own
         tokenizer = self._counting.tokenizers[i] if nested is None else nested.larger
         tokenizer.encode_batch([])  # builds the engine, which is no time of its own
         begin = time.perf_counter()
