@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, NamedTuple
 
 from corpora.errors import InputError
 from corpora.files import written_whole
@@ -26,9 +26,18 @@ MOST_MEMBERS = 200_000
 MOST_BYTES = 4 << 30  # unpacked, of all members
 MOST_FILE_BYTES = 1 << 30
 _BLOCK = 1 << 20
-_MOST_HEADER = 1 << 20  # bytes that stand before a member's content: long names, sparse maps
-_SHOWN = 80  # characters of a name
+# Bytes that stand before members' contents, as long names do: of most, and of a few.
+_USUAL_HEADER, _MOST_HEADER = 4096, 1 << 20
+_MOST_NAME, _SHOWN = 1024, 80  # characters
 _TORN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+
+
+class ArchiveFile(NamedTuple):
+    """A file of an archive: its path inside, its size in bytes, its content to be read at once."""
+
+    name: str
+    size: int
+    content: IO[bytes]
 
 
 def member_sizes(archive: Path, label: str) -> dict[str, int]:
@@ -42,10 +51,21 @@ def member_sizes(archive: Path, label: str) -> dict[str, int]:
     Raises:
         InputError: it cannot be read, or a member leads outside, is no plain file, or is too big.
     """
-    sizes: dict[str, int] = {}
+    return {file.name: file.size for file in archive_files(archive, label)}
+
+
+def archive_files(archive: Path, label: str) -> Iterator[ArchiveFile]:
+    """Yield the archive's files in its order, in one pass.
+
+    Only the end tells that nothing of it is refused: until then what is made of it is no result.
+
+    Raises:
+        InputError: as `member_sizes`.
+    """
+    names: set[str] = set()
     total = 0
     with _refused_torn(label):
-        for number, (name, size, problem, _) in enumerate(_members(archive)):
+        for number, (name, size, problem, content) in enumerate(_members(archive)):
             if problem:
                 raise InputError(f"{label}: refused: its archive has {problem}")
             total += size
@@ -54,12 +74,12 @@ def member_sizes(archive: Path, label: str) -> dict[str, int]:
                     f"{label}: refused: its archive unpacks to more than {MOST_BYTES >> 30} GiB, or"
                     f" {MOST_MEMBERS:,} files, or a file of more than {MOST_FILE_BYTES >> 30} GiB"
                 )
-            if name in sizes:
+            if name in names:
                 twice = f"{shortened(name)!r} twice, and it is not known which is meant"
                 raise InputError(f"{label}: refused: its archive has {twice}")
-            if name:
-                sizes[name] = size
-    return sizes
+            if content is not None:
+                names.add(name)
+                yield ArchiveFile(name, size, content)
 
 
 def extract(archive: Path, names: Collection[str], folder: Path, label: str) -> dict[str, str]:
@@ -70,33 +90,54 @@ def extract(archive: Path, names: Collection[str], folder: Path, label: str) -> 
     """
     member_sizes(archive, label)  # nothing is written of an archive that is refused
     wanted, sums = set(names), {}
-    with _refused_torn(label):
-        for name, size, _, content in _members(archive):
-            if name not in wanted or content is None:
-                continue
-            digest = hashlib.sha256()
-            with written_whole(folder / name) as temporary, temporary.open("wb") as out:
-                left = size
-                while block := content.read(min(_BLOCK, left)):
-                    out.write(block)
-                    digest.update(block)
-                    left -= len(block)
-                if left:
-                    raise EOFError(f"{name} ends early")
-            sums[name] = digest.hexdigest()
+    for file in archive_files(archive, label):
+        if file.name in wanted:
+            with written_whole(folder / file.name) as temporary:
+                sums[file.name] = copy_content(file, temporary, label)
     return sums
 
 
+def copy_content(file: ArchiveFile, path: Path, label: str) -> str:
+    """Write a file's content to `path`, unsynced; return its SHA-256.
+
+    Raises:
+        InputError: it cannot be read from the archive.
+    """
+    digest = hashlib.sha256()
+    with path.open("wb") as out:
+        for block in _blocks(file, label):
+            out.write(block)
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def contains(archive: Path, names: Collection[str], words: Collection[bytes]) -> list[str]:
-    """Return those of the files that hold all the words, in order of the archive."""
-    wanted, found = set(names), []
-    with _refused_torn(str(archive)):
-        for name, size, _, content in _members(archive):
-            if name in wanted and content is not None:
-                text = content.read(size)
-                if all(word in text for word in words):
-                    found.append(name)
-    return found
+    """Return those of the files that hold all the words, in order of the archive.
+
+    Raises:
+        InputError: as `member_sizes`.
+    """
+    wanted, label = set(names), str(archive)
+    files = archive_files(archive, label)
+    return [file.name for file in files if file.name in wanted and _holds(file, words, label)]
+
+
+def _holds(file: ArchiveFile, words: Collection[bytes], label: str) -> bool:
+    missing, text = set(words), b""
+    for block in _blocks(file, label):
+        text = text[-_BLOCK:] + block  # a word may lie across two
+        missing = {word for word in missing if word not in text}
+    return not missing
+
+
+def _blocks(file: ArchiveFile, label: str) -> Iterator[bytes]:
+    left = file.size
+    with _refused_torn(label):
+        while block := file.content.read(min(_BLOCK, left)):
+            yield block
+            left -= len(block)
+        if left:
+            raise EOFError(f"{shortened(file.name)} ends early")
 
 
 _Member = tuple[str, int, str, IO[bytes] | None]
@@ -116,15 +157,16 @@ def _members(archive: Path) -> Iterator[_Member]:
 def _of_tar(archive: Path) -> Iterator[_Member]:
     with _Metered(archive) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as tar:
         for member in tar:
-            unpacked.allow(member.size)
+            unpacked.allow(member.size if member.isreg() else 0)
             tar.members.clear()  # type: ignore[attr-defined]  # it would keep them all
             problem = _path_problem(member.name)
-            if not problem and not member.isreg() and not member.isdir():
-                what = "a link" if member.issym() or member.islnk() else "a device or a pipe"
+            if not problem and not member.isdir() and (not member.isreg() or member.issparse()):
+                other = "a file with holes" if member.issparse() else "a device or a pipe"
+                what = "a link" if member.issym() or member.islnk() else other
                 problem = f"{what}, {shortened(member.name)!r}"
             inside = "" if member.isdir() else "/".join(PurePosixPath(member.name).parts[1:])
             content = tar.extractfile(member) if inside and not problem else None
-            yield inside, member.size if inside else 0, problem, content
+            yield inside, member.size if member.isreg() else 0, problem, content
 
 
 class _Metered(io.RawIOBase):
@@ -136,7 +178,7 @@ class _Metered(io.RawIOBase):
 
     def allow(self, size: int) -> None:
         """Let a member's content be read, and the header of the next."""
-        self._left = size + _MOST_HEADER
+        self._left = min(self._left, _MOST_HEADER) + size + _USUAL_HEADER
 
     def read(self, size: int = -1, /) -> bytes:
         """Return the next bytes.
@@ -147,7 +189,7 @@ class _Metered(io.RawIOBase):
         data = self._file.read(size)
         self._left -= len(data)
         if self._left < 0:
-            raise ValueError(f"a header of more than {_MOST_HEADER >> 20} MiB")
+            raise ValueError(f"headers of more than {_MOST_HEADER >> 20} MiB")
         return data
 
     def close(self) -> None:
@@ -177,7 +219,7 @@ def _path_problem(name: str) -> str:
     outside = path.is_absolute() or ".." in path.parts or ":" in (path.parts or ("",))[0]
     if outside or "\\" in name or "\0" in name or not name:
         return f"a path outside its folder, {shortened(name)!r}"
-    return ""
+    return f"a path of {len(name):,} characters" if len(name) > _MOST_NAME else ""
 
 
 def shortened(name: str) -> str:

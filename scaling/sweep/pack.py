@@ -17,19 +17,28 @@ import json
 import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from corpora.archives import MOST_BYTES, MOST_FILE_BYTES, extract, member_sizes, shortened
+from corpora.archives import (
+    MOST_BYTES,
+    MOST_FILE_BYTES,
+    MOST_MEMBERS,
+    ArchiveFile,
+    archive_files,
+    copy_content,
+    shortened,
+)
 from corpora.errors import InputError, regular_file
-from corpora.files import file_sha256, written_whole
+from corpora.files import file_sha256, sync, written_whole
 from corpora.json_file import read_file
 from corpora.locks import being_written, disk_errors, scratch_folder
 from scaling.data.folders import link_or_copy
 from scaling.data.shards import MANIFEST, FileEntry, check_files, read_manifest
 from scaling.record import RECORD, SPEC, read_record, read_spec
-from scaling.sweep.folder import SWEEP, Sweep, SweepFolder, read_sweep
+from scaling.sweep.folder import SWEEP, Sweep, SweepFolder, read_sweep, the_same_twice
 from scaling.sweep.queue import driver_lock
 from scaling.sweep.run_folder import ATTEMPTS, CHECKPOINT, WEIGHTS
 from scaling.sweep.status import StatusReader
@@ -41,10 +50,13 @@ PACK_VERSION = 1
 _PACK, _TOP = "pack.json", "sweep"
 _REMEDY = "pack the sweep again"
 _MOST_JSON = 1 << 26  # bytes of a file that is read whole
+# Text packs to a third, and where its patches open to a tenth.
+_MOST_RATIO, _HARMLESS_BYTES = 100, 256 << 20
+_SYNCS = 8  # files at once, which takes a tenth of the time of one by one
 # In the order to be put in place: metrics may run ahead of a checkpoint, and a record comes last.
 _RUN_FILES = (SPEC, METRICS, CHECKPOINT, WEIGHTS, RECORD)
 _NAMES = re.compile(
-    rf"{re.escape(SWEEP)}|shards/[0-9a-f]{{16}}/(\w+/)?\w+\.\w+"
+    rf"{re.escape(SWEEP)}|shards/[0-9a-f]{{16}}/(\w{{1,80}}/)?\w{{1,80}}\.\w{{1,8}}"
     rf"|runs/[0-9a-f]{{16}}/({'|'.join(map(re.escape, _RUN_FILES))})",
     re.ASCII,
 )
@@ -113,6 +125,9 @@ def pack_sweep(
             _LimitedFile(temporary, target, limit, _largest(sizes)) as file,
         ):
             _write(file, manifest, paths)
+            if _is_bomb(temporary, entries):
+                what = f"packs to less than 1/{_MOST_RATIO}, as no text does"
+                raise InputError(f"{target}: {folder.path} {what}; copy that folder itself")
         return target.stat().st_size
 
 
@@ -188,17 +203,17 @@ def _write(file: IO[bytes], manifest: PackManifest, paths: Mapping[str, Path]) -
         value = {"version": PACK_VERSION, **asdict(manifest)}
         said = json.dumps(value, ensure_ascii=False, indent=1).encode()
         add(_PACK, len(said), io.BytesIO(said))
-        for name in _once(manifest.files):
+        for name in _once(manifest.files).values():
             with paths[name].open("rb") as content:
                 add(name, manifest.files[name].bytes, content)
 
 
-def _once(files: Mapping[str, FileEntry]) -> list[str]:
+def _once(files: Mapping[str, FileEntry]) -> dict[FileEntry, str]:
     """Return the names of the files that are packed: of equal ones the first."""
     first: dict[FileEntry, str] = {}
     for name, entry in files.items():
         first.setdefault(entry, name)
-    return list(first.values())
+    return first
 
 
 def unpack_sweep(archive: Path, folder: SweepFolder) -> UnpackedSweep:
@@ -209,8 +224,8 @@ def unpack_sweep(archive: Path, folder: SweepFolder) -> UnpackedSweep:
 
     Raises:
         InputError: the file is damaged or no pack, of another version or another sweep, leads out
-            of its folder, or unpacks to more than 4 GiB: nothing was changed then. Or somebody
-            trains the sweep, or the folder cannot be written.
+            of its folder, or unpacks to more than 4 GiB or a hundred times its size: nothing was
+            changed then. Or somebody trains the sweep, or the folder cannot be written.
     """
     regular_file(archive, "name a file that `pack` wrote")
     with (
@@ -227,6 +242,7 @@ def unpack_sweep(archive: Path, folder: SweepFolder) -> UnpackedSweep:
         begun = {run for run in _ids(sweep) if _standing(packed.run(run)) > (0, 0)}
         taken = {run for run in begun if _standing(packed.run(run)) > _standing(folder.run(run))}
         with disk_errors(folder.path):
+            _sync(scratch)
             for text in packed.shards.glob("*"):
                 if not (folder.shards / text.name).exists():
                     folder.shards.mkdir(exist_ok=True)
@@ -248,42 +264,80 @@ def _named(scratch: Path, archive: Path) -> Iterator[None]:
 
 
 def _extract(archive: Path, scratch: Path) -> None:
+    """Write the pack's files, each compared with the list that comes first."""
     label = str(archive)
-    sizes = member_sizes(archive, label)
-    for name, size in sizes.items():
-        if size > _MOST_JSON and name.endswith(".json"):
-            what = f"{shortened(name)} has {size_text(size)}"
-            raise InputError(f"{archive}: refused: {what}; {_REMEDY}")
-    extract(archive, [name for name in sizes if name == _PACK], scratch, label)
-    what = "a packed sweep"
-    path = scratch / _PACK
-    manifest = read_file(path, PackManifest, version=PACK_VERSION, what=what, remedy=_REMEDY)
+    files = archive_files(archive, label)
+    manifest = _manifest(next(files, None), archive, scratch)
+    whole = _once(manifest.files)
+    left = set(whole.values())
+    for file in files:
+        name = file.name
+        if name not in left:
+            what = f"{_PACK} does not name {shortened(name)!r}"
+            raise InputError(f"{archive}: damaged: {what}; {_REMEDY}")
+        left.remove(name)
+        entry, path = manifest.files[name], scratch / name
+        _refuse_large_json(file, archive)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if file.size != entry.bytes or copy_content(file, path, label) != entry.sha256:
+            raise InputError(f"{archive}: damaged: {name} has another SHA-256; {_REMEDY}")
+    if left:
+        raise InputError(f"{archive}: damaged: it lacks {min(left)!r}; {_REMEDY}")
+    for name, entry in manifest.files.items():
+        if name != whole[entry]:
+            (scratch / name).parent.mkdir(parents=True, exist_ok=True)
+            link_or_copy(scratch / whole[entry], scratch / name)
+
+
+def _manifest(first: ArchiveFile | None, archive: Path, scratch: Path) -> PackManifest:
+    """Read what the pack says of itself, and see that it is no more than a sweep can be."""
+    what, manifest = "a packed sweep", None
+    if first is not None and first.name == _PACK:
+        _refuse_large_json(first, archive)
+        copy_content(first, scratch / _PACK, str(archive))
+        manifest = read_file(
+            scratch / _PACK, PackManifest, version=PACK_VERSION, what=what, remedy=_REMEDY
+        )
     if manifest is None:
-        raise InputError(f"{archive}: not {what}: it has no {_PACK}; name a file that `pack` wrote")
-    files, members = manifest.files, {name for name in sizes if name != _PACK}
-    for name in files:
+        why = f"it does not begin with {_PACK}"
+        raise InputError(f"{archive}: not {what}: {why}; name a file that `pack` wrote")
+    for name in manifest.files:
         if not _NAMES.fullmatch(name):
             raise InputError(
                 f"{archive}: refused: {shortened(name)!r} is no file of a sweep; {_REMEDY}"
             )
-    if sum(entry.bytes for entry in files.values()) > MOST_BYTES:
-        raise InputError(f"{archive}: refused: it unpacks to more than {MOST_BYTES >> 30} GiB")
-    if members != set(_once(files)):
-        odd = min(members ^ set(_once(files)))
-        lacks = "it lacks" if odd in files else f"{_PACK} does not name"
-        raise InputError(f"{archive}: damaged: {lacks} {shortened(odd)!r}; {_REMEDY}")
-    sums = extract(archive, members, scratch, label)
-    whole = {entry: name for name, entry in files.items() if name in members}
-    for name, entry in files.items():
-        if name not in members:
-            (scratch / name).parent.mkdir(parents=True, exist_ok=True)
-            link_or_copy(scratch / whole[entry], scratch / name)
-        elif FileEntry(sizes[name], sums[name]) != entry:
-            raise InputError(f"{archive}: damaged: {name} has another SHA-256; {_REMEDY}")
+    entries = manifest.files.values()
+    if sum(entry.bytes for entry in entries) > MOST_BYTES or len(entries) > MOST_MEMBERS:
+        most = f"{MOST_BYTES >> 30} GiB, or {MOST_MEMBERS:,} files"
+        raise InputError(f"{archive}: refused: it unpacks to more than {most}")
+    if _is_bomb(archive, manifest.files):
+        what = f"it unpacks to more than {_MOST_RATIO} times its size, as no text does"
+        raise InputError(f"{archive}: refused: {what}; copy the sweep's folder itself")
+    return manifest
+
+
+def _is_bomb(pack: Path, files: Mapping[str, FileEntry]) -> bool:
+    """Whether files pack as text does not."""
+    size = sum(entry.bytes for entry in _once(files))
+    return size > max(_HARMLESS_BYTES, _MOST_RATIO * pack.stat().st_size)
+
+
+def _refuse_large_json(file: ArchiveFile, archive: Path) -> None:
+    if file.size > _MOST_JSON and file.name.endswith(".json"):
+        what = f"{shortened(file.name)} has {size_text(file.size)}"
+        raise InputError(f"{archive}: refused: {what}; {_REMEDY}")
+
+
+def _sync(folder: Path) -> None:
+    with ThreadPoolExecutor(_SYNCS) as pool:
+        for _ in pool.map(sync, (path for path in folder.rglob("*") if path.is_file())):
+            pass
 
 
 def _check(packed: SweepFolder, sweep: Sweep) -> None:
     """See that what was packed can be what it says it is."""
+    if same := the_same_twice(sweep.jobs):
+        raise InputError(f"{packed.file}: has run {same[0].run_id} twice; {_REMEDY}")
     for job in sweep.jobs:
         run = packed.run(job.run_id)
         record = read_record(run)

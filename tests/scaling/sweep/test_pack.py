@@ -1,8 +1,10 @@
 """A sweep that is packed, trained elsewhere and fetched ends as one that was trained here."""
 
 import gzip
+import hashlib
 import io
 import json
+import os
 import signal
 import tarfile
 from collections.abc import Callable
@@ -239,6 +241,27 @@ def _long_list(files: dict[str, bytes]) -> None:
     files["sweep/pack.json"] += b" " * (1 << 26)
 
 
+def _long_name(files: dict[str, bytes]) -> None:
+    _listed(f"shards/0123456789abcdef/{'a' * 300}.u8")(files)
+
+
+def _bomb(files: dict[str, bytes]) -> None:
+    """Name what is not there: it is refused before any of it is unpacked."""
+    said = json.loads(files["sweep/pack.json"])
+    name = next(name for name in said["files"] if name.endswith("train/bytes.u8"))
+    said["files"][name]["bytes"] = 1 << 30
+    files["sweep/pack.json"] = json.dumps(said).encode()
+
+
+def _twice_planned(files: dict[str, bytes]) -> None:
+    sweep, said = (json.loads(files[f"sweep/{name}"]) for name in (SWEEP, "pack.json"))
+    sweep["jobs"].append(sweep["jobs"][0])
+    content = json.dumps(sweep).encode()
+    digest = hashlib.sha256(content).hexdigest()
+    said["files"][SWEEP] = {"bytes": len(content), "sha256": digest}
+    files |= {f"sweep/{SWEEP}": content, "sweep/pack.json": json.dumps(said).encode()}
+
+
 def _another_run(files: dict[str, bytes]) -> None:
     """Put one run's specification in the place of another's, with its sum."""
     one, two = [name for name in files if name.endswith("spec.json")]
@@ -252,7 +275,7 @@ def _another_run(files: dict[str, bytes]) -> None:
     ("damage", "why"),
     [
         (_later, "pack.json: version 2, where this program reads 1: a newer tokenize-lab wrote it"),
-        (_no_list, "not a packed sweep: it has no pack.json; name a file that `pack` wrote"),
+        (_no_list, "not a packed sweep: it does not begin with pack.json; name a file that"),
         (_altered, "train/bytes.u8 has another SHA-256; pack the sweep again"),
         (_shorter, "train/bytes.u8 has another SHA-256; pack the sweep again"),
         (_lacking, "damaged: it lacks 'runs/"),
@@ -263,6 +286,9 @@ def _another_run(files: dict[str, bytes]) -> None:
         (_long_list, "refused: pack.json has 67.1 MB; pack the sweep again"),
         (_huge, "refused: it unpacks to more than 4 GiB"),
         (_another_run, "spec.json: is of run "),
+        (_long_name, f"refused: 'shards/0123456789abcdef/{'a' * 56}...' is no file of a sweep"),
+        (_bomb, "refused: it unpacks to more than 100 times its size, as no text does; copy the"),
+        (_twice_planned, f"{SWEEP}: has run "),
     ],
 )
 def test_what_is_no_pack_is_refused_in_a_line_and_nothing_changes(
@@ -278,6 +304,35 @@ def test_what_is_no_pack_is_refused_in_a_line_and_nothing_changes(
     line = str(refused.value)
     assert why in line and str(pack) in line and "unpacking" not in line
     assert not (tmp_path / "there").exists() and not (tmp_path / "outside").exists()
+
+
+def test_a_pack_is_unpacked_in_one_pass(
+    home: SweepFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack, opened, unzipped = tmp_path / "out.tar.gz", [], gzip.GzipFile
+    pack_sweep(home, pack)
+
+    def counted(archive: Path) -> gzip.GzipFile:
+        opened.append(archive)
+        return unzipped(archive)
+
+    monkeypatch.setattr("corpora.archives.gzip.GzipFile", counted)
+    unpack_sweep(pack, SweepFolder(tmp_path / "there"))
+    assert opened == [pack]
+
+
+def test_what_packs_as_no_text_does_is_not_packed(
+    home: SweepFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scaling.sweep.pack._HARMLESS_BYTES", 1 << 20)
+    text = next(home.shards.iterdir())
+    said = json.loads((text / "shards.json").read_text())
+    said["files"]["train/bytes.u8"]["bytes"] = 8 << 20
+    (text / "shards.json").write_text(json.dumps(said))
+    os.truncate(text / "train/bytes.u8", 8 << 20)
+    with pytest.raises(InputError, match="home packs to less than 1/100, as no text does; copy"):
+        pack_sweep(home, tmp_path / "out.tar.gz")
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
 def test_a_torn_pack_and_what_is_none_are_a_line(
