@@ -238,7 +238,7 @@ def _by_entropy(
         {"entropy_model": byte_model.sha256},
         advance=stage("reading it with the entropy model", _bytes(text)),
     )
-    sides = open_shards(entropies)
+    sides = open_shards(entropies, verify=True)
     train = sides.train
     assert train.entropies is not None
     names = sides.manifest.languages

@@ -18,6 +18,7 @@ content follows from, so equal keys hold equal bytes.
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,9 +27,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.errors import InputError
+from corpora.errors import InputError, regular_file
 from corpora.files import file_sha256
 from corpora.json_file import from_fields, read_file
+from scaling.flops import BYTE_VOCABULARY
 
 SHARDS_VERSION = 1
 MANIFEST = "shards.json"
@@ -47,6 +49,7 @@ TOKEN_DOCUMENTS = "token_documents.i64"
 STARTS = "starts.u8"
 ENTROPIES = "entropies.f32"
 TOKEN_LENGTHS = "token_lengths.i32"
+_KEY, _FILE = re.compile(r"[0-9a-f]{16}"), re.compile(r"(train/|held_out/)?\w{1,80}\.\w{1,8}")
 _DTYPES = {"u8": "<u1", "u16": "<u2", "u32": "<u4", "i32": "<i4", "i64": "<i8", "f32": "<f4"}
 
 
@@ -110,6 +113,11 @@ class ShardManifest:
     left_out: dict[str, int] = field(default_factory=dict)
     vocabulary_size: int = 256
     prefix_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        # Names of folders: nothing in a file may lead out of theirs.
+        if not (_KEY.fullmatch(self.key) and _KEY.fullmatch(self.text)):
+            raise ValueError(f"{self.key!r}, {self.text!r} are no keys of shards and their text")
 
     def to_json(self) -> str:
         """Return the manifest as the text of `shards.json`; equal manifests, equal text."""
@@ -198,7 +206,8 @@ def open_shards(folder: Path, *, verify: bool = False) -> Shards:
 
     Args:
         verify: whether to read every file, compare its SHA-256, and see that its numbers can be:
-            the manifest may be of whoever made the files. Sizes are always compared.
+            the manifest may be of whoever made the files. For whoever reads the units. What costs
+            nothing is always compared: sizes, where documents begin, their languages.
 
     Raises:
         InputError: they are not there, of another version, or not the files that were written.
@@ -207,30 +216,49 @@ def open_shards(folder: Path, *, verify: bool = False) -> Shards:
     check_files(folder, manifest, verify=verify)
     train, held_out = (_stream(folder, manifest, split) for split in SPLITS)
     shards = Shards(folder, manifest, train, held_out)
-    if verify:
-        for split in SPLITS:
-            if fault := _fault(shards.side(split), manifest, split):
-                raise InputError(f"{folder}: {split}: {fault}; {_REMEDY}")
+    for split in SPLITS:
+        side = shards.side(split)
+        if fault := _layout_fault(side, manifest, split) or (_unit_fault(side) if verify else ""):
+            raise InputError(f"{folder}: {split}: {fault}; {_REMEDY}")
     return shards
 
 
-def _fault(stream: Stream, manifest: ShardManifest, split: Split) -> str:
-    """Return what is wrong with the numbers of one side; empty where nothing is."""
-    size = manifest.splits[split].bytes if split in manifest.splits else stream.unit_count
-    for offsets, end in ((stream.documents, stream.unit_count), (stream.byte_documents, size)):
+def _layout_fault(stream: Stream, manifest: ShardManifest, split: Split) -> str:
+    """Return what cannot be of the documents of one side; empty where nothing is."""
+    counts, units = manifest.splits[split], stream.unit_count
+    for offsets, end in ((stream.documents, units), (stream.byte_documents, counts.bytes)):
         if len(offsets) != stream.document_count + 1 or offsets[0] or offsets[-1] != end:
             return "documents do not cover the text"
         if (offsets[1:] < offsets[:-1]).any():
             return "documents are not in order"
     if stream.document_count and stream.languages.max() >= len(manifest.languages):
         return "a document is of a language that has no name"
-    if stream.unit_count and stream.units.max() >= stream.bos:
-        return f"an id is beyond the vocabulary of {stream.bos:,}"
-    if stream.unit_bytes is not None and len(stream.unit_bytes) != stream.bos:
-        return f"lengths of {len(stream.unit_bytes):,} ids, of {stream.bos:,}"
+    ids = BYTE_VOCABULARY if stream.unit_bytes is None else len(stream.unit_bytes)
+    if ids != stream.bos:
+        return f"lengths of {ids:,} ids, of {stream.bos:,}"
     for values in (stream.starts, stream.entropies):
-        if values is not None and len(values) != stream.unit_count:
+        if values is not None and len(values) != units:
             return "not a value for each byte"
+    if stream.starts is None and counts.units != units:
+        return f"{MANIFEST} counts {counts.units:,} units, of {units:,}"
+    if sum(counts.bytes_by_language.values()) != counts.bytes:
+        return f"{MANIFEST} counts other bytes of all languages than of each"
+    return ""
+
+
+def _unit_fault(stream: Stream) -> str:
+    """Return what cannot be of the units of one side; empty where nothing is."""
+    if not stream.unit_count:
+        return ""
+    if stream.units.max() >= stream.bos:
+        return f"an id is beyond the vocabulary of {stream.bos:,}"
+    if stream.unit_bytes is not None and stream.unit_bytes.min() < 0:
+        return "an id has less than no bytes"
+    if stream.starts is not None and stream.starts.view(np.uint8).max() > 1:
+        return "a start of a patch is neither 0 nor 1"
+    bits = stream.entropies
+    if bits is not None and not (np.isfinite(bits.min()) and np.isfinite(bits.max())):
+        return "entropies are not finite"
     return ""
 
 
@@ -256,8 +284,11 @@ def check_files(folder: Path, manifest: ShardManifest, *, verify: bool) -> None:
     """
     for name, entry in manifest.files.items():
         path = folder / name
+        if not _FILE.fullmatch(name):
+            raise InputError(f"{folder / MANIFEST}: {name!r} is no file of shards; {_REMEDY}")
         try:
             size = path.stat().st_size
+            regular_file(path, _REMEDY)
             if size != entry.bytes:
                 raise InputError(f"{path}: {size} bytes, should be {entry.bytes}; {_REMEDY}")
             if verify and file_sha256(path) != entry.sha256:

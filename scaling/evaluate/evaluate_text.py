@@ -144,7 +144,7 @@ def evaluate(
     total = total_bytes(corpora)
     reading = stage("reading the text", total)
     text = build_text(corpora, folder, held_out_bytes=0, advance=reading)
-    plain = shards = open_shards(text)
+    plain = shards = open_shards(text, verify=True)
     spoken = plain.manifest.languages
     size = shards.held_out.byte_count
     if not size:
@@ -152,9 +152,11 @@ def evaluate(
         raise InputError(f"{names}: no text in it; name a corpus that has some")
     if run.tokenizer is not None:
         advance = stage(f"encoding with {run.tokenizer.name}", size)
-        shards = open_shards(build_tokens(text, run.tokenizer, folder, advance=advance))
+        tokens = build_tokens(text, run.tokenizer, folder, advance=advance)
+        shards = open_shards(tokens, verify=True)
     elif run.byte_model is not None:
-        shards = open_shards(_patched(run, text, folder, stage("cutting patches", size)))
+        patched = _patched(run, text, folder, stage("cutting patches", size))
+        shards = open_shards(patched, verify=True)
     scores = _scored(run, shards.held_out, stage("scoring", size), device, autocast)
     exact = None
     if exact_bytes is not None:
@@ -247,7 +249,7 @@ def training_text(run: TrainedRun, folder: Path | None = None) -> Stream:
     for place in places:
         if (place / run.spec.shards).is_dir():
             key = open_shards(place / run.spec.shards).manifest.text
-            return open_shards(place / key).train
+            return open_shards(place / key, verify=True).train
     raise InputError(
         f"{places[0]}: holds no shards {run.spec.shards}, the text the run was trained on; name"
         " their folder with `shards`"

@@ -203,7 +203,9 @@ def train_byte_model(spec: RunSpec, text: PreparedText, folder: Path, device: st
     sys.stderr.write(f"training the {spec.name}\n")
     machine = MachineSettings(device=device, threads=1)
     with stop_on_signal() as stop, ProgressPrinter(report_line) as watch:
-        record = train(spec, open_shards(text.shards), folder, machine, watch, stop=stop)
+        record = train(
+            spec, open_shards(text.shards, verify=True), folder, machine, watch, stop=stop
+        )
     if record.status == "interrupted":
         raise PlanningStoppedError(stop.exit_code)
     if record.status != "finished":

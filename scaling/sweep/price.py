@@ -242,4 +242,5 @@ def _seconds_per_byte(run: PlannedRun, machine: MachineSettings, seconds: float)
     if not run.text.patches_found:  # unfound patches take about as long as even ones
         assert spec.patching is not None
         spec = replace(spec, patching=replace(spec.patching, kind="static"))
-    return seconds_per_byte(spec, open_shards(run.text.shards), machine, seconds)
+    shards = open_shards(run.text.shards, verify=True)
+    return seconds_per_byte(spec, shards, machine, seconds)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def spaces_of(part: TextPart) -> NDArray[np.bool_]:
 FILES = ["train/bytes.u8", "held_out/documents.i64", "train/languages.u16"]
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", ["train/bytes.u8", "held_out/bytes.u8"])
 def test_a_changed_file_is_named_when_verified(text: Path, name: str) -> None:
     raw = bytearray((text / name).read_bytes())
     raw[len(raw) // 2] ^= 1
@@ -47,6 +48,28 @@ def test_a_changed_file_is_named_when_verified(text: Path, name: str) -> None:
         open_shards(text, verify=True)
 
 
+def rewritten(folder: Path, name: str, values: NDArray[np.generic]) -> None:
+    """Replace a file of the shards, and what their manifest says of it."""
+    (folder / name).unlink(missing_ok=True)  # the tokens' other files are the text's
+    values.tofile(folder / name)
+    manifest = json.loads((folder / "shards.json").read_text())
+    size = (folder / name).stat().st_size
+    manifest["files"][name] = {"bytes": size, "sha256": file_sha256(folder / name)}
+    (folder / "shards.json").write_text(json.dumps(manifest))
+
+
+def of_kind(text: Path, name: str) -> Path:
+    """Return shards that have a file of that name."""
+    if "token" in name:
+        return build_tokens(text, ByteTokenizer(), text.parent)
+    if "starts" in name:
+        return build_starts(text, text.parent, spaces_of, {"rule": "space"})
+    if "entropies" in name:
+        return build_entropies(text, text.parent, lambda part: np.sqrt(part.data), {"of": "it"})
+    return text
+
+
+@pytest.mark.parametrize("verify", [False, True])
 @pytest.mark.parametrize(
     ("name", "place", "value", "message"),
     [
@@ -54,22 +77,48 @@ def test_a_changed_file_is_named_when_verified(text: Path, name: str) -> None:
         ("train/documents.i64", 0, 1, "documents do not cover the text"),
         ("held_out/documents.i64", -1, 1 << 50, "documents do not cover the text"),
         ("train/languages.u16", 0, 9, "a language that has no name"),
-        ("train/tokens.u32", 5, 256, "an id is beyond the vocabulary of 256"),
+        ("train/token_documents.i64", 1, -1, "documents are not in order"),
     ],
 )
-def test_numbers_that_cannot_be_are_refused_whatever_their_sum(
-    text: Path, name: str, place: int, value: int, message: str
+def test_documents_that_cannot_be_are_always_refused(
+    text: Path, name: str, place: int, value: int, message: str, verify: bool
 ) -> None:
-    folder = build_tokens(text, ByteTokenizer(), text.parent) if "tokens" in name else text
+    folder = of_kind(text, name)
     values = np.fromfile(folder / name, dtype_of(name))
     values[place] = value
-    (folder / name).unlink()  # the tokens' other files are the text's
-    values.tofile(folder / name)
-    manifest = json.loads((folder / "shards.json").read_text())
-    manifest["files"][name]["sha256"] = file_sha256(folder / name)
-    (folder / "shards.json").write_text(json.dumps(manifest))
+    rewritten(folder, name, values)
     with pytest.raises(InputError, match=f"{message}.*; delete the folder"):
+        open_shards(folder, verify=verify)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("train/tokens.u32", 256, "an id is beyond the vocabulary of 256"),
+        ("token_lengths.i32", -1, "an id has less than no bytes"),
+        ("train/starts.u8", 2, "a start of a patch is neither 0 nor 1"),
+        ("train/entropies.f32", np.nan, "entropies are not finite"),
+        ("held_out/entropies.f32", np.inf, "entropies are not finite"),
+    ],
+)
+def test_units_that_cannot_be_are_refused_by_who_reads_them(
+    text: Path, name: str, value: float, message: str
+) -> None:
+    folder = of_kind(text, name)
+    values = np.fromfile(folder / name, dtype_of(name))
+    values[5] = value
+    rewritten(folder, name, values)
+    open_shards(folder)
+    with pytest.raises(InputError, match=f"{message}; delete the folder"):
         open_shards(folder, verify=True)
+
+
+@pytest.mark.parametrize("name", ["train/starts.u8", "train/entropies.f32", "train/languages.u16"])
+def test_a_file_of_too_few_numbers_is_refused(text: Path, name: str) -> None:
+    folder = of_kind(text, name)
+    rewritten(folder, name, np.fromfile(folder / name, dtype_of(name))[:-1])
+    with pytest.raises(InputError, match=r"not a value for each byte|documents do not cover"):
+        open_shards(folder)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -101,6 +150,7 @@ def test_a_truncated_file_is_always_named(text: Path, name: str) -> None:
         ({"languages": "eng"}, "'languages' is not a list"),
         ({"vocabulary_size": "256"}, "'vocabulary_size' is not a whole number"),
         ({"more": 1}, "'more' is none of its fields"),
+        ({"text": "../../elsewhere"}, "'.*', '../../elsewhere' are no keys of shards"),
     ],
 )
 def test_a_manifest_of_another_make_is_refused(
@@ -112,6 +162,39 @@ def test_a_manifest_of_another_make_is_refused(
         InputError, match=rf"{path}: not a manifest of shards .*\({says}.*; delete the"
     ):
         open_shards(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"vocabulary_size": 1 << 40}, "lengths of 256 ids, of 1,099,511,627,776"),
+        ({"files": {"/dev/zero": {"bytes": 0, "sha256": ""}}}, "'/dev/zero' is no file of shards"),
+        ({"files": {"../x.u8": {"bytes": 0, "sha256": ""}}}, "'../x.u8' is no file of shards"),
+        ({"units": 1}, "train: shards.json counts 1 units, of "),
+        ({"bytes_by_language": {}}, "counts other bytes of all languages than of each"),
+    ],
+)
+def test_a_manifest_that_says_what_its_files_are_not_is_refused(
+    text: Path, change: dict[str, Any], says: str
+) -> None:
+    path = text / "shards.json"
+    value = json.loads(path.read_text())
+    for name, part in change.items():
+        inside = value if name in value else value["splits"]["train"]
+        inside[name] = {**value["files"], **part} if name == "files" else part
+    path.write_text(json.dumps(value))
+    with pytest.raises(InputError, match=f"{says}.*; delete the folder"):
+        open_shards(text)
+
+
+def test_a_pipe_among_the_files_is_not_waited_for(text: Path) -> None:
+    (text / "train" / "bytes.u8").unlink()
+    os.mkfifo(text / "train" / "bytes.u8")
+    value = json.loads((text / "shards.json").read_text())
+    value["files"]["train/bytes.u8"]["bytes"] = 0
+    (text / "shards.json").write_text(json.dumps(value))
+    with pytest.raises(InputError, match="not a regular file but a pipe or a device; delete"):
+        open_shards(text, verify=True)
 
 
 def test_a_file_that_the_manifest_does_not_list_is_refused(text: Path) -> None:
@@ -222,6 +305,7 @@ sys.modules.update(dict.fromkeys(
     ["polars", "tokenizers", "sentencepiece", "tiktoken", "regex", "pydantic", "typer", "scipy"]
 ))
 from pathlib import Path
+from typing import Any
 from scaling.data.shards import dtype_of, open_shards
 from scaling.data.windows import StaticPatches
 from scaling.data.order import Windows
