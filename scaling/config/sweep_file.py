@@ -46,6 +46,7 @@ from tokenize_lab.tokenizer_spec import TokenizerSpec
 from tokenize_lab.training.settings import ENGINES, TrainSettings
 
 _LONGEST_FOLDER = 200  # bytes; file systems take 255
+_MOST_RUNS = 20_000  # which are planned in a minute, in 640 MB
 _RECIPE = re.compile(rf"({'|'.join(ENGINES)}):(\d{{1,20}})")
 
 
@@ -183,6 +184,7 @@ class SweepFile(StrictTable):
             window, context = self.training.window_bytes, self.training.context_bytes
             check_window(window, context, "training", "window_bytes")
         check_mixtures(self.mixtures, self.texts)
+        self._check_runs()
         if any(mixture.designed for mixture in self.mixtures) and all(a.texts for a in self.arms):
             what = (
                 "are read by no arm, for each names its texts; leave `texts` out of some [[arms]]"
@@ -198,6 +200,19 @@ class SweepFile(StrictTable):
             self._check_rates(number, arm)
         _refuse_equal_runs(self)
         return self
+
+    def _check_runs(self) -> None:
+        cells = sum(
+            len(self.read_by(arm))
+            * len(arm.sizes)
+            * len(arm.tokenizers or arm.compression_rates or [None])
+            for arm in self.arms
+        )
+        runs = cells * len(self.seeds) * len(self.compute_flops) * len(self.training.rate_factors)
+        if runs > _MOST_RUNS:
+            raise contradiction(
+                f"makes {runs:,} runs, and a sweep has {_MOST_RUNS:,}; make several"
+            )
 
     def _check_rates(self, number: int, arm: ArmTable) -> None:
         # A language spelt in more bytes is seen as far: its context is as many times as long.

@@ -27,6 +27,9 @@ from scaling.flops import forward_flops_per_byte
 from scaling.model.patching import Starts, split_entropy_starts
 from scaling.model.threshold import document_thresholds
 from scaling.model.transformer import SubwordTransformer
+from scaling.record import SPEC
+from scaling.train.memory import available_bytes
+from scaling.train.progress import size_text
 from tokenize_lab.progress import Stage
 
 ROWS = 16
@@ -141,6 +144,8 @@ def evaluate(
             f"{run.folder}: predicts bytes, not tokens, so its bits per byte are exact already;"
             " leave out `exact`"
         )
+    for asked in (run, *((beside,) if beside else ())):
+        _refuse_wide_window(asked, device)
     total = total_bytes(corpora)
     reading = stage("reading the text", total)
     text = build_text(corpora, folder, held_out_bytes=0, advance=reading)
@@ -176,6 +181,21 @@ def evaluate(
         decoders = compare_decoders(run, plain.held_out, writing, spoken, advance)
     languages = shards.manifest.languages
     return Evaluation(scores, languages, text.name, exact, exact_bytes, decoders, words, average)
+
+
+def _refuse_wide_window(run: TrainedRun, device: torch.device) -> None:
+    """See that who sees whom in one window can be held: its size is a claim of the folder's."""
+    spec = run.spec
+    units = spec.window_units
+    seen = float(units**2)
+    if spec.model.family == "blt":
+        latents = math.ceil(units / max(1, spec.compression_rate))
+        seen = float(latents**2 + units * min(units, 2 * spec.window_bytes))
+    if seen > (free := available_bytes(device)):
+        raise InputError(
+            f"{run.folder / SPEC}: a window of {units:,} units takes more than {size_text(seen)},"
+            f" and {device} has {size_text(free)} available; evaluate it where there is more"
+        )
 
 
 def inference_flops_per_byte(run: TrainedRun, compression_rate: float) -> float:

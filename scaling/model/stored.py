@@ -13,6 +13,7 @@ from scaling.spec import RunSpec
 
 ENTROPY_KINDS = ("entropy", "entropy-monotonic")
 _MOST = 1 << 24  # layers, widths, ids: beyond any model there is
+_LEAST_RATE = 1 / 64  # bytes per token: no tokenizer has so many tokens a byte
 
 
 def stored_weights(folder: Path, spec: RunSpec) -> dict[str, Tensor]:
@@ -68,7 +69,7 @@ def check_sizes(spec: RunSpec, path: Path) -> None:
     for name, size in sizes.items():
         if size is None or not 1 <= size <= _MOST:
             raise InputError(f"{path}: {name} is {size!r}; no run has that, so train it again")
-    if not 0 < spec.compression_rate < _MOST:
+    if not _LEAST_RATE <= spec.compression_rate < _MOST:
         what = f"compression_rate is {spec.compression_rate!r}"
         raise InputError(f"{path}: {what}; no run has that, so train it again")
     if model.heads is not None and model.dim % (2 * model.heads):

@@ -118,6 +118,8 @@ def sweep(folder: Path, bpe: str) -> None:
     del bpe
     specs = [spec_of(size, rate, BUDGETS[0]) for rate in RATES[:2] for size in SIZES[:3]]
     planted_sweep(folder, specs)
+    # Of a run that has ended the record is read, and the specification is not.
+    min(folder.glob("runs/*/record.json")).unlink()
 
 
 MAKERS: dict[str, tuple[Callable[[Path, str], None], tuple[str, ...]]] = {
@@ -216,7 +218,8 @@ def check(whole: Callable[[str], Path], tmp_path: Path, kind: str, few: bool) ->
         count = len(CHANGES) * len(list(places(json.loads(file.read_text("utf-8")))))
         every = max(1, count // SAMPLES) | 1 if few else 1  # odd: no multiple of the changes
         pages, lines = damage(folder, file, every)
-        assert (pages and lines) or few, file.name
+        left_out = file.name == "spec.json"  # a page tells that its run cannot be read
+        assert few or (pages and (lines or left_out)), file.name
 
 
 @pytest.mark.parametrize("kind", MAKERS)

@@ -251,3 +251,9 @@ def test_examples_are_found_by_name_and_read_other_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["micro", "english", "subword", "languages", "joint", "gpu"])
 def test_examples_can_be_read(name: str) -> None:
     assert cells_of(read_sweep_file(name), example(name))
+
+
+def test_more_runs_than_can_be_planned_are_refused_before_they_are_made(tmp_path: Path) -> None:
+    many = ", ".join(map(str, range(10_000)))
+    text = WHOLE.replace("seeds = [0, 1]", f"seeds = [{many}]")
+    assert refused(tmp_path, text) == (": makes 300,000 runs, and a sweep has 20,000; make several")

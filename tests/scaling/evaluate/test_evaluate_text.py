@@ -1,6 +1,7 @@
 """A run's folder on real text: raw bytes are counted, whatever the run cuts them into."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,18 @@ def test_a_prompt_without_utf8(tmp_path: Path, bpe: Path) -> None:
     run = _run(tmp_path / "run", "static", bpe)
     with pytest.raises(InputError, match="not UTF-8"):
         next(continue_text(run, "\udcff", 5, Sampling()))
+
+
+def test_a_window_that_memory_cannot_hold_is_refused_before_any_text_is_read(
+    tmp_path: Path,
+) -> None:
+    subword_run(tmp_path, "byte")
+    run = open_run(tmp_path)
+    run = replace(run, spec=replace(run.spec, context_bytes=1 << 24))
+    what = "spec.json: a window of 16,777,216 units takes more than 281 TB, and cpu has"
+    with pytest.raises(InputError, match=what):
+        evaluate(run, [_some_text()], tmp_path / "shards", _quiet, CPU)
+    assert not (tmp_path / "shards").exists()
 
 
 def test_no_text(tmp_path: Path, bpe: Path) -> None:
