@@ -57,9 +57,13 @@ def flag(name: str, value: Any) -> bool:
 
 
 def word(name: str, value: Any) -> str:
-    """Return a text that is not empty."""
+    """Return a text that is not empty, and can be written."""
     if not isinstance(value, str) or not value.strip():
         raise refused(name, value, "a text that is not empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise refused(name, value, "text that UTF-8 has") from None
     return value
 
 

@@ -32,7 +32,7 @@ _DISK = (
 )  # fmt: skip
 _LOGGER = logging.getLogger("corpora")
 # Folders that the work of this thread has.
-_own: ContextVar[frozenset[Path]] = ContextVar("_own", default=frozenset())
+_own: ContextVar[frozenset[str]] = ContextVar("_own", default=frozenset())
 
 
 class NoLocksError(InputError):
@@ -129,7 +129,8 @@ def being_written(folder: Path, argument: str = "out") -> Iterator[None]:
     Raises:
         InputError: it cannot be made or written, or another process is writing to it.
     """
-    if folder.resolve() in _own.get():
+    place = os.path.realpath(folder)  # `Path.resolve` itself raises where links lead in a circle
+    if place in _own.get():
         yield
         return
     new = not folder.exists()
@@ -148,7 +149,7 @@ def being_written(folder: Path, argument: str = "out") -> Iterator[None]:
                 held.enter_context(alone(folder / OUTPUT_LOCK, "is writing to it", remedy))
             except NoLocksError as error:
                 _LOGGER.info("%s; two commands at once would replace each other's results", error)
-            token = _own.set(_own.get() | {folder.resolve()})
+            token = _own.set(_own.get() | {place})
             try:
                 yield
             finally:

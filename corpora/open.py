@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import json
 import logging
+import os
 import shutil
 import sys
 import sysconfig
@@ -167,7 +168,7 @@ def _path_corpus(
     globs: Sequence[str],
     languages: Sequence[str],
 ) -> ReadCorpus:
-    name = sanitize(path.resolve().name or path)
+    name = sanitize(Path(os.path.realpath(path)).name or path)
     if settings.unit == "file" and parallel is None:
         parallel = False
     found = text_files(path, globs)

@@ -24,6 +24,7 @@ from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.provenance import MOST_REPLICATES
 
 BUDGETS = (1e19, 1e20, 1e21)  # within those that Law II's runs have
+_LEAST, _MOST = 1.0, 1e30  # FLOPs that a price can be told at
 PAGE, TABLE = "leaderboard.html", "leaderboard.parquet"
 
 
@@ -66,8 +67,9 @@ def build_leaderboard(
         InputError: from the file, the corpora or the tokenizers; text that is not parallel, or of
             one language; a folder that cannot be written.
     """
-    budgets = tuple(sorted({real("budget", flops, 0) for flops in listed("budget", budget)}))
-    if not budgets or budgets[0] <= 0:
+    asked = listed("budget", budget)
+    budgets = tuple(sorted({real("budget", flops, _LEAST, _MOST) for flops in asked}))
+    if not budgets:
         raise InputError("`budget`: FLOPs above 0, such as 1e19, 1e20 and 1e21")
     whole("replicates", replicates, 0, MOST_REPLICATES)
     entries = read_entries(specs)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from corpora.corpus import Corpus
 from corpora.errors import InputError, is_file, location
-from corpora.files import file_sha256, read_bytes
+from corpora.files import file_sha256, read_bounded
 from tokenize_lab.backends.forms import partner_of
 from tokenize_lab.backends.objects import tokenizer_of
 from tokenize_lab.counts.schema import Histogram, merged
@@ -27,6 +27,8 @@ from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizer_spec import TokenizerSpec, load_tokenizer
 
 COUNTS = "counts"
+_MOST_BYTES, _MOST_ENTRIES = 1 << 20, 1_000  # each is set beside every other
+_FORM = "give a text file with one [NAME=]SPEC a line"
 
 
 class Entry(NamedTuple):
@@ -59,14 +61,12 @@ def read_entries(path: Path) -> list[Entry]:
     """Read a file of tokenizers; of paths in it, those beside it are found.
 
     Raises:
-        InputError: the file cannot be read, names no tokenizer, or one name twice.
+        InputError: the file cannot be read, names no tokenizer or too many, or one name twice.
     """
     try:
-        lines = read_bytes(path).decode("utf-8-sig").splitlines()
+        lines = read_bounded(path, _MOST_BYTES, _FORM).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8; give a text file with one [NAME=]SPEC a line") from (
-            error
-        )
+        raise InputError(f"{path}: not UTF-8; {_FORM}") from error
     entries: dict[str, Entry] = {}
     for number, text in enumerate(lines, 1):
         line = text.partition(" #")[0].strip()
@@ -83,6 +83,10 @@ def read_entries(path: Path) -> list[Entry]:
         entries[name] = Entry(name, spec.unnamed, place)
     if not entries:
         raise InputError(f"{path}: names no tokenizer; one [NAME=]SPEC a line, such as mistral:v3")
+    if len(entries) > _MOST_ENTRIES:
+        raise InputError(
+            f"{path}: names {len(entries):,} tokenizers; {_MOST_ENTRIES:,} can be ranked at most"
+        )
     return list(entries.values())
 
 

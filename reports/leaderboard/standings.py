@@ -101,14 +101,15 @@ def standings(results: Results, budgets: tuple[float, ...]) -> Leaderboard:
     english = next((code for code in codes if begins_with(code, "eng")), None)
     if reference is None:
         notices.append(f"no language begins with the reference {settings.reference}: no premium")
+    for code in codes:
+        if not sums[code, names[0]][0, _place("bytes")]:
+            raise InputError(
+                f"{', '.join(corpora)}: {code} has no text; leave it out, or give some"
+            )
     board = _Board(names, budgets, settings.bootstrap)
     for code in codes:
         table = np.stack([sums[code, name] for name in names])  # [tokenizers, 1 + draws, counts]
         beside = None if reference is None else np.stack([sums[reference, name] for name in names])
-        if not table[0, 0, _place("bytes")]:
-            raise InputError(
-                f"{', '.join(corpora)}: {code} has no text; leave it out, or give some"
-            )
         parity = None
         if english is not None:
             parity = float(

@@ -2,6 +2,7 @@
 
 import html
 import math
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -159,7 +160,7 @@ class Fits(Sequence[FitResult]):
 
 def laws_folder(out: Path) -> Path:
     """Return where the fits of an output folder lie: `out/laws`; one called so is it itself."""
-    return out if out.resolve().name == LAWS_FOLDER else out / LAWS_FOLDER
+    return out if Path(os.path.realpath(out)).name == LAWS_FOLDER else out / LAWS_FOLDER
 
 
 def entry(fit: FitResult) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from tokenize_lab.vocabulary_curves.curve import TRIED, CurveCounter, followed_o
 FILE, EMBEDDING, IDS = "tokenizer.json", "embedding.json", "ids.json"
 REUSES = ("", "unreachable", "unused")
 MOSTLY = 0.5  # of a text's tokens
+_LEAST_SHARE = 1e-18  # of documents: fewer than any text has
 LISTED = 1000  # new tokens in the finding; embedding.json has all
 
 
@@ -83,9 +85,8 @@ def kept_for(folder: Path, spec: str) -> Iterator[None]:
             be overwritten.
     """
     given = TokenizerSpec.parse(spec).file
-    if given is not None and given.resolve() in {
-        folder.resolve() / name for name in (FILE, RANKS, TEKKEN_FILE)
-    }:
+    made = (folder / name for name in (FILE, RANKS, TEKKEN_FILE))
+    if given is not None and os.path.realpath(given) in map(os.path.realpath, made):
         raise InputError(f"{given}: would be overwritten by what is made of it; name another `out`")
     with being_written(folder):
         yield
@@ -222,7 +223,7 @@ def extend(
 
 
 def _every(unseen: float) -> int:
-    return round(1 / unseen) if unseen else 0
+    return round(1 / max(unseen, _LEAST_SHARE)) if unseen else 0
 
 
 def _first_texts(corpus: Corpus) -> list[str]:

@@ -1,6 +1,7 @@
 """Leaderboards of real tokenizers on embedded text: values, ranks, and what is measured again."""
 
 import json
+import os
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -233,9 +234,18 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
     assert "no parallel text" in refused("byte\n", f"{loose} --no-parallel")
     (loose / "deu_Latn.txt").write_text("\n\n", "utf-8")
     assert "deu_Latn has no text; leave it out" in refused("byte\n", f"{loose}")
+    (loose / "eng_Latn.txt").write_text("\n\n", "utf-8")
+    (loose / "deu_Latn.txt").write_text("eins\nzwei\n", "utf-8")
+    assert "eng_Latn has no text; leave it out" in refused("byte\n", f"{loose}")
     assert "not of the languages of" in refused("byte\n", f"{TEXT} embedded:eng_Latn,fra_Latn")
     assert not (tmp_path / "out").exists() or not [*(tmp_path / "out").glob("*.html")]
-    assert "--budget" in mistake(f"leaderboard {specs} {TEXT} --budget 0 --out {tmp_path / 'out'}")
+    for budget in ("0", "1e308"):
+        line = f"leaderboard {specs} {TEXT} --budget {budget} --out {tmp_path / 'out'}"
+        assert "--budget" in mistake(line)
+    assert "1,001 tokenizers; 1,000 can be" in refused("".join(f"{n}=byte\n" for n in range(1001)))
+    specs.unlink()
+    os.mkfifo(specs)  # it would hang
+    assert "a pipe or a device" in mistake(f"leaderboard {specs} {TEXT}")
 
 
 def test_the_page_in_a_browser(tmp_path: Path, browser: "Browser") -> None:
