@@ -11,6 +11,7 @@ import logging
 import os
 import platform
 import re
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -182,6 +183,26 @@ def read_bounded(path: Path, most: int, remedy: str = "pass a file") -> bytes:
     if size > most:
         raise InputError(f"{path}: more than {most >> 20} MiB, and no such file has that; {remedy}")
     return b"".join(pieces)
+
+
+def piped_text(most: int = 16 << 20) -> str:
+    """Return the text on standard input.
+
+    Args:
+        most: bytes that it may have, all of which are held.
+
+    Raises:
+        InputError: nothing is piped in, it is more, or not UTF-8.
+    """
+    if sys.stdin is None or sys.stdin.closed:
+        raise InputError("stdin: is closed; pipe a text in")
+    content = sys.stdin.buffer.read(most + 1)
+    if len(content) > most:
+        raise InputError(f"stdin: more than {most >> 20} MiB; give less text")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"stdin, byte {error.start}: invalid UTF-8; give text") from error
 
 
 def file_sha256(path: Path) -> str:

@@ -1,5 +1,6 @@
 """One text, token by token: ids, raw bytes, and the pieces that merges stay inside."""
 
+from bisect import bisect_right
 from itertools import accumulate
 from typing import Any
 
@@ -30,7 +31,7 @@ def encoded_tokens(tokenizer: Tokenizer, text: str) -> list[TokenRow]:
         rows.append(
             {
                 "id": token_id,
-                "piece": None if pieces is None else 1 + sum(end <= start for end in ends),
+                "piece": None if pieces is None else 1 + bisect_right(ends, start),
                 "start": start,
                 "size": size,
                 "hex": data.hex(" "),

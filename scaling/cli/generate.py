@@ -2,7 +2,6 @@
 
 import codecs
 import re
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,6 +11,7 @@ import typer
 
 from corpora.cli import JsonOption
 from corpora.errors import InputError
+from corpora.files import piped_text
 from corpora.output import emit
 from scaling.cli.options import (
     DeviceOption,
@@ -109,7 +109,7 @@ def generate(
     chosen = machine_settings(device).torch_device()
     whole = open_run(run, chosen)
     run_id, opened = whole.spec.run_id, whole.in_language(language)
-    text = _stdin() if prompt == "-" else prompt
+    text = piped_text() if prompt == "-" else prompt
     begun = time.perf_counter()
     pieces = continue_text(opened, text, size, sampling, decoding, passes, bytewise=bytewise)
     if end is not None:
@@ -185,10 +185,3 @@ def _end(until: str | None) -> bytes | None:
         return None if until is None else until.encode()
     except UnicodeEncodeError as error:
         raise InputError(f"`until`: is not UTF-8 ({error.reason}); give text") from error
-
-
-def _stdin() -> str:
-    try:
-        return sys.stdin.buffer.read().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"stdin, byte {error.start}: invalid UTF-8; give text") from error

@@ -52,7 +52,18 @@ def test_the_command() -> None:
         "tokenizers encode byte x --columns ids"
     )
     assert "is empty" in mistake("tokenizers encode byte", "")
+    assert "stdin, byte 1: invalid UTF-8" in mistake(
+        command("tokenizers encode byte -", stdin=b"a\xff")
+    )
     assert "\x1b" not in command("tokenizers encode byte", "a\x1b[2J").stdout
+
+
+def test_a_long_text_takes_no_longer_by_the_token() -> None:
+    text = "Two words, " * 30_000  # 90,000 pieces: each looked for among all of them took minutes
+    rows = encoded_tokens(load_tokenizer("mistral:tekken"), text)
+    assert rows[-1]["piece"] == 90_000 or rows[-1]["piece"] == 90_001
+    shown = command("tokenizers encode byte -", stdin=text[:9_000])
+    assert "the first 2,000 are shown" in shown.stdout and "9000 tokens" in shown.stdout
 
 
 def test_chosen_columns_of_two_tokenizers() -> None:

@@ -1,6 +1,5 @@
 """`tokenize-lab tokenizers`: train one, look at one; forensics has its own commands."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +7,7 @@ import typer
 
 from corpora.cli import JsonOption
 from corpora.errors import InputError, as_options
+from corpora.files import piped_text
 from tokenize_lab.cli import complete
 from tokenize_lab.cli.adapt import extend, prune
 from tokenize_lab.cli.certificate import byte_certificate
@@ -32,6 +32,8 @@ LOSSY_IS_NOT_LOST = (
     "Text that has none of this comes back whole all the same: measure says of each text how much "
     "does (exact_share)."
 )
+
+_MOST_ROWS = 2_000  # tokens in a table for people: a row takes a millisecond
 
 app = typer.Typer(
     help="Tokenizers: train, look at one, at every token, at two.", no_args_is_help=True
@@ -201,7 +203,7 @@ def encode(
     from tokenize_lab.tokenizer_spec import load_tokenizer
 
     one_format(as_json=as_json, as_csv=as_csv)
-    text = sys.stdin.read() if text == "-" else text
+    text = piped_text() if text == "-" else text
     if not text or any("\ud800" <= c <= "\udfff" for c in text):
         raise InputError("`text`: " + ("not UTF-8" if text else "is empty; give some in quotes"))
     tokenizer = load_tokenizer(spec)
@@ -214,7 +216,7 @@ def encode(
         return
     cells = [
         [str(row["id"]), "" if row["piece"] is None else str(row["piece"]), row["text"], row["hex"]]
-        for row in rows
+        for row in rows[:_MOST_ROWS]
     ]
     pieces = any(row["piece"] is not None for row in rows)
     headings = ["id", "piece", "token", "bytes"]
@@ -230,6 +232,8 @@ def encode(
     emit(drawn([table]))
     given = "".join(row["hex"].replace(" ", "") for row in rows)
     exact = "" if given == text.encode().hex() else "; the tokens do not give the text back"
+    if len(rows) > _MOST_ROWS:
+        emit([f"the first {_MOST_ROWS:,} are shown; --json and --csv have all\n"])
     emit([f"{len(rows)} tokens, {size} bytes, {size / max(len(rows), 1):.3f} a token{exact}\n"])
 
 
