@@ -17,12 +17,14 @@ from corpora.errors import (
     status,
     unreadable,
 )
+from corpora.files import read_bounded
 from corpora.languages import is_language_script, language_of
 from corpora.readers.bytes import count_lines
 from corpora.readers.decompressed import COMPRESSIONS
 from corpora.readers.settings import InvalidText, Reading, ReadSettings, TextFile
 
 DOCUMENT_IDS = "DOCUMENT_IDS.txt"
+_IDS, _MOST_IDS = "it must name the document of each line", 256 << 20
 _TEXT = (".txt",)
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
 _PARQUET = (".parquet",)
@@ -217,17 +219,11 @@ def reader_of(file: TextFile, settings: ReadSettings) -> Callable[[Reading], Ite
 def _document_ids(path: Path, lines: int) -> list[str] | None:
     if status(path) is None:
         return None
-    try:
-        text = regular_file(path).read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise unreadable(path, error) from error
-    ids = text.removesuffix("\n").split("\n")
-    if len(ids) != lines:
-        raise InputError(
-            f"{path}: {len(ids)} lines, but the texts beside it have {lines}; it must name the"
-            " document of each line"
-        )
-    return ids
+    content = read_bounded(path, _MOST_IDS, _IDS).removesuffix(b"\n")
+    found = content.count(b"\n") + 1
+    if found != lines:
+        raise InputError(f"{path}: {found} lines, but the texts beside it have {lines}; {_IDS}")
+    return content.decode("utf-8", errors="replace").split("\n")
 
 
 def _suffix(path: Path) -> str:

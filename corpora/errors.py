@@ -21,11 +21,17 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udff
 _ARGUMENT = re.compile(r"`([a-z]\w*)(?:=([^`]*))?`")
 
 
+_LONGEST = 8_000  # characters of a message; a name of a column can have millions
+
+
 class InputError(ValueError):
     """Bad input: one line saying where, what, and what to do about it."""
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(sanitize(message))
+        line = sanitize(message)
+        if len(line) > _LONGEST:  # the place stands at its beginning, the remedy at its end
+            line = f"{line[: _LONGEST // 2]} [...] {line[-_LONGEST // 2 :]}"
+        super().__init__(line)
 
 
 def sanitize(text: object) -> str:

@@ -17,11 +17,12 @@ from corpora.errors import InputError
 from corpora.files import read_bounded
 from corpora.json_file import MOST_BYTES, parsed
 from corpora.panics import panics_as_errors
+from corpora.readers.parquet_pages import pages
 from scaling.sweep.collect import load_runs
 from scaling.sweep.folder import SweepFolder
 
 TABLES = (".csv", ".parquet")
-_MOST_BYTES, _MOST_VALUES = 128 << 20, 10_000_000
+_MOST_BYTES, _MOST_UNPACKED, _MOST_VALUES = 128 << 20, 512 << 20, 10_000_000
 
 _NO_RECORD = "name the folder of the runs, or move the file out of it"
 
@@ -111,8 +112,12 @@ def _check_size(path: Path, content: bytes) -> None:
     """Refuse a table that unpacks to more than can be held.
 
     Raises:
-        polars.exceptions.PolarsError: it is no whole table.
+        polars.exceptions.PolarsError, ValueError: it is no whole table.
     """
+    unpacked = sum(page.unpacked for page in pages(io.BytesIO(content), None))
+    if unpacked > _MOST_UNPACKED:
+        what = f"unpacks to {unpacked:,} bytes, and no table of runs has over {_MOST_UNPACKED:,}"
+        raise InputError(f"{path}: {what}; give the runs alone")
     table = pl.scan_parquet(io.BytesIO(content))
     rows, columns = table.select(pl.len()).collect().item(), len(table.collect_schema())
     if rows * columns > _MOST_VALUES:

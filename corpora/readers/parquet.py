@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from corpora.document import BATCH_BYTES, Batch, Numbers
 from corpora.errors import InputError, did_you_mean, unreadable
+from corpora.panics import panics_as_errors
 from corpora.readers.bytes import decoded, longest, too_long
 from corpora.readers.parquet_pages import pages
 from corpora.readers.settings import (
@@ -52,15 +53,16 @@ def read_parquet(reading: Reading) -> Iterator[Batch]:
         ) from error
     try:
         _refuse_large_pages(reading)
-        table = pl.scan_parquet(path, glob=False)
-        schema = table.collect_schema()
+        with panics_as_errors():
+            table = pl.scan_parquet(path, glob=False)
+            schema = table.collect_schema()
         is_bytes = _is_bytes(schema, path, field)
         others = [column for column in schema if column != field]
         said = language_column(others, str(path), reading)
         named = [c for c in (said, "domain", "id") if c in others and _is_label(schema[c])]
         table = table.select(field, *named)
         row, rows = 1, _FIRST_ROWS
-        while (part := table.slice(row - 1, rows).collect()).height:
+        while (part := _slice(table, row - 1, rows)).height:
             ends = _text_bytes(part).cum_sum()
             for piece in _pieces(part, ends):
                 yield from batches_of(_records(piece, row, is_bytes, said, reading), reading)
@@ -71,11 +73,17 @@ def read_parquet(reading: Reading) -> Iterator[Batch]:
         raise unreadable(path, error) from error
     except InputError:
         raise
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:  # a ValueError: it panicked
         reason = str(error).splitlines()[0]
         raise InputError(
             f"{path}: not a readable parquet file ({reason}); fetch or write the file again"
         ) from error
+
+
+def _slice(table: "pl.LazyFrame", first: int, rows: int) -> "pl.DataFrame":
+    """Return some rows; stderr is held for no longer than that takes."""
+    with panics_as_errors():
+        return table.slice(first, rows).collect()
 
 
 def _refuse_large_pages(reading: Reading) -> None:

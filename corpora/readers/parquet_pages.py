@@ -21,6 +21,8 @@ _INTEGERS = (4, 5, 6)
 _SCHEMA, _ROW_GROUPS, _CHILDREN, _COLUMNS, _METADATA = 2, 4, 5, 1, 3
 _PATH, _PACKED_SIZE, _DATA_PAGE, _DICTIONARY_PAGE = 3, 7, 9, 11
 _PAGE_UNPACKED, _PAGE_PACKED = 2, 3
+_CHUNK_VALUES, _PAGE_VALUES = 5, 1
+_DATA, _DICTIONARY, _DATA_2 = 5, 7, 8  # kinds of page, in a page's header
 
 
 class Page(NamedTuple):
@@ -93,8 +95,19 @@ def _unpacked_sizes(file: BinaryIO, about: dict[int, Any]) -> Iterator[int]:
         unpacked, packed = header.get(_PAGE_UNPACKED, -1), header.get(_PAGE_PACKED, -1)
         if unpacked < 0 or packed < 0:
             raise ValueError(f"no page at byte {at}")
+        _refuse_values(header, about.get(_CHUNK_VALUES, 0))
         yield unpacked
         at += length + packed
+
+
+def _refuse_values(header: dict[int, Any], most: int) -> None:
+    """Refuse a page of fewer values than none, for which room would be asked of the system without
+    end, and one of more than its column chunk has."""
+    for kind in (_DATA, _DICTIONARY, _DATA_2):
+        values = header.get(kind, {}).get(_PAGE_VALUES, 0)
+        # A dictionary may have words that no row of its row group uses.
+        if values < 0 or (kind != _DICTIONARY and values > most):
+            raise ValueError(f"a page of {values:,} values, in a column chunk of {most:,}")
 
 
 def _header(file: BinaryIO, at: int) -> tuple[dict[int, Any], int]:

@@ -1,6 +1,7 @@
 """Folders: which files count, and when they are one parallel corpus."""
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,8 @@ def test_document_ids_name_the_document_of_each_line(tmp_path: Path) -> None:
     assert [d.document_id for d in documents(open_corpus(str(folder)))] == ["x", "x", "y"] * 2
     folder_of(tmp_path, {"DOCUMENT_IDS.txt": "x\n"})
     assert "DOCUMENT_IDS.txt: 1 lines, but the texts beside it have 3" in refusal(folder)
+    os.truncate(folder / "DOCUMENT_IDS.txt", 1 << 40)  # it says so, and the disk has none of it
+    assert "DOCUMENT_IDS.txt: more than 256 MiB" in refusal(folder)
 
 
 def test_misaligned_files_are_refused_unless_told_they_are_separate(tmp_path: Path) -> None:

@@ -67,3 +67,10 @@ def test_arguments_are_named_as_options(text: str, shown: str) -> None:
         "out": "-o",
     }
     assert as_options(text, options) == shown
+
+
+def test_a_message_of_any_length_is_a_line_with_its_place_and_its_remedy() -> None:
+    line = str(InputError(f"a.csv: no column 'text'; it has {'x' * 1_000_000}; name the right one"))
+    assert line.startswith("a.csv: no column") and line.endswith("name the right one")
+    assert len(line) < 10_000
+    assert str(InputError("y" * 8_000)) == "y" * 8_000

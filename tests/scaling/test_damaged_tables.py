@@ -1,5 +1,6 @@
 """A Parquet table of runs whose bytes were changed is read, or one line; no panic's text."""
 
+import contextlib
 import random
 from pathlib import Path
 
@@ -28,4 +29,16 @@ def test_bytes_of_a_table_that_were_changed(
         except InputError as error:
             lines += "cannot be read as a table" in str(error)
     assert lines > 50
+    assert capfd.readouterr().err == ""
+
+
+def test_a_page_of_less_than_no_values(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Room was asked of the system for it, which ended the process."""
+    path = tmp_path / "runs.parquet"
+    pl.DataFrame({"name": ["some", "text"] * 20}).write_parquet(path, compression="uncompressed")
+    whole = path.read_bytes()
+    for place in range(100):  # headers of pages among them
+        path.write_bytes(whole[:place] + b"\x7f" + whole[place + 1 :])
+        with contextlib.suppress(InputError):
+            load_table(path)
     assert capfd.readouterr().err == ""

@@ -1,10 +1,13 @@
 """Parquet files, read in slices."""
 
+import contextlib
+from itertools import product
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from corpora.errors import InputError
 from corpora.open import open_corpus
 from corpora.readers import parquet
 from tests.corpora.reading import documents, refusal, texts
@@ -90,6 +93,20 @@ def test_torn_and_invalid_files_are_refused(tmp_path: Path) -> None:
     assert "invalid UTF-8" in refusal(path)
     path.write_bytes(b"")
     assert "not a readable parquet file" in refusal(path)
+
+
+def test_any_byte_of_a_file_may_be_another(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Pages of less than no values ended the process; panics were told by the library itself."""
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"text": ["some", "text"] * 20}).write_parquet(path, compression="uncompressed")
+    whole = path.read_bytes()
+    for place, value in product(range(len(whole)), (81, 127, 255)):
+        path.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
+        with contextlib.suppress(InputError):
+            texts(open_corpus(str(path)))
+    assert "panicked" not in capfd.readouterr().err
 
 
 def test_a_name_with_wildcards_is_only_a_name(tmp_path: Path) -> None:
