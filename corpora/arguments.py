@@ -63,7 +63,7 @@ def word(name: str, value: Any) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise refused(name, value, "text that UTF-8 has") from None
+        raise refused(name, value, "valid UTF-8") from None
     return value
 
 

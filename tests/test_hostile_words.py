@@ -63,7 +63,7 @@ def test_a_folder_for_results_that_is_a_loop_is_one_line(here: Path, name: str) 
 def test_a_tokenizer_whose_name_no_result_can_hold_is_one_line(here: Path, line: str) -> None:
     (here / "t").rename(here / RAW)
     for spec in (RAW, f"{RAW}/tokenizer.json", f"{RAW}=byte"):
-        assert r"bad\xff" in (said := mistake(line, spec)) and "not UTF-8" in said
+        assert r"bad\udcff" in (said := mistake(line, spec)) and "must be valid UTF-8" in said
 
 
 def test_a_reference_that_no_result_can_hold_is_one_line(here: Path) -> None:
@@ -73,6 +73,15 @@ def test_a_reference_that_no_result_can_hold_is_one_line(here: Path) -> None:
         "leaderboard specs.txt aligned --reference",
     ):
         assert "--reference" in mistake(line, RAW)
+
+
+@pytest.mark.parametrize(
+    "line", ["scaling plan sweep.toml --mixtures", "scaling reproduce --draws"]
+)
+def test_more_than_anyone_has_is_said_of_the_option(here: Path, line: str) -> None:
+    for number in (1 << 31, (1 << 63) - 1, 10**23):
+        done = command(line, str(number))
+        assert here.is_dir() and done.exit_code == 2 and line.split()[-1] in done.stderr
 
 
 def test_a_share_of_documents_below_any_is_none(here: Path) -> None:

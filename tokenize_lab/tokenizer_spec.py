@@ -239,11 +239,7 @@ def load_tokenizer(spec: str, bases: dict[str, Tokenizer] | None = None) -> Toke
     """
     if not spec.strip():
         raise InputError(f"an empty name is no tokenizer (try {FORMS})")
-    try:
-        spec.encode()
-    except UnicodeEncodeError as error:
-        what = "is not UTF-8, so no result can name it; rename it, or name it by a link"
-        raise InputError(f"{spec}: the name {what}") from error
+    word("tokenizer", spec)  # a result could not name it
     asked = TokenizerSpec.parse(spec)
     loaded = _load(asked.unnamed, {} if bases is None else bases)
     return _renamed(loaded, asked.name) if asked.name else loaded

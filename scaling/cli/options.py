@@ -94,7 +94,9 @@ CorpusOption = Annotated[
 ]
 MixturesOption = Annotated[
     int | None,
-    typer.Option(min=1, help="design so many mixtures of the file's texts, and train on each"),
+    typer.Option(
+        min=1, max=1 << 16, help="design so many mixtures of the file's texts, and train on each"
+    ),
 ]
 MixtureSeedOption = Annotated[
     int, typer.Option("--mixture-seed", min=0, max=(1 << 63) - 1, help="of that design")

@@ -19,7 +19,7 @@ def reproduce(
         Path | None,
         typer.Option(help="folder of other projects' published runs; without it, what is shipped"),
     ] = None,
-    draws: Annotated[int, typer.Option(min=20, help="bootstrap replicates")] = 1000,
+    draws: Annotated[int, typer.Option(min=20, max=100_000, help="bootstrap replicates")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="of the draws")] = 20261121,
     out: Annotated[Path | None, output_option(help="folder for reproduce.json")] = None,
     as_json: JsonOption = False,

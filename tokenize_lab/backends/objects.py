@@ -1,9 +1,11 @@
 """Tokenizers that a program already holds: a library's object, or one of its own."""
 
 import hashlib
+import operator
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from corpora.errors import InputError
 from tokenize_lab.backends.common import LoadedTokenizer, difference_on_probes, encoding_of
 from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer, TokenKind
 
-LARGEST_ID = (1 << 31) - 1
+LARGEST_ID = (1 << 24) - 1  # tables have a row for every id below it
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -32,7 +34,8 @@ class ObjectTokenizer(LoadedTokenizer):
         if isinstance(found, Encoding):
             return found
         try:
-            ids, lengths = encoding = encoding_of(map(int, encoded) for encoded in found)
+            some = islice(found, len(texts) + 1)  # it may yield lists without end
+            ids, lengths = encoding = encoding_of(map(operator.index, ids) for ids in some)
         except (TypeError, ValueError, OverflowError) as error:
             what = "encode_batch returns no lists of ids"
             raise InputError(f"{self.name}: {what} ({error})") from error

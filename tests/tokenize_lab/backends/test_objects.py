@@ -1,6 +1,7 @@
 """Objects of other libraries, and of one's own, as tokenizers."""
 
 from collections.abc import Sequence
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,17 @@ def test_what_is_no_tokenizer() -> None:
         def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
             return [[999] for _ in texts]
 
+    class Fractions(Pairs):
+        def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+            return [[1.5] for _ in texts]  # type: ignore[list-item]
+
+    class Endless(Pairs):
+        def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+            return repeat([0])  # type: ignore[return-value]
+
+    class Far(Pairs):
+        token_bytes = {10**9: b"a"}  # type: ignore[assignment]  # noqa: RUF012
+
     class Strings(Pairs):
         token_bytes = ["a"]  # type: ignore[list-item]  # noqa: RUF012
 
@@ -104,6 +116,9 @@ def test_what_is_no_tokenizer() -> None:
         (object(), "not a tokenizer; it needs encode_batch"),
         (Few(), "one list for each text was wanted"),
         (Beyond(), "the largest id 999"),
+        (Fractions(), "no lists of ids"),
+        (Endless(), "one list for each text was wanted"),
+        (Far(), "must be at most 16,777,215"),
         (Strings(), "token_bytes must be the bytes of each id"),
     ):
         with pytest.raises(InputError, match=said):
