@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from corpora.arguments import whole
+from corpora.arguments import whole, word
 from corpora.errors import InputError
 from tokenize_lab.backends.common import LoadedTokenizer, difference_on_probes, encoding_of
 from tokenize_lab.tokenizer import Encoding, TokenBytes, Tokenizer, TokenKind
@@ -106,7 +106,8 @@ def tokenizer_of(source: Any, name: str = "") -> Tokenizer:
     if of_this_library and isinstance(source.token_bytes, TokenBytes):
         ours: Tokenizer = replace(source, name=name or source.name)
         return ours
-    return _wrapped(source, name or str(getattr(source, "name", "")) or kind.__qualname__)
+    said = name or str(getattr(source, "name", "")) or kind.__qualname__
+    return _wrapped(source, word("name", said))
 
 
 def _wrapped(source: Any, name: str) -> ObjectTokenizer:

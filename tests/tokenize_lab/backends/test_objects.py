@@ -109,6 +109,9 @@ def test_what_is_no_tokenizer() -> None:
     class Far(Pairs):
         token_bytes = {10**9: b"a"}  # type: ignore[assignment]  # noqa: RUF012
 
+    class Raw(Pairs):
+        name = "bad\udcff"
+
     class Strings(Pairs):
         token_bytes = ["a"]  # type: ignore[list-item]  # noqa: RUF012
 
@@ -119,6 +122,7 @@ def test_what_is_no_tokenizer() -> None:
         (Fractions(), "no lists of ids"),
         (Endless(), "one list for each text was wanted"),
         (Far(), "must be at most 16,777,215"),
+        (Raw(), "must be valid UTF-8"),
         (Strings(), "token_bytes must be the bytes of each id"),
     ):
         with pytest.raises(InputError, match=said):
