@@ -14,6 +14,10 @@ from hypothesis import settings
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
+# What a test computes is small, and several processes of tests share the cores: threads that wait
+# for one another took most of the time. Commands that are started take over the same.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
