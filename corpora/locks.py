@@ -67,6 +67,28 @@ def lock(path: Path, give_up: Callable[[], bool] = lambda: False) -> Iterator[bo
             os.close(handle)
 
 
+def remove_locked(path: Path) -> None:
+    """Remove the folder of a lock that this process holds.
+
+    The lock goes last: whoever could have it sooner would take what is left for its own. Whoever
+    comes for it then finds an empty folder, and removes or fills that.
+
+    Raises:
+        OSError: something in the folder cannot be removed.
+    """
+    for entry in path.parent.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry != path:
+            entry.unlink()
+    path.unlink()
+    try:
+        path.parent.rmdir()
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):  # somebody came for it
+            raise
+
+
 def is_locked(path: Path) -> bool:
     """Return whether a process of this machine holds the lock of a file; nothing is made."""
     try:
@@ -177,8 +199,12 @@ def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
             try:
                 with lock(folder / _SCRATCH_LOCK) as held:
                     if held:
-                        yield folder
-            finally:
+                        try:
+                            yield folder
+                        finally:
+                            with contextlib.suppress(OSError):
+                                remove_locked(folder / _SCRATCH_LOCK)
+            finally:  # as much as can be, also where no lock was to be had
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -188,7 +214,7 @@ def _remove_if_abandoned(folder: Path) -> None:
             return  # not one of ours: the parent may be everybody's
         with lock(folder / _SCRATCH_LOCK, lambda: True) as free:
             if free:
-                shutil.rmtree(folder)
+                remove_locked(folder / _SCRATCH_LOCK)
     except (OSError, InputError) as error:
         if folder.exists():
             _LOGGER.info("%s: left by a process that was killed, not removed (%s)", folder, error)

@@ -131,7 +131,6 @@ def build_in_parts(
                     if advance is not None:
                         advance(len(part.data))
             publish(_join(work, text, key, product, part_bytes), target)
-        shutil.rmtree(work)
     return target
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from corpora.files import file_sha256, sync, umask
-from corpora.locks import disk_errors, lock
+from corpora.locks import disk_errors, lock, remove_locked
 from scaling.data.shards import MANIFEST, FileEntry, check_files, read_manifest
 
 _LOCK = "lock"
@@ -28,7 +28,7 @@ def finished(folder: Path) -> bool:
 def working_folder(folder: Path) -> Iterator[Path]:
     """Yield a folder that outlives interrupts, while no other process has it; made if absent.
 
-    Whoever finishes the work removes it.
+    Where the work is done without an error, it is removed.
 
     Raises:
         InputError: it cannot be made, or the disk is full.
@@ -40,6 +40,7 @@ def working_folder(folder: Path) -> Iterator[Path]:
             with lock(folder / _LOCK) as free:
                 if free:
                     yield folder
+                    remove_locked(folder / _LOCK)
 
 
 def publish(made: Path, target: Path) -> Path:

@@ -19,6 +19,7 @@ from corpora.locks import (
     being_written,
     lock,
     remove_abandoned_lock,
+    remove_locked,
     scratch_folder,
 )
 from tests.conftest import ROOT
@@ -105,7 +106,8 @@ import os, signal, sys
 from pathlib import Path
 from corpora.locks import scratch_folder
 with scratch_folder(Path(sys.argv[1]), "scratch-") as folder:
-    (folder / "text").write_text("half")
+    (folder / "part").mkdir()
+    (folder / "part" / "text").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -131,6 +133,31 @@ def test_scratch_of_a_killed_process_goes_with_the_next(
     with caplog.at_level(logging.INFO, logger="corpora"), scratch_folder(tmp_path, "scratch-"):
         pass
     assert f"{left}: left by a process that was killed" in caplog.text
+
+
+def test_nobody_has_the_lock_of_a_folder_that_is_being_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, unlink = tmp_path / "work", Path.unlink
+    (folder / "made").mkdir(parents=True)
+    for name in ("a", "made/b", "z"):
+        (folder / name).write_text("text")
+    found = []
+
+    def watched(path: Path, missing_ok: bool = False) -> None:
+        unlink(path, missing_ok)
+        with lock(folder / "lock", give_up=lambda: True) as held:
+            found.append([p.name for p in folder.iterdir()] if held else "refused")
+
+    with lock(folder / "lock") as held, monkeypatch.context() as patch:
+        assert held
+        patch.setattr(Path, "unlink", watched)
+        remove_locked(folder / "lock")
+    assert found == ["refused", "refused", ["lock"]]
+    with lock(folder / "lock") as held:  # of whoever came for it, as here the last
+        assert held
+        remove_locked(folder / "lock")
+    assert not folder.exists()
 
 
 def test_a_step_of_the_work_may_ask_for_its_folder_again(tmp_path: Path) -> None:
