@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import polars as pl
 
 from corpora.arguments import path as named_path
-from corpora.errors import InputError
+from corpora.errors import InputError, is_file, is_folder
 from corpora.files import read_bounded
 from corpora.json_file import MOST_BYTES, parsed
 from corpora.panics import panics_as_errors
@@ -75,10 +75,10 @@ def load_table(source: RunsSource, name: str = "") -> LoadedTable:
         return _from_frame(_polars(source), name or "data frame")
     path = named_path("runs", source)
     name = name or str(source)
-    if path.is_dir():
+    if is_folder(path):
         sweep = SweepFolder(path)
         return _load_sweep(sweep, name) if sweep.file.exists() else _load_records(path, name)
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(
             f"{path}: no such file; name a .csv or .parquet table, or the folder of a sweep or of"
             " records"

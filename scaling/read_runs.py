@@ -135,7 +135,7 @@ def _none_left(excluded: tuple[Excluded, ...]) -> str:
 def _as_told(frame: pl.DataFrame, columns: Mapping[str, str], source: str) -> pl.DataFrame:
     """Rename columns as the caller says; one already of that name is another thing, and goes."""
     for column, given in columns.items():
-        if column not in COLUMNS and not is_per_text(column):
+        if column not in COLUMNS and not is_per_text(str(column)):
             raise InputError(
                 f"`columns`: no column {column!r} in a runs table{did_you_mean(column, COLUMNS)}"
             )

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from corpora.arguments import refused
 from corpora.bootstrap import Interval, bounds_text
-from corpora.errors import InputError, sanitize
+from corpora.errors import InputError, is_file, sanitize
 from corpora.files import read_bytes
 from scaling.engine.bootstrap import percentiles
 from scaling.engine.newton import Array
@@ -283,7 +283,7 @@ def read_fit(path: Path) -> FitResult:
     Raises:
         InputError: no such file, or not a fit.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"{path}: no such fit; `scaling fit --out DIR` writes one")
     try:
         found = FitResult.from_json(read_bytes(path))

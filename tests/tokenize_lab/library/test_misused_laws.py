@@ -72,6 +72,13 @@ def test_one_budget_needs_no_list() -> None:
     assert one.results == listed.results and len(one) < 24
 
 
+def test_a_path_that_is_too_long_and_a_column_that_is_a_number(optima: pl.DataFrame) -> None:
+    refused(lambda: tl.read_runs("x" * 5_000), "too long for a file's name")
+    refused(lambda: tl.fit("x" * 5_000, "law2"), "too long for a file's name")
+    wrong: Any = {1: "loss"}
+    refused(lambda: tl.read_runs(optima, columns=wrong), "`columns`: no column 1 in a runs table")
+
+
 def test_a_column_of_another_name_is_asked_for(optima: pl.DataFrame) -> None:
     renamed = optima.rename({"bits_per_byte": "val_bpb"})
     refused(lambda: tl.fit(renamed, "law2"), "say so with `columns`")
