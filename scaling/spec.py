@@ -21,6 +21,9 @@ Family = Literal["blt", "subword"]
 PatchingKind = Literal["static", "entropy", "entropy-monotonic", "space"]
 Optimiser = Literal["adamw", "muon"]
 _MOST_VOCABULARY = 0.99  # of the parameters
+_MOST = 1 << 24  # layers, widths, ids, bytes of context: beyond any model there is
+_LEAST_RATE = 1 / 64  # bytes per token: no tokenizer has so many tokens a byte
+_MOST_LEARNING_RATE = 1e30  # that float32 holds; what is too high diverges, which is a result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,7 +240,48 @@ class RunSpec:
         spec = from_fields(cls, content)
         if spec.run_id != run_id:
             raise ValueError(f"its content is that of run {spec.run_id}, its run_id says {run_id}")
+        spec._check_sizes()
         return spec
+
+    def _check_sizes(self) -> None:
+        """Require numbers that a model can be built from and trained by: the file may be anyone's.
+
+        Raises:
+            ValueError: naming the first that no run has.
+        """
+        model, patching, training = self.model, self.patching, self.training
+        sizes: dict[str, float | None] = {
+            "layers": model.layers,
+            "dim": model.dim,
+            "vocabulary_size": model.vocabulary_size,
+            "context_bytes": self.context_bytes,
+            "window_bytes": self.window_bytes,
+            "steps": min(training.steps, 1),
+            "rows": min(self.rows, 1) if self.context_bytes else 0,
+        }
+        if model.family == "blt":
+            sizes |= {name: getattr(model, name) for name in ("local_layers", "local_dim")}
+            sizes["cross_factor"] = model.cross_factor
+        if model.diffusion_block is not None:
+            sizes["diffusion_block"] = model.diffusion_block
+        if model.heads is not None:
+            sizes["heads"] = model.heads
+        if patching is not None:
+            sizes["most_bytes"] = patching.most_bytes
+            if patching.kind == "static" or patching.compression_rate is not None:
+                sizes["patching's compression_rate"] = patching.compression_rate
+        for name, size in sizes.items():
+            if size is None or not 1 <= size <= _MOST:
+                raise ValueError(f"{name} is {size!r}, and no run has that")
+        if not _LEAST_RATE <= self.compression_rate < _MOST:
+            raise ValueError(f"compression_rate is {self.compression_rate!r}, and no run has that")
+        if not 0 <= training.learning_rate <= _MOST_LEARNING_RATE:
+            raise ValueError(f"learning_rate is {training.learning_rate!r}, and no run has that")
+        if model.heads is not None and model.dim % (2 * model.heads):
+            raise ValueError(f"{model.heads} heads do not split {model.dim} channels evenly")
+        if (model.family == "blt") != (patching is not None):
+            out = "" if patching else "out"
+            raise ValueError(f"family {model.family!r} with{out} patching is no model of ours")
 
 
 _LATER = ("diffusion_block", "shares", "thresholds", "warmup_steps")  # fields

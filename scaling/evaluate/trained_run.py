@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from corpora.errors import InputError, did_you_mean, is_present
 from corpora.files import read_bounded
 from scaling.model.byte_model import ByteModel, open_byte_model
-from scaling.model.stored import ENTROPY_KINDS, check_sizes, stored_weights
+from scaling.model.stored import ENTROPY_KINDS, check_threshold, stored_weights
 from scaling.model.weights import WEIGHTS, AnyModel, build_model, load_weights
 from scaling.prepare import ENTROPY_MODEL, TOKENIZER
 from scaling.record import SPEC, RunRecord, read_record, read_spec
@@ -106,7 +106,7 @@ def open_run(folder: Path, device: torch.device | None = None) -> TrainedRun:
         raise InputError(f"{folder}: no {SPEC} in it; name a run's folder, as `train` prints it")
     device = device or torch.device("cpu")
     spec = read_spec(folder / SPEC)
-    check_sizes(spec, folder / SPEC)
+    check_threshold(spec, folder / SPEC)
     tensors = stored_weights(folder, spec)
     model = build_model(spec)
     load_weights(model, tensors, folder / WEIGHTS)

@@ -22,7 +22,7 @@ from torch import Tensor
 from corpora.errors import InputError
 from scaling.flops import BYTE_VOCABULARY, forward_flops_per_byte
 from scaling.model.cross_attention import Tokens
-from scaling.model.stored import check_sizes, stored_weights
+from scaling.model.stored import stored_weights
 from scaling.model.transformer import SubwordTransformer
 from scaling.model.weights import WEIGHTS, build_model, load_weights, weights_sha256
 from scaling.record import RECORD, SPEC, read_record, read_spec
@@ -162,7 +162,6 @@ def open_byte_model(folder: Path, device: torch.device | None = None) -> ByteMod
             f" train-entropy-model CORPUS --out {folder}"
         )
     spec = read_spec(folder / SPEC)
-    check_sizes(spec, folder / SPEC)
     if spec.model.family != "subword" or spec.model.vocabulary_size != BYTE_VOCABULARY:
         raise InputError(
             f"{folder}: its model is a {spec.model.family} of {spec.model.vocabulary_size:,} ids;"

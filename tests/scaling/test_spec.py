@@ -134,6 +134,33 @@ def test_an_unknown_key_is_refused(table: str) -> None:
         RunSpec.from_json(value)
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "says"),
+    [
+        ("model.layers", 0, "layers is 0"),
+        ("model.dim", 10**9, "dim is 1000000000"),
+        ("model.local_layers", 0, "local_layers is 0"),
+        ("model.vocabulary_size", 1 << 40, "vocabulary_size is 1099511627776"),
+        ("context_bytes", 0, "context_bytes is 0"),
+        ("training.batch_bytes", 0, "rows is 0"),
+        ("training.steps", 0, "steps is 0"),
+        ("training.learning_rate", 1e308, "learning_rate is 1e"),
+        ("compression_rate", 1e-300, "compression_rate is 1e-300"),
+        ("patching", None, "family 'blt' without patching is no model of ours"),
+        ("model.heads", 3, "3 heads do not split 32 channels evenly"),
+    ],
+)
+def test_numbers_that_no_run_has_are_refused_whoever_named_it(
+    place: str, value: Any, says: str
+) -> None:
+    *outer, name = place.split(".")
+    inner = {name: value}
+    for part in outer:
+        inner = {part: replace(getattr(BLT, part), **inner)}
+    with pytest.raises(ValueError, match=f"^{says}"):
+        RunSpec.from_json(replace(BLT, **inner).to_json())
+
+
 def test_reading_leaves_what_was_read_alone() -> None:
     value = copy_of(BLT)
     RunSpec.from_json(value)
