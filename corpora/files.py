@@ -35,10 +35,14 @@ def written_whole(path: str | Path, argument: str = "out") -> Iterator[Path]:
         argument: that named the place, for the message.
 
     Raises:
-        InputError: the folder cannot be made or written, or the disk is full.
+        InputError: the folder cannot be made or written, the disk is full, or something other than
+            a file has the name.
     """
     target = Path(path)
     try:
+        if target.exists() and not target.is_file():  # root could replace it, were it /dev/null
+            what = "a folder" if target.is_dir() else "a pipe or a device"
+            raise InputError(f"{target}: is {what}; name a file with `{argument}`")
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = new_beside(target)
         os.close(handle)

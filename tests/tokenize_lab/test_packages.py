@@ -16,7 +16,7 @@ from corpora.archives import extract, member_sizes
 from corpora.errors import InputError
 from tests.cli import answer, mistake
 from tests.tokenize_lab.local_registry import Registry, npm_archive, serving, wheel
-from tokenize_lab.packages import PackageSpec, packages_folder, tokenizer_files
+from tokenize_lab.packages import PackageSpec, kept_folder, tokenizer_files
 from tokenize_lab.tokenizer_spec import TokenizerSpec, load_tokenizer, load_tokenizers
 
 needs_npm = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
@@ -176,7 +176,7 @@ def test_which_file_of_a_package(
 def test_a_changed_checksum_is_refused(registry: Registry, bpe: bytes, other: bytes) -> None:
     registry.npm["name"] = {"1.0.0": npm_archive({"tokenizer.json": bpe})}
     load_tokenizer("npm:name")
-    folder = packages_folder() / "npm" / "name"
+    folder = kept_folder("packages") / "npm" / "name"
     file = folder / "1.0.0" / "files" / "tokenizer.json"
     file.write_bytes(other)  # someone changes what is kept
     line = mistake("tokenizers show npm:name")
@@ -304,7 +304,7 @@ def test_a_tokenizers_file_is_known_by_its_name() -> None:
 def test_a_damaged_record_is_one_line(registry: Registry, bpe: bytes) -> None:
     registry.npm["name"] = {"1.0.0": npm_archive({"tokenizer.json": bpe})}
     load_tokenizer("npm:name")
-    record = packages_folder() / "npm" / "name" / "1.0.0.json"
+    record = kept_folder("packages") / "npm" / "name" / "1.0.0.json"
     assert json.loads(record.read_text("utf-8"))["package"] == "npm:name@1.0.0"
     record.write_text("{", "utf-8")
     assert str(record) in mistake("tokenizers show npm:name")

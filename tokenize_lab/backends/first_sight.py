@@ -1,6 +1,6 @@
 """Files that are seen for the first time are opened in a process apart before they are here.
 
-What passed is remembered under `cache_folder` by its hash, with the versions of the libraries that
+What passed is remembered under `kept_folder` by its hash, with the versions of the libraries that
 opened it, so that a known file costs a hash. Vocabularies that the installed packages bring along,
 and those trained here, are known.
 """
@@ -15,7 +15,7 @@ from corpora.errors import InputError, is_file, unreadable
 from corpora.files import keep_newest
 from tokenize_lab.backends import apart
 from tokenize_lab.backends.forms import partner_of
-from tokenize_lab.packages import cache_folder
+from tokenize_lab.packages import kept_folder
 
 # A tokenizer.json takes 20 to 42 times its size while it is loaded and proven, and a third of a
 # second of computing a megabyte. No file may make this more than a process of a gigabyte: one of
@@ -74,7 +74,7 @@ def _mark(file: Path, pattern: Path = Path()) -> tuple[Path, int]:
         part, size = _digest(path)
         digest.update(part)
         total += size
-    return cache_folder() / "opened" / digest.hexdigest(), total
+    return kept_folder("opened") / digest.hexdigest(), total
 
 
 def _digest(path: Path) -> tuple[bytes, int]:

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from corpora.files import keep_newest, new_beside, removed
-from tokenize_lab.packages import cache_folder
+from tokenize_lab.packages import kept_folder
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ def kept(
 def _path(content: bytes, asked: Iterable[str]) -> Path:
     digest = hashlib.sha256("\0".join((_sources(), *_versions(), *asked)).encode())
     digest.update(hashlib.sha256(content).digest())
-    return cache_folder() / "vocabularies" / f"{digest.hexdigest()}.npz"
+    return kept_folder("vocabularies") / f"{digest.hexdigest()}.npz"
 
 
 @cache

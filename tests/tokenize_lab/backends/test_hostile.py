@@ -32,7 +32,7 @@ from tokenize_lab.backends import apart, first_sight, watched
 from tokenize_lab.backends.simple import byte_to_character
 from tokenize_lab.backends.tiktoken import TiktokenTokenizer
 from tokenize_lab.backends.watched import is_strange
-from tokenize_lab.packages import cache_folder
+from tokenize_lab.packages import kept_folder
 from tokenize_lab.patterns import PATTERNS, PUBLISHED
 from tokenize_lab.tokenizer_spec import load_tokenizer
 
@@ -217,14 +217,14 @@ def test_a_known_file_is_not_opened_apart(
     path.write_text(json.dumps(byte_level()) + " ")
     load_tokenizer(f"truncated:257:{path}")
     assert asked == ["open"] * 2
-    assert len(list((cache_folder() / "opened").iterdir())) == 2
+    assert len(list(kept_folder("opened").iterdir())) == 2
     first_sight.trust(trained["bpe"] / "tokenizer.json")
     load_tokenizer(str(trained["bpe"]))
     assert asked == ["open"] * 2
     monkeypatch.setattr(first_sight, "_MOST_REMEMBERED", 2)
     path.write_text(json.dumps(byte_level()) + "  ")
     load_tokenizer(str(path))
-    assert len(list((cache_folder() / "opened").iterdir())) == 2
+    assert len(list(kept_folder("opened").iterdir())) == 2
 
 
 def test_a_file_larger_than_any_vocabulary_is_refused(tmp_path: Path) -> None:

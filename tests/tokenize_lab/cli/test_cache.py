@@ -18,7 +18,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for key in "ab":
         CountsCache(tmp_path / "counts").put([np.arange(3)], key)
     (tmp_path / "counts" / "notes.txt").write_text("mine")
-    for name in ("vocabularies/a.npz", "packages/npm/b/1.json"):
+    for name in ("vocabularies/a.npz", "packages/npm/b/1.json", "letters/mine.txt"):
         path = tmp_path / "root" / name
         path.parent.mkdir(parents=True)
         path.write_text("12345")
@@ -39,6 +39,7 @@ def test_what_was_fetched_goes_only_by_name_and_strangers_never(kept: Path) -> N
     gone = answer(f"cache clear --cache {kept}/counts")["kinds"]
     assert [row["kind"] for row in gone] == ["counts", "vocabularies"]
     assert (kept / "counts" / "notes.txt").exists() and (kept / "root" / "packages").exists()
+    assert (kept / "root" / "letters").exists()  # of whoever named a folder of his own
     assert not list(CountsCache(kept / "counts").entries())
     assert "did you mean 'packages'" in mistake(f"cache clear package --cache {kept}/counts")
     command(f"cache clear packages --cache {kept}/counts")
