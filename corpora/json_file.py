@@ -4,8 +4,9 @@ What a field may hold follows from its annotation, so what comes back has the ty
 
     str                     text that UTF-8 can spell
     int                     a whole number from 0 that 64 bits hold
-    float, Amount, Share    a finite number; one from 0; one from 0 to 1. Whole numbers stay whole
-    Magnitude               one from 1e-99 to 1e99, whose logarithm, square and inverse are finite
+    float, Share            a finite number; one from 0 to 1. Whole numbers stay whole
+    Amount                  one from 0 to 1e99, whose sums and square are finite
+    Magnitude               one from 1e-99 to 1e99, whose logarithm and inverse are finite, too
     Hex                     text of hexadecimal digits, two for each byte
     Literal["a", "b"]       one of the words
     X | None                X, or null
@@ -45,7 +46,7 @@ from corpora.errors import InputError, status
 from corpora.files import read_bounded
 
 T = TypeVar("T")
-Amount = Annotated[float, "from 0"]
+Amount = Annotated[float, "from 0 to 1e99"]
 Share = Annotated[float, "from 0 to 1"]
 Magnitude = Annotated[float, "from 1e-99 to 1e99"]
 Hex = Annotated[str, "hexadecimal"]
@@ -335,5 +336,7 @@ _PLAIN: dict[Any, _Reader] = {
     Magnitude: _checked(
         "a number from 1e-99 to 1e99", lambda value: is_number(value) and 1e-99 <= value <= 1e99
     ),
-    Amount: _checked("a finite number from 0", lambda value: is_number(value) and value >= 0),
+    Amount: _checked(
+        "a number from 0 to 1e99", lambda value: is_number(value) and 0 <= value <= 1e99
+    ),
 }

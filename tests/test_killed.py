@@ -22,7 +22,8 @@ from tokenize_lab.__main__ import build_app
 
 SAMPLE = (1, 2, 5, 9, -2, -1)
 # Of these every so many: one is made of other commands, the other does what `sweep` does and more.
-LONG = {"demo": 100, "sweep-rich": 8}
+LONG = {"demo": 400, "sweep-rich": 8}
+FULL = {**LONG, "demo": 600, "design": 25}  # of pages, of which these write many
 OWN_DISK = ["unshare", "--user", "--map-root-user", "--mount"]
 
 
@@ -137,4 +138,4 @@ def test_another_command_at_some_event(setup: Path, name: str) -> None:
 def test_a_disk_that_is_full_after_some_pages(setup: Path, name: str) -> None:
     if subprocess.run([*OWN_DISK, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this system lets nobody have a disk of his own")
-    assert not wrong(setup, "full", COMMANDS[name], every=LONG.get(name, 3))
+    assert not wrong(setup, "full", COMMANDS[name], every=FULL.get(name, 3))
