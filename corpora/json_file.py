@@ -124,20 +124,38 @@ def read_value(path: Path, remedy: str) -> Any:
         raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
 
 
+def read_content(path: Path, remedy: str) -> bytes:
+    """Return the content of a JSON file, for another parser than `parsed`.
+
+    Raises:
+        InputError: it cannot be read, or is more than can be held; naming the remedy.
+    """
+    content = read_bounded(path, MOST_BYTES, remedy)
+    try:
+        _check_size(content)
+    except ValueError as error:
+        raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
+    return content
+
+
 def parsed(content: bytes) -> Any:
     """Return the JSON value that a file's content spells.
 
     Raises:
         ValueError: it is no JSON in UTF-8, is nested by the hundreds, or is more than can be held.
     """
-    if content.count(b"{") + content.count(b"[") > _MOST_OBJECTS:
-        raise ValueError(f"more than {_MOST_OBJECTS:,} objects and lists")
-    if content.count(b",") > _MOST_VALUES:
-        raise ValueError(f"more than {_MOST_VALUES:,} values")
+    _check_size(content)
     try:
         return json.loads(content.decode("utf-8"))
     except RecursionError as error:
         raise ValueError("nested too deep") from error
+
+
+def _check_size(content: bytes) -> None:
+    if content.count(b"{") + content.count(b"[") > _MOST_OBJECTS:
+        raise ValueError(f"more than {_MOST_OBJECTS:,} objects and lists")
+    if content.count(b",") > _MOST_VALUES:
+        raise ValueError(f"more than {_MOST_VALUES:,} values")
 
 
 def take_version(value: dict[str, Any], known: int) -> None:

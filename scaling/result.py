@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from corpora.arguments import refused
 from corpora.bootstrap import Interval, bounds_text
 from corpora.errors import InputError, is_file, sanitize
-from corpora.files import read_bytes
+from corpora.json_file import read_content
 from scaling.engine.bootstrap import percentiles
 from scaling.engine.newton import Array
 from scaling.engine.stored import (
@@ -277,6 +277,9 @@ class FitResult(_Frozen):
         return f"<pre>{html.escape(self.summary())}</pre>"
 
 
+FIT_REMEDY = "pass one that `scaling fit --out` wrote"
+
+
 def read_fit(path: Path) -> FitResult:
     """Read a `FitResult` that `scaling fit --out` wrote.
 
@@ -286,7 +289,7 @@ def read_fit(path: Path) -> FitResult:
     if not is_file(path):
         raise InputError(f"{path}: no such fit; `scaling fit --out DIR` writes one")
     try:
-        found = FitResult.from_json(read_bytes(path))
+        found = FitResult.from_json(read_content(path, FIT_REMEDY))
     except ValidationError as error:
         first = error.errors()[0]
         said = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))

@@ -23,8 +23,8 @@ import numpy as np
 from corpora.arguments import path
 from corpora.bootstrap import DocumentBootstrap
 from corpora.document import Batch
-from corpora.errors import InputError, did_you_mean, regular_file
-from corpora.files import written_whole
+from corpora.errors import InputError, did_you_mean, is_present, regular_file
+from corpora.files import file_sha256, read_bytes, written_whole
 from corpora.json_file import parsed, read_object
 from corpora.languages import begins_with
 from tokenize_lab.counts.documents import CountsByDocument
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 RECORD = "provenance.json"
 _FILES = ("counts.parquet", "histograms.parquet", "samples.json")
+_MOST_BYTES = 4 << 30  # of a file; counts of a hundred million documents take less
 
 
 @dataclass(frozen=True, repr=False)
@@ -198,17 +199,8 @@ def load_results(folder: Path) -> Results:
     if record is None:
         raise _no_measurement(folder, RECORD)
     provenance = checked(record, folder / RECORD)
-    try:
-        contents = {name: _content(folder / name) for name in _FILES}
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise _no_measurement(folder, Path(error.filename).name) from error
-    except OSError as error:
-        raise InputError(f"{folder}: a file is damaged ({error}); {REMEDY}") from error
     hashes = provenance.pop("files")
-    for name, content in contents.items():
-        if hashes.get(name) != hashlib.sha256(content).hexdigest():
-            what = f"{name} is not the one that {RECORD} was written with"
-            raise InputError(f"{folder}: a file is damaged ({what}); {REMEDY}")
+    contents = {name: _content(folder / name, hashes.get(name)) for name in _FILES}
     corpora, tokenizers = (
         [part["name"] for part in provenance[kind]] for kind in ("corpora", "tokenizers")
     )
@@ -238,8 +230,21 @@ def _fault_of_groups(
     return ""
 
 
-def _content(path: Path) -> bytes:
-    return (regular_file(path, REMEDY) if path.exists() else path).read_bytes()
+def _content(file: Path, sha256: str | None) -> bytes:
+    """Return what a file of the folder holds, once its hash is the one that was recorded.
+
+    What has another, as a file that claims gigabytes, is not read into memory.
+    """
+    if not is_present(file):
+        raise _no_measurement(file.parent, file.name)
+    if regular_file(file, REMEDY).stat().st_size > _MOST_BYTES:
+        raise InputError(
+            f"{file}: more than {_MOST_BYTES >> 30} GiB, and no such file has that; {REMEDY}"
+        )
+    if file_sha256(file) != sha256:
+        what = f"{file.name} is not the one that {RECORD} was written with"
+        raise InputError(f"{file.parent}: a file is damaged ({what}); {REMEDY}")
+    return read_bytes(file)
 
 
 def _no_measurement(folder: Path, missing: str) -> InputError:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from corpora.bootstrap import Interval, bounds_text
 from corpora.errors import InputError
+from corpora.json_file import read_content
 from scaling.engine.bootstrap import percentiles
 from scaling.engine.newton import Array
 from scaling.engine.stored import DrawTable, Finite, StoredInterval
@@ -23,7 +24,7 @@ from scaling.mixtures.regressions import (
     linear_value,
     squared_distances,
 )
-from scaling.result import Finding
+from scaling.result import FIT_REMEDY, Finding
 
 FIT_FILE = "FIT.json"
 
@@ -248,9 +249,9 @@ def read_mixture(path: Path) -> MixtureLaw | None:
     """Return the mixture law of a file; None where it holds a fit of another law.
 
     Raises:
-        InputError: it is a mixture's, and damaged.
+        InputError: it is a mixture's, and damaged, or more than can be held.
     """
-    content = path.read_bytes()
+    content = read_content(path, FIT_REMEDY)
     if b'"law":"mixture"' not in content[:200]:
         return None
     try:

@@ -1,6 +1,7 @@
 """Everything a fit predicts at once: what each law tells of what, and what it says first."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +198,12 @@ def test_an_optimum_of_nothing_is_no_optimum() -> None:
     with pytest.raises(InputError, match=r"^chinchilla takes no `compute_flops`"):
         predict(by_bytes, compute_flops=1e21)
     assert by_bytes.summary().startswith("chinchilla (log-huber)")
+
+
+@pytest.mark.parametrize("head", ["{", '{"law":"mixture",'])
+def test_a_fit_that_claims_a_terabyte_is_one_line(tmp_path: Path, head: str) -> None:
+    claims = tmp_path / "FIT.json"
+    claims.write_text(head)
+    os.truncate(claims, 1 << 40)
+    for line in (f"scaling predict {claims} --compute 1e20", f"scaling advise --mixture {claims}"):
+        assert mistake(line).startswith(f"{claims}: more than 128 MiB")

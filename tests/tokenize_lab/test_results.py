@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,6 +109,22 @@ def test_a_damaged_file_is_one_clear_line(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(InputError, match="a file is damaged"):
+        load_results(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["counts.parquet", "histograms.parquet", "samples.json"])
+def test_a_file_that_claims_a_terabyte_is_one_clear_line(tmp_path: Path, name: str) -> None:
+    results().save(tmp_path)
+    os.truncate(tmp_path / name, 1 << 40)
+    with pytest.raises(InputError, match=rf"{name}: more than 4 GiB"):
+        load_results(tmp_path)
+
+
+def test_a_file_of_other_bytes_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results().save(tmp_path)
+    os.truncate(tmp_path / "counts.parquet", 1 << 26)
+    monkeypatch.delattr(Path, "read_bytes")
+    with pytest.raises(InputError, match=r"counts.parquet is not the one that provenance.json"):
         load_results(tmp_path)
 
 
