@@ -4,6 +4,7 @@ Python passes whatever it is given; a wrong value caught here is one line, and n
 It needs the standard library alone.
 """
 
+import itertools
 import math
 import operator
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 from corpora.errors import InputError, did_you_mean
 
 _SHOWN = 60  # characters of a value that is refused
+_MOST = 1_000_000  # values that a list names: tokenizers, budgets, languages
 
 
 def whole(name: str, value: Any, least: float = -math.inf, most: float = math.inf) -> int:
@@ -68,12 +70,19 @@ def word(name: str, value: Any) -> str:
 
 
 def listed(name: str, value: Any) -> list[Any]:
-    """Return several values as a list; a single text is a list of one."""
+    """Return several values as a list; a single text is a list of one.
+
+    An iterator without end is refused as one that is too long.
+    """
     if isinstance(value, str):
         return [value]
-    if not isinstance(value, Iterable):
-        raise refused(name, value, "a list")
-    return list(value)
+    try:  # some are called iterable and are not, as NumPy's arrays of no dimension
+        found = list(itertools.islice(value, _MOST + 1))
+    except TypeError:
+        raise refused(name, value, "a list") from None
+    if len(found) > _MOST:
+        raise refused(name, value, f"a list of at most {_MOST:,}")
+    return found
 
 
 def single(name: str, values: Sequence[Any]) -> Any:

@@ -250,6 +250,9 @@ def corpus_of(
     for label, group in by_language.items():
         if isinstance(group, str):
             raise InputError(f"{name}: {label} has a single string; give a list, one a document")
+        if not isinstance(group, Iterable) or getattr(group, "shape", None) == ():
+            kind = type(group).__name__
+            raise InputError(f"{name}: {label} has a {kind}; give a list, one a document")
         found = [
             Document(
                 _checked(text, f"{name}: document {number} of {label}"),

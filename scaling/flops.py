@@ -247,6 +247,7 @@ def train_bytes(compute_flops: float, shape: Shape, context: CostContext) -> flo
 
 
 SECONDS_PER_DAY = 86_400
+MOST_GPUS = 1_000_000_000
 
 
 class Gpu(NamedTuple):
@@ -283,4 +284,6 @@ def training_days(compute_flops: float, gpu: str, utilisation: float, count: int
         raise InputError(f"`utilisation` {utilisation:g}: a share of the peak lies in (0, 1]")
     if count < 1:
         raise InputError(f"`gpus` {count}: at least one")
+    if count > MOST_GPUS:
+        raise InputError(f"`gpus`: at most {MOST_GPUS:,}")
     return compute_flops / (GPUS[gpu].peak_flops * utilisation * count * SECONDS_PER_DAY)

@@ -206,7 +206,7 @@ def _numbers(frame: pl.DataFrame, source: str) -> pl.DataFrame:
         values = frame[name].cast(pl.Float64, strict=False)
         wrong = values.is_null() | values.is_nan() | (values.abs() > LARGEST)
         if name in NUMBERS:
-            wrong = wrong | (values <= 0)
+            wrong = wrong | (values < 1 / LARGEST)
         if wrong.fill_null(True).any():
             first = frame.filter(wrong.fill_null(True))
             rows, found = first["row"].to_list(), first[name][0]
@@ -214,6 +214,8 @@ def _numbers(frame: pl.DataFrame, source: str) -> pl.DataFrame:
             needed = "a positive number" if name in NUMBERS else "a finite number"
             if isinstance(found, float) and LARGEST < abs(found) < math.inf:
                 needed = f"one of at most {LARGEST:g}"
+            if isinstance(found, float) and 0 < found < 1 / LARGEST:
+                needed = f"one of at least {1 / LARGEST:g}"
             raise InputError(
                 f"{source}: row {rows[0]}: {name} is {'empty' if found is None else found}, "
                 f"not {needed}{more}; fix the row, or give it a status with a reason"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from corpora.arguments import word
+from corpora.arguments import listed, word
 from corpora.errors import InputError, did_you_mean, is_file, is_folder, is_present
 from corpora.open import beside
 from tokenize_lab import packages
@@ -178,7 +178,7 @@ def specs_of(tokenizers: object) -> list[object]:
     ):
         found = [tokenizers]
     else:
-        found = list(tokenizers)
+        found = listed("tokenizers", tokenizers)
     if not found:
         raise InputError("`tokenizers`: none; give at least one, such as 'byte' or 'mistral:v3'")
     return [os.fspath(item) if isinstance(item, os.PathLike) else item for item in found]

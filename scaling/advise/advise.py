@@ -131,12 +131,12 @@ def _per_pass(given: tuple[float, float] | None) -> tuple[float, float] | None:
 def _chosen(laws: GivenLaws, language: str) -> dict[str, FitResult]:
     """Return one fit of either law, the language's own where there are several."""
     fits: list[tuple[str, FitResult]] = []
-    if isinstance(laws, FitResult | Fits):
+    if laws is None:
+        laws = ()
+    elif isinstance(laws, FitResult | Fits):
         laws = [laws]
     named = (
-        laws.items()
-        if isinstance(laws, Mapping)
-        else [("", part) for part in listed("laws", laws or ())]
+        laws.items() if isinstance(laws, Mapping) else [("", part) for part in listed("laws", laws)]
     )
     for name, given in named:
         if not isinstance(given, FitResult | Fits):

@@ -1,5 +1,6 @@
 """Which questions the laws answer: numbers that can be, and how far beyond the runs one may lie."""
 
+from corpora.arguments import word
 from corpora.errors import InputError
 from scaling.advise.allocate import Allocation
 from scaling.advise.answer import Question
@@ -14,9 +15,11 @@ def check(question: Question) -> None:
     """Refuse a question whose numbers cannot be.
 
     Raises:
-        InputError: the budget, a tokenizer's bytes per token or its vocabulary, or two tokenizers
-            of one name.
+        InputError: a name that is no text, the budget, a tokenizer's bytes per token or its
+            vocabulary, or two tokenizers of one name.
     """
+    for name in ("language", "family", "setting", "gpu"):
+        word(name, getattr(question, name))
     low, high = BUDGETS
     if not low <= question.compute_flops <= high:
         raise InputError(

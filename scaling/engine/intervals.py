@@ -41,13 +41,16 @@ def from_hessian(
     Rows of one of [n] blocks may depend on each other (Liang and Zeger 1986).
 
     For least squares with even noise they are the textbook ones up to sampling error; Student's t
-    with n - p degrees of freedom.
+    with n - p degrees of freedom. Without ends where the Hessian is beyond any number.
     """
     residuals = problem.residuals(theta)
     jacobian = problem.model.jacobian(theta)[0]
     slope = problem.loss.slope(residuals)
     bread = _hessian(problem, theta, residuals, jacobian)
     n, p = jacobian.shape
+    if not np.isfinite(bread).all():  # of a loss of 1e-30 among others, say
+        ends = np.full(p, np.inf)
+        return Curvature(-ends, ends, np.inf)
     scale = np.sqrt(np.maximum(np.abs(np.diag(bread)), 1e-300))
     condition = float(np.linalg.cond(bread / np.outer(scale, scale)))
     inverse = np.linalg.pinv(bread / np.outer(scale, scale)) / np.outer(scale, scale)

@@ -69,9 +69,17 @@ def goodness(observed: Array, residuals: Array, parameters: int) -> dict[str, An
     the variance counts as one more parameter. AICc is None where n leaves it undefined, R2 where
     the observations do not vary, and all but RMSE where there are as many parameters as rows: what
     is left then is rounding.
+
+    Raises:
+        InputError: the residuals are no numbers.
     """
     n = len(residuals)
     squares = float(residuals @ residuals)
+    if not math.isfinite(squares):
+        raise InputError(
+            "the fit is beyond any number: some runs lie by many powers of ten from all others;"
+            " fix them, or give them a status with a reason"
+        )
     fields: dict[str, Any] = {
         "n": n,
         "residuals": tuple(residuals.tolist()),

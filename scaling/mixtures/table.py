@@ -16,7 +16,7 @@ from corpora.errors import InputError, did_you_mean
 from scaling.engine.newton import Array
 from scaling.fits.arms import arms_of
 from scaling.fits.findings import vary
-from scaling.runs import Runs
+from scaling.runs import LARGEST, Runs
 
 SHARE, SIZE = "share:", "unique_bytes:"
 LOSS_COLUMNS = {"bits_per_byte:": "bits per byte", "loss:": "loss"}
@@ -207,11 +207,14 @@ def _numbers(
     if prefix in columns:
         raise InputError(f"{name}: a column {prefix!r} names nothing after the colon; name it")
     values = frame.select(pl.col(columns).cast(pl.Float64, strict=False)).to_numpy()
-    bad = np.argwhere(~np.isfinite(values) | (positive & ~(values > 0)))
+    outside = ~(np.abs(values) <= LARGEST)
+    if positive:
+        outside |= ~(values >= 1 / LARGEST)
+    bad = np.argwhere(outside)
     if len(bad):
         row, column = bad[0]
         found = frame[columns[column]][int(row)]
-        needed = "a positive number" if positive else "a finite number"
+        needed = f"a positive number to {LARGEST:g}" if positive else "a finite number"
         raise InputError(
             f"{name}: row {_row_numbers(frame)[row]}: {columns[column]} is"
             f" {'empty' if found is None else found}, not {needed}; fix the row, or give it a"

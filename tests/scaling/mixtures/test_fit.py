@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import tokenize_lab as tl
 from corpora.errors import InputError
 from scaling.fits.fit import fit
 from scaling.fits.results import Fits
@@ -319,3 +320,12 @@ def test_intervals_cover_and_the_mixture_is_near() -> None:
     assert np.mean(off) < 0.02
     assert np.all((covered >= 0.90) & (covered <= 0.99))
     assert 0.90 <= loss / 200 <= 0.99
+
+
+@pytest.mark.parametrize("loss", [1e308, 1e-320])
+def test_a_loss_beyond_squares_is_one_line(loss: float) -> None:
+    runs = runs_table(12, 0.004)
+    column = next(name for name in runs.columns if name.startswith("bits_per_byte:"))
+    spoilt = runs.with_columns(pl.Series(column, [loss, *runs[column][1:]]))
+    with pytest.raises(InputError, match=f"row 1: {column} is .*, not a positive number to 1e"):
+        tl.fit(spoilt, "mixture", draws=0)

@@ -1,7 +1,9 @@
 """Laws and advice, asked wrongly: one line that names the argument, and never a wrong number."""
 
+import itertools
 import math
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -214,3 +216,47 @@ def test_a_table_is_read_as_told(optima: pl.DataFrame) -> None:
     wrong = "no"
     refused(lambda: tl.read_runs(optima, keep_short=wrong), "`keep_short`")
     refused(lambda: tl.advise(1e21, tokenizers=("mine", 4.1, 1.5)), "`tokenizers`")
+
+
+NO_NAMES: tuple[Any, ...] = (
+    math.nan, [], {}, object(), Path("x"), np.arange(3), pl.DataFrame({"a": [1]}), range(10**12),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["family", "setting", "gpu"])
+def test_what_is_no_name_is_refused_by_advice(name: str) -> None:
+    for value in NO_NAMES:
+        told: dict[str, Any] = {**SPENT, name: value}
+        with pytest.raises(InputError, match=f"`{name}`: .*; must be a text"):
+            tl.advise(**told)
+
+
+@pytest.mark.parametrize("name", ["tokenizers", "laws"])
+def test_what_has_no_end_or_is_no_list_is_refused_by_advice(name: str) -> None:
+    for value in (itertools.repeat("byte"), np.array(3), range(10**12), pl.Series([1])):
+        told: dict[str, Any] = {**SPENT, name: value}
+        with pytest.raises(InputError):
+            tl.advise(**told)
+
+
+def test_texts_of_a_language_that_are_no_list_are_refused_by_advice() -> None:
+    for text in (math.nan, None, np.array("x")):
+        corpus: Any = {"eng_Latn": text}
+        with pytest.raises(InputError, match="give a list"):
+            tl.advise(1e21, corpus=corpus)
+
+
+def test_more_accelerators_than_there_are_numbers() -> None:
+    refused(lambda: tl.advise(1e21, gpus=10**400), "`gpus`: at most")
+
+
+@pytest.mark.parametrize("loss", [1e-320, 1e-99, 1e-40, 1e-30])
+def test_a_loss_that_no_run_has_is_one_line_or_a_fit(loss: float) -> None:
+    sizes = [(p, d) for p in (1e7, 3e7, 1e8, 3e8) for d in (1e9, 3e9, 1e10)]
+    losses = [1.7 + 400 / p**0.34 + 410 / d**0.28 for p, d in sizes]
+    columns = {"params": [p for p, _ in sizes], "tokens": [d for _, d in sizes]}
+    runs = pl.DataFrame({**columns, "loss": [loss, *losses[1:]]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(InputError, match=r"not one of at least 1e-100|beyond any number"):
+            tl.fit(runs, "chinchilla", draws=3)
