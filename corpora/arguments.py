@@ -69,6 +69,11 @@ def word(name: str, value: Any) -> str:
     return value
 
 
+def text(name: str, value: Any) -> str:
+    """Return a text, which may be empty where nothing is asked for."""
+    return "" if isinstance(value, str) and not value else word(name, value)
+
+
 def listed(name: str, value: Any) -> list[Any]:
     """Return several values as a list; a single text is a list of one.
 

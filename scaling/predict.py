@@ -293,6 +293,8 @@ def given_fit(fit: GivenFit) -> FitResult:
 
 def _values(name: str, values: object) -> list[float]:
     several = values if isinstance(values, list | tuple | np.ndarray) else [values]
+    if isinstance(several, np.ndarray):
+        several = several.ravel()  # one of no dimension holds a number, too
     numbers = [real(name, value) for value in several]
     if not numbers or not all(number > 0 for number in numbers):
         wrong = next((number for number in numbers if number <= 0), values)

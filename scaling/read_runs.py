@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from corpora.arguments import flag, real, refused
+from corpora.arguments import flag, real, refused, text
 from corpora.errors import InputError, did_you_mean
 from scaling.complete import TOLERANCE, complete, last_of_logs, last_rows, merge_budgets
 from scaling.load_table import LoadedTable, RunsSource, load_table
@@ -68,6 +68,8 @@ def read_runs(
     Raises:
         InputError: naming the row and what to do about it.
     """
+    name, params, loss = text("name", name), text("params", params), text("loss", loss)
+    flops_convention = text("flops_convention", flops_convention)
     table = source if isinstance(source, LoadedTable) else load_table(source, name)
     source_name, frame = name or table.name, table.frame
     keep_short, last = flag("keep_short", keep_short), flag("last", last)
@@ -124,12 +126,12 @@ def _none_left(excluded: tuple[Excluded, ...]) -> str:
     rows = f"all {short} rows are" if short > 1 else "its one row is"
     if not others:
         return f"{rows} of runs under {FEWEST_STEPS} steps; keep them with `keep_short`"
-    text = f"no finished run; {others} {'was' if others == 1 else 'were'} left out, the first for: "
-    text += next(gone.reason for gone in excluded if not gone.reason.startswith(TOO_SHORT))
+    said = f"no finished run; {others} {'was' if others == 1 else 'were'} left out, the first for: "
+    said += next(gone.reason for gone in excluded if not gone.reason.startswith(TOO_SHORT))
     if short:
         were = "one is" if short == 1 else f"{short} are"
-        text += f"; {were} under {FEWEST_STEPS} steps, kept by `keep_short`"
-    return text
+        said += f"; {were} under {FEWEST_STEPS} steps, kept by `keep_short`"
+    return said
 
 
 def _as_told(frame: pl.DataFrame, columns: Mapping[str, str], source: str) -> pl.DataFrame:
@@ -169,7 +171,7 @@ def _as_known(frame: pl.DataFrame, source: str) -> tuple[pl.DataFrame, tuple[Fin
             f"{guess or _TELL}"
         )
     read = (f"column {old!r} is read as {new}" for old, new in renames.items())
-    return frame, tuple(noted("column names", text) for text in read)
+    return frame, tuple(noted("column names", said) for said in read)
 
 
 def _exclude_unfinished(

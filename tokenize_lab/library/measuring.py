@@ -58,7 +58,7 @@ def corpora_of(
     if hasattr(text, "columns"):
         kind = type(text).__name__
         raise InputError(f'`text`: a {kind}; give the column that has it, as frame["text"]')
-    if not isinstance(text, Iterable):
+    if not isinstance(text, Iterable) or getattr(text, "shape", None) == ():
         raise InputError(f"`text`: {type(text).__name__}; give a list of strings, a path or a name")
     items: list[Any] = list(text)
     if items and not any(isinstance(item, str) for item in items):

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from corpora.arguments import text
 from corpora.errors import InputError, did_you_mean
 from tokenize_lab.patterns import pattern_named
 
@@ -72,6 +73,8 @@ class TrainSettings:
         Raises:
             InputError: a setting is unknown or out of range, or does not belong to the kind.
         """
+        for name in ("kind", "engine", "pattern"):
+            text(name, getattr(self, name))
         if self.kind not in ENGINES:
             near = did_you_mean(self.kind, ENGINES)
             raise InputError(

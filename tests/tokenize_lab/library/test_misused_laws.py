@@ -231,6 +231,30 @@ def test_what_is_no_name_is_refused_by_advice(name: str) -> None:
             tl.advise(**told)
 
 
+@pytest.mark.parametrize("name", ["name", "params", "flops_convention", "loss"])
+def test_what_is_no_name_is_refused_of_a_table(name: str, optima: pl.DataFrame) -> None:
+    for value in NO_NAMES:
+        told: dict[str, Any] = {name: value}
+        with pytest.raises(InputError, match=f"`{name}`: .*; must be a text"):
+            tl.read_runs(optima, **told)
+
+
+@pytest.mark.parametrize("name", ["engine", "pattern"])
+def test_what_is_no_name_is_refused_of_a_trainer(name: str, tmp_path: Path) -> None:
+    for value in NO_NAMES:
+        told: dict[str, Any] = {name: value}
+        with pytest.raises(InputError, match=f"`{name}`: .*; must be a text"):
+            tl.train("bpe", LINES, vocab_size=300, out=tmp_path, **told)
+
+
+def test_an_array_of_no_dimension_is_a_number_and_no_text(law2: FittedLaw) -> None:
+    found = tl.predict(law2, compute_flops=np.array(1e21))  # type: ignore[arg-type]
+    assert len(found.rows) == len(tl.predict(law2, compute_flops=1e21).rows)
+    texts: Any = np.array(3)
+    with pytest.raises(InputError, match="`text`: ndarray; give a list"):
+        tl.measure(texts, ["byte"])
+
+
 @pytest.mark.parametrize("name", ["tokenizers", "laws"])
 def test_what_has_no_end_or_is_no_list_is_refused_by_advice(name: str) -> None:
     for value in (itertools.repeat("byte"), np.array(3), range(10**12), pl.Series([1])):
