@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 from corpora.archives import contains, extract, member_sizes
 from corpora.errors import InputError, did_you_mean, is_file
-from corpora.files import file_sha256, sync, write_json, write_text
+from corpora.files import file_sha256, read_bounded, sync, write_json, write_text
 from corpora.json_file import read_file
 from corpora.locks import lock, scratch_folder
 from tokenize_lab.backends.forms import partner_of
@@ -27,6 +27,7 @@ PREFIXES = ("npm:", "pypi:")
 _VERSION = 1
 KeptFolder = Literal["opened", "packages", "vocabularies"]  # all that lies in `cache_folder`
 
+_MOST_VERSION = 1 << 20  # bytes of the file that tells it
 _LISTED = 12  # files of a package named in a message
 
 _PART = r"[A-Za-z0-9][\w.~-]*"
@@ -282,7 +283,9 @@ def _refuse_changed(label: str, before: str, now: str, remove: Path) -> None:
 
 def _version_kept(spec: PackageSpec) -> str:
     path = spec.folder / "version"
-    version = path.read_text("utf-8").strip() if is_file(path) else ""
+    remedy = "remove it to ask for the newest again"
+    content = read_bounded(path, _MOST_VERSION, remedy) if is_file(path) else b""
+    version = content.decode("utf-8", "replace").strip()
     return version if _EXACT.fullmatch(version) else ""
 
 

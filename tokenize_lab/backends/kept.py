@@ -53,6 +53,8 @@ def kept(
         return load()
     path = _path(content, asked)
     with contextlib.suppress(*_NO_ENTRY):
+        if not path.is_file():  # a pipe would wait
+            raise FileNotFoundError
         with path.open("rb") as file, np.load(file, allow_pickle=False) as entry:
             arrays = {name: entry[name] for name in entry.files}
         facts = json.loads(arrays[_FACTS].tobytes())

@@ -28,6 +28,7 @@ MOST_BYTES = 2_000_000_000
 _ROOM = 0.9  # of the limit is left after a clearing, which so has not to be done for each entry
 _LOOK_BYTES = 1 << 27  # written by a process between two looks at the folder
 _CHECKSUM_BYTES = 32
+_MOST_ENTRY = 1 << 28  # bytes; a batch's counts are a few megabytes
 _FOLDER, _NAME = re.compile(r"[0-9a-f]{2}"), re.compile(r"[0-9a-f]{62}")
 _left: dict[Path, int] = {}  # bytes that this process may write before it looks
 
@@ -52,8 +53,11 @@ class CountsCache:
 
     def get(self, *key: str) -> list[IntArray] | None:
         """Return the arrays stored under the key, or None where there are none (whole)."""
+        path = self._path(key)
         try:
-            raw = self._path(key).read_bytes()
+            if not path.is_file() or path.stat().st_size > _MOST_ENTRY:
+                return None
+            raw = path.read_bytes()
         except OSError:
             # Not there, or not to be had: it is counted afresh, and `put` says what is wrong.
             return None
@@ -62,8 +66,11 @@ class CountsCache:
             return None
         file = io.BytesIO(payload)
         arrays = []
-        while file.tell() < len(payload):
-            arrays.append(np.load(file, allow_pickle=False).astype(np.int64))
+        try:
+            while file.tell() < len(payload):
+                arrays.append(np.load(file, allow_pickle=False).astype(np.int64))
+        except (ValueError, EOFError, MemoryError):  # written by another hand, checksum and all
+            return None
         return arrays
 
     def put(self, arrays: list[IntArray], *key: str) -> None:

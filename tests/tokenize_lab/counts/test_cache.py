@@ -1,6 +1,7 @@
 """The cache: found again by content, safe to share, never believed when damaged."""
 
 import dataclasses
+import hashlib
 import os
 import subprocess
 import sys
@@ -135,3 +136,29 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(tmp_path: Path) -> Non
     )
     assert "the cache cannot be written (File too large)" in done.stderr
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("content", [b"no array", b"\x93NUMPY\x01\x00\x76\x00"])
+def test_an_entry_by_another_hand_is_none(tmp_path: Path, content: bytes) -> None:
+    cache = CountsCache(tmp_path)
+    cache.put([np.arange(3)], "a")
+    (entry,) = cache.entries()
+    Path(entry.path).write_bytes(hashlib.sha256(content).digest() + content)
+    assert cache.get("a") is None
+
+
+def test_an_entry_that_is_a_pipe_or_claims_a_terabyte_is_none(tmp_path: Path) -> None:
+    cache = CountsCache(tmp_path)
+    cache.put([np.arange(3)], "a")
+    (entry,) = cache.entries()
+    os.truncate(entry.path, 1 << 40)
+    assert cache.get("a") is None
+    os.remove(entry.path)
+    os.mkfifo(entry.path)
+    found: list[object] = []
+    reader = threading.Thread(target=lambda: found.append(cache.get("a")), daemon=True)
+    reader.start()
+    reader.join(10)
+    assert found == [None]
+    cache.put([np.arange(3)], "a")
+    assert cache.get("a") is not None

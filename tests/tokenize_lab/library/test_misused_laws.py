@@ -248,7 +248,8 @@ def test_what_is_no_name_is_refused_of_a_trainer(name: str, tmp_path: Path) -> N
 
 
 def test_an_array_of_no_dimension_is_a_number_and_no_text(law2: FittedLaw) -> None:
-    found = tl.predict(law2, compute_flops=np.array(1e21))  # type: ignore[arg-type]
+    budget: Any = np.array(1e21)
+    found = tl.predict(law2, compute_flops=budget)
     assert len(found.rows) == len(tl.predict(law2, compute_flops=1e21).rows)
     texts: Any = np.array(3)
     with pytest.raises(InputError, match="`text`: ndarray; give a list"):
