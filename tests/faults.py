@@ -230,7 +230,7 @@ def _disk_full(trial: Trial, words: Sequence[str], number: int) -> dict[str, Any
     ended, said = trial.run(words), trial.said()
     trial.make_room()
     # A sweep takes it for a fault of the run that finds no room, and says so in its record.
-    failed = ended == 1 and "failed: " in said
+    failed = ended in (1, 2) and "failed: " in said
     again = trial.run([*words, "--retry-failed"] if failed else words)
     right = (ended in (0, 2) or failed) and "Traceback" not in said and not again
     return {} if right else {"full": ended, "again": again, "said": said + trial.said()}

@@ -161,11 +161,11 @@ def sweep(
             size = pack_sweep(folder, pack, limit=pack_limit or PACK_LIMIT)
         _print_prepared(spec, folder, len(runs), pack, size, as_json)
         return
-    checks = here.checked(file, folder) if tune else []
+    checks, failed = here.checked(file, folder) if tune else ([], 0)
     status = here.train(file, folder)
     law = "mixture" if file.mixtures else "isoflop-surface"
     _print_end(folder.path, status, time.monotonic() - here.begun, checks, law, as_json)
-    if status.counts["failed"] or not status.ended:
+    if failed or status.counts["failed"] or not status.ended:
         raise typer.Exit(1)
 
 
@@ -257,16 +257,23 @@ class _Machine:
         refuse_what_does_not_fit(left, self.settings, devices, workers)
         return run_local(folder, devices=devices, workers_per_device=workers, **shared)
 
-    def checked(self, file: "SweepFile", folder: "SweepFolder") -> Sequence["RateCheck"]:
-        """Train the grid's ends at several learning rates, and return what came of it."""
+    def checked(
+        self, file: "SweepFile", folder: "SweepFolder"
+    ) -> tuple[Sequence["RateCheck"], int]:
+        """Train the grid's ends at several learning rates.
+
+        Returns:
+            What came of it, and how many of its runs failed.
+        """
         from scaling.tune.rates import check_file, make_check_folder, rate_checks
 
         beside = make_check_folder(folder)
-        self.train(check_file(file), beside)
+        status = self.train(check_file(file), beside)
+        _tell_faults(beside.path, status)
         checks = rate_checks(beside)
         if not self.as_json:
             _print_checks(checks)
-        return checks
+        return checks, status.counts["failed"]
 
 
 def _print_checks(checks: Sequence["RateCheck"]) -> None:
@@ -349,11 +356,15 @@ def _print_end(
         counts = {str(phase): count for phase, count in status.counts.items()}
         rates = {"rates": [check.to_json() for check in checks]} if checks else {}
         print_json({**counts, "folder": str(folder), "seconds": seconds, **rates})
-    for run in status.runs:
-        if run.phase in ("failed", "diverged"):
-            sys.stderr.write(f"{folder / 'runs' / run.job.run_id}: {run.phase}: {run.reason}\n")
+    _tell_faults(folder, status)
     if not as_json:
         fit = f"tokenize-lab scaling fit {folder} --law {law} --out {folder}"
         emit([f"{folder}: {status.counts['finished']} of {len(status.runs)} runs finished\n"])
         emit([f"see it:  tokenize-lab scaling status {folder}\nfit it:  {fit}\n"])
         emit([f"show it: tokenize-lab report {folder}\n"])
+
+
+def _tell_faults(folder: Path, status: "SweepStatus") -> None:
+    for run in status.runs:
+        if run.phase in ("failed", "diverged"):
+            sys.stderr.write(f"{folder / 'runs' / run.job.run_id}: {run.phase}: {run.reason}\n")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from corpora.locks import lock, remove_abandoned_lock
+from corpora.locks import disk_errors, lock, remove_abandoned_lock
 from corpora.open import beside, corpus_relative_to
 from scaling.config.mixtures import MIXED
 from scaling.config.sweep_file import ArmTable, ByteModelTable, SweepFile, recipe_of
@@ -296,10 +296,12 @@ def _byte_model(
     prepared = tokenize_text(request, text, folder.shards, stage)
     spec = spec_of(request, prepared)
     out = folder.path / "byte_models" / spec.run_id
-    keep_beside(prepared, out)
+    with disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
     with lock(out / LOCK):  # another process may be planning the same sweep
         try:
             remove_torn(out)
+            keep_beside(prepared, out)
             train(spec, prepared, out)
         finally:
             (out / LOCK).unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from corpora.errors import InputError
 from reports.sweep.curves import learning
 from reports.sweep.results import read_sweep_results
 from scaling.config.sweep_file import read_sweep_file
-from scaling.record import SPEC, RunRecord, read_spec, write_record
+from scaling.record import SPEC, RunRecord, failed_record, read_spec, write_record
 from scaling.sweep.cells import cells_of
 from scaling.sweep.folder import Sweep, SweepFolder, check_folder, read_sweep, write_sweep
 from scaling.tune.rates import FACTORS, check_file, check_rows, make_check_folder, rate_checks
@@ -108,3 +108,9 @@ def test_the_command_checks_before_it_trains_the_grid(tmp_path: Path) -> None:
     assert len(read_sweep(check_folder(SweepFolder(tmp_path / "out"))).jobs) == 5
     done = command(f"{words} --no-calibration")  # nothing is trained again
     assert done.exit_code == 0 and "above best" in done.stdout
+    beside = check_folder(SweepFolder(tmp_path / "out"))
+    run = beside.run(read_sweep(beside).jobs[1].run_id)
+    write_record(run, failed_record(read_spec(run / SPEC), "planted"))
+    done = command(f"{words} --no-calibration")  # the grid is there, a part of its check is not
+    assert done.exit_code == 1 and f"{run}: failed: planted" in done.stderr
+    assert command(f"{words} --no-calibration --retry-failed").exit_code == 0
