@@ -76,7 +76,15 @@ def test_a_reference_that_no_result_can_hold_is_one_line(here: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["scaling plan sweep.toml --mixtures", "scaling reproduce --draws"]
+    "line",
+    [
+        "scaling plan sweep.toml --mixtures",
+        "scaling reproduce --draws",
+        "scaling train run.toml --threads",
+        "scaling train run.toml --micro-rows",
+        "scaling sweep sweep.toml --together",
+        "scaling sweep sweep.toml --workers",
+    ],
 )
 def test_more_than_anyone_has_is_said_of_the_option(here: Path, line: str) -> None:
     for number in (1 << 31, (1 << 63) - 1, 10**23):

@@ -49,7 +49,7 @@ DeviceOption = Annotated[str, how_option(help="cpu, cuda, cuda:N or auto")]
 PrecisionOption = Annotated[
     PrecisionChoice | None, how_option(help="bfloat16 on a GPU, else float32", show_default=False)
 ]
-ThreadsOption = Annotated[int | None, how_option(min=1, help="of the CPU")]
+ThreadsOption = Annotated[int | None, how_option(min=1, max=1 << 10, help="of the CPU")]
 CompileOption = Annotated[
     bool | None,
     how_option(
@@ -65,7 +65,9 @@ ShortcutsOption = Annotated[
         show_default=False,
     ),
 ]
-MicroRowsOption = Annotated[int | None, how_option(min=1, help="windows computed at once")]
+MicroRowsOption = Annotated[
+    int | None, how_option(min=1, max=1 << 20, help="windows computed at once")
+]
 TogetherOption = Annotated[
     int | None,
     how_option(
@@ -105,7 +107,7 @@ SweepOutOption = Annotated[
     Path | None, output_option(help="folder of the sweep; out/sweep/NAME if left out")
 ]
 WorkersOption = Annotated[
-    int | None, how_option(min=1, help="for each device; one for each core of a CPU")
+    int | None, how_option(min=1, max=1 << 10, help="for each device; one for each core of a CPU")
 ]
 NoCalibrationOption = Annotated[
     bool, how_option("--no-calibration", help="time nothing beforehand")

@@ -21,10 +21,13 @@ _READ_EVERY = 16  # steps, on a GPU
 _DEVICES = ("cpu", "cuda")
 
 
+_MOST = 1 << 20  # threads, windows or runs at once
+
+
 def _count(text: str) -> int:
     value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of 1 or more")
+    if not 1 <= value <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to {_MOST:,}")
     return value
 
 
