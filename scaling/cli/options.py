@@ -72,6 +72,7 @@ TogetherOption = Annotated[
     int | None,
     how_option(
         min=1,
+        max=1 << 20,
         help="runs alike that are trained as one model; small ones on a GPU unless told otherwise",
         show_default=False,
     ),
