@@ -1,5 +1,6 @@
 """Folders measured once for all tests of the report, and a real browser to open it in."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from corpora.locks import lock
 from corpora.open import open_corpus
 from reports.build import build_report
 from reports.laws.results import Laws, read_laws
@@ -66,11 +68,21 @@ def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def laws_folder(embedded_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The measured folder with the laws of the published runs beside the counts."""
-    folder = tmp_path_factory.mktemp("laws") / "measured"
-    shutil.copytree(embedded_folder, folder)
-    write_shipped_laws(folder)
-    return folder
+    """The measured folder with the laws of the published runs beside the counts, and its report.
+
+    It takes half a minute, and no test changes it: one process of the tests makes it for all.
+    """
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+    with lock(place / "laws.lock"):
+        if not (place / "laws").exists():
+            made = tmp_path_factory.mktemp("laws")
+            shutil.copytree(embedded_folder, made / "measured")
+            write_shipped_laws(made / "measured")
+            build_report(made / "measured")
+            made.rename(place / "laws")
+    return place / "laws" / "measured"
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +96,7 @@ def laws(laws_folder: Path) -> Laws:
 @pytest.fixture(scope="session")
 def laws_report(laws_folder: Path) -> Path:
     """Its report."""
-    return build_report(laws_folder)
+    return laws_folder / "report.html"
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return all_remains(folder, jobs)
 
 
-@pytest.mark.parametrize(("workers", "first"), [(1, "longest"), (2, "longest"), (1, "shortest")])
+@pytest.mark.parametrize(
+    ("workers", "first"),
+    [pytest.param(1, "longest", marks=pytest.mark.slow), (2, "longest"), (1, "shortest")],
+)
 def test_every_run_ends_the_same_bits_in_any_order(
     whole: dict[str, Any],
     tmp_path: Path,
