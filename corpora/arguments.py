@@ -31,7 +31,8 @@ def whole(name: str, value: Any, least: float = -math.inf, most: float = math.in
 
 def real(name: str, value: Any, least: float = -math.inf, most: float = math.inf) -> float:
     """Return a finite number from `least` to `most`; a text that looks like one is none."""
-    if isinstance(value, str | bytes | bool) or not hasattr(value, "__float__"):
+    several = getattr(value, "shape", ()) != ()  # NumPy warns of those that hold one number
+    if isinstance(value, str | bytes | bool) or several or not hasattr(value, "__float__"):
         raise refused(name, value, "a number")
     try:
         number = float(value)

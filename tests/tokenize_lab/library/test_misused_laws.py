@@ -146,6 +146,7 @@ def test_another_programs_json_is_not_to_be_deleted(tmp_path: Path) -> None:
     [
         ({"compute_flops": "1e21"}, "`compute_flops`: '1e21'"),
         ({"compute_flops": None}, "`compute_flops`"),
+        ({"compute_flops": np.array([1e21])}, "`compute_flops`: ndarray array([1.e+21])"),
         ({"language": 5}, "`language`"),
         ({"language": ""}, "`language`"),
         ({"language": None}, "`language`"),
