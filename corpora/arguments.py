@@ -10,7 +10,7 @@ import operator
 from collections.abc import Iterable, Sequence
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from corpora.errors import InputError, did_you_mean
 
@@ -89,6 +89,11 @@ def listed(name: str, value: Any) -> list[Any]:
     if len(found) > _MOST:
         raise refused(name, value, f"a list of at most {_MOST:,}")
     return found
+
+
+def has_values(value: Any) -> TypeGuard[Iterable[Any]]:
+    """Whether values can be had of it one by one; NumPy's arrays of no dimension only say so."""
+    return isinstance(value, Iterable) and getattr(value, "shape", None) != ()
 
 
 def single(name: str, values: Sequence[Any]) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from corpora.arguments import has_values
 from corpora.document import UNKNOWN_LANGUAGE, Batch, Document, batched
 from corpora.errors import InputError
 from corpora.readers.settings import InvalidText
@@ -250,7 +251,7 @@ def corpus_of(
     for label, group in by_language.items():
         if isinstance(group, str):
             raise InputError(f"{name}: {label} has a single string; give a list, one a document")
-        if not isinstance(group, Iterable) or getattr(group, "shape", None) == ():
+        if not has_values(group):
             kind = type(group).__name__
             raise InputError(f"{name}: {label} has a {kind}; give a list, one a document")
         found = [

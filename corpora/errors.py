@@ -19,8 +19,6 @@ from pathlib import Path
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 _ARGUMENT = re.compile(r"`([a-z]\w*)(?:=([^`]*))?`")
-
-
 _LONGEST = 8_000  # characters of a message; a name of a column can have millions
 
 

@@ -40,9 +40,8 @@ def written_whole(path: str | Path, argument: str = "out") -> Iterator[Path]:
     """
     target = Path(path)
     try:
-        if target.exists() and not target.is_file():  # root could replace it, were it /dev/null
-            what = "a folder" if target.is_dir() else "a pipe or a device"
-            raise InputError(f"{target}: is {what}; name a file with `{argument}`")
+        if target.exists():  # root could replace it, were it /dev/null
+            regular_file(target, f"name a file with `{argument}`")
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = new_beside(target)
         os.close(handle)

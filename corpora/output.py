@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from corpora.errors import InputError
+from corpora.errors import InputError, sanitize
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 _UNFOLDED = 10_000  # columns of a file or a pipe: nothing in them needs folding
 _PROSE = 24  # a column of words with a longer cell is prose, which may be folded between words
+
+
+def command_line() -> list[str]:
+    """Return this process's words as a result keeps them: a name in them may not be UTF-8."""
+    return ["tokenize-lab", *map(sanitize, sys.argv[1:])]
 
 
 def emit(parts: Iterable[str]) -> bool:

@@ -256,6 +256,7 @@ class RunSpec:
             "vocabulary_size": model.vocabulary_size,
             "context_bytes": self.context_bytes,
             "window_bytes": self.window_bytes,
+            # There can be more of these two than of anything else; of them only the least is known.
             "steps": min(training.steps, 1),
             "rows": min(self.rows, 1) if self.context_bytes else 0,
         }

@@ -20,7 +20,7 @@ import numpy as np
 from corpora.arguments import flag, one_of, whole, word
 from corpora.corpus import Corpus
 from corpora.document import Batch
-from corpora.errors import InputError, did_you_mean, sanitize
+from corpora.errors import InputError, did_you_mean
 from corpora.locks import being_written
 from tokenize_lab.backends.swift import release_engines
 from tokenize_lab.ceilings import LanguageHeads, ceiling_lines
@@ -300,7 +300,7 @@ def provenance(
     speed = counts.throughput
     encoders = {t.name: speed.encoder_mb_per_second(t.name) for t in tokenizers}
     return {
-        "command": [*map(sanitize, command)],
+        "command": list(command),
         "settings": settings,
         "corpora": [
             {

@@ -24,9 +24,9 @@ from corpora.locks import lock, scratch_folder
 from tokenize_lab.backends.forms import partner_of
 
 PREFIXES = ("npm:", "pypi:")
-_VERSION = 1
 KeptFolder = Literal["opened", "packages", "vocabularies"]  # all that lies in `cache_folder`
 
+_VERSION = 1
 _MOST_VERSION = 1 << 20  # bytes of the file that tells it
 _LISTED = 12  # files of a package named in a message
 

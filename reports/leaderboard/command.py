@@ -1,6 +1,5 @@
 """`tokenize-lab leaderboard`: any number of tokenizers, ranked on the same lines."""
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -71,7 +70,7 @@ def leaderboard(
     \b
     tokenize-lab leaderboard tokenizers.txt embedded --out out/leaderboard
     """
-    from corpora.output import drawn, emit, json_list
+    from corpora.output import command_line, drawn, emit, json_list
     from reports.leaderboard.build import build_leaderboard, rows
     from tokenize_lab.cli.tables import chosen_rows
 
@@ -89,7 +88,7 @@ def leaderboard(
             jobs=jobs,
             cache=None if no_cache else cache,
             progress=bars.report,
-            command=["tokenize-lab", *sys.argv[1:]],
+            command=command_line(),
         )
     say([*built.board.notices, *reading.remarks(opened)])
     say([f"measured now: {', '.join(built.measured) or 'none; all counts were kept'}"])

@@ -1,6 +1,5 @@
 """`tokenize-lab scaling design`: the best tokenizer for languages, a budget and serving."""
 
-import sys
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated
 import typer
 
 from corpora.cli import JsonOption
-from corpora.output import emit
+from corpora.output import command_line, emit
 from scaling.cli.options import how_option, print_json
 from tokenize_lab.cli.options import Corpora, say
 from tokenize_lab.cli.reading import ReadOptions, reads_text
@@ -124,7 +123,7 @@ def design(
             parity=parity,
             far=far,
             progress=bars.report,
-            command=["tokenize-lab", *sys.argv[1:]],
+            command=command_line(),
         )
     say([*reading.remarks(opened), *found["text"]["notes"]])
     say([f"{place} (then: tokenize-lab report {out})" for place in found.tokenizers.values()])

@@ -12,7 +12,7 @@ import numpy as np
 
 from corpora.arguments import flag, listed, one_of, real, whole
 from corpora.corpus import Corpus
-from corpora.errors import InputError, sanitize
+from corpora.errors import InputError
 from corpora.files import write_json
 from corpora.json_file import read_object
 from corpora.locks import being_written
@@ -172,7 +172,7 @@ def design(
         ]
         content["shipped"] = _shipped(text, asked.prices, budget, choice, folder, progress)
         content["settings"] = {
-            "command": [*map(sanitize, command)], "setting": setting, "largest": largest,
+            "command": list(command), "setting": setting, "largest": largest,
             "vocabularies": vocabularies, **constraints._asdict(),
         }  # fmt: skip
         content["sentence"] = sentence_of(content)

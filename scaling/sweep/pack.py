@@ -329,8 +329,9 @@ def _refuse_large_json(file: ArchiveFile, archive: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
+    """Wait until the disk has all files and folders below."""
     with ThreadPoolExecutor(_SYNCS) as pool:
-        for _ in pool.map(sync, (path for path in folder.rglob("*") if path.is_file())):
+        for _ in pool.map(sync, folder.rglob("*")):
             pass
 
 

@@ -6,11 +6,12 @@ Time is measured: a few real steps of a few of the runs, and what lies between.
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling.data.shards import open_shards
+from scaling.data.shards import Shards, open_shards
 from scaling.flops import latent_share, training_flops_per_byte
 from scaling.prepare import PreparedText, spec_of
 from scaling.spec import RunSpec
@@ -219,11 +220,12 @@ def calibrated(
         for family in ("blt", "subword")
     }
     share = seconds / max(1, sum(map(len, chosen.values())))
+    verified = cache(partial(open_shards, verify=True))  # runs share their texts
     curves = {}
     for family, some in chosen.items():
         speeds = []
         for run in some:
-            speeds.append(_seconds_per_byte(run, machine, share))
+            speeds.append(_seconds_per_byte(run, verified(run.text.shards), machine, share))
             advance(round(share))
         if some:
             curves[family] = (np.log([run.flops_per_byte for run in some]), np.log(speeds))
@@ -237,10 +239,11 @@ def _spread(runs: list[PlannedRun]) -> list[PlannedRun]:
     return [by_cost[place][1] for place in places] if by_cost else []
 
 
-def _seconds_per_byte(run: PlannedRun, machine: MachineSettings, seconds: float) -> float:
+def _seconds_per_byte(
+    run: PlannedRun, shards: Shards, machine: MachineSettings, seconds: float
+) -> float:
     spec = run.spec
     if not run.text.patches_found:  # unfound patches take about as long as even ones
         assert spec.patching is not None
         spec = replace(spec, patching=replace(spec.patching, kind="static"))
-    shards = open_shards(run.text.shards, verify=True)
     return seconds_per_byte(spec, shards, machine, seconds)

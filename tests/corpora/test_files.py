@@ -44,7 +44,9 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("pipe")
     for name, what in (("pipe", "a pipe"), ("folder", "a folder"), ("link", "a pipe")):
-        with pytest.raises(InputError, match=f"{name}: is {what}.*; name a file with `out`"):
+        with pytest.raises(
+            InputError, match=f"{name}: not a regular file but {what}.*; name a file with `out`"
+        ):
             write_text(tmp_path / name, "text")
     assert (tmp_path / "pipe").is_fifo() and (tmp_path / "link").is_symlink()
     assert not list((tmp_path / "folder").iterdir())

@@ -1,6 +1,5 @@
 """`tokenize-lab measure`: any tokenizers on any corpora."""
 
-import sys
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -131,7 +130,7 @@ def measure(
     tokenize-lab measure my_corpus.jsonl -t a.json -t b.json --explain
     tokenize-lab measure folder -t hf:a.json -t sp:b.model --group-by domain
     """
-    from corpora.output import drawn, emit, json_list
+    from corpora.output import command_line, drawn, emit, json_list
     from tokenize_lab.counts.sharing import encoding_plans, plan_rows, with_nested
     from tokenize_lab.measurement import measure as measured
     from tokenize_lab.results import measured_before
@@ -173,7 +172,7 @@ def measure(
             progress=bars.report,
             count_batches=count_batches,
             out=out,
-            command=["tokenize-lab", *sys.argv[1:]],
+            command=command_line(),
         )
     if before:
         say([f"{out}: replaced the measurement there, of {before} (--out DIR keeps both)"])

@@ -1,6 +1,5 @@
 """`tokenize-lab vocab-curve`: bytes per token at every vocabulary size, from one pass."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -85,7 +84,7 @@ def vocab_curve(
     """
     from corpora.corpus import joined
     from corpora.locks import being_written
-    from corpora.output import drawn, emit, json_list
+    from corpora.output import command_line, drawn, emit, json_list
     from tokenize_lab.cli.tables import chosen_rows, csv_lines, curve_tables
     from tokenize_lab.vocabulary_curves.job import vocab_curve
 
@@ -105,7 +104,7 @@ def vocab_curve(
             cache=None if no_cache else cache,
             progress=bars.report,
         )
-        path = curves.save(out, ["tokenize-lab", *sys.argv[1:]])
+        path = curves.save(out, command_line())
     say([f"curves: {path} (then: tokenize-lab report {out})"])
     say([as_options(line, {"at": "--at"}) for line in curves.remarks()])
     say(reading.remarks(opened))

@@ -12,6 +12,7 @@ import hashlib
 import io
 import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,8 @@ class CountsCache:
         """Return the arrays stored under the key, or None where there are none (whole)."""
         path = self._path(key)
         try:
-            if not path.is_file() or path.stat().st_size > _MOST_ENTRY:
+            found = path.stat()
+            if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_ENTRY:
                 return None
             raw = path.read_bytes()
         except OSError:

@@ -10,7 +10,7 @@ from os.path import exists
 from typing import Any, cast
 
 from corpora import arguments
-from corpora.arguments import flag, word
+from corpora.arguments import flag, has_values, word
 from corpora.corpus import Corpus, corpus_of
 from corpora.errors import InputError
 from corpora.open import open_corpus
@@ -58,7 +58,7 @@ def corpora_of(
     if hasattr(text, "columns"):
         kind = type(text).__name__
         raise InputError(f'`text`: a {kind}; give the column that has it, as frame["text"]')
-    if not isinstance(text, Iterable) or getattr(text, "shape", None) == ():
+    if not has_values(text):
         raise InputError(f"`text`: {type(text).__name__}; give a list of strings, a path or a name")
     items: list[Any] = list(text)
     if items and not any(isinstance(item, str) for item in items):
@@ -85,7 +85,7 @@ def _opened(spec: str | PathLike[str], language: str | None, parallel: bool | No
 
 def _listed(language: str, documents: Iterable[str]) -> list[str]:
     word("language", language)
-    if isinstance(documents, str) or not isinstance(documents, Iterable):
+    if isinstance(documents, str) or not has_values(documents):
         kind = "single string" if isinstance(documents, str) else type(documents).__name__
         raise InputError(f"`text`: {language} has a {kind}; give a list, one a document")
     return list(documents)

@@ -13,7 +13,7 @@ import numpy as np
 from corpora.arguments import listed, path, whole
 from corpora.bootstrap import DocumentBootstrap
 from corpora.corpus import Corpus
-from corpora.errors import InputError, sanitize
+from corpora.errors import InputError
 from corpora.files import write_json
 from tokenize_lab.ceilings import LanguageHeads, ceiling_lines
 from tokenize_lab.counts.cache import CountsCache
@@ -163,7 +163,7 @@ class VocabCurves:
             InputError: the folder cannot be written.
         """
         content = {
-            "command": [*map(sanitize, command)],
+            "command": list(command),
             "corpus": {"name": self.corpus.name, "parallel": self.corpus.parallel},
             "settings": {"replicates": self.replicates, "seed": self.seed},
             "tokenizers": [

@@ -305,7 +305,6 @@ sys.modules.update(dict.fromkeys(
     ["polars", "tokenizers", "sentencepiece", "tiktoken", "regex", "pydantic", "typer", "scipy"]
 ))
 from pathlib import Path
-from typing import Any
 from scaling.data.shards import dtype_of, open_shards
 from scaling.data.windows import StaticPatches
 from scaling.data.order import Windows

@@ -255,6 +255,8 @@ def test_an_array_of_no_dimension_is_a_number_and_no_text(law2: FittedLaw) -> No
     texts: Any = np.array(3)
     with pytest.raises(InputError, match="`text`: ndarray; give a list"):
         tl.measure(texts, ["byte"])
+    with pytest.raises(InputError, match="`text`: eng_Latn has a ndarray; give a list"):
+        tl.measure({"eng_Latn": texts}, ["byte"])
 
 
 @pytest.mark.parametrize("name", ["tokenizers", "laws"])
