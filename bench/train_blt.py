@@ -54,6 +54,7 @@ from scaling.flops import (
 from scaling.model.blocks import heads_for
 from scaling.model.blt import ByteLatentTransformer
 from scaling.spec import Training
+from scaling.train.adamw import Optimizer
 from scaling.train.optimiser import optimiser_of
 from scaling.train.step import loss_of
 
@@ -90,7 +91,7 @@ class Contender(NamedTuple):
     name: str
     model: nn.Module
     loss: Callable[[TokenBatch], Tensor]
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer | torch.optim.Optimizer
 
 
 def batches(case: Case) -> list[TokenBatch]:

@@ -18,6 +18,10 @@ settings.load_profile("steady")
 # for one another took most of the time. Commands that are started take over the same.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# The commands that are started keep their compiled modules, even where Python was told to keep
+# none: compiling ours anew took more than a second of each command that trains.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -11,13 +11,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from corpora.errors import InputError
 from corpora.files import write_text
 from scaling.record import SPEC, RunRecord, read_record, read_spec, write_record
 from scaling.spec import RunSpec
+from scaling.train.adamw import Optimizer
 from scaling.train.checkpoint import CHECKPOINT, RunProgress, save_checkpoint
 from scaling.train.metrics import METRICS, lines_of, values_of
 
@@ -27,7 +27,7 @@ def leave_branch(
     trunk: RunRecord,
     metrics: Path,
     model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     progress: RunProgress,
 ) -> None:
     """Put the state of a trunk into the folder of a run that goes on from it.

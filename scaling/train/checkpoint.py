@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from corpora.errors import InputError
 from scaling.model.weights import check_like, load_weights, read_tensors, write_tensors
+from scaling.train.adamw import Optimizer
 from scaling.train.optimiser import kept_of
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -44,7 +45,7 @@ def save_checkpoint(
     path: Path,
     run_id: str,
     model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     progress: RunProgress,
 ) -> None:
     """Write the state; until it is whole, the one before stays.
@@ -63,7 +64,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, run_id: str, steps: int, model: nn.Module, optimizer: torch.optim.Optimizer
+    path: Path, run_id: str, steps: int, model: nn.Module, optimizer: Optimizer
 ) -> RunProgress:
     """Put a run of `steps` steps back into the state that was saved, on the model's device.
 
@@ -108,7 +109,7 @@ def _random(state: Tensor | None, path: Path) -> Tensor:
 
 
 def _kept(
-    tensors: dict[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer, path: Path
+    tensors: dict[str, Tensor], model: nn.Module, optimizer: Optimizer, path: Path
 ) -> dict[str, dict[str, Tensor]]:
     """Return what the optimiser is to keep of each parameter, by name."""
     keys_of = kept_of(optimizer)

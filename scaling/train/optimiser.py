@@ -12,13 +12,14 @@ GPU for all of them.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from scaling.spec import Training
+from scaling.train.adamw import AdamW, Optimizer
 
 MOMENTUM = 0.95
 MATRIX_SHARE = 0.5  # of the rate, the rest's being the whole; found on English novels (LOG.md)
@@ -30,7 +31,7 @@ _NOT_DECAYED = ("gain", "embedding", "bos")
 _ADAMS = ("head", *_NOT_DECAYED)  # whatever the optimiser of the others
 
 
-def optimiser_of(model: nn.Module, training: Training) -> torch.optim.Optimizer:
+def optimiser_of(model: nn.Module, training: Training) -> Optimizer:
     """Return the optimiser of a run. Matrices are decayed; embeddings and gains are not."""
     named = dict(model.named_parameters())
     if training.optimiser == "adamw":
@@ -40,19 +41,17 @@ def optimiser_of(model: nn.Module, training: Training) -> torch.optim.Optimizer:
     return Muon(matrices, _adamw(rest, training), training)
 
 
-def _adamw(named: dict[str, nn.Parameter], training: Training) -> torch.optim.AdamW:
+def _adamw(named: dict[str, nn.Parameter], training: Training) -> AdamW:
     free = [weight for name, weight in named.items() if _kind(name) in _NOT_DECAYED]
     decayed = [weight for name, weight in named.items() if _kind(name) not in _NOT_DECAYED]
     groups = [
-        {"params": decayed, "weight_decay": training.weight_decay},
-        {"params": free, "weight_decay": 0.0},
+        {"params": weights, "lr": training.learning_rate, "weight_decay": decay}
+        for weights, decay in ((decayed, training.weight_decay), (free, 0.0))
     ]
     betas = (training.beta1, training.beta2)
     # Steps of a GPU may be recorded.
     recorded = any(weight.is_cuda for weight in named.values())
-    return torch.optim.AdamW(
-        groups, lr=training.learning_rate, betas=betas, fused=True, capturable=recorded
-    )
+    return AdamW(groups, betas, recorded)
 
 
 def _kind(name: str) -> str:
@@ -73,27 +72,27 @@ def _matrices(module: nn.Module) -> Iterator[StackedMatrix]:
             yield StackedMatrix(weight, stacked.get(name, (len(weight),)))
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(Optimizer):
     """Muon for matrices, in the first group of parameters, and AdamW for the rest.
 
     A matrix [m, n] moves by half the rate times sqrt(max(1, m / n)) times the orthogonal factor:
     what that adds to outputs is then of one size whatever the widths, and one rate does for all.
     """
 
-    def __init__(
-        self, matrices: list[StackedMatrix], rest: torch.optim.AdamW, training: Training
-    ) -> None:
-        own = {"params": [weight for weight, _ in matrices], "share": MATRIX_SHARE}
-        own["weight_decay"] = training.weight_decay
-        super().__init__([own], {"lr": MATRIX_SHARE * training.learning_rate})
-        self.param_groups += rest.param_groups
+    def __init__(self, matrices: list[StackedMatrix], rest: AdamW, training: Training) -> None:
+        own = {
+            "params": [weight for weight, _ in matrices],
+            "lr": MATRIX_SHARE * training.learning_rate,
+            "share": MATRIX_SHARE,
+            "weight_decay": training.weight_decay,
+        }
+        super().__init__([own, *rest.param_groups])
         self.matrices, self.rest = matrices, rest
         self.rest.state = self.state
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Take a step; a matrix without a gradient stays as it is."""
-        assert closure is None
+    def step(self) -> None:
+        """Take a step; a parameter without a gradient stays as it is."""
         step_together([self])
 
     def begun(self) -> "list[_Move]":
@@ -123,15 +122,13 @@ class Muon(torch.optim.Optimizer):
         return moves
 
     def _momentum(self, weight: nn.Parameter) -> Tensor:
-        state = self.state[weight]
-        if not state:
-            state["momentum"] = torch.zeros_like(weight)
-        momentum: Tensor = state["momentum"]
-        return momentum
+        if weight not in self.state:
+            self.state[weight] = {"momentum": torch.zeros_like(weight)}
+        return self.state[weight]["momentum"]
 
 
 @torch.no_grad()
-def step_together(optimizers: Sequence[torch.optim.Optimizer]) -> None:
+def step_together(optimizers: Sequence[Optimizer]) -> None:
     """Take a step of each; matrices of one shape, whosever, are worked through at once."""
     waiting: dict[torch.Size, list[_Move]] = {}
     for optimizer in optimizers:
@@ -194,7 +191,7 @@ def orthogonal(x_NAB: Tensor) -> Tensor:
     return (x.mT if x_NAB.shape[1] > x_NAB.shape[2] else x).to(x_NAB)
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
     """Set the rate of the next step."""
     for group in optimizer.param_groups:
         of_group = rate * group.get("share", 1.0)
@@ -204,14 +201,14 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
             group["lr"] = of_group
 
 
-def keep_rates_on(optimizer: torch.optim.Optimizer, device: torch.device) -> None:
+def keep_rates_on(optimizer: Optimizer, device: torch.device) -> None:
     """Keep the rates in float32 where the model is, so that a step that is recorded once reads the
     rate of the day at each replay."""
     for group in optimizer.param_groups:
         group["lr"] = torch.tensor(float(group["lr"]), dtype=torch.float32, device=device)
 
 
-def kept_of(optimizer: torch.optim.Optimizer) -> dict[nn.Parameter, tuple[str, ...]]:
+def kept_of(optimizer: Optimizer) -> dict[nn.Parameter, tuple[str, ...]]:
     """Return the names of the states that the optimiser keeps of each parameter."""
     kept: dict[nn.Parameter, tuple[str, ...]] = {}
     for number, group in enumerate(optimizer.param_groups):

@@ -3,7 +3,8 @@
 import contextlib
 import functools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -16,9 +17,8 @@ from scaling.data.windows import TokenBatch
 from scaling.model.diffusion import MaskedBlocks, masked_blocks
 from scaling.model.weights import AnyModel
 from scaling.spec import RunSpec
+from scaling.train.adamw import Optimizer
 from scaling.train.ahead import BatchPart, PartsAhead, Rows, part_of
-from scaling.train.compiled import compiled as compile_model
-from scaling.train.compiled import compiling
 from scaling.train.device import World
 from scaling.train.machine import MachineSettings
 from scaling.train.optimiser import keep_rates_on, step_together
@@ -96,7 +96,7 @@ class Stepper:
     def __init__(
         self,
         model: AnyModel,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer,
         windows: Windows,
         *,
         rows: int,
@@ -137,8 +137,14 @@ class Stepper:
             keep_rates_on(optimizer, device)
         self.low, self.high = world.share(rows)
         self.micro_rows = min(micro_rows or rows, self.high - self.low)
-        self.called: Any = compile_model(model, flex) if compiled else model
-        self.compiled, self.compiling = compiled, compiling if compiled else contextlib.nullcontext
+        self.called: Any = model
+        self.compiled: bool = compiled
+        self.compiling: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
+        if compiled:
+            # Loaded where it is used: torch's tracer takes longer to load than all the rest.
+            from scaling.train import compiled as compiling
+
+            self.called, self.compiling = compiling.compiled(model, flex), compiling.compiling
         if world.size > 1:
             ids = [device] if device.type == "cuda" else None
             self.called = torch.nn.parallel.DistributedDataParallel(self.called, device_ids=ids)
@@ -335,7 +341,7 @@ def divergence(
 def stepper_of(
     spec: RunSpec,
     model: AnyModel,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     windows: Windows,
     machine: MachineSettings,
     device: torch.device,

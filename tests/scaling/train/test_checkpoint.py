@@ -13,6 +13,7 @@ from corpora.errors import InputError
 from scaling.data.shards import open_shards
 from scaling.model.weights import build_model, read_tensors, write_tensors
 from scaling.train.__main__ import main
+from scaling.train.adamw import Optimizer
 from scaling.train.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from scaling.train.optimiser import optimiser_of
 from scaling.train.progress import StopRequest
@@ -127,7 +128,7 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], object], str]] = {
 }
 
 
-def state(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[bytes]:
+def state(model: nn.Module, optimizer: Optimizer) -> list[bytes]:
     weights = [p.detach().numpy().tobytes() for p in model.parameters()]
     assert not optimizer.state
     return [*weights, torch.get_rng_state().numpy().tobytes()]

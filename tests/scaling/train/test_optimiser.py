@@ -2,6 +2,8 @@
 
 import math
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -191,3 +193,43 @@ def test_it_ends_below_adamw_on_real_text(tmp_path: Path) -> None:
         mean[optimiser] = sum(bits) / 2
     # 2.641 and 2.697 when this was written.
     assert mean["muon"] < mean["adamw"] - 0.03
+
+
+def test_adamw_is_torchs_own_to_the_bit() -> None:
+    spec = SPECS["blt"]
+    training = replace(spec.training, optimiser="adamw")
+    ours, theirs = (build_model(spec) for _ in range(2))
+    optimizer = optimiser_of(ours, training)
+    matched = dict(zip(ours.parameters(), theirs.parameters(), strict=True))
+    groups = [
+        {**group, "params": [matched[p] for p in group["params"]]}
+        for group in optimizer.param_groups
+    ]
+    adamw = torch.optim.AdamW(groups, betas=(training.beta1, training.beta2), fused=True)
+    for step in range(3):
+        for number, (weight, other) in enumerate(matched.items()):
+            if number == step:  # stays as it is
+                weight.grad = other.grad = None
+                continue
+            weight.grad = torch.randn(weight.shape, generator=torch.Generator().manual_seed(step))
+            other.grad = weight.grad.clone()
+        optimizer.step()
+        adamw.step()
+    assert all(torch.equal(weight, other) for weight, other in matched.items())
+
+
+LOADS_NO_TRACER = """
+import sys
+from pathlib import Path
+from tests.scaling.train.runs import blt_spec, run, small_shards
+folder = Path(sys.argv[1])
+shards = small_shards(folder)
+for optimiser in ("adamw", "muon"):
+    run(blt_spec(shards, optimiser=optimiser), shards, folder / optimiser)
+sys.exit("torch._dynamo" in sys.modules)
+"""
+
+
+def test_a_run_that_is_not_compiled_loads_no_tracer(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LOADS_NO_TRACER, str(tmp_path)]
+    assert subprocess.run(command, check=False).returncode == 0

@@ -18,6 +18,7 @@ from scaling.data.windows import StaticPatches, evaluation_windows
 from scaling.model.weights import WEIGHTS, build_model
 from scaling.record import RECORD, write_spec
 from scaling.spec import RunSpec
+from scaling.train.adamw import AdamW
 from scaling.train.device import World
 from scaling.train.optimiser import optimiser_of
 from scaling.train.step import Stepper, loss_of
@@ -149,7 +150,7 @@ def test_an_optimiser_whose_state_does_not_fit(
     text: Path, tmp_path: Path, library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = rows_tried(monkeypatch)
-    monkeypatch.setattr(torch.optim.AdamW, "step", lambda self: ALLOCATORS[library]())
+    monkeypatch.setattr(AdamW, "step", lambda self: ALLOCATORS[library]())
     with pytest.raises(InputError, match="the optimiser's state does not fit into the memory of"):
         run(blt_spec(text, 5), text, tmp_path)
     assert tried == [4]  # smaller parts would not help
@@ -180,7 +181,7 @@ def test_of_several_processes_none_tries_again(
     assert stepper.micro_rows == rows
 
 
-@pytest.mark.parametrize("broken", [(Stepper, "_gradients"), (torch.optim.AdamW, "step")])
+@pytest.mark.parametrize("broken", [(Stepper, "_gradients"), (AdamW, "step")])
 def test_other_faults_are_not_taken_for_memory(
     text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: tuple[type, str]
 ) -> None:
