@@ -123,7 +123,7 @@ def keep_newest(files: Iterable[Path], most: int) -> None:
     """
     listed = list(files)
     if len(listed) > most:
-        for path in sorted(listed, key=lambda path: path.stat().st_mtime)[:-most]:
+        for path in sorted(listed, key=lambda path: path.lstat().st_mtime)[:-most]:
             removed(path)
 
 

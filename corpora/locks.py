@@ -25,10 +25,10 @@ SCRATCH = "tokenize-lab-"  # begins the names of folders in the system's one for
 _SCRATCH_LOCK = "lock"
 _LOOK_SECONDS = 0.05  # between two looks at a lock that another process holds
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
-# What a person can put right: rights, room, a file where a folder should be.
+# What a person can put right: rights, room, a file where a folder should be, or a link.
 _DISK = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EEXIST,
-    errno.ENOTDIR,
+    errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EXDEV,
 )  # fmt: skip
 _LOGGER = logging.getLogger("corpora")
 # Folders that the work of this thread has.
@@ -241,7 +241,8 @@ def disk_errors(folder: Path) -> Iterator[None]:
 def _locked(path: Path) -> int | None:
     """Return a handle that holds the lock, or None while another process does."""
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        # Through a link that leads nowhere it could never be made, and would be waited for.
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     except FileNotFoundError:
         return None
     except OSError as error:

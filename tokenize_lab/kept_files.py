@@ -6,9 +6,11 @@ name: the next command would need a network, and trust what it is given then as 
 first.
 """
 
+import contextlib
 import errno
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, get_args
 
@@ -41,7 +43,7 @@ def kept_kinds(counts: Path) -> list[KeptKind]:
     size = sum(entry.bytes for entry in entries)
     kinds = [KeptKind(COUNTS, str(counts), len(entries), size)]
     for folder in _folders():
-        sizes = [path.lstat().st_size for path in folder.rglob("*") if not path.is_dir()]
+        sizes = list(_sizes(folder))
         kinds.append(KeptKind(folder.name, str(folder), len(sizes), sum(sizes)))
     return kinds
 
@@ -74,6 +76,14 @@ def clear_kept(counts: Path, kinds: Sequence[str]) -> list[KeptKind]:
     return gone
 
 
+def _sizes(folder: Path) -> Iterator[int]:
+    """Yield the bytes of every file below a folder, where others may come and go meanwhile."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # removed by another process just now
+                yield os.lstat(os.path.join(place, name)).st_size
+
+
 def _remove(folder: Path) -> None:
     """Remove a folder that another command may be removing, or filling again, meanwhile."""
     for _ in range(_ATTEMPTS):
@@ -81,9 +91,11 @@ def _remove(folder: Path) -> None:
             return
         try:
             shutil.rmtree(folder)
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
-                raise InputError(f"{folder}: cannot be removed ({error.strerror})") from error
+        except (OSError, RecursionError) as error:
+            known = isinstance(error, OSError) and error.errno
+            if known not in (errno.ENOENT, errno.ENOTEMPTY):
+                why = os.strerror(known) if known else error  # a link, or folders without end
+                raise InputError(f"{folder}: cannot be removed ({why})") from error
     raise InputError(f"{folder}: is filled again as it is removed; wait for who writes there")
 
 

@@ -30,7 +30,7 @@ class MetricsLog:
             InputError: it cannot be read or written, or is no regular file.
         """
         self.path = path
-        if path.exists():
+        if path.exists() or path.is_symlink():  # no file is made where a link leads
             lines = ((line, values_of(line)) for line in lines_of(path))
             kept = [line for line, values in lines if values and values["step"] <= steps]
             write_text(path, b"".join(kept).decode("utf-8"))

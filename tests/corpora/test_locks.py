@@ -36,6 +36,19 @@ def test_a_lock_counts_only_while_it_is_the_file_of_its_name(tmp_path: Path) -> 
         assert not held
 
 
+@pytest.mark.parametrize("target", ["notes.txt", "none/at/all", "lock"])
+def test_a_link_is_no_lock(tmp_path: Path, target: str) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    (tmp_path / "lock").symlink_to(tmp_path / target)
+    with (
+        pytest.raises(InputError, match=r"lock: cannot be made \(Too many levels"),
+        lock(tmp_path / "lock"),
+    ):
+        pass
+    assert notes.read_text() == "mine"  # a holder's name would be written over it
+
+
 def test_the_second_is_told_who_is_there_and_leaves_nothing(tmp_path: Path) -> None:
     told = rf"process {os.getpid()} on .* is at it; wait"
     with alone(tmp_path / "lock", "is at it", "wait"):

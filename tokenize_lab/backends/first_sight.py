@@ -103,5 +103,5 @@ def _digest(path: Path) -> tuple[bytes, int]:
 def _remember(mark: Path) -> None:
     with contextlib.suppress(OSError):  # it is opened once more the next time
         mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch()
+        mark.touch(exist_ok=False)  # a link is not followed
         keep_newest(mark.parent.iterdir(), _MOST_REMEMBERED)

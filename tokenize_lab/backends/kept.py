@@ -12,26 +12,24 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
-import os
-import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from corpora.files import keep_newest, new_beside, removed
+from corpora.files import keep_newest
 from tokenize_lab.packages import kept_folder
+from tokenize_lab.sealed import Whole, read_sealed, write_sealed
 
 T = TypeVar("T")
 
 LEAST_BYTES = 1 << 16  # a smaller file is read as quickly
 _MOST_ENTRIES = 128  # the oldest go; one takes a few megabytes
 _LIBRARIES = ("numpy", "regex", "tiktoken", "tokenizers")
-_FACTS = "facts"
-# What a file that is not there, or not a whole entry, raises.
-_NO_ENTRY = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+# What making something of numbers and text that another hand has sealed raises.
+_NOT_MADE = (ValueError, LookupError, TypeError, RecursionError)
 
 
 def kept(
@@ -52,14 +50,12 @@ def kept(
     if len(content) < (LEAST_BYTES if least is None else least):
         return load()
     path = _path(content, asked)
-    with contextlib.suppress(*_NO_ENTRY):
-        if not path.is_file():  # a pipe would wait
-            raise FileNotFoundError
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as entry:
-            arrays = {name: entry[name] for name in entry.files}
-        facts = json.loads(arrays[_FACTS].tobytes())
-        found: T = _made(facts, arrays, {kind.__name__: kind for kind in types})
-        return found
+    if entry := read_sealed(path, path.name):
+        with contextlib.suppress(*_NOT_MADE):
+            facts, *arrays = entry
+            by_name = {kind.__name__: kind for kind in types}
+            found: T = _made(json.loads(facts.tobytes()), arrays, by_name)
+            return found
     loaded = load()
     _keep(path, loaded)
     return loaded
@@ -68,7 +64,7 @@ def kept(
 def _path(content: bytes, asked: Iterable[str]) -> Path:
     digest = hashlib.sha256("\0".join((_sources(), *_versions(), *asked)).encode())
     digest.update(hashlib.sha256(content).digest())
-    return kept_folder("vocabularies") / f"{digest.hexdigest()}.npz"
+    return kept_folder("vocabularies") / digest.hexdigest()
 
 
 @cache
@@ -88,22 +84,14 @@ def _sources() -> str:
 
 
 def _keep(path: Path, loaded: object) -> None:
-    arrays: dict[str, Any] = {}
+    arrays: list[Whole] = []
     facts = json.dumps(_facts(loaded, arrays)).encode()
-    arrays[_FACTS] = np.frombuffer(facts, np.uint8)
-    temporary = None
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = new_beside(path)
-        with os.fdopen(handle, "wb") as out:
-            np.savez(out, **arrays)
-        temporary.replace(path)
-        keep_newest(path.parent.glob("*.npz"), _MOST_ENTRIES)
-    if temporary is not None:
-        removed(temporary)
+        write_sealed(path, path.name, [np.frombuffer(facts, np.uint8), *arrays])
+        keep_newest(path.parent.glob("[!.]*"), _MOST_ENTRIES)
 
 
-def _facts(value: Any, arrays: dict[str, Any]) -> Any:
+def _facts(value: Any, arrays: list[Whole]) -> Any:
     """Return a value as JSON has it, its bytes and arrays put into `arrays`."""
     match value:
         case None | str() | bool() | int() | float():
@@ -123,18 +111,17 @@ def _facts(value: Any, arrays: dict[str, Any]) -> Any:
     return {"type": type(value).__name__, "fields": fields}
 
 
-def _put(array: Any, arrays: dict[str, Any]) -> str:
-    name = str(len(arrays))
-    arrays[name] = array
-    return name
+def _put(array: Whole, arrays: list[Whole]) -> int:
+    arrays.append(array)
+    return len(arrays) - 1
 
 
-def _made(facts: Any, arrays: Mapping[str, Any], types: Mapping[str, type]) -> Any:
+def _made(facts: Any, arrays: Sequence[Whole], types: Mapping[str, type]) -> Any:
     match facts:
-        case {"bytes": name}:
-            return arrays[name].tobytes()
-        case {"array": name}:
-            return arrays[name]
+        case {"bytes": place}:
+            return arrays[place].tobytes()
+        case {"array": place}:
+            return arrays[place]
         case {"tuple": parts}:
             return tuple(_made(part, arrays, types) for part in parts)
         case {"type": name, "fields": fields}:

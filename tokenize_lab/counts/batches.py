@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -16,7 +17,14 @@ from tokenize_lab.backends.watched import TextError
 from tokenize_lab.counts.boundaries import token_boundaries
 from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.counts.cache import CountsCache
-from tokenize_lab.counts.fields import CODE_DOMAIN, FIELDS, TextSettings, WordSegmenter
+from tokenize_lab.counts.fields import (
+    CODE_DOMAIN,
+    FIELDS,
+    TEXT_FIELDS,
+    TOKEN_FIELDS,
+    TextSettings,
+    WordSegmenter,
+)
 from tokenize_lab.counts.sharing import ChunkCounter, encoding_plans, most_bytes, with_nested
 from tokenize_lab.counts.text import AnnotatedText
 from tokenize_lab.counts.tokens import (
@@ -117,7 +125,7 @@ class BatchCounter:
     def count(self, batch: Batch) -> BatchCounts:
         """Return the batch's counts, from the cache where they are there."""
         text, content, key = self._text(batch)
-        text_counts, tokens = self._stored(key)
+        text_counts, tokens = self._stored(key, len(batch.texts))
         if text_counts is None:
             text_counts = text.counts()
             self._store([text_counts], key)
@@ -138,7 +146,7 @@ class BatchCounter:
         if self._counting.cache is None:
             return None
         _, content, key = self._text(batch)
-        text_counts, tokens = self._stored(key)
+        text_counts, tokens = self._stored(key, len(batch.texts))
         if text_counts is None or len(tokens) < len(self._plans):
             return None
         in_order = [tokens[i] for i in range(len(tokens))]
@@ -159,18 +167,21 @@ class BatchCounter:
         content = content_sha256(text.text_bytes)
         return text, content, counts_key(content, settings, text.is_code)
 
-    def _stored(self, key: str) -> tuple[IntArray | None, dict[int, TokenCounts]]:
-        """Return what the cache has of a text's counts, and of the tokenizers', by their place."""
+    def _stored(self, key: str, texts: int) -> tuple[IntArray | None, dict[int, TokenCounts]]:
+        """Return what the cache has of some texts' counts, and of the tokenizers', by their place.
+
+        Arguments:
+            texts: how many there are.
+        """
         cache = self._counting.cache
         if cache is None:
             return None, {}
         tokens = {}
         for i, tokenizer in enumerate(self._counting.tokenizers):
-            if stored := cache.get(key, tokenizer_key(tokenizer)):
-                per_text, ids, occurrences = stored
-                tokens[i] = TokenCounts(per_text, ids.astype(np.uint32), occurrences)
-        of_text = cache.get(key)
-        return of_text[0] if of_text else None, tokens
+            make = partial(_tokens_restored, texts, tokenizer.vocabulary_size)
+            if stored := cache.get(make, key, tokenizer_key(tokenizer)):
+                tokens[i] = stored
+        return cache.get(partial(_text_restored, texts), key), tokens
 
     def _store(self, arrays: list[IntArray], *key: str) -> None:
         if self._counting.cache is not None:
@@ -253,6 +264,22 @@ class BatchCounter:
     def _may_share(self, i: int, rule: CutRule, texts: Sequence[str]) -> bool:
         plan = self._plans[i]
         return plan.rule is rule and not _holds(texts, plan.literals)
+
+
+def _text_restored(texts: int, arrays: list[IntArray]) -> IntArray:
+    (table,) = arrays
+    if table.shape != (texts, len(TEXT_FIELDS)):
+        raise ValueError("not counts of as many texts")
+    return table
+
+
+def _tokens_restored(texts: int, vocabulary_size: int, arrays: list[IntArray]) -> TokenCounts:
+    per_text, ids, occurrences = arrays
+    if per_text.shape != (texts, len(TOKEN_FIELDS)) or ids.shape != (len(occurrences),):
+        raise ValueError("not counts of as many texts")
+    if len(ids) and (ids[-1] >= vocabulary_size or (np.diff(ids) <= 0).any()):
+        raise ValueError("ids of another vocabulary, or not in order")
+    return TokenCounts(per_text, ids.astype(np.uint32), occurrences)
 
 
 def _holds(texts: Sequence[str], literals: Sequence[str]) -> bool:

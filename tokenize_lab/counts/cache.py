@@ -4,32 +4,32 @@ A key names the content: the batch's bytes and the lengths of its texts, what is
 tokenizer's hash and engine. A second run therefore encodes nothing, whatever the files are called
 now, and an interrupted one goes on after the last whole batch. Each entry is one small file that
 takes its name when complete, so any number of processes may share the folder without a lock; an
-entry that does not match its own checksum, or is gone, is counted afresh. Those that were made
-first go when all take more than a limit.
+entry that is damaged, of another key, or gone is counted afresh. Those that were made first go when
+all take more than a limit.
 """
 
 import hashlib
-import io
 import os
 import re
-import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from corpora.errors import InputError
-from corpora.files import new_beside, removed
+from corpora.files import removed
+from tokenize_lab.sealed import read_sealed, write_sealed
 from tokenize_lab.tokenizer import IntArray
+
+T = TypeVar("T")
 
 LIMIT = "TOKENIZE_LAB_CACHE_BYTES"
 MOST_BYTES = 2_000_000_000
 _ROOM = 0.9  # of the limit is left after a clearing, which so has not to be done for each entry
 _LOOK_BYTES = 1 << 27  # written by a process between two looks at the folder
-_CHECKSUM_BYTES = 32
-_MOST_ENTRY = 1 << 28  # bytes; a batch's counts are a few megabytes
+_MOST_COUNT = 1 << 53  # sums of counts stay whole numbers of any kind below it
 _FOLDER, _NAME = re.compile(r"[0-9a-f]{2}"), re.compile(r"[0-9a-f]{62}")
 _left: dict[Path, int] = {}  # bytes that this process may write before it looks
 
@@ -52,28 +52,22 @@ class CountsCache:
 
     folder: Path
 
-    def get(self, *key: str) -> list[IntArray] | None:
-        """Return the arrays stored under the key, or None where there are none (whole)."""
-        path = self._path(key)
+    def get(self, make: Callable[[list[IntArray]], T], *key: str) -> T | None:
+        """Return what `make` makes of the arrays under the key, or None where there are none.
+
+        Args:
+            make: raises a ValueError or TypeError of arrays that it cannot have kept.
+        """
+        # Where there are some that cannot be had, `put` says what is wrong.
+        arrays = read_sealed(*self._place(key))
+        if arrays is None:
+            return None
         try:
-            found = path.stat()
-            if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_ENTRY:
-                return None
-            raw = path.read_bytes()
-        except OSError:
-            # Not there, or not to be had: it is counted afresh, and `put` says what is wrong.
+            if any(array.size and not 0 <= array.max() < _MOST_COUNT for array in arrays):
+                raise ValueError("no counts")
+            return make([array.astype(np.int64) for array in arrays])
+        except (ValueError, TypeError):  # written by another hand
             return None
-        payload = raw[_CHECKSUM_BYTES:]
-        if hashlib.sha256(payload).digest() != raw[:_CHECKSUM_BYTES]:
-            return None
-        file = io.BytesIO(payload)
-        arrays = []
-        try:
-            while file.tell() < len(payload):
-                arrays.append(np.load(file, allow_pickle=False).astype(np.int64))
-        except (ValueError, EOFError, MemoryError):  # written by another hand, checksum and all
-            return None
-        return arrays
 
     def put(self, arrays: list[IntArray], *key: str) -> None:
         """Store non-negative arrays under the key, each in the smallest integer type that holds it.
@@ -81,28 +75,19 @@ class CountsCache:
         Raises:
             InputError: the folder cannot be written, or the disk is full.
         """
-        file = io.BytesIO()
-        for array in arrays:
-            largest = int(array.max()) if array.size else 0
-            np.save(file, array.astype(np.min_scalar_type(largest)), allow_pickle=False)
-        payload = file.getvalue()
-        path = self._path(key)
-        temporary = None
+        small = [
+            array.astype(np.min_scalar_type(int(array.max()) if array.size else 0))
+            for array in arrays
+        ]
+        path, name = self._place(key)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = new_beside(path)
-            with os.fdopen(handle, "wb") as out:
-                # No fsync: an entry torn in a crash fails its checksum and is counted again.
-                out.write(hashlib.sha256(payload).digest() + payload)
-            temporary.replace(path)
+            written = write_sealed(path, name, small)
         except OSError as error:
-            if temporary is not None:
-                removed(temporary)
             raise InputError(
-                f"{self.folder}: the cache cannot be written ({error.strerror}); "
+                f"{path}: the cache cannot be written ({error.strerror}); "
                 "name another `cache`, or have none (`no_cache`)"
             ) from error
-        left = _left.get(self.folder, 0) - len(payload)
+        left = _left.get(self.folder, 0) - written
         if left < 0:
             self.keep_within(most_bytes())
             left = _LOOK_BYTES
@@ -134,15 +119,16 @@ class CountsCache:
             try:
                 with os.scandir(folder) as files:
                     for file in files:
-                        if _NAME.fullmatch(file.name):
-                            facts = file.stat()
+                        if _NAME.fullmatch(file.name) and not file.is_dir(follow_symlinks=False):
+                            facts = file.stat(follow_symlinks=False)
                             yield CacheEntry(facts.st_mtime_ns, facts.st_size, file.path)
             except OSError:  # removed by another process just now
                 continue
 
-    def _path(self, key: tuple[str, ...]) -> Path:
+    def _place(self, key: tuple[str, ...]) -> tuple[Path, str]:
+        """Return the file of a key, and the key's own name."""
         name = hashlib.sha256("\n".join(key).encode()).hexdigest()
-        return self.folder / name[:2] / name[2:]
+        return self.folder / name[:2] / name[2:], name
 
 
 def most_bytes() -> int:

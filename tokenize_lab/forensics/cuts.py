@@ -131,9 +131,9 @@ def kept_or_compared(
         return compare_batch(a, b, batch)
     content = content_sha256(TextBytes.of(batch.texts))
     key = (content, f"cuts {CUTS_VERSION}", tokenizer_key(a), tokenizer_key(b))
-    stored = cache.get(*key)
+    stored = cache.get(_restored, *key)
     if stored is not None:
-        return _restored(stored)
+        return stored
     found = compare_batch(a, b, batch)
     cache.put(_arrays(*found), *key)
     return found
@@ -162,7 +162,8 @@ def _restored(arrays: Sequence[IntArray]) -> tuple[CutCounts, WordCuts]:
     words = WordCuts()
     for word, first, second, number in zip(*parts, times, strict=True):
         words[bytes(word), tuple(first), tuple(second)] = number
-    return CutCounts(*counts), words
+    names = vars(CutCounts())
+    return CutCounts(**dict(zip(names, counts, strict=True))), words
 
 
 def compare_batch(a: Tokenizer, b: Tokenizer, batch: Batch) -> tuple[CutCounts, WordCuts]:

@@ -20,6 +20,7 @@ from tokenize_lab.ceilings import LanguageHeads
 from tokenize_lab.counts.batches import content_sha256, tokenizer_key
 from tokenize_lab.counts.bytes import TextBytes
 from tokenize_lab.counts.cache import CountsCache
+from tokenize_lab.counts.schema import MOST_UNITS
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer import IntArray, Tokenizer
 from tokenize_lab.vocabulary_curves.curve import CurveCounter, TokenCurve, followed_on
@@ -155,16 +156,14 @@ class PartCounter:
     def _curves(self, i: int, part: Part, content: str) -> LanguageCurves:
         cache, sizes = self._job.cache, np.asarray(self._job.sizes[i], np.int64)
         key = (content, f"curve {CURVE_VERSION} {sizes.tolist()}")
-        name = tokenizer_key(self._job.tokenizers[i])
-        stored = cache.get(*key, name) if cache else None
+        tokenizer = self._job.tokenizers[i]
+        name = tokenizer_key(tokenizer)
+        languages = [*dict.fromkeys(batch.language for batch in part)]
+        make = partial(_curves_restored, languages, tokenizer.vocabulary_size, sizes)
+        stored = cache.get(make, *key, name) if cache else None
         if stored is not None:
-            languages = dict.fromkeys(batch.language for batch in part)
-            rows = zip(*[iter(stored)] * _ARRAYS, strict=True)
-            return {
-                language: _restored(arrays, sizes)
-                for language, arrays in zip(languages, rows, strict=True)
-            }
-        followed = self._followed[i] or followed_on(self._job.tokenizers[i], self._job.texts)
+            return stored
+        followed = self._followed[i] or followed_on(tokenizer, self._job.texts)
         self._followed[i] = followed
         counter = CurveCounter(followed, sizes.tolist())
         for batch in part:
@@ -199,11 +198,24 @@ def _arrays(curve: TokenCurve) -> list[IntArray]:
     return [np.asarray(numbers, np.int64), steps, saved[steps], curve.units]
 
 
-def _restored(arrays: Sequence[IntArray], sizes: IntArray) -> TokenCurve:
+def _curves_restored(
+    languages: Sequence[str], last_size: int, sizes: IntArray, arrays: Sequence[IntArray]
+) -> LanguageCurves:
+    rows = zip(*[iter(arrays)] * _ARRAYS, strict=True)
+    return {
+        language: _restored(row, last_size, sizes)
+        for language, row in zip(languages, rows, strict=True)
+    }
+
+
+def _restored(arrays: Sequence[IntArray], last_size: int, sizes: IntArray) -> TokenCurve:
     numbers, steps, saved, units = arrays
     first_size, length, most, documents, size, pieces = numbers.tolist()
-    tokens = np.full(length, most, np.int64)
+    if first_size + length - 1 != last_size or (steps >= length - 1).any():
+        raise ValueError("not a curve of this vocabulary")
+    if units.shape != (len(units), 2 + len(sizes)) or len(units) > MOST_UNITS:
+        raise ValueError("not the units of a curve at these sizes")
     fewer = np.zeros(length, np.int64)
     fewer[steps + 1] = saved
-    tokens -= np.cumsum(fewer)
+    tokens = most - np.cumsum(fewer)
     return TokenCurve(first_size, tokens, sizes, documents, size, pieces, units)

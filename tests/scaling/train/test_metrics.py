@@ -46,6 +46,13 @@ def test_a_log_waits_for_no_pipe(tmp_path: Path) -> None:
         MetricsLog(tmp_path / METRICS, 2)
 
 
+def test_a_log_is_not_begun_where_a_link_leads(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=r"a link to .*elsewhere, which does not exist"):
+        MetricsLog(tmp_path / "metrics.jsonl", 0)
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_log_that_claims_a_terabyte_is_refused_at_once(tmp_path: Path) -> None:
     with (tmp_path / METRICS).open("wb") as file:
         file.truncate(1 << 40)

@@ -227,6 +227,20 @@ def test_a_known_file_is_not_opened_apart(
     assert len(list(kept_folder("opened").iterdir())) == 2
 
 
+def test_a_file_is_remembered_in_the_cache_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENIZE_LAB_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(byte_level()))
+    load_tokenizer(str(path))
+    (mark,) = kept_folder("opened").iterdir()
+    mark.unlink()
+    mark.symlink_to(tmp_path / "elsewhere")
+    load_tokenizer(str(path))
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_file_larger_than_any_vocabulary_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     with path.open("wb") as file:

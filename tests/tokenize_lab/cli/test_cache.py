@@ -47,17 +47,40 @@ def test_what_was_fetched_goes_only_by_name_and_strangers_never(kept: Path) -> N
     CountsCache(kept / "counts").put([np.arange(3)], "a")  # its folder is still of use
 
 
+def test_links_and_what_goes_meanwhile_hide_nothing(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for entry in [*CountsCache(kept / "counts").entries()]:
+        folder = Path(entry.path).parent
+        (folder / ("e" * 62)).symlink_to("e" * 62)
+        (folder / ("d" * 62)).mkdir()
+    assert len([*CountsCache(kept / "counts").entries()]) == 4  # the links, and no folder
+    command(f"cache clear counts --cache {kept}/counts")
+    assert not [*CountsCache(kept / "counts").entries()]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "walk", lambda folder: [(folder, [], ["gone just now"])])
+        assert answer(f"cache show --cache {kept}/counts")["kinds"][-1]["files"] == 0
+
+
+def test_a_folder_that_is_a_link_stays_with_what_it_leads_to(kept: Path) -> None:
+    (kept / "root" / "vocabularies").rename(kept / "elsewhere")
+    (kept / "root" / "vocabularies").symlink_to(kept / "elsewhere")
+    told = mistake(f"cache clear vocabularies --cache {kept}/counts")
+    assert "vocabularies: cannot be removed (Cannot call rmtree on a symbolic link)" in told
+    assert (kept / "elsewhere" / "a.npz").exists()
+
+
 def test_the_first_made_go_beyond_the_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = CountsCache(tmp_path)
     for number in range(10):
         cache.put([np.full(1000, number)], str(number))
-        os.utime(cache._path((str(number),)), ns=(number, number))
+        os.utime(cache._place((str(number),))[0], ns=(number, number))
     size = sum(entry.bytes for entry in cache.entries())
     assert cache.keep_within(size) == 0
     assert cache.keep_within(size // 2) == 6  # a tenth of the limit is free then
-    assert [n for n in range(10) if cache.get(str(n)) is not None] == [6, 7, 8, 9]
+    assert [n for n in range(10) if cache.get(list, str(n)) is not None] == [6, 7, 8, 9]
     monkeypatch.setenv(LIMIT, "0")
     CountsCache(tmp_path / "other").put([np.arange(5)], "a")
     assert not list(CountsCache(tmp_path / "other").entries())  # it is looked at from the start
