@@ -188,9 +188,13 @@ def price(draws: Draws, compute_flops: float, english_rate: Array, loss_ratio: A
     # T* drifts with the budget, so a rate that a few times the budget would redeem may be far off
     # again at many times: the first crossing is looked for, not any.
     steps = np.linspace(0, np.log(MOST), STEPS)
-    redeemed = np.stack([loss(np.full_like(lost, step)) <= goal for step in steps])
-    reached = redeemed.any(0)
-    first = redeemed.argmax(0)
+    reached, first = np.zeros(lost.shape, bool), np.zeros(lost.shape, int)
+    for number, step in enumerate(steps):
+        redeemed = ~reached & (loss(np.full_like(lost, step)) <= goal)
+        first[redeemed] = number
+        reached |= redeemed
+        if reached.all():
+            break
     ends = steps[np.maximum(first - 1, 0)], steps[first]
     multiplier = np.exp(halfway(lambda step: loss(step) > goal, *ends))
     return Price(lost * loss_ratio, np.where(reached, multiplier, np.inf))

@@ -35,6 +35,7 @@ STEP = 1e-4  # of the differences that slopes are taken from, in ln T and ln B
 STEPS_UP = 24  # from nothing served to all of it, each the start of the next
 NEWTON = 60
 LONGEST_STEP = 0.7  # in ln T or ln B
+NEAR_ENOUGH, THERE = 1e-3, 1e-10  # the last Newton step, on the way up and at its end
 SETTLED = (
     12  # times that what is left for training and what serving costs are set beside each other
 )
@@ -103,10 +104,10 @@ def best_served(
     # Served bytes only ever push one way, so the optimum is followed from where it is known.
     place = np.log(np.stack([rate, data]))
     full = np.log1p(burden / data)
-    for part in np.linspace(0, 1, STEPS_UP + 1)[1:]:
+    for part in np.linspace(0, 1, STEPS_UP + 1)[1:-1]:
         partly = budget._replace(burden=np.expm1(part * full) * data)
-        place = _descend(draws, partly, place)
-    return _at(draws, budget, place)
+        place = _descend(draws, partly, place, NEAR_ENOUGH)
+    return _at(draws, budget, _descend(draws, budget, place))
 
 
 def best_served_at(
@@ -166,8 +167,9 @@ def _at(draws: Draws, budget: _Budget, place: Array) -> Served:
     return Served(rate, data, compute, loss, flops, _times(budget.surcharge, flops, rate) * flops)
 
 
-def _descend(draws: Draws, budget: _Budget, place: Array) -> Array:
-    """Return the [2, R] (ln T, ln B) of lowest loss, by Newton steps from a place near it."""
+def _descend(draws: Draws, budget: _Budget, place: Array, last_step: float = THERE) -> Array:
+    """Return the [2, R] (ln T, ln B) of lowest loss, by Newton steps from a place near it until
+    they are shorter than `last_step`."""
 
     def value(at: Array) -> Array:
         compute = budget.left_for_training(at)
@@ -195,7 +197,7 @@ def _descend(draws: Draws, budget: _Budget, place: Array) -> Array:
         moved = np.where(worse, 0.0, shorter) * step
         place = place - moved
         here = value(place)
-        if np.abs(moved).max() < 1e-10:
+        if np.abs(moved).max() < last_step:
             break
     return place
 
