@@ -34,18 +34,35 @@ ARGUMENTS = [
 SPECS = ("byte", "character", "mistral:v1", "mistral:v3", "mistral:tekken")
 
 
-@pytest.fixture(scope="session")
-def embedded_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two corpora, one of them parallel, under real tokenizers and one that loses text."""
-    root = tmp_path_factory.mktemp("embedded")
+def made_once(name: str, make: Callable[[Path], None], made: pytest.TempPathFactory) -> Path:
+    """Return a folder that one process of the tests makes for all of them; no test changes it."""
+    place = made.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+    with lock(place / f"{name}.lock"):
+        if not (place / name).exists():
+            begun = made.mktemp(name)
+            make(begun)
+            begun.rename(place / name)
+    return place / name
+
+
+def _measure_embedded(folder: Path) -> None:
     embedded = open_corpus("embedded")
-    lossy = train_tokenizer(embedded, TrainSettings("wordpiece", 600), root / "wordpiece").path
-    return measured_folder(
-        root / "measured",
+    lossy = train_tokenizer(embedded, TrainSettings("wordpiece", 600), folder / "wordpiece").path
+    measured_folder(
+        folder / "measured",
         [embedded, open_corpus("embedded-code")],
         [load_tokenizer(spec) for spec in (*SPECS, str(lossy))],
         baseline="mistral:v3",
     )
+    build_report(folder / "measured")
+
+
+@pytest.fixture(scope="session")
+def embedded_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two corpora, one of them parallel, under real tokenizers and one that loses text."""
+    return made_once("embedded", _measure_embedded, tmp_path_factory) / "measured"
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +74,7 @@ def measured(embedded_folder: Path) -> Measured:
 @pytest.fixture(scope="session")
 def embedded_report(embedded_folder: Path) -> Path:
     """Its report."""
-    return build_report(embedded_folder)
+    return embedded_folder / "report.html"
 
 
 @pytest.fixture(scope="session")
@@ -68,21 +85,14 @@ def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def laws_folder(embedded_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The measured folder with the laws of the published runs beside the counts, and its report.
+    """It, with the laws of the published runs beside the counts, and its report."""
 
-    It takes half a minute, and no test changes it: one process of the tests makes it for all.
-    """
-    place = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        place = place.parent
-    with lock(place / "laws.lock"):
-        if not (place / "laws").exists():
-            made = tmp_path_factory.mktemp("laws")
-            shutil.copytree(embedded_folder, made / "measured")
-            write_shipped_laws(made / "measured")
-            build_report(made / "measured")
-            made.rename(place / "laws")
-    return place / "laws" / "measured"
+    def make(folder: Path) -> None:
+        shutil.copytree(embedded_folder, folder / "measured")
+        write_shipped_laws(folder / "measured")
+        build_report(folder / "measured")
+
+    return made_once("laws", make, tmp_path_factory) / "measured"
 
 
 @pytest.fixture(scope="session")
