@@ -1,5 +1,6 @@
 """What the tests share: where the shared reference data lies, if it is there."""
 
+import gc
 import importlib
 import os
 from collections.abc import Iterator
@@ -42,6 +43,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(skip)
+
+
+def pytest_collection_finish() -> None:
+    # Half a million objects of modules and tests last to the end: looking through them for what
+    # is no longer used takes time, again and again.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

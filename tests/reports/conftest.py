@@ -1,6 +1,5 @@
 """Folders measured once for all tests of the report, and a real browser to open it in."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from corpora.locks import lock
 from corpora.open import open_corpus
 from reports.build import build_report
 from reports.laws.results import Laws, read_laws
 from reports.laws.shipped import write_shipped_laws
 from reports.measured import Measured, read_measured
+from tests.made import made_once
 from tests.reports.folders import hostile_folder, measured_folder
 from tokenize_lab.tokenizer_spec import load_tokenizer
 from tokenize_lab.training.settings import TrainSettings
@@ -32,19 +31,6 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 SPECS = ("byte", "character", "mistral:v1", "mistral:v3", "mistral:tekken")
-
-
-def made_once(name: str, make: Callable[[Path], None], made: pytest.TempPathFactory) -> Path:
-    """Return a folder that one process of the tests makes for all of them; no test changes it."""
-    place = made.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        place = place.parent
-    with lock(place / f"{name}.lock"):
-        if not (place / name).exists():
-            begun = made.mktemp(name)
-            make(begun)
-            begun.rename(place / name)
-    return place / name
 
 
 def _measure_embedded(folder: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from corpora.corpus import DocumentCorpus
 from corpora.document import Document
+from tests.made import made_once
 from tests.tokenize_lab.texts import embedded_lines
 from tokenize_lab.training.settings import TrainSettings
 from tokenize_lab.training.train import train_tokenizer
@@ -30,9 +31,12 @@ def embedded() -> DocumentCorpus:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, embedded: DocumentCorpus) -> dict[str, Path]:
     """A folder for each recipe, with its tokenizer and card."""
-    root = tmp_path_factory.mktemp("trained")
-    for name, recipe in RECIPES.items():
-        train_tokenizer(embedded, recipe, root / name)
+
+    def make(folder: Path) -> None:
+        for name, recipe in RECIPES.items():
+            train_tokenizer(embedded, recipe, folder / name)
+
+    root = made_once("trained", make, tmp_path_factory)
     return {name: root / name for name in RECIPES}
 
 

@@ -46,7 +46,10 @@ def _file(folder: Path) -> Path:
     return found
 
 
-@pytest.mark.parametrize("threads", ["1", pytest.param("2", marks=pytest.mark.slow), "5"])
+_SLOW = [pytest.param(threads, marks=pytest.mark.slow) for threads in ("1", "2")]
+
+
+@pytest.mark.parametrize("threads", [*_SLOW, "5"])
 def test_the_same_text_gives_the_same_bytes(
     threads: str, trained: dict[str, Path], tmp_path: Path
 ) -> None:
