@@ -41,7 +41,7 @@ def written_whole(path: str | Path, argument: str = "out") -> Iterator[Path]:
     target = Path(path)
     try:
         if target.exists():  # root could replace it, were it /dev/null
-            regular_file(target, f"name a file with `{argument}`")
+            regular_file(target, f"remove it, or name a file with `{argument}`")
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = new_beside(target)
         os.close(handle)

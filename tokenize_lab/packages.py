@@ -146,10 +146,17 @@ def cache_folder() -> Path:
     """Return $TOKENIZE_LAB_CACHE, by default ~/.cache/tokenize-lab.
 
     It may be anybody's folder, with other things in it: ours lie in a `kept_folder` each.
+
+    Raises:
+        InputError: the user has no home folder, as in some containers.
     """
-    own = os.environ.get("TOKENIZE_LAB_CACHE")
-    usual = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(own) if own else Path(usual) / "tokenize-lab"
+    if own := os.environ.get("TOKENIZE_LAB_CACHE"):
+        return Path(own)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tokenize-lab"
+    except RuntimeError as error:
+        remedy = "set TOKENIZE_LAB_CACHE to a folder for what is kept"
+        raise InputError(f"the home folder of this user is not known; {remedy}") from error
 
 
 def kept_folder(kind: KeptFolder) -> Path:

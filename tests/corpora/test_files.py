@@ -45,7 +45,8 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("pipe")
     for name, what in (("pipe", "a pipe"), ("folder", "a folder"), ("link", "a pipe")):
         with pytest.raises(
-            InputError, match=f"{name}: not a regular file but {what}.*; name a file with `out`"
+            InputError,
+            match=f"{name}: not a regular file but {what}.*; remove it, or name a file with `out`",
         ):
             write_text(tmp_path / name, "text")
     assert (tmp_path / "pipe").is_fifo() and (tmp_path / "link").is_symlink()

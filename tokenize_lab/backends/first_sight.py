@@ -45,8 +45,9 @@ def look_first(spec: str, file: Path, pattern: Path = Path()) -> None:
     if apart.inside:
         return
     mark, size = _mark(file, pattern)
-    if is_file(mark):
-        return
+    with contextlib.suppress(InputError):  # the folder may not be searched: it is opened again
+        if is_file(mark):
+            return
     memory = min(_MEMORY + _MEMORY_FOR_BYTE * size, _MOST_MEMORY)
     seconds = min(_SECONDS + size // _BYTES_FOR_SECOND, _MOST_SECONDS)
     try:

@@ -1,5 +1,6 @@
 """Hostile files and patterns: a tokenizer that works, or one line; no panic's text, no waiting."""
 
+import errno
 import json
 import os
 import pickle
@@ -7,9 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -227,6 +229,17 @@ def test_a_known_file_is_not_opened_apart(
     assert len(list(kept_folder("opened").iterdir())) == 2
 
 
+def denied_below(folder: Path, stat: Callable[..., os.stat_result]) -> Any:
+    """Return `Path.stat` as it is for who may not search a folder; root may."""
+
+    def asked(path: Path, **options: bool) -> os.stat_result:
+        if path.parent == folder:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **options)
+
+    return asked
+
+
 def test_a_file_is_remembered_in_the_cache_and_nowhere_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +252,8 @@ def test_a_file_is_remembered_in_the_cache_and_nowhere_else(
     mark.symlink_to(tmp_path / "elsewhere")
     load_tokenizer(str(path))
     assert not (tmp_path / "elsewhere").exists()
+    monkeypatch.setattr(Path, "stat", denied_below(kept_folder("opened"), Path.stat))
+    load_tokenizer(str(path))
 
 
 def test_a_file_larger_than_any_vocabulary_is_refused(tmp_path: Path) -> None:

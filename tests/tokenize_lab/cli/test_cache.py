@@ -70,6 +70,18 @@ def test_a_folder_that_is_a_link_stays_with_what_it_leads_to(kept: Path) -> None
     assert (kept / "elsewhere" / "a.npz").exists()
 
 
+def test_a_user_without_a_home_is_told_where_to_keep_things(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unknown(user: int) -> None:
+        raise KeyError(user)
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    for name in ("HOME", "XDG_CACHE_HOME", "TOKENIZE_LAB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    assert "home folder of this user is not known; set TOKENIZE_LAB_CACHE" in mistake("cache show")
+
+
 def test_the_first_made_go_beyond_the_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
