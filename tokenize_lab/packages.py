@@ -174,7 +174,7 @@ def kept_file(asked: PackageSpec) -> KeptFile:
     with _alone(asked):
         spec = asked if asked.version else replace(asked, version=_version_kept(asked))
         kept = _record(spec) if spec.version else None
-        if kept is None or not is_file(_data(spec) / kept.archive):
+        if kept is None or not _is_whole(spec, kept):
             spec, kept = _fetched(spec, kept)
             if not asked.version:
                 write_text(asked.folder / "version", f"{spec.version}\n")
@@ -237,6 +237,16 @@ def _file_of(spec: PackageSpec, kept: KeptPackage, archive: Path) -> str:
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return f": {', '.join(f'/{name}' for name in names[:_LISTED])}{more}" if names else ""
+
+
+def _is_whole(spec: PackageSpec, kept: KeptPackage) -> bool:
+    """Return whether the archive is there, and as it came where something is to be read from it."""
+    archive = _data(spec) / kept.archive
+    if not is_file(archive):
+        return False
+    wanted = [spec.file] if spec.file else list(kept.sha256)
+    unpacked = wanted and all(is_file(_data(spec) / "files" / name) for name in wanted)
+    return bool(unpacked) or file_sha256(archive) == kept.archive_sha256
 
 
 def _fetched(spec: PackageSpec, before: KeptPackage | None) -> tuple[PackageSpec, KeptPackage]:

