@@ -16,9 +16,10 @@ from corpora.errors import InputError, did_you_mean
 
 _SHOWN = 60  # characters of a value that is refused
 _MOST = 1_000_000  # values that a list names: tokenizers, budgets, languages
+_LARGEST = (1 << 63) - 1  # of whole numbers: tables hold no larger one, and floats have an end
 
 
-def whole(name: str, value: Any, least: float = -math.inf, most: float = math.inf) -> int:
+def whole(name: str, value: Any, least: float = -_LARGEST, most: float = _LARGEST) -> int:
     """Return a whole number from `least` to `most`; a float is none, nor is True."""
     try:
         number = operator.index(value)
@@ -88,6 +89,24 @@ def listed(name: str, value: Any) -> list[Any]:
         raise refused(name, value, "a list") from None
     if len(found) > _MOST:
         raise refused(name, value, f"a list of at most {_MOST:,}")
+    return found
+
+
+def by_name(name: str, value: str, example: str) -> dict[str, float]:
+    """Return the numbers of a text such as `eng=.6,hin=.4`, by the names before them.
+
+    Args:
+        example: of what is wanted, for the message.
+    """
+    found: dict[str, float] = {}
+    for part in filter(None, map(str.strip, value.split(","))):
+        key, _, number = map(str.strip, part.partition("="))
+        if key in found:
+            raise InputError(f"`{name}`: {key} is there twice")
+        try:
+            found[key] = float(number)
+        except ValueError as error:
+            raise InputError(f"`{name}`: {part}; give a number for each, as {example}") from error
     return found
 
 

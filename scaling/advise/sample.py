@@ -198,6 +198,8 @@ def _by_language(corpus: Corpus, language: str, *, others: bool = False) -> dict
             sizes[name] = size + sum(len(text.encode()) for text in batch.texts)
         elif not corpus.parallel:
             break
+    if language in found and same_languages(language, [ENGLISH]):
+        found[ENGLISH] = found[language]  # asked for as `eng`, say
     return found
 
 

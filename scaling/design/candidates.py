@@ -17,14 +17,14 @@ import numpy as np
 from corpora.bootstrap import DocumentBootstrap, Interval
 from corpora.corpus import Corpus
 from corpora.document import utf8_length
-from corpora.errors import InputError, did_you_mean
+from corpora.errors import InputError
 from corpora.files import write_json
 from corpora.json_file import read_object
 from scaling.design.shapes import kept_curve
 from scaling.design.text import PARITY_BPE, DesignText
 from scaling.engine.newton import Array
 from tokenize_lab.ceilings import bytes_per_piece
-from tokenize_lab.patterns import PATTERNS, pattern_named
+from tokenize_lab.patterns import PATTERNS
 from tokenize_lab.progress import ReportProgress
 from tokenize_lab.tokenizer import Tokenizer
 from tokenize_lab.tokenizer_spec import load_tokenizer
@@ -126,18 +126,17 @@ def candidates_of(
         kinds, patterns: names. wanted: bytes per token, by language.
 
     Raises:
-        InputError: a name is unknown, or nothing is left.
+        InputError: nothing is left.
     """
     kept, refused = [], []
     whole = not _capped(text, "superwords", wanted)
-    for pattern in dict.fromkeys(patterns):
-        pattern_named(pattern)
+    for pattern in patterns:
         capped = _capped(text, pattern, wanted)
         if capped:
             refused.append(RefusedSplitter(pattern, capped))
         kept += [
             Candidate(kind, pattern)
-            for kind in _known(kinds)
+            for kind in kinds
             if (whole if kind == "superbpe" else not capped)
         ]
     if not kept:
@@ -162,13 +161,6 @@ def ceilings_of(text: DesignText, candidate: Candidate) -> dict[str, float | Non
     pattern = "superwords" if candidate.kind == "superbpe" else candidate.pattern
     found = {name: bytes_per_piece(part.curve, pattern) for name, part in text.parts.items()}
     return {name: rate if np.isfinite(rate) else None for name, rate in found.items()}
-
-
-def _known(kinds: Sequence[str]) -> list[str]:
-    for kind in kinds:
-        if kind not in KINDS:
-            raise InputError(f"`kinds`: {kind}{did_you_mean(kind, KINDS)} ({', '.join(KINDS)})")
-    return list(dict.fromkeys(kinds))
 
 
 def candidate_curve(

@@ -4,17 +4,18 @@ A budget in, a tokenizer out, and what it gives each language is promised before
 checked on text that neither training nor the choice has seen.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from corpora.arguments import flag, listed, one_of, real, whole
+from corpora.arguments import flag, listed, one_of, real, refused, whole
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.files import write_json
 from corpora.json_file import read_object
+from corpora.languages import same_languages
 from corpora.locks import being_written
 from scaling.advise.advise import LARGEST_SERVED
 from scaling.advise.answer import Question
@@ -27,6 +28,7 @@ from scaling.advise.sample import embedded_parity, sample_of
 from scaling.design.candidates import (
     DEFAULT_KINDS,
     DEFAULT_PATTERNS,
+    KINDS,
     LARGEST,
     SMALLEST,
     candidate_curve,
@@ -50,8 +52,9 @@ from scaling.design.result import Design
 from scaling.design.shapes import kept_rates
 from scaling.design.text import PARITY_BPE, DesignText, check_present, read_text, weights_of
 from scaling.engine.newton import Array
-from scaling.fits.parities import given_parities
+from scaling.fits.parities import GivenParities, given_parities
 from tokenize_lab.backends.mistral import mistral_versions
+from tokenize_lab.patterns import PATTERNS
 from tokenize_lab.progress import ReportProgress, silent
 from tokenize_lab.tokenizer_spec import load_tokenizer
 from tokenize_lab.training.train import FILES, train_tokenizer
@@ -115,16 +118,16 @@ def design(
     )
     one_of("vocabularies", vocabularies, VOCABULARIES)
     whole("largest", largest, 2 * SMALLEST, LARGEST)
-    setting = setting or ("joint" if len(weights) > 1 else "monolingual")
-    asked = _asked(corpora, weights, budget, setting, given_parities(parity), flag("far", far))
+    kinds, patterns = _some("kinds", kinds, KINDS), _some("patterns", patterns, PATTERNS)
+    if setting is None:
+        setting = "joint" if len(weights) > 1 else "monolingual"
+    asked = _asked(corpora, weights, budget, setting, _parities(parity, weights), flag("far", far))
     wanted = asked.prices.wanted(budget)
     least = np.array([list(wanted.values())]), np.array([float(SMALLEST)])
     check_left(asked.prices.first(1).of(*least, budget), budget)
     with being_written(out):
         text = read_text(corpora, weights, progress)
-        found, refused_splitters = candidates_of(
-            text, listed("kinds", kinds), listed("patterns", patterns), wanted
-        )
+        found, refused_splitters = candidates_of(text, kinds, patterns, wanted)
         if vocabularies == "language":
             apart = [one for one in found if one.kind != PARITY_BPE]
             found += [one._replace(language=name) for one in apart for name in weights]
@@ -179,6 +182,24 @@ def design(
         result = Design(content)
         result.save(out)
         return result
+
+
+def _some(name: str, given: Sequence[str], known: Iterable[str]) -> list[str]:
+    """Return names that are all known, each once; at least one."""
+    found = list(dict.fromkeys(one_of(name, each, known) for each in listed(name, given)))
+    if not found:
+        raise refused(name, given, f"some of {', '.join(known)}")
+    return found
+
+
+def _parities(given: GivenParities, names: Iterable[str]) -> dict[str, float]:
+    """Return the parities given, by what the languages are called here."""
+    told = given_parities(given)
+    found = {name: told[same[0]] for name in names if (same := same_languages(name, told))}
+    if told and not found:
+        first = ", ".join([*told][:5])
+        raise InputError(f"`parity`: of {first}; the languages are {', '.join(names)}")
+    return found
 
 
 def _parity_of(language: str, corpora: Sequence[Corpus]) -> float | None:

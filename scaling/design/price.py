@@ -157,8 +157,9 @@ class MixturePrice:
         cost = forward_flops(params, rates, ids)
         mean = (cost * self.weights).sum(-1)
         served = spent.budget.served_price * spent.budget.served_bytes / TRAINING_FACTOR
-        data = spent.compute_flops / (TRAINING_FACTOR * mean) - served
-        share = data / (data + served)
+        bought = spent.compute_flops / (TRAINING_FACTOR * mean)
+        data = bought - served
+        share = data / bought
         possible = share > 0
         data = np.where(possible, data, 1.0)  # any number: the loss there is infinite
         law_flops = TRAINING_FACTOR * data[..., None] * forward_flops(params, rates, LAW_VOCABULARY)

@@ -7,12 +7,11 @@ per token are read off the second, and what is promised there is checked on the 
 """
 
 import hashlib
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from corpora.arguments import real, refused
+from corpora.arguments import by_name, real, refused, word
 from corpora.corpus import Corpus, DocumentCorpus, joined
 from corpora.document import Document, utf8_length
 from corpora.errors import InputError
@@ -24,6 +23,7 @@ PARTS = 8  # of which one is for reading rates off, one for the check, and the o
 MOST_BYTES = 256 << 20  # of a language; what comes after that is not read
 LEAST_BYTES = 200  # of a language, in each part
 SUM_TOLERANCE = 1e-6
+MOST_LANGUAGES = 1000  # each is compared with the others
 PARITY_BPE = "parity-bpe"
 
 
@@ -37,24 +37,17 @@ def weights_of(languages: str | Mapping[str, float]) -> dict[str, float]:
         InputError: it is not such a text, a weight is not positive, or they do not sum to one.
     """
     if isinstance(languages, str):
-        found: dict[str, float] = {}
-        for part in filter(None, (part.strip() for part in languages.split(","))):
-            name, _, weight = part.partition("=")
-            try:
-                value = float(weight)
-            except ValueError as error:
-                raise InputError(
-                    f"`languages`: {part}; give a weight for each, as eng=.6,hin=.2,tha=.2"
-                ) from error
-            if same_languages(name.strip(), found):
-                raise InputError(f"`languages`: {name.strip()} is there twice")
-            found[name.strip()] = value
-    elif isinstance(languages, Mapping):
-        found = {str(name): real("languages", value) for name, value in languages.items()}
-    else:
+        languages = by_name("languages", languages, "eng=.6,hin=.2,tha=.2")
+    if not isinstance(languages, Mapping):
         raise refused("languages", languages, "a weight for each language")
-    for name, value in found.items():
-        if not (value > 0 and math.isfinite(value)):
+    if len(languages) > MOST_LANGUAGES:
+        raise InputError(f"`languages`: {len(languages):,} are too many ({MOST_LANGUAGES:,})")
+    found: dict[str, float] = {}
+    for name, value in languages.items():
+        if same_languages(word("languages", name), found):
+            raise InputError(f"`languages`: {name} is there twice")
+        found[name] = real("languages", value)
+        if found[name] <= 0:
             raise InputError(f"`languages`: a weight of {value:g} for {name}; it must be over 0")
     total = sum(found.values())
     if abs(total - 1) > SUM_TOLERANCE:

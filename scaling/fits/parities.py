@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
-from corpora.arguments import real, refused
+from corpora.arguments import by_name, real, refused, word
 from corpora.errors import InputError
 from corpora.files import read_bounded
 from corpora.json_file import MOST_BYTES, parsed
@@ -28,14 +28,10 @@ def given_parities(given: GivenParities) -> dict[str, float]:
     if isinstance(given, PathLike) or (isinstance(given, str) and given.endswith(".json")):
         given = _measured(Path(given))
     elif isinstance(given, str):
-        pairs = [part.partition("=") for part in filter(None, given.split(","))]
-        try:
-            given = {name.strip(): float(value) for name, _, value in pairs}
-        except ValueError as error:
-            raise InputError(f"`parity` {given}: give numbers by language, as tha=2.6") from error
+        given = by_name("parity", given, "tha=2.6,hin_Deva=2.5")
     if not isinstance(given, Mapping):
         raise refused("parity", given, "bytes per byte of English by language")
-    found = {str(name): real("parity", value) for name, value in given.items()}
+    found = {word("parity", name): real("parity", value) for name, value in given.items()}
     for name, value in found.items():
         if value <= 0:
             raise InputError(
@@ -59,4 +55,4 @@ def _measured(path: Path) -> dict[str, float]:
         raise InputError(
             f"`parity` {path}: no parity in it; measure a corpus that is parallel to English"
         )
-    return {str(name): value for name, value in found.items()}
+    return found

@@ -47,6 +47,7 @@ def test_parity_comes_from_a_parallel_corpus_or_the_embedded_one(tmp_path: Path)
     assert sample_of(str(tmp_path), "xyz_Latn").parity == 2
     assert embedded_parity("tha_Thai") == pytest.approx(2.4, abs=0.05)
     assert embedded_parity("xyz_Latn") is None
+    assert embedded_parity("eng") == sample_of("embedded", "en").parity == 1
     with pytest.raises(InputError, match="holds no fra_Latn"):
         sample_of(str(tmp_path), "fra_Latn")
 

@@ -148,9 +148,12 @@ def test_far_beyond_the_runs_is_said(designed: tuple[Design, Path], tmp_path: Pa
         ("--compute 1e21 --languages eng=.6,xyz=.4", "xyz has no text in the corpora"),
         ("--compute 1e21 --languages eng=1 --serve 1e18", "leaves 0 of the budget for training"),
         ("--compute 1e40 --languages eng=1", "--compute 1e+40: a positive number"),
-        ("--compute 1e21 --languages eng=1 --kinds bqe", "--kinds: bqe; did you mean 'bpe'?"),
+        (
+            "--compute 1e21 --languages eng=1 --kinds bqe",
+            "--kinds: 'bqe' is unknown; did you mean 'bpe'?",
+        ),
         ("--compute 1e21 --languages eng=1 --patterns gtp4", "did you mean 'gpt4'?"),
-        ("--compute 1e21 --languages eng=1 --parity eng=x", "give numbers by language"),
+        ("--compute 1e21 --languages eng=1 --parity eng=x", "give a number for each, as tha=2.6"),
     ],
 )
 def test_bad_input_is_one_line(more: str, said: str, tmp_path: Path) -> None:

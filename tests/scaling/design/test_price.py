@@ -117,7 +117,8 @@ def test_the_budget_that_makes_up_for_a_vocabulary_does() -> None:
     assert multiplier(TWO, rates, ids, Budget(C), 0.1).tolist() == [np.inf, np.inf]
 
 
-def test_nothing_left_to_train_is_refused() -> None:
-    budget = Budget(C, 1e17)
+@pytest.mark.parametrize("price", [1e5, 1e20, 1e308])  # NumPy warned of the last two
+def test_nothing_left_to_train_is_refused(price: float) -> None:
+    budget = Budget(C, 1e17, price)
     with pytest.raises(InputError, match=r"`serve_bytes` 1e\+17: serving them leaves"):
         check_left(TWO.of(np.array([[3.0, 4.5]]), np.array([4096.0]), budget), budget)

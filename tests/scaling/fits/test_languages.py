@@ -262,7 +262,7 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
     assert "--parity l0=-2: bytes per byte of English is a positive number" in refuses(
         bare, "--parity l0=-2"
     )
-    assert "give numbers by language, as tha=2.6" in refuses(bare, "--parity l0")
+    assert "give a number for each, as tha=2.6" in refuses(bare, "--parity l0")
     negative = runs.with_columns(parity=-pl.col("parity"))
     assert "row 1: parity is -1.0, not a positive number" in refuses(negative)
     two = runs.with_columns(parity=pl.when(pl.col("compression_rate") > 4).then(3.0).otherwise(1.0))
