@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from corpora.errors import InputError
 from corpora.files import write_text
 from reports.design.answer import design_answer
@@ -174,10 +176,11 @@ def _laws(folder: Path, laws: Laws | None) -> list[Section]:
     if laws is None:
         return []
     try:
-        of_mixtures = sections_of((mixture,), laws)
-        if of_mixtures and not laws.fits:
-            return of_mixtures
-        return of_mixtures + sections_of(OF_LAWS, laws)
+        with np.errstate(all="ignore"):
+            of_mixtures = sections_of((mixture,), laws)
+            if of_mixtures and not laws.fits:
+                return of_mixtures
+            return of_mixtures + sections_of(OF_LAWS, laws)
     except (ArithmeticError, ValueError) as error:
         if isinstance(error, InputError):
             raise

@@ -17,7 +17,7 @@ import polars as pl
 
 from corpora.arguments import real, refused
 from corpora.bootstrap import bounds_text
-from corpora.errors import InputError, did_you_mean
+from corpora.errors import InputError, did_you_mean, sanitize
 from scaling.fits.downstream import predict_error
 from scaling.fits.results import Fits
 from scaling.laws.registry import asked_as, quantities
@@ -124,7 +124,7 @@ class Predictions:
             ends = f" {bounds_text(row.low, row.high, 5)}" if row.has_interval else ""
             value = "unknown" if row.value is None else f"{row.value:.5g}{ends}"
             lines.append(f"{row.quantity} at {at or 'any'}: {value} {row.unit}".rstrip())
-        return "\n".join(lines)
+        return "\n".join(map(sanitize, lines))
 
     def __repr__(self) -> str:
         count = len(self.rows)

@@ -7,7 +7,7 @@ import html
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import numpy as np
 import polars as pl
@@ -248,6 +248,17 @@ class FitResult(_Frozen):
             ]
         )
 
+    def coefficients(self, draws: int | None = None) -> Mapping[str, Array]:
+        """Return [1 + R] of each coefficient by name: its estimate, then its draws.
+
+        Args:
+            draws: R, at most; all where not given.
+        """
+        drawn = self.draws if len(self.draws) else np.empty((0, len(self.estimates)))
+        table = np.vstack([list(self.estimates.values()), drawn[:draws]])
+        named = dict(zip(self.estimates, table.T, strict=True))
+        return self.estimates.of(named) if isinstance(self.estimates, ReadEstimates) else named
+
     def frame(self) -> pl.DataFrame:
         """Return one row per coefficient: its name, estimate, interval and unit."""
         ends = [self.intervals.get(name) for name in self.estimates]
@@ -280,6 +291,25 @@ class FitResult(_Frozen):
 FIT_REMEDY = "pass one that `scaling fit --out` wrote"
 
 
+class ReadEstimates(dict[str, Any]):
+    """Coefficients of a fit that was read; asking for one that the file lacks is an `InputError`.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: Path, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self.path = path
+
+    def of(self, values: Mapping[str, Any]) -> "ReadEstimates":
+        """Return others of the same fit, as its draws."""
+        return ReadEstimates(self.path, values)
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise InputError(f"{self.path}: not a fit (estimates.{name} is missing); {FIT_REMEDY}")
+
+
 def read_fit(path: Path) -> FitResult:
     """Read a `FitResult` that `scaling fit --out` wrote.
 
@@ -299,7 +329,7 @@ def read_fit(path: Path) -> FitResult:
             f"{path}: not a fit (draws: of {found.draws.shape[1]} coefficients, not of the "
             f"{len(found.estimates)} of estimates)"
         )
-    return found
+    return found.model_copy(update={"estimates": ReadEstimates(path, found.estimates)})
 
 
 def _positive(name: str, value: Any) -> Array:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from corpora.errors import sanitize
 from scaling.advise.estimate import Estimate, apart, plain
 from scaling.advise.placement import ENGLISH, Placement
 from scaling.advise.serving import ServingAdvice
@@ -301,7 +302,8 @@ class Advice:
                 f"{point.inference_flops_per_byte:12.3g}{mark}"
             )
         lines += [*outside_notes(self.outside), *self.notes]
-        return "\n".join([*lines, "", f"Verdict: {self.verdict()}"])
+        # Names of tokenizers and of what laws were fitted to may hold anything.
+        return "\n".join(map(sanitize, [*lines, "", f"Verdict: {self.verdict()}"]))
 
     def _heading(self) -> str:
         place = f"{self.placement.language} ({self.placement.basis})"

@@ -5,6 +5,8 @@ for every draw of the language's place), so that each number carries the interva
 chain.
 """
 
+import numpy as np
+
 from corpora.errors import InputError
 from scaling.advise.allocate import params_for_cost, shape_of, vocabulary_for_rate
 from scaling.advise.answer import Advice, Question, disagreements
@@ -42,9 +44,17 @@ def answer_question(question: Question) -> Advice:
     """Return the answer to a question whose tokenizers are measured.
 
     Raises:
-        InputError: a number that cannot be, an unknown name, or a language that cannot be placed.
+        InputError: a number that cannot be, an unknown name, a language that cannot be placed, or
+            laws of the user's that tell nothing of that budget.
     """
     check(question)
+    own = (question.law1, question.law2, question.languages, question.downstream)
+    # A draw of such a law that overflows is no number, and leaves an interval out; ours do not.
+    with np.errstate(all=None if own == (None,) * 4 else "ignore"):
+        return _answer(question)
+
+
+def _answer(question: Question) -> Advice:
     laws = family_laws(question.family, question.law1, question.law2, question.language)
     if laws.law1.of_language and laws.law2.of_language:
         placement = trained(question.language, "both laws are of the language's own runs")
@@ -57,6 +67,13 @@ def answer_question(question: Question) -> Advice:
     ahead = forecast(question.compute_flops, laws, placement)
     rate = ahead.best_rate
     best = ahead.allocate(rate, ahead.vocabulary_size)
+    loss = ahead.loss(rate)
+    found = np.array([part[0] for part in (rate, best.params, best.train_bytes, loss)])
+    if not (np.isfinite(found) & (found > 0)).all():
+        raise InputError(
+            f"`laws`: those given tell no T*, N*, B* or loss of {question.compute_flops:g} FLOPs;"
+            " fit again, or leave them out"
+        )
     days = training_days(question.compute_flops, question.gpu, question.utilisation, question.gpus)
     on = f"{question.gpus} {question.gpu} at {question.utilisation:.0%} of the peak"
     best_rate = Estimate.of(rate, "bytes per token")
@@ -70,7 +87,7 @@ def answer_question(question: Question) -> Advice:
     prices = tuple(
         tokenizer_price(ahead, part, joint, errors, case) for part in question.tokenizers
     )
-    loss, serving = ahead.loss(rate), _serving(question, ahead, case, errors)
+    serving = _serving(question, ahead, case, errors)
     wanted = None if serving is None else serving.compression_rate_opt.value
     wanted = float(rate[0]) if wanted is None else wanted
     ours = {

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
-import numpy as np
-
 from corpora.errors import InputError, did_you_mean
 from scaling.advise.placement import ENGLISH
 from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP, RESIDUALS
@@ -13,7 +11,7 @@ from scaling.engine.newton import Array
 from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
-from scaling.laws.registry import Options
+from scaling.laws.registry import LAWS, Options
 from scaling.published import tables
 from scaling.published.tables import COT_LAW1_SUBWORD, COT_LAW2_SUBWORD
 from scaling.result import FitResult
@@ -24,6 +22,7 @@ DRAWS = 1000
 JOINT_DRAWS = 300
 FEWEST_DRAWS = 100  # the ends of a 95 % interval are the outermost two or three of them
 FAMILIES = ("latent", "subword")
+_LAW1 = ("B0", "alpha", "beta", "N0")
 REST_ON = (
     "an answer rests on Laws I and II: give fits of law1 and law2 of the same runs, or of languages"
 )
@@ -104,12 +103,12 @@ def _check(fit: FitResult | None, wanted: str, language: str) -> None:
             f"`{wanted}`: the fit given is of {language_of(fit)} runs, and `language`"
             f" is {language}; give a fit of {language} or of {ENGLISH}"
         )
-    if wanted == "law1":
-        return
-    if "T0" not in fit.estimates:
+    if wanted == "law2" and "T0" not in LAWS["law2"].forms.get(fit.form, ()):
         raise InputError(f"`law2`: its form {fit.form!r} has no best rate; fit another")
-    bend = "K" if "K" in fit.estimates else "F"
-    if not fit.estimates[bend] > 0:
+    needed = _LAW1 if wanted == "law1" else LAWS["law2"].forms[fit.form]
+    coefficients = [fit.estimates[name] for name in needed]  # a file may lack one
+    bend = "K" if "K" in needed else "F"
+    if wanted == "law2" and not coefficients[needed.index(bend)] > 0:
         raise InputError(
             f"`law2`: {bend} is {fit.estimates[bend]:.3g}, so no rate is best; fit more rates"
         )
@@ -118,13 +117,13 @@ def _check(fit: FitResult | None, wanted: str, language: str) -> None:
 def _given(fit: FitResult, language: str) -> SampledLaw:
     # It borrows no scatter: with too few draws it is its estimate alone.
     count = DRAWS if len(fit.draws) >= FEWEST_DRAWS else 0
-    return SampledLaw(fit, _with_estimates(fit, count), language_of(fit) == language != ENGLISH)
+    return SampledLaw(fit, fit.coefficients(count), language_of(fit) == language != ENGLISH)
 
 
 def _shipped(family: str, law: str) -> SampledLaw:
     if family == "latent":
         latent = _latent_law1() if law == "law1" else _latent_law2()
-        return SampledLaw(latent, _with_estimates(latent), False)
+        return SampledLaw(latent, latent.coefficients(DRAWS), False)
     published = COT_LAW1_SUBWORD if law == "law1" else COT_LAW2_SUBWORD
     lender = _latent_law1() if law == "law1" else _latent_law2(published.form)
     return SampledLaw(published, _borrowed(published, lender), False)
@@ -145,13 +144,13 @@ def _latent_law2(form: str = "") -> FitResult:
 def joint_law_draws() -> Draws:
     """Return [1 + `JOINT_DRAWS`] coefficients of the joint law on the shipped runs."""
     fit = fit_joint(tables.isoflop_runs(), bootstrap=CASES._replace(draws=JOINT_DRAWS))
-    return _with_estimates(fit)
+    return fit.coefficients(DRAWS)
 
 
 @cache
 def joint_law_estimate(form: str) -> Draws:
     """Return [1] coefficients of a form of the joint law on the shipped runs, without draws."""
-    return _with_estimates(fit_joint(tables.isoflop_runs(), Options(form), NO_BOOTSTRAP))
+    return fit_joint(tables.isoflop_runs(), Options(form), NO_BOOTSTRAP).coefficients()
 
 
 @cache
@@ -173,20 +172,13 @@ def joint_range(runs: Runs) -> dict[str, tuple[float, float]]:
     return {name: (float(column.min()), float(column.max())) for name, column in named.items()}
 
 
-def _with_estimates(fit: FitResult, count: int = DRAWS) -> Draws:
-    """Return each coefficient's estimate, and the first `count` of its draws after it."""
-    drawn = fit.draws if len(fit.draws) else np.empty((0, len(fit.estimates)))
-    table = np.vstack([list(fit.estimates.values()), drawn[:count]])
-    return dict(zip(fit.estimates, table.T, strict=True))
-
-
 def _borrowed(fit: FitResult, lender: FitResult) -> Draws:
     """Return the fit's estimates, moved as the lender's draws move.
 
     Exponents and floors move by as much, amplitudes by as large a factor: so what the coefficients
     predict together moves as the lender's prediction does.
     """
-    draws = _with_estimates(lender)
+    draws = lender.coefficients(DRAWS)
     moved = {}
     for name, value in fit.estimates.items():
         centre, column = lender.estimates[name], draws[name]

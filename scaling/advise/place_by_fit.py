@@ -13,8 +13,7 @@ import numpy as np
 
 from corpora.errors import InputError
 from corpora.languages import same_languages
-from scaling.advise.placement import ENGLISH, Placement, place_language, trained
-from scaling.engine.newton import Array
+from scaling.advise.placement import ENGLISH, Placement, check_parity, place_language, trained
 from scaling.laws.languages import (
     LOSS,
     POOLED,
@@ -55,6 +54,7 @@ def place_by_fit(
         InputError: the fit is of another law, failed, or has no English; or the language is not in
             it and no parity is given.
     """
+    check_parity(parity)
     if fit.law != LAW:
         raise InputError(f"`languages`: the fit given is of {fit.law}; give one of the law {LAW}")
     names = languages_of(fit.estimates)
@@ -97,13 +97,17 @@ def place_by_fit(
 def _ratio(
     fit: FitResult, outcome: str, english: str, name: str | None, parity: float | None
 ) -> _Ratio:
-    table = np.vstack([list(fit.estimates.values()), *([fit.draws] if len(fit.draws) else [])])
-    columns: dict[str, Array] = dict(zip(fit.estimates, table.T, strict=True))
+    columns = fit.coefficients()
     if name is not None:
         ours = columns[POOLED.format(outcome, name)]
     else:
         ours = pooled(columns, np.array(parity), outcome)
     logs = np.log(ours / columns[POOLED.format(outcome, english)])
+    if not np.isfinite(logs[0]):
+        raise InputError(
+            f"`languages`: the fit tells no {_SAID[outcome]} of {name or 'that parity'} over that"
+            f" of {english}; fit again"
+        )
     spread = 0.0
     if len(logs) > 1:
         low, high = np.percentile(logs[1:], [2.5, 97.5])
@@ -125,7 +129,7 @@ def _said(
         f"{language} has no runs among {of}: its parity {parity:.3g} puts it on the line through"
         f" them, as unsure as languages differ (tau {fit.estimates[TAU.format(RATE)]:.2g}); {every}"
     )
-    low, high = fit.data_range["parity"]
+    low, high = fit.data_range.get("parity", (-np.inf, np.inf))
     if parity is None or low <= parity <= high:
         return LINE_BASIS, note, ""
     beyond = f"parity {parity:.3g} lies beyond the languages fitted, {low:.3g} to {high:.3g}:"

@@ -23,6 +23,7 @@ from scaling.published import tables
 ENGLISH = "eng_Latn"
 BUDGET = 1e20  # at which the languages were trained
 COLUMNS = ("compression_rate_opt", "bytes_per_param_opt", "bits_per_byte")
+LEAST_PARITY, MOST_PARITY = 0.01, 100.0
 
 
 class Placement(NamedTuple):
@@ -75,6 +76,18 @@ def trained_code(language: str) -> str | None:
     return next(same, None)
 
 
+def check_parity(parity: float | None) -> None:
+    """Refuse a parity that no language can have.
+
+    Raises:
+        InputError: it is below `LEAST_PARITY`, above `MOST_PARITY` or no number.
+    """
+    if parity is not None and not LEAST_PARITY <= parity <= MOST_PARITY:
+        raise InputError(
+            f"`parity` {parity:g}: bytes per byte of English, {LEAST_PARITY:g} to {MOST_PARITY:g}"
+        )
+
+
 def place_language(
     language: str, parity: float | None = None, setting: str = "monolingual"
 ) -> Placement:
@@ -86,14 +99,13 @@ def place_language(
         setting: `monolingual`, or `joint` for one model of many languages.
 
     Raises:
-        InputError: the language was not trained and no parity is given, or parity is not positive.
+        InputError: the language was not trained and no parity is given, or it cannot be.
     """
     languages = tables.table(tables.LANGUAGES)
     rows = {row["language"]: row for row in languages.filter(setting=setting).iter_rows(named=True)}
     if not rows:
         raise InputError(f"`setting` {setting!r} is unknown: monolingual or joint")
-    if parity is not None and not (parity > 0 and math.isfinite(parity)):
-        raise InputError(f"`parity` {parity:g}: bytes per byte of English is a positive number")
+    check_parity(parity)
     if language == ENGLISH and setting == "monolingual":
         return trained(language, "the laws are of English runs", 1.0)
     # One model of many languages is placed against English on its own, where the laws are.

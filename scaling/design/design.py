@@ -17,7 +17,7 @@ from corpora.files import write_json
 from corpora.json_file import read_object
 from corpora.languages import same_languages
 from corpora.locks import being_written
-from scaling.advise.advise import LARGEST_SERVED
+from scaling.advise.advise import DEAREST_SERVED, LARGEST_SERVED
 from scaling.advise.answer import Question
 from scaling.advise.bounds import check, extrapolation
 from scaling.advise.estimate import Estimate
@@ -110,7 +110,7 @@ def design(
     budget = Budget(
         real("compute_flops", compute_flops),
         real("serve_bytes", serve_bytes, 0, LARGEST_SERVED),
-        real("serve_price", serve_price, 0),
+        real("serve_price", serve_price, 0, DEAREST_SERVED),
     )
     constraints = Constraints(
         None if max_vocab is None else whole("max_vocab", max_vocab, SMALLEST),
@@ -119,6 +119,8 @@ def design(
     one_of("vocabularies", vocabularies, VOCABULARIES)
     whole("largest", largest, 2 * SMALLEST, LARGEST)
     kinds, patterns = _some("kinds", kinds, KINDS), _some("patterns", patterns, PATTERNS)
+    if vocabularies == "language" and kinds == [PARITY_BPE]:
+        raise InputError(f"`kinds`: {PARITY_BPE} is one vocabulary of all languages; add another")
     if setting is None:
         setting = "joint" if len(weights) > 1 else "monolingual"
     asked = _asked(corpora, weights, budget, setting, _parities(parity, weights), flag("far", far))

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from corpora.arguments import path
+from corpora.errors import sanitize
 from corpora.files import write_json
 from corpora.json_file import read_object
 from scaling.design.shapes import REMEDY, checked_design
@@ -71,7 +72,7 @@ class Design(dict[str, Any]):
 
     def summary(self) -> str:
         """Return the answer as text."""
-        return "\n".join(self._lines())
+        return "\n".join(map(sanitize, self._lines()))
 
     def _lines(self) -> Iterator[str]:
         best, budget = self["best"], self["budget"]

@@ -78,6 +78,7 @@ def _refuse_guessing(runs: Runs, residuals: Array, wrong: Array) -> None:
         )
 
 
+@np.errstate(all="ignore")  # as `FitResult.predict`
 def predict_error(
     upstream: FitResult, name: str, downstream: FitResult, **inputs: float
 ) -> Prediction:
@@ -113,9 +114,7 @@ def error_draws(loss: Array, downstream: FitResult) -> Array:
     which they were drawn; the shorter sequence ends it.
     """
     count = min(len(loss) - 1, len(downstream.draws))
-    table = np.array([list(downstream.estimates.values()), *downstream.draws[:count]])
-    columns = dict(zip(downstream.estimates, table.T, strict=True))
-    return error(columns, loss[: 1 + count])
+    return error(downstream.coefficients(count), loss[: 1 + count])
 
 
 def check_unit(downstream: FitResult, unit: str) -> None:

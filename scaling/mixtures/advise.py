@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from corpora.arguments import real, refused
-from corpora.errors import InputError, did_you_mean
+from corpora.errors import InputError, did_you_mean, sanitize
 from scaling.engine.stored import ends_of
 from scaling.mixtures.arms import apart_lines, arms_apart
 from scaling.mixtures.design import epoch_caps, share_caps
@@ -96,7 +96,7 @@ class MixtureAdvice:
             lines += [f"{found.severity}: {found.name}: {found.message}" for found in arm.findings]
         for apart in self.law.apart:
             lines += ["", *apart_lines(self.law, apart)]
-        return "\n".join(lines)
+        return "\n".join(map(sanitize, lines))
 
 
 def advise_mixture(

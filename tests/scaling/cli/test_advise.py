@@ -61,3 +61,14 @@ def test_text_that_a_tokenizer_loses_is_warned_of(tmp_path: Path) -> None:
     said = "57.1% of this text's bytes are in none of its tokens"
     assert f"warning: words: {said}" in done.stderr and said in done.stdout
     assert answer(line)["tokenizers"][0]["note"].startswith(said)
+
+
+def test_a_name_that_is_an_escape_code_is_spelt_out() -> None:
+    done = command("scaling advise --compute 1e21 --bytes-per-token", "\x1b[31m=4")
+    assert done.exit_code == 0 and "\\x1b[31m: 4 bytes per token" in done.stdout
+
+
+def test_what_serving_costs_has_an_end() -> None:
+    """A price of 1e308 took a minute of overflows."""
+    said = mistake("scaling advise --compute 1e21 --serve-bytes 1e11 --serve-price 1e308")
+    assert said.endswith("--serve-price: 1e+308; must be at most 1,000,000.0")

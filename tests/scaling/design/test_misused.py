@@ -48,6 +48,12 @@ def test_weights_of_what_is_no_language(languages: Mapping[str, float]) -> None:
         weights_of(languages)
 
 
+def test_serving_of_any_price_and_no_vocabulary_to_cut(tmp_path: Path) -> None:
+    assert "`serve_price`" in refused(tmp_path, serve_price=1e20)
+    told = {"kinds": "parity-bpe", "vocabularies": "language"}
+    assert "`kinds`: parity-bpe is one vocabulary of all" in refused(tmp_path, **told)
+
+
 def test_no_number_is_beyond_those_that_a_float_holds(tmp_path: Path) -> None:
     for name in ("max_vocab", "largest"):
         assert f"`{name}`" in refused(tmp_path, **{name: 10**400})

@@ -1,0 +1,93 @@
+"""Fits that are read from files which lack a coefficient, or have one that cannot be."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import tokenize_lab as tl
+from corpora.errors import InputError
+from reports.build import build_report
+from scaling.advise.answer import Advice
+from scaling.published import tables
+from scaling.result import FitResult, read_fit
+
+LINES = {
+    "language": ["eng", "fra", "vie", "arb", "rus", "hin"],
+    "parity": [1.0, 1.2, 1.4, 1.6, 2.0, 2.6],
+    "compression_rate_opt": [3.71, 4.16, 5.11, 4.58, 5.67, 8.09],
+}
+# Of each law, coefficients to lose; an answer needs all of them.
+LAWS = {
+    "law1": ("B0", "alpha", "beta", "N0"),
+    "law2": ("gamma", "L0", "E", "F", "T0"),
+    "languages": tuple(f"compression_rate_{end}" for end in ("at_1", "tau", "new")),
+    "downstream": ("eps", "k", "gamma"),
+}
+
+
+@pytest.fixture(scope="module")
+def fits() -> dict[str, FitResult]:
+    losses = [0.7 + 0.05 * n for n in range(12)]
+    wrong = [0.9 - 0.9 * 2.7 ** (-1.5 * loss) + 0.004 * (n % 3) for n, loss in enumerate(losses)]
+    of: dict[str, Any] = {
+        "law1": tables.isoflop_runs(),
+        "law2": tables.optima(),
+        "languages": pl.DataFrame(LINES),
+        "downstream": pl.DataFrame({"bits_per_byte": losses, "error": wrong}),
+    }
+    return {law: tl.fit(runs, law, draws=0).only for law, runs in of.items()}
+
+
+def written(fit: FitResult, path: Path, **changes: Any) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({**json.loads(fit.to_json()), **changes}), "utf-8")
+    return path
+
+
+def asked(law: str, path: Path) -> Advice:
+    """Return advice by the fit of a file, for a language that none is of."""
+    told: dict[str, Any] = {"downstream": path} if law == "downstream" else {"laws": read_fit(path)}
+    return tl.advise(1e21, "tel_Telu", parity=1.9, **told)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_coefficient_that_is_missing_is_named(
+    fits: dict[str, FitResult], law: str, tmp_path: Path
+) -> None:
+    """Draws that do not fit the estimates were seen; a fit without draws was a `KeyError`."""
+    fit = fits[law]
+    for name in LAWS[law]:
+        rest = {key: value for key, value in fit.estimates.items() if key != name}
+        path = written(fit, tmp_path / "laws" / f"{law}.json", estimates=rest)
+        with pytest.raises(InputError, match=rf"not a fit \(estimates.{name} is missing\)"):
+            asked(law, path)
+    with contextlib.suppress(InputError):
+        build_report(tmp_path)
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("value", [-1.5, 0, 1e99])
+def test_a_coefficient_that_cannot_be_gives_no_warning(
+    fits: dict[str, FitResult], law: str, value: float, tmp_path: Path
+) -> None:
+    fit = fits[law]
+    for name in LAWS[law]:
+        estimates = {**fit.estimates, name: value}
+        path = written(fit, tmp_path / "laws" / f"{law}.json", estimates=estimates)
+        with contextlib.suppress(InputError):
+            asked(law, path)
+
+
+def test_a_range_that_is_missing_bounds_nothing(fits: dict[str, FitResult], tmp_path: Path) -> None:
+    path = written(fits["languages"], tmp_path / "laws" / "languages.json", data_range={})
+    assert asked("languages", path).placement.basis == "line"
+
+
+@pytest.mark.parametrize("parity", [1e-320, 1e-300, 1e300])
+def test_no_language_has_such_a_parity(parity: float) -> None:
+    with pytest.raises(InputError, match=r"`parity` .*: bytes per byte of English, 0\.01 to 100"):
+        tl.advise(1e21, "tel_Telu", parity=parity)
