@@ -17,7 +17,16 @@ ASKED = {
     "corpus": "embedded:eng_Latn,deu_Latn", "languages": "eng=.6,deu=.4", "compute_flops": 1e21,
     "largest": 1024,
 }  # fmt: skip
-NO_NAMES = (None, 5, [None], [["bpe"]], [{}], [np.arange(3)], [pl.Series(["bpe"])], [b"bpe"])
+NO_NAMES: tuple[Any, ...] = (
+    None,
+    5,
+    [None],
+    [["bpe"]],
+    [{}],
+    [np.arange(3)],
+    [pl.Series(["bpe"])],
+    [b"bpe"],
+)
 
 
 def refused(out: Path, **changes: Any) -> str:
