@@ -8,7 +8,7 @@ import itertools
 import math
 import operator
 from collections.abc import Iterable, Sequence
-from os import PathLike, fspath
+from os import PathLike, fsencode, fspath
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -32,8 +32,11 @@ def whole(name: str, value: Any, least: float = -_LARGEST, most: float = _LARGES
 
 def real(name: str, value: Any, least: float = -math.inf, most: float = math.inf) -> float:
     """Return a finite number from `least` to `most`; a text that looks like one is none."""
-    several = getattr(value, "shape", ()) != ()  # NumPy warns of those that hold one number
-    if isinstance(value, str | bytes | bool) or several or not hasattr(value, "__float__"):
+    if isinstance(value, str | bytes | bool) or not hasattr(value, "__float__"):
+        raise refused(name, value, "a number")
+    # NumPy makes a float of truth, of complex numbers, of masked ones and, warning, of a list.
+    kind = getattr(getattr(value, "dtype", None), "kind", "f")
+    if kind not in "iuf" or getattr(value, "shape", ()) != () or hasattr(value, "mask"):
         raise refused(name, value, "a number")
     try:
         number = float(value)
@@ -124,7 +127,12 @@ def single(name: str, values: Sequence[Any]) -> Any:
 
 def path(name: str, value: str | PathLike[str]) -> Path:
     """Return a path."""
-    if not isinstance(value, str | PathLike) or not fspath(value):
+    try:
+        text = fspath(value) if isinstance(value, str | PathLike) else ""
+        written = isinstance(text, str) and "\0" not in text and fsencode(text)
+    except (TypeError, UnicodeEncodeError):
+        written = b""
+    if not written:
         raise refused(name, value, "a path")
     return Path(value)
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
 
-from corpora.errors import InputError
+from corpora.errors import InputError, is_present
 from corpora.files import new_beside, removed
 
 OUTPUT_LOCK = ".lock"
@@ -155,7 +155,7 @@ def being_written(folder: Path, argument: str = "out") -> Iterator[None]:
     if place in _own.get():
         yield
         return
-    new = not folder.exists()
+    new = not is_present(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle, probe = new_beside(folder / OUTPUT_LOCK)

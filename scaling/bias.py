@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from corpora.arguments import refused
 from corpora.errors import InputError
 from scaling.engine.bootstrap import NO_BOOTSTRAP
 from scaling.engine.newton import Array
@@ -90,6 +91,8 @@ def bias_of(
             f"`bias`: {fits.law} is fitted to the runs themselves; it is told of what rests on"
             f" minima found before ({', '.join(STAGED)})"
         )
+    if by is not None and not isinstance(by, FitResult):
+        raise refused("by", by, "a fit of the joint law")
     if by is not None and by.law != "joint":
         raise InputError(f"`bias`: losses of the joint law are put in, and a fit of {by.law} given")
     told = {**options, "intervals": "none", "draws": 0}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.arguments import word
-from corpora.errors import InputError
+from corpora.errors import InputError, is_file
 from scaling.engine.bootstrap import NO_BOOTSTRAP
 from scaling.engine.newton import Array
 from scaling.fits import joint
@@ -168,7 +168,7 @@ def compare_with(
             given[f"fit {number}"] = name.only if isinstance(name, Fits) else name
             continue
         name = word("others", name)
-        if name in PUBLISHED or Path(name).is_file():
+        if name in PUBLISHED or is_file(Path(name)):
             given[name] = PUBLISHED[name] if name in PUBLISHED else read_fit(Path(name))
         else:
             law, _, form = name.partition(":")

@@ -134,7 +134,8 @@ def _polars(source: object) -> pl.DataFrame:
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(source, pandas.DataFrame):
         return _from_pandas(source)
-    if isinstance(source, ArrowFrame):
+    column = pandas is not None and isinstance(source, pandas.Series)
+    if isinstance(source, ArrowFrame) and not column:
         return pl.DataFrame(source)
     raise InputError(
         f"`runs`: a {type(source).__name__}, not a table; give a path or a data frame of polars or"

@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from os import PathLike
-from pathlib import Path
 from typing import Any, NamedTuple, overload
 
 import numpy as np
 import polars as pl
 
-from corpora.arguments import real, refused
+from corpora.arguments import path, real, refused
 from corpora.bootstrap import bounds_text
-from corpora.errors import InputError, did_you_mean, sanitize
+from corpora.errors import InputError, did_you_mean, sanitize, status
 from scaling.fits.downstream import predict_error
 from scaling.fits.results import Fits
 from scaling.laws.registry import asked_as, quantities
@@ -186,7 +185,21 @@ def predict(
             one that decides nothing without another.
     """
     mixture = mixture_law(fit)
+    named: dict[str, float | Sequence[float] | None] = {
+        "compute_flops": compute_flops,
+        "compression_rate": compression_rate,
+        "params": params,
+        "train_bytes": train_bytes,
+        "tokens": tokens,
+        **others,
+    }
     if mixture is not None and table is not None:
+        beside = [name for name, values in named.items() if values is not None]
+        if beside or downstream is not None:
+            raise InputError(
+                f"`{[*beside, 'downstream'][0]}`: a mixture law predicts the mixtures of a table,"
+                " and nothing else"
+            )
         return predict_table(mixture, table)
     if mixture is not None or table is not None:
         raise InputError(
@@ -194,18 +207,7 @@ def predict(
             " other law does"
         )
     found = given_fit(fit)
-    named: dict[str, float | Sequence[float] | None] = {
-        "compute_flops": compute_flops,
-        "compression_rate": compression_rate,
-        "params": params,
-        "train_bytes": train_bytes,
-        "tokens": tokens,
-    }
-    given = {
-        name: _values(name, values)
-        for name, values in {**named, **others}.items()
-        if values is not None
-    }
+    given = {name: _values(name, values) for name, values in named.items() if values is not None}
     known = quantities(found.law)
     taken = dict.fromkeys(name for quantity in known.values() for name in quantity.inputs)
     if "train_bytes" in given and "train_bytes" not in taken and "bytes" in taken:
@@ -281,14 +283,15 @@ def given_fit(fit: GivenFit) -> FitResult:
         return fit.only
     if not isinstance(fit, str | PathLike):
         raise refused("fit", fit, "what `fit` returns, its file, or a published name")
-    if str(fit) in PUBLISHED and not Path(fit).exists():
-        return PUBLISHED[str(fit)]
-    if not Path(fit).exists():
-        raise InputError(
-            f"{fit}: no such file, and no published fit{did_you_mean(str(fit), PUBLISHED)}"
-            " (`scaling fit --out DIR` writes DIR/laws/LAW.json)"
-        )
-    return read_fit(Path(fit))
+    file = path("fit", fit)
+    if status(file) is not None:
+        return read_fit(file)
+    if str(file) in PUBLISHED:
+        return PUBLISHED[str(file)]
+    raise InputError(
+        f"{file}: no such file, and no published fit{did_you_mean(str(file), PUBLISHED)}"
+        " (`scaling fit --out DIR` writes DIR/laws/LAW.json)"
+    )
 
 
 def _values(name: str, values: object) -> list[float]:

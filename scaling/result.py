@@ -7,7 +7,7 @@ import html
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -24,6 +24,7 @@ from scaling.engine.stored import (
     Finite,
     FittedRange,
     Level,
+    ReadEstimates,
     StoredInterval,
     StoredNumber,
 )
@@ -291,25 +292,6 @@ class FitResult(_Frozen):
 FIT_REMEDY = "pass one that `scaling fit --out` wrote"
 
 
-class ReadEstimates(dict[str, Any]):
-    """Coefficients of a fit that was read; asking for one that the file lacks is an `InputError`.
-
-    Attributes:
-        path: the file.
-    """
-
-    def __init__(self, path: Path, values: Mapping[str, Any]) -> None:
-        super().__init__(values)
-        self.path = path
-
-    def of(self, values: Mapping[str, Any]) -> "ReadEstimates":
-        """Return others of the same fit, as its draws."""
-        return ReadEstimates(self.path, values)
-
-    def __missing__(self, name: str) -> NoReturn:
-        raise InputError(f"{self.path}: not a fit (estimates.{name} is missing); {FIT_REMEDY}")
-
-
 def read_fit(path: Path) -> FitResult:
     """Read a `FitResult` that `scaling fit --out` wrote.
 
@@ -335,7 +317,8 @@ def read_fit(path: Path) -> FitResult:
 def _positive(name: str, value: Any) -> Array:
     """Return an input of a law, or arrays of it; a text that looks like a number is none."""
     try:
-        if np.asarray(value).dtype.kind not in "iufO":
+        masked = isinstance(value, np.ma.MaskedArray | range | bytearray | memoryview)
+        if masked or np.asarray(value).dtype.kind not in "iufO":
             raise TypeError
         values = np.asarray(value, np.float64)
     except (TypeError, ValueError, OverflowError):

@@ -20,6 +20,7 @@ from tokenize_lab.vocabulary_curves.job import VocabCurves
 # Fits of Law I, Law II and languages, or some: as they are, several, or by the law's name.
 GivenLaws = FitResult | Fits | Iterable[FitResult | Fits] | Mapping[str, FitResult | Fits] | None
 LARGEST_SERVED = 1e24  # bytes
+WORST_REACHED = 8.0  # bits per byte: those of any text without a model
 DEAREST_SERVED = 1e6  # of a FLOP of serving over one of training
 
 
@@ -109,7 +110,7 @@ def advise(
             serve_bytes=real("serve_bytes", serve_bytes, 0, LARGEST_SERVED),
             serve_price=real("serve_price", serve_price, 0, DEAREST_SERVED),
             serve_bytes_per_pass=_per_pass(serve_bytes_per_pass),
-            reach=None if reach is None else real("reach", reach, 0),
+            reach=None if reach is None else real("reach", reach, 0, WORST_REACHED),
             downstream=None if downstream is None else given_fit(downstream),
         )
     )

@@ -10,7 +10,7 @@ from numbers import Real
 from os import PathLike, fspath
 from typing import Any, NamedTuple, cast
 
-from corpora.arguments import real, refused, whole
+from corpora.arguments import real, refused, whole, word
 from corpora.corpus import Corpus, Texts, corpus_of
 from corpora.errors import InputError
 from corpora.languages import same_languages
@@ -156,7 +156,7 @@ def sample_of(source: str | PathLike[str] | Corpus | Texts, language: str) -> Sa
         corpus = cast(Corpus, source)
     elif isinstance(source, Mapping) and not same_languages(language, map(str, source)):
         raise InputError(f"`corpus`: has no {language}, but {', '.join(map(str, source))}")
-    elif not isinstance(source, Iterable):
+    elif not isinstance(source, Iterable) or hasattr(type(source), "columns"):
         raise refused("corpus", source, "a list of strings, a path or a name")
     else:
         corpus = corpus_of(source, language=language)
@@ -218,7 +218,8 @@ def _measured(fields: tuple[Any, ...]) -> MeasuredTokenizer:
     try:
         name, rate, size, lost = MeasuredTokenizer(*fields)
         known_size = None if size is None else whole("tokenizers", size)
-        return MeasuredTokenizer(str(name), float(rate), known_size, float(lost))
+        given = word("tokenizers", name), real("tokenizers", rate)
+        return MeasuredTokenizer(*given, known_size, real("tokenizers", lost))
     except (TypeError, ValueError) as error:
         raise InputError(
             f"`tokenizers`: {fields}; give a name, bytes per token and, if known, a vocabulary size"

@@ -38,21 +38,35 @@ class FlopsFamily(StrEnum):
     SUPERBPE = "superbpe"
 
 
+_LARGEST = 1 << 48  # of a shape; its FLOPs are floats, which have an end
+
+
 def flops(
     family: Annotated[FlopsFamily, typer.Option(help="kind of model")],
-    layers: Annotated[int, typer.Option(min=1, help="global layers L; the paper's d is 128 L")],
+    layers: Annotated[
+        int, typer.Option(min=1, max=_LARGEST, help="global layers L; the paper's d is 128 L")
+    ],
     compression_rate: Annotated[float, typer.Option(help="T, bytes per token or patch")],
     dim: Annotated[
-        int | None, how_option(min=1, help="d of a micro shape", show_default="128 L")
+        int | None, how_option(min=1, max=_LARGEST, help="d of a micro shape", show_default="128 L")
     ] = None,
-    local_layers: Annotated[int, how_option(min=1, help="l of a micro blt (with --dim)")] = 1,
-    local_dim: Annotated[int, how_option(min=1, help="h of a micro blt (with --dim)")] = 128,
-    cross_factor: Annotated[int, how_option(min=1, help="k of a micro blt (with --dim)")] = 2,
+    local_layers: Annotated[
+        int, how_option(min=1, max=_LARGEST, help="l of a micro blt (with --dim)")
+    ] = 1,
+    local_dim: Annotated[
+        int, how_option(min=1, max=_LARGEST, help="h of a micro blt (with --dim)")
+    ] = 128,
+    cross_factor: Annotated[
+        int, how_option(min=1, max=_LARGEST, help="k of a micro blt (with --dim)")
+    ] = 2,
     vocabulary_size: Annotated[
-        int | None, typer.Option(min=1, help="V of a subword model", show_default="the paper's")
+        int | None,
+        typer.Option(min=1, max=_LARGEST, help="V of a subword model", show_default="the paper's"),
     ] = None,
-    context_bytes: Annotated[int, how_option(min=1, help="attention context")] = 8192,
-    window_bytes: Annotated[int, how_option(min=1, help="local attention window")] = 512,
+    context_bytes: Annotated[int, how_option(min=1, max=_LARGEST, help="attention context")] = 8192,
+    window_bytes: Annotated[
+        int, how_option(min=1, max=_LARGEST, help="local attention window")
+    ] = 512,
     convention: Annotated[str, how_option(help="what counts as a FLOP")] = "full",
     compute: Annotated[
         float | None, typer.Option(help="budget C, to print the bytes it trains on")

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import numpy as np
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
 
 from corpora.bootstrap import Interval
+from corpora.errors import InputError
 from corpora.json_file import is_number
 from scaling.engine.newton import Array
 
@@ -68,3 +70,22 @@ DrawTable = Annotated[Array, PlainValidator(_finite_table), PlainSerializer(np.n
 # In a file, an interval is an object of two numbers; an end that is open is null.
 StoredInterval = Annotated[Interval, PlainValidator(_read_ends), PlainSerializer(_stored_ends)]
 FittedRange = Annotated[tuple[Finite, Finite], AfterValidator(_in_order)]
+
+
+class ReadEstimates(dict[str, Any]):
+    """Coefficients of a fit that was read; asking for one that the file lacks is an `InputError`.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: Path, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self.path = path
+
+    def of(self, values: Mapping[str, Any]) -> "ReadEstimates":
+        """Return others of the same fit, as its draws."""
+        return ReadEstimates(self.path, values)
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise InputError(f"{self.path}: not a fit (estimates.{name} is missing); fit again")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from corpora.arguments import one_of, real, refused, whole
+from corpora.arguments import has_values, listed, one_of, real, refused, text, whole
 from corpora.errors import InputError, did_you_mean, is_present
 from scaling.complete import last_rows
 from scaling.engine.bootstrap import DRAWS, RESAMPLING, SEED, Bootstrap
@@ -88,11 +88,12 @@ def fit(
     one_of("minima", minima, MINIMA)
     draws, seed = whole("draws", draws, 0, MOST_DRAWS), whole("seed", seed, 0)
     level = real("level", level, *LEVELS)
-    asked = () if budget is None else np.atleast_1d(np.asarray(budget, object))
-    budgets = [real("budget", compute, 0) for compute in asked]
+    several = listed("budget", budget) if has_values(budget) else [budget]
+    budgets = [] if budget is None else [real("budget", compute, 0) for compute in several]
     up_to = None if up_to is None else real("up_to", up_to, 0)
     irreducible = None if irreducible is None else real("irreducible", irreducible)
-    kind = one_of("intervals", intervals, INTERVALS) if intervals else declared.resampling
+    kind = text("intervals", intervals) or declared.resampling
+    one_of("intervals", kind, INTERVALS)
     if kind in ("hessian", "profile") and not declared.one_stage:
         offered = ", ".join(name for name in LAWS if LAWS[name].one_stage)
         raise InputError(
@@ -107,6 +108,8 @@ def fit(
     chance = None if chance is None else real("chance", chance, 0, 1)
     of_base = None if base is None else _base(base)
     parities = given_parities(parity) or None
+    if not isinstance(target, str | Mapping | None):
+        raise refused("target", target, "a language, or a mapping of languages to weights")
     options = Options(form, minima, irreducible, of_base, chance, parities, target)
     for name, value in options._asdict().items():
         if name not in ("form", *declared.takes) and value != Options._field_defaults[name]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
-from corpora.arguments import by_name, real, refused, word
-from corpora.errors import InputError
+from corpora.arguments import by_name, path, real, refused, word
+from corpora.errors import InputError, is_file
 from corpora.files import read_bounded
 from corpora.json_file import MOST_BYTES, parsed
 
@@ -26,7 +26,7 @@ def given_parities(given: GivenParities) -> dict[str, float]:
     if given is None:
         return {}
     if isinstance(given, PathLike) or (isinstance(given, str) and given.endswith(".json")):
-        given = _measured(Path(given))
+        given = _measured(path("parity", given))
     elif isinstance(given, str):
         given = by_name("parity", given, "tha=2.6,hin_Deva=2.5")
     if not isinstance(given, Mapping):
@@ -40,19 +40,21 @@ def given_parities(given: GivenParities) -> dict[str, float]:
     return found
 
 
-def _measured(path: Path) -> dict[str, float]:
-    if not path.is_file():
-        raise InputError(f"`parity` {path}: no such file; `measure --json > {path}` writes one")
-    content = read_bounded(path, MOST_BYTES)
+def _measured(file: Path) -> dict[str, float]:
+    """Return the parity of each language that rows of a measurement tell, checked by the caller."""
+
+    if not is_file(file):
+        raise InputError(f"`parity` {file}: no such file; `measure --json > {file}` writes one")
+    content = read_bounded(file, MOST_BYTES)
     try:
         rows = parsed(content)
         found = {row["language"]: row["parity"] for row in rows if row["parity"] is not None}
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(
-            f"`parity` {path}: not what `measure --json` prints ({type(error).__name__})"
+            f"`parity` {file}: not what `measure --json` prints ({type(error).__name__})"
         ) from error
     if not found:
         raise InputError(
-            f"`parity` {path}: no parity in it; measure a corpus that is parallel to English"
+            f"`parity` {file}: no parity in it; measure a corpus that is parallel to English"
         )
     return found

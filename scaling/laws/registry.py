@@ -8,6 +8,7 @@ read for help alone, so it names what is heavy as `module:name` instead of impor
 from importlib import import_module
 from typing import Any
 
+from corpora.arguments import text
 from corpora.errors import InputError, did_you_mean
 from scaling.laws.declared import (
     BITS,
@@ -304,7 +305,7 @@ def form_of(law: str, form: str) -> str:
         InputError: the law has no such form.
     """
     forms = LAWS[law].forms
-    if form and (not isinstance(form, str) or form not in forms):
+    if text("form", form) and form not in forms:
         has = ", ".join(forms) or "none"
         raise InputError(f"{law} has no form {form!r}{did_you_mean(form, forms)} ({has})")
     return form or LAWS[law].default

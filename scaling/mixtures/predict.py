@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from corpora.errors import InputError, did_you_mean
+from corpora.arguments import path
+from corpora.errors import InputError, did_you_mean, is_file
 from scaling.load_table import LoadedTable, RunsSource, load_table
 from scaling.mixtures.regressions import rank_correlation
 from scaling.mixtures.result import MixtureLaw, read_mixture
@@ -27,7 +28,7 @@ def mixture_law(fit: object) -> MixtureLaw | None:
     fits = getattr(fit, "fits", fit)  # as `tl.fit` hands them on
     if isinstance(fits, MixtureFits):
         return fits.mixture
-    if isinstance(fit, str | PathLike) and Path(fit).is_file():
+    if isinstance(fit, str | PathLike) and is_file(path("fit", fit)):
         return read_mixture(Path(fit))
     return None
 

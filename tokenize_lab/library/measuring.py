@@ -5,7 +5,7 @@ What a program has at hand, as corpora: strings, paths, names, corpora of its ow
 
 import warnings
 from collections.abc import Iterable, Mapping
-from os import PathLike, fspath
+from os import PathLike
 from os.path import exists
 from typing import Any, cast
 
@@ -55,7 +55,7 @@ def corpora_of(
         if parallel is None:
             parallel = len(documents) > 1 and len({len(d) for d in documents.values()}) == 1
         return [corpus_of(documents, parallel=parallel)]
-    if hasattr(text, "columns"):
+    if hasattr(type(text), "columns"):
         kind = type(text).__name__
         raise InputError(f'`text`: a {kind}; give the column that has it, as frame["text"]')
     if not has_values(text):
@@ -76,7 +76,8 @@ def corpora_of(
 
 def _opened(spec: str | PathLike[str], language: str | None, parallel: bool | None) -> Corpus:
     try:
-        return open_corpus(fspath(spec), language=language, parallel=parallel)
+        name = spec if isinstance(spec, str) else str(arguments.path("text", spec))
+        return open_corpus(name, language=language, parallel=parallel)
     except InputError as error:
         if isinstance(spec, str) and any(c.isspace() for c in spec):
             raise InputError(f"{error}; text itself is given in a list: [text]") from error

@@ -29,11 +29,11 @@ NO_NAMES: tuple[Any, ...] = (
 )
 
 
-def refused(out: Path, **changes: Any) -> str:
-    told: dict[str, Any] = {"out": out, **ASKED, **changes}
+def refused(folder: Path, **changes: Any) -> str:
+    told: dict[str, Any] = {"out": folder, **ASKED, **changes}
     with pytest.raises(tl.InputError) as error:
         tl.design(**told)
-    assert "\n" not in str(error.value) and not list(out.iterdir())
+    assert "\n" not in str(error.value) and not list(folder.iterdir())
     return str(error.value)
 
 
@@ -75,3 +75,9 @@ def test_a_parity_is_of_a_language_by_any_name_of_it(tmp_path: Path) -> None:
     assert "`parity`: of xyz; the languages are eng, tha" in refused(
         tmp_path, **thai, parity="xyz=2"
     )
+
+
+def test_what_is_no_place(tmp_path: Path) -> None:
+    for wrong in ("", "a\0b", "\ud800", b"x", 5):
+        assert "`out`" in refused(tmp_path, out=wrong)
+    assert "too long for a file's name" in refused(tmp_path, out="x" * 5000)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import polars as pl
 import pytest
 
@@ -16,10 +17,12 @@ import tokenize_lab as tl
 from corpora.errors import InputError
 from scaling.published import tables
 from scaling.published.tables import COT_LAW1_LATENT, COT_LAW2_LATENT
+from tests.scaling.mixtures.planted import runs_table
 from tokenize_lab.library.laws import FittedLaw
 
 LINES = ["The river was high.", "Nobody slept."]
 SPENT = {"compute_flops": 1e21}
+predict: Any = tl.predict  # which is asked what its types do not allow
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,14 @@ def refused(call: Callable[[], object], said: str) -> None:
         ({"seed": -3}, "`seed`"),
         ({"up_to": "x"}, "`up_to`"),
         ({"budget": ["x"]}, "`budget`"),
-        ({"form": ["x"]}, "has no form"),
+        ({"form": ["x"]}, "`form`: list"),
+        ({"form": "x"}, "has no form"),
+        ({"form": 0}, "`form`: 0; must be a text"),
+        ({"intervals": []}, "`intervals`: list []; must be a text"),
+        ({"target": np.ones(2)}, "`target`: ndarray"),
+        ({"budget": range(10**12)}, "`budget`: range"),
+        ({"up_to": np.complex128(1e21)}, "`up_to`: complex128"),
+        ({"up_to": np.bool_(True)}, "`up_to`: bool"),
         ({"columns": {"bits_per_byte": "bpb"}, "law": "law1"}, "`columns`"),
         ({"law": None}, "law None is unknown"),
         ({"law": ["law1"]}, "did you mean 'law1'"),
@@ -89,8 +99,12 @@ def test_a_column_of_another_name_is_asked_for(optima: pl.DataFrame) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [-1, 0, None, math.nan, math.inf, "1e21", True, [], [1e20, 0], object()]
-)
+    "value",
+    [
+        -1, 0, None, math.nan, math.inf, "1e21", True, [], [1e20, 0], object(), range(10**12),
+        bytearray(b"x"), np.ma.masked, np.complex128(1),
+    ],
+)  # fmt: skip
 def test_a_prediction_is_of_positive_numbers(law2: FittedLaw, value: Any) -> None:
     refused(lambda: law2.predict("compression_rate_opt", compute_flops=value), "`compute_flops`")
 
@@ -156,6 +170,9 @@ def test_another_programs_json_is_not_to_be_deleted(tmp_path: Path) -> None:
         ({"tokenizers": "byte", "corpus": {"eng_Latn": LINES}}, "has no hin_Deva, but eng_Latn"),
         ({"tokenizers": "byte", "corpus": "raw text"}, "text itself is given in a list: [text]"),
         ({"tokenizers": "byte", "corpus": 5}, "`corpus`"),
+        ({"corpus": pandas.DataFrame({"text": LINES})}, "`corpus`: DataFrame"),
+        ({"tokenizers": (1, 4.1)}, "`tokenizers`: (1, 4.1); give a name"),
+        ({"tokenizers": ("mine", 4.1, None, "0")}, "give a name, bytes per token"),
         ({"laws": ["folder"]}, "`laws`: 'folder'"),
         ({"laws": 5}, "`laws`: 5"),
         ({"family": "subword", "curve": [1, 2]}, "`curve`"),
@@ -289,3 +306,32 @@ def test_a_loss_that_no_run_has_is_one_line_or_a_fit(loss: float) -> None:
         warnings.simplefilter("ignore")
         with pytest.raises(InputError, match=r"not one of at least 1e-100|beyond any number"):
             tl.fit(runs, "chinchilla", draws=3)
+
+
+def test_what_is_no_file_is_refused_as_a_fit(law2: FittedLaw, tmp_path: Path) -> None:
+    class Bytes:
+        def __fspath__(self) -> bytes:
+            return b"x"
+
+    wrong: Any
+    for wrong in (Bytes(), "a\0b", "\ud800", "", 5, None):
+        refused(lambda wrong=wrong: predict(wrong, **SPENT), "`fit`")  # type: ignore[misc]
+        refused(lambda wrong=wrong: law2.save(wrong), "`folder`")  # type: ignore[misc]
+    for call in (
+        lambda: predict("x" * 5000, **SPENT),
+        lambda: predict(law2, **SPENT, downstream="x" * 5000),
+        lambda: law2.compare("x" * 5000),
+    ):
+        with pytest.raises(InputError, match="too long for a file's name"):
+            call()
+
+
+def test_what_a_mixture_does_not_take_and_what_is_no_joint_law(law2: FittedLaw) -> None:
+    mixed = tl.fit(runs_table(30, 0.004), "mixture", draws=0)
+    told: Any
+    for told in (SPENT, {"downstream": law2}, {"nonsense": "x"}):
+        said = f"`{next(iter(told))}`: a mixture law predicts the mixtures of a table"
+        refused(lambda told=told: predict(mixed, runs_table(5, 0.0), **told), said)  # type: ignore[misc]
+    surfaces = tl.fit(tables.isoflop_runs(), "isoflop-surface", budget=1e20, draws=0)
+    for told in (5, "x", {}, np.ones(2)):
+        refused(lambda told=told: surfaces.bias(told), "`by`")  # type: ignore[misc]
