@@ -300,6 +300,8 @@ def add_metrics(path: Path, begin: int, lines: bytes) -> None:
     What does not follow what is there, or cannot be written, comes with the end of the run.
     """
     with contextlib.suppress(OSError, InputError):
+        if path.is_symlink():
+            return  # nothing is written where it leads
         if not lines:
             path.touch()
         elif begin == 0:

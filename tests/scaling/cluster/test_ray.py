@@ -417,6 +417,10 @@ def test_metrics_of_runs_under_way_come_home(tmp_path: Path) -> None:
     # What the driver lacks the beginning of comes with the end of the run.
     path.write_bytes(b"")
     assert sent(4, b"3\n") == 6 and path.read_bytes() == b""
+    path.unlink()
+    path.symlink_to(elsewhere := tmp_path / "elsewhere")
+    add_metrics(path, 0, b"")
+    assert not elsewhere.exists()
     actor.stop()
     assert actor.tell(7, 6, b"4\n") == (True, 8) and actor.tell(7, 8, b"5\n") == (True, 10)
     assert actor.read() == {7: (6, b"4\n5\n")} and actor.read() == {}
