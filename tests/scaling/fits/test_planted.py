@@ -10,8 +10,8 @@ from tests.scaling.fits.planted import PLANTED
 REPLICATIONS, DRAWS = 200, 200
 SEED = 7
 SLOW = (
-    "arms", "chinchilla", "coupled", "joint", "joint-terms", "law2-proportional", "law2-runs",
-    "law2-shrinking", "overfitting-powers", "repeated", "vocabulary",
+    "arms", "chinchilla", "coupled", "joint", "joint-terms", "law2-few", "law2-proportional",
+    "law2-runs", "law2-shrinking", "overfitting-powers", "overtraining", "repeated", "vocabulary",
 )  # fmt: skip
 
 
