@@ -181,7 +181,7 @@ def _laws(folder: Path, laws: Laws | None) -> list[Section]:
             if of_mixtures and not laws.fits:
                 return of_mixtures
             return of_mixtures + sections_of(OF_LAWS, laws)
-    except (ArithmeticError, ValueError) as error:
+    except (ArithmeticError, LookupError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         what = f"a fit in it has coefficients that cannot be ({error})"

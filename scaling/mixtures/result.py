@@ -3,6 +3,7 @@
 It carries its runs: a Gaussian process is made of them, and a report draws them.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -27,6 +28,7 @@ from scaling.mixtures.regressions import (
 from scaling.result import FIT_REMEDY, Finding
 
 FIT_FILE = "FIT.json"
+_OF_A_MIXTURE = re.compile(rb'"law"\s*:\s*"mixture"')  # however an editor laid it out
 
 
 class _Stored(BaseModel):
@@ -252,7 +254,7 @@ def read_mixture(path: Path) -> MixtureLaw | None:
         InputError: it is a mixture's, and damaged, or more than can be held.
     """
     content = read_content(path, FIT_REMEDY)
-    if b'"law":"mixture"' not in content[:200]:
+    if not _OF_A_MIXTURE.search(content):
         return None
     try:
         return MixtureLaw.model_validate_json(content)

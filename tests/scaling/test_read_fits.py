@@ -14,6 +14,7 @@ from reports.build import build_report
 from scaling.advise.answer import Advice
 from scaling.published import tables
 from scaling.result import FitResult, read_fit
+from tests.scaling.mixtures.planted import runs_table
 
 LINES = {
     "language": ["eng", "fra", "vie", "arb", "rus", "hin"],
@@ -91,3 +92,17 @@ def test_a_range_that_is_missing_bounds_nothing(fits: dict[str, FitResult], tmp_
 def test_no_language_has_such_a_parity(parity: float) -> None:
     with pytest.raises(InputError, match=r"`parity` .*: bytes per byte of English, 0\.01 to 100"):
         tl.advise(1e21, "tel_Telu", parity=parity)
+
+
+def test_a_mixture_is_known_however_it_is_laid_out_and_its_parts_fit(tmp_path: Path) -> None:
+    """An editor's spaces made it a fit of another law; a list too short ended the report."""
+    tl.fit(runs_table(30, 0.004), "mixture", draws=20).save(tmp_path)
+    path = tmp_path / "laws" / "mixture.json"
+    content = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps(content, indent=1, sort_keys=True), "utf-8")
+    assert len(tl.predict(path, runs_table(5, 0.0))) == 5
+    build_report(tmp_path)
+    del content["arms"][0]["sampled"][0]
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(InputError, match="coefficients that cannot be"):
+        build_report(tmp_path)
