@@ -1,5 +1,6 @@
 """Resampling: which rows each replicate sees, or what noise it adds."""
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -226,7 +227,10 @@ def leverages(jacobian: Array) -> Array:
 
 
 def percentiles(draws: Array, level: float) -> tuple[Array, Array]:
-    """Return the ends between which `level` of [R, ...] draws lie; draws of nan are left out."""
+    """Return the ends between which `level` of [R, ...] draws lie; draws of nan are left out, and
+    where all are, so are the ends."""
     tail = 50 * (1 - level)
-    low, high = np.nanpercentile(draws, [tail, 100 - tail], axis=0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice encountered")
+        low, high = np.nanpercentile(draws, [tail, 100 - tail], axis=0)
     return low, high

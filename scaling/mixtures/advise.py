@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from pydantic import ValidationError
+
 from corpora.arguments import real, refused
 from corpora.errors import InputError, did_you_mean, sanitize
 from scaling.engine.stored import ends_of
@@ -99,6 +102,7 @@ class MixtureAdvice:
         return "\n".join(map(sanitize, lines))
 
 
+@np.errstate(all="ignore")  # coefficients that were changed in a file, seen below
 def advise_mixture(
     law: MixtureLaw,
     *,
@@ -138,7 +142,11 @@ def advise_mixture(
     most = share_caps(list(law.texts), epoch_caps(sizes, budget, asked) if budget else {})
     arms = []
     for arm in law.arms:
-        best = best_mixture(LanguageDraws(arm.regressions, target), most, law.level, arm.tried)
+        losses = LanguageDraws(arm.regressions, target)
+        try:
+            best = best_mixture(losses, most, law.level, arm.tried)
+        except ValidationError as error:  # it is of finite numbers
+            raise InputError(f"the mixture law of {law.data} tells no loss; fit again") from error
         arm = arm.model_copy(update={"best": best})
         findings = arm_findings(arm, law.texts, target, law.form, law.level)
         arms.append(arm.model_copy(update={"findings": findings}))

@@ -17,7 +17,7 @@ from corpora.errors import InputError
 from corpora.json_file import read_content
 from scaling.engine.bootstrap import percentiles
 from scaling.engine.newton import Array
-from scaling.engine.stored import DrawTable, Finite, StoredInterval
+from scaling.engine.stored import DrawTable, Finite, StoredInterval, StoredNumber
 from scaling.mixtures.regressions import (
     Process,
     exponential_value,
@@ -44,8 +44,8 @@ class LanguageRegressions(_Stored):
         draws: [draws, K + 1] bootstrap of `exponential`.
     """
 
-    linear: tuple[Finite, ...]
-    exponential: tuple[Finite, ...]
+    linear: tuple[StoredNumber, ...]
+    exponential: tuple[StoredNumber, ...]
     length: Finite
     noise: Finite
     mean: Finite

@@ -1,5 +1,6 @@
 """The mixture law by commands: fit, predict a table, and advise under caps."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -151,3 +152,15 @@ def test_the_library_reaches_it(folder: Path) -> None:
 def test_bad_input_is_one_line(folder: Path, line: str, says: str) -> None:
     places = {"folder": folder, "plain": folder / "plain", "sized": folder / "sized"}
     assert says in mistake("scaling " + line.format(**places))
+
+
+def test_coefficients_that_no_formula_takes_are_a_line(tmp_path: Path) -> None:
+    tl.fit(runs_table(30, 0.004), "mixture", draws=20).save(tmp_path)
+    path = tmp_path / "laws" / "mixture.json"
+    content = json.loads(path.read_text("utf-8"))
+    regressions = next(iter(content["arms"][0]["regressions"].values()))
+    for value in (-1e308, 1e99, -1e99):
+        regressions["exponential"][-1] = value
+        path.write_text(json.dumps(content), "utf-8")
+        done = command(f"scaling advise --mixture {path} --json")
+        assert done.exit_code == 0 or mistake(done)
