@@ -7,6 +7,7 @@ its SHA-256, and is not asked for again: a name without a version means, from th
 that was fetched.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -264,7 +265,8 @@ def _fetched(spec: PackageSpec, before: KeptPackage | None) -> tuple[PackageSpec
         )  # fmt: skip
         if before and before.archive == kept.archive:  # else of another system
             _refuse_changed(label, before.archive_sha256, kept.archive_sha256, _record_path(spec))
-        shutil.rmtree(_data(spec) / "files", ignore_errors=True)  # unpacked of another archive
+        with contextlib.suppress(RecursionError):  # folders without end, of another hand
+            shutil.rmtree(_data(spec) / "files", ignore_errors=True)  # unpacked of another archive
         _data(spec).mkdir(exist_ok=True)
         sync(archive)
         archive.replace(_data(spec) / kept.archive)
