@@ -219,11 +219,12 @@ def _minimise_chunk(
 ) -> Minimum:
     theta = np.array(model.within(start), np.float64)
 
-    def losses(rows: NDArray[np.int64], at: Array) -> Array:
+    def tried(rows: NDArray[np.int64], at: Array) -> tuple[Array, Array]:
         with np.errstate(all="ignore"):  # a wild trial may overflow; it is then refused
-            return loss.value(target[rows] - model.value(at), weights[rows])
+            left = target[rows] - model.value(at)
+            return left, loss.value(left, weights[rows])
 
-    objective = losses(np.arange(len(theta)), theta)
+    residuals, objective = tried(np.arange(len(theta)), theta)
     damping = np.full(len(theta), 1e-3)
     done = ~np.isfinite(objective)
     failed = done.copy()
@@ -232,11 +233,11 @@ def _minimise_chunk(
         if not len(live):
             break
         here = theta[live]
-        gradient, hessian = _derivatives(model, target[live], weights[live], here, loss)
+        gradient, hessian = _derivatives(model, residuals[live], weights[live], here, loss)
         _hold(model.held(here, gradient), gradient, hessian)
         step, promise = _step(gradient, hessian, damping[live])
         trial = model.within(here - step)
-        reached = losses(live, trial)
+        missed, reached = tried(live, trial)
         whole = better = reached < objective[live]
         for share in SHORTER:
             # Losses with kinks bend within a step: along it, less may be more.
@@ -244,9 +245,9 @@ def _minimise_chunk(
             if not len(over):
                 break
             trial[over] = model.within(here[over] - share * step[over])
-            reached[over] = losses(live[over], trial[over])
+            missed[over], reached[over] = tried(live[over], trial[over])
             better = reached < objective[live]
-        theta[live[better]] = trial[better]
+        theta[live[better]], residuals[live[better]] = trial[better], missed[better]
         drop = np.where(better, objective[live] - reached, 0.0)
         objective[live] -= drop
         change = np.where(whole, 0.2, np.where(better, 1.0, 16.0))
@@ -267,9 +268,8 @@ def _hold(held: NDArray[np.bool_], gradient: Array, hessian: Array) -> None:
 
 
 def _derivatives(
-    model: Predictor, target: Array, weights: Array, theta: Array, loss: Loss
+    model: Predictor, residuals: Array, weights: Array, theta: Array, loss: Loss
 ) -> tuple[Array, Array]:
-    residuals = target - model.value(theta)
     slope = loss.slope(residuals) * weights
     bend = loss.curvature(residuals) * weights
     if model.derivatives is not None:

@@ -159,6 +159,27 @@ def make_problem(form: str, data: Data) -> tuple[Problem, Array]:
     return _JointCoordinates(form, data).problem(data.loss)
 
 
+class _Factors(NamedTuple):
+    """What a loss is made of, [R, n] or broadcast to it.
+
+    Attributes:
+        parts: [R, 1] of every coefficient. z: of the effective rho. steepness: k of the valley.
+        shrunk: what is left of the bowl at C. away: ln T beside the best.
+        bowl: its exponent, or what it adds. log_valley: ln of the valley's bracket.
+        valley: the factor. reducible: what is left to learn at C.
+    """
+
+    parts: dict[str, Array]
+    z: Array
+    steepness: Array
+    shrunk: Array
+    away: Array
+    bowl: Array
+    log_valley: Array
+    valley: Array
+    reducible: Array
+
+
 class _JointCoordinates:
     """The joint law in centred logarithms: c of C, t of T, z0 of the effective rho."""
 
@@ -199,50 +220,56 @@ class _JointCoordinates:
         return {name: everything[name] for name in self.names}
 
     def value(self, theta: Array) -> Array:
-        _, _, reducible, bowl, valley = self._factors(theta)
-        start = theta[:, :1]
+        at = self._factors(theta)
         if self.additive:
-            return np.asarray(start + reducible * valley + bowl)
-        return np.asarray(start + reducible * valley * np.exp(bowl))
+            return np.asarray(theta[:, :1] + at.reducible * at.valley + at.bowl)
+        return np.asarray(theta[:, :1] + at.reducible * at.valley * np.exp(at.bowl))
 
     def jacobian(self, theta: Array) -> Array:
-        p, z, reducible, bowl, valley = self._factors(theta)
-        gamma, k, e = p["gamma"], self._steepness(p), p["epsilon"]
-        f, shrunk = p["F"] * self._shrunk(p), self._shrunk(p)
+        p, z, k, shrunk, away, bowl, log_valley, valley, reducible = self._factors(theta)
+        gamma, e = p["gamma"], p["epsilon"]
         scaled = reducible * valley * (1.0 if self.additive else np.exp(bowl))
         outer = np.ones_like(scaled) if self.additive else scaled
         share = 1 - e**2
-        log_valley = law.log_valley(k, e, z)
         # d ln bracket: by z, by k at fixed z, by e at fixed z.
         with np.errstate(over="ignore"):  # far down the valley's side, where up is 0
             up = 1 / (1 + np.exp(np.log1p(e) - np.log1p(-e) - 2 * k * z))
-        by_z = k * ((1 + e) * up - (1 - e) * (1 - up))
-        by_k = z * ((1 + e) * up - (1 - e) * (1 - up))
-        by_e = up * (k * z - 1 / (1 - e)) + (1 - up) * (k * z + 1 / (1 + e))
+        sides = (1 + e) * up - (1 - e) * (1 - up)
+        by_z, by_k = k * sides, z * sides
         power = -gamma / (k * share)
+        by_ratio = -scaled * power * by_z
         by_steepness = scaled * (power * by_k - power / k * log_valley)
-        away = self._away(p)
-        slopes = {
-            "E": np.ones_like(scaled),
-            "L0": scaled / p["L0"],
-            "gamma": scaled * (self.c - log_valley / (k * share)),
-            "rho0": -scaled * power * by_z,
-            "F": outer * shrunk * away**2,
-            "T0": -outer * 2 * f * away,
-            "g": -scaled * power * by_z * self.t,
-            "kappa": by_steepness * k / p["kappa"],
-            "omega": -by_steepness * k * self.c,
-            "chi": by_steepness * k * self.t,
-            "delta": outer * 2 * f * away * self.c,
-            "phi": -outer * bowl * self.c,
-            "epsilon": scaled
-            * (power * by_e + power * 2 * e / share * log_valley - power * by_z * self.c),
+        by_place = -outer * 2 * (p["F"] * shrunk) * away
+
+        def by_e() -> Array:
+            bracket = up * (k * z - 1 / (1 - e)) + (1 - up) * (k * z + 1 / (1 + e))
+            moved = power * bracket + power * 2 * e / share * log_valley
+            return np.asarray(scaled * (moved - power * by_z * self.c))
+
+        # Forms have few of them: those that are not asked for are not worked out.
+        slopes: dict[str, Callable[[], Array]] = {
+            "E": lambda: np.ones_like(scaled),
+            "L0": lambda: scaled / p["L0"],
+            "gamma": lambda: scaled * (self.c - log_valley / (k * share)),
+            "rho0": lambda: by_ratio,
+            "F": lambda: outer * shrunk * away**2,
+            "T0": lambda: by_place,
+            "g": lambda: by_ratio * self.t,
+            "kappa": lambda: by_steepness * k / p["kappa"],
+            "omega": lambda: -by_steepness * k * self.c,
+            "chi": lambda: by_steepness * k * self.t,
+            "delta": lambda: -by_place * self.c,
+            "phi": lambda: -outer * bowl * self.c,
+            "epsilon": by_e,
         }
+        found = {name: slopes[name]() for name in self.names}
         if "kappa" not in self.names:
             # kappa is tied to -gamma / (1 - e^2), the valley of two plain powers.
-            slopes["gamma"] = slopes["gamma"] - slopes["kappa"] / share
-            slopes["epsilon"] = slopes["epsilon"] + slopes["kappa"] * k * 2 * e / share
-        return np.stack([np.broadcast_to(slopes[name], scaled.shape) for name in self.names], -1)
+            by_kappa = slopes["kappa"]()
+            found["gamma"] = found["gamma"] - by_kappa / share
+            if "epsilon" in found:
+                found["epsilon"] = found["epsilon"] + by_kappa * k * 2 * e / share
+        return np.stack([np.broadcast_to(found[name], scaled.shape) for name in self.names], -1)
 
     def _parts(self, theta: Array) -> dict[str, Array]:
         """Return [R, 1] of every coefficient, those the form lacks at their neutral values."""
@@ -259,23 +286,32 @@ class _JointCoordinates:
         p.setdefault("kappa", -p["gamma"] / (1 - p["epsilon"] ** 2))
         return p
 
-    def _factors(self, theta: Array) -> tuple[dict[str, Array], Array, Array, Array, Array]:
+    def _factors(self, theta: Array) -> "_Factors":
+        # What a form lacks is 0, and left out: it would be a column for every run.
         p = self._parts(theta)
-        z = self.ratio - p["rho0"] - p["g"] * self.t - p["epsilon"] * self.c
-        k = self._steepness(p)
+        z = self.ratio - p["rho0"] - p["g"] * self.t
+        if "epsilon" in self.names:
+            z = z - p["epsilon"] * self.c
+        k = p["kappa"]
+        if "omega" in self.names or "chi" in self.names:
+            k = k * np.exp(p["chi"] * self.t - p["omega"] * self.c)
+        shrunk = np.exp(-p["phi"] * self.c) if "phi" in self.names else np.ones(1)
+        away = self.t - p["T0"]
+        if "delta" in self.names:
+            away = away + p["delta"] * self.c
         power = -p["gamma"] / (k * (1 - p["epsilon"] ** 2))
-        valley = np.exp(power * law.log_valley(k, p["epsilon"], z))
-        reducible = p["L0"] * np.exp(p["gamma"] * self.c)
-        return p, z, reducible, p["F"] * self._shrunk(p) * self._away(p) ** 2, valley
-
-    def _steepness(self, p: dict[str, Array]) -> Array:
-        return np.asarray(p["kappa"] * np.exp(p["chi"] * self.t - p["omega"] * self.c))
-
-    def _shrunk(self, p: dict[str, Array]) -> Array:
-        return np.asarray(np.exp(-p["phi"] * self.c))
-
-    def _away(self, p: dict[str, Array]) -> Array:
-        return np.asarray(self.t - p["T0"] + p["delta"] * self.c)
+        log_valley = law.log_valley(k, p["epsilon"], z)
+        return _Factors(
+            p,
+            z,
+            np.asarray(k),
+            shrunk,
+            away,
+            p["F"] * shrunk * away**2,
+            log_valley,
+            np.exp(power * log_valley),
+            p["L0"] * np.exp(p["gamma"] * self.c),
+        )
 
     def _starts(self, loss: Array) -> Array:
         """Return the best grid nodes, E and L0 solved at each."""
@@ -289,8 +325,8 @@ class _JointCoordinates:
         def design(exponents: Array) -> Array:
             theta = np.ones((len(exponents), len(self.names)))
             theta[:, [self.names.index(name) for name in free]] = exponents
-            _, _, reducible, bowl, valley = self._factors(theta)
-            column = reducible * valley * (1.0 if self.additive else np.exp(bowl))
+            at = self._factors(theta)
+            column = at.reducible * at.valley * (1.0 if self.additive else np.exp(at.bowl))
             return np.stack([np.ones_like(column), column], axis=-1)
 
         best = search(design, loss, np.ones(len(loss)), nodes, SQUARES, STARTS)
