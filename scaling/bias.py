@@ -135,12 +135,18 @@ def _with_losses(runs: Runs, loss: Array) -> Runs:
 
 def _noise_free(runs: Runs, law: FitResult, name: str) -> Runs:
     compute, rate = _coordinates(runs)
+    at = {"compute_flops": compute, "compression_rate": rate}
     if name == "law2" and optima_given(runs, name):
-        at = {"compute_flops": compute, "compression_rate": rate}
-        return _with_losses(runs, law.predict("bits_per_byte_opt", **at).value)
-    data = runs.column("train_bytes", "joint")
-    at = {"compute_flops": compute, "compression_rate": rate, "train_bytes": data}
-    return _with_losses(runs, law.predict(LOSS, **at).value)
+        loss = law.predict("bits_per_byte_opt", **at).value
+    else:
+        at["train_bytes"] = runs.column("train_bytes", "joint")
+        loss = law.predict(LOSS, **at).value
+    if not (np.isfinite(loss) & (loss > 0)).all():
+        raise InputError(
+            "`bias`: the fit of the joint law tells no loss of some of these runs, so its"
+            " coefficients cannot be; fit again"
+        )
+    return _with_losses(runs, loss)
 
 
 def _exact(runs: Runs, law: FitResult, fits: Fits, told: Mapping[str, Any]) -> Fits:

@@ -17,7 +17,7 @@ import polars as pl
 from corpora.arguments import path, real, refused
 from corpora.bootstrap import bounds_text
 from corpora.errors import InputError, did_you_mean, sanitize, status
-from scaling.fits.downstream import predict_error
+from scaling.fits.downstream import check_unit, predict_error
 from scaling.fits.results import Fits
 from scaling.laws.registry import asked_as, quantities
 from scaling.load_table import RunsSource
@@ -254,21 +254,22 @@ def predict(
                 value = low = high = None
             rows.append(PredictedValue(name, inputs, value, low, high, one.unit, predicted.outside))
             if tasks is not None and name in _ERROR_OF:
-                rows.append(_task_error(found, name, tasks, inputs))
+                rows.append(_task_error(found, rows[-1], tasks))
     if not rows:
         raise missing[0]
     return Predictions(found, tuple(rows), tuple(map(str, missing)))
 
 
-def _task_error(
-    law: FitResult, name: str, tasks: FitResult, inputs: dict[str, float]
-) -> PredictedValue:
-    told = predict_error(law, name, tasks, **inputs)
+def _task_error(law: FitResult, loss: PredictedValue, tasks: FitResult) -> PredictedValue:
+    """Return the task error at a loss predicted; None where that is no loss."""
+    check_unit(tasks, loss.unit)
+    name, unit = _ERROR_OF[loss.quantity], quantities("downstream")["error"].unit
+    if loss.value is None or loss.value <= 0:
+        return loss._replace(quantity=name, value=None, low=None, high=None, unit=unit)
+    told = predict_error(law, loss.quantity, tasks, **loss.inputs)
     ends = told.interval
     low, high = (None, None) if ends is None else map(_number, ends)
-    unit = quantities("downstream")["error"].unit
-    value = _number(told.value)
-    return PredictedValue(_ERROR_OF[name], inputs, value, low, high, unit, told.outside)
+    return PredictedValue(name, loss.inputs, _number(told.value), low, high, unit, told.outside)
 
 
 def given_fit(fit: GivenFit) -> FitResult:

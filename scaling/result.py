@@ -5,6 +5,7 @@ Because ours and theirs are the same type, "ours against theirs" is one call (`s
 
 import html
 import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -340,7 +341,7 @@ def beyond(
         top, bottom = float(np.max(values)), float(np.min(values))
         if low <= 0 or bottom <= 0:
             continue
-        factor = max(top / high, low / bottom)
+        factor = min(max(top / high, low / bottom), sys.float_info.max)  # JSON has no infinity
         if factor > 1 and not math.isclose(factor, 1, rel_tol=1e-9):
             out[name] = factor
     return out

@@ -58,7 +58,9 @@ def place_by_fit(
     if fit.law != LAW:
         raise InputError(f"`languages`: the fit given is of {fit.law}; give one of the law {LAW}")
     names = languages_of(fit.estimates)
-    if not fit.ok or not names:
+    if not names:
+        raise InputError("`languages`: the fit given tells of no language; fit again")
+    if not fit.ok:
         failed = [finding.message for finding in fit.findings if finding.severity == "failure"]
         raise InputError(f"`languages`: not to be used: {'; '.join([fit.status, *failed])}")
     english = next((name for name in names if same_languages(ENGLISH, [name])), None)

@@ -79,6 +79,7 @@ def _refuse_guessing(runs: Runs, residuals: Array, wrong: Array) -> None:
 
 
 @np.errstate(all="ignore")  # as `FitResult.predict`
+@np.errstate(all="ignore")  # as in `FitResult.predict`
 def predict_error(
     upstream: FitResult, name: str, downstream: FitResult, **inputs: float
 ) -> Prediction:

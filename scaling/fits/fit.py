@@ -23,7 +23,16 @@ from scaling.read_runs import read_runs
 from scaling.result import FitResult, noted, read_fit
 from scaling.runs import LOSSES, Runs
 
-BASE = ("E", "A", "B", "alpha", "beta")
+# Of the law of fresh text, from and to what each coefficient is one: below or above, powers of it
+# leave what numbers hold.
+BASE = {
+    "E": (0.0, 1e3),
+    "A": (1e-30, 1e30),
+    "B": (1e-30, 1e30),
+    "alpha": (0.01, 10.0),
+    "beta": (0.01, 10.0),
+}
+BASE_LAWS = ("chinchilla", "repeated", "overfitting")  # which hold it, in nats per token
 INTERVALS = (*RESAMPLING, "hessian", "profile", "none")
 SAME_BUDGET = 1e-3  # between a budget as it is typed and as the table has it
 MOST_DRAWS = 100_000
@@ -185,10 +194,17 @@ def _base(base: str | Path | FitResult | Fits | Mapping[str, float]) -> dict[str
         base = PUBLISHED[name] if name in PUBLISHED else read_fit(Path(name))
     if isinstance(base, Fits):
         base = base.only
+    if isinstance(base, FitResult) and base.law not in BASE_LAWS:
+        raise InputError(
+            f"`base={name}`: a fit of {base.law}; give one of {', '.join(BASE_LAWS)}, in tokens"
+        )
     estimates = base.estimates if isinstance(base, FitResult) else base
     if not isinstance(estimates, Mapping):
         raise refused("base", base, "a fit, its file, a published name or coefficients by name")
     if any(coefficient not in estimates for coefficient in BASE):
         held = ", ".join(map(str, estimates))
         raise InputError(f"`base={name}`: holds {held}, not {', '.join(BASE)}")
-    return {coefficient: real("base", estimates[coefficient]) for coefficient in BASE}
+    return {
+        coefficient: real(f"base={name}: {coefficient}", estimates[coefficient], *ends)
+        for coefficient, ends in BASE.items()
+    }

@@ -14,6 +14,7 @@ from reports.build import build_report
 from scaling.advise.answer import Advice
 from scaling.published import tables
 from scaling.result import FitResult, read_fit
+from tests.cli import answer
 from tests.scaling.mixtures.planted import runs_table
 
 LINES = {
@@ -106,3 +107,39 @@ def test_a_mixture_is_known_however_it_is_laid_out_and_its_parts_fit(tmp_path: P
     path.write_text(json.dumps(content), "utf-8")
     with pytest.raises(InputError, match="coefficients that cannot be"):
         build_report(tmp_path)
+
+
+def test_a_law_put_in_that_tells_no_loss_is_said_of_the_law(tmp_path: Path) -> None:
+    """It was said of the table, whose losses are right."""
+    runs = tables.isoflop_runs()
+    joint = tl.fit(runs, "joint", draws=0).only
+    path = written(joint, tmp_path / "joint.json", estimates=dict.fromkeys(joint.estimates, -1.0))
+    with pytest.raises(InputError, match="`bias`: the fit of the joint law tells no loss"):
+        tl.fit(runs, "law1", draws=0).bias(by=read_fit(path))
+
+
+def test_a_loss_that_is_none_has_no_task_error(fits: dict[str, FitResult], tmp_path: Path) -> None:
+    """It was said to be an input, which nobody gave."""
+    path = written(
+        fits["law2"], tmp_path / "law2.json", estimates={**fits["law2"].estimates, "E": -9}
+    )
+    told = tl.predict(path, compute_flops=1e21, downstream=fits["downstream"])
+    found = {row.quantity: row.value for row in told.rows}
+    assert found["bits_per_byte_opt"] is not None and found["bits_per_byte_opt"] < 0
+    assert found["error_opt"] is None
+
+
+def test_far_beyond_all_numbers_is_strict_json(fits: dict[str, FitResult], tmp_path: Path) -> None:
+    """A budget near nothing, or a range near nothing, was a factor that JSON does not have."""
+    path = written(fits["law2"], tmp_path / "law2.json")
+    (row, *_) = answer("scaling predict --compute 1e-320", path)["predictions"]
+    assert row["outside"]["compute_flops"] > 1e300
+
+
+def test_a_fit_of_languages_without_any_is_said_so(
+    fits: dict[str, FitResult], tmp_path: Path
+) -> None:
+    """It was `not to be used: converged`."""
+    path = written(fits["law1"], tmp_path / "languages.json", law="languages")
+    with pytest.raises(InputError, match="tells of no language; fit again"):
+        asked("languages", path)

@@ -154,3 +154,22 @@ def test_what_they_need() -> None:
     once = read_runs(once.only(first).rows.drop("unique_tokens", "row"), "once")
     with pytest.raises(InputError, match="repeated needs unique_tokens"):
         fit_repeated(once, Options(base={}))
+
+
+@pytest.mark.parametrize("law", ["repeated", "overfitting"])
+@pytest.mark.parametrize("name", ["E", "A", "B", "alpha", "beta"])
+def test_a_base_that_cannot_be_is_named(law: str, name: str) -> None:
+    """Tracebacks of dividing by zero and of complex numbers, and NumPy's warnings, were seen."""
+    for value in (-1.0, -1e-320, 1e99, 1e308) if name == "E" else (-1.0, 0, 1e-320, 1e99, 1e308):
+        base = {**MUENNIGHOFF_REPEATED.estimates, name: value}
+        with pytest.raises(InputError, match=f"`base=given: {name}`: .*; must be at (least|most)"):
+            fit(exact(law), law, base=base, draws=0)
+
+
+def test_a_base_is_a_law_in_tokens() -> None:
+    """Of several tokenizers in bits per byte, or of coupled sums, it has the same letters."""
+    for name in ("arms", "coupled"):
+        planted = PLANTED[name]()
+        base = planted.fit(planted.runs, NO_BOOTSTRAP)
+        with pytest.raises(InputError, match=f"a fit of {name}; give one of chinchilla, repeated"):
+            fit(exact("repeated"), "repeated", base=base, draws=0)
