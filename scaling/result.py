@@ -29,7 +29,7 @@ from scaling.engine.stored import (
     StoredInterval,
     StoredNumber,
 )
-from scaling.laws.registry import asked_as, quantities, quantity
+from scaling.laws.registry import LAWS, asked_as, quantities, quantity
 
 FitStatus = Literal["converged", "not bounded", "not converged", "published"]
 
@@ -312,7 +312,12 @@ def read_fit(path: Path) -> FitResult:
             f"{path}: not a fit (draws: of {found.draws.shape[1]} coefficients, not of the "
             f"{len(found.estimates)} of estimates)"
         )
-    return found.model_copy(update={"estimates": ReadEstimates(path, found.estimates)})
+    estimates = ReadEstimates(path, found.estimates)
+    law = LAWS.get(asked_as(found.law))
+    if law is not None and estimates:
+        # A formula takes for 0 or 1 what a form holds there, and would of what a file has lost.
+        estimates.need(law.forms.get(found.form, ()))
+    return found.model_copy(update={"estimates": estimates})
 
 
 def _positive(name: str, value: Any) -> Array:

@@ -1,7 +1,7 @@
 """The numbers of a fit in its file: what they can be, and how they are written and read."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -86,6 +86,12 @@ class ReadEstimates(dict[str, Any]):
     def of(self, values: Mapping[str, Any]) -> "ReadEstimates":
         """Return others of the same fit, as its draws."""
         return ReadEstimates(self.path, values)
+
+    def need(self, names: Iterable[str]) -> None:
+        """Refuse a file that lacks one of these."""
+        for name in names:
+            if name not in self:
+                self.__missing__(name)
 
     def __missing__(self, name: str) -> NoReturn:
         raise InputError(f"{self.path}: not a fit (estimates.{name} is missing); fit again")

@@ -143,3 +143,14 @@ def test_a_fit_of_languages_without_any_is_said_so(
     path = written(fits["law1"], tmp_path / "languages.json", law="languages")
     with pytest.raises(InputError, match="tells of no language; fit again"):
         asked("languages", path)
+
+
+@pytest.mark.parametrize("form", ["one-exponent", "additive", "free"])
+def test_a_coefficient_of_the_form_is_not_held_instead(form: str, tmp_path: Path) -> None:
+    """A joint law that had lost its `g` or `delta` gave another T* and B*, and no word of it."""
+    fit = tl.fit(tables.isoflop_runs(), "joint", form=form, draws=0).only
+    for name in fit.estimates:
+        rest = {key: value for key, value in fit.estimates.items() if key != name}
+        path = written(fit, tmp_path / "joint.json", estimates=rest)
+        with pytest.raises(InputError, match=rf"not a fit \(estimates.{name} is missing\)"):
+            tl.predict(path, compute_flops=1e20, compression_rate=4.0)
