@@ -18,6 +18,7 @@ from corpora.arguments import path, real, refused
 from corpora.bootstrap import bounds_text
 from corpora.errors import InputError, did_you_mean, sanitize, status
 from scaling.fits.downstream import check_unit, predict_error
+from scaling.fits.findings import unusable
 from scaling.fits.results import Fits
 from scaling.laws.registry import asked_as, quantities
 from scaling.load_table import RunsSource
@@ -73,9 +74,8 @@ class Predictions:
     def cautions(self) -> list[str]:
         """What is to be known before any number."""
         said = []
-        if not self.fit.ok:
-            failed = [f.message for f in self.fit.findings if f.severity == "failure"]
-            said.append(f"this fit is not to be used: {'; '.join([self.fit.status, *failed])}")
+        if why := unusable(self.fit):
+            said.append(f"this fit is not to be used: {why}")
         beyond: dict[str, float] = {}
         for row in self.rows:
             for name, factor in row.outside.items():

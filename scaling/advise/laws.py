@@ -8,6 +8,7 @@ from corpora.errors import InputError, did_you_mean
 from scaling.advise.placement import ENGLISH
 from scaling.engine.bootstrap import CASES, NO_BOOTSTRAP, RESIDUALS
 from scaling.engine.newton import Array
+from scaling.fits.findings import check_usable
 from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
@@ -95,9 +96,7 @@ def _check(fit: FitResult | None, wanted: str, language: str) -> None:
         return
     if fit.law != wanted:
         raise InputError(f"`{wanted}`: the fit given is of {fit.law}; {REST_ON}")
-    if not fit.ok:
-        failed = [finding.message for finding in fit.findings if finding.severity == "failure"]
-        raise InputError(f"`{wanted}`: not to be used: {'; '.join([fit.status, *failed])}")
+    check_usable(wanted, fit)
     if language_of(fit) not in (ENGLISH, language):
         raise InputError(
             f"`{wanted}`: the fit given is of {language_of(fit)} runs, and `language`"

@@ -14,6 +14,7 @@ import numpy as np
 from corpora.errors import InputError
 from corpora.languages import same_languages
 from scaling.advise.placement import ENGLISH, Placement, check_parity, place_language, trained
+from scaling.fits.findings import check_usable
 from scaling.laws.languages import (
     LOSS,
     POOLED,
@@ -60,9 +61,7 @@ def place_by_fit(
     names = languages_of(fit.estimates)
     if not names:
         raise InputError("`languages`: the fit given tells of no language; fit again")
-    if not fit.ok:
-        failed = [finding.message for finding in fit.findings if finding.severity == "failure"]
-        raise InputError(f"`languages`: not to be used: {'; '.join([fit.status, *failed])}")
+    check_usable("languages", fit)
     english = next((name for name in names if same_languages(ENGLISH, [name])), None)
     if english is None:
         raise InputError(

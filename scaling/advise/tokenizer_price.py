@@ -22,6 +22,7 @@ from scaling.advise.laws import Draws, language_of
 from scaling.advise.serving_case import ServingCase
 from scaling.engine.newton import Array
 from scaling.fits.downstream import check_unit, error_draws
+from scaling.fits.findings import check_usable
 from scaling.laws.registry import BITS
 from scaling.result import FitResult, beyond
 from tokenize_lab.ceilings import capped_line
@@ -80,9 +81,9 @@ def task_errors(fit: FitResult) -> TaskErrors:
             used.
     """
     check_unit(fit, BITS)
-    if not fit.ok or not np.isfinite(list(fit.estimates.values())).all():
-        failed = [finding.message for finding in fit.findings if finding.severity == "failure"]
-        raise InputError(f"`downstream`: not to be used: {'; '.join([fit.status, *failed])}")
+    check_usable("downstream", fit)
+    if not np.isfinite(list(fit.estimates.values())).all():
+        raise InputError("`downstream`: not to be used: coefficients of it have no end; fit again")
     return TaskErrors(fit)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.bootstrap import Interval
+from corpora.errors import InputError
 from scaling.engine.newton import Array
 from scaling.result import Finding, FitResult, noted
 
@@ -29,6 +30,22 @@ def warning(name: str, message: str) -> Finding:
 def failure(name: str, message: str) -> Finding:
     """Return a finding that makes the fit one not to be used."""
     return Finding(name=name, severity="failure", message=message)
+
+
+def unusable(fit: FitResult) -> str:
+    """Return why a fit is not to be used; nothing where it may be."""
+    failed = [finding.message for finding in fit.findings if finding.severity == "failure"]
+    return "" if fit.ok else "; ".join([fit.status, *failed])
+
+
+def check_usable(name: str, fit: FitResult) -> None:
+    """Refuse a fit, given as `name`, that is not to be used.
+
+    Raises:
+        InputError: it is not.
+    """
+    if why := unusable(fit):
+        raise InputError(f"`{name}`: not to be used: {why}")
 
 
 def correlated(draws: Mapping[str, Array], names: Sequence[str]) -> list[Finding]:

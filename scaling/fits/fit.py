@@ -13,7 +13,7 @@ from scaling.complete import last_rows
 from scaling.engine.bootstrap import DRAWS, RESAMPLING, SEED, Bootstrap
 from scaling.fits.assemble import FAMILY, FitContext, fit_each
 from scaling.fits.blocks import BLOCKS
-from scaling.fits.findings import vary
+from scaling.fits.findings import check_usable, vary
 from scaling.fits.parities import GivenParities, given_parities
 from scaling.fits.results import Fits
 from scaling.laws.registry import LAWS, MINIMA, Options, form_of, law_named, load
@@ -198,6 +198,8 @@ def _base(base: str | Path | FitResult | Fits | Mapping[str, float]) -> dict[str
         raise InputError(
             f"`base={name}`: a fit of {base.law}; give one of {', '.join(BASE_LAWS)}, in tokens"
         )
+    if isinstance(base, FitResult):
+        check_usable(f"base={name}", base)
     estimates = base.estimates if isinstance(base, FitResult) else base
     if not isinstance(estimates, Mapping):
         raise refused("base", base, "a fit, its file, a published name or coefficients by name")

@@ -173,3 +173,9 @@ def test_a_base_is_a_law_in_tokens() -> None:
         base = planted.fit(planted.runs, NO_BOOTSTRAP)
         with pytest.raises(InputError, match=f"a fit of {name}; give one of chinchilla, repeated"):
             fit(exact("repeated"), "repeated", base=base, draws=0)
+
+
+def test_a_base_that_failed_is_not_stood_on() -> None:
+    failed = MUENNIGHOFF_REPEATED.model_copy(update={"status": "not converged"})
+    with pytest.raises(InputError, match="`base=given`: not to be used: not converged"):
+        fit(exact("repeated"), "repeated", base=failed, draws=0)

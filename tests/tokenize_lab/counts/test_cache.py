@@ -97,7 +97,7 @@ def test_a_damaged_or_empty_entry_is_counted_afresh(tmp_path: Path) -> None:
 def test_many_writers_leave_one_whole_entry_each(tmp_path: Path) -> None:
     cache = CountsCache(tmp_path)
     threads = [
-        threading.Thread(target=lambda: [count(cache, batch_of(TEXTS)) for _ in range(20)])
+        threading.Thread(target=lambda: [count(cache, batch_of(TEXTS)) for _ in range(6)])
         for _ in range(4)
     ]
     for thread in threads:
