@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.files import new_beside, removed
+from corpora.errors import InputError, is_file
+from corpora.files import new_beside, read_bounded, removed
 
 Whole = NDArray[np.integer]  # of numbers without fractions
 
@@ -31,11 +31,10 @@ _TYPES = {np.dtype(kind).str for kind in "?bBhHiIqQ"}
 def read_sealed(path: Path, name: str) -> list[Whole] | None:
     """Return the arrays that were kept under the name; None where there are none, or not whole."""
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_BYTES:  # a pipe would wait
+        if not is_file(path):  # most often there is none, and that needs no message
             return None
-        content = path.read_bytes()
-    except OSError:
+        content = read_bounded(path, _MOST_BYTES)
+    except InputError:
         return None
     sealed = memoryview(content)[_SEAL_BYTES:]
     if _seal(name, sealed) != content[:_SEAL_BYTES]:

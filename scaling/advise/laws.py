@@ -12,7 +12,7 @@ from scaling.fits.findings import check_usable
 from scaling.fits.joint import fit_joint
 from scaling.fits.law1 import fit_law1
 from scaling.fits.law2 import fit_law2
-from scaling.laws.registry import LAWS, Options
+from scaling.laws.registry import Options
 from scaling.published import tables
 from scaling.published.tables import COT_LAW1_SUBWORD, COT_LAW2_SUBWORD
 from scaling.result import FitResult
@@ -102,12 +102,13 @@ def _check(fit: FitResult | None, wanted: str, language: str) -> None:
             f"`{wanted}`: the fit given is of {language_of(fit)} runs, and `language`"
             f" is {language}; give a fit of {language} or of {ENGLISH}"
         )
-    if wanted == "law2" and "T0" not in LAWS["law2"].forms.get(fit.form, ()):
+    if wanted == "law1":
+        _ = [fit.estimates[name] for name in _LAW1]  # a file may lack one, and is named
+        return
+    if "T0" not in fit.estimates:
         raise InputError(f"`law2`: its form {fit.form!r} has no best rate; fit another")
-    needed = _LAW1 if wanted == "law1" else LAWS["law2"].forms[fit.form]
-    coefficients = [fit.estimates[name] for name in needed]  # a file may lack one
-    bend = "K" if "K" in needed else "F"
-    if wanted == "law2" and not coefficients[needed.index(bend)] > 0:
+    bend = "K" if "K" in fit.estimates else "F"
+    if not fit.estimates[bend] > 0:
         raise InputError(
             f"`law2`: {bend} is {fit.estimates[bend]:.3g}, so no rate is best; fit more rates"
         )

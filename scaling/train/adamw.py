@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
-EPS = 1e-8  # as PyTorch has it
+_EPS = 1e-8  # as PyTorch has it
 
 
 class Optimizer:
@@ -72,7 +72,7 @@ class AdamW(Optimizer):
                 beta2=self.betas[1],
                 lr=group["lr"],
                 weight_decay=group["weight_decay"],
-                eps=EPS,
+                eps=_EPS,
                 maximize=False,
             )
 
